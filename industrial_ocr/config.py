@@ -1,0 +1,407 @@
+"""Settings: validated models, read from YAML; an unknown key is an error that names the key.
+
+The defaults in this file suffice; ``configs/pipeline.yaml`` repeats them with comments. To add a
+setting, add a field to its section: every message, path and suggestion below follows from the
+fields.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from industrial_ocr.errors import ConfigError
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """A group of settings: frozen, and closed to keys it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class DetectionConfig(Section):
+    """From the image to the score maps.
+
+    Attributes:
+        long_side: longest side in pixels of what the network sees; a larger image is tiled.
+        mag_ratio: magnification before that limit; above 1 for small print.
+        tile_size: side of a tile in pixels of what the network sees.
+        tile_overlap: overlap of neighbouring tiles in the same pixels; a character as high as
+            this is whole in one of them.
+        contrast: ``local`` evens out brightness around each place, ``none`` leaves the image.
+    """
+
+    long_side: PositiveInt = 1280
+    mag_ratio: PositiveFloat = 1.0
+    tile_size: PositiveInt = 1280
+    tile_overlap: NonNegativeInt = 160
+    contrast: Literal["local", "none"] = "local"
+
+    @model_validator(mode="after")
+    def _tiles_advance(self) -> DetectionConfig:
+        if self.tile_overlap >= self.tile_size:
+            raise ValueError(
+                f"tile_overlap must be below tile_size, got {self.tile_overlap} "
+                f"and {self.tile_size}"
+            )
+        return self
+
+
+class SegmentationConfig(Section):
+    """From the score maps to character boxes; the thresholds are CRAFT's.
+
+    Attributes:
+        text_threshold: the region score that a character's peak must reach.
+        low_text: the region score down to which its box extends.
+        link_threshold: the affinity score that joins two characters.
+        min_char_size: smallest height of a character in source pixels.
+    """
+
+    text_threshold: Probability = 0.45
+    low_text: Probability = 0.25
+    link_threshold: Probability = 0.25
+    min_char_size: PositiveFloat = 5.0
+
+
+class LinkingConfig(Section):
+    """From character boxes to strings.
+
+    Attributes:
+        space_ratio: a gap between neighbours wider than this times the string's median
+            character height is a space.
+    """
+
+    space_ratio: PositiveFloat = 0.6
+
+
+class ClassificationConfig(Section):
+    """Reading single characters.
+
+    Attributes:
+        batch_size: crops in one forward pass.
+        top_k: candidates kept a character.
+        reject_threshold: from this probability of the reject class on, a box is no character.
+    """
+
+    batch_size: PositiveInt = 128
+    top_k: PositiveInt = 5
+    reject_threshold: Probability = 0.5
+
+
+class RecognitionConfig(Section):
+    """Reading whole strings with the CRNN.
+
+    Attributes:
+        batch_size: string crops in one forward pass.
+        min_width: width in pixels to which a narrower crop (32 high) is padded.
+    """
+
+    batch_size: PositiveInt = 16
+    min_width: PositiveInt = 100
+
+
+class ConfidenceConfig(Section):
+    """When a reading is doubtful.
+
+    Attributes:
+        min_confidence: below it the status is ``low_confidence``.
+    """
+
+    min_confidence: Probability = 0.5
+
+
+class PipelineConfig(Section):
+    """Everything that reading can be told; one section a stage."""
+
+    detection: DetectionConfig = DetectionConfig()
+    segmentation: SegmentationConfig = SegmentationConfig()
+    linking: LinkingConfig = LinkingConfig()
+    classification: ClassificationConfig = ClassificationConfig()
+    recognition: RecognitionConfig = RecognitionConfig()
+    confidence: ConfidenceConfig = ConfidenceConfig()
+
+
+class TrainConfig(Section):
+    """What every training can be told. Relative paths start at the working directory.
+
+    Attributes:
+        seed: of the data, the initial weights and everything else drawn by chance.
+        out: folder for checkpoints, logs and the trained weights.
+        name: the model's name in the manifest.
+        steps: optimiser steps in all; the learning-rate schedule ends there.
+        batch_size: samples a step.
+        workers: processes that render samples.
+        lr: peak learning rate.
+        weight_decay: decoupled, as in AdamW.
+        warmup_steps: steps over which the learning rate rises to ``lr``.
+        ema_decay: of the moving average of the weights that is validated and kept; 0 for none.
+        checkpoint_every_s: seconds between checkpoints to resume from.
+        validate_every: steps between validations.
+        validation_samples: size of the held-out synthetic set.
+        patience: validations without a better metric before training stops; 0 never stops.
+        device: ``auto`` is CUDA where there is a device.
+        precision: ``auto`` is bf16 where the device computes it fast.
+        threads: of torch on the CPU; 0 leaves its own choice.
+        fonts: folders searched for font files; none: those of the system.
+        words: a file with one word a line to render besides codes.
+    """
+
+    seed: NonNegativeInt = 0
+    out: Path = Path("runs/train")
+    name: str = "model"
+    steps: PositiveInt = 10_000
+    batch_size: PositiveInt = 16
+    workers: NonNegativeInt = 2
+    lr: PositiveFloat = 1e-3
+    weight_decay: NonNegativeFloat = 1e-2
+    warmup_steps: NonNegativeInt = 200
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    checkpoint_every_s: PositiveFloat = 300.0
+    validate_every: PositiveInt = 500
+    validation_samples: PositiveInt = 512
+    patience: NonNegativeInt = 0
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    threads: NonNegativeInt = 0
+    fonts: tuple[Path, ...] = ()
+    words: Path | None = None
+
+    def load_words(self) -> tuple[str, ...]:
+        """The words of ``words``; ConfigError where it cannot be read or is None."""
+        if self.words is None:
+            raise ConfigError("words: no file is set")
+        try:
+            lines = self.words.read_text(encoding="utf-8").split()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"words: cannot read {self.words}: {error}") from error
+        return tuple(w for w in lines if len(w) > 1 and w.isascii() and w.isalpha())
+
+
+class DetectorTrainConfig(TrainConfig):
+    """Training of the CRAFT detector.
+
+    Attributes:
+        backbone: ``vgg16_bn`` is the published architecture; any other a timm model.
+        decoder_channels: of a light detector's levels at stride 2, 4, 8 and 16.
+        scene_size: side of the square training scenes in pixels, a multiple of 32.
+        negative_ratio: hard negative pixels a positive one in the loss (CRAFT: 3).
+    """
+
+    out: Path = Path("runs/detector")
+    name: str = "detector"
+    backbone: str = "mobilenetv4_conv_small"
+    decoder_channels: tuple[PositiveInt, ...] = (16, 40, 64, 96)
+    scene_size: PositiveInt = 384
+    negative_ratio: PositiveFloat = 3.0
+
+
+class ClassifierTrainConfig(TrainConfig):
+    """Training of the character classifier.
+
+    Attributes:
+        backbone: any timm model.
+        crop_size: side of the square character crops in pixels.
+        label_smoothing: probability spread over the other classes.
+        reject_share: share of the samples that are no character.
+    """
+
+    out: Path = Path("runs/classifier")
+    name: str = "classifier"
+    batch_size: PositiveInt = 256
+    validation_samples: PositiveInt = 8192
+    backbone: str = "resnet10t"
+    crop_size: PositiveInt = 40
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    reject_share: Probability = 0.15
+
+
+class RecognizerTrainConfig(TrainConfig):
+    """Training of the CRNN.
+
+    Attributes:
+        variant: ``paper`` is the network of arXiv 1507.05717, ``crnn.pytorch`` that of the
+            repository of that name, whose checkpoints it loads.
+        width: multiplies the channels of the convolutions; 1 is the paper's network.
+        max_width: of the training strips in pixels; they are 32 high.
+        word_share: how many of the training texts are dictionary words.
+        hidden: units of each LSTM direction.
+        optimizer: ``adadelta`` as in the paper (with an ``lr`` near 1: it scales its own steps)
+            or ``adam``.
+        rho: decay of ADADELTA's averages.
+        clip: largest norm of the gradient; 0 for none.
+    """
+
+    out: Path = Path("runs/recognizer")
+    name: str = "recognizer"
+    batch_size: PositiveInt = 64
+    validation_samples: PositiveInt = 2048
+    variant: Literal["paper", "crnn.pytorch"] = "paper"
+    width: PositiveFloat = 1.0
+    max_width: PositiveInt = 320
+    word_share: Probability = 0.6
+    hidden: PositiveInt = 256
+    optimizer: Literal["adadelta", "adam"] = "adam"
+    rho: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    clip: NonNegativeFloat = 1.0
+
+
+C = TypeVar("C", bound=Section)
+
+
+def load_config(path: str | os.PathLike[str], model: type[C]) -> C:
+    """Reads a YAML file; what it leaves out has its default, an empty file is all defaults.
+
+    Raises:
+        ConfigError: a missing or unreadable file, bad YAML, or what ``parse_config`` refuses.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such configuration file") from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    try:
+        data = yaml.load(text, _Loader)  # a SafeLoader
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: bad YAML: {' '.join(str(error).split())}") from error
+    return parse_config({} if data is None else data, model, source=str(path))
+
+
+def parse_config(data: object, model: type[C], source: str = "configuration") -> C:
+    """Validates plain data (dicts, lists, numbers, strings) strictly: ``yes`` is no number.
+
+    Raises:
+        ConfigError: an unknown key or an impossible value; one line that names ``source``, the
+            key with its full dotted path and, for an unknown one, the nearest known key.
+    """
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"{source}: expected keys with values, got {type(data).__name__}")
+    try:
+        # By way of JSON, whose strict mode still takes a list for a tuple, a string for a path.
+        text = json.dumps(_without_empty_sections(data, model), default=str)
+        return model.model_validate_json(text, strict=True)
+    except (TypeError, ValueError) as error:
+        if not isinstance(error, ValidationError):
+            raise ConfigError(f"{source}: {error}") from error
+        problems = "; ".join(_describe(e["loc"], e, model) for e in error.errors())
+        raise ConfigError(f"{source}: {problems}") from error
+
+
+def shipped_folder(name: str) -> Path:
+    """A folder that a wheel carries inside the package and a checkout beside it."""
+    package = Path(__file__).resolve().parent
+    inside = package / name
+    return inside if inside.is_dir() else package.parent / name
+
+
+def config_path(name: str) -> Path:
+    """A shipped configuration by name: ``pipeline``, ``train/detector`` (``.yaml`` optional).
+
+    Raises:
+        ConfigError: there is none of that name; the message lists those there are.
+    """
+    folder = shipped_folder("configs")
+    path = folder / (name if name.endswith(".yaml") else f"{name}.yaml")
+    if path.is_file():
+        return path
+    known = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.yaml"))
+    raise ConfigError(f"{name}: no such shipped configuration; there are: {', '.join(known)}")
+
+
+def _describe(loc: tuple[int | str, ...], problem: Mapping[str, Any], model: type[Section]) -> str:
+    """One problem of pydantic's as words with the key's full path."""
+    key = ".".join(map(str, loc))
+    if problem["type"] != "extra_forbidden":
+        message = str(problem["msg"])
+        if problem["type"] in ("value_error", "assertion_error"):  # our own, which say it all
+            return f"{key}: {message.partition(', ')[2]}" if key else message.partition(", ")[2]
+        return f"{key}: {message[:1].lower()}{message[1:]}, got {problem['input']!r}"
+    nearest = _nearest_key(key, model)
+    return f"unknown key {key}" + (f"; did you mean {nearest}?" if nearest else "")
+
+
+def _nearest_key(key: str, model: type[Section]) -> str | None:
+    """The known key that an unknown one probably means: names are compared, not whole paths.
+
+    The same name in another section comes first, then the nearest in this one, then anywhere.
+    """
+    section, _, name = key.rpartition(".")
+    paths = list(_key_paths(model))
+    siblings = {p.rpartition(".")[2]: p for p in paths if p.rpartition(".")[0] == section}
+    anywhere = {p.rpartition(".")[2]: p for p in reversed(paths)}
+    if name in anywhere:
+        return anywhere[name]
+    for choice in (siblings, anywhere):
+        close = difflib.get_close_matches(name, choice, n=1)
+        if close:
+            return choice[close[0]]
+    return None
+
+
+def _without_empty_sections(data: Mapping[Any, Any], model: type[Section]) -> dict[Any, Any]:
+    """``detection:`` with every key below it commented out is null in YAML and means defaults."""
+    kept: dict[Any, Any] = {}
+    for key, value in data.items():
+        section = _section_of(model, key)
+        if section is None:
+            kept[key] = value
+        elif value is not None:
+            is_mapping = isinstance(value, Mapping)
+            kept[key] = _without_empty_sections(value, section) if is_mapping else value
+    return kept
+
+
+def _key_paths(model: type[Section], prefix: str = "") -> Iterator[str]:
+    """Every known key as a dotted path, sections included."""
+    for name in model.model_fields:
+        yield prefix + name
+        section = _section_of(model, name)
+        if section is not None:
+            yield from _key_paths(section, f"{prefix}{name}.")
+
+
+def _section_of(model: type[BaseModel], name: str) -> type[Section] | None:
+    """The model behind a key if it is a section, else None."""
+    field = model.model_fields.get(name)
+    kind = field.annotation if field else None
+    return kind if isinstance(kind, type) and issubclass(kind, Section) else None
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that reads 1e-3 as a number and refuses a key given twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [k.value for k, _ in node.value if k.tag != "tag:yaml.org,2002:merge"]
+        twice = next((k for i, k in enumerate(keys) if k in keys[:i]), None)
+        if twice is not None:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"key {twice} is given twice", node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)

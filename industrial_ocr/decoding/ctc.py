@@ -1,0 +1,137 @@
+"""Connectionist temporal classification: from frames to symbols, and what a label is worth.
+
+Graves, Fernandez, Gomez and Schmidhuber 2006, "Connectionist Temporal Classification: Labelling
+Unsegmented Sequence Data with Recurrent Neural Networks" (ICML). Numpy only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from industrial_ocr.charset import Charset
+
+_BLANK = 0
+
+
+@dataclass(frozen=True)
+class CtcSymbol:
+    """One symbol of a decoded string, and the frames it was seen in.
+
+    Attributes:
+        symbol: the reading.
+        first_frame: first frame in which it is the best class.
+        last_frame: last such frame, inclusive.
+        probability: its probability in its peak frame, the one where it is highest. Not the mean
+            of the span: at the rims the symbol gives way to the blank, so a mean would measure
+            how wide a symbol is spread, not how sure it is. The peak's rivals are other symbols,
+            and ``alternatives`` are of the same frame, so all of them sum to at most 1.
+        alternatives: other symbols (never the blank) with their probabilities in the peak frame,
+            best first.
+    """
+
+    symbol: str
+    first_frame: int
+    last_frame: int
+    probability: float
+    alternatives: tuple[tuple[str, float], ...]
+
+
+def greedy_decode(log_probs: ArrayLike, charset: Charset, top_k: int = 5) -> list[CtcSymbol]:
+    """Best path decoding (section 3.2): best class a frame, repeats merged, blanks dropped.
+
+    A symbol repeated without a blank between its frames is one symbol; with one it is two.
+
+    Args:
+        log_probs: (T, C) log-probabilities, class 0 the blank.
+        charset: with ``blank=True`` and C classes.
+        top_k: at most so many alternatives a symbol.
+
+    Returns:
+        The symbols in order; an empty list where every frame is blank.
+
+    Raises:
+        ValueError: the array does not fit the charset.
+    """
+    table = np.asarray(log_probs, np.float64)
+    if not charset.blank or table.ndim != 2 or table.shape[1] != charset.classes:
+        raise ValueError(
+            f"log_probs are (T, {charset.classes}) for this charset, which needs a blank: "
+            f"got shape {table.shape}, blank={charset.blank}"
+        )
+    best = table.argmax(axis=1)
+    starts = np.flatnonzero(np.diff(best, prepend=-1))
+    ends = np.append(starts[1:], len(best))
+    return [
+        _symbol(table, charset, int(start), int(end), top_k)
+        for start, end in zip(starts, ends, strict=False)
+        if best[start] != _BLANK
+    ]
+
+
+def _symbol(
+    table: NDArray[np.float64], charset: Charset, start: int, end: int, top_k: int
+) -> CtcSymbol:
+    """The symbol that is best in the frames ``start`` to ``end`` (exclusive)."""
+    best = int(table[start].argmax())
+    peak = np.exp(table[start + int(table[start:end, best].argmax())])
+    order = [int(c) for c in np.argsort(-peak, kind="stable") if c not in (_BLANK, best)]
+    return CtcSymbol(
+        symbol=charset.symbol(best),
+        first_frame=start,
+        last_frame=end - 1,
+        probability=float(peak[best]),
+        alternatives=tuple((charset.symbol(c), float(peak[c])) for c in order[:top_k]),
+    )
+
+
+def sequence_log_probability(
+    log_probs: ArrayLike, classes: Sequence[int], blank: int = _BLANK
+) -> float:
+    """The log of p(l|y), the probability of a label over all paths that collapse to it.
+
+    The forward algorithm (section 4.1, equations 5 to 8), in natural logarithms.
+
+    Args:
+        log_probs: (T, C) log-probabilities of independent frames.
+        classes: the label l, without blanks; may be empty.
+        blank: the class of the blank.
+
+    Returns:
+        At most 0 for normalised frames; -inf where no path has any probability, as when the
+        label (with a blank between each repeat) is longer than T.
+
+    Raises:
+        ValueError: ``log_probs`` is no (T, C) array, or the label holds the blank or a class
+            beyond C.
+    """
+    table = np.asarray(log_probs, np.float64)
+    if table.ndim != 2:
+        raise ValueError(f"log_probs are (T, C), got shape {table.shape}")
+    label = np.asarray(classes, np.intp).reshape(-1)
+    if np.any((label == blank) | (label < 0) | (label >= table.shape[1])):
+        raise ValueError(
+            f"a label has classes below {table.shape[1]} other than the blank {blank}, "
+            f"got {list(classes)}"
+        )
+    # l': the label with a blank before, between and after; its odd places are the label's.
+    states = np.full(2 * len(label) + 1, blank, np.intp)
+    states[1::2] = label
+    skips = np.zeros(len(states), bool)
+    skips[1:2] = True
+    skips[3::2] = label[1:] != label[:-1]
+    # Two places of padding; in the one before the first blank all the probability waits for the
+    # first frame, a step away from that blank and a skip away from the first symbol.
+    alpha = np.full(len(states) + 2, -np.inf)
+    alpha[1] = 0.0
+    for frame in table[:, states]:
+        step = np.logaddexp(alpha[2:], alpha[1:-1])
+        skipped = np.where(skips, alpha[:-2], -np.inf)
+        alpha[2:] = np.logaddexp(step, skipped) + frame
+        alpha[1] = -np.inf
+    if len(table) == 0:
+        return 0.0 if len(label) == 0 else -np.inf
+    return float(np.logaddexp.reduce(alpha[2:][-2:]))

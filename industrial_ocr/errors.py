@@ -1,0 +1,27 @@
+"""The errors this package raises on purpose; each message says what to do about it."""
+
+from __future__ import annotations
+
+
+class IndustrialOcrError(Exception):
+    """Base of every error below: ``except IndustrialOcrError`` catches all of them."""
+
+
+class ImageError(IndustrialOcrError):
+    """The image cannot be read: missing, empty, truncated, of a wrong type or beyond a limit."""
+
+
+class ConfigError(IndustrialOcrError):
+    """A setting is unknown or has an impossible value; the message names the key."""
+
+
+class WeightsError(IndustrialOcrError):
+    """Weights are missing, damaged or do not fit the model; the message names file and hash."""
+
+
+class PatternError(IndustrialOcrError):
+    """A serial-code pattern cannot be compiled; the message points at the position."""
+
+
+class DatasetError(IndustrialOcrError):
+    """A dataset, font folder or label file is unusable; the message names the row or file."""

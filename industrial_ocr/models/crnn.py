@@ -1,0 +1,153 @@
+"""CRNN, the string recogniser.
+
+Shi, Bai and Yao 2015, "An End-to-End Trainable Neural Network for Image-based Sequence
+Recognition" (arXiv 1507.05717): convolutions, two bidirectional LSTMs, and CTC over the frames.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, cast
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from industrial_ocr.errors import ConfigError, WeightsError
+from industrial_ocr.models.craft import fill, read_checkpoint
+
+Variant = Literal["paper", "crnn.pytorch"]
+
+FRAME_STRIDE = 4
+"""Input pixels from frame to frame; frame ``t`` looks at a window centred on x = 4 t."""
+
+_CHANNELS = (64, 128, 256, 256, 512, 512, 512)
+_BATCH_NORMS = {"paper": (4, 5), "crnn.pytorch": (2, 4, 6)}
+
+
+class Crnn(nn.Module):
+    """Table 1 of the paper; 8.3 million parameters with its 37 classes.
+
+    ``paper``: batch norm after the 5th and the 6th convolution, and 1x2 windows (1 wide, 2 high)
+    in the 3rd and the 4th pooling. ``crnn.pytorch``: what meijieru/crnn.pytorch made of it, so
+    that its checkpoints load: batch norm after the 3rd, 5th and 7th, and pooling windows of 2x2
+    that step 1x2 over a padded width.
+
+    Table 1 read by the letter leaves W/4 - 1 frames, the paper's text says W/4, its authors' code
+    and crnn.pytorch give W/4 + 1. Both variants here give W/4 + 1, the ``paper`` one by padding
+    the last convolution by a column on either side: characters at the edges keep their frames.
+
+    Args:
+        classes: outputs, the CTC blank (class 0) included.
+        width: multiplies the channels of the convolutions, rounded down to a multiple of 8.
+        hidden: units of each LSTM direction.
+        variant: see above.
+
+    Raises:
+        ConfigError: an impossible size or an unknown variant.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        width: float = 1.0,
+        hidden: int = 256,
+        variant: Variant = "paper",
+    ) -> None:
+        super().__init__()
+        if variant not in _BATCH_NORMS:
+            raise ConfigError(f"variant is one of {sorted(_BATCH_NORMS)}, got {variant!r}")
+        channels = [int(base * width) // 8 * 8 for base in _CHANNELS]
+        if classes < 2 or hidden < 1 or min(channels) < 8:
+            raise ConfigError(
+                "a CRNN needs 2 classes, 1 hidden unit and a width of 0.125 at least, "
+                f"got classes={classes}, hidden={hidden}, width={width}"
+            )
+        self.variant = variant
+        self.cnn = _convolutions(channels, variant)
+        self.rnn = nn.Sequential(
+            _BidirectionalLstm(channels[-1], hidden, hidden),
+            _BidirectionalLstm(hidden, hidden, classes),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Grey strings to log-probabilities of every class in every frame.
+
+        Args:
+            x: (N, 1, 32, W) float, normalised to mean 0; the paper uses W >= 100.
+
+        Returns:
+            (T, N, classes) with T = W // 4 + 1, as ``torch.nn.functional.ctc_loss`` takes it.
+        """
+        features = self.cnn(x)
+        frames = features.squeeze(2).permute(2, 0, 1)
+        return F.log_softmax(self.rnn(frames), dim=-1)
+
+
+def load_published_crnn(path: str | Path, charset_size: int | None = None) -> Crnn:
+    """A checkpoint of crnn.pytorch (``crnn.pth`` ...); its size is read from its own shapes.
+
+    Args:
+        path: the checkpoint file.
+        charset_size: symbols expected, the blank not counted; None takes any number.
+
+    Returns:
+        The model in evaluation mode, on the CPU.
+
+    Raises:
+        WeightsError: the file is missing, is no plain checkpoint, is of another network, or has
+            another number of classes.
+    """
+    state = read_checkpoint(path)
+    try:
+        classes = len(state["rnn.1.embedding.weight"])
+        hidden = state["rnn.0.rnn.weight_hh_l0"].shape[1]
+    except (KeyError, IndexError, TypeError) as error:
+        raise WeightsError(
+            f"{path}: is no checkpoint of crnn.pytorch, it lacks {error}; "
+            "give a file with the keys of that repository"
+        ) from error
+    if charset_size is not None and classes != charset_size + 1:
+        raise WeightsError(
+            f"{path}: has {classes} classes, a blank and {classes - 1} symbols, but the charset "
+            f"has {charset_size} symbols; use the charset it was trained with"
+        )
+    model = Crnn(classes, hidden=hidden, variant="crnn.pytorch")
+    fill(model, state, path)
+    return model.eval()
+
+
+def _convolutions(channels: list[int], variant: Variant) -> nn.Sequential:
+    """(N, 1, 32, W) -> (N, channels[-1], 1, W // 4 + 1); names are those of crnn.pytorch."""
+    paper = variant == "paper"
+    # Kernel, stride and padding are (height, width) here; the paper writes them the other way.
+    tall = nn.MaxPool2d((2, 1)) if paper else nn.MaxPool2d((2, 2), (2, 1), (0, 1))
+    pools = {0: nn.MaxPool2d(2), 1: nn.MaxPool2d(2), 3: tall, 5: tall}
+    cnn = nn.Sequential()
+    before = 1
+    for i, out in enumerate(channels):
+        last = i == len(channels) - 1
+        conv = nn.Conv2d(before, out, 3, padding=1)
+        if last:
+            conv = nn.Conv2d(before, out, 2, padding=(0, 1) if paper else 0)
+        cnn.add_module(f"conv{i}", conv)
+        if i in _BATCH_NORMS[variant]:
+            cnn.add_module(f"batchnorm{i}", nn.BatchNorm2d(out))
+        cnn.add_module(f"relu{i}", nn.ReLU(inplace=True))
+        if i in pools:
+            cnn.add_module(f"pooling{i}", pools[i])
+        before = out
+    return cnn
+
+
+class _BidirectionalLstm(nn.Module):
+    """One LSTM in both directions (section 2.2) and a linear layer over what they say."""
+
+    def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
+        super().__init__()
+        self.rnn = nn.LSTM(inputs, hidden, bidirectional=True)
+        self.embedding = nn.Linear(2 * hidden, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(T, N, inputs) -> (T, N, outputs)."""
+        both, _ = self.rnn(x)
+        return cast(Tensor, self.embedding(both))

@@ -1,0 +1,44 @@
+"""What the networks see: the one place where pixels become network input, for training and use."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from industrial_ocr.types import FloatArray, ImageArray
+
+LOCAL_WINDOW = 49
+"""Side in pixels of the neighbourhood whose mean and contrast the detector's second channel removes."""
+CONTRAST_FLOOR = 5.0
+"""Grey levels below which contrast is taken for noise and not amplified further."""
+
+
+def to_grey(image: ImageArray) -> ImageArray:
+    """(H, W, 3) RGB or (H, W) grey -> (H, W) uint8."""
+    if image.ndim == 2:
+        return image
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def detector_input(grey: ImageArray) -> FloatArray:
+    """Grey picture -> (2, H, W) float32 for the light detector.
+
+    Channel 0 is the brightness, -1 to 1. Channel 1 is the local contrast: the difference to the
+    neighbourhood's mean over its standard deviation. A faint mark on a dark part stays visible
+    there, whatever bright table the part lies on; statistics of the whole image would lose it.
+    """
+    plain = grey.astype(np.float32)
+    window = (LOCAL_WINDOW, LOCAL_WINDOW)
+    mean = cv2.blur(plain, window)
+    variance = np.maximum(cv2.blur(plain * plain, window) - mean * mean, 0)
+    local = (plain - mean) / (np.sqrt(variance) + CONTRAST_FLOOR)
+    return np.stack([plain / 127.5 - 1, np.clip(local, -4, 4) / 2]).astype(np.float32)
+
+
+def normalise_crops(crops: ImageArray) -> FloatArray:
+    """Grey crops (..., H, W) uint8 -> float32, each with zero mean and unit contrast of its own."""
+    plain = crops.astype(np.float32)
+    mean = plain.mean(axis=(-2, -1), keepdims=True)
+    deviation = plain.std(axis=(-2, -1), keepdims=True)
+    normalised: FloatArray = (plain - mean) / (deviation + CONTRAST_FLOOR)
+    return normalised

@@ -1,0 +1,339 @@
+"""Glyphs from fonts, strokes, dots and segments, all as masks of one cap height.
+
+A glyph source is anything with ``glyph(symbol)``; masks are cut to the ink and placed relative to
+the baseline, so that layout needs to know nothing about where they come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from industrial_ocr.errors import DatasetError
+from industrial_ocr.synthesis.dots import DOTS_5X7, SEGMENTS_14, segment_strokes
+
+CAP_HEIGHT = 48
+"""Height of a capital H in every mask, in pixels."""
+
+Mask = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Glyph:
+    """One glyph at ``CAP_HEIGHT``.
+
+    Attributes:
+        mask: (h, w) uint8 coverage, cut to the ink.
+        left: from the pen position to the mask's left edge.
+        top: from the baseline up to the mask's top edge (positive is above).
+        advance: to the next pen position.
+    """
+
+    mask: Mask
+    left: float
+    top: float
+    advance: float
+
+
+class GlyphSource(Protocol):
+    """A typeface."""
+
+    name: str
+
+    def supports(self, symbol: str) -> bool:
+        """Whether ``glyph`` can draw the symbol."""
+
+    def glyph(self, symbol: str) -> Glyph:
+        """The glyph of a supported symbol."""
+
+
+def _cut(canvas: Mask, baseline: int, pen: int, advance: float) -> Glyph:
+    """Cuts a glyph drawn on a canvas down to its ink."""
+    rows, cols = np.flatnonzero(canvas.max(1) > 40), np.flatnonzero(canvas.max(0) > 40)
+    if not len(rows):
+        raise DatasetError("a glyph has no ink")
+    y0, y1, x0, x1 = rows[0], rows[-1] + 1, cols[0], cols[-1] + 1
+    mask = np.ascontiguousarray(canvas[y0:y1, x0:x1])
+    return Glyph(mask, float(x0 - pen), float(baseline - y0), advance)
+
+
+class FontFace:
+    """A TrueType, OpenType or WOFF file, rendered by FreeType through Pillow.
+
+    Args:
+        path: the font file.
+
+    Raises:
+        DatasetError: the file is no font, or has no usable digits and capitals.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.name = self.path.stem
+        try:
+            probe = ImageFont.truetype(str(path), 100)
+            box = probe.getbbox("H", anchor="ls")
+            size = round(100 * CAP_HEIGHT / max(-box[1], 1))
+            if not 30 <= size <= 400:
+                raise OSError(f"a capital H of {-box[1]} pixels at size 100")
+            self._font = ImageFont.truetype(str(path), size)
+            self._missing = self._ink("\U0010fffe")
+            self._digits_only = "DSEG7" in self.name or "DSEG7" in str(path.parent)
+            self._capitals_only = "DSEG14" in self.name or all(
+                self._ink(c) == self._ink(c.upper()) for c in "aegr"
+            )
+        except (OSError, ValueError) as error:
+            raise DatasetError(f"{path}: no usable font: {error}") from error
+        if len({self._ink(c) for c in "0123456789"} - {self._missing, b""}) < 10:
+            raise DatasetError(f"{path}: no usable font: it lacks digits")
+        self._glyphs: dict[str, Glyph] = {}
+        self._supported: dict[str, bool] = {}
+
+    def _ink(self, symbol: str) -> bytes:
+        mask = self._font.getmask(symbol, mode="L")
+        return bytes(mask) if mask.size[0] * mask.size[1] and mask.getbbox() else b""
+
+    def supports(self, symbol: str) -> bool:
+        """Whether the font has its own ink for the symbol."""
+        if symbol not in self._supported:
+            self._supported[symbol] = self._has(symbol)
+        return self._supported[symbol]
+
+    def _has(self, symbol: str) -> bool:
+        if self._digits_only and symbol not in "0123456789-":
+            return False
+        if self._capitals_only and not (symbol.isdigit() or symbol.isupper() or symbol == "-"):
+            return False
+        ink = self._ink(symbol)
+        return bool(ink) and ink != self._missing
+
+    def glyph(self, symbol: str) -> Glyph:
+        """The glyph, rendered once and kept."""
+        if symbol not in self._glyphs:
+            x0, y0, x1, y1 = self._font.getbbox(symbol, anchor="ls")
+            canvas = Image.new("L", (int(x1 - x0) + 4, int(y1 - y0) + 4))
+            ImageDraw.Draw(canvas).text(
+                (2 - x0, 2 - y0), symbol, fill=255, font=self._font, anchor="ls"
+            )
+            self._glyphs[symbol] = _cut(
+                np.asarray(canvas), int(2 - y0), int(2 - x0), self._font.getlength(symbol)
+            )
+        return self._glyphs[symbol]
+
+
+class StrokeFace:
+    """OpenCV's Hershey strokes, as engravers and pen plotters draw."""
+
+    def __init__(self, face: int, thickness: int) -> None:
+        self.name = f"hershey-{face}-{thickness}"
+        self._face, self._thickness = face, thickness
+        (_, height), _ = cv2.getTextSize("H", face, 1.0, 1)
+        self._scale = CAP_HEIGHT / height
+        self._glyphs: dict[str, Glyph] = {}
+
+    def supports(self, symbol: str) -> bool:
+        """Hershey has printable ASCII."""
+        return len(symbol) == 1 and "!" <= symbol <= "~"
+
+    def glyph(self, symbol: str) -> Glyph:
+        """The glyph, drawn once and kept."""
+        if symbol not in self._glyphs:
+            (advance, _), _ = cv2.getTextSize(symbol, self._face, self._scale, 1)
+            canvas = np.zeros((160, 200), np.uint8)
+            cv2.putText(
+                canvas, symbol, (60, 110), self._face, self._scale, 255,
+                self._thickness, cv2.LINE_AA,
+            )  # fmt: skip
+            self._glyphs[symbol] = _cut(canvas, 110, 60, advance)
+        return self._glyphs[symbol]
+
+
+class DotFace:
+    """Dot matrix: dots on a grid, with jitter, missing and merging dots.
+
+    Args:
+        columns: dots across; 5 uses the classic 5x7 table, more take the strokes of a Hershey face.
+        rows: dots of a capital.
+        seed: of the face's own irregularities.
+    """
+
+    def __init__(self, columns: int, rows: int, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        self.name = f"dots-{columns}x{rows}-{seed}"
+        self._columns, self._rows = columns, rows
+        self._radius = float(rng.uniform(0.28, 0.72))
+        self._jitter = float(rng.choice([0.0, 0.05, 0.12]))
+        self._missing = float(rng.choice([0.0, 0.0, 0.02, 0.06]))
+        self._stretch = float(rng.uniform(0.75, 1.3))
+        self._bold = bool(rows >= 12 and rng.random() < 0.5)
+        self._seed = seed
+        self._glyphs: dict[str, Glyph] = {}
+
+    def supports(self, symbol: str) -> bool:
+        """The symbols of the 5x7 table; larger grids have printable ASCII."""
+        return symbol in DOTS_5X7 if self._columns == 5 else len(symbol) == 1 and symbol > " "
+
+    def _grid(self, symbol: str) -> tuple[Mask, int]:
+        """(rows, columns) dots of a symbol and the row of its baseline."""
+        if self._columns == 5:
+            columns = DOTS_5X7[symbol]
+            bits = [[(c >> r) & 1 for c in columns] for r in range(8)]
+            return np.array(bits, np.uint8), 7
+        face, size = cv2.FONT_HERSHEY_SIMPLEX, self._rows
+        canvas = np.zeros((3 * size, 3 * size), np.uint8)
+        scale = (size - 1) / 21.0
+        cv2.putText(canvas, symbol, (size, 2 * size), face, scale, 1, 1 + self._bold, cv2.LINE_8)
+        cols = np.flatnonzero(canvas.max(0))
+        cut = canvas[size // 2 :, cols[0] : cols[-1] + 1]
+        return cut, 2 * size - size // 2 + 1
+
+    def glyph(self, symbol: str) -> Glyph:
+        """The glyph, drawn once and kept: the same head prints the same dots."""
+        if symbol not in self._glyphs:
+            rng = np.random.default_rng((self._seed, *map(ord, symbol)))
+            grid, baseline = self._grid(symbol)
+            pitch = CAP_HEIGHT / self._rows
+            pitch_x = pitch * self._stretch
+            height = int((len(grid) + 2) * pitch)
+            width = int((grid.shape[1] + 2) * pitch_x)
+            canvas = np.zeros((height, width), np.uint8)
+            for r, c in np.argwhere(grid):
+                if rng.random() < self._missing:
+                    continue
+                x, y = (np.array([c + 1, r + 1]) + rng.normal(0, self._jitter, 2)) * (
+                    pitch_x, pitch,
+                )  # fmt: skip
+                cv2.circle(
+                    canvas, (round(x * 16), round(y * 16)), round(pitch * self._radius * 16),
+                    255, -1, cv2.LINE_AA, 4,
+                )  # fmt: skip
+            if not canvas.any():
+                canvas[height // 2, width // 2] = 255
+            advance = (grid.shape[1] + 1) * pitch_x
+            self._glyphs[symbol] = _cut(
+                canvas, int((baseline + 0.5) * pitch), int(pitch_x * 0.5), advance
+            )
+        return self._glyphs[symbol]
+
+
+class SegmentFace:
+    """Seven or fourteen segments with slant, gap and thickness of their own."""
+
+    def __init__(self, segments: int, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        self.name = f"segments-{segments}-{seed}"
+        self._segments = segments
+        self._width = float(rng.uniform(0.45, 0.7)) * CAP_HEIGHT
+        self._slant = float(rng.uniform(-0.02, 0.2))
+        self._thickness = int(rng.integers(4, 10))
+        self._gap = float(rng.uniform(0.0, 0.14))
+        self._glyphs: dict[str, Glyph] = {}
+
+    def supports(self, symbol: str) -> bool:
+        """Digits and minus on seven segments, capitals too on fourteen."""
+        return symbol in "0123456789-" if self._segments == 7 else symbol in SEGMENTS_14
+
+    def glyph(self, symbol: str) -> Glyph:
+        """The glyph, drawn once and kept."""
+        if symbol not in self._glyphs:
+            canvas = np.zeros((CAP_HEIGHT + 24, int(self._width) + 40), np.uint8)
+            for a, b in segment_strokes(symbol, self._segments):
+                p, q = np.array(a, float), np.array(b, float)
+                p, q = p + (q - p) * self._gap, q + (p - q) * self._gap
+                ends = [
+                    (
+                        int(14 + x * self._width + (1 - y) * self._slant * CAP_HEIGHT),
+                        int(12 + y * CAP_HEIGHT),
+                    )
+                    for x, y in (p, q)
+                ]
+                cv2.line(canvas, ends[0], ends[1], 255, self._thickness, cv2.LINE_AA)
+            self._glyphs[symbol] = _cut(canvas, 12 + CAP_HEIGHT, 14, self._width * 1.35)
+        return self._glyphs[symbol]
+
+
+def built_in_faces() -> list[GlyphSource]:
+    """The faces that need no font file: strokes, dots and segments."""
+    faces: list[GlyphSource] = []
+    for face in (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX):
+        faces += [StrokeFace(face, t) for t in (2, 4, 6, 9)]
+    for seed, (columns, rows) in enumerate([(5, 7)] * 8 + [(7, 9)] * 6 + [(9, 12)] * 5 + [(12, 16)] * 5):
+        faces.append(DotFace(columns, rows, seed))
+    faces += [SegmentFace(7, s) for s in range(5)] + [SegmentFace(14, s) for s in range(3)]
+    return faces
+
+
+@lru_cache(maxsize=4)
+def _font_files(folders: tuple[str, ...]) -> tuple[Path, ...]:
+    suffixes = {".ttf", ".otf", ".woff"}
+    found: dict[str, Path] = {}
+    for folder in folders:
+        root = Path(folder)
+        if not root.exists():
+            raise DatasetError(f"{folder}: no such font folder")
+        for path in sorted(p for p in root.rglob("*") if p.suffix.lower() in suffixes):
+            found.setdefault(path.stem.lower(), path)
+    return tuple(found.values())
+
+
+class FaceLibrary:
+    """Every face that training draws from; fonts are opened when first used.
+
+    Args:
+        folders: searched for font files, recursively; the same file name counts once.
+        skip: parts of file names that are left out (symbol fonts, other scripts).
+        built_in: chance of a face that needs no font file; 1 where no font is found.
+    """
+
+    SKIP = (
+        "symbol", "dingbat", "emoji", "math", "icon", "braille", "d050000l", "standardsymbols",
+        "arab", "thai", "hebr", "devanagari", "awesome", "fantasma", "humor",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        folders: Iterable[str | Path] = (),
+        skip: tuple[str, ...] = SKIP,
+        built_in: float = 0.18,
+    ) -> None:
+        files = _font_files(tuple(str(f) for f in folders))
+        self._files = [f for f in files if not any(s in f.name.lower() for s in skip)]
+        self._families: dict[str, list[Path]] = {}
+        for path in self._files:
+            self._families.setdefault(path.stem.split("-")[0].lower()[:10], []).append(path)
+        self._names = sorted(self._families)
+        self._open: dict[Path, FontFace | None] = {}
+        self._built_in = built_in_faces()
+        self._built_in_share = built_in if self._files else 1.0
+
+    def __len__(self) -> int:
+        return len(self._files) + len(self._built_in)
+
+    def _font(self, path: Path) -> FontFace | None:
+        if path not in self._open:
+            try:
+                self._open[path] = FontFace(path)
+            except DatasetError:
+                self._open[path] = None
+        return self._open[path]
+
+    def pick(self, rng: np.random.Generator, text: str = "") -> GlyphSource:
+        """A face that supports every character of ``text``; families come up equally often."""
+        needed = set(text) - {" "}
+        for _ in range(40):
+            if rng.random() < self._built_in_share:
+                face: GlyphSource | None = self._built_in[int(rng.integers(len(self._built_in)))]
+            else:
+                family = self._families[self._names[int(rng.integers(len(self._names)))]]
+                face = self._font(family[int(rng.integers(len(family)))])
+            if face is not None and all(face.supports(c) for c in needed):
+                return face
+        return self._built_in[0]

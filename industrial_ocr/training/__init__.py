@@ -1,0 +1,1 @@
+"""Training of detector, classifier and recogniser on rendered pictures."""

@@ -1,0 +1,87 @@
+"""Training of the character classifier on crops, with a class for what is no character."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from industrial_ocr.charset import DEFAULT_SYMBOLS
+from industrial_ocr.config import ClassifierTrainConfig
+from industrial_ocr.models.classifier import GlyphClassifier
+from industrial_ocr.preprocess import normalise_crops
+from industrial_ocr.synthesis.crops import REJECT, GlyphRenderer
+from industrial_ocr.training.loop import Batch
+
+
+class ClassifierTask:
+    """See ``training.loop.Task``. The last class is the reject class."""
+
+    def __init__(self, config: ClassifierTrainConfig) -> None:
+        self.config = config
+        torch.manual_seed(config.seed)
+        self.symbols = DEFAULT_SYMBOLS
+        self.model: nn.Module = GlyphClassifier(len(self.symbols) + 1, config.backbone)
+        self._class = {s: i for i, s in enumerate((*self.symbols, REJECT))}
+        self._folded = torch.tensor(
+            [self._class.get(s.upper(), i) for s, i in self._class.items()]
+        )
+        self._renderer: GlyphRenderer | None = None
+
+    def render(self, index: int, seed: int) -> Batch:
+        """``image`` (N, S, S) uint8 and ``label`` (N,) int64."""
+        if self._renderer is None:
+            self._renderer = GlyphRenderer(
+                tuple(self.config.fonts), self.config.crop_size, reject_share=self.config.reject_share
+            )
+        crops: list[tuple[np.ndarray, str]] = []
+        item = 0
+        while len(crops) < self.config.batch_size:
+            crops += self._renderer.render((seed, index, item))
+            item += 1
+        crops = crops[: self.config.batch_size]
+        labels = torch.tensor([self._class[s] for _, s in crops])
+        return {"image": torch.from_numpy(np.stack([c for c, _ in crops])), "label": labels}
+
+    def _input(self, batch: Batch) -> Tensor:
+        crops = normalise_crops(batch["image"].cpu().numpy())
+        tensor = torch.from_numpy(crops).unsqueeze(1).to(batch["image"].device)
+        return tensor.contiguous(memory_format=torch.channels_last)
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Cross entropy with label smoothing."""
+        logits = model(self._input(batch)).float()
+        return F.cross_entropy(logits, batch["label"], label_smoothing=self.config.label_smoothing)
+
+    def validate(self, model: nn.Module, batches: Iterator[Batch]) -> dict[str, float]:
+        """Accuracy, the same with case folded, and the share of non-characters rejected."""
+        reject = self._class[REJECT]
+        right = folded = characters = rejected = others = 0
+        for batch in batches:
+            found = model(self._input(batch)).argmax(-1).cpu()
+            label = batch["label"].cpu()
+            is_character = label != reject
+            right += int(((found == label) & is_character).sum())
+            folded += int(((self._folded[found] == self._folded[label]) & is_character).sum())
+            characters += int(is_character.sum())
+            rejected += int(((found == reject) & ~is_character).sum())
+            others += int((~is_character).sum())
+        accuracy, case_folded = right / max(characters, 1), folded / max(characters, 1)
+        return {
+            "score": case_folded, "accuracy": accuracy, "accuracy_case_folded": case_folded,
+            "reject_recall": rejected / max(others, 1),
+        }  # fmt: skip
+
+    def entry(self) -> dict[str, Any]:
+        """Architecture and input of the manifest entry."""
+        side = self.config.crop_size
+        return {
+            "task": "classifier",
+            "architecture": {"architecture": self.config.backbone},
+            "charset": list(self.symbols),
+            "input": {"size": [side, side], "mean": [0.5], "std": [0.5]},
+        }

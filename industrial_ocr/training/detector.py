@@ -1,0 +1,177 @@
+"""Training of the CRAFT detector: Gaussian maps, squared error, hard negative mining."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from industrial_ocr.config import DetectorTrainConfig
+from industrial_ocr.models.craft import build_detector
+from industrial_ocr.preprocess import detector_input, to_grey
+from industrial_ocr.synthesis.layout import LabelledString
+from industrial_ocr.synthesis.scenes import SceneRenderer
+from industrial_ocr.training.loop import Batch
+from industrial_ocr.types import FloatArray
+
+SPREAD = 2.0
+"""The Gaussian at a quad's edge is exp(-SPREAD): 0.135, as segmentation assumes."""
+
+
+@lru_cache(maxsize=1)
+def _gaussian() -> FloatArray:
+    axis = np.linspace(-1, 1, 64, dtype=np.float32)
+    return np.exp(-SPREAD * (axis[:, None] ** 2 + axis[None] ** 2)).astype(np.float32)
+
+
+def _stamp(canvas: FloatArray, quad: FloatArray) -> None:
+    """Adds a Gaussian warped onto a quad (map pixels), by maximum."""
+    low = np.maximum(np.floor(quad.min(0)).astype(int), 0)
+    high = np.minimum(np.ceil(quad.max(0)).astype(int) + 1, canvas.shape[::-1])
+    if (high <= low).any():
+        return
+    source = np.array([[0, 0], [63, 0], [63, 63], [0, 63]], np.float32)
+    target = (quad - low - 0.5).astype(np.float32)
+    matrix = cv2.getPerspectiveTransform(source, target)
+    size = (int(high[0] - low[0]), int(high[1] - low[1]))
+    patch = cv2.warpPerspective(_gaussian(), matrix, size, flags=cv2.INTER_LINEAR)
+    part = canvas[low[1] : high[1], low[0] : high[0]]
+    np.maximum(part, patch, out=part)
+
+
+def affinity_quad(one: FloatArray, two: FloatArray, along: bool) -> FloatArray:
+    """CRAFT's affinity box: the centres of two opposite triangles of each character (figure 3).
+
+    Args:
+        one: (4, 2) quad of a character.
+        two: quad of the next one.
+        along: the string runs along the letters' baseline, so that the triangles are those at top
+            and bottom; for letters stacked below one another they are those at left and right.
+    """
+
+    def triangles(quad: FloatArray) -> tuple[FloatArray, FloatArray]:
+        middle = quad.mean(0)
+        edges = ((0, 1), (2, 3)) if along else ((3, 0), (1, 2))
+        first, second = ((quad[a] + quad[b] + middle) / 3 for a, b in edges)
+        return first, second
+
+    (a, b), (c, d) = triangles(one), triangles(two)
+    return np.stack([a, c, d, b]).astype(np.float32)
+
+
+def score_targets(
+    strings: tuple[LabelledString, ...], shape: tuple[int, int], stride: int = 2
+) -> tuple[FloatArray, FloatArray]:
+    """Region and affinity maps of a scene.
+
+    Args:
+        strings: with quads in scene pixels.
+        shape: (height, width) of the scene.
+        stride: scene pixels per map pixel.
+
+    Returns:
+        Two (height / stride, width / stride) float32 maps from 0 to 1.
+    """
+    size = (shape[0] // stride, shape[1] // stride)
+    region, affinity = np.zeros(size, np.float32), np.zeros(size, np.float32)
+    for string in strings:
+        quads = string.quads / stride
+        for quad in quads:
+            _stamp(region, quad)
+        along = string.direction != "vertical"
+        for i in range(len(quads) - 1):
+            if not string.space_after[i]:
+                _stamp(affinity, affinity_quad(quads[i], quads[i + 1], along))
+    return region, affinity
+
+
+class DetectorTask:
+    """See ``training.loop.Task``."""
+
+    def __init__(self, config: DetectorTrainConfig) -> None:
+        self.config = config
+        torch.manual_seed(config.seed)
+        self._options: dict[str, Any] = {}
+        if config.backbone != "vgg16_bn":
+            self._options = {"in_channels": 2, "decoder_channels": list(config.decoder_channels)}
+        self.model: nn.Module = build_detector(config.backbone, **self._options)
+        self._renderer: SceneRenderer | None = None
+
+    def render(self, index: int, seed: int) -> Batch:
+        """``image`` (N, C, S, S) float32 and ``target`` (N, 2, S/2, S/2) uint8."""
+        side = self.config.scene_size
+        if self._renderer is None:
+            words = None if self.config.words is None else self.config.load_words()
+            self._renderer = SceneRenderer(tuple(self.config.fonts), (side, side), words)
+        images, targets = [], []
+        for item in range(self.config.batch_size):
+            scene = self._renderer.render((seed, index, item))
+            images.append(detector_input(to_grey(scene.image)))
+            maps = np.stack(score_targets(scene.strings, (side, side)))
+            targets.append(np.round(maps * 255).astype(np.uint8))
+        image = torch.from_numpy(np.stack(images))
+        if not self._options:
+            image = image[:, :1].expand(-1, 3, -1, -1).contiguous()
+        return {"image": image, "target": torch.from_numpy(np.stack(targets))}
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Squared error of both maps, over all positive and the hardest negative pixels."""
+        image = batch["image"].contiguous(memory_format=torch.channels_last)
+        maps = model(image).float()
+        target = batch["target"].float() / 255
+        return mined_loss(maps, target, self.config.negative_ratio)
+
+    def validate(self, model: nn.Module, batches: Iterator[Batch]) -> dict[str, float]:
+        """Pixel F-measure of both maps at 0.5 of the target, and the mean squared error."""
+        counts = torch.zeros(2, 3)
+        error = total = 0.0
+        for batch in batches:
+            maps = model(batch["image"]).float().clamp(0, 1)
+            target = batch["target"].float() / 255
+            error += float(((maps - target) ** 2).sum())
+            total += target.numel()
+            for channel in range(2):
+                found, wanted = maps[:, channel] > 0.5, target[:, channel] > 0.5
+                hit = found & wanted
+                counts[channel] += torch.tensor([hit.sum(), found.sum(), wanted.sum()]).float()
+        f1 = (2 * counts[:, 0] / (counts[:, 1] + counts[:, 2]).clamp(min=1)).tolist()
+        return {
+            "score": (f1[0] + f1[1]) / 2, "region_f1": f1[0], "affinity_f1": f1[1],
+            "mse": error / max(total, 1),
+        }  # fmt: skip
+
+    def entry(self) -> dict[str, Any]:
+        """Architecture and input of the manifest entry."""
+        channels = 2 if self._options else 3
+        return {
+            "task": "detector",
+            "architecture": {"architecture": self.config.backbone, **self._options},
+            "charset": None,
+            "input": {"size": None, "mean": [0.5] * channels, "std": [0.5] * channels},
+        }
+
+
+def mined_loss(maps: Tensor, target: Tensor, ratio: float) -> Tensor:
+    """CRAFT's loss (Baek et al. 2019, section 3.3) with online hard negative mining per map.
+
+    Args:
+        maps: (N, 2, H, W) predicted.
+        target: (N, 2, H, W) wanted, 0 to 1; above 0.1 a pixel counts as positive.
+        ratio: negatives kept for each positive; an image map without any keeps the 500 hardest.
+    """
+    error = (maps - target).square().flatten(2)
+    positive = target.flatten(2) > 0.1
+    amount = positive.sum(-1)
+    gain = (error * positive).sum(-1) / amount.clamp(min=1)
+    negative = error.masked_fill(positive, 0)
+    pixels = error.shape[-1]
+    wanted = (amount * ratio).clamp(min=500, max=pixels // 2).long()
+    hardest = negative.topk(int(wanted.max()), dim=-1).values
+    rank = torch.arange(hardest.shape[-1], device=error.device)
+    chosen = (hardest * (rank < wanted[..., None])).sum(-1) / wanted
+    return (gain + chosen).mean()

@@ -1,0 +1,268 @@
+"""The data that flows through the package: frozen dataclasses that check their own shapes.
+
+Boxes are quads: ``(4, 2)`` float32 arrays of (x, y) in source pixels, clockwise from the
+top-left corner *of the character*, so a crop warped from a quad stands upright.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+ImageArray = NDArray[np.uint8]
+Direction = Literal["horizontal", "vertical", "rotated"]
+"""How a string runs: along the letters' own baseline (``horizontal``, also when slanted or on
+an arc), stacked with upright letters (``vertical``), or turned by about 90 degrees (``rotated``)."""
+
+
+class Status(str, Enum):
+    """What a read came to."""
+
+    OK = "ok"
+    LOW_CONFIDENCE = "low_confidence"
+    NO_TEXT = "no_text"
+
+
+def as_quad(value: Any) -> FloatArray:
+    """Returns ``value`` as a read-only (4, 2) float32 quad; ValueError says what it got instead."""
+    quad = np.array(value, dtype=np.float32)
+    if quad.shape != (4, 2) or not np.isfinite(quad).all():
+        raise ValueError(f"a quad is (4, 2) finite numbers, got shape {quad.shape}: {value!r}")
+    quad.setflags(write=False)
+    return quad
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreMaps:
+    """CRAFT's output for one image.
+
+    Attributes:
+        region: (H, W) float32, the probability that a pixel is the centre of a character.
+        affinity: (H, W) float32, the probability that it lies between two linked characters.
+        scale: (x, y) source pixels per map pixel.
+    """
+
+    region: FloatArray
+    affinity: FloatArray
+    scale: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        if self.region.ndim != 2 or self.region.shape != self.affinity.shape:
+            raise ValueError(
+                "region and affinity are two maps of one (H, W), "
+                f"got {self.region.shape} and {self.affinity.shape}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class CharBox:
+    """Where one character probably stands.
+
+    Attributes:
+        quad: (4, 2) float32 source pixels.
+        score: the peak of the region map inside it, 0 to 1.
+    """
+
+    quad: FloatArray
+    score: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "quad", as_quad(self.quad))
+
+    @property
+    def center(self) -> FloatArray:
+        """(2,) centre of the quad."""
+        center: FloatArray = self.quad.mean(axis=0)
+        return center
+
+
+@dataclass(frozen=True, eq=False)
+class BoxString:
+    """Characters that belong together, in reading order, before anybody knows what they say.
+
+    Attributes:
+        boxes: the characters; their quads are oriented as the string says they stand.
+        space_after: one flag a box: a space follows it (never after the last).
+        direction: see ``Direction``.
+    """
+
+    boxes: tuple[CharBox, ...]
+    space_after: tuple[bool, ...]
+    direction: Direction
+
+    def __post_init__(self) -> None:
+        if not self.boxes or len(self.boxes) != len(self.space_after):
+            raise ValueError(
+                "a BoxString has at least one box and one space flag a box, "
+                f"got {len(self.boxes)} boxes and {len(self.space_after)} flags"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class CharCandidates:
+    """What a classifier thinks one crop shows.
+
+    Attributes:
+        symbols: best first.
+        probabilities: (K,) float32, falling, one a symbol; with ``reject`` they sum to at most 1.
+        reject: probability that the crop is no character at all.
+    """
+
+    symbols: tuple[str, ...]
+    probabilities: FloatArray
+    reject: float
+
+    def __post_init__(self) -> None:
+        if len(self.symbols) != len(self.probabilities) or not self.symbols:
+            raise ValueError(
+                f"one probability a symbol, got {len(self.symbols)} symbols "
+                f"and {len(self.probabilities)} probabilities"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Character:
+    """One character that was read, with its evidence.
+
+    Attributes:
+        symbol: the reading, one character or a longer token.
+        quad: (4, 2) float32 source pixels.
+        confidence: 0 to 1, the probability of ``symbol`` (see ``decoding.scoring``).
+        alternatives: other readings with their probabilities, best first.
+    """
+
+    symbol: str
+    quad: FloatArray
+    confidence: float
+    alternatives: tuple[tuple[str, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "quad", as_quad(self.quad))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings, ready for JSON."""
+        return {
+            "symbol": self.symbol,
+            "confidence": round(self.confidence, 5),
+            "quad": np.round(self.quad.astype(float), 2).tolist(),
+            "alternatives": [[s, round(p, 5)] for s, p in self.alternatives],
+        }
+
+
+@dataclass(frozen=True)
+class SequenceScores:
+    """Several confidences of one string; ``decoding.scoring`` defines each and names its source.
+
+    Attributes:
+        mean: arithmetic mean of the character probabilities.
+        joint_log: log of the product of the character probabilities.
+        joint_normalised: exp(joint_log / length), their geometric mean.
+        weighted: position-weighted mean.
+        sequence_log: log p(l|y), the exact CTC probability; for the two-stage pipeline, whose
+            characters are independent, the same as ``joint_log``.
+    """
+
+    mean: float
+    joint_log: float
+    joint_normalised: float
+    weighted: float
+    sequence_log: float
+
+    def to_dict(self) -> dict[str, float]:
+        """Plain numbers, ready for JSON."""
+        return {name: round(float(value), 5) for name, value in vars(self).items()}
+
+
+@dataclass(frozen=True, eq=False)
+class TextString:
+    """One string that was read.
+
+    Attributes:
+        text: the reading, spaces included.
+        confidence: 0 to 1 (see ``decoding.scoring``).
+        quad: (4, 2) float32 source pixels around the whole string.
+        characters: in reading order, without the spaces.
+        direction: see ``Direction``.
+        scores: the several confidences.
+    """
+
+    text: str
+    confidence: float
+    quad: FloatArray
+    characters: tuple[Character, ...]
+    direction: Direction
+    scores: SequenceScores
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "quad", as_quad(self.quad))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings, ready for JSON."""
+        return {
+            "text": self.text,
+            "confidence": round(self.confidence, 5),
+            "direction": self.direction,
+            "quad": np.round(self.quad.astype(float), 2).tolist(),
+            "scores": self.scores.to_dict(),
+            "characters": [c.to_dict() for c in self.characters],
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class ReadResult:
+    """Everything one read found; the only result type of the package.
+
+    Attributes:
+        strings: in reading order.
+        status: ``Status``; ``no_text`` is a result, not an error.
+        engine: ``two-stage`` or ``crnn``.
+        timings: seconds by stage, of this image's share where stages run on a batch.
+        image: (H, W, 3) uint8 RGB, the picture that was read; kept so ``draw`` re-runs nothing.
+    """
+
+    strings: tuple[TextString, ...]
+    status: Status
+    engine: str
+    timings: dict[str, float]
+    image: ImageArray = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        """The strings in reading order, one a line."""
+        return "\n".join(s.text for s in self.strings)
+
+    @property
+    def confidence(self) -> float:
+        """The confidence of the weakest string, 0 if there is none."""
+        return min((s.confidence for s in self.strings), default=0.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings, ready for JSON; the picture is left out."""
+        height, width = self.image.shape[:2]
+        return {
+            "text": self.text,
+            "status": self.status.value,
+            "confidence": round(self.confidence, 5),
+            "engine": self.engine,
+            "size": [width, height],
+            "timings": {k: round(v, 5) for k, v in self.timings.items()},
+            "strings": [s.to_dict() for s in self.strings],
+        }
+
+    def to_json(self, **options: Any) -> str:
+        """``to_dict`` as JSON text; options go to ``json.dumps``."""
+        import json
+
+        options.setdefault("ensure_ascii", False)
+        return json.dumps(self.to_dict(), **options)
+
+    def draw(self) -> ImageArray:
+        """The picture with strings, characters and readings drawn on it, (H, W, 3) uint8 RGB."""
+        from industrial_ocr.viz import draw_result
+
+        return draw_result(self)
