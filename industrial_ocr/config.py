@@ -43,19 +43,24 @@ class DetectionConfig(Section):
     """From the image to the score maps.
 
     Attributes:
-        long_side: longest side in pixels of what the network sees; a larger image is tiled.
-        mag_ratio: magnification before that limit; above 1 for small print.
+        long_side: the image is shrunk until its long side has so many pixels.
+        max_shrink: but never by more than this factor, so that small print survives; what is then
+            still larger than a tile is read by tiles. 1 never shrinks.
+        short_side: a smaller image is magnified until its short side has so many pixels.
+        mag_ratio: magnification on top of that; above 1 for small print.
         tile_size: side of a tile in pixels of what the network sees.
         tile_overlap: overlap of neighbouring tiles in the same pixels; a character as high as
             this is whole in one of them.
-        contrast: ``local`` evens out brightness around each place, ``none`` leaves the image.
+        batch_size: tiles in one forward pass.
     """
 
     long_side: PositiveInt = 1280
+    max_shrink: Annotated[float, Field(ge=1)] = 2.0
+    short_side: PositiveInt = 96
     mag_ratio: PositiveFloat = 1.0
     tile_size: PositiveInt = 1280
     tile_overlap: NonNegativeInt = 160
-    contrast: Literal["local", "none"] = "local"
+    batch_size: PositiveInt = 4
 
     @model_validator(mode="after")
     def _tiles_advance(self) -> DetectionConfig:
@@ -125,9 +130,11 @@ class ConfidenceConfig(Section):
 
     Attributes:
         min_confidence: below it the status is ``low_confidence``.
+        noise: strings below it are no text and are left out.
     """
 
-    min_confidence: Probability = 0.5
+    min_confidence: Probability = 0.8
+    noise: Probability = 0.3
 
 
 class PipelineConfig(Section):
@@ -242,13 +249,14 @@ class RecognizerTrainConfig(TrainConfig):
         variant: ``paper`` is the network of arXiv 1507.05717, ``crnn.pytorch`` that of the
             repository of that name, whose checkpoints it loads.
         width: multiplies the channels of the convolutions; 1 is the paper's network.
-        max_width: of the training strips in pixels; they are 32 high.
+        max_width: of the training strips in pixels, 100 at least; they are 32 high.
         word_share: how many of the training texts are dictionary words.
         hidden: units of each LSTM direction.
         optimizer: ``adadelta`` as in the paper (with an ``lr`` near 1: it scales its own steps)
             or ``adam``.
         rho: decay of ADADELTA's averages.
         clip: largest norm of the gradient; 0 for none.
+        alignment: weight of the frame-wise loss beside CTC; 0 is the paper's training.
     """
 
     out: Path = Path("runs/recognizer")
@@ -257,12 +265,13 @@ class RecognizerTrainConfig(TrainConfig):
     validation_samples: PositiveInt = 2048
     variant: Literal["paper", "crnn.pytorch"] = "paper"
     width: PositiveFloat = 1.0
-    max_width: PositiveInt = 320
+    max_width: PositiveInt = 256
     word_share: Probability = 0.6
     hidden: PositiveInt = 256
     optimizer: Literal["adadelta", "adam"] = "adam"
     rho: Annotated[float, Field(gt=0, lt=1)] = 0.9
     clip: NonNegativeFloat = 1.0
+    alignment: NonNegativeFloat = 0.0
 
 
 C = TypeVar("C", bound=Section)

@@ -6,7 +6,7 @@ top-left corner *of the character*, so a crop warped from a quad stands upright.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Literal
 
@@ -66,19 +66,28 @@ class CharBox:
     Attributes:
         quad: (4, 2) float32 source pixels.
         score: the peak of the region map inside it, 0 to 1.
+        shape: (2, 2) float32, the character's ellipse: half its extent along a unit vector u is
+            sqrt(u' shape u). It gives the quad along any axis once the string is known.
     """
 
     quad: FloatArray
     score: float
+    shape: FloatArray
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "quad", as_quad(self.quad))
+        if self.shape.shape != (2, 2):
+            raise ValueError(f"the shape of a box is a (2, 2) matrix, got {self.shape.shape}")
 
     @property
     def center(self) -> FloatArray:
         """(2,) centre of the quad."""
         center: FloatArray = self.quad.mean(axis=0)
         return center
+
+    def extent(self, axis: FloatArray) -> float:
+        """Full width in source pixels along a unit vector (2,)."""
+        return float(2 * np.sqrt(max(float(axis @ self.shape @ axis), 0.0)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,6 +249,19 @@ class ReadResult:
     def confidence(self) -> float:
         """The confidence of the weakest string, 0 if there is none."""
         return min((s.confidence for s in self.strings), default=0.0)
+
+    def moved(self, x: float, y: float, image: ImageArray) -> ReadResult:
+        """The same result in pixels of a larger ``image`` whose part at (x, y) was read."""
+        step = np.array([x, y], np.float32)
+        strings = tuple(
+            replace(
+                s,
+                quad=s.quad + step,
+                characters=tuple(replace(c, quad=c.quad + step) for c in s.characters),
+            )
+            for s in self.strings
+        )
+        return replace(self, strings=strings, image=image)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, ready for JSON; the picture is left out."""

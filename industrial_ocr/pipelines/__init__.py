@@ -1,0 +1,1 @@
+"""The two ways from pictures to results, each on one screen."""

@@ -1,0 +1,67 @@
+"""What both ways share: finding the strings, timing the stages, finishing a result."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from industrial_ocr.config import PipelineConfig
+from industrial_ocr.stages.detection import Detector
+from industrial_ocr.stages.linking import link_characters
+from industrial_ocr.stages.segmentation import character_boxes
+from industrial_ocr.types import BoxString, ImageArray, ReadResult, Status, TextString
+
+
+@dataclass
+class Clock:
+    """Seconds by stage, for a whole batch."""
+
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Adds what runs inside to that stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] += time.perf_counter() - start
+
+    def share(self, images: int) -> dict[str, float]:
+        """Each image's share, and their total."""
+        timings = {name: value / max(images, 1) for name, value in self.seconds.items()}
+        return {**timings, "total": sum(timings.values())}
+
+
+def find_strings(
+    images: Sequence[ImageArray], detector: Detector, config: PipelineConfig, clock: Clock
+) -> list[list[BoxString]]:
+    """Detection, segmentation and linking: the strings of each image, not yet read."""
+    found = []
+    with clock.stage("detect"):
+        every = detector.detect(images, config.detection)
+    for maps in every:
+        with clock.stage("segment"):
+            rules = config.segmentation
+            boxes = character_boxes(maps, rules.text_threshold, rules.low_text, rules.min_char_size)
+        with clock.stage("link"):
+            strings = link_characters(boxes, maps, rules.link_threshold, config.linking.space_ratio)
+        found.append(strings)
+    return found
+
+
+def finish(
+    image: ImageArray,
+    strings: Sequence[TextString],
+    engine: str,
+    config: PipelineConfig,
+    timings: dict[str, float],
+) -> ReadResult:
+    """The result of one image; strings that are noise are left out."""
+    kept = tuple(s for s in strings if s.text and s.confidence >= config.confidence.noise)
+    weakest = min((s.confidence for s in kept), default=0.0)
+    status = Status.OK if weakest >= config.confidence.min_confidence else Status.LOW_CONFIDENCE
+    return ReadResult(kept, status if kept else Status.NO_TEXT, engine, timings, image)

@@ -1,0 +1,125 @@
+"""The way with context: whole strings through the CRNN, CTC decoding, places by frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from industrial_ocr.charset import Charset
+from industrial_ocr.config import PipelineConfig
+from industrial_ocr.decoding.ctc import greedy_decode, sequence_log_probability
+from industrial_ocr.decoding.scoring import score_sequence, string_confidence
+from industrial_ocr.geometry import enclosing_quad, expand_quad, rect_quad
+from industrial_ocr.pipelines.common import Clock, find_strings, finish
+from industrial_ocr.stages.detection import Detector
+from industrial_ocr.stages.linking import orientations, string_quad
+from industrial_ocr.stages.recognition import Recognizer, StringFrames
+from industrial_ocr.types import (
+    BoxString,
+    Character,
+    Direction,
+    FloatArray,
+    ImageArray,
+    ReadResult,
+    TextString,
+)
+
+ENGINE = "crnn"
+MARGIN = 0.12
+"""Added around a string's quad before it is read, in heights: the network is trained with some."""
+
+
+def read_crnn(
+    images: Sequence[ImageArray], detector: Detector, recognizer: Recognizer, config: PipelineConfig
+) -> list[ReadResult]:
+    """Reads images: strings found as in the two-stage way, each read as a whole.
+
+    Args:
+        images: (H, W, 3) uint8 RGB each.
+        detector: finds the strings.
+        recognizer: reads them.
+        config: every threshold.
+
+    Returns:
+        One result an image.
+    """
+    clock = Clock()
+    found = find_strings(images, detector, config, clock)
+    ways = [[(i, w) for i, s in enumerate(own) for w in _ways(s)] for own in found]
+    with clock.stage("recognise"):
+        pieces = [[_pieces(w) for _, w in own] for own in ways]
+        frames = recognizer.recognise(images, pieces, config.recognition)
+    with clock.stage("decode"):
+        strings = []
+        for own, seen in zip(ways, frames, strict=True):
+            best: dict[int, TextString] = {}
+            for (i, way), f in zip(own, seen, strict=True):
+                read = decode_frames(f, recognizer.charset, way.direction)
+                if i not in best or read.confidence > best[i].confidence + 0.02:
+                    best[i] = read
+            strings.append([best[i] for i in sorted(best)])
+    timings = clock.share(len(images))
+    return [
+        finish(image, own, ENGINE, config, timings)
+        for image, own in zip(images, strings, strict=True)
+    ]
+
+
+def recognise_crops(
+    crops: Sequence[ImageArray], recognizer: Recognizer, config: PipelineConfig
+) -> list[ReadResult]:
+    """Reads images that are one horizontal string each, without looking for it."""
+    clock = Clock()
+    with clock.stage("recognise"):
+        whole = [[[rect_quad(0, 0, c.shape[1], c.shape[0])]] for c in crops]
+        frames = recognizer.recognise(crops, whole, config.recognition)
+    with clock.stage("decode"):
+        strings = [decode_frames(f[0], recognizer.charset, "horizontal") for f in frames]
+    timings = clock.share(len(crops))
+    return [finish(c, [s], ENGINE, config, timings) for c, s in zip(crops, strings, strict=True)]
+
+
+def _ways(string: BoxString) -> list[BoxString]:
+    """The ways up worth the CRNN's time: not the four turns of a single box."""
+    ways = orientations(string)
+    return ways[:1] if len(string.boxes) == 1 else ways
+
+
+def _pieces(string: BoxString) -> list[FloatArray]:
+    """What is set side by side for the CRNN: a whole line, or each letter of a stack."""
+    if string.direction == "vertical":
+        heights = [float(np.linalg.norm(b.quad[3] - b.quad[0])) for b in string.boxes]
+        margin = MARGIN * float(np.median(heights))
+        return [expand_quad(b.quad, margin, margin) for b in string.boxes]
+    quad = string_quad(string)
+    margin = MARGIN * float(np.linalg.norm(quad[3] - quad[0]))
+    return [expand_quad(quad, margin, margin)]
+
+
+def decode_frames(frames: StringFrames, charset: Charset, direction: Direction) -> TextString:
+    """Greedy CTC decoding with a place and a probability for every character."""
+    symbols = greedy_decode(frames.log_probs, charset)
+    places = _frame_borders([(s.first_frame, s.last_frame) for s in symbols])
+    characters = tuple(
+        Character(s.symbol, frames.span_quad(*place), s.probability, s.alternatives)
+        for s, place in zip(symbols, places, strict=True)
+    )
+    text = "".join(c.symbol for c in characters)
+    classes = charset.encode(text)
+    log_probability = sequence_log_probability(frames.log_probs, classes)
+    scores = score_sequence([c.confidence for c in characters], log_probability)
+    axis = frames.pieces[0][1] - frames.pieces[0][0]
+    axis = axis / max(float(np.linalg.norm(axis)), 1e-6)
+    quad = frames.pieces[0] if len(frames.pieces) == 1 else enclosing_quad(frames.pieces, axis)
+    return TextString(text, string_confidence(scores), quad, characters, direction, scores)
+
+
+def _frame_borders(spans: Sequence[tuple[int, int]]) -> list[tuple[float, float]]:
+    """Widens CTC's narrow spikes: each character reaches half-way to its neighbours, at most 2.5 frames."""
+    places = []
+    for i, (first, last) in enumerate(spans):
+        left = (spans[i - 1][1] + first) / 2 + 0.5 if i else first - 2.0
+        right = (last + spans[i + 1][0]) / 2 - 0.5 if i + 1 < len(spans) else last + 2.0
+        places.append((max(left, first - 2.5), min(right, last + 2.5)))
+    return places

@@ -1,0 +1,138 @@
+"""The context-free way: character boxes, each classified on its own, joined along affinity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from industrial_ocr.config import PipelineConfig
+from industrial_ocr.decoding.scoring import score_sequence, string_confidence
+from industrial_ocr.pipelines.common import Clock, find_strings, finish
+from industrial_ocr.stages.classification import Classifier
+from industrial_ocr.stages.detection import Detector
+from industrial_ocr.stages.linking import as_one_string, orientations, string_quad
+from industrial_ocr.types import (
+    BoxString,
+    CharCandidates,
+    Character,
+    ImageArray,
+    ReadResult,
+    TextString,
+)
+
+ENGINE = "two-stage"
+DOUBT = 0.85
+"""A string read less surely than this the usual way up is also tried the other ways."""
+UPRIGHT_PRIOR = 0.05
+"""How much surer (mean log probability) another way up must be."""
+
+Reading = tuple[BoxString, list[CharCandidates]]
+
+
+def evidence(candidates: Sequence[CharCandidates]) -> float:
+    """Mean log probability of the best symbols: how well a string reads this way up."""
+    best = [max(float(c.probabilities[0]), 1e-4) for c in candidates]
+    return float(np.log(best).mean())
+
+
+def read_two_stage(
+    images: Sequence[ImageArray],
+    detector: Detector,
+    classifier: Classifier,
+    config: PipelineConfig,
+    one_string: bool = False,
+) -> list[ReadResult]:
+    """Reads images with common batches in every network.
+
+    Args:
+        images: (H, W, 3) uint8 RGB each.
+        detector: finds characters.
+        classifier: names them.
+        config: every threshold.
+        one_string: each image is known to hold one string: what was found is joined to it.
+
+    Returns:
+        One result an image.
+    """
+    clock = Clock()
+    found = find_strings(images, detector, config, clock)
+    if one_string:
+        found = [as_one_string(own) for own in found]
+    with clock.stage("classify"):
+        readings = _read_strings(images, found, classifier, config)
+    with clock.stage("decode"):
+        strings = [[_decode(r, config) for r in own] for own in readings]
+    timings = clock.share(len(images))
+    return [
+        finish(image, [s for s in own if s is not None], ENGINE, config, timings)
+        for image, own in zip(images, strings, strict=True)
+    ]
+
+
+def _read_strings(
+    images: Sequence[ImageArray],
+    found: Sequence[Sequence[BoxString]],
+    classifier: Classifier,
+    config: PipelineConfig,
+) -> list[list[Reading]]:
+    """Classifies every string the likeliest way up, doubtful ones every way; keeps the best."""
+    ways = [[orientations(s) for s in own] for own in found]
+    first = [[[w[0]] if w[0].direction == "horizontal" else w for w in own] for own in ways]
+    best = _best_of(images, first, classifier, config)
+    doubtful = [
+        [w[1:] if np.exp(evidence(b[1])) < DOUBT and len(f) < len(w) else [] for w, b, f in rows]
+        for rows in (zip(*r, strict=True) for r in zip(ways, best, first, strict=True))
+    ]
+    second = _best_of(images, doubtful, classifier, config)
+    return [
+        [b if o is None or evidence(o[1]) < evidence(b[1]) + UPRIGHT_PRIOR else o for b, o in pairs]
+        for pairs in (zip(*r, strict=True) for r in zip(best, second, strict=True))
+    ]
+
+
+def _best_of(
+    images: Sequence[ImageArray],
+    ways: Sequence[Sequence[Sequence[BoxString]]],
+    classifier: Classifier,
+    config: PipelineConfig,
+) -> list[list[Reading]]:
+    """Per image and string the way up that reads best, None where there is none to try."""
+    quads = [[b.quad for way in own for s in way for b in s.boxes] for own in ways]
+    named = classifier.classify(images, quads, config.classification)
+    chosen = []
+    for own, candidates in zip(ways, named, strict=True):
+        rows = iter(candidates)
+        read = [[(s, [next(rows) for _ in s.boxes]) for s in way] for way in own]
+        chosen.append([max(r, key=lambda x: evidence(x[1])) if r else None for r in read])
+    return chosen  # type: ignore[return-value]
+
+
+def _decode(reading: Reading, config: PipelineConfig) -> TextString | None:
+    """Best symbol of every box; boxes that are no character are left out, but their doubt counts."""
+    string, candidates = reading
+    limit = config.classification.reject_threshold
+    kept = [i for i, c in enumerate(candidates) if c.reject < limit]
+    if not kept:
+        return None
+    characters, text, certainty = [], "", []
+    for i in range(kept[0], kept[-1] + 1):
+        box, found = string.boxes[i], candidates[i]
+        gap = " " if string.space_after[i] and i != kept[-1] else ""
+        if found.reject >= limit:
+            certainty.append(found.reject)
+            text += gap
+            continue
+        best = float(found.probabilities[0])
+        others = zip(found.symbols[1:], map(float, found.probabilities[1:]), strict=True)
+        characters.append(Character(found.symbols[0], box.quad, best, tuple(others)))
+        certainty.append(best)
+        text += found.symbols[0] + gap
+    scores = score_sequence(certainty)
+    inside = BoxString(
+        tuple(string.boxes[i] for i in kept), tuple(string.space_after[i] for i in kept), string.direction
+    )
+    return TextString(
+        " ".join(text.split()), string_confidence(scores), string_quad(inside),
+        tuple(characters), string.direction, scores,
+    )  # fmt: skip

@@ -1,0 +1,202 @@
+"""The face of the package: loads configuration and weights once, then reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+
+from industrial_ocr.charset import Charset
+from industrial_ocr.config import PipelineConfig, config_path, load_config, parse_config
+from industrial_ocr.errors import ConfigError, ImageError, WeightsError
+from industrial_ocr.geometry import bounds
+from industrial_ocr.image import load_image
+from industrial_ocr.models.classifier import GlyphClassifier
+from industrial_ocr.models.craft import build_detector
+from industrial_ocr.models.crnn import Crnn
+from industrial_ocr.pipelines.crnn_ctc import read_crnn, recognise_crops
+from industrial_ocr.pipelines.two_stage import read_two_stage
+from industrial_ocr.stages.classification import Classifier
+from industrial_ocr.stages.detection import Detector
+from industrial_ocr.stages.recognition import Recognizer
+from industrial_ocr.types import ImageArray, ReadResult
+from industrial_ocr.weights import ModelEntry, Task, find_entry, load_state
+
+Engine = Literal["two-stage", "crnn"]
+Roi = Sequence[float] | Sequence[Sequence[float]]
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ConfigError(
+            f"device {name!r} is unknown or not available here; use 'auto', 'cpu' or 'cuda'"
+        ) from error
+    return device
+
+
+def _config(source: PipelineConfig | str | Path | dict[str, Any] | None) -> PipelineConfig:
+    if isinstance(source, PipelineConfig):
+        return source
+    if isinstance(source, dict):
+        return parse_config(source, PipelineConfig)
+    return load_config(config_path("pipeline") if source is None else source, PipelineConfig)
+
+
+class Reader:
+    """Reads serial codes from pictures. Safe to share between threads once it is built.
+
+    Args:
+        device: ``auto`` takes CUDA where there is a device, else the CPU.
+        config: a ``PipelineConfig``, a dict of its sections, or a YAML file; None takes the
+            shipped ``configs/pipeline.yaml``.
+        detector: a name from ``industrial-ocr weights`` or a ``.safetensors`` file; None takes
+            the shipped default.
+        classifier: the same for the character classifier.
+        recognizer: the same for the CRNN.
+
+    Raises:
+        ConfigError: an unknown setting, value or device.
+        WeightsError: weights that are missing, damaged or of another model.
+    """
+
+    def __init__(
+        self,
+        device: str = "auto",
+        config: PipelineConfig | str | Path | dict[str, Any] | None = None,
+        detector: str | Path | None = None,
+        classifier: str | Path | None = None,
+        recognizer: str | Path | None = None,
+    ) -> None:
+        self.config = _config(config)
+        self.device = _device(device)
+        self._detector = self._load_detector(detector)
+        self._classifier = self._load_classifier(classifier)
+        self._recognizer = self._load_recognizer(recognizer)
+
+    def _ready(self, model: torch.nn.Module, entry: ModelEntry) -> torch.nn.Module:
+        try:
+            model.load_state_dict(load_state(entry))
+        except RuntimeError as error:
+            reason = str(error).splitlines()[-1].strip()
+            raise WeightsError(f"{entry.path}: does not fit its architecture: {reason}") from error
+        return model.eval().to(self.device, memory_format=torch.channels_last)
+
+    def _load_detector(self, name: str | Path | None) -> Detector:
+        entry = find_entry("detector", name)
+        model = build_detector(**entry.architecture)
+        self._ready(model, entry)
+        return Detector(model, self.device)
+
+    def _load_classifier(self, name: str | Path | None) -> Classifier:
+        entry = find_entry("classifier", name)
+        charset = Charset(_symbols(entry, "classifier"))
+        model = GlyphClassifier(len(charset) + 1, **entry.architecture)
+        size = entry.input.size[0] if entry.input.size else 40
+        return Classifier(self._ready(model, entry), charset, size, entry.temperature, self.device)
+
+    def _load_recognizer(self, name: str | Path | None) -> Recognizer:
+        entry = find_entry("recognizer", name)
+        charset = Charset(_symbols(entry, "recognizer"), blank=True)
+        model = Crnn(charset.classes, **entry.architecture)
+        return Recognizer(self._ready(model, entry), charset, entry.temperature, self.device)
+
+    def read(self, image: Any, engine: Engine = "two-stage", roi: Roi | None = None) -> ReadResult:
+        """Finds and reads every string of a picture.
+
+        Args:
+            image: path, bytes, PIL image, or numpy array: grey, RGB or RGBA, 8 or 16 bit.
+            engine: ``two-stage`` (context-free) or ``crnn``.
+            roi: x0, y0, x1, y1 in pixels: read only there; places stay those of the whole image.
+
+        Returns:
+            The result; no text is a result too.
+
+        Raises:
+            ImageError: the image cannot be read, or the roi lies outside it.
+            ConfigError: an unknown engine.
+        """
+        return self.read_batch([image], engine, roi)[0]
+
+    def read_batch(
+        self, images: Iterable[Any], engine: Engine = "two-stage", roi: Roi | None = None
+    ) -> list[ReadResult]:
+        """``read`` for several pictures with common batches; the roi applies to each."""
+        _check_engine(engine)
+        loaded = [load_image(i) for i in images]
+        parts = [_cut(i, roi) for i in loaded]
+        pixels = [p for p, _, _ in parts]
+        if engine == "two-stage":
+            results = read_two_stage(pixels, self._detector, self._classifier, self.config)
+        else:
+            results = read_crnn(pixels, self._detector, self._recognizer, self.config)
+        return [
+            result if roi is None else result.moved(float(x), float(y), image)
+            for result, (_, x, y), image in zip(results, parts, loaded, strict=True)
+        ]
+
+    def recognize(self, crops: Iterable[Any], engine: Engine = "crnn") -> list[ReadResult]:
+        """Reads images that are one string already.
+
+        Args:
+            crops: as ``image`` of ``read``; each holds one string, left to right.
+            engine: ``crnn`` reads the whole crop at once; ``two-stage`` finds its characters.
+        """
+        _check_engine(engine)
+        loaded = [load_image(c) for c in crops]
+        if engine == "crnn":
+            return recognise_crops(loaded, self._recognizer, self.config)
+        return read_two_stage(loaded, self._detector, self._classifier, self.config, one_string=True)
+
+    def classify(self, crops: Iterable[Any]) -> list[tuple[tuple[str, float], ...]]:
+        """Names images that are one upright character each, cut close to it.
+
+        Args:
+            crops: as ``image`` of ``read``.
+
+        Returns:
+            Per crop the best symbols with their probabilities, best first.
+        """
+        loaded = [load_image(c) for c in crops]
+        quads = [[self._classifier.whole(i)] for i in loaded]
+        named = self._classifier.classify(loaded, quads, self.config.classification)
+        return [
+            tuple(zip(n[0].symbols, map(float, n[0].probabilities), strict=True)) for n in named
+        ]
+
+
+def _symbols(entry: ModelEntry, task: Task) -> tuple[str, ...]:
+    if entry.charset is None:
+        raise WeightsError(f"{entry.path}: the manifest gives no charset for this {task}")
+    return tuple(entry.charset)
+
+
+def _check_engine(engine: str) -> None:
+    if engine not in get_args(Engine):
+        raise ConfigError(f"engine is one of {list(get_args(Engine))}, got {engine!r}")
+
+
+def _cut(image: ImageArray, roi: Roi | None) -> tuple[ImageArray, int, int]:
+    """The part of an image inside a roi, and where it begins."""
+    if roi is None:
+        return image, 0, 0
+    try:
+        points = np.asarray(roi, np.float32).reshape(-1, 2)
+    except (TypeError, ValueError) as error:
+        raise ImageError(f"roi is x0, y0, x1, y1 in pixels, got {roi!r}") from error
+    if len(points) not in (2, 4) or not np.isfinite(points).all():
+        raise ImageError(f"roi is x0, y0, x1, y1 in pixels, got {roi!r}")
+    x0, y0, x1, y1 = bounds(points)
+    height, width = image.shape[:2]
+    left, top = max(0, int(x0)), max(0, int(y0))
+    right, bottom = min(width, int(np.ceil(x1))), min(height, int(np.ceil(y1)))
+    if right <= left or bottom <= top:
+        raise ImageError(f"roi {roi!r} lies outside the image of {width}x{height} pixels")
+    return np.ascontiguousarray(image[top:bottom, left:right]), left, top

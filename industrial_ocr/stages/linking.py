@@ -1,0 +1,345 @@
+"""From boxes to strings: an affinity graph, chains along it, gaps, orientation, reading order.
+
+The rules, all of them:
+
+* Two neighbouring boxes are linked where the affinity map between their centres is at least
+  ``link_threshold``, strongest link first. A box has at most two links, a chain does not turn by
+  more than ``MAX_TURN`` from one link to the next, linked boxes are of similar size.
+* Two chains become one string across a gap without affinity where they are collinear, of similar
+  height, and the clear gap is at most ``JOIN_GAP`` character heights. There a space is read.
+* Within a chain a space is read where the clear gap exceeds ``space_ratio`` character heights more
+  than the string's median gap.
+* Strings are read from top to bottom, within a row from left to right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from industrial_ocr.geometry import bounds, oriented_quad
+from industrial_ocr.types import BoxString, CharBox, Direction, FloatArray, ScoreMaps
+
+MAX_TURN = np.cos(np.deg2rad(50))
+SIZE_RATIO = 2.0
+JOIN_GAP = 1.7
+JOIN_ANGLE = np.cos(np.deg2rad(14))
+NEIGHBOURS = 8
+Chain = list[int]
+
+
+def _affinity_between(
+    maps: ScoreMaps, a: NDArray[np.float64], b: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Mean affinity around the middle of the segments a-b, (N, 2) source pixels each -> (N,)."""
+    steps = np.linspace(0.35, 0.65, 5)
+    points = a[:, None] + (b - a)[:, None] * steps[:, None]
+    x, y = points[..., 0] / maps.scale[0] - 0.5, points[..., 1] / maps.scale[1] - 0.5
+    values = ndimage.map_coordinates(maps.affinity, [y, x], order=1, mode="nearest")
+    mean: NDArray[np.float64] = values.mean(axis=1)
+    return mean
+
+
+def _candidate_links(
+    boxes: Sequence[CharBox], maps: ScoreMaps, link_threshold: float
+) -> list[tuple[float, int, int]]:
+    """Links that affinity and size allow, strongest first."""
+    centers = np.array([b.center for b in boxes], np.float64)
+    size = np.array([np.sqrt(np.trace(b.shape)) for b in boxes])
+    _, near = cKDTree(centers).query(centers, k=min(NEIGHBOURS + 1, len(boxes)))
+    pairs = {
+        (min(i, j), max(i, j)) for i, row in enumerate(near) for j in map(int, row) if i != j
+    }
+    if not pairs:
+        return []
+    first, second = np.array(sorted(pairs)).T
+    distance = np.linalg.norm(centers[first] - centers[second], axis=1)
+    ratio = np.maximum(size[first], size[second]) / np.minimum(size[first], size[second])
+    strength = _affinity_between(maps, centers[first], centers[second])
+    reach = 2.6 * np.maximum(size[first], size[second])
+    good = (strength >= link_threshold) & (ratio < SIZE_RATIO) & (distance < reach)
+    # Where two links compete, the shorter wins unless its affinity is clearly the weaker.
+    rank = strength - 0.25 * distance / reach
+    order = np.argsort(-rank)
+    return [(float(strength[k]), int(first[k]), int(second[k])) for k in order if good[k]]
+
+
+def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+    unit: NDArray[np.float64] = vector / max(float(np.linalg.norm(vector)), 1e-9)
+    return unit
+
+
+def _chains(boxes: Sequence[CharBox], links: Sequence[tuple[float, int, int]]) -> list[Chain]:
+    """Joins boxes along links into paths, strongest link first."""
+    centers = np.array([b.center for b in boxes], np.float64)
+    partners: list[list[int]] = [[] for _ in boxes]
+    chain_of = list(range(len(boxes)))
+
+    def turns(at: int, to: int) -> bool:
+        step = _unit(centers[to] - centers[at])
+        return any(step @ _unit(centers[at] - centers[p]) < MAX_TURN for p in partners[at])
+
+    for _, one, two in links:
+        if len(partners[one]) > 1 or len(partners[two]) > 1 or chain_of[one] == chain_of[two]:
+            continue
+        if turns(one, two) or turns(two, one):
+            continue
+        partners[one].append(two)
+        partners[two].append(one)
+        old, new = chain_of[two], chain_of[one]
+        chain_of = [new if c == old else c for c in chain_of]
+    chains, seen = [], set()
+    for start in range(len(boxes)):
+        if start in seen or len(partners[start]) > 1:
+            continue
+        chain, previous, at = [start], -1, start
+        while True:
+            onward = [p for p in partners[at] if p != previous]
+            if not onward:
+                break
+            previous, at = at, onward[0]
+            chain.append(at)
+        seen.update(chain)
+        chains.append(chain)
+    return chains
+
+
+def _axis(centers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Unit vector from the first to the last centre, (1, 0) for a single one."""
+    if len(centers) < 2:
+        return np.array([1.0, 0.0])
+    return _unit(centers[-1] - centers[0])
+
+
+def _oriented(chain: Chain, centers: NDArray[np.float64]) -> Chain:
+    """The chain so that it runs to the right, or downwards where it is steeper than 60 degrees."""
+    x, y = _axis(centers[chain])
+    steep = abs(x) < 0.5
+    return chain[::-1] if (y < 0 if steep else x < 0) else chain
+
+
+def _across(axis: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.array([-axis[1], axis[0]])
+
+
+def _join(boxes: Sequence[CharBox], chains: list[Chain]) -> list[tuple[Chain, set[int]]]:
+    """Joins collinear chains across gaps; also gives the places after which a join was made."""
+    centers = np.array([b.center for b in boxes], np.float64)
+    strings: list[tuple[Chain, set[int]]] = [(_oriented(c, centers), set()) for c in chains]
+    strings.sort(key=lambda s: -len(s[0]))
+    merged = True
+    while merged:
+        merged = False
+        best: tuple[float, int, int] | None = None
+        for i, (one, _) in enumerate(strings):
+            for j, (two, _) in enumerate(strings):
+                if i == j or (len(one) < 2 and len(two) < 2):
+                    continue
+                gap = _joinable(boxes, centers, one, two)
+                if gap is not None and (best is None or gap < best[0]):
+                    best = (gap, i, j)
+        if best is not None:
+            _, i, j = best
+            one, two = strings[i], strings[j]
+            combined = (one[0] + two[0], one[1] | two[1] | {one[0][-1]})
+            strings = [s for k, s in enumerate(strings) if k not in (i, j)] + [combined]
+            merged = True
+    return strings
+
+
+def _joinable(
+    boxes: Sequence[CharBox], centers: NDArray[np.float64], one: Chain, two: Chain
+) -> float | None:
+    """The clear gap, in character heights, if ``two`` continues ``one``; else None."""
+    a, b = centers[one[-1]], centers[two[0]]
+    reach = float(np.linalg.norm(b - a))
+    size = max(float(np.sqrt(np.trace(boxes[one[-1]].shape))), 1e-6)
+    if reach > 6 * size:
+        return None
+    longer = one if len(one) >= len(two) else two
+    axis = _axis(centers[longer])
+    step = _unit(b - a)
+    if step @ axis < JOIN_ANGLE:
+        return None
+    if len(one) > 1 and len(two) > 1 and _axis(centers[one]) @ _axis(centers[two]) < JOIN_ANGLE:
+        return None
+    across = _across(axis).astype(np.float32)
+    along = axis.astype(np.float32)
+    heights = [float(np.median([boxes[k].extent(across) for k in c])) for c in (one, two)]
+    lengths = [float(np.median([boxes[k].extent(along) for k in c])) for c in (one, two)]
+    steep = abs(axis[0]) < 0.5
+    mine, other = (lengths, heights) if steep else (heights, lengths)
+    if max(mine) > 1.45 * min(mine) or (steep and max(other) > 2.2 * min(other)):
+        return None
+    clear = (step @ axis) * reach - (
+        boxes[one[-1]].extent(along) + boxes[two[0]].extent(along)
+    ) / 2
+    gap = clear / max(*heights, *lengths)
+    return float(gap) if gap <= JOIN_GAP else None
+
+
+def _spaces(
+    boxes: Sequence[CharBox], chain: Chain, joins: set[int], space_ratio: float
+) -> tuple[bool, ...]:
+    """Whether a space follows each box (see the rules above)."""
+    if len(chain) == 1:
+        return (False,)
+    centers = np.array([boxes[k].center for k in chain], np.float64)
+    axis = _axis(centers)
+    along, across = axis.astype(np.float32), _across(axis).astype(np.float32)
+    extents = np.array([boxes[k].extent(along) for k in chain])
+    height = max(
+        float(np.median([boxes[k].extent(across) for k in chain])), float(np.median(extents))
+    )
+    clear = np.linalg.norm(np.diff(centers, axis=0), axis=1) - (extents[:-1] + extents[1:]) / 2
+    usual = float(np.median(clear)) if len(clear) > 2 else 0.0
+    wide = clear > max(usual, 0.0) + space_ratio * height
+    joined = np.array([k in joins for k in chain[:-1]]) & (clear > usual + 0.3 * height)
+    return (*(bool(w) for w in wide | joined), False)
+
+
+def link_characters(
+    boxes: Sequence[CharBox], maps: ScoreMaps, link_threshold: float, space_ratio: float = 0.6
+) -> list[BoxString]:
+    """Strings of boxes in reading order, along their own direction, quads not yet turned.
+
+    Args:
+        boxes: of one image.
+        maps: of the same image.
+        link_threshold: affinity from which two boxes are linked.
+        space_ratio: see the rules above.
+
+    Returns:
+        Strings in reading order; ``orientations`` gives the ways each can be read.
+    """
+    if not boxes:
+        return []
+    links = _candidate_links(boxes, maps, link_threshold) if len(boxes) > 1 else []
+    strings = []
+    for chain, joins in _join(boxes, _chains(boxes, links)):
+        spaces = _spaces(boxes, chain, joins, space_ratio)
+        axis = _axis(np.array([boxes[k].center for k in chain], np.float64))
+        direction: Direction = "vertical" if abs(axis[0]) < 0.5 else "horizontal"
+        strings.append(BoxString(tuple(boxes[k] for k in chain), spaces, direction))
+    return reading_order(strings)
+
+
+def as_one_string(strings: Sequence[BoxString]) -> list[BoxString]:
+    """All boxes of a crop that holds one string, as that string, left to right (or downwards).
+
+    Strings much smaller than the largest, and those beside its line, are left out.
+    """
+    if len(strings) < 2:
+        return list(strings)
+    main = max(strings, key=lambda s: sum(float(np.trace(b.shape)) for b in s.boxes))
+    size = float(np.median([np.trace(b.shape) for b in main.boxes]))
+    centers = np.array([b.center for b in main.boxes], np.float64)
+    axis = _axis(centers) if len(centers) > 1 else np.array([1.0, 0.0])
+    across, middle = _across(axis), centers.mean(0)
+    boxes = [
+        (float((b.center - middle) @ axis), b, gap)
+        for s in strings
+        for b, gap in zip(s.boxes, s.space_after, strict=True)
+        if abs(float((b.center - middle) @ across)) < 0.7 * np.sqrt(size)
+        and np.trace(b.shape) > 0.12 * size
+    ]
+    boxes.sort(key=lambda item: item[0])
+    spaces = (*(gap for _, _, gap in boxes[:-1]), False)
+    return [BoxString(tuple(b for _, b, _ in boxes), spaces, main.direction)]
+
+
+def reading_order(strings: Sequence[BoxString]) -> list[BoxString]:
+    """Top to bottom, and left to right among strings whose heights overlap by half."""
+    spans = [bounds(np.concatenate([b.quad for b in s.boxes])) for s in strings]
+    left = sorted(range(len(strings)), key=lambda i: spans[i][1])
+    ordered = []
+    while left:
+        first = left[0]
+        top, bottom = spans[first][1], spans[first][3]
+
+        def shares_row(i: int, top: float = top, bottom: float = bottom) -> bool:
+            low, high = spans[i][1], spans[i][3]
+            return min(bottom, high) - max(top, low) > 0.5 * min(bottom - top, high - low)
+
+        row = [i for i in left if shares_row(i) and strings[i].direction != "vertical"]
+        row = row if first in row else [first]
+        ordered += sorted(row, key=lambda i: spans[i][0])
+        left = [i for i in left if i not in row]
+    return [strings[i] for i in ordered]
+
+
+def _turned(
+    string: BoxString, order: Sequence[int], quarter: int, direction: Direction
+) -> BoxString:
+    """The string read in ``order`` with quads along its tangent, turned by quarter turns."""
+    boxes = [string.boxes[i] for i in order]
+    centers = np.array([b.center for b in boxes], np.float64)
+    tangents = np.gradient(centers, axis=0) if len(boxes) > 1 else np.array([[1.0, 0.0]])
+    whole = _axis(centers)
+    turn = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]])[quarter]
+    axes = []
+    for tangent in tangents:
+        # A tangent averages with the whole: short steps between unequal letters zigzag.
+        unit = _unit(_unit(tangent) * 0.35 + whole) if len(boxes) > 2 else whole
+        axes.append(unit * turn[0] + _across(unit) * turn[1])
+    sizes = np.array(
+        [
+            (b.extent(a.astype(np.float32)), b.extent(_across(a).astype(np.float32)))
+            for b, a in zip(boxes, axes, strict=True)
+        ]
+    )
+    if quarter % 2 == 0:
+        sizes[:, 1] = _smoothed(sizes[:, 1])
+    turned = tuple(
+        CharBox(oriented_quad(b.center, a, float(w), float(h)), b.score, b.shape)
+        for b, a, (w, h) in zip(boxes, axes, sizes, strict=True)
+    )
+    spaces = [string.space_after[i] for i in range(len(boxes) - 1)]
+    if list(order) != sorted(order):
+        spaces = spaces[::-1]
+    return BoxString(turned, (*spaces, False), direction)
+
+
+def _smoothed(heights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Heights that follow the string: a robust straight line through them."""
+    if len(heights) < 3:
+        return np.full_like(heights, heights.max())
+    middle = float(np.median(heights))
+    clipped = np.clip(heights, 0.75 * middle, 1.35 * middle)
+    if len(heights) < 6:
+        return np.full_like(heights, float(np.median(clipped)))
+    at = np.arange(len(heights))
+    fit = np.polynomial.Polynomial.fit(at, clipped, 1)
+    smooth: NDArray[np.float64] = fit(at)
+    return smooth
+
+
+def orientations(string: BoxString) -> list[BoxString]:
+    """The ways a string can be read, likeliest first; evidence of its letters decides.
+
+    A flat string stands upright or on its head. A steep one is a stack of upright letters, or a
+    line turned to the left or to the right. A single box has all four turns.
+    """
+    forth = list(range(len(string.boxes)))
+    back = forth[::-1]
+    if len(forth) == 1:
+        return [_turned(string, forth, q, "horizontal" if q % 2 == 0 else "rotated") for q in range(4)]
+    if string.direction == "horizontal":
+        return [_turned(string, forth, 0, "horizontal"), _turned(string, back, 0, "horizontal")]
+    return [
+        _turned(string, forth, 3, "vertical"),
+        _turned(string, back, 0, "rotated"),
+        _turned(string, forth, 0, "rotated"),
+    ]
+
+
+def string_quad(string: BoxString) -> FloatArray:
+    """The rectangle along the letters' axis around all quads of an oriented string."""
+    from industrial_ocr.geometry import enclosing_quad
+
+    tops = np.sum([b.quad[1] - b.quad[0] for b in string.boxes], axis=0, dtype=np.float64)
+    return enclosing_quad([b.quad for b in string.boxes], _unit(tops))
