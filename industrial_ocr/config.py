@@ -129,11 +129,13 @@ class ConfidenceConfig(Section):
     """When a reading is doubtful.
 
     Attributes:
-        min_confidence: below it the status is ``low_confidence``.
+        min_confidence: a string less sure than this makes the status ``low_confidence``.
+        min_character: so does a single character less sure than this.
         noise: strings below it are no text and are left out.
     """
 
     min_confidence: Probability = 0.8
+    min_character: Probability = 0.5
     noise: Probability = 0.3
 
 
@@ -210,15 +212,23 @@ class DetectorTrainConfig(TrainConfig):
     Attributes:
         backbone: ``vgg16_bn`` is the published architecture; any other a timm model.
         decoder_channels: of a light detector's levels at stride 2, 4, 8 and 16.
+        backbone_options: further arguments of ``timm.create_model`` for it.
         scene_size: side of the square training scenes in pixels, a multiple of 32.
-        negative_ratio: hard negative pixels a positive one in the loss (CRAFT: 3).
+        copies: each scene is shown so often in its batch, turned by quarters and inverted.
+        positive_weight: of the pixels of characters and links in the squared error.
+        mining_start: share of the training after which hard negatives are mined; 0 is CRAFT's.
+        negative_ratio: hard negative pixels mined for each positive one (CRAFT: 3).
     """
 
     out: Path = Path("runs/detector")
     name: str = "detector"
-    backbone: str = "mobilenetv4_conv_small"
+    backbone: str = "resnet18"
+    backbone_options: dict[str, Any] = Field(default_factory=dict)
     decoder_channels: tuple[PositiveInt, ...] = (16, 40, 64, 96)
     scene_size: PositiveInt = 384
+    copies: PositiveInt = 1
+    positive_weight: PositiveFloat = 10.0
+    mining_start: Probability = 0.7
     negative_ratio: PositiveFloat = 3.0
 
 

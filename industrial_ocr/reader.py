@@ -15,8 +15,8 @@ from industrial_ocr.errors import ConfigError, ImageError, WeightsError
 from industrial_ocr.geometry import bounds
 from industrial_ocr.image import load_image
 from industrial_ocr.models.classifier import GlyphClassifier
-from industrial_ocr.models.craft import build_detector
-from industrial_ocr.models.crnn import Crnn
+from industrial_ocr.models.craft import build_detector, load_published_craft
+from industrial_ocr.models.crnn import Crnn, load_published_crnn
 from industrial_ocr.pipelines.crnn_ctc import read_crnn, recognise_crops
 from industrial_ocr.pipelines.two_stage import read_two_stage
 from industrial_ocr.stages.classification import Classifier
@@ -25,6 +25,7 @@ from industrial_ocr.stages.recognition import Recognizer
 from industrial_ocr.types import ImageArray, ReadResult
 from industrial_ocr.weights import ModelEntry, Task, find_entry, load_state
 
+PUBLISHED_CRNN_SYMBOLS = tuple("0123456789abcdefghijklmnopqrstuvwxyz")
 Engine = Literal["two-stage", "crnn"]
 Roi = Sequence[float] | Sequence[Sequence[float]]
 
@@ -57,10 +58,11 @@ class Reader:
         device: ``auto`` takes CUDA where there is a device, else the CPU.
         config: a ``PipelineConfig``, a dict of its sections, or a YAML file; None takes the
             shipped ``configs/pipeline.yaml``.
-        detector: a name from ``industrial-ocr weights`` or a ``.safetensors`` file; None takes
-            the shipped default.
+        detector: a name from ``industrial-ocr weights``, a ``.safetensors`` file, or a published
+            CRAFT checkpoint (``craft_mlt_25k.pth``); None takes the shipped default.
         classifier: the same for the character classifier.
-        recognizer: the same for the CRNN.
+        recognizer: the same for the CRNN; or a checkpoint of crnn.pytorch (``crnn.pth``), which
+            knows 0-9a-z only.
 
     Raises:
         ConfigError: an unknown setting, value or device.
@@ -90,6 +92,9 @@ class Reader:
         return model.eval().to(self.device, memory_format=torch.channels_last)
 
     def _load_detector(self, name: str | Path | None) -> Detector:
+        if _is_published(name):
+            published = load_published_craft(str(name)).eval().to(self.device)
+            return Detector(published, self.device)
         entry = find_entry("detector", name)
         model = build_detector(**entry.architecture)
         self._ready(model, entry)
@@ -103,6 +108,10 @@ class Reader:
         return Classifier(self._ready(model, entry), charset, size, entry.temperature, self.device)
 
     def _load_recognizer(self, name: str | Path | None) -> Recognizer:
+        if _is_published(name):
+            charset = Charset(PUBLISHED_CRNN_SYMBOLS, blank=True)
+            model = load_published_crnn(str(name), len(charset)).to(self.device)
+            return Recognizer(model, charset, 1.0, self.device, own_contrast=False)
         entry = find_entry("recognizer", name)
         charset = Charset(_symbols(entry, "recognizer"), blank=True)
         model = Crnn(charset.classes, **entry.architecture)
@@ -170,6 +179,10 @@ class Reader:
         return [
             tuple(zip(n[0].symbols, map(float, n[0].probabilities), strict=True)) for n in named
         ]
+
+
+def _is_published(name: str | Path | None) -> bool:
+    return name is not None and Path(name).suffix.lower() in {".pth", ".pt"}
 
 
 def _symbols(entry: ModelEntry, task: Task) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ character) and channel 1 ``affinity`` (the middle between two linked characters)
 from __future__ import annotations
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -89,6 +89,7 @@ class CraftLight(nn.Module):
             for the half-resolution level.
         in_channels: 1 for grey, 3 for RGB.
         decoder_channels: of the levels at stride 2, 4, 8 and 16.
+        backbone_options: further arguments of ``timm.create_model``, such as narrower channels.
 
     Raises:
         ConfigError: timm does not know the backbone, or its features have other strides.
@@ -99,6 +100,7 @@ class CraftLight(nn.Module):
         backbone: str = "mobilenetv4_conv_small",
         in_channels: int = 1,
         decoder_channels: Sequence[int] = (16, 40, 64, 96),
+        backbone_options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         if len(decoder_channels) != 4:
@@ -106,7 +108,9 @@ class CraftLight(nn.Module):
                 f"decoder_channels is one width for each of the strides 2, 4, 8 and 16, "
                 f"got {list(decoder_channels)}"
             )
-        self.backbone, strides, widths = _timm_features(backbone, in_channels)
+        self.backbone, strides, widths = _timm_features(
+            backbone, in_channels, dict(backbone_options or {})
+        )
         self.stem: nn.Module | None = None
         if strides[0] == 4:
             self.stem = _conv_norm_relu(in_channels, decoder_channels[0], stride=2)
@@ -302,11 +306,15 @@ def _conv_norm_relu(channels: int, out: int, stride: int = 1) -> nn.Sequential:
     )
 
 
-def _timm_features(name: str, in_channels: int) -> tuple[nn.Module, list[int], list[int]]:
+def _timm_features(
+    name: str, in_channels: int, options: dict[str, Any]
+) -> tuple[nn.Module, list[int], list[int]]:
     """A timm backbone that returns its features, with their strides and widths."""
     if not timm.is_model(name):
         raise ConfigError(f"timm knows no model {name!r}; timm.list_models() lists them")
-    backbone = timm.create_model(name, pretrained=False, features_only=True, in_chans=in_channels)
+    backbone = timm.create_model(
+        name, pretrained=False, features_only=True, in_chans=in_channels, **options
+    )
     info = cast(Any, backbone).feature_info
     strides = list(info.reduction())
     if strides not in ([2, 4, 8, 16, 32], [4, 8, 16, 32]):

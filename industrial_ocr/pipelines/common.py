@@ -62,6 +62,11 @@ def finish(
 ) -> ReadResult:
     """The result of one image; strings that are noise are left out."""
     kept = tuple(s for s in strings if s.text and s.confidence >= config.confidence.noise)
-    weakest = min((s.confidence for s in kept), default=0.0)
-    status = Status.OK if weakest >= config.confidence.min_confidence else Status.LOW_CONFIDENCE
+    limits = config.confidence
+    sure = all(
+        s.confidence >= limits.min_confidence
+        and min(c.confidence for c in s.characters) >= limits.min_character
+        for s in kept
+    )
+    status = Status.OK if sure else Status.LOW_CONFIDENCE
     return ReadResult(kept, status if kept else Status.NO_TEXT, engine, timings, image)

@@ -72,11 +72,19 @@ class Recognizer:
         charset: with the blank.
         temperature: logits are divided by it (calibration).
         device: where it runs.
+        own_contrast: each strip is brought to zero mean and unit contrast, as our own training
+            does; False scales brightness to -1..1, as crnn.pytorch does.
     """
 
     def __init__(
-        self, model: nn.Module, charset: Charset, temperature: float, device: torch.device
+        self,
+        model: nn.Module,
+        charset: Charset,
+        temperature: float,
+        device: torch.device,
+        own_contrast: bool = True,
     ) -> None:
+        self._own_contrast = own_contrast
         self._model, self._device, self._temperature = model, device, temperature
         self.charset = charset
 
@@ -86,8 +94,9 @@ class Recognizer:
         padded = [
             cv2.copyMakeBorder(s, 0, 0, 0, width - s.shape[1], cv2.BORDER_REPLICATE) for s in strips
         ]
-        plain = normalise_crops(np.stack(padded).astype(np.uint8))[:, None]
-        tensor = torch.from_numpy(plain).to(self._device)
+        stacked = np.stack(padded).astype(np.uint8)
+        plain = normalise_crops(stacked) if self._own_contrast else stacked / np.float32(127.5) - 1
+        tensor = torch.from_numpy(plain[:, None]).to(self._device)
         log_probs = self._model(tensor.contiguous(memory_format=torch.channels_last)).float()
         log_probs = torch.log_softmax(log_probs / self._temperature, -1)
         result: FloatArray = log_probs.permute(1, 0, 2).cpu().numpy()

@@ -23,6 +23,7 @@ class ClassifierTask:
 
     def __init__(self, config: ClassifierTrainConfig) -> None:
         self.config = config
+        self.progress = 0.0
         torch.manual_seed(config.seed)
         self.symbols = DEFAULT_SYMBOLS
         self.model: nn.Module = GlyphClassifier(len(self.symbols) + 1, config.backbone)

@@ -99,8 +99,11 @@ class DetectorTask:
         self._options: dict[str, Any] = {}
         if config.backbone != "vgg16_bn":
             self._options = {"in_channels": 2, "decoder_channels": list(config.decoder_channels)}
+            if config.backbone_options:
+                self._options["backbone_options"] = dict(config.backbone_options)
         self.model: nn.Module = build_detector(config.backbone, **self._options)
         self._renderer: SceneRenderer | None = None
+        self.progress = 0.0
 
     def render(self, index: int, seed: int) -> Batch:
         """``image`` (N, C, S, S) float32 and ``target`` (N, 2, S/2, S/2) uint8."""
@@ -108,23 +111,40 @@ class DetectorTask:
         if self._renderer is None:
             words = None if self.config.words is None else self.config.load_words()
             self._renderer = SceneRenderer(tuple(self.config.fonts), (side, side), words)
+        rng = np.random.default_rng((seed, index))
         images, targets = [], []
         for item in range(self.config.batch_size):
-            scene = self._renderer.render((seed, index, item))
-            images.append(detector_input(to_grey(scene.image)))
-            maps = np.stack(score_targets(scene.strings, (side, side)))
-            targets.append(np.round(maps * 255).astype(np.uint8))
+            if item % self.config.copies == 0:
+                scene = self._renderer.render((seed, index, item))
+                grey = to_grey(scene.image)
+                maps = np.stack(score_targets(scene.strings, (side, side)))
+                target = np.round(maps * 255).astype(np.uint8)
+            else:
+                turn = int(rng.integers(1, 4))
+                grey = np.ascontiguousarray(np.rot90(grey, turn))
+                target = np.ascontiguousarray(np.rot90(target, turn, axes=(1, 2)))
+                if rng.random() < 0.5:
+                    grey = 255 - grey
+            images.append(detector_input(grey))
+            targets.append(target)
         image = torch.from_numpy(np.stack(images))
         if not self._options:
             image = image[:, :1].expand(-1, 3, -1, -1).contiguous()
         return {"image": image, "target": torch.from_numpy(np.stack(targets))}
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Squared error of both maps, over all positive and the hardest negative pixels."""
+        """Squared error of both maps; hard negatives are mined once the maps have taken shape.
+
+        Mined from the first step, a network from scratch learns to answer faintly everywhere:
+        its hardest negatives lie between the very characters it has just begun to see.
+        """
         image = batch["image"].contiguous(memory_format=torch.channels_last)
         maps = model(image).float()
         target = batch["target"].float() / 255
-        return mined_loss(maps, target, self.config.negative_ratio)
+        loss = weighted_loss(maps, target, self.config.positive_weight)
+        if self.progress >= self.config.mining_start:
+            loss = loss + mined_loss(maps, target, self.config.negative_ratio)
+        return loss
 
     def validate(self, model: nn.Module, batches: Iterator[Batch]) -> dict[str, float]:
         """Pixel F-measure of both maps at 0.5 of the target, and the mean squared error."""
@@ -154,6 +174,12 @@ class DetectorTask:
             "charset": None,
             "input": {"size": None, "mean": [0.5] * channels, "std": [0.5] * channels},
         }
+
+
+def weighted_loss(maps: Tensor, target: Tensor, weight: float) -> Tensor:
+    """Squared error over all pixels, those above 0.1 of the target counting ``weight`` times."""
+    importance = 1 + (weight - 1) * (target > 0.1).float()
+    return ((maps - target).square() * importance).sum() / importance.sum()
 
 
 def mined_loss(maps: Tensor, target: Tensor, ratio: float) -> Tensor:

@@ -43,6 +43,8 @@ class Task(Protocol):
 
     config: TrainConfig
     model: nn.Module
+    progress: float
+    """Share of the steps that is done; the loop sets it before each loss."""
 
     def render(self, index: int, seed: int) -> Batch:
         """One batch on the CPU, a function of ``(seed, index)`` alone; runs in workers."""
@@ -240,6 +242,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         moved = {k: v.to(self.device, non_blocking=True) for k, v in batch.items()}
+        self.task.progress = self.step / self.config.steps
         with self._autocast():
             loss = self.task.loss(self.model, moved)
         self.optimizer.zero_grad(set_to_none=True)

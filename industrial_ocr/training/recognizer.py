@@ -29,6 +29,7 @@ class RecognizerTask:
 
     def __init__(self, config: RecognizerTrainConfig) -> None:
         self.config = config
+        self.progress = 0.0
         torch.manual_seed(config.seed)
         self.charset = Charset(blank=True)
         self._options: dict[str, Any] = {
