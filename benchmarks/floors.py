@@ -164,7 +164,9 @@ MEASURES: dict[str, tuple[Measure, Engine]] = {
 
 def main() -> None:
     """Runs what was asked for and prints one line a folder."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("data", type=Path)
     parser.add_argument("--only", default=",".join(MEASURES))
     parser.add_argument("--engine", choices=["two-stage", "crnn"], help="instead of the usual one")
@@ -174,9 +176,7 @@ def main() -> None:
     parser.add_argument("--classifier")
     parser.add_argument("--recognizer")
     args = parser.parse_args()
-    reader = Reader(
-        detector=args.detector, classifier=args.classifier, recognizer=args.recognizer
-    )
+    reader = Reader(detector=args.detector, classifier=args.classifier, recognizer=args.recognizer)
     report: dict[str, object] = {}
     for name in args.only.split(","):
         measure, engine = MEASURES[name]

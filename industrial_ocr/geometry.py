@@ -17,9 +17,7 @@ def rect_quad(x0: float, y0: float, x1: float, y1: float) -> FloatArray:
     return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], np.float32)
 
 
-def oriented_quad(
-    center: ArrayLike, axis: ArrayLike, width: float, height: float
-) -> FloatArray:
+def oriented_quad(center: ArrayLike, axis: ArrayLike, width: float, height: float) -> FloatArray:
     """A rectangle by its centre and the unit vector along its top edge (left to right).
 
     Args:

@@ -8,7 +8,7 @@ import numpy as np
 from industrial_ocr.types import FloatArray, ImageArray
 
 LOCAL_WINDOW = 49
-"""Side in pixels of the neighbourhood whose mean and contrast the detector's second channel removes."""
+"""Side in pixels of the neighbourhood that the detector's second channel evens out."""
 CONTRAST_FLOOR = 5.0
 """Grey levels below which contrast is taken for noise and not amplified further."""
 

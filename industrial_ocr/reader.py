@@ -89,7 +89,7 @@ class Reader:
         except RuntimeError as error:
             reason = str(error).splitlines()[-1].strip()
             raise WeightsError(f"{entry.path}: does not fit its architecture: {reason}") from error
-        return model.eval().to(self.device, memory_format=torch.channels_last)
+        return model.eval().to(self.device).to(memory_format=torch.channels_last)
 
     def _load_detector(self, name: str | Path | None) -> Detector:
         if _is_published(name):
@@ -162,7 +162,9 @@ class Reader:
         loaded = [load_image(c) for c in crops]
         if engine == "crnn":
             return recognise_crops(loaded, self._recognizer, self.config)
-        return read_two_stage(loaded, self._detector, self._classifier, self.config, one_string=True)
+        return read_two_stage(
+            loaded, self._detector, self._classifier, self.config, one_string=True
+        )
 
     def classify(self, crops: Iterable[Any]) -> list[tuple[tuple[str, float], ...]]:
         """Names images that are one upright character each, cut close to it.

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float32]
 ImageArray = NDArray[np.uint8]
 Direction = Literal["horizontal", "vertical", "rotated"]
-"""How a string runs: along the letters' own baseline (``horizontal``, also when slanted or on
-an arc), stacked with upright letters (``vertical``), or turned by about 90 degrees (``rotated``)."""
+"""How a string runs: along the letters' own baseline (``horizontal``, also when slanted or on an
+arc), stacked with upright letters (``vertical``), or turned by about 90 degrees (``rotated``)."""
 
 
 class Status(str, Enum):

@@ -116,7 +116,7 @@ def decode_frames(frames: StringFrames, charset: Charset, direction: Direction) 
 
 
 def _frame_borders(spans: Sequence[tuple[int, int]]) -> list[tuple[float, float]]:
-    """Widens CTC's narrow spikes: each character reaches half-way to its neighbours, at most 2.5 frames."""
+    """Widens CTC's narrow spikes: each reaches half-way to its neighbours, at most 2.5 frames."""
     places = []
     for i, (first, last) in enumerate(spans):
         left = (spans[i - 1][1] + first) / 2 + 0.5 if i else first - 2.0

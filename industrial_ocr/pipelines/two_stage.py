@@ -14,8 +14,8 @@ from industrial_ocr.stages.detection import Detector
 from industrial_ocr.stages.linking import as_one_string, orientations, string_quad
 from industrial_ocr.types import (
     BoxString,
-    CharCandidates,
     Character,
+    CharCandidates,
     ImageArray,
     ReadResult,
     TextString,
@@ -109,7 +109,7 @@ def _best_of(
 
 
 def _decode(reading: Reading, config: PipelineConfig) -> TextString | None:
-    """Best symbol of every box; boxes that are no character are left out, but their doubt counts."""
+    """Best symbol of every box; what is no character is left out, but its doubt counts."""
     string, candidates = reading
     limit = config.classification.reject_threshold
     kept = [i for i, c in enumerate(candidates) if c.reject < limit]
@@ -130,7 +130,9 @@ def _decode(reading: Reading, config: PipelineConfig) -> TextString | None:
         text += found.symbols[0] + gap
     scores = score_sequence(certainty)
     inside = BoxString(
-        tuple(string.boxes[i] for i in kept), tuple(string.space_after[i] for i in kept), string.direction
+        tuple(string.boxes[i] for i in kept),
+        tuple(string.space_after[i] for i in kept),
+        string.direction,
     )
     return TextString(
         " ".join(text.split()), string_confidence(scores), string_quad(inside),

@@ -35,7 +35,12 @@ class Classifier:
     """
 
     def __init__(
-        self, model: nn.Module, charset: Charset, size: int, temperature: float, device: torch.device
+        self,
+        model: nn.Module,
+        charset: Charset,
+        size: int,
+        temperature: float,
+        device: torch.device,
     ) -> None:
         self._model, self._device, self._temperature = model, device, temperature
         self.charset, self.size = charset, size
@@ -85,7 +90,9 @@ class Classifier:
         order = np.argsort(-symbols, axis=1)[:, :top_k]
         return [
             CharCandidates(
-                tuple(self.charset.symbols[i] for i in best), row[best].astype(np.float32), float(reject)
+                tuple(self.charset.symbols[i] for i in best),
+                row[best].astype(np.float32),
+                float(reject),
             )
             for row, best, reject in zip(symbols, order, probabilities[:, -1], strict=True)
         ]

@@ -59,7 +59,10 @@ def _cores(starts: Sequence[int], tile: int, length: int) -> list[tuple[int, int
 def _tiles(index: int, scaled: ImageArray, config: DetectionConfig) -> list[_Tile]:
     height, width = scaled.shape[:2]
     side = config.tile_size
-    rows, cols = _starts(height, side, config.tile_overlap), _starts(width, side, config.tile_overlap)
+    rows, cols = (
+        _starts(height, side, config.tile_overlap),
+        _starts(width, side, config.tile_overlap),
+    )
     tiles = []
     for y, (top, bottom) in zip(rows, _cores(rows, side, height), strict=True):
         for x, (left, right) in zip(cols, _cores(cols, side, width), strict=True):
@@ -120,7 +123,11 @@ class Detector:
             scale = network_scale(height, width, config)
             size = (max(1, round(width * scale)), max(1, round(height * scale)))
             way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-            scaled = image if scale == 1 else np.asarray(cv2.resize(image, size, interpolation=way))
+            scaled = (
+                image
+                if scale == 1
+                else np.asarray(cv2.resize(image, size, interpolation=way), np.uint8)
+            )
             tiles += _tiles(index, scaled, config)
             shape = (2, -(-size[1] // STRIDE), -(-size[0] // STRIDE))
             canvases.append(np.zeros(shape, np.float32))
@@ -131,7 +138,9 @@ class Detector:
         for group in groups.values():
             for start in range(0, len(group), config.batch_size):
                 part = group[start : start + config.batch_size]
-                for tile, maps in zip(part, self._score([_padded(t.pixels) for t in part]), strict=True):
+                for tile, maps in zip(
+                    part, self._score([_padded(t.pixels) for t in part]), strict=True
+                ):
                     left, top, right, bottom = (-(-c // STRIDE) for c in tile.core)
                     x, y = tile.x // STRIDE, tile.y // STRIDE
                     core = maps[:, top - y : bottom - y, left - x : right - x]

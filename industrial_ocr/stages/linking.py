@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from industrial_ocr.geometry import bounds, oriented_quad
+from industrial_ocr.geometry import bounds, enclosing_quad, oriented_quad
 from industrial_ocr.types import BoxString, CharBox, Direction, FloatArray, ScoreMaps
 
 MAX_TURN = np.cos(np.deg2rad(50))
@@ -52,7 +52,10 @@ def _candidate_links(
     size = np.array([np.sqrt(np.trace(b.shape)) for b in boxes])
     _, near = cKDTree(centers).query(centers, k=min(NEIGHBOURS + 1, len(boxes)))
     pairs = {
-        (min(i, j), max(i, j)) for i, row in enumerate(near) for j in map(int, row) if i != j
+        (min(i, j), max(i, j))
+        for i, row in enumerate(np.asarray(near))
+        for j in map(int, row)
+        if i != j
     }
     if not pairs:
         return []
@@ -144,8 +147,8 @@ def _join(boxes: Sequence[CharBox], chains: list[Chain]) -> list[tuple[Chain, se
                     best = (gap, i, j)
         if best is not None:
             _, i, j = best
-            one, two = strings[i], strings[j]
-            combined = (one[0] + two[0], one[1] | two[1] | {one[0][-1]})
+            (head, before), (tail, behind) = strings[i], strings[j]
+            combined = (head + tail, before | behind | {head[-1]})
             strings = [s for k, s in enumerate(strings) if k not in (i, j)] + [combined]
             merged = True
     return strings
@@ -175,9 +178,7 @@ def _joinable(
     mine, other = (lengths, heights) if steep else (heights, lengths)
     if max(mine) > 1.45 * min(mine) or (steep and max(other) > 2.2 * min(other)):
         return None
-    clear = (step @ axis) * reach - (
-        boxes[one[-1]].extent(along) + boxes[two[0]].extent(along)
-    ) / 2
+    clear = (step @ axis) * reach - (boxes[one[-1]].extent(along) + boxes[two[0]].extent(along)) / 2
     gap = clear / max(*heights, *lengths)
     return float(gap) if gap <= JOIN_GAP else None
 
@@ -327,7 +328,9 @@ def orientations(string: BoxString) -> list[BoxString]:
     forth = list(range(len(string.boxes)))
     back = forth[::-1]
     if len(forth) == 1:
-        return [_turned(string, forth, q, "horizontal" if q % 2 == 0 else "rotated") for q in range(4)]
+        return [
+            _turned(string, forth, q, "horizontal" if q % 2 == 0 else "rotated") for q in range(4)
+        ]
     if string.direction == "horizontal":
         return [_turned(string, forth, 0, "horizontal"), _turned(string, back, 0, "horizontal")]
     return [
@@ -339,7 +342,5 @@ def orientations(string: BoxString) -> list[BoxString]:
 
 def string_quad(string: BoxString) -> FloatArray:
     """The rectangle along the letters' axis around all quads of an oriented string."""
-    from industrial_ocr.geometry import enclosing_quad
-
     tops = np.sum([b.quad[1] - b.quad[0] for b in string.boxes], axis=0, dtype=np.float64)
-    return enclosing_quad([b.quad for b in string.boxes], _unit(tops))
+    return enclosing_quad([b.quad for b in string.boxes], _unit(np.asarray(tops)))

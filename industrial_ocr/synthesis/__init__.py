@@ -1,1 +1,1 @@
-"""Labelled pictures made from nothing: glyphs, surfaces, clutter, scenes (numpy and OpenCV only)."""
+"""Synthetic labelled pictures: texts, glyphs, layouts, marks, surfaces, cameras."""

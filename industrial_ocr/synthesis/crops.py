@@ -106,7 +106,10 @@ class StripRenderer:
             inner[:2, 0] += float(rng.normal(0, 0.12)) * height
             low, high = inner.min(0), inner.max(0)
             inner += np.maximum(1 - low, 0)
-            size = (int(max(size[0], high[0] + 1)), int(max(size[1], high[1] + 1 + max(0.0, 1 - low[1]))))
+            size = (
+                int(max(size[0], high[0] + 1)),
+                int(max(size[1], high[1] + 1 + max(0.0, 1 - low[1]))),
+            )
         shrink = scale * 1.3
         source = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
         matrix = cv2.getPerspectiveTransform(source.astype(np.float32), inner.astype(np.float32))
@@ -166,7 +169,9 @@ class GlyphRenderer:
         center = window.mean(0)
         angle = float(rng.normal(0, 0.05))
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        scale = np.exp(rng.normal(0.02, 0.09, 2) if rng.random() < 0.7 else rng.normal(0.05, 0.18, 2))
+        scale = np.exp(
+            rng.normal(0.02, 0.09, 2) if rng.random() < 0.7 else rng.normal(0.05, 0.18, 2)
+        )
         grown: FloatArray = ((window - center) * scale @ turn.T + center).astype(np.float32)
         return grown
 
@@ -188,15 +193,24 @@ class GlyphRenderer:
             step = float(rng.uniform(0.5, 0.7)) * float(rng.choice([-1, 1]))
             move = axis * width * step if rng.random() < 0.4 else down * height * step
             scale = float(rng.uniform(0.6, 1.1))
-            return glyph_window(oriented_quad(quad.mean(0) + move, axis, width * scale, height * scale))
+            return glyph_window(
+                oriented_quad(quad.mean(0) + move, axis, width * scale, height * scale)
+            )
         if kind < 0.88:
             scale = float(rng.uniform(0.3, 0.5))
             move = rng.uniform(-0.3, 0.3, 2).astype(np.float32) * height
-            return glyph_window(oriented_quad(quad.mean(0) + move, axis, height * scale, height * scale))
-        center = rng.uniform([0, 0], [shape[1], shape[0]]) + [0, 1.4 * height * float(rng.choice([-1, 1]))]
+            return glyph_window(
+                oriented_quad(quad.mean(0) + move, axis, height * scale, height * scale)
+            )
+        center = rng.uniform([0, 0], [shape[1], shape[0]]) + [
+            0,
+            1.4 * height * float(rng.choice([-1, 1])),
+        ]
         return glyph_window(oriented_quad(center, axis, height, height))
 
-    def _isolated(self, rng: np.random.Generator, image: ImageArray, window: FloatArray, quad: FloatArray) -> ImageArray:
+    def _isolated(
+        self, rng: np.random.Generator, image: ImageArray, window: FloatArray, quad: FloatArray
+    ) -> ImageArray:
         """The crop with everything beyond the quad replaced by its border, as of a lone glyph."""
         (x0, y0), (x1, y1) = quad.min(0) - 1, quad.max(0) + 1
         left, top = max(0, int(x0)), max(0, int(y0))

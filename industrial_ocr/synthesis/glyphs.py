@@ -86,7 +86,7 @@ class FontFace:
                 raise OSError(f"a capital H of {-box[1]} pixels at size 100")
             self._font = ImageFont.truetype(str(path), size)
             self._missing = self._ink("\U0010fffe")
-            self._digits_only = "DSEG7" in self.name or "DSEG7" in str(path.parent)
+            self._digits_only = "DSEG7" in str(self.path)
             self._capitals_only = "DSEG14" in self.name or all(
                 self._ink(c) == self._ink(c.upper()) for c in "aegr"
             )
@@ -265,7 +265,9 @@ def built_in_faces() -> list[GlyphSource]:
     faces: list[GlyphSource] = []
     for face in (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX):
         faces += [StrokeFace(face, t) for t in (2, 4, 6, 9)]
-    for seed, (columns, rows) in enumerate([(5, 7)] * 8 + [(7, 9)] * 6 + [(9, 12)] * 5 + [(12, 16)] * 5):
+    for seed, (columns, rows) in enumerate(
+        [(5, 7)] * 8 + [(7, 9)] * 6 + [(9, 12)] * 5 + [(12, 16)] * 5
+    ):
         faces.append(DotFace(columns, rows, seed))
     faces += [SegmentFace(7, s) for s in range(5)] + [SegmentFace(14, s) for s in range(3)]
     return faces

@@ -48,6 +48,8 @@ def noise_patch(
 
 def sensor_noise(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> FloatArray:
     """White noise of a standard deviation in grey levels, (H, W) or (H, W, C)."""
-    planes = [noise_patch(rng, shape[0], shape[1], 0) for _ in range(shape[2] if len(shape) > 2 else 1)]
+    planes = [
+        noise_patch(rng, shape[0], shape[1], 0) for _ in range(shape[2] if len(shape) > 2 else 1)
+    ]
     stacked = cv2.merge(planes) if len(planes) > 1 else planes[0]
     return (np.asarray(stacked) * np.float32(sigma)).reshape(shape)

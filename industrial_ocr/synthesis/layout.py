@@ -73,19 +73,13 @@ def _widened(x0: float, x1: float) -> tuple[float, float]:
     return (x0 - lack / 2, x1 + lack / 2) if lack > 0 else (x0 - 1, x1 + 1)
 
 
-def _label(
-    text: str, quads: Sequence[FloatArray], direction: Direction
-) -> LabelledString:
+def _label(text: str, quads: Sequence[FloatArray], direction: Direction) -> LabelledString:
     symbols = tuple(c for c in text if c != " ")
-    spaces = tuple(
-        text[i + 1 : i + 2] == " " for i, c in enumerate(text) if c != " "
-    )
+    spaces = tuple(text[i + 1 : i + 2] == " " for i, c in enumerate(text) if c != " ")
     return LabelledString(text, symbols, np.stack(quads).astype(np.float32), spaces, direction)
 
 
-def line_of_text(
-    face: GlyphSource, text: str, tracking: float = 0.0, pitch: float = 0.0
-) -> Block:
+def line_of_text(face: GlyphSource, text: str, tracking: float = 0.0, pitch: float = 0.0) -> Block:
     """A horizontal line; every quad spans the height of the line's letters and digits.
 
     Args:
@@ -125,7 +119,7 @@ def line_of_text(
 
 
 def stack_of_text(face: GlyphSource, text: str, pitch: float, gap: float = 0.6) -> Block:
-    """Upright letters one below the other; ``pitch`` and the extra ``gap`` of a space in cap heights."""
+    """Upright letters one below the other; ``pitch`` and a space's ``gap`` in cap heights."""
     glyphs = [None if c == " " else face.glyph(c) for c in text]
     placed: list[tuple[Glyph, float]] = []
     y = 0.0
@@ -178,9 +172,9 @@ def bent(block: Block, sweep: float) -> Block:
         y = distance * np.cos(angle) * (1 if flip else -1)
         return np.stack([x, y], -1).astype(np.float32)
 
-    edge = np.stack(
-        np.meshgrid(np.linspace(0, width, 17), [0, height / 2, height]), -1
-    ).astype(np.float32)
+    edge = np.stack(np.meshgrid(np.linspace(0, width, 17), [0, height / 2, height]), -1).astype(
+        np.float32
+    )
     spread = forward(edge).reshape(-1, 2)
     low = spread.min(0)
     size = np.ceil(spread.max(0) - low).astype(int) + 1
@@ -236,10 +230,12 @@ def random_spacing(rng: np.random.Generator) -> tuple[float, float]:
 def random_string(
     rng: np.random.Generator, faces: FaceLibrary, text: str, stack: float = 0.0
 ) -> Block:
-    """One string in a random face and spacing; ``stack`` is the chance of upright letters stacked."""
+    """One string in a random face and spacing; ``stack`` is the chance of stacked letters."""
     face = faces.pick(rng, text)
     if rng.random() < stack:
-        block = stack_of_text(face, text, float(rng.uniform(1.12, 1.9)), float(rng.uniform(0.3, 1.2)))
+        block = stack_of_text(
+            face, text, float(rng.uniform(1.12, 1.9)), float(rng.uniform(0.3, 1.2))
+        )
         if rng.random() < 0.3:
             block = boxed(block, -1, int(rng.integers(2, 5)))
         return block
@@ -256,7 +252,7 @@ def random_string(
 def random_block(
     rng: np.random.Generator, faces: FaceLibrary, write: Callable[[np.random.Generator], str]
 ) -> Block:
-    """A single string, a stack, several lines, or stacks side by side; ``write`` gives the texts."""
+    """A string, a stack, several lines, or stacks side by side; ``write`` gives the texts."""
     kind = rng.random()
     if kind < 0.56:
         return random_string(rng, faces, write(rng))
@@ -265,8 +261,6 @@ def random_block(
         while rng.random() < 0.45 and len(stacks) < 3:
             stacks.append(random_string(rng, faces, write(rng)[:8].strip(), stack=1.0))
         return join(stacks, float(rng.uniform(0.1, 1.6)), True, float(rng.choice([0, 0, 0.5])))
-    lines = [
-        random_string(rng, faces, write(rng)) for _ in range(int(rng.integers(2, 5)))
-    ]
+    lines = [random_string(rng, faces, write(rng)) for _ in range(int(rng.integers(2, 5)))]
     gap = float(rng.uniform(-0.1, 0.7))
     return join(lines, gap, False, float(rng.choice([0, 0, 0.5, 1])))

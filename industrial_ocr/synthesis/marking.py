@@ -32,14 +32,20 @@ def worn(rng: np.random.Generator, mask: Mask, stroke: bool = True) -> Mask:
         mask = (mask * keep).astype(np.uint8)
     if rng.random() < 0.04:
         at = int(rng.integers(0, mask.shape[0]))
-        cv2.line(mask, (0, at), (mask.shape[1], at + int(rng.integers(-9, 10))), 0, int(rng.integers(1, 4)))
+        cv2.line(
+            mask,
+            (0, at),
+            (mask.shape[1], at + int(rng.integers(-9, 10))),
+            0,
+            int(rng.integers(1, 4)),
+        )
     return mask
 
 
 def _ink(rng: np.random.Generator, ground: np.ndarray) -> np.ndarray:
     """A colour (3,) float32 that differs in brightness from the ground, (N, 3) sampled colours.
 
-    The fainter the contrast, the plainer the ground has to be: what nobody can read teaches nothing.
+    The fainter the contrast, the plainer the ground: what nobody can read teaches nothing.
     """
     brightness = ground.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
     level, roughness = float(brightness.mean()), float(brightness.std())
@@ -93,7 +99,9 @@ def _splash(rng: np.random.Generator, alpha: np.ndarray) -> np.ndarray:
     if len(ys):
         for at in rng.integers(0, len(ys), int(rng.integers(3, 25))):
             x, y = xs[at] + rng.normal(0, 5), ys[at] + rng.normal(0, 5)
-            cv2.circle(out, (int(x), int(y)), int(rng.integers(0, 2)), float(rng.uniform(0.4, 1)), -1)
+            cv2.circle(
+                out, (int(x), int(y)), int(rng.integers(0, 2)), float(rng.uniform(0.4, 1)), -1
+            )
     return out
 
 
@@ -118,7 +126,11 @@ def mark(rng: np.random.Generator, view: ImageArray, mask: Mask) -> None:
         size = 2 * int(rng.integers(1, 3)) + 1
         wide = cv2.dilate(alpha, np.ones((size, size), np.uint8))
         if rng.random() < 0.5:
-            _blend(view, wide, np.clip(510 - 2 * colour, 0, 255) if rng.random() < 0.5 else 255 - colour)
+            _blend(
+                view,
+                wide,
+                np.clip(510 - 2 * colour, 0, 255) if rng.random() < 0.5 else 255 - colour,
+            )
         else:
             alpha = wide - alpha
     elif kind < 0.26:
@@ -126,14 +138,16 @@ def mark(rng: np.random.Generator, view: ImageArray, mask: Mask) -> None:
         _blend(view, halo * float(rng.uniform(0.15, 0.5)), colour)
         alpha = alpha * np.clip(0.75 + 0.35 * noise_patch(rng, *alpha.shape), 0.15, 1)
     elif kind < 0.32:
-        alpha = _splash(rng, alpha)
+        alpha = np.asarray(_splash(rng, alpha), np.float32)
     elif kind < 0.38:
         dx, dy = (int(v) for v in rng.integers(-4, 5, 2))
         matrix = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
         shadow = cv2.warpAffine(alpha, matrix, alpha.shape[::-1])
-        _blend(view, shadow * float(rng.uniform(0.2, 0.9)), rng.uniform(0, 255, 3).astype(np.float32))
+        _blend(
+            view, shadow * float(rng.uniform(0.2, 0.9)), rng.uniform(0, 255, 3).astype(np.float32)
+        )
     if rng.random() < 0.25:
         alpha = alpha * float(rng.uniform(0.55, 0.95))
     if rng.random() < 0.2:
-        alpha = cv2.GaussianBlur(alpha, (3, 3), 0)
+        alpha = np.asarray(cv2.GaussianBlur(alpha, (3, 3), 0))
     _blend(view, alpha, colour)

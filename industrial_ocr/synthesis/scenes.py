@@ -12,9 +12,9 @@ from industrial_ocr.geometry import area, edge_lengths, oriented_quad, rotate_qu
 from industrial_ocr.synthesis.camera import Camera
 from industrial_ocr.synthesis.clutter import draw_clutter
 from industrial_ocr.synthesis.glyphs import CAP_HEIGHT, FaceLibrary, Mask
+from industrial_ocr.synthesis.grain import sensor_noise
 from industrial_ocr.synthesis.layout import Block, LabelledString, random_block
 from industrial_ocr.synthesis.marking import mark, worn
-from industrial_ocr.synthesis.grain import sensor_noise
 from industrial_ocr.synthesis.panels import render_part
 from industrial_ocr.synthesis.surfaces import render_surface
 from industrial_ocr.synthesis.text import random_text, shipped_words
@@ -76,7 +76,9 @@ def _homography(
     ).astype(np.float32)
 
 
-def _warp_into(mask: Mask, matrix: FloatArray, height: float, shape: tuple[int, int]) -> tuple[Mask, int, int]:
+def _warp_into(
+    mask: Mask, matrix: FloatArray, height: float, shape: tuple[int, int]
+) -> tuple[Mask, int, int]:
     """The mask at its place: (mask, x, y) of the part that lies inside the picture."""
     shrink = height / CAP_HEIGHT
     if shrink < 0.7:
@@ -139,9 +141,7 @@ class SceneRenderer:
     def _write(self, rng: np.random.Generator) -> str:
         return random_text(rng, self._vocabulary, self.word_share)
 
-    def _place(
-        self, rng: np.random.Generator, occupied: Mask, height: float
-    ) -> _Placement | None:
+    def _place(self, rng: np.random.Generator, occupied: Mask, height: float) -> _Placement | None:
         """Finds free room for a random block of that character height."""
         block = random_block(rng, self.faces, self._write)
         rows, cols = self.size
@@ -149,7 +149,14 @@ class SceneRenderer:
             center = rng.uniform([0.02 * cols, 0.02 * rows], [0.98 * cols, 0.98 * rows])
             matrix = _homography(rng, block, height, center.astype(np.float32))
             corners = np.array(
-                [[[0, 0], [block.mask.shape[1], 0], block.mask.shape[::-1], [0, block.mask.shape[0]]]],
+                [
+                    [
+                        [0, 0],
+                        [block.mask.shape[1], 0],
+                        block.mask.shape[::-1],
+                        [0, block.mask.shape[0]],
+                    ]
+                ],
                 np.float32,
             )
             hull = cv2.perspectiveTransform(corners, matrix)[0]
@@ -169,9 +176,7 @@ class SceneRenderer:
             height = max(SMALLEST, height * 0.8)
         return None
 
-    def _on_part(
-        self, rng: np.random.Generator, occupied: Mask, quad: FloatArray
-    ) -> _Placement:
+    def _on_part(self, rng: np.random.Generator, occupied: Mask, quad: FloatArray) -> _Placement:
         """A block that fills the face of a part, along its longer side."""
         block = random_block(rng, self.faces, self._write)
         width, height = edge_lengths(quad)
@@ -254,17 +259,10 @@ class SceneRenderer:
         self, rng: np.random.Generator, image: ImageArray, placement: _Placement
     ) -> list[LabelledString]:
         mask = worn(rng, placement.block.mask)
-        if rng.random() < 0.03:
-            mask = cv2.flip(mask, 1)
-            mark_only = True
-        else:
-            mark_only = False
         mask, x, y = _warp_into(mask, placement.matrix, placement.height, self.size)
         if not mask.size:
             return []
         mark(rng, image[y : y + mask.shape[0], x : x + mask.shape[1]], mask)
-        if mark_only:
-            return []
         moved = [s.moved(placement.matrix) for s in placement.block.strings]
         kept = [s.kept(_inside(s.quads, self.size)) for s in moved]
         return [s for s in kept if s is not None]

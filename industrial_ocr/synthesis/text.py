@@ -18,7 +18,8 @@ CAPTIONS = (
     "MODEL", "TYPE", "Model:", "Type:", "Serial No.", "MADE IN CHINA", "MADE IN JAPAN", "MALAYSIA",
     "KOREA", "PHILIPPINES", "TAIWAN", "MEXICO", "GERMANY", "MAX. WT.", "TARE", "NET", "CU.CAP.",
     "KGS", "LBS", "CU.M.", "CU.FT.", "PAYLOAD", "MAX GROSS", "CALIFORNIA", "TEXAS", "OHIO",
-    "IP65", "50/60Hz", "230V", "12V", "24V", "kW", "bar", "CE", "BEST BEFORE", "USE BY", "Bj.", "Nr.",
+    "IP65", "50/60Hz", "230V", "12V", "24V", "kW", "bar", "CE", "BEST BEFORE",
+    "USE BY", "Bj.", "Nr.",
 )  # fmt: skip
 TEMPLATES = (
     "AAAA9999999", "AAAA 999999 9", "99A9", "AA999AA", "AAA9999", "9999AAA", "999 AAA", "AA99 AAA",
@@ -101,9 +102,7 @@ def random_word(rng: np.random.Generator, words: tuple[str, ...]) -> str:
     return word
 
 
-def random_text(
-    rng: np.random.Generator, words: tuple[str, ...], word_share: float = 0.3
-) -> str:
+def random_text(rng: np.random.Generator, words: tuple[str, ...], word_share: float = 0.3) -> str:
     """A text of any kind; ``word_share`` is the chance of dictionary words (language)."""
     if rng.random() < word_share:
         count = 1 if rng.random() < 0.8 else 2

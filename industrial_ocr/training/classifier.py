@@ -28,16 +28,16 @@ class ClassifierTask:
         self.symbols = DEFAULT_SYMBOLS
         self.model: nn.Module = GlyphClassifier(len(self.symbols) + 1, config.backbone)
         self._class = {s: i for i, s in enumerate((*self.symbols, REJECT))}
-        self._folded = torch.tensor(
-            [self._class.get(s.upper(), i) for s, i in self._class.items()]
-        )
+        self._folded = torch.tensor([self._class.get(s.upper(), i) for s, i in self._class.items()])
         self._renderer: GlyphRenderer | None = None
 
     def render(self, index: int, seed: int) -> Batch:
         """``image`` (N, S, S) uint8 and ``label`` (N,) int64."""
         if self._renderer is None:
             self._renderer = GlyphRenderer(
-                tuple(self.config.fonts), self.config.crop_size, reject_share=self.config.reject_share
+                tuple(self.config.fonts),
+                self.config.crop_size,
+                reject_share=self.config.reject_share,
             )
         crops: list[tuple[np.ndarray, str]] = []
         item = 0

@@ -140,7 +140,7 @@ class Trainer:
         self.device = resolve_device(self.config.device)
         fast = self.config.precision == "auto" and _has_fast_bf16(self.device)
         self.bf16 = self.config.precision == "bf16" or fast
-        self.model = task.model.to(self.device, memory_format=torch.channels_last)
+        self.model = task.model.to(self.device).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.optimizer = self._optimizer()
         self.step, self.best, self.stale = 0, -math.inf, 0
@@ -229,7 +229,11 @@ class Trainer:
                     self._stop = True
             show(f"loss {shown:.4f} {news}")
             out_of_time = time.monotonic() > self._deadline
-            if time.monotonic() - saved > self.config.checkpoint_every_s or out_of_time or self._stop:
+            if (
+                time.monotonic() - saved > self.config.checkpoint_every_s
+                or out_of_time
+                or self._stop
+            ):
                 self.save()
                 saved = time.monotonic()
             if self._stop or out_of_time:
@@ -247,7 +251,9 @@ class Trainer:
             loss = self.task.loss(self.model, moved)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), getattr(self.config, "clip", 1.0) or math.inf)
+        norm = nn.utils.clip_grad_norm_(
+            self.model.parameters(), getattr(self.config, "clip", 1.0) or math.inf
+        )
         if torch.isfinite(norm):
             self.optimizer.step()
             self._update_average()

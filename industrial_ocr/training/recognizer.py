@@ -38,9 +38,7 @@ class RecognizerTask:
         self.model: nn.Module = Crnn(self.charset.classes, **self._options)
         self._renderer: StripRenderer | None = None
 
-    def _strip(
-        self, seed: tuple[int, ...], cap: int
-    ) -> tuple[np.ndarray, list[int], np.ndarray]:
+    def _strip(self, seed: tuple[int, ...], cap: int) -> tuple[np.ndarray, list[int], np.ndarray]:
         """A grey strip of height 32, its classes, and the frame on which each character stands.
 
         What is wider than ``cap`` is squeezed to it, as the paper squeezes everything to 100.
@@ -114,7 +112,7 @@ class RecognizerTask:
         return ctc + self.config.alignment * aligned
 
     def validate(self, model: nn.Module, batches: Iterator[Batch]) -> dict[str, float]:
-        """Share of strings read exactly, with and without case, and 1 - normalised edit distance."""
+        """Share of strings read exactly, also with case folded, and 1 - edit distance."""
         exact = folded = total = 0
         similarity = 0.0
         for batch in batches:

@@ -1,0 +1,25 @@
+"""Reads serial codes: boxes and evidence for every character, calibrated doubt, honest refusal.
+
+``Reader`` and everything that needs torch are loaded when first used, so that
+``import industrial_ocr`` and its numpy modules stay light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from industrial_ocr.reader import Reader
+    from industrial_ocr.types import ReadResult
+
+__version__ = "0.1.0"
+__all__ = ["ReadResult", "Reader", "__version__"]
+
+_HOMES = {"Reader": "industrial_ocr.reader", "ReadResult": "industrial_ocr.types"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
