@@ -1,22 +1,29 @@
-"""The command ``industrial-ocr``."""
+"""The command ``industrial-ocr``.
+
+Results go to stdout, everything else to stderr. Whatever needs torch is imported inside the
+command that needs it.
+"""
 
 from __future__ import annotations
 
+import importlib.util
+import math
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 
 from industrial_ocr import __version__, cli_output
-from industrial_ocr.errors import IndustrialOcrError
-from industrial_ocr.types import ReadResult
+from industrial_ocr.cli_output import FAILED, WRONG_USAGE, complain, note, one_line_errors
+from industrial_ocr.errors import ConfigError, ImageError, IndustrialOcrError
+
+if TYPE_CHECKING:
+    from industrial_ocr.config import TrainConfig
+    from industrial_ocr.types import ReadResult
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,10 +31,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Reads serial codes from pictures, trains the models, renders training data.",
 )
-errors = Console(stderr=True)
-FAILED, WRONG_USAGE = 1, 2
 MANY = 4
 """From so many files on, a progress bar is shown."""
+
+SHEET_WIDTH = 2400
+"""About how wide contact sheets are, in pixels."""
 
 
 class EngineName(str, Enum):
@@ -53,20 +61,6 @@ class KindName(str, Enum):
     STRINGS = "strings"
 
 
-def _complain(error: object) -> None:
-    errors.print(f"[red]error:[/] {str(error).replace('[', chr(92) + '[')}", soft_wrap=True)
-
-
-@contextmanager
-def _one_line_errors(code: int = FAILED) -> Iterator[None]:
-    """Our own errors end the command with one line, never with a traceback."""
-    try:
-        yield
-    except IndustrialOcrError as error:
-        _complain(error)
-        raise typer.Exit(code) from error
-
-
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"industrial-ocr {__version__}")
@@ -82,38 +76,13 @@ def main_options(
     """Options before the command."""
 
 
-def _region(text: str | None) -> tuple[float, ...] | None:
-    if text is None:
-        return None
-    try:
-        numbers = tuple(float(n) for n in text.split(","))
-    except ValueError:
-        numbers = ()
-    if len(numbers) != 4:
-        _complain(f"--roi is x0,y0,x1,y1 in pixels, got {text!r}")
-        raise typer.Exit(WRONG_USAGE)
-    return numbers
-
-
-def _files(paths: list[str]) -> tuple[list[Path], int]:
-    """The images of all arguments, and how many arguments were no images."""
-    from industrial_ocr.image import find_images
-
-    found: list[Path] = []
-    failures = 0
-    for path in paths:
-        try:
-            found += find_images([path])
-        except IndustrialOcrError as error:
-            _complain(error)
-            failures += 1
-    return list(dict.fromkeys(found)), failures
-
-
 @app.command()
 def read(
     paths: Annotated[list[str], typer.Argument(help="Image files, folders, globs.")],
-    engine: Annotated[EngineName, typer.Option(help="How to read.")] = EngineName.TWO_STAGE,
+    engine: Annotated[
+        EngineName | None,
+        typer.Option(help="How to read.", show_default="two-stage; crnn with --crops"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line a string.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write annotated pictures there.")] = None,
@@ -126,46 +95,85 @@ def read(
     recognizer: Annotated[str | None, typer.Option(help="Name or weights file.")] = None,
 ) -> None:
     """Reads images. Exit code 0: all were read; 1: some were not; 2: wrong usage."""
-    if as_json and as_csv:
-        _complain("--json and --csv exclude each other")
-        raise typer.Exit(WRONG_USAGE)
-    region = _region(roi)
-    files, failures = _files(paths)
-    with _one_line_errors(WRONG_USAGE):
-        from industrial_ocr.reader import Reader
+    with one_line_errors(WRONG_USAGE):
+        if as_json and as_csv:
+            raise ConfigError("--json and --csv exclude each other")
+        if crops and roi is not None:
+            raise ConfigError("--crops and --roi exclude each other")
+        region = None if roi is None else _region(roi)
+        files, problems = _find(paths)
+        pictures = None if out is None else cli_output.PictureFolder(out, files)
+        if files:
+            from industrial_ocr.reader import Reader
 
-        reader = Reader(device, config, detector, classifier, recognizer)
+            reader = Reader(device, config, detector, classifier, recognizer)
+    way = (engine or (EngineName.CRNN if crops else EngineName.TWO_STAGE)).value
 
     def read_one(file: Path) -> ReadResult:
         if crops:
-            return reader.recognize([file], engine.value)[0]
-        return reader.read(file, engine.value, region)
+            return reader.recognize([file], engine=way)[0]
+        return reader.read(file, engine=way, roi=region)
 
-    readings, more = _read_all(files, read_one, out)
-    show = cli_output.print_json if as_json else cli_output.print_csv if as_csv else None
-    (show or cli_output.print_table)(readings)
-    if failures + more:
+    show = cli_output.print_table
+    if as_json or as_csv:
+        show = cli_output.print_json if as_json else cli_output.print_csv
+    many = len(files) >= MANY and not ((as_json or as_csv) and sys.stdout.isatty())
+    with cli_output.progress_bar(many) as progress:
+        watched = progress.track(files, description="reading")
+        show(_readings(watched, read_one, pictures, problems))
+    if problems:
         raise typer.Exit(FAILED)
 
 
-def _read_all(
-    files: list[Path], read_one: Callable[[Path], ReadResult], out: Path | None
-) -> tuple[list[cli_output.Reading], int]:
-    """Reads file after file; one that cannot be read is one line on stderr."""
-    readings: list[cli_output.Reading] = []
-    failures, taken = 0, set[str]()
-    bar = track(files, "reading", console=errors, disable=len(files) < MANY)
-    for file in bar:
+def _region(text: str) -> tuple[float, ...]:
+    """The four numbers of ``--roi``; ConfigError where they are none."""
+    numbers: tuple[float, ...] = ()
+    with suppress(ValueError):
+        numbers = tuple(float(n) for n in text.split(","))
+    if len(numbers) != 4 or not all(map(math.isfinite, numbers)):
+        raise ConfigError(f"--roi is x0,y0,x1,y1 in pixels, got {text!r}")
+    if numbers[2] <= numbers[0] or numbers[3] <= numbers[1]:
+        raise ConfigError(f"--roi is x0,y0,x1,y1 with x0 < x1 and y0 < y1, got {text!r}")
+    return numbers
+
+
+def _find(paths: list[str]) -> tuple[list[Path], list[str]]:
+    """The images of all arguments, and those arguments that have none, already complained of."""
+    from industrial_ocr.image import find_images
+
+    found: dict[Path, None] = {}
+    problems = []
+    for path in paths:
+        try:
+            found.update(dict.fromkeys(find_images(path)))
+        except ImageError as error:
+            complain(error)
+            problems.append(path)
+    return list(found), problems
+
+
+def _readings(
+    files: Iterable[Path],
+    read_one: Callable[[Path], ReadResult],
+    pictures: cli_output.PictureFolder | None,
+    problems: list[str],
+) -> Iterator[cli_output.Reading]:
+    """Reads file after file; what cannot be read or drawn is a line on stderr and a problem."""
+    for file in files:
         try:
             result = read_one(file)
         except IndustrialOcrError as error:
-            _complain(error)
-            failures += 1
+            text = str(error)
+            complain(text if str(file) in text else f"{file}: {text}")
+            problems.append(str(file))
             continue
-        readings.append((str(file), result))
-        if out is not None:
-            cli_output.save_picture(out, file.name, result, taken)
-    return readings, failures
+        if pictures is not None:
+            try:
+                pictures.save(file.name, result)
+            except OSError as error:
+                complain(f"{file}: its annotated picture cannot be written: {error}")
+                problems.append(str(file))
+        yield {"file": str(file), **result.to_dict()}
 
 
 @app.command()
@@ -173,52 +181,59 @@ def train(
     task: Annotated[TaskName, typer.Argument(help="What to train.")],
     config: Annotated[Path, typer.Option(help="A file of configs/train.")],
     out: Annotated[Path | None, typer.Option(help="Folder of the run; resumes there.")] = None,
-    fonts: Annotated[list[Path] | None, typer.Option(help="Font folder, repeatable.")] = None,
+    fonts: Annotated[
+        list[Path] | None, typer.Option(help="Font folder, repeatable; else the system's.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Optimiser steps in all.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda.")] = None,
     workers: Annotated[int | None, typer.Option(help="Rendering processes.")] = None,
     threads: Annotated[int | None, typer.Option(help="Threads of torch on the CPU.")] = None,
-    max_seconds: Annotated[float, typer.Option(help="Stop in order, to resume; 0: never.")] = 0,
+    max_seconds: Annotated[
+        float, typer.Option(min=0, help="Stop in order, to resume; 0: never.")
+    ] = 0,
 ) -> None:
     """Trains a model on pictures rendered on the fly; run it again to resume."""
-    from industrial_ocr.synthesis.fonts import system_font_folders
+    changes = {
+        "out": out, "fonts": fonts, "steps": steps, "device": device, "workers": workers,
+        "threads": threads,
+    }  # fmt: skip
+    with one_line_errors():
+        if importlib.util.find_spec("tensorboard") is None:
+            raise ConfigError("training logs to TensorBoard: pip install 'industrial-ocr[train]'")
+        from industrial_ocr.synthesis.fonts import describe_fonts
 
-    with _one_line_errors():
-        from industrial_ocr.config import load_config, parse_config
+        job = _training(task, config, {k: v for k, v in changes.items() if v is not None})
         from industrial_ocr.training.loop import Trainer
 
-        settings_type, task_type = _training(task)
-        settings = load_config(config, settings_type)
-        changes: dict[str, Any] = {
-            "out": out, "fonts": fonts, "steps": steps, "device": device, "workers": workers,
-            "threads": threads,
-        }  # fmt: skip
-        merged = settings.model_dump(mode="json") | {
-            k: [str(p) for p in v] if isinstance(v, list) else str(v) if isinstance(v, Path) else v
-            for k, v in changes.items()
-            if v is not None
-        }
-        merged["fonts"] = merged["fonts"] or [str(p) for p in system_font_folders()]
-        settings = parse_config(merged, settings_type, str(config))
-        errors.print(f"fonts from {', '.join(merged['fonts']) or 'nowhere: built-in faces only'}")
-        best = Trainer(task_type(settings), max_seconds).run()
-        errors.print(f"best validation score {best:.4f}; weights and manifest in {settings.out}")
+        note(describe_fonts(job.config.fonts))
+        best = Trainer(job, max_seconds).run()
+        note(f"best validation score {best:.4f}; weights and manifest in {job.config.out}")
 
 
-def _training(task: TaskName) -> tuple[Any, Any]:
-    from industrial_ocr import config
+def _training(task: TaskName, config: Path, changes: dict[str, Any]) -> Any:
+    """The task with the settings of a file and of the command line, which goes first."""
+    from industrial_ocr import config as settings
+    from industrial_ocr.synthesis.fonts import system_font_folders
+
+    def load(kind: type[TrainConfig]) -> Any:
+        merged = settings.load_config(config, kind).model_dump(mode="json") | changes
+        merged["fonts"] = list(map(str, merged["fonts"] or system_font_folders()))
+        loaded = settings.parse_config(merged, kind, f"{config} with the options")
+        if loaded.words is not None:
+            loaded.load_words()  # now rather than in a worker, where its error has a traceback
+        return loaded
 
     if task is TaskName.DETECTOR:
         from industrial_ocr.training.detector import DetectorTask
 
-        return config.DetectorTrainConfig, DetectorTask
+        return DetectorTask(load(settings.DetectorTrainConfig))
     if task is TaskName.CLASSIFIER:
         from industrial_ocr.training.classifier import ClassifierTask
 
-        return config.ClassifierTrainConfig, ClassifierTask
+        return ClassifierTask(load(settings.ClassifierTrainConfig))
     from industrial_ocr.training.recognizer import RecognizerTask
 
-    return config.RecognizerTrainConfig, RecognizerTask
+    return RecognizerTask(load(settings.RecognizerTrainConfig))
 
 
 @app.command()
@@ -228,47 +243,53 @@ def synth(
     count: Annotated[int, typer.Option(min=1, help="Pictures.")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same pictures.")] = 0,
     size: Annotated[int, typer.Option(min=64, help="Side of scenes in pixels.")] = 384,
-    fonts: Annotated[list[Path] | None, typer.Option(help="Font folder, repeatable.")] = None,
+    fonts: Annotated[
+        list[Path] | None, typer.Option(help="Font folder, repeatable; else the system's.")
+    ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes.")] = 2,
 ) -> None:
     """Renders labelled synthetic pictures to disk, with a contact sheet to look at."""
+    from itertools import islice
+
     from PIL import Image
 
-    from industrial_ocr.synthesis.fonts import system_font_folders
+    from industrial_ocr.synthesis.fonts import describe_fonts, system_font_folders
     from industrial_ocr.synthesis.writer import SHOWN, labelled_picture, write_dataset
     from industrial_ocr.viz import contact_sheet
 
-    with _one_line_errors():
-        folders = tuple(str(f) for f in (fonts or system_font_folders()))
+    with one_line_errors():
+        folders = tuple(map(str, fonts or system_font_folders()))
+        note(describe_fonts(folders))
         written = write_dataset(out, kind.value, count, seed, folders, size, workers)
-        labels = list(track(written, "rendering", total=count, console=errors))
-        pictures = [labelled_picture(out, label) for label in labels[:SHOWN]]
-        columns = max(1, min(12, 2400 // max(p.shape[1] + 4 for p in pictures)))
-        Image.fromarray(contact_sheet(pictures, columns)).save(out / "contact_sheet.png")
-        typer.echo(f"{count} {kind.value} in {out}, contact_sheet.png shows {len(pictures)}")
+        with cli_output.progress_bar(True) as progress:
+            labels = progress.track(written, total=count, description="rendering")
+            shown = [labelled_picture(out, lab) for lab in islice(labels, SHOWN[kind.value])]
+            for _ in labels:
+                pass
+        columns = max(1, SHEET_WIDTH // (max(p.shape[1] for p in shown) + 4))
+        Image.fromarray(contact_sheet(shown, columns)).save(out / "contact_sheet.png")
+    typer.echo(f"{count} {kind.value} in {out}; contact_sheet.png shows {len(shown)}")
 
 
 @app.command()
 def weights() -> None:
     """Lists the installed weights and verifies every hash; exit code 1 when one is damaged."""
-    with _one_line_errors():
-        from industrial_ocr.weights import verify_all
+    from industrial_ocr.weights import verify_all
 
-        table = Table("task", "name", "file", "MB", "licence", "state")
-        damaged = False
-        for entry, good, message in verify_all():
-            size = f"{entry.path.stat().st_size / 1e6:.1f}" if entry.path.exists() else "-"
-            state = "[green]ok[/]" if good else f"[red]{message}[/]"
-            table.add_row(entry.task, entry.name, str(entry.path), size, entry.licence, state)
-            damaged = damaged or not good
-        Console().print(table)
-        if damaged:
-            raise typer.Exit(FAILED)
+    with one_line_errors():
+        found = verify_all()
+    cli_output.print_weights(found)
+    if not all(good for _, good, _ in found):
+        raise typer.Exit(FAILED)
 
 
 def main() -> None:
     """Entry point of the console script."""
-    sys.exit(app())
+    for stream in (sys.stdout, sys.stderr):
+        # A name or reading that the terminal's encoding lacks is no reason to stop.
+        with suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    app()
 
 
 if __name__ == "__main__":

@@ -1,72 +1,157 @@
-"""What ``industrial-ocr read`` prints: a table for people, JSON and CSV for programs."""
+"""What ``industrial-ocr`` prints: tables for people, JSON and CSV for programs, notes on stderr.
+
+Readings are taken one by one and no picture is kept, so that a folder of any size fits.
+"""
 
 from __future__ import annotations
 
 import csv
 import json
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.console import Console
+from rich.markup import escape
+from rich.progress import MofNCompleteColumn, Progress
 from rich.table import Table
 
-from industrial_ocr.types import ReadResult
+from industrial_ocr.errors import IndustrialOcrError
 
-Reading = tuple[str, ReadResult]
+if TYPE_CHECKING:
+    from industrial_ocr.types import ReadResult
+    from industrial_ocr.weights import ModelEntry
+
+FAILED, WRONG_USAGE = 1, 2
+"""Exit codes besides 0."""
+
+Reading = dict[str, Any]
+"""``ReadResult.to_dict`` with the ``file`` it was read from."""
+
 COLUMNS = ("file", "string", "text", "confidence", "status", "direction", "engine",
            "x0", "y0", "x1", "y1", "x2", "y2", "x3", "y3")  # fmt: skip
 _STYLES = {"ok": "green", "low_confidence": "yellow", "no_text": "dim"}
 
 
-def print_table(readings: list[Reading]) -> None:
+def note(text: object) -> None:
+    """One line on stderr."""
+    Console(stderr=True).print(escape(str(text)), soft_wrap=True, highlight=False)
+
+
+def complain(error: object) -> None:
+    line = escape(" ".join(str(error).split()))
+    Console(stderr=True).print(f"[red]error:[/] {line}", soft_wrap=True, highlight=False)
+
+
+@contextmanager
+def one_line_errors(code: int = FAILED) -> Iterator[None]:
+    """Our own errors, and those of the file system, end the command with one line."""
+    try:
+        yield
+    except (IndustrialOcrError, OSError) as error:
+        complain(error)
+        raise typer.Exit(code) from error
+
+
+@contextmanager
+def progress_bar(shown: bool) -> Iterator[Progress]:
+    """A progress bar on stderr that leaves stdout alone."""
+    console = Console(stderr=True)
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+    hidden = not (shown and console.is_terminal)
+    # Rich would by default send what is printed to stdout to this console, which is stderr.
+    with Progress(*columns, console=console, redirect_stdout=False, disable=hidden) as progress:
+        yield progress
+
+
+def print_table(readings: Iterable[Reading]) -> None:
     """One row a string; the file and the result's status stand in its first row."""
-    table = Table("file", "text", "confidence", "status", "ms")
-    for name, result in readings:
-        style = _STYLES[result.status.value]
-        status = f"[{style}]{result.status.value}[/]"
-        milliseconds = f"{1000 * result.timings.get('total', 0):.0f}"
-        if not result.strings:
-            table.add_row(name, "", "", status, milliseconds)
-        for i, string in enumerate(result.strings):
-            first = (status, milliseconds) if i == 0 else ("", "")
-            text = string.text.replace("[", r"\[")
-            table.add_row(name if i == 0 else "", text, f"{string.confidence:.3f}", *first)
+    table = Table()
+    for name, right in (("file", 0), ("text", 0), ("confidence", 1), ("status", 0), ("ms", 1)):
+        table.add_column(name, justify="right" if right else "left", overflow="fold")
+    for reading in readings:
+        style = _STYLES[reading["status"]]
+        status = f"[{style}]{reading['status']}[/]"
+        first = [escape(reading["file"]), status, f"{1000 * reading['timings']['total']:.0f}"]
+        for string in reading["strings"] or [None]:
+            text, confidence = "", ""
+            if string is not None:
+                text, confidence = escape(string["text"]), f"{string['confidence']:.3f}"
+            table.add_row(first[0], text, confidence, *first[1:])
+            first = ["", "", ""]
+    if table.row_count:
+        Console().print(table)
+
+
+def print_json(readings: Iterable[Reading]) -> None:
+    """One JSON array with an object a file, each on a line of its own, ASCII only."""
+    sys.stdout.write("[")
+    for number, reading in enumerate(readings):
+        sys.stdout.write((",\n" if number else "\n") + json.dumps(reading))
+        sys.stdout.flush()
+    sys.stdout.write("\n]\n")
+
+
+def print_csv(readings: Iterable[Reading]) -> None:
+    """One line a string, numbered from 0 in its file; a file without text has one empty string."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for reading in readings:
+        file, status, engine = reading["file"], reading["status"], reading["engine"]
+        if not reading["strings"]:
+            writer.writerow((file, "", "", "", status, "", engine, *[""] * 8))
+        for number, string in enumerate(reading["strings"]):
+            row = (file, number, string["text"], string["confidence"], status, string["direction"])
+            writer.writerow((*row, engine, *(v for corner in string["quad"] for v in corner)))
+        sys.stdout.flush()
+
+
+def print_weights(found: list[tuple[ModelEntry, bool, str]]) -> None:
+    """One row a model, as ``weights.verify_all`` gives them."""
+    if not found:
+        note("no weights are installed")
+        return
+    table = Table()
+    for name in ("task", "name", "file", "MB", "licence", "state"):
+        table.add_column(name, overflow="fold")
+    for entry, good, message in found:
+        size = f"{entry.path.stat().st_size / 1e6:.1f}" if entry.path.exists() else "-"
+        state = "[green]ok[/]" if good else f"[red]damaged[/]: {escape(message)}"
+        cells = map(escape, (entry.task, entry.name, str(entry.path), size, entry.licence))
+        table.add_row(*cells, state)
     Console().print(table)
 
 
-def print_json(readings: list[Reading]) -> None:
-    """One JSON array with an object a file."""
-    rows = [{"file": name, **result.to_dict()} for name, result in readings]
-    json.dump(rows, sys.stdout, ensure_ascii=False, indent=1)
-    sys.stdout.write("\n")
+class PictureFolder:
+    """Writes annotated pictures under names that collide neither with each other nor with inputs.
 
+    Args:
+        folder: made if need be.
+        inputs: the files to be read; one that lies in ``folder`` is not overwritten.
 
-def print_csv(readings: list[Reading]) -> None:
-    """One line a string; a file without text has one line with an empty text."""
-    writer = csv.writer(sys.stdout)
-    writer.writerow(COLUMNS)
-    for name, result in readings:
-        tail: tuple[Any, ...] = (result.status.value, "", result.engine, *[""] * 8)
-        if not result.strings:
-            writer.writerow((name, "", "", "", *tail))
-        for i, s in enumerate(result.strings):
-            corners = [round(float(v), 2) for v in s.quad.reshape(-1)]
-            row = (name, i, s.text, round(s.confidence, 5), result.status.value, s.direction)
-            writer.writerow((*row, result.engine, *corners))
+    Raises:
+        OSError: the folder cannot be made.
+    """
 
+    def __init__(self, folder: Path, inputs: Iterable[Path]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        here = folder.resolve()
+        self._taken = {p.stem.lower() for p in inputs if p.parent.resolve() == here}
 
-def save_picture(folder: Path, name: str, result: ReadResult, taken: set[str]) -> Path:
-    """Writes the annotated picture under a name that nothing else in this run has."""
-    from PIL import Image
+    def save(self, name: str, result: ReadResult) -> Path:
+        """Writes the picture as ``NAME.png``, ``NAME-2.png`` and so on; gives its path."""
+        from PIL import Image
 
-    folder.mkdir(parents=True, exist_ok=True)
-    stem, number = Path(name).stem, 1
-    unique = stem
-    while unique in taken:
-        number += 1
-        unique = f"{stem}-{number}"
-    taken.add(unique)
-    path = folder / f"{unique}.png"
-    Image.fromarray(result.draw()).save(path)
-    return path
+        stem, number = Path(name).stem, 1
+        unique = stem
+        while unique.lower() in self._taken:
+            number += 1
+            unique = f"{stem}-{number}"
+        self._taken.add(unique.lower())
+        path = self._folder / f"{unique}.png"
+        Image.fromarray(result.draw()).save(path)
+        return path

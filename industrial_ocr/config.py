@@ -132,11 +132,13 @@ class ConfidenceConfig(Section):
         min_confidence: a string less sure than this makes the status ``low_confidence``.
         min_character: so does a single character less sure than this.
         noise: strings below it are no text and are left out.
+        lone: so are single characters by themselves below this.
     """
 
     min_confidence: Probability = 0.8
     min_character: Probability = 0.5
-    noise: Probability = 0.3
+    noise: Probability = 0.4
+    lone: Probability = 0.75
 
 
 class PipelineConfig(Section):
@@ -240,6 +242,7 @@ class ClassifierTrainConfig(TrainConfig):
         crop_size: side of the square character crops in pixels.
         label_smoothing: probability spread over the other classes.
         reject_share: share of the samples that are no character.
+        rejects: file of ``python -m industrial_ocr.training.rejects`` with a detector's mistakes.
     """
 
     out: Path = Path("runs/classifier")
@@ -250,6 +253,7 @@ class ClassifierTrainConfig(TrainConfig):
     crop_size: PositiveInt = 40
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.05
     reject_share: Probability = 0.15
+    rejects: Path | None = None
 
 
 class RecognizerTrainConfig(TrainConfig):

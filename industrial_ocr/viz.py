@@ -8,65 +8,118 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from industrial_ocr.types import ImageArray, ReadResult, TextString
+from industrial_ocr.geometry import bounds
+from industrial_ocr.types import FloatArray, ImageArray, ReadResult, TextString
 
-SURE, DOUBTFUL = 0.9, 0.7
+SURE, DOUBTFUL = 0.8, 0.5
+"""Green from the first on, amber from the second on, red below; the shipped configuration calls
+strings below the first and characters below the second doubtful."""
+
 Colour = tuple[int, int, int]
+Box = tuple[float, float, float, float]
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+_GREEN, _AMBER, _RED = (0, 150, 60), (255, 170, 0), (215, 30, 30)
+_BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
+_FRACTION_BITS = 3
 
 
-def _colour(confidence: float) -> Colour:
-    """Green, amber or red."""
+def _colours(confidence: float) -> tuple[Colour, Colour]:
+    """The colour of a confidence, and that of text which is readable on it."""
     if confidence >= SURE:
-        return 30, 170, 60
-    return (235, 150, 0) if confidence >= DOUBTFUL else (225, 40, 40)
+        return _GREEN, _WHITE
+    return (_AMBER, _BLACK) if confidence >= DOUBTFUL else (_RED, _WHITE)
 
 
 def draw_result(result: ReadResult) -> ImageArray:
-    """The picture with quads and readings, (H, W, 3) uint8 RGB.
+    """The picture with quads and readings on it; nothing is read again.
 
-    Strings are framed, characters outlined, the reading stands above its string (beside it, where
-    letters are stacked) on a plate coloured by confidence. Nothing is read again.
+    Characters are outlined thinly and strings framed, in green, amber or red by their confidence,
+    the frames with a dark edge so that they show on any ground. The reading with its confidence
+    stands on a plate above its string, or below where there is no room; beside it where letters
+    are stacked or turned. Line widths and letters grow with the picture.
+
+    Returns:
+        (H, W, 3) uint8 RGB, of the size of the picture that was read.
     """
     image = result.image.copy()
     scale = max(image.shape[:2]) / 1000
     thin = max(1, round(scale))
     for string in result.strings:
         for character in string.characters:
-            _outline(image, character.quad, _colour(character.confidence), thin)
-        _outline(image, string.quad, _colour(string.confidence), 2 * thin)
+            _outline(image, character.quad, _colours(character.confidence)[0], thin)
+    for string in result.strings:
+        _outline(image, string.quad, _BLACK, 2 * thin + 2)
+        _outline(image, string.quad, _colours(string.confidence)[0], 2 * thin)
+    if not result.strings:
+        return image
     canvas = Image.fromarray(image)
     pen = ImageDraw.Draw(canvas)
-    font = ImageFont.load_default(size=max(10, round(18 * scale)))
+    font: Font = ImageFont.load_default(size=max(10, round(18 * scale)))
+    taken = [bounds(s.quad) for s in result.strings]
     for string in result.strings:
-        _label(pen, string, font, image.shape[1], image.shape[0])
-    return np.asarray(canvas, np.uint8)
+        taken.append(_label(pen, string, font, canvas.size, taken))
+    return np.array(canvas, np.uint8)
 
 
-def _outline(image: ImageArray, quad: np.ndarray, colour: Colour, width: int) -> None:
-    cv2.polylines(image, [np.round(quad).astype(np.int32)], True, colour, width, cv2.LINE_AA)
+def _outline(image: ImageArray, quad: FloatArray, colour: Colour, width: int) -> None:
+    points = np.round(quad * (1 << _FRACTION_BITS)).astype(np.int32)
+    cv2.polylines(image, [points], True, colour, width, cv2.LINE_AA, _FRACTION_BITS)
 
 
 def _label(
     pen: ImageDraw.ImageDraw,
     string: TextString,
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
-    width: int,
-    height: int,
-) -> None:
+    font: Font,
+    size: tuple[int, int],
+    taken: Sequence[Box],
+) -> Box:
+    """Writes a string's reading where it hides least of what is ``taken``; gives its place."""
     text = f"{string.text}  {string.confidence:.2f}"
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
-    wide, tall = right - left + 6, bottom - top + 6
-    low, high = string.quad.min(0), string.quad.max(0)
-    if string.direction == "horizontal":
-        x, y = low[0], low[1] - tall - 2
-        y = y if y >= 0 else high[1] + 2
-    else:
-        x, y = high[0] + 4, low[1]
-        x = x if x + wide <= width else low[0] - wide - 4
-    x = float(np.clip(x, 0, max(width - wide, 0)))
-    y = float(np.clip(y, 0, max(height - tall, 0)))
-    pen.rectangle((x, y, x + wide, y + tall), fill=_colour(string.confidence))
-    pen.text((x + 3 - left, y + 3 - top), text, fill=(255, 255, 255), font=font)
+    pad = max(2.0, (bottom - top) / 6)
+    wide, tall = right - left + 2 * pad, bottom - top + 2 * pad
+    box = min(
+        (_inside(place, wide, tall, size) for place in _places(string, wide, tall, pad)),
+        key=lambda b: sum(_common(b, other) for other in taken),
+    )
+    ground, ink = _colours(string.confidence)
+    pen.rectangle(box, fill=ground, outline=_BLACK)
+    pen.text((box[0] + pad - left, box[1] + pad - top), text, fill=ink, font=font)
+    return box
+
+
+def _places(
+    string: TextString, wide: float, tall: float, gap: float
+) -> tuple[tuple[float, float], ...]:
+    """Top-left corners a label may take, the best first."""
+    x0, y0, x1, y1 = bounds(string.quad)
+    lines = (
+        (x0, y0 - tall - gap),
+        (x0, y1 + gap),
+        (x1 - wide, y0 - tall - gap),
+        (x1 - wide, y1 + gap),
+    )
+    sides = (
+        (x1 + gap, y0),
+        (x0 - wide - gap, y0),
+        (x1 + gap, y1 - tall),
+        (x0 - wide - gap, y1 - tall),
+    )
+    return (*lines, *sides) if string.direction == "horizontal" else (*sides, *lines)
+
+
+def _inside(place: tuple[float, float], wide: float, tall: float, size: tuple[int, int]) -> Box:
+    """A label's box, moved into the picture; what is wider than that keeps its beginning."""
+    x = max(0.0, min(place[0], size[0] - 1 - wide))
+    y = max(0.0, min(place[1], size[1] - 1 - tall))
+    return x, y, x + wide, y + tall
+
+
+def _common(a: Box, b: Box) -> float:
+    """Area that two upright boxes share."""
+    wide, tall = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    return max(wide, 0.0) * max(tall, 0.0)
 
 
 def contact_sheet(images: Sequence[ImageArray], columns: int, gap: int = 4) -> ImageArray:
@@ -74,16 +127,29 @@ def contact_sheet(images: Sequence[ImageArray], columns: int, gap: int = 4) -> I
 
     Args:
         images: (H, W, 3) uint8 RGB each, at least one.
-        columns: pictures a row.
-        gap: pixels between them.
+        columns: pictures a row, at least one.
+        gap: pixels around each.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        ValueError: no picture, no column, or a picture that is not (H, W, 3).
     """
+    if not images or columns < 1:
+        raise ValueError(
+            f"a sheet has at least one picture and one column, got {len(images)} and {columns}"
+        )
+    bad = next((i.shape for i in images if i.ndim != 3 or i.shape[2] != 3), None)
+    if bad is not None:
+        raise ValueError(f"pictures are (H, W, 3), got {bad}")
     rows = [images[i : i + columns] for i in range(0, len(images), columns)]
-    wide = max(sum(i.shape[1] + gap for i in row) for row in rows)
-    tall = sum(max(i.shape[0] for i in row) + gap for row in rows)
+    wide = max(sum(i.shape[1] + gap for i in row) for row in rows) + gap
+    tall = sum(max(i.shape[0] for i in row) + gap for row in rows) + gap
     sheet = np.full((tall, wide, 3), 24, np.uint8)
-    y = 0
+    y = gap
     for row in rows:
-        x = 0
+        x = gap
         for image in row:
             sheet[y : y + image.shape[0], x : x + image.shape[1]] = image
             x += image.shape[1] + gap

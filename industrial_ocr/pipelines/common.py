@@ -61,8 +61,12 @@ def finish(
     timings: dict[str, float],
 ) -> ReadResult:
     """The result of one image; strings that are noise are left out."""
-    kept = tuple(s for s in strings if s.text and s.confidence >= config.confidence.noise)
     limits = config.confidence
+    kept = tuple(
+        s
+        for s in strings
+        if s.text and s.confidence >= (limits.noise if len(s.characters) > 1 else limits.lone)
+    )
     sure = all(
         s.confidence >= limits.min_confidence
         and min(c.confidence for c in s.characters) >= limits.min_character

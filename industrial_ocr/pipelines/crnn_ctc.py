@@ -46,7 +46,7 @@ def read_crnn(
     """
     clock = Clock()
     found = find_strings(images, detector, config, clock)
-    ways = [[(i, w) for i, s in enumerate(own) for w in _ways(s)] for own in found]
+    ways = [[(i, w) for i, s in enumerate(own) for w in orientations(s)] for own in found]
     with clock.stage("recognise"):
         pieces = [[_pieces(w) for _, w in own] for own in ways]
         frames = recognizer.recognise(images, pieces, config.recognition)
@@ -78,12 +78,6 @@ def recognise_crops(
         strings = [decode_frames(f[0], recognizer.charset, "horizontal") for f in frames]
     timings = clock.share(len(crops))
     return [finish(c, [s], ENGINE, config, timings) for c, s in zip(crops, strings, strict=True)]
-
-
-def _ways(string: BoxString) -> list[BoxString]:
-    """The ways up worth the CRNN's time: not the four turns of a single box."""
-    ways = orientations(string)
-    return ways[:1] if len(string.boxes) == 1 else ways
 
 
 def _pieces(string: BoxString) -> list[FloatArray]:

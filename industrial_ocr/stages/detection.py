@@ -66,7 +66,7 @@ def _tiles(index: int, scaled: ImageArray, config: DetectionConfig) -> list[_Til
     tiles = []
     for y, (top, bottom) in zip(rows, _cores(rows, side, height), strict=True):
         for x, (left, right) in zip(cols, _cores(cols, side, width), strict=True):
-            y, x = y - y % STRIDE, x - x % STRIDE
+            y, x = y + y % STRIDE, x + x % STRIDE
             pixels = scaled[y : y + side, x : x + side]
             tiles.append(_Tile(index, pixels, x, y, (left, top, right, bottom)))
     return tiles

@@ -26,7 +26,11 @@ from industrial_ocr.types import BoxString, CharBox, Direction, FloatArray, Scor
 
 MAX_TURN = np.cos(np.deg2rad(50))
 SIZE_RATIO = 2.0
+MAX_REACH = 4.2
+"""Linked centres are at most this many half diagonals apart."""
 JOIN_GAP = 1.7
+MAX_JOIN = 6.0
+"""Chains whose ends are farther apart, in half diagonals, are not looked at."""
 JOIN_ANGLE = np.cos(np.deg2rad(14))
 NEIGHBOURS = 8
 Chain = list[int]
@@ -63,10 +67,10 @@ def _candidate_links(
     distance = np.linalg.norm(centers[first] - centers[second], axis=1)
     ratio = np.maximum(size[first], size[second]) / np.minimum(size[first], size[second])
     strength = _affinity_between(maps, centers[first], centers[second])
-    reach = 2.6 * np.maximum(size[first], size[second])
+    reach = MAX_REACH * np.maximum(size[first], size[second])
     good = (strength >= link_threshold) & (ratio < SIZE_RATIO) & (distance < reach)
     # Where two links compete, the shorter wins unless its affinity is clearly the weaker.
-    rank = strength - 0.25 * distance / reach
+    rank = strength - 0.4 * distance / reach
     order = np.argsort(-rank)
     return [(float(strength[k]), int(first[k]), int(second[k])) for k in order if good[k]]
 
@@ -130,27 +134,37 @@ def _across(axis: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _join(boxes: Sequence[CharBox], chains: list[Chain]) -> list[tuple[Chain, set[int]]]:
-    """Joins collinear chains across gaps; also gives the places after which a join was made."""
+    """Joins collinear chains across gaps, smallest first; also gives the boxes before joins."""
     centers = np.array([b.center for b in boxes], np.float64)
-    strings: list[tuple[Chain, set[int]]] = [(_oriented(c, centers), set()) for c in chains]
-    strings.sort(key=lambda s: -len(s[0]))
-    merged = True
-    while merged:
-        merged = False
-        best: tuple[float, int, int] | None = None
-        for i, (one, _) in enumerate(strings):
-            for j, (two, _) in enumerate(strings):
-                if i == j or (len(one) < 2 and len(two) < 2):
-                    continue
-                gap = _joinable(boxes, centers, one, two)
-                if gap is not None and (best is None or gap < best[0]):
-                    best = (gap, i, j)
-        if best is not None:
-            _, i, j = best
-            (head, before), (tail, behind) = strings[i], strings[j]
-            combined = (head + tail, before | behind | {head[-1]})
-            strings = [s for k, s in enumerate(strings) if k not in (i, j)] + [combined]
-            merged = True
+    parts = [_oriented(c, centers) for c in chains]
+    size = [float(np.sqrt(np.trace(boxes[c[-1]].shape))) for c in parts]
+    heads = cKDTree(centers[[c[0] for c in parts]])
+    gaps: list[tuple[float, int, int]] = []
+    for i, one in enumerate(parts):
+        for j in heads.query_ball_point(centers[one[-1]], MAX_JOIN * size[i]):
+            if i == j or (len(one) < 2 and len(parts[j]) < 2):
+                continue
+            gap = _joinable(boxes, centers, one, parts[j])
+            if gap is not None:
+                gaps.append((gap, i, j))
+    follower: dict[int, int] = {}
+    leader: dict[int, int] = {}
+    for _, i, j in sorted(gaps):
+        end = j
+        while end in follower:
+            end = follower[end]
+        if i not in follower and j not in leader and end != i:
+            follower[i], leader[j] = j, i
+    strings = []
+    for start in range(len(parts)):
+        if start in leader:
+            continue
+        string, joins, at = list(parts[start]), set[int](), start
+        while at in follower:
+            joins.add(string[-1])
+            at = follower[at]
+            string += parts[at]
+        strings.append((string, joins))
     return strings
 
 
@@ -160,9 +174,6 @@ def _joinable(
     """The clear gap, in character heights, if ``two`` continues ``one``; else None."""
     a, b = centers[one[-1]], centers[two[0]]
     reach = float(np.linalg.norm(b - a))
-    size = max(float(np.sqrt(np.trace(boxes[one[-1]].shape))), 1e-6)
-    if reach > 6 * size:
-        return None
     longer = one if len(one) >= len(two) else two
     axis = _axis(centers[longer])
     step = _unit(b - a)
@@ -295,6 +306,8 @@ def _turned(
     )
     if quarter % 2 == 0:
         sizes[:, 1] = _smoothed(sizes[:, 1])
+    else:
+        sizes[:, 1] = _stacked_heights(sizes[:, 1], centers)
     turned = tuple(
         CharBox(oriented_quad(b.center, a, float(w), float(h)), b.score, b.shape)
         for b, a, (w, h) in zip(boxes, axes, sizes, strict=True)
@@ -319,18 +332,29 @@ def _smoothed(heights: NDArray[np.float64]) -> NDArray[np.float64]:
     return smooth
 
 
+def _stacked_heights(
+    heights: NDArray[np.float64], centers: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Heights of stacked letters: near their median, and never reaching the next letter."""
+    if len(heights) < 2:
+        return heights
+    steps = np.linalg.norm(np.diff(centers, axis=0), axis=1)
+    room = np.minimum(np.append(steps, np.inf), np.insert(steps, 0, np.inf))
+    middle = float(np.median(np.minimum(heights, room)))
+    evened: NDArray[np.float64] = np.clip(np.minimum(heights, room), 0.6 * middle, 1.2 * middle)
+    return evened
+
+
 def orientations(string: BoxString) -> list[BoxString]:
     """The ways a string can be read, likeliest first; evidence of its letters decides.
 
     A flat string stands upright or on its head. A steep one is a stack of upright letters, or a
-    line turned to the left or to the right. A single box has all four turns.
+    line turned to the left or to the right. A single box is taken to stand upright.
     """
     forth = list(range(len(string.boxes)))
     back = forth[::-1]
     if len(forth) == 1:
-        return [
-            _turned(string, forth, q, "horizontal" if q % 2 == 0 else "rotated") for q in range(4)
-        ]
+        return [_turned(string, forth, 0, "horizontal")]
     if string.direction == "horizontal":
         return [_turned(string, forth, 0, "horizontal"), _turned(string, back, 0, "horizontal")]
     return [

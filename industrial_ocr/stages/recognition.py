@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ from industrial_ocr.types import FloatArray, ImageArray
 
 HEIGHT = 32
 FRAME_STRIDE = 4
+WIDTH_STEP = 20
+"""Strips are padded to multiples of it, so that few widths are met."""
 LONGEST = 1024
 """Strips are squeezed to this width in pixels; a code of 60 characters still has 4 frames each."""
 
@@ -124,15 +127,19 @@ class Recognizer:
             grey = to_grey(image)
             jobs += [(*strip(grey, pieces), tuple(pieces)) for pieces in own]
         frames: dict[int, StringFrames] = {}
-        order = sorted(range(len(jobs)), key=lambda i: jobs[i][0].shape[1])
-        for start in range(0, len(order), config.batch_size):
-            part = order[start : start + config.batch_size]
-            width = max(config.min_width, *(jobs[i][0].shape[1] for i in part))
-            width = -(-width // FRAME_STRIDE) * FRAME_STRIDE
-            scores = self._log_probs([jobs[i][0] for i in part], width)
-            for i, log_probs in zip(part, scores, strict=True):
-                pixels, widths, pieces = jobs[i]
-                used = pixels.shape[1] // FRAME_STRIDE + 1
-                frames[i] = StringFrames(log_probs[:used], pieces, widths)
+        # The padded width depends on the strip alone: the LSTM reads the padding too, and a
+        # string must not be read differently for the company it is in.
+        groups: dict[int, list[int]] = defaultdict(list)
+        for i, (pixels, _, _) in enumerate(jobs):
+            wide = max(config.min_width, pixels.shape[1])
+            groups[-(-wide // WIDTH_STEP) * WIDTH_STEP].append(i)
+        for width, members in groups.items():
+            for start in range(0, len(members), config.batch_size):
+                part = members[start : start + config.batch_size]
+                scores = self._log_probs([jobs[i][0] for i in part], width)
+                for i, log_probs in zip(part, scores, strict=True):
+                    pixels, widths, pieces = jobs[i]
+                    used = pixels.shape[1] // FRAME_STRIDE + 1
+                    frames[i] = StringFrames(log_probs[:used], pieces, widths)
         rows = iter(range(len(jobs)))
         return [[frames[next(rows)] for _ in own] for own in strings]

@@ -12,13 +12,15 @@ from industrial_ocr.charset import CONFUSABLE_SETS, DEFAULT_SYMBOLS
 from industrial_ocr.geometry import edge_lengths, glyph_window, oriented_quad, warp_quad
 from industrial_ocr.preprocess import to_grey
 from industrial_ocr.synthesis.camera import Camera
-from industrial_ocr.synthesis.glyphs import FaceLibrary
+from industrial_ocr.synthesis.glyphs import CAP_HEIGHT, FaceLibrary
 from industrial_ocr.synthesis.layout import (
     Block,
     LabelledString,
     bent,
+    boxed,
     line_of_text,
     random_spacing,
+    stack_of_text,
 )
 from industrial_ocr.synthesis.marking import mark, worn
 from industrial_ocr.synthesis.surfaces import SurfacePool
@@ -73,13 +75,22 @@ class StripRenderer:
             block = bent(block, float(rng.uniform(0.2, 1.2) * rng.choice([-1, 1])))
         return block
 
-    def render(self, seed: int | tuple[int, ...], text: str | None = None) -> Strip:
-        """The strip of that seed; ``text`` instead of a random one where given."""
+    def render(
+        self, seed: int | tuple[int, ...], text: str | None = None, stacked: bool = False
+    ) -> Strip:
+        """The strip of that seed; ``text`` instead of a random one, letters stacked, on demand."""
         rng = np.random.default_rng(seed)
         if text is None:
             text = random_text(rng, self._vocabulary, self.word_share)
-        block = self.random_line(rng, text)
         height = float(np.exp(rng.uniform(*np.log(self.heights))))
+        if stacked:
+            face = self.faces.pick(rng, text)
+            block = stack_of_text(face, text, float(rng.uniform(1.1, 1.8)))
+            if rng.random() < 0.3:
+                block = boxed(block, -1, int(rng.integers(2, 5)))
+            height *= float(np.ptp(block.strings[0].quads[..., 1])) / CAP_HEIGHT
+        else:
+            block = self.random_line(rng, text)
         image, matrix = self._print(rng, block, height)
         return Strip(image, block.strings[0].moved(matrix))
 
@@ -134,12 +145,17 @@ class GlyphRenderer:
         size: side of the crops in pixels.
         symbols: the classes.
         reject_share: how many crops show no single character.
+        rejects: (N, S, S) uint8 crops of what a detector took for characters and was wrong
+            (``training.rejects``); half of the crops without a character are then such.
+        stack_share: how many strings are stacks of upright letters.
     """
 
     fonts: tuple[str | Path, ...] = ()
     size: int = 40
     symbols: tuple[str, ...] = DEFAULT_SYMBOLS
     reject_share: float = 0.12
+    rejects: ImageArray | None = None
+    stack_share: float = 0.2
     strips: StripRenderer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -170,7 +186,7 @@ class GlyphRenderer:
         angle = float(rng.normal(0, 0.05))
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         scale = np.exp(
-            rng.normal(0.02, 0.09, 2) if rng.random() < 0.7 else rng.normal(0.05, 0.18, 2)
+            rng.normal(0.02, 0.09, 2) if rng.random() < 0.7 else rng.normal(0.08, 0.2, 2)
         )
         grown: FloatArray = ((window - center) * scale @ turn.T + center).astype(np.float32)
         return grown
@@ -226,7 +242,9 @@ class GlyphRenderer:
     def render(self, seed: int | tuple[int, ...]) -> list[tuple[ImageArray, str]]:
         """The grey crops (size, size) uint8 of one string with their symbols; REJECT for none."""
         rng = np.random.default_rng(seed)
-        strip = self.strips.render((*np.atleast_1d(seed).tolist(), 1), self._text(rng))
+        stacked = bool(rng.random() < self.stack_share)
+        text = self._text(rng)
+        strip = self.strips.render((*np.atleast_1d(seed).tolist(), 1), text, stacked)
         grey = to_grey(strip.image)
         crops: list[tuple[ImageArray, str]] = []
         for symbol, quad in zip(strip.string.symbols, strip.string.quads, strict=True):
@@ -237,6 +255,10 @@ class GlyphRenderer:
                 crops.append((warp_quad(grey, window, self.size, self.size), symbol))
         wanted = self.reject_share / (1 - self.reject_share) * len(crops)
         for _ in range(int(wanted) + (rng.random() < wanted % 1)):
+            if self.rejects is not None and rng.random() < 0.5:
+                real = self.rejects[int(rng.integers(len(self.rejects)))]
+                crops.append((real if rng.random() < 0.5 else 255 - real, REJECT))
+                continue
             window = self._reject_window(rng, strip.string.quads, grey.shape)
             crops.append((warp_quad(grey, window, self.size, self.size), REJECT))
         return crops

@@ -16,6 +16,7 @@ from industrial_ocr.models.classifier import GlyphClassifier
 from industrial_ocr.preprocess import normalise_crops
 from industrial_ocr.synthesis.crops import REJECT, GlyphRenderer
 from industrial_ocr.training.loop import Batch
+from industrial_ocr.training.rejects import load_rejects
 
 
 class ClassifierTask:
@@ -34,10 +35,12 @@ class ClassifierTask:
     def render(self, index: int, seed: int) -> Batch:
         """``image`` (N, S, S) uint8 and ``label`` (N,) int64."""
         if self._renderer is None:
+            file = self.config.rejects
             self._renderer = GlyphRenderer(
                 tuple(self.config.fonts),
                 self.config.crop_size,
                 reject_share=self.config.reject_share,
+                rejects=None if file is None else load_rejects(file, self.config.crop_size),
             )
         crops: list[tuple[np.ndarray, str]] = []
         item = 0

@@ -294,7 +294,9 @@ class Trainer:
 
     def export(self, metrics: dict[str, float]) -> None:
         """Writes the averaged weights as safetensors with their manifest entry."""
-        recipe = self.config.model_dump(mode="json", exclude={"out", "fonts", "words", "device"})
+        recipe = self.config.model_dump(
+            mode="json", exclude={"out", "fonts", "words", "device", "rejects"}
+        )
         entry = ModelEntry(
             name=self.config.name,
             sha256="",

@@ -1,0 +1,211 @@
+"""The loop resumes exactly; the three tasks learn; their targets are what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from industrial_ocr.config import (
+    ClassifierTrainConfig,
+    DetectorTrainConfig,
+    RecognizerTrainConfig,
+    TrainConfig,
+)
+from industrial_ocr.geometry import rect_quad
+from industrial_ocr.synthesis.layout import LabelledString
+from industrial_ocr.training.classifier import ClassifierTask
+from industrial_ocr.training.detector import (
+    DetectorTask,
+    mined_loss,
+    score_targets,
+    weighted_loss,
+)
+from industrial_ocr.training.loop import Batch, Task, Trainer, learning_rate
+from industrial_ocr.training.recognizer import RecognizerTask
+from industrial_ocr.weights import find_entry, load_state
+
+
+class Line:
+    """Learns y = 2x from points."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        torch.manual_seed(config.seed)
+        self.config, self.progress = config, 0.0
+        self.model: nn.Module = nn.Sequential(nn.Linear(1, 4), nn.ReLU(), nn.Linear(4, 1))
+
+    def render(self, index: int, seed: int) -> Batch:
+        x = torch.from_numpy(np.random.default_rng((seed, index)).normal(size=(8, 1))).float()
+        return {"x": x}
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        result: Tensor = (model(batch["x"]) - 2 * batch["x"]).square().mean()
+        return result
+
+    def validate(self, model: nn.Module, batches: Iterator[Batch]) -> dict[str, float]:
+        return {"score": -float(np.mean([float(self.loss(model, b)) for b in batches]))}
+
+    def entry(self) -> dict[str, Any]:
+        spec = {"size": None, "mean": [0.5], "std": [0.5]}
+        return {"task": "detector", "architecture": {}, "charset": None, "input": spec}
+
+
+def settings(out: Path, **changes: Any) -> TrainConfig:
+    plain: dict[str, Any] = {
+        "out": out, "name": "line", "steps": 40, "batch_size": 8, "workers": 0, "lr": 0.02,
+        "warmup_steps": 5, "validate_every": 10, "validation_samples": 16, "device": "cpu",
+    }  # fmt: skip
+    return TrainConfig(**{**plain, **changes})
+
+
+def test_a_killed_run_resumes_to_exactly_the_same_weights(tmp_path: Path) -> None:
+    whole = Trainer(Line(settings(tmp_path / "a")))
+    whole.run()
+
+    class Dies(Line):
+        def render(self, index: int, seed: int) -> Batch:
+            if index == 23 and seed == self.config.seed:
+                raise KeyboardInterrupt
+            return super().render(index, seed)
+
+    config = settings(tmp_path / "b", checkpoint_every_s=1e-9)
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(Dies(config)).run()
+    resumed = Trainer(Line(config))
+    resumed.resume()
+    assert resumed.step == 23
+    best = resumed.run()
+    assert best == whole.best
+    for a, b in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+    for a, b in zip(whole.average.parameters(), resumed.average.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_time_limit_stops_in_order(tmp_path: Path) -> None:
+    trainer = Trainer(Line(settings(tmp_path, steps=10**6)), max_seconds=0.2)
+    trainer.run()
+    assert 0 < trainer.step < 10**6
+    again = Trainer(Line(settings(tmp_path, steps=10**6)))
+    again.resume()
+    assert again.step == trainer.step
+
+
+def test_patience_stops_early(tmp_path: Path) -> None:
+    task = Line(settings(tmp_path, steps=1000, lr=1e-12, patience=2, ema_decay=0.0))
+    task.validate = lambda model, batches: {"score": 0.0}  # type: ignore[method-assign,assignment]
+    trainer = Trainer(task)
+    trainer.run()
+    assert trainer.step == 30
+
+
+def test_learning_rate_rises_then_falls(tmp_path: Path) -> None:
+    config = settings(tmp_path, steps=100, warmup_steps=10, lr=1.0)
+    rates = [learning_rate(config, s) for s in range(100)]
+    assert rates[0] == pytest.approx(0.1) and max(rates) == pytest.approx(1.0)
+    assert rates[9:] == sorted(rates[9:], reverse=True) and rates[-1] < 0.02
+
+
+def test_the_best_weights_are_exported_with_their_entry(tmp_path: Path) -> None:
+    trainer = Trainer(Line(settings(tmp_path)))
+    trainer.run()
+    entry = find_entry("detector", tmp_path / "line.safetensors")
+    assert entry.metrics["score"] == pytest.approx(trainer.best, abs=1e-4)
+    assert entry.recipe["steps"] == 40 and entry.licence == "MIT" and entry.seed == 0
+    assert set(load_state(entry)) == set(trainer.model.state_dict())
+
+
+def _tiny(tmp_path: Path) -> dict[str, Task]:
+    plain: dict[str, Any] = {"workers": 0, "device": "cpu", "out": tmp_path}
+    narrow = {"stem_type": "deep", "stem_width": 8, "channels": [16, 32, 32, 32]}
+    return {
+        "detector": DetectorTask(
+            DetectorTrainConfig(
+                **plain, batch_size=2, scene_size=128, copies=2, backbone_options=narrow,
+                decoder_channels=(8, 16, 16, 16), positive_weight=10.0,
+            )
+        ),
+        "classifier": ClassifierTask(
+            ClassifierTrainConfig(
+                **plain, batch_size=12, crop_size=32, backbone="mobilenetv4_conv_small_050"
+            )
+        ),
+        "recognizer": RecognizerTask(
+            RecognizerTrainConfig(
+                **plain, batch_size=4, width=0.125, hidden=16, max_width=128, alignment=0.5
+            )
+        ),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["detector", "classifier", "recognizer"])
+def test_each_task_learns_a_batch(name: str, tmp_path: Path) -> None:
+    task = _tiny(tmp_path)[name]
+    batch, same = task.render(3, 0), task.render(3, 0)
+    assert all(torch.equal(batch[k], same[k]) for k in batch)
+    assert len(batch["image"]) == task.config.batch_size
+    optimizer = torch.optim.Adam(task.model.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(12):
+        optimizer.zero_grad()
+        loss = task.loss(task.model, batch)
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert np.isfinite(losses).all()
+    assert losses[-1] < 0.8 * losses[0]
+    with torch.inference_mode():
+        metrics = task.validate(task.model.eval(), iter([batch]))
+    assert 0 <= metrics["score"] <= 1
+    assert task.entry()["task"] == name
+
+
+def test_recogniser_labels_fit_their_frames(tmp_path: Path) -> None:
+    batch = _tiny(tmp_path)["recognizer"].render(0, 0)
+    assert int(batch["length"].sum()) == len(batch["label"]) == len(batch["frame"])
+    assert batch["image"].shape[2] % 4 == 0 and batch["image"].shape[2] >= 100
+    assert int(batch["frame"].max()) <= batch["image"].shape[2] // 4
+
+
+def pair(space: bool) -> LabelledString:
+    quads = np.stack([rect_quad(20, 20, 40, 60), rect_quad(44, 20, 64, 60)])
+    return LabelledString("AB", ("A", "B"), quads, (space, False), "horizontal")
+
+
+def test_targets_peak_at_the_centres_and_fall_to_the_edges() -> None:
+    region, affinity = score_targets((pair(False),), (80, 80))
+    assert region.shape == (40, 40)
+    assert region[20, 15] > 0.95 and region[20, 27] > 0.95
+    assert region[20, 10] == pytest.approx(np.exp(-2), abs=0.08)
+    assert region[5, 5] == 0
+    assert affinity[20, 21] > 0.9
+
+
+def test_there_is_no_affinity_across_a_space() -> None:
+    _, affinity = score_targets((pair(True),), (80, 80))
+    assert affinity.max() == 0
+
+
+def test_characters_beyond_the_border_do_not_fail() -> None:
+    quads = np.stack([rect_quad(-30, -30, -5, -5), rect_quad(70, 70, 120, 120)])
+    string = LabelledString("AB", ("A", "B"), quads, (False, False), "horizontal")
+    region, _ = score_targets((string,), (80, 80))
+    assert region[-1, -1] > 0
+
+
+def test_losses_of_perfect_and_of_empty_pictures() -> None:
+    target = torch.zeros(2, 2, 40, 40)
+    target[0, :, 10:20, 10:20] = 1
+    assert float(mined_loss(target, target, 3.0)) == 0
+    assert float(weighted_loss(target, target, 10.0)) == 0
+    nothing = torch.zeros(1, 2, 40, 40)
+    wrong = nothing.clone()
+    wrong[..., 5, 5] = 1
+    assert float(mined_loss(wrong, nothing, 3.0)) > 0
+    missed = float(weighted_loss(nothing, target[:1], 10.0))
+    assert missed > float(weighted_loss(nothing, target[:1], 1.0))
