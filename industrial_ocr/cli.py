@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -23,6 +23,7 @@ from industrial_ocr.errors import ConfigError, ImageError, IndustrialOcrError
 
 if TYPE_CHECKING:
     from industrial_ocr.config import TrainConfig
+    from industrial_ocr.reader import Engine
     from industrial_ocr.types import ReadResult
 
 app = typer.Typer(
@@ -107,7 +108,8 @@ def read(
             from industrial_ocr.reader import Reader
 
             reader = Reader(device, config, detector, classifier, recognizer)
-    way = (engine or (EngineName.CRNN if crops else EngineName.TWO_STAGE)).value
+    chosen = engine or (EngineName.CRNN if crops else EngineName.TWO_STAGE)
+    way = cast("Engine", chosen.value)
 
     def read_one(file: Path) -> ReadResult:
         if crops:

@@ -1,4 +1,4 @@
-"""The command line, with a reader that does not read; training and reading have tests of their own."""
+"""The command line, with a reader that does not read; the real one has tests of its own."""
 
 from __future__ import annotations
 

@@ -1,0 +1,189 @@
+"""The shipped weights, end to end, on pictures that the tests draw themselves."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import struct
+import threading
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from industrial_ocr import Reader
+from industrial_ocr.errors import ConfigError, ImageError, WeightsError
+from industrial_ocr.geometry import bounds
+from industrial_ocr.types import Status
+from industrial_ocr.weights import find_entry
+
+CODE = "HK74XR92"
+
+
+def picture(text: str = CODE, size: tuple[int, int] = (480, 240)) -> np.ndarray:
+    canvas = Image.new("RGB", size, (235, 235, 235))
+    font = ImageFont.load_default(48)
+    ImageDraw.Draw(canvas).text((60, 90), text, fill=(20, 20, 20), font=font)
+    return np.asarray(canvas)
+
+
+def letters(text: str) -> str:
+    return "".join(c for c in text if c.isalnum())
+
+
+@pytest.fixture(scope="module")
+def reader() -> Reader:
+    return Reader(device="cpu")
+
+
+@pytest.mark.parametrize("engine", ["two-stage", "crnn"])
+def test_both_engines_read_clean_print(reader: Reader, engine: Any) -> None:
+    result = reader.read(picture(), engine=engine)
+    assert letters(result.text).upper() == CODE
+    (string,) = result.strings
+    assert result.engine == engine and 0 < string.confidence <= 1
+    x0, y0, x1, y1 = bounds(string.quad)
+    assert 40 < x0 < 80 and y0 > 80 and y1 < 160 and x1 < 400
+    assert [c.symbol for c in string.characters] == list(letters(string.text))
+    centers = [float(c.quad[:, 0].mean()) for c in string.characters]
+    assert centers == sorted(centers)
+    assert {"detect", "segment", "link", "decode", "total"} <= set(result.timings)
+
+
+def forms(tmp_path: Path) -> dict[str, Any]:
+    rgb = picture()
+    buffer = io.BytesIO()
+    Image.fromarray(rgb).save(buffer, "PNG")
+    path = tmp_path / "picture.png"
+    path.write_bytes(buffer.getvalue())
+    grey = rgb[..., 0]
+    return {
+        "path": path, "text": str(path), "bytes": buffer.getvalue(),
+        "PIL": Image.fromarray(rgb), "grey": grey, "RGB": rgb,
+        "RGBA": np.dstack([rgb, np.full_like(grey, 255)]),
+        "16 bit": grey.astype(np.uint16) * 257,
+    }  # fmt: skip
+
+
+def test_every_form_of_an_image_reads_the_same(reader: Reader, tmp_path: Path) -> None:
+    texts = {name: reader.read(image).text for name, image in forms(tmp_path).items()}
+    assert len(set(texts.values())) == 1, texts
+
+
+def test_a_batch_reads_as_its_images_do(reader: Reader) -> None:
+    images = [picture(), picture("9ZT4 KM", (400, 300)), np.zeros((50, 60, 3), np.uint8)]
+    for engine in ("two-stage", "crnn"):
+        together = reader.read_batch(images, engine=engine)  # type: ignore[arg-type]
+        alone = [reader.read(i, engine=engine) for i in images]  # type: ignore[arg-type]
+        assert [r.text for r in together] == [r.text for r in alone]
+        for a, b in zip(together, alone, strict=True):
+            assert a.confidence == pytest.approx(b.confidence, abs=1e-3)
+
+
+def test_a_region_is_read_in_coordinates_of_the_whole(reader: Reader) -> None:
+    wide = np.concatenate([picture("AAAAA"), picture()], axis=1)
+    result = reader.read(wide, roi=(480, 0, 960, 240))
+    assert letters(result.text).upper() == CODE
+    assert bounds(result.strings[0].quad)[0] > 500
+    assert result.image.shape == wide.shape
+    with pytest.raises(ImageError, match="outside"):
+        reader.read(wide, roi=(2000, 0, 2100, 50))
+
+
+@pytest.mark.parametrize("engine", ["two-stage", "crnn"])
+def test_crops_are_one_string(reader: Reader, engine: Any) -> None:
+    (result,) = reader.recognize([picture()[85:150, 50:330]], engine=engine)
+    assert letters(result.text).upper() == CODE
+
+
+def test_single_characters_are_named(reader: Reader) -> None:
+    canvas = Image.new("L", (60, 70), 230)
+    ImageDraw.Draw(canvas).text(
+        (30, 35), "K", fill=10, font=ImageFont.load_default(60), anchor="mm"
+    )
+    ((best, *_),) = reader.classify([canvas])
+    assert best[0].upper() == "K"
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 200), (300, 300)])
+def test_no_text_is_a_result(reader: Reader, size: tuple[int, int]) -> None:
+    for engine in ("two-stage", "crnn"):
+        result = reader.read(np.full((*size, 3), 128, np.uint8), engine=engine)  # type: ignore[arg-type]
+        assert result.status is Status.NO_TEXT and result.text == "" and result.strings == ()
+        assert result.draw().shape == (*size, 3)
+
+
+def test_json_round_trip_and_picture(reader: Reader) -> None:
+    result = reader.read(picture())
+    back = json.loads(result.to_json())
+    assert back == result.to_dict() and back["strings"][0]["characters"][0]["alternatives"]
+    drawn = result.draw()
+    assert drawn.shape == result.image.shape and (drawn != result.image).any()
+
+
+def test_threads_share_a_reader(reader: Reader) -> None:
+    texts: list[str] = []
+    threads = [
+        threading.Thread(target=lambda: texts.append(reader.read(picture()).text)) for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(texts) == 3 and len(set(texts)) == 1
+
+
+def test_damaged_weights_name_their_hash(tmp_path: Path) -> None:
+    entry = find_entry("classifier")
+    shutil.copytree(entry.path.parent, tmp_path / "weights")
+    file = tmp_path / "weights" / entry.path.name
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(WeightsError, match=entry.sha256):
+        Reader(device="cpu", classifier=file)
+
+
+def test_unknown_names_are_named() -> None:
+    with pytest.raises(ConfigError, match="moon"):
+        Reader(device="moon")
+    with pytest.raises(ConfigError, match="text_treshold"):
+        Reader(config={"segmentation": {"text_treshold": 0.3}})
+    with pytest.raises(WeightsError, match="nobody"):
+        Reader(device="cpu", detector="nobody")
+    with pytest.raises(ConfigError, match="magic"):
+        Reader(device="cpu").read(picture(), engine="magic")  # type: ignore[arg-type]
+
+
+def _huge_png(side: int) -> bytes:
+    """A PNG whose header promises side x side pixels, without the pixels."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (_huge_png(20000), "20000"),
+        (b"", "empty"),
+        (b"not a picture", "image"),
+        (np.zeros((0, 5, 3), np.uint8), "0"),
+        (np.full((5, 5), np.nan), "NaN"),
+        (np.zeros((5, 5), np.complex64), "complex"),
+        ("/no/such/file.png", "file.png"),
+    ],
+)
+def test_bad_images_are_one_clear_line(reader: Reader, bad: Any, message: str) -> None:
+    with pytest.raises(ImageError, match=message) as caught:
+        reader.read(bad)
+    assert "\n" not in str(caught.value)
