@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -109,7 +109,7 @@ def read(
 
             reader = Reader(device, config, detector, classifier, recognizer)
     chosen = engine or (EngineName.CRNN if crops else EngineName.TWO_STAGE)
-    way = cast("Engine", chosen.value)
+    way: Engine = chosen.value
 
     def read_one(file: Path) -> ReadResult:
         if crops:

@@ -106,11 +106,14 @@ class ClassificationConfig(Section):
         batch_size: crops in one forward pass.
         top_k: candidates kept a character.
         reject_threshold: from this probability of the reject class on, a box is no character.
+        homoglyphs: 0 and O, 1 and I take the kind of their neighbours where the shape leaves it
+            open (the rule: ``decoding.homoglyphs``).
     """
 
     batch_size: PositiveInt = 128
     top_k: PositiveInt = 5
     reject_threshold: Probability = 0.5
+    homoglyphs: bool = True
 
 
 class RecognitionConfig(Section):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from industrial_ocr.config import PipelineConfig
+from industrial_ocr.decoding.homoglyphs import resolve_homoglyphs
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
 from industrial_ocr.pipelines.common import Clock, find_strings, finish
 from industrial_ocr.stages.classification import Classifier
@@ -115,19 +116,22 @@ def _decode(reading: Reading, config: PipelineConfig) -> TextString | None:
     kept = [i for i, c in enumerate(candidates) if c.reject < limit]
     if not kept:
         return None
+    named = [(c.symbols[0], float(c.probabilities[0])) for c in candidates]
+    if config.classification.homoglyphs:
+        named = resolve_homoglyphs(candidates, string.space_after)
     characters, text, certainty = [], "", []
     for i in range(kept[0], kept[-1] + 1):
-        box, found = string.boxes[i], candidates[i]
         gap = " " if string.space_after[i] and i != kept[-1] else ""
-        if found.reject >= limit:
-            certainty.append(found.reject)
+        if candidates[i].reject >= limit:
+            certainty.append(candidates[i].reject)
             text += gap
             continue
-        best = float(found.probabilities[0])
-        others = zip(found.symbols[1:], map(float, found.probabilities[1:]), strict=True)
-        characters.append(Character(found.symbols[0], box.quad, best, tuple(others)))
-        certainty.append(best)
-        text += found.symbols[0] + gap
+        symbol, probability = named[i]
+        ranked = zip(candidates[i].symbols, map(float, candidates[i].probabilities), strict=True)
+        others = tuple(pair for pair in ranked if pair[0] != symbol)
+        characters.append(Character(symbol, string.boxes[i].quad, probability, others))
+        certainty.append(probability)
+        text += symbol + gap
     scores = score_sequence(certainty)
     inside = BoxString(
         tuple(string.boxes[i] for i in kept),

@@ -1,0 +1,48 @@
+"""0 and O, 1 and I by the kind of their neighbours, never against the shape's own evidence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from industrial_ocr.decoding.homoglyphs import resolve_homoglyphs
+from industrial_ocr.types import CharCandidates
+
+OPEN_O = "O:0.6,0:0.3"
+OPEN_0 = "0:0.6,O:0.3"
+SURE_O = "O:0.97,0:0.02"
+OPEN_I = "I:0.5,1:0.4"
+
+
+def candidates(text: str) -> CharCandidates:
+    pairs = [p.rsplit(":", 1) for p in text.split(",")] if ":" in text else [[text, "0.9"]]
+    symbols, values = zip(*pairs, strict=True)
+    return CharCandidates(symbols, np.array(values, np.float32), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        (["7", OPEN_O, "3"], "703"),
+        (["A", OPEN_0, "B"], "AOB"),
+        ([OPEN_O, "7"], "07"),
+        (["7", OPEN_O, OPEN_I, "3"], "7013"),
+        (["A", OPEN_O, "3"], "AO3"),
+        (["7", SURE_O, "3"], "7O3"),
+        ([OPEN_O], "O"),
+        (["7", "-", OPEN_O], "7-0"),
+    ],
+)
+def test_kind_of_the_neighbours(given: list[str], read: str) -> None:
+    resolved = resolve_homoglyphs([candidates(g) for g in given], [False] * len(given))
+    assert "".join(s for s, _ in resolved) == read
+
+
+def test_a_space_shields() -> None:
+    given = [candidates(g) for g in ("7", OPEN_O, "A")]
+    assert resolve_homoglyphs(given, [True, False, False])[1][0] == "O"
+
+
+def test_the_doubt_stays() -> None:
+    given = [candidates(g) for g in ("7", OPEN_O, "3")]
+    assert resolve_homoglyphs(given, [False] * 3)[1][1] == pytest.approx(0.3)
