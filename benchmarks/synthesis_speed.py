@@ -1,6 +1,6 @@
 """Measures how many labelled pictures one core renders a second.
 
-    python benchmarks/synthesis_speed.py --fonts /usr/share/fonts [--fonts DIR] [--warm-up N]
+python benchmarks/synthesis_speed.py --fonts /usr/share/fonts [--fonts DIR] [--warm-up N]
 """
 
 from __future__ import annotations

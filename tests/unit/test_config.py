@@ -93,7 +93,7 @@ WRONG = [
     ("detection: {long_side: '960'}",  "detection.long_side",   "a valid integer, got '960'"),
     ("detection: {long_side: yes}",    "detection.long_side",   "a valid integer, got True"),
     ("detection: {long_side: 960.5}",  "detection.long_side",   "a valid integer, got 960.5"),
-    ("detection: {tile_size: wide}",  "detection.tile_size",    "'local' or 'none', got 'global'"),
+    ("detection: {tile_size: wide}",    "detection.tile_size",   "integer, got 'wide'"),
     ("detection: {tile_size: 100}",    "detection",             "below tile_size, got 160 and 100"),
     ("detection: 5",                   "detection",             "an object, got 5"),
     ("segmentation: {low_text: 1.5}",  "segmentation.low_text", "less than or equal to 1, got 1.5"),
