@@ -1,29 +1,61 @@
 #!/usr/bin/env bash
-# Installs the font packages that the shipped models were trained with: configs/fonts.tsv names
-# each with its style and licence. Debian's go to /usr/share/fonts, npm's (@fontsource) to FOLDER.
+# Downloads the font packages that the shipped models were trained with into a folder.
 #
-#   examples/install_fonts.sh [FOLDER]
+#   examples/install_fonts.sh [FOLDER]        (default: fonts)
+#
+# configs/fonts.tsv names each package with its source, style, licence (SPDX; LicenseRef-... where
+# SPDX has no name) and, for npm, the version used. Nothing is installed and no root is needed:
+#
+#   FOLDER/debian/PACKAGE/   the font files of Debian's .deb with its copyright file; needs apt-get
+#   FOLDER/npm/              Latin, upright, weights 400 and 700 of @fontsource/PACKAGE; needs npm
+#
+# Use: industrial-ocr train ... --fonts FOLDER. What cannot be had is named at the end.
 set -euo pipefail
-folder=$(mkdir -p "${1:-fonts}" && cd "${1:-fonts}" && pwd)
+
 table=$(cd "$(dirname "$0")/.." && pwd)/configs/fonts.tsv
-
-if command -v apt-get >/dev/null; then
-    awk -F'\t' '$2 == "debian" { print $1 }' "$table" |
-        xargs apt-get install --yes --no-install-recommends
-else
-    echo "no apt-get here: the Debian packages of $table are left out" >&2
-fi
-
+folder=${1:-fonts}
+mkdir -p "$folder/debian" "$folder/npm"
+folder=$(cd "$folder" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-awk -F'\t' '$2 == "npm" { print $1 }' "$table" | while read -r name; do
-    archive=$(cd "$work" && npm pack --silent "@fontsource/$name") || {
-        echo "@fontsource/$name: not to be had, left out" >&2
-        continue
-    }
+missing=()
+
+debian_package() {
+    (cd "$work" && apt-get download -qq "$1" 2>/dev/null) || return 1
+    dpkg-deb -x "$work/$1"_*.deb "$work/$1" || return 1
+    mkdir -p "$folder/debian/$1"
+    find "$work/$1" -type f \( -iname '*.ttf' -o -iname '*.otf' -o -name copyright \) \
+        -exec cp {} "$folder/debian/$1/" \;
+    rm -rf "${work:?}/$1" "$work/$1"_*.deb
+}
+
+npm_package() {
+    local archive
+    archive=$(cd "$work" && npm pack --silent "@fontsource/$1@$2" 2>/dev/null) || return 1
+    tar xzf "$work/$archive" -C "$work" || return 1
+    local found=1 weight
     for weight in 400 700; do
-        tar xzf "$work/$archive" --wildcards -O "package/files/*-latin-$weight-normal.woff" \
-            >"$folder/$name-$weight.woff" 2>/dev/null || rm -f "$folder/$name-$weight.woff"
+        if cp "$work/package/files/$1-latin-$weight-normal.woff" "$folder/npm/$1-$weight.woff" \
+            2>/dev/null; then
+            found=0
+        fi
     done
-done
-echo "$(find "$folder" -name '*.woff' | wc -l) files in $folder"
+    rm -rf "${work:?}/package" "$work/$archive"
+    return $found
+}
+
+has_apt=$(command -v apt-get dpkg-deb | wc -l)
+has_npm=$(command -v npm | wc -l)
+while IFS=$'\t' read -r package source _ _ version; do
+    case $source in
+    debian) [ "$has_apt" -eq 2 ] && debian_package "$package" || missing+=("$package") ;;
+    npm) [ "$has_npm" -eq 1 ] && npm_package "$package" "$version" || missing+=("$package") ;;
+    esac
+done <"$table"
+
+count=$(find "$folder" -type f ! -name copyright | wc -l)
+echo "$count font files in $folder"
+if [ ${#missing[@]} -gt 0 ]; then
+    echo "left out, because apt-get or npm is missing or has them not: ${missing[*]}" >&2
+fi
+[ "$count" -gt 0 ]

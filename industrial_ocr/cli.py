@@ -202,12 +202,9 @@ def train(
     with one_line_errors():
         if importlib.util.find_spec("tensorboard") is None:
             raise ConfigError("training logs to TensorBoard: pip install 'industrial-ocr[train]'")
-        from industrial_ocr.synthesis.fonts import describe_fonts
-
         job = _training(task, config, {k: v for k, v in changes.items() if v is not None})
         from industrial_ocr.training.loop import Trainer
 
-        note(describe_fonts(job.config.fonts))
         best = Trainer(job, max_seconds).run()
         note(f"best validation score {best:.4f}; weights and manifest in {job.config.out}")
 
@@ -215,27 +212,36 @@ def train(
 def _training(task: TaskName, config: Path, changes: dict[str, Any]) -> Any:
     """The task with the settings of a file and of the command line, which goes first."""
     from industrial_ocr import config as settings
-    from industrial_ocr.synthesis.fonts import system_font_folders
 
-    def load(kind: type[TrainConfig]) -> Any:
-        merged = settings.load_config(config, kind).model_dump(mode="json") | changes
-        merged["fonts"] = list(map(str, merged["fonts"] or system_font_folders()))
-        loaded = settings.parse_config(merged, kind, f"{config} with the options")
-        if loaded.words is not None:
-            loaded.load_words()  # now rather than in a worker, where its error has a traceback
-        return loaded
-
+    loaded: Any
     if task is TaskName.DETECTOR:
+        loaded = _settings(settings.DetectorTrainConfig, config, changes)
         from industrial_ocr.training.detector import DetectorTask
 
-        return DetectorTask(load(settings.DetectorTrainConfig))
+        return DetectorTask(loaded)
     if task is TaskName.CLASSIFIER:
+        loaded = _settings(settings.ClassifierTrainConfig, config, changes)
         from industrial_ocr.training.classifier import ClassifierTask
 
-        return ClassifierTask(load(settings.ClassifierTrainConfig))
+        return ClassifierTask(loaded)
+    loaded = _settings(settings.RecognizerTrainConfig, config, changes)
     from industrial_ocr.training.recognizer import RecognizerTask
 
-    return RecognizerTask(load(settings.RecognizerTrainConfig))
+    return RecognizerTask(loaded)
+
+
+def _settings(kind: type[TrainConfig], config: Path, changes: dict[str, Any]) -> TrainConfig:
+    """Settings checked as far as they can be before torch is loaded and workers start."""
+    from industrial_ocr.config import load_config, parse_config
+    from industrial_ocr.synthesis.fonts import describe_fonts, system_font_folders
+
+    merged = load_config(config, kind).model_dump(mode="json") | changes
+    merged["fonts"] = list(map(str, merged["fonts"] or system_font_folders()))
+    loaded = parse_config(merged, kind, f"{config} with the options")
+    note(describe_fonts(loaded.fonts))
+    if loaded.words is not None:
+        loaded.load_words()
+    return loaded
 
 
 @app.command()

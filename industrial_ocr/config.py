@@ -56,7 +56,7 @@ class DetectionConfig(Section):
 
     long_side: PositiveInt = 1280
     max_shrink: Annotated[float, Field(ge=1)] = 2.0
-    short_side: PositiveInt = 96
+    short_side: PositiveInt = 64
     mag_ratio: PositiveFloat = 1.0
     tile_size: PositiveInt = 1280
     tile_overlap: NonNegativeInt = 160
@@ -82,9 +82,9 @@ class SegmentationConfig(Section):
         min_char_size: smallest height of a character in source pixels.
     """
 
-    text_threshold: Probability = 0.45
-    low_text: Probability = 0.25
-    link_threshold: Probability = 0.25
+    text_threshold: Probability = 0.35
+    low_text: Probability = 0.2
+    link_threshold: Probability = 0.2
     min_char_size: PositiveFloat = 5.0
 
 

@@ -6,17 +6,19 @@ import csv
 import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from industrial_ocr import cli, reader
+from industrial_ocr import cli, cli_output, reader, weights
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.geometry import rect_quad
 from industrial_ocr.image import load_image
+from industrial_ocr.training import loop
 from industrial_ocr.types import Character, ReadResult, SequenceScores, Status, TextString
 
 runner = CliRunner()
@@ -93,8 +95,60 @@ def test_pictures_are_written_under_unique_names(folder: Path, tmp_path: Path) -
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a-2.png", "a.png", "b.png"]
 
 
-def test_crops_are_one_string_each(folder: Path) -> None:
-    assert run("read", folder / "a.png", "--crops", "--json").exit_code == 0
+def test_pictures_never_replace_what_was_read(folder: Path) -> None:
+    before = {p: p.read_bytes() for p in folder.iterdir()}
+    assert run("read", folder, "--out", folder).exit_code == 0
+    assert {p: p.read_bytes() for p in before} == before
+    assert {p.name for p in folder.iterdir()} == {"a.png", "b.png", "a-2.png", "b-2.png"}
+
+
+def test_a_picture_that_cannot_be_written_stops_neither_output_nor_the_rest(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: object, name: str, result: ReadResult) -> Path:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cli_output.PictureFolder, "save", full)
+    result = run("read", folder, "--json", "--out", tmp_path / "out")
+    assert result.exit_code == 1 and len(json.loads(result.stdout)) == 2
+    assert result.stderr.count("error:") == 2 and "No space left" in result.stderr
+
+
+def test_crops_are_one_string_each_and_read_by_the_crnn_unless_told(folder: Path) -> None:
+    for arguments, engine in (((), "crnn"), (("--engine", "two-stage"), "two-stage")):
+        result = run("read", folder / "a.png", "--crops", "--json", *arguments)
+        assert result.exit_code == 0
+        assert [r["engine"] for r in json.loads(result.stdout)] == [engine]
+
+
+def test_without_any_image_machine_output_is_still_whole(folder: Path) -> None:
+    result = run("read", folder / "none.png", "--json")
+    assert (result.exit_code, json.loads(result.stdout)) == (1, [])
+    result = run("read", folder / "none.png", "--csv")
+    assert result.exit_code == 1
+    assert list(csv.DictReader(io.StringIO(result.stdout))) == []
+
+
+def test_odd_file_names_are_neither_markup_nor_a_reason_to_stop(folder: Path) -> None:
+    odd = folder / "[red]x[" / "nonsense].png"
+    odd.parent.mkdir()
+    odd.write_bytes((folder / "a.png").read_bytes())
+    printed = run("read", odd).stdout
+    assert "[red]" in printed and "nonsense" in "".join(printed.split())
+    odd.write_text("no picture")
+    result = run("read", odd)
+    assert result.exit_code == 1 and "[/nonsense].png" in result.stderr
+
+
+def test_a_live_progress_bar_leaves_stdout_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for i in range(cli.MANY):
+        (folder / f"more{i}.png").write_bytes((folder / "a.png").read_bytes())
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")  # rich then takes stderr for a terminal
+    result = run("read", folder, "--json")
+    assert len(json.loads(result.stdout)) == cli.MANY + 2
+    assert "reading" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -103,6 +157,9 @@ def test_crops_are_one_string_each(folder: Path) -> None:
         ["--json", "--csv"],
         ["--roi", "1,2,3"],
         ["--roi", "a,b,c,d"],
+        ["--roi", "0,0,nan,9"],
+        ["--roi", "9,0,0,9"],
+        ["--roi", "0,0,9,9", "--crops"],
         ["--device", "moon"],
         ["--engine", "magic"],
     ],
@@ -118,6 +175,80 @@ def test_unknown_training_key_is_named(tmp_path: Path) -> None:
     config.write_text("stepz: 3\n")
     result = run("train", "classifier", "--config", config)
     assert result.exit_code == 1 and "stepz" in result.stderr
+
+
+class FakeTrainer:
+    """Notes what it was to train."""
+
+    seen: ClassVar[list[Any]] = []
+
+    def __init__(self, task: Any, max_seconds: float) -> None:
+        self.seen.append((task.config, max_seconds))
+
+    def run(self) -> float:
+        return 0.5
+
+
+def test_training_options_go_before_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "Trainer", FakeTrainer)
+    config, fonts = tmp_path / "c.yaml", tmp_path / "fonts"
+    config.write_text("steps: 7\nlr: 0.5\nworkers: 1\n")
+    fonts.mkdir()
+    options = ["--steps", 3, "--out", tmp_path / "run", "--fonts", fonts, "--max-seconds", 9]
+    result = run("train", "classifier", "--config", config, *options)
+    assert result.exit_code == 0, result.output
+    assert "0 font files" in result.stderr and "built-in" in result.stderr
+    settings, seconds = FakeTrainer.seen.pop()
+    assert (settings.steps, settings.lr, settings.workers, seconds) == (3, 0.5, 1, 9)
+    assert settings.out == tmp_path / "run" and settings.fonts == (fonts,)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--steps", 0], "steps"),
+        (["--workers", -1], "workers"),
+        (["--fonts", "/nowhere/fonts"], "/nowhere/fonts"),
+        (["--config", "/nowhere.yaml"], "/nowhere.yaml"),
+    ],
+)
+def test_a_wrong_training_option_is_one_line(
+    options: list[object], named: str, tmp_path: Path
+) -> None:
+    (tmp_path / "c.yaml").touch()
+    result = run("train", "detector", "--config", tmp_path / "c.yaml", *options)
+    assert result.exit_code == 1 and named in result.stderr
+    assert result.stderr.count("error:") == 1 and "Traceback" not in result.output
+
+
+def test_weights_are_listed_and_a_damaged_file_is_exit_code_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = weights.ModelEntry(
+        name="tiny", task="classifier", architecture={}, charset=("A",), licence="MIT",
+        input=weights.InputSpec(size=(8, 8), mean=(0.5,), std=(0.5,)),
+    )  # fmt: skip
+    saved = weights.save_entry(tmp_path, entry, {"w": torch.ones(3)})
+    monkeypatch.setattr(weights, "weights_folders", lambda: [tmp_path])
+    result = run("weights")
+    assert result.exit_code == 0 and "tiny" in result.stdout and "ok" in result.stdout
+    saved.path.write_bytes(b"exchanged")
+    result = run("weights")
+    assert result.exit_code == 1 and "damaged" in result.stdout
+
+
+def test_synth_says_what_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "labels.jsonl").touch()
+    arguments = ["--count", 1, "--workers", 0]
+    for options, named in (
+        ([tmp_path], "labels.jsonl"),
+        ([tmp_path / "x", "--fonts", "/no"], "/no"),
+    ):
+        result = run("synth", "crops", *options, *arguments)
+        assert result.exit_code == 1 and named in result.stderr
+        assert "Traceback" not in result.output
 
 
 @pytest.mark.parametrize("kind", ["scenes", "crops", "strings"])
