@@ -96,7 +96,7 @@ class LinkingConfig(Section):
             character height is a space.
     """
 
-    space_ratio: PositiveFloat = 0.6
+    space_ratio: PositiveFloat = 0.35
 
 
 class ClassificationConfig(Section):

@@ -215,7 +215,7 @@ def _spaces(
 
 
 def link_characters(
-    boxes: Sequence[CharBox], maps: ScoreMaps, link_threshold: float, space_ratio: float = 0.6
+    boxes: Sequence[CharBox], maps: ScoreMaps, link_threshold: float, space_ratio: float = 0.35
 ) -> list[BoxString]:
     """Strings of boxes in reading order, along their own direction, quads not yet turned.
 
