@@ -15,13 +15,16 @@ from typing import Protocol
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import ImageFont
 
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.synthesis.dots import DOTS_5X7, SEGMENTS_14, segment_strokes
 
 CAP_HEIGHT = 48
 """Height of a capital H in every mask, in pixels."""
+
+FAINTEST = 40
+"""Coverage up to which a pixel is no ink."""
 
 Mask = NDArray[np.uint8]
 
@@ -57,7 +60,8 @@ class GlyphSource(Protocol):
 
 def _cut(canvas: Mask, baseline: int, pen: int, advance: float) -> Glyph:
     """Cuts a glyph drawn on a canvas down to its ink."""
-    rows, cols = np.flatnonzero(canvas.max(1) > 40), np.flatnonzero(canvas.max(0) > 40)
+    rows = np.flatnonzero(canvas.max(1) > FAINTEST)
+    cols = np.flatnonzero(canvas.max(0) > FAINTEST)
     if not len(rows):
         raise DatasetError("a glyph has no ink")
     y0, y1, x0, x1 = rows[0], rows[-1] + 1, cols[0], cols[-1] + 1
@@ -94,8 +98,7 @@ class FontFace:
             raise DatasetError(f"{path}: no usable font: {error}") from error
         if len({self._ink(c) for c in "0123456789"} - {self._missing, b""}) < 10:
             raise DatasetError(f"{path}: no usable font: it lacks digits")
-        self._glyphs: dict[str, Glyph] = {}
-        self._supported: dict[str, bool] = {}
+        self._glyphs: dict[str, Glyph | None] = {}
 
     def _ink(self, symbol: str) -> bytes:
         mask = self._font.getmask(symbol, mode="L")
@@ -103,30 +106,38 @@ class FontFace:
 
     def supports(self, symbol: str) -> bool:
         """Whether the font has its own ink for the symbol."""
-        if symbol not in self._supported:
-            self._supported[symbol] = self._has(symbol)
-        return self._supported[symbol]
+        if symbol not in self._glyphs:
+            self._glyphs[symbol] = self._draw(symbol) if self._offers(symbol) else None
+        return self._glyphs[symbol] is not None
 
-    def _has(self, symbol: str) -> bool:
-        if self._digits_only and symbol not in "0123456789-":
-            return False
-        if self._capitals_only and not (symbol.isdigit() or symbol.isupper() or symbol == "-"):
-            return False
-        ink = self._ink(symbol)
-        return bool(ink) and ink != self._missing
+    def _offers(self, symbol: str) -> bool:
+        if self._digits_only:
+            return symbol in "0123456789-"
+        return not self._capitals_only or symbol.isdigit() or symbol.isupper() or symbol == "-"
+
+    def _draw(self, symbol: str) -> Glyph | None:
+        """The glyph as FreeType draws it; None for no ink, or for the box of a missing glyph."""
+        ink, (left, top) = self._font.getmask2(symbol, mode="L", anchor="ls")
+        if not ink.size[0] * ink.size[1] or ink.getbbox() is None:
+            return None
+        pixels = bytes(ink)
+        if pixels == self._missing:
+            return None
+        canvas = np.frombuffer(pixels, np.uint8).reshape(ink.size[::-1])
+        if canvas.max() <= FAINTEST:
+            return None
+        return _cut(canvas, -int(top), -int(left), self._font.getlength(symbol))
 
     def glyph(self, symbol: str) -> Glyph:
-        """The glyph, rendered once and kept."""
-        if symbol not in self._glyphs:
-            x0, y0, x1, y1 = self._font.getbbox(symbol, anchor="ls")
-            canvas = Image.new("L", (int(x1 - x0) + 4, int(y1 - y0) + 4))
-            ImageDraw.Draw(canvas).text(
-                (2 - x0, 2 - y0), symbol, fill=255, font=self._font, anchor="ls"
-            )
-            self._glyphs[symbol] = _cut(
-                np.asarray(canvas), int(2 - y0), int(2 - x0), self._font.getlength(symbol)
-            )
-        return self._glyphs[symbol]
+        """The glyph, rendered once and kept.
+
+        Raises:
+            DatasetError: the font has none for the symbol.
+        """
+        glyph = self._glyphs[symbol] if self.supports(symbol) else None
+        if glyph is None:
+            raise DatasetError(f"{self.path}: no glyph for {symbol!r}")
+        return glyph
 
 
 class StrokeFace:
@@ -326,6 +337,15 @@ class FaceLibrary:
             except DatasetError:
                 self._open[path] = None
         return self._open[path]
+
+    def load(self, symbols: Iterable[str]) -> None:
+        """Draws every glyph of every face now; otherwise each is drawn when first needed."""
+        wanted = tuple(symbols)
+        faces: list[GlyphSource | None] = [*self._built_in, *map(self._font, self._files)]
+        for face in faces:
+            for symbol in wanted if face is not None else ():
+                if face is not None and face.supports(symbol):
+                    face.glyph(symbol)
 
     def pick(self, rng: np.random.Generator, text: str = "") -> GlyphSource:
         """A face that supports every character of ``text``; families come up equally often."""

@@ -14,7 +14,10 @@ SIZE = 512
 
 @lru_cache(maxsize=1)
 def _bank() -> FloatArray:
-    """(6, SIZE, SIZE) float32, zero mean, unit variance, from white to very smooth."""
+    """(6, 2 SIZE, 2 SIZE) float32, zero mean, unit variance, from white to very smooth.
+
+    Each layer is tiled twice, so that patches up to SIZE are plain slices wherever they begin.
+    """
     rng = np.random.default_rng(7)
     fy, fx = np.fft.fftfreq(SIZE)[:, None], np.fft.rfftfreq(SIZE)[None]
     frequency = np.maximum(np.hypot(fx, fy), 1 / SIZE)
@@ -23,7 +26,7 @@ def _bank() -> FloatArray:
         white = np.fft.rfft2(rng.normal(size=(SIZE, SIZE)))
         layer = np.fft.irfft2(white / frequency**power, s=(SIZE, SIZE))
         layers.append((layer - layer.mean()) / layer.std())
-    return np.stack(layers).astype(np.float32)
+    return np.tile(np.stack(layers).astype(np.float32), (1, 2, 2))
 
 
 def noise_patch(
@@ -39,7 +42,7 @@ def noise_patch(
     """
     layer = _bank()[int(rng.integers(1, 6)) if kind is None else kind]
     y, x = int(rng.integers(SIZE)), int(rng.integers(SIZE))
-    if y + height <= SIZE and x + width <= SIZE:
+    if y + height <= 2 * SIZE and x + width <= 2 * SIZE:
         return layer[y : y + height, x : x + width]
     rows = np.arange(y, y + height) % SIZE
     cols = np.arange(x, x + width) % SIZE

@@ -168,8 +168,16 @@ def _pads(rng: np.random.Generator, image: ImageArray, metal: list[float]) -> No
         fill(-pitch // 2, pitch // 2, count * pitch + pitch // 2, deep + pitch, [34, 34, 36])
 
 
-def render_part(rng: np.random.Generator, height: int, width: int) -> tuple[ImageArray, FloatArray]:
+def render_part(
+    rng: np.random.Generator, height: int, width: int, zoom: float = 1.0
+) -> tuple[ImageArray, FloatArray]:
     """A part lying on a table: a small dark one on white, or the reverse.
+
+    Args:
+        rng: source of randomness.
+        height: of the picture.
+        width: of the picture.
+        zoom: above 1 the camera is so much nearer: the part is larger, and partly out of sight.
 
     Returns:
         The picture, and the (4, 2) corners of the part's face, where a marking belongs.
@@ -181,17 +189,19 @@ def render_part(rng: np.random.Generator, height: int, width: int) -> tuple[Imag
     even = [float(table_level)] * 3 if rng.random() < 0.6 else jitter(rng, [table_level] * 3, 25)
     table = noise(rng, "pink", height, width, 2)
     image = tint(table, shade(even, float(rng.uniform(0, 14))))
-    long = width * float(rng.uniform(0.25, 0.85))
-    size = (long, min(long * float(rng.uniform(0.22, 0.9)), 0.8 * height))
+    long = width * zoom * float(rng.uniform(0.25, 0.85))
+    size = (long, min(long * float(rng.uniform(0.22, 0.9)), 0.8 * height * zoom))
     angle = float(rng.normal(0, 0.1) if rng.random() < 0.6 else rng.uniform(-np.pi, np.pi))
-    center = (width * float(rng.uniform(0.35, 0.65)), height * float(rng.uniform(0.35, 0.65)))
-    quad = rotated_box(center, size, angle)
+    away = (1 - 1 / zoom) * rng.uniform(-0.5, 0.5, 2) * size
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    center = rng.uniform(0.35, 0.65, 2) * (width, height) + away @ turn
+    quad = rotated_box((float(center[0]), float(center[1])), size, angle)
     if rng.random() < 0.6:
         drop = rng.uniform(-6, 6, 2).astype(np.float32)
         shadow = tint(table, shade([c * 0.6 for c in even], 5))
         paste(image, shadow, quad + drop)
     if rng.random() < 0.7:
-        _leads(rng, image, quad, even)
+        _leads(rng, image, quad, even, zoom)
     make = materials.epoxy if dark_part and rng.random() < 0.8 else materials.cast_metal
     face = make(rng, height, width)
     if not dark_part:
@@ -206,13 +216,17 @@ def render_part(rng: np.random.Generator, height: int, width: int) -> tuple[Imag
 
 
 def _leads(
-    rng: np.random.Generator, image: ImageArray, quad: FloatArray, table: list[float]
+    rng: np.random.Generator,
+    image: ImageArray,
+    quad: FloatArray,
+    table: list[float],
+    zoom: float,
 ) -> None:
     """Pins along two sides of a chip, in place: shiny or nearly as bright as the table."""
     along, across = quad[1] - quad[0], quad[3] - quad[0]
     count = int(rng.integers(4, 15))
     fill = float(rng.uniform(0.25, 0.7)) / count
-    reach = across / max(1.0, float(np.linalg.norm(across))) * float(rng.uniform(3, 22))
+    reach = across / max(1.0, float(np.linalg.norm(across))) * float(rng.uniform(3, 22) * zoom)
     bright = float(np.clip(table[0] + rng.uniform(-110, 40), 40, 255))
     for k in range(count):
         first = along * ((k + 0.5) / count - fill / 2)

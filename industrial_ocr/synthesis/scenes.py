@@ -22,6 +22,10 @@ from industrial_ocr.types import FloatArray, ImageArray
 
 SMALLEST, LARGEST = 8.0, 130.0
 """Character heights in pixels that scenes contain."""
+USUAL, SPREAD = 32.0, 0.55
+"""Their log-normal distribution: codes in inspection pictures are mostly 12 to 60 pixels high."""
+NEAREST = 3.5
+"""Parts are seen up to so much larger than the picture."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +120,23 @@ def _inside(quads: FloatArray, shape: tuple[int, int]) -> list[bool]:
     return kept
 
 
+def _claim(occupied: Mask, hull: FloatArray) -> bool:
+    """Marks a hull and a small margin as taken, unless it meets what is taken already."""
+    middle = hull.mean(0)
+    grown = (hull - middle) * 1.08 + middle
+    low = np.maximum(np.floor(grown.min(0)), 0).astype(int)
+    high = np.minimum(np.ceil(grown.max(0)) + 1, occupied.shape[::-1]).astype(int)
+    if (high <= low).any():
+        return False
+    part = occupied[low[1] : high[1], low[0] : high[0]]
+    trial = np.zeros_like(part)
+    cv2.fillConvexPoly(trial, np.round(grown - low).astype(np.int32), 1)
+    if (trial & part).any():
+        return False
+    np.maximum(part, trial, out=part)
+    return True
+
+
 @dataclass
 class SceneRenderer:
     """Renders labelled scenes; the same seed gives the same scenes.
@@ -142,38 +163,23 @@ class SceneRenderer:
         return random_text(rng, self._vocabulary, self.word_share)
 
     def _place(self, rng: np.random.Generator, occupied: Mask, height: float) -> _Placement | None:
-        """Finds free room for a random block of that character height."""
+        """Finds free room for a random block of that character height, None if there is none."""
         block = random_block(rng, self.faces, self._write)
         rows, cols = self.size
+        tall, wide = block.mask.shape
+        corners = np.array([[[0, 0], [wide, 0], [wide, tall], [0, tall]]], np.float32)
         for attempt in range(5):
             center = rng.uniform([0.02 * cols, 0.02 * rows], [0.98 * cols, 0.98 * rows])
             matrix = _homography(rng, block, height, center.astype(np.float32))
-            corners = np.array(
-                [
-                    [
-                        [0, 0],
-                        [block.mask.shape[1], 0],
-                        block.mask.shape[::-1],
-                        [0, block.mask.shape[0]],
-                    ]
-                ],
-                np.float32,
-            )
             hull = cv2.perspectiveTransform(corners, matrix)[0]
-            middle = hull.mean(0)
             low, high = hull.min(0), hull.max(0)
-            if attempt < 4 and ((high - low) < [cols, rows]).all():
+            if attempt < 4 and ((high - low) < [cols, rows]).all() and rng.random() < 0.8:
                 shift = np.maximum(-low, 0) - np.maximum(high - [cols, rows], 0)
-                if rng.random() < 0.8:
-                    move = np.array([[1, 0, shift[0]], [0, 1, shift[1]], [0, 0, 1]], np.float32)
-                    matrix, hull = (move @ matrix).astype(np.float32), hull + shift
-            grown = (hull - middle) * 1.08 + middle
-            trial = np.zeros_like(occupied)
-            cv2.fillConvexPoly(trial, np.round(grown).astype(np.int32), 1)
-            if not (trial & occupied).any():
-                np.maximum(occupied, trial, out=occupied)
+                move = np.array([[1, 0, shift[0]], [0, 1, shift[1]], [0, 0, 1]], np.float32)
+                matrix, hull = (move @ matrix).astype(np.float32), hull + shift
+            if _claim(occupied, hull):
                 return _Placement(block, matrix, hull.astype(np.float32), height)
-            height = max(SMALLEST, height * 0.8)
+            height = max(SMALLEST, height * 0.95)
         return None
 
     def _on_part(self, rng: np.random.Generator, occupied: Mask, quad: FloatArray) -> _Placement:
@@ -230,18 +236,21 @@ class SceneRenderer:
         placements: list[_Placement] = []
         wanted = int(rng.choice([0, 1, 2, 4, 6, 9, 14], p=[0.04, 0.12, 0.18, 0.22, 0.2, 0.14, 0.1]))
         if rng.random() < 0.16:
-            image, quad = render_part(rng, rows, cols)
+            zoom = float(np.exp(rng.uniform(0, np.log(NEAREST))))
+            image, quad = render_part(rng, rows, cols, zoom)
             placements.append(self._on_part(rng, occupied, quad))
             wanted = int(wanted * rng.choice([0, 0, 0.5]))
         else:
             image = render_surface(rng, rows, cols)
-        span = np.log(LARGEST / SMALLEST)
-        common = SMALLEST * float(np.exp(span * rng.random() ** 1.35))
-        for _ in range(wanted):
-            spread = np.exp(rng.normal(0, 0.35))
+        common = USUAL * float(np.exp(rng.normal(0, SPREAD)))
+        misses = 0
+        while len(placements) < wanted and misses < 2:
+            spread = np.exp(rng.normal(0, 0.3))
             height = float(np.clip(common * spread, SMALLEST, LARGEST))
             placement = self._place(rng, occupied, height)
-            if placement is not None:
+            if placement is None:
+                misses += 1  # the picture is nearly full
+            else:
                 placements.append(placement)
         for placement in placements:
             if rng.random() < 0.22:

@@ -17,7 +17,7 @@ from industrial_ocr.preprocess import detector_input, to_grey
 from industrial_ocr.synthesis.layout import LabelledString
 from industrial_ocr.synthesis.scenes import SceneRenderer
 from industrial_ocr.training.loop import Batch
-from industrial_ocr.types import FloatArray
+from industrial_ocr.types import FloatArray, ImageArray
 
 SPREAD = 2.0
 """The Gaussian at a quad's edge is exp(-SPREAD): 0.135, as segmentation assumes."""
@@ -90,6 +90,21 @@ def score_targets(
     return region, affinity
 
 
+def _varied(
+    rng: np.random.Generator, grey: ImageArray, target: ImageArray
+) -> tuple[ImageArray, ImageArray]:
+    """Another view of a scene: turned or mirrored, often as a negative, in other tones."""
+    turn = int(rng.choice([0, 1, 2, 3], p=[0.4, 0.2, 0.2, 0.2]))
+    grey, target = np.rot90(grey, turn), np.rot90(target, turn, axes=(1, 2))
+    if turn == 0:
+        grey, target = grey[:, ::-1], target[..., ::-1]
+    if rng.random() < 0.5:
+        grey = 255 - grey
+    gamma = float(np.exp(rng.normal(0, 0.3)))
+    tones = (255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)
+    return np.ascontiguousarray(tones[grey]), np.ascontiguousarray(target)
+
+
 class DetectorTask:
     """See ``training.loop.Task``."""
 
@@ -120,11 +135,7 @@ class DetectorTask:
                 maps = np.stack(score_targets(scene.strings, (side, side)))
                 target = np.round(maps * 255).astype(np.uint8)
             else:
-                turn = int(rng.integers(1, 4))
-                grey = np.ascontiguousarray(np.rot90(grey, turn))
-                target = np.ascontiguousarray(np.rot90(target, turn, axes=(1, 2)))
-                if rng.random() < 0.5:
-                    grey = 255 - grey
+                grey, target = _varied(rng, grey, target)
             images.append(detector_input(grey))
             targets.append(target)
         image = torch.from_numpy(np.stack(images))

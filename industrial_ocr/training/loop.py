@@ -157,7 +157,7 @@ class Trainer:
         if getattr(self.config, "optimizer", "adam") == "adadelta":
             rho = getattr(self.config, "rho", 0.9)
             return torch.optim.Adadelta(groups, lr=self.config.lr, rho=rho)
-        return torch.optim.AdamW(groups, lr=self.config.lr)
+        return torch.optim.AdamW(groups, lr=self.config.lr, fused=True)
 
     @property
     def checkpoint(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -55,14 +56,28 @@ def test_surfaces_differ_in_brightness_colour_and_contrast() -> None:
     assert len({image.tobytes() for image in drawn}) == len(drawn)
 
 
+def _contrast(image: np.ndarray, quad: np.ndarray) -> float:
+    x, y = quad.mean(0)
+    middle = image[int(y) - 4 : int(y) + 5, int(x) - 4 : int(x) + 5].mean()
+    corners = np.stack([image[:6, :6], image[-6:, :6], image[:6, -6:], image[-6:, -6:]])
+    return float(np.abs(np.median(corners) - middle))
+
+
 def test_a_part_stands_out_from_its_table_where_its_quad_says() -> None:
+    drawn = [panels.render_part(np.random.default_rng(seed), 256, 256) for seed in range(60)]
+    assert all(quad.shape == (4, 2) for _, quad in drawn)
+    # Bare metal on a white table may be nearly as bright as the table.
+    assert np.mean([_contrast(image, quad) > 50 for image, quad in drawn]) > 0.95
+
+
+def test_a_zoomed_part_is_larger_than_the_picture_and_still_in_sight() -> None:
     for seed in range(30):
-        image, quad = panels.render_part(np.random.default_rng(seed), 256, 256)
-        x, y = quad.mean(0)
-        middle = image[int(y) - 4 : int(y) + 5, int(x) - 4 : int(x) + 5].mean()
-        corners = np.stack([image[:6, :6], image[-6:, :6], image[:6, -6:], image[-6:, -6:]])
-        assert quad.shape == (4, 2)
-        assert np.abs(np.median(corners) - middle) > 50
+        image, quad = panels.render_part(np.random.default_rng(seed), 256, 256, zoom=3.5)
+        inside = np.zeros((256, 256), np.uint8)
+        cv2.fillConvexPoly(inside, quad.round().astype(np.int32), 1)
+        assert image.shape == (256, 256, 3)
+        assert np.linalg.norm(quad[1] - quad[0]) > 0.8 * 256
+        assert inside.mean() > 0.15
 
 
 def test_noise_is_centred_and_streaks_run_along_their_angle() -> None:
