@@ -64,7 +64,7 @@ def _saddles(region: FloatArray, labels: LabelArray) -> dict[tuple[int, int], fl
 def _basins(region: FloatArray, text_threshold: float, low_text: float) -> LabelArray:
     """One label a character: watershed from the peaks, split blobs of one character rejoined."""
     markers = _peaks(region, text_threshold)
-    labels = watershed(-region, markers, mask=region > low_text).astype(np.int32)
+    labels: LabelArray = watershed(-region, markers, mask=region > low_text).astype(np.int32)
     count = int(labels.max(initial=0))
     if count < 2:
         return labels
@@ -81,7 +81,8 @@ def _basins(region: FloatArray, text_threshold: float, low_text: float) -> Label
         if a != b and level > MERGE_SADDLE * min(peaks[a], peaks[b]):
             keep, drop = (a, b) if peaks[a] >= peaks[b] else (b, a)
             root[drop] = keep
-    return np.array([find(i) for i in range(count + 1)], np.int32)[labels]
+    roots = np.array([find(i) for i in range(count + 1)], np.int32)
+    return np.asarray(roots[labels], np.int32)
 
 
 def character_boxes(

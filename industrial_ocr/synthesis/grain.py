@@ -43,10 +43,10 @@ def noise_patch(
     layer = _bank()[int(rng.integers(1, 6)) if kind is None else kind]
     y, x = int(rng.integers(SIZE)), int(rng.integers(SIZE))
     if y + height <= 2 * SIZE and x + width <= 2 * SIZE:
-        return layer[y : y + height, x : x + width]
+        return np.asarray(layer[y : y + height, x : x + width], np.float32)
     rows = np.arange(y, y + height) % SIZE
     cols = np.arange(x, x + width) % SIZE
-    return layer[rows[:, None], cols[None]]
+    return np.asarray(layer[rows[:, None], cols[None]], np.float32)
 
 
 def sensor_noise(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> FloatArray:
