@@ -282,10 +282,13 @@ def synth(
 @app.command()
 def weights() -> None:
     """Lists the installed weights and verifies every hash; exit code 1 when one is damaged."""
+    from industrial_ocr.errors import WeightsError
     from industrial_ocr.weights import verify_all
 
     with one_line_errors():
         found = verify_all()
+        if not found:
+            raise WeightsError("no weights are installed: nothing can be read")
     cli_output.print_weights(found)
     if not all(good for _, good, _ in found):
         raise typer.Exit(FAILED)

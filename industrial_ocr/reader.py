@@ -11,6 +11,7 @@ import torch
 
 from industrial_ocr.charset import Charset
 from industrial_ocr.config import PipelineConfig, config_path, load_config, parse_config
+from industrial_ocr.device import resolve_device
 from industrial_ocr.errors import ConfigError, ImageError, WeightsError
 from industrial_ocr.geometry import bounds
 from industrial_ocr.image import load_image
@@ -28,19 +29,6 @@ from industrial_ocr.weights import ModelEntry, Task, find_entry, load_state
 PUBLISHED_CRNN_SYMBOLS = tuple("0123456789abcdefghijklmnopqrstuvwxyz")
 Engine = Literal["two-stage", "crnn"]
 Roi = Sequence[float] | Sequence[Sequence[float]]
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ConfigError(
-            f"device {name!r} is unknown or not available here; use 'auto', 'cpu' or 'cuda'"
-        ) from error
-    return device
 
 
 def _config(source: PipelineConfig | str | Path | dict[str, Any] | None) -> PipelineConfig:
@@ -78,7 +66,7 @@ class Reader:
         recognizer: str | Path | None = None,
     ) -> None:
         self.config = _config(config)
-        self.device = _device(device)
+        self.device = resolve_device(device)
         self._detector = self._load_detector(detector)
         self._classifier = self._load_classifier(classifier)
         self._recognizer = self._load_recognizer(recognizer)

@@ -94,6 +94,10 @@ class StripRenderer:
         image, matrix = self._print(rng, block, height)
         return Strip(image, block.strings[0].moved(matrix))
 
+    def ground(self, rng: np.random.Generator, side: int) -> ImageArray:
+        """A (side, side) uint8 grey patch of a surface without any text."""
+        return to_grey(self._camera.shoot(rng, self._pool.patch(rng, side, side), 20.0))
+
     def _print(
         self, rng: np.random.Generator, block: Block, height: float
     ) -> tuple[ImageArray, FloatArray]:
@@ -191,10 +195,8 @@ class GlyphRenderer:
         grown: FloatArray = ((window - center) * scale @ turn.T + center).astype(np.float32)
         return grown
 
-    def _reject_window(
-        self, rng: np.random.Generator, quads: FloatArray, shape: tuple[int, ...]
-    ) -> FloatArray:
-        """A square on half a character, a gap, a pair, or anywhere beside the text."""
+    def _reject_window(self, rng: np.random.Generator, quads: FloatArray) -> FloatArray:
+        """A square on half a character, a gap, a pair or a detail of a character."""
         at = int(rng.integers(len(quads)))
         quad = quads[at]
         width, height = edge_lengths(quad)
@@ -212,17 +214,11 @@ class GlyphRenderer:
             return glyph_window(
                 oriented_quad(quad.mean(0) + move, axis, width * scale, height * scale)
             )
-        if kind < 0.88:
-            scale = float(rng.uniform(0.3, 0.5))
-            move = rng.uniform(-0.3, 0.3, 2).astype(np.float32) * height
-            return glyph_window(
-                oriented_quad(quad.mean(0) + move, axis, height * scale, height * scale)
-            )
-        center = rng.uniform([0, 0], [shape[1], shape[0]]) + [
-            0,
-            1.4 * height * float(rng.choice([-1, 1])),
-        ]
-        return glyph_window(oriented_quad(center, axis, height, height))
+        scale = float(rng.uniform(0.3, 0.5))
+        move = rng.uniform(-0.3, 0.3, 2).astype(np.float32) * height
+        return glyph_window(
+            oriented_quad(quad.mean(0) + move, axis, height * scale, height * scale)
+        )
 
     def _isolated(
         self, rng: np.random.Generator, image: ImageArray, window: FloatArray, quad: FloatArray
@@ -259,6 +255,9 @@ class GlyphRenderer:
                 real = self.rejects[int(rng.integers(len(self.rejects)))]
                 crops.append((real if rng.random() < 0.5 else 255 - real, REJECT))
                 continue
-            window = self._reject_window(rng, strip.string.quads, grey.shape)
+            if rng.random() < 0.12:
+                crops.append((self.strips.ground(rng, self.size), REJECT))
+                continue
+            window = self._reject_window(rng, strip.string.quads)
             crops.append((warp_quad(grey, window, self.size, self.size), REJECT))
         return crops

@@ -146,8 +146,9 @@ class StrokeFace:
     def __init__(self, face: int, thickness: int) -> None:
         self.name = f"hershey-{face}-{thickness}"
         self._face, self._thickness = face, thickness
-        (_, height), _ = cv2.getTextSize("H", face, 1.0, 1)
-        self._scale = CAP_HEIGHT / height
+        probe = np.zeros((160, 200), np.uint8)
+        cv2.putText(probe, "H", (60, 110), face, 3.0, 255, 1)  # getTextSize is of the whole face
+        self._scale = 3.0 * CAP_HEIGHT / int(np.ptp(np.flatnonzero(probe.max(1))) + 1)
         self._glyphs: dict[str, Glyph] = {}
 
     def supports(self, symbol: str) -> bool:
@@ -297,6 +298,12 @@ def _font_files(folders: tuple[str, ...]) -> tuple[Path, ...]:
     return tuple(found.values())
 
 
+def _family(stem: str) -> str:
+    """What the faces of one family share: "IBMPlexMono-Bold" and "ibm-plex-mono-latin-700"."""
+    name, packaged, _ = stem.lower().partition("-latin")
+    return name if packaged else name.split("-")[0][:10]
+
+
 class FaceLibrary:
     """Every face that training draws from; fonts are opened when first used.
 
@@ -321,7 +328,7 @@ class FaceLibrary:
         self._files = [f for f in files if not any(s in f.name.lower() for s in skip)]
         self._families: dict[str, list[Path]] = {}
         for path in self._files:
-            self._families.setdefault(path.stem.split("-")[0].lower()[:10], []).append(path)
+            self._families.setdefault(_family(path.stem), []).append(path)
         self._names = sorted(self._families)
         self._open: dict[Path, FontFace | None] = {}
         self._built_in = built_in_faces()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import hashlib
 import math
 import os
 import signal
@@ -31,6 +32,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from industrial_ocr.config import TrainConfig
+from industrial_ocr.device import resolve_device
 from industrial_ocr.weights import ModelEntry, commit_id, save_entry
 
 Batch = dict[str, Tensor]
@@ -93,22 +95,6 @@ def batches(task: Task, seed: int, start: int, stop: int) -> Iterator[Batch]:
     return iter(loader)
 
 
-def resolve_device(name: str) -> torch.device:
-    """``auto`` is CUDA where there is a device; ConfigError for one that is not there."""
-    from industrial_ocr.errors import ConfigError
-
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(
-            f"device {name!r} is unknown or not available here; use 'auto', 'cpu' or 'cuda'"
-        ) from error
-    return device
-
-
 def _has_fast_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
@@ -121,6 +107,16 @@ def learning_rate(config: TrainConfig, step: int) -> float:
         return config.lr * (step + 1) / config.warmup_steps
     done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
     return config.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
+
+
+def _files_of(config: TrainConfig) -> dict[str, str]:
+    """The hashes of the data files that a recipe depends on."""
+    rejects = getattr(config, "rejects", None)
+    return (
+        {}
+        if rejects is None
+        else {"rejects_sha256": hashlib.sha256(Path(rejects).read_bytes()).hexdigest()}
+    )
 
 
 class Trainer:
@@ -300,7 +296,7 @@ class Trainer:
         entry = ModelEntry(
             name=self.config.name,
             sha256="",
-            recipe={**recipe, "step": self.step},
+            recipe={**recipe, **_files_of(self.config), "step": self.step},
             seed=self.config.seed,
             commit=commit_id(),
             licence="MIT",

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from industrial_ocr.config import PipelineConfig
+from industrial_ocr.device import resolve_device
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.geometry import bounds, box_iou, glyph_window, warp_quad
 from industrial_ocr.models.craft import build_detector
@@ -21,7 +22,6 @@ from industrial_ocr.stages.detection import Detector
 from industrial_ocr.stages.linking import link_characters, orientations
 from industrial_ocr.stages.segmentation import character_boxes
 from industrial_ocr.synthesis.scenes import SceneRenderer
-from industrial_ocr.training.loop import resolve_device
 from industrial_ocr.types import ImageArray
 from industrial_ocr.weights import find_entry, load_state
 

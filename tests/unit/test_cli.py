@@ -239,6 +239,12 @@ def test_weights_are_listed_and_a_damaged_file_is_exit_code_1(
     assert result.exit_code == 1 and "damaged" in result.stdout
 
 
+def test_no_weights_at_all_is_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "weights_folders", list)
+    result = run("weights")
+    assert result.exit_code == 1 and "no weights are installed" in result.stderr
+
+
 def test_synth_says_what_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "labels.jsonl").touch()
     arguments = ["--count", 1, "--workers", 0]

@@ -101,7 +101,9 @@ def test_lines_and_letters_grow_with_the_picture() -> None:
 
 
 def test_the_drawing_can_be_drawn_on() -> None:
-    drawn_parts(rect_quad(1, 1, 9, 9), "horizontal", 0.9, 0)[0, 0] = 7
+    drawn = drawn_parts(rect_quad(1, 1, 9, 9), "horizontal", 0.9, 0)
+    drawn[0, 0] = 7
+    assert (drawn[0, 0] == 7).all()
 
 
 def test_nothing_found_draws_nothing() -> None:

@@ -1,0 +1,130 @@
+"""Glyphs and layout: ink where the quads say, faces that know what they lack, sizes of scenes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import ImageFont
+
+from industrial_ocr.charset import DEFAULT_SYMBOLS
+from industrial_ocr.errors import DatasetError
+from industrial_ocr.geometry import edge_lengths
+from industrial_ocr.synthesis.crops import REJECT, GlyphRenderer
+from industrial_ocr.synthesis.glyphs import (
+    CAP_HEIGHT,
+    FaceLibrary,
+    FontFace,
+    GlyphSource,
+    built_in_faces,
+)
+from industrial_ocr.synthesis.layout import Block, line_of_text, stack_of_text
+from industrial_ocr.synthesis.scenes import LARGEST, SceneRenderer
+
+
+@pytest.fixture(scope="module")
+def font(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The font that Pillow carries, as a file."""
+    loaded = ImageFont.load_default(20)
+    assert isinstance(loaded, ImageFont.FreeTypeFont)
+    path = tmp_path_factory.mktemp("fonts") / "Aileron-Regular.otf"
+    path.write_bytes(loaded.font_bytes)
+    return path
+
+
+def faces(font: Path) -> list[GlyphSource]:
+    return [FontFace(font), *built_in_faces()[::7]]
+
+
+def test_capitals_stand_on_the_baseline_at_cap_height(font: Path) -> None:
+    for face in faces(font):
+        for symbol in "H7":
+            if face.supports(symbol):
+                glyph = face.glyph(symbol)
+                assert abs(glyph.top - CAP_HEIGHT) < 0.25 * CAP_HEIGHT, (face.name, symbol)
+                assert abs(glyph.mask.shape[0] - CAP_HEIGHT) < 0.35 * CAP_HEIGHT, face.name
+                assert 0 < glyph.advance < 3 * CAP_HEIGHT
+                assert glyph.mask.max() > 200 and glyph.mask[0].any() and glyph.mask[:, -1].any()
+
+
+def test_a_font_knows_what_it_lacks(font: Path) -> None:
+    face = FontFace(font)
+    assert face.supports("A") and face.glyph("A") is face.glyph("A")
+    assert not face.supports("\U0001f600") and not face.supports(" ")
+    with pytest.raises(DatasetError, match="no glyph for"):
+        face.glyph("\U0001f600")
+
+
+def test_no_font_is_said_with_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "broken.ttf"
+    path.write_bytes(b"no font")
+    with pytest.raises(DatasetError, match=r"broken\.ttf"):
+        FontFace(path)
+
+
+def ink(block: Block, index: int) -> float:
+    """Share of the block's ink that lies in one quad, one pixel around it included."""
+    quad = block.strings[0].quads[index]
+    (x0, y0), (x1, y1) = np.floor(quad.min(0)).astype(int) - 1, np.ceil(quad.max(0)).astype(int) + 1
+    inside = block.mask[max(y0, 0) : y1, max(x0, 0) : x1]
+    return float(inside.sum() / block.mask.sum())
+
+
+def test_quads_hold_the_ink_of_their_characters(font: Path) -> None:
+    for face in faces(font):
+        text = "1204 879" if face.supports("2") else "H"
+        for block in (line_of_text(face, text, 0.2), stack_of_text(face, text, 1.5)):
+            string = block.strings[0]
+            count = len(text.replace(" ", ""))
+            assert string.quads.shape == (count, 4, 2) and "".join(string.symbols) == "1204879"
+            shares = [ink(block, i) for i in range(count)]
+            assert min(shares) > 0.03, face.name
+            assert sum(shares) == pytest.approx(1, abs=0.06), (face.name, shares)
+            assert string.space_after == tuple(i == 3 for i in range(count))
+
+
+def test_stacked_letters_run_downwards_and_lines_to_the_right(font: Path) -> None:
+    face = FontFace(font)
+    line = line_of_text(face, "ABC").strings[0].quads.mean(1)
+    stack = stack_of_text(face, "ABC", 1.3).strings[0].quads.mean(1)
+    assert (np.diff(line[:, 0]) > 0).all() and np.ptp(line[:, 1]) < 1
+    assert (np.diff(stack[:, 1]) > CAP_HEIGHT).all() and np.ptp(stack[:, 0]) < 0.2 * CAP_HEIGHT
+
+
+def test_families_come_up_equally_often(font: Path, tmp_path: Path) -> None:
+    names = [*(f"ibm-plex-mono-latin-{w}00-normal" for w in range(1, 8)), "ibm-plex-sans-latin-400",
+             "Lato-Bold", "Lato-Thin"]  # fmt: skip
+    for name in names:
+        (tmp_path / f"{name}.otf").write_bytes(font.read_bytes())
+    library = FaceLibrary([tmp_path], built_in=0.0)
+    rng = np.random.default_rng(1)
+    picked = [library.pick(rng, "A1").name for _ in range(300)]
+    for family in ("ibm-plex-mono", "ibm-plex-sans", "Lato"):
+        assert 70 < sum(p.startswith(family) for p in picked) < 130
+
+
+def test_loading_draws_everything_beforehand(font: Path) -> None:
+    library = FaceLibrary([font.parent], built_in=0.0)
+    library.load(DEFAULT_SYMBOLS)
+    face = library.pick(np.random.default_rng(0), "A")
+    assert isinstance(face, FontFace)
+    assert set(face._glyphs) >= set(DEFAULT_SYMBOLS)
+
+
+def test_scenes_hold_characters_of_the_stated_sizes(font: Path) -> None:
+    renderer = SceneRenderer((font.parent,), (256, 256))
+    scenes = [renderer.render((4, i)) for i in range(60)]
+    heights = [edge_lengths(q)[1] for s in scenes for t in s.strings for q in t.quads]
+    assert len(heights) > 300
+    assert 10 < np.median(heights) < 40
+    assert np.mean([h < 2 * LARGEST for h in heights]) == 1
+    assert 0 < np.mean([not s.strings for s in scenes]) < 0.3
+
+
+def test_crops_without_a_character_show_something(font: Path) -> None:
+    renderer = GlyphRenderer((font.parent,), reject_share=0.5)
+    crops = [c for i in range(60) for c in renderer.render((9, i))]
+    rejects = [image for image, symbol in crops if symbol == REJECT]
+    assert 0.4 < len(rejects) / len(crops) < 0.6
+    assert np.mean([image.max() == 0 for image in rejects]) < 0.03
