@@ -12,10 +12,12 @@ from industrial_ocr.decoding.scoring import score_sequence, string_confidence
 from industrial_ocr.pipelines.common import Clock, find_strings, finish
 from industrial_ocr.stages.classification import Classifier
 from industrial_ocr.stages.detection import Detector
+from industrial_ocr.stages.hypotheses import best_path, merge_hypotheses, with_merged
 from industrial_ocr.stages.linking import as_one_string, orientations, string_quad
 from industrial_ocr.types import (
     BoxString,
     Character,
+    CharBox,
     CharCandidates,
     ImageArray,
     ReadResult,
@@ -99,14 +101,42 @@ def _best_of(
     config: PipelineConfig,
 ) -> list[list[Reading]]:
     """Per image and string the way up that reads best, None where there is none to try."""
-    quads = [[b.quad for way in own for s in way for b in s.boxes] for own in ways]
+    merges = [[[merge_hypotheses(s) for s in way] for way in own] for own in ways]
+    quads = [
+        [b.quad for way, maybe in zip(own, extra, strict=True)
+         for s, m in zip(way, maybe, strict=True) for b in (*s.boxes, *m.values())]
+        for own, extra in zip(ways, merges, strict=True)
+    ]  # fmt: skip
     named = classifier.classify(images, quads, config.classification)
-    chosen = []
-    for own, candidates in zip(ways, named, strict=True):
+    chosen: list[list[Reading | None]] = []
+    for own, extra, candidates in zip(ways, merges, named, strict=True):
         rows = iter(candidates)
-        read = [[(s, [next(rows) for _ in s.boxes]) for s in way] for way in own]
+        read = [
+            [
+                _likeliest(s, [next(rows) for _ in s.boxes], m, [next(rows) for _ in m])
+                for s, m in zip(way, maybe, strict=True)
+            ]
+            for way, maybe in zip(own, extra, strict=True)
+        ]
         chosen.append([max(r, key=lambda x: evidence(x[1])) if r else None for r in read])
     return chosen  # type: ignore[return-value]
+
+
+def _likeliest(
+    string: BoxString,
+    singles: list[CharCandidates],
+    boxes: dict[int, CharBox],
+    pairs: list[CharCandidates],
+) -> Reading:
+    """The string with the pairs of boxes merged that the classifier takes for one character."""
+    merged = dict(zip(boxes, pairs, strict=True))
+    chosen = best_path(
+        [(float(c.probabilities[0]), c.reject) for c in singles],
+        {i: float(c.probabilities[0]) for i, c in merged.items()},
+    )
+    kept = [i for i in range(len(singles)) if i - 1 not in chosen]
+    named = [merged[i] if i in chosen else singles[i] for i in kept]
+    return with_merged(string, boxes, chosen), named
 
 
 def _decode(reading: Reading, config: PipelineConfig) -> TextString | None:

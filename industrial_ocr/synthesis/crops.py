@@ -163,7 +163,7 @@ class GlyphRenderer:
     strips: StripRenderer = field(init=False)
 
     def __post_init__(self) -> None:
-        self.strips = StripRenderer(self.fonts, heights=(8.0, 56.0))
+        self.strips = StripRenderer(self.fonts, heights=(9.0, 64.0))
         self._letters = [s for s in self.symbols if s.isalnum() and len(s) == 1]
         self._marks = [s for s in self.symbols if not s.isalnum() and len(s) == 1]
         self._capitals = [s for s in self._letters if not s.islower()]

@@ -27,6 +27,10 @@ from industrial_ocr.weights import find_entry, load_state
 
 WRONG = 0.2
 """A box that overlaps every true character by less than this IoU shows none of them."""
+PIECE = 0.55
+"""Nor does a box that lies within a character and covers less than this share of it."""
+EAGER = 0.6
+"""Thresholds of the harvest over those of reading: more mistakes, of more kinds."""
 
 
 def load_rejects(file: Path, size: int) -> ImageArray:
@@ -40,6 +44,21 @@ def load_rejects(file: Path, size: int) -> ImageArray:
     return np.asarray(crops, np.uint8)
 
 
+Box = tuple[float, float, float, float]
+
+
+def shows_none(box: Box, true: list[Box]) -> bool:
+    """Whether an upright box is beside all true characters, or on a mere piece of one."""
+    if float(box_iou([box], true).max()) < WRONG:
+        return True
+    found, wanted = np.array(box), np.array(true)
+    low, high = np.maximum(found[:2], wanted[:, :2]), np.minimum(found[2:], wanted[:, 2:])
+    common = np.prod(np.clip(high - low, 0, None), axis=1)
+    nearest = int(common.argmax())
+    own, whole = np.prod(found[2:] - found[:2]), np.prod(wanted[:, 2:] - wanted[:, :2], axis=1)
+    return bool(common[nearest] > 0.75 * own and common[nearest] < PIECE * whole[nearest])
+
+
 def harvest(
     detector: Detector, renderer: SceneRenderer, seed: int, scenes: int, size: int
 ) -> Iterator[ImageArray]:
@@ -50,16 +69,16 @@ def harvest(
         rng = np.random.default_rng((seed, number, 1))
         scene = renderer.render((seed, number))
         (maps,) = detector.detect([scene.image], config.detection)
-        boxes = character_boxes(maps, rules.text_threshold, rules.low_text, rules.min_char_size)
+        threshold = rules.text_threshold * EAGER
+        boxes = character_boxes(maps, threshold, rules.low_text * EAGER, rules.min_char_size)
         strings = link_characters(boxes, maps, rules.link_threshold)
         true = [bounds(q) for s in scene.strings for q in s.quads]
         grey = to_grey(scene.image)
         for string in strings:
             ways = orientations(string)
             for box in ways[int(rng.integers(len(ways)))].boxes:
-                if true and float(box_iou([bounds(box.quad)], true).max()) >= WRONG:
-                    continue
-                yield warp_quad(grey, glyph_window(box.quad), size, size)
+                if not true or shows_none(bounds(box.quad), true):
+                    yield warp_quad(grey, glyph_window(box.quad), size, size)
 
 
 def main() -> None:
