@@ -22,8 +22,8 @@ from industrial_ocr.cli_output import FAILED, WRONG_USAGE, complain, note, one_l
 from industrial_ocr.errors import ConfigError, ImageError, IndustrialOcrError
 
 if TYPE_CHECKING:
-    from industrial_ocr.config import TrainConfig
     from industrial_ocr.reader import Engine
+    from industrial_ocr.training.config import TrainConfig
     from industrial_ocr.types import ReadResult
 
 app = typer.Typer(
@@ -211,7 +211,7 @@ def train(
 
 def _training(task: TaskName, config: Path, changes: dict[str, Any]) -> Any:
     """The task with the settings of a file and of the command line, which goes first."""
-    from industrial_ocr import config as settings
+    from industrial_ocr.training import config as settings
 
     loaded: Any
     if task is TaskName.DETECTOR:

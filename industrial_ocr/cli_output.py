@@ -22,8 +22,8 @@ from rich.table import Table
 from industrial_ocr.errors import IndustrialOcrError
 
 if TYPE_CHECKING:
+    from industrial_ocr.manifest import ModelEntry
     from industrial_ocr.types import ReadResult
-    from industrial_ocr.weights import ModelEntry
 
 FAILED, WRONG_USAGE = 1, 2
 """Exit codes besides 0."""

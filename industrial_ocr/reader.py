@@ -15,6 +15,7 @@ from industrial_ocr.device import resolve_device
 from industrial_ocr.errors import ConfigError, ImageError, WeightsError
 from industrial_ocr.geometry import bounds
 from industrial_ocr.image import load_image
+from industrial_ocr.manifest import ModelEntry, Task, find_entry
 from industrial_ocr.models.classifier import GlyphClassifier
 from industrial_ocr.models.craft import build_detector, load_published_craft
 from industrial_ocr.models.crnn import Crnn, load_published_crnn
@@ -24,7 +25,7 @@ from industrial_ocr.stages.classification import Classifier
 from industrial_ocr.stages.detection import Detector
 from industrial_ocr.stages.recognition import Recognizer
 from industrial_ocr.types import ImageArray, ReadResult
-from industrial_ocr.weights import ModelEntry, Task, find_entry, load_state
+from industrial_ocr.weights import load_state
 
 PUBLISHED_CRNN_SYMBOLS = tuple("0123456789abcdefghijklmnopqrstuvwxyz")
 Engine = Literal["two-stage", "crnn"]

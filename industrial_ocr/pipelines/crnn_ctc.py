@@ -13,7 +13,7 @@ from industrial_ocr.decoding.scoring import score_sequence, string_confidence
 from industrial_ocr.geometry import enclosing_quad, expand_quad, rect_quad
 from industrial_ocr.pipelines.common import Clock, find_strings, finish
 from industrial_ocr.stages.detection import Detector
-from industrial_ocr.stages.linking import orientations, string_quad
+from industrial_ocr.stages.orientation import orientations, string_quad
 from industrial_ocr.stages.recognition import Recognizer, StringFrames
 from industrial_ocr.types import (
     BoxString,

@@ -13,7 +13,8 @@ from industrial_ocr.pipelines.common import Clock, find_strings, finish
 from industrial_ocr.stages.classification import Classifier
 from industrial_ocr.stages.detection import Detector
 from industrial_ocr.stages.hypotheses import best_path, merge_hypotheses, with_merged
-from industrial_ocr.stages.linking import as_one_string, orientations, string_quad
+from industrial_ocr.stages.linking import as_one_string
+from industrial_ocr.stages.orientation import orientations, string_quad
 from industrial_ocr.types import (
     BoxString,
     Character,

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from industrial_ocr.geometry import bounds, enclosing_quad, oriented_quad
-from industrial_ocr.types import BoxString, CharBox, Direction, FloatArray, ScoreMaps
+from industrial_ocr.geometry import bounds
+from industrial_ocr.stages.orientation import normal_vector, string_axis, unit_vector
+from industrial_ocr.types import BoxString, CharBox, Direction, ScoreMaps
 
 MAX_TURN = np.cos(np.deg2rad(50))
 SIZE_RATIO = 2.0
@@ -75,11 +76,6 @@ def _candidate_links(
     return [(float(strength[k]), int(first[k]), int(second[k])) for k in order if good[k]]
 
 
-def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:
-    unit: NDArray[np.float64] = vector / max(float(np.linalg.norm(vector)), 1e-9)
-    return unit
-
-
 def _chains(boxes: Sequence[CharBox], links: Sequence[tuple[float, int, int]]) -> list[Chain]:
     """Joins boxes along links into paths, strongest link first."""
     centers = np.array([b.center for b in boxes], np.float64)
@@ -87,8 +83,8 @@ def _chains(boxes: Sequence[CharBox], links: Sequence[tuple[float, int, int]]) -
     chain_of = list(range(len(boxes)))
 
     def turns(at: int, to: int) -> bool:
-        step = _unit(centers[to] - centers[at])
-        return any(step @ _unit(centers[at] - centers[p]) < MAX_TURN for p in partners[at])
+        step = unit_vector(centers[to] - centers[at])
+        return any(step @ unit_vector(centers[at] - centers[p]) < MAX_TURN for p in partners[at])
 
     for _, one, two in links:
         if len(partners[one]) > 1 or len(partners[two]) > 1 or chain_of[one] == chain_of[two]:
@@ -115,22 +111,11 @@ def _chains(boxes: Sequence[CharBox], links: Sequence[tuple[float, int, int]]) -
     return chains
 
 
-def _axis(centers: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Unit vector from the first to the last centre, (1, 0) for a single one."""
-    if len(centers) < 2:
-        return np.array([1.0, 0.0])
-    return _unit(centers[-1] - centers[0])
-
-
 def _oriented(chain: Chain, centers: NDArray[np.float64]) -> Chain:
     """The chain so that it runs to the right, or downwards where it is steeper than 60 degrees."""
-    x, y = _axis(centers[chain])
+    x, y = string_axis(centers[chain])
     steep = abs(x) < 0.5
     return chain[::-1] if (y < 0 if steep else x < 0) else chain
-
-
-def _across(axis: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.array([-axis[1], axis[0]])
 
 
 def _join(boxes: Sequence[CharBox], chains: list[Chain]) -> list[tuple[Chain, set[int]]]:
@@ -175,13 +160,17 @@ def _joinable(
     a, b = centers[one[-1]], centers[two[0]]
     reach = float(np.linalg.norm(b - a))
     longer = one if len(one) >= len(two) else two
-    axis = _axis(centers[longer])
-    step = _unit(b - a)
+    axis = string_axis(centers[longer])
+    step = unit_vector(b - a)
     if step @ axis < JOIN_ANGLE:
         return None
-    if len(one) > 1 and len(two) > 1 and _axis(centers[one]) @ _axis(centers[two]) < JOIN_ANGLE:
+    if (
+        len(one) > 1
+        and len(two) > 1
+        and string_axis(centers[one]) @ string_axis(centers[two]) < JOIN_ANGLE
+    ):
         return None
-    across = _across(axis).astype(np.float32)
+    across = normal_vector(axis).astype(np.float32)
     along = axis.astype(np.float32)
     heights = [float(np.median([boxes[k].extent(across) for k in c])) for c in (one, two)]
     lengths = [float(np.median([boxes[k].extent(along) for k in c])) for c in (one, two)]
@@ -201,8 +190,8 @@ def _spaces(
     if len(chain) == 1:
         return (False,)
     centers = np.array([boxes[k].center for k in chain], np.float64)
-    axis = _axis(centers)
-    along, across = axis.astype(np.float32), _across(axis).astype(np.float32)
+    axis = string_axis(centers)
+    along, across = axis.astype(np.float32), normal_vector(axis).astype(np.float32)
     extents = np.array([boxes[k].extent(along) for k in chain])
     height = max(
         float(np.median([boxes[k].extent(across) for k in chain])), float(np.median(extents))
@@ -234,7 +223,7 @@ def link_characters(
     strings = []
     for chain, joins in _join(boxes, _chains(boxes, links)):
         spaces = _spaces(boxes, chain, joins, space_ratio)
-        axis = _axis(np.array([boxes[k].center for k in chain], np.float64))
+        axis = string_axis(np.array([boxes[k].center for k in chain], np.float64))
         direction: Direction = "vertical" if abs(axis[0]) < 0.5 else "horizontal"
         strings.append(BoxString(tuple(boxes[k] for k in chain), spaces, direction))
     return reading_order(strings)
@@ -250,8 +239,8 @@ def as_one_string(strings: Sequence[BoxString]) -> list[BoxString]:
     main = max(strings, key=lambda s: sum(float(np.trace(b.shape)) for b in s.boxes))
     size = float(np.median([np.trace(b.shape) for b in main.boxes]))
     centers = np.array([b.center for b in main.boxes], np.float64)
-    axis = _axis(centers) if len(centers) > 1 else np.array([1.0, 0.0])
-    across, middle = _across(axis), centers.mean(0)
+    axis = string_axis(centers) if len(centers) > 1 else np.array([1.0, 0.0])
+    across, middle = normal_vector(axis), centers.mean(0)
     boxes = [
         (float((b.center - middle) @ axis), b, gap)
         for s in strings
@@ -282,89 +271,3 @@ def reading_order(strings: Sequence[BoxString]) -> list[BoxString]:
         ordered += sorted(row, key=lambda i: spans[i][0])
         left = [i for i in left if i not in row]
     return [strings[i] for i in ordered]
-
-
-def _turned(
-    string: BoxString, order: Sequence[int], quarter: int, direction: Direction
-) -> BoxString:
-    """The string read in ``order`` with quads along its tangent, turned by quarter turns."""
-    boxes = [string.boxes[i] for i in order]
-    centers = np.array([b.center for b in boxes], np.float64)
-    tangents = np.gradient(centers, axis=0) if len(boxes) > 1 else np.array([[1.0, 0.0]])
-    whole = _axis(centers)
-    turn = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]])[quarter]
-    axes = []
-    for tangent in tangents:
-        # A tangent averages with the whole: short steps between unequal letters zigzag.
-        unit = _unit(_unit(tangent) * 0.35 + whole) if len(boxes) > 2 else whole
-        axes.append(unit * turn[0] + _across(unit) * turn[1])
-    sizes = np.array(
-        [
-            (b.extent(a.astype(np.float32)), b.extent(_across(a).astype(np.float32)))
-            for b, a in zip(boxes, axes, strict=True)
-        ]
-    )
-    if quarter % 2 == 0:
-        sizes[:, 1] = _smoothed(sizes[:, 1])
-    else:
-        sizes[:, 1] = _stacked_heights(sizes[:, 1], centers)
-    turned = tuple(
-        CharBox(oriented_quad(b.center, a, float(w), float(h)), b.score, b.shape)
-        for b, a, (w, h) in zip(boxes, axes, sizes, strict=True)
-    )
-    spaces = [string.space_after[i] for i in range(len(boxes) - 1)]
-    if list(order) != sorted(order):
-        spaces = spaces[::-1]
-    return BoxString(turned, (*spaces, False), direction)
-
-
-def _smoothed(heights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Heights that follow the string: a robust straight line through them."""
-    if len(heights) < 3:
-        return np.full_like(heights, heights.max())
-    middle = float(np.median(heights))
-    clipped = np.clip(heights, 0.75 * middle, 1.35 * middle)
-    if len(heights) < 6:
-        return np.full_like(heights, float(np.median(clipped)))
-    at = np.arange(len(heights))
-    fit = np.polynomial.Polynomial.fit(at, clipped, 1)
-    smooth: NDArray[np.float64] = fit(at)
-    return smooth
-
-
-def _stacked_heights(
-    heights: NDArray[np.float64], centers: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Heights of stacked letters: near their median, and never reaching the next letter."""
-    if len(heights) < 2:
-        return heights
-    steps = np.linalg.norm(np.diff(centers, axis=0), axis=1)
-    room = np.minimum(np.append(steps, np.inf), np.insert(steps, 0, np.inf))
-    middle = float(np.median(np.minimum(heights, room)))
-    evened: NDArray[np.float64] = np.clip(np.minimum(heights, room), 0.6 * middle, 1.2 * middle)
-    return evened
-
-
-def orientations(string: BoxString) -> list[BoxString]:
-    """The ways a string can be read, likeliest first; evidence of its letters decides.
-
-    A flat string stands upright or on its head. A steep one is a stack of upright letters, or a
-    line turned to the left or to the right. A single box is taken to stand upright.
-    """
-    forth = list(range(len(string.boxes)))
-    back = forth[::-1]
-    if len(forth) == 1:
-        return [_turned(string, forth, 0, "horizontal")]
-    if string.direction == "horizontal":
-        return [_turned(string, forth, 0, "horizontal"), _turned(string, back, 0, "horizontal")]
-    return [
-        _turned(string, forth, 3, "vertical"),
-        _turned(string, back, 0, "rotated"),
-        _turned(string, forth, 0, "rotated"),
-    ]
-
-
-def string_quad(string: BoxString) -> FloatArray:
-    """The rectangle along the letters' axis around all quads of an oriented string."""
-    tops = np.sum([b.quad[1] - b.quad[0] for b in string.boxes], axis=0, dtype=np.float64)
-    return enclosing_quad([b.quad for b in string.boxes], _unit(np.asarray(tops)))

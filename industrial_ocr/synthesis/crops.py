@@ -12,7 +12,8 @@ from industrial_ocr.charset import CONFUSABLE_SETS, DEFAULT_SYMBOLS
 from industrial_ocr.geometry import edge_lengths, glyph_window, oriented_quad, warp_quad
 from industrial_ocr.preprocess import to_grey
 from industrial_ocr.synthesis.camera import Camera
-from industrial_ocr.synthesis.glyphs import CAP_HEIGHT, FaceLibrary
+from industrial_ocr.synthesis.faces import FaceLibrary
+from industrial_ocr.synthesis.glyphs import CAP_HEIGHT
 from industrial_ocr.synthesis.layout import (
     Block,
     LabelledString,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from industrial_ocr.synthesis.glyphs import FaceLibrary, built_in_faces
+from industrial_ocr.synthesis.faces import FaceLibrary, built_in_faces
 
 _PLACES = (
     "/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts",

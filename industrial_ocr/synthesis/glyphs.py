@@ -6,9 +6,7 @@ the baseline, so that layout needs to know nothing about where they come from.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -270,99 +268,3 @@ class SegmentFace:
                 cv2.line(canvas, ends[0], ends[1], 255, self._thickness, cv2.LINE_AA)
             self._glyphs[symbol] = _cut(canvas, 12 + CAP_HEIGHT, 14, self._width * 1.35)
         return self._glyphs[symbol]
-
-
-def built_in_faces() -> list[GlyphSource]:
-    """The faces that need no font file: strokes, dots and segments."""
-    faces: list[GlyphSource] = []
-    for face in (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX):
-        faces += [StrokeFace(face, t) for t in (2, 4, 6, 9)]
-    for seed, (columns, rows) in enumerate(
-        [(5, 7)] * 8 + [(7, 9)] * 6 + [(9, 12)] * 5 + [(12, 16)] * 5
-    ):
-        faces.append(DotFace(columns, rows, seed))
-    faces += [SegmentFace(7, s) for s in range(5)] + [SegmentFace(14, s) for s in range(3)]
-    return faces
-
-
-@lru_cache(maxsize=4)
-def _font_files(folders: tuple[str, ...]) -> tuple[Path, ...]:
-    suffixes = {".ttf", ".otf", ".woff"}
-    found: dict[str, Path] = {}
-    for folder in folders:
-        root = Path(folder)
-        if not root.exists():
-            raise DatasetError(f"{folder}: no such font folder")
-        for path in sorted(p for p in root.rglob("*") if p.suffix.lower() in suffixes):
-            found.setdefault(path.stem.lower(), path)
-    return tuple(found.values())
-
-
-def _family(stem: str) -> str:
-    """What the faces of one family share: "IBMPlexMono-Bold" and "ibm-plex-mono-latin-700"."""
-    name, packaged, _ = stem.lower().partition("-latin")
-    return name if packaged else name.split("-")[0][:10]
-
-
-class FaceLibrary:
-    """Every face that training draws from; fonts are opened when first used.
-
-    Args:
-        folders: searched for font files, recursively; the same file name counts once.
-        skip: parts of file names that are left out (symbol fonts, other scripts).
-        built_in: chance of a face that needs no font file; 1 where no font is found.
-    """
-
-    SKIP = (
-        "symbol", "dingbat", "emoji", "math", "icon", "braille", "d050000l", "standardsymbols",
-        "arab", "thai", "hebr", "devanagari", "awesome", "fantasma", "humor",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        folders: Iterable[str | Path] = (),
-        skip: tuple[str, ...] = SKIP,
-        built_in: float = 0.18,
-    ) -> None:
-        files = _font_files(tuple(str(f) for f in folders))
-        self._files = [f for f in files if not any(s in f.name.lower() for s in skip)]
-        self._families: dict[str, list[Path]] = {}
-        for path in self._files:
-            self._families.setdefault(_family(path.stem), []).append(path)
-        self._names = sorted(self._families)
-        self._open: dict[Path, FontFace | None] = {}
-        self._built_in = built_in_faces()
-        self._built_in_share = built_in if self._files else 1.0
-
-    def __len__(self) -> int:
-        return len(self._files) + len(self._built_in)
-
-    def _font(self, path: Path) -> FontFace | None:
-        if path not in self._open:
-            try:
-                self._open[path] = FontFace(path)
-            except DatasetError:
-                self._open[path] = None
-        return self._open[path]
-
-    def load(self, symbols: Iterable[str]) -> None:
-        """Draws every glyph of every face now; otherwise each is drawn when first needed."""
-        wanted = tuple(symbols)
-        faces: list[GlyphSource | None] = [*self._built_in, *map(self._font, self._files)]
-        for face in faces:
-            for symbol in wanted if face is not None else ():
-                if face is not None and face.supports(symbol):
-                    face.glyph(symbol)
-
-    def pick(self, rng: np.random.Generator, text: str = "") -> GlyphSource:
-        """A face that supports every character of ``text``; families come up equally often."""
-        needed = set(text) - {" "}
-        for _ in range(40):
-            if rng.random() < self._built_in_share:
-                face: GlyphSource | None = self._built_in[int(rng.integers(len(self._built_in)))]
-            else:
-                family = self._families[self._names[int(rng.integers(len(self._names)))]]
-                face = self._font(family[int(rng.integers(len(family)))])
-            if face is not None and all(face.supports(c) for c in needed):
-                return face
-        return self._built_in[0]

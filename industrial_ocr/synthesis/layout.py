@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 
 from industrial_ocr.geometry import rect_quad
-from industrial_ocr.synthesis.glyphs import CAP_HEIGHT, FaceLibrary, Glyph, GlyphSource, Mask
+from industrial_ocr.synthesis.faces import FaceLibrary
+from industrial_ocr.synthesis.glyphs import CAP_HEIGHT, Glyph, GlyphSource, Mask
 from industrial_ocr.types import Direction, FloatArray
 
 PAD = 10

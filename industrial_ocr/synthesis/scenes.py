@@ -11,7 +11,8 @@ import numpy as np
 from industrial_ocr.geometry import area, edge_lengths, oriented_quad, rotate_quad
 from industrial_ocr.synthesis.camera import Camera
 from industrial_ocr.synthesis.clutter import draw_clutter
-from industrial_ocr.synthesis.glyphs import CAP_HEIGHT, FaceLibrary, Mask
+from industrial_ocr.synthesis.faces import FaceLibrary
+from industrial_ocr.synthesis.glyphs import CAP_HEIGHT, Mask
 from industrial_ocr.synthesis.grain import sensor_noise
 from industrial_ocr.synthesis.layout import Block, LabelledString, random_block
 from industrial_ocr.synthesis.marking import mark, worn

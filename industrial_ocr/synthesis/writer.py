@@ -15,7 +15,7 @@ import numpy as np
 
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.synthesis.crops import GlyphRenderer, StripRenderer
-from industrial_ocr.synthesis.glyphs import FaceLibrary
+from industrial_ocr.synthesis.faces import FaceLibrary
 from industrial_ocr.synthesis.layout import LabelledString
 from industrial_ocr.synthesis.scenes import SceneRenderer
 from industrial_ocr.types import ImageArray

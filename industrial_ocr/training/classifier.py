@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from industrial_ocr.charset import DEFAULT_SYMBOLS
-from industrial_ocr.config import ClassifierTrainConfig
 from industrial_ocr.models.classifier import GlyphClassifier
 from industrial_ocr.preprocess import normalise_crops
 from industrial_ocr.synthesis.crops import REJECT, GlyphRenderer
+from industrial_ocr.training.config import ClassifierTrainConfig
 from industrial_ocr.training.loop import Batch
 from industrial_ocr.training.rejects import load_rejects
 

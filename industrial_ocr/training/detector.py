@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from industrial_ocr.config import DetectorTrainConfig
 from industrial_ocr.models.craft import build_detector
 from industrial_ocr.preprocess import detector_input, to_grey
 from industrial_ocr.synthesis.layout import LabelledString
 from industrial_ocr.synthesis.scenes import SceneRenderer
+from industrial_ocr.training.config import DetectorTrainConfig
 from industrial_ocr.training.loop import Batch
 from industrial_ocr.types import FloatArray, ImageArray
 

@@ -31,9 +31,10 @@ from rich.progress import (
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from industrial_ocr.config import TrainConfig
 from industrial_ocr.device import resolve_device
-from industrial_ocr.weights import ModelEntry, commit_id, save_entry
+from industrial_ocr.manifest import ModelEntry
+from industrial_ocr.training.config import TrainConfig
+from industrial_ocr.weights import commit_id, save_entry
 
 Batch = dict[str, Tensor]
 VALIDATION_SEED = 10_000_019

@@ -13,11 +13,11 @@ from rapidfuzz.distance import Levenshtein
 from torch import Tensor, nn
 
 from industrial_ocr.charset import Charset
-from industrial_ocr.config import RecognizerTrainConfig
 from industrial_ocr.decoding.ctc import greedy_decode
 from industrial_ocr.models.crnn import Crnn
 from industrial_ocr.preprocess import normalise_crops, to_grey
 from industrial_ocr.synthesis.crops import StripRenderer
+from industrial_ocr.training.config import RecognizerTrainConfig
 from industrial_ocr.training.loop import Batch
 
 HEIGHT = 32

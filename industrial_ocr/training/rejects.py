@@ -16,14 +16,16 @@ from industrial_ocr.config import PipelineConfig
 from industrial_ocr.device import resolve_device
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.geometry import bounds, box_iou, glyph_window, warp_quad
+from industrial_ocr.manifest import find_entry
 from industrial_ocr.models.craft import build_detector
 from industrial_ocr.preprocess import to_grey
 from industrial_ocr.stages.detection import Detector
-from industrial_ocr.stages.linking import link_characters, orientations
+from industrial_ocr.stages.linking import link_characters
+from industrial_ocr.stages.orientation import orientations
 from industrial_ocr.stages.segmentation import character_boxes
 from industrial_ocr.synthesis.scenes import SceneRenderer
 from industrial_ocr.types import ImageArray
-from industrial_ocr.weights import find_entry, load_state
+from industrial_ocr.weights import load_state
 
 WRONG = 0.2
 """A box that overlaps every true character by less than this IoU shows none of them."""

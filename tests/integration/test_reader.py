@@ -19,8 +19,8 @@ from rapidfuzz.distance import Levenshtein
 from industrial_ocr import Reader
 from industrial_ocr.errors import ConfigError, ImageError, WeightsError
 from industrial_ocr.geometry import bounds
+from industrial_ocr.manifest import find_entry
 from industrial_ocr.types import Status
-from industrial_ocr.weights import find_entry
 
 CODE = "HK74XR92"
 

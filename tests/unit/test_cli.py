@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from industrial_ocr import cli, cli_output, reader, weights
+from industrial_ocr import cli, cli_output, manifest, reader, weights
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.geometry import rect_quad
 from industrial_ocr.image import load_image
@@ -226,9 +226,9 @@ def test_a_wrong_training_option_is_one_line(
 def test_weights_are_listed_and_a_damaged_file_is_exit_code_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry = weights.ModelEntry(
+    entry = manifest.ModelEntry(
         name="tiny", task="classifier", architecture={}, charset=("A",), licence="MIT",
-        input=weights.InputSpec(size=(8, 8), mean=(0.5,), std=(0.5,)),
+        input=manifest.InputSpec(size=(8, 8), mean=(0.5,), std=(0.5,)),
     )  # fmt: skip
     saved = weights.save_entry(tmp_path, entry, {"w": torch.ones(3)})
     monkeypatch.setattr(weights, "weights_folders", lambda: [tmp_path])

@@ -10,18 +10,20 @@ from pydantic import ValidationError
 
 from industrial_ocr import config
 from industrial_ocr.config import (
-    ClassifierTrainConfig,
-    DetectorTrainConfig,
     PipelineConfig,
-    RecognizerTrainConfig,
     Section,
-    TrainConfig,
     config_path,
     load_config,
     parse_config,
     shipped_folder,
 )
 from industrial_ocr.errors import ConfigError
+from industrial_ocr.training.config import (
+    ClassifierTrainConfig,
+    DetectorTrainConfig,
+    RecognizerTrainConfig,
+    TrainConfig,
+)
 
 CONFIGS = shipped_folder("configs")
 SHIPPED = sorted(p.relative_to(CONFIGS).as_posix() for p in CONFIGS.rglob("*.yaml"))

@@ -12,22 +12,18 @@ from typing import Any
 import pytest
 import torch
 
-from industrial_ocr import weights
+from industrial_ocr import manifest, weights
 from industrial_ocr.errors import WeightsError
-from industrial_ocr.weights import (
+from industrial_ocr.manifest import (
     FOLDERS_VARIABLE,
     MANIFEST_NAME,
     InputSpec,
     ModelEntry,
-    commit_id,
     find_entry,
-    load_checkpoint,
     load_manifest,
-    load_state,
-    save_entry,
-    verify_all,
     weights_folders,
 )
+from industrial_ocr.weights import commit_id, load_checkpoint, load_state, save_entry, verify_all
 
 
 def state() -> dict[str, torch.Tensor]:
@@ -56,8 +52,8 @@ def entry(name: str = "small", **changes: Any) -> ModelEntry:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The only folder searched, empty: the shipped ones are out of sight."""
-    monkeypatch.setattr(weights, "shipped_folder", lambda name: tmp_path / "nowhere")
-    monkeypatch.setattr(weights, "__file__", str(tmp_path / "nowhere" / "weights.py"))
+    monkeypatch.setattr(manifest, "shipped_folder", lambda name: tmp_path / "nowhere")
+    monkeypatch.setattr(manifest, "__file__", str(tmp_path / "nowhere" / "manifest.py"))
     only = tmp_path / "weights"
     only.mkdir()
     monkeypatch.setenv(FOLDERS_VARIABLE, str(only))

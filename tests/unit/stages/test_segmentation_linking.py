@@ -9,12 +9,8 @@ import numpy as np
 import pytest
 
 from industrial_ocr.geometry import iou, oriented_quad, rect_quad
-from industrial_ocr.stages.linking import (
-    as_one_string,
-    link_characters,
-    orientations,
-    string_quad,
-)
+from industrial_ocr.stages.linking import as_one_string, link_characters
+from industrial_ocr.stages.orientation import orientations, string_quad
 from industrial_ocr.stages.segmentation import character_boxes
 from industrial_ocr.synthesis.layout import LabelledString
 from industrial_ocr.training.detector import score_targets

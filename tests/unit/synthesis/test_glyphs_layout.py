@@ -12,13 +12,8 @@ from industrial_ocr.charset import DEFAULT_SYMBOLS
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.geometry import edge_lengths
 from industrial_ocr.synthesis.crops import REJECT, GlyphRenderer
-from industrial_ocr.synthesis.glyphs import (
-    CAP_HEIGHT,
-    FaceLibrary,
-    FontFace,
-    GlyphSource,
-    built_in_faces,
-)
+from industrial_ocr.synthesis.faces import FaceLibrary, built_in_faces
+from industrial_ocr.synthesis.glyphs import CAP_HEIGHT, FontFace, GlyphSource
 from industrial_ocr.synthesis.layout import Block, line_of_text, stack_of_text
 from industrial_ocr.synthesis.scenes import LARGEST, SceneRenderer
 

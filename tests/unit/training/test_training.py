@@ -11,15 +11,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from industrial_ocr.config import (
+from industrial_ocr.geometry import rect_quad
+from industrial_ocr.manifest import find_entry
+from industrial_ocr.synthesis.layout import LabelledString
+from industrial_ocr.training.classifier import ClassifierTask
+from industrial_ocr.training.config import (
     ClassifierTrainConfig,
     DetectorTrainConfig,
     RecognizerTrainConfig,
     TrainConfig,
 )
-from industrial_ocr.geometry import rect_quad
-from industrial_ocr.synthesis.layout import LabelledString
-from industrial_ocr.training.classifier import ClassifierTask
 from industrial_ocr.training.detector import (
     DetectorTask,
     mined_loss,
@@ -28,7 +29,7 @@ from industrial_ocr.training.detector import (
 )
 from industrial_ocr.training.loop import Batch, Task, Trainer, learning_rate
 from industrial_ocr.training.recognizer import RecognizerTask
-from industrial_ocr.weights import find_entry, load_state
+from industrial_ocr.weights import load_state
 
 
 class Line:

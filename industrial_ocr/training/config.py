@@ -1,0 +1,153 @@
+"""Settings of the three trainings, validated as those of reading are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
+
+from industrial_ocr.config import Probability, Section
+from industrial_ocr.errors import ConfigError
+
+
+class TrainConfig(Section):
+    """What every training can be told. Relative paths start at the working directory.
+
+    Attributes:
+        seed: of the data, the initial weights and everything else drawn by chance.
+        out: folder for checkpoints, logs and the trained weights.
+        name: the model's name in the manifest.
+        steps: optimiser steps in all; the learning-rate schedule ends there.
+        batch_size: samples a step.
+        workers: processes that render samples.
+        lr: peak learning rate.
+        weight_decay: decoupled, as in AdamW.
+        warmup_steps: steps over which the learning rate rises to ``lr``.
+        ema_decay: of the moving average of the weights that is validated and kept; 0 for none.
+        checkpoint_every_s: seconds between checkpoints to resume from.
+        validate_every: steps between validations.
+        validation_samples: size of the held-out synthetic set.
+        patience: validations without a better metric before training stops; 0 never stops.
+        device: ``auto`` is CUDA where there is a device.
+        precision: ``auto`` is bf16 where the device computes it fast.
+        threads: of torch on the CPU; 0 leaves its own choice.
+        fonts: folders searched for font files; none: those of the system.
+        words: a file with one word a line to render besides codes.
+    """
+
+    seed: NonNegativeInt = 0
+    out: Path = Path("runs/train")
+    name: str = "model"
+    steps: PositiveInt = 10_000
+    batch_size: PositiveInt = 16
+    workers: NonNegativeInt = 2
+    lr: PositiveFloat = 1e-3
+    weight_decay: NonNegativeFloat = 1e-2
+    warmup_steps: NonNegativeInt = 200
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    checkpoint_every_s: PositiveFloat = 300.0
+    validate_every: PositiveInt = 500
+    validation_samples: PositiveInt = 512
+    patience: NonNegativeInt = 0
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    threads: NonNegativeInt = 0
+    fonts: tuple[Path, ...] = ()
+    words: Path | None = None
+
+    def load_words(self) -> tuple[str, ...]:
+        """The words of ``words``; ConfigError where it cannot be read or is None."""
+        if self.words is None:
+            raise ConfigError("words: no file is set")
+        try:
+            lines = self.words.read_text(encoding="utf-8").split()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"words: cannot read {self.words}: {error}") from error
+        return tuple(w for w in lines if len(w) > 1 and w.isascii() and w.isalpha())
+
+
+class DetectorTrainConfig(TrainConfig):
+    """Training of the CRAFT detector.
+
+    Attributes:
+        backbone: ``vgg16_bn`` is the published architecture; any other a timm model.
+        decoder_channels: of a light detector's levels at stride 2, 4, 8 and 16.
+        backbone_options: further arguments of ``timm.create_model`` for it.
+        scene_size: side of the square training scenes in pixels, a multiple of 32.
+        copies: each scene is shown so often in its batch, turned by quarters and inverted.
+        positive_weight: of the pixels of characters and links in the squared error.
+        mining_start: share of the training after which hard negatives are mined; 0 is CRAFT's.
+        negative_ratio: hard negative pixels mined for each positive one (CRAFT: 3).
+    """
+
+    out: Path = Path("runs/detector")
+    name: str = "detector"
+    backbone: str = "resnet18"
+    backbone_options: dict[str, Any] = Field(default_factory=dict)
+    decoder_channels: tuple[PositiveInt, ...] = (16, 40, 64, 96)
+    scene_size: PositiveInt = 384
+    copies: PositiveInt = 1
+    positive_weight: PositiveFloat = 10.0
+    mining_start: Probability = 0.7
+    negative_ratio: PositiveFloat = 3.0
+
+
+class ClassifierTrainConfig(TrainConfig):
+    """Training of the character classifier.
+
+    Attributes:
+        backbone: any timm model.
+        crop_size: side of the square character crops in pixels.
+        label_smoothing: probability spread over the other classes.
+        reject_share: share of the samples that are no character.
+        rejects: file of ``python -m industrial_ocr.training.rejects`` with a detector's mistakes.
+    """
+
+    out: Path = Path("runs/classifier")
+    name: str = "classifier"
+    batch_size: PositiveInt = 256
+    validation_samples: PositiveInt = 8192
+    backbone: str = "resnet10t"
+    crop_size: PositiveInt = 40
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    reject_share: Probability = 0.15
+    rejects: Path | None = None
+
+
+class RecognizerTrainConfig(TrainConfig):
+    """Training of the CRNN.
+
+    Attributes:
+        variant: ``paper`` is the network of arXiv 1507.05717, ``crnn.pytorch`` that of the
+            repository of that name, whose checkpoints it loads.
+        width: multiplies the channels of the convolutions; 1 is the paper's network.
+        max_width: of the training strips in pixels, 100 at least; they are 32 high.
+        word_share: how many of the training texts are dictionary words.
+        hidden: units of each LSTM direction.
+        optimizer: ``adadelta`` as in the paper (with an ``lr`` near 1: it scales its own steps)
+            or ``adam``.
+        rho: decay of ADADELTA's averages.
+        clip: largest norm of the gradient; 0 for none.
+        alignment: weight of the frame-wise loss beside CTC; 0 is the paper's training.
+    """
+
+    out: Path = Path("runs/recognizer")
+    name: str = "recognizer"
+    batch_size: PositiveInt = 64
+    validation_samples: PositiveInt = 2048
+    variant: Literal["paper", "crnn.pytorch"] = "paper"
+    width: PositiveFloat = 1.0
+    max_width: PositiveInt = 256
+    word_share: Probability = 0.6
+    hidden: PositiveInt = 256
+    optimizer: Literal["adadelta", "adam"] = "adam"
+    rho: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    clip: NonNegativeFloat = 1.0
+    alignment: NonNegativeFloat = 0.0
