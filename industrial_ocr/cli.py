@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from industrial_ocr import __version__, cli_output
+from industrial_ocr import __version__, cli_bench, cli_output
 from industrial_ocr.cli_output import FAILED, WRONG_USAGE, complain, note, one_line_errors
 from industrial_ocr.errors import ConfigError, ImageError, IndustrialOcrError
 
@@ -32,6 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Reads serial codes from pictures, trains the models, renders training data.",
 )
+app.add_typer(cli_bench.bench_app, name="bench")
+app.add_typer(cli_bench.dataset_app, name="dataset")
 MANY = 4
 """From so many files on, a progress bar is shown."""
 

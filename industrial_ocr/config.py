@@ -82,7 +82,7 @@ class SegmentationConfig(Section):
     """
 
     text_threshold: Probability = 0.35
-    low_text: Probability = 0.2
+    low_text: Probability = 0.25
     link_threshold: Probability = 0.2
     min_char_size: PositiveFloat = 5.0
 

@@ -25,3 +25,7 @@ class PatternError(IndustrialOcrError):
 
 class DatasetError(IndustrialOcrError):
     """A dataset, font folder or label file is unusable; the message names the row or file."""
+
+
+class EngineError(IndustrialOcrError):
+    """An engine to compare with is unknown or not installed; the message says how to get it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -11,6 +12,7 @@ import torch
 
 from industrial_ocr.charset import Charset
 from industrial_ocr.config import PipelineConfig, config_path, load_config, parse_config
+from industrial_ocr.decoding.lexicon import Lexicon
 from industrial_ocr.device import resolve_device
 from industrial_ocr.errors import ConfigError, ImageError, WeightsError
 from industrial_ocr.geometry import bounds
@@ -24,7 +26,7 @@ from industrial_ocr.pipelines.two_stage import read_two_stage
 from industrial_ocr.stages.classification import Classifier
 from industrial_ocr.stages.detection import Detector
 from industrial_ocr.stages.recognition import Recognizer
-from industrial_ocr.types import ImageArray, ReadResult
+from industrial_ocr.types import ImageArray, ReadResult, as_quad
 from industrial_ocr.weights import load_state
 
 PUBLISHED_CRNN_SYMBOLS = tuple("0123456789abcdefghijklmnopqrstuvwxyz")
@@ -53,6 +55,9 @@ class Reader:
         recognizer: the same for the CRNN; or a checkpoint of crnn.pytorch (``crnn.pth``), which
             knows 0-9a-z only.
 
+    Attributes:
+        weights: sha256 of the weights in use, by task.
+
     Raises:
         ConfigError: an unknown setting, value or device.
         WeightsError: weights that are missing, damaged or of another model.
@@ -68,6 +73,7 @@ class Reader:
     ) -> None:
         self.config = _config(config)
         self.device = resolve_device(device)
+        self.weights: dict[str, str] = {}
         self._detector = self._load_detector(detector)
         self._classifier = self._load_classifier(classifier)
         self._recognizer = self._load_recognizer(recognizer)
@@ -78,11 +84,13 @@ class Reader:
         except RuntimeError as error:
             reason = str(error).splitlines()[-1].strip()
             raise WeightsError(f"{entry.path}: does not fit its architecture: {reason}") from error
+        self.weights[entry.task] = entry.sha256
         return model.eval().to(self.device).to(memory_format=torch.channels_last)
 
     def _load_detector(self, name: str | Path | None) -> Detector:
         if _is_published(name):
             published = load_published_craft(str(name)).eval().to(self.device)
+            self.weights["detector"] = hashlib.sha256(Path(str(name)).read_bytes()).hexdigest()
             return Detector(published, self.device)
         entry = find_entry("detector", name)
         model = build_detector(**entry.architecture)
@@ -100,6 +108,7 @@ class Reader:
         if _is_published(name):
             charset = Charset(PUBLISHED_CRNN_SYMBOLS, blank=True)
             model = load_published_crnn(str(name), len(charset)).to(self.device)
+            self.weights["recognizer"] = hashlib.sha256(Path(str(name)).read_bytes()).hexdigest()
             return Recognizer(model, charset, 1.0, self.device, own_contrast=False)
         entry = find_entry("recognizer", name)
         charset = Charset(_symbols(entry, "recognizer"), blank=True)
@@ -140,20 +149,51 @@ class Reader:
             for result, (_, x, y), image in zip(results, parts, loaded, strict=True)
         ]
 
-    def recognize(self, crops: Iterable[Any], engine: Engine = "crnn") -> list[ReadResult]:
+    def recognize(
+        self, crops: Iterable[Any], engine: Engine = "crnn", lexicon: Lexicon | None = None
+    ) -> list[ReadResult]:
         """Reads images that are one string already.
 
         Args:
             crops: as ``image`` of ``read``; each holds one string, left to right.
             engine: ``crnn`` reads the whole crop at once; ``two-stage`` finds its characters.
+            lexicon: the string is one of these words (``crnn`` only).
+
+        Raises:
+            ImageError: a crop cannot be read.
+            ConfigError: an unknown engine, or a lexicon for ``two-stage``.
         """
         _check_engine(engine)
+        if lexicon is not None and engine != "crnn":
+            raise ConfigError("a lexicon is for engine crnn")
         loaded = [load_image(c) for c in crops]
         if engine == "crnn":
-            return recognise_crops(loaded, self._recognizer, self.config)
+            return recognise_crops(loaded, self._recognizer, self.config, lexicon)
         return read_two_stage(
             loaded, self._detector, self._classifier, self.config, one_string=True
         )
+
+    def classify_boxes(
+        self, image: Any, quads: Sequence[Any]
+    ) -> list[tuple[tuple[str, float], ...]]:
+        """Names the characters of a picture whose places are known.
+
+        Args:
+            image: as of ``read``.
+            quads: (4, 2) source pixels each, clockwise from the top-left of the character.
+
+        Returns:
+            Per quad the best symbols with their probabilities, best first.
+        """
+        named = self._classifier.classify(
+            [load_image(image)], [[as_quad(q) for q in quads]], self.config.classification
+        )[0]
+        return [tuple(zip(n.symbols, map(float, n.probabilities), strict=True)) for n in named]
+
+    @property
+    def charset(self) -> Charset:
+        """The symbols of the recogniser, with the blank."""
+        return self._recognizer.charset
 
     def classify(self, crops: Iterable[Any]) -> list[tuple[tuple[str, float], ...]]:
         """Names images that are one upright character each, cut close to it.

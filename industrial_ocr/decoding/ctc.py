@@ -135,3 +135,113 @@ def sequence_log_probability(
     if len(table) == 0:
         return 0.0 if len(label) == 0 else -np.inf
     return float(np.logaddexp.reduce(alpha[2:][-2:]))
+
+
+def label_log_probabilities(
+    log_probs: ArrayLike, labels: Sequence[Sequence[int]], blank: int = _BLANK
+) -> NDArray[np.float64]:
+    """``sequence_log_probability`` of many labels at once.
+
+    Args:
+        log_probs: (T, C) log-probabilities of independent frames.
+        labels: N labels of any length, without blanks.
+        blank: the class of the blank.
+
+    Returns:
+        (N,) natural logarithms, -inf where no path has any probability.
+
+    Raises:
+        ValueError: ``log_probs`` is no (T, C) array, or a label holds the blank or a class
+            beyond C.
+    """
+    table = np.asarray(log_probs, np.float64)
+    if table.ndim != 2:
+        raise ValueError(f"log_probs are (T, C), got shape {table.shape}")
+    lengths = np.array([len(x) for x in labels], np.intp)
+    if not len(lengths):
+        return np.zeros(0)
+    states = np.full((len(labels), 2 * int(lengths.max()) + 1), blank, np.intp)
+    for row, label in zip(states, labels, strict=True):
+        row[1 : 2 * len(label) : 2] = label
+    own = np.arange(states.shape[1]) < (2 * lengths + 1)[:, None]
+    odd = np.arange(states.shape[1]) % 2 == 1
+    if np.any((states < 0) | (states >= table.shape[1]) | ((states == blank) & odd & own)):
+        raise ValueError(f"labels have classes below {table.shape[1]} other than the blank {blank}")
+    skips = np.zeros(states.shape, bool)
+    skips[:, 1:2] = True
+    skips[:, 3::2] = states[:, 3::2] != states[:, 1:-2:2]
+    alpha = np.full((len(labels), states.shape[1] + 2), -np.inf)
+    alpha[:, 1] = 0.0
+    for frame in table:
+        step = np.logaddexp(alpha[:, 2:], alpha[:, 1:-1])
+        skipped = np.where(skips, alpha[:, :-2], -np.inf)
+        alpha[:, 2:] = np.logaddexp(step, skipped) + frame[states]
+        alpha[:, 1] = -np.inf
+    if not len(table):
+        return np.where(lengths == 0, 0.0, -np.inf)
+    rows = np.arange(len(labels))
+    # The last symbol's state and the blank after it; padded by two, so place s is s + 2.
+    last = np.where(lengths > 0, alpha[rows, 2 * lengths + 1], -np.inf)
+    ends: NDArray[np.float64] = np.logaddexp(alpha[rows, 2 * lengths + 2], last)
+    return ends
+
+
+def align(
+    log_probs: ArrayLike, classes: Sequence[int], charset: Charset, top_k: int = 5
+) -> list[CtcSymbol]:
+    """The best path that collapses to a given label: where each of its symbols would stand.
+
+    Viterbi over the states of ``sequence_log_probability``. A symbol's probability is that of its
+    best frame on the path; it may be far below an alternative's, as the label is given, not read.
+
+    Args:
+        log_probs: (T, C) log-probabilities, class 0 the blank.
+        classes: the label, without blanks.
+        charset: with ``blank=True`` and C classes.
+        top_k: at most so many alternatives a symbol.
+
+    Returns:
+        One entry a symbol of the label, in order.
+
+    Raises:
+        ValueError: the label does not fit into T frames.
+    """
+    table = np.asarray(log_probs, np.float64)
+    label = np.asarray(classes, np.intp).reshape(-1)
+    states = np.full(2 * len(label) + 1, _BLANK, np.intp)
+    states[1::2] = label
+    score = np.full(len(states), -np.inf)
+    back = np.zeros((len(table), len(states)), np.intp)
+    skips = np.zeros(len(states), bool)
+    skips[3::2] = label[1:] != label[:-1]
+    for t, frame in enumerate(table[:, states]):
+        if t == 0:
+            score[:2] = frame[:2]
+            continue
+        ways = np.full((3, len(states)), -np.inf)
+        ways[0] = score
+        ways[1, 1:] = score[:-1]
+        ways[2, 2:] = np.where(skips[2:], score[:-2], -np.inf)
+        back[t] = ways.argmax(0)
+        score = ways.max(0) + frame
+    at = len(states) - 1
+    if at > 0 and score[at - 1] > score[at]:
+        at -= 1
+    if len(label) and not np.isfinite(score[at]):
+        raise ValueError(f"a label of {len(label)} symbols does not fit into {len(table)} frames")
+    path = np.zeros(len(table), np.intp)
+    for t in range(len(table) - 1, -1, -1):
+        path[t] = at
+        at -= back[t, at]
+    found = []
+    for i, symbol in enumerate(map(int, label)):
+        frames = np.flatnonzero(path == 2 * i + 1)
+        peak = np.exp(table[frames[int(table[frames, symbol].argmax())]])
+        order = [int(c) for c in np.argsort(-peak, kind="stable") if c not in (_BLANK, symbol)]
+        others = tuple((charset.symbol(c), float(peak[c])) for c in order[:top_k])
+        found.append(
+            CtcSymbol(
+                charset.symbol(symbol), int(frames[0]), int(frames[-1]), float(peak[symbol]), others
+            )
+        )
+    return found

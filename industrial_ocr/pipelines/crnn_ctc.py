@@ -8,7 +8,8 @@ import numpy as np
 
 from industrial_ocr.charset import Charset
 from industrial_ocr.config import PipelineConfig
-from industrial_ocr.decoding.ctc import greedy_decode, sequence_log_probability
+from industrial_ocr.decoding.ctc import CtcSymbol, align, greedy_decode, sequence_log_probability
+from industrial_ocr.decoding.lexicon import Lexicon, best_word
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
 from industrial_ocr.geometry import enclosing_quad, expand_quad, rect_quad
 from industrial_ocr.pipelines.common import Clock, find_strings, finish
@@ -67,7 +68,10 @@ def read_crnn(
 
 
 def recognise_crops(
-    crops: Sequence[ImageArray], recognizer: Recognizer, config: PipelineConfig
+    crops: Sequence[ImageArray],
+    recognizer: Recognizer,
+    config: PipelineConfig,
+    lexicon: Lexicon | None = None,
 ) -> list[ReadResult]:
     """Reads images that are one horizontal string each, without looking for it."""
     clock = Clock()
@@ -75,7 +79,7 @@ def recognise_crops(
         whole = [[[rect_quad(0, 0, c.shape[1], c.shape[0])]] for c in crops]
         frames = recognizer.recognise(crops, whole, config.recognition)
     with clock.stage("decode"):
-        strings = [decode_frames(f[0], recognizer.charset, "horizontal") for f in frames]
+        strings = [decode_frames(f[0], recognizer.charset, "horizontal", lexicon) for f in frames]
     timings = clock.share(len(crops))
     return [finish(c, [s], ENGINE, config, timings) for c, s in zip(crops, strings, strict=True)]
 
@@ -91,9 +95,17 @@ def _pieces(string: BoxString) -> list[FloatArray]:
     return [expand_quad(quad, margin, margin)]
 
 
-def decode_frames(frames: StringFrames, charset: Charset, direction: Direction) -> TextString:
-    """Greedy CTC decoding with a place and a probability for every character."""
+def decode_frames(
+    frames: StringFrames, charset: Charset, direction: Direction, lexicon: Lexicon | None = None
+) -> TextString:
+    """CTC decoding with a place and a probability for every character.
+
+    Greedy; with a lexicon its likeliest word instead, whose characters keep the probability that
+    the network gave them, however low.
+    """
     symbols = greedy_decode(frames.log_probs, charset)
+    if lexicon is not None:
+        symbols = _as_word(symbols, frames, charset, lexicon)
     places = _frame_borders([(s.first_frame, s.last_frame) for s in symbols])
     characters = tuple(
         Character(s.symbol, frames.span_quad(*place), s.probability, s.alternatives)
@@ -107,6 +119,20 @@ def decode_frames(frames: StringFrames, charset: Charset, direction: Direction) 
     axis = axis / max(float(np.linalg.norm(axis)), 1e-6)
     quad = frames.pieces[0] if len(frames.pieces) == 1 else enclosing_quad(frames.pieces, axis)
     return TextString(text, string_confidence(scores), quad, characters, direction, scores)
+
+
+def _as_word(
+    symbols: list[CtcSymbol], frames: StringFrames, charset: Charset, lexicon: Lexicon
+) -> list[CtcSymbol]:
+    """The frames of the likeliest word, spelt in the case that the network saw."""
+    greedy = "".join(s.symbol for s in symbols)
+    word, _ = best_word(frames.log_probs, greedy, lexicon, charset)
+    if (greedy if lexicon.case else greedy.upper()) == word:
+        return symbols
+    try:
+        return align(frames.log_probs, charset.encode(word), charset)
+    except ValueError:  # longer than the strip has frames
+        return symbols
 
 
 def _frame_borders(spans: Sequence[tuple[int, int]]) -> list[tuple[float, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -151,7 +152,10 @@ class GlyphRenderer:
         symbols: the classes.
         reject_share: how many crops show no single character.
         rejects: (N, S, S) uint8 crops of what a detector took for characters and was wrong
-            (``training.rejects``); half of the crops without a character are then such.
+            (``training.harvest``); half of the crops without a character are then such.
+        found: (M, S, S) uint8 crops that a detector cut around characters.
+        found_symbols: (M,) what they show.
+        found_share: how many crops are such, where there are any.
         stack_share: how many strings are stacks of upright letters.
     """
 
@@ -160,6 +164,9 @@ class GlyphRenderer:
     symbols: tuple[str, ...] = DEFAULT_SYMBOLS
     reject_share: float = 0.12
     rejects: ImageArray | None = None
+    found: ImageArray | None = None
+    found_symbols: Sequence[str] = ()
+    found_share: float = 0.15
     stack_share: float = 0.2
     strips: StripRenderer = field(init=False)
 
@@ -236,6 +243,17 @@ class GlyphRenderer:
             shifted = np.array([low, [high[0], low[1]], high, [low[0], high[1]]], np.float32)
         return warp_quad(patch, shifted, self.size, self.size)
 
+    def _found(self, rng: np.random.Generator, rendered: int) -> list[tuple[ImageArray, str]]:
+        """Harvested characters in their share, often as negatives."""
+        if self.found is None or not len(self.found):
+            return []
+        wanted = self.found_share / (1 - self.found_share) * rendered
+        chosen = rng.integers(0, len(self.found), int(wanted) + int(rng.random() < wanted % 1))
+        return [
+            (self.found[i] if rng.random() < 0.5 else 255 - self.found[i], self.found_symbols[i])
+            for i in map(int, chosen)
+        ]
+
     def render(self, seed: int | tuple[int, ...]) -> list[tuple[ImageArray, str]]:
         """The grey crops (size, size) uint8 of one string with their symbols; REJECT for none."""
         rng = np.random.default_rng(seed)
@@ -250,6 +268,7 @@ class GlyphRenderer:
                 crops.append((self._isolated(rng, grey, window, quad), symbol))
             else:
                 crops.append((warp_quad(grey, window, self.size, self.size), symbol))
+        crops += self._found(rng, len(crops))
         wanted = self.reject_share / (1 - self.reject_share) * len(crops)
         for _ in range(int(wanted) + (rng.random() < wanted % 1)):
             if self.rejects is not None and rng.random() < 0.5:

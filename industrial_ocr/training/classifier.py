@@ -15,8 +15,11 @@ from industrial_ocr.models.classifier import GlyphClassifier
 from industrial_ocr.preprocess import normalise_crops
 from industrial_ocr.synthesis.crops import REJECT, GlyphRenderer
 from industrial_ocr.training.config import ClassifierTrainConfig
+from industrial_ocr.training.harvest import Harvest, load_harvest
 from industrial_ocr.training.loop import Batch
-from industrial_ocr.training.rejects import load_rejects
+
+HELD_OUT = 0.1
+"""Share of a harvest that only validation sees."""
 
 
 class ClassifierTask:
@@ -31,21 +34,36 @@ class ClassifierTask:
         self._class = {s: i for i, s in enumerate((*self.symbols, REJECT))}
         self._folded = torch.tensor([self._class.get(s.upper(), i) for s, i in self._class.items()])
         self._renderer: GlyphRenderer | None = None
+        self._harvest: dict[bool, tuple[Harvest, list[str]]] = {}
 
-    def render(self, index: int, seed: int) -> Batch:
-        """``image`` (N, S, S) uint8 and ``label`` (N,) int64."""
+    def _ready_renderer(self, training: bool) -> GlyphRenderer:
+        """The renderer with the part of the harvest that training, or validation, may see."""
         if self._renderer is None:
-            file = self.config.rejects
             self._renderer = GlyphRenderer(
                 tuple(self.config.fonts),
                 self.config.crop_size,
                 reject_share=self.config.reject_share,
-                rejects=None if file is None else load_rejects(file, self.config.crop_size),
             )
+            if self.config.harvest is not None:
+                whole = load_harvest(self.config.harvest, self.config.crop_size)
+                for asked, part in (
+                    (True, whole.part(HELD_OUT, 1)),
+                    (False, whole.part(0, HELD_OUT)),
+                ):
+                    self._harvest[asked] = part, part.symbols.tolist()
+        if self._harvest:
+            part, symbols = self._harvest[training]
+            self._renderer.rejects, self._renderer.found = part.rejects, part.characters
+            self._renderer.found_symbols = symbols
+        return self._renderer
+
+    def render(self, index: int, seed: int) -> Batch:
+        """``image`` (N, S, S) uint8 and ``label`` (N,) int64."""
+        renderer = self._ready_renderer(seed == self.config.seed)
         crops: list[tuple[np.ndarray, str]] = []
         item = 0
         while len(crops) < self.config.batch_size:
-            crops += self._renderer.render((seed, index, item))
+            crops += renderer.render((seed, index, item))
             item += 1
         crops = crops[: self.config.batch_size]
         labels = torch.tensor([self._class[s] for _, s in crops])

@@ -40,6 +40,8 @@ class TrainConfig(Section):
         threads: of torch on the CPU; 0 leaves its own choice.
         fonts: folders searched for font files; none: those of the system.
         words: a file with one word a line to render besides codes.
+        start_from: weights to begin with instead of random ones: a name of ``industrial-ocr
+            weights`` or a .safetensors file, of the same architecture and charset.
     """
 
     seed: NonNegativeInt = 0
@@ -61,6 +63,7 @@ class TrainConfig(Section):
     threads: NonNegativeInt = 0
     fonts: tuple[Path, ...] = ()
     words: Path | None = None
+    start_from: str | None = None
 
     def load_words(self) -> tuple[str, ...]:
         """The words of ``words``; ConfigError where it cannot be read or is None."""
@@ -107,7 +110,8 @@ class ClassifierTrainConfig(TrainConfig):
         crop_size: side of the square character crops in pixels.
         label_smoothing: probability spread over the other classes.
         reject_share: share of the samples that are no character.
-        rejects: file of ``python -m industrial_ocr.training.rejects`` with a detector's mistakes.
+        harvest: file of ``python -m industrial_ocr.training.harvest``: crops as a detector cuts
+            them, right and wrong ones.
     """
 
     out: Path = Path("runs/classifier")
@@ -118,7 +122,7 @@ class ClassifierTrainConfig(TrainConfig):
     crop_size: PositiveInt = 40
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.05
     reject_share: Probability = 0.15
-    rejects: Path | None = None
+    harvest: Path | None = None
 
 
 class RecognizerTrainConfig(TrainConfig):

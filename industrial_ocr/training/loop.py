@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import hashlib
 import math
 import os
 import signal
@@ -34,6 +33,7 @@ from torch.utils.data import DataLoader, Dataset
 from industrial_ocr.device import resolve_device
 from industrial_ocr.manifest import ModelEntry
 from industrial_ocr.training.config import TrainConfig
+from industrial_ocr.training.start import data_hashes, start_weights
 from industrial_ocr.weights import commit_id, save_entry
 
 Batch = dict[str, Tensor]
@@ -110,16 +110,6 @@ def learning_rate(config: TrainConfig, step: int) -> float:
     return config.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
 
 
-def _files_of(config: TrainConfig) -> dict[str, str]:
-    """The hashes of the data files that a recipe depends on."""
-    rejects = getattr(config, "rejects", None)
-    return (
-        {}
-        if rejects is None
-        else {"rejects_sha256": hashlib.sha256(Path(rejects).read_bytes()).hexdigest()}
-    )
-
-
 class Trainer:
     """Runs one task.
 
@@ -137,6 +127,8 @@ class Trainer:
         self.device = resolve_device(self.config.device)
         fast = self.config.precision == "auto" and _has_fast_bf16(self.device)
         self.bf16 = self.config.precision == "bf16" or fast
+        if self.config.start_from is not None:
+            start_weights(task.model, task.entry(), self.config.start_from)
         self.model = task.model.to(self.device).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.optimizer = self._optimizer()
@@ -292,16 +284,17 @@ class Trainer:
     def export(self, metrics: dict[str, float]) -> None:
         """Writes the averaged weights as safetensors with their manifest entry."""
         recipe = self.config.model_dump(
-            mode="json", exclude={"out", "fonts", "words", "device", "rejects"}
+            mode="json", exclude={"out", "fonts", "words", "device", "harvest"}
         )
+        own = self.task.entry()
         entry = ModelEntry(
             name=self.config.name,
             sha256="",
-            recipe={**recipe, **_files_of(self.config), "step": self.step},
+            recipe={**recipe, **data_hashes(self.config, own["task"]), "step": self.step},
             seed=self.config.seed,
             commit=commit_id(),
             licence="MIT",
             metrics={k: round(v, 5) for k, v in metrics.items()},
-            **self.task.entry(),
+            **own,
         )
         save_entry(self.out, entry, self.average.state_dict(), half=True)

@@ -1,0 +1,1 @@
+"""Measuring engines on labelled images: datasets, metrics, engines, the run and its report."""

@@ -1,0 +1,107 @@
+"""What a benchmark ran on and how much an engine needs in a process of its own."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+from contextlib import suppress
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+PACKAGES = (
+    "industrial-ocr", "torch", "torchvision", "timm", "numpy", "opencv-python-headless", "pillow",
+    "rapidocr", "onnxruntime", "pytesseract", "easyocr", "paddleocr",
+)  # fmt: skip
+PROBE_LIMIT_S = 300
+
+
+def processor() -> str:
+    """The processor's name as the system gives it."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of everything that matters to a result."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def describe_machine() -> dict[str, Any]:
+    """Processor, cores usable by this process, system, accelerator, time."""
+    import torch
+
+    affinity = getattr(os, "sched_getaffinity", None)
+    return {
+        "processor": processor(),
+        "cores": len(affinity(0)) if affinity else os.cpu_count(),
+        "system": platform.system(),
+        "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+    }
+
+
+def probe(engine: str, image: Path, options: dict[str, Any]) -> dict[str, float]:
+    """Time to the first result and peak memory of an engine in a fresh process.
+
+    Args:
+        engine: a name of ``engines.KNOWN``.
+        image: read once as a whole picture.
+        options: of ``Reader``.
+
+    Returns:
+        ``first_result_s`` from the start of the process to the reading, ``peak_mb`` of its
+        resident memory, children included; empty where the process failed.
+    """
+    command = [sys.executable, "-m", "industrial_ocr.evaluation.machine", engine, str(image)]
+    try:
+        done = subprocess.run(
+            [*command, json.dumps(options)],
+            capture_output=True, text=True, timeout=PROBE_LIMIT_S, check=True,
+        )  # fmt: skip
+        return dict(json.loads(done.stdout.splitlines()[-1]))
+    except (subprocess.SubprocessError, json.JSONDecodeError, IndexError):
+        return {}
+
+
+def _started() -> float:
+    """Seconds since this process began, the interpreter's own start included."""
+    with suppress(OSError, IndexError, ValueError):
+        ticks = int(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19])
+        up = float(Path("/proc/uptime").read_text().split()[0])
+        return up - ticks / os.sysconf("SC_CLK_TCK")
+    import time
+
+    return time.process_time()
+
+
+def _main(engine: str, image: str, options: str) -> None:
+    import resource
+
+    from industrial_ocr.evaluation.engines import make_engines
+    from industrial_ocr.image import load_image
+    from industrial_ocr.reader import Reader
+
+    engines, _ = make_engines([engine], lambda: Reader(**json.loads(options)))
+    engines[0].read(load_image(image))
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = sum(
+        resource.getrusage(who).ru_maxrss
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    print(json.dumps({"first_result_s": round(_started(), 3), "peak_mb": peak * unit / 2**20}))
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

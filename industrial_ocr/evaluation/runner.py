@@ -1,0 +1,209 @@
+"""Runs engines over datasets, one line of results an image and engine, and continues what stopped.
+
+The order is image by image within a dataset, all engines on one image after another, so that a run
+cut short holds comparable results of every engine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from industrial_ocr.errors import ConfigError, DatasetError, ImageError
+from industrial_ocr.evaluation.engines import Engine, EngineReading
+from industrial_ocr.evaluation.records import (
+    FORMAT,
+    Key,
+    Record,
+    RecordedRun,
+    load_run,
+    make_record,
+    whole_length,
+)
+from industrial_ocr.evaluation.samples import Dataset, Sample
+from industrial_ocr.image import load_image
+from industrial_ocr.types import ImageArray
+
+RESULTS = "results.jsonl"
+MUST_AGREE = ("format", "engines", "datasets", "limit", "weights")
+"""What a run and its continuation have in common; anything else may differ."""
+
+
+def dataset_digest(dataset: Dataset) -> str:
+    """sha256 over the names and texts of a dataset: tells one set of labels from another."""
+    sha = hashlib.sha256()
+    for sample in dataset.samples:
+        sha.update(json.dumps([sample.name, [label.text for label in sample.labels]]).encode())
+    return sha.hexdigest()[:16]
+
+
+def describe_run(
+    datasets: Sequence[Dataset], engines: Sequence[Engine], limit: int, **more: Any
+) -> dict[str, Any]:
+    """The first line of a run: what is compared, on what, under which settings."""
+    return {
+        "format": FORMAT,
+        "engines": {e.name: e.version for e in engines},
+        "datasets": {
+            d.name: {"task": d.task, "images": len(d.samples), "digest": dataset_digest(d)}
+            for d in datasets
+        },
+        "limit": limit,
+        **more,
+    }
+
+
+def prepare_folder(out: Path) -> None:
+    """Makes the output folder and tries to write there, before any image is read.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    trial = out / ".trial"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        trial.write_bytes(b"")
+        trial.unlink()
+    except OSError as error:
+        raise ConfigError(f"{out}: the output folder cannot be written: {error}") from error
+
+
+def _continued(path: Path, about: Mapping[str, Any]) -> set[Key]:
+    """Keys already done in a run of the same settings; a torn last line is cut off.
+
+    Raises:
+        ConfigError: the folder holds a run of other settings.
+    """
+    if not path.exists() or whole_length(path) == 0:
+        path.write_text(json.dumps({"run": about}) + "\n", encoding="utf-8")
+        return set()
+    os.truncate(path, whole_length(path))
+    run = load_run(path)
+    same = json.loads(json.dumps({k: about.get(k) for k in MUST_AGREE}))
+    for name in MUST_AGREE:
+        if run.about.get(name) != same[name]:
+            raise ConfigError(
+                f"{path} holds a run with other {name} ({run.about.get(name)} there, "
+                f"{same[name]} now); give another --out or remove it"
+            )
+    return {r.key for r in run.records}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One image that engines have yet to read."""
+
+    dataset: Dataset
+    sample: Sample
+    engines: tuple[Engine, ...]
+
+
+def open_jobs(datasets: Iterable[Dataset], engines: Sequence[Engine], done: set[Key]) -> list[Job]:
+    """Images with the engines that have not read them yet."""
+    jobs = []
+    for dataset in datasets:
+        for sample in dataset.samples:
+            left = tuple(
+                e
+                for e in engines
+                if dataset.name in getattr(e, "datasets", (dataset.name,))
+                and (dataset.name, sample.name, e.name) not in done
+            )
+            if left:
+                jobs.append(Job(dataset, sample, left))
+    return jobs
+
+
+def _ask(engine: Engine, image: ImageArray, dataset: Dataset) -> EngineReading:
+    task = dataset.task
+    if hasattr(engine, "use"):
+        engine.use(dataset.name)
+    if task == "read":
+        return engine.read(image)
+    return engine.recognize(image, one_character=task == "classify")
+
+
+def run_job(job: Job) -> Iterator[Record]:
+    """The records of one image; an engine that fails on it is a record with the error."""
+    try:
+        image = load_image(job.sample.source)
+    except ImageError as error:
+        for engine in job.engines:
+            yield make_record(
+                job.dataset.name, job.sample, engine.name, job.dataset.task, (0, 0), None,
+                str(error),
+            )  # fmt: skip
+        return
+    size = (image.shape[1], image.shape[0])
+    for engine in job.engines:
+        reading, problem = None, ""
+        try:
+            reading = _ask(engine, image, job.dataset)
+        except Exception as error:  # a rival may raise anything; one image is not the run
+            problem = f"{type(error).__name__}: {error}"
+        yield make_record(
+            job.dataset.name, job.sample, engine.name, job.dataset.task, size, reading, problem
+        )
+
+
+def warm_up(engines: Sequence[Engine], jobs: Sequence[Job]) -> None:
+    """Each engine reads the first readable image of each task once, before anything is timed.
+
+    First calls load libraries and fill caches; ``machine.probe`` measures them on their own.
+    """
+    waiting = {(e.name, j.dataset.task) for j in jobs for e in j.engines}
+    for job in jobs:
+        own = [e for e in job.engines if (e.name, job.dataset.task) in waiting]
+        if not own:
+            continue
+        try:
+            image = load_image(job.sample.source)
+        except ImageError:
+            continue
+        for engine in own:
+            waiting.discard((engine.name, job.dataset.task))
+            with suppress(Exception):  # told of when the image's turn comes
+                _ask(engine, image, job.dataset)
+
+
+def run_benchmark(
+    datasets: Sequence[Dataset],
+    engines: Sequence[Engine],
+    out: Path,
+    about: Mapping[str, Any],
+    track: Callable[[list[Job]], Iterable[Job]] = lambda jobs: jobs,
+) -> RecordedRun:
+    """Runs what is left to run and gives the whole run.
+
+    Args:
+        datasets: already cut to the limit.
+        engines: made by ``make_engines``.
+        out: a folder that ``prepare_folder`` found writable.
+        about: of ``describe_run``.
+        track: wraps the list of jobs, for a progress bar.
+
+    Raises:
+        ConfigError: the folder holds a run of other settings.
+        DatasetError: there is no image at all, or two datasets share a name.
+    """
+    names = [d.name for d in datasets]
+    if not any(d.samples for d in datasets):
+        raise DatasetError(f"no labelled image in {', '.join(str(d.root) for d in datasets)}")
+    if len(set(names)) < len(names):
+        raise DatasetError(f"datasets need names of their own, got {names}")
+    path = out / RESULTS
+    jobs = open_jobs(datasets, engines, _continued(path, about))
+    if jobs:
+        warm_up(engines, jobs)
+    with path.open("a", encoding="utf-8") as file:
+        for job in track(jobs):
+            for record in run_job(job):
+                file.write(record.to_json() + "\n")
+            file.flush()
+    return load_run(path)

@@ -1,0 +1,92 @@
+"""A suite: several datasets, each with how its labels are judged, in one YAML file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from industrial_ocr.errors import DatasetError
+from industrial_ocr.evaluation.items import Rules
+from industrial_ocr.evaluation.metrics import CODES, VERBATIM, Matching
+from industrial_ocr.evaluation.samples import Task
+
+
+class Judging(BaseModel):
+    """How a dataset is run and judged.
+
+    Attributes:
+        task: of its images, None: as the dataset's reader finds.
+        match: a reading equals the label, or contains it.
+        pattern: regular expression over folded text: what is asked for.
+        labels: regular expression over folded text: labels that count.
+        verbatim: compare character by character instead of A-Z0-9 in upper case.
+        engines: only these, None: all that were asked for.
+        lexicon: ``labels`` adds the crnn under the lexicon of all labels as an engine of its own.
+        about: one line on what the images are.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    task: Task | None = None
+    match: Matching = "exact"
+    pattern: str | None = None
+    labels: str | None = None
+    verbatim: bool = False
+    engines: tuple[str, ...] | None = None
+    lexicon: Literal["labels"] | None = None
+    about: str = ""
+
+    @field_validator("pattern", "labels")
+    @classmethod
+    def _compiles(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                re.compile(value)
+            except re.error as error:
+                raise ValueError(f"no regular expression: {error}") from error
+        return value
+
+    def rules(self) -> Rules:
+        """The rules that answers are judged by."""
+        return Rules(
+            VERBATIM if self.verbatim else CODES,
+            self.match,
+            re.compile(self.pattern) if self.pattern else None,
+            re.compile(self.labels) if self.labels else None,
+        )
+
+
+class Suite(BaseModel):
+    """Datasets by folder name.
+
+    Attributes:
+        datasets: in the order in which they run.
+        thresholds: by engine: below it an answer counts as rejected.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    datasets: Mapping[str, Judging] = Field(min_length=1)
+    thresholds: Mapping[str, float] = Field(default_factory=dict)
+
+    def folders(self, root: Path) -> list[Path]:
+        """The datasets' folders below a root.
+
+        Raises:
+            DatasetError: one is missing; names it.
+        """
+        missing = [name for name in self.datasets if not (root / name).exists()]
+        if missing:
+            raise DatasetError(f"{root} lacks {', '.join(missing)} of the suite")
+        return [root / name for name in self.datasets]
+
+
+def rules_of(names: Sequence[str], suite: Suite | None, otherwise: Judging) -> dict[str, Rules]:
+    """Rules by dataset name; ``""`` holds those of datasets that the suite does not name."""
+    known = {} if suite is None else suite.datasets
+    found = {name: known[name].rules() for name in names if name in known}
+    return {"": otherwise.rules(), **found}

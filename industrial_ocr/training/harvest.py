@@ -1,0 +1,172 @@
+"""Harvests the crops that a detector cuts from rendered scenes, for the classifier to learn from.
+
+Where the detector is wrong they are its reject class, where it is right they stand in the crop as
+they will when reading.
+
+    python -m industrial_ocr.training.harvest --detector FILE --out harvest.npz --fonts DIR
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from industrial_ocr.config import PipelineConfig
+from industrial_ocr.device import resolve_device
+from industrial_ocr.errors import DatasetError
+from industrial_ocr.geometry import bounds, box_iou, edge_lengths, glyph_window, warp_quad
+from industrial_ocr.manifest import find_entry
+from industrial_ocr.models.craft import build_detector
+from industrial_ocr.preprocess import to_grey
+from industrial_ocr.stages.detection import Detector
+from industrial_ocr.stages.linking import link_characters
+from industrial_ocr.stages.orientation import orientations
+from industrial_ocr.stages.segmentation import character_boxes
+from industrial_ocr.synthesis.crops import REJECT
+from industrial_ocr.synthesis.scenes import SceneRenderer
+from industrial_ocr.types import FloatArray, ImageArray
+from industrial_ocr.weights import load_state
+
+WRONG = 0.2
+"""A box that overlaps every true character by less than this IoU shows none of them."""
+PIECE = 0.55
+"""Nor does a box that lies within a character and covers less than this share of it."""
+SAME = 0.22
+"""A box shows a character if its corners are on average less than this share of its size away."""
+MIN_CROPS = 20
+EAGER = 0.6
+"""Thresholds of the harvest over those of reading: more mistakes, of more kinds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Harvest:
+    """Crops as a detector cuts them from rendered scenes.
+
+    Attributes:
+        rejects: (N, S, S) uint8 grey, what it took for characters and was wrong about.
+        characters: (M, S, S) uint8 grey, what it was right about, standing upright.
+        symbols: (M,) what they show.
+    """
+
+    rejects: ImageArray
+    characters: ImageArray
+    symbols: NDArray[np.str_]
+
+    def part(self, low: float, high: float) -> Harvest:
+        """What lies between two shares of it, as 0.1 and 1."""
+        rows = (slice(int(low * len(x)), int(high * len(x))) for x in vars(self).values())
+        return Harvest(*(x[r] for x, r in zip(vars(self).values(), rows, strict=True)))
+
+
+def load_harvest(file: Path, size: int) -> Harvest:
+    """A harvest from its file; DatasetError where it is none."""
+    try:
+        with np.load(file, allow_pickle=False) as found:
+            harvest = Harvest(found["rejects"], found["characters"], found["symbols"])
+    except (OSError, KeyError, ValueError) as error:
+        raise DatasetError(f"{file}: no harvest: {error}") from error
+    for crops in (harvest.rejects, harvest.characters):
+        if crops.ndim != 3 or crops.shape[1:] != (size, size) or len(crops) < MIN_CROPS:
+            raise DatasetError(
+                f"{file}: {MIN_CROPS} crops or more of {size}x{size} are needed, it has "
+                f"{crops.shape}"
+            )
+    return harvest
+
+
+Box = tuple[float, float, float, float]
+
+
+def shows_none(box: Box, true: list[Box]) -> bool:
+    """Whether an upright box is beside all true characters, or on a mere piece of one."""
+    if float(box_iou([box], true).max()) < WRONG:
+        return True
+    found, wanted = np.array(box), np.array(true)
+    low, high = np.maximum(found[:2], wanted[:, :2]), np.minimum(found[2:], wanted[:, 2:])
+    common = np.prod(np.clip(high - low, 0, None), axis=1)
+    nearest = int(common.argmax())
+    own, whole = np.prod(found[2:] - found[:2]), np.prod(wanted[:, 2:] - wanted[:, :2], axis=1)
+    return bool(common[nearest] > 0.75 * own and common[nearest] < PIECE * whole[nearest])
+
+
+def shown_character(quad: FloatArray, quads: FloatArray) -> int | None:
+    """Which of the true quads (N, 4, 2) a box shows, the same way up; None if none."""
+    apart = np.linalg.norm(quads - quad, axis=2).mean(1)
+    nearest = int(apart.argmin())
+    size = max(edge_lengths(quads[nearest]))
+    return nearest if apart[nearest] < SAME * size else None
+
+
+def harvest(
+    detector: Detector, renderer: SceneRenderer, seed: int, scenes: int, size: int
+) -> Iterator[tuple[ImageArray, str]]:
+    """Crops (size, size) uint8 grey of boxes on rendered scenes, with the symbol they show.
+
+    Wrong boxes come with ``REJECT``, a random way up; right ones once, upright. Boxes that are
+    neither, as those on two characters, are left out.
+    """
+    config = PipelineConfig()
+    rules = config.segmentation
+    for number in range(scenes):
+        rng = np.random.default_rng((seed, number, 1))
+        scene = renderer.render((seed, number))
+        (maps,) = detector.detect([scene.image], config.detection)
+        threshold = rules.text_threshold * EAGER
+        boxes = character_boxes(maps, threshold, rules.low_text * EAGER, rules.min_char_size)
+        strings = link_characters(boxes, maps, rules.link_threshold)
+        quads = np.array([q for s in scene.strings for q in s.quads], np.float32)
+        symbols = [c for s in scene.strings for c in s.symbols]
+        true = [bounds(q) for q in quads]
+        grey = to_grey(scene.image)
+        for string in strings:
+            ways = orientations(string)
+            chosen = int(rng.integers(len(ways)))
+            for turn, way in enumerate(ways):
+                for box in way.boxes:
+                    at = shown_character(box.quad, quads) if true else None
+                    wrong = not true or shows_none(bounds(box.quad), true)
+                    if at is None and not (wrong and turn == chosen):
+                        continue
+                    crop = warp_quad(grey, glyph_window(box.quad), size, size)
+                    yield crop, REJECT if at is None else symbols[at]
+
+
+def main() -> None:
+    """Writes a harvest to a file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--detector", help="name or .safetensors file; default: the shipped one")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--fonts", action="append", default=[])
+    parser.add_argument("--scenes", type=int, default=1000)
+    parser.add_argument("--size", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=5)
+    args = parser.parse_args()
+    cv2.setNumThreads(1)
+    entry = find_entry("detector", args.detector)
+    model = build_detector(**entry.architecture)
+    model.load_state_dict(load_state(entry))
+    device = resolve_device("auto")
+    detector = Detector(model.eval().to(device), device)
+    renderer = SceneRenderer(tuple(args.fonts))
+    found = list(harvest(detector, renderer, args.seed, args.scenes, args.size))
+    rejects = [crop for crop, symbol in found if symbol == REJECT]
+    characters = [(crop, symbol) for crop, symbol in found if symbol != REJECT]
+    if min(len(rejects), len(characters)) < MIN_CROPS:
+        raise DatasetError(f"{len(rejects)} wrong and {len(characters)} right boxes: too few")
+    np.savez_compressed(
+        args.out,
+        rejects=np.stack(rejects),
+        characters=np.stack([crop for crop, _ in characters]),
+        symbols=np.array([symbol for _, symbol in characters]),
+    )
+    print(f"{len(rejects)} rejects, {len(characters)} characters of {args.scenes} scenes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""What a training begins with besides its settings: first weights and data files."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from industrial_ocr.errors import WeightsError
+from industrial_ocr.manifest import Task, find_entry
+from industrial_ocr.training.config import TrainConfig
+from industrial_ocr.weights import load_state
+
+
+def data_hashes(config: TrainConfig, task: Task) -> dict[str, str]:
+    """The hashes of the data files and first weights that a recipe depends on."""
+    found = {}
+    harvest = getattr(config, "harvest", None)
+    if harvest is not None:
+        found["harvest_sha256"] = hashlib.sha256(Path(harvest).read_bytes()).hexdigest()
+    if config.start_from is not None:
+        found["start_sha256"] = find_entry(task, config.start_from).sha256
+    return found
+
+
+def start_weights(model: nn.Module, entry: dict[str, Any], source: str) -> None:
+    """Loads a model's first weights.
+
+    Args:
+        model: of the architecture in ``entry``.
+        entry: of ``Task.entry``.
+        source: a model's name or a .safetensors file.
+
+    Raises:
+        WeightsError: they are missing, damaged, of another architecture or of other symbols.
+    """
+    found = find_entry(entry["task"], source)
+    if found.charset is not None and list(found.charset) != list(entry["charset"]):
+        raise WeightsError(f"start_from: {found.path} knows other symbols than this training")
+    try:
+        model.load_state_dict(load_state(found))
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise WeightsError(
+            f"start_from: {found.path} is of another architecture: {reason}"
+        ) from error

@@ -1,0 +1,120 @@
+"""Many labels at once, forced alignment, and reading under a lexicon."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from industrial_ocr.charset import Charset
+from industrial_ocr.decoding.ctc import (
+    align,
+    greedy_decode,
+    label_log_probabilities,
+    sequence_log_probability,
+)
+from industrial_ocr.decoding.lexicon import EXACT, Lexicon, best_word, fold_case
+from industrial_ocr.errors import DatasetError
+
+CHARSET = Charset(("A", "B", "a", "b"), blank=True)
+
+
+def random_log_probs(frames: int, seed: int = 0) -> NDArray[np.float64]:
+    logits = np.random.default_rng(seed).normal(0, 2, (frames, CHARSET.classes))
+    return np.asarray(logits - np.log(np.exp(logits).sum(1, keepdims=True)))
+
+
+def peaked(text: str, probability: float = 0.9) -> NDArray[np.float64]:
+    """A frame a letter, ``_`` the blank."""
+    table = np.full((len(text), CHARSET.classes), (1 - probability) / (CHARSET.classes - 1))
+    table[np.arange(len(text)), ["_ABab".index(c) for c in text]] = probability
+    return np.asarray(np.log(table))
+
+
+@pytest.mark.parametrize("frames", [0, 1, 2, 3, 6])
+def test_many_labels_at_once_equal_one_by_one(frames: int) -> None:
+    table = random_log_probs(frames)
+    labels = [list(x) for n in range(4) for x in itertools.product((1, 2), repeat=n)]
+    one_by_one = [sequence_log_probability(table, x) for x in labels]
+    np.testing.assert_allclose(label_log_probabilities(table, labels), one_by_one)
+
+
+def test_many_labels_refuse_the_blank() -> None:
+    with pytest.raises(ValueError, match="other than the blank"):
+        label_log_probabilities(random_log_probs(3), [[1], [2, 0]])
+
+
+def test_alignment_of_the_greedy_reading_finds_its_frames() -> None:
+    table = peaked("__AA_Bb_")
+    read = greedy_decode(table, CHARSET)
+    assert align(table, CHARSET.encode("ABb"), CHARSET) == read
+
+
+def test_alignment_is_the_best_of_all_paths() -> None:
+    table, label = random_log_probs(6, seed=3), [1, 2, 2]
+    best, frames = -math.inf, None
+    for path in itertools.product(range(3), repeat=6):
+        runs = [
+            (c, [i for i, _ in run])
+            for c, run in itertools.groupby(enumerate(path), key=lambda x: x[1])
+        ]
+        kept = [(c, own) for c, own in runs if c]
+        if [c for c, _ in kept] != label:
+            continue
+        score = sum(table[t, c] for t, c in enumerate(path))
+        if score > best:
+            best, frames = score, [(own[0], own[-1]) for _, own in kept]
+    found = align(table, label, CHARSET)
+    assert [(s.first_frame, s.last_frame) for s in found] == frames
+
+
+def test_a_label_longer_than_its_frames_cannot_be_aligned() -> None:
+    with pytest.raises(ValueError, match="does not fit"):
+        align(random_log_probs(3), [1, 1, 1], CHARSET)  # needs two blanks besides
+    assert align(random_log_probs(3), [], CHARSET) == []
+
+
+def test_the_likeliest_word_need_not_be_the_nearest() -> None:
+    table = peaked("A_B_", 0.8)
+    table[2, 1] = table[2, 2] - 0.01  # A as likely as B there
+    lexicon = Lexicon(("BA", "AA"))
+    word, log_p = best_word(table, "AB", lexicon, CHARSET)
+    assert word == "AA"
+    assert log_p < 0
+
+
+def test_without_case_both_spellings_count() -> None:
+    table = random_log_probs(1)
+    both = np.logaddexp(table[0, 1], table[0, 3])
+    assert fold_case(table, CHARSET)[0, 1] == pytest.approx(both)
+    assert best_word(table, "", Lexicon(("a",)), CHARSET) == ("A", pytest.approx(both))
+    assert best_word(table, "", Lexicon(("a",), case=True), CHARSET)[1] == pytest.approx(
+        table[0, 3]
+    )
+
+
+def test_large_lexicons_are_searched_near_the_reading_and_whole_where_nothing_is() -> None:
+    words = tuple("".join(w) for w in itertools.product("AB", repeat=7))
+    assert len(words) > EXACT
+    lexicon = Lexicon(words)
+    near = {words[i] for i in lexicon.near("AAAAAAA", delta=1)}
+    assert near == {w for w in words if w.count("B") <= 1}
+    assert len(lexicon.near("AAAAAAAAAAAAAAAA")) == len(words)
+
+
+def test_files_name_the_line_that_is_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "words.txt"
+    file.write_text("AB\n\nA?B\n")
+    with pytest.raises(DatasetError, match=r"words\.txt:3: character '\?'"):
+        Lexicon.from_file(file, CHARSET)
+    file.write_text("\n")
+    with pytest.raises(DatasetError, match="no word"):
+        Lexicon.from_file(file, CHARSET)
+    file.write_text("ab\nAB\nB\n")
+    assert Lexicon.from_file(file, CHARSET).words == ("AB", "B")
+    with pytest.raises(DatasetError, match="cannot be read"):
+        Lexicon.from_file(tmp_path / "none", CHARSET)

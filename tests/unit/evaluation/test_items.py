@@ -1,0 +1,157 @@
+"""From readings to answers, and which stage lost those that are wrong."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from industrial_ocr.evaluation.blame import lost_stage
+from industrial_ocr.evaluation.engines import ReadString
+from industrial_ocr.evaluation.items import Rules, answers
+from industrial_ocr.evaluation.records import Record
+from industrial_ocr.evaluation.samples import Label, LabelledCharacter, Task
+from industrial_ocr.geometry import rect_quad
+
+PITCH, SIZE = 20.0, 16.0
+
+
+def char_quad(place: float, width: float = SIZE) -> list[list[float]]:
+    x = 100 + PITCH * place
+    return rect_quad(x, 50, x + width, 50 + 24).tolist()
+
+
+def written(text: str, start: float = 0, confidence: float | None = 0.9) -> ReadString:
+    """A string whose characters stand one pitch apart."""
+    characters = tuple((c, 0.9, char_quad(start + i)) for i, c in enumerate(text))
+    x0, x1 = 100 + PITCH * start, 100 + PITCH * (start + len(text) - 1) + SIZE
+    return ReadString(text, confidence, rect_quad(x0, 50, x1, 74).tolist(), characters)
+
+
+def label(text: str, boxes: bool = False, ignore: bool = False) -> Label:
+    x1 = 100 + PITCH * (len(text) - 1) + SIZE
+    own = (LabelledCharacter(c, char_quad(i)) for i, c in enumerate(text))  # type: ignore[arg-type]
+    return Label(text, rect_quad(100, 50, x1, 74), tuple(own) if boxes else (), ignore)
+
+
+def record(
+    labels: list[Label], strings: list[ReadString], task: Task = "read", engine: str = "two-stage"
+) -> Record:
+    return Record("d", "i.png", engine, task, (640, 200), tuple(labels), tuple(strings))
+
+
+@pytest.mark.parametrize(
+    ("read", "reading"),
+    [
+        (["AB12"], "AB12"),
+        (["XX", "AB12"], "AB12"),
+        (["ab-12"], "AB12"),  # folded
+        (["AB", "12"], "AB12"),  # neighbours joined
+        (["AB1", "Z9Z9Z9", "2"], "AB1"),  # nothing between them may be skipped
+        (["AB", "--", "12"], "AB12"),  # but what folds to nothing may
+        (["AB1Z"], "AB1Z"),  # nearest
+        (["A"], ""),  # more than half would have to change
+        ([], ""),
+    ],
+)
+def test_the_answer_without_a_pattern(read: list[str], reading: str) -> None:
+    (answer,) = answers(record([label("AB12")], [written(t) for t in read]), Rules())
+    assert answer.item.reading == reading
+
+
+def test_confidence_is_that_of_the_weakest_string_joined() -> None:
+    strings = [written("AB", confidence=0.9), written("12", confidence=0.6)]
+    (answer,) = answers(record([label("AB12")], strings), Rules())
+    assert (answer.item.confidence, answer.strings) == (0.6, (0, 1))
+    (answer,) = answers(record([label("AB12")], [written("AB12", confidence=None)]), Rules())
+    assert answer.item.confidence is None
+
+
+def test_contained_labels_are_found_inside_longer_strings() -> None:
+    rules = Rules(matching="contains")
+    (answer,) = answers(record([label("LS00")], [written("SN74LS00N")]), rules)
+    assert answer.item.reading == "SN74LS00N"
+    assert lost_stage(answer, rules) is None
+
+
+def test_a_pattern_takes_its_first_match_right_or_wrong() -> None:
+    rules = Rules(pattern=re.compile("[A-Z]{2}[0-9]{2}"))
+    read = [written("XY99AB"), written("AB12")]
+    (answer,) = answers(record([label("AB12"), label("LONGER")], read[::-1]), rules)
+    assert answer.item.reading == "AB12"
+    (answer,) = answers(record([label("AB12")], read), rules)
+    assert answer.item.reading == "XY99"
+    assert lost_stage(answer, rules) == "decoding"
+    (answer,) = answers(record([label("AB12")], [written("A812")]), rules)
+    assert answer.item.reading == ""
+
+
+def test_several_codes_of_one_pattern_each_get_a_match() -> None:
+    rules = Rules(pattern=re.compile("[0-9]{2}"))
+    given = answers(record([label("11"), label("22")], [written("22"), written("33")]), rules)
+    assert [a.item.reading for a in given] == ["33", "22"]
+
+
+def test_ignored_and_unwanted_labels_do_not_count() -> None:
+    labels = [label("AB12"), label("XY", ignore=True), label("TOOLONG"), Label("***")]
+    given = answers(record(labels, []), Rules(labels=re.compile(".{4}")))
+    assert [a.item.truth for a in given] == ["AB12"]
+
+
+def test_crops_are_one_item_whatever_is_read() -> None:
+    crop = record([Label("AB12")], [written("AB"), written("12")], task="recognize")
+    assert [a.item.reading for a in answers(crop, Rules())] == ["AB12"]
+    empty = record([Label("")], [], task="classify")
+    assert [a.item.truth for a in answers(empty, Rules())] == [""]
+
+
+def split() -> ReadString:
+    """AB12 whose 1 has two boxes."""
+    places = (
+        ("A", 0.0, SIZE),
+        ("B", 1.0, SIZE),
+        ("I", 2.0, 7.0),
+        ("I", 2.45, 7.0),
+        ("2", 3.0, SIZE),
+    )
+    characters = tuple((c, 0.9, char_quad(at, width)) for c, at, width in places)
+    return ReadString("ABII2", 0.9, written("AB12").quad, characters)
+
+
+LOST = [
+    ("AB12", [written("AB12")], None),
+    ("AB12", [], "no string"),
+    ("AB12", [written("AB12", start=20)], None),  # read right elsewhere is read right
+    ("AB12", [written("AB1")], "no box"),
+    ("AB12", [split()], "merged or split box"),
+    ("AB12", [written("AB1Z")], "wrong class"),
+    ("AB12", [written("12", 2), written("AB", 0)], "wrong link"),
+]
+
+
+@pytest.mark.parametrize(("truth", "strings", "stage"), LOST)
+def test_the_stage_that_lost_a_code(
+    truth: str, strings: list[ReadString], stage: str | None
+) -> None:
+    (answer,) = answers(record([label(truth)], strings), Rules())
+    assert lost_stage(answer, Rules()) == stage
+
+
+def test_labelled_characters_tell_a_missing_box_from_a_merged_one() -> None:
+    wide = ("B", 0.9, rect_quad(120, 50, 156, 74).tolist())  # over the B and the 1
+    ends = tuple((c, 0.9, char_quad(i)) for c, i in (("A", 0), ("2", 3)))
+    merged = ReadString("AB2", 0.9, rect_quad(100, 50, 176, 74).tolist(), (ends[0], wide, ends[1]))
+    missing = ReadString("A12", 0.9, merged.quad, (ends[0], ("1", 0.9, char_quad(2)), ends[1]))
+    for string, stage in ((merged, "merged or split box"), (missing, "no box")):
+        (answer,) = answers(record([label("AB12", boxes=True)], [string]), Rules())
+        assert lost_stage(answer, Rules()) == stage
+
+
+def test_engines_without_characters_only_miss_or_misread() -> None:
+    def lost(read: list[ReadString]) -> str | None:
+        (answer,) = answers(record([label("AB12")], read, engine="rapidocr"), Rules())
+        return lost_stage(answer, Rules())
+
+    near = ReadString("AB1Z", 0.9, rect_quad(100, 50, 176, 74).tolist())
+    far = ReadString("QQQQ", 0.9, rect_quad(400, 150, 476, 174).tolist())
+    assert (lost([near]), lost([far])) == ("misread", "no string")

@@ -1,0 +1,129 @@
+"""First weights, and crops harvested with a detector."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from industrial_ocr.config import PipelineConfig
+from industrial_ocr.errors import DatasetError, WeightsError
+from industrial_ocr.geometry import rect_quad
+from industrial_ocr.reader import Reader
+from industrial_ocr.synthesis.crops import REJECT, GlyphRenderer
+from industrial_ocr.synthesis.scenes import SceneRenderer
+from industrial_ocr.training.classifier import ClassifierTask
+from industrial_ocr.training.config import ClassifierTrainConfig
+from industrial_ocr.training.harvest import (
+    MIN_CROPS,
+    Harvest,
+    harvest,
+    load_harvest,
+    shown_character,
+    shows_none,
+)
+from industrial_ocr.training.loop import Trainer
+from industrial_ocr.types import ImageArray
+
+
+def crops(count: int, value: int, size: int = 16) -> ImageArray:
+    return np.full((count, size, size), value, np.uint8)
+
+
+def saved(path: Path, count: int = 100, size: int = 16) -> Path:
+    symbols = np.array(["A"] * (count // 10) + ["B"] * (count - count // 10))
+    np.savez(path, rejects=crops(count, 1, size), characters=crops(count, 2, size), symbols=symbols)
+    return path
+
+
+def config(out: Path, **changes: object) -> ClassifierTrainConfig:
+    plain: dict[str, object] = {"out": out, "steps": 1, "batch_size": 8, "workers": 0, "seed": 4}
+    return ClassifierTrainConfig.model_validate(plain | changes)
+
+
+def test_training_begins_with_the_weights_it_was_given(tmp_path: Path) -> None:
+    task = ClassifierTask(config(tmp_path, start_from="glyphs-small"))
+    before = {k: v.clone() for k, v in task.model.state_dict().items()}
+    trainer = Trainer(task)
+    shipped = Reader()._classifier._model.state_dict()
+    for name, tensor in trainer.average.state_dict().items():
+        torch.testing.assert_close(tensor, shipped[name], check_device=False)
+    assert any(not torch.equal(before[k], shipped[k]) for k in before)
+
+
+def test_first_weights_of_another_model_are_refused(tmp_path: Path) -> None:
+    other = config(tmp_path, start_from="glyphs-small", backbone="resnet18")
+    with pytest.raises(WeightsError, match="another architecture"):
+        Trainer(ClassifierTask(other))
+    with pytest.raises(WeightsError, match="nonsense"):
+        Trainer(ClassifierTask(config(tmp_path, start_from="nonsense")))
+
+
+def test_validation_never_sees_the_crops_of_training(tmp_path: Path) -> None:
+    file = saved(tmp_path / "h.npz")
+    task = ClassifierTask(config(tmp_path, harvest=file, crop_size=16))
+    for training, symbols in ((True, {"B"}), (False, {"A"})):
+        renderer = task._ready_renderer(training)
+        assert set(renderer.found_symbols) == symbols
+
+
+def test_harvested_crops_make_up_their_share() -> None:
+    found = crops(30, 77, 40)
+    renderer = GlyphRenderer((), found=found, found_symbols=["Q"] * 30, found_share=0.5)
+    made = [c for i in range(12) for c in renderer.render(i)]
+    harvested = [symbol for image, symbol in made if image.min() == image.max() and symbol == "Q"]
+    characters = [symbol for _, symbol in made if symbol != REJECT]
+    assert 0.4 < len(harvested) / len(characters) < 0.6
+
+
+def test_files_that_are_no_harvest_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "h.npz"
+    with pytest.raises(DatasetError, match="no harvest"):
+        load_harvest(file, 16)
+    np.savez(file, crops=crops(30, 1))
+    with pytest.raises(DatasetError, match="no harvest"):
+        load_harvest(file, 16)
+    with pytest.raises(DatasetError, match="40x40 are needed"):
+        load_harvest(saved(file), 40)
+    with pytest.raises(DatasetError, match=f"{MIN_CROPS} crops or more"):
+        load_harvest(saved(file, MIN_CROPS - 1), 16)
+    assert isinstance(load_harvest(saved(file), 16), Harvest)
+
+
+TRUE = np.stack([rect_quad(10, 10, 30, 40), rect_quad(34, 10, 54, 40)])
+BOXES = [(10.0, 10.0, 30.0, 40.0), (34.0, 10.0, 54.0, 40.0)]
+
+
+@pytest.mark.parametrize(
+    ("box", "shown", "none"),
+    [
+        ((11, 9, 31, 41), 0, False),
+        ((33, 12, 55, 40), 1, False),
+        ((10, 10, 54, 40), None, False),  # two characters
+        ((10, 10, 30, 22), None, True),  # a piece of one
+        ((100, 100, 120, 130), None, True),
+    ],
+)
+def test_what_a_box_shows(
+    box: tuple[float, float, float, float], shown: int | None, none: bool
+) -> None:
+    assert shown_character(rect_quad(*box), TRUE) == shown
+    assert shows_none(box, BOXES) is none
+
+
+def test_a_box_the_wrong_way_up_shows_no_character() -> None:
+    upside_down = np.roll(TRUE[0], 2, axis=0)
+    assert shown_character(upside_down, TRUE) is None
+
+
+def test_a_harvest_of_the_shipped_detector_is_mostly_right() -> None:
+    reader = Reader(config=PipelineConfig())
+    found = list(harvest(reader._detector, SceneRenderer((), (256, 256)), 3, 12, 40))
+    characters = [(c, s) for c, s in found if s != REJECT]
+    assert len(characters) > 20
+    assert all(c.shape == (40, 40) for c, _ in found)
+    named = reader.classify([c for c, _ in characters])
+    right = [n[0][0].upper() == s.upper() for n, (_, s) in zip(named, characters, strict=True)]
+    assert np.mean(right) > 0.5
