@@ -52,6 +52,8 @@ def _inside(box: Box, quad: object) -> bool:
 
 
 def _meets(box: Box, string: ReadString) -> bool:
+    if not string.text:
+        return False
     if string.quad is None:
         return True
     x0, y0, x1, y1 = bounds(string.quad)

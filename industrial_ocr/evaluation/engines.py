@@ -131,13 +131,16 @@ class RapidOcrEngine:
         boxes = getattr(found, "boxes", None)
         quads = [None] * len(texts) if boxes is None else [np.asarray(b).tolist() for b in boxes]
         return tuple(
-            ReadString(t, float(s), q) for t, s, q in zip(texts, scores, quads, strict=True)
+            ReadString(t, float(s), q)
+            for t, s, q in zip(texts, scores, quads, strict=True)
+            if t.strip()
         )
 
     def read(self, image: ImageArray) -> EngineReading:
         """Detection, orientation and recognition."""
         start = time.perf_counter()
-        found = self._engine(image[..., ::-1])
+        # Said each time: what one call leaves out, RapidOCR leaves out of the next ones too.
+        found = self._engine(image[..., ::-1], use_det=True, use_cls=True, use_rec=True)
         seconds = time.perf_counter() - start
         return EngineReading(self._strings(found), seconds=seconds)
 

@@ -9,9 +9,10 @@ The rules, the same for every engine:
   labels that match the pattern themselves. An image with several such labels takes the first so
   many different matches.
 * ``read`` without one: the answer for a label is the string, or run of up to four neighbouring
-  strings, that equals it; failing that the one nearest to it in edit distance, if less than half
-  of it would have to change. Failing that too, the code was missed. (An engine is thus not asked
-  which of its strings is the code; that is what patterns are for.)
+  strings, or run of up to six words set apart by spaces, that equals it; failing that the one
+  nearest to it in edit distance, if less than half of it would have to change. Failing that too,
+  the code was missed. (An engine is thus not asked which of its strings or words is the code; that
+  is what patterns are for.)
 
 Texts are folded before they are compared (see ``metrics.fold``).
 """
@@ -29,7 +30,7 @@ from industrial_ocr.evaluation.metrics import CODES, Folding, Item, Matching, fo
 from industrial_ocr.evaluation.records import Record
 from industrial_ocr.evaluation.samples import Label
 
-MOST_NEIGHBOURS = 4
+MOST_NEIGHBOURS, MOST_WORDS = 4, 6
 MOST_CHANGED = 0.5
 
 
@@ -93,17 +94,21 @@ def _weakest(strings: Sequence[ReadString]) -> float | None:
 
 
 def candidates(strings: Sequence[ReadString], rules: Rules) -> list[Candidate]:
-    """Every string and every run of neighbours, shorter runs first; none with empty text."""
-    texts = [rules.fold(s.text) for s in strings]
-    found = []
-    for length in range(1, MOST_NEIGHBOURS + 1):
-        for start in range(len(texts) - length + 1):
-            run = range(start, start + length)
-            # A run that begins or ends with nothing is a shorter run already seen.
-            if texts[start] and texts[start + length - 1]:
-                text = "".join(texts[i] for i in run)
-                found.append(Candidate(text, _weakest([strings[i] for i in run]), tuple(run)))
-    return found
+    """Every string, every word of it, and runs of neighbours of either; none with empty text."""
+    whole = [(rules.fold(s.text), i) for i, s in enumerate(strings)]
+    words = [(rules.fold(w), i) for i, s in enumerate(strings) for w in s.text.split()]
+    found: dict[tuple[str, tuple[int, ...]], Candidate] = {}
+    for units, most in ((whole, MOST_NEIGHBOURS), (words, MOST_WORDS)):
+        for length in range(1, most + 1):
+            for start in range(len(units) - length + 1):
+                run = units[start : start + length]
+                # A run that begins or ends with nothing is a shorter run already seen.
+                if run[0][0] and run[-1][0]:
+                    text = "".join(t for t, _ in run)
+                    own = tuple(dict.fromkeys(i for _, i in run))
+                    weakest = _weakest([strings[i] for i in own])
+                    found.setdefault((text, own), Candidate(text, weakest, own))
+    return list(found.values())
 
 
 def nearest(label: str, found: Sequence[Candidate], matching: Matching) -> Candidate | None:

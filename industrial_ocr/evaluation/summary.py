@@ -197,6 +197,11 @@ def percent(value: float) -> str:
     return "-" if math.isnan(value) else f"{100 * value:.1f}"
 
 
+def milliseconds(seconds: float) -> str:
+    """A time for a table."""
+    return "-" if math.isnan(seconds) else f"{1000 * seconds:.0f}"
+
+
 def table_row(summary: Summary) -> tuple[str, ...]:
     """The cells of ``HEADERS``: rates in percent, ``right`` whatever the confidence."""
     low, high = summary.interval
@@ -209,7 +214,7 @@ def table_row(summary: Summary) -> tuple[str, ...]:
     return (
         summary.dataset, summary.engine, str(n), percent(summary.accuracy),
         f"{percent(low)}-{percent(high)}", *shares, percent(summary.cer), *at,
-        percent(summary.calibration_error), f"{1000 * p50:.0f}", f"{1000 * p95:.0f}",
+        percent(summary.calibration_error), milliseconds(p50), milliseconds(p95),
     )  # fmt: skip
 
 

@@ -49,6 +49,8 @@ def record(
         (["AB", "12"], "AB12"),  # neighbours joined
         (["AB1", "Z9Z9Z9", "2"], "AB1"),  # nothing between them may be skipped
         (["AB", "--", "12"], "AB12"),  # but what folds to nothing may
+        (["XYZ AB12 Q"], "AB12"),  # a word of a line
+        (["XYZ AB 1", "2 Q"], "AB12"),  # words across lines
         (["AB1Z"], "AB1Z"),  # nearest
         (["A"], ""),  # more than half would have to change
         ([], ""),
