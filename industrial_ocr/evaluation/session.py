@@ -171,19 +171,21 @@ def build_engines(
     if not engines:
         raise EngineError("no engine can run: " + "; ".join(missing.values()))
     reader = readers[0] if readers else None
-    under = [d for d in plan.datasets if plan.judged(d.name).lexicon == "labels"]
-    if reader is not None and "crnn" in wanted and (lexicon or under):
-        engines.append(_LexiconEngine(reader, _lexicons(plan, lexicon, reader)))
+    if reader is not None and "crnn" in wanted:
+        lexicons = _lexicons(plan, lexicon, reader)
+        if lexicons:
+            engines.append(_LexiconEngine(reader, lexicons))
     return Team(tuple(engines), missing, reader)
 
 
 def _lexicons(plan: Plan, lexicon: str | None, reader: Any) -> dict[str, Lexicon]:
-    """A lexicon for each dataset that is read under one."""
-    if lexicon not in (None, "labels"):
-        words = Lexicon.from_file(Path(lexicon), reader.charset)  # type: ignore[arg-type]
-        return {d.name: words for d in plan.datasets if d.task == "recognize"}
+    """A lexicon for each dataset of strings that is read under one."""
+    strings = [d for d in plan.datasets if d.task == "recognize"]
+    if lexicon is not None and lexicon != "labels":
+        words = Lexicon.from_file(Path(lexicon), reader.charset)
+        return {d.name: words for d in strings}
     found = {}
-    for dataset in plan.datasets:
+    for dataset in strings:
         if plan.judged(dataset.name).lexicon == "labels":
             texts = (label.text for s in dataset.samples for label in s.labels)
             found[dataset.name] = lexicon_of(texts, reader.charset)
