@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from industrial_ocr.evaluation.engines import ReadString
 from industrial_ocr.evaluation.items import Answer, Rules, candidates
+from industrial_ocr.evaluation.readings import ReadString
 from industrial_ocr.geometry import bounds, box_iou
 
 Lost = Literal[

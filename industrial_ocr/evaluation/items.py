@@ -25,8 +25,8 @@ from dataclasses import dataclass
 
 from rapidfuzz.distance import Levenshtein
 
-from industrial_ocr.evaluation.engines import ReadString
 from industrial_ocr.evaluation.metrics import CODES, Folding, Item, Matching, fold
+from industrial_ocr.evaluation.readings import ReadString
 from industrial_ocr.evaluation.records import Record
 from industrial_ocr.evaluation.samples import Label
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from industrial_ocr.errors import DatasetError
-from industrial_ocr.evaluation.engines import EngineReading, ReadString
+from industrial_ocr.evaluation.readings import EngineReading, ReadString
 from industrial_ocr.evaluation.samples import Label, LabelledCharacter, Sample, Task
 
 FORMAT = 1

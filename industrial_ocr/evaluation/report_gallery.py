@@ -20,9 +20,9 @@ from rapidfuzz.distance import Levenshtein
 
 from industrial_ocr.errors import ImageError
 from industrial_ocr.evaluation.blame import lost_stage
-from industrial_ocr.evaluation.engines import ReadString
 from industrial_ocr.evaluation.items import Answer
 from industrial_ocr.evaluation.metrics import Outcome, outcome
+from industrial_ocr.evaluation.readings import ReadString
 from industrial_ocr.evaluation.report_figures import Style
 from industrial_ocr.evaluation.samples import Label
 from industrial_ocr.evaluation.summary import Summary

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from industrial_ocr.errors import ConfigError, DatasetError, ImageError
-from industrial_ocr.evaluation.engines import Engine, EngineReading
+from industrial_ocr.evaluation.engines import Engine
+from industrial_ocr.evaluation.readings import EngineReading
 from industrial_ocr.evaluation.records import (
     FORMAT,
     Key,

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from industrial_ocr.evaluation.blame import lost_stage
-from industrial_ocr.evaluation.engines import ReadString
 from industrial_ocr.evaluation.items import Rules, answers
+from industrial_ocr.evaluation.readings import ReadString
 from industrial_ocr.evaluation.records import Record
 from industrial_ocr.evaluation.samples import Label, LabelledCharacter, Task
 from industrial_ocr.geometry import rect_quad

@@ -16,9 +16,9 @@ from PIL import Image
 
 from industrial_ocr.evaluation import report_gallery
 from industrial_ocr.evaluation.curves import rate_curve
-from industrial_ocr.evaluation.engines import ReadString
 from industrial_ocr.evaluation.items import Rules
 from industrial_ocr.evaluation.metrics import VERBATIM, Item
+from industrial_ocr.evaluation.readings import ReadString
 from industrial_ocr.evaluation.records import Record, RecordedRun
 from industrial_ocr.evaluation.report import write_report
 from industrial_ocr.evaluation.report_figures import (

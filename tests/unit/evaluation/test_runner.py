@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from industrial_ocr.errors import ConfigError, DatasetError, EngineError
-from industrial_ocr.evaluation.engines import EngineReading, ReadString, check_engine_names
+from industrial_ocr.evaluation.engines import check_engine_names
 from industrial_ocr.evaluation.items import Rules
+from industrial_ocr.evaluation.readings import EngineReading, ReadString
 from industrial_ocr.evaluation.records import Record, load_run
 from industrial_ocr.evaluation.runner import (
     RESULTS,

@@ -1,0 +1,42 @@
+"""What an engine hands over, plain enough to be written to a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Quad = list[list[float]]
+
+
+@dataclass(frozen=True)
+class ReadString:
+    """One string as an engine gave it, ready for JSON.
+
+    Attributes:
+        text: the reading.
+        confidence: 0 to 1 as the engine says, None where it says nothing.
+        quad: four (x, y) source pixels, None where the engine gives no place.
+        characters: (symbol, confidence, quad) each, empty where the engine gives none.
+    """
+
+    text: str
+    confidence: float | None = None
+    quad: Quad | None = None
+    characters: tuple[tuple[str, float, Quad], ...] = ()
+
+
+@dataclass(frozen=True)
+class EngineReading:
+    """What an engine found in one image.
+
+    Attributes:
+        strings: in the engine's reading order.
+        status: the engine's own verdict, empty where it has none.
+        seconds: wall time of the call.
+        timings: seconds by stage, empty where the engine does not tell.
+    """
+
+    strings: tuple[ReadString, ...]
+    status: str = ""
+    seconds: float = 0.0
+    timings: Mapping[str, float] = field(default_factory=dict)
