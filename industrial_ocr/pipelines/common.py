@@ -59,13 +59,22 @@ def finish(
     engine: str,
     config: PipelineConfig,
     timings: dict[str, float],
+    doubtful: Sequence[TextString] = (),
 ) -> ReadResult:
-    """The result of one image; strings that are noise are left out."""
+    """The result of one image; strings that are noise are left out, unless they are ``doubtful``.
+
+    Doubtful ones were part of another string; nothing is trimmed from a string unseen.
+    """
     limits = config.confidence
+    known = {id(s) for s in doubtful}
     kept = tuple(
         s
         for s in strings
-        if s.text and s.confidence >= (limits.noise if len(s.characters) > 1 else limits.lone)
+        if s.text
+        and (
+            id(s) in known
+            or s.confidence >= (limits.noise if len(s.characters) > 1 else limits.lone)
+        )
     )
     sure = all(
         s.confidence >= limits.min_confidence

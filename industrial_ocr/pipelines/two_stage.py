@@ -66,10 +66,18 @@ def read_two_stage(
     with clock.stage("classify"):
         readings = _read_strings(images, found, classifier, config)
     with clock.stage("decode"):
-        strings = [[_decode(r, config) for r in own] for own in readings]
+        parts = [[p for r in own for p in _without_doubtful_ends(r, config)] for own in readings]
+        strings = [[(_decode(r, config), sure) for r, sure in own] for own in parts]
     timings = clock.share(len(images))
     return [
-        finish(image, [s for s in own if s is not None], ENGINE, config, timings)
+        finish(
+            image,
+            [s for s, _ in own if s is not None],
+            ENGINE,
+            config,
+            timings,
+            doubtful=[s for s, sure in own if s is not None and not sure],
+        )
         for image, own in zip(images, strings, strict=True)
     ]
 
@@ -138,6 +146,30 @@ def _likeliest(
     kept = [i for i in range(len(singles)) if i - 1 not in chosen]
     named = [merged[i] if i in chosen else singles[i] for i in kept]
     return with_merged(string, boxes, chosen), named
+
+
+def _without_doubtful_ends(reading: Reading, config: PipelineConfig) -> list[tuple[Reading, bool]]:
+    """Takes back the joins across a gap, at both ends of a string, to what reads as nothing.
+
+    A bolt before a code is often collinear with it and of its size, and so is a faint check digit
+    after it: what was cut off is a string of its own, kept and marked as doubtful (False).
+    """
+    string, candidates = reading
+    edges = [0, *(i + 1 for i, space in enumerate(string.space_after) if space), len(candidates)]
+    pieces = list(zip(edges[:-1], edges[1:], strict=True))
+    limit = float(np.log(config.confidence.min_character))
+    good = [i for i, (a, b) in enumerate(pieces) if evidence(candidates[a:b]) >= limit]
+    if not good or len(good) == len(pieces):
+        return [(reading, True)]
+    first, last = pieces[good[0]][0], pieces[good[-1]][1]
+    cut = [(p, False) for p in pieces[: good[0]]]
+    cut += [((first, last), True), *((p, False) for p in pieces[good[-1] + 1 :])]
+    parts: list[tuple[Reading, bool]] = []
+    for (a, b), sure in cut:
+        spaces = (*string.space_after[a : b - 1], False)
+        own = BoxString(string.boxes[a:b], spaces, string.direction)
+        parts.append(((own, candidates[a:b]), sure))
+    return parts
 
 
 def _decode(reading: Reading, config: PipelineConfig) -> TextString | None:
