@@ -46,7 +46,12 @@ npm_package() {
 
 has_apt=$(command -v apt-get dpkg-deb | wc -l)
 has_npm=$(command -v npm | wc -l)
+total=$(wc -l <"$table")
+done_rows=0
+echo "$total packages, some minutes and some hundred MB" >&2
 while IFS=$'\t' read -r package source _ _ version; do
+    done_rows=$((done_rows + 1))
+    [ $((done_rows % 20)) -eq 0 ] && echo "$done_rows of $total" >&2
     case $source in
     debian) [ "$has_apt" -eq 2 ] && debian_package "$package" || missing+=("$package") ;;
     npm) [ "$has_npm" -eq 1 ] && npm_package "$package" "$version" || missing+=("$package") ;;

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from industrial_ocr import __version__, cli_bench, cli_output
+from industrial_ocr import __version__, cli_bench, cli_output, cli_patterns
 from industrial_ocr.cli_output import FAILED, WRONG_USAGE, complain, note, one_line_errors
 from industrial_ocr.errors import ConfigError, ImageError, IndustrialOcrError
 
 if TYPE_CHECKING:
+    from industrial_ocr.pattern import Pattern
     from industrial_ocr.reader import Engine
     from industrial_ocr.training.config import TrainConfig
     from industrial_ocr.types import ReadResult
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_bench.bench_app, name="bench")
 app.add_typer(cli_bench.dataset_app, name="dataset")
+app.add_typer(cli_patterns.patterns_app, name="patterns")
 MANY = 4
 """From so many files on, a progress bar is shown."""
 
@@ -46,6 +48,8 @@ class EngineName(str, Enum):
 
     TWO_STAGE = "two-stage"
     CRNN = "crnn"
+    AGREE = "agree"
+    AUTO = "auto"
 
 
 class TaskName(str, Enum):
@@ -91,6 +95,10 @@ def read(
     out: Annotated[Path | None, typer.Option(help="Write annotated pictures there.")] = None,
     crops: Annotated[bool, typer.Option("--crops", help="Each image is one string.")] = False,
     roi: Annotated[str | None, typer.Option(help="Read only x0,y0,x1,y1 (pixels).")] = None,
+    pattern: Annotated[
+        list[str] | None,
+        typer.Option(help="Preset or regular expression of the code, repeatable."),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
     config: Annotated[Path | None, typer.Option(help="YAML with settings.")] = None,
     detector: Annotated[str | None, typer.Option(help="Name or weights file.")] = None,
@@ -104,6 +112,7 @@ def read(
         if crops and roi is not None:
             raise ConfigError("--crops and --roi exclude each other")
         region = None if roi is None else _region(roi)
+        patterns = _compiled(pattern or [])
         files, problems = _find(paths)
         pictures = None if out is None else cli_output.PictureFolder(out, files)
         if files:
@@ -115,8 +124,8 @@ def read(
 
     def read_one(file: Path) -> ReadResult:
         if crops:
-            return reader.recognize([file], engine=way)[0]
-        return reader.read(file, engine=way, roi=region)
+            return reader.recognize([file], engine=way, pattern=patterns)[0]
+        return reader.read(file, engine=way, roi=region, pattern=patterns)
 
     show = cli_output.print_table
     if as_json or as_csv:
@@ -127,6 +136,15 @@ def read(
         show(_readings(watched, read_one, pictures, problems))
     if problems:
         raise typer.Exit(FAILED)
+
+
+def _compiled(given: list[str]) -> list[Pattern] | None:
+    """The patterns of the command line, compiled before anything is loaded."""
+    if not given:
+        return None
+    from industrial_ocr.pattern import Pattern
+
+    return [Pattern.parse(text) for text in given]
 
 
 def _region(text: str) -> tuple[float, ...]:
@@ -207,8 +225,15 @@ def train(
         job = _training(task, config, {k: v for k, v in changes.items() if v is not None})
         from industrial_ocr.training.loop import Trainer
 
-        best = Trainer(job, max_seconds).run()
-        note(f"best validation score {best:.4f}; weights and manifest in {job.config.out}")
+        trainer = Trainer(job, max_seconds)
+        trainer.resume()
+        if trainer.step:
+            note(f"goes on at step {trainer.step} of {job.config.steps}")
+        best = trainer.run()
+        if trainer.step < job.config.steps:
+            note(f"stopped at step {trainer.step} of {job.config.steps}; run again to go on")
+        score = f"best validation score {best:.4f}" if best > -math.inf else "not validated yet"
+        note(f"{score}; weights and manifest in {job.config.out}")
 
 
 def _training(task: TaskName, config: Path, changes: dict[str, Any]) -> Any:

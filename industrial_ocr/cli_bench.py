@@ -102,6 +102,13 @@ def run(
         team = session.build_engines(engines.split(","), plan, lexicon, options)
         for line in team.missing.values():
             note(f"left out: {line}")
+        for dataset in plan.datasets:
+            what = session.TASKS[dataset.task]
+            note(f"{dataset.name}: {len(dataset.samples)} images, {what}")
+        for name in plan.absent:
+            note(f"{name} of the suite is not there: left out")
+        refused = ", ".join(f"{k} below {v:g}" for k, v in plan.thresholds.items())
+        note(f"counted as rejected: {refused} (--threshold ENGINE=VALUE)")
     with one_line_errors(), cli_output.progress_bar(True) as progress:
         track = partial(progress.track, description="reading")
         recorded = session.run(plan, team, out, ["bench", *sys.argv[2:]], track)

@@ -34,6 +34,7 @@ Reading = dict[str, Any]
 COLUMNS = ("file", "string", "text", "confidence", "status", "direction", "engine",
            "x0", "y0", "x1", "y1", "x2", "y2", "x3", "y3")  # fmt: skip
 _STYLES = {"ok": "green", "low_confidence": "yellow", "no_text": "dim"}
+_ALARM = "red"
 
 
 def note(text: object) -> None:
@@ -73,9 +74,15 @@ def print_table(readings: Iterable[Reading]) -> None:
     for name, right in (("file", 0), ("text", 0), ("confidence", 1), ("status", 0), ("ms", 1)):
         table.add_column(name, justify="right" if right else "left", overflow="fold")
     for reading in readings:
-        style = _STYLES[reading["status"]]
+        style = _STYLES.get(reading["status"], _ALARM)
         status = f"[{style}]{reading['status']}[/]"
         first = [escape(reading["file"]), status, f"{1000 * reading['timings']['total']:.0f}"]
+        for code in reading.get("codes", ()):
+            told = f"[bold]{escape(code['text'])}[/] {escape(code['pattern'])}"
+            if code["status"] != "ok":
+                told += f": {escape(code['reason'])}"
+            table.add_row(first[0], told, f"{code['confidence']:.3f}", *first[1:])
+            first = ["", "", ""]
         for string in reading["strings"] or [None]:
             text, confidence = "", ""
             if string is not None:

@@ -21,8 +21,12 @@ from industrial_ocr.manifest import ModelEntry, Task, find_entry
 from industrial_ocr.models.classifier import GlyphClassifier
 from industrial_ocr.models.craft import build_detector, load_published_craft
 from industrial_ocr.models.crnn import Crnn, load_published_crnn
+from industrial_ocr.pattern import Pattern
+from industrial_ocr.pipelines.common import Found
 from industrial_ocr.pipelines.crnn_ctc import read_crnn, recognise_crops
+from industrial_ocr.pipelines.routed import Routing, read_routed
 from industrial_ocr.pipelines.two_stage import read_two_stage
+from industrial_ocr.router import WAYS, RouteTable, Way
 from industrial_ocr.stages.classification import Classifier
 from industrial_ocr.stages.detection import Detector
 from industrial_ocr.stages.recognition import Recognizer
@@ -30,8 +34,9 @@ from industrial_ocr.types import ImageArray, ReadResult, as_quad
 from industrial_ocr.weights import load_state
 
 PUBLISHED_CRNN_SYMBOLS = tuple("0123456789abcdefghijklmnopqrstuvwxyz")
-Engine = Literal["two-stage", "crnn"]
+Engine = Literal["two-stage", "crnn", "agree", "auto"]
 Roi = Sequence[float] | Sequence[Sequence[float]]
+Patterns = Pattern | str | Sequence[Pattern | str] | None
 
 
 def _config(source: PipelineConfig | str | Path | dict[str, Any] | None) -> PipelineConfig:
@@ -57,6 +62,7 @@ class Reader:
 
     Attributes:
         weights: sha256 of the weights in use, by task.
+        routes: what was measured of the two ways, by pattern; ``auto`` goes by it.
 
     Raises:
         ConfigError: an unknown setting, value or device.
@@ -74,6 +80,7 @@ class Reader:
         self.config = _config(config)
         self.device = resolve_device(device)
         self.weights: dict[str, str] = {}
+        self.routes: RouteTable = {}
         self._detector = self._load_detector(detector)
         self._classifier = self._load_classifier(classifier)
         self._recognizer = self._load_recognizer(recognizer)
@@ -115,13 +122,22 @@ class Reader:
         model = Crnn(charset.classes, **entry.architecture)
         return Recognizer(self._ready(model, entry), charset, entry.temperature, self.device)
 
-    def read(self, image: Any, engine: Engine = "two-stage", roi: Roi | None = None) -> ReadResult:
+    def read(
+        self,
+        image: Any,
+        engine: Engine = "two-stage",
+        roi: Roi | None = None,
+        pattern: Patterns = None,
+    ) -> ReadResult:
         """Finds and reads every string of a picture.
 
         Args:
             image: path, bytes, PIL image, or numpy array: grey, RGB or RGBA, 8 or 16 bit.
-            engine: ``two-stage`` (context-free) or ``crnn``.
+            engine: ``two-stage`` (context-free), ``crnn``, ``agree`` (both must read the same) or
+                ``auto`` (see ``router``).
             roi: x0, y0, x1, y1 in pixels: read only there; places stay those of the whole image.
+            pattern: what codes look like: a ``Pattern``, a preset's name or a regular expression,
+                or several; ``result.codes`` then holds the codes.
 
         Returns:
             The result; no text is a result too.
@@ -129,28 +145,59 @@ class Reader:
         Raises:
             ImageError: the image cannot be read, or the roi lies outside it.
             ConfigError: an unknown engine.
+            PatternError: a pattern cannot be compiled, or not spelled with the model's symbols.
         """
-        return self.read_batch([image], engine, roi)[0]
+        return self.read_batch([image], engine, roi, pattern)[0]
 
     def read_batch(
-        self, images: Iterable[Any], engine: Engine = "two-stage", roi: Roi | None = None
+        self,
+        images: Iterable[Any],
+        engine: Engine = "two-stage",
+        roi: Roi | None = None,
+        pattern: Patterns = None,
     ) -> list[ReadResult]:
-        """``read`` for several pictures with common batches; the roi applies to each."""
+        """``read`` for several pictures with common batches; roi and pattern apply to each."""
         _check_engine(engine)
+        patterns = _patterns(pattern)
         loaded = [load_image(i) for i in images]
         parts = [_cut(i, roi) for i in loaded]
         pixels = [p for p, _, _ in parts]
-        if engine == "two-stage":
-            results = read_two_stage(pixels, self._detector, self._classifier, self.config)
+        if engine in WAYS:
+            results = self._read_way(engine, pixels, None, patterns)
         else:
-            results = read_crnn(pixels, self._detector, self._recognizer, self.config)
+            results = read_routed(
+                pixels,
+                self._detector,
+                self.config,
+                Routing(engine, patterns, self.routes),
+                lambda way, some, found: self._read_way(way, some, found, patterns),
+            )
         return [
             result if roi is None else result.moved(float(x), float(y), image)
             for result, (_, x, y), image in zip(results, parts, loaded, strict=True)
         ]
 
+    def _read_way(
+        self,
+        way: Way,
+        images: Sequence[ImageArray],
+        found: Found | None,
+        patterns: Sequence[Pattern],
+    ) -> list[ReadResult]:
+        """One of the two ways, on strings that were found already or not."""
+        if way == "two-stage":
+            return read_two_stage(
+                images, self._detector, self._classifier, self.config,
+                patterns=patterns, found=found,
+            )  # fmt: skip
+        return read_crnn(images, self._detector, self._recognizer, self.config, patterns, found)
+
     def recognize(
-        self, crops: Iterable[Any], engine: Engine = "crnn", lexicon: Lexicon | None = None
+        self,
+        crops: Iterable[Any],
+        engine: Engine = "crnn",
+        lexicon: Lexicon | None = None,
+        pattern: Patterns = None,
     ) -> list[ReadResult]:
         """Reads images that are one string already.
 
@@ -158,20 +205,22 @@ class Reader:
             crops: as ``image`` of ``read``; each holds one string, left to right.
             engine: ``crnn`` reads the whole crop at once; ``two-stage`` finds its characters.
             lexicon: the string is one of these words (``crnn`` only).
+            pattern: as of ``read``.
 
         Raises:
             ImageError: a crop cannot be read.
             ConfigError: an unknown engine, or a lexicon for ``two-stage``.
         """
         _check_engine(engine)
+        if engine not in WAYS:
+            raise ConfigError(f"crops are read by one way of {list(WAYS)}, got {engine!r}")
         if lexicon is not None and engine != "crnn":
             raise ConfigError("a lexicon is for engine crnn")
+        patterns = _patterns(pattern)
         loaded = [load_image(c) for c in crops]
         if engine == "crnn":
-            return recognise_crops(loaded, self._recognizer, self.config, lexicon)
-        return read_two_stage(
-            loaded, self._detector, self._classifier, self.config, one_string=True
-        )
+            return recognise_crops(loaded, self._recognizer, self.config, lexicon, patterns)
+        return read_two_stage(loaded, self._detector, self._classifier, self.config, True, patterns)
 
     def classify_boxes(
         self, image: Any, quads: Sequence[Any]
@@ -220,6 +269,14 @@ def _symbols(entry: ModelEntry, task: Task) -> tuple[str, ...]:
     if entry.charset is None:
         raise WeightsError(f"{entry.path}: the manifest gives no charset for this {task}")
     return tuple(entry.charset)
+
+
+def _patterns(given: Patterns) -> tuple[Pattern, ...]:
+    """What ``pattern`` of ``read`` holds, compiled."""
+    if given is None:
+        return ()
+    several = [given] if isinstance(given, Pattern | str) else list(given)
+    return tuple(p if isinstance(p, Pattern) else Pattern.parse(p) for p in several)
 
 
 def _check_engine(engine: str) -> None:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from industrial_ocr.codes import CodeReading
 
 FloatArray = NDArray[np.float32]
 ImageArray = NDArray[np.uint8]
@@ -26,6 +29,10 @@ class Status(str, Enum):
     OK = "ok"
     LOW_CONFIDENCE = "low_confidence"
     NO_TEXT = "no_text"
+    PATTERN_MISMATCH = "pattern_mismatch"
+    CHECK_FAILED = "check_failed"
+    AMBIGUOUS = "ambiguous"
+    DISAGREEMENT = "disagreement"
 
 
 def as_quad(value: Any) -> FloatArray:
@@ -120,11 +127,14 @@ class CharCandidates:
         symbols: best first.
         probabilities: (K,) float32, falling, one a symbol; with ``reject`` they sum to at most 1.
         reject: probability that the crop is no character at all.
+        distribution: (C,) float32, the probability of every symbol of the charset in its order;
+            None where only the best are known.
     """
 
     symbols: tuple[str, ...]
     probabilities: FloatArray
     reject: float
+    distribution: FloatArray | None = None
 
     def __post_init__(self) -> None:
         if len(self.symbols) != len(self.probabilities) or not self.symbols:
@@ -232,6 +242,9 @@ class ReadResult:
         engine: ``two-stage`` or ``crnn``.
         timings: seconds by stage, of this image's share where stages run on a batch.
         image: (H, W, 3) uint8 RGB, the picture that was read; kept so ``draw`` re-runs nothing.
+        codes: those found under the patterns that were asked for, the surest first.
+        route: the way whose reading this is, or ``agree``.
+        reason: one sentence on why it is that one.
     """
 
     strings: tuple[TextString, ...]
@@ -239,6 +252,14 @@ class ReadResult:
     engine: str
     timings: dict[str, float]
     image: ImageArray = field(repr=False)
+    codes: tuple[CodeReading, ...] = ()
+    route: str = ""
+    reason: str = ""
+
+    @property
+    def code(self) -> CodeReading | None:
+        """The surest code, None where none was found or asked for."""
+        return self.codes[0] if self.codes else None
 
     @property
     def text(self) -> str:
@@ -261,7 +282,8 @@ class ReadResult:
             )
             for s in self.strings
         )
-        return replace(self, strings=strings, image=image)
+        codes = tuple(c.moved(step) for c in self.codes)
+        return replace(self, strings=strings, image=image, codes=codes)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, ready for JSON; the picture is left out."""
@@ -271,9 +293,12 @@ class ReadResult:
             "status": self.status.value,
             "confidence": round(self.confidence, 5),
             "engine": self.engine,
+            "route": self.route or self.engine,
+            "reason": self.reason or f"{self.engine} was asked for",
             "size": [width, height],
             "timings": {k: round(v, 5) for k, v in self.timings.items()},
             "strings": [s.to_dict() for s in self.strings],
+            "codes": [c.to_dict() for c in self.codes],
         }
 
     def to_json(self, **options: Any) -> str:

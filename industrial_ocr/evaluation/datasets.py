@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
+
+from PIL import Image
 
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.evaluation.formats import Problem, Rows, image_files, reason
@@ -63,6 +66,9 @@ _PATTERNS = {
     "label-studio": ("*.json",),
     "csv": ("labels.csv", "*.csv"),
 }
+LOOKED_AT = 8
+PICTURE_PIXELS, LONG = 150_000, 3.0
+"""Images of so many pixels and less than so many times as wide as high are whole pictures."""
 _FOLDER_FORMATS = ("icdar", "imagefolder")
 _COMMON_NAMES = {"labels", "label", "annotations", "rec_gt", "gt", "data", "train", "val", "test"}
 
@@ -73,14 +79,15 @@ def load_dataset(
     task: Task | None = None,
     name: str | None = None,
 ) -> Dataset:
-    """Loads a labelled dataset; no image is opened.
+    """Loads a labelled dataset; of a few images the header is looked at.
 
     Args:
         path: a folder, a label file or an LMDB.
         format: one of ``READERS``; found out from what is there if None.
         task: what the images are for. If None: symbol folders are to be classified; boxes or
             several labels an image make whole pictures to be read; labels of one character each
-            are to be classified, others to be recognized.
+            are to be classified; others are read where the images are as large as pictures, else
+            recognized.
         name: for tables; the folder's name if None.
 
     Raises:
@@ -95,7 +102,8 @@ def load_dataset(
     ]
     if problems:
         number = f"{len(problems)} problems, the first: " if len(problems) > 1 else ""
-        raise DatasetError(f"{dataset.root}: {number}{problems[0]}")
+        hint = " (industrial-ocr dataset check lists all)" if len(problems) > 1 else ""
+        raise DatasetError(f"{dataset.root}: {number}{problems[0]}{hint}")
     if not dataset.samples:
         raise DatasetError(f"{dataset.root}: the dataset ({dataset.format}) has no samples")
     return dataset
@@ -132,7 +140,7 @@ def row_of(sample: Sample) -> str:
 
 
 def infer_task(samples: tuple[Sample, ...], format: str) -> Task:
-    """What images are for, judged by their labels alone; see ``load_dataset``."""
+    """What images are for, judged by their labels, then by their sizes; see ``load_dataset``."""
     if format == "imagefolder":
         return "classify"
     labels = [label for sample in samples for label in sample.labels]
@@ -142,7 +150,27 @@ def infer_task(samples: tuple[Sample, ...], format: str) -> Task:
         return "read"
     if not any(label.text for label in labels):
         return "recognize" if labels else "read"
-    return "classify" if all(len(label.text) <= 1 for label in labels) else "recognize"
+    if all(len(label.text) <= 1 for label in labels):
+        return "classify"
+    return "read" if _are_pictures(samples) else "recognize"
+
+
+def _are_pictures(samples: tuple[Sample, ...]) -> bool:
+    """Whether images with one text each look like whole pictures rather than cut-out strings.
+
+    By the headers of a few: crops of strings are small or long. It is a guess; ``task`` says.
+    """
+    step = max(1, len(samples) // LOOKED_AT)
+    votes = []
+    for sample in samples[::step][:LOOKED_AT]:
+        source = sample.path if sample.path is not None else BytesIO(sample.data or b"")
+        try:
+            with Image.open(source) as image:
+                width, height = image.size
+        except (OSError, Image.DecompressionBombError):
+            continue  # the check tells of it
+        votes.append(width * height >= PICTURE_PIXELS and width < LONG * height)
+    return sum(votes) * 2 > len(votes)
 
 
 def _short_name(path: Path) -> str:

@@ -101,10 +101,14 @@ def parse_columns(columns: list[str]) -> _Columns:
 def read_tsv(path: Path, rows: Rows) -> None:
     """``labels.tsv``: file, text, and optionally a box, boxes of characters and a kind.
 
+    A first row that names the columns (``file``, ``text``) is passed over.
+
     A box is ``x0,y0,x1,y1``, or the four corners of a quad; text ``###`` with a box is ignored.
     """
-    for row, line in text_lines(path, rows):
+    for number, (row, line) in enumerate(text_lines(path, rows)):
         file, *columns = line.split("\t")
+        if number == 0 and _is_header(file, columns) and not Path(rows.find(file)).is_file():
+            continue
         if not columns or not file:
             rows.wrong(row, file, "a row is file<TAB>text, got no tab or no file")
             continue
@@ -118,6 +122,11 @@ def read_tsv(path: Path, rows: Rows) -> None:
         ignore = rest.quad is not None and columns[0] == IGNORE
         text = "" if ignore else columns[0]
         rows.add(image, Label(text, rest.quad, rest.characters, ignore, rest.kind, row))
+
+
+def _is_header(file: str, columns: list[str]) -> bool:
+    """Whether a first row names its columns, as those of a CSV do."""
+    return bool(columns) and file.lower() in _FILE_COLUMNS and columns[0].lower() in _TEXT_COLUMNS
 
 
 _FILE_COLUMNS = ("image_path", "file", "filename", "file_name", "image", "path")

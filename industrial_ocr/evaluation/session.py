@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from industrial_ocr.config import PipelineConfig, config_path, load_config
 from industrial_ocr.decoding.lexicon import Lexicon, lexicon_of
 from industrial_ocr.errors import ConfigError, EngineError
 from industrial_ocr.evaluation.compare import compare_engines
@@ -36,6 +37,11 @@ from industrial_ocr.evaluation.summary import (
 )
 
 __all__ = ["build_engines", "extras", "plan_run", "prepare_folder", "recorded_rules", "run"]
+TASKS = {
+    "read": "whole pictures (--task read)",
+    "recognize": "crops of one string each (--task recognize; for whole pictures --task read)",
+    "classify": "crops of one character each (--task classify)",
+}
 LEXICON_ENGINE = "crnn+lexicon"
 
 
@@ -58,6 +64,12 @@ class Plan:
     rules: dict[str, Rules]
     thresholds: dict[str, float]
     limit: int
+
+    @property
+    def absent(self) -> list[str]:
+        """Datasets of the suite that are not there."""
+        known = {d.name for d in self.datasets}
+        return [] if self.suite is None else [n for n in self.suite.datasets if n not in known]
 
     def judged(self, name: str) -> Judging:
         """How a dataset is judged."""
@@ -139,7 +151,9 @@ def plan_run(
 
 
 def _thresholds(given: Sequence[str], suite: Suite | None) -> dict[str, float]:
-    found = dict(suite.thresholds) if suite is not None else {}
+    """Below them an answer is refused: ours by their own limit, rivals have none."""
+    own = load_config(config_path("pipeline"), PipelineConfig).confidence.min_confidence
+    found = dict.fromkeys(OWN, own) | (dict(suite.thresholds) if suite is not None else {})
     for text in given:
         name, _, value = text.partition("=")
         try:
@@ -318,12 +332,14 @@ def write_outputs(out: Path, recorded: RecordedRun, plan: Plan, extra: Sequence[
     if detected:
         parts.append(markdown_table(DETECTION_HEADERS, detected))
     rows = [
-        (c.dataset, c.engine, f"{100 * c.difference.difference:+.1f}",
+        (c.dataset, c.engine.replace(" > ", " to "), f"{100 * c.difference.difference:+.1f}",
          f"{100 * c.difference.low:+.1f} to {100 * c.difference.high:+.1f}")
         for c in compare_engines(summaries)
     ]  # fmt: skip
     if rows:
-        parts.append(markdown_table(("dataset", "engines", "right, difference", "95 %"), rows))
+        parts.append(
+            markdown_table(("dataset", "from one engine to another", "right, change", "95 %"), rows)
+        )
     parts += ["\n".join(f"- {line}" for line in extra)] if extra else []
     sources = {(d.name, s.name): s.source for d in plan.datasets for s in d.samples}
     try:

@@ -74,15 +74,15 @@ class Suite(BaseModel):
     thresholds: Mapping[str, float] = Field(default_factory=dict)
 
     def folders(self, root: Path) -> list[Path]:
-        """The datasets' folders below a root.
+        """Folders of the datasets that are there, below a root.
 
         Raises:
-            DatasetError: one is missing; names it.
+            DatasetError: none is.
         """
-        missing = [name for name in self.datasets if not (root / name).exists()]
-        if missing:
-            raise DatasetError(f"{root} lacks {', '.join(missing)} of the suite")
-        return [root / name for name in self.datasets]
+        found = [root / name for name in self.datasets if (root / name).exists()]
+        if not found:
+            raise DatasetError(f"{root} has no dataset of the suite: {', '.join(self.datasets)}")
+        return found
 
 
 def rules_of(names: Sequence[str], suite: Suite | None, otherwise: Judging) -> dict[str, Rules]:

@@ -8,11 +8,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from industrial_ocr.codes import CodeReading
 from industrial_ocr.config import PipelineConfig
 from industrial_ocr.stages.detection import Detector
 from industrial_ocr.stages.linking import link_characters
 from industrial_ocr.stages.segmentation import character_boxes
 from industrial_ocr.types import BoxString, ImageArray, ReadResult, Status, TextString
+
+Found = list[list[BoxString]]
+"""The strings of each image, not yet read."""
 
 
 @dataclass
@@ -38,7 +42,7 @@ class Clock:
 
 def find_strings(
     images: Sequence[ImageArray], detector: Detector, config: PipelineConfig, clock: Clock
-) -> list[list[BoxString]]:
+) -> Found:
     """Detection, segmentation and linking: the strings of each image, not yet read."""
     found = []
     with clock.stage("detect"):
@@ -60,10 +64,12 @@ def finish(
     config: PipelineConfig,
     timings: dict[str, float],
     doubtful: Sequence[TextString] = (),
+    codes: Sequence[CodeReading] | None = None,
 ) -> ReadResult:
     """The result of one image; strings that are noise are left out, unless they are ``doubtful``.
 
-    Doubtful ones were part of another string; nothing is trimmed from a string unseen.
+    Doubtful ones were part of another string; nothing is trimmed from a string unseen. Where codes
+    were looked for (``codes`` is not None), the status is that of the code.
     """
     limits = config.confidence
     known = {id(s) for s in doubtful}
@@ -82,4 +88,10 @@ def finish(
         for s in kept
     )
     status = Status.OK if sure else Status.LOW_CONFIDENCE
-    return ReadResult(kept, status if kept else Status.NO_TEXT, engine, timings, image)
+    if not kept:
+        status = Status.NO_TEXT
+    if codes:
+        status = codes[0].status
+    elif codes is not None and kept:
+        status = Status.PATTERN_MISMATCH
+    return ReadResult(kept, status, engine, timings, image, tuple(codes or ()))

@@ -7,12 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from industrial_ocr.charset import Charset
+from industrial_ocr.codes import CodeReading
 from industrial_ocr.config import PipelineConfig
+from industrial_ocr.decoding.code_reading import Limits
 from industrial_ocr.decoding.ctc import CtcSymbol, align, greedy_decode, sequence_log_probability
+from industrial_ocr.decoding.ctc_codes import FrameString, read_ctc_codes
 from industrial_ocr.decoding.lexicon import Lexicon, best_word
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
 from industrial_ocr.geometry import enclosing_quad, expand_quad, rect_quad
-from industrial_ocr.pipelines.common import Clock, find_strings, finish
+from industrial_ocr.pattern import Pattern
+from industrial_ocr.pipelines.common import Clock, Found, find_strings, finish
 from industrial_ocr.stages.detection import Detector
 from industrial_ocr.stages.orientation import orientations, string_quad
 from industrial_ocr.stages.recognition import Recognizer, StringFrames
@@ -32,7 +36,12 @@ MARGIN = 0.12
 
 
 def read_crnn(
-    images: Sequence[ImageArray], detector: Detector, recognizer: Recognizer, config: PipelineConfig
+    images: Sequence[ImageArray],
+    detector: Detector,
+    recognizer: Recognizer,
+    config: PipelineConfig,
+    patterns: Sequence[Pattern] = (),
+    found: Found | None = None,
 ) -> list[ReadResult]:
     """Reads images: strings found as in the two-stage way, each read as a whole.
 
@@ -41,30 +50,46 @@ def read_crnn(
         detector: finds the strings.
         recognizer: reads them.
         config: every threshold.
+        patterns: codes to look for.
+        found: the strings of the images, where they were found already.
 
     Returns:
         One result an image.
     """
     clock = Clock()
-    found = find_strings(images, detector, config, clock)
+    found = find_strings(images, detector, config, clock) if found is None else found
     ways = [[(i, w) for i, s in enumerate(own) for w in orientations(s)] for own in found]
     with clock.stage("recognise"):
         pieces = [[_pieces(w) for _, w in own] for own in ways]
         frames = recognizer.recognise(images, pieces, config.recognition)
     with clock.stage("decode"):
-        strings = []
+        strings, codes = [], []
         for own, seen in zip(ways, frames, strict=True):
-            best: dict[int, TextString] = {}
+            best: dict[int, tuple[TextString, StringFrames]] = {}
             for (i, way), f in zip(own, seen, strict=True):
                 read = decode_frames(f, recognizer.charset, way.direction)
-                if i not in best or read.confidence > best[i].confidence + 0.02:
-                    best[i] = read
-            strings.append([best[i] for i in sorted(best)])
+                if i not in best or read.confidence > best[i][0].confidence + 0.02:
+                    best[i] = read, f
+            ordered = [best[i] for i in sorted(best)]
+            strings.append([s for s, _ in ordered])
+            codes.append(_codes(ordered, patterns, recognizer.charset, config))
     timings = clock.share(len(images))
     return [
-        finish(image, own, ENGINE, config, timings)
-        for image, own in zip(images, strings, strict=True)
+        finish(image, own, ENGINE, config, timings, codes=found if patterns else None)
+        for image, own, found in zip(images, strings, codes, strict=True)
     ]
+
+
+def _codes(
+    strings: Sequence[tuple[TextString, StringFrames]],
+    patterns: Sequence[Pattern],
+    charset: Charset,
+    config: PipelineConfig,
+) -> list[CodeReading]:
+    """The codes of one image under each pattern."""
+    limits = Limits(config.confidence.min_confidence, config.confidence.min_character)
+    frames = [FrameString(f.log_probs, f.span_quad, s.direction) for s, f in strings]
+    return [c for p in patterns for c in read_ctc_codes(frames, p, charset, limits)]
 
 
 def recognise_crops(
@@ -72,6 +97,7 @@ def recognise_crops(
     recognizer: Recognizer,
     config: PipelineConfig,
     lexicon: Lexicon | None = None,
+    patterns: Sequence[Pattern] = (),
 ) -> list[ReadResult]:
     """Reads images that are one horizontal string each, without looking for it."""
     clock = Clock()
@@ -80,8 +106,15 @@ def recognise_crops(
         frames = recognizer.recognise(crops, whole, config.recognition)
     with clock.stage("decode"):
         strings = [decode_frames(f[0], recognizer.charset, "horizontal", lexicon) for f in frames]
+        codes = [
+            _codes([(s, f[0])], patterns, recognizer.charset, config)
+            for s, f in zip(strings, frames, strict=True)
+        ]
     timings = clock.share(len(crops))
-    return [finish(c, [s], ENGINE, config, timings) for c, s in zip(crops, strings, strict=True)]
+    return [
+        finish(crop, [s], ENGINE, config, timings, codes=own if patterns else None)
+        for crop, s, own in zip(crops, strings, codes, strict=True)
+    ]
 
 
 def _pieces(string: BoxString) -> list[FloatArray]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from industrial_ocr.codes import CodeReading
 from industrial_ocr.config import PipelineConfig
+from industrial_ocr.decoding.code_reading import Limits, read_codes
+from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.decoding.homoglyphs import resolve_homoglyphs
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
-from industrial_ocr.pipelines.common import Clock, find_strings, finish
+from industrial_ocr.pattern import Pattern
+from industrial_ocr.pipelines.common import Clock, Found, find_strings, finish
 from industrial_ocr.stages.classification import Classifier
 from industrial_ocr.stages.detection import Detector
 from industrial_ocr.stages.hypotheses import best_path, merge_hypotheses, with_merged
@@ -31,7 +36,20 @@ DOUBT = 0.85
 UPRIGHT_PRIOR = 0.05
 """How much surer (mean log probability) another way up must be."""
 
-Reading = tuple[BoxString, list[CharCandidates]]
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A string as it is read by itself, and everything that is known for other readings.
+
+    Attributes:
+        string: its boxes, those of a cut character merged.
+        candidates: one a box.
+        evidence: the boxes as they were found, all that may be merged, and what each may show.
+    """
+
+    string: BoxString
+    candidates: Sequence[CharCandidates]
+    evidence: StringEvidence
 
 
 def evidence(candidates: Sequence[CharCandidates]) -> float:
@@ -46,6 +64,8 @@ def read_two_stage(
     classifier: Classifier,
     config: PipelineConfig,
     one_string: bool = False,
+    patterns: Sequence[Pattern] = (),
+    found: Found | None = None,
 ) -> list[ReadResult]:
     """Reads images with common batches in every network.
 
@@ -55,12 +75,14 @@ def read_two_stage(
         classifier: names them.
         config: every threshold.
         one_string: each image is known to hold one string: what was found is joined to it.
+        patterns: codes to look for.
+        found: the strings of the images, where they were found already.
 
     Returns:
         One result an image.
     """
     clock = Clock()
-    found = find_strings(images, detector, config, clock)
+    found = find_strings(images, detector, config, clock) if found is None else found
     if one_string:
         found = [as_one_string(own) for own in found]
     with clock.stage("classify"):
@@ -68,6 +90,7 @@ def read_two_stage(
     with clock.stage("decode"):
         parts = [[p for r in own for p in _without_doubtful_ends(r, config)] for own in readings]
         strings = [[(_decode(r, config), sure) for r, sure in own] for own in parts]
+        codes = [_codes(own, patterns, classifier, config) for own in readings]
     timings = clock.share(len(images))
     return [
         finish(
@@ -77,9 +100,22 @@ def read_two_stage(
             config,
             timings,
             doubtful=[s for s, sure in own if s is not None and not sure],
+            codes=found if patterns else None,
         )
-        for image, own in zip(images, strings, strict=True)
+        for image, own, found in zip(images, strings, codes, strict=True)
     ]
+
+
+def _codes(
+    readings: Sequence[Reading],
+    patterns: Sequence[Pattern],
+    classifier: Classifier,
+    config: PipelineConfig,
+) -> list[CodeReading]:
+    """The codes of one image under each pattern."""
+    limits = Limits(config.confidence.min_confidence, config.confidence.min_character)
+    evidence = [r.evidence for r in readings]
+    return [c for p in patterns for c in read_codes(evidence, p, classifier.charset, limits)]
 
 
 def _read_strings(
@@ -93,12 +129,18 @@ def _read_strings(
     first = [[[w[0]] if w[0].direction == "horizontal" else w for w in own] for own in ways]
     best = _best_of(images, first, classifier, config)
     doubtful = [
-        [w[1:] if np.exp(evidence(b[1])) < DOUBT and len(f) < len(w) else [] for w, b, f in rows]
+        [
+            w[1:] if np.exp(evidence(b.candidates)) < DOUBT and len(f) < len(w) else []
+            for w, b, f in rows
+        ]
         for rows in (zip(*r, strict=True) for r in zip(ways, best, first, strict=True))
     ]
     second = _best_of(images, doubtful, classifier, config)
     return [
-        [b if o is None or evidence(o[1]) < evidence(b[1]) + UPRIGHT_PRIOR else o for b, o in pairs]
+        [
+            b if o is None or evidence(o.candidates) < evidence(b.candidates) + UPRIGHT_PRIOR else o
+            for b, o in pairs
+        ]
         for pairs in (zip(*r, strict=True) for r in zip(best, second, strict=True))
     ]
 
@@ -127,7 +169,7 @@ def _best_of(
             ]
             for way, maybe in zip(own, extra, strict=True)
         ]
-        chosen.append([max(r, key=lambda x: evidence(x[1])) if r else None for r in read])
+        chosen.append([max(r, key=lambda x: evidence(x.candidates)) if r else None for r in read])
     return chosen  # type: ignore[return-value]
 
 
@@ -145,7 +187,9 @@ def _likeliest(
     )
     kept = [i for i in range(len(singles)) if i - 1 not in chosen]
     named = [merged[i] if i in chosen else singles[i] for i in kept]
-    return with_merged(string, boxes, chosen), named
+    pairs_by_first = {i: (boxes[i], c) for i, c in merged.items()}
+    whole = StringEvidence(string, tuple(singles), pairs_by_first)
+    return Reading(with_merged(string, boxes, chosen), named, whole)
 
 
 def _without_doubtful_ends(reading: Reading, config: PipelineConfig) -> list[tuple[Reading, bool]]:
@@ -154,7 +198,7 @@ def _without_doubtful_ends(reading: Reading, config: PipelineConfig) -> list[tup
     A bolt before a code is often collinear with it and of its size, and so is a faint check digit
     after it: what was cut off is a string of its own, kept and marked as doubtful (False).
     """
-    string, candidates = reading
+    string, candidates = reading.string, reading.candidates
     edges = [0, *(i + 1 for i, space in enumerate(string.space_after) if space), len(candidates)]
     pieces = list(zip(edges[:-1], edges[1:], strict=True))
     limit = float(np.log(config.confidence.min_character))
@@ -168,13 +212,13 @@ def _without_doubtful_ends(reading: Reading, config: PipelineConfig) -> list[tup
     for (a, b), sure in cut:
         spaces = (*string.space_after[a : b - 1], False)
         own = BoxString(string.boxes[a:b], spaces, string.direction)
-        parts.append(((own, candidates[a:b]), sure))
+        parts.append((Reading(own, candidates[a:b], reading.evidence), sure))
     return parts
 
 
 def _decode(reading: Reading, config: PipelineConfig) -> TextString | None:
     """Best symbol of every box; what is no character is left out, but its doubt counts."""
-    string, candidates = reading
+    string, candidates = reading.string, reading.candidates
     limit = config.classification.reject_threshold
     kept = [i for i, c in enumerate(candidates) if c.reject < limit]
     if not kept:

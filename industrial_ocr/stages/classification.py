@@ -93,6 +93,7 @@ class Classifier:
                 tuple(self.charset.symbols[i] for i in best),
                 row[best].astype(np.float32),
                 float(reject),
+                row.astype(np.float32),
             )
             for row, best, reject in zip(symbols, order, probabilities[:, -1], strict=True)
         ]

@@ -84,7 +84,7 @@ def test_a_suite_says_how_datasets_are_judged(data: Path, tmp_path: Path) -> Non
     assert (bad.exit_code, "colour" in line_of(bad)) == (2, True)
     suite.write_text("datasets: {nothing: {}}\n")
     bad = call("bench", data.parent, "--suite", suite, "--engines", "crnn")
-    assert (bad.exit_code, "lacks nothing" in line_of(bad)) == (2, True)
+    assert (bad.exit_code, "no dataset of the suite: nothing" in line_of(bad)) == (2, True)
 
 
 def test_bad_input_is_one_line_before_anything_is_read(data: Path, tmp_path: Path) -> None:

@@ -184,8 +184,13 @@ class FakeTrainer:
 
     def __init__(self, task: Any, max_seconds: float) -> None:
         self.seen.append((task.config, max_seconds))
+        self.step = 0
+
+    def resume(self) -> None:
+        self.step = 1
 
     def run(self) -> float:
+        self.step += 1
         return 0.5
 
 
@@ -200,6 +205,8 @@ def test_training_options_go_before_the_file(
     result = run("train", "classifier", "--config", config, *options)
     assert result.exit_code == 0, result.output
     assert "0 font files" in result.stderr and "built-in" in result.stderr
+    assert "goes on at step 1 of 3" in result.stderr
+    assert "stopped at step 2 of 3; run again to go on" in result.stderr
     settings, seconds = FakeTrainer.seen.pop()
     assert (settings.steps, settings.lr, settings.workers, seconds) == (3, 0.5, 1, 9)
     assert settings.out == tmp_path / "run" and settings.fonts == (fonts,)

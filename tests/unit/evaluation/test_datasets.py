@@ -18,7 +18,7 @@ from industrial_ocr.evaluation.formats_store import folder_symbol, symbol_folder
 from industrial_ocr.evaluation.formats_text import parse_characters
 from industrial_ocr.evaluation.samples import Dataset, Label
 
-REAL = Path("/work/shared/real")
+REAL = Path(__file__).parents[4] / "shared" / "real"
 
 
 def put_images(folder: Path, *names: str) -> None:
@@ -157,6 +157,7 @@ def test_all_real_folders_load() -> None:
     tasks = {d.name: load_dataset(d).task for d in sorted(REAL.iterdir()) if d.is_dir()}
     assert len(tasks) == 13
     assert {n for n, t in tasks.items() if t == "read"} == {
+        "chips",
         "containers",
         "plates_us",
         "scenes_ic03",
@@ -685,3 +686,25 @@ def test_ten_thousand_lines_load_without_opening_an_image(
     dataset = load_dataset(tmp_path)
     assert [len(s.labels) for s in dataset.samples] == [100] * 100
     assert not [f for f in opened if str(f).endswith(".png")]
+
+
+def test_a_header_line_is_passed_over_unless_it_is_an_image(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    cv2.imwrite(str(tmp_path / "images" / "a.png"), np.zeros((20, 60), np.uint8))
+    (tmp_path / "labels.tsv").write_text("file\ttext\na.png\tAB\n")
+    assert [s.name for s in load_dataset(tmp_path).samples] == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    ("size", "task"),
+    [((640, 480), "read"), ((120, 32), "recognize"), ((3000, 400), "recognize")],
+)
+def test_single_texts_are_read_in_pictures_and_recognized_in_crops(
+    size: tuple[int, int], task: str, tmp_path: Path
+) -> None:
+    (tmp_path / "images").mkdir()
+    for name in "abc":
+        path = str(tmp_path / "images" / f"{name}.png")
+        cv2.imwrite(path, np.zeros(size[::-1], np.uint8))
+    (tmp_path / "labels.tsv").write_text("".join(f"{n}.png\tAB1\n" for n in "abc"))
+    assert load_dataset(tmp_path).task == task

@@ -1,0 +1,117 @@
+"""What a reading under a serial-code pattern comes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from industrial_ocr.types import Character, Direction, FloatArray, Status, as_quad
+
+
+class CharStatus(str, Enum):
+    """How a character of a code came about."""
+
+    READ = "read"
+    """The best reading of the character, by itself and under the pattern."""
+    CONFUSED = "confused"
+    """The best reading, but another one that the pattern allows is nearly as likely."""
+    CORRECTED = "corrected"
+    """Not the best reading by itself: the pattern, or a check digit, chose another."""
+    REJECTED = "rejected"
+    """Less likely than the least a character must have."""
+
+
+@dataclass(frozen=True, eq=False)
+class CodeCharacter:
+    """One character of a code.
+
+    Attributes:
+        character: symbol, quad, probability by itself and alternatives.
+        confidence: its probability among the symbols that the pattern allows there.
+        status: see ``CharStatus``.
+        raw: the best reading by itself.
+        raw_confidence: its probability.
+        rival: the runner-up that the pattern allows, empty where there is none.
+    """
+
+    character: Character
+    confidence: float
+    status: CharStatus
+    raw: str
+    raw_confidence: float
+    rival: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings, ready for JSON."""
+        return {
+            **self.character.to_dict(),
+            "under_pattern": round(self.confidence, 5),
+            "status": self.status.value,
+            "raw": self.raw,
+            "raw_confidence": round(self.raw_confidence, 5),
+            "rival": self.rival,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class CodeReading:
+    """One code that was found under a pattern.
+
+    Attributes:
+        text: the code without separators.
+        pattern: name or text of the pattern.
+        status: ``ok`` only where the code can be trusted as it is.
+        reason: one sentence on the status.
+        confidence: of the code, 0 to 1, as ``TextString.confidence`` is defined.
+        raw_text: what stands there as read without the pattern.
+        raw_confidence: of that.
+        characters: with their statuses.
+        quad: (4, 2) float32 source pixels around all of it.
+        strings: places of the strings it was read from, in ``ReadResult.strings`` as they were
+            before strings without text were left out.
+        direction: of those strings.
+        alternatives: other codes that match, with their probability among those that do.
+    """
+
+    text: str
+    pattern: str
+    status: Status
+    reason: str
+    confidence: float
+    raw_text: str
+    raw_confidence: float
+    characters: tuple[CodeCharacter, ...]
+    quad: FloatArray
+    strings: tuple[int, ...]
+    direction: Direction
+    alternatives: tuple[tuple[str, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "quad", as_quad(self.quad))
+
+    def moved(self, step: FloatArray) -> CodeReading:
+        """The same code (2,) pixels further on."""
+        characters = tuple(
+            replace(c, character=replace(c.character, quad=c.character.quad + step))
+            for c in self.characters
+        )
+        return replace(self, quad=self.quad + step, characters=characters)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings, ready for JSON."""
+        return {
+            "text": self.text,
+            "pattern": self.pattern,
+            "status": self.status.value,
+            "reason": self.reason,
+            "confidence": round(self.confidence, 5),
+            "raw_text": self.raw_text,
+            "raw_confidence": round(self.raw_confidence, 5),
+            "direction": self.direction,
+            "quad": np.round(self.quad.astype(float), 2).tolist(),
+            "characters": [c.to_dict() for c in self.characters],
+            "alternatives": [[text, round(p, 5)] for text, p in self.alternatives],
+        }

@@ -1,0 +1,213 @@
+"""Reading under an automaton: the best paths through a lattice of segmentation hypotheses.
+
+A string's boxes are nodes 0 to N; an arc leads over one box or several and says what they would
+be together: a character, with a probability a symbol, or nothing. A path is one segmentation and
+one text; under an automaton only paths whose text it accepts remain. Viterbi over (node, state)
+with several best entries each (Forney 1973; Chow and Schwartz 1989), vectorised over all states of
+a node. Numpy only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from industrial_ocr.automaton import Automaton
+
+BEAM = 2048
+"""At most so many entries of a node are followed; patterns of some hundred states have fewer."""
+_HASH = np.uint64(1_000_003)
+_NOTHING = -1
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Arc:
+    """One hypothesis: what the boxes from ``first`` to ``last`` (exclusive) are together.
+
+    Attributes:
+        first: node it leaves.
+        last: node it reaches, beyond ``first``.
+        log_probs: (C,) log-probability of each symbol, None where it can only be nothing.
+        nothing: log-probability that it is no character, None where it must be one.
+        prior: added to both, for what the segmentation itself says.
+    """
+
+    first: int
+    last: int
+    log_probs: Floats | None
+    nothing: float | None = None
+    prior: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.first < self.last:
+            raise ValueError(f"an arc leads forwards, got {self.first} to {self.last}")
+
+
+@dataclass(frozen=True)
+class Path:
+    """One reading.
+
+    Attributes:
+        symbols: indices of the symbols read.
+        arcs: for each of them the arc that it was read on.
+        log_prob: of the path, its priors included.
+        probability: among the readings that were found; they sum to at most 1.
+    """
+
+    symbols: tuple[int, ...]
+    arcs: tuple[int, ...]
+    log_prob: float
+    probability: float
+
+
+@dataclass(eq=False)
+class _Entries:
+    """Partial paths: one row each."""
+
+    state: Ints
+    score: Floats
+    text: NDArray[np.uint64]
+    parent: Ints
+    arc: Ints
+    symbol: Ints
+
+    def take(self, rows: Ints) -> _Entries:
+        return _Entries(*(column[rows] for column in vars(self).values()))
+
+    @staticmethod
+    def joined(parts: Sequence[_Entries]) -> _Entries:
+        columns = zip(*(vars(p).values() for p in parts), strict=True)
+        return _Entries(*(np.concatenate(c) for c in columns))
+
+
+@dataclass(eq=False)
+class _Search:
+    """The rows kept so far, node by node, and those that wait for their node."""
+
+    automaton: Automaton
+    most: int
+    waiting: dict[int, list[_Entries]] = field(default_factory=dict)
+    kept: list[_Entries] = field(default_factory=list)
+    count: int = 0
+
+    def settle(self, node: int) -> tuple[_Entries, int] | None:
+        """The entries of a node that are followed, and the number of the first of them."""
+        parts = self.waiting.pop(node, [])
+        if not parts:
+            return None
+        entries = _best_of_each_state(_Entries.joined(parts), self.most)
+        first = self.count
+        self.kept.append(entries)
+        self.count += len(entries.score)
+        return entries, first
+
+    def follow(self, entries: _Entries, first: int, arc: Arc, number: int) -> None:
+        """Adds what an arc makes of a node's entries."""
+        rows = np.arange(len(entries.score))
+        found = []
+        if arc.nothing is not None:
+            same = entries.take(rows)
+            same.score = entries.score + arc.nothing + arc.prior
+            same.parent, same.arc = first + rows, np.full(len(rows), number)
+            same.symbol = np.full(len(rows), _NOTHING)
+            found.append(same)
+        if arc.log_probs is not None:
+            offsets = self.automaton.offsets.astype(np.int64)
+            start = offsets[entries.state]
+            count = offsets[entries.state + 1] - start
+            places = np.repeat(start - np.cumsum(count) + count, count) + np.arange(count.sum())
+            source = np.repeat(rows, count)
+            label = self.automaton.labels[places].astype(np.int64)
+            score = entries.score[source] + arc.log_probs[label] + arc.prior
+            text = entries.text[source] * _HASH + (label + 1).astype(np.uint64)
+            target = self.automaton.targets[places].astype(np.int64)
+            full = np.full(len(source), number)
+            found.append(_Entries(target, score, text, first + source, full, label))
+        self.waiting.setdefault(arc.last, []).extend(found)
+
+
+def _best_of_each_state(entries: _Entries, most: int) -> _Entries:
+    """The best entry of each text in each state, of those the best ``most``, of all the beam."""
+    order = np.lexsort((-entries.score, entries.text, entries.state))
+    state, text = entries.state[order], entries.text[order]
+    new = np.ones(len(order), bool)
+    new[1:] = (state[1:] != state[:-1]) | (text[1:] != text[:-1])
+    order = order[new & np.isfinite(entries.score[order])]
+    order = order[np.lexsort((-entries.score[order], entries.state[order]))]
+    state = entries.state[order]
+    begins = np.flatnonzero(np.diff(state, prepend=-1))
+    rank = np.arange(len(order)) - np.repeat(begins, np.diff(np.append(begins, len(order))))
+    order = order[rank < most]
+    if len(order) > BEAM:
+        order = order[np.argsort(-entries.score[order], kind="stable")[:BEAM]]
+    return entries.take(order)
+
+
+def free_automaton(symbols: Sequence[str]) -> Automaton:
+    """Accepts every text over some symbols."""
+    count = len(symbols)
+    zeros, labels = np.zeros(count, np.int64), np.arange(count)
+    return Automaton.from_arcs(symbols, zeros, labels, zeros, [True])
+
+
+def best_paths(arcs: Sequence[Arc], nodes: int, automaton: Automaton, most: int = 5) -> list[Path]:
+    """The likeliest readings of a lattice, best first, each text once.
+
+    Args:
+        arcs: hypotheses over ``nodes - 1`` boxes.
+        nodes: number of boxes and one.
+        automaton: what may be read; ``free_automaton`` for anything. Its symbols are those that
+            the arcs' ``log_probs`` are of.
+        most: at most so many readings.
+
+    Returns:
+        None at all where the automaton accepts no path. Exact as long as no node has more than
+        ``BEAM`` entries.
+    """
+    search = _Search(automaton, most)
+    start = np.array([automaton.start], np.int64)
+    nobody = np.array([-1], np.int64)
+    search.waiting[0] = [
+        _Entries(start, np.zeros(1), np.zeros(1, np.uint64), nobody, nobody, nobody)
+    ]
+    leaving: dict[int, list[tuple[int, Arc]]] = {}
+    for number, arc in enumerate(arcs):
+        leaving.setdefault(arc.first, []).append((number, arc))
+    last: tuple[_Entries, int] | None = None
+    for node in range(nodes):
+        last = search.settle(node)
+        if last is not None:
+            for number, arc in leaving.get(node, ()):
+                search.follow(*last, arc, number)
+    if last is None:
+        return []
+    entries, first = last
+    rows = np.flatnonzero(automaton.accepting[entries.state])
+    if not len(rows):
+        return []
+    order = rows[np.argsort(-entries.score[rows], kind="stable")]
+    # A text that ends in several states is found in each of them.
+    order = order[np.sort(np.unique(entries.text[order], return_index=True)[1])]
+    total = float(np.logaddexp.reduce(entries.score[order]))
+    every = _Entries.joined(search.kept)
+    return [
+        _path(every, first + int(row), float(entries.score[row]), total) for row in order[:most]
+    ]
+
+
+def _path(every: _Entries, row: int, score: float, total: float) -> Path:
+    """Follows the parents of a row back to the first node."""
+    symbols, arcs = [], []
+    while row >= 0 and every.parent[row] >= 0:
+        if every.symbol[row] != _NOTHING:
+            symbols.append(int(every.symbol[row]))
+            arcs.append(int(every.arc[row]))
+        row = int(every.parent[row])
+    probability = float(np.exp(score - total))
+    return Path(tuple(symbols[::-1]), tuple(arcs[::-1]), score, probability)

@@ -1,0 +1,163 @@
+"""Both ways on the same strings, and what the router makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from industrial_ocr.codes import CodeReading
+from industrial_ocr.config import PipelineConfig
+from industrial_ocr.geometry import bounds, box_iou
+from industrial_ocr.pattern import Pattern
+from industrial_ocr.pipelines.common import Clock, Found, find_strings
+from industrial_ocr.router import (
+    WAYS,
+    Choice,
+    Route,
+    RouteTable,
+    Way,
+    choose,
+    joint_confidence,
+    needs_other,
+    other,
+    settle,
+)
+from industrial_ocr.stages.detection import Detector
+from industrial_ocr.types import ImageArray, ReadResult, Status, TextString
+
+SAME_PLACE = 0.3
+"""Least IoU of two readings of one string."""
+
+ReadWay = Callable[[Way, Sequence[ImageArray], Found], list[ReadResult]]
+
+
+@dataclass(frozen=True)
+class Routing:
+    """What is asked of the router.
+
+    Attributes:
+        route: ``agree`` or ``auto``.
+        patterns: codes to look for.
+        measured: what was measured for patterns.
+    """
+
+    route: Route
+    patterns: tuple[Pattern, ...]
+    measured: RouteTable
+
+
+def read_routed(
+    images: Sequence[ImageArray],
+    detector: Detector,
+    config: PipelineConfig,
+    routing: Routing,
+    read_way: ReadWay,
+) -> list[ReadResult]:
+    """Reads images by a route; strings are found once for both ways.
+
+    Args:
+        images: (H, W, 3) uint8 RGB each.
+        detector: finds the strings.
+        config: every threshold.
+        routing: the route and the patterns.
+        read_way: reads images one way, given their strings.
+
+    Returns:
+        One result an image, with its route and the reason.
+    """
+    clock = Clock()
+    found = find_strings(images, detector, config, clock)
+    shared = clock.share(len(images))
+    first = choose(routing.patterns[0] if routing.patterns else None, routing.measured)
+    ways: dict[Way, dict[int, ReadResult]] = {w: {} for w in WAYS}
+
+    def run(way: Way, places: Sequence[int]) -> None:
+        if places:
+            some = read_way(way, [images[i] for i in places], [found[i] for i in places])
+            ways[way].update(zip(places, some, strict=True))
+
+    everything = range(len(images))
+    if routing.route == "agree":
+        for way in WAYS:
+            run(way, everything)
+    else:
+        run(first.way, everything)
+        doubtful = [i for i in everything if _doubtful(ways[first.way][i], routing)]
+        run(other(first.way), doubtful)
+    results = []
+    for i in everything:
+        own = {w: ways[w][i] for w in WAYS if i in ways[w]}
+        result = (
+            _of_codes(own, routing, first) if routing.patterns else _of_strings(own, routing, first)
+        )
+        timings = {n: t for r in own.values() for n, t in r.timings.items() if n != "total"} | {
+            n: t for n, t in shared.items() if n != "total"
+        }
+        timings["decode"] = sum(r.timings.get("decode", 0.0) for r in own.values())
+        results.append(replace(result, timings={**timings, "total": sum(timings.values())}))
+    return results
+
+
+def _doubtful(result: ReadResult, routing: Routing) -> bool:
+    if not routing.patterns:
+        return result.status is not Status.OK
+    return any(needs_other(_code(result, p)) for p in routing.patterns)
+
+
+def _code(result: ReadResult, pattern: Pattern) -> CodeReading | None:
+    """The surest code under one of the patterns."""
+    name = pattern.name or pattern.text
+    return next((c for c in result.codes if c.pattern == name), None)
+
+
+def _of_codes(own: dict[Way, ReadResult], routing: Routing, first: Choice) -> ReadResult:
+    settled = [
+        settle(routing.route, {w: _code(r, p) for w, r in own.items()}, first)
+        for p in routing.patterns
+    ]
+    route = settled[0].route
+    base = own["crnn"] if route == "crnn" else own.get("two-stage", own[first.way])
+    codes = tuple(s.code for s in settled if s.code is not None)
+    status = codes[0].status if codes else base.status
+    return replace(base, codes=codes, status=status, route=route, reason=settled[0].reason)
+
+
+def _of_strings(own: dict[Way, ReadResult], routing: Routing, first: Choice) -> ReadResult:
+    """Without a pattern: string against string."""
+    one = own[first.way]
+    if routing.route == "auto":
+        two = own.get(other(first.way))
+        if two is not None and one.status is Status.NO_TEXT and two.status is Status.OK:
+            return replace(two, route=other(first.way), reason=f"{first.way} found no text")
+        return replace(one, route=first.way, reason=first.reason)
+    one, two = own["two-stage"], own["crnn"]
+    if not one.strings and not two.strings:
+        return replace(one, route="agree", reason="neither way found text")
+    pairs = [(s, _same_place(s, two.strings)) for s in one.strings]
+    strings = tuple(
+        replace(s, confidence=joint_confidence(s.confidence, t.confidence))
+        if t is not None and _plain(s) == _plain(t)
+        else s
+        for s, t in pairs
+    )
+    apart = [s.text for s, t in pairs if t is None or _plain(s) != _plain(t)]
+    apart += [t.text for t in two.strings if _same_place(t, one.strings) is None]
+    if apart:
+        reason = f"the ways differ on {apart[0]!r}"
+        status = Status.DISAGREEMENT
+    else:
+        reason, status = "both ways read the same", Status.OK
+    return replace(one, strings=strings, status=status, route="agree", reason=reason)
+
+
+def _plain(string: TextString) -> str:
+    return "".join(string.text.split())
+
+
+def _same_place(string: TextString, others: Sequence[TextString]) -> TextString | None:
+    """The reading of the same string among others."""
+    if not others:
+        return None
+    overlaps = box_iou([bounds(string.quad)], [bounds(t.quad) for t in others])[0]
+    best = int(overlaps.argmax())
+    return others[best] if overlaps[best] >= SAME_PLACE else None

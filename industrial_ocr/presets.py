@@ -1,0 +1,107 @@
+"""Named patterns in YAML: those shipped in ``configs/patterns.yaml``, and users' own files."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Annotated
+
+from pydantic import Field, PositiveInt, model_validator
+
+from industrial_ocr.config import Section, config_path, load_config, parse_config
+from industrial_ocr.errors import PatternError
+
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Preset(Section):
+    """One named pattern.
+
+    Attributes:
+        title: what it is, for people.
+        source: the standard or other origin.
+        regex: the expression; or
+        template: the template. One of the two is given.
+        ignore_case: lower case is read as upper case.
+        separators: single characters that may stand between the symbols of a code.
+        groups: after so many symbols each, a separator or a change of string may come.
+        check: the rule for check digits or dates, see ``checkdigits.verify``.
+        examples: texts that match and pass the check; one at least.
+        counter_examples: texts that do not.
+    """
+
+    title: Text
+    source: Text
+    regex: Text | None = None
+    template: Text | None = None
+    ignore_case: bool = False
+    separators: tuple[Annotated[str, Field(min_length=1, max_length=1)], ...] = ()
+    groups: tuple[PositiveInt, ...] = ()
+    check: Text = "none"
+    examples: Annotated[tuple[Text, ...], Field(min_length=1)]
+    counter_examples: tuple[Text, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_expression(self) -> Preset:
+        if (self.regex is None) == (self.template is None):
+            raise ValueError("a preset has either a regex or a template")
+        return self
+
+
+class _File(Section):
+    """What a presets file holds, before its presets are looked at."""
+
+    patterns: dict[str, dict[str, object]]
+
+
+def load_presets(path: str | os.PathLike[str] | None = None) -> dict[str, Preset]:
+    """The presets of a file, by name; without a path, those shipped.
+
+    Their expressions are compiled only when ``Pattern.preset`` is asked for one.
+
+    Raises:
+        ConfigError: the file is missing or damaged, or a key is unknown or has an impossible
+            value; names the file, the preset and the key.
+    """
+    return dict(_shipped()) if path is None else _load(path)
+
+
+def find_preset(name: str, presets: Mapping[str, Preset] | None = None) -> Preset:
+    """A preset by name.
+
+    Args:
+        name: in full.
+        presets: where to look; None: those shipped.
+
+    Raises:
+        PatternError: there is none of that name; names the nearest.
+    """
+    known = _shipped() if presets is None else presets
+    if name in known:
+        return known[name]
+    near = nearest_preset(name, known)
+    hint = f"did you mean {near}?" if near else f"there are: {', '.join(known)}"
+    raise PatternError(f"no preset is called {name!r}; {hint}")
+
+
+def nearest_preset(name: str, presets: Mapping[str, Preset] | None = None) -> str | None:
+    """The name that a misspelled one probably means."""
+    known = _shipped() if presets is None else presets
+    close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.65)
+    return close[0] if close else None
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> dict[str, Preset]:
+    return _load(config_path("patterns"))
+
+
+def _load(path: str | os.PathLike[str]) -> dict[str, Preset]:
+    file = load_config(path, _File)
+    # One by one, so that a message names the preset, and an unknown key the known one it is near.
+    return {
+        name: parse_config(data, Preset, source=f"{path}: patterns.{name}")
+        for name, data in file.patterns.items()
+    }

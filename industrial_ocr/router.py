@@ -1,0 +1,194 @@
+"""Which way to read, and what two ways come to together: pure policy, it runs nothing.
+
+What decides, in this order:
+
+1. What was asked for: ``two-stage``, ``crnn`` or ``agree``.
+2. What was measured for the pattern (a ``RouteTable``, written by ``industrial-ocr bench
+   --write-routes``): the engine that was right more often, if the intervals are apart.
+3. What the pattern says: a lexicon, or codes of less than ``WORD_BITS`` bits a character, are text
+   that has context, for the CRNN; anything else is read context-free.
+4. What the image says: where the first way ends in anything but ``ok``, the other one reads too,
+   and its code is taken if that is ``ok`` and does not contradict a clear reading of the first.
+
+A recorded run has the codes of both ways; ``settle`` tells what any route would have made of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from industrial_ocr.codes import CodeReading
+from industrial_ocr.pattern import Pattern
+from industrial_ocr.types import Status
+
+Way = Literal["two-stage", "crnn"]
+Route = Literal["two-stage", "crnn", "agree", "auto"]
+WAYS: tuple[Way, Way] = ("two-stage", "crnn")
+ROUTES: tuple[Route, ...] = ("two-stage", "crnn", "agree", "auto")
+WORD_BITS = 3.0
+"""Random digits have 3.3 bits a character, random letters and digits 5.2; words about 2."""
+UNSAFE = frozenset({Status.PATTERN_MISMATCH, Status.CHECK_FAILED})
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of one way under one pattern.
+
+    Attributes:
+        engine: the way.
+        n: codes.
+        accuracy: share read right.
+        low: lower end of its 95 % interval.
+        high: upper end.
+        date: of the measurement, ISO 8601.
+    """
+
+    engine: Way
+    n: int
+    accuracy: float
+    low: float
+    high: float
+    date: str = ""
+
+
+RouteTable = Mapping[str, tuple[Measured, ...]]
+"""Measurements by the pattern's name."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The way that reads first.
+
+    Attributes:
+        way: its name.
+        reason: one sentence.
+    """
+
+    way: Way
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Settled:
+    """What a route makes of the codes of both ways.
+
+    Attributes:
+        code: the code, None where neither way found one.
+        route: the way, or ``agree``.
+        reason: one sentence.
+    """
+
+    code: CodeReading | None
+    route: str
+    reason: str
+
+
+def other(way: Way) -> Way:
+    """The other way."""
+    return WAYS[1 - WAYS.index(way)]
+
+
+def choose(pattern: Pattern | None, measured: RouteTable | None = None) -> Choice:
+    """The way that ``auto`` tries first (see the rules above).
+
+    Args:
+        pattern: what codes look like, None for no pattern.
+        measured: of ``--write-routes``.
+    """
+    if pattern is None:
+        return Choice("two-stage", "no pattern: nothing is known of context, so none is assumed")
+    rows = (measured or {}).get(pattern.name or pattern.text, ())
+    ranked = sorted(rows, key=lambda m: -m.accuracy)
+    if len(ranked) > 1 and ranked[0].low > ranked[1].high:
+        best, second = ranked[:2]
+        return Choice(
+            best.engine,
+            f"measured on {best.n} codes ({best.date}): {best.engine} read {best.accuracy:.0%}, "
+            f"{second.engine} {second.accuracy:.0%}",
+        )
+    if pattern.words:
+        return Choice("crnn", "the pattern is a lexicon: words have context")
+    bits = pattern.bits_per_position()
+    if bits < WORD_BITS:
+        return Choice("crnn", f"{bits:.1f} bits a character: the pattern itself is context")
+    return Choice("two-stage", f"{bits:.1f} bits a character: a code without context")
+
+
+def needs_other(code: CodeReading | None) -> bool:
+    """Whether ``auto`` lets the other way read too."""
+    return code is None or code.status is not Status.OK
+
+
+def joint_confidence(one: float, two: float) -> float:
+    """Of two readings that agree and err independently: their odds multiplied, never 1."""
+    together = one * two
+    return together / (together + (1 - one) * (1 - two)) if 0 < together < 1 else together
+
+
+def agree(one: CodeReading | None, two: CodeReading | None) -> Settled:
+    """Both ways must find the same code.
+
+    Equal codes are accepted with the joint confidence; the status is ``ok`` unless a pattern or
+    check speaks against one of them. Anything else is a ``disagreement``, both readings kept.
+    """
+    if one is None and two is None:
+        return Settled(None, "agree", "neither way found a code")
+    if one is None or two is None:
+        found = one or two
+        assert found is not None
+        silent = "two-stage" if one is None else "crnn"
+        reason = f"{silent} found no code"
+        return Settled(replace(found, status=Status.DISAGREEMENT, reason=reason), "agree", reason)
+    if one.text != two.text:
+        reason = f"two-stage reads {one.text!r}, crnn {two.text!r}"
+        rest = ((two.text, two.confidence), *(a for a in one.alternatives if a[0] != two.text))
+        both = replace(one, status=Status.DISAGREEMENT, reason=reason, alternatives=rest[:4])
+        return Settled(both, "agree", reason)
+    worst = next((c for c in (one, two) if c.status in UNSAFE), None)
+    if worst is not None:
+        return Settled(
+            replace(one, status=worst.status, reason=worst.reason), "agree", worst.reason
+        )
+    confidence = joint_confidence(one.confidence, two.confidence)
+    reason = "both ways read the same"
+    code = replace(one, status=Status.OK, reason=reason, confidence=confidence)
+    return Settled(code, "agree", reason)
+
+
+def settle(route: Route, codes: Mapping[Way, CodeReading | None], first: Choice) -> Settled:
+    """What a route makes of the codes that the ways found.
+
+    Args:
+        route: one of ``ROUTES``.
+        codes: of each way that read; ``auto`` may lack the second one.
+        first: of ``choose``, for ``auto``.
+    """
+    if route == "agree":
+        return agree(codes["two-stage"], codes["crnn"])
+    if route != "auto":
+        return Settled(codes[route], route, f"{route} was asked for")
+    code = codes[first.way]
+    way = other(first.way)
+    if not needs_other(code) or way not in codes:
+        return Settled(code, first.way, first.reason)
+    second = codes[way]
+    if second is None or second.status is not Status.OK:
+        return _weaker(code, second, first)
+    if code is not None and code.status in UNSAFE:
+        reason = f"{first.way} is clear about another reading: {code.raw_text!r}"
+        found = replace(second, status=Status.DISAGREEMENT, reason=reason)
+        return Settled(found, way, reason)
+    state = "found no code" if code is None else f"was not sure ({code.status.value})"
+    return Settled(second, way, f"{first.way} {state}, {way} is")
+
+
+def _weaker(code: CodeReading | None, second: CodeReading | None, first: Choice) -> Settled:
+    """Neither way is sure: the same code twice is agreement, else the first way's stands."""
+    if code is not None and second is not None and code.text == second.text:
+        both = agree(code, second)
+        return Settled(both.code, "agree", both.reason)
+    if code is None:
+        return Settled(second, other(first.way), f"{first.way} found no code")
+    return Settled(code, first.way, first.reason)

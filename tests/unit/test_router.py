@@ -1,0 +1,116 @@
+"""The policy alone: which way reads first, and what two readings come to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from industrial_ocr.codes import CodeReading
+from industrial_ocr.geometry import rect_quad
+from industrial_ocr.pattern import Pattern
+from industrial_ocr.router import (
+    Choice,
+    Measured,
+    Way,
+    agree,
+    choose,
+    joint_confidence,
+    needs_other,
+    settle,
+)
+from industrial_ocr.types import Status
+
+FIRST = Choice("two-stage", "as the test wants it")
+
+
+def code(
+    text: str, status: Status = Status.OK, confidence: float = 0.9, **more: Any
+) -> CodeReading:
+    plain: dict[str, Any] = {
+        "pattern": "p", "reason": "", "raw_text": text, "raw_confidence": confidence,
+        "characters": (), "quad": rect_quad(0, 0, 9, 9), "strings": (0,), "direction": "horizontal",
+    }  # fmt: skip
+    return CodeReading(text=text, status=status, confidence=confidence, **(plain | more))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "way"),
+    [
+        (None, "two-stage"),
+        (Pattern.regex("[A-Z0-9]{8}"), "two-stage"),
+        (Pattern.regex("[0-9]{8}"), "two-stage"),
+        (Pattern.lexicon(["START", "STOP"]), "crnn"),
+        (Pattern.regex("(LOT|EXP)[0-9]"), "crnn"),  # 6.3 bits over 4 characters
+    ],
+)
+def test_the_first_way_by_the_pattern(pattern: Pattern | None, way: str) -> None:
+    assert choose(pattern).way == way
+
+
+def test_what_was_measured_goes_before_what_the_pattern_says() -> None:
+    pattern = Pattern.regex("[A-Z0-9]{8}")
+    apart = (Measured("two-stage", 50, 0.4, 0.3, 0.5), Measured("crnn", 50, 0.8, 0.7, 0.9))
+    close = (Measured("two-stage", 9, 0.4, 0.2, 0.8), Measured("crnn", 9, 0.8, 0.5, 0.9))
+    chosen = choose(pattern, {pattern.text: apart})
+    assert (chosen.way, "measured on 50 codes" in chosen.reason) == ("crnn", True)
+    assert choose(pattern, {pattern.text: close}).way == "two-stage"
+    assert choose(pattern, {"another": apart}).way == "two-stage"
+
+
+def test_equal_codes_gain_confidence_and_never_reach_certainty() -> None:
+    settled = agree(code("AB12", Status.LOW_CONFIDENCE, 0.7), code("AB12", Status.OK, 0.8))
+    assert settled.code is not None
+    assert settled.code.status is Status.OK
+    assert settled.code.confidence == pytest.approx(0.56 / (0.56 + 0.06))
+    assert joint_confidence(0.0, 0.9) == 0.0
+
+
+def test_different_codes_are_a_disagreement_with_both_kept() -> None:
+    settled = agree(code("AB12"), code("A812"))
+    assert settled.code is not None
+    assert settled.code.status is Status.DISAGREEMENT
+    assert settled.code.alternatives[0][0] == "A812"
+    for one, two in ((code("AB12"), None), (None, code("AB12"))):
+        alone = agree(one, two).code
+        assert alone is not None
+        assert alone.status is Status.DISAGREEMENT
+    assert agree(None, None).code is None
+
+
+@pytest.mark.parametrize("status", [Status.CHECK_FAILED, Status.PATTERN_MISMATCH])
+def test_agreeing_on_a_misprint_does_not_make_it_ok(status: Status) -> None:
+    settled = agree(code("AB12"), code("AB12", status))
+    assert settled.code is not None
+    assert settled.code.status is status
+
+
+AUTO = [
+    # first way, second way -> route, status, text
+    (code("A"), None, "two-stage", Status.OK, "A"),
+    (None, code("B"), "crnn", Status.OK, "B"),
+    (code("A", Status.LOW_CONFIDENCE), code("B"), "crnn", Status.OK, "B"),
+    (code("A", Status.LOW_CONFIDENCE), code("A", Status.LOW_CONFIDENCE), "agree", Status.OK, "A"),
+    (code("A", Status.LOW_CONFIDENCE), None, "two-stage", Status.LOW_CONFIDENCE, "A"),
+    (code("A", Status.CHECK_FAILED), code("B"), "crnn", Status.DISAGREEMENT, "B"),
+    (code("A", Status.PATTERN_MISMATCH), code("A"), "crnn", Status.DISAGREEMENT, "A"),
+    (None, code("B", Status.LOW_CONFIDENCE), "crnn", Status.LOW_CONFIDENCE, "B"),
+]
+
+
+@pytest.mark.parametrize(("one", "two", "route", "status", "text"), AUTO)
+def test_auto(
+    one: CodeReading | None, two: CodeReading | None, route: str, status: Status, text: str
+) -> None:
+    settled = settle("auto", {"two-stage": one, "crnn": two}, FIRST)
+    assert settled.code is not None
+    assert (settled.route, settled.code.status, settled.code.text) == (route, status, text)
+    assert settled.reason
+
+
+def test_the_second_way_need_not_have_read_where_the_first_is_sure() -> None:
+    codes: dict[Way, CodeReading | None] = {"two-stage": code("A")}
+    assert not needs_other(codes["two-stage"])
+    assert settle("auto", codes, FIRST).route == "two-stage"
+    assert settle("two-stage", codes, FIRST).reason == "two-stage was asked for"
+    assert settle("auto", {"two-stage": None, "crnn": None}, FIRST).code is None
