@@ -180,6 +180,9 @@ def main() -> None:
     report: dict[str, object] = {}
     for name in args.only.split(","):
         measure, engine = MEASURES[name]
+        if not (args.data / name / "labels.tsv").is_file():
+            print(f"{name}: {args.data / name / 'labels.tsv'} is not there, left out")
+            continue
         start = time.perf_counter()
         numbers = measure(reader, args.data / name, args.limit, args.engine or engine)
         report[name] = numbers

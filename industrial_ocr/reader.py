@@ -24,7 +24,7 @@ from industrial_ocr.models.crnn import Crnn, load_published_crnn
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.pipelines.common import Found
 from industrial_ocr.pipelines.crnn_ctc import read_crnn, recognise_crops
-from industrial_ocr.pipelines.routed import Routing, read_routed
+from industrial_ocr.pipelines.routed import Routing, read_routed, route_results
 from industrial_ocr.pipelines.two_stage import read_two_stage
 from industrial_ocr.router import WAYS, RouteTable, Way
 from industrial_ocr.stages.classification import Classifier
@@ -212,12 +212,17 @@ class Reader:
             ConfigError: an unknown engine, or a lexicon for ``two-stage``.
         """
         _check_engine(engine)
-        if engine not in WAYS:
-            raise ConfigError(f"crops are read by one way of {list(WAYS)}, got {engine!r}")
         if lexicon is not None and engine != "crnn":
             raise ConfigError("a lexicon is for engine crnn")
         patterns = _patterns(pattern)
         loaded = [load_image(c) for c in crops]
+        if engine not in WAYS:
+            both = [self.recognize(loaded, way, None, pattern) for way in WAYS]
+            routing = Routing(engine, patterns, self.routes)
+            return [
+                route_results(dict(zip(WAYS, own, strict=True)), routing)
+                for own in zip(*both, strict=True)
+            ]
         if engine == "crnn":
             return recognise_crops(loaded, self._recognizer, self.config, lexicon, patterns)
         return read_two_stage(loaded, self._detector, self._classifier, self.config, True, patterns)

@@ -15,9 +15,11 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
+from industrial_ocr.codes import CodeReading
 from industrial_ocr.errors import EngineError
 from industrial_ocr.evaluation.readings import EngineReading, ReadString
-from industrial_ocr.types import ImageArray, TextString, as_quad
+from industrial_ocr.pattern import Pattern
+from industrial_ocr.types import ImageArray, Status, TextString, as_quad
 
 
 class Engine(Protocol):
@@ -41,31 +43,54 @@ def _own_string(string: TextString) -> ReadString:
     return ReadString(string.text, round(string.confidence, 5), quad, characters)
 
 
-class OwnEngine:
-    """One of this package's ways to read."""
+def _own_code(code: CodeReading) -> ReadString:
+    sure = code.status is Status.OK
+    quad = np.round(code.quad, 1).tolist()
+    return ReadString(code.text, round(code.confidence, 5) if sure else 0.0, quad)
 
-    def __init__(self, name: str, reader: Any) -> None:
+
+class OwnEngine:
+    """One of this package's ways to read.
+
+    Args:
+        name: of ``OWN``.
+        reader: a ``Reader``.
+        patterns: what codes look like, by dataset.
+    """
+
+    def __init__(
+        self, name: str, reader: Any, patterns: Mapping[str, Pattern] | None = None
+    ) -> None:
         from industrial_ocr import __version__
 
         self.name = name
         self.version = __version__
         self.reader = reader
+        self._patterns = dict(patterns or {})
+        self.pattern: Pattern | None = None
+
+    def use(self, dataset: str) -> None:
+        """Takes the pattern of a dataset."""
+        self.pattern = self._patterns.get(dataset)
 
     def _call(self, what: Callable[[], Any]) -> EngineReading:
         start = time.perf_counter()
         result = what()
         seconds = time.perf_counter() - start
         strings = tuple(_own_string(s) for s in result.strings)
-        return EngineReading(strings, result.status.value, seconds, dict(result.timings))
+        codes = None if self.pattern is None else tuple(_own_code(c) for c in result.codes)
+        return EngineReading(strings, result.status.value, seconds, dict(result.timings), codes)
 
     def read(self, image: ImageArray) -> EngineReading:
         """See ``Reader.read``."""
-        return self._call(lambda: self.reader.read(image, engine=self.name))
+        return self._call(lambda: self.reader.read(image, engine=self.name, pattern=self.pattern))
 
     def recognize(self, image: ImageArray, one_character: bool = False) -> EngineReading:
         """``Reader.recognize``; a single character goes to ``Reader.classify`` (two-stage)."""
         if not one_character or self.name != "two-stage":
-            return self._call(lambda: self.reader.recognize([image], engine=self.name)[0])
+            return self._call(
+                lambda: self.reader.recognize([image], engine=self.name, pattern=self.pattern)[0]
+            )
         start = time.perf_counter()
         best = self.reader.classify([image])[0][0]
         seconds = time.perf_counter() - start
@@ -249,7 +274,7 @@ class PaddleOcrEngine:
         return EngineReading((string,), seconds=seconds)
 
 
-OWN = ("two-stage", "crnn")
+OWN = ("two-stage", "crnn", "agree", "auto")
 RIVALS: dict[str, Callable[[], Engine]] = {
     "rapidocr": RapidOcrEngine,
     "tesseract": TesseractEngine,
@@ -271,13 +296,16 @@ def check_engine_names(names: list[str]) -> None:
 
 
 def make_engines(
-    names: list[str], make_reader: Callable[[], Any]
+    names: list[str],
+    make_reader: Callable[[], Any],
+    patterns: Mapping[str, Pattern] | None = None,
 ) -> tuple[list[Engine], dict[str, str]]:
     """Engines by name, in that order; ours share one Reader.
 
     Args:
         names: of ``KNOWN``.
         make_reader: called once, if any of our own engines is asked for.
+        patterns: of our own engines, by dataset.
 
     Returns:
         The engines that could be made, and for each of the others one line that says why not.
@@ -291,7 +319,7 @@ def make_engines(
     missing: dict[str, str] = {}
     for name in names:
         if name in OWN:
-            engines.append(OwnEngine(name, reader))
+            engines.append(OwnEngine(name, reader, patterns))
             continue
         try:
             engines.append(RIVALS[name]())

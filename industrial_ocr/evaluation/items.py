@@ -4,10 +4,10 @@ The rules, the same for every engine:
 
 * ``recognize`` and ``classify``: the image is the item; the reading is everything read in it,
   joined, its confidence that of the weakest string.
-* ``read`` with a pattern: the answer for an image is the first match of the pattern, looked for in
-  each string in reading order and then in neighbouring strings joined; it is judged against the
-  labels that match the pattern themselves. An image with several such labels takes the first so
-  many different matches.
+* With a pattern: an engine that knows patterns answers with the codes it found. For the others the
+  answer is the first match of the pattern, looked for in each string in reading order, then in
+  neighbouring strings joined; matches that fail the pattern's check come last. Answers are judged
+  against the labels that match the pattern. An image with several such labels takes so many codes.
 * ``read`` without one: the answer for a label is the string, or run of up to four neighbouring
   strings, or run of up to six words set apart by spaces, that equals it; failing that the one
   nearest to it in edit distance, if less than half of it would have to change. Failing that too,
@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rapidfuzz.distance import Levenshtein
 
@@ -29,6 +29,7 @@ from industrial_ocr.evaluation.metrics import CODES, Folding, Item, Matching, fo
 from industrial_ocr.evaluation.readings import ReadString
 from industrial_ocr.evaluation.records import Record
 from industrial_ocr.evaluation.samples import Label
+from industrial_ocr.pattern import Pattern
 
 MOST_NEIGHBOURS, MOST_WORDS = 4, 6
 MOST_CHANGED = 0.5
@@ -41,14 +42,14 @@ class Rules:
     Attributes:
         folding: what of a text counts.
         matching: a reading equals the truth, or contains it.
-        pattern: a regular expression over folded text, of what is asked for; None for none.
+        pattern: of the codes that are asked for; None for none.
         labels: a regular expression over folded text; labels that do not match it as a whole do
             not count. None: all count.
     """
 
     folding: Folding = CODES
     matching: Matching = "exact"
-    pattern: re.Pattern[str] | None = None
+    pattern: Pattern | None = None
     labels: re.Pattern[str] | None = None
 
     def fold(self, text: str) -> str:
@@ -137,27 +138,55 @@ def _distance(label: str, text: str, matching: Matching) -> float:
     return distance
 
 
-def matches(found: Sequence[Candidate], pattern: re.Pattern[str]) -> Iterator[Candidate]:
-    """Different matches of a pattern, in reading order, single strings before joined ones."""
-    seen = set()
+def _codes_in(text: str, pattern: Pattern) -> Iterator[str]:
+    """Codes that stand in a folded text, from the left, the longest first."""
+    lengths = sorted(pattern.lengths, reverse=True)
+    start = 0
+    while start < len(text):
+        for length in lengths:
+            part = text[start : start + length]
+            if len(part) == length and (match := pattern.match(part)) is not None:
+                yield match.code
+                start += length - 1
+                break
+        start += 1
+
+
+def matches(found: Sequence[Candidate], pattern: Pattern) -> list[Candidate]:
+    """Different codes in what an engine read that knows no patterns.
+
+    In reading order, single strings before joined ones; those that fail the pattern's check come
+    last, with confidence 0: nobody would accept them.
+    """
+    codes: dict[str, Candidate] = {}
     for candidate in found:
-        for match in pattern.finditer(candidate.text):
-            if match[0] and match[0] not in seen:
-                seen.add(match[0])
-                yield Candidate(match[0], candidate.confidence, candidate.strings)
+        for code in _codes_in(candidate.text, pattern):
+            codes.setdefault(code, Candidate(code, candidate.confidence, candidate.strings))
+    good = {text: pattern.verify(text).ok for text in codes}
+    wrong = [replace(c, confidence=0.0) for t, c in codes.items() if not good[t]]
+    return [c for t, c in codes.items() if good[t]] + wrong
 
 
 def _of_pattern(
     labels: Sequence[Label], found: Sequence[Candidate], rules: Rules
 ) -> Iterator[tuple[Label, Candidate | None]]:
+    """An answer for each label that is a code, of as many codes as there are labels."""
     assert rules.pattern is not None
-    asked = [x for x in labels if rules.pattern.fullmatch(rules.fold(x.text))]
-    texts = [rules.fold(x.text) for x in asked]
-    given = [c for c, _ in zip(matches(found, rules.pattern), asked, strict=False)]
+    asked = [x for x in labels if rules.pattern.match(rules.fold(x.text)) is not None]
+    texts = [rules.pattern.normalise(rules.fold(x.text)) for x in asked]
+    given = found[: len(asked)]
     right = {c.text: c for c in given if c.text in texts}
     wrong = [c for c in given if c.text not in texts]
     for label, text in zip(asked, texts, strict=True):
         yield label, right[text] if text in right else wrong.pop(0) if wrong else None
+
+
+def _given_codes(record: Record, rules: Rules) -> list[Candidate]:
+    """The codes of an image: the engine's own, or those that stand in what it read."""
+    assert rules.pattern is not None
+    if record.codes is not None:
+        return [Candidate(rules.fold(c.text), c.confidence, ()) for c in record.codes]
+    return matches(candidates(record.strings, rules), rules.pattern)
 
 
 def answers(record: Record, rules: Rules) -> list[Answer]:
@@ -165,19 +194,20 @@ def answers(record: Record, rules: Rules) -> list[Answer]:
     labels = [x for x in record.labels if not x.ignore]
     if rules.labels is not None:
         labels = [x for x in labels if rules.labels.fullmatch(rules.fold(x.text))]
-    if record.task != "read":
+    if rules.pattern is not None:
+        pairs: Iterable[tuple[Label, Candidate | None]] = _of_pattern(
+            labels, _given_codes(record, rules), rules
+        )
+    elif record.task != "read":
         texts = [rules.fold(s.text) for s in record.strings]
         whole = Candidate(
             "".join(texts), _weakest(record.strings), tuple(range(len(record.strings)))
         )
-        pairs: Iterable[tuple[Label, Candidate | None]] = [(x, whole) for x in labels[:1]]
+        pairs = [(x, whole) for x in labels[:1]]
     else:
         labels = [x for x in labels if rules.fold(x.text)]
         found = candidates(record.strings, rules)
-        if rules.pattern is not None:
-            pairs = _of_pattern(labels, found, rules)
-        else:
-            pairs = ((x, nearest(rules.fold(x.text), found, rules.matching)) for x in labels)
+        pairs = ((x, nearest(rules.fold(x.text), found, rules.matching)) for x in labels)
     given = []
     for label, candidate in pairs:
         text = "" if candidate is None else candidate.text

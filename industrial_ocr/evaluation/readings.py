@@ -34,9 +34,12 @@ class EngineReading:
         status: the engine's own verdict, empty where it has none.
         seconds: wall time of the call.
         timings: seconds by stage, empty where the engine does not tell.
+        codes: what the engine itself found under a pattern, the surest first; None where it was
+            given none or knows none. The confidence of a code that it does not vouch for is 0.
     """
 
     strings: tuple[ReadString, ...]
     status: str = ""
     seconds: float = 0.0
     timings: Mapping[str, float] = field(default_factory=dict)
+    codes: tuple[ReadString, ...] | None = None

@@ -40,6 +40,7 @@ class Record:
         seconds: wall time.
         timings: seconds by stage, where the engine tells.
         error: why there is no reading, empty where there is one.
+        codes: what the engine itself found under the pattern; None without one.
     """
 
     dataset: str
@@ -53,6 +54,7 @@ class Record:
     seconds: float = 0.0
     timings: dict[str, float] = field(default_factory=dict)
     error: str = ""
+    codes: tuple[ReadString, ...] | None = None
 
     @property
     def key(self) -> Key:
@@ -64,9 +66,13 @@ class Record:
         own = asdict(self)
         own["labels"] = [_label_out(x) for x in self.labels]
         own["strings"] = [{k: v for k, v in asdict(s).items() if v} for s in self.strings]
+        if self.codes is not None:
+            own["codes"] = [asdict(c) for c in self.codes]
         own["seconds"] = round(self.seconds, 5)
         own["timings"] = {k: round(v, 5) for k, v in self.timings.items()}
-        return json.dumps({k: v for k, v in own.items() if v not in ("", {}, [])})
+        return json.dumps(
+            {k: v for k, v in own.items() if v not in ("", {}, None) and (v != [] or k == "codes")}
+        )
 
     @staticmethod
     def from_dict(line: dict[str, Any]) -> Record:
@@ -75,6 +81,8 @@ class Record:
         own["size"] = tuple(own["size"])
         own["labels"] = tuple(_label_in(x) for x in own.get("labels", ()))
         own["strings"] = tuple(_string_in(s) for s in own.get("strings", ()))
+        if "codes" in own:
+            own["codes"] = tuple(_string_in(s) for s in own["codes"])
         return Record(**own)
 
 
@@ -87,7 +95,7 @@ def make_record(
         return Record(dataset, sample.name, engine, task, size, sample.labels, error=error)
     return Record(
         dataset, sample.name, engine, task, size, sample.labels, reading.strings, reading.status,
-        reading.seconds, dict(reading.timings),
+        reading.seconds, dict(reading.timings), "", reading.codes,
     )  # fmt: skip
 
 

@@ -181,7 +181,12 @@ def build_engines(
         return readers[0]
 
     wanted = [n.strip() for n in names if n.strip()]
-    engines, missing = make_engines(wanted, make_reader)
+    patterns = {
+        d.name: rules.pattern
+        for d in plan.datasets
+        if (rules := plan.rules.get(d.name, plan.rules[""])).pattern is not None
+    }
+    engines, missing = make_engines(wanted, make_reader, patterns)
     if not engines:
         raise EngineError("no engine can run: " + "; ".join(missing.values()))
     reader = readers[0] if readers else None
@@ -217,7 +222,7 @@ class _LexiconEngine(OwnEngine):
         self.words: Lexicon | None = None
 
     def use(self, dataset: str) -> None:
-        """Takes the lexicon of a dataset."""
+        """Takes the lexicon of a dataset; patterns go to the plain engine."""
         self.words = self.lexicons[dataset]
 
     def recognize(self, image: Any, one_character: bool = False) -> Any:

@@ -9,10 +9,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from industrial_ocr.errors import DatasetError
+from industrial_ocr.errors import DatasetError, PatternError
 from industrial_ocr.evaluation.items import Rules
 from industrial_ocr.evaluation.metrics import CODES, VERBATIM, Matching
 from industrial_ocr.evaluation.samples import Task
+from industrial_ocr.pattern import Pattern
 
 
 class Judging(BaseModel):
@@ -21,7 +22,7 @@ class Judging(BaseModel):
     Attributes:
         task: of its images, None: as the dataset's reader finds.
         match: a reading equals the label, or contains it.
-        pattern: regular expression over folded text: what is asked for.
+        pattern: a preset or regular expression of the codes that are asked for.
         labels: regular expression over folded text: labels that count.
         verbatim: compare character by character instead of A-Z0-9 in upper case.
         engines: only these, None: all that were asked for.
@@ -40,7 +41,17 @@ class Judging(BaseModel):
     lexicon: Literal["labels"] | None = None
     about: str = ""
 
-    @field_validator("pattern", "labels")
+    @field_validator("pattern")
+    @classmethod
+    def _is_pattern(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                Pattern.parse(value)
+            except PatternError as error:
+                raise ValueError(f"no pattern: {error}") from error
+        return value
+
+    @field_validator("labels")
     @classmethod
     def _compiles(cls, value: str | None) -> str | None:
         if value is not None:
@@ -55,7 +66,7 @@ class Judging(BaseModel):
         return Rules(
             VERBATIM if self.verbatim else CODES,
             self.match,
-            re.compile(self.pattern) if self.pattern else None,
+            Pattern.parse(self.pattern) if self.pattern else None,
             re.compile(self.labels) if self.labels else None,
         )
 

@@ -98,6 +98,12 @@ def read_routed(
     return results
 
 
+def route_results(own: dict[Way, ReadResult], routing: Routing) -> ReadResult:
+    """What a route makes of an image that both ways have read."""
+    first = choose(routing.patterns[0] if routing.patterns else None, routing.measured)
+    return _of_codes(own, routing, first) if routing.patterns else _of_strings(own, routing, first)
+
+
 def _doubtful(result: ReadResult, routing: Routing) -> bool:
     if not routing.patterns:
         return result.status is not Status.OK

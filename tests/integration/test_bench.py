@@ -93,7 +93,7 @@ def test_bad_input_is_one_line_before_anything_is_read(data: Path, tmp_path: Pat
         assert result.exit_code == 2, result.output
         return line_of(result)
 
-    assert "'magic' is unknown; there are: two-stage, crnn, rapidocr" in refused(
+    assert "'magic' is unknown; there are: two-stage, crnn, agree" in refused(
         "bench", data, "--engines", "two-stage,magic"
     )
     (tmp_path / "file").write_text("")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +14,7 @@ from industrial_ocr.evaluation.readings import ReadString
 from industrial_ocr.evaluation.records import Record
 from industrial_ocr.evaluation.samples import Label, LabelledCharacter, Task
 from industrial_ocr.geometry import rect_quad
+from industrial_ocr.pattern import Pattern
 
 PITCH, SIZE = 20.0, 16.0
 
@@ -77,7 +80,7 @@ def test_contained_labels_are_found_inside_longer_strings() -> None:
 
 
 def test_a_pattern_takes_its_first_match_right_or_wrong() -> None:
-    rules = Rules(pattern=re.compile("[A-Z]{2}[0-9]{2}"))
+    rules = Rules(pattern=Pattern.regex("[A-Z]{2}[0-9]{2}"))
     read = [written("XY99AB"), written("AB12")]
     (answer,) = answers(record([label("AB12"), label("LONGER")], read[::-1]), rules)
     assert answer.item.reading == "AB12"
@@ -89,7 +92,7 @@ def test_a_pattern_takes_its_first_match_right_or_wrong() -> None:
 
 
 def test_several_codes_of_one_pattern_each_get_a_match() -> None:
-    rules = Rules(pattern=re.compile("[0-9]{2}"))
+    rules = Rules(pattern=Pattern.regex("[0-9]{2}"))
     given = answers(record([label("11"), label("22")], [written("22"), written("33")]), rules)
     assert [a.item.reading for a in given] == ["33", "22"]
 
@@ -157,3 +160,23 @@ def test_engines_without_characters_only_miss_or_misread() -> None:
     near = ReadString("AB1Z", 0.9, rect_quad(100, 50, 176, 74).tolist())
     far = ReadString("QQQQ", 0.9, rect_quad(400, 150, 476, 174).tolist())
     assert (lost([near]), lost([far])) == ("misread", "no string")
+
+
+def test_codes_that_fail_the_check_come_last_and_are_accepted_by_nobody() -> None:
+    rules = Rules(pattern=Pattern.preset("iso6346"))
+    read = [written("TRHU3074373"), written("XX TRHU3074372")]
+    (answer,) = answers(record([label("TRHU3074372")], read), rules)
+    assert (answer.item.reading, answer.item.confidence) == ("TRHU3074372", 0.9)
+    (answer,) = answers(record([label("TRHU3074372")], read[:1]), rules)
+    assert (answer.item.reading, answer.item.confidence) == ("TRHU3074373", 0.0)
+
+
+def test_an_engine_that_knows_patterns_answers_with_its_own_codes() -> None:
+    rules = Rules(pattern=Pattern.regex("[A-Z]{2}[0-9]{2}"))
+    own = replace(record([label("AB12")], [written("AB12")]), codes=(ReadString("AB17", 0.8),))
+    (answer,) = answers(own, rules)
+    assert (answer.item.reading, answer.item.confidence) == ("AB17", 0.8)
+    (answer,) = answers(replace(own, codes=()), rules)
+    assert answer.item.reading == ""
+    assert Record.from_dict(json.loads(own.to_json())).codes == own.codes
+    assert Record.from_dict(json.loads(replace(own, codes=()).to_json())).codes == ()

@@ -160,7 +160,7 @@ def test_files_that_are_no_run_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["two-stage", "nonsense"], r"'nonsense' is unknown; there are: two-stage, crnn, rapidocr"),
+        (["two-stage", "nonsense"], r"'nonsense' is unknown; there are: two-stage, crnn, agree"),
         (["crnn", "crnn"], "given twice"),
         ([], "no engine"),
     ],
