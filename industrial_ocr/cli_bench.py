@@ -77,6 +77,9 @@ def run(
     oracle: Annotated[
         bool, typer.Option("--oracle", help="Also read with the labelled boxes given.")
     ] = False,
+    write_routes: Annotated[
+        Path | None, typer.Option(help="Write what was measured for --engine auto there (YAML).")
+    ] = None,
     probe: Annotated[
         bool, typer.Option("--probe", help="Also measure memory and start in fresh processes.")
     ] = False,
@@ -119,6 +122,9 @@ def run(
             typer.echo(line)
         session.write_outputs(out, recorded, plan, extras)
         note(f"results, tables and report in {out}")
+        if write_routes is not None:
+            known = session.write_routes(write_routes, recorded, plan)
+            note(f"routes of {known} patterns in {write_routes}")
 
 
 def _show(

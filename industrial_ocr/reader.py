@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
+import yaml
 
 from industrial_ocr.charset import Charset
 from industrial_ocr.config import PipelineConfig, config_path, load_config, parse_config
@@ -26,7 +27,7 @@ from industrial_ocr.pipelines.common import Found
 from industrial_ocr.pipelines.crnn_ctc import read_crnn, recognise_crops
 from industrial_ocr.pipelines.routed import Routing, read_routed, route_results
 from industrial_ocr.pipelines.two_stage import read_two_stage
-from industrial_ocr.router import WAYS, RouteTable, Way
+from industrial_ocr.router import WAYS, RouteTable, Way, parse_routes
 from industrial_ocr.stages.classification import Classifier
 from industrial_ocr.stages.detection import Detector
 from industrial_ocr.stages.recognition import Recognizer
@@ -59,7 +60,8 @@ class Reader:
         classifier: the same for the character classifier.
         recognizer: the same for the CRNN; or a checkpoint of crnn.pytorch (``crnn.pth``), which
             knows 0-9a-z only.
-
+        routes: what was measured of the two ways, by pattern, as ``industrial-ocr bench
+            --write-routes`` writes it: a YAML file or a table; ``auto`` goes by it.
     Attributes:
         weights: sha256 of the weights in use, by task.
         routes: what was measured of the two ways, by pattern; ``auto`` goes by it.
@@ -76,11 +78,12 @@ class Reader:
         detector: str | Path | None = None,
         classifier: str | Path | None = None,
         recognizer: str | Path | None = None,
+        routes: RouteTable | str | Path | None = None,
     ) -> None:
         self.config = _config(config)
         self.device = resolve_device(device)
         self.weights: dict[str, str] = {}
-        self.routes: RouteTable = {}
+        self.routes = _routes(routes)
         self._detector = self._load_detector(detector)
         self._classifier = self._load_classifier(classifier)
         self._recognizer = self._load_recognizer(recognizer)
@@ -274,6 +277,16 @@ def _symbols(entry: ModelEntry, task: Task) -> tuple[str, ...]:
     if entry.charset is None:
         raise WeightsError(f"{entry.path}: the manifest gives no charset for this {task}")
     return tuple(entry.charset)
+
+
+def _routes(source: RouteTable | str | Path | None) -> RouteTable:
+    if source is None or isinstance(source, Mapping):
+        return source or {}
+    try:
+        values = yaml.safe_load(Path(source).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{source}: the routing table cannot be read: {error}") from error
+    return parse_routes(values, str(source))
 
 
 def _patterns(given: Patterns) -> tuple[Pattern, ...]:

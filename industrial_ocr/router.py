@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from industrial_ocr.codes import CodeReading
+from industrial_ocr.errors import ConfigError
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.types import Status
 
@@ -55,6 +56,31 @@ class Measured:
 
 RouteTable = Mapping[str, tuple[Measured, ...]]
 """Measurements by the pattern's name."""
+
+
+def parse_routes(values: object, source: str) -> RouteTable:
+    """A table from parsed YAML: for each pattern a list of measurements.
+
+    Raises:
+        ConfigError: it is none; names the pattern.
+    """
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{source}: a routing table is a mapping of patterns to measurements")
+    table = {}
+    for pattern, rows in values.items():
+        try:
+            measured = tuple(Measured(**row) for row in rows)
+        except TypeError as error:
+            raise ConfigError(
+                f"{source}: {pattern}: not a list of measurements: {error}"
+            ) from error
+        for row in measured:
+            if row.engine not in WAYS:
+                raise ConfigError(
+                    f"{source}: {pattern}: engine is one of {WAYS}, got {row.engine!r}"
+                )
+        table[str(pattern)] = measured
+    return table
 
 
 @dataclass(frozen=True)

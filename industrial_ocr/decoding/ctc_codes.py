@@ -98,6 +98,13 @@ def _least_ratio(code: str, raw: str) -> float:
     return ratio
 
 
+def _only_twins(code: str, raw: str) -> bool:
+    """Whether a code differs from what was read in 0 O and 1 I l alone."""
+    return len(code) == len(raw) and all(
+        a == b or are_twins(a, b) for a, b in zip(code, raw, strict=True)
+    )
+
+
 def _characters(
     symbols: Sequence[CtcSymbol], raw: str, quads: Sequence[FloatArray], limits: Limits
 ) -> list[CodeCharacter]:
@@ -187,7 +194,11 @@ def _code(
     log_p = hypotheses[chosen].log_prob
     spelled = "".join(charset.symbols[s] for s in hypotheses[chosen].symbols)
     # Judged without the pattern's help, per character, as two-stage codes are.
-    odds = np.exp(log_p) / max(1 - np.exp(log_p), 1e-12)
+    share_of_paths = float(np.exp(log_p))
+    if raw != spelled and _only_twins(spelled, raw):
+        # The frames cannot tell those apart, the pattern can: they speak for the same code.
+        share_of_paths += float(np.exp(raw_log))
+    odds = share_of_paths / max(1 - share_of_paths, 1e-12)
     odds *= CHECK_ODDS if pattern.check in DIGIT_CHECKS and not failed else 1.0
     confidence = float(max(odds / (1 + odds), 1e-12)) ** (1 / max(len(characters), 1))
     agreement = Levenshtein.normalized_similarity(raw, spelled)

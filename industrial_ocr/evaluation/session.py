@@ -35,6 +35,7 @@ from industrial_ocr.evaluation.summary import (
     summarise_run,
     table_row,
 )
+from industrial_ocr.router import WAYS
 
 __all__ = ["build_engines", "extras", "plan_run", "prepare_folder", "recorded_rules", "run"]
 TASKS = {
@@ -357,6 +358,34 @@ def write_outputs(out: Path, recorded: RecordedRun, plan: Plan, extra: Sequence[
         _write(out / "summary.json", digest + "\n")
     except OSError as error:
         raise ConfigError(f"{out}: cannot be written: {error}") from error
+
+
+def write_routes(file: Path, recorded: RecordedRun, plan: Plan) -> int:
+    """A routing table for ``Reader(routes=...)``: what each way read right under each pattern.
+
+    Returns:
+        The number of patterns in it.
+
+    Raises:
+        ConfigError: nothing was measured under a pattern, or the file cannot be written.
+    """
+    table: dict[str, list[dict[str, Any]]] = {}
+    for s in summarise_run(recorded.records, plan.rules, plan.thresholds):
+        if s.rules.pattern is None or s.engine not in WAYS:
+            continue
+        row = {
+            "engine": s.engine, "n": s.counts.total, "accuracy": round(s.accuracy, 4),
+            "low": round(s.interval[0], 4), "high": round(s.interval[1], 4),
+            "date": str(recorded.about.get("machine", {}).get("date", "")),
+        }  # fmt: skip
+        table.setdefault(s.rules.pattern.name or s.rules.pattern.text, []).append(row)
+    if not table:
+        raise ConfigError("--write-routes needs two-stage or crnn and a --pattern")
+    try:
+        _write(file, yaml.safe_dump(table, sort_keys=False))
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be written: {error}") from error
+    return len(table)
 
 
 def _write(path: Path, text: str) -> None:

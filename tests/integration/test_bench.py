@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from industrial_ocr.cli import app
+from industrial_ocr.reader import Reader
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LABELS = "label.png\tLOT7B4K92-3\nlabel.png\tEXP 08/2027\nchip.png\tSN74LS193N\n"
@@ -131,3 +132,19 @@ def test_dataset_commands(data: Path, tmp_path: Path) -> None:
     shutil.copy(data / "images" / "chip.png", data / "images" / "label.png")
     changed = call("dataset", "manifest", data, listed, "--verify")
     assert (changed.exit_code, "label.png: different" in changed.output) == (1, True)
+
+
+def test_what_was_measured_under_a_pattern_routes_later_reads(data: Path, tmp_path: Path) -> None:
+    routes = tmp_path / "routes.yaml"
+    done = call(
+        "bench", data, "--engines", "two-stage,crnn,agree,auto", "--pattern", "part-74",
+        "--out", tmp_path / "out", "--write-routes", routes,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    rows = json.loads((tmp_path / "out" / "summary.json").read_text())["summary"]
+    assert {r["engine"]: r["n"] for r in rows} == dict.fromkeys(
+        ("two-stage", "crnn", "agree", "auto"), "1"
+    )
+    measured = Reader(routes=routes).routes["part-74"]
+    assert [m.engine for m in measured] == ["two-stage", "crnn"]
+    assert measured[0].accuracy == 1.0

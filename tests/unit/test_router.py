@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from industrial_ocr.codes import CodeReading
+from industrial_ocr.errors import ConfigError
 from industrial_ocr.geometry import rect_quad
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.router import (
@@ -17,6 +18,7 @@ from industrial_ocr.router import (
     choose,
     joint_confidence,
     needs_other,
+    parse_routes,
     settle,
 )
 from industrial_ocr.types import Status
@@ -114,3 +116,15 @@ def test_the_second_way_need_not_have_read_where_the_first_is_sure() -> None:
     assert settle("auto", codes, FIRST).route == "two-stage"
     assert settle("two-stage", codes, FIRST).reason == "two-stage was asked for"
     assert settle("auto", {"two-stage": None, "crnn": None}, FIRST).code is None
+
+
+def test_a_routing_table_is_checked() -> None:
+    row = {"engine": "crnn", "n": 5, "accuracy": 0.5, "low": 0.2, "high": 0.8}
+    assert parse_routes({"vin": [row]}, "f") == {"vin": (Measured("crnn", 5, 0.5, 0.2, 0.8),)}
+    for bad, message in (
+        ([], "mapping"),
+        ({"vin": [{"engine": "crnn"}]}, "vin: not a list"),
+        ({"vin": [row | {"engine": "magic"}]}, "engine is one of"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            parse_routes(bad, "f")

@@ -1,0 +1,83 @@
+"""Reading the examples under patterns, by every route."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from industrial_ocr.errors import ConfigError, PatternError
+from industrial_ocr.image import load_image
+from industrial_ocr.pattern import Pattern
+from industrial_ocr.reader import Reader
+from industrial_ocr.types import Status
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture(scope="module")
+def reader() -> Reader:
+    return Reader(device="cpu")
+
+
+@pytest.mark.parametrize("engine", ["two-stage", "agree", "auto"])
+def test_a_stacked_container_code(reader: Reader, engine: str) -> None:
+    result = reader.read(EXAMPLES / "container.png", engine=engine, pattern="iso6346")  # type: ignore[arg-type]
+    assert result.code is not None
+    assert (result.code.text, result.code.status) == ("TRHU1700369", Status.OK)
+    assert result.status is Status.OK
+    written = result.to_dict()
+    assert written["codes"][0]["text"] == "TRHU1700369"
+    assert written["route"] in ("two-stage", "agree")
+    assert written["reason"]
+
+
+def test_a_code_keeps_its_place_when_only_a_part_of_the_picture_is_read(reader: Reader) -> None:
+    image = load_image(EXAMPLES / "container.png")
+    whole = reader.read(image, pattern="iso6346").code
+    part = reader.read(image, roi=(150, 0, image.shape[1], image.shape[0]), pattern="iso6346").code
+    assert whole is not None and part is not None
+    assert whole.text == part.text
+    np.testing.assert_allclose(whole.quad.mean(0), part.quad.mean(0), atol=6)
+
+
+def test_pictures_without_such_a_code_say_so(reader: Reader) -> None:
+    result = reader.read(EXAMPLES / "chip.png", pattern="imei")
+    assert (result.code, result.status) == (None, Status.PATTERN_MISMATCH)
+    blank = np.full((200, 300, 3), 128, np.uint8)
+    for engine in ("two-stage", "crnn", "agree", "auto"):
+        assert reader.read(blank, engine=engine, pattern="imei").status is Status.NO_TEXT  # type: ignore[arg-type]
+
+
+def test_several_patterns_are_looked_for_at_once(reader: Reader) -> None:
+    patterns = [Pattern.preset("iso6346"), "part-74"]
+    result = reader.read(EXAMPLES / "chip.png", pattern=patterns)
+    assert [(c.text, c.pattern) for c in result.codes] == [("SN74LS193N", "part-74")]
+
+
+def test_crops_take_patterns_and_routes(reader: Reader) -> None:
+    image = load_image(EXAMPLES / "chip.png")[95:180, 140:530]
+    for engine in ("two-stage", "crnn", "agree"):
+        (result,) = reader.recognize([image], engine=engine, pattern="part-74")  # type: ignore[arg-type]
+        assert (
+            result.code is None
+            or result.code.text == "SN74LS193N"
+            or result.code.status is not Status.OK
+        )
+    (result,) = reader.recognize([image], engine="two-stage", pattern="part-74")
+    assert result.code is not None and result.code.text == "SN74LS193N"
+
+
+def test_without_a_pattern_both_ways_are_compared_string_by_string(reader: Reader) -> None:
+    result = reader.read(EXAMPLES / "label.png", engine="agree")
+    assert result.route == "agree"
+    assert result.status in (Status.OK, Status.DISAGREEMENT)
+    assert (result.status is Status.OK) == (result.reason == "both ways read the same")
+
+
+def test_bad_patterns_and_engines_are_named(reader: Reader) -> None:
+    with pytest.raises(PatternError):
+        reader.read(EXAMPLES / "label.png", pattern="[A-")
+    with pytest.raises(ConfigError, match="agree"):
+        reader.read(EXAMPLES / "label.png", engine="both")  # type: ignore[arg-type]

@@ -1,0 +1,96 @@
+"""Codes from frames: what the pattern may decide and what it may not."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from industrial_ocr.charset import Charset
+from industrial_ocr.codes import CharStatus, CodeReading
+from industrial_ocr.decoding.ctc_codes import FrameString, read_ctc_codes
+from industrial_ocr.geometry import rect_quad
+from industrial_ocr.pattern import Pattern
+from industrial_ocr.types import FloatArray, Status
+
+CHARSET = Charset(blank=True)
+
+
+def frames(*symbols: str | dict[str, float]) -> NDArray[np.float64]:
+    """A frame a symbol with blanks between; the rest of the probability is spread evenly."""
+    rows = []
+    for symbol in symbols:
+        for asked in ({"": 0.995}, {symbol: 0.97} if isinstance(symbol, str) else symbol):
+            rest = (1 - sum(asked.values())) / CHARSET.classes
+            row = np.full(CHARSET.classes, rest)
+            for name, p in asked.items():
+                row[CHARSET.encode(name)[0] if name else 0] += p
+            rows.append(np.log(row))
+    return np.array(rows)
+
+
+def place(first: float, last: float) -> FloatArray:
+    return rect_quad(8 * first, 0, 8 * last + 8, 30)
+
+
+def read(pattern: str | Pattern, *strings: list[str | dict[str, float]]) -> CodeReading | None:
+    made = pattern if isinstance(pattern, Pattern) else Pattern.regex(pattern)
+    given = [FrameString(frames(*s), place, "horizontal") for s in strings]
+    found = read_ctc_codes(given, made, CHARSET)
+    return found[0] if found else None
+
+
+def test_a_clear_code_is_read_with_its_places() -> None:
+    code = read("[A-Z]{2}[0-9]{2}", list("AB12"))
+    assert code is not None
+    assert (code.text, code.raw_text, code.status) == ("AB12", "AB12", Status.OK)
+    lefts = [float(c.character.quad[0, 0]) for c in code.characters]
+    assert lefts == sorted(lefts)
+    assert {c.status for c in code.characters} == {CharStatus.READ}
+
+
+def test_open_twins_follow_the_pattern_and_clear_misprints_do_not() -> None:
+    code = read("[A-Z]{2}[0-9]{2}", ["A", "B", "1", {"O": 0.7, "0": 0.28}])
+    assert code is not None
+    assert (code.text, code.raw_text, code.status) == ("AB10", "AB1O", Status.OK)
+    assert code.characters[-1].status is CharStatus.CORRECTED
+    code = read("[A-Z]{2}[0-9]{2}", list("AB1X"))
+    assert code is None or code.status is Status.PATTERN_MISMATCH
+
+
+def test_the_check_digit_chooses_among_near_readings_and_fails_clear_ones() -> None:
+    iso = Pattern.preset("iso6346")
+    code = read(iso, [*"TRHU3", {"8": 0.5, "0": 0.48}, *"74372"])
+    assert code is not None
+    assert (code.text, code.status) == ("TRHU3074372", Status.OK)
+    code = read(iso, list("TRHU3074373"))
+    assert code is not None
+    assert code.status is not Status.OK
+
+
+def test_a_code_may_span_strings_as_its_pattern_says() -> None:
+    iso = Pattern.preset("iso6346")
+    code = read(iso, list("TRHU"), list("307437"), ["2"])
+    assert code is not None
+    assert (code.text, code.status, code.strings) == ("TRHU3074372", Status.OK, (0, 1, 2))
+    assert read("[A-Z]{4}[0-9]{7}", list("TRHU"), list("3074372")) is None
+
+
+def test_two_codes_as_likely_are_ambiguous() -> None:
+    code = read("[A-Z]{2}[0-9]{2}", ["A", {"B": 0.5, "R": 0.48}, "1", "2"])
+    assert code is not None
+    assert (code.text, code.status) == ("AB12", Status.AMBIGUOUS)
+
+
+@pytest.mark.parametrize("text", ["AB", "PAYLOADWEIGHT"])
+def test_text_of_another_length_is_not_looked_at(text: str) -> None:
+    assert read("[A-Z]{2}[0-9]{5}", list(text)) is None
+
+
+def test_cases_are_one_letter_under_capitals() -> None:
+    code = read("[A-Z]{2}[0-9]{2}", [{"a": 0.6, "A": 0.38}, "B", "1", "2"])
+    assert code is not None
+    assert code.text == "AB12"
+    assert code.confidence > math.sqrt(0.8)
