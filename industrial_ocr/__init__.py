@@ -10,13 +10,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from industrial_ocr.pattern import Pattern
     from industrial_ocr.reader import Reader
     from industrial_ocr.types import ReadResult
 
 __version__ = "0.1.0"
-__all__ = ["ReadResult", "Reader", "__version__"]
+__all__ = ["Pattern", "ReadResult", "Reader", "__version__"]
 
-_HOMES = {"Reader": "industrial_ocr.reader", "ReadResult": "industrial_ocr.types"}
+_HOMES = {
+    "Pattern": "industrial_ocr.pattern",
+    "Reader": "industrial_ocr.reader",
+    "ReadResult": "industrial_ocr.types",
+}
 
 
 def __getattr__(name: str) -> Any:
