@@ -112,9 +112,14 @@ def recognise_crops(
         ]
     timings = clock.share(len(crops))
     return [
-        finish(crop, [s], ENGINE, config, timings, codes=own if patterns else None)
+        finish(
+            crop, [s], ENGINE, config, timings,
+            # A word of the lexicon is an answer however little the frames speak for it.
+            doubtful=[s] if lexicon is not None else [],
+            codes=own if patterns else None,
+        )
         for crop, s, own in zip(crops, strings, codes, strict=True)
-    ]
+    ]  # fmt: skip
 
 
 def _pieces(string: BoxString) -> list[FloatArray]:
