@@ -31,7 +31,9 @@ class FakeReader:
         if device == "moon":
             raise ConfigError("device 'moon' is unknown or not available here")
 
-    def read(self, image: Any, engine: str = "two-stage", roi: Any = None) -> ReadResult:
+    def read(
+        self, image: Any, engine: str = "two-stage", roi: Any = None, pattern: Any = None
+    ) -> ReadResult:
         pixels = load_image(image)
         if not pixels.any():
             return ReadResult((), Status.NO_TEXT, engine, {"total": 0.01}, pixels)
@@ -43,7 +45,7 @@ class FakeReader:
         string = TextString("AB1", 0.97, quad, characters, "horizontal", scores)
         return ReadResult((string,), Status.OK, engine, {"total": 0.01}, pixels)
 
-    def recognize(self, crops: Any, engine: str = "crnn") -> list[ReadResult]:
+    def recognize(self, crops: Any, engine: str = "crnn", pattern: Any = None) -> list[ReadResult]:
         return [self.read(c, engine) for c in crops]
 
 
@@ -290,3 +292,9 @@ def test_synth_writes_the_same_whatever_the_workers(kind: str, tmp_path: Path) -
 def test_version_and_help() -> None:
     assert "industrial-ocr 0." in run("--version").stdout
     assert "read" in run("--help").stdout
+
+
+def test_a_bad_pattern_is_found_before_anything_is_read(folder: Path) -> None:
+    result = run("read", folder, "--pattern", "[A-")
+    assert result.exit_code == 2
+    assert "[A-" in result.stderr and result.stdout == ""
