@@ -21,7 +21,12 @@ from markupsafe import Markup
 from industrial_ocr.evaluation.blame import STAGES
 from industrial_ocr.evaluation.compare import compare_summaries
 from industrial_ocr.evaluation.curves import reliability_bins
-from industrial_ocr.evaluation.metrics import Outcome, pairs_of, per_position_accuracy
+from industrial_ocr.evaluation.metrics import (
+    Outcome,
+    pairs_of,
+    per_group_accuracy,
+    per_position_accuracy,
+)
 from industrial_ocr.evaluation.records import RecordedRun
 from industrial_ocr.evaluation.report_figures import (
     MOST_SYMBOLS,
@@ -186,6 +191,26 @@ def _positions(own: Sequence[Summary]) -> Table:
     return Table(caption, ("engine", "n", *(str(i + 1) for i in range(length))), rows)
 
 
+def _kinds(own: Sequence[Summary]) -> Table:
+    """Accuracy by what kind of code it is, as the dataset's labels say."""
+    found = [
+        per_group_accuracy(
+            [a.item for a in s.answers], matching=s.rules.matching, folding=s.rules.folding
+        )
+        for s in own
+    ]
+    kinds = sorted({kind for groups in found for kind in groups})
+    rows = tuple(
+        (s.engine, kind, str(g[kind].total), percent(g[kind].rate),
+         "-".join(percent(x) for x in g[kind].interval))
+        for s, g in zip(own, found, strict=True)
+        for kind in kinds
+        if kind in g
+    )  # fmt: skip
+    headers = ("engine", "kind", "n", "right", "95 %")
+    return Table("Right by kind of code, %", headers, rows if len(kinds) > 1 else (), names=2)
+
+
 def _times(own: Sequence[Summary]) -> Iterator[Table]:
     rows = []
     for s in own:
@@ -210,7 +235,7 @@ def _section(
     name = own[0].dataset
     points = {s.engine: (s.counts.misread_rate, s.counts.read_rate) for s in own}
     title = f"Read rate over misread rate on {name}, of {', '.join(points)}"
-    tables = (_stages(own), _differences(own), _positions(own), *_times(own))
+    tables = (_stages(own), _differences(own), _kinds(own), _positions(own), *_times(own))
     shown, more = gallery(own, sources, styles)
     told = [
         _settings_text(part[name])

@@ -7,6 +7,7 @@ import io
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -139,6 +140,19 @@ def test_holds_every_part(tmp_path: Path) -> None:
     assert all(a.get("alt") for a in page.named("img"))
     assert all(a.get("scope") in ("row", "col") for a in page.named("th"))
     assert [tag for tag, _ in page.tags].count("h1") == 1
+
+
+def test_kinds_of_codes_are_told_apart_where_there_are_several(tmp_path: Path) -> None:
+    kinds = [
+        replace(r, labels=(replace(r.labels[0], kind="odd" if r.image == "b.png" else "even"),))
+        for r in MIXED
+    ]
+    text = page_of(tmp_path, kinds).text
+    assert "Right by kind of code" in text
+    at = text.index("Right by kind of code")
+    assert text.index("even", at) < text.index("odd", at)
+    (tmp_path / "report.html").unlink()
+    assert "Right by kind of code" not in page_of(tmp_path, MIXED).text
 
 
 def test_links_lead_somewhere(tmp_path: Path) -> None:
