@@ -110,8 +110,9 @@ def run(
             note(f"{dataset.name}: {len(dataset.samples)} images, {what}")
         for name in plan.absent:
             note(f"{name} of the suite is not there: left out")
-        refused = ", ".join(f"{k} below {v:g}" for k, v in plan.thresholds.items())
-        note(f"counted as rejected: {refused} (--threshold ENGINE=VALUE)")
+        asked = {e.name for e in team.engines}
+        limits = (f"{k} below {v:g}" for k, v in plan.thresholds.items() if k in asked)
+        note(f"counted as rejected: {', '.join(limits) or 'nothing'} (--threshold ENGINE=VALUE)")
     with one_line_errors(), cli_output.progress_bar(True) as progress:
         track = partial(progress.track, description="reading")
         recorded = session.run(plan, team, out, ["bench", *sys.argv[2:]], track)
