@@ -111,6 +111,18 @@ class Automaton:
         """Number of states."""
         return len(self.accepting)
 
+    def sample(self, rng: np.random.Generator) -> list[int]:
+        """A random walk from the start to an end: every way on, and stopping, is as likely."""
+        state = self.start
+        found: list[int] = []
+        while True:
+            first, last = int(self.offsets[state]), int(self.offsets[state + 1])
+            chosen = int(rng.integers(first, last + bool(self.accepting[state])))
+            if chosen == last:
+                return found
+            found.append(int(self.labels[chosen]))
+            state = int(self.targets[chosen])
+
     @property
     def nbytes(self) -> int:
         """Bytes of the sparse form; ``table`` takes another 4 S C once it is asked for."""

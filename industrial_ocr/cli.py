@@ -17,9 +17,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from industrial_ocr import __version__, cli_bench, cli_output, cli_patterns
+from industrial_ocr import (
+    __version__,
+    cli_bench,
+    cli_calibrate,
+    cli_input,
+    cli_output,
+    cli_patterns,
+    cli_retrain,
+    cli_review,
+    cli_verify,
+)
 from industrial_ocr.cli_output import FAILED, WRONG_USAGE, complain, note, one_line_errors
-from industrial_ocr.errors import ConfigError, ImageError, IndustrialOcrError
+from industrial_ocr.errors import ConfigError, IndustrialOcrError
 
 if TYPE_CHECKING:
     from industrial_ocr.pattern import Pattern
@@ -36,6 +46,11 @@ app = typer.Typer(
 app.add_typer(cli_bench.bench_app, name="bench")
 app.add_typer(cli_bench.dataset_app, name="dataset")
 app.add_typer(cli_patterns.patterns_app, name="patterns")
+app.command("calibrate")(cli_calibrate.calibrate)
+app.command()(cli_review.review)
+app.command()(cli_retrain.retrain)
+app.add_typer(cli_retrain.glyphs_app, name="glyphs")
+app.command()(cli_verify.verify)
 MANY = 4
 """From so many files on, a progress bar is shown."""
 
@@ -66,6 +81,7 @@ class KindName(str, Enum):
     SCENES = "scenes"
     CROPS = "crops"
     STRINGS = "strings"
+    CODES = "codes"
 
 
 def _version(wanted: bool) -> None:
@@ -99,6 +115,13 @@ def read(
         list[str] | None,
         typer.Option(help="Preset or regular expression of the code, repeatable."),
     ] = None,
+    collect: Annotated[
+        Path | None, typer.Option(help="Keep doubtful characters there, for review.")
+    ] = None,
+    collect_limit_mb: Annotated[
+        float | None,
+        typer.Option(min=1, help="Size of that folder; the oldest go.", show_default="200"),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
     config: Annotated[Path | None, typer.Option(help="YAML with settings.")] = None,
     detector: Annotated[str | None, typer.Option(help="Name or weights file.")] = None,
@@ -111,9 +134,10 @@ def read(
             raise ConfigError("--json and --csv exclude each other")
         if crops and roi is not None:
             raise ConfigError("--crops and --roi exclude each other")
-        region = None if roi is None else _region(roi)
+        region = None if roi is None else cli_input.region(roi)
         patterns = _compiled(pattern or [])
-        files, problems = _find(paths)
+        keep = _kept(collect, collect_limit_mb)
+        files, problems = cli_input.find_files(paths)
         pictures = None if out is None else cli_output.PictureFolder(out, files)
         if files:
             from industrial_ocr.reader import Reader
@@ -124,8 +148,8 @@ def read(
 
     def read_one(file: Path) -> ReadResult:
         if crops:
-            return reader.recognize([file], engine=way, pattern=patterns)[0]
-        return reader.read(file, engine=way, roi=region, pattern=patterns)
+            return reader.recognize([file], engine=way, pattern=patterns, **keep)[0]
+        return reader.read(file, engine=way, roi=region, pattern=patterns, **keep)
 
     show = cli_output.print_table
     if as_json or as_csv:
@@ -147,31 +171,17 @@ def _compiled(given: list[str]) -> list[Pattern] | None:
     return [Pattern.parse(text) for text in given]
 
 
-def _region(text: str) -> tuple[float, ...]:
-    """The four numbers of ``--roi``; ConfigError where they are none."""
-    numbers: tuple[float, ...] = ()
-    with suppress(ValueError):
-        numbers = tuple(float(n) for n in text.split(","))
-    if len(numbers) != 4 or not all(map(math.isfinite, numbers)):
-        raise ConfigError(f"--roi is x0,y0,x1,y1 in pixels, got {text!r}")
-    if numbers[2] <= numbers[0] or numbers[3] <= numbers[1]:
-        raise ConfigError(f"--roi is x0,y0,x1,y1 with x0 < x1 and y0 < y1, got {text!r}")
-    return numbers
+def _kept(collect: Path | None, limit_mb: float | None) -> dict[str, Any]:
+    """The options for collecting; the folder is tried before anything is loaded."""
+    if collect is None:
+        if limit_mb is not None:
+            raise ConfigError("--collect-limit-mb is for --collect DIR")
+        return {}
+    from industrial_ocr.collecting import Collector
+    from industrial_ocr.config import CollectingConfig
 
-
-def _find(paths: list[str]) -> tuple[list[Path], list[str]]:
-    """The images of all arguments, and those arguments that have none, already complained of."""
-    from industrial_ocr.image import find_images
-
-    found: dict[Path, None] = {}
-    problems = []
-    for path in paths:
-        try:
-            found.update(dict.fromkeys(find_images(path)))
-        except ImageError as error:
-            complain(error)
-            problems.append(path)
-    return list(found), problems
+    Collector(collect, CollectingConfig(), limit_mb)
+    return {"collect": collect, "collect_limit_mb": limit_mb}
 
 
 def _readings(
@@ -281,6 +291,9 @@ def synth(
     fonts: Annotated[
         list[Path] | None, typer.Option(help="Font folder, repeatable; else the system's.")
     ] = None,
+    pattern: Annotated[
+        str | None, typer.Option(help="Of codes: one code a picture, in labels.tsv.")
+    ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes.")] = 2,
 ) -> None:
     """Renders labelled synthetic pictures to disk, with a contact sheet to look at."""
@@ -295,7 +308,9 @@ def synth(
     with one_line_errors():
         folders = tuple(map(str, fonts or system_font_folders()))
         note(describe_fonts(folders))
-        written = write_dataset(out, kind.value, count, seed, folders, size, workers)
+        if (pattern is None) == (kind is KindName.CODES):
+            raise ConfigError("synth codes needs --pattern, which is for codes only")
+        written = write_dataset(out, kind.value, count, seed, folders, size, workers, pattern)
         with cli_output.progress_bar(True) as progress:
             labels = progress.track(written, total=count, description="rendering")
             shown = [labelled_picture(out, lab) for lab in islice(labels, SHOWN[kind.value])]

@@ -198,6 +198,30 @@ def _compared(comparison: Comparison) -> tuple[str, ...]:
     )  # fmt: skip
 
 
+@bench_app.command("reroute")
+def reroute(
+    results: Annotated[Path, typer.Argument(help="Folder of a run, or its results.jsonl.")],
+    suite: Annotated[Path | None, typer.Option(help="YAML that says how labels count.")] = None,
+    routes: Annotated[
+        Path | None, typer.Option(help="Of --write-routes: what was measured.")
+    ] = None,
+    threshold: Annotated[list[str] | None, typer.Option(help="ENGINE=VALUE.")] = None,
+) -> None:
+    """What agree and auto would have made of a run of two-stage and crnn; reads no image."""
+    with one_line_errors(WRONG_USAGE):
+        from industrial_ocr.evaluation import session
+        from industrial_ocr.evaluation.records import load_run
+        from industrial_ocr.evaluation.reroute import reroute as routed
+        from industrial_ocr.router import load_routes
+
+        recorded = load_run(results / "results.jsonl" if results.is_dir() else results)
+        rules = session.recorded_rules(recorded, suite)
+        limits = session.thresholds_of(threshold or [])
+        table = {} if routes is None else load_routes(routes)
+        recorded = routed(recorded, rules, table, limits["agree"])
+    _show(recorded, rules, limits)
+
+
 @bench_app.command("report")
 def report(
     results: Annotated[Path, typer.Argument(help="Folder of a run, or its results.jsonl.")],

@@ -24,6 +24,7 @@ from industrial_ocr.errors import IndustrialOcrError
 if TYPE_CHECKING:
     from industrial_ocr.manifest import ModelEntry
     from industrial_ocr.types import ReadResult
+    from industrial_ocr.verdicts import Verification
 
 FAILED, WRONG_USAGE = 1, 2
 """Exit codes besides 0."""
@@ -149,7 +150,7 @@ class PictureFolder:
         here = folder.resolve()
         self._taken = {p.stem.lower() for p in inputs if p.parent.resolve() == here}
 
-    def save(self, name: str, result: ReadResult) -> Path:
+    def save(self, name: str, result: ReadResult | Verification) -> Path:
         """Writes the picture as ``NAME.png``, ``NAME-2.png`` and so on; gives its path."""
         from PIL import Image
 

@@ -143,6 +143,20 @@ class ConfidenceConfig(Section):
     lone: Probability = 0.75
 
 
+class CollectingConfig(Section):
+    """Which characters are kept for a person to look at (the rules: ``collecting``).
+
+    Attributes:
+        min_confidence: a character less sure than this.
+        min_margin: one whose runner-up is nearer than this.
+        limit_mb: size of the folder in megabytes (10^6 bytes) beyond which the oldest go.
+    """
+
+    min_confidence: Probability = 0.7
+    min_margin: Probability = 0.3
+    limit_mb: Annotated[float, Field(ge=1)] = 200.0
+
+
 class PipelineConfig(Section):
     """Everything that reading can be told; one section a stage."""
 
@@ -152,6 +166,7 @@ class PipelineConfig(Section):
     classification: ClassificationConfig = ClassificationConfig()
     recognition: RecognitionConfig = RecognitionConfig()
     confidence: ConfidenceConfig = ConfidenceConfig()
+    collecting: CollectingConfig = CollectingConfig()
 
 
 C = TypeVar("C", bound=Section)

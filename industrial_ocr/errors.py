@@ -27,5 +27,9 @@ class DatasetError(IndustrialOcrError):
     """A dataset, font folder or label file is unusable; the message names the row or file."""
 
 
+class CollectError(IndustrialOcrError):
+    """A folder of doubtful characters cannot be made, read or written; the message names it."""
+
+
 class EngineError(IndustrialOcrError):
     """An engine to compare with is unknown or not installed; the message says how to get it."""

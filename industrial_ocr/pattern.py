@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import numpy as np
+
 from industrial_ocr import checkdigits
 from industrial_ocr.automaton import NOTHING_MATCHES, Automaton
 from industrial_ocr.charset import DEFAULT_SYMBOLS, Charset
@@ -24,6 +26,8 @@ from industrial_ocr.grammar.regex import parse_regex
 from industrial_ocr.grammar.spelling import project, with_separators
 from industrial_ocr.grammar.words import check_letters, compile_words, read_lines
 from industrial_ocr.presets import Preset, find_preset, nearest_preset
+
+SAMPLE_TRIES = 20_000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -245,6 +249,18 @@ class Pattern(CodeCounts):
         if found is None:
             return CheckResult(False, "pattern", self.explain(text).message)
         return checkdigits.verify(found.code, self.check)
+
+    def sample(self, rng: np.random.Generator) -> str:
+        """A random code that passes the check.
+
+        Raises:
+            PatternError: none was found in ``SAMPLE_TRIES``.
+        """
+        for _ in range(SAMPLE_TRIES):
+            code = "".join(self.core.symbols[i] for i in self.core.sample(rng))
+            if checkdigits.verify(code, self.check).ok:
+                return code
+        raise PatternError(f"no code of {self!r} that passes its check in {SAMPLE_TRIES} tries")
 
     @cached_property
     def _texts(self) -> Texts:

@@ -9,10 +9,12 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
-import yaml
 
+from industrial_ocr.calibration import Calibration, load_calibration
 from industrial_ocr.charset import Charset
+from industrial_ocr.collecting import Collector
 from industrial_ocr.config import PipelineConfig, config_path, load_config, parse_config
+from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.decoding.lexicon import Lexicon
 from industrial_ocr.device import resolve_device
 from industrial_ocr.errors import ConfigError, ImageError, WeightsError
@@ -23,17 +25,26 @@ from industrial_ocr.models.classifier import GlyphClassifier
 from industrial_ocr.models.craft import build_detector, load_published_craft
 from industrial_ocr.models.crnn import Crnn, load_published_crnn
 from industrial_ocr.pattern import Pattern
-from industrial_ocr.pipelines.common import Found
-from industrial_ocr.pipelines.crnn_ctc import read_crnn, recognise_crops
+from industrial_ocr.pipelines.common import Clock, Found, find_strings
+from industrial_ocr.pipelines.crnn_ctc import (
+    read_crnn,
+    read_frames,
+    recognise_crops,
+    whole_frames,
+)
 from industrial_ocr.pipelines.routed import Routing, read_routed, route_results
-from industrial_ocr.pipelines.two_stage import read_two_stage
-from industrial_ocr.router import WAYS, RouteTable, Way, parse_routes
+from industrial_ocr.pipelines.two_stage import read_two_stage, string_evidence
+from industrial_ocr.pipelines.verify import Models, VerifyEngine, verify_image
+from industrial_ocr.router import WAYS, RouteTable, Way, load_routes
 from industrial_ocr.stages.classification import Classifier
 from industrial_ocr.stages.detection import Detector
+from industrial_ocr.stages.linking import as_one_string
 from industrial_ocr.stages.recognition import Recognizer
-from industrial_ocr.types import ImageArray, ReadResult, as_quad
+from industrial_ocr.types import FloatArray, ImageArray, ReadResult, as_quad
+from industrial_ocr.verdicts import Verification
 from industrial_ocr.weights import load_state
 
+SHIPPED_CALIBRATION = Path(__file__).parent / "data" / "calibration.json"
 PUBLISHED_CRNN_SYMBOLS = tuple("0123456789abcdefghijklmnopqrstuvwxyz")
 Engine = Literal["two-stage", "crnn", "agree", "auto"]
 Roi = Sequence[float] | Sequence[Sequence[float]]
@@ -62,6 +73,12 @@ class Reader:
             knows 0-9a-z only.
         routes: what was measured of the two ways, by pattern, as ``industrial-ocr bench
             --write-routes`` writes it: a YAML file or a table; ``auto`` goes by it.
+        calibration: of ``industrial-ocr calibrate``: temperatures of the models and the misread
+            rates measured with them; None takes those of the shipped weights.
+        max_misread_rate: at most this share of the readings that pass as ``ok`` is wrong, on
+            pictures like those that the calibration was measured on; it replaces
+            ``min_confidence``. None: the configuration says when a reading is doubtful.
+
     Attributes:
         weights: sha256 of the weights in use, by task.
         routes: what was measured of the two ways, by pattern; ``auto`` goes by it.
@@ -79,14 +96,48 @@ class Reader:
         classifier: str | Path | None = None,
         recognizer: str | Path | None = None,
         routes: RouteTable | str | Path | None = None,
+        calibration: Calibration | str | Path | None = None,
+        max_misread_rate: float | None = None,
     ) -> None:
         self.config = _config(config)
         self.device = resolve_device(device)
         self.weights: dict[str, str] = {}
         self.routes = _routes(routes)
+        self._calibration = _calibration(calibration)
         self._detector = self._load_detector(detector)
         self._classifier = self._load_classifier(classifier)
         self._recognizer = self._load_recognizer(recognizer)
+        self._misread_rate = max_misread_rate
+        self._check_misread_rate(calibration is None)
+
+    def _check_misread_rate(self, shipped: bool) -> None:
+        """Whether a misread rate was asked for that no way of reading can keep."""
+        rate = self._misread_rate
+        if rate is None:
+            return
+        if not 0 < rate < 1:
+            raise ConfigError(f"max_misread_rate is a share between 0 and 1, got {rate}")
+        if not self._calibration.fits(self.weights):
+            whose = "the shipped calibration" if shipped else "the calibration"
+            raise ConfigError(
+                f"max_misread_rate: {whose} was measured with other weights than these; "
+                "industrial-ocr calibrate DATA measures these ones"
+            )
+        self._calibration.check_rate(rate)
+
+    def _config_for(self, engine: str, with_pattern: bool) -> PipelineConfig:
+        """The configuration with the least confidence that keeps the misread rate."""
+        if self._misread_rate is None:
+            return self.config
+        least = self._calibration.threshold(engine, with_pattern, self._misread_rate)
+        confidence = self.config.confidence.model_copy(update={"min_confidence": min(least, 1.0)})
+        return self.config.model_copy(update={"confidence": confidence})
+
+    def _temperature(self, entry: ModelEntry) -> float:
+        """Of a model: as calibrated with these very weights, else as the manifest says."""
+        own = self._calibration.temperatures.get(entry.task)
+        measured = self._calibration.weights.get(entry.task)
+        return entry.temperature if own is None or measured != entry.sha256 else own
 
     def _ready(self, model: torch.nn.Module, entry: ModelEntry) -> torch.nn.Module:
         try:
@@ -112,7 +163,8 @@ class Reader:
         charset = Charset(_symbols(entry, "classifier"))
         model = GlyphClassifier(len(charset) + 1, **entry.architecture)
         size = entry.input.size[0] if entry.input.size else 40
-        return Classifier(self._ready(model, entry), charset, size, entry.temperature, self.device)
+        ready, temperature = self._ready(model, entry), self._temperature(entry)
+        return Classifier(ready, charset, size, temperature, self.device)
 
     def _load_recognizer(self, name: str | Path | None) -> Recognizer:
         if _is_published(name):
@@ -123,7 +175,8 @@ class Reader:
         entry = find_entry("recognizer", name)
         charset = Charset(_symbols(entry, "recognizer"), blank=True)
         model = Crnn(charset.classes, **entry.architecture)
-        return Recognizer(self._ready(model, entry), charset, entry.temperature, self.device)
+        ready, temperature = self._ready(model, entry), self._temperature(entry)
+        return Recognizer(ready, charset, temperature, self.device)
 
     def read(
         self,
@@ -131,6 +184,8 @@ class Reader:
         engine: Engine = "two-stage",
         roi: Roi | None = None,
         pattern: Patterns = None,
+        collect: str | Path | None = None,
+        collect_limit_mb: float | None = None,
     ) -> ReadResult:
         """Finds and reads every string of a picture.
 
@@ -141,6 +196,10 @@ class Reader:
             roi: x0, y0, x1, y1 in pixels: read only there; places stay those of the whole image.
             pattern: what codes look like: a ``Pattern``, a preset's name or a regular expression,
                 or several; ``result.codes`` then holds the codes.
+            collect: a folder where doubtful characters are kept, for ``industrial-ocr review``
+                (see ``doubts`` and ``collecting``).
+            collect_limit_mb: size of that folder in megabytes beyond which the oldest of them
+                go; by default that of the configuration, 200.
 
         Returns:
             The result; no text is a result too.
@@ -149,8 +208,9 @@ class Reader:
             ImageError: the image cannot be read, or the roi lies outside it.
             ConfigError: an unknown engine.
             PatternError: a pattern cannot be compiled, or not spelled with the model's symbols.
+            CollectError: the folder cannot be written.
         """
-        return self.read_batch([image], engine, roi, pattern)[0]
+        return self.read_batch([image], engine, roi, pattern, collect, collect_limit_mb)[0]
 
     def read_batch(
         self,
@@ -158,27 +218,40 @@ class Reader:
         engine: Engine = "two-stage",
         roi: Roi | None = None,
         pattern: Patterns = None,
+        collect: str | Path | None = None,
+        collect_limit_mb: float | None = None,
     ) -> list[ReadResult]:
-        """``read`` for several pictures with common batches; roi and pattern apply to each."""
+        """``read`` for several pictures with common batches; the options apply to each."""
         _check_engine(engine)
         patterns = _patterns(pattern)
+        config = self._config_for(engine, bool(patterns))
+        collector = self._collector(collect, collect_limit_mb)
+        images = list(images)
         loaded = [load_image(i) for i in images]
         parts = [_cut(i, roi) for i in loaded]
         pixels = [p for p, _, _ in parts]
         if engine in WAYS:
-            results = self._read_way(engine, pixels, None, patterns)
+            results = self._read_way(engine, pixels, None, patterns, config)
         else:
             results = read_routed(
                 pixels,
                 self._detector,
-                self.config,
-                Routing(engine, patterns, self.routes),
-                lambda way, some, found: self._read_way(way, some, found, patterns),
+                config,
+                Routing(engine, patterns, self.routes, config.confidence.min_confidence),
+                lambda way, some, found: self._read_way(way, some, found, patterns, config),
             )
-        return [
-            result if roi is None else result.moved(float(x), float(y), image)
-            for result, (_, x, y), image in zip(results, parts, loaded, strict=True)
-        ]
+        if roi is not None:
+            results = [
+                result.moved(float(x), float(y), image)
+                for result, (_, x, y), image in zip(results, parts, loaded, strict=True)
+            ]
+        if collector is not None:
+            collector.add_all(results, images)
+        return results
+
+    def _collector(self, folder: str | Path | None, limit_mb: float | None) -> Collector | None:
+        """Made before anything is read, so that a folder which cannot be written shows then."""
+        return None if folder is None else Collector(folder, self.config.collecting, limit_mb)
 
     def _read_way(
         self,
@@ -186,14 +259,15 @@ class Reader:
         images: Sequence[ImageArray],
         found: Found | None,
         patterns: Sequence[Pattern],
+        config: PipelineConfig,
     ) -> list[ReadResult]:
         """One of the two ways, on strings that were found already or not."""
         if way == "two-stage":
             return read_two_stage(
-                images, self._detector, self._classifier, self.config,
+                images, self._detector, self._classifier, config,
                 patterns=patterns, found=found,
             )  # fmt: skip
-        return read_crnn(images, self._detector, self._recognizer, self.config, patterns, found)
+        return read_crnn(images, self._detector, self._recognizer, config, patterns, found)
 
     def recognize(
         self,
@@ -201,6 +275,8 @@ class Reader:
         engine: Engine = "crnn",
         lexicon: Lexicon | None = None,
         pattern: Patterns = None,
+        collect: str | Path | None = None,
+        collect_limit_mb: float | None = None,
     ) -> list[ReadResult]:
         """Reads images that are one string already.
 
@@ -209,26 +285,99 @@ class Reader:
             engine: ``crnn`` reads the whole crop at once; ``two-stage`` finds its characters.
             lexicon: the string is one of these words (``crnn`` only).
             pattern: as of ``read``.
+            collect: as of ``read``.
+            collect_limit_mb: as of ``read``.
 
         Raises:
             ImageError: a crop cannot be read.
             ConfigError: an unknown engine, or a lexicon for ``two-stage``.
+            CollectError: the folder cannot be written.
         """
         _check_engine(engine)
         if lexicon is not None and engine != "crnn":
             raise ConfigError("a lexicon is for engine crnn")
         patterns = _patterns(pattern)
+        collector = self._collector(collect, collect_limit_mb)
+        crops = list(crops)
+        config = self._config_for(engine, bool(patterns))
         loaded = [load_image(c) for c in crops]
+        results = self._recognize(loaded, engine, lexicon, patterns, config)
+        if collector is not None:
+            collector.add_all(results, crops)
+        return results
+
+    def _recognize(
+        self,
+        loaded: Sequence[ImageArray],
+        engine: Engine,
+        lexicon: Lexicon | None,
+        patterns: tuple[Pattern, ...],
+        config: PipelineConfig,
+    ) -> list[ReadResult]:
         if engine not in WAYS:
-            both = [self.recognize(loaded, way, None, pattern) for way in WAYS]
-            routing = Routing(engine, patterns, self.routes)
+            both = [self._recognize(loaded, way, None, patterns, config) for way in WAYS]
+            routing = Routing(engine, patterns, self.routes, config.confidence.min_confidence)
             return [
                 route_results(dict(zip(WAYS, own, strict=True)), routing)
                 for own in zip(*both, strict=True)
             ]
         if engine == "crnn":
-            return recognise_crops(loaded, self._recognizer, self.config, lexicon, patterns)
-        return read_two_stage(loaded, self._detector, self._classifier, self.config, True, patterns)
+            return recognise_crops(loaded, self._recognizer, config, lexicon, patterns)
+        return read_two_stage(loaded, self._detector, self._classifier, config, True, patterns)
+
+    def verify(
+        self,
+        image: Any,
+        expected: str,
+        roi: Roi | None = None,
+        engine: VerifyEngine = "two-stage",
+        part: bool = False,
+    ) -> Verification:
+        """Says whether a text that must be printed on a picture is (see ``verification``).
+
+        Args:
+            image: as of ``read``.
+            expected: the text; spaces do not matter, and it may run over neighbouring strings.
+            roi: as of ``read``.
+            engine: ``two-stage``, ``crnn``, or ``agree``: both must pass.
+            part: the text may be a part of a longer word.
+
+        Raises:
+            ImageError: the image cannot be read, or the roi lies outside it.
+            ConfigError: an unknown engine, an empty text, or one with symbols no model knows.
+        """
+        loaded = load_image(image)
+        pixels, x, y = _cut(loaded, roi)
+        verdict = verify_image(pixels, expected, engine, self.models, part)
+        return verdict.moved(float(x), float(y), loaded)
+
+    def evidence(
+        self, image: Any, one_string: bool = False
+    ) -> tuple[list[StringEvidence], list[FloatArray]]:
+        """What both models say of a picture's strings before anything is decided.
+
+        Args:
+            image: as of ``read``.
+            one_string: it is one string, left to right.
+
+        Returns:
+            Per string what the classifier says of its boxes, and (T, C) log-probabilities of the
+            CRNN's frames.
+        """
+        pixels = load_image(image)
+        found = find_strings([pixels], self._detector, self.config, Clock())
+        if one_string:
+            found = [as_one_string(own) for own in found]
+        (boxes,) = string_evidence([pixels], found, self._classifier, self.config)
+        if one_string:
+            return boxes, [whole_frames([pixels], self._recognizer, self.config)[0].log_probs]
+        (read,) = read_frames([pixels], found, self._recognizer, self.config, Clock())
+        return boxes, [frames.log_probs for _, frames in read]
+
+    @property
+    def models(self) -> Models:
+        """What looks at pictures, for those who ask the ways themselves."""
+        return Models(self._detector, self._classifier, self._recognizer, self.config)
 
     def classify_boxes(
         self, image: Any, quads: Sequence[Any]
@@ -251,6 +400,19 @@ class Reader:
     def charset(self) -> Charset:
         """The symbols of the recogniser, with the blank."""
         return self._recognizer.charset
+
+    @property
+    def classifier_charset(self) -> Charset:
+        """The symbols of the classifier."""
+        return self._classifier.charset
+
+    @property
+    def temperatures(self) -> dict[str, float]:
+        """What the logits of the classifier and of the recogniser are divided by, by task."""
+        return {
+            "classifier": self._classifier.temperature,
+            "recognizer": self._recognizer.temperature,
+        }
 
     def classify(self, crops: Iterable[Any]) -> list[tuple[tuple[str, float], ...]]:
         """Names images that are one upright character each, cut close to it.
@@ -282,11 +444,13 @@ def _symbols(entry: ModelEntry, task: Task) -> tuple[str, ...]:
 def _routes(source: RouteTable | str | Path | None) -> RouteTable:
     if source is None or isinstance(source, Mapping):
         return source or {}
-    try:
-        values = yaml.safe_load(Path(source).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{source}: the routing table cannot be read: {error}") from error
-    return parse_routes(values, str(source))
+    return load_routes(source)
+
+
+def _calibration(source: Calibration | str | Path | None) -> Calibration:
+    if isinstance(source, Calibration):
+        return source
+    return load_calibration(SHIPPED_CALIBRATION if source is None else source)
 
 
 def _patterns(given: Patterns) -> tuple[Pattern, ...]:

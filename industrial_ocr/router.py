@@ -17,7 +17,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
+
+import yaml
 
 from industrial_ocr.codes import CodeReading
 from industrial_ocr.errors import ConfigError
@@ -81,6 +84,19 @@ def parse_routes(values: object, source: str) -> RouteTable:
                 )
         table[str(pattern)] = measured
     return table
+
+
+def load_routes(file: str | Path) -> RouteTable:
+    """A table from the YAML of ``bench --write-routes``.
+
+    Raises:
+        ConfigError: the file cannot be read or holds none.
+    """
+    try:
+        values = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{file}: the routing table cannot be read: {error}") from error
+    return parse_routes(values, str(file))
 
 
 @dataclass(frozen=True)
@@ -153,11 +169,11 @@ def joint_confidence(one: float, two: float) -> float:
     return together / (together + (1 - one) * (1 - two)) if 0 < together < 1 else together
 
 
-def agree(one: CodeReading | None, two: CodeReading | None) -> Settled:
+def agree(one: CodeReading | None, two: CodeReading | None, least: float = 0.0) -> Settled:
     """Both ways must find the same code.
 
-    Equal codes are accepted with the joint confidence; the status is ``ok`` unless a pattern or
-    check speaks against one of them. Anything else is a ``disagreement``, both readings kept.
+    Equal codes are accepted with the joint confidence, if that is ``least`` or more and no pattern
+    or check speaks against one of them. Anything else is a ``disagreement``, both readings kept.
     """
     if one is None and two is None:
         return Settled(None, "agree", "neither way found a code")
@@ -178,21 +194,27 @@ def agree(one: CodeReading | None, two: CodeReading | None) -> Settled:
             replace(one, status=worst.status, reason=worst.reason), "agree", worst.reason
         )
     confidence = joint_confidence(one.confidence, two.confidence)
-    reason = "both ways read the same"
-    code = replace(one, status=Status.OK, reason=reason, confidence=confidence)
+    status, reason = Status.OK, "both ways read the same"
+    if confidence < least:
+        status = Status.LOW_CONFIDENCE
+        reason = f"both ways read the same, but at {confidence:.2f} only"
+    code = replace(one, status=status, reason=reason, confidence=confidence)
     return Settled(code, "agree", reason)
 
 
-def settle(route: Route, codes: Mapping[Way, CodeReading | None], first: Choice) -> Settled:
+def settle(
+    route: Route, codes: Mapping[Way, CodeReading | None], first: Choice, least: float = 0.0
+) -> Settled:
     """What a route makes of the codes that the ways found.
 
     Args:
         route: one of ``ROUTES``.
         codes: of each way that read; ``auto`` may lack the second one.
         first: of ``choose``, for ``auto``.
+        least: confidence that two equal readings must have together.
     """
     if route == "agree":
-        return agree(codes["two-stage"], codes["crnn"])
+        return agree(codes["two-stage"], codes["crnn"], least)
     if route != "auto":
         return Settled(codes[route], route, f"{route} was asked for")
     code = codes[first.way]
@@ -201,7 +223,7 @@ def settle(route: Route, codes: Mapping[Way, CodeReading | None], first: Choice)
         return Settled(code, first.way, first.reason)
     second = codes[way]
     if second is None or second.status is not Status.OK:
-        return _weaker(code, second, first)
+        return _weaker(code, second, first, least)
     if code is not None and code.status in UNSAFE:
         reason = f"{first.way} is clear about another reading: {code.raw_text!r}"
         found = replace(second, status=Status.DISAGREEMENT, reason=reason)
@@ -210,10 +232,12 @@ def settle(route: Route, codes: Mapping[Way, CodeReading | None], first: Choice)
     return Settled(second, way, f"{first.way} {state}, {way} is")
 
 
-def _weaker(code: CodeReading | None, second: CodeReading | None, first: Choice) -> Settled:
+def _weaker(
+    code: CodeReading | None, second: CodeReading | None, first: Choice, least: float
+) -> Settled:
     """Neither way is sure: the same code twice is agreement, else the first way's stands."""
     if code is not None and second is not None and code.text == second.text:
-        both = agree(code, second)
+        both = agree(code, second, least)
         return Settled(both.code, "agree", both.reason)
     if code is None:
         return Settled(second, other(first.way), f"{first.way} found no code")

@@ -153,12 +153,14 @@ class Character:
         quad: (4, 2) float32 source pixels.
         confidence: 0 to 1, the probability of ``symbol`` (see ``decoding.scoring``).
         alternatives: other readings with their probabilities, best first.
+        reject: probability that it is no character at all, 0 where nobody asked.
     """
 
     symbol: str
     quad: FloatArray
     confidence: float
     alternatives: tuple[tuple[str, float], ...] = ()
+    reject: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "quad", as_quad(self.quad))
@@ -208,6 +210,9 @@ class TextString:
         characters: in reading order, without the spaces.
         direction: see ``Direction``.
         scores: the several confidences.
+        rejected: boxes among the characters that were taken for no character: before which of
+            them each stands, and what it would read as.
+        other: what the other way read there, where it was asked and differs.
     """
 
     text: str
@@ -216,6 +221,8 @@ class TextString:
     characters: tuple[Character, ...]
     direction: Direction
     scores: SequenceScores
+    rejected: tuple[tuple[int, Character], ...] = ()
+    other: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "quad", as_quad(self.quad))
@@ -279,6 +286,7 @@ class ReadResult:
                 s,
                 quad=s.quad + step,
                 characters=tuple(replace(c, quad=c.quad + step) for c in s.characters),
+                rejected=tuple((i, replace(c, quad=c.quad + step)) for i, c in s.rejected),
             )
             for s in self.strings
         )

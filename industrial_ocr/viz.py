@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from industrial_ocr.geometry import bounds
-from industrial_ocr.types import FloatArray, ImageArray, ReadResult, TextString
+from industrial_ocr.types import FloatArray, ImageArray, ReadResult
+from industrial_ocr.verdicts import CharState, Verdict, Verification
 
 SURE, DOUBTFUL = 0.8, 0.5
 """Green from the first on, amber from the second on, red below; the shipped configuration calls
@@ -58,7 +59,56 @@ def draw_result(result: ReadResult) -> ImageArray:
     font: Font = ImageFont.load_default(size=max(10, round(18 * scale)))
     taken = [bounds(s.quad) for s in result.strings]
     for string in result.strings:
-        taken.append(_label(pen, string, font, canvas.size, taken))
+        text = f"{string.text}  {string.confidence:.2f}"
+        lies = string.direction == "horizontal"
+        colours = _colours(string.confidence)
+        taken.append(_label(pen, text, colours, string.quad, lies, font, canvas.size, taken))
+    return np.array(canvas, np.uint8)
+
+
+_STATES = {CharState.PASS: _GREEN, CharState.UNSURE: _AMBER}
+_VERDICTS = {
+    Verdict.PASS: (_GREEN, _WHITE),
+    Verdict.CANNOT_TELL: (_AMBER, _BLACK),
+    Verdict.FAIL: (_RED, _WHITE),
+}
+
+
+def draw_verification(verification: Verification) -> ImageArray:
+    """The picture with a verdict on it: characters that pass green, unsure amber, wrong red.
+
+    Characters that are not expected are red too. What reads there stands on a plate with the
+    verdict's colour, the expected text below it where the two differ; without a place, at the top.
+
+    Returns:
+        (H, W, 3) uint8 RGB, of the size of the picture that was looked at.
+
+    Raises:
+        ValueError: the verdict has no picture.
+    """
+    if verification.image is None:
+        raise ValueError("this verdict has no picture to draw on")
+    image = verification.image.copy()
+    scale = max(image.shape[:2]) / 1000
+    thin = max(1, round(scale))
+    for character in verification.characters:
+        if character.quad is not None:
+            _outline(image, character.quad, _STATES.get(character.state, _RED), 2 * thin)
+    for extra in verification.extra:
+        _outline(image, extra.quad, _RED, 2 * thin)
+    colours = _VERDICTS[verification.verdict]
+    quad = verification.quad
+    if quad is None:
+        quad = np.zeros((4, 2), np.float32)
+    else:
+        _outline(image, quad, colours[0], thin)
+    canvas = Image.fromarray(image)
+    font: Font = ImageFont.load_default(size=max(10, round(18 * scale)))
+    text = f"{verification.verdict.value.replace('_', ' ')}: {verification.text or 'nothing'}"
+    if verification.verdict is not Verdict.PASS:
+        text += f"\nexpected: {verification.expected}"
+    (x0, y0, x1, y1), pen = bounds(quad), ImageDraw.Draw(canvas)
+    _label(pen, text, colours, quad, x1 - x0 >= y1 - y0, font, canvas.size, [bounds(quad)])
     return np.array(canvas, np.uint8)
 
 
@@ -69,31 +119,37 @@ def _outline(image: ImageArray, quad: FloatArray, colour: Colour, width: int) ->
 
 def _label(
     pen: ImageDraw.ImageDraw,
-    string: TextString,
+    text: str,
+    colours: tuple[Colour, Colour],
+    quad: FloatArray,
+    lies: bool,
     font: Font,
     size: tuple[int, int],
     taken: Sequence[Box],
 ) -> Box:
-    """Writes a string's reading where it hides least of what is ``taken``; gives its place."""
-    text = f"{string.text}  {string.confidence:.2f}"
+    """Writes a text beside what it is about, where it hides least of what is ``taken``.
+
+    Returns:
+        Its place.
+    """
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     pad = max(2.0, (bottom - top) / 6)
     wide, tall = right - left + 2 * pad, bottom - top + 2 * pad
     box = min(
-        (_inside(place, wide, tall, size) for place in _places(string, wide, tall, pad)),
+        (_inside(place, wide, tall, size) for place in _places(quad, lies, wide, tall, pad)),
         key=lambda b: sum(_common(b, other) for other in taken),
     )
-    ground, ink = _colours(string.confidence)
+    ground, ink = colours
     pen.rectangle(box, fill=ground, outline=_BLACK)
     pen.text((box[0] + pad - left, box[1] + pad - top), text, fill=ink, font=font)
     return box
 
 
 def _places(
-    string: TextString, wide: float, tall: float, gap: float
+    quad: FloatArray, lies: bool, wide: float, tall: float, gap: float
 ) -> tuple[tuple[float, float], ...]:
-    """Top-left corners a label may take, the best first."""
-    x0, y0, x1, y1 = bounds(string.quad)
+    """Top-left corners a label may take, the best first: above what lies, beside what stands."""
+    x0, y0, x1, y1 = bounds(quad)
     lines = (
         (x0, y0 - tall - gap),
         (x0, y1 + gap),
@@ -106,7 +162,7 @@ def _places(
         (x1 + gap, y1 - tall),
         (x0 - wide - gap, y1 - tall),
     )
-    return (*lines, *sides) if string.direction == "horizontal" else (*sides, *lines)
+    return (*lines, *sides) if lies else (*sides, *lines)
 
 
 def _inside(place: tuple[float, float], wide: float, tall: float, size: tuple[int, int]) -> Box:

@@ -8,7 +8,8 @@ The rules:
   speaks for the one it wants: more than 1 / ``CONTRADICTION`` times (50 times among 0 O and 1 I l,
   whose shapes do not tell). A code with such a character is a misprint or another text: it is
   reported with the status ``pattern_mismatch`` (``check_failed`` where only the check asked for
-  it), never corrected to ``ok``.
+  it), never corrected to ``ok``. So does a place where other boxes are so much likelier by
+  themselves: one clear M is not read as two digits because the pattern would have them.
 * Confidence is the joint probability per character, among the symbols that the pattern allows
   there. A check digit in order is evidence too: by chance it would be so once in ten times. It
   counts once, for the weakest character, whose odds it raises ``CHECK_ODDS`` times.
@@ -35,7 +36,8 @@ from industrial_ocr.geometry import enclosing_quad
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.types import Character, Direction, Status
 
-N_BEST = 24
+N_BEST, N_BEST_CHECKED = 6, 16
+"""Readings that are looked at; more of them where a check may choose."""
 CONTRADICTION, TWIN_CONTRADICTION = 0.2, 0.02
 CONFUSED = 0.4
 AMBIGUOUS = 0.5
@@ -46,6 +48,8 @@ HOPELESS = float(np.log(0.15))
 """A run whose best code has less than this a character, what is left out included, holds none."""
 LEAST_AGREEMENT = 0.6
 """A text that does not match is told of as a misprint if this share of its characters does."""
+LEAST_LIKENESS = 0.45
+"""Where fewer of the likeliest code's characters are read so without the pattern, none is near."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ class _Candidate:
     confidence: float
     contradictions: tuple[int, ...]
     log_prob: float
+    raw: str
+    raw_confidence: float
 
     @property
     def agreement(self) -> float:
@@ -145,9 +151,18 @@ def _candidate(
     )
     text = pattern.normalise("".join(c.character.symbol for c in characters))
     confidence = string_confidence(score_sequence([c.confidence for c in characters]))
+    span = min(nodes) // 2, (max(nodes) + 1) // 2
+    free = _free_path(span, evidence, charset)
+    if (
+        not wrong
+        and free is not None
+        and _other_boxes(path, free, evidence) > -np.log(CONTRADICTION)
+    ):
+        wrong = (-1,)
+    raw, raw_confidence = _raw(free, evidence, charset)
     return _Candidate(
-        text, tuple(characters), tuple(behind), (min(nodes), max(nodes)), confidence, wrong,
-        path.log_prob,
+        text, tuple(characters), tuple(behind), span, confidence, wrong, path.log_prob, raw,
+        raw_confidence,
     )  # fmt: skip
 
 
@@ -209,7 +224,7 @@ def _clear_neighbour(code: _Candidate, evidence: Evidence) -> bool:
 def _single(evidence: Evidence, box: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """The probabilities of the hypothesis over one box alone."""
     for arc, hypothesis in zip(evidence.arcs, evidence.hypotheses, strict=True):
-        if (arc.first, arc.last) == (box, box + 1) and hypothesis.box is not None:
+        if (arc.first, arc.last) == (2 * box, 2 * box + 2) and hypothesis.box is not None:
             return hypothesis.probabilities
     raise AssertionError("every box has an arc of its own")
 
@@ -218,6 +233,8 @@ def _verdict(
     code: _Candidate, rivals: Sequence[_Text], evidence: Evidence, limits: Limits
 ) -> tuple[Status, str]:
     """The status of a code whose check is in order."""
+    if code.contradictions == (-1,):
+        return Status.PATTERN_MISMATCH, f"{code.raw!r} is read, which does not match"
     if code.contradictions:
         at = code.contradictions[0]
         c = code.characters[at]
@@ -239,23 +256,46 @@ def _verdict(
     return Status.OK, "read as the pattern asks"
 
 
-def _raw(code: _Candidate, evidence: Evidence, charset: Charset) -> tuple[str, float]:
-    """What stands in a code's place without the pattern, and its confidence."""
-    first, last = code.span
+def _free_path(span: tuple[int, int], evidence: Evidence, charset: Charset) -> Path | None:
+    """The likeliest reading of the boxes of a span without the pattern, arcs as in evidence."""
+    first, last = span
     inside = [
         i
         for i, (arc, h) in enumerate(zip(evidence.arcs, evidence.hypotheses, strict=True))
-        if h.box is not None and first <= arc.first and arc.last <= last
+        if h.box is not None and 2 * first <= arc.first and arc.last <= 2 * last
     ]
-    moved = [_moved(evidence, i, first) for i in inside]
-    paths = best_paths(moved, last - first + 1, free_automaton(charset.symbols), 1)
+    moved = [_moved(evidence, i, 2 * first) for i in inside]
+    paths = best_paths(moved, 2 * (last - first) + 1, free_automaton(charset.symbols), 1)
     if not paths:
+        return None
+    return replace(paths[0], arcs=tuple(inside[a] for a in paths[0].arcs))
+
+
+def _other_boxes(path: Path, free: Path, evidence: Evidence) -> float:
+    """How much likelier, in nats, the free reading is where it reads other boxes than a path."""
+
+    def score(own: Path, other: Path) -> float:
+        taken = set(other.arcs)
+        alone = [(s, a) for s, a in zip(own.symbols, own.arcs, strict=True) if a not in taken]
+        logs = 0.0
+        for symbol, number in alone:
+            arc = evidence.arcs[number]
+            assert arc.log_probs is not None
+            logs += float(arc.log_probs[symbol]) + arc.prior
+        return logs
+
+    return score(free, path) - score(path, free)
+
+
+def _raw(free: Path | None, evidence: Evidence, charset: Charset) -> tuple[str, float]:
+    """What a free reading says, and its confidence."""
+    if free is None:
         return "", 0.0
     p = [
-        float(min(evidence.hypotheses[inside[a]].probabilities[s], 1.0))
-        for s, a in zip(paths[0].symbols, paths[0].arcs, strict=True)
+        float(min(evidence.hypotheses[a].probabilities[s], 1.0))
+        for s, a in zip(free.symbols, free.arcs, strict=True)
     ]
-    text = "".join(charset.symbols[s] for s in paths[0].symbols)
+    text = "".join(charset.symbols[s] for s in free.symbols)
     return text, string_confidence(score_sequence(p))
 
 
@@ -279,7 +319,7 @@ def read_codes(
         pattern: what codes look like; one with groups may span neighbouring strings.
         charset: the classifier's.
         limits: when a code is doubtful.
-        merging: pairs of boxes may be one character.
+        merging: pairs of boxes may be one character, and wide boxes two.
 
     Returns:
         Codes that share no string. A text that does not match is among them only if nothing
@@ -308,13 +348,17 @@ def _code_of(
     charset: Charset, limits: Limits,
 ) -> CodeReading | None:  # fmt: skip
     """The code of one run of strings."""
-    boxes = len(evidence.sure)
-    if boxes < 1 or 2 * boxes < min(pattern.lengths, default=1):
+    # A character takes a box at least, or half of one that may be two.
+    room = len(evidence.sure) + evidence.halves // 2
+    if room < max(1, min(pattern.lengths, default=1)):
         return None
     quick = best_paths(evidence.arcs, evidence.nodes, automaton, 1)
     if not quick or quick[0].log_prob < len(quick[0].symbols) * HOPELESS:
         return None
-    paths = best_paths(evidence.arcs, evidence.nodes, automaton, N_BEST)
+    if _likeness(quick[0], evidence, charset) < LEAST_LIKENESS:
+        return None
+    most = N_BEST if pattern.check == "none" else N_BEST_CHECKED
+    paths = best_paths(evidence.arcs, evidence.nodes, automaton, most)
 
     def make(text: _Text) -> _Candidate | None:
         return _candidate(text.path, evidence, automaton, pattern, charset, limits)
@@ -330,7 +374,6 @@ def _code_of(
     used = sorted({h.string for h in code.behind})
     if len(used) != len({h.string for h in evidence.hypotheses if h.box is not None}):
         return None  # the shorter run has it
-    raw_text, raw_confidence = _raw(code, evidence, charset)
     axis = code.behind[0].box.quad[1] - code.behind[0].box.quad[0]  # type: ignore[union-attr]
     axis = axis / max(float(np.linalg.norm(axis)), 1e-6)
     quads = [c.character.quad for c in code.characters]
@@ -341,10 +384,19 @@ def _code_of(
     if status is not Status.OK and code.agreement < LEAST_AGREEMENT:
         return None  # another text, bent until it fits
     return CodeReading(
-        code.text, pattern.name or pattern.text, status, reason, code.confidence, raw_text,
-        raw_confidence, code.characters, enclosing_quad(quads, axis),
+        code.text, pattern.name or pattern.text, status, reason, code.confidence, code.raw,
+        code.raw_confidence, code.characters, enclosing_quad(quads, axis),
         tuple(start + i for i in used), direction, alternatives[:4],
     )  # fmt: skip
+
+
+def _likeness(path: Path, evidence: Evidence, charset: Charset) -> float:
+    """Share of a path's characters that are read so without the pattern, or nearly."""
+    same = 0
+    for symbol, arc in zip(path.symbols, path.arcs, strict=True):
+        raw = int(evidence.hypotheses[arc].probabilities.argmax())
+        same += raw == symbol or are_twins(charset.symbols[raw], charset.symbols[symbol])
+    return same / max(len(path.symbols), 1)
 
 
 _RANK = {Status.OK: 0, Status.LOW_CONFIDENCE: 1, Status.AMBIGUOUS: 1, Status.CHECK_FAILED: 2}

@@ -59,7 +59,7 @@ class FrameString:
     direction: Direction
 
 
-def _joined(strings: Sequence[FrameString]) -> tuple[NDArray[np.float64], list[int]]:
+def joined(strings: Sequence[FrameString]) -> tuple[NDArray[np.float64], list[int]]:
     """The frames of neighbouring strings with a sure blank between, and where each begins."""
     classes = strings[0].log_probs.shape[1]
     blank = np.full((1, classes), -60.0)
@@ -156,7 +156,7 @@ def read_ctc_codes(
             run = strings[start : start + length]
             if len({s.direction for s in run}) > 1:
                 continue
-            table, starts = _joined(run)
+            table, starts = joined(run)
             table = _capitals(table, charset) if capitals else table
             read = len(greedy_decode(table, charset, 0))
             if not LEAST_READ * shortest <= read <= MOST_READ * longest:
@@ -184,7 +184,7 @@ def _code(
         failed = "" if passing else pattern.verify(texts[0]).message
     label = [s + 1 for s in hypotheses[chosen].symbols]
     symbols = align(table, label, charset)
-    quads = [_place(s, run, starts) for s in symbols]
+    quads = [place_of(s, run, starts) for s in symbols]
     characters = tuple(
         c
         for c in _characters(symbols, raw, quads, limits)
@@ -233,7 +233,7 @@ def _text(hypothesis: Hypothesis, pattern: Pattern, charset: Charset) -> str:
     return pattern.normalise("".join(charset.symbols[s] for s in hypothesis.symbols))
 
 
-def _place(symbol: CtcSymbol, run: Sequence[FrameString], starts: Sequence[int]) -> FloatArray:
+def place_of(symbol: CtcSymbol, run: Sequence[FrameString], starts: Sequence[int]) -> FloatArray:
     """Where a symbol stands in the picture, widened beyond CTC's narrow spike."""
     at = int(np.searchsorted(starts, symbol.first_frame, side="right")) - 1
     return run[at].place(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,10 @@ SAME_SHAPE = "CKOPSUVWXZ"
 FLOOR = 1e-6
 NOTHING = 0.5
 """A box that is no character weighs this much of its reject probability, as in segmentation."""
-SEPARATE = 0.5
-"""Prior in nats for what the detector saw: two boxes are two characters."""
+SEPARATE, WHOLE = 0.5, 1.7
+"""Priors in nats for what the detector saw: two boxes are two characters, one box is one. The latter
+is beyond ``code_reading.CONTRADICTION``: a pattern alone never parts a box that reads as well whole.
+"""
 LEFT_OUT, WORD_LEFT_OUT = 0.05, 0.3
 """A box beyond the ends of a code counts as this probability at least, in the code's word and in
 another one: codes stand among other text."""
@@ -34,11 +36,13 @@ class StringEvidence:
         string: its boxes as the detector gave them, oriented.
         singles: of each box.
         merged: by the first of two boxes: the box around both, and what it shows.
+        split: by a box that may be two characters: its halves, and what they show.
     """
 
     string: BoxString
     singles: tuple[CharCandidates, ...]
     merged: Mapping[int, tuple[CharBox, CharCandidates]]
+    split: Mapping[int, tuple[tuple[CharBox, CharCandidates], ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.singles) != len(self.string.boxes):
@@ -52,7 +56,7 @@ class Hypothesis:
     """What stands behind an arc of the lattice.
 
     Attributes:
-        box: one box or the box around two.
+        box: one box, half of one or the box around two.
         candidates: of it, None on arcs that leave boxes out.
         probabilities: (C,) of each symbol, cases of one shape joined.
         string: which of the strings it belongs to.
@@ -69,9 +73,10 @@ class Evidence:
     """A lattice with what its arcs are.
 
     Attributes:
-        arcs: see ``lattice.Arc``.
+        arcs: see ``lattice.Arc``; box i leads from node 2 i to 2 i + 2, its halves to 2 i + 1 and
+            from there.
         hypotheses: one an arc.
-        nodes: boxes and one.
+        nodes: twice the boxes and one.
         sure: (boxes,) probability that a box is a character.
         words: (boxes,) number of the word each box is in.
     """
@@ -81,6 +86,11 @@ class Evidence:
     nodes: int
     sure: Floats
     words: NDArray[np.int64]
+
+    @property
+    def halves(self) -> int:
+        """Arcs over half a box."""
+        return sum(a.last - a.first == 1 for a in self.arcs)
 
 
 def distribution(candidates: CharCandidates, charset: Charset, capitals: bool) -> Floats:
@@ -126,7 +136,7 @@ def gather(
         strings: in reading order.
         charset: the classifier's.
         capitals: see ``distribution``.
-        merging: pairs of boxes may be one character.
+        merging: pairs of boxes may be one character, and wide boxes two.
     """
     arcs: list[Arc] = []
     behind: list[Hypothesis] = []
@@ -138,22 +148,28 @@ def gather(
         ):
             p = distribution(candidates, charset, capitals)
             nothing = float(np.log(max(NOTHING * candidates.reject, FLOOR)))
-            arcs.append(Arc(node + i, node + i + 1, np.log(p), nothing))
+            first = 2 * (node + i)
+            arcs.append(Arc(first, first + 2, np.log(p), nothing))
             behind.append(Hypothesis(box, candidates, p, number))
             sure.append(1 - candidates.reject)
             if merging and i in evidence.merged:
                 both, pair = evidence.merged[i]
                 p = distribution(pair, charset, capitals)
                 # Twice, so that readings of fewer characters are not favoured for their length.
-                arcs.append(Arc(node + i, node + i + 2, 2 * np.log(p), prior=-SEPARATE))
+                arcs.append(Arc(first, first + 4, 2 * np.log(p), prior=-SEPARATE))
                 behind.append(Hypothesis(both, pair, p, number))
+            for step, (half, part) in enumerate(evidence.split.get(i, ()) if merging else ()):
+                p = distribution(part, charset, capitals)
+                # Halved, so that readings of more characters are not favoured either.
+                arcs.append(Arc(first + step, first + step + 1, np.log(p) / 2, prior=-WHOLE / 2))
+                behind.append(Hypothesis(half, part, p, number))
         node += len(evidence.singles)
     words, certain = _words(strings), np.array(sure)
     nobody = Hypothesis(None, None, np.zeros(len(charset)), -1)
     for arc in _left_out(certain, words):
         arcs.append(arc)
         behind.append(nobody)
-    return Evidence(tuple(arcs), tuple(behind), node + 1, certain, words)
+    return Evidence(tuple(arcs), tuple(behind), 2 * node + 1, certain, words)
 
 
 def _left_out(sure: Floats, words: NDArray[np.int64]) -> list[Arc]:
@@ -165,5 +181,5 @@ def _left_out(sure: Floats, words: NDArray[np.int64]) -> list[Arc]:
             same = words[first:last] == words[beside]
             least = np.where(same, LEFT_OUT, WORD_LEFT_OUT)
             cost = float(np.log(np.maximum(1 - sure[first:last], least)).sum())
-            arcs.append(Arc(first, last, None, cost))
+            arcs.append(Arc(2 * first, 2 * last, None, cost))
     return arcs

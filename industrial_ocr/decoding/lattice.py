@@ -17,8 +17,11 @@ from numpy.typing import NDArray
 
 from industrial_ocr.automaton import Automaton
 
-BEAM = 2048
-"""At most so many entries of a node are followed; patterns of some hundred states have fewer."""
+BEAM = 768
+"""At most so many entries of a node are followed, and those of the start, where a code may yet
+begin; patterns of some hundred states have fewer."""
+FAINT = 8.0
+"""Entries so many nats below the best one of their state are not followed."""
 _HASH = np.uint64(1_000_003)
 _NOTHING = -1
 
@@ -101,7 +104,7 @@ class _Search:
         parts = self.waiting.pop(node, [])
         if not parts:
             return None
-        entries = _best_of_each_state(_Entries.joined(parts), self.most)
+        entries = _best_of_each_state(_Entries.joined(parts), self.most, self.automaton.start)
         first = self.count
         self.kept.append(entries)
         self.count += len(entries.score)
@@ -132,9 +135,12 @@ class _Search:
         self.waiting.setdefault(arc.last, []).extend(found)
 
 
-def _best_of_each_state(entries: _Entries, most: int) -> _Entries:
+def _best_of_each_state(entries: _Entries, most: int, start: int) -> _Entries:
     """The best entry of each text in each state, of those the best ``most``, of all the beam."""
-    order = np.lexsort((-entries.score, entries.text, entries.state))
+    best = np.full(int(entries.state.max(initial=0)) + 1, -np.inf)
+    np.maximum.at(best, entries.state, entries.score)
+    near = np.flatnonzero(entries.score >= best[entries.state] - FAINT)
+    order = near[np.lexsort((-entries.score[near], entries.text[near], entries.state[near]))]
     state, text = entries.state[order], entries.text[order]
     new = np.ones(len(order), bool)
     new[1:] = (state[1:] != state[:-1]) | (text[1:] != text[:-1])
@@ -145,7 +151,9 @@ def _best_of_each_state(entries: _Entries, most: int) -> _Entries:
     rank = np.arange(len(order)) - np.repeat(begins, np.diff(np.append(begins, len(order))))
     order = order[rank < most]
     if len(order) > BEAM:
-        order = order[np.argsort(-entries.score[order], kind="stable")[:BEAM]]
+        ranked = np.argsort(-entries.score[order], kind="stable")
+        unbegun = ranked[BEAM:][entries.state[order[ranked[BEAM:]]] == start]
+        order = order[np.concatenate([ranked[:BEAM], unbegun])]
     return entries.take(order)
 
 
@@ -167,8 +175,8 @@ def best_paths(arcs: Sequence[Arc], nodes: int, automaton: Automaton, most: int 
         most: at most so many readings.
 
     Returns:
-        None at all where the automaton accepts no path. Exact as long as no node has more than
-        ``BEAM`` entries.
+        None at all where the automaton accepts no path. The best is exact as long as no node has
+        more than ``BEAM`` entries; so are the others, down to ``FAINT`` below it.
     """
     search = _Search(automaton, most)
     start = np.array([automaton.start], np.int64)

@@ -19,7 +19,7 @@ from industrial_ocr.codes import CodeReading
 from industrial_ocr.errors import EngineError
 from industrial_ocr.evaluation.readings import EngineReading, ReadString
 from industrial_ocr.pattern import Pattern
-from industrial_ocr.types import ImageArray, Status, TextString, as_quad
+from industrial_ocr.types import ImageArray, TextString, as_quad
 
 
 class Engine(Protocol):
@@ -44,9 +44,9 @@ def _own_string(string: TextString) -> ReadString:
 
 
 def _own_code(code: CodeReading) -> ReadString:
-    sure = code.status is Status.OK
     quad = np.round(code.quad, 1).tolist()
-    return ReadString(code.text, round(code.confidence, 5) if sure else 0.0, quad)
+    confidence = round(code.confidence, 5)
+    return ReadString(code.text, confidence, quad, (), code.status.value, code.raw_text)
 
 
 class OwnEngine:
@@ -68,6 +68,10 @@ class OwnEngine:
         self.reader = reader
         self._patterns = dict(patterns or {})
         self.pattern: Pattern | None = None
+
+    def uses(self, dataset: str) -> bool:
+        """Whether a dataset is read under a pattern."""
+        return dataset in self._patterns
 
     def use(self, dataset: str) -> None:
         """Takes the pattern of a dataset."""

@@ -185,7 +185,7 @@ def _given_codes(record: Record, rules: Rules) -> list[Candidate]:
     """The codes of an image: the engine's own, or those that stand in what it read."""
     assert rules.pattern is not None
     if record.codes is not None:
-        return [Candidate(rules.fold(c.text), c.confidence, ()) for c in record.codes]
+        return [Candidate(rules.fold(c.text), c.vouched, ()) for c in record.codes]
     return matches(candidates(record.strings, rules), rules.pattern)
 
 

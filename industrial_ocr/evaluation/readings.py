@@ -17,12 +17,21 @@ class ReadString:
         confidence: 0 to 1 as the engine says, None where it says nothing.
         quad: four (x, y) source pixels, None where the engine gives no place.
         characters: (symbol, confidence, quad) each, empty where the engine gives none.
+        status: of a code, what its reading came to (``types.Status``); empty otherwise.
+        raw: of a code, what stands there without the pattern.
     """
 
     text: str
     confidence: float | None = None
     quad: Quad | None = None
     characters: tuple[tuple[str, float, Quad], ...] = ()
+    status: str = ""
+    raw: str = ""
+
+    @property
+    def vouched(self) -> float | None:
+        """The confidence, 0 where the engine does not vouch for its code."""
+        return self.confidence if self.status in ("", "ok") else 0.0
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,7 @@ class EngineReading:
         seconds: wall time of the call.
         timings: seconds by stage, empty where the engine does not tell.
         codes: what the engine itself found under a pattern, the surest first; None where it was
-            given none or knows none. The confidence of a code that it does not vouch for is 0.
+            given none or knows none.
     """
 
     strings: tuple[ReadString, ...]

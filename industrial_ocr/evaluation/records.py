@@ -67,7 +67,9 @@ class Record:
         own["labels"] = [_label_out(x) for x in self.labels]
         own["strings"] = [{k: v for k, v in asdict(s).items() if v} for s in self.strings]
         if self.codes is not None:
-            own["codes"] = [asdict(c) for c in self.codes]
+            own["codes"] = [
+                {k: v for k, v in asdict(c).items() if v or k == "confidence"} for c in self.codes
+            ]
         own["seconds"] = round(self.seconds, 5)
         own["timings"] = {k: round(v, 5) for k, v in self.timings.items()}
         return json.dumps(
@@ -123,7 +125,10 @@ def _label_in(own: dict[str, Any]) -> Label:
 
 def _string_in(own: dict[str, Any]) -> ReadString:
     characters = tuple((s, float(p), q) for s, p, q in own.get("characters", ()))
-    return ReadString(own.get("text", ""), own.get("confidence"), own.get("quad"), characters)
+    return ReadString(
+        own.get("text", ""), own.get("confidence"), own.get("quad"), characters,
+        own.get("status", ""), own.get("raw", ""),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

@@ -148,10 +148,10 @@ def plan_run(
         found = load_dataset(folder, label_format, judged.task)
         datasets.append(replace(found, samples=found.samples[: limit or None]))
     rules = rules_of([d.name for d in datasets], suite, otherwise)
-    return Plan(tuple(datasets), suite, otherwise, rules, _thresholds(thresholds, suite), limit)
+    return Plan(tuple(datasets), suite, otherwise, rules, thresholds_of(thresholds, suite), limit)
 
 
-def _thresholds(given: Sequence[str], suite: Suite | None) -> dict[str, float]:
+def thresholds_of(given: Sequence[str], suite: Suite | None = None) -> dict[str, float]:
     """Below them an answer is refused: ours by their own limit, rivals have none."""
     own = load_config(config_path("pipeline"), PipelineConfig).confidence.min_confidence
     found = dict.fromkeys(OWN, own) | (dict(suite.thresholds) if suite is not None else {})

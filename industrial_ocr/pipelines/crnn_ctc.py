@@ -58,26 +58,45 @@ def read_crnn(
     """
     clock = Clock()
     found = find_strings(images, detector, config, clock) if found is None else found
+    read = read_frames(images, found, recognizer, config, clock)
+    with clock.stage("decode"):
+        codes = [_codes(own, patterns, recognizer.charset, config) for own in read]
+    timings = clock.share(len(images))
+    return [
+        finish(
+            image,
+            [s for s, _ in own],
+            ENGINE,
+            config,
+            timings,
+            codes=found if patterns else None,
+        )
+        for image, own, found in zip(images, read, codes, strict=True)
+    ]
+
+
+def read_frames(
+    images: Sequence[ImageArray],
+    found: Found,
+    recognizer: Recognizer,
+    config: PipelineConfig,
+    clock: Clock,
+) -> list[list[tuple[TextString, StringFrames]]]:
+    """Every string of every image with its frames, the way up in which it reads best."""
     ways = [[(i, w) for i, s in enumerate(own) for w in orientations(s)] for own in found]
     with clock.stage("recognise"):
         pieces = [[_pieces(w) for _, w in own] for own in ways]
         frames = recognizer.recognise(images, pieces, config.recognition)
+    read = []
     with clock.stage("decode"):
-        strings, codes = [], []
         for own, seen in zip(ways, frames, strict=True):
             best: dict[int, tuple[TextString, StringFrames]] = {}
             for (i, way), f in zip(own, seen, strict=True):
-                read = decode_frames(f, recognizer.charset, way.direction)
-                if i not in best or read.confidence > best[i][0].confidence + 0.02:
-                    best[i] = read, f
-            ordered = [best[i] for i in sorted(best)]
-            strings.append([s for s, _ in ordered])
-            codes.append(_codes(ordered, patterns, recognizer.charset, config))
-    timings = clock.share(len(images))
-    return [
-        finish(image, own, ENGINE, config, timings, codes=found if patterns else None)
-        for image, own, found in zip(images, strings, codes, strict=True)
-    ]
+                string = decode_frames(f, recognizer.charset, way.direction)
+                if i not in best or string.confidence > best[i][0].confidence + 0.02:
+                    best[i] = string, f
+            read.append([best[i] for i in sorted(best)])
+    return read
 
 
 def _codes(
@@ -102,12 +121,11 @@ def recognise_crops(
     """Reads images that are one horizontal string each, without looking for it."""
     clock = Clock()
     with clock.stage("recognise"):
-        whole = [[[rect_quad(0, 0, c.shape[1], c.shape[0])]] for c in crops]
-        frames = recognizer.recognise(crops, whole, config.recognition)
+        frames = whole_frames(crops, recognizer, config)
     with clock.stage("decode"):
-        strings = [decode_frames(f[0], recognizer.charset, "horizontal", lexicon) for f in frames]
+        strings = [decode_frames(f, recognizer.charset, "horizontal", lexicon) for f in frames]
         codes = [
-            _codes([(s, f[0])], patterns, recognizer.charset, config)
+            _codes([(s, f)], patterns, recognizer.charset, config)
             for s, f in zip(strings, frames, strict=True)
         ]
     timings = clock.share(len(crops))
@@ -120,6 +138,14 @@ def recognise_crops(
         )
         for crop, s, own in zip(crops, strings, codes, strict=True)
     ]  # fmt: skip
+
+
+def whole_frames(
+    crops: Sequence[ImageArray], recognizer: Recognizer, config: PipelineConfig
+) -> list[StringFrames]:
+    """The frames of images that are one horizontal string each."""
+    whole = [[[rect_quad(0, 0, c.shape[1], c.shape[0])]] for c in crops]
+    return [own[0] for own in recognizer.recognise(crops, whole, config.recognition)]
 
 
 def _pieces(string: BoxString) -> list[FloatArray]:

@@ -39,11 +39,13 @@ class Routing:
         route: ``agree`` or ``auto``.
         patterns: codes to look for.
         measured: what was measured for patterns.
+        least: confidence that two equal readings must have together.
     """
 
     route: Route
     patterns: tuple[Pattern, ...]
     measured: RouteTable
+    least: float = 0.0
 
 
 def read_routed(
@@ -118,7 +120,7 @@ def _code(result: ReadResult, pattern: Pattern) -> CodeReading | None:
 
 def _of_codes(own: dict[Way, ReadResult], routing: Routing, first: Choice) -> ReadResult:
     settled = [
-        settle(routing.route, {w: _code(r, p) for w, r in own.items()}, first)
+        settle(routing.route, {w: _code(r, p) for w, r in own.items()}, first, routing.least)
         for p in routing.patterns
     ]
     route = settled[0].route
@@ -135,6 +137,8 @@ def _of_strings(own: dict[Way, ReadResult], routing: Routing, first: Choice) -> 
         two = own.get(other(first.way))
         if two is not None and one.status is Status.NO_TEXT and two.status is Status.OK:
             return replace(two, route=other(first.way), reason=f"{first.way} found no text")
+        if two is not None:
+            one = replace(one, strings=tuple(_with_other(s, two.strings) for s in one.strings))
         return replace(one, route=first.way, reason=first.reason)
     one, two = own["two-stage"], own["crnn"]
     if not one.strings and not two.strings:
@@ -143,7 +147,7 @@ def _of_strings(own: dict[Way, ReadResult], routing: Routing, first: Choice) -> 
     strings = tuple(
         replace(s, confidence=joint_confidence(s.confidence, t.confidence))
         if t is not None and _plain(s) == _plain(t)
-        else s
+        else _with_other(s, two.strings)
         for s, t in pairs
     )
     apart = [s.text for s, t in pairs if t is None or _plain(s) != _plain(t)]
@@ -151,6 +155,8 @@ def _of_strings(own: dict[Way, ReadResult], routing: Routing, first: Choice) -> 
     if apart:
         reason = f"the ways differ on {apart[0]!r}"
         status = Status.DISAGREEMENT
+    elif any(s.confidence < routing.least for s in strings):
+        reason, status = "both ways read the same, but not surely", Status.LOW_CONFIDENCE
     else:
         reason, status = "both ways read the same", Status.OK
     return replace(one, strings=strings, status=status, route="agree", reason=reason)
@@ -158,6 +164,14 @@ def _of_strings(own: dict[Way, ReadResult], routing: Routing, first: Choice) -> 
 
 def _plain(string: TextString) -> str:
     return "".join(string.text.split())
+
+
+def _with_other(string: TextString, others: Sequence[TextString]) -> TextString:
+    """The string with what the other way read in its place, where that differs."""
+    second = _same_place(string, others)
+    if second is None or _plain(second) == _plain(string):
+        return string
+    return replace(string, other=second.text)
 
 
 def _same_place(string: TextString, others: Sequence[TextString]) -> TextString | None:

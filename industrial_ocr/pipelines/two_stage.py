@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,12 @@ from industrial_ocr.pattern import Pattern
 from industrial_ocr.pipelines.common import Clock, Found, find_strings, finish
 from industrial_ocr.stages.classification import Classifier
 from industrial_ocr.stages.detection import Detector
-from industrial_ocr.stages.hypotheses import best_path, merge_hypotheses, with_merged
+from industrial_ocr.stages.hypotheses import (
+    best_path,
+    merge_hypotheses,
+    segmented,
+    split_hypotheses,
+)
 from industrial_ocr.stages.linking import as_one_string
 from industrial_ocr.stages.orientation import orientations, string_quad
 from industrial_ocr.types import (
@@ -118,6 +123,14 @@ def _codes(
     return [c for p in patterns for c in read_codes(evidence, p, classifier.charset, limits)]
 
 
+def string_evidence(
+    images: Sequence[ImageArray], found: Found, classifier: Classifier, config: PipelineConfig
+) -> list[list[StringEvidence]]:
+    """What the classifier says of the boxes of every string, the way up in which it reads best."""
+    readings = _read_strings(images, found, classifier, config)
+    return [[r.evidence for r in own] for own in readings]
+
+
 def _read_strings(
     images: Sequence[ImageArray],
     found: Sequence[Sequence[BoxString]],
@@ -152,44 +165,55 @@ def _best_of(
     config: PipelineConfig,
 ) -> list[list[Reading]]:
     """Per image and string the way up that reads best, None where there is none to try."""
-    merges = [[[merge_hypotheses(s) for s in way] for way in own] for own in ways]
-    quads = [
-        [b.quad for way, maybe in zip(own, extra, strict=True)
-         for s, m in zip(way, maybe, strict=True) for b in (*s.boxes, *m.values())]
-        for own, extra in zip(ways, merges, strict=True)
-    ]  # fmt: skip
+    cases = [
+        [[(s, merge_hypotheses(s), split_hypotheses(s)) for s in way] for way in own]
+        for own in ways
+    ]
+    quads = [[b.quad for way in own for case in way for b in _every_box(*case)] for own in cases]
     named = classifier.classify(images, quads, config.classification)
     chosen: list[list[Reading | None]] = []
-    for own, extra, candidates in zip(ways, merges, named, strict=True):
+    for own, candidates in zip(cases, named, strict=True):
         rows = iter(candidates)
-        read = [
-            [
-                _likeliest(s, [next(rows) for _ in s.boxes], m, [next(rows) for _ in m])
-                for s, m in zip(way, maybe, strict=True)
-            ]
-            for way, maybe in zip(own, extra, strict=True)
-        ]
+        read = [[_likeliest(*case, rows) for case in way] for way in own]
         chosen.append([max(r, key=lambda x: evidence(x.candidates)) if r else None for r in read])
     return chosen  # type: ignore[return-value]
 
 
+def _every_box(
+    string: BoxString, merged: dict[int, CharBox], split: dict[int, tuple[CharBox, CharBox]]
+) -> list[CharBox]:
+    """All that is classified of a string, in the order in which ``_likeliest`` takes it."""
+    return [*string.boxes, *merged.values(), *(b for both in split.values() for b in both)]
+
+
 def _likeliest(
     string: BoxString,
-    singles: list[CharCandidates],
     boxes: dict[int, CharBox],
-    pairs: list[CharCandidates],
+    split: dict[int, tuple[CharBox, CharBox]],
+    rows: Iterator[CharCandidates],
 ) -> Reading:
-    """The string with the pairs of boxes merged that the classifier takes for one character."""
-    merged = dict(zip(boxes, pairs, strict=True))
+    """The string as the classifier takes it: pairs of boxes merged, boxes split."""
+    singles = [next(rows) for _ in string.boxes]
+    merged = {i: next(rows) for i in boxes}
+    parts = {i: (next(rows), next(rows)) for i in split}
     chosen = best_path(
         [(float(c.probabilities[0]), c.reject) for c in singles],
         {i: float(c.probabilities[0]) for i, c in merged.items()},
+        {i: (float(a.probabilities[0]), float(b.probabilities[0])) for i, (a, b) in parts.items()},
     )
-    kept = [i for i in range(len(singles)) if i - 1 not in chosen]
-    named = [merged[i] if i in chosen else singles[i] for i in kept]
-    pairs_by_first = {i: (boxes[i], c) for i, c in merged.items()}
-    whole = StringEvidence(string, tuple(singles), pairs_by_first)
-    return Reading(with_merged(string, boxes, chosen), named, whole)
+    named: list[CharCandidates] = []
+    for i, single in enumerate(singles):
+        if i in chosen.split:
+            named += parts[i]
+        elif i - 1 not in chosen.merged:
+            named.append(merged[i] if i in chosen.merged else single)
+    whole = StringEvidence(
+        string,
+        tuple(singles),
+        {i: (boxes[i], c) for i, c in merged.items()},
+        {i: (*zip(split[i], parts[i], strict=True),) for i in split},
+    )
+    return Reading(segmented(string, boxes, split, chosen), named, whole)
 
 
 def _without_doubtful_ends(reading: Reading, config: PipelineConfig) -> list[tuple[Reading, bool]]:
@@ -226,17 +250,23 @@ def _decode(reading: Reading, config: PipelineConfig) -> TextString | None:
     named = [(c.symbols[0], float(c.probabilities[0])) for c in candidates]
     if config.classification.homoglyphs:
         named = resolve_homoglyphs(candidates, string.space_after)
-    characters, text, certainty = [], "", []
+    characters: list[Character] = []
+    rejected: list[tuple[int, Character]] = []
+    certainty: list[float] = []
+    text = ""
     for i in range(kept[0], kept[-1] + 1):
         gap = " " if string.space_after[i] and i != kept[-1] else ""
-        if candidates[i].reject >= limit:
-            certainty.append(candidates[i].reject)
-            text += gap
-            continue
         symbol, probability = named[i]
         ranked = zip(candidates[i].symbols, map(float, candidates[i].probabilities), strict=True)
         others = tuple(pair for pair in ranked if pair[0] != symbol)
-        characters.append(Character(symbol, string.boxes[i].quad, probability, others))
+        reject = candidates[i].reject
+        character = Character(symbol, string.boxes[i].quad, probability, others, reject)
+        if reject >= limit:
+            rejected.append((len(characters), character))
+            certainty.append(reject)
+            text += gap
+            continue
+        characters.append(character)
         certainty.append(probability)
         text += symbol + gap
     scores = score_sequence(certainty)
@@ -247,5 +277,5 @@ def _decode(reading: Reading, config: PipelineConfig) -> TextString | None:
     )
     return TextString(
         " ".join(text.split()), string_confidence(scores), string_quad(inside),
-        tuple(characters), string.direction, scores,
+        tuple(characters), string.direction, scores, tuple(rejected),
     )  # fmt: skip

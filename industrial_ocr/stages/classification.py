@@ -42,7 +42,7 @@ class Classifier:
         temperature: float,
         device: torch.device,
     ) -> None:
-        self._model, self._device, self._temperature = model, device, temperature
+        self._model, self._device, self.temperature = model, device, temperature
         self.charset, self.size = charset, size
 
     @torch.inference_mode()
@@ -53,7 +53,7 @@ class Classifier:
             plain = normalise_crops(crops[start : start + batch_size])[:, None]
             tensor = torch.from_numpy(plain).to(self._device)
             logits = self._model(tensor.contiguous(memory_format=torch.channels_last)).float()
-            parts.append(torch.softmax(logits / self._temperature, -1).cpu().numpy())
+            parts.append(torch.softmax(logits / self.temperature, -1).cpu().numpy())
         return np.concatenate(parts)
 
     def classify(

@@ -1,18 +1,20 @@
-"""Second thoughts on segmentation: may two neighbouring boxes be one character cut in two?
+"""Second thoughts on segmentation: one character cut in two, or two in one box.
 
 A letter that the region map shows as two blobs (the loops of a 3 or an 8, the bowls of a B) gives
-two boxes, closer together than the string's letters are. Such a pair is also classified as one box;
-the path through the string that the classifier finds likeliest decides.
+two boxes, closer together than the string's letters are. Such a pair is also classified as one box.
+Two letters that touch may give one box, wider than the others: its halves are classified, too. The
+path through the string that the classifier finds likeliest decides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from industrial_ocr.geometry import edge_lengths, enclosing_quad
-from industrial_ocr.types import BoxString, CharBox
+from industrial_ocr.types import BoxString, CharBox, Direction
 
 CLOSE = 0.78
 """Two boxes may be one where their centres are nearer than this share of the usual distance."""
@@ -26,6 +28,10 @@ NOTHING = 0.5
 """A box that is no character weighs this much of its reject probability."""
 SEPARATE = 0.5
 """Prior in nats for what the detector saw: two boxes are two characters."""
+WIDE = 1.4
+"""A box may be two characters if it is longer along its string than this share of the usual."""
+WHOLE = 1.0
+"""Prior in nats for what the detector saw: one box is one character."""
 
 
 def merged_box(one: CharBox, two: CharBox) -> CharBox:
@@ -69,43 +75,116 @@ def merge_hypotheses(string: BoxString) -> dict[int, CharBox]:
     return found
 
 
-def best_path(singles: Sequence[tuple[float, float]], merged: Mapping[int, float]) -> list[int]:
-    """The pairs to merge on the likeliest path through a string.
+def halves(box: CharBox, direction: Direction) -> tuple[CharBox, CharBox]:
+    """A box cut across the middle of its string's way."""
+    top_left, top_right, bottom_right, bottom_left = box.quad
+    if direction == "vertical":
+        left, right = (top_left + bottom_left) / 2, (top_right + bottom_right) / 2
+        quads = ([top_left, top_right, right, left], [left, right, bottom_right, bottom_left])
+    else:
+        top, bottom = (top_left + top_right) / 2, (bottom_left + bottom_right) / 2
+        quads = ([top_left, top, bottom, bottom_left], [top, top_right, bottom_right, bottom])
+    axis = top_right - top_left
+    axis = axis / max(float(np.linalg.norm(axis)), 1e-6)
+    across = np.array([-axis[1], axis[0]])
+    made = []
+    for quad in quads:
+        width, height = edge_lengths(np.array(quad, np.float32))
+        shape = (
+            np.outer(axis, axis) * (width / 2) ** 2 + np.outer(across, across) * (height / 2) ** 2
+        )
+        made.append(CharBox(np.array(quad, np.float32), box.score, shape.astype(np.float32)))
+    return made[0], made[1]
+
+
+def split_hypotheses(string: BoxString) -> dict[int, tuple[CharBox, CharBox]]:
+    """The halves of boxes that may hold two characters, by their index.
+
+    Args:
+        string: oriented, so that its quads stand as its characters do.
+    """
+    if len(string.boxes) < 3:
+        return {}
+    along = 1 if string.direction == "vertical" else 0
+    lengths = np.array([edge_lengths(b.quad)[along] for b in string.boxes])
+    usual = float(np.median(lengths))
+    return {
+        int(i): halves(string.boxes[i], string.direction)
+        for i in np.flatnonzero(lengths > WIDE * usual)
+    }
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """What the boxes of a string are on its likeliest path.
+
+    Attributes:
+        merged: first indices of the pairs that are one character, rising.
+        split: indices of the boxes that are two, rising.
+    """
+
+    merged: tuple[int, ...]
+    split: tuple[int, ...]
+
+
+def best_path(
+    singles: Sequence[tuple[float, float]],
+    merged: Mapping[int, float],
+    split: Mapping[int, tuple[float, float]] | None = None,
+) -> Segmentation:
+    """The likeliest path through a string.
 
     A path's score is the sum over the boxes of the log probability of the character that each
-    belongs to, so that paths of fewer characters are not favoured for their length.
+    belongs to, of two characters in one box their mean, so that paths are not favoured for their
+    length.
 
     Args:
         singles: each box's best symbol's probability and its reject probability.
         merged: the best symbol's probability of a pair, by its first index.
-
-    Returns:
-        First indices of the pairs that are one character, rising.
+        split: the best symbols' probabilities of a box's halves, by its index.
     """
     score = [0.0]
-    step = [0]
+    way = [""]
     for i, (symbol, reject) in enumerate(singles):
-        alone = score[i] + float(np.log(max(symbol, NOTHING * reject, 1e-4)))
-        both = -np.inf
+        ways = {"one": score[i] + _log(max(symbol, NOTHING * reject))}
         if i > 0 and i - 1 in merged:
-            both = score[i - 1] + 2 * float(np.log(max(merged[i - 1], 1e-4))) - SEPARATE
-        score.append(max(alone, both))
-        step.append(2 if both > alone else 1)
-    chosen, at = [], len(singles)
+            ways["merged"] = score[i - 1] + 2 * _log(merged[i - 1]) - SEPARATE
+        if split and i in split:
+            first, second = split[i]
+            ways["split"] = score[i] + (_log(first) + _log(second)) / 2 - WHOLE
+        best = max(ways, key=lambda w: ways[w])
+        score.append(ways[best])
+        way.append(best)
+    found: dict[str, list[int]] = {"one": [], "merged": [], "split": []}
+    at = len(singles)
     while at > 0:
-        if step[at] == 2:
-            chosen.append(at - 2)
-        at -= step[at]
-    return chosen[::-1]
+        taken = way[at]
+        at -= 2 if taken == "merged" else 1
+        found[taken].append(at)
+    return Segmentation(tuple(found["merged"][::-1]), tuple(found["split"][::-1]))
 
 
-def with_merged(
-    string: BoxString, boxes: Mapping[int, CharBox], chosen: Sequence[int]
+def _log(probability: float) -> float:
+    return float(np.log(max(probability, 1e-4)))
+
+
+def segmented(
+    string: BoxString,
+    merged: Mapping[int, CharBox],
+    split: Mapping[int, tuple[CharBox, CharBox]],
+    chosen: Segmentation,
 ) -> BoxString:
-    """The string in which each chosen pair is its one box."""
-    kept = [i for i in range(len(string.boxes)) if i - 1 not in chosen]
-    return BoxString(
-        tuple(boxes[i] if i in chosen else string.boxes[i] for i in kept),
-        tuple(string.space_after[i + 1 if i in chosen else i] for i in kept),
-        string.direction,
-    )
+    """The string in which each chosen pair is its one box, and each split box its two."""
+    boxes: list[CharBox] = []
+    spaces: list[bool] = []
+    for i, box in enumerate(string.boxes):
+        if i - 1 in chosen.merged:
+            continue
+        if i in chosen.split:
+            boxes += split[i]
+            spaces += [False, string.space_after[i]]
+            continue
+        both = i in chosen.merged
+        boxes.append(merged[i] if both else box)
+        spaces.append(string.space_after[i + 1 if both else i])
+    return BoxString(tuple(boxes), tuple(spaces), string.direction)

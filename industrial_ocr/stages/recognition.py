@@ -88,7 +88,7 @@ class Recognizer:
         own_contrast: bool = True,
     ) -> None:
         self._own_contrast = own_contrast
-        self._model, self._device, self._temperature = model, device, temperature
+        self._model, self._device, self.temperature = model, device, temperature
         self.charset = charset
 
     @torch.inference_mode()
@@ -101,7 +101,7 @@ class Recognizer:
         plain = normalise_crops(stacked) if self._own_contrast else stacked / np.float32(127.5) - 1
         tensor = torch.from_numpy(plain[:, None]).to(self._device)
         log_probs = self._model(tensor.contiguous(memory_format=torch.channels_last)).float()
-        log_probs = torch.log_softmax(log_probs / self._temperature, -1)
+        log_probs = torch.log_softmax(log_probs / self.temperature, -1)
         result: FloatArray = log_probs.permute(1, 0, 2).cpu().numpy()
         return result
 

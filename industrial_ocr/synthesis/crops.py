@@ -142,6 +142,20 @@ class StripRenderer:
         return np.ascontiguousarray(image), matrix.astype(np.float32)
 
 
+def detector_window(rng: np.random.Generator, quad: FloatArray) -> FloatArray:
+    """The classifier's square (4, 2) of a character, as imprecise as a detector's boxes are."""
+    width, height = edge_lengths(quad)
+    side = max(width, height)
+    jittered = quad + rng.normal(0, 0.035, 2).astype(np.float32) * side
+    window = glyph_window(jittered)
+    center = window.mean(0)
+    angle = float(rng.normal(0, 0.05))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    scale = np.exp(rng.normal(0.02, 0.09, 2) if rng.random() < 0.7 else rng.normal(0.08, 0.2, 2))
+    grown: FloatArray = ((window - center) * scale @ turn.T + center).astype(np.float32)
+    return grown
+
+
 @dataclass
 class GlyphRenderer:
     """Character crops as the classifier will see them, with crops that are no character.
@@ -187,21 +201,6 @@ class GlyphRenderer:
         if rng.random() < 0.45:
             chosen[int(rng.integers(count))] = self._marks[int(rng.integers(len(self._marks)))]
         return "".join(chosen)
-
-    def _window(self, rng: np.random.Generator, quad: FloatArray) -> FloatArray:
-        """The classifier's square, as imprecise as a detector's boxes are."""
-        width, height = edge_lengths(quad)
-        side = max(width, height)
-        jittered = quad + rng.normal(0, 0.035, 2).astype(np.float32) * side
-        window = glyph_window(jittered)
-        center = window.mean(0)
-        angle = float(rng.normal(0, 0.05))
-        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        scale = np.exp(
-            rng.normal(0.02, 0.09, 2) if rng.random() < 0.7 else rng.normal(0.08, 0.2, 2)
-        )
-        grown: FloatArray = ((window - center) * scale @ turn.T + center).astype(np.float32)
-        return grown
 
     def _reject_window(self, rng: np.random.Generator, quads: FloatArray) -> FloatArray:
         """A square on half a character, a gap, a pair or a detail of a character."""
@@ -263,7 +262,7 @@ class GlyphRenderer:
         grey = to_grey(strip.image)
         crops: list[tuple[ImageArray, str]] = []
         for symbol, quad in zip(strip.string.symbols, strip.string.quads, strict=True):
-            window = self._window(rng, quad)
+            window = detector_window(rng, quad)
             if rng.random() < 0.2:
                 crops.append((self._isolated(rng, grey, window, quad), symbol))
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -52,6 +52,7 @@ class FaceLibrary:
         folders: searched for font files, recursively; the same file name counts once.
         skip: parts of file names that are left out (symbol fonts, other scripts).
         built_in: chance of a face that needs no font file; 1 where no font is found.
+        families: whether a font family, by its name, may be used; None for all.
     """
 
     SKIP = (
@@ -64,9 +65,15 @@ class FaceLibrary:
         folders: Iterable[str | Path] = (),
         skip: tuple[str, ...] = SKIP,
         built_in: float = 0.18,
+        families: Callable[[str], bool] | None = None,
     ) -> None:
         files = _font_files(tuple(str(f) for f in folders))
-        self._files = [f for f in files if not any(s in f.name.lower() for s in skip)]
+        self._files = [
+            f
+            for f in files
+            if not any(s in f.name.lower() for s in skip)
+            and (families is None or families(_family(f.stem)))
+        ]
         self._families: dict[str, list[Path]] = {}
         for path in self._files:
             self._families.setdefault(_family(path.stem), []).append(path)

@@ -165,7 +165,12 @@ class SceneRenderer:
 
     def _place(self, rng: np.random.Generator, occupied: Mask, height: float) -> _Placement | None:
         """Finds free room for a random block of that character height, None if there is none."""
-        block = random_block(rng, self.faces, self._write)
+        return self._put(rng, occupied, height, random_block(rng, self.faces, self._write))
+
+    def _put(
+        self, rng: np.random.Generator, occupied: Mask, height: float, block: Block
+    ) -> _Placement | None:
+        """Finds free room for a block, made smaller if need be."""
         rows, cols = self.size
         tall, wide = block.mask.shape
         corners = np.array([[[0, 0], [wide, 0], [wide, tall], [0, tall]]], np.float32)
@@ -182,6 +187,12 @@ class SceneRenderer:
                 return _Placement(block, matrix, hull.astype(np.float32), height)
             height = max(SMALLEST, height * 0.95)
         return None
+
+    def _asked_for(
+        self, rng: np.random.Generator, occupied: Mask, height: float
+    ) -> list[_Placement]:
+        """What a picture must show besides random blocks: nothing."""
+        return []
 
     def _on_part(self, rng: np.random.Generator, occupied: Mask, quad: FloatArray) -> _Placement:
         """A block that fills the face of a part, along its longer side."""
@@ -244,6 +255,7 @@ class SceneRenderer:
         else:
             image = render_surface(rng, rows, cols)
         common = USUAL * float(np.exp(rng.normal(0, SPREAD)))
+        placements += self._asked_for(rng, occupied, common)
         misses = 0
         while len(placements) < wanted and misses < 2:
             spread = np.exp(rng.normal(0, 0.3))

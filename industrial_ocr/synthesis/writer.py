@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -14,26 +15,36 @@ import cv2
 import numpy as np
 
 from industrial_ocr.errors import DatasetError
+from industrial_ocr.pattern import Pattern
+from industrial_ocr.synthesis.code_scenes import CodeSceneRenderer
 from industrial_ocr.synthesis.crops import GlyphRenderer, StripRenderer
 from industrial_ocr.synthesis.faces import FaceLibrary
 from industrial_ocr.synthesis.layout import LabelledString
 from industrial_ocr.synthesis.scenes import SceneRenderer
 from industrial_ocr.types import ImageArray
 
-Kind = Literal["scenes", "crops", "strings"]
+Kind = Literal["scenes", "crops", "strings", "codes"]
 Label = dict[str, Any]
 Render = Callable[[int, int], tuple[ImageArray, Label]]
 """Seed and number to a picture, RGB or grey, and what it shows."""
 
-SHOWN: dict[Kind, int] = {"scenes": 24, "crops": 480, "strings": 80}
+SHOWN: dict[Kind, int] = {"scenes": 24, "crops": 480, "strings": 80, "codes": 24}
 """Pictures on the contact sheet."""
 
 LABELS_NAME = "labels.jsonl"
+TABLE_NAME = "labels.tsv"
 _CHUNK = 8
 
 
 def write_dataset(
-    out: Path, kind: Kind, count: int, seed: int, fonts: tuple[str, ...], size: int, workers: int
+    out: Path,
+    kind: Kind,
+    count: int,
+    seed: int,
+    fonts: tuple[str, ...],
+    size: int,
+    workers: int,
+    pattern: str | None = None,
 ) -> Iterator[Label]:
     """Writes ``count`` pictures under ``out/images`` and ``out/labels.jsonl``, yielding each label.
 
@@ -43,7 +54,9 @@ def write_dataset(
     * scenes: ``strings``, each with ``text``, ``direction`` and ``characters``; these have
       ``symbol``, ``quad`` (four x, y in pixels) and ``space_after``;
     * strings: ``text``, ``direction`` and ``characters`` of the only one;
-    * crops: ``symbol``, ``""`` where the crop shows no character.
+    * crops: ``symbol``, ``""`` where the crop shows no character;
+    * codes: as scenes, and ``code``, which ``out/labels.tsv`` holds too: file and code, a dataset
+      as ``industrial-ocr bench`` and ``calibrate`` take it.
 
     Args:
         out: folder, made if need be.
@@ -53,13 +66,19 @@ def write_dataset(
         fonts: folders with font files.
         size: side of the scenes in pixels.
         workers: processes; 0 and 1 render in this one.
+        pattern: of codes, as ``Pattern.parse`` takes it.
 
     Raises:
+        PatternError: the pattern cannot be compiled.
         DatasetError: a missing font folder, or an ``out`` that holds labels or cannot be written.
     """
     FaceLibrary(fonts)  # a missing folder is noticed before anything is written
     path = out / LABELS_NAME
-    job = partial(_write_one, out=str(out), kind=kind, seed=seed, fonts=fonts, size=size)
+    if pattern is not None:
+        Pattern.parse(pattern)
+    job = partial(
+        _write_one, out=str(out), kind=kind, seed=seed, fonts=fonts, size=size, pattern=pattern
+    )
     try:
         (out / "images").mkdir(parents=True, exist_ok=True)
         file = path.open("x", encoding="utf-8")
@@ -68,9 +87,15 @@ def write_dataset(
         raise DatasetError(f"{path if path.exists() else out}: {reason}; name another") from error
     except OSError as error:
         raise DatasetError(f"{out}: cannot be written: {error}") from error
-    with file:
+    with ExitStack() as files:
+        files.enter_context(file)
+        table = None
+        if pattern is not None:
+            table = files.enter_context((out / TABLE_NAME).open("w", encoding="utf-8"))
         for label in _run(job, count, workers):
             file.write(json.dumps(label) + "\n")
+            if table is not None:
+                table.write(f"{label['file']}\t{label['code']}\n")
             yield label
 
 
@@ -93,9 +118,15 @@ def _one_thread() -> None:
 
 
 def _write_one(
-    number: int, out: str, kind: Kind, seed: int, fonts: tuple[str, ...], size: int
+    number: int,
+    out: str,
+    kind: Kind,
+    seed: int,
+    fonts: tuple[str, ...],
+    size: int,
+    pattern: str | None,
 ) -> Label:
-    image, label = _renderer(kind, fonts, size)(seed, number)
+    image, label = _renderer(kind, fonts, size, pattern)(seed, number)
     name = f"images/{number:07d}.png"
     channels = image if image.ndim == 2 else image[..., ::-1]
     written, data = cv2.imencode(".png", channels)
@@ -108,8 +139,13 @@ def _write_one(
 
 
 @lru_cache(maxsize=1)
-def _renderer(kind: Kind, fonts: tuple[str, ...], size: int) -> Render:
+def _renderer(kind: Kind, fonts: tuple[str, ...], size: int, pattern: str | None) -> Render:
     """What renders one kind; kept, because opened fonts make it dear."""
+    if pattern is not None:
+        asked = Pattern.parse(pattern)
+        return partial(
+            _code, CodeSceneRenderer(fonts, (size, size), write=asked.sample, groups=asked.groups)
+        )
     if kind == "scenes":
         return partial(_scene, SceneRenderer(fonts, (size, size)))
     if kind == "strings":
@@ -120,6 +156,11 @@ def _renderer(kind: Kind, fonts: tuple[str, ...], size: int) -> Render:
 def _scene(renderer: SceneRenderer, seed: int, number: int) -> tuple[ImageArray, Label]:
     scene = renderer.render((seed, number))
     return scene.image, {"strings": [_string_label(s) for s in scene.strings]}
+
+
+def _code(renderer: CodeSceneRenderer, seed: int, number: int) -> tuple[ImageArray, Label]:
+    scene, code = renderer.render_code((seed, number))
+    return scene.image, {"code": code, "strings": [_string_label(s) for s in scene.strings]}
 
 
 def _strip(renderer: StripRenderer, seed: int, number: int) -> tuple[ImageArray, Label]:

@@ -60,3 +60,6 @@ def test_the_wheel_reads_an_image_outside_the_checkout(installed: Path, tmp_path
     (result,) = json.loads(printed)
     assert "HK74XR92" in result["text"].upper().replace(" ", "")
     assert "ok" in run(installed / "industrial-ocr", "weights", cwd=tmp_path)
+    page = "from importlib.resources import files; "
+    page += "print((files('industrial_ocr.review') / 'page.html').is_file())"
+    assert run(installed / "python", "-c", page, cwd=tmp_path).strip() == "True"

@@ -68,6 +68,15 @@ def test_equal_codes_gain_confidence_and_never_reach_certainty() -> None:
     assert joint_confidence(0.0, 0.9) == 0.0
 
 
+def test_equal_codes_that_are_not_sure_together_are_doubtful() -> None:
+    pair = (code("AB12", confidence=0.6), code("AB12", confidence=0.6))
+    assert agree(*pair, least=0.6).code.status is Status.OK  # type: ignore[union-attr]
+    settled = agree(*pair, least=0.8)
+    assert settled.code is not None
+    assert settled.code.status is Status.LOW_CONFIDENCE
+    assert "0.69 only" in settled.reason
+
+
 def test_different_codes_are_a_disagreement_with_both_kept() -> None:
     settled = agree(code("AB12"), code("A812"))
     assert settled.code is not None

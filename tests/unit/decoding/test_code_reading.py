@@ -38,13 +38,18 @@ def box(place: float, width: float = 16) -> CharBox:
 def evidence(
     symbols: list[str | Doubt], start: float = 0, spaces: tuple[int, ...] = (),
     merged: Mapping[int, str] | None = None, rejects: Mapping[int, float] | None = None,
+    split: Mapping[int, str] | None = None,
 ) -> StringEvidence:  # fmt: skip
     boxes = tuple(box(start + i) for i in range(len(symbols)))
     string = BoxString(boxes, tuple(i in spaces for i in range(len(symbols))), "horizontal")
     known = rejects or {}
     singles = tuple(candidates(s, known.get(i, 0.005)) for i, s in enumerate(symbols))
     pairs = {i: (box(start + i, 36), candidates(s)) for i, s in (merged or {}).items()}
-    return StringEvidence(string, singles, pairs)
+    parts = {
+        i: tuple((box(start + i + k / 2, 8), candidates(c)) for k, c in enumerate(both))
+        for i, both in (split or {}).items()
+    }
+    return StringEvidence(string, singles, pairs, parts)
 
 
 def read(symbols: list[str | Doubt], pattern: str | Pattern, **more: object) -> CodeReading | None:
@@ -108,6 +113,17 @@ def test_a_cut_character_is_merged_where_the_pattern_needs_it() -> None:
     assert code is not None
     assert (code.text, code.status) == ("A01", Status.OK)
     assert read(halves, "A[0-9]1") is None or read(halves, "A[0-9]1").status is not Status.OK  # type: ignore[union-attr]
+
+
+def test_two_that_touch_are_parted_where_the_pattern_needs_it() -> None:
+    touching: list[str | Doubt] = ["A", {"N": 0.05, "M": 0.05}, "1"]
+    code = read(touching, "A[0-9]{3}", split={1: "07"})
+    assert code is not None
+    assert (code.text, code.status, code.raw_text) == ("A071", Status.OK, "A071")
+    assert [round(float(c.character.quad[0, 0])) for c in code.characters] == [0, 20, 30, 40]
+    clear = read(["A", "M", "1"], "A[0-9]{3}", split={1: "07"})
+    assert clear is None or clear.status is Status.PATTERN_MISMATCH
+    assert read(touching, "A[0-9]{3}") is None
 
 
 def test_what_stands_beyond_a_gap_is_left_out() -> None:

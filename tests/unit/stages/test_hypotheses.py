@@ -1,4 +1,4 @@
-"""Pairs of boxes that are one character: which come into question, and which path wins."""
+"""Boxes that are parts of a character, or two: which come into question, which path wins."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from industrial_ocr.geometry import edge_lengths, oriented_quad, rect_quad
 from industrial_ocr.stages.hypotheses import (
     NOTHING,
     SEPARATE,
+    WHOLE,
+    Segmentation,
     best_path,
+    halves,
     merge_hypotheses,
     merged_box,
-    with_merged,
+    segmented,
+    split_hypotheses,
 )
 from industrial_ocr.types import BoxString, CharBox
 
@@ -65,50 +69,103 @@ def test_the_merged_box_follows_the_slant() -> None:
     assert merged.extent(across.astype(np.float32)) == pytest.approx(34, abs=1e-3)
 
 
-def brute_force(singles: list[tuple[float, float]], merged: dict[int, float]) -> list[int]:
-    """Every way to merge disjoint pairs, by the stated score."""
+def brute_force(
+    singles: list[tuple[float, float]],
+    merged: dict[int, float],
+    split: dict[int, tuple[float, float]],
+) -> Segmentation:
+    """Every way to merge disjoint pairs and split other boxes, by the stated score."""
 
-    def score(chosen: tuple[int, ...]) -> float:
+    def alone(i: int, halved: frozenset[int]) -> float:
+        if i in halved:
+            return sum(math.log(max(p, 1e-4)) for p in split[i]) / 2 - WHOLE
+        p, r = singles[i]
+        return math.log(max(p, NOTHING * r, 1e-4))
+
+    def score(chosen: tuple[int, ...], halved: frozenset[int]) -> float:
         covered = {k for i in chosen for k in (i, i + 1)}
-        alone = sum(
-            math.log(max(p, NOTHING * r, 1e-4))
-            for i, (p, r) in enumerate(singles)
-            if i not in covered
-        )
-        return alone + sum(2 * math.log(merged[i]) - SEPARATE for i in chosen)
+        rest = sum(alone(i, halved) for i in range(len(singles)) if i not in covered)
+        return rest + sum(2 * math.log(merged[i]) - SEPARATE for i in chosen)
+
+    def subsets(of: dict[int, object]) -> list[tuple[int, ...]]:
+        return [c for n in range(len(of) + 1) for c in itertools.combinations(sorted(of), n)]
 
     ways = [
-        c
-        for n in range(len(merged) + 1)
-        for c in itertools.combinations(sorted(merged), n)
+        (c, h)
+        for c in subsets(dict(merged))
         if all(b - a > 1 for a, b in itertools.pairwise(c))
+        for h in subsets(dict(split))
+        if not {k for i in c for k in (i, i + 1)} & set(h)
     ]
-    return list(max(ways, key=score))
+    best = max(ways, key=lambda w: score(w[0], frozenset(w[1])))
+    return Segmentation(*best)
 
 
 def test_the_path_is_the_likeliest_of_all() -> None:
     rng = np.random.default_rng(5)
+    used = 0
     for _ in range(200):
-        count = int(rng.integers(1, 8))
+        count = int(rng.integers(1, 7))
         share = rng.uniform(0, 1, count)
         singles = [
             (float(p * s), float(p * (1 - s)))
             for p, s in zip(rng.uniform(0.2, 1, count), share, strict=True)
         ]
         merged = {i: float(rng.uniform(0.05, 1)) for i in range(count - 1) if rng.random() < 0.7}
-        assert best_path(singles, merged) == brute_force(singles, merged)
+        split = {
+            i: (float(rng.uniform(0.3, 1)), float(rng.uniform(0.3, 1)))
+            for i in range(count)
+            if rng.random() < 0.4
+        }
+        found = best_path(singles, merged, split)
+        assert found == brute_force(singles, merged, split)
+        used += bool(found.split)
+    assert used > 20
 
 
 def test_clear_letters_stay_apart_and_clear_halves_are_joined() -> None:
-    assert best_path([(0.95, 0), (0.95, 0)], {0: 0.95}) == []
-    assert best_path([(0.44, 0.1), (0.7, 0)], {0: 0.92}) == [0]
-    assert best_path([(0.05, 0.9), (0.05, 0.9)], {0: 0.92}) == [0]
-    assert best_path([(0.05, 0.9), (0.95, 0)], {0: 0.4}) == []
+    assert best_path([(0.95, 0), (0.95, 0)], {0: 0.95}).merged == ()
+    assert best_path([(0.44, 0.1), (0.7, 0)], {0: 0.92}).merged == (0,)
+    assert best_path([(0.05, 0.9), (0.05, 0.9)], {0: 0.92}).merged == (0,)
+    assert best_path([(0.05, 0.9), (0.95, 0)], {0: 0.4}).merged == ()
+
+
+def test_a_wide_letter_stays_whole_and_two_that_touch_are_parted() -> None:
+    assert best_path([(0.9, 0)], {}, {0: (0.95, 0.95)}).split == ()
+    assert best_path([(0.2, 0.5)], {}, {0: (0.95, 0.9)}).split == (0,)
+    assert best_path([(0.2, 0.5)], {}, {0: (0.95, 0.002)}).split == ()
+
+
+def test_only_boxes_longer_than_the_others_may_be_two() -> None:
+    widths = [20, 20, 38, 20, 24]
+    lefts = np.cumsum([0, *(w + 4 for w in widths)])
+    boxes = tuple(box(x, 0, x + w, 30) for x, w in zip(lefts, widths, strict=False))
+    string = BoxString(boxes, (False,) * 5, "horizontal")
+    found = split_hypotheses(string)
+    assert set(found) == {2}
+    np.testing.assert_allclose(found[2][0].quad, rect_quad(48, 0, 67, 30))
+    np.testing.assert_allclose(found[2][1].quad, rect_quad(67, 0, 86, 30))
+    assert split_hypotheses(BoxString(boxes[1:3], (False, False), "horizontal")) == {}
+
+
+def test_a_stack_is_parted_across_its_way() -> None:
+    upper, lower = halves(box(0, 0, 20, 60), "vertical")
+    np.testing.assert_allclose(upper.quad, rect_quad(0, 0, 20, 30))
+    np.testing.assert_allclose(lower.quad, rect_quad(0, 30, 20, 60))
+    assert lower.extent(np.array([0, 1], np.float32)) == pytest.approx(30)
 
 
 def test_the_merged_string_keeps_order_and_spaces() -> None:
     string = stack([0, 40, 57, 80, 120], [30, 14, 14, 30, 30], spaces=(2,))
-    merged = with_merged(string, merge_hypotheses(string), [1])
+    merged = segmented(string, merge_hypotheses(string), {}, Segmentation((1,), ()))
     assert [round(float(b.center[1])) for b in merged.boxes] == [15, 56, 95, 135]
     assert merged.space_after == (False, True, False, False)
-    assert with_merged(string, {}, []).boxes == string.boxes
+    assert segmented(string, {}, {}, Segmentation((), ())).boxes == string.boxes
+
+
+def test_a_split_box_gives_two_and_its_space_follows_the_second() -> None:
+    string = stack([0, 40, 110], [30, 60, 30], spaces=(1,))
+    split = split_hypotheses(string)
+    parted = segmented(string, {}, split, Segmentation((), (1,)))
+    assert [round(float(b.center[1])) for b in parted.boxes] == [15, 55, 85, 125]
+    assert parted.space_after == (False, False, True, False)

@@ -1,0 +1,118 @@
+"""What reading under a pattern costs: the share of a read, and lexicons of 100,000 codes.
+
+    python benchmarks/pattern_speed.py [IMAGE ...] [--engine two-stage] [--words 100000]
+
+Without images it renders some. The share is what decoding takes longer under the pattern than
+without one, over the time of the whole read without one; medians of several rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import string
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from industrial_ocr.decoding.code_reading import read_codes
+from industrial_ocr.decoding.ctc_codes import FrameString, read_ctc_codes
+from industrial_ocr.geometry import rect_quad
+from industrial_ocr.image import load_image
+from industrial_ocr.pattern import Pattern
+from industrial_ocr.reader import Reader
+from industrial_ocr.synthesis.code_scenes import CodeSceneRenderer
+
+PATTERNS = {
+    "iso6346": Pattern.preset("iso6346"),
+    "part-74": Pattern.preset("part-74"),
+    "vin": Pattern.preset("vin"),
+    "[A-Z0-9]{8}": Pattern.regex("[A-Z0-9]{8}"),
+    "iso-date": Pattern.preset("iso-date"),
+    "(A[0-9]{3,60}|B[A-Z]{3,70}|C[0-9]{5,60})": Pattern.regex(
+        "(A[0-9]{3,60}|B[A-Z]{3,70}|C[0-9]{5,60})"
+    ),
+}
+ROUNDS = 3
+
+
+def pictures(paths: list[Path], count: int = 6) -> list[Any]:
+    """The images given, or rendered ones."""
+    if paths:
+        return [load_image(p) for p in paths]
+    code = PATTERNS["iso6346"]
+    renderer = CodeSceneRenderer((), (960, 1280), write=code.sample, groups=code.groups)
+    return [renderer.render_code((7, i))[0].image for i in range(count)]
+
+
+def shares(reader: Reader, images: list[Any], engine: Any) -> None:
+    """Prints the cost of each pattern as a share of a read."""
+    totals, plain = [], []
+    for _ in range(ROUNDS):
+        results = [reader.read(i, engine=engine) for i in images]
+        totals.append(sum(r.timings["total"] for r in results) / len(images))
+        plain.append(sum(r.timings["decode"] for r in results) / len(images))
+    print(f"{engine}: {median(totals) * 1e3:.0f} ms a read without a pattern, {len(images)} images")
+    for name, pattern in PATTERNS.items():
+        charset = reader.charset if engine == "crnn" else reader.classifier_charset
+        states = len(pattern.automaton(charset))
+        own = []
+        for _ in range(ROUNDS):
+            results = [reader.read(i, engine=engine, pattern=pattern) for i in images]
+            own.append(sum(r.timings["decode"] for r in results) / len(images))
+        more = median(own) - median(plain)
+        share = more / median(totals)
+        print(f"  {name} ({states} states): {more * 1e3:+.1f} ms, {share:+.1%} of a read")
+
+
+def lexicon(reader: Reader, words: int) -> None:
+    """Prints what a lexicon takes to compile, and to decode one string with."""
+    rng = np.random.default_rng(3)
+    letters = np.array(list(string.ascii_uppercase + string.digits))
+    codes = ["".join(row) for row in rng.choice(letters, (words, 8))]
+    start = time.perf_counter()
+    pattern = Pattern.lexicon(codes)
+    for charset in (reader.classifier_charset, reader.charset):
+        pattern.automaton(charset)
+    print(f"lexicon of {words:,} codes: compiled for both models in "
+          f"{time.perf_counter() - start:.2f} s, {len(pattern.core):,} states")  # fmt: skip
+    write = CodeSceneRenderer((), (200, 640), write=lambda rng: codes[int(rng.integers(words))])
+    boxes_s, frames_s, right = [], [], [0, 0]
+    for i in range(20):
+        scene, code = write.render_code((9, i))
+        boxes, frames = reader.evidence(scene.image)
+        for evidence in boxes:
+            start = time.perf_counter()
+            found = read_codes([evidence], pattern, reader.classifier_charset)
+            boxes_s.append(time.perf_counter() - start)
+            right[0] += any(c.text == code for c in found)
+        for table in frames:
+            place = FrameString(table, lambda a, b: rect_quad(a, 0, b + 1, 32), "horizontal")
+            start = time.perf_counter()
+            found = read_ctc_codes([place], pattern, reader.charset)
+            frames_s.append(time.perf_counter() - start)
+            right[1] += any(c.text == code for c in found)
+    for name, seconds, hits in (("boxes", boxes_s, right[0]), ("frames", frames_s, right[1])):
+        print(f"  {name}: {median(seconds) * 1e3:.1f} ms a string in the middle, "
+              f"{max(seconds) * 1e3:.1f} ms at most, {len(seconds)} strings, "
+              f"{hits} of 20 codes")  # fmt: skip
+
+
+def main() -> None:
+    """Measures both."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("images", nargs="*", type=Path)
+    parser.add_argument("--engine", action="append", choices=("two-stage", "crnn"))
+    parser.add_argument("--words", type=int, default=100_000)
+    args = parser.parse_args()
+    reader = Reader()
+    images = pictures(args.images)
+    for engine in args.engine or ("two-stage", "crnn"):
+        shares(reader, images, engine)
+    lexicon(reader, args.words)
+
+
+if __name__ == "__main__":
+    main()

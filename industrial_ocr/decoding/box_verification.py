@@ -1,0 +1,239 @@
+"""From the boxes of a picture and the text that must stand there to a verdict.
+
+The rules stand at the top of ``verification``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from industrial_ocr.charset import Charset
+from industrial_ocr.decoding.alignment import (
+    AlignedSymbol,
+    Alignment,
+    SkippedBox,
+    align_symbols,
+    same_shape,
+)
+from industrial_ocr.decoding.evidence import FLOOR, SEPARATE, WHOLE, StringEvidence, distribution
+from industrial_ocr.decoding.verification import (
+    CLEAR,
+    FAIL_ODDS,
+    LEAST_FOUND,
+    MARKS,
+    expected_symbols,
+    judge,
+    name_of,
+    odds,
+    passes,
+    runs,
+)
+from industrial_ocr.geometry import enclosing_quad
+from industrial_ocr.types import Character
+from industrial_ocr.verdicts import CharState, Verdict, Verification, VerifiedCharacter
+
+ENGINE = "two-stage"
+GOOD_BOX = 0.5
+"""Largest reject probability of a box that can speak against a character."""
+NOTHING = 0.8
+"""From this reject probability on, a box is no character and in nobody's way."""
+NARROW = frozenset("1Iijlt.,':()-/")
+ROOM = 1.35
+"""Neighbours closer than this many usual distances have no room for a character between them;
+for a narrow one they may have."""
+ANOTHER_STRING = float(np.log(0.05))
+"""Log-probability that a text goes on in the next string."""
+
+
+def verify_boxes(
+    strings: Sequence[StringEvidence], expected: str, charset: Charset, part: bool = False
+) -> Verification:
+    """Holds the strings of a picture against the text that must stand there.
+
+    Args:
+        strings: of one picture, in reading order.
+        expected: the text; spaces do not matter.
+        charset: the classifier's.
+        part: the text may be a part of a longer word.
+
+    Raises:
+        ConfigError: an empty text, or symbols that the charset lacks.
+    """
+    symbols = expected_symbols(expected, charset)
+    best: tuple[float, Alignment, list[StringEvidence]] | None = None
+    for run in runs(len(strings)):
+        own = [strings[i] for i in run]
+        found = align_symbols(own, symbols, charset)
+        if found is None:
+            continue
+        used = {s.string for s in found.symbols if s.box is not None}
+        score = found.score + ANOTHER_STRING * (len(used) - 1)
+        if len(used) == len(run) and (best is None or score > best[0]):
+            best = score, found, own
+    if best is None:
+        return Verification(expected, Verdict.CANNOT_TELL, "no text was found", ENGINE)
+    return _judged(best[1], best[2], expected, charset, part)
+
+
+def _judged(
+    found: Alignment, run: Sequence[StringEvidence], expected: str, charset: Charset, part: bool
+) -> Verification:
+    """The verdict on the best place of a text."""
+    characters = tuple(_character(s, run, charset) for s in found.symbols)
+    extra = _extra(found, part)
+    boxes = [s.box for s in found.symbols if s.box is not None]
+    text = _text(found, extra)
+    alike = sum(c.state is CharState.PASS or c.log_odds > 0 for c in characters)
+    if alike < LEAST_FOUND * len(characters):
+        if _another_text(characters, found, run):
+            reason = f"another text stands there: {text!r}"
+            verdict = Verdict.FAIL
+        else:
+            reason, verdict = "no text like it was found", Verdict.CANNOT_TELL
+            return Verification(expected, verdict, reason, ENGINE)
+    else:
+        characters, doubtful = _doubtful_together(found, extra, characters)
+        verdict, reason = judge(characters, *_told(found, extra, doubtful, characters))
+    axis = boxes[0].quad[1] - boxes[0].quad[0]
+    axis = axis / max(float(np.linalg.norm(axis)), 1e-6)
+    return Verification(
+        expected, verdict, reason, ENGINE, text, characters,
+        tuple(_shown(s) for s in extra), enclosing_quad([b.quad for b in boxes], axis),
+    )  # fmt: skip
+
+
+def _segmented_otherwise(
+    aligned: AlignedSymbol, run: Sequence[StringEvidence], log_shape: float
+) -> bool:
+    """Whether a pair of boxes reads as two characters, or a box of two as one, just as well."""
+    singles = [run[aligned.string].singles[i] for i in aligned.boxes]
+    best = [float(np.log(max(float(c.probabilities[0]), FLOOR))) for c in singles]
+    if len(best) == 2:
+        return sum(best) >= 2 * log_shape - SEPARATE
+    return aligned.half is not None and best[0] >= log_shape - WHOLE
+
+
+def _character(
+    aligned: AlignedSymbol, run: Sequence[StringEvidence], charset: Charset
+) -> VerifiedCharacter:
+    """A character with its state, by the rules above."""
+    if aligned.box is None or aligned.candidates is None:
+        return VerifiedCharacter(
+            aligned.symbol, None, 0.0, "", 0.0, aligned.log_prob, CharState.MISSING
+        )
+    p = distribution(aligned.candidates, charset, False)
+    log_odds, rival, rival_p, twin, twin_odds = odds(p, aligned.symbol, charset)
+    state = CharState.UNSURE
+    shape = rival_p * float(np.exp(log_odds))
+    if passes(aligned.symbol, rival, log_odds, shape, twin_odds):
+        doubtful = _segmented_otherwise(aligned, run, float(np.log(shape)))
+        state = CharState.UNSURE if doubtful else CharState.PASS
+    elif log_odds <= -FAIL_ODDS and aligned.candidates.reject < GOOD_BOX:
+        state = CharState.FAIL
+    own = float(min(p[charset.symbols.index(aligned.symbol)], 1.0))
+    return VerifiedCharacter(
+        aligned.symbol, aligned.box.quad, own, rival, min(rival_p, 1.0), log_odds, state, twin,
+        twin_odds,
+    )  # fmt: skip
+
+
+def _extra(found: Alignment, part: bool) -> list[SkippedBox]:
+    """Boxes that stand among the characters or in their word and may be characters."""
+    inside = found.inside
+    return [
+        s
+        for s in found.skipped
+        if (s in inside or (s.same_word and not part)) and s.candidates.reject < NOTHING
+    ]
+
+
+def _doubtful_together(
+    found: Alignment, extra: Sequence[SkippedBox], characters: Sequence[VerifiedCharacter]
+) -> tuple[tuple[VerifiedCharacter, ...], set[int]]:
+    """Characters that do not pass beside a box too many: together they may be one character.
+
+    Returns:
+        The characters, such failures unsure now, and the places in ``extra`` of such boxes.
+    """
+    eased, doubtful = list(characters), set()
+    for k, skipped in enumerate(extra):
+        for i, aligned in enumerate(found.symbols):
+            beside = aligned.string == skipped.string and any(
+                abs(place - skipped.place) == 1 for place in aligned.boxes
+            )
+            if beside and characters[i].state is not CharState.PASS:
+                eased[i] = replace(characters[i], state=CharState.UNSURE)
+                doubtful.add(k)
+    return tuple(eased), doubtful
+
+
+def _told(
+    found: Alignment,
+    extra: Sequence[SkippedBox],
+    doubtful: Collection[int],
+    characters: Sequence[VerifiedCharacter],
+) -> tuple[list[str], list[str]]:
+    """What clearly speaks against the text besides its characters' shapes, and what is doubtful."""
+    against, doubts = [], []
+    for k, skipped in enumerate(extra):
+        symbol, p = skipped.candidates.symbols[0], float(skipped.candidates.probabilities[0])
+        where = f"after character {skipped.before}" if skipped.before else "before the text"
+        if p >= CLEAR and symbol not in MARKS and k not in doubtful:
+            against.append(f"an extra {symbol!r} stands {where}")
+        else:
+            doubts.append(f"something stands {where} that may be a character")
+    for at in _without_room(found):
+        against.append(f"{name_of(characters, at)} is missing")
+    return against, doubts
+
+
+def _without_room(found: Alignment) -> list[int]:
+    """Missing symbols whose neighbours stand too close to have one between them."""
+    symbols = found.symbols
+    steps = {
+        i: float(np.linalg.norm(b.box.center - a.box.center))
+        for i, (a, b) in enumerate(zip(symbols[:-1], symbols[1:], strict=True))
+        if a.box is not None and b.box is not None and a.string == b.string
+    }
+    if len(steps) < 2:
+        return []
+    usual = float(np.median(list(steps.values())))
+    tight = []
+    for i in range(1, len(symbols) - 1):
+        left, right = symbols[i - 1], symbols[i + 1]
+        if symbols[i].box is not None or symbols[i].symbol in NARROW:
+            continue
+        if left.box is None or right.box is None or left.string != right.string:
+            continue
+        if float(np.linalg.norm(right.box.center - left.box.center)) < ROOM * usual:
+            tight.append(i)
+    return tight
+
+
+def _another_text(
+    characters: Sequence[VerifiedCharacter], found: Alignment, run: Sequence[StringEvidence]
+) -> bool:
+    """Whether the run is a text of the expected length that reads clearly as something else."""
+    count = sum(c.reject < NOTHING for e in run for c in e.singles)
+    clear = sum(c.state in (CharState.PASS, CharState.FAIL) for c in characters)
+    return abs(count - len(characters)) <= 1 and clear >= CLEAR * len(characters)
+
+
+def _text(found: Alignment, extra: Sequence[SkippedBox]) -> str:
+    """What reads in the place of the text, by the best symbol of every box."""
+    read: list[tuple[float, str]] = [(s.before - 0.5, s.candidates.symbols[0]) for s in extra]
+    for i, symbol in enumerate(found.symbols):
+        if symbol.candidates is not None:
+            raw = symbol.candidates.symbols[0]
+            # Shapes do not tell, so what is expected is as good a reading as any of them.
+            read.append((i, symbol.symbol if raw in same_shape(symbol.symbol) else raw))
+    return "".join(s for _, s in sorted(read, key=lambda r: r[0]))
+
+
+def _shown(skipped: SkippedBox) -> Character:
+    named = skipped.candidates
+    pairs = list(zip(named.symbols, map(float, named.probabilities), strict=True))
+    return Character(pairs[0][0], skipped.box.quad, pairs[0][1], tuple(pairs[1:]))

@@ -1,0 +1,307 @@
+"""From the frames of the CRNN and the text that must stand there to a verdict.
+
+As ``verification``, whose thresholds hold here too, with these differences:
+
+* Classes of one shape are joined before anything is asked of the frames.
+* Frames say nothing of other text, so the text is looked for in what reads without it (Sellers
+  1980), and frames beyond it are cut off. What is cut off within ``WORD_GAP`` usual distances is
+  of the same word, and one too many.
+* A character's odds are those of its best frame on the likeliest path of the text (``ctc.align``).
+* The text as a whole must pass too: by log p(l|y), over all paths, it must be likelier than all
+  other readings together (``TEXT_ODDS``).
+* One missing or too many is a failure only where the reading without it is clear as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz.distance import Levenshtein
+
+from industrial_ocr.charset import Charset
+from industrial_ocr.decoding.alignment import same_shape
+from industrial_ocr.decoding.ctc import (
+    CtcSymbol,
+    align,
+    greedy_decode,
+    sequence_log_probability,
+)
+from industrial_ocr.decoding.ctc_codes import FrameString, joined, place_of
+from industrial_ocr.decoding.verification import (
+    CLEAR,
+    FAIL_ODDS,
+    LEAST_FOUND,
+    LIKELY,
+    MARKS,
+    expected_symbols,
+    judge,
+    name_of,
+    odds,
+    passes,
+    runs,
+)
+from industrial_ocr.geometry import enclosing_quad
+from industrial_ocr.types import Character, FloatArray
+from industrial_ocr.verdicts import CharState, Verdict, Verification, VerifiedCharacter
+
+ENGINE = "crnn"
+TEXT_ODDS = 0.0
+WORD_GAP = 1.7
+BLANK = 0.5
+"""A character whose best frame is blank with this probability is missing."""
+LOWEST = -60.0
+"""Log-probability that stands for none; what is finite stays valid JSON."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """Where a text probably stands in a run of strings.
+
+    Attributes:
+        run: the strings.
+        starts: first frame of each.
+        raw: (T, C) log-probabilities of all of them.
+        folded: the same with the classes of one shape joined.
+        free: what reads there, shapes by their first symbol.
+        first: of ``free``, the first symbol of the place.
+        last: beyond the last one.
+        distance: edits from ``free[first:last]`` to the text.
+    """
+
+    run: Sequence[FrameString]
+    starts: Sequence[int]
+    raw: Floats
+    folded: Floats
+    free: Sequence[CtcSymbol]
+    first: int
+    last: int
+    distance: int
+
+    @property
+    def frames(self) -> tuple[int, int]:
+        """First frame, and the one beyond the last; borders lie half-way between symbols."""
+        start, stop = 0, len(self.folded)
+        if self.first > 0:
+            start = (self.free[self.first - 1].last_frame + self.free[self.first].first_frame) // 2
+            start += 1
+        if self.last < len(self.free):
+            ends = self.free[self.last - 1].last_frame + self.free[self.last].first_frame
+            stop = ends // 2 + 1
+        return start, stop
+
+
+def shapes(charset: Charset) -> NDArray[np.int64]:
+    """(C,) for each class the first class of its shape; the blank is its own."""
+    first = {s: i for i, s in reversed(list(enumerate(charset.symbols, 1)))}
+    known = [min(first[t] for t in same_shape(s) if t in first) for s in charset.symbols]
+    return np.array([0, *known], np.int64)
+
+
+def _folded(table: Floats, shape: NDArray[np.int64]) -> Floats:
+    """Classes of one shape joined into the first of them."""
+    joint = np.full_like(table, LOWEST)
+    for i in np.unique(shape):
+        joint[:, i] = np.logaddexp.reduce(table[:, shape == i], axis=1)
+    return joint
+
+
+def _infix(read: str, text: str) -> tuple[int, int, int]:
+    """The part of ``read`` nearest to ``text``: first, beyond the last, edits; the longest one."""
+    # Per place in ``read``: (edits, where the part begins).
+    row = [(0, at) for at in range(len(read) + 1)]
+    for i, symbol in enumerate(text, 1):
+        above, row = row, [(i, 0)]
+        for at, other in enumerate(read, 1):
+            edits, begin = above[at - 1]
+            ways = [(edits + (symbol != other), begin)]
+            ways.append((above[at][0] + 1, above[at][1]))
+            ways.append((row[at - 1][0] + 1, row[at - 1][1]))
+            row.append(min(ways))
+    edits = min(e for e, _ in row)
+    last = max(at for at, (e, _) in enumerate(row) if e == edits)
+    return row[last][1], last, edits
+
+
+def verify_frames(
+    strings: Sequence[FrameString], expected: str, charset: Charset, part: bool = False
+) -> Verification:
+    """Holds the strings of a picture against the text that must stand there.
+
+    Args:
+        strings: of one picture, in reading order.
+        expected: the text; spaces do not matter.
+        charset: the recogniser's, with the blank.
+        part: the text may be a part of a longer word.
+
+    Raises:
+        ConfigError: an empty text, or symbols that the charset lacks.
+    """
+    symbols = expected_symbols(expected, charset)
+    shape = shapes(charset)
+    label = [int(shape[1 + charset.symbols.index(s)]) for s in symbols]
+    best: tuple[tuple[float, float], _Place] | None = None
+    for run in runs(len(strings)):
+        place = _place([strings[i] for i in run], label, shape, charset)
+        if place is None:
+            continue
+        start, stop = place.frames
+        log_p = sequence_log_probability(place.folded[start:stop], label)
+        # A text that goes on in the next string must be worth it.
+        rank = -(place.distance + (len(run) - 1) / 2), log_p
+        if best is None or rank > best[0]:
+            best = rank, place
+    if best is None:
+        return Verification(expected, Verdict.CANNOT_TELL, "no text was found", ENGINE)
+    return _judged(best[1], expected, symbols, label, charset, part)
+
+
+def _place(
+    run: Sequence[FrameString], label: Sequence[int], shape: NDArray[np.int64], charset: Charset
+) -> _Place | None:
+    """Where the text probably stands in a run; None where nothing reads there."""
+    raw, starts = joined(run)
+    folded = _folded(raw, shape)
+    free = greedy_decode(folded, charset)
+    if not free:
+        return None
+    # A character a class, so that tokens count as one.
+    read = "".join(chr(charset.encode(s.symbol)[0]) for s in free)
+    first, last, distance = _infix(read, "".join(map(chr, label)))
+    if last <= first:
+        return None
+    return _Place(run, starts, raw, folded, free, first, last, distance)
+
+
+def _judged(
+    place: _Place, expected: str, symbols: Sequence[str], label: Sequence[int], charset: Charset,
+    part: bool,
+) -> Verification:  # fmt: skip
+    """The verdict on the best place of a text."""
+    start, stop = place.frames
+    folded, raw = place.folded[start:stop], place.raw[start:stop]
+    inner = [charset.encode(s.symbol)[0] for s in place.free[place.first : place.last]]
+    free_p = sequence_log_probability(folded, inner)
+    sure = free_p >= np.log(CLEAR)
+    text = "".join(s.symbol for s in place.free[place.first : place.last])
+    nothing = Verification(expected, Verdict.CANNOT_TELL, "no text like it was found", ENGINE)
+    alike = 1 - place.distance / len(label) >= LEAST_FOUND
+    whole = (place.first, place.last) == (0, len(place.free))
+    if not alike and not (whole and sure and abs(len(inner) - len(label)) <= 1):
+        return nothing
+    try:
+        aligned = align(folded, label, charset)
+    except ValueError:  # longer than there are frames
+        return nothing
+    log_p = sequence_log_probability(folded, label)
+    text_odds = _text_odds(log_p, free_p, inner == list(label))
+    seen = [
+        _character(symbol, wanted, folded, raw, charset, _quad(wanted, place, start))
+        for symbol, wanted in zip(symbols, aligned, strict=True)
+    ]
+    extra = _extra(place, label, inner, part)
+    if not alike:
+        verdict, reason = Verdict.FAIL, f"another text stands there: {text!r}"
+    else:
+        verdict, reason = judge(seen, *_told(seen, extra, sure))
+        if verdict is Verdict.PASS and text_odds < TEXT_ODDS:
+            verdict, reason = Verdict.CANNOT_TELL, "another reading of the text is as likely"
+    quads = [c.quad for c in seen if c.quad is not None]
+    return Verification(
+        expected, verdict, reason, ENGINE, text, tuple(seen),
+        tuple(Character(s.symbol, _quad(s, place, 0), s.probability, s.alternatives)
+              for _, s in extra),
+        _around(quads), text_odds,
+    )  # fmt: skip
+
+
+def _text_odds(log_p: float, free_p: float, same: bool) -> float:
+    """Log-odds of a text against all other readings, or against the best one where it is not it."""
+    if not same:
+        return max(log_p - free_p, LOWEST)
+    p = float(np.exp(min(log_p, 0.0)))
+    return max(log_p, LOWEST) - float(np.log(max(1 - p, 1e-12)))
+
+
+def _character(
+    symbol: str, wanted: CtcSymbol, folded: Floats, raw: Floats, charset: Charset,
+    quad: FloatArray,
+) -> VerifiedCharacter:  # fmt: skip
+    """A character with its state, by the frame in which its shape is likeliest."""
+    frames = slice(wanted.first_frame, wanted.last_frame + 1)
+    column = charset.encode(wanted.symbol)[0]
+    peak = wanted.first_frame + int(folded[frames, column].argmax())
+    p = np.maximum(np.exp(raw[peak]), 1e-12)
+    log_odds, rival, rival_p, twin, twin_odds = odds(p[1:], symbol, Charset(charset.symbols))
+    shape = float(np.exp(folded[peak, column]))
+    own = float(min(p[1 + charset.symbols.index(symbol)], 1.0))
+    state = CharState.UNSURE
+    if p[0] >= BLANK:
+        state = CharState.MISSING
+    elif passes(symbol, rival, log_odds, shape, twin_odds):
+        state = CharState.PASS
+    elif log_odds <= -FAIL_ODDS and rival_p >= LIKELY:
+        state = CharState.FAIL
+    return VerifiedCharacter(
+        symbol, None if state is CharState.MISSING else quad, own, rival, min(rival_p, 1.0),
+        log_odds, state, twin, twin_odds,
+    )  # fmt: skip
+
+
+def _extra(
+    place: _Place, label: Sequence[int], inner: Sequence[int], part: bool
+) -> list[tuple[int, CtcSymbol]]:
+    """Symbols too many, each with the number of expected ones before it."""
+    found = [
+        (step.dest_pos, place.free[place.first + step.src_pos])
+        for step in Levenshtein.editops(inner, label)
+        if step.tag == "delete"
+    ]
+    if part:
+        return found
+    own = place.free[place.first : place.last]
+    steps = [b.first_frame - a.last_frame for a, b in zip(own[:-1], own[1:], strict=True)]
+    usual = float(np.median(steps)) if steps else 0.0
+    for before, beyond, count in ((place.first - 1, place.first, 0),
+                                  (place.last, place.last - 1, len(label))):  # fmt: skip
+        if 0 <= before < len(place.free):
+            pair = sorted((place.free[before], place.free[beyond]), key=lambda s: s.first_frame)
+            if pair[1].first_frame - pair[0].last_frame <= WORD_GAP * usual:
+                found.append((count, place.free[before]))
+    return sorted(found, key=lambda f: f[0])
+
+
+def _told(
+    seen: Sequence[VerifiedCharacter], extra: Sequence[tuple[int, CtcSymbol]], sure: bool
+) -> tuple[list[str], list[str]]:
+    """What clearly speaks against the text besides its characters' shapes, and what is doubtful."""
+    against, doubts = [], []
+    for before, symbol in extra:
+        where = f"after character {before}" if before else "before the text"
+        if sure and symbol.probability >= CLEAR and symbol.symbol not in MARKS:
+            against.append(f"an extra {symbol.symbol!r} stands {where}")
+        else:
+            doubts.append(f"something stands {where} that may be a character")
+    if sure:
+        lost = [i for i, c in enumerate(seen) if c.state is CharState.MISSING]
+        against += [f"{name_of(seen, i)} is missing" for i in lost]
+    return against, doubts
+
+
+def _quad(symbol: CtcSymbol, place: _Place, shift: int) -> FloatArray:
+    """Where a symbol, its frames counted from ``shift``, stands in the picture."""
+    moved = CtcSymbol(
+        symbol.symbol, symbol.first_frame + shift, symbol.last_frame + shift, symbol.probability, ()
+    )
+    return place_of(moved, place.run, place.starts)
+
+
+def _around(quads: Sequence[FloatArray]) -> FloatArray | None:
+    if not quads:
+        return None
+    axis = quads[0][1] - quads[0][0]
+    return enclosing_quad(quads, axis / max(float(np.linalg.norm(axis)), 1e-6))

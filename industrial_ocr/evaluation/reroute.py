@@ -1,0 +1,116 @@
+"""Routes of a recorded run, without reading any image again.
+
+A run that holds what two-stage and crnn found under a pattern tells what ``agree`` and ``auto``
+would have made of it: ``router.settle`` decides, as it does when reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from industrial_ocr.codes import CodeReading
+from industrial_ocr.errors import DatasetError
+from industrial_ocr.evaluation.items import Rules
+from industrial_ocr.evaluation.readings import ReadString
+from industrial_ocr.evaluation.records import Record, RecordedRun
+from industrial_ocr.pattern import Pattern
+from industrial_ocr.router import WAYS, Route, RouteTable, Way, choose, settle
+from industrial_ocr.types import Status
+
+NEW_ROUTES: tuple[Route, Route] = ("agree", "auto")
+
+
+def _code(record: Record, pattern: Pattern) -> CodeReading | None:
+    """The surest code of a record, as far as a run records it."""
+    if not record.codes:
+        return None
+    read = record.codes[0]
+    quad = np.zeros((4, 2), np.float32) if read.quad is None else read.quad
+    return CodeReading(
+        read.text, pattern.name or pattern.text, Status(read.status or "ok"), "",
+        float(read.confidence or 0.0), read.raw, 0.0, (), np.asarray(quad, np.float32), (),
+        "horizontal",
+    )  # fmt: skip
+
+
+def settled(
+    route: Route,
+    ways: Mapping[Way, Record],
+    pattern: Pattern,
+    measured: RouteTable | None = None,
+    least: float = 0.0,
+) -> Record:
+    """The record that a route would have left of an image.
+
+    Args:
+        route: ``agree`` or ``auto``.
+        ways: what both ways found, under the pattern.
+        pattern: that one.
+        measured: of ``bench --write-routes``.
+        least: confidence that two equal readings must have together.
+    """
+    first = choose(pattern, measured)
+    codes = {w: _code(r, pattern) for w, r in ways.items()}
+    found = settle(route, codes, first, least)
+    base = ways["crnn" if found.route == "crnn" else "two-stage"]
+    if found.code is None:
+        return replace(base, engine=route, codes=())
+    c = found.code
+    read = ReadString(
+        c.text, round(c.confidence, 5), c.quad.tolist(), (), c.status.value, c.raw_text
+    )
+    seconds = sum(r.seconds for r in ways.values())
+    return replace(base, engine=route, codes=(read,), status=c.status.value, seconds=seconds)
+
+
+def reroute(
+    run: RecordedRun,
+    rules: Mapping[str, Rules],
+    measured: RouteTable | None = None,
+    least: float = 0.0,
+) -> RecordedRun:
+    """The run with the records of ``agree`` and ``auto`` in place of those it may hold.
+
+    Seconds are those of both ways: what a route would have saved is not known.
+
+    Args:
+        run: with records of two-stage and crnn.
+        rules: by dataset name, ``""`` for all others; those with a pattern are routed.
+        measured: of ``bench --write-routes``.
+        least: confidence that two equal readings must have together.
+
+    Raises:
+        DatasetError: the run does not hold both ways under a pattern.
+    """
+    made = list(_routed(run, rules, measured, least))
+    if not made:
+        raise DatasetError(
+            "the run has no image that two-stage and crnn both read under a pattern; "
+            "bench DATA --engines two-stage,crnn --pattern ... makes one"
+        )
+    new = {r.key for r in made}
+    engines = {**run.about.get("engines", {}), **dict.fromkeys(NEW_ROUTES, "rerouted")}
+    kept = tuple(r for r in run.records if r.key not in new)
+    return RecordedRun({**run.about, "engines": engines}, (*kept, *made))
+
+
+def _routed(
+    run: RecordedRun,
+    rules: Mapping[str, Rules],
+    measured: RouteTable | None,
+    least: float,
+) -> Iterator[Record]:
+    by_image: dict[tuple[str, str], dict[Way, Record]] = {}
+    for record in run.records:
+        for way in WAYS:
+            if record.engine == way and record.codes is not None and not record.error:
+                by_image.setdefault((record.dataset, record.image), {})[way] = record
+    for (dataset, _), ways in by_image.items():
+        pattern = rules.get(dataset, rules.get("", Rules())).pattern
+        if pattern is None or len(ways) < len(WAYS):
+            continue
+        for route in NEW_ROUTES:
+            yield settled(route, ways, pattern, measured, least)

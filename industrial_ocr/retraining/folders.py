@@ -1,0 +1,56 @@
+"""Samples from an ImageFolder: one folder a symbol, in it pictures cut close to the character.
+
+A folder is called by its symbol. What a file system forbids or folds is written ``slash``,
+``backslash``, ``dot``, ``colon``, ``asterisk``, ``question``, ``quote``, ``less``, ``greater``,
+``pipe``, ``a_lower``, or as code points: ``U+03A9``, ``U+0043_U+0045`` for the token ``CE``
+(``evaluation.formats_store.symbol_folder``).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from industrial_ocr.errors import DatasetError, ImageError
+from industrial_ocr.evaluation.formats import image_files
+from industrial_ocr.evaluation.formats_store import folder_symbol, symbol_folders
+from industrial_ocr.geometry import rect_quad
+from industrial_ocr.image import ImageSource, load_image
+from industrial_ocr.preprocess import to_grey
+from industrial_ocr.retraining.samples import GlyphSample, SampleSet, check_symbol
+
+
+def close_cut(symbol: str, picture: ImageSource, source: str) -> GlyphSample:
+    """A picture that is one character cut close to it; ImageError where it cannot be read."""
+    grey = to_grey(load_image(picture))
+    return GlyphSample(symbol, grey, rect_quad(0, 0, grey.shape[1], grey.shape[0]), source)
+
+
+def read_folders(root: Path) -> SampleSet:
+    """The samples of a folder of folders; pictures that cannot be read are problems.
+
+    Raises:
+        DatasetError: a folder without pictures, or whose name is no symbol.
+    """
+    samples: list[GlyphSample] = []
+    problems: list[str] = []
+    for folder in symbol_folders(root):
+        try:
+            symbol = folder_symbol(folder.name)
+        except (ValueError, OverflowError) as error:
+            raise DatasetError(
+                f"{folder}: its name stands for no symbol; name it by the symbol, or by its code "
+                "points, as U+03A9"
+            ) from error
+        check_symbol(symbol, str(folder))
+        files = image_files(folder)
+        if not files:
+            raise DatasetError(
+                f"{folder}: the folder of {symbol!r} holds no pictures; put 3 to 15 into it or "
+                "remove it"
+            )
+        for file in files:
+            try:
+                samples.append(close_cut(symbol, file, file.relative_to(root).as_posix()))
+            except ImageError as error:
+                problems.append(str(error))
+    return SampleSet(tuple(samples), tuple(problems))

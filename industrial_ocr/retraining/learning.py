@@ -1,0 +1,254 @@
+"""Learning new rows, and old ones in a new font, without forgetting the others.
+
+First the head alone, on features that stay as they are; then the last stage of the network too,
+at a low rate, its batch statistics kept. Half of each batch are views of the user's samples, every
+symbol as often, half are rehearsal crops of every old class, on which the parent's own answers are
+the target besides the label (distillation, Li and Hoiem, ECCV 2016).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from industrial_ocr.models.classifier import GlyphClassifier
+from industrial_ocr.retraining.network import Split
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How it is learnt; together with the data and the parent it fixes the result.
+
+    Attributes:
+        seed: of everything drawn by chance.
+        views: of the samples of each symbol, in all, degraded from their pixels.
+        prints: of each symbol, in all, of its cut-out ink on other surfaces.
+        fresh: rehearsal strings rendered besides the shipped crops, where there are fonts.
+        batch_size: crops a step.
+        head_steps: steps with the backbone frozen.
+        steps: steps with its last stage thawed, at most.
+        head_lr: learning rate of the head while the backbone is frozen.
+        lr: peak learning rate after that.
+        label_smoothing: probability spread over the other classes.
+        reject_share: of crops without a character among those of rehearsal.
+        modesty: how far new symbols are kept from being expected as often as they are learnt, 0 to
+            1: more of it loses new symbols, less of it takes old ones for them.
+        distillation: weight of the parent's answers over that of the labels of rehearsal crops.
+        validate_every: steps between validations.
+        patience: validations without a better score before it stops.
+    """
+
+    seed: int = 0
+    views: int = 200
+    prints: int = 300
+    fresh: int = 150
+    batch_size: int = 128
+    head_steps: int = 300
+    steps: int = 240
+    head_lr: float = 3e-3
+    lr: float = 4e-4
+    label_smoothing: float = 0.05
+    reject_share: float = 0.2
+    distillation: float = 2.0
+    modesty: float = 0.5
+    validate_every: int = 30
+    patience: int = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """What batches are drawn from: activations of the frozen trunk.
+
+    Attributes:
+        x: (N, ...) float32.
+        labels: (N,) int64 classes of the new head.
+        parent: (N, P) logits of the parent; of rehearsal crops they are a target.
+        old: (N,) bool, a rehearsal crop.
+        group: (N,) the sample that a view shows, -1 of rehearsal crops.
+    """
+
+    x: Tensor
+    labels: Tensor
+    parent: Tensor
+    old: NDArray[np.bool_]
+    group: Ints
+
+    def without(self, left_out: Ints) -> NDArray[np.bool_]:
+        """Which rows show none of some samples."""
+        return ~np.isin(self.group, left_out)
+
+
+@dataclass(frozen=True, eq=False)
+class Learnt:
+    """A network that has learnt.
+
+    Attributes:
+        model: in evaluation mode.
+        steps: done with the last stage thawed.
+        interrupted: it was broken off; the weights are the best until then.
+    """
+
+    model: GlyphClassifier
+    steps: int
+    interrupted: bool
+
+
+Step = Callable[[int, int], None]
+"""Told how many steps are done, of how many."""
+
+
+def class_prior(pool: Pool, rows: NDArray[np.bool_], recipe: Recipe) -> Tensor:
+    """(classes,) log of how often each class is drawn over how often a symbol should be."""
+    classes = int(pool.labels.max()) + 1
+    often = np.zeros(classes)
+    halves = [rows & (pool.old == old) for old in (False, True)]
+    for half in (h for h in halves if h.any()):
+        own = np.bincount(np.unique(pool.labels.numpy()[half]), minlength=classes).astype(float)
+        if pool.old[half].all():
+            own = _with_rejects(own, recipe.reject_share)
+        often += own / own.sum() / sum(h.any() for h in halves)
+    even = _with_rejects(np.ones(classes), recipe.reject_share)
+    prior = np.log(np.maximum(often / (even / even.sum()), 1e-3))
+    return torch.from_numpy(recipe.modesty * prior).float()
+
+
+def _with_rejects(weights: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """Weights of classes whose last one, of what is no character, has a share of its own."""
+    if weights[-1]:
+        weights[-1] = 0
+        weights[-1] = share / (1 - share) * (weights.sum() or 1.0)
+    return weights
+
+
+def drawn(
+    pool: Pool, rows: NDArray[np.bool_], rng: np.random.Generator, recipe: Recipe
+) -> Iterator[Ints]:
+    """Endless batches of row numbers, half views and half rehearsal, classes balanced."""
+    labels = pool.labels.numpy()
+    halves = []
+    for old in (False, True):
+        own = np.flatnonzero(rows & (pool.old == old))
+        if not len(own):
+            continue
+        found = np.unique(labels[own])
+        weights = np.bincount(found, minlength=int(labels.max()) + 1).astype(float)
+        if old:
+            weights = _with_rejects(weights, recipe.reject_share)
+        halves.append(({c: own[labels[own] == c] for c in found}, weights / weights.sum()))
+    size = recipe.batch_size // max(len(halves), 1)
+    while True:
+        parts = []
+        for by_class, share in halves:
+            classes = rng.choice(len(share), size, p=share)
+            parts.append([by_class[c][int(rng.integers(len(by_class[c])))] for c in classes])
+        yield np.concatenate(parts).astype(np.int64)
+
+
+def loss_of(logits: Tensor, pool: Pool, rows: Ints, prior: Tensor, recipe: Recipe) -> Tensor:
+    """Cross entropy of all, and the divergence from the parent on rehearsal crops.
+
+    A few new symbols fill half of every batch, but not half of what is read: the loss sees logits
+    that are raised by the log of how often their class is drawn (logit adjustment, Menon et al.,
+    ICLR 2021), so that the network itself does not learn to expect them.
+    """
+    labels, smooth = pool.labels[rows], recipe.label_smoothing
+    loss = F.cross_entropy(logits + prior, labels, label_smoothing=smooth)
+    old = torch.from_numpy(pool.old[rows])
+    if recipe.distillation and bool(old.any()):
+        known = pool.parent.shape[1] - 1
+        own = torch.cat([logits[old, :known], logits[old, -1:]], 1)
+        target = pool.parent[rows][old]
+        apart = F.kl_div(
+            F.log_softmax(own, -1), F.log_softmax(target, -1), log_target=True, reduction="none"
+        )
+        loss = loss + recipe.distillation * apart.sum(-1).mean() * old.float().mean()
+    return loss
+
+
+def learn_head(
+    features: Tensor,
+    head: nn.Linear,
+    pool: Pool,
+    rows: NDArray[np.bool_],
+    recipe: Recipe,
+    told: Step | None = None,
+) -> None:
+    """Trains the head alone on (N, F) features of the pool."""  # fmt: skip
+    rng = np.random.default_rng((recipe.seed, 1))
+    optimizer = torch.optim.AdamW(head.parameters(), lr=recipe.head_lr, weight_decay=1e-2)
+    batches, prior = drawn(pool, rows, rng, recipe), class_prior(pool, rows, recipe)
+    for step in range(recipe.head_steps):
+        _set_rate(optimizer, recipe.head_lr, step, recipe.head_steps)
+        at = next(batches)
+        loss = loss_of(head(features[at]), pool, at, prior, recipe)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        if told is not None:
+            told(step + 1, recipe.head_steps)
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, peak: float, step: int, steps: int) -> None:
+    """A tenth of warm-up, then half a cosine down to a twentieth."""
+    warm = max(1, steps // 10)
+    done = min(1.0, max(0, step - warm) / max(1, steps - warm))
+    share = (step + 1) / warm if step < warm else 0.05 + 0.475 * (1 + np.cos(np.pi * done))
+    for group in optimizer.param_groups:
+        group["lr"] = peak * share
+
+
+def thaw(
+    split: Split,
+    pool: Pool,
+    rows: NDArray[np.bool_],
+    recipe: Recipe,
+    score: Callable[[Split], float],
+    told: Step | None = None,
+) -> float:
+    """Trains tail and head, and leaves the weights of the best score; so does an interruption.
+
+    Returns:
+        The best score.
+    """
+    rng = np.random.default_rng((recipe.seed, 2))
+    own = [p for m in (split.tail, split.head) for p in m.parameters()]
+    optimizer = torch.optim.AdamW(own, lr=recipe.lr, weight_decay=1e-2)
+    best, kept, stale = score(split), copy.deepcopy(split.state_dict()), 0
+    batches, prior = drawn(pool, rows, rng, recipe), class_prior(pool, rows, recipe)
+    try:
+        for step in range(recipe.steps):
+            _set_rate(optimizer, recipe.lr, step, recipe.steps)
+            at = next(batches)
+            loss = loss_of(split(pool.x[at]), pool, at, prior, recipe)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(own, 1.0)
+            optimizer.step()
+            if told is not None:
+                told(step + 1, recipe.steps)
+            if (step + 1) % recipe.validate_every == 0:
+                found = score(split)
+                better = found > best
+                stale = 0 if better else stale + 1
+                if better:
+                    best, kept = found, copy.deepcopy(split.state_dict())
+                if stale >= recipe.patience:
+                    break
+    finally:
+        split.load_state_dict(kept)
+    return best
+
+
+def balanced(right: NDArray[np.bool_], labels: Sequence[int] | Ints) -> float:
+    """Mean over classes of the share that is right."""
+    classes = np.asarray(labels)
+    return float(np.mean([right[classes == c].mean() for c in np.unique(classes)]))

@@ -1,0 +1,101 @@
+"""Renders the rehearsal set that ships with the package; the same seed gives the same crops.
+
+    python -m industrial_ocr.retraining.make_rehearsal --out rehearsal.npz --fonts DIR
+
+With ``--harvest`` (see ``training.harvest``) half of the crops without a character are what a
+detector took for one.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from industrial_ocr.charset import DEFAULT_SYMBOLS
+from industrial_ocr.errors import DatasetError
+from industrial_ocr.retraining.rehearsal import PARTS, held_out_family, mosaic
+from industrial_ocr.synthesis.crops import REJECT, GlyphRenderer
+from industrial_ocr.synthesis.faces import FaceLibrary
+from industrial_ocr.training.harvest import load_harvest
+from industrial_ocr.types import ImageArray
+
+SIDE = 40
+HEIGHTS = (14.0, 64.0)
+"""Of the strings in pixels. What nobody can read says nothing about forgetting, hence neither
+smaller ones, as training has, nor fainter ones than this:"""
+LEAST_CONTRAST = 9.0
+"""Standard deviation of a crop of a symbol in grey levels."""
+MOST_STRINGS = 60_000
+REJECT_FACTOR = 8
+"""So many times as many crops without a character as crops of one symbol."""
+HARVEST_HELD_OUT = 0.1
+"""Share of a harvest for the held-out part, as in the training of the classifier."""
+
+
+def renderer(fonts: tuple[str, ...], families: Callable[[str], bool]) -> GlyphRenderer:
+    """A renderer of crops in the font families for which ``families`` is true."""
+    made = GlyphRenderer(fonts, SIDE)
+    made.strips.heights = HEIGHTS
+    made.strips.faces = FaceLibrary(fonts, families=families)
+    return made
+
+
+def render_classes(made: GlyphRenderer, seed: tuple[int, ...], count: int) -> dict[str, ImageArray]:
+    """``count`` crops (count, S, S) of every symbol, and more without a character."""
+    wanted = dict.fromkeys((*DEFAULT_SYMBOLS, REJECT), count)
+    wanted[REJECT] = count * REJECT_FACTOR
+    found: dict[str, list[ImageArray]] = defaultdict(list)
+    for number in range(MOST_STRINGS):
+        for crop, symbol in made.render((*seed, number)):
+            faint = symbol != REJECT and crop.std() < LEAST_CONTRAST
+            if not faint and len(found[symbol]) < wanted[symbol]:
+                found[symbol].append(crop)
+        if all(len(found[s]) == n for s, n in wanted.items()):
+            return {s: np.stack(found[s]) for s in wanted}
+    lacking = [s for s, n in wanted.items() if len(found[s]) < n]
+    raise DatasetError(f"too few crops after {MOST_STRINGS} strings: {lacking}")
+
+
+def _is_of(held_out: bool, family: str) -> bool:
+    return held_out_family(family) == held_out
+
+
+def main() -> None:
+    """Writes the set."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--fonts", action="append", default=[])
+    parser.add_argument("--harvest", type=Path)
+    parser.add_argument("--training", type=int, default=64, help="crops a symbol")
+    parser.add_argument("--validation", type=int, default=14)
+    parser.add_argument("--held-out", type=int, default=70)
+    parser.add_argument("--quality", type=int, default=65, help="of the JPEGs")
+    parser.add_argument("--seed", type=int, default=71)
+    args = parser.parse_args()
+    cv2.setNumThreads(1)
+    fonts = tuple(args.fonts)
+    arrays: dict[str, Any] = {}
+    for number, part in enumerate(PARTS):
+        apart = part == "held_out"
+        made = renderer(fonts, partial(_is_of, apart))
+        if args.harvest is not None:
+            bounds = (0.0, HARVEST_HELD_OUT) if apart else (HARVEST_HELD_OUT, 1.0)
+            made.rejects = load_harvest(args.harvest, SIDE).part(*bounds).rejects
+        classes = render_classes(made, (args.seed, number), getattr(args, part))
+        arrays[f"{part}_counts"] = np.array([len(c) for c in classes.values()])
+        arrays |= {f"{part}_{i}": mosaic(c, args.quality) for i, c in enumerate(classes.values())}
+        arrays["symbols"] = np.array(list(classes))
+        print(f"{part}: {sum(map(len, classes.values()))} crops of {len(made.strips.faces)} faces")
+    np.savez(args.out, side=np.array(SIDE), seed=np.array(args.seed), **arrays)
+    print(f"{args.out}: {args.out.stat().st_size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main()

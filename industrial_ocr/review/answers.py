@@ -1,0 +1,193 @@
+"""What persons answered: ``corrections.jsonl``, one JSON object a line, only ever appended to.
+
+A line is ``{"id", "action", "symbol", "time"}``. The actions: ``label`` (the character is
+``symbol``), ``nothing`` (it is none), ``skip``, and ``undo``, which cancels the last answer to that
+id that is not cancelled yet. The last answer that stands is the answer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from industrial_ocr.filelock import locked
+
+FILE_NAME = "corrections.jsonl"
+ID_FORM = re.compile(r"[0-9a-f]{8,64}")
+"""What the id of an item looks like; nothing else is looked for on disk."""
+LONGEST_SYMBOL = 16
+"""Most characters of one symbol."""
+
+Action = Literal["label", "nothing", "skip", "undo"]
+_CODE_POINTS = re.compile(r"[Uu]\+[0-9A-Fa-f]{4,6}(?:[\s,]+[Uu]\+[0-9A-Fa-f]{4,6})*")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One line of the file.
+
+    Attributes:
+        id: of the item.
+        action: what was done.
+        symbol: of a ``label``, else empty.
+        time: UTC, ISO 8601.
+    """
+
+    id: str
+    action: Action
+    symbol: str
+    time: str
+
+
+def parse_symbol(text: str) -> str:
+    """A symbol as a person types it: itself, or code points such as ``U+03A9``.
+
+    Raises:
+        ValueError: it is empty, too long, has white space or what cannot be printed.
+    """
+    text = text.strip()
+    if _CODE_POINTS.fullmatch(text):
+        points = [int(p, 16) for p in re.findall(r"\+([0-9A-Fa-f]+)", text)]
+        if any(p > 0x10FFFF for p in points):
+            raise ValueError(f"{text}: code points end at U+10FFFF")
+        text = "".join(map(chr, points))
+    symbol = unicodedata.normalize("NFC", text)
+    if not symbol:
+        raise ValueError("type the symbol first")
+    if len(symbol) > LONGEST_SYMBOL:
+        raise ValueError(f"a symbol has at most {LONGEST_SYMBOL} characters, got {len(symbol)}")
+    if any(c.isspace() or unicodedata.category(c) in ("Cc", "Cs", "Cn", "Zl") for c in symbol):
+        raise ValueError("a symbol has no white space and only characters that can be printed")
+    return symbol
+
+
+def answer_of(line: bytes) -> Answer | None:
+    """The answer of a line; None for what is none, such as one torn by a power cut."""
+    try:
+        data: Any = json.loads(line)
+        answer = Answer(data["id"], data["action"], data.get("symbol") or "", data["time"])
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    plain = all(isinstance(v, str) for v in vars(answer).values())
+    known = plain and ID_FORM.fullmatch(answer.id) and answer.action in get_args(Action)
+    return answer if known and (answer.symbol or answer.action != "label") else None
+
+
+def standing(answers: Iterable[Answer]) -> dict[str, list[Answer]]:
+    """By id the answers that are not cancelled, oldest first; the last one counts."""
+    found: dict[str, list[Answer]] = {}
+    for answer in answers:
+        _take(found, answer)
+    return found
+
+
+def _take(found: dict[str, list[Answer]], answer: Answer) -> Answer | None:
+    """Adds an answer to those that stand; gives the one that it cancels."""
+    if answer.action != "undo":
+        found.setdefault(answer.id, []).append(answer)
+        return None
+    own = found.pop(answer.id, [])
+    cancelled = own.pop() if own else None
+    if own:
+        found[answer.id] = own
+    return cancelled
+
+
+def read_answers(folder: Path) -> list[Answer]:
+    """Every answer of a folder's file in the order it was given; none where there is no file.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    try:
+        data = (folder / FILE_NAME).read_bytes()
+    except FileNotFoundError:
+        return []
+    return [a for a in map(answer_of, data.split(b"\n")) if a is not None]
+
+
+class AnswerFile:
+    """The answers of a folder, as they are on disk now.
+
+    Other processes may write the same file; threads may share this object.
+
+    Args:
+        folder: with the file, or where it will be.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE_NAME
+        self._lock = threading.Lock()
+        self._seen = 0
+        self._standing: dict[str, list[Answer]] = {}
+        self._uses: dict[str, int] = {}
+
+    def standing(self) -> dict[str, Answer]:
+        """By id the answer that counts."""
+        with self._lock:
+            self._refresh()
+            return {key: own[-1] for key, own in self._standing.items()}
+
+    def recent(self, count: int) -> list[str]:
+        """The symbols answered last, the latest first; none that a single key types."""
+        with self._lock:
+            self._refresh()
+            longer = [s for s in self._uses if len(s) > 1 or not s.isascii()]
+        return longer[: -count - 1 : -1]
+
+    def append(self, item: str, action: Action, symbol: str = "") -> Answer:
+        """Writes an answer; it is on disk when this returns.
+
+        Args:
+            item: its id.
+            action: see above.
+            symbol: of a ``label``.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        time = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        answer = Answer(item, action, symbol if action == "label" else "", time)
+        line = json.dumps(vars(answer)).encode() + b"\n"
+        with self._lock, locked(self._path) as file:
+            end = file.seek(0, os.SEEK_END)
+            if end:
+                file.seek(end - 1)
+                if file.read(1) != b"\n":  # torn by a power cut: the next one begins anew
+                    line = b"\n" + line
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+        return answer
+
+    def _refresh(self) -> None:
+        """Takes in the lines that were added since; a line without its end is not yet one."""
+        try:
+            with self._path.open("rb") as file:
+                if file.seek(0, os.SEEK_END) < self._seen:
+                    self._seen, self._standing, self._uses = 0, {}, {}
+                file.seek(self._seen)
+                data = file.read()
+        except FileNotFoundError:
+            self._seen, self._standing, self._uses = 0, {}, {}
+            return
+        whole = data[: data.rfind(b"\n") + 1]
+        self._seen += len(whole)
+        for line in whole.split(b"\n"):
+            answer = answer_of(line)
+            if answer is not None:
+                cancelled = _take(self._standing, answer)
+                if answer.action == "label":
+                    self._uses[answer.symbol] = self._uses.pop(answer.symbol, 0) + 1
+                elif cancelled is not None and cancelled.action == "label":
+                    self._uses[cancelled.symbol] -= 1
+                    if not self._uses[cancelled.symbol]:
+                        del self._uses[cancelled.symbol]

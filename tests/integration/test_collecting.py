@@ -1,0 +1,94 @@
+"""Doubtful characters of real readings, by every way of the reader and the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from industrial_ocr import Reader, cli, reader
+from industrial_ocr.errors import CollectError
+
+LABEL = Path(__file__).parents[2] / "examples" / "label.png"
+
+
+@pytest.fixture(scope="module")
+def shared() -> Reader:
+    return Reader("cpu", config={"collecting": {"min_confidence": 0.95}})
+
+
+def items(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(p.read_text()) for p in sorted((folder / "items").glob("*.json"))]
+
+
+@pytest.mark.parametrize("engine", ["crnn", "agree"])
+def test_every_engine_collects(shared: Reader, tmp_path: Path, engine: Any) -> None:
+    before = vars(shared).copy()
+    result = shared.read(LABEL, engine, collect=tmp_path)
+    assert vars(shared) == before
+    found = items(tmp_path)
+    assert found and {i["source"] for i in found} == {"label.png"}
+    texts = [s.text for s in result.strings]
+    for item in found:
+        assert item["text"] in texts
+        assert item["text"][item["position"] :].startswith(item["symbol"])
+        assert (tmp_path / item["context"]).stat().st_size > 0
+
+
+def test_a_part_of_a_picture_is_the_same_picture(shared: Reader, tmp_path: Path) -> None:
+    with Image.open(LABEL) as picture:
+        width, height = picture.size
+    shared.read_batch([LABEL], collect=tmp_path)
+    count = len(items(tmp_path))
+    shared.read(LABEL, roi=(0, 0, width, height), collect=tmp_path, collect_limit_mb=5)
+    assert len(items(tmp_path)) == count > 0
+
+
+def test_recognize_collects_too(shared: Reader, tmp_path: Path) -> None:
+    result = shared.read(LABEL)
+    x0, y0 = result.strings[1].quad.min(axis=0).astype(int) - 4
+    x1, y1 = result.strings[1].quad.max(axis=0).astype(int) + 4
+    crop = result.image[y0:y1, x0:x1]
+    shared.recognize([crop], "agree", collect=tmp_path)
+    found = items(tmp_path)
+    assert found and found[0]["source"] is None
+
+
+def test_the_quad_finds_the_character_in_the_picture(shared: Reader, tmp_path: Path) -> None:
+    """A crop cut out of the context reads as that of the source did."""
+    shared.read(LABEL, collect=tmp_path)
+    for item in items(tmp_path):
+        with Image.open(tmp_path / item["context"]) as picture:
+            context = np.asarray(picture)
+        (named,) = shared.classify_boxes(context, [item["quad"]])
+        best = dict(named)
+        assert best[item["symbol"]] == pytest.approx(item["confidence"], abs=0.02)
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_reading(
+    shared: Reader, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CollectError):
+        shared.read(tmp_path / "no such picture", collect=tmp_path / "file")
+
+
+def test_the_command_line_collects(
+    shared: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "Reader", lambda *_: shared)
+    run = CliRunner().invoke
+    done = run(cli.app, ["read", str(LABEL), "--csv", "--collect", str(tmp_path / "d")])
+    assert done.exit_code == 0 and items(tmp_path / "d")
+    (tmp_path / "file").write_text("")
+    for wrong in (
+        ["--collect", str(tmp_path / "file")],
+        ["--collect-limit-mb", "5"],
+        ["--collect", str(tmp_path / "d"), "--collect-limit-mb", "0.5"],
+    ):
+        assert run(cli.app, ["read", str(LABEL), *wrong]).exit_code == 2

@@ -1,0 +1,200 @@
+"""Forced alignment on evidence made by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from industrial_ocr.charset import Charset
+from industrial_ocr.decoding.alignment import MISSING, Alignment, align_symbols, same_shape
+from industrial_ocr.decoding.evidence import StringEvidence
+from industrial_ocr.geometry import rect_quad
+from industrial_ocr.types import BoxString, CharBox, CharCandidates
+
+CHARSET = Charset()
+
+
+def box(left: float, width: float = 10.0) -> CharBox:
+    return CharBox(rect_quad(left, 0, left + width, 16), 0.9, np.eye(2, dtype=np.float32))
+
+
+def seen(spec: str) -> CharCandidates:
+    """``A`` clear, ``A8`` doubtful between the two, ``~`` no character."""
+    p = np.full(len(CHARSET), 1e-7, np.float32)
+    if spec == "~":
+        p[0] = 0.02
+    else:
+        for symbol, share in zip(spec, (0.99,) if len(spec) == 1 else (0.6, 0.38), strict=True):
+            p[CHARSET.symbols.index(symbol)] = share
+    order = np.argsort(-p, kind="stable")[:5]
+    return CharCandidates(
+        tuple(CHARSET.symbols[i] for i in order), p[order], float(max(0.0, 1 - p.sum())), p
+    )
+
+
+def line(*specs: str, merged: dict[int, str] | None = None, start: float = 0.0) -> StringEvidence:
+    """A string of boxes; one that is a space ends a word."""
+    boxes, singles, spaces = [], [], []
+    at = start
+    for spec in specs:
+        if spec == " ":
+            spaces[-1] = True
+        else:
+            boxes.append(box(at))
+            singles.append(seen(spec))
+            spaces.append(False)
+        at += 12
+    pairs = {i: (box(12.0 * i, 22.0), seen(spec)) for i, spec in (merged or {}).items()}
+    return StringEvidence(BoxString(tuple(boxes), tuple(spaces), "horizontal"), tuple(singles),
+                          pairs)  # fmt: skip
+
+
+def places(found: Alignment | None) -> list[tuple[int, ...]]:
+    assert found is not None
+    return [s.boxes for s in found.symbols]
+
+
+def test_every_symbol_takes_its_box() -> None:
+    found = align_symbols(line(*"AB12"), "AB12", CHARSET)
+    assert places(found) == [(0,), (1,), (2,), (3,)]
+    assert found is not None and not found.skipped
+    assert found.symbols[1].log_prob == pytest.approx(np.log(0.99), abs=1e-4)
+    assert found.symbols[1].candidates is not None
+    assert found.symbols[1].candidates.symbols[0] == "B"
+
+
+CASES = [
+    # what stands there, the text, the boxes taken, what is skipped
+    ("AXC", "ABC", [(0,), (1,), (2,)], []),  # one wrong character, not one missing and one extra
+    ("ABX", "ABC", [(0,), (1,), (2,)], []),  # also at an end
+    ("XBC", "ABC", [(0,), (1,), (2,)], []),
+    ("AC", "ABC", [(0,), (), (1,)], []),
+    ("BC", "ABC", [(), (0,), (1,)], []),
+    ("AB", "ABC", [(0,), (1,), ()], []),
+    ("ABXC", "ABC", [(0,), (1,), (3,)], [2]),
+    ("A~BC", "ABC", [(0,), (2,), (3,)], [1]),
+    ("~ABC~", "ABC", [(1,), (2,), (3,)], [0, 4]),
+    ("LOT 7B4K", "7B4K", [(3,), (4,), (5,), (6,)], [0, 1, 2]),
+    ("SN74LS0N", "74LS0", [(2,), (3,), (4,), (5,), (6,)], [0, 1, 7]),
+    ("AO1B", "A0IB", [(0,), (1,), (2,), (3,)], []),  # shapes do not tell
+    ("WXYZ", "ABCD", [(0,), (1,), (2,), (3,)], []),
+    ("77AB", "7AB", [(1,), (2,), (3,)], [0]),
+]
+
+
+@pytest.mark.parametrize(("printed", "text", "taken", "skipped"), CASES)
+def test_text_is_laid_over_what_stands_there(
+    printed: str, text: str, taken: list[tuple[int, ...]], skipped: list[int]
+) -> None:
+    found = align_symbols(line(*printed), text, CHARSET)
+    assert places(found) == taken
+    assert found is not None and [s.place for s in found.skipped] == skipped
+
+
+def test_two_boxes_are_one_character() -> None:
+    found = align_symbols(line("A", "l", "~", "C", merged={1: "H"}), "AHC", CHARSET)
+    assert places(found) == [(0,), (1, 2), (3,)]
+    assert found is not None and not found.skipped
+    assert found.symbols[1].box is not None
+    assert found.symbols[1].box.quad[1, 0] == 34.0
+
+
+def test_two_boxes_stay_two_where_each_is_clear() -> None:
+    found = align_symbols(line("A", "1", "1", "C", merged={1: "H"}), "A11C", CHARSET)
+    assert places(found) == [(0,), (1,), (2,), (3,)]
+
+
+def test_a_clear_box_beside_dirt_beats_a_doubtful_pair() -> None:
+    found = align_symbols(line("A", "1", "~", "C", merged={1: "17"}), "A1C", CHARSET)
+    assert places(found) == [(0,), (1,), (3,)]
+
+
+def test_a_box_is_two_characters() -> None:
+    whole = line("A", "HM", "C")
+    halves = ((box(12, 5), seen("1")), (box(17, 5), seen("7")))
+    string = StringEvidence(whole.string, whole.singles, {}, {1: halves})
+    found = align_symbols(string, "A17C", CHARSET)
+    assert places(found) == [(0,), (1,), (1,), (2,)]
+    assert found is not None and not found.skipped
+    assert [s.half for s in found.symbols] == [None, 0, 1, None]
+    assert [s.box is not None and s.box.quad[0, 0] for s in found.symbols] == [0, 12, 17, 24]
+    assert found.symbols[2].log_prob == pytest.approx(np.log(0.99), abs=1e-4)
+    assert places(align_symbols(string, "AHC", CHARSET)) == [(0,), (1,), (2,)]
+
+
+def test_other_words_are_nearly_free() -> None:
+    alone = align_symbols(line(*"AB12"), "AB12", CHARSET)
+    among = align_symbols(line(*"CDEFGHIJ AB12 KLM"), "AB12", CHARSET)
+    assert alone is not None and among is not None
+    assert alone.score - among.score < 2
+
+
+def test_another_string_is_another_word() -> None:
+    found = align_symbols([line(*"CD"), line(*"AB"), line(*"EF")], "AB", CHARSET)
+    assert found is not None
+    assert [(s.string, s.place) for s in found.skipped] == [(0, 0), (0, 1), (2, 0), (2, 1)]
+    assert not any(s.adjoining for s in found.skipped)
+
+
+def test_missing_symbol_has_no_box() -> None:
+    found = align_symbols(line(*"AC"), "ABC", CHARSET)
+    assert found is not None
+    lost = found.symbols[1]
+    assert (lost.box, lost.candidates, lost.log_prob) == (None, None, MISSING)
+    assert lost.string == -1
+
+
+def test_skipped_boxes_say_where_they_stand() -> None:
+    found = align_symbols(line(*"Q AB~CDE F"), "ABC", CHARSET)
+    assert found is not None
+    assert [s.before for s in found.skipped] == [0, 2, 3, 3, 3]
+    assert [s.same_word for s in found.skipped] == [False, True, True, True, False]
+    assert [s.adjoining for s in found.skipped] == [False, True, True, False, False]
+    assert [s.place for s in found.inside] == [3]
+
+
+def test_text_over_two_strings() -> None:
+    found = align_symbols([line(*"TRHU"), line(*"1700")], "TRHU1700", CHARSET)
+    assert found is not None
+    assert [s.string for s in found.symbols] == [0] * 4 + [1] * 4
+    assert [s.boxes for s in found.symbols] == [(i,) for i in (0, 1, 2, 3)] * 2
+
+
+@pytest.mark.parametrize("spec", ["X", "XK", "~"])
+def test_unknown_symbol_takes_any_box(spec: str) -> None:
+    found = align_symbols(line("A", spec, "B"), ["A", "Ω", "B"], CHARSET)
+    assert places(found) == [(0,), (1,), (2,)]
+    assert found is not None
+    assert not found.symbols[1].known and found.symbols[0].known
+
+
+def test_unknown_symbol_prefers_a_doubtful_box() -> None:
+    doubtful_first = align_symbols(line("XK", "X"), ["Ω"], CHARSET)
+    doubtful_last = align_symbols(line("X", "XK"), ["Ω"], CHARSET)
+    assert places(doubtful_first) == [(0,)]
+    assert places(doubtful_last) == [(1,)]
+
+
+def test_better_text_scores_higher() -> None:
+    right = align_symbols(line(*"AB12"), "AB12", CHARSET)
+    wrong = align_symbols(line(*"AB12"), "AB72", CHARSET)
+    assert right is not None and wrong is not None
+    assert right.score > wrong.score + 5
+
+
+def test_nothing_to_align_to() -> None:
+    assert align_symbols([], "ABC", CHARSET) is None
+    assert align_symbols(line("~"), "A", CHARSET) is None
+
+
+@pytest.mark.parametrize("symbols", ["", ["A", " "], ["A", ""]])
+def test_text_without_symbols_is_an_error(symbols: list[str]) -> None:
+    with pytest.raises(ValueError, match="symbols"):
+        align_symbols(line("A"), symbols, CHARSET)
+
+
+def test_same_shape() -> None:
+    assert same_shape("0") == set("0Oo")
+    assert same_shape("o") == set("0Oo")
+    assert same_shape("c") == set("cC")
+    assert same_shape("8") == {"8"}

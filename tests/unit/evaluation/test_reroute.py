@@ -1,0 +1,69 @@
+"""Routes of a recorded run are those that reading would have taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from industrial_ocr.errors import DatasetError
+from industrial_ocr.evaluation.items import Rules, answers
+from industrial_ocr.evaluation.readings import ReadString
+from industrial_ocr.evaluation.records import Record, RecordedRun, load_run
+from industrial_ocr.evaluation.reroute import reroute
+from industrial_ocr.evaluation.samples import Label
+from industrial_ocr.pattern import Pattern
+
+PATTERN = Pattern.regex("[A-Z]{2}[0-9]{2}")
+RULES = {"": Rules(pattern=PATTERN)}
+
+
+def record(engine: str, text: str, status: str = "ok", confidence: float = 0.9) -> Record:
+    codes = (ReadString(text, confidence, None, (), status, text),) if text else ()
+    return Record("d", "a.png", engine, "read", (9, 9), (Label("AB12"),), (), status, 0.1, {}, "",
+                  codes)  # fmt: skip
+
+
+def routed(*records: Record, least: float = 0.0) -> dict[str, Record]:
+    run = RecordedRun({"engines": {"two-stage": "1", "crnn": "1"}}, records)
+    return {r.engine: r for r in reroute(run, RULES, None, least).records}
+
+
+def test_equal_codes_agree_and_different_ones_do_not() -> None:
+    same = routed(record("two-stage", "AB12"), record("crnn", "AB12"))
+    assert same["agree"].codes[0].vouched == pytest.approx(0.81 / 0.82, abs=1e-4)  # type: ignore[index]
+    apart = routed(record("two-stage", "AB12"), record("crnn", "A812"))
+    assert apart["agree"].status == "disagreement"
+    assert apart["agree"].codes[0].vouched == 0.0  # type: ignore[index]
+    assert answers(apart["agree"], RULES[""])[0].item.confidence == 0.0
+
+
+def test_auto_takes_the_other_way_where_the_first_is_not_sure() -> None:
+    found = routed(record("two-stage", "AB72", "low_confidence", 0.5), record("crnn", "AB12"))
+    assert found["auto"].codes[0].text == "AB12"  # type: ignore[index]
+    none = routed(record("two-stage", ""), record("crnn", ""))
+    assert none["auto"].codes == ()
+
+
+def test_what_two_doubtful_ways_agree_on_must_be_sure_enough() -> None:
+    pair = record("two-stage", "AB12", confidence=0.6), record("crnn", "AB12", confidence=0.6)
+    assert routed(*pair, least=0.6)["agree"].status == "ok"
+    assert routed(*pair, least=0.8)["agree"].status == "low_confidence"
+
+
+def test_a_run_of_one_way_or_without_a_pattern_cannot_be_routed() -> None:
+    with pytest.raises(DatasetError, match="both read under a pattern"):
+        routed(record("two-stage", "AB12"))
+    both = (record("two-stage", "AB12"), record("crnn", "AB12"))
+    with pytest.raises(DatasetError, match="under a pattern"):
+        reroute(RecordedRun({}, both), {"": Rules()})
+
+
+def test_status_and_raw_reading_survive_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "results.jsonl"
+    line = record("crnn", "AB12", "check_failed", 0.7).to_json()
+    file.write_text('{"run": {"format": 1}}\n' + line + "\n")
+    code = load_run(file).records[0].codes[0]  # type: ignore[index]
+    assert (code.status, code.raw, code.confidence, code.vouched) == (
+        "check_failed", "AB12", 0.7, 0.0,
+    )  # fmt: skip
