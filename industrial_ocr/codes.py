@@ -56,6 +56,23 @@ class CodeCharacter:
         }
 
 
+@dataclass(frozen=True)
+class ImageSigns:
+    """What the picture itself says of how far the boxes of a code can be trusted.
+
+    Attributes:
+        height: of its characters in source pixels, the median.
+        resegmented: share of them that stand in merged or split boxes.
+        weakest: lowest peak of the region map among its boxes, 0 to 1.
+        blur: width of an edge over the height of a character; 0 where it was not measured.
+    """
+
+    height: float
+    resegmented: float
+    weakest: float
+    blur: float = 0.0
+
+
 @dataclass(frozen=True, eq=False)
 class CodeReading:
     """One code that was found under a pattern.
@@ -74,6 +91,7 @@ class CodeReading:
             before strings without text were left out.
         direction: of those strings.
         alternatives: other codes that match, with their probability among those that do.
+        signs: what the picture says of its boxes; None of the crnn, which needs none.
     """
 
     text: str
@@ -88,6 +106,7 @@ class CodeReading:
     strings: tuple[int, ...]
     direction: Direction
     alternatives: tuple[tuple[str, float], ...] = ()
+    signs: ImageSigns | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "quad", as_quad(self.quad))

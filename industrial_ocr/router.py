@@ -9,6 +9,9 @@ What decides, in this order:
    that has context, for the CRNN; anything else is read context-free.
 4. What the image says: where the first way ends in anything but ``ok``, the other one reads too,
    and its code is taken if that is ``ok`` and does not contradict a clear reading of the first.
+   Where two-stage is ``ok`` on a picture that is bad for boxes (``bad_for_boxes``: small or
+   blurred characters, boxes merged, split or weak), the CRNN reads too, and must not be sure of
+   another code.
 
 A recorded run has the codes of both ways; ``settle`` tells what any route would have made of them.
 """
@@ -22,7 +25,7 @@ from typing import Literal
 
 import yaml
 
-from industrial_ocr.codes import CodeReading
+from industrial_ocr.codes import CodeReading, ImageSigns
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.types import Status
@@ -33,6 +36,11 @@ WAYS: tuple[Way, Way] = ("two-stage", "crnn")
 ROUTES: tuple[Route, ...] = ("two-stage", "crnn", "agree", "auto")
 WORD_BITS = 3.0
 """Random digits have 3.3 bits a character, random letters and digits 5.2; words about 2."""
+LEAST_HEIGHT = 10.0
+"""Pixels: the classifier sees its crops at 40, what is much smaller is mush."""
+MOST_RESEGMENTED = 0.2
+LEAST_PEAK = 0.4
+MOST_BLUR = 0.35
 UNSAFE = frozenset({Status.PATTERN_MISMATCH, Status.CHECK_FAILED})
 
 
@@ -158,9 +166,24 @@ def choose(pattern: Pattern | None, measured: RouteTable | None = None) -> Choic
     return Choice("two-stage", f"{bits:.1f} bits a character: a code without context")
 
 
+def bad_for_boxes(signs: ImageSigns | None) -> str:
+    """Why character boxes are not to be trusted alone on a picture; empty where they are."""
+    if signs is None:
+        return ""
+    if signs.height < LEAST_HEIGHT:
+        return f"characters are {signs.height:.0f} px high"
+    if signs.resegmented > MOST_RESEGMENTED:
+        return f"{signs.resegmented:.0%} of the boxes were merged or split"
+    if signs.weakest < LEAST_PEAK:
+        return f"the weakest box scores {signs.weakest:.2f}"
+    if signs.blur > MOST_BLUR:
+        return f"edges are blurred over {signs.blur:.0%} of a character"
+    return ""
+
+
 def needs_other(code: CodeReading | None) -> bool:
     """Whether ``auto`` lets the other way read too."""
-    return code is None or code.status is not Status.OK
+    return code is None or code.status is not Status.OK or bool(bad_for_boxes(code.signs))
 
 
 def joint_confidence(one: float, two: float) -> float:
@@ -222,6 +245,8 @@ def settle(
     if not needs_other(code) or way not in codes:
         return Settled(code, first.way, first.reason)
     second = codes[way]
+    if code is not None and code.status is Status.OK:
+        return _seconded(code, second, first)
     if second is None or second.status is not Status.OK:
         return _weaker(code, second, first, least)
     if code is not None and code.status in UNSAFE:
@@ -230,6 +255,19 @@ def settle(
         return Settled(found, way, reason)
     state = "found no code" if code is None else f"was not sure ({code.status.value})"
     return Settled(second, way, f"{first.way} {state}, {way} is")
+
+
+def _seconded(code: CodeReading, second: CodeReading | None, first: Choice) -> Settled:
+    """A sure code from a bad picture: the other way must not be as sure of another one."""
+    bad = bad_for_boxes(code.signs)
+    if second is None or second.status is not Status.OK:
+        return Settled(code, first.way, first.reason)
+    if second.text == code.text:
+        joint = joint_confidence(code.confidence, second.confidence)
+        reason = f"{bad}, and {other(first.way)} reads the same"
+        return Settled(replace(code, confidence=joint), "agree", reason)
+    reason = f"{bad}, and {other(first.way)} reads {second.text!r}"
+    return Settled(replace(code, status=Status.DISAGREEMENT, reason=reason), first.way, reason)
 
 
 def _weaker(

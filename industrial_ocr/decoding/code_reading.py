@@ -27,12 +27,12 @@ import numpy as np
 
 from industrial_ocr.automaton import Automaton
 from industrial_ocr.charset import Charset
-from industrial_ocr.codes import CharStatus, CodeCharacter, CodeReading
+from industrial_ocr.codes import CharStatus, CodeCharacter, CodeReading, ImageSigns
 from industrial_ocr.decoding.evidence import Evidence, Hypothesis, StringEvidence, gather
 from industrial_ocr.decoding.homoglyphs import TWINS
 from industrial_ocr.decoding.lattice import Arc, Path, best_paths, free_automaton
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
-from industrial_ocr.geometry import enclosing_quad
+from industrial_ocr.geometry import edge_lengths, enclosing_quad
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.types import Character, Direction, Status
 
@@ -78,6 +78,7 @@ class _Candidate:
     log_prob: float
     raw: str
     raw_confidence: float
+    resegmented: float
 
     @property
     def agreement(self) -> float:
@@ -162,7 +163,8 @@ def _candidate(
     raw, raw_confidence = _raw(free, evidence, charset)
     return _Candidate(
         text, tuple(characters), tuple(behind), span, confidence, wrong, path.log_prob, raw,
-        raw_confidence,
+        raw_confidence, float(np.mean([abs(evidence.arcs[a].last - evidence.arcs[a].first) != 2
+                                       for a in path.arcs])),
     )  # fmt: skip
 
 
@@ -386,8 +388,16 @@ def _code_of(
     return CodeReading(
         code.text, pattern.name or pattern.text, status, reason, code.confidence, code.raw,
         code.raw_confidence, code.characters, enclosing_quad(quads, axis),
-        tuple(start + i for i in used), direction, alternatives[:4],
+        tuple(start + i for i in used), direction, alternatives[:4], _signs(code),
     )  # fmt: skip
+
+
+def _signs(code: _Candidate) -> ImageSigns:
+    """What the boxes of a code tell of the picture."""
+    boxes = [h.box for h in code.behind if h.box is not None]
+    heights = [edge_lengths(b.quad)[1] for b in boxes]
+    weakest = min(b.score for b in boxes)
+    return ImageSigns(float(np.median(heights)), code.resegmented, float(weakest))
 
 
 def _likeness(path: Path, evidence: Evidence, charset: Charset) -> float:

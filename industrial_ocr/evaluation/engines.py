@@ -10,6 +10,7 @@ import importlib.metadata
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import astuple
 from typing import Any, Protocol
 
 import cv2
@@ -46,7 +47,8 @@ def _own_string(string: TextString) -> ReadString:
 def _own_code(code: CodeReading) -> ReadString:
     quad = np.round(code.quad, 1).tolist()
     confidence = round(code.confidence, 5)
-    return ReadString(code.text, confidence, quad, (), code.status.value, code.raw_text)
+    signs = () if code.signs is None else tuple(round(s, 4) for s in astuple(code.signs))
+    return ReadString(code.text, confidence, quad, (), code.status.value, code.raw_text, signs)
 
 
 class OwnEngine:

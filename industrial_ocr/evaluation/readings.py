@@ -19,6 +19,7 @@ class ReadString:
         characters: (symbol, confidence, quad) each, empty where the engine gives none.
         status: of a code, what its reading came to (``types.Status``); empty otherwise.
         raw: of a code, what stands there without the pattern.
+        signs: of a code, the numbers of ``codes.ImageSigns``, where there are any.
     """
 
     text: str
@@ -27,6 +28,7 @@ class ReadString:
     characters: tuple[tuple[str, float, Quad], ...] = ()
     status: str = ""
     raw: str = ""
+    signs: tuple[float, ...] = ()
 
     @property
     def vouched(self) -> float | None:

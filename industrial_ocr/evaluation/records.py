@@ -127,7 +127,7 @@ def _string_in(own: dict[str, Any]) -> ReadString:
     characters = tuple((s, float(p), q) for s, p, q in own.get("characters", ()))
     return ReadString(
         own.get("text", ""), own.get("confidence"), own.get("quad"), characters,
-        own.get("status", ""), own.get("raw", ""),
+        own.get("status", ""), own.get("raw", ""), tuple(own.get("signs", ())),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from industrial_ocr.codes import CodeReading
+from industrial_ocr.codes import CodeReading, ImageSigns
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.evaluation.items import Rules
 from industrial_ocr.evaluation.readings import ReadString
@@ -32,7 +32,7 @@ def _code(record: Record, pattern: Pattern) -> CodeReading | None:
     return CodeReading(
         read.text, pattern.name or pattern.text, Status(read.status or "ok"), "",
         float(read.confidence or 0.0), read.raw, 0.0, (), np.asarray(quad, np.float32), (),
-        "horizontal",
+        "horizontal", (), ImageSigns(*read.signs) if read.signs else None,
     )  # fmt: skip
 
 

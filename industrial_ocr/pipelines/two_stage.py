@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,8 +13,10 @@ from industrial_ocr.decoding.code_reading import Limits, read_codes
 from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.decoding.homoglyphs import resolve_homoglyphs
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
+from industrial_ocr.geometry import edge_lengths, warp_quad
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.pipelines.common import Clock, Found, find_strings, finish
+from industrial_ocr.preprocess import edge_width, to_grey
 from industrial_ocr.stages.classification import Classifier
 from industrial_ocr.stages.detection import Detector
 from industrial_ocr.stages.hypotheses import (
@@ -95,7 +97,10 @@ def read_two_stage(
     with clock.stage("decode"):
         parts = [[p for r in own for p in _without_doubtful_ends(r, config)] for own in readings]
         strings = [[(_decode(r, config), sure) for r, sure in own] for own in parts]
-        codes = [_codes(own, patterns, classifier, config) for own in readings]
+        codes = [
+            _codes(image, own, patterns, classifier, config)
+            for image, own in zip(images, readings, strict=True)
+        ]
     timings = clock.share(len(images))
     return [
         finish(
@@ -112,6 +117,7 @@ def read_two_stage(
 
 
 def _codes(
+    image: ImageArray,
     readings: Sequence[Reading],
     patterns: Sequence[Pattern],
     classifier: Classifier,
@@ -120,7 +126,18 @@ def _codes(
     """The codes of one image under each pattern."""
     limits = Limits(config.confidence.min_confidence, config.confidence.min_character)
     evidence = [r.evidence for r in readings]
-    return [c for p in patterns for c in read_codes(evidence, p, classifier.charset, limits)]
+    found = [c for p in patterns for c in read_codes(evidence, p, classifier.charset, limits)]
+    return [_with_blur(c, image) for c in found]
+
+
+def _with_blur(code: CodeReading, image: ImageArray) -> CodeReading:
+    """The code with how blurred its picture is."""
+    if code.signs is None:
+        return code
+    width, height = edge_lengths(code.quad)
+    strip = warp_quad(to_grey(image), code.quad, max(8, round(width)), max(8, round(height)))
+    blur = edge_width(strip) / max(code.signs.height, 1.0)
+    return replace(code, signs=replace(code.signs, blur=blur))
 
 
 def string_evidence(

@@ -38,6 +38,7 @@ class Recipe:
         steps: steps with its last stage thawed, at most.
         head_lr: learning rate of the head while the backbone is frozen.
         lr: peak learning rate after that.
+        average: decay of the moving average of the weights that is measured and kept.
         label_smoothing: probability spread over the other classes.
         reject_share: of crops without a character among those of rehearsal.
         modesty: how far new symbols are kept from being expected as often as they are learnt, 0 to
@@ -55,7 +56,8 @@ class Recipe:
     head_steps: int = 300
     steps: int = 240
     head_lr: float = 3e-3
-    lr: float = 4e-4
+    lr: float = 7e-4
+    average: float = 0.98
     label_smoothing: float = 0.05
     reject_share: float = 0.2
     distillation: float = 2.0
@@ -216,13 +218,16 @@ def thaw(
 ) -> float:
     """Trains tail and head, and leaves the weights of the best score; so does an interruption.
 
+    What is scored and kept is the moving average of the weights.
+
     Returns:
         The best score.
     """
     rng = np.random.default_rng((recipe.seed, 2))
-    own = [p for m in (split.tail, split.head) for p in m.parameters()]
+    own = split.thawed()
     optimizer = torch.optim.AdamW(own, lr=recipe.lr, weight_decay=1e-2)
-    best, kept, stale = score(split), copy.deepcopy(split.state_dict()), 0
+    average = [p.detach().clone() for p in own]
+    best, kept, stale = score(split), average, 0
     batches, prior = drawn(pool, rows, rng, recipe), class_prior(pool, rows, recipe)
     try:
         for step in range(recipe.steps):
@@ -233,19 +238,30 @@ def thaw(
             loss.backward()
             nn.utils.clip_grad_norm_(own, 1.0)
             optimizer.step()
+            decay = min(recipe.average, (1 + step) / (10 + step))
+            average = [a.lerp(p.detach(), 1 - decay) for a, p in zip(average, own, strict=True)]
             if told is not None:
                 told(step + 1, recipe.steps)
-            if (step + 1) % recipe.validate_every == 0:
-                found = score(split)
-                better = found > best
-                stale = 0 if better else stale + 1
-                if better:
-                    best, kept = found, copy.deepcopy(split.state_dict())
-                if stale >= recipe.patience:
-                    break
+            if (step + 1) % recipe.validate_every and step + 1 < recipe.steps:
+                continue
+            now = [p.detach().clone() for p in own]
+            _put(own, average)
+            found = score(split)
+            _put(own, now)
+            stale = 0 if found > best else stale + 1
+            if found > best:
+                best, kept = found, average
+            if stale >= recipe.patience:
+                break
     finally:
-        split.load_state_dict(kept)
+        _put(own, kept)
     return best
+
+
+@torch.no_grad()
+def _put(weights: Sequence[nn.Parameter], values: Sequence[Tensor]) -> None:
+    for weight, value in zip(weights, values, strict=True):
+        weight.copy_(value)
 
 
 def balanced(right: NDArray[np.bool_], labels: Sequence[int] | Ints) -> float:

@@ -18,6 +18,8 @@ from industrial_ocr.types import FloatArray, ImageArray
 from industrial_ocr.weights import load_state
 
 BATCH = 256
+THAWED = 2
+"""Stages of the network that are thawed, the last ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,9 +125,9 @@ class Split(nn.Module):
         net, self.head = model.net, head_of(model)
         children = [c for _, c in net.named_children() if c is not self.head]
         weighty = [i for i, c in enumerate(children) if sum(1 for _ in c.parameters())]
-        cut = weighty[-1]
+        cut = weighty[-min(THAWED, len(weighty))]
         self.trunk = nn.Sequential(*children[:cut])
-        self.tail = nn.Sequential(*children[cut:])
+        self.tail: nn.Module = nn.Sequential(*children[cut:])
         probe = torch.linspace(-1, 1, size * size).reshape(1, 1, size, size)
         model.eval()
         with torch.no_grad():
@@ -135,6 +137,11 @@ class Split(nn.Module):
                 same = False
         if not same:
             self.trunk, self.tail = nn.Sequential(), _Features(net)
+
+    def thawed(self) -> list[nn.Parameter]:
+        """The weights of tail and head, each once."""
+        own = {id(p): p for m in (self.tail, self.head) for p in m.parameters()}
+        return list(own.values())
 
     def forward(self, activations: Tensor) -> Tensor:
         """Activations of ``trunk`` -> (N, classes) logits."""
@@ -150,7 +157,8 @@ class _Features(nn.Module):
         self.net = net
 
     def forward(self, x: Tensor) -> Tensor:
-        features: Tensor = self.net.forward_head(self.net.forward_features(x), pre_logits=True)  # type: ignore[operator]
+        net: Any = self.net
+        features: Tensor = net.forward_head(net.forward_features(x), pre_logits=True)
         return features
 
 

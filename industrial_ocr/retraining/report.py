@@ -23,7 +23,8 @@ CAPTION = 18
 WORST = 60
 """Most pictures on the sheet of the worst."""
 SUSPECTS, CONFUSION, WORST_NAME = "suspects.png", "confusion.png", "worst.png"
-CELL = 11
+CELL, EDGE = 11, 52
+"""Of the matrix, in pixels: a cell, and the room for the names beside it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +98,7 @@ def draw_confusion(path: Path, seen: Confused, symbols: Sequence[str]) -> None:
     for true, named in zip(seen.true.tolist(), seen.named.tolist(), strict=True):
         counts[place[true], place[named]] += 1
     shares = np.sqrt(counts / np.maximum(counts.sum(1, keepdims=True), 1))
-    edge = 52
+    edge = EDGE
     side = edge + CELL * len(names) + 4
     canvas = Image.new("RGB", (side, side), (255, 255, 255))
     pen = ImageDraw.Draw(canvas)

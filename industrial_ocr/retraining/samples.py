@@ -14,7 +14,7 @@ from industrial_ocr.geometry import bounds
 from industrial_ocr.synthesis.crops import REJECT
 from industrial_ocr.types import FloatArray, ImageArray, as_quad
 
-LONGEST_SYMBOL = 24
+LONGEST_SYMBOL = 16
 """Characters of the longest token; more is a folder name that means something else."""
 FEW = 3
 """Samples of a symbol below which the user is warned."""

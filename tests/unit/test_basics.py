@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import cv2
 import numpy as np
 import pytest
 
@@ -21,7 +22,7 @@ from industrial_ocr.geometry import (
     rotate_quad,
     warp_quad,
 )
-from industrial_ocr.preprocess import detector_input, normalise_crops
+from industrial_ocr.preprocess import detector_input, edge_width, normalise_crops
 from industrial_ocr.types import BoxString, CharBox, ScoreMaps, as_quad
 
 
@@ -140,3 +141,14 @@ def test_numpy_modules_do_not_load_torch() -> None:
         "industrial_ocr.decoding.ctc; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_edges_grow_wider_with_blur_and_flat_pictures_have_none() -> None:
+    bars = np.zeros((32, 200), np.uint8)
+    for x in range(10, 190, 20):
+        bars[4:28, x : x + 8] = 200
+    widths = [edge_width(bars)]
+    widths += [edge_width(cv2.GaussianBlur(bars, (0, 0), s)) for s in (1.5, 3.0)]
+    assert widths == sorted(widths)
+    assert widths[0] < 2.5 < widths[1]
+    assert edge_width(np.full((32, 64), 90, np.uint8)) == 0.0

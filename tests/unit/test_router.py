@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from industrial_ocr.codes import CodeReading
+from industrial_ocr.codes import CodeReading, ImageSigns
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.geometry import rect_quad
 from industrial_ocr.pattern import Pattern
@@ -15,6 +16,7 @@ from industrial_ocr.router import (
     Measured,
     Way,
     agree,
+    bad_for_boxes,
     choose,
     joint_confidence,
     needs_other,
@@ -137,3 +139,36 @@ def test_a_routing_table_is_checked() -> None:
     ):
         with pytest.raises(ConfigError, match=message):
             parse_routes(bad, "f")
+
+
+GOOD = ImageSigns(24, 0.0, 0.7, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"height": 7.0}, "7 px"), ({"resegmented": 0.3}, "30%"), ({"weakest": 0.2}, "0.20"),
+        ({"blur": 0.6}, "60%"), ({}, ""),
+    ],
+)  # fmt: skip
+def test_what_makes_a_picture_bad_for_boxes(change: dict[str, float], word: str) -> None:
+    reason = bad_for_boxes(replace(GOOD, **change))
+    assert word in reason
+    assert bool(reason) == bool(word)
+    assert bad_for_boxes(None) == ""
+
+
+def test_a_sure_code_of_a_bad_picture_is_held_against_the_other_way() -> None:
+    sure = code("AB12", signs=replace(GOOD, height=7.0))
+    assert needs_other(sure)
+    assert not needs_other(code("AB12", signs=GOOD))
+    same = settle("auto", {"two-stage": sure, "crnn": code("AB12")}, FIRST)
+    assert (same.route, same.code.status) == ("agree", Status.OK)  # type: ignore[union-attr]
+    assert same.code.confidence > 0.9  # type: ignore[union-attr]
+    apart = settle("auto", {"two-stage": sure, "crnn": code("A812")}, FIRST)
+    assert apart.code.status is Status.DISAGREEMENT  # type: ignore[union-attr]
+    assert "7 px high, and crnn reads 'A812'" in apart.reason
+    unsure = code("A812", Status.LOW_CONFIDENCE)
+    for second in (None, unsure):
+        alone = settle("auto", {"two-stage": sure, "crnn": second}, FIRST)
+        assert (alone.route, alone.code.status) == ("two-stage", Status.OK)  # type: ignore[union-attr]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,14 @@ def test_what_two_doubtful_ways_agree_on_must_be_sure_enough() -> None:
     pair = record("two-stage", "AB12", confidence=0.6), record("crnn", "AB12", confidence=0.6)
     assert routed(*pair, least=0.6)["agree"].status == "ok"
     assert routed(*pair, least=0.8)["agree"].status == "low_confidence"
+
+
+def test_signs_of_a_bad_picture_are_recorded_and_count() -> None:
+    first = record("two-stage", "AB12")
+    small = replace(first, codes=(replace(first.codes[0], signs=(7.0, 0.0, 0.7, 0.1)),))  # type: ignore[index]
+    again = Record.from_dict(json.loads(small.to_json()))
+    assert routed(again, record("crnn", "A812"))["auto"].status == "disagreement"
+    assert routed(first, record("crnn", "A812"))["auto"].status == "ok"
 
 
 def test_a_run_of_one_way_or_without_a_pattern_cannot_be_routed() -> None:

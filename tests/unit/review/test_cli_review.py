@@ -66,7 +66,7 @@ def test_a_folder_that_is_none_is_one_line(tmp_path: Path) -> None:
 
 
 def test_without_the_extra_the_command_says_how_to_get_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, served: list[socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = importlib.util.find_spec
     monkeypatch.setattr(
