@@ -1,6 +1,6 @@
 """Codes with one wrong character, and codes of confusable characters, under their pattern.
 
-    python benchmarks/misprints.py [--count 500] [--pairs 200] [--fonts DIR] [--engine two-stage]
+    python benchmarks/misprints.py [--count 500] [--pairs 1000] [--fonts DIR] [--engine two-stage]
 
 Renders codes as strings. Misprints: half of them have a letter where the pattern asks for a digit
 or the other way round, half are container codes with one wrong digit. None may come out as ``ok``
@@ -13,19 +13,22 @@ from __future__ import annotations
 import argparse
 import string
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.reader import Reader
 from industrial_ocr.synthesis.crops import StripRenderer
-from industrial_ocr.types import ImageArray, Status
+from industrial_ocr.types import ImageArray, ReadResult, Status
 
 PLAIN = Pattern.regex("[A-Z]{3}[0-9]{5}")
 CONTAINER = Pattern.preset("iso6346")
 PAIRS = ("0O", "1I", "8B", "5S", "2Z", "6G", "QO", "D0")
 CLEAR = 0.9
+BATCH = 32
 
 
 def random_plain(rng: np.random.Generator) -> str:
@@ -67,52 +70,115 @@ def confusable(rng: np.random.Generator, pair: str) -> tuple[str, Pattern]:
     return code[:at] + symbol + code[at + 1 :], PLAIN
 
 
+@dataclass(frozen=True)
+class Job:
+    """A rendered code.
+
+    Attributes:
+        printed: what it says.
+        pattern: that it is read under.
+        image: (H, W, 3) uint8 RGB.
+    """
+
+    printed: str
+    pattern: Pattern
+    image: ImageArray
+
+
+def read(reader: Reader, jobs: list[Job], engine: Any) -> list[ReadResult]:
+    """Reads the jobs under their patterns, in batches."""
+    results: list[ReadResult | None] = [None] * len(jobs)
+    for pattern in {j.pattern.text: j.pattern for j in jobs}.values():
+        own = [i for i, j in enumerate(jobs) if j.pattern.text == pattern.text]
+        for start in range(0, len(own), BATCH):
+            part = own[start : start + BATCH]
+            found = reader.recognize([jobs[i].image for i in part], engine=engine, pattern=pattern)
+            for i, result in zip(part, found, strict=True):
+                results[i] = result
+    return [r for r in results if r is not None]
+
+
+def misprints(reader: Reader, jobs: list[Job], engine: str) -> list[str]:
+    """What became of misprints: a table, and those that passed."""
+    kinds: Counter[tuple[str, str]] = Counter()
+    passed_ones = []
+    for job, result in zip(jobs, read(reader, jobs, engine), strict=True):
+        code = result.code
+        clear = code is not None and code.raw_text == job.printed and code.raw_confidence >= CLEAR
+        passed = code is not None and code.status is Status.OK
+        kinds["clear" if clear else "unclear", "passed" if passed else "caught"] += 1
+        if passed and code is not None:
+            raw = f"{code.raw_text} at {code.raw_confidence:.2f}"
+            passed_ones.append(f"- {engine}: {job.printed} printed, {raw} raw, {code.text} passed")
+    rows = [
+        f"| {engine} | {kind} | {sum(kinds[kind, r] for r in ('caught', 'passed'))} "
+        f"| {kinds[kind, 'caught']} | {kinds[kind, 'passed']} |"
+        for kind in ("clear", "unclear")
+    ]
+    return [*rows, *passed_ones]
+
+
+def pairs(reader: Reader, jobs: list[Job], engine: str, pair: str) -> str:
+    """A table row: shares read right without and with the pattern."""
+    right: Counter[str] = Counter()
+    for job, result in zip(jobs, read(reader, jobs, engine), strict=True):
+        code = result.code
+        plain = "".join(result.text.split()).upper()
+        right["without"] += plain == job.printed
+        if code is None:
+            continue
+        right["with"] += code.text == job.printed
+        right["ok"] += code.status is Status.OK
+        right["ok and wrong"] += code.status is Status.OK and code.text != job.printed
+    shares = [
+        f"{100 * right[k] / len(jobs):.1f}" for k in ("without", "with", "ok", "ok and wrong")
+    ]
+    return f"| {engine} | {pair[0]}/{pair[1]} | {len(jobs)} | {' | '.join(shares)} |"
+
+
 def main() -> None:
-    """Prints what became of them."""
+    """Writes what became of them to a file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=500)
-    parser.add_argument("--pairs", type=int, default=200, help="codes a confusable pair")
+    parser.add_argument("--pairs", type=int, default=1000, help="codes a confusable pair")
     parser.add_argument("--fonts", action="append", default=[], type=Path)
-    parser.add_argument("--engine", default="two-stage")
+    parser.add_argument("--engine", action="append", choices=("two-stage", "crnn", "agree", "auto"))
     parser.add_argument("--seed", type=int, default=77)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/misprints.md"))
     args = parser.parse_args()
     reader = Reader()
     strips = StripRenderer(tuple(args.fonts), heights=(20.0, 48.0))
 
-    def picture(seed: tuple[int, ...], text: str) -> ImageArray:
-        return strips.render(seed, text, False).image
+    def job(made: tuple[str, Pattern], *seed: int) -> Job:
+        return Job(*made, strips.render((args.seed, *seed), made[0], False).image)
 
-    kinds: Counter[str] = Counter()
-    for number in range(args.count):
-        rng = np.random.default_rng((args.seed, number))
-        printed, pattern = misprinted(rng, number)
-        image = picture((args.seed, number, 1), printed)
-        (result,) = reader.recognize([image], engine=args.engine, pattern=pattern)
-        code = result.code
-        clear = code is not None and code.raw_text == printed and code.raw_confidence >= CLEAR
-        passed = code is not None and code.status is Status.OK
-        kinds[f"{'clear' if clear else 'unclear'}, {'passed' if passed else 'caught'}"] += 1
-        if passed and code is not None:
-            print(f"passed: printed {printed}, raw {code.raw_text} {code.raw_confidence:.2f}, "
-                  f"read {code.text}")  # fmt: skip
-    print(f"misprints ({args.engine}): {dict(kinds)}")
+    wrong = [
+        job(misprinted(np.random.default_rng((args.seed, n)), n), n, 1) for n in range(args.count)
+    ]
+    engines = args.engine or ["two-stage", "crnn"]
+    lines = [
+        f"Written by `python benchmarks/misprints.py --count {args.count} --pairs {args.pairs}`.",
+        "", "Misprints: one wrong character in a rendered code. Clear: the reading without the "
+        f"pattern is what is printed, at {CLEAR} or more.", "",
+        "| engine | reading | n | caught | passed as ok |", "|---|---|---|---|---|",
+    ]  # fmt: skip
+    for engine in engines:
+        lines += misprints(reader, wrong, engine)
+    lines += [
+        "", "Codes of three letters and five digits with a character of a confusable pair, %.", "",
+        "| engine | pair | n | right without pattern | right with it | ok | ok and wrong |",
+        "|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
     for pair in PAIRS:
-        right: Counter[str] = Counter()
-        for number in range(args.pairs):
-            rng = np.random.default_rng((args.seed, 1, number, ord(pair[0]), ord(pair[1])))
-            printed, pattern = confusable(rng, pair)
-            image = picture((args.seed, 2, number, ord(pair[0]), ord(pair[1])), printed)
-            (result,) = reader.recognize([image], engine=args.engine, pattern=pattern)
-            code = result.code
-            plain = "".join(result.text.split()).upper()
-            right["without"] += plain == printed
-            right["with"] += code is not None and code.text == printed
-            right["with, ok"] += code is not None and code.status is Status.OK
-            right["with, ok and wrong"] += (
-                code is not None and code.status is Status.OK and code.text != printed
-            )
-        shares = {k: f"{right[k] / args.pairs:.1%}" for k in right}
-        print(f"{pair} ({args.pairs}): {shares}", flush=True)
+        own = []
+        for n in range(args.pairs):
+            place = (n, ord(pair[0]), ord(pair[1]))
+            rng = np.random.default_rng((args.seed, 1, *place))
+            own.append(job(confusable(rng, pair), 2, *place))
+        lines += [pairs(reader, own, engine, pair) for engine in engines]
+        print(lines[-1], flush=True)
+    args.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print(f"written to {args.out}")
 
 
 if __name__ == "__main__":

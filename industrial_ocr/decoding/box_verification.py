@@ -23,6 +23,7 @@ from industrial_ocr.decoding.verification import (
     CLEAR,
     FAIL_ODDS,
     LEAST_FOUND,
+    LIKELY,
     MARKS,
     expected_symbols,
     judge,
@@ -44,6 +45,8 @@ NARROW = frozenset("1Iijlt.,':()-/")
 ROOM = 1.35
 """Neighbours closer than this many usual distances have no room for a character between them;
 for a narrow one they may have."""
+GAP, SPACE = 1.42, 1.8
+"""Between so many usual distances there is room for a narrow character; beyond, it is a space."""
 ANOTHER_STRING = float(np.log(0.05))
 """Log-probability that a text goes on in the next string."""
 
@@ -55,7 +58,7 @@ def verify_boxes(
 
     Args:
         strings: of one picture, in reading order.
-        expected: the text; spaces do not matter.
+        expected: the text; see the rules for its spaces.
         charset: the classifier's.
         part: the text may be a part of a longer word.
 
@@ -96,7 +99,13 @@ def _judged(
             return Verification(expected, verdict, reason, ENGINE)
     else:
         characters, doubtful = _doubtful_together(found, extra, characters)
-        verdict, reason = judge(characters, *_told(found, extra, doubtful, characters))
+        against, doubts = _told(found, extra, doubtful, characters)
+        for at in _gaps(found, _spaces(expected, charset)):
+            doubts.append(
+                f"there is room for a character after character {at}; "
+                "if a space is meant, expect one there"
+            )
+        verdict, reason = judge(characters, against, doubts)
     axis = boxes[0].quad[1] - boxes[0].quad[0]
     axis = axis / max(float(np.linalg.norm(axis)), 1e-6)
     return Verification(
@@ -125,10 +134,10 @@ def _character(
             aligned.symbol, None, 0.0, "", 0.0, aligned.log_prob, CharState.MISSING
         )
     p = distribution(aligned.candidates, charset, False)
-    log_odds, rival, rival_p, twin, twin_odds = odds(p, aligned.symbol, charset)
+    log_odds, rival, rival_p, twin, twin_odds = odds(p, aligned.symbol, charset.symbols)
     state = CharState.UNSURE
     shape = rival_p * float(np.exp(log_odds))
-    if passes(aligned.symbol, rival, log_odds, shape, twin_odds):
+    if shape >= LIKELY and passes(aligned.symbol, rival, log_odds, twin, twin_odds):
         doubtful = _segmented_otherwise(aligned, run, float(np.log(shape)))
         state = CharState.UNSURE if doubtful else CharState.PASS
     elif log_odds <= -FAIL_ODDS and aligned.candidates.reject < GOOD_BOX:
@@ -190,17 +199,24 @@ def _told(
     return against, doubts
 
 
-def _without_room(found: Alignment) -> list[int]:
-    """Missing symbols whose neighbours stand too close to have one between them."""
+def _steps(found: Alignment) -> tuple[dict[int, float], float]:
+    """Distances from symbols to the next one of their string, and the usual one; 0: nobody knows.
+
+    Returns:
+        Pixels by the place of the first of the two.
+    """
     symbols = found.symbols
     steps = {
         i: float(np.linalg.norm(b.box.center - a.box.center))
         for i, (a, b) in enumerate(zip(symbols[:-1], symbols[1:], strict=True))
         if a.box is not None and b.box is not None and a.string == b.string
     }
-    if len(steps) < 2:
-        return []
-    usual = float(np.median(list(steps.values())))
+    return steps, float(np.median(list(steps.values()))) if len(steps) > 1 else 0.0
+
+
+def _without_room(found: Alignment) -> list[int]:
+    """Missing symbols whose neighbours stand too close to have one between them."""
+    symbols, (_, usual) = found.symbols, _steps(found)
     tight = []
     for i in range(1, len(symbols) - 1):
         left, right = symbols[i - 1], symbols[i + 1]
@@ -213,6 +229,21 @@ def _without_room(found: Alignment) -> list[int]:
     return tight
 
 
+def _gaps(found: Alignment, spaces: Collection[int]) -> list[int]:
+    """Places before which there is room for a narrow character that the detector may have lost.
+
+    Args:
+        found: the text on its boxes.
+        spaces: places before which the expected text has a space.
+    """
+    steps, usual = _steps(found)
+    return [
+        i + 1
+        for i, step in steps.items()
+        if GAP * usual < step < SPACE * usual and i + 1 not in spaces
+    ]
+
+
 def _another_text(
     characters: Sequence[VerifiedCharacter], found: Alignment, run: Sequence[StringEvidence]
 ) -> bool:
@@ -220,6 +251,12 @@ def _another_text(
     count = sum(c.reject < NOTHING for e in run for c in e.singles)
     clear = sum(c.state in (CharState.PASS, CharState.FAIL) for c in characters)
     return abs(count - len(characters)) <= 1 and clear >= CLEAR * len(characters)
+
+
+def _spaces(expected: str, charset: Charset) -> set[int]:
+    """Numbers of symbols before the spaces of an expected text."""
+    lengths = [len(expected_symbols(word, charset)) for word in expected.split()]
+    return set(np.cumsum(lengths).tolist())
 
 
 def _text(found: Alignment, extra: Sequence[SkippedBox]) -> str:

@@ -6,7 +6,7 @@ The rules:
   check, the best one that passes it is the code, unless that would contradict the evidence.
 * A character *contradicts* where another symbol is so much likelier by itself that only the pattern
   speaks for the one it wants: more than 1 / ``CONTRADICTION`` times (50 times among 0 O and 1 I l,
-  whose shapes do not tell). A code with such a character is a misprint or another text: it is
+  whose shapes do not tell), or ``CLEAR_RAW`` by itself. A code with such a character is a misprint or another text: it is
   reported with the status ``pattern_mismatch`` (``check_failed`` where only the check asked for
   it), never corrected to ``ok``. So does a place where other boxes are so much likelier by
   themselves: one clear M is not read as two digits because the pattern would have them.
@@ -39,6 +39,8 @@ from industrial_ocr.types import Character, Direction, Status
 N_BEST, N_BEST_CHECKED = 6, 16
 """Readings that are looked at; more of them where a check may choose."""
 CONTRADICTION, TWIN_CONTRADICTION = 0.2, 0.02
+CLEAR_RAW = 0.92
+"""A character that reads so surely by itself is printed as it reads, twins included."""
 CONFUSED = 0.4
 AMBIGUOUS = 0.5
 CLEAR = 0.8
@@ -95,6 +97,8 @@ def contradicts(symbol: str, probability: float, raw: str, raw_probability: floa
     """Whether a raw reading speaks against a symbol (see the rules above)."""
     if raw == symbol:
         return False
+    if raw_probability >= CLEAR_RAW:
+        return True
     ratio = TWIN_CONTRADICTION if are_twins(symbol, raw) else CONTRADICTION
     return probability < ratio * raw_probability
 

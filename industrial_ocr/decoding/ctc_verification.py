@@ -236,13 +236,13 @@ def _character(
     column = charset.encode(wanted.symbol)[0]
     peak = wanted.first_frame + int(folded[frames, column].argmax())
     p = np.maximum(np.exp(raw[peak]), 1e-12)
-    log_odds, rival, rival_p, twin, twin_odds = odds(p[1:], symbol, Charset(charset.symbols))
+    log_odds, rival, rival_p, twin, twin_odds = odds(p[1:], symbol, charset.symbols)
     shape = float(np.exp(folded[peak, column]))
     own = float(min(p[1 + charset.symbols.index(symbol)], 1.0))
     state = CharState.UNSURE
     if p[0] >= BLANK:
         state = CharState.MISSING
-    elif passes(symbol, rival, log_odds, shape, twin_odds):
+    elif shape >= LIKELY and passes(symbol, rival, log_odds, twin, twin_odds):
         state = CharState.PASS
     elif log_odds <= -FAIL_ODDS and rival_p >= LIKELY:
         state = CharState.FAIL

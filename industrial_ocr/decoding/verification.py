@@ -3,12 +3,14 @@
 A misprint that passes is the costly error, so whatever is not clear is ``cannot_tell``:
 
 * The text is laid over every string, and over every two or three neighbouring ones in both orders
-  (``alignment``); the best place counts. Spaces do not matter.
+  (``alignment``); the best place counts. Its spaces need not be printed, nor printed ones be in it,
+  but for one thing: a gap with room for a narrow character (``box_verification.GAP``), as the
+  detector leaves of an I that it lost, is no pass unless the text has a space there.
 * A character passes where its shape is ``PASS_ODDS`` times as likely as any other, ``ALIKE_ODDS``
   times where they look alike (``charset.CONFUSABLE_SETS``: O and Q), and likelier than not. It
   fails where another shape is ``FAIL_ODDS`` times as likely in a box that is clearly a character.
-  Shapes are those of ``alignment.same_shape``: 0 for O never fails; where a twin is ``TWIN_ODDS``
-  times as likely, it does not pass either.
+  Shapes are those of ``alignment.same_shape``: 0 for O never fails, and c for C passes; where a
+  twin like O is ``TWIN_ODDS`` times as likely, 0 does not pass either.
 * Two boxes that were taken for one character do not pass where they read as two characters just
   as well, nor halves of a box that does so as one: one of them may be one too many.
 * A character is missing where it has no box; that is a failure only where its neighbours stand so
@@ -17,8 +19,9 @@ A misprint that passes is the costly error, so whatever is not clear is ``cannot
   clearly reads as a letter or digit, no pass unless it clearly is none. Beside a character that
   does not pass either, both are doubts: they may be the halves of one. Text beyond a space is other
   text.
-* Where fewer than ``LEAST_FOUND`` of the characters read as expected, there is no text like it. Another
-  text of its length that reads clearly in its place is a failure; all else is ``cannot_tell``.
+* Where fewer than ``LEAST_FOUND`` of the characters read as expected, there is no text like it.
+  Another text of its length that reads clearly in its place is a failure; all else is
+  ``cannot_tell``.
 
 The thresholds were chosen on rendered codes alone (``benchmarks/verification.py``).
 """
@@ -106,36 +109,38 @@ def _sentence(reasons: Sequence[str]) -> str:
 
 
 def odds(
-    p: NDArray[np.float64], symbol: str, charset: Charset
+    p: NDArray[np.float64], symbol: str, symbols: Sequence[str]
 ) -> tuple[float, str, float, str, float]:
     """What speaks for a symbol and against it.
 
     Args:
-        p: (C,) probabilities of the charset's symbols, none 0.
+        p: (C,) probabilities of a charset's symbols, none 0.
         symbol: one of them.
-        charset: of ``p``, the blank left out.
+        symbols: all of them.
 
     Returns:
         Log-odds of its shape, the best symbol of another shape with its probability, the best one
         of the same shape (empty where there is none) and the log-odds against that.
     """
     same = same_shape(symbol)
-    own = np.array([s in same for s in charset.symbols])
+    own = np.array([s in same for s in symbols])
     rest = np.where(own, 0.0, p)
     rival = int(rest.argmax())
-    at = charset.symbols.index(symbol)
+    at = symbols.index(symbol)
     own[at] = False
     twin = int(np.where(own, p, 0.0).argmax()) if own.any() else -1
     shape = p[at] + p[own].sum()
     log_odds = float(np.log(shape) - np.log(max(float(p[rival]), 1e-12)))
     if twin < 0:
-        return log_odds, charset.symbols[rival], float(p[rival]), "", 0.0
+        return log_odds, symbols[rival], float(p[rival]), "", 0.0
     against = float(np.log(p[at]) - np.log(p[twin]))
-    return log_odds, charset.symbols[rival], float(p[rival]), charset.symbols[twin], against
+    return log_odds, symbols[rival], float(p[rival]), symbols[twin], against
 
 
-def passes(symbol: str, rival: str, log_odds: float, shape: float, twin_odds: float) -> bool:
-    """Whether what ``odds`` says of a symbol is clear enough, given the probability of its shape."""
+def passes(symbol: str, rival: str, log_odds: float, twin: str, twin_odds: float) -> bool:
+    """Whether what ``odds`` says of a symbol is clear enough."""
     alike = any(symbol in look and rival in look for look in CONFUSABLE_SETS)
     least = ALIKE_ODDS if alike else PASS_ODDS
-    return log_odds >= least and shape >= LIKELY and twin_odds > -TWIN_ODDS
+    # Crops do not show how large a letter is, so its case says nothing.
+    told_apart = twin_odds <= -TWIN_ODDS and twin.lower() != symbol.lower()
+    return log_odds >= least and not told_apart

@@ -20,7 +20,7 @@ import numpy as np
 
 from industrial_ocr.charset import DEFAULT_SYMBOLS
 from industrial_ocr.errors import DatasetError
-from industrial_ocr.retraining.rehearsal import PARTS, held_out_family, mosaic
+from industrial_ocr.retraining.rehearsal import PARTS, mosaic, part_of
 from industrial_ocr.synthesis.crops import REJECT, GlyphRenderer
 from industrial_ocr.synthesis.faces import FaceLibrary
 from industrial_ocr.training.harvest import load_harvest
@@ -35,8 +35,8 @@ LEAST_CONTRAST = 9.0
 MOST_STRINGS = 60_000
 REJECT_FACTOR = 8
 """So many times as many crops without a character as crops of one symbol."""
-HARVEST_HELD_OUT = 0.1
-"""Share of a harvest for the held-out part, as in the training of the classifier."""
+HARVEST = {"held_out": (0.0, 0.1), "validation": (0.1, 0.15), "training": (0.15, 1.0)}
+"""Which shares of a harvest each part has; the first tenth the shipped classifier never saw."""
 
 
 def renderer(fonts: tuple[str, ...], families: Callable[[str], bool]) -> GlyphRenderer:
@@ -63,8 +63,8 @@ def render_classes(made: GlyphRenderer, seed: tuple[int, ...], count: int) -> di
     raise DatasetError(f"too few crops after {MOST_STRINGS} strings: {lacking}")
 
 
-def _is_of(held_out: bool, family: str) -> bool:
-    return held_out_family(family) == held_out
+def _is_of(part: str, family: str) -> bool:
+    return part_of(family) == part
 
 
 def main() -> None:
@@ -73,8 +73,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--fonts", action="append", default=[])
     parser.add_argument("--harvest", type=Path)
-    parser.add_argument("--training", type=int, default=64, help="crops a symbol")
-    parser.add_argument("--validation", type=int, default=14)
+    parser.add_argument("--training", type=int, default=56, help="crops a symbol")
+    parser.add_argument("--validation", type=int, default=30)
     parser.add_argument("--held-out", type=int, default=70)
     parser.add_argument("--quality", type=int, default=65, help="of the JPEGs")
     parser.add_argument("--seed", type=int, default=71)
@@ -83,10 +83,9 @@ def main() -> None:
     fonts = tuple(args.fonts)
     arrays: dict[str, Any] = {}
     for number, part in enumerate(PARTS):
-        apart = part == "held_out"
-        made = renderer(fonts, partial(_is_of, apart))
+        made = renderer(fonts, partial(_is_of, part))
         if args.harvest is not None:
-            bounds = (0.0, HARVEST_HELD_OUT) if apart else (HARVEST_HELD_OUT, 1.0)
+            bounds = HARVEST[part]
             made.rejects = load_harvest(args.harvest, SIDE).part(*bounds).rejects
         classes = render_classes(made, (args.seed, number), getattr(args, part))
         arrays[f"{part}_counts"] = np.array([len(c) for c in classes.values()])

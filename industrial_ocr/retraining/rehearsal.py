@@ -23,13 +23,15 @@ from industrial_ocr.types import ImageArray
 SHIPPED = Path(__file__).resolve().parent.parent / "data" / "rehearsal.npz"
 COLUMNS = 8
 """Crops in a row of a mosaic."""
-HELD_OUT_OF = 5
-"""One font family of so many is held out, by its name."""
+PARTS = ("training", "validation", "held_out")
+FAMILIES = 5
+"""Of so many font families one is for validation and one is held out, by its name."""
 
 
-def held_out_family(name: str) -> bool:
-    """Whether a font family is kept from training, to be measured on."""
-    return zlib.crc32(name.encode()) % HELD_OUT_OF == 0
+def part_of(family: str) -> str:
+    """The part of the set that a font family belongs to."""
+    place = zlib.crc32(family.encode()) % FAMILIES
+    return {0: "held_out", 1: "validation"}.get(place, "training")
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +70,8 @@ class Rehearsal:
 
     Attributes:
         training: to learn from.
-        validation: to choose the best weights by; of the fonts of ``training``.
-        held_out: to measure on, of other fonts.
+        validation: to choose the best weights by, of other fonts.
+        held_out: to measure on, of other fonts again.
         sha256: of the file.
     """
 
@@ -77,9 +79,6 @@ class Rehearsal:
     validation: Crops
     held_out: Crops
     sha256: str
-
-
-PARTS = ("training", "validation", "held_out")
 
 
 def mosaic(crops: ImageArray, quality: int) -> NDArray[np.uint8]:

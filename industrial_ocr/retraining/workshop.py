@@ -24,7 +24,7 @@ from industrial_ocr.retraining.learning import (
 from industrial_ocr.retraining.masks import Reprinter, ink_of
 from industrial_ocr.retraining.network import Parent, Split, extended, head_of, run
 from industrial_ocr.retraining.orders import Order
-from industrial_ocr.retraining.rehearsal import Crops, held_out_family
+from industrial_ocr.retraining.rehearsal import Crops, part_of
 from industrial_ocr.retraining.samples import GlyphSample
 from industrial_ocr.retraining.views import Views, plain_crop
 from industrial_ocr.synthesis.crops import REJECT, GlyphRenderer
@@ -79,12 +79,12 @@ class Bench:
 
 
 def fresh_crops(fonts: Sequence[str], parent: Parent, recipe: Recipe, told: Told) -> Crops | None:
-    """Rehearsal crops rendered now, from the font families that are not held out."""
+    """Rehearsal crops rendered now, from the font families of the training part."""
     symbols = tuple(s for s in DEFAULT_SYMBOLS if s in parent.symbols)
     if not fonts or not recipe.fresh or not set(DEFAULT_SYMBOLS) <= set(symbols):
         return None
     made = GlyphRenderer(tuple(fonts), parent.size)
-    made.strips.faces = FaceLibrary(fonts, families=lambda name: not held_out_family(name))
+    made.strips.faces = FaceLibrary(fonts, families=lambda name: part_of(name) == "training")
     crops: list[tuple[ImageArray, str]] = []
     for number in range(recipe.fresh):
         # Rejects come from the shipped set, which has what a detector took for characters.
