@@ -337,7 +337,8 @@ class Reader:
 
         Args:
             image: as of ``read``.
-            expected: the text; spaces do not matter, and it may run over neighbouring strings.
+            expected: the text, which may run over neighbouring strings; spaces need not be given
+                as printed.
             roi: as of ``read``.
             engine: ``two-stage``, ``crnn``, or ``agree``: both must pass.
             part: the text may be a part of a longer word.

@@ -134,7 +134,7 @@ def verify_frames(
 
     Args:
         strings: of one picture, in reading order.
-        expected: the text; spaces do not matter.
+        expected: the text; spaces do not matter to frames.
         charset: the recogniser's, with the blank.
         part: the text may be a part of a longer word.
 

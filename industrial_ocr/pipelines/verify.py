@@ -84,7 +84,7 @@ def verify_image(
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        expected: the text that must stand there; spaces do not matter.
+        expected: the text that must stand there; spaces need not be as printed.
         engine: ``two-stage``, ``crnn`` or ``agree``.
         models: what looks at it.
         part: the text may be a part of a longer word.

@@ -1,0 +1,79 @@
+"""Rendered codes, calibration on them, and a Reader that keeps the rate it was asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from industrial_ocr import Reader
+from industrial_ocr.calibration import Calibration, MisreadCurve, load_calibration
+from industrial_ocr.cli import app
+from industrial_ocr.errors import ConfigError
+
+
+@pytest.fixture(scope="module")
+def codes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four pictures of codes under a pattern."""
+    folder = tmp_path_factory.mktemp("codes") / "set"
+    command = ["synth", "codes", str(folder), "--pattern", "[A-Z]{2}[0-9]{4}", "--count", "4",
+               "--size", "256", "--workers", "0", "--fonts", str(folder.parent)]  # fmt: skip
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    return folder
+
+
+def test_codes_are_a_dataset_of_codes_that_match(codes: Path) -> None:
+    rows = [r.split("\t") for r in (codes / "labels.tsv").read_text().splitlines()]
+    assert len(rows) == 4
+    assert all((codes / name).is_file() and len(text) == 6 for name, text in rows)
+    checked = CliRunner().invoke(app, ["dataset", "check", str(codes)])
+    assert (checked.exit_code, "4 images, 4 labels" in checked.output) == (0, True)
+    without = CliRunner().invoke(app, ["synth", "codes", str(codes / "x"), "--count", "1"])
+    assert without.exit_code != 0
+
+
+def test_calibrate_measures_every_way_and_the_reader_takes_it(codes: Path, tmp_path: Path) -> None:
+    out = tmp_path / "c.json"
+    command = ["calibrate", str(codes), "--pattern", "[A-Z]{2}[0-9]{4}", "--out", str(out)]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    found = load_calibration(out)
+    ways = {"two-stage", "crnn"}
+    routes = {f"{w} under a pattern" for w in ("two-stage", "crnn", "agree", "auto")}
+    assert set(found.curves) == ways | routes
+    assert {c.total for c in found.curves.values()} == {4}
+    assert found.weights == Reader().weights
+    with pytest.raises(ConfigError, match="4 labelled texts show"):
+        Reader(calibration=found, max_misread_rate=0.001)
+
+
+@pytest.fixture(scope="module")
+def measured() -> Calibration:
+    """As if much had been measured with the shipped weights."""
+    p = np.linspace(0.3, 1, 5000)
+    curve = MisreadCurve.of(p, p > 0.9, 5000)
+    return Calibration({}, {"two-stage": curve}, Reader().weights)
+
+
+def test_a_misread_rate_takes_the_place_of_the_least_confidence(measured: Calibration) -> None:
+    picture = Path(__file__).parents[2] / "examples" / "label.png"
+    strict = Reader(calibration=measured, max_misread_rate=0.01, config={})
+    assert strict.read(picture).status.value == "low_confidence"
+    with pytest.raises(ConfigError, match="two-stage under a pattern was not measured"):
+        strict.read(picture, pattern="[A-Z]{3}")
+    with pytest.raises(ConfigError, match="a share between 0 and 1"):
+        Reader(calibration=measured, max_misread_rate=1.5)
+    other = Calibration({}, dict(measured.curves), {"classifier": "of another one"})
+    with pytest.raises(ConfigError, match="measured with other weights"):
+        Reader(calibration=other, max_misread_rate=0.01)
+
+
+def test_temperatures_count_for_the_weights_they_were_fitted_to() -> None:
+    weights = Reader().weights
+    warm = Reader(calibration=Calibration({"classifier": 2.0}, {}, weights))
+    assert warm.temperatures["classifier"] == 2.0
+    foreign = Calibration({"classifier": 2.0}, {}, {**weights, "classifier": "another"})
+    assert Reader(calibration=foreign).temperatures == Reader().temperatures
