@@ -190,23 +190,24 @@ def _verdicts(
 
 
 def print_verdicts(verdicts: Iterable[cli_output.Reading]) -> None:
-    """One row a picture and text, with the character that speaks loudest against a pass."""
+    """One row a picture and text, with the character that speaks loudest against a pass.
+
+    That is its place, the symbol, the runner-up, and the log-odds between them.
+    """
     table = Table()
-    for name in ("file", "expected", "verdict", "read", "worst character", "log-odds", "why"):
-        right = "right" if name == "log-odds" else "left"
-        table.add_column(name, justify=right, overflow="fold")  # type: ignore[arg-type]
+    for name in ("file", "expected", "verdict", "worst character", "why"):
+        table.add_column(name, overflow="fold")
     for verdict in verdicts:
         style = _STYLES[verdict["verdict"]]
         told = f"[{style}]{verdict['verdict'].replace('_', ' ')}[/]"
-        worst, odds = "", ""
+        worst = ""
         if verdict["worst"] is not None:
             character = verdict["characters"][verdict["worst"]]
-            worst = f"{verdict['worst'] + 1}: {character['symbol']} {character['state']}"
+            worst = f"{verdict['worst'] + 1}: {character['symbol']}"
             if character["rival"]:
-                worst += f", next {character['rival']}"
-                odds = f"{character['log_odds']:+.1f}"
-        cells = [verdict["file"], verdict["expected"]]
-        rest = [verdict["text"], worst, odds, verdict["reason"]]
-        table.add_row(*map(escape, cells), told, *map(escape, rest))
+                worst += f" or {character['rival']} {character['log_odds']:+.1f}"
+        cells = [verdict["file"], verdict["expected"], worst, verdict["reason"]]
+        file, expected, *rest = map(escape, cells)
+        table.add_row(file, expected, told, *rest)
     if table.row_count:
         Console().print(table)

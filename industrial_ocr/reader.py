@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-import torch
 
 from industrial_ocr.calibration import Calibration, load_calibration
 from industrial_ocr.charset import Charset
@@ -17,13 +15,10 @@ from industrial_ocr.config import PipelineConfig, config_path, load_config, pars
 from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.decoding.lexicon import Lexicon
 from industrial_ocr.device import resolve_device
-from industrial_ocr.errors import ConfigError, ImageError, WeightsError
+from industrial_ocr.errors import ConfigError, ImageError
 from industrial_ocr.geometry import bounds
 from industrial_ocr.image import load_image
-from industrial_ocr.manifest import ModelEntry, Task, find_entry
-from industrial_ocr.models.classifier import GlyphClassifier
-from industrial_ocr.models.craft import build_detector, load_published_craft
-from industrial_ocr.models.crnn import Crnn, load_published_crnn
+from industrial_ocr.loading import SHIPPED_CALIBRATION, Loader
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.pipelines.common import Clock, Found, find_strings
 from industrial_ocr.pipelines.crnn_ctc import (
@@ -36,16 +31,10 @@ from industrial_ocr.pipelines.routed import Routing, read_routed, route_results
 from industrial_ocr.pipelines.two_stage import read_two_stage, string_evidence
 from industrial_ocr.pipelines.verify import Models, VerifyEngine, verify_image
 from industrial_ocr.router import WAYS, RouteTable, Way, load_routes
-from industrial_ocr.stages.classification import Classifier
-from industrial_ocr.stages.detection import Detector
 from industrial_ocr.stages.linking import as_one_string
-from industrial_ocr.stages.recognition import Recognizer
 from industrial_ocr.types import FloatArray, ImageArray, ReadResult, as_quad
 from industrial_ocr.verdicts import Verification
-from industrial_ocr.weights import load_state
 
-SHIPPED_CALIBRATION = Path(__file__).parent / "data" / "calibration.json"
-PUBLISHED_CRNN_SYMBOLS = tuple("0123456789abcdefghijklmnopqrstuvwxyz")
 Engine = Literal["two-stage", "crnn", "agree", "auto"]
 Roi = Sequence[float] | Sequence[Sequence[float]]
 Patterns = Pattern | str | Sequence[Pattern | str] | None
@@ -101,12 +90,13 @@ class Reader:
     ) -> None:
         self.config = _config(config)
         self.device = resolve_device(device)
-        self.weights: dict[str, str] = {}
         self.routes = _routes(routes)
         self._calibration = _calibration(calibration)
-        self._detector = self._load_detector(detector)
-        self._classifier = self._load_classifier(classifier)
-        self._recognizer = self._load_recognizer(recognizer)
+        loader = Loader(self.device, self._calibration)
+        self._detector = loader.detector(detector)
+        self._classifier = loader.classifier(classifier)
+        self._recognizer = loader.recognizer(recognizer)
+        self.weights = loader.weights
         self._misread_rate = max_misread_rate
         self._check_misread_rate(calibration is None)
 
@@ -132,51 +122,6 @@ class Reader:
         least = self._calibration.threshold(engine, with_pattern, self._misread_rate)
         confidence = self.config.confidence.model_copy(update={"min_confidence": min(least, 1.0)})
         return self.config.model_copy(update={"confidence": confidence})
-
-    def _temperature(self, entry: ModelEntry) -> float:
-        """Of a model: as calibrated with these very weights, else as the manifest says."""
-        own = self._calibration.temperatures.get(entry.task)
-        measured = self._calibration.weights.get(entry.task)
-        return entry.temperature if own is None or measured != entry.sha256 else own
-
-    def _ready(self, model: torch.nn.Module, entry: ModelEntry) -> torch.nn.Module:
-        try:
-            model.load_state_dict(load_state(entry))
-        except RuntimeError as error:
-            reason = str(error).splitlines()[-1].strip()
-            raise WeightsError(f"{entry.path}: does not fit its architecture: {reason}") from error
-        self.weights[entry.task] = entry.sha256
-        return model.eval().to(self.device).to(memory_format=torch.channels_last)
-
-    def _load_detector(self, name: str | Path | None) -> Detector:
-        if _is_published(name):
-            published = load_published_craft(str(name)).eval().to(self.device)
-            self.weights["detector"] = hashlib.sha256(Path(str(name)).read_bytes()).hexdigest()
-            return Detector(published, self.device)
-        entry = find_entry("detector", name)
-        model = build_detector(**entry.architecture)
-        self._ready(model, entry)
-        return Detector(model, self.device)
-
-    def _load_classifier(self, name: str | Path | None) -> Classifier:
-        entry = find_entry("classifier", name)
-        charset = Charset(_symbols(entry, "classifier"))
-        model = GlyphClassifier(len(charset) + 1, **entry.architecture)
-        size = entry.input.size[0] if entry.input.size else 40
-        ready, temperature = self._ready(model, entry), self._temperature(entry)
-        return Classifier(ready, charset, size, temperature, self.device)
-
-    def _load_recognizer(self, name: str | Path | None) -> Recognizer:
-        if _is_published(name):
-            charset = Charset(PUBLISHED_CRNN_SYMBOLS, blank=True)
-            model = load_published_crnn(str(name), len(charset)).to(self.device)
-            self.weights["recognizer"] = hashlib.sha256(Path(str(name)).read_bytes()).hexdigest()
-            return Recognizer(model, charset, 1.0, self.device, own_contrast=False)
-        entry = find_entry("recognizer", name)
-        charset = Charset(_symbols(entry, "recognizer"), blank=True)
-        model = Crnn(charset.classes, **entry.architecture)
-        ready, temperature = self._ready(model, entry), self._temperature(entry)
-        return Recognizer(ready, charset, temperature, self.device)
 
     def read(
         self,
@@ -430,16 +375,6 @@ class Reader:
         return [
             tuple(zip(n[0].symbols, map(float, n[0].probabilities), strict=True)) for n in named
         ]
-
-
-def _is_published(name: str | Path | None) -> bool:
-    return name is not None and Path(name).suffix.lower() in {".pth", ".pt"}
-
-
-def _symbols(entry: ModelEntry, task: Task) -> tuple[str, ...]:
-    if entry.charset is None:
-        raise WeightsError(f"{entry.path}: the manifest gives no charset for this {task}")
-    return tuple(entry.charset)
 
 
 def _routes(source: RouteTable | str | Path | None) -> RouteTable:

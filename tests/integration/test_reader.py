@@ -21,6 +21,7 @@ from industrial_ocr.errors import ConfigError, ImageError, WeightsError
 from industrial_ocr.geometry import bounds
 from industrial_ocr.manifest import find_entry
 from industrial_ocr.types import Status
+from industrial_ocr.verdicts import Verdict
 
 CODE = "HK74XR92"
 
@@ -53,6 +54,28 @@ def test_both_engines_read_clean_print(reader: Reader, engine: Any) -> None:
     centers = [float(c.quad[:, 0].mean()) for c in string.characters]
     assert centers == sorted(centers)
     assert {"detect", "segment", "link", "decode", "total"} <= set(result.timings)
+
+
+@pytest.mark.parametrize("turns", [0, 2])
+def test_a_text_that_must_be_printed(reader: Reader, turns: int) -> None:
+    image = np.ascontiguousarray(np.rot90(picture(), turns))
+    right = reader.verify(image, "HK74 XR92")
+    assert right.verdict is Verdict.PASS, right.reason
+    assert right.worst is not None and right.worst.log_odds > 1.6
+    wrong = reader.verify(image, "HK74XR93", roi=(20, 60, 460, 180), engine="agree")
+    assert wrong.verdict is Verdict.FAIL
+    assert wrong.worst is not None and (wrong.worst.symbol, wrong.worst.rival) == ("3", "2")
+    assert wrong.worst.quad is not None and wrong.quad is not None
+    x0, y0, x1, y1 = bounds(wrong.quad)
+    assert 40 < x0 and x1 < 440 and y0 > 70 and y1 < 170
+    assert wrong.draw().shape == image.shape
+
+
+def test_a_text_that_cannot_be_verified(reader: Reader) -> None:
+    with pytest.raises(ConfigError, match="does not know Ω"):
+        reader.verify(picture(), "HKΩ")
+    blank = np.full((90, 90, 3), 200, np.uint8)
+    assert reader.verify(blank, CODE).verdict is Verdict.CANNOT_TELL
 
 
 def forms(tmp_path: Path) -> dict[str, Any]:

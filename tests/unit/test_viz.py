@@ -16,6 +16,7 @@ from industrial_ocr.types import (
     Status,
     TextString,
 )
+from industrial_ocr.verdicts import Verdict, Verification
 from industrial_ocr.viz import contact_sheet
 
 
@@ -124,3 +125,28 @@ def test_contact_sheet_holds_every_picture() -> None:
     pictures = [np.full((10, 20 + i, 3), 50 * i, np.uint8) for i in range(5)]
     sheet = contact_sheet(pictures, 2, gap=1)
     assert sheet.shape == (34, 48, 3)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "colour"),
+    [
+        (Verdict.PASS, (0, 150, 60)),
+        (Verdict.CANNOT_TELL, (255, 170, 0)),
+        (Verdict.FAIL, (215, 30, 30)),
+    ],
+)
+def test_a_verdict_is_drawn_in_its_colour(verdict: Verdict, colour: tuple[int, int, int]) -> None:
+    image = np.full((200, 400, 3), 128, np.uint8)
+    quad = rect_quad(100, 90, 160, 110)
+    found = Verification("AB", verdict, "why", "crnn", "AB", quad=quad, image=image)
+    drawn = found.draw()
+    assert drawn.shape == image.shape and (image == 128).all()
+    assert (drawn == colour).all(axis=2).sum() > 200
+
+
+def test_a_verdict_without_a_place_is_drawn_inside() -> None:
+    image = np.full((200, 400, 3), 128, np.uint8)
+    drawn = Verification("AB", Verdict.FAIL, "why", "crnn", image=image).draw()
+    assert (drawn != image).any()
+    with pytest.raises(ValueError, match="no picture"):
+        Verification("AB", Verdict.FAIL, "why", "crnn").draw()
