@@ -210,7 +210,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--fonts", action="append", default=[], type=Path)
     parser.add_argument("--real", type=Path, help="folder with containers and chips")
-    parser.add_argument("--seed", type=int, default=2024)
+    parser.add_argument("--seed", type=int, default=4242)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     models = Reader().models

@@ -27,7 +27,7 @@ from industrial_ocr.pipelines.crnn_ctc import (
     recognise_crops,
     whole_frames,
 )
-from industrial_ocr.pipelines.routed import Routing, read_routed, route_results
+from industrial_ocr.pipelines.routed import Routing, read_routed, route_results, without_crnn
 from industrial_ocr.pipelines.two_stage import read_two_stage, string_evidence
 from industrial_ocr.pipelines.verify import Models, VerifyEngine, verify_image
 from industrial_ocr.router import WAYS, RouteTable, Way, load_routes
@@ -63,7 +63,8 @@ class Reader:
         routes: what was measured of the two ways, by pattern, as ``industrial-ocr bench
             --write-routes`` writes it: a YAML file or a table; ``auto`` goes by it.
         calibration: of ``industrial-ocr calibrate``: temperatures of the models and the misread
-            rates measured with them; None takes those of the shipped weights.
+            rates measured with them; None takes those of the shipped weights where
+            ``max_misread_rate`` asks for them, and the manifest's temperatures otherwise.
         max_misread_rate: at most this share of the readings that pass as ``ok`` is wrong, on
             pictures like those that the calibration was measured on; it replaces
             ``min_confidence``. None: the configuration says when a reading is doubtful.
@@ -91,7 +92,7 @@ class Reader:
         self.config = _config(config)
         self.device = resolve_device(device)
         self.routes = _routes(routes)
-        self._calibration = _calibration(calibration)
+        self._calibration = _calibration(calibration, max_misread_rate)
         loader = Loader(self.device, self._calibration)
         self._detector = loader.detector(detector)
         self._classifier = loader.classifier(classifier)
@@ -175,7 +176,11 @@ class Reader:
         loaded = [load_image(i) for i in images]
         parts = [_cut(i, roi) for i in loaded]
         pixels = [p for p, _, _ in parts]
-        if engine in WAYS:
+        lacking = self._unknown_to_crnn(patterns) if engine == "auto" else []
+        if lacking:
+            results = self._read_way("two-stage", pixels, None, patterns, config)
+            results = without_crnn(results, lacking)
+        elif engine in WAYS:
             results = self._read_way(engine, pixels, None, patterns, config)
         else:
             results = read_routed(
@@ -193,6 +198,10 @@ class Reader:
         if collector is not None:
             collector.add_all(results, images)
         return results
+
+    def _unknown_to_crnn(self, patterns: Sequence[Pattern]) -> list[str]:
+        """Characters of codes that the CRNN can never read, as of a glyph taught later."""
+        return sorted({c for p in patterns for c in p.missing(self._recognizer.charset)})
 
     def _collector(self, folder: str | Path | None, limit_mb: float | None) -> Collector | None:
         """Made before anything is read, so that a folder which cannot be written shows then."""
@@ -259,6 +268,10 @@ class Reader:
         patterns: tuple[Pattern, ...],
         config: PipelineConfig,
     ) -> list[ReadResult]:
+        lacking = self._unknown_to_crnn(patterns) if engine == "auto" else []
+        if lacking:
+            results = self._recognize(loaded, "two-stage", None, patterns, config)
+            return without_crnn(results, lacking)
         if engine not in WAYS:
             both = [self._recognize(loaded, way, None, patterns, config) for way in WAYS]
             routing = Routing(engine, patterns, self.routes, config.confidence.min_confidence)
@@ -383,10 +396,15 @@ def _routes(source: RouteTable | str | Path | None) -> RouteTable:
     return load_routes(source)
 
 
-def _calibration(source: Calibration | str | Path | None) -> Calibration:
+def _calibration(
+    source: Calibration | str | Path | None, misread_rate: float | None
+) -> Calibration:
+    """What was given; the shipped one where a misread rate is asked for, else none."""
     if isinstance(source, Calibration):
         return source
-    return load_calibration(SHIPPED_CALIBRATION if source is None else source)
+    if source is None:
+        return Calibration() if misread_rate is None else load_calibration(SHIPPED_CALIBRATION)
+    return load_calibration(source)
 
 
 def _patterns(given: Patterns) -> tuple[Pattern, ...]:

@@ -6,10 +6,10 @@ The rules:
   check, the best one that passes it is the code, unless that would contradict the evidence.
 * A character *contradicts* where another symbol is so much likelier by itself that only the pattern
   speaks for the one it wants: more than 1 / ``CONTRADICTION`` times (50 times among 0 O and 1 I l,
-  whose shapes do not tell), or ``CLEAR_RAW`` by itself. A code with such a character is a misprint or another text: it is
-  reported with the status ``pattern_mismatch`` (``check_failed`` where only the check asked for
-  it), never corrected to ``ok``. So does a place where other boxes are so much likelier by
-  themselves: one clear M is not read as two digits because the pattern would have them.
+  whose shapes do not tell), or ``CLEAR_RAW`` by itself. A code with such a character is a misprint
+  or another text: it is reported with the status ``pattern_mismatch`` (``check_failed`` where only
+  the check asked for it), never corrected to ``ok``. So does a place where other boxes are so much
+  likelier by themselves: one clear M is not read as two digits because the pattern would have them.
 * Confidence is the joint probability per character, among the symbols that the pattern allows
   there. A check digit in order is evidence too: by chance it would be so once in ten times. It
   counts once, for the weakest character, whose odds it raises ``CHECK_ODDS`` times.

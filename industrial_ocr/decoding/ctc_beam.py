@@ -184,8 +184,7 @@ def _advance(
     old, new = kept[kept < len(blank)], kept[kept >= len(blank)] - len(blank)
     rows, labels = longer_row[new], longer_symbol[new]
     children = [
-        tree.child(n, s)
-        for n, s in zip(prefixes.node[rows].tolist(), labels.tolist(), strict=True)
+        tree.child(n, s) for n, s in zip(prefixes.node[rows].tolist(), labels.tolist(), strict=True)
     ]
     node = np.concatenate([prefixes.node[old], np.array(children, np.int64)])
     at = {n: i for i, n in enumerate(node.tolist())}

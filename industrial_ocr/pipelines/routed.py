@@ -100,6 +100,12 @@ def read_routed(
     return results
 
 
+def without_crnn(results: Sequence[ReadResult], lacking: Sequence[str]) -> list[ReadResult]:
+    """What ``auto`` gives where the CRNN cannot spell the codes: two-stage's, with the reason."""
+    reason = f"crnn does not know {' '.join(lacking)}, which the pattern asks for"
+    return [replace(r, route="two-stage", reason=reason) for r in results]
+
+
 def route_results(own: dict[Way, ReadResult], routing: Routing) -> ReadResult:
     """What a route makes of an image that both ways have read."""
     first = choose(routing.patterns[0] if routing.patterns else None, routing.measured)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.preprocess import to_grey
 from industrial_ocr.retraining.samples import GlyphSample, SampleSet, check_symbol, sample_at
-from industrial_ocr.synthesis.crops import StripRenderer
+from industrial_ocr.synthesis.crops import Strip, StripRenderer
 from industrial_ocr.synthesis.glyphs import FontFace, Glyph, GlyphSource
 
 FONT_SUFFIXES = frozenset({".ttf", ".otf", ".woff"})
@@ -22,6 +22,7 @@ COMPANY = "ABCDEFGHJKLMNPRSTUVWXYZ0123456789"
 """What stands beside a symbol, as far as the font has it."""
 LEAST_CONTRAST = 9.0
 """Standard deviation in grey levels; fainter pictures teach nothing."""
+MOST_ATTEMPTS = 40
 _PRIVATE = 0xE000
 
 
@@ -55,28 +56,35 @@ def render_symbols(
     symbols: Sequence[str],
     count: int,
     seed: int,
-    heights: tuple[float, float] = HEIGHTS,
-    contrast: float = LEAST_CONTRAST,
+    strips: StripRenderer | None = None,
+    good: Callable[[Strip, int], bool] | None = None,
 ) -> list[GlyphSample]:
-    """``count`` samples of each symbol in a face that supports them all."""
+    """``count`` samples of each symbol in a face that supports them all.
+
+    Args:
+        face: the typeface.
+        symbols: what to render, tokens too.
+        count: samples of each.
+        seed: same seed, same samples.
+        strips: renders them; its faces are replaced.
+        good: whether a strip may be used, given the place of the symbol in it.
+    """
     tokens = _Tokens(face, symbols)
-    strips = StripRenderer(words=(), heights=heights)
+    strips = StripRenderer(words=(), heights=HEIGHTS) if strips is None else strips
     strips.faces = _OneFace(tokens)  # type: ignore[assignment]
     company = [c for c in COMPANY if tokens.supports(c)]
     samples = []
     for number, (private, symbol) in enumerate(tokens.private.items()):
         done = attempt = 0
-        while done < count and attempt < 20 * count:
+        while done < count and attempt < MOST_ATTEMPTS * count:
             attempt += 1
             rng = np.random.default_rng((seed, number, attempt))
             beside = "".join(rng.choice(company, 3)) if company else ""
             at = int(rng.integers(len(beside) + 1))
-            text = beside[:at] + private + beside[at:]
-            strip = strips.render((seed, number, attempt, 1), text)
-            sample = sample_at(
-                symbol, to_grey(strip.image), strip.string.quads[at], f"{face.name} #{attempt}"
-            )
-            if sample.image.std() >= contrast:
+            strip = strips.render((seed, number, attempt, 1), beside[:at] + private + beside[at:])
+            source = f"{face.name} #{attempt}"
+            sample = sample_at(symbol, to_grey(strip.image), strip.string.quads[at], source)
+            if sample.image.std() >= LEAST_CONTRAST and (good is None or good(strip, at)):
                 samples.append(sample)
                 done += 1
     return samples

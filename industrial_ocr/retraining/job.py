@@ -44,6 +44,8 @@ from industrial_ocr.weights import commit_id, save_entry
 
 Say = Callable[[str], None]
 """Told one line for people."""
+LISTED = 20
+"""Suspicious pictures that get a line each; all are on the picture of them."""
 UNSURE = 0.8
 """A new symbol of lower accuracy is pointed out."""
 
@@ -147,8 +149,10 @@ def _suspects(bench: Bench, order: Order, tell: Say) -> list[Suspect]:
     parent = (logits / temperature).softmax(-1).numpy()
     suspects = duplicates(bench.samples, bench.plain)
     suspects += label_errors(bench.samples, features.numpy(), parent, bench.parent.symbols)
-    for number, suspect in enumerate(suspects, 1):
+    for number, suspect in enumerate(suspects[:LISTED], 1):
         tell(f"{number}. {suspect.message}")
+    if len(suspects) > LISTED:
+        tell(f"and {len(suspects) - LISTED} more")
     if suspects:
         path = order.folder / report.SUSPECTS
         report.draw_suspects(path, suspects, bench.plain, [s.symbol for s in bench.samples])
@@ -180,7 +184,12 @@ def measure(
     taught = changes(known, true[measured], was[measured], named[measured])
     place = {s: i for i, s in enumerate(bench.names)}
     trust = p[np.arange(len(held)), [place[s] for s in held.symbols]]
-    seen = report.Confused(held.images, held.symbols, after, trust)
+    seen = report.Confused(
+        np.concatenate([held.images, bench.plain[measured]]),
+        np.concatenate([held.symbols, true[measured]]),
+        np.concatenate([after, named[measured]]),
+        np.concatenate([trust, np.zeros(measured.sum(), np.float32)]),
+    )
     return judge(old, new, taught, order.margin), seen
 
 

@@ -8,7 +8,6 @@ the target besides the label (distillation, Li and Hoiem, ECCV 2016).
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,9 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from industrial_ocr.models.classifier import GlyphClassifier
-from industrial_ocr.retraining.network import Split
+from industrial_ocr.retraining.network import Split, run
 
 Ints = NDArray[np.int64]
+BLENDS = (0.0, 0.25, 0.5, 0.75, 1.0)
+LOWERED_BY, MOST_LOWERED = 0.1, 2.0
+"""Steps in which new symbols are held back, and how far at most, in logits."""
 
 
 @dataclass(frozen=True)
@@ -39,31 +41,34 @@ class Recipe:
         head_lr: learning rate of the head while the backbone is frozen.
         lr: peak learning rate after that.
         average: decay of the moving average of the weights that is measured and kept.
+        allowed: share of old symbols' crops that may be lost to new symbols.
         label_smoothing: probability spread over the other classes.
         reject_share: of crops without a character among those of rehearsal.
         modesty: how far new symbols are kept from being expected as often as they are learnt, 0 to
             1: more of it loses new symbols, less of it takes old ones for them.
-        distillation: weight of the parent's answers over that of the labels of rehearsal crops.
+        distillation: share of the parent's answer in the target of a rehearsal crop; the rest is
+            its label.
         validate_every: steps between validations.
         patience: validations without a better score before it stops.
     """
 
     seed: int = 0
     views: int = 200
-    prints: int = 300
-    fresh: int = 150
+    prints: int = 400
+    fresh: int = 400
     batch_size: int = 128
-    head_steps: int = 300
+    head_steps: int = 200
     steps: int = 240
     head_lr: float = 3e-3
     lr: float = 7e-4
     average: float = 0.98
+    allowed: float = 0.001
     label_smoothing: float = 0.05
     reject_share: float = 0.2
-    distillation: float = 2.0
+    distillation: float = 0.8
     modesty: float = 0.5
-    validate_every: int = 30
-    patience: int = 4
+    validate_every: int = 60
+    patience: int = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,23 +161,22 @@ def drawn(
 
 
 def loss_of(logits: Tensor, pool: Pool, rows: Ints, prior: Tensor, recipe: Recipe) -> Tensor:
-    """Cross entropy of all, and the divergence from the parent on rehearsal crops.
+    """Cross entropy to smoothed labels, of rehearsal crops mostly to what the parent answers.
 
     A few new symbols fill half of every batch, but not half of what is read: the loss sees logits
     that are raised by the log of how often their class is drawn (logit adjustment, Menon et al.,
     ICLR 2021), so that the network itself does not learn to expect them.
     """
-    labels, smooth = pool.labels[rows], recipe.label_smoothing
-    loss = F.cross_entropy(logits + prior, labels, label_smoothing=smooth)
-    old = torch.from_numpy(pool.old[rows])
-    if recipe.distillation and bool(old.any()):
-        known = pool.parent.shape[1] - 1
-        own = torch.cat([logits[old, :known], logits[old, -1:]], 1)
-        target = pool.parent[rows][old]
-        apart = F.kl_div(
-            F.log_softmax(own, -1), F.log_softmax(target, -1), log_target=True, reduction="none"
-        )
-        loss = loss + recipe.distillation * apart.sum(-1).mean() * old.float().mean()
+    labels, old = pool.labels[rows], torch.from_numpy(pool.old[rows])
+    target = F.one_hot(labels, logits.shape[1]).float()
+    smooth = recipe.label_smoothing
+    target[~old] = target[~old] * (1 - smooth) + smooth / logits.shape[1]
+    known = pool.parent.shape[1] - 1
+    parent = torch.softmax(pool.parent[rows][old], -1)
+    answer = torch.zeros_like(target[old])
+    answer[:, :known], answer[:, -1] = parent[:, :known], parent[:, -1]
+    target[old] = recipe.distillation * answer + (1 - recipe.distillation) * target[old]
+    loss: Tensor = -(target * F.log_softmax(logits + prior, -1)).sum(-1).mean()
     return loss
 
 
@@ -262,6 +266,54 @@ def thaw(
 def _put(weights: Sequence[nn.Parameter], values: Sequence[Tensor]) -> None:
     for weight, value in zip(weights, values, strict=True):
         weight.copy_(value)
+
+
+def blend(split: Split, before: Sequence[Tensor], score: Callable[[Split], float]) -> float:
+    """Leaves the mixture of the weights before and after thawing that scores best.
+
+    Half-way between two solutions more of the old one is kept than of the new one is lost
+    (Wortsman et al., CVPR 2022).
+
+    Returns:
+        The share of the weights after thawing.
+    """
+    own = split.thawed()
+    after = [p.detach().clone() for p in own]
+    scores = {}
+    for share in BLENDS:
+        _put(own, [b.lerp(a, share) for b, a in zip(before, after, strict=True)])
+        scores[share] = score(split)
+    best = max(scores, key=lambda share: (scores[share], share))
+    _put(own, [b.lerp(a, best) for b, a in zip(before, after, strict=True)])
+    return best
+
+
+def settle(
+    head: nn.Linear, features: Tensor, labels: Ints, parent: Ints, new: slice, allowed: float
+) -> float:
+    """Lowers the bias of all new rows until hardly any old crop is taken for a new symbol.
+
+    Args:
+        head: of the network that has learnt.
+        features: (N, F) of validation crops of old symbols.
+        labels: (N,) their classes.
+        parent: (N,) what the parent named them, in classes of the new head.
+        new: rows of the new symbols.
+        allowed: share of the crops that may be lost in all.
+
+    Returns:
+        By how much they were lowered.
+    """
+    before = float((parent == labels).mean())
+    lowered = 0.0
+    with torch.no_grad():
+        while lowered < MOST_LOWERED:
+            after = float((run(head, features).argmax(1).numpy() == labels).mean())
+            if after >= before - allowed:
+                break
+            head.bias[new] -= LOWERED_BY
+            lowered += LOWERED_BY
+    return lowered
 
 
 def balanced(right: NDArray[np.bool_], labels: Sequence[int] | Ints) -> float:

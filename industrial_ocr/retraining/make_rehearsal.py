@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,17 +22,32 @@ import numpy as np
 from industrial_ocr.charset import DEFAULT_SYMBOLS
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.retraining.rehearsal import PARTS, mosaic, part_of
-from industrial_ocr.synthesis.crops import REJECT, GlyphRenderer
+from industrial_ocr.synthesis.crops import REJECT, GlyphRenderer, StripRenderer
 from industrial_ocr.synthesis.faces import FaceLibrary
 from industrial_ocr.training.harvest import load_harvest
 from industrial_ocr.types import ImageArray
 
 SIDE = 40
-HEIGHTS = (14.0, 64.0)
-"""Of the strings in pixels. What nobody can read says nothing about forgetting, hence neither
-smaller ones, as training has, nor fainter ones than this:"""
-LEAST_CONTRAST = 9.0
-"""Standard deviation of a crop of a symbol in grey levels."""
+
+
+@dataclass(frozen=True)
+class Legibility:
+    """How far crops may be degraded.
+
+    Attributes:
+        heights: of the strings in pixels.
+        camera: chance of each of the camera's effects, see ``synthesis.camera``.
+        contrast: least standard deviation of a crop of a symbol in grey levels.
+    """
+
+    heights: tuple[float, float]
+    camera: float
+    contrast: float
+
+
+LEARNT = Legibility((14.0, 64.0), 0.9, 9.0)
+MEASURED = Legibility((22.0, 64.0), 0.5, 16.0)
+"""What nobody can read says nothing about forgetting, so what is measured on is clearer."""
 MOST_STRINGS = 60_000
 REJECT_FACTOR = 8
 """So many times as many crops without a character as crops of one symbol."""
@@ -39,22 +55,26 @@ HARVEST = {"held_out": (0.0, 0.1), "validation": (0.1, 0.15), "training": (0.15,
 """Which shares of a harvest each part has; the first tenth the shipped classifier never saw."""
 
 
-def renderer(fonts: tuple[str, ...], families: Callable[[str], bool]) -> GlyphRenderer:
+def renderer(
+    fonts: tuple[str, ...], families: Callable[[str], bool], legibility: Legibility
+) -> GlyphRenderer:
     """A renderer of crops in the font families for which ``families`` is true."""
     made = GlyphRenderer(fonts, SIDE)
-    made.strips.heights = HEIGHTS
+    made.strips = StripRenderer(fonts, heights=legibility.heights, camera=legibility.camera)
     made.strips.faces = FaceLibrary(fonts, families=families)
     return made
 
 
-def render_classes(made: GlyphRenderer, seed: tuple[int, ...], count: int) -> dict[str, ImageArray]:
+def render_classes(
+    made: GlyphRenderer, seed: tuple[int, ...], count: int, contrast: float
+) -> dict[str, ImageArray]:
     """``count`` crops (count, S, S) of every symbol, and more without a character."""
     wanted = dict.fromkeys((*DEFAULT_SYMBOLS, REJECT), count)
     wanted[REJECT] = count * REJECT_FACTOR
     found: dict[str, list[ImageArray]] = defaultdict(list)
     for number in range(MOST_STRINGS):
         for crop, symbol in made.render((*seed, number)):
-            faint = symbol != REJECT and crop.std() < LEAST_CONTRAST
+            faint = symbol != REJECT and crop.std() < contrast
             if not faint and len(found[symbol]) < wanted[symbol]:
                 found[symbol].append(crop)
         if all(len(found[s]) == n for s, n in wanted.items()):
@@ -83,11 +103,14 @@ def main() -> None:
     fonts = tuple(args.fonts)
     arrays: dict[str, Any] = {}
     for number, part in enumerate(PARTS):
-        made = renderer(fonts, partial(_is_of, part))
+        legibility = LEARNT if part == "training" else MEASURED
+        made = renderer(fonts, partial(_is_of, part), legibility)
         if args.harvest is not None:
             bounds = HARVEST[part]
             made.rejects = load_harvest(args.harvest, SIDE).part(*bounds).rejects
-        classes = render_classes(made, (args.seed, number), getattr(args, part))
+        classes = render_classes(
+            made, (args.seed, number), getattr(args, part), legibility.contrast
+        )
         arrays[f"{part}_counts"] = np.array([len(c) for c in classes.values()])
         arrays |= {f"{part}_{i}": mosaic(c, args.quality) for i, c in enumerate(classes.values())}
         arrays["symbols"] = np.array(list(classes))

@@ -116,9 +116,7 @@ def load_rehearsal(path: Path = SHIPPED) -> Rehearsal:
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         with np.load(path, allow_pickle=False) as found:
             symbols, side = found["symbols"], int(found["side"])
-            training, validation, held_out = (
-                _part(found, part, symbols, side) for part in PARTS
-            )
+            training, validation, held_out = (_part(found, part, symbols, side) for part in PARTS)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise DatasetError(
             f"{path}: no rehearsal set ({error}); install the package again or make one with "

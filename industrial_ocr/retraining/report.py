@@ -143,8 +143,9 @@ def text(gate: Gate, facts: dict[str, object], notes: Sequence[str]) -> str:
     )
     lines += ["", "## Old symbols on held-out rendered crops", "", f"{overall}.", ""]
     lines += table(sorted(gate.old, key=lambda c: c.points or 0.0))
-    pictures = f"`{CONFUSION}`: rows are what is shown, columns what was read. `{WORST_NAME}`:"
-    lines += ["", "## Pictures", "", f"{pictures} the held-out crops that are read worst."]
+    lines += ["", "## Pictures", ""]
+    lines += [f"- `{CONFUSION}`: rows are what is shown, columns what was read."]
+    lines += [f"- `{WORST_NAME}`: what is read worst; your pictures first, then held-out crops."]
     if notes:
         lines += ["", "## To look at", "", *(f"- {note}" for note in notes)]
     return "\n".join(lines) + "\n"

@@ -21,7 +21,7 @@ from industrial_ocr.retraining.samples import GlyphSample
 from industrial_ocr.synthesis.crops import REJECT
 from industrial_ocr.types import FloatArray, ImageArray
 
-ALIKE = 0.97
+ALIKE = 0.985
 """Correlation of two crops from which on they are near-duplicates."""
 CLEARER = 0.1
 """A picture lies with another symbol if its cosine to that one's mean is higher by so much."""

@@ -18,7 +18,9 @@ from industrial_ocr.retraining.learning import (
     Pool,
     Recipe,
     balanced,
+    blend,
     learn_head,
+    settle,
     thaw,
 )
 from industrial_ocr.retraining.masks import Reprinter, ink_of
@@ -211,7 +213,7 @@ def learn(bench: Bench, validation: Crops, recipe: Recipe, told: Told) -> Learnt
     old_labels = np.array([place[s] for s in known.symbols])
     watched = kept_out if len(kept_out) else np.arange(len(bench.samples))
     new_labels = np.array([place[bench.samples[i].symbol] for i in watched])
-    steps = 0
+    steps, interrupted = 0, False
 
     def score(current: Split) -> float:
         old = run(current, old_x).argmax(1).numpy() == old_labels
@@ -229,10 +231,22 @@ def learn(bench: Bench, validation: Crops, recipe: Recipe, told: Told) -> Learnt
             bench.features, split.head, bench.pool, rows, recipe,
             lambda done, total: told("learning the head", done, total),
         )  # fmt: skip
+        before = [p.detach().clone() for p in split.thawed()]
         thaw(split, bench.pool, rows, recipe, score, counted)
+        if steps:
+            blend(split, before, score)
     except KeyboardInterrupt:
-        return Learnt(model.eval(), steps, True)
-    return Learnt(model.eval(), steps, False)
+        interrupted = True
+    if bench.new:
+        first = len(bench.parent.symbols)
+        characters = old_labels != len(bench.names) - 1
+        named = run(bench.split, old_x).argmax(1).numpy()
+        named[named == first] = len(bench.names) - 1
+        settle(
+            split.head, run(split.tail, old_x)[characters], old_labels[characters],
+            named[characters], slice(first, -1), recipe.allowed,
+        )  # fmt: skip
+    return Learnt(model.eval(), steps, interrupted)
 
 
 def _kept_out(samples: Sequence[GlyphSample]) -> Ints:

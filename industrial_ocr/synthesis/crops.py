@@ -55,18 +55,20 @@ class StripRenderer:
         words: words for the share of texts that are language; None takes the shipped list.
         word_share: how many of the texts are words.
         heights: smallest and largest height of the string in pixels.
+        camera: chance of each of the camera's effects, see ``Camera``.
     """
 
     fonts: tuple[str | Path, ...] = ()
     words: tuple[str, ...] | None = None
     word_share: float = 0.3
     heights: tuple[float, float] = (9.0, 64.0)
+    camera: float = 0.9
     faces: FaceLibrary = field(init=False)
 
     def __post_init__(self) -> None:
         self.faces = FaceLibrary(self.fonts)
         self._vocabulary = self.words if self.words is not None else shipped_words()
-        self._camera = Camera(0.9)
+        self._camera = Camera(self.camera)
         self._pool = SurfacePool(11, count=64, refresh=1 << 62)
 
     def random_line(self, rng: np.random.Generator, text: str) -> Block:

@@ -93,6 +93,10 @@ class FaceLibrary:
                 self._open[path] = None
         return self._open[path]
 
+    def font_faces(self) -> list[FontFace]:
+        """Every font file that can be used, opened."""
+        return [face for face in map(self._font, self._files) if face is not None]
+
     def load(self, symbols: Iterable[str]) -> None:
         """Draws every glyph of every face now; otherwise each is drawn when first needed."""
         wanted = tuple(symbols)

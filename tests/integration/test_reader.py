@@ -67,7 +67,7 @@ def test_a_text_that_must_be_printed(reader: Reader, turns: int) -> None:
     assert wrong.worst is not None and (wrong.worst.symbol, wrong.worst.rival) == ("3", "2")
     assert wrong.worst.quad is not None and wrong.quad is not None
     x0, y0, x1, y1 = bounds(wrong.quad)
-    assert 40 < x0 and x1 < 440 and y0 > 70 and y1 < 170
+    assert x0 > 40 and x1 < 440 and y0 > 70 and y1 < 170
     assert wrong.draw().shape == image.shape
 
 

@@ -113,7 +113,9 @@ def test_log_odds_and_rival() -> None:
 
 
 def test_a_twin_is_told_and_joined() -> None:
-    found = verdict(line("AB02CD", at2=seen(_O=0.6, _0=0.3, _D=0.02)), "AB02CD").characters[2]
+    whole = verdict(line("AB02CD", at2=seen(_O=0.6, _0=0.3, _D=0.02)), "AB02CD")
+    assert whole.text == "AB02CD"
+    found = whole.characters[2]
     assert found.state is CharState.PASS
     assert found.log_odds == pytest.approx(np.log(45), abs=1e-3)
     assert found.twin == "O"

@@ -87,17 +87,17 @@ def test_log_odds_are_those_of_the_best_frame() -> None:
     assert found.characters[2].quad is not None
 
 
-def test_the_text_as_a_whole_must_pass() -> None:
-    # Every character is fine, but half of the paths have a second 1.
-    table = frames("A1 B").log_probs.copy()
-    one, blank = CHARSET.encode("1")[0], 0
-    table[4, [blank, one]] = np.log([0.35, 0.65])
-    string = FrameString(table, quad, "horizontal")
-    found = verify_frames([string], "A1B", CHARSET)
-    assert found.verdict is CANNOT_TELL
-    p = np.exp(sequence_log_probability(table, CHARSET.encode("A1B")))
-    assert p < 0.5
-    assert found.text_log_odds is not None and found.text_log_odds < 0
+@pytest.mark.parametrize(("count", "wanted"), [(6, PASS), (8, CANNOT_TELL)])
+def test_the_text_as_a_whole_must_pass(count: int, wanted: Verdict) -> None:
+    # Every character passes; together the wrong readings are the likelier ones from seven on.
+    doubts = {f"at{i}": {"8": 0.9, "K": 0.05} for i in range(count)}
+    string = frames("8" * count, **doubts)
+    found = verify_frames([string], "8" * count, CHARSET)
+    assert all(c.state is CharState.PASS for c in found.characters)
+    assert found.verdict is wanted
+    p = np.exp(sequence_log_probability(string.log_probs, CHARSET.encode("8" * count)))
+    assert bool(p > 0.5) is (wanted is PASS)
+    assert found.text_log_odds is not None and (found.text_log_odds > 0) is (wanted is PASS)
 
 
 def test_text_odds_are_exact() -> None:

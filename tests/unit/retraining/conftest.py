@@ -9,10 +9,7 @@ import pytest
 import torch
 
 from industrial_ocr.retraining import memory
-from industrial_ocr.retraining.learning import Recipe
 from industrial_ocr.retraining.rehearsal import Crops, Rehearsal, load_rehearsal
-
-QUICK = Recipe(views=8, prints=4, fresh=0, head_steps=60, steps=2, validate_every=1, batch_size=32)
 
 
 def some(crops: Crops, count: int) -> Crops:
@@ -25,7 +22,7 @@ def some(crops: Crops, count: int) -> Crops:
 def small() -> Rehearsal:
     whole = load_rehearsal()
     return Rehearsal(
-        some(whole.training, 3), some(whole.validation, 1), some(whole.held_out, 2), whole.sha256
+        some(whole.training, 1), some(whole.validation, 1), some(whole.held_out, 1), whole.sha256
     )
 
 

@@ -1,0 +1,281 @@
+"""Teaches five new symbols, a new typeface and real digits from a few pictures, and measures.
+
+    python benchmarks/new_glyphs.py --fonts DIR [--data DATA] [--counts 3,5,10,15] [--threads 2]
+
+The new symbols are rendered in font families that no rehearsal crop has (they are held out by
+name), on other pictures for learning than for measuring. A picture counts as legible if its
+contrast is good and the shipped classifier reads the characters beside the symbol; how many of
+all such characters it reads is printed with the table. The new typeface is one of 3x5 blocks that
+nothing here renders otherwise. With DATA, real digits too: ten pictures each of digits_seg7 and
+digits_meter are learnt from, the others measured (evaluation only: nothing of it is kept), and
+glyphs_scene tells what became of the other symbols. The table goes to results/new_glyphs.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from industrial_ocr.evaluation.formats_store import symbol_folder
+from industrial_ocr.geometry import bounds
+from industrial_ocr.image import load_image
+from industrial_ocr.preprocess import to_grey
+from industrial_ocr.reader import Reader
+from industrial_ocr.retraining.folders import close_cut
+from industrial_ocr.retraining.font_samples import render_symbols
+from industrial_ocr.retraining.job import Outcome, retrain
+from industrial_ocr.retraining.network import Parent, load_parent, probabilities
+from industrial_ocr.retraining.orders import Order
+from industrial_ocr.retraining.rehearsal import part_of
+from industrial_ocr.retraining.samples import GlyphSample
+from industrial_ocr.retraining.sources import read_samples
+from industrial_ocr.retraining.views import plain_crop
+from industrial_ocr.synthesis.crops import Strip, StripRenderer
+from industrial_ocr.synthesis.faces import FaceLibrary
+from industrial_ocr.synthesis.glyphs import CAP_HEIGHT, Glyph, GlyphSource
+
+NEW = ("Ω", "Δ", "µ", "⌀", "→")
+MEASURED = 200
+LEAST_CONTRAST = 30.0
+"""Of the character in its quad, grey levels of standard deviation."""
+HEIGHTS, CAMERA = (28.0, 64.0), 0.3
+RESULTS = Path(__file__).parent / "results" / "new_glyphs.md"
+HEAD = (
+    "| what | pictures each | before | cut close | in its string | old, held-out | glyphs_scene "
+    "| gate | minutes |"
+)
+BLOCKS = {
+    "0": "111101101101111", "1": "010110010010111", "2": "111001111100111",
+    "3": "111001011001111", "4": "101101111001001", "5": "111100111001111",
+    "6": "111100111101111", "7": "111001010010010", "8": "111101111101111",
+    "9": "111101111001111",
+}  # fmt: skip
+
+
+class BlockFace:
+    """Digits of 3x5 blocks."""
+
+    name = "blocks"
+
+    def supports(self, symbol: str) -> bool:
+        """Digits only."""
+        return symbol in BLOCKS
+
+    def glyph(self, symbol: str) -> Glyph:
+        """The digit, its blocks a little apart."""
+        side = CAP_HEIGHT // 5
+        mask = np.zeros((5 * side, 3 * side), np.uint8)
+        for i, bit in enumerate(BLOCKS[symbol]):
+            y, x = divmod(i, 3)
+            if bit == "1":
+                mask[y * side : (y + 1) * side - 2, x * side : (x + 1) * side - 2] = 255
+        return Glyph(mask, 0.0, float(5 * side), 3.9 * side)
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """A classifier and what it makes of samples."""
+
+    parent: Parent
+
+    def right(self, samples: Sequence[GlyphSample], fold: bool = False) -> float:
+        """Share of samples named right; the reject class is no answer where case is folded."""
+        crops = np.stack([plain_crop(s, self.parent.size) for s in samples])
+        found = probabilities(self.parent.model, crops, self.parent.entry.temperature)
+        names = np.array((*self.parent.symbols, ""))
+        named = names[(found[:, :-1] if fold else found).argmax(1)]
+        pairs = zip(named.tolist(), samples, strict=True)
+        return float(np.mean([(n.upper() if fold else n) == s.symbol for n, s in pairs]))
+
+
+def legible(reader: Reader, counted: list[bool]) -> Callable[[Strip, int], bool]:
+    """Whether a strip is, see above; the characters beside are counted."""
+
+    def good(strip: Strip, at: int) -> bool:
+        x0, y0, x1, y1 = (round(max(v, 0)) for v in bounds(strip.string.quads[at]))
+        if to_grey(strip.image)[y0 : y1 + 1, x0 : x1 + 1].std() < LEAST_CONTRAST:
+            return False
+        others = [i for i in range(len(strip.string.symbols)) if i != at]
+        named = reader.classify_boxes(strip.image, [strip.string.quads[i] for i in others])
+        read = [
+            n[0][0].upper() == strip.string.symbols[i] for n, i in zip(named, others, strict=True)
+        ]
+        counted.extend(read)
+        return all(read)
+
+    return good
+
+
+def rendered(
+    fonts: Sequence[str], count: int, reader: Reader, counted: list[bool]
+) -> dict[str, list[GlyphSample]]:
+    """``count`` legible samples of each new symbol, over all held-out families that have it."""
+    library = FaceLibrary(fonts, families=lambda name: part_of(name) == "held_out")
+    found = {}
+    for symbol in NEW:
+        faces = [f for f in library.font_faces() if f.supports(symbol) and f.supports("8")]
+        if not faces:
+            raise SystemExit(f"no held-out font has {symbol}: more --fonts are needed")
+        each = -(-count // len(faces))
+        own = [
+            sample
+            for i, f in enumerate(faces)
+            for sample in some(f, (symbol,), each, i, reader, counted)
+        ]
+        order = np.random.default_rng(1).permutation(len(own))
+        found[symbol] = [own[i] for i in order[:count]]
+        print(f"{symbol}: {len(faces)} faces, {len(found[symbol])} pictures", flush=True)
+    return found
+
+
+def some(
+    face: GlyphSource,
+    symbols: Sequence[str],
+    count: int,
+    seed: int,
+    reader: Reader,
+    counted: list[bool],
+) -> list[GlyphSample]:
+    """Legible samples of symbols in a face."""  # fmt: skip
+    strips = StripRenderer(words=(), heights=HEIGHTS, camera=CAMERA)
+    good = legible(reader, counted) if face.supports("A") else None
+    return render_symbols(face, symbols, count, seed, strips, good)
+
+
+def cut(sample: GlyphSample) -> GlyphSample:
+    """The sample as a picture cut close to the character."""
+    x0, y0, x1, y1 = (round(max(v, 0)) for v in bounds(sample.quad))
+    return close_cut(sample.symbol, sample.image[y0 : y1 + 1, x0 : x1 + 1], sample.source)
+
+
+def taught(samples: Sequence[GlyphSample], fonts: Sequence[str]) -> tuple[Outcome, Told, float]:
+    """Retrains from pictures on disk, whatever the gate says; the minutes it took."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for i, sample in enumerate(samples):
+            path = root / "glyphs" / symbol_folder(sample.symbol) / f"{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), sample.image)
+        start = time.monotonic()
+        found = read_samples(root / "glyphs", (), 0, 0, lambda: Reader().models)
+        order = Order(root / "new.safetensors", fonts=tuple(fonts), force=True)
+        outcome = retrain(order, found, lambda line: None, lambda *_: None)
+        minutes = (time.monotonic() - start) / 60
+        return outcome, Told(load_parent(str(order.out))), minutes
+
+
+def labelled(folder: Path) -> list[GlyphSample]:
+    """The samples of a real dataset of single characters."""
+    with (folder / "labels.tsv").open(encoding="utf-8") as file:
+        rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return [
+        close_cut(row[1], load_image(folder / "images" / row[0]), row[0])
+        for row in rows
+        if len(row[1]) == 1
+    ]
+
+
+def split(
+    samples: Sequence[GlyphSample], count: int
+) -> tuple[list[GlyphSample], list[GlyphSample]]:
+    """``count`` random samples of each symbol, and the others."""
+    order = np.random.default_rng(2).permutation(len(samples))
+    taken: dict[str, int] = {}
+    parts: tuple[list[GlyphSample], list[GlyphSample]] = ([], [])
+    for i in order:
+        number = taken.get(samples[i].symbol, 0)
+        parts[number >= count].append(samples[i])
+        taken[samples[i].symbol] = number + 1
+    return parts
+
+
+class Table:
+    """Rows of the result, written as they come."""
+
+    def __init__(self, fonts: Sequence[str], data: Path | None, intro: str) -> None:
+        self._fonts, self._intro = fonts, intro
+        self._scene = [] if data is None else labelled(data / "glyphs_scene")
+        self._before = Told(load_parent(None))
+        self._rows: list[str] = []
+
+    def add(
+        self,
+        what: str,
+        count: int,
+        learnt: Sequence[GlyphSample],
+        test: Sequence[GlyphSample],
+        in_string: Sequence[GlyphSample] = (),
+    ) -> None:
+        """Retrains, measures, and writes the table."""  # fmt: skip
+        outcome, after, minutes = taught(learnt, self._fonts)
+        gate, known = outcome.gate, set(self._before.parent.symbols)
+        before = self._before.right(test) if test[0].symbol in known else None
+        cells = [
+            what, str(count), "" if before is None else f"{before:.1%}",
+            f"{after.right(test):.1%}",
+            f"{after.right(in_string):.1%}" if in_string else "",
+            f"{gate.before:.2%} to {gate.after:.2%} ({100 * (gate.after - gate.before):+.2f})",
+            self._scenes(after), "passed" if gate.passed else "; ".join(gate.reasons),
+            f"{minutes:.1f}",
+        ]  # fmt: skip
+        self._rows.append(f"| {' | '.join(cells)} |")
+        for symbol in dict.fromkeys(s.symbol for s in test):
+            own = [s for s in test if s.symbol == symbol]
+            print(f"  {symbol} {after.right(own):.1%} of {len(own)}", flush=True)
+        print(self._rows[-1], flush=True)
+        lines = ["# New glyphs", "", self._intro, "", HEAD, "|" + "---|" * 9, *self._rows]
+        RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def _scenes(self, after: Told) -> str:
+        if not self._scene:
+            return ""
+        was, now = self._before.right(self._scene, True), after.right(self._scene, True)
+        return f"{was:.1%} to {now:.1%} ({100 * (now - was):+.2f})"
+
+
+def main() -> None:
+    """Runs everything."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fonts", action="append", default=[])
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--counts", default="3,5,10,15")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--only", default="symbols,font,real")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    counts, parts = [int(c) for c in args.counts.split(",")], args.only.split(",")
+    counted: list[bool] = []
+    pool = rendered(args.fonts, MEASURED + max(counts), Reader(), counted)
+    intro = (
+        f"`python benchmarks/new_glyphs.py`, {args.threads} threads. New symbols {' '.join(NEW)}, "
+        f"{MEASURED} pictures each for measuring, of held-out font families; of all characters "
+        f"beside them the shipped classifier reads {np.mean(counted):.1%}. Old symbols: the "
+        "held-out rehearsal crops, and glyphs_scene with case folded."
+    )
+    table = Table(args.fonts, args.data, intro)
+    for count in counts if "symbols" in parts else ():
+        learnt = [cut(s) for own in pool.values() for s in own[MEASURED:][:count]]
+        test = [s for own in pool.values() for s in own[:MEASURED]]
+        table.add("five new symbols", count, learnt, [cut(s) for s in test], test)
+    if "font" in parts:
+        digits = some(BlockFace(), tuple(BLOCKS), MEASURED // 10 + 10, 3, Reader(), [])
+        learnt, test = split(digits, 10)
+        table.add(
+            "digits of a new typeface", 10, [cut(s) for s in learnt], [cut(s) for s in test], test
+        )
+    for name in ("digits_seg7", "digits_meter") if args.data and "real" in parts else ():
+        learnt, test = split(labelled(args.data / name), 10)
+        table.add(f"{name}, real", 10, learnt, test)
+
+
+if __name__ == "__main__":
+    main()
