@@ -23,7 +23,7 @@ COMPANY = "ABCDEFGHJKLMNPRSTUVWXYZ0123456789"
 LEAST_CONTRAST = 9.0
 """Standard deviation in grey levels; fainter pictures teach nothing."""
 MOST_ATTEMPTS = 40
-_PRIVATE = 0xE000
+_PRIVATE, _LETTERS = 0xE000, 0x4E00
 
 
 class _Tokens:
@@ -32,7 +32,10 @@ class _Tokens:
     def __init__(self, face: GlyphSource, symbols: Sequence[str]) -> None:
         self.name = face.name
         self._face = face
-        self.private = {chr(_PRIVATE + i): s for i, s in enumerate(symbols)}
+        # Lines are as high as their letters and digits, so a letter is stood for by a letter.
+        self.private = {
+            chr((_LETTERS if s[0].isalnum() else _PRIVATE) + i): s for i, s in enumerate(symbols)
+        }
 
     def supports(self, symbol: str) -> bool:
         return self._face.supports(self.private.get(symbol, symbol))

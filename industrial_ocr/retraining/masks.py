@@ -27,8 +27,8 @@ LEAST_INK, MOST_INK = 0.03, 0.65
 """Share of the quad that the ink of a symbol covers."""
 APART = 2.2
 """Least distance between ink and ground, in standard deviations of the two."""
-SYMBOL = "\ue000"
-"""The private character that stands for the sample in a text."""
+SYMBOL = "\u4e00"
+"""The character, no letter of any code, that stands for the sample in a text."""
 COMPANY = "ABCDEFGHJKLMNPRSTUVWXYZ0123456789abdeghnqrt"
 
 

@@ -234,7 +234,7 @@ def learn(bench: Bench, validation: Crops, recipe: Recipe, told: Told) -> Learnt
         before = [p.detach().clone() for p in split.thawed()]
         thaw(split, bench.pool, rows, recipe, score, counted)
         if steps:
-            blend(split, before, score)
+            blend(split, before)
     except KeyboardInterrupt:
         interrupted = True
     if bench.new:

@@ -19,7 +19,7 @@ from industrial_ocr.retraining.font_samples import render_symbols
 from industrial_ocr.retraining.samples import SampleSet, check_symbol, new_symbols, sample_at
 from industrial_ocr.retraining.sources import read_samples, split_symbols
 from industrial_ocr.retraining.string_samples import read_strings, symbols_of
-from industrial_ocr.synthesis.crops import REJECT
+from industrial_ocr.synthesis.crops import REJECT, Strip
 from industrial_ocr.synthesis.faces import built_in_faces
 from industrial_ocr.synthesis.layout import line_of_text
 from industrial_ocr.types import ImageArray
@@ -160,7 +160,7 @@ def test_broken_lines_and_items_are_listed(tmp_path: Path) -> None:
     found = read(file)
     assert found.counts == {"Ω": 1}
     listed = "\n".join(found.problems)
-    for part in ("corrections.jsonl:5: no answer", TWO, THREE, "outside the picture", FOUR):
+    for part in ("corrections.jsonl:5: no answer", TWO, f"{THREE}: item {THREE}: the box of", FOUR):
         assert part in listed
 
 
@@ -184,9 +184,24 @@ def test_rendered_symbols_stand_where_they_say() -> None:
     face = next(f for f in built_in_faces() if f.name.startswith("hershey"))
     samples = render_symbols(face, ("#", "&"), 2, 7)
     assert [s.symbol for s in samples] == ["#", "#", "&", "&"]
-    for sample in samples:
-        low, high = sample.quad.min(0), sample.quad.max(0)
-        assert (low > -8).all() and (high < np.array(sample.image.shape[::-1]) + 8).all()
+    # A hash has ink in the middle of its quad, whatever stands beside it.
+    again = render_symbols(face, ("#", "&"), 2, 7)
+    for one, two in zip(samples, again, strict=True):
+        np.testing.assert_array_equal(one.image, two.image)
+
+
+def test_a_symbol_is_where_its_quad_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    face = next(f for f in built_in_faces() if f.name.startswith("hershey"))
+    seen: list[tuple[str, str]] = []
+
+    def good(strip: Strip, at: int) -> bool:
+        seen.append((strip.string.symbols[at], strip.string.text))
+        return True
+
+    (sample,) = render_symbols(face, ("#",), 1, 7, good=good)
+    ((private, text),) = seen
+    assert not private.isascii() and sum(not c.isascii() for c in text) == 1
+    assert sample.symbol == "#"
 
 
 def test_a_font_that_is_none_or_no_symbols(tmp_path: Path) -> None:
@@ -234,11 +249,21 @@ def test_a_string_gives_its_characters(tmp_path: Path, models: Models) -> None:
     assert new_symbols(found.samples, models.classifier.charset.symbols) == ("Ω",)
 
 
-@pytest.mark.parametrize("label", ["ZZTOP99X", "A47ΩΩK2", "A4K2"])
-def test_a_label_that_does_not_fit_is_listed(tmp_path: Path, models: Models, label: str) -> None:
+@pytest.mark.parametrize(
+    ("label", "why"),
+    [
+        ("ZZTOP9", "reads like the label"),
+        ("A47ΩΩK2", "no box was found for Ω"),
+        ("A4K2", "boxes more than the label"),
+    ],
+)
+def test_a_label_that_does_not_fit_is_listed(
+    tmp_path: Path, models: Models, label: str, why: str
+) -> None:
     found = read_strings(dataset(tmp_path, "A47&K2", label), (), models)
     assert found.samples == ()
-    assert len(found.problems) == 1 and repr(label) in found.problems[0]
+    assert len(found.problems) == 1
+    assert repr(label) in found.problems[0] and why in found.problems[0]
 
 
 def test_labels_of_single_characters_need_nothing_found(
