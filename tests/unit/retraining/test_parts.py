@@ -32,7 +32,6 @@ from industrial_ocr.retraining.memory import memory_file, rehearsal_for, save_me
 from industrial_ocr.retraining.network import (
     Split,
     extended,
-    head_of,
     load_parent,
     network_input,
     run,
@@ -361,4 +360,7 @@ def test_what_a_parent_was_taught_is_remembered(tmp_path: Path, small_rehearsal:
     assert lost == ("Δ",)
     for part in (rehearsal.training, rehearsal.validation, rehearsal.held_out):
         assert "Ω" in part.symbols
-    assert head_of(parent.model).out_features == len(parent.symbols) + 1
+    again = Crops(np.zeros((100, 40, 40), np.uint8), np.array(["Δ"] * 100))
+    save_memory(memory_file(tmp_path / "q.safetensors"), again, child)
+    kept = load_rehearsal(memory_file(tmp_path / "q.safetensors"))
+    assert set(kept.held_out.symbols.tolist()) == {"Δ", "Ω"}
