@@ -327,7 +327,9 @@ class Reader:
         found = find_strings([pixels], self._detector, self.config, Clock())
         if one_string:
             found = [as_one_string(own) for own in found]
-        (boxes,) = string_evidence([pixels], found, self._classifier, self.config)
+        (boxes,) = string_evidence(
+            [pixels], found, self._classifier, self.config, upright=one_string
+        )
         if one_string:
             return boxes, [whole_frames([pixels], self._recognizer, self.config)[0].log_probs]
         (read,) = read_frames([pixels], found, self._recognizer, self.config, Clock())

@@ -81,7 +81,8 @@ def read_two_stage(
         detector: finds characters.
         classifier: names them.
         config: every threshold.
-        one_string: each image is known to hold one string: what was found is joined to it.
+        one_string: each image is known to hold one string, left to right: what was found is
+            joined to it, and a flat string is not tried on its head.
         patterns: codes to look for.
         found: the strings of the images, where they were found already.
 
@@ -93,7 +94,7 @@ def read_two_stage(
     if one_string:
         found = [as_one_string(own) for own in found]
     with clock.stage("classify"):
-        readings = _read_strings(images, found, classifier, config)
+        readings = _read_strings(images, found, classifier, config, upright=one_string)
     with clock.stage("decode"):
         parts = [[p for r in own for p in _without_doubtful_ends(r, config)] for own in readings]
         strings = [[(_decode(r, config), sure) for r, sure in own] for own in parts]
@@ -141,10 +142,17 @@ def _with_blur(code: CodeReading, image: ImageArray) -> CodeReading:
 
 
 def string_evidence(
-    images: Sequence[ImageArray], found: Found, classifier: Classifier, config: PipelineConfig
+    images: Sequence[ImageArray],
+    found: Found,
+    classifier: Classifier,
+    config: PipelineConfig,
+    upright: bool = False,
 ) -> list[list[StringEvidence]]:
-    """What the classifier says of the boxes of every string, the way up in which it reads best."""
-    readings = _read_strings(images, found, classifier, config)
+    """What the classifier says of the boxes of every string, the way up in which it reads best.
+
+    ``upright``: flat strings are known not to stand on their heads.
+    """
+    readings = _read_strings(images, found, classifier, config, upright)
     return [[r.evidence for r in own] for own in readings]
 
 
@@ -153,9 +161,12 @@ def _read_strings(
     found: Sequence[Sequence[BoxString]],
     classifier: Classifier,
     config: PipelineConfig,
+    upright: bool = False,
 ) -> list[list[Reading]]:
     """Classifies every string the likeliest way up, doubtful ones every way; keeps the best."""
     ways = [[orientations(s) for s in own] for own in found]
+    if upright:
+        ways = [[w[:1] if w[0].direction == "horizontal" else w for w in own] for own in ways]
     first = [[[w[0]] if w[0].direction == "horizontal" else w for w in own] for own in ways]
     best = _best_of(images, first, classifier, config)
     doubtful = [

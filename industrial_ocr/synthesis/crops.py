@@ -25,6 +25,7 @@ from industrial_ocr.synthesis.layout import (
     stack_of_text,
 )
 from industrial_ocr.synthesis.marking import mark, worn
+from industrial_ocr.synthesis.neighbourhood import loose_margins, surround, with_gaps
 from industrial_ocr.synthesis.surfaces import SurfacePool
 from industrial_ocr.synthesis.text import random_text, shipped_words
 from industrial_ocr.types import FloatArray, ImageArray
@@ -56,6 +57,8 @@ class StripRenderer:
         word_share: how many of the texts are words.
         heights: smallest and largest height of the string in pixels.
         camera: chance of each of the camera's effects, see ``Camera``.
+        loose: share of lines that are cut loosely, with what stands around them
+            (``synthesis.neighbourhood``).
     """
 
     fonts: tuple[str | Path, ...] = ()
@@ -63,6 +66,7 @@ class StripRenderer:
     word_share: float = 0.3
     heights: tuple[float, float] = (9.0, 64.0)
     camera: float = 0.9
+    loose: float = 0.0
     faces: FaceLibrary = field(init=False)
 
     def __post_init__(self) -> None:
@@ -87,6 +91,7 @@ class StripRenderer:
         if text is None:
             text = random_text(rng, self._vocabulary, self.word_share)
         height = float(np.exp(rng.uniform(*np.log(self.heights))))
+        loose = not stacked and bool(self.loose) and rng.random() < self.loose
         if stacked:
             face = self.faces.pick(rng, text)
             block = stack_of_text(face, text, float(rng.uniform(1.1, 1.8)))
@@ -94,8 +99,9 @@ class StripRenderer:
                 block = boxed(block, -1, int(rng.integers(2, 5)))
             height *= float(np.ptp(block.strings[0].quads[..., 1])) / CAP_HEIGHT
         else:
+            text = with_gaps(rng, text) if loose and rng.random() < 0.5 else text
             block = self.random_line(rng, text)
-        image, matrix = self._print(rng, block, height)
+        image, matrix = self._print(rng, block, height, loose)
         return Strip(image, block.strings[0].moved(matrix))
 
     def ground(self, rng: np.random.Generator, side: int) -> ImageArray:
@@ -103,7 +109,7 @@ class StripRenderer:
         return to_grey(self._camera.shoot(rng, self._pool.patch(rng, side, side), 20.0))
 
     def _print(
-        self, rng: np.random.Generator, block: Block, height: float
+        self, rng: np.random.Generator, block: Block, height: float, loose: bool
     ) -> tuple[ImageArray, FloatArray]:
         """Warps, marks and photographs a block; also gives block pixels -> picture pixels."""
         mask = worn(rng, block.mask)
@@ -111,7 +117,7 @@ class StripRenderer:
         (left, top), (right, bottom) = quads.min(0), quads.max(0)
         scale = height / max(bottom - top, 1)
         stretch = float(np.exp(rng.normal(0, 0.14)))
-        margin = rng.uniform(0.02, 0.3, 4) * height
+        margin = (loose_margins(rng) if loose else rng.uniform(0.02, 0.3, 4)) * height
         width = (right - left) * scale * stretch + margin[0] + margin[1]
         size = (int(max(width, 6)), int(height + margin[2] + margin[3]))
         inner = np.array(
@@ -120,7 +126,7 @@ class StripRenderer:
         )  # fmt: skip
         inner += rng.normal(0, 0.035, (4, 2)) * height
         if rng.random() < 0.4:
-            tilt = float(rng.normal(0, 0.35)) * height
+            tilt = float(rng.normal(0, 0.6 if loose else 0.35)) * height
             inner += [[0, -tilt / 2], [0, tilt / 2], [0, tilt / 2], [0, -tilt / 2]]
             inner[:2, 0] += float(rng.normal(0, 0.12)) * height
             low, high = inner.min(0), inner.max(0)
@@ -140,6 +146,8 @@ class StripRenderer:
         mask = np.asarray(cv2.warpPerspective(mask, warp, size, flags=cv2.INTER_LINEAR), np.uint8)
         image = self._pool.patch(rng, size[1], size[0])
         mark(rng, image, mask)
+        if loose:
+            surround(rng, image, block.strings[0].moved(matrix.astype(np.float32)), self.faces)
         image = self._camera.shoot(rng, image, height)
         return np.ascontiguousarray(image), matrix.astype(np.float32)
 

@@ -134,6 +134,7 @@ class RecognizerTrainConfig(TrainConfig):
         width: multiplies the channels of the convolutions; 1 is the paper's network.
         max_width: of the training strips in pixels, 100 at least; they are 32 high.
         word_share: how many of the training texts are dictionary words.
+        loose: how many of the strips are cut loosely, with what stands around the string.
         hidden: units of each LSTM direction.
         optimizer: ``adadelta`` as in the paper (with an ``lr`` near 1: it scales its own steps)
             or ``adam``.
@@ -150,6 +151,7 @@ class RecognizerTrainConfig(TrainConfig):
     width: PositiveFloat = 1.0
     max_width: PositiveInt = 256
     word_share: Probability = 0.6
+    loose: Probability = 0.0
     hidden: PositiveInt = 256
     optimizer: Literal["adadelta", "adam"] = "adam"
     rho: Annotated[float, Field(gt=0, lt=1)] = 0.9

@@ -66,7 +66,10 @@ class RecognizerTask:
         if self._renderer is None:
             words = None if self.config.words is None else self.config.load_words()
             self._renderer = StripRenderer(
-                tuple(self.config.fonts), words, word_share=self.config.word_share
+                tuple(self.config.fonts),
+                words,
+                word_share=self.config.word_share,
+                loose=self.config.loose,
             )
         # Most batches are narrow: the widest strip of a batch is what all of it costs.
         share = np.random.default_rng((seed, index)).choice([0.4, 0.55, 1.0], p=[0.5, 0.35, 0.15])

@@ -127,6 +127,15 @@ def test_crops_are_one_string(reader: Reader, engine: Any) -> None:
     assert Levenshtein.normalized_similarity(letters(result.text).upper(), CODE) >= least
 
 
+def test_a_crop_is_never_read_on_its_head(reader: Reader) -> None:
+    """It is known to run left to right; of a whole picture the letters tell."""
+    turned = np.ascontiguousarray(picture("AH806920")[::-1, ::-1])
+    assert reader.read(turned).text == "AH806920"
+    ((string,),) = (r.strings for r in reader.recognize([turned], engine="two-stage"))
+    assert "6908H" in string.text
+    assert all(c.quad[1, 0] > c.quad[0, 0] for c in string.characters)
+
+
 def test_single_characters_are_named(reader: Reader) -> None:
     canvas = Image.new("L", (60, 70), 230)
     ImageDraw.Draw(canvas).text(
