@@ -137,10 +137,10 @@ class ConfidenceConfig(Section):
         lone: so are single characters by themselves below this.
     """
 
-    min_confidence: Probability = 0.8
+    min_confidence: Probability = 0.85
     min_character: Probability = 0.5
     noise: Probability = 0.4
-    lone: Probability = 0.75
+    lone: Probability = 0.8
 
 
 class CollectingConfig(Section):
@@ -152,7 +152,7 @@ class CollectingConfig(Section):
         limit_mb: size of the folder in megabytes (10^6 bytes) beyond which the oldest go.
     """
 
-    min_confidence: Probability = 0.7
+    min_confidence: Probability = 0.75
     min_margin: Probability = 0.3
     limit_mb: Annotated[float, Field(ge=1)] = 200.0
 

@@ -12,7 +12,7 @@ from industrial_ocr.geometry import bounds
 from industrial_ocr.types import FloatArray, ImageArray, ReadResult
 from industrial_ocr.verdicts import CharState, Verdict, Verification
 
-SURE, DOUBTFUL = 0.8, 0.5
+SURE, DOUBTFUL = 0.85, 0.5
 """Green from the first on, amber from the second on, red below; the shipped configuration calls
 strings below the first and characters below the second doubtful."""
 

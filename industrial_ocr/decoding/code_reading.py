@@ -39,14 +39,14 @@ from industrial_ocr.types import Character, Direction, Status
 N_BEST, N_BEST_CHECKED = 6, 16
 """Readings that are looked at; more of them where a check may choose."""
 CONTRADICTION, TWIN_CONTRADICTION = 0.2, 0.02
-CLEAR_RAW = 0.92
+CLEAR_RAW = 0.95
 """A character that reads so surely by itself is printed as it reads, twins included."""
 CONFUSED = 0.4
 AMBIGUOUS = 0.5
-CLEAR = 0.8
+CLEAR = 0.86
 CHECK_ODDS = 10.0
 DIGIT_CHECKS = frozenset({"iso6346", "vin", "luhn", "gs1", "mod97", "mrz"})
-HOPELESS = float(np.log(0.15))
+HOPELESS = float(np.log(0.08))
 """A run whose best code has less than this a character, what is left out included, holds none."""
 LEAST_AGREEMENT = 0.6
 """A text that does not match is told of as a misprint if this share of its characters does."""

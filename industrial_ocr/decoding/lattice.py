@@ -20,7 +20,7 @@ from industrial_ocr.automaton import Automaton
 BEAM = 768
 """At most so many entries of a node are followed, and those of the start, where a code may yet
 begin; patterns of some hundred states have fewer."""
-FAINT = 8.0
+FAINT = 10.0
 """Entries so many nats below the best one of their state are not followed."""
 _HASH = np.uint64(1_000_003)
 _NOTHING = -1

@@ -26,11 +26,11 @@ WIDEST, TALLEST = 1.45, 2.6
 """Largest width over height, and height over width, of a character made of two boxes."""
 NOTHING = 0.5
 """A box that is no character weighs this much of its reject probability."""
-SEPARATE = 0.5
+SEPARATE = 0.65
 """Prior in nats for what the detector saw: two boxes are two characters."""
 WIDE = 1.4
 """A box may be two characters if it is longer along its string than this share of the usual."""
-WHOLE = 1.0
+WHOLE = 1.3
 """Prior in nats for what the detector saw: one box is one character."""
 
 

@@ -88,7 +88,7 @@ def test_a_clear_misprint_is_a_mismatch_and_not_corrected() -> None:
     [
         ("0", 0.01, "0", 0.9, False),
         ("0", 0.05, "O", 0.9, False),
-        ("0", 0.05, "O", 0.93, True),
+        ("0", 0.03, "O", 0.96, True),
         ("0", 0.01, "O", 0.9, True),
         ("1", 0.03, "l", 0.9, False),
         ("2", 0.3, "Z", 0.6, False),

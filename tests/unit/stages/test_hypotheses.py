@@ -104,7 +104,7 @@ def brute_force(
 def test_the_path_is_the_likeliest_of_all() -> None:
     rng = np.random.default_rng(5)
     used = 0
-    for _ in range(200):
+    for _ in range(300):
         count = int(rng.integers(1, 7))
         share = rng.uniform(0, 1, count)
         singles = [
