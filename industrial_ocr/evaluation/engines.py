@@ -24,10 +24,17 @@ from industrial_ocr.types import ImageArray, TextString, as_quad
 
 
 class Engine(Protocol):
-    """What the runner needs of an engine."""
+    """What the runner needs of an engine.
+
+    Attributes:
+        name: as it is asked for.
+        version: of the package behind it.
+        datasets: names of those that it reads, None for all.
+    """
 
     name: str
     version: str
+    datasets: frozenset[str] | None
 
     def read(self, image: ImageArray) -> EngineReading:
         """Finds and reads every string of a picture."""
@@ -59,6 +66,8 @@ class OwnEngine:
         reader: a ``Reader``.
         patterns: what codes look like, by dataset.
     """
+
+    datasets: frozenset[str] | None = None
 
     def __init__(
         self, name: str, reader: Any, patterns: Mapping[str, Pattern] | None = None
@@ -109,6 +118,8 @@ class RapidOcrEngine:
     Crops go to its recogniser alone: its detector would often miss a word that fills the picture.
     """
 
+    datasets: frozenset[str] | None = None
+
     name = "rapidocr"
 
     def __init__(self) -> None:
@@ -153,6 +164,8 @@ class TesseractEngine:
     Both are what its manual advises for such images. Words of one line are joined by spaces; a
     line's confidence is that of its weakest word.
     """
+
+    datasets: frozenset[str] | None = None
 
     name = "tesseract"
 
@@ -211,6 +224,8 @@ class TesseractEngine:
 class EasyOcrEngine:
     """EasyOCR, English, as installed by the user with its models already on disk."""
 
+    datasets: frozenset[str] | None = None
+
     name = "easyocr"
 
     def __init__(self) -> None:
@@ -246,6 +261,8 @@ class EasyOcrEngine:
 
 class PaddleOcrEngine:
     """PaddleOCR 3, as installed by the user with its models already on disk."""
+
+    datasets: frozenset[str] | None = None
 
     name = "paddleocr"
 

@@ -113,7 +113,7 @@ def open_jobs(datasets: Iterable[Dataset], engines: Sequence[Engine], done: set[
             left = tuple(
                 e
                 for e in engines
-                if dataset.name in getattr(e, "datasets", (dataset.name,))
+                if (e.datasets is None or dataset.name in e.datasets)
                 and (dataset.name, sample.name, e.name) not in done
             )
             if left:

@@ -135,18 +135,17 @@ def plan_run(
         own.pop("lexicon", None)  # a file, which build_engines loads
     otherwise: Judging = _model(Judging, own, "options")
     suite = None if suite_file is None else load_suite(suite_file)
-    folders = list(data)
+    folders = [(f.resolve().name, f) for f in data]
     if suite is not None:
         if len(folders) != 1:
             raise ConfigError("with --suite give the one folder that its datasets are in")
-        if suite_file is not None and folders[0].name not in suite.datasets:
-            folders = suite.folders(folders[0])
+        if suite_file is not None and data[0].name not in suite.datasets:
+            folders = list(suite.folders(data[0]).items())
     datasets = []
-    for folder in folders:
-        name = folder.resolve().name
+    for name, folder in folders:
         judged = suite.datasets.get(name, otherwise) if suite is not None else otherwise
         found = load_dataset(folder, label_format, judged.task)
-        datasets.append(replace(found, samples=found.samples[: limit or None]))
+        datasets.append(replace(found, name=name, samples=found.samples[: limit or None]))
     rules = rules_of([d.name for d in datasets], suite, otherwise)
     return Plan(tuple(datasets), suite, otherwise, rules, thresholds_of(thresholds, suite), limit)
 
@@ -190,6 +189,10 @@ def build_engines(
     engines, missing = make_engines(wanted, make_reader, patterns)
     if not engines:
         raise EngineError("no engine can run: " + "; ".join(missing.values()))
+    for engine in engines:
+        asked = {d.name: plan.judged(d.name).engines for d in plan.datasets}
+        reads = (name for name, only in asked.items() if only is None or engine.name in only)
+        engine.datasets = frozenset(reads)
     reader = readers[0] if readers else None
     if reader is not None and "crnn" in wanted:
         lexicons = _lexicons(plan, lexicon, reader)

@@ -28,6 +28,7 @@ class Judging(BaseModel):
         engines: only these, None: all that were asked for.
         lexicon: ``labels`` adds the crnn under the lexicon of all labels as an engine of its own.
         about: one line on what the images are.
+        folder: of the images, where it is not named as the dataset: one folder can be read twice.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,6 +41,7 @@ class Judging(BaseModel):
     engines: tuple[str, ...] | None = None
     lexicon: Literal["labels"] | None = None
     about: str = ""
+    folder: str | None = None
 
     @field_validator("pattern")
     @classmethod
@@ -72,7 +74,7 @@ class Judging(BaseModel):
 
 
 class Suite(BaseModel):
-    """Datasets by folder name.
+    """Datasets by name, which is that of their folder unless they tell another.
 
     Attributes:
         datasets: in the order in which they run.
@@ -84,13 +86,14 @@ class Suite(BaseModel):
     datasets: Mapping[str, Judging] = Field(min_length=1)
     thresholds: Mapping[str, float] = Field(default_factory=dict)
 
-    def folders(self, root: Path) -> list[Path]:
-        """Folders of the datasets that are there, below a root.
+    def folders(self, root: Path) -> dict[str, Path]:
+        """Folders of the datasets that are there, below a root, by name.
 
         Raises:
             DatasetError: none is.
         """
-        found = [root / name for name in self.datasets if (root / name).exists()]
+        found = {n: root / (j.folder or n) for n, j in self.datasets.items()}
+        found = {n: folder for n, folder in found.items() if folder.exists()}
         if not found:
             raise DatasetError(f"{root} has no dataset of the suite: {', '.join(self.datasets)}")
         return found

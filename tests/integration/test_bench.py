@@ -80,6 +80,17 @@ def test_a_suite_says_how_datasets_are_judged(data: Path, tmp_path: Path) -> Non
     rows = json.loads((tmp_path / "o" / "summary.json").read_text())["summary"]
     assert [(r["engine"], r["n"]) for r in rows] == [("crnn", "1"), ("crnn+lexicon", "1")]
     assert "labelled strings read by crnn" in done.output
+    suite.write_text(
+        "datasets: {codes: {task: recognize, engines: [crnn]}, "
+        "again: {folder: codes, task: recognize, pattern: '[A-Z0-9]+', engines: [two-stage]}}\n"
+    )
+    done = call(
+        "bench", data.parent, "--suite", suite, "--engines", "crnn,two-stage",
+        "--out", tmp_path / "p", "--limit", 1,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    rows = json.loads((tmp_path / "p" / "summary.json").read_text())["summary"]
+    assert [(r["dataset"], r["engine"]) for r in rows] == [("codes", "crnn"), ("again", "two-stage")]
     suite.write_text("datasets: {codes: {colour: red}}\n")
     bad = call("bench", data.parent, "--suite", suite, "--engines", "crnn")
     assert (bad.exit_code, "colour" in line_of(bad)) == (2, True)

@@ -32,6 +32,7 @@ class Brightness:
     """Reads the grey value of a picture: right wherever the label says it."""
 
     version = "1"
+    datasets = None
 
     def __init__(self, name: str = "brightness", wrong: int = -1) -> None:
         self.name, self.wrong, self.calls = name, wrong, 0
