@@ -32,7 +32,7 @@ from industrial_ocr.decoding.evidence import Evidence, Hypothesis, StringEvidenc
 from industrial_ocr.decoding.homoglyphs import TWINS
 from industrial_ocr.decoding.lattice import Arc, Path, best_paths, free_automaton
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
-from industrial_ocr.geometry import edge_lengths, enclosing_quad
+from industrial_ocr.geometry import edge_lengths, enclosing_quad, length_ratios
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.types import Character, Direction, Status
 
@@ -48,6 +48,10 @@ CHECK_ODDS = 10.0
 DIGIT_CHECKS = frozenset({"iso6346", "vin", "luhn", "gs1", "mod97", "mrz"})
 HOPELESS = float(np.log(0.08))
 """A run whose best code has less than this a character, what is left out included, holds none."""
+BROAD = frozenset("MWmw@%&-")
+ROOM, ROOM_BROAD, LEAST_FOR_LENGTH = 1.9, 2.4, 5
+"""A character so many times as long as the usual one of its code may hide another: a lost L of
+``74LS01`` leaves a code that matches. Broad letters may be longer; short codes have no usual."""
 LEAST_AGREEMENT = 0.6
 """A text that does not match is told of as a misprint if this share of its characters does."""
 LEAST_LIKENESS = 0.45
@@ -235,8 +239,24 @@ def _single(evidence: Evidence, box: int) -> np.ndarray[tuple[int], np.dtype[np.
     raise AssertionError("every box has an arc of its own")
 
 
+def _room_for_two(code: _Candidate, direction: Direction) -> str:
+    """The symbol that stands where two characters have room, empty for none."""
+    if len(code.characters) < LEAST_FOR_LENGTH:
+        return ""
+    ratios = length_ratios([c.character.quad for c in code.characters], direction == "vertical")
+    for ratio, character in zip(ratios, code.characters, strict=True):
+        symbol = character.character.symbol
+        if ratio > (ROOM_BROAD if symbol in BROAD else ROOM):
+            return symbol
+    return ""
+
+
 def _verdict(
-    code: _Candidate, rivals: Sequence[_Text], evidence: Evidence, limits: Limits
+    code: _Candidate,
+    rivals: Sequence[_Text],
+    evidence: Evidence,
+    limits: Limits,
+    direction: Direction,
 ) -> tuple[Status, str]:
     """The status of a code whose check is in order."""
     if code.contradictions == (-1,):
@@ -253,6 +273,8 @@ def _verdict(
         return Status.AMBIGUOUS, f"{other.code!r} is nearly as likely"
     if _clear_neighbour(code, evidence):
         return Status.LOW_CONFIDENCE, "the code is a part of a longer word"
+    if symbol := _room_for_two(code, direction):
+        return Status.LOW_CONFIDENCE, f"{symbol!r} stands where two characters have room"
     weakest = min(code.characters, key=lambda c: c.confidence)
     if weakest.confidence < limits.min_character:
         symbol = weakest.character.symbol
@@ -374,7 +396,7 @@ def _code_of(
         return None
     if not failed and pattern.check in DIGIT_CHECKS:
         code = _with_check(code)
-    status, reason = _verdict(code, rivals, evidence, limits)
+    status, reason = _verdict(code, rivals, evidence, limits, direction)
     if failed and status is not Status.PATTERN_MISMATCH:
         status, reason = Status.CHECK_FAILED, failed
     used = sorted({h.string for h in code.behind})

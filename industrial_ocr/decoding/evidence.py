@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from industrial_ocr.charset import Charset
 from industrial_ocr.decoding.lattice import Arc
+from industrial_ocr.geometry import one_character
 from industrial_ocr.types import BoxString, CharBox, CharCandidates
 
 Floats = NDArray[np.float64]
@@ -21,8 +22,8 @@ NOTHING = 0.5
 """A box that is no character weighs this much of its reject probability, as in segmentation."""
 SEPARATE, WHOLE = 0.65, 2.2
 """Priors in nats for what the detector saw: two boxes are two characters, one box is one. The
-latter is beyond ``code_reading.CONTRADICTION``: a pattern alone never parts a box that reads as
-well whole."""
+latter is beyond ``code_reading.CONTRADICTION``: a pattern alone never parts a box of the usual
+length that reads as well whole; of longer ones less is asked (``geometry.one_character``)."""
 LEFT_OUT, WORD_LEFT_OUT = 0.02, 0.2
 """A box beyond the ends of a code counts as this probability at least, in the code's word and in
 another one: codes stand among other text."""
@@ -143,6 +144,8 @@ def gather(
     sure: list[float] = []
     node = 0
     for number, evidence in enumerate(strings):
+        boxes = [b.quad for b in evidence.string.boxes]
+        whole = WHOLE * one_character(boxes, evidence.string.direction == "vertical")
         for i, (box, candidates) in enumerate(
             zip(evidence.string.boxes, evidence.singles, strict=True)
         ):
@@ -161,7 +164,7 @@ def gather(
             for step, (half, part) in enumerate(evidence.split.get(i, ()) if merging else ()):
                 p = distribution(part, charset, capitals)
                 # Halved, so that readings of more characters are not favoured either.
-                arcs.append(Arc(first + step, first + step + 1, np.log(p) / 2, prior=-WHOLE / 2))
+                arcs.append(Arc(first + step, first + step + 1, np.log(p) / 2, prior=-whole[i] / 2))
                 behind.append(Hypothesis(half, part, p, number))
         node += len(evidence.singles)
     words, certain = _words(strings), np.array(sure)

@@ -13,7 +13,7 @@ from industrial_ocr.decoding.code_reading import Limits, read_codes
 from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.decoding.homoglyphs import resolve_homoglyphs
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
-from industrial_ocr.geometry import edge_lengths, warp_quad
+from industrial_ocr.geometry import edge_lengths, one_character, warp_quad
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.pipelines.common import Clock, Found, find_strings, finish
 from industrial_ocr.preprocess import edge_width, to_grey
@@ -228,6 +228,7 @@ def _likeliest(
         [(float(c.probabilities[0]), c.reject) for c in singles],
         {i: float(c.probabilities[0]) for i, c in merged.items()},
         {i: (float(a.probabilities[0]), float(b.probabilities[0])) for i, (a, b) in parts.items()},
+        one_character([b.quad for b in string.boxes], string.direction == "vertical"),
     )
     named: list[CharCandidates] = []
     for i, single in enumerate(singles):

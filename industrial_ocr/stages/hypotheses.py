@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from industrial_ocr.geometry import edge_lengths, enclosing_quad
+from industrial_ocr.geometry import WIDE, edge_lengths, enclosing_quad, length_ratios
 from industrial_ocr.types import BoxString, CharBox, Direction
 
 CLOSE = 0.78
@@ -28,10 +29,9 @@ NOTHING = 0.5
 """A box that is no character weighs this much of its reject probability."""
 SEPARATE = 0.65
 """Prior in nats for what the detector saw: two boxes are two characters."""
-WIDE = 1.4
-"""A box may be two characters if it is longer along its string than this share of the usual."""
 WHOLE = 1.3
-"""Prior in nats for what the detector saw: one box is one character."""
+"""Prior in nats for what the detector saw: one box is one character; of long boxes less, see
+``geometry.one_character``."""
 
 
 def merged_box(one: CharBox, two: CharBox) -> CharBox:
@@ -105,12 +105,9 @@ def split_hypotheses(string: BoxString) -> dict[int, tuple[CharBox, CharBox]]:
     """
     if len(string.boxes) < 3:
         return {}
-    along = 1 if string.direction == "vertical" else 0
-    lengths = np.array([edge_lengths(b.quad)[along] for b in string.boxes])
-    usual = float(np.median(lengths))
+    ratios = length_ratios([b.quad for b in string.boxes], string.direction == "vertical")
     return {
-        int(i): halves(string.boxes[i], string.direction)
-        for i in np.flatnonzero(lengths > WIDE * usual)
+        int(i): halves(string.boxes[i], string.direction) for i in np.flatnonzero(ratios > WIDE)
     }
 
 
@@ -131,6 +128,7 @@ def best_path(
     singles: Sequence[tuple[float, float]],
     merged: Mapping[int, float],
     split: Mapping[int, tuple[float, float]] | None = None,
+    share: Sequence[float] | NDArray[np.float64] | None = None,
 ) -> Segmentation:
     """The likeliest path through a string.
 
@@ -142,6 +140,7 @@ def best_path(
         singles: each box's best symbol's probability and its reject probability.
         merged: the best symbol's probability of a pair, by its first index.
         split: the best symbols' probabilities of a box's halves, by its index.
+        share: how much of the prior for one character each box keeps; all of it without.
     """
     score = [0.0]
     way = [""]
@@ -151,7 +150,8 @@ def best_path(
             ways["merged"] = score[i - 1] + 2 * _log(merged[i - 1]) - SEPARATE
         if split and i in split:
             first, second = split[i]
-            ways["split"] = score[i] + (_log(first) + _log(second)) / 2 - WHOLE
+            ways["split"] = score[i] + (_log(first) + _log(second)) / 2
+            ways["split"] -= WHOLE * (1.0 if share is None else float(share[i]))
         best = max(ways, key=lambda w: ways[w])
         score.append(ways[best])
         way.append(best)

@@ -75,6 +75,23 @@ def test_twins_take_the_kind_that_the_pattern_asks_for() -> None:
     assert last.confidence > 0.9 > last.character.confidence
 
 
+def test_a_character_with_room_for_two_is_a_doubt() -> None:
+    """74LS01 without its L still matches; the box that swallowed it tells."""
+    plain = evidence(list("AB14S01"))
+    for width, symbol, status in (
+        (34, "4", Status.LOW_CONFIDENCE), (26, "4", Status.OK), (34, "W", Status.OK),
+    ):  # fmt: skip
+        boxes = list(plain.string.boxes)
+        boxes[3] = box(3, width)
+        seen = (*plain.singles[:3], candidates(symbol, 0.005), *plain.singles[4:])
+        string = BoxString(tuple(boxes), plain.string.space_after, "horizontal")
+        (code,) = read_codes(
+            [StringEvidence(string, seen, {}, {})], Pattern.regex("[A-Z0-9]{7}"), CHARSET
+        )
+        assert code.status is status
+        assert ("two characters" in code.reason) is (status is not Status.OK)
+
+
 def test_a_clear_misprint_is_a_mismatch_and_not_corrected() -> None:
     code = read(list("AB1X"), "[A-Z]{2}[0-9]{2}")
     assert code is not None

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from industrial_ocr.geometry import edge_lengths, oriented_quad, rect_quad
+from industrial_ocr.geometry import edge_lengths, one_character, oriented_quad, rect_quad
 from industrial_ocr.stages.hypotheses import (
     NOTHING,
     SEPARATE,
@@ -134,6 +134,17 @@ def test_a_wide_letter_stays_whole_and_two_that_touch_are_parted() -> None:
     assert best_path([(0.9, 0)], {}, {0: (0.95, 0.95)}).split == ()
     assert best_path([(0.2, 0.5)], {}, {0: (0.95, 0.9)}).split == (0,)
     assert best_path([(0.2, 0.5)], {}, {0: (0.95, 0.002)}).split == ()
+
+
+def test_the_longer_a_box_the_less_speaks_for_one_character() -> None:
+    """A box of 4 and L that reads as 4, doubtfully, is two where two have room."""
+    alone, halves_of = [(0.6, 0.1)], {0: (0.95, 0.9)}
+    assert best_path(alone, {}, halves_of, [1.0]).split == ()
+    assert best_path(alone, {}, halves_of, [0.1]).split == (0,)
+    assert best_path([(0.99, 0.0)], {}, {0: (0.6, 0.7)}, [0.0]).split == ()
+    quads = [rect_quad(0, 0, w, 30) for w in (20, 20, 27)]
+    usual, wide = one_character([*quads, rect_quad(0, 0, 40, 30)], False)[[0, 3]]
+    assert (usual, wide) == pytest.approx((1.0, (2 - 40 / 23.5) / 0.6))
 
 
 def test_only_boxes_longer_than_the_others_may_be_two() -> None:
