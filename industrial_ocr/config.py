@@ -133,12 +133,15 @@ class ConfidenceConfig(Section):
     Attributes:
         min_confidence: a string less sure than this makes the status ``low_confidence``.
         min_character: so does a single character less sure than this.
+        min_code: under a pattern, so does a code whose characters are less sure than this all
+            together (the product): eight at 0.95 each are all right two times in three.
         noise: strings below it are no text and are left out.
         lone: so are single characters by themselves below this.
     """
 
     min_confidence: Probability = 0.85
     min_character: Probability = 0.5
+    min_code: Probability = 0.7
     noise: Probability = 0.4
     lone: Probability = 0.8
 

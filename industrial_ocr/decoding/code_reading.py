@@ -65,10 +65,26 @@ class Limits:
     Attributes:
         min_confidence: of the code.
         min_character: of each of its characters.
+        min_code: of all of them together.
     """
 
-    min_confidence: float = 0.8
+    min_confidence: float = 0.85
     min_character: float = 0.5
+    min_code: float = 0.7
+
+    def doubt(self, confidence: float, count: int) -> str:
+        """Why a code of so many characters is doubtful, empty where it is not.
+
+        Args:
+            confidence: of the code per character, see ``scoring.string_confidence``.
+            count: of its characters.
+        """
+        if confidence < self.min_confidence:
+            return f"the code is read at {confidence:.2f} only"
+        whole = confidence**count
+        if whole < self.min_code:
+            return f"all {count} characters together are read at {whole:.2f} only"
+        return ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -279,8 +295,8 @@ def _verdict(
     if weakest.confidence < limits.min_character:
         symbol = weakest.character.symbol
         return Status.LOW_CONFIDENCE, f"{symbol!r} is read at {weakest.confidence:.2f} only"
-    if code.confidence < limits.min_confidence:
-        return Status.LOW_CONFIDENCE, f"the code is read at {code.confidence:.2f} only"
+    if reason := limits.doubt(code.confidence, len(code.characters)):
+        return Status.LOW_CONFIDENCE, reason
     return Status.OK, "read as the pattern asks"
 
 

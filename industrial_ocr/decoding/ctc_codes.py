@@ -210,8 +210,8 @@ def _code(
         status, reason = Status.CHECK_FAILED, failed
     elif share <= 1 / (1 + AMBIGUOUS):
         status, reason = Status.AMBIGUOUS, "another code is nearly as likely"
-    elif confidence < limits.min_confidence:
-        status, reason = Status.LOW_CONFIDENCE, f"the code is read at {confidence:.2f} only"
+    elif doubt := limits.doubt(confidence, len(characters)):
+        status, reason = Status.LOW_CONFIDENCE, doubt
     if not characters or (status is not Status.OK and agreement < LEAST_AGREEMENT):
         return None
     axis = quads[0][1] - quads[0][0]

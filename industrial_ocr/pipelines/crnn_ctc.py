@@ -106,7 +106,8 @@ def _codes(
     config: PipelineConfig,
 ) -> list[CodeReading]:
     """The codes of one image under each pattern."""
-    limits = Limits(config.confidence.min_confidence, config.confidence.min_character)
+    sure = config.confidence
+    limits = Limits(sure.min_confidence, sure.min_character, sure.min_code)
     frames = [FrameString(f.log_probs, f.span_quad, s.direction) for s, f in strings]
     return [c for p in patterns for c in read_ctc_codes(frames, p, charset, limits)]
 
