@@ -44,7 +44,7 @@ def read_corrections(file: Path) -> SampleSet:
         except (DatasetError, ImageError, OSError, ValueError, TypeError, KeyError) as error:
             text = f"{type(error).__name__} {error}" if isinstance(error, KeyError) else str(error)
             problems.append(f"item {own[-1].id}: {text}")
-    return SampleSet(tuple(samples), tuple(problems))
+    return SampleSet(tuple(samples), tuple(problems), doubtful=True)
 
 
 def _sample(folder: Path, answer: Answer) -> GlyphSample:

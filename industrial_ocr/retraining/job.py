@@ -37,6 +37,8 @@ from industrial_ocr.retraining.workshop import (
     fresh_crops,
     learn,
     set_up,
+    shown_along,
+    without_along,
 )
 from industrial_ocr.synthesis.crops import REJECT
 from industrial_ocr.types import FloatArray
@@ -82,13 +84,14 @@ def check_samples(found: SampleSet, parent: Parent, say: Say) -> tuple[str, ...]
         raise DatasetError(
             "no picture shows a symbol, all are of no character; answer some with the symbol"
         )
+    new = new_symbols(found.samples, parent.symbols)
     for symbol, n in counts.items():
-        if n < FEW:
+        if n < FEW and (symbol in new or not found.doubtful):
             say(
                 f"only {n} picture{'s' * (n > 1)} of {symbol!r}: {FEW} to 15 of different ones "
                 "teach it much better"
             )
-    return new_symbols(found.samples, parent.symbols)
+    return new
 
 
 def retrain(order: Order, found: SampleSet, say: Say, told: Told) -> Outcome:
@@ -122,12 +125,12 @@ def retrain(order: Order, found: SampleSet, say: Say, told: Told) -> Outcome:
         )
     fresh = fresh_crops(order.fonts, parent, order.recipe, told)
     training = rehearsal.training if fresh is None else joined([rehearsal.training, fresh])
-    bench = set_up(parent, found.samples, new, training, order, told)
+    along = shown_along(found, new)
+    bench = set_up(parent, found.samples, new, training, order, told, along)
     suspects = _suspects(bench, order, tell)
     alike = [(s.samples[0], s.samples[1]) for s in suspects if s.kind == "duplicate"]
     named = cross_validated(bench, alike, order.recipe, told)
-    learnt = learn(bench, rehearsal.validation, order.recipe, told)
-    gate, seen = measure(bench, learnt, rehearsal, named, order, told)
+    bench, learnt, gate, seen = _learnt(bench, bool(along), rehearsal, named, order, tell, told)
     for change in gate.new:
         if change.after is not None and change.after < UNSURE:
             tell(f"{change.symbol!r} is read right on {change.after:.0%} of pictures not learnt")
@@ -139,6 +142,27 @@ def retrain(order: Order, found: SampleSet, say: Say, told: Told) -> Outcome:
         labels = np.array([found.samples[i].symbol for i in bench.groups])
         save_memory(memory_file(order.out), Crops(bench.views, labels), bench.parent)
     return Outcome(gate, entry, written, learnt.interrupted, path)
+
+
+def _learnt(
+    bench: Bench,
+    along: bool,
+    rehearsal: Rehearsal,
+    named: NDArray[np.str_],
+    order: Order,
+    tell: Say,
+    told: Told,
+) -> tuple[Bench, Learnt, Gate, report.Confused]:
+    """Learns and measures; once more without what was shown along if that harmed old symbols."""
+    learnt = learn(bench, rehearsal.validation, order.recipe, told)
+    gate, seen = measure(bench, learnt, rehearsal, named, order, told)
+    if bench.new and along and not gate.passed and not learnt.interrupted:
+        tell(
+            f"with your pictures of symbols known already, old ones suffer ({gate.reasons[-1]}): "
+            f"learnt once more without those; only {' '.join(bench.new)} was learnt"
+        )
+        return _learnt(without_along(bench), False, rehearsal, named, order, tell, told)
+    return bench, learnt, gate, seen
 
 
 def _suspects(bench: Bench, order: Order, tell: Say) -> list[Suspect]:

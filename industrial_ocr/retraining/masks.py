@@ -85,7 +85,7 @@ def _own_parts(ink: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _shaped(rng: np.random.Generator, mask: Mask) -> Mask:
-    """A mask slanted, widened and with thicker or thinner strokes, as another cut of a face."""
+    """A mask slanted, widened, with other strokes or as an outline, as another cut of a face."""
     height, width = mask.shape
     slant = float(rng.normal(0, 0.12)) if rng.random() < 0.6 else 0.0
     wide = float(np.exp(rng.normal(0, 0.12)))
@@ -102,6 +102,9 @@ def _shaped(rng: np.random.Generator, mask: Mask) -> Mask:
         changed = np.asarray(change(shaped, kernel), np.uint8)
         if 0.5 * shaped.sum() < changed.sum() < 2 * shaped.sum():
             shaped = changed
+    elif kind < 0.53:
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (int(rng.integers(3, 6)),) * 2)
+        shaped = np.asarray(cv2.morphologyEx(shaped, cv2.MORPH_GRADIENT, kernel), np.uint8)
     return shaped
 
 
@@ -127,11 +130,12 @@ class Reprinter:
         fonts: folders with font files.
     """
 
-    HEIGHTS = (12.0, 64.0)
+    HEIGHTS, CAMERA = (20.0, 64.0), 0.4
+    """Clearer than rehearsal crops: what could be anything must not be taken for a new symbol."""
 
     def __init__(self, size: int, fonts: Sequence[str]) -> None:
         self._size = size
-        self._strips = StripRenderer(words=(), heights=self.HEIGHTS)
+        self._strips = StripRenderer(words=(), heights=self.HEIGHTS, camera=self.CAMERA)
         self._library = FaceLibrary(fonts)
 
     def draw(self, seed: tuple[int, ...], mask: Mask) -> ImageArray | None:

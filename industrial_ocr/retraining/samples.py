@@ -51,10 +51,12 @@ class SampleSet:
     Attributes:
         samples: in a fixed order.
         problems: one line for each picture, row or character that was left out, and why.
+        doubtful: they were kept because the reader was unsure of them: hard ones, few of each.
     """
 
     samples: tuple[GlyphSample, ...]
     problems: tuple[str, ...] = ()
+    doubtful: bool = False
 
     @property
     def counts(self) -> dict[str, int]:

@@ -20,8 +20,11 @@ from industrial_ocr.types import FloatArray, ImageArray
 
 FINE = 2
 """Views are drawn so many times larger than the crops, for strokes to change by half pixels."""
-SMALLEST = 13
-"""Least height in pixels to which a character is degraded."""
+SMALLEST, CAMERA = 20, 0.4
+"""Least height in pixels to which a character is degraded, and chance of a camera's effects.
+
+What nobody can read would teach to take any unreadable old symbol for a new one.
+"""
 
 
 def plain_crop(sample: GlyphSample, size: int) -> ImageArray:
@@ -39,7 +42,7 @@ class Views:
 
     def __init__(self, size: int, neighbours: ImageArray) -> None:
         self._size, self._neighbours = size, neighbours
-        self._camera = Camera(1.0)
+        self._camera = Camera(CAMERA)
 
     def draw(self, rng: np.random.Generator, sample: GlyphSample) -> ImageArray:
         """One view of a sample, (size, size) uint8."""

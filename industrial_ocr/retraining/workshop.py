@@ -17,7 +17,6 @@ from industrial_ocr.retraining.learning import (
     Learnt,
     Pool,
     Recipe,
-    balanced,
     blend,
     learn_head,
     settle,
@@ -27,7 +26,7 @@ from industrial_ocr.retraining.masks import Reprinter, ink_of
 from industrial_ocr.retraining.network import Parent, Split, extended, head_of, run
 from industrial_ocr.retraining.orders import Order
 from industrial_ocr.retraining.rehearsal import Crops, part_of
-from industrial_ocr.retraining.samples import GlyphSample
+from industrial_ocr.retraining.samples import FEW, GlyphSample, SampleSet
 from industrial_ocr.retraining.views import Views, plain_crop
 from industrial_ocr.synthesis.crops import REJECT, GlyphRenderer
 from industrial_ocr.synthesis.faces import FaceLibrary
@@ -38,12 +37,12 @@ Told = Callable[[str, int, int], None]
 FOLDS = 4
 UNMEASURED = "?"
 """Named so where no other picture of the symbol is left to learn from."""
-FAINT = 7.0
+FAINT = 14.0
 """Prints of less contrast, in grey levels of standard deviation, teach nothing."""
-KEEP_OUT = 5
-"""One picture of so many is kept out of learning, to choose the best weights by."""
-OLD_WEIGHT = 4.0
-"""How much more a share of old crops counts than one of new pictures in that choice."""
+ALONG_VIEWS, ALONG_PRINTS = 4, 8
+"""Of each picture of a symbol that is only shown along, see ``shown_along``."""
+SURE_LOGIT = 10.0
+"""Of the right class, where a person's word stands for the parent's answer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,22 +94,47 @@ def fresh_crops(fonts: Sequence[str], parent: Parent, recipe: Recipe, told: Told
     return Crops(np.stack([c for c, _ in crops]), np.array([s for _, s in crops]))
 
 
+def shown_along(found: SampleSet, new: Sequence[str]) -> frozenset[str]:
+    """The classes whose pictures are not what is to be learnt, but come along with it.
+
+    Every class that is learnt fills as much of each batch, whatever the number of its pictures. A
+    hard picture or two of each of forty known symbols, as answers on the review page are, would
+    make the classifier forget what these symbols usually look like. So pictures of known symbols
+    join the rehearsal crops of their class, as many as they are: where there are new symbols to
+    learn, where they were kept because the reader was unsure, and where they are few.
+    """
+    return frozenset(
+        symbol
+        for symbol, n in found.counts.items()
+        if symbol not in new and (new or found.doubtful or n < FEW)
+    )
+
+
 def sample_views(
-    samples: Sequence[GlyphSample], views: Views, prints: Reprinter, recipe: Recipe, told: Told
+    samples: Sequence[GlyphSample],
+    views: Views,
+    prints: Reprinter,
+    recipe: Recipe,
+    told: Told,
+    along: frozenset[str] = frozenset(),
 ) -> tuple[ImageArray, Ints]:
-    """Views and prints of all samples (N, S, S), every symbol as many; and whose each is."""
+    """Views and prints of all samples (N, S, S), and whose each is.
+
+    Every symbol has as many, but those in ``along`` have some for each of their pictures.
+    """
     by_symbol: dict[str, list[int]] = {}
     for i, sample in enumerate(samples):
         by_symbol.setdefault(sample.symbol, []).append(i)
     masks = [None if s.symbol == REJECT else ink_of(s) for s in samples]
     crops, groups = [], []
-    for number, own in enumerate(by_symbol.values()):
-        for k in range(recipe.views):
+    for number, (symbol, own) in enumerate(by_symbol.items()):
+        most = len(own) if symbol in along else recipe.views + recipe.prints
+        for k in range(min(recipe.views, ALONG_VIEWS * most)):
             i = own[k % len(own)]
             crops.append(views.draw(np.random.default_rng((recipe.seed, 3, i, k)), samples[i]))
             groups.append(i)
         clear = [(i, m) for i in own if (m := masks[i]) is not None]
-        for k in range(recipe.prints if clear else 0):
+        for k in range(min(recipe.prints, ALONG_PRINTS * most) if clear else 0):
             i, mask = clear[k % len(clear)]
             crop = prints.draw((recipe.seed, 4, i, k), mask)
             if crop is not None and crop.std() >= FAINT:
@@ -127,30 +151,53 @@ def set_up(
     rehearsal: Crops,
     order: Order,
     told: Told,
+    along: frozenset[str] = frozenset(),
 ) -> Bench:
-    """Computes whatever does not change while the last stage is learnt."""
+    """Computes whatever does not change while the last stage is learnt.
+
+    Pictures of the symbols in ``along`` count as rehearsal crops, see ``shown_along``.
+    """
     recipe = order.recipe
     names = (*parent.symbols, *new, REJECT)
     place = {s: i for i, s in enumerate(names)}
     split = Split(parent.model, parent.size)
     characters = rehearsal.images[rehearsal.symbols != REJECT]
     views, prints = Views(parent.size, characters), Reprinter(parent.size, order.fonts)
-    crops, groups = sample_views(samples, views, prints, recipe, told)
+    crops, groups = sample_views(samples, views, prints, recipe, told, along)
     known = rehearsal.known(names)
     told("looking at all crops", 0, 2)
     x = run(split.trunk, np.concatenate([crops, known.images]))
     told("looking at all crops", 1, 2)
     features = run(split.tail, x)
     labels = [place[samples[i].symbol] for i in groups] + [place[s] for s in known.symbols]
-    old = np.arange(len(labels)) >= len(crops)
+    old = np.array([samples[i].symbol in along for i in groups] + [True] * len(known))
     group = np.concatenate([groups, np.full(len(known), -1)])
-    pool = Pool(x, torch.tensor(labels), run(split.head, features), old, group)
+    answers = run(split.head, features).clone()  # one made in inference mode cannot be changed
+    column = {s: i for i, s in enumerate((*parent.symbols, REJECT))}
+    corrected = np.flatnonzero(old[: len(crops)])
+    answers[corrected] = -SURE_LOGIT
+    answers[corrected, [column[samples[groups[i]].symbol] for i in corrected]] = SURE_LOGIT
+    pool = Pool(x, torch.tensor(labels), answers, old, group)
     plain = np.stack([plain_crop(s, parent.size) for s in samples])
     told("looking at all crops", 2, 2)
     plain_x = run(split.trunk, plain)
     return Bench(
         parent, split, names, tuple(samples), plain, plain_x, crops, groups, pool, features
     )
+
+
+def without_along(bench: Bench) -> Bench:
+    """The same without the user's pictures of symbols that were only shown along."""
+    pool = bench.pool
+    rows = np.flatnonzero(~pool.old | (pool.group < 0))
+    views = rows[: int((rows < len(bench.groups)).sum())]
+    kept = Pool(
+        pool.x[rows], pool.labels[rows], pool.parent[rows], pool.old[rows], pool.group[rows]
+    )
+    return replace(
+        bench, views=bench.views[views], groups=bench.groups[views], pool=kept,
+        features=bench.features[rows],
+    )  # fmt: skip
 
 
 def imprinted(bench: Bench, rows: NDArray[np.bool_]) -> GlyphClassifier:
@@ -202,23 +249,11 @@ def cross_validated(
 
 
 def learn(bench: Bench, validation: Crops, recipe: Recipe, told: Told) -> Learnt:
-    """Learns head, then last stage; an interruption leaves the best weights until then."""
-    kept_out = _kept_out(bench.samples)
-    rows = bench.pool.without(kept_out)
+    """Learns head, then last stages; an interruption leaves the weights until then."""
+    rows = np.ones(len(bench.pool.old), bool)
     model = imprinted(bench, rows)
     split = Split(model, bench.parent.size)
-    known = validation.known((*bench.parent.symbols, REJECT))
-    place = {s: i for i, s in enumerate(bench.names)}
-    old_x = run(split.trunk, known.images)
-    old_labels = np.array([place[s] for s in known.symbols])
-    watched = kept_out if len(kept_out) else np.arange(len(bench.samples))
-    new_labels = np.array([place[bench.samples[i].symbol] for i in watched])
     steps, interrupted = 0, False
-
-    def score(current: Split) -> float:
-        old = run(current, old_x).argmax(1).numpy() == old_labels
-        new = run(current, bench.plain_x[watched]).argmax(1).numpy() == new_labels
-        return OLD_WEIGHT * balanced(old, old_labels) + balanced(new, new_labels)
 
     def counted(done: int, total: int) -> None:
         nonlocal steps
@@ -232,29 +267,25 @@ def learn(bench: Bench, validation: Crops, recipe: Recipe, told: Told) -> Learnt
             lambda done, total: told("learning the head", done, total),
         )  # fmt: skip
         before = [p.detach().clone() for p in split.thawed()]
-        thaw(split, bench.pool, rows, recipe, score, counted)
+        thaw(split, bench.pool, rows, recipe, counted)
         if steps:
             blend(split, before)
     except KeyboardInterrupt:
         interrupted = True
     if bench.new:
-        first = len(bench.parent.symbols)
-        characters = old_labels != len(bench.names) - 1
-        named = run(bench.split, old_x).argmax(1).numpy()
-        named[named == first] = len(bench.names) - 1
-        settle(
-            split.head, run(split.tail, old_x)[characters], old_labels[characters],
-            named[characters], slice(first, -1), recipe.allowed,
-        )  # fmt: skip
+        _settled(bench, split, validation, recipe)
     return Learnt(model.eval(), steps, interrupted)
 
 
-def _kept_out(samples: Sequence[GlyphSample]) -> Ints:
-    """Every fifth sample of each symbol that has five."""
-    seen: dict[str, int] = {}
-    out = []
-    for i, sample in enumerate(samples):
-        seen[sample.symbol] = seen.get(sample.symbol, 0) + 1
-        if seen[sample.symbol] % KEEP_OUT == 0:
-            out.append(i)
-    return np.array(out, np.int64)
+def _settled(bench: Bench, split: Split, validation: Crops, recipe: Recipe) -> None:
+    """Sets how readily new symbols are seen, by validation crops of the old ones."""
+    old = validation.known(bench.parent.symbols)
+    x = run(split.trunk, old.images)
+    place = {s: i for i, s in enumerate(bench.names)}
+    first = len(bench.parent.symbols)
+    named = run(bench.split, x).argmax(1).numpy()
+    named[named == first] = len(bench.names) - 1
+    settle(
+        split.head, run(split.tail, x), np.array([place[s] for s in old.symbols]), named,
+        slice(first, -1), recipe.allowed,
+    )  # fmt: skip

@@ -18,6 +18,7 @@ from industrial_ocr.geometry import rect_quad
 from industrial_ocr.retraining import report
 from industrial_ocr.retraining.gate import ClassChange, changes, judge
 from industrial_ocr.retraining.learning import (
+    BLEND,
     Pool,
     Recipe,
     blend,
@@ -185,13 +186,15 @@ def pool() -> Pool:
     return Pool(torch.eye(8), labels, torch.zeros(8, 3), old, group)
 
 
-def test_half_of_a_batch_is_new_and_rejects_have_their_share() -> None:
-    recipe = Recipe(batch_size=400, reject_share=0.2)
+def test_views_and_rejects_have_their_share_of_a_batch() -> None:
+    recipe = Recipe(batch_size=400, new_share=0.25, reject_share=0.2)
     rows = next(drawn(pool(), np.ones(8, bool), np.random.default_rng(0), recipe))
     labels = pool().labels.numpy()[rows]
-    assert (labels == 2).sum() == 200
-    assert (labels == 3).mean() == pytest.approx(0.1, abs=0.03)
-    assert (labels == 0).sum() == pytest.approx((labels == 1).sum(), abs=30)
+    assert len(labels) == 400 and (labels == 2).sum() == 100
+    assert (labels == 3).mean() == pytest.approx(0.75 * 0.2, abs=0.03)
+    assert (labels == 0).sum() == pytest.approx((labels == 1).sum(), abs=40)
+    alone = next(drawn(pool(), pool().old, np.random.default_rng(0), recipe))
+    assert len(alone) == 400  # without views rehearsal fills the batch
 
 
 def test_left_out_samples_are_in_no_batch() -> None:
@@ -201,7 +204,7 @@ def test_left_out_samples_are_in_no_batch() -> None:
 
 
 def test_the_prior_is_what_new_classes_have_too_much() -> None:
-    prior = class_prior(pool(), np.ones(8, bool), Recipe(modesty=1.0))
+    prior = class_prior(pool(), np.ones(8, bool), Recipe(modesty=1.0, new_share=0.5))
     assert prior[2] > 0 and prior[0] < 0
     assert prior[0] == pytest.approx(float(prior[1]))
     none = class_prior(pool(), np.ones(8, bool), Recipe(modesty=0.0))
@@ -221,14 +224,14 @@ def test_the_parent_is_a_target_on_rehearsal_alone() -> None:
     torch.testing.assert_close(loss_of(logits[old], own, old, zero, plain), -labels.mean())
 
 
-def test_weights_are_blended_half_way() -> None:
+def test_weights_are_blended() -> None:
     split = Split(load_parent(None).model, 40)
     before = [p.detach().clone() for p in split.thawed()]
     bias = split.head.bias.detach().clone()
     with torch.no_grad():
         split.head.bias += 1.0
     blend(split, before)
-    torch.testing.assert_close(split.head.bias.detach(), bias + 0.5)
+    torch.testing.assert_close(split.head.bias.detach(), bias + BLEND)
 
 
 def test_new_rows_are_lowered_until_old_crops_are_kept() -> None:
@@ -237,9 +240,20 @@ def test_new_rows_are_lowered_until_old_crops_are_kept() -> None:
         head.weight.copy_(torch.tensor([[4.0, 0], [0, 4.0], [4.0, 0], [-9.0, -9.0]]))
         head.bias.copy_(torch.tensor([0.0, 0.0, 0.55, 0.0]))
     features, labels = torch.eye(2), np.array([0, 1])
-    assert settle(head, features, labels, labels, slice(2, 3), 0.0) == pytest.approx(0.6)
+    assert settle(head, features, labels, labels, slice(2, 3), 0.0) == pytest.approx(-0.6)
     assert run(head, features).argmax(1).tolist() == [0, 1]
-    assert settle(head, features, labels, labels, slice(2, 3), 0.0) == 0.0
+    assert settle(head, features, labels, labels, slice(2, 3), 0.0) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_new_rows_are_raised_as_far_as_old_crops_allow() -> None:
+    head = nn.Linear(2, 4)
+    with torch.no_grad():
+        head.weight.copy_(torch.tensor([[4.0, 0], [0, 4.0], [4.0, 0], [-9.0, -9.0]]))
+        head.bias.copy_(torch.tensor([0.0, 0.0, -0.55, 0.0]))
+    features, labels = torch.eye(2), np.array([0, 1])
+    assert settle(head, features, labels, labels, slice(2, 3), 0.0) == pytest.approx(0.5)
+    assert settle(head, features, labels, labels, slice(2, 3), 0.5) == pytest.approx(1.0)
+    assert head.bias[3] == 0
 
 
 def test_near_duplicates_share_a_fold() -> None:

@@ -30,7 +30,7 @@ from industrial_ocr.retraining.rehearsal import Rehearsal
 from industrial_ocr.retraining.samples import GlyphSample, SampleSet
 from industrial_ocr.types import ImageArray
 
-QUICK = Recipe(views=10, prints=6, fresh=0, head_steps=80, steps=2, validate_every=1, batch_size=32)
+QUICK = Recipe(views=10, prints=6, fresh=0, head_steps=80, steps=2, batch_size=32)
 LOOSE = 100.0
 
 
