@@ -206,6 +206,7 @@ def reroute(
         Path | None, typer.Option(help="Of --write-routes: what was measured.")
     ] = None,
     threshold: Annotated[list[str] | None, typer.Option(help="ENGINE=VALUE.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the table there (Markdown).")] = None,
 ) -> None:
     """What agree and auto would have made of a run of two-stage and crnn; reads no image."""
     with one_line_errors(WRONG_USAGE):
@@ -220,6 +221,10 @@ def reroute(
         table = {} if routes is None else load_routes(routes)
         recorded = routed(recorded, rules, table, limits["agree"])
     _show(recorded, rules, limits)
+    if out is not None:
+        with one_line_errors():
+            session.write_table(out, recorded, rules, limits)
+            note(f"the table is in {out}")
 
 
 @bench_app.command("report")

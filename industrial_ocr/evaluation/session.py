@@ -319,6 +319,21 @@ def _probe_lines(plan: Plan, team: Team, options: Mapping[str, Any]) -> list[str
     return lines
 
 
+def write_table(
+    file: Path, recorded: RecordedRun, rules: Mapping[str, Rules], thresholds: Mapping[str, float]
+) -> None:
+    """The table of a run alone, as Markdown.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    rows = map(table_row, summarise_run(recorded.records, rules, thresholds))
+    try:
+        _write(file, markdown_table(HEADERS, rows) + "\n")
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be written: {error}") from error
+
+
 def write_outputs(out: Path, recorded: RecordedRun, plan: Plan, extra: Sequence[str]) -> None:
     """``tables.md`` and ``report.html`` beside the results.
 

@@ -91,6 +91,20 @@ def test_a_suite_says_how_datasets_are_judged(data: Path, tmp_path: Path) -> Non
     assert done.exit_code == 0, done.output
     rows = json.loads((tmp_path / "p" / "summary.json").read_text())["summary"]
     assert [(r["dataset"], r["engine"]) for r in rows] == [("codes", "crnn"), ("again", "two-stage")]
+    alone = call("bench", "reroute", tmp_path / "p")
+    assert (alone.exit_code, "both read under a pattern" in line_of(alone)) == (2, True)
+    suite.write_text("datasets: {codes: {task: recognize, pattern: '[A-Z0-9]+'}}\n")
+    done = call(
+        "bench", data.parent, "--suite", suite, "--engines", "crnn,two-stage",
+        "--out", tmp_path / "q", "--limit", 1,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    table = tmp_path / "routes.md"
+    assert call("bench", "reroute", tmp_path / "q", "--out", table).exit_code == 0
+    written = [line.split(" | ")[1] for line in table.read_text().splitlines()[2:]]
+    assert written == ["crnn", "two-stage", "agree", "auto"]
+    lost = call("bench", "reroute", tmp_path / "q", "--out", tmp_path / "no" / "routes.md")
+    assert (lost.exit_code, "cannot be written" in line_of(lost)) == (1, True)
     suite.write_text("datasets: {codes: {colour: red}}\n")
     bad = call("bench", data.parent, "--suite", suite, "--engines", "crnn")
     assert (bad.exit_code, "colour" in line_of(bad)) == (2, True)
