@@ -211,16 +211,19 @@ def main() -> None:
     parser.add_argument("--fonts", action="append", default=[], type=Path)
     parser.add_argument("--real", type=Path, help="folder with containers and chips")
     parser.add_argument("--seed", type=int, default=4242)
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/verification.md"))
     args = parser.parse_args()
     models = Reader().models
-    parts = [f"{args.count} rendered codes\n\n{table(synthetic(models, args))}"]
+    parts = [
+        f"# Verification\n\nWritten by `python benchmarks/verification.py --count {args.count}`; "
+        "what is rendered and what the wrong texts are stands at its top.",
+        f"{args.count} rendered codes\n\n{table(synthetic(models, args))}",
+    ]
     for name in ("containers", "chips") if args.real else ():
         parts.append(f"{name}\n\n{table(real(models, args.real / name, name == 'chips'))}")
     text = "\n\n".join(parts)
     print(text)
-    if args.out is not None:
-        args.out.write_text(text + "\n", encoding="utf-8")
+    args.out.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -61,11 +61,11 @@ class Recipe:
     batch_size: int = 128
     new_share: float = 0.3
     head_steps: int = 200
-    steps: int = 240
+    steps: int = 280
     head_lr: float = 3e-3
     lr: float = 7e-4
     average: float = 0.98
-    allowed: float = 0.0015
+    allowed: float = 0.0
     label_smoothing: float = 0.05
     reject_share: float = 0.2
     distillation: float = 0.8
