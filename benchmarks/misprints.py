@@ -98,8 +98,8 @@ def read(reader: Reader, jobs: list[Job], engine: Any) -> list[ReadResult]:
     return [r for r in results if r is not None]
 
 
-def misprints(reader: Reader, jobs: list[Job], engine: str) -> list[str]:
-    """What became of misprints: a table, and those that passed."""
+def misprints(reader: Reader, jobs: list[Job], engine: str) -> tuple[list[str], list[str]]:
+    """What became of misprints: rows of a table, and those that passed."""
     kinds: Counter[tuple[str, str]] = Counter()
     passed_ones = []
     for job, result in zip(jobs, read(reader, jobs, engine), strict=True):
@@ -119,7 +119,7 @@ def misprints(reader: Reader, jobs: list[Job], engine: str) -> list[str]:
         f"| {kinds[kind, 'caught']} | {kinds[kind, 'passed']} |"
         for kind in ("clear", "unclear")
     ]
-    return [*rows, *passed_ones]
+    return rows, passed_ones
 
 
 def pairs(reader: Reader, jobs: list[Job], engine: str, pair: str) -> str:
@@ -167,8 +167,9 @@ def main() -> None:
         "there on nothing is corrected). Below, one line for each that passed.", "",
         "| engine | reading | n | caught | passed as ok |", "|---|---|---|---|---|",
     ]  # fmt: skip
-    for engine in engines:
-        lines += misprints(reader, wrong, engine)
+    found = [misprints(reader, wrong, engine) for engine in engines]
+    lines += [row for rows, _ in found for row in rows]
+    lines += ["", *(line for _, passed in found for line in passed)]
     lines += [
         "", "Codes of three letters and five digits with a character of a confusable pair, %.", "",
         "| engine | pair | n | right without pattern | right with it | ok | ok and wrong |",
