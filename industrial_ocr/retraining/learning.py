@@ -25,7 +25,7 @@ BLEND = 0.75
 """Share of the weights after thawing in the result."""
 STEP, MOST_RAISED, MOST_LOWERED = 0.1, 1.0, 2.0
 """Steps in which new symbols are let in or held back, and how far at most, in logits."""
-CLASS_FALL = 0.05
+CLASS_FALL = 0.1
 """Share of the validation crops of a single old symbol that may be lost to new symbols."""
 
 
@@ -65,7 +65,7 @@ class Recipe:
     head_lr: float = 3e-3
     lr: float = 7e-4
     average: float = 0.98
-    allowed: float = 0.0
+    allowed: float = 0.0005
     label_smoothing: float = 0.05
     reject_share: float = 0.2
     distillation: float = 0.8
