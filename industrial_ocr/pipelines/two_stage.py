@@ -40,7 +40,7 @@ from industrial_ocr.types import (
 ENGINE = "two-stage"
 DOUBT = 0.9
 """A string read less surely than this the usual way up is also tried the other ways."""
-UPRIGHT_PRIOR = 0.12
+UPRIGHT_PRIOR = 0.08
 """How much surer (mean log probability) another way up must be."""
 
 
