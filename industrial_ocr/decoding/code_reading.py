@@ -378,6 +378,10 @@ def read_codes(
             run = strings[start : start + length]
             if len({e.string.direction for e in run}) > 1:
                 continue
+            # A character takes a box at least, or half of one that may be two.
+            room = sum(len(e.singles) + (len(e.split) if merging else 0) for e in run)
+            if room < max(1, min(pattern.lengths, default=1)):
+                continue
             evidence = gather(run, charset, capitals, merging)
             code = _code_of(
                 evidence, start, run[0].string.direction, automaton, pattern, charset, limits
@@ -392,10 +396,6 @@ def _code_of(
     charset: Charset, limits: Limits,
 ) -> CodeReading | None:  # fmt: skip
     """The code of one run of strings."""
-    # A character takes a box at least, or half of one that may be two.
-    room = len(evidence.sure) + evidence.halves // 2
-    if room < max(1, min(pattern.lengths, default=1)):
-        return None
     quick = best_paths(evidence.arcs, evidence.nodes, automaton, 1)
     if not quick or quick[0].log_prob < len(quick[0].symbols) * HOPELESS:
         return None

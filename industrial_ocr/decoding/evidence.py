@@ -88,11 +88,6 @@ class Evidence:
     sure: Floats
     words: NDArray[np.int64]
 
-    @property
-    def halves(self) -> int:
-        """Arcs over half a box."""
-        return sum(a.last - a.first == 1 for a in self.arcs)
-
 
 def distribution(candidates: CharCandidates, charset: Charset, capitals: bool) -> Floats:
     """(C,) probabilities of the charset's symbols, with a floor.
@@ -144,8 +139,9 @@ def gather(
     sure: list[float] = []
     node = 0
     for number, evidence in enumerate(strings):
-        boxes = [b.quad for b in evidence.string.boxes]
-        whole = WHOLE * one_character(boxes, evidence.string.direction == "vertical")
+        if evidence.split:
+            boxes = [b.quad for b in evidence.string.boxes]
+            whole = WHOLE * one_character(boxes, evidence.string.direction == "vertical")
         for i, (box, candidates) in enumerate(
             zip(evidence.string.boxes, evidence.singles, strict=True)
         ):
