@@ -90,7 +90,8 @@ def test_a_suite_says_how_datasets_are_judged(data: Path, tmp_path: Path) -> Non
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     rows = json.loads((tmp_path / "p" / "summary.json").read_text())["summary"]
-    assert [(r["dataset"], r["engine"]) for r in rows] == [("codes", "crnn"), ("again", "two-stage")]
+    read_by = [(r["dataset"], r["engine"]) for r in rows]
+    assert read_by == [("codes", "crnn"), ("again", "two-stage")]
     alone = call("bench", "reroute", tmp_path / "p")
     assert (alone.exit_code, "both read under a pattern" in line_of(alone)) == (2, True)
     suite.write_text("datasets: {codes: {task: recognize, pattern: '[A-Z0-9]+'}}\n")
