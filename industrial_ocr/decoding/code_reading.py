@@ -30,7 +30,14 @@ from industrial_ocr.charset import Charset
 from industrial_ocr.codes import CharStatus, CodeCharacter, CodeReading, ImageSigns
 from industrial_ocr.decoding.evidence import Evidence, Hypothesis, StringEvidence, gather
 from industrial_ocr.decoding.homoglyphs import TWINS
-from industrial_ocr.decoding.lattice import Arc, Path, best_paths, free_automaton
+from industrial_ocr.decoding.lattice import (
+    Arc,
+    Path,
+    best_path,
+    best_paths,
+    free_automaton,
+    outlook_of,
+)
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
 from industrial_ocr.geometry import edge_lengths, enclosing_quad, length_ratios
 from industrial_ocr.pattern import Pattern
@@ -309,10 +316,8 @@ def _free_path(span: tuple[int, int], evidence: Evidence, charset: Charset) -> P
         if h.box is not None and 2 * first <= arc.first and arc.last <= 2 * last
     ]
     moved = [_moved(evidence, i, 2 * first) for i in inside]
-    paths = best_paths(moved, 2 * (last - first) + 1, free_automaton(charset.symbols), 1)
-    if not paths:
-        return None
-    return replace(paths[0], arcs=tuple(inside[a] for a in paths[0].arcs))
+    path = best_path(moved, 2 * (last - first) + 1, free_automaton(charset.symbols))
+    return path and replace(path, arcs=tuple(inside[a] for a in path.arcs))
 
 
 def _other_boxes(path: Path, free: Path, evidence: Evidence) -> float:
@@ -396,13 +401,14 @@ def _code_of(
     charset: Charset, limits: Limits,
 ) -> CodeReading | None:  # fmt: skip
     """The code of one run of strings."""
-    quick = best_paths(evidence.arcs, evidence.nodes, automaton, 1)
-    if not quick or quick[0].log_prob < len(quick[0].symbols) * HOPELESS:
+    outlook = outlook_of(evidence.arcs, evidence.nodes, automaton)
+    quick = best_path(evidence.arcs, evidence.nodes, automaton, outlook)
+    if quick is None or quick.log_prob < len(quick.symbols) * HOPELESS:
         return None
-    if _likeness(quick[0], evidence, charset) < LEAST_LIKENESS:
+    if _likeness(quick, evidence, charset) < LEAST_LIKENESS:
         return None
     most = N_BEST if pattern.check == "none" else N_BEST_CHECKED
-    paths = best_paths(evidence.arcs, evidence.nodes, automaton, most)
+    paths = best_paths(evidence.arcs, evidence.nodes, automaton, most, outlook)
 
     def make(text: _Text) -> _Candidate | None:
         return _candidate(text.path, evidence, automaton, pattern, charset, limits)

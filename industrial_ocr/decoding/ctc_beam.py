@@ -130,7 +130,7 @@ def beam_search(
     for t, frame in enumerate(table):
         prefixes = _advance(prefixes, frame, automaton, len(table) - t - 1, beam, tree)
     ends = automaton.accepting[prefixes.state]
-    return _ranked(table, [tree.text(n) for n in prefixes.node[ends].tolist()], most)
+    return ranked(table, [tree.text(n) for n in prefixes.node[ends].tolist()], most)
 
 
 def _extensions(
@@ -211,10 +211,16 @@ def _followed(score: Floats, distance: NDArray[np.int32], left: int, beam: int) 
     return np.concatenate([order[:beam], order[rest]])
 
 
-def _ranked(
+def ranked(
     table: NDArray[np.float64], found: Sequence[tuple[int, ...]], most: int
 ) -> list[Hypothesis]:
-    """The labels by their exact probability."""
+    """The labels by their exact probability, at most so many of them.
+
+    Args:
+        table: (T, C + 1) log-probabilities.
+        found: labels, as indices of symbols.
+        most: at most so many.
+    """
     if not found:
         return []
     scores = label_log_probabilities(table, [[s + 1 for s in k] for k in found])

@@ -7,13 +7,15 @@ code: by the same factors, once for each character that differs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
+from industrial_ocr.automaton import Automaton
 from industrial_ocr.charset import Charset
 from industrial_ocr.codes import CharStatus, CodeCharacter, CodeReading
 from industrial_ocr.decoding.code_reading import (
@@ -34,6 +36,13 @@ from industrial_ocr.decoding.ctc import (
     sequence_log_probability,
 )
 from industrial_ocr.decoding.ctc_beam import Hypothesis, beam_search
+from industrial_ocr.decoding.ctc_outlook import (
+    FrameOutlook,
+    best_alignment,
+    frame_outlook,
+    pruned_search,
+)
+from industrial_ocr.decoding.outlook import has_outlook
 from industrial_ocr.geometry import enclosing_quad
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.types import Character, Direction, FloatArray, Status
@@ -42,6 +51,17 @@ N_BEST = 12
 LEAST_READ, MOST_READ = 0.7, 1.4
 """A run is looked at if it reads without the pattern as so many symbols of the code's length."""
 LONGEST = 64
+HOPELESS = math.log(0.15)
+"""A run whose best alignment of a code has less than this a symbol holds none, unless it is read as
+a misprint."""
+MISPRINTS = 2
+"""So many runs are looked at for one."""
+_FOUND = (Status.OK, Status.LOW_CONFIDENCE, Status.AMBIGUOUS)
+NEAR = 3.0
+"""What the best alignment tells of a code is trusted so far, in nats; what its beam would find and
+add over all alignments is not known before."""
+UNSURE_AGREEMENT = 0.1
+"""The same of the share of characters that are read so without the pattern."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,9 +96,9 @@ def joined(strings: Sequence[FrameString]) -> tuple[NDArray[np.float64], list[in
     return np.concatenate(parts).astype(np.float64), starts
 
 
-def _capitals(table: NDArray[np.float64], charset: Charset) -> NDArray[np.float64]:
+def _capitals(table: NDArray[np.floating], charset: Charset) -> NDArray[np.float64]:
     """Letters of either case joined into the capital."""
-    folded = table.copy()
+    folded = np.array(table, np.float64)
     for i, symbol in enumerate(charset.symbols):
         upper = symbol.upper()
         if symbol.islower() and upper in charset.symbols:
@@ -147,33 +167,107 @@ def read_ctc_codes(
         limits: when a code is doubtful.
     """
     automaton = pattern.automaton(charset)
-    capitals = not any(charset.symbols[i].islower() for i in np.unique(automaton.labels))
+    if not any(charset.symbols[i].islower() for i in np.unique(automaton.labels)):
+        strings = [replace(s, log_probs=_capitals(s.log_probs, charset)) for s in strings]
     shortest = min(pattern.lengths, default=1)
     longest = pattern.max_length or len(strings) * LONGEST
-    found = []
+    counts = [len(greedy_decode(s.log_probs, charset, 0)) for s in strings]
+    near: list[_Run] = []
+    far: list[_Run] = []
     for length in range(1, max(1, len(pattern.spans_strings)) + 1):
         for start in range(len(strings) - length + 1):
             run = strings[start : start + length]
-            if len({s.direction for s in run}) > 1:
-                continue
-            table, starts = joined(run)
-            table = _capitals(table, charset) if capitals else table
-            read = len(greedy_decode(table, charset, 0))
+            read = sum(counts[start : start + length])
             if not LEAST_READ * shortest <= read <= MOST_READ * longest:
                 continue
-            hypotheses = beam_search(table, automaton, N_BEST)
-            if hypotheses:
-                code = _code(table, hypotheses, run, starts, start, pattern, charset, limits)
-                found += [code] if code is not None else []
-    return apart(found)
+            if len({s.direction for s in run}) == 1:
+                found = _run_of(start, run, automaton, charset)
+                if found is not None:
+                    (near if found.promise >= 0 else far).append(found)
+    made: list[CodeReading] = []
+    for job in sorted(near, key=lambda r: -r.best):
+        # Runs that share a string compete; the likeliest goes first.
+        taken = {i for c in made if c.status in _FOUND for i in c.strings}
+        if not taken & set(range(job.first, job.first + len(job.strings))):
+            code = _read(job, automaton, pattern, charset, limits)
+            made += [code] if code is not None else []
+    # What contradicts the frames is told of only where nothing else is, the nearest alone.
+    for job in sorted(far, key=lambda r: -r.promise)[:MISPRINTS]:
+        if made and any(c.status is not Status.PATTERN_MISMATCH for c in made):
+            break
+        code = _read(job, automaton, pattern, charset, limits)
+        if code is not None:
+            made.append(code)
+            break
+    return apart(made)
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """Neighbouring strings that may be a code together, see ``joined``.
+
+    Attributes:
+        first: number of the first of them.
+        strings: the strings.
+        table: (T, C) log-probabilities of their frames.
+        starts: the frame that each begins at.
+        outlook: of the frames, None where the automaton is too large.
+        promise: how far, in nats, the best code's alignment is from contradicting the frames; below
+            0 where it does.
+        best: log-probability of that alignment a symbol.
+    """
+
+    first: int
+    strings: Sequence[FrameString]
+    table: NDArray[np.float64]
+    starts: list[int]
+    outlook: FrameOutlook | None
+    promise: float = 0.0
+    best: float = 0.0
+
+
+def _run_of(
+    first: int, strings: Sequence[FrameString], automaton: Automaton, charset: Charset
+) -> _Run | None:
+    """What a first look tells of neighbouring strings, None where they are another text."""
+    table, starts = joined(strings)
+    if not has_outlook(automaton):
+        return _Run(first, strings, table, starts, None)
+    outlook = frame_outlook(table, automaton)
+    symbols = best_alignment(table, automaton, outlook)
+    if not symbols:
+        return None
+    code = "".join(charset.symbols[i] for i in symbols)
+    raw = "".join(s.symbol for s in greedy_decode(table, charset, 0))
+    promise = outlook.best - float(table.max(1).sum()) - math.log(_least_ratio(code, raw)) + NEAR
+    alike = Levenshtein.normalized_similarity(raw, code) >= LEAST_AGREEMENT - UNSURE_AGREEMENT
+    a_symbol = outlook.best / len(symbols)
+    if not alike and promise < 0 or promise >= 0 and a_symbol < HOPELESS:
+        return None
+    return _Run(first, strings, table, starts, outlook, promise, a_symbol)
+
+
+def _read(
+    run: _Run, automaton: Automaton, pattern: Pattern, charset: Charset, limits: Limits
+) -> CodeReading | None:
+    """The code of one run of strings, None where there is none."""
+    if run.outlook is None:
+        hypotheses = beam_search(run.table, automaton, N_BEST)
+    else:
+        hypotheses = pruned_search(run.table, automaton, run.outlook, N_BEST)
+    return _code(run, hypotheses, pattern, charset, limits) if hypotheses else None
 
 
 def _code(
-    table: NDArray[np.float64], hypotheses: Sequence[Hypothesis], run: Sequence[FrameString],
-    starts: Sequence[int], first: int, pattern: Pattern, charset: Charset, limits: Limits,
-) -> CodeReading | None:  # fmt: skip
-    """The code of one run of strings."""
-    greedy = greedy_decode(table, charset)
+    run: _Run,
+    hypotheses: Sequence[Hypothesis],
+    pattern: Pattern,
+    charset: Charset,
+    limits: Limits,
+) -> CodeReading | None:
+    """The code of one run of strings, given the likeliest labels."""
+    table = run.table
+    greedy = greedy_decode(table, charset, 0)
     raw = "".join(s.symbol for s in greedy)
     raw_log = _log_probability(table, raw, charset)
     texts = [_text(h, pattern, charset) for h in hypotheses]
@@ -184,7 +278,7 @@ def _code(
         failed = "" if passing else pattern.verify(texts[0]).message
     label = [s + 1 for s in hypotheses[chosen].symbols]
     symbols = align(table, label, charset)
-    quads = [place_of(s, run, starts) for s in symbols]
+    quads = [place_of(s, run.strings, run.starts) for s in symbols]
     characters = tuple(
         c
         for c in _characters(symbols, raw, quads, limits)
@@ -220,7 +314,7 @@ def _code(
     return CodeReading(
         texts[chosen], pattern.name or pattern.text, status, reason, confidence, raw,
         float(np.exp(raw_log / max(len(raw), 1))), characters, enclosing_quad(quads, axis),
-        tuple(range(first, first + len(run))), run[0].direction, rest[:4],
+        tuple(range(run.first, run.first + len(run.strings))), run.strings[0].direction, rest[:4],
     )  # fmt: skip
 
 

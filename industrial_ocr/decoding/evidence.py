@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,20 +98,26 @@ def distribution(candidates: CharCandidates, charset: Charset, capitals: bool) -
         charset: the classifier's.
         capitals: join the cases of letters of one shape into the capital.
     """
-    index = {s: i for i, s in enumerate(charset.symbols)}
     if candidates.distribution is not None:
         found = np.array(candidates.distribution, np.float64)
     else:
+        index = {s: i for i, s in enumerate(charset.symbols)}
         found = np.zeros(len(index))
         for symbol, p in zip(candidates.symbols, candidates.probabilities, strict=True):
             found[index[symbol]] = p
     if capitals:
-        for letter in SAME_SHAPE:
-            upper, lower = index.get(letter), index.get(letter.lower())
-            if upper is not None and lower is not None:
-                found[upper] += found[lower]
-                found[lower] = 0.0
+        upper, lower = _cases(charset.symbols)
+        found[upper] += found[lower]
+        found[lower] = 0.0
     return np.maximum(found, FLOOR)
+
+
+@lru_cache(maxsize=8)
+def _cases(symbols: tuple[str, ...]) -> tuple[list[int], list[int]]:
+    """The capitals of ``SAME_SHAPE`` among some symbols and their small letters."""
+    index = {s: i for i, s in enumerate(symbols)}
+    both = [c for c in SAME_SHAPE if c in index and c.lower() in index]
+    return [index[c] for c in both], [index[c.lower()] for c in both]
 
 
 def _words(strings: Sequence[StringEvidence]) -> NDArray[np.int64]:

@@ -16,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from industrial_ocr.automaton import Automaton
+from industrial_ocr.decoding.outlook import end_scores, has_outlook, joined_arcs
 
 BEAM = 768
 """At most so many entries of a node are followed, and those of the start, where a code may yet
 begin; patterns of some hundred states have fewer."""
 FAINT = 10.0
-"""Entries so many nats below the best one of their state are not followed."""
+"""Entries so many nats below the best one of their state are not followed, nor those that cannot
+end less than so many below the best reading."""
 _HASH = np.uint64(1_000_003)
 _NOTHING = -1
 
@@ -95,6 +97,7 @@ class _Search:
 
     automaton: Automaton
     most: int
+    outlook: Floats | None
     waiting: dict[int, list[_Entries]] = field(default_factory=dict)
     kept: list[_Entries] = field(default_factory=list)
     count: int = 0
@@ -104,7 +107,15 @@ class _Search:
         parts = self.waiting.pop(node, [])
         if not parts:
             return None
-        entries = _best_of_each_state(_Entries.joined(parts), self.most, self.automaton.start)
+        found = _Entries.joined(parts)
+        if self.outlook is not None:
+            least = self.outlook[0, self.automaton.start] - FAINT
+            found = found.take(
+                np.flatnonzero(found.score + self.outlook[node][found.state] >= least)
+            )
+            if not len(found.score):
+                return None
+        entries = _best_of_each_state(found, self.most, self.automaton.start)
         first = self.count
         self.kept.append(entries)
         self.count += len(entries.score)
@@ -164,7 +175,96 @@ def free_automaton(symbols: Sequence[str]) -> Automaton:
     return Automaton.from_arcs(symbols, zeros, labels, zeros, [True])
 
 
-def best_paths(arcs: Sequence[Arc], nodes: int, automaton: Automaton, most: int = 5) -> list[Path]:
+def outlook_of(arcs: Sequence[Arc], nodes: int, automaton: Automaton) -> Floats | None:
+    """(nodes, S) the best score from each state of each node to the end, -inf for none.
+
+    Args:
+        arcs: hypotheses over ``nodes - 1`` boxes.
+        nodes: number of boxes and one.
+        automaton: what may be read.
+
+    Returns:
+        None for automata too large to be looked at as a whole, see ``outlook.MOST_ARCS``.
+    """
+    if not has_outlook(automaton):
+        return None
+    ahead = np.full((nodes, len(automaton)), -np.inf)
+    ahead[-1] = end_scores(automaton)
+    leaving = _leaving(arcs)
+    for node in range(nodes - 2, -1, -1):
+        own = [arc for _, arc in leaving.get(node, ())]
+        for arc in own:
+            if arc.nothing is not None:
+                rest = ahead[arc.last] + arc.nothing + arc.prior
+                np.maximum(ahead[node], rest, out=ahead[node])
+        read = [a for a in own if a.log_probs is not None]
+        if read:
+            values = [a.log_probs + a.prior for a in read if a.log_probs is not None]
+            best = joined_arcs(values, automaton, [ahead[a.last] for a in read]).max(0)
+            np.maximum(ahead[node], best, out=ahead[node])
+    return ahead
+
+
+def best_path(
+    arcs: Sequence[Arc], nodes: int, automaton: Automaton, outlook: Floats | None = None
+) -> Path | None:
+    """The likeliest reading of a lattice, None where the automaton accepts no path.
+
+    Args:
+        arcs: hypotheses over ``nodes - 1`` boxes.
+        nodes: number of boxes and one.
+        automaton: what may be read.
+        outlook: of them, where it is known already; see ``outlook_of``.
+    """
+    ahead = outlook_of(arcs, nodes, automaton) if outlook is None else outlook
+    if ahead is None:
+        return next(iter(best_paths(arcs, nodes, automaton, 1)), None)
+    state = automaton.start
+    if not np.isfinite(ahead[0, state]):
+        return None
+    node, symbols, used = 0, [], []
+    leaving = _leaving(arcs)
+    while node < nodes - 1:
+        ways = [_best_way(arc, number, state, automaton, ahead) for number, arc in leaving[node]]
+        _, symbol, number, state = max(ways)
+        if symbol != _NOTHING:
+            symbols.append(symbol)
+            used.append(number)
+        node = arcs[number].last
+    return Path(tuple(symbols), tuple(used), float(ahead[0, automaton.start]), 1.0)
+
+
+def _best_way(
+    arc: Arc, number: int, state: int, automaton: Automaton, ahead: Floats
+) -> tuple[float, int, int, int]:
+    """Along one arc: what can be had in the end, the symbol read, the arc, the state after it."""
+    best = (-np.inf, _NOTHING, number, state)
+    if arc.nothing is not None:
+        best = (float(arc.nothing + arc.prior + ahead[arc.last, state]), _NOTHING, number, state)
+    if arc.log_probs is not None:
+        labels, targets = automaton.arcs(state)
+        values = (arc.log_probs[labels] + arc.prior) + ahead[arc.last, targets]
+        if len(values) and values.max() > best[0]:
+            at = int(values.argmax())
+            best = (float(values[at]), int(labels[at]), number, int(targets[at]))
+    return best
+
+
+def _leaving(arcs: Sequence[Arc]) -> dict[int, list[tuple[int, Arc]]]:
+    """The arcs and their numbers by the node they leave."""
+    leaving: dict[int, list[tuple[int, Arc]]] = {}
+    for number, arc in enumerate(arcs):
+        leaving.setdefault(arc.first, []).append((number, arc))
+    return leaving
+
+
+def best_paths(
+    arcs: Sequence[Arc],
+    nodes: int,
+    automaton: Automaton,
+    most: int = 5,
+    outlook: Floats | None = None,
+) -> list[Path]:
     """The likeliest readings of a lattice, best first, each text once.
 
     Args:
@@ -173,20 +273,22 @@ def best_paths(arcs: Sequence[Arc], nodes: int, automaton: Automaton, most: int 
         automaton: what may be read; ``free_automaton`` for anything. Its symbols are those that
             the arcs' ``log_probs`` are of.
         most: at most so many readings.
+        outlook: of them, where it is known already; see ``outlook_of``.
 
     Returns:
         None at all where the automaton accepts no path. The best is exact as long as no node has
         more than ``BEAM`` entries; so are the others, down to ``FAINT`` below it.
     """
-    search = _Search(automaton, most)
+    ahead = outlook_of(arcs, nodes, automaton) if outlook is None else outlook
+    if ahead is not None and not np.isfinite(ahead[0, automaton.start]):
+        return []
+    search = _Search(automaton, most, ahead)
     start = np.array([automaton.start], np.int64)
     nobody = np.array([-1], np.int64)
     search.waiting[0] = [
         _Entries(start, np.zeros(1), np.zeros(1, np.uint64), nobody, nobody, nobody)
     ]
-    leaving: dict[int, list[tuple[int, Arc]]] = {}
-    for number, arc in enumerate(arcs):
-        leaving.setdefault(arc.first, []).append((number, arc))
+    leaving = _leaving(arcs)
     last: tuple[_Entries, int] | None = None
     for node in range(nodes):
         last = search.settle(node)
