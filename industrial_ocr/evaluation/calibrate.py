@@ -232,6 +232,7 @@ def measure(
         track: wraps the jobs, for a progress bar.
     """
     judged = {d.name: rules.get(d.name, rules.get("", Rules())) for d in datasets}
+    judged = {n: replace(r, pattern=r.read_under) for n, r in judged.items()}
     patterns = {n: r.pattern for n, r in judged.items() if r.pattern is not None}
     engines = tuple(OwnEngine(way, reader, patterns) for way in WAYS)
     jobs = [Job(d, s, engines) for d in datasets for s in d.samples]

@@ -45,12 +45,20 @@ class Rules:
         pattern: of the codes that are asked for; None for none.
         labels: a regular expression over folded text; labels that do not match it as a whole do
             not count. None: all count.
+        decode: engines that know patterns read under it; else it is looked for in what they read,
+            as for the others.
     """
 
     folding: Folding = CODES
     matching: Matching = "exact"
     pattern: Pattern | None = None
     labels: re.Pattern[str] | None = None
+    decode: bool = True
+
+    @property
+    def read_under(self) -> Pattern | None:
+        """The pattern that engines read under, if they know any."""
+        return self.pattern if self.decode else None
 
     def fold(self, text: str) -> str:
         """The text as it is compared."""

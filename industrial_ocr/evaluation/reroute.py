@@ -109,7 +109,7 @@ def _routed(
             if record.engine == way and record.codes is not None and not record.error:
                 by_image.setdefault((record.dataset, record.image), {})[way] = record
     for (dataset, _), ways in by_image.items():
-        pattern = rules.get(dataset, rules.get("", Rules())).pattern
+        pattern = rules.get(dataset, rules.get("", Rules())).read_under
         if pattern is None or len(ways) < len(WAYS):
             continue
         for route in NEW_ROUTES:

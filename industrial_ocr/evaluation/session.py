@@ -182,9 +182,9 @@ def build_engines(
 
     wanted = [n.strip() for n in names if n.strip()]
     patterns = {
-        d.name: rules.pattern
+        d.name: pattern
         for d in plan.datasets
-        if (rules := plan.rules.get(d.name, plan.rules[""])).pattern is not None
+        if (pattern := plan.rules.get(d.name, plan.rules[""]).read_under) is not None
     }
     engines, missing = make_engines(wanted, make_reader, patterns)
     if not engines:
@@ -389,14 +389,14 @@ def write_routes(file: Path, recorded: RecordedRun, plan: Plan) -> int:
     """
     table: dict[str, list[dict[str, Any]]] = {}
     for s in summarise_run(recorded.records, plan.rules, plan.thresholds):
-        if s.rules.pattern is None or s.engine not in WAYS:
+        if (pattern := s.rules.read_under) is None or s.engine not in WAYS:
             continue
         row = {
             "engine": s.engine, "n": s.counts.total, "accuracy": round(s.accuracy, 4),
             "low": round(s.interval[0], 4), "high": round(s.interval[1], 4),
             "date": str(recorded.about.get("machine", {}).get("date", "")),
         }  # fmt: skip
-        table.setdefault(s.rules.pattern.name or s.rules.pattern.text, []).append(row)
+        table.setdefault(pattern.name or pattern.text, []).append(row)
     if not table:
         raise ConfigError("--write-routes needs two-stage or crnn and a --pattern")
     try:

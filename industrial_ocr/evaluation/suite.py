@@ -23,6 +23,8 @@ class Judging(BaseModel):
         task: of its images, None: as the dataset's reader finds.
         match: a reading equals the label, or contains it.
         pattern: a preset or regular expression of the codes that are asked for.
+        decode: False: nothing is read under the pattern, it is only looked for in what was read, as
+            for engines that know none.
         labels: regular expression over folded text: labels that count.
         verbatim: compare character by character instead of A-Z0-9 in upper case.
         engines: only these, None: all that were asked for.
@@ -36,6 +38,7 @@ class Judging(BaseModel):
     task: Task | None = None
     match: Matching = "exact"
     pattern: str | None = None
+    decode: bool = True
     labels: str | None = None
     verbatim: bool = False
     engines: tuple[str, ...] | None = None
@@ -70,6 +73,7 @@ class Judging(BaseModel):
             self.match,
             Pattern.parse(self.pattern) if self.pattern else None,
             re.compile(self.labels) if self.labels else None,
+            self.decode,
         )
 
 

@@ -104,6 +104,16 @@ def test_a_suite_says_how_datasets_are_judged(data: Path, tmp_path: Path) -> Non
     assert call("bench", "reroute", tmp_path / "q", "--out", table).exit_code == 0
     written = [line.split(" | ")[1] for line in table.read_text().splitlines()[2:]]
     assert written == ["crnn", "two-stage", "agree", "auto"]
+    suite.write_text(
+        "datasets: {codes: {task: recognize, pattern: '[A-Z]+', decode: false, engines: [crnn]}}\n"
+    )
+    out = tmp_path / "filtered"
+    done = call("bench", data.parent, "--suite", suite, "--engines", "crnn", "--out", out)
+    assert done.exit_code == 0, done.output
+    lines = [json.loads(row) for row in (out / "results.jsonl").read_text().splitlines()[1:]]
+    assert lines and all(row.get("codes") is None for row in lines)  # read without the pattern
+    none = call("bench", "reroute", out)
+    assert (none.exit_code, "both read under a pattern" in line_of(none)) == (2, True)
     lost = call("bench", "reroute", tmp_path / "q", "--out", tmp_path / "no" / "routes.md")
     assert (lost.exit_code, "cannot be written" in line_of(lost)) == (1, True)
     suite.write_text("datasets: {codes: {colour: red}}\n")
