@@ -29,7 +29,9 @@ from industrial_ocr.evaluation.suite import Judging, Suite, rules_of
 from industrial_ocr.evaluation.summary import (
     DETECTION_HEADERS,
     HEADERS,
+    LOSS_HEADERS,
     detection_rows,
+    loss_rows,
     markdown_table,
     percent,
     summarise_run,
@@ -355,6 +357,10 @@ def write_outputs(out: Path, recorded: RecordedRun, plan: Plan, extra: Sequence[
     detected = detection_rows(summaries)
     if detected:
         parts.append(markdown_table(DETECTION_HEADERS, detected))
+    lost = loss_rows(summaries)
+    if lost:
+        parts.append("Codes lost, by stage (percent of all codes):")
+        parts.append(markdown_table(LOSS_HEADERS, lost))
     rows = [
         (c.dataset, c.engine.replace(" > ", " to "), f"{100 * c.difference.difference:+.1f}",
          f"{100 * c.difference.low:+.1f} to {100 * c.difference.high:+.1f}")

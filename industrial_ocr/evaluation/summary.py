@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from industrial_ocr.evaluation.blame import Lost, lost_stage
+from industrial_ocr.evaluation.blame import STAGES, Lost, lost_stage
 from industrial_ocr.evaluation.curves import (
     RateCurve,
     expected_calibration_error,
@@ -30,6 +30,7 @@ from industrial_ocr.evaluation.metrics import (
     wilson_interval,
 )
 from industrial_ocr.evaluation.records import Record
+from industrial_ocr.router import WAYS
 
 MISREAD_LIMITS = (0.01, 0.001, 0.0)
 WORST_CONFUSIONS = 400
@@ -230,6 +231,18 @@ def detection_rows(summaries: Iterable[Summary]) -> list[tuple[str, ...]]:
                 cells = map(percent, (counts.precision, counts.recall, counts.hmean))
                 rows.append((summary.dataset, summary.engine, kind, str(counts.truth), *cells))
     return rows
+
+
+LOSS_HEADERS = ("dataset", "engine", "n", *STAGES)
+
+
+def loss_rows(summaries: Iterable[Summary]) -> list[tuple[str, ...]]:
+    """Rows of the share of all codes, in percent, that each stage lost; of our own engines."""
+    return [
+        (s.dataset, s.engine, str(s.counts.total),
+         *(percent(s.lost.get(stage, 0) / s.counts.total) for stage in STAGES))
+        for s in summaries if s.engine in WAYS and s.counts.total
+    ]  # fmt: skip
 
 
 def markdown_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

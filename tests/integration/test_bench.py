@@ -47,6 +47,7 @@ def test_a_run_its_files_and_what_can_be_done_with_them(data: Path, tmp_path: Pa
     summary = json.loads((out / "summary.json").read_text())["summary"]
     assert [(s["engine"], s["n"]) for s in summary] == [("two-stage", "3"), ("crnn", "3")]
     assert "| codes | crnn | 3 |" in (out / "tables.md").read_text()
+    assert "Codes lost, by stage" in (out / "tables.md").read_text()
     assert "<svg" in (out / "report.html").read_text()
 
     again = call(*arguments)

@@ -13,6 +13,7 @@ from industrial_ocr.evaluation.items import Rules, answers
 from industrial_ocr.evaluation.readings import ReadString
 from industrial_ocr.evaluation.records import Record
 from industrial_ocr.evaluation.samples import Label, LabelledCharacter, Task
+from industrial_ocr.evaluation.summary import LOSS_HEADERS, loss_rows, summarise_run
 from industrial_ocr.geometry import rect_quad
 from industrial_ocr.pattern import Pattern
 
@@ -180,3 +181,19 @@ def test_an_engine_that_knows_patterns_answers_with_its_own_codes() -> None:
     assert answer.item.reading == ""
     assert Record.from_dict(json.loads(own.to_json())).codes == own.codes
     assert Record.from_dict(json.loads(replace(own, codes=()).to_json())).codes == ()
+
+
+def test_lost_codes_are_tabled_by_stage_as_shares_of_all() -> None:
+    """Two of four codes lost, one by its class and one without a string; rivals have no stages."""
+    read = [written("AB12"), written("AB12"), written("AB1Z"), None]
+    records = [
+        replace(record([label("AB12")], [] if s is None else [s]), image=f"{i}.png")
+        for i, s in enumerate(read)
+    ]
+    rival = [replace(r, engine="tesseract") for r in records]
+    found = loss_rows(summarise_run([*records, *rival], {"": Rules()}, {}))
+    (row,) = found
+    cells = dict(zip(LOSS_HEADERS, row, strict=True))
+    assert (cells["engine"], cells["n"]) == ("two-stage", "4")
+    shares = {k: float(v) for k, v in cells.items() if k not in ("dataset", "engine", "n")}
+    assert {k: v for k, v in shares.items() if v} == {"wrong class": 25.0, "no string": 25.0}
