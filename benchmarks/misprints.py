@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from industrial_ocr.decoding.code_reading import CLEAR_RAW
+from industrial_ocr.decoding.code_rules import CLEAR_RAW
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.reader import Reader
 from industrial_ocr.synthesis.crops import StripRenderer

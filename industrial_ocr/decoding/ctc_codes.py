@@ -1,6 +1,6 @@
 """Codes from the frames of the CRNN: the likeliest labels that a pattern accepts.
 
-The statuses and what they mean are those of ``code_reading``; here a reading *contradicts* a code
+The statuses and what they mean are those of ``code_rules``; here a reading *contradicts* a code
 where the label read without the pattern is so much likelier that only the pattern speaks for the
 code: by the same factors, once for each character that differs.
 """
@@ -18,7 +18,7 @@ from rapidfuzz.distance import Levenshtein
 from industrial_ocr.automaton import Automaton
 from industrial_ocr.charset import Charset
 from industrial_ocr.codes import CharStatus, CodeCharacter, CodeReading
-from industrial_ocr.decoding.code_reading import (
+from industrial_ocr.decoding.code_rules import (
     AMBIGUOUS,
     CHECK_ODDS,
     CONTRADICTION,

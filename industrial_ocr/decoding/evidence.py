@@ -23,7 +23,7 @@ NOTHING = 0.5
 """A box that is no character weighs this much of its reject probability, as in segmentation."""
 SEPARATE, WHOLE = 0.65, 2.2
 """Priors in nats for what the detector saw: two boxes are two characters, one box is one. The
-latter is beyond ``code_reading.CONTRADICTION``: a pattern alone never parts a box of the usual
+latter is beyond ``code_rules.CONTRADICTION``: a pattern alone never parts a box of the usual
 length that reads as well whole; of longer ones less is asked (``geometry.one_character``)."""
 LEFT_OUT, WORD_LEFT_OUT = 0.02, 0.2
 """A box beyond the ends of a code counts as this probability at least, in the code's word and in

@@ -9,7 +9,7 @@ import numpy as np
 from industrial_ocr.charset import Charset
 from industrial_ocr.codes import CodeReading
 from industrial_ocr.config import PipelineConfig
-from industrial_ocr.decoding.code_reading import Limits
+from industrial_ocr.decoding.code_rules import Limits
 from industrial_ocr.decoding.ctc import CtcSymbol, align, greedy_decode, sequence_log_probability
 from industrial_ocr.decoding.ctc_codes import FrameString, read_ctc_codes
 from industrial_ocr.decoding.lexicon import Lexicon, best_word

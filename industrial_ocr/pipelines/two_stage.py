@@ -9,7 +9,8 @@ import numpy as np
 
 from industrial_ocr.codes import CodeReading
 from industrial_ocr.config import PipelineConfig
-from industrial_ocr.decoding.code_reading import Limits, read_codes
+from industrial_ocr.decoding.code_reading import read_codes
+from industrial_ocr.decoding.code_rules import Limits
 from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.decoding.homoglyphs import resolve_homoglyphs
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence

@@ -9,7 +9,8 @@ import pytest
 
 from industrial_ocr.charset import Charset
 from industrial_ocr.codes import CharStatus, CodeReading
-from industrial_ocr.decoding.code_reading import contradicts, read_codes
+from industrial_ocr.decoding.code_reading import read_codes
+from industrial_ocr.decoding.code_rules import contradicts
 from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.geometry import rect_quad
 from industrial_ocr.pattern import Pattern

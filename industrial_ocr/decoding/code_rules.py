@@ -1,0 +1,92 @@
+"""When a code can be trusted: the rules that both ways of reading under a pattern keep.
+
+* The likeliest texts that the pattern accepts are looked at, best first. Where the pattern has a
+  check, the best one that passes it is the code, unless that would contradict the evidence.
+* A character *contradicts* where another symbol is so much likelier by itself that only the pattern
+  speaks for the one it wants: more than 1 / ``CONTRADICTION`` times (50 times among 0 O and 1 I l,
+  whose shapes do not tell), or ``CLEAR_RAW`` by itself. A code with such a character is a misprint
+  or another text: it is reported with the status ``pattern_mismatch`` (``check_failed`` where only
+  the check asked for it), never corrected to ``ok``. So does a place where other boxes are so much
+  likelier by themselves: one clear M is not read as two digits because the pattern would have them.
+* Confidence is the joint probability per character, among the symbols that the pattern allows
+  there. A check digit in order is evidence too: by chance it would be so once in ten times. It
+  counts once, for the weakest character, whose odds it raises ``CHECK_ODDS`` times.
+* ``ambiguous``: another code that matches, and passes, is at least ``AMBIGUOUS`` as likely.
+* ``low_confidence``: the code or a character is below its limit, or the code is a part of a longer
+  word that reads clearly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from industrial_ocr.codes import CodeReading
+from industrial_ocr.decoding.homoglyphs import TWINS
+from industrial_ocr.types import Status
+
+CONTRADICTION, TWIN_CONTRADICTION = 0.2, 0.02
+CLEAR_RAW = 0.95
+"""A character that reads so surely by itself is printed as it reads, twins included."""
+AMBIGUOUS = 0.5
+CHECK_ODDS = 10.0
+DIGIT_CHECKS = frozenset({"iso6346", "vin", "luhn", "gs1", "mod97", "mrz"})
+LEAST_AGREEMENT = 0.6
+"""A text that does not match is told of as a misprint if this share of its characters does."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a code is doubtful.
+
+    Attributes:
+        min_confidence: of the code.
+        min_character: of each of its characters.
+        min_code: of all of them together.
+    """
+
+    min_confidence: float = 0.85
+    min_character: float = 0.5
+    min_code: float = 0.7
+
+    def doubt(self, confidence: float, count: int) -> str:
+        """Why a code of so many characters is doubtful, empty where it is not.
+
+        Args:
+            confidence: of the code per character, see ``scoring.string_confidence``.
+            count: of its characters.
+        """
+        if confidence < self.min_confidence:
+            return f"the code is read at {confidence:.2f} only"
+        whole = confidence**count
+        if whole < self.min_code:
+            return f"all {count} characters together are read at {whole:.2f} only"
+        return ""
+
+
+def are_twins(a: str, b: str) -> bool:
+    return any(a in t and b in t for t in TWINS)
+
+
+def contradicts(symbol: str, probability: float, raw: str, raw_probability: float) -> bool:
+    """Whether a raw reading speaks against a symbol (see the rules above)."""
+    if raw == symbol:
+        return False
+    if raw_probability >= CLEAR_RAW:
+        return True
+    ratio = TWIN_CONTRADICTION if are_twins(symbol, raw) else CONTRADICTION
+    return probability < ratio * raw_probability
+
+
+_RANK = {Status.OK: 0, Status.LOW_CONFIDENCE: 1, Status.AMBIGUOUS: 1, Status.CHECK_FAILED: 2}
+
+
+def apart(found: Sequence[CodeReading]) -> list[CodeReading]:
+    """Codes that share no string, the surest first; mismatches only where nothing else is."""
+    ordered = sorted(found, key=lambda c: (_RANK.get(c.status, 3), -c.confidence))
+    kept: list[CodeReading] = []
+    for code in ordered:
+        if all(not set(code.strings) & set(k.strings) for k in kept):
+            kept.append(code)
+    matching = [c for c in kept if c.status is not Status.PATTERN_MISMATCH]
+    return matching or kept[:1]
