@@ -98,7 +98,7 @@ def run(
         "pattern": pattern, "match": match, "verbatim": verbatim, "task": task, "lexicon": lexicon,
     }  # fmt: skip
     with one_line_errors(WRONG_USAGE):
-        from industrial_ocr.evaluation import session
+        from industrial_ocr.evaluation import outputs, session
 
         plan = session.plan_run(data, suite, judging, label_format, limit, threshold or [])
         session.prepare_folder(out)
@@ -121,10 +121,10 @@ def run(
         extras = session.extras(plan, team, options, oracle, probe)
         for line in extras:
             typer.echo(line)
-        session.write_outputs(out, recorded, plan, extras)
+        outputs.write_outputs(out, recorded, plan, extras)
         note(f"results, tables and report in {out}")
         if write_routes is not None:
-            known = session.write_routes(write_routes, recorded, plan)
+            known = outputs.write_routes(write_routes, recorded, plan)
             note(f"routes of {known} patterns in {write_routes}")
 
 
@@ -210,7 +210,7 @@ def reroute(
 ) -> None:
     """What agree and auto would have made of a run of two-stage and crnn; reads no image."""
     with one_line_errors(WRONG_USAGE):
-        from industrial_ocr.evaluation import session
+        from industrial_ocr.evaluation import outputs, session
         from industrial_ocr.evaluation.records import load_run
         from industrial_ocr.evaluation.reroute import reroute as routed
         from industrial_ocr.router import load_routes
@@ -223,7 +223,7 @@ def reroute(
     _show(recorded, rules, limits)
     if out is not None:
         with one_line_errors():
-            session.write_table(out, recorded, rules, limits)
+            outputs.write_table(out, recorded, rules, limits)
             note(f"the table is in {out}")
 
 
@@ -236,7 +236,7 @@ def report(
 ) -> None:
     """Scores a recorded run again, without reading any image again, and writes its report."""
     with one_line_errors(WRONG_USAGE):
-        from industrial_ocr.evaluation import session
+        from industrial_ocr.evaluation import outputs, session
         from industrial_ocr.evaluation.records import load_run
 
         file = results / "results.jsonl" if results.is_dir() else results
@@ -246,7 +246,7 @@ def report(
         plan = replace(plan, rules=rules)
     _show(recorded, plan.rules, plan.thresholds)
     with one_line_errors():
-        session.write_outputs(file.parent, recorded, plan, [])
+        outputs.write_outputs(file.parent, recorded, plan, [])
 
 
 @dataset_app.command("check")
