@@ -201,11 +201,12 @@ def split(
 class Table:
     """Rows of the result, written as they come."""
 
-    def __init__(self, fonts: Sequence[str], data: Path | None, intro: str) -> None:
+    def __init__(self, fonts: Sequence[str], data: Path | None, intro: str, add: bool) -> None:
         self._fonts, self._intro = fonts, intro
         self._scene = [] if data is None else labelled(data / "glyphs_scene")
         self._before = Told(load_parent(None))
-        self._rows: list[str] = []
+        lines = RESULTS.read_text(encoding="utf-8").splitlines() if add else []
+        self._rows = [x for x in lines if x.startswith("| ") and x != HEAD]
 
     def add(
         self,
@@ -250,6 +251,7 @@ def main() -> None:
     parser.add_argument("--counts", default="3,5,10,15")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", default="symbols,font,real")
+    parser.add_argument("--add", action="store_true", help="to the rows that are there")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     counts, parts = [int(c) for c in args.counts.split(",")], args.only.split(",")
@@ -261,7 +263,7 @@ def main() -> None:
         f"beside them the shipped classifier reads {np.mean(counted):.1%}. Old symbols: the "
         "held-out rehearsal crops, and glyphs_scene with case folded."
     )
-    table = Table(args.fonts, args.data, intro)
+    table = Table(args.fonts, args.data, intro, args.add)
     for count in counts if "symbols" in parts else ():
         learnt = [cut(s) for own in pool.values() for s in own[MEASURED:][:count]]
         test = [s for own in pool.values() for s in own[:MEASURED]]

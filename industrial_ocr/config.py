@@ -20,6 +20,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -51,6 +52,10 @@ class DetectionConfig(Section):
         tile_overlap: overlap of neighbouring tiles in the same pixels; a character as high as
             this is whole in one of them.
         batch_size: tiles in one forward pass.
+        closer_below: strings whose characters are lower than this, in pixels of what the network
+            sees, are looked at again, magnified; 0 never does.
+        closer_height: until their characters are so high.
+        closer_pixels: at most so many pixels of an image, magnified, are looked at again.
     """
 
     long_side: PositiveInt = 1280
@@ -60,6 +65,9 @@ class DetectionConfig(Section):
     tile_size: PositiveInt = 1280
     tile_overlap: NonNegativeInt = 160
     batch_size: PositiveInt = 4
+    closer_below: NonNegativeFloat = 30.0
+    closer_height: PositiveFloat = 48.0
+    closer_pixels: NonNegativeInt = 500_000
 
     @model_validator(mode="after")
     def _tiles_advance(self) -> DetectionConfig:

@@ -10,10 +10,18 @@ from dataclasses import dataclass, field
 
 from industrial_ocr.codes import CodeReading
 from industrial_ocr.config import PipelineConfig
+from industrial_ocr.stages.closer_look import look_closer
 from industrial_ocr.stages.detection import Detector
-from industrial_ocr.stages.linking import link_characters
+from industrial_ocr.stages.linking import link_characters, reading_order
 from industrial_ocr.stages.segmentation import character_boxes
-from industrial_ocr.types import BoxString, ImageArray, ReadResult, Status, TextString
+from industrial_ocr.types import (
+    BoxString,
+    ImageArray,
+    ReadResult,
+    ScoreMaps,
+    Status,
+    TextString,
+)
 
 Found = list[list[BoxString]]
 """The strings of each image, not yet read."""
@@ -43,18 +51,24 @@ class Clock:
 def find_strings(
     images: Sequence[ImageArray], detector: Detector, config: PipelineConfig, clock: Clock
 ) -> Found:
-    """Detection, segmentation and linking: the strings of each image, not yet read."""
-    found = []
-    with clock.stage("detect"):
-        every = detector.detect(images, config.detection)
-    for maps in every:
+    """Detection, segmentation and linking: the strings of each image, not yet read.
+
+    What is small is looked at twice, see ``stages.closer_look``.
+    """
+
+    def strings_of(maps: ScoreMaps) -> list[BoxString]:
         with clock.stage("segment"):
             rules = config.segmentation
             boxes = character_boxes(maps, rules.text_threshold, rules.low_text, rules.min_char_size)
         with clock.stage("link"):
-            strings = link_characters(boxes, maps, rules.link_threshold, config.linking.space_ratio)
-        found.append(strings)
-    return found
+            return link_characters(boxes, maps, rules.link_threshold, config.linking.space_ratio)
+
+    with clock.stage("detect"):
+        every = detector.detect(images, config.detection)
+    found = [strings_of(maps) for maps in every]
+    with clock.stage("closer look"):
+        again = look_closer(images, found, detector, config.detection, strings_of)
+    return [reading_order(own) for own in again]
 
 
 def finish(

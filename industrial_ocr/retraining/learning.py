@@ -115,7 +115,11 @@ Step = Callable[[int, int], None]
 
 
 def class_prior(pool: Pool, rows: NDArray[np.bool_], recipe: Recipe) -> Tensor:
-    """(classes,) log of how often each class is drawn over how often a symbol should be."""
+    """(classes,) log of how often each new class is drawn over how often a symbol should be.
+
+    0 of old classes: what the parent answers to their rehearsal crops holds without it, and a known
+    symbol in a new font that is learnt would else lose its old looks to its like, 0 to O.
+    """
     classes = int(pool.labels.max()) + 1
     often = np.zeros(classes)
     for own, share in _shares(pool, rows, recipe):
@@ -123,6 +127,7 @@ def class_prior(pool: Pool, rows: NDArray[np.bool_], recipe: Recipe) -> Tensor:
         often += share * weights / weights.sum()
     even = _with_rejects(np.ones(classes), recipe.reject_share)
     prior = np.log(np.maximum(often / (even / even.sum()), 1e-3))
+    prior[: pool.parent.shape[1] - 1] = prior[-1] = 0.0
     return torch.from_numpy(recipe.modesty * prior).float()
 
 

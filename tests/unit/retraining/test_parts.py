@@ -205,8 +205,9 @@ def test_left_out_samples_are_in_no_batch() -> None:
 
 def test_the_prior_is_what_new_classes_have_too_much() -> None:
     prior = class_prior(pool(), np.ones(8, bool), Recipe(modesty=1.0, new_share=0.5))
-    assert prior[2] > 0 and prior[0] < 0
-    assert prior[0] == pytest.approx(float(prior[1]))
+    assert prior[2] > 0
+    # A known symbol that is learnt in a new font keeps its standing against its like.
+    assert prior[[0, 1, 3]].abs().max() == 0
     none = class_prior(pool(), np.ones(8, bool), Recipe(modesty=0.0))
     assert none.abs().max() == 0
 
