@@ -38,6 +38,8 @@ from industrial_ocr.verdicts import Verification
 Engine = Literal["two-stage", "crnn", "agree", "auto"]
 Roi = Sequence[float] | Sequence[Sequence[float]]
 Patterns = Pattern | str | Sequence[Pattern | str] | None
+SHIPPED = ("pipeline", "fast")
+"""Configurations of reading that are known by name; ``pipeline`` is the default."""
 
 
 def _config(source: PipelineConfig | str | Path | dict[str, Any] | None) -> PipelineConfig:
@@ -45,7 +47,9 @@ def _config(source: PipelineConfig | str | Path | dict[str, Any] | None) -> Pipe
         return source
     if isinstance(source, dict):
         return parse_config(source, PipelineConfig)
-    return load_config(config_path("pipeline") if source is None else source, PipelineConfig)
+    if source is None or str(source) in SHIPPED:
+        source = config_path("pipeline" if source is None else str(source))
+    return load_config(source, PipelineConfig)
 
 
 class Reader:
@@ -53,8 +57,9 @@ class Reader:
 
     Args:
         device: ``auto`` takes CUDA where there is a device, else the CPU.
-        config: a ``PipelineConfig``, a dict of its sections, or a YAML file; None takes the
-            shipped ``configs/pipeline.yaml``.
+        config: a ``PipelineConfig``, a dict of its sections, a YAML file, or ``fast``: the shipped
+            ``configs/fast.yaml``, about half the time for a little less; None takes
+            ``configs/pipeline.yaml``.
         detector: a name from ``industrial-ocr weights``, a ``.safetensors`` file, or a published
             CRAFT checkpoint (``craft_mlt_25k.pth``); None takes the shipped default.
         classifier: the same for the character classifier.

@@ -115,11 +115,7 @@ Step = Callable[[int, int], None]
 
 
 def class_prior(pool: Pool, rows: NDArray[np.bool_], recipe: Recipe) -> Tensor:
-    """(classes,) log of how often each new class is drawn over how often a symbol should be.
-
-    0 of old classes: what the parent answers to their rehearsal crops holds without it, and a known
-    symbol in a new font that is learnt would else lose its old looks to its like, 0 to O.
-    """
+    """(classes,) log of how often each class is drawn over how often a symbol should be."""
     classes = int(pool.labels.max()) + 1
     often = np.zeros(classes)
     for own, share in _shares(pool, rows, recipe):
@@ -127,7 +123,6 @@ def class_prior(pool: Pool, rows: NDArray[np.bool_], recipe: Recipe) -> Tensor:
         often += share * weights / weights.sum()
     even = _with_rejects(np.ones(classes), recipe.reject_share)
     prior = np.log(np.maximum(often / (even / even.sum()), 1e-3))
-    prior[: pool.parent.shape[1] - 1] = prior[-1] = 0.0
     return torch.from_numpy(recipe.modesty * prior).float()
 
 
@@ -176,18 +171,22 @@ def loss_of(logits: Tensor, pool: Pool, rows: Ints, prior: Tensor, recipe: Recip
 
     A few new symbols fill a third of every batch, but not of what is read: the loss sees logits
     that are raised by the log of how often their class is drawn (logit adjustment, Menon et al.,
-    ICLR 2021), so that the network itself does not learn to expect them.
+    ICLR 2021), so that the network itself does not learn to expect them. What the parent answers to
+    a rehearsal crop holds as it is: there logits of old classes are not raised, or a known symbol
+    that is learnt in a new font would lose its old looks to its like, 0 to O.
     """
     labels, old = pool.labels[rows], torch.from_numpy(pool.old[rows])
     target = F.one_hot(labels, logits.shape[1]).float()
     smooth = recipe.label_smoothing
     target[~old] = target[~old] * (1 - smooth) + smooth / logits.shape[1]
     known = pool.parent.shape[1] - 1
+    raised = prior.expand_as(logits).clone()
+    raised[old, :known] = raised[old, -1:] = 0.0
     parent = torch.softmax(pool.parent[rows][old], -1)
     answer = torch.zeros_like(target[old])
     answer[:, :known], answer[:, -1] = parent[:, :known], parent[:, -1]
     target[old] = recipe.distillation * answer + (1 - recipe.distillation) * target[old]
-    loss: Tensor = -(target * F.log_softmax(logits + prior, -1)).sum(-1).mean()
+    loss: Tensor = -(target * F.log_softmax(logits + raised, -1)).sum(-1).mean()
     return loss
 
 

@@ -223,3 +223,18 @@ def test_bad_images_are_one_clear_line(reader: Reader, bad: Any, message: str) -
     with pytest.raises(ImageError, match=message) as caught:
         reader.read(bad)
     assert "\n" not in str(caught.value)
+
+
+def test_the_fast_configuration_is_known_by_its_name(reader: Reader, tmp_path: Path) -> None:
+    fast = Reader(device="cpu", config="fast")
+    assert fast.config.detection.long_side < reader.config.detection.long_side
+    assert fast.config.confidence == reader.config.confidence
+    # A large picture of small print: the first look sees letters of 24 pixels at half their size.
+    canvas = Image.new("RGB", (1280, 960), (235, 235, 235))
+    font = ImageFont.load_default(34)
+    ImageDraw.Draw(canvas).text((500, 400), CODE, fill=(20, 20, 20), font=font)
+    result = fast.read(np.asarray(canvas))
+    assert letters(result.text).upper() == CODE
+    assert result.timings["closer look"] > 0
+    with pytest.raises(ConfigError, match="faster"):
+        Reader(device="cpu", config="faster")

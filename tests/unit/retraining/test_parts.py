@@ -205,11 +205,24 @@ def test_left_out_samples_are_in_no_batch() -> None:
 
 def test_the_prior_is_what_new_classes_have_too_much() -> None:
     prior = class_prior(pool(), np.ones(8, bool), Recipe(modesty=1.0, new_share=0.5))
-    assert prior[2] > 0
-    # A known symbol that is learnt in a new font keeps its standing against its like.
-    assert prior[[0, 1, 3]].abs().max() == 0
+    assert prior[2] > 0 and prior[0] < 0
+    assert prior[0] == pytest.approx(float(prior[1]))
     none = class_prior(pool(), np.ones(8, bool), Recipe(modesty=0.0))
     assert none.abs().max() == 0
+
+
+def test_old_classes_keep_their_standing_on_rehearsal() -> None:
+    """A known symbol drawn more often, in a new font, is not held back on its old looks."""
+    often, recipe = torch.tensor([1.5, 0.0, 0.0, 0.0]), Recipe(distillation=0.0)
+    logits, even = torch.zeros(1, 4), torch.zeros(4)
+
+    def loss(row: int, prior: torch.Tensor) -> float:
+        return float(loss_of(logits, pool(), np.array([row]), prior, recipe))
+
+    assert loss(3, often) == loss(3, even)  # a rehearsal crop of class 0
+    assert loss(0, often) > loss(0, even)  # a view of class 2
+    new = torch.tensor([0.0, 0.0, 1.5, 0.0])
+    assert loss(3, new) > loss(3, even)  # new symbols are held back on both
 
 
 def test_the_parent_is_a_target_on_rehearsal_alone() -> None:
