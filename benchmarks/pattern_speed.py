@@ -35,7 +35,7 @@ PATTERNS = {
         "(A[0-9]{3,60}|B[A-Z]{3,70}|C[0-9]{5,60})"
     ),
 }
-ROUNDS = 3
+ROUNDS = 5
 
 
 def pictures(paths: list[Path], count: int = 6) -> list[Any]:
@@ -48,23 +48,27 @@ def pictures(paths: list[Path], count: int = 6) -> list[Any]:
 
 
 def shares(reader: Reader, images: list[Any], engine: Any) -> None:
-    """Prints the cost of each pattern as a share of a read."""
-    totals, plain = [], []
+    """Prints the cost of each pattern as a share of a read; every round reads in every way."""
+
+    def seconds(name: str, pattern: Pattern | None) -> float:
+        results = [reader.read(i, engine=engine, pattern=pattern) for i in images]
+        return sum(r.timings[name] for r in results) / len(images)
+
+    seconds("total", None)
+    charset = reader.charset if engine == "crnn" else reader.classifier_charset
+    states = {name: len(pattern.automaton(charset)) for name, pattern in PATTERNS.items()}
+    totals: list[float] = []
+    more: dict[str, list[float]] = {name: [] for name in PATTERNS}
     for _ in range(ROUNDS):
-        results = [reader.read(i, engine=engine) for i in images]
-        totals.append(sum(r.timings["total"] for r in results) / len(images))
-        plain.append(sum(r.timings["decode"] for r in results) / len(images))
-    print(f"{engine}: {median(totals) * 1e3:.0f} ms a read without a pattern, {len(images)} images")
-    for name, pattern in PATTERNS.items():
-        charset = reader.charset if engine == "crnn" else reader.classifier_charset
-        states = len(pattern.automaton(charset))
-        own = []
-        for _ in range(ROUNDS):
-            results = [reader.read(i, engine=engine, pattern=pattern) for i in images]
-            own.append(sum(r.timings["decode"] for r in results) / len(images))
-        more = median(own) - median(plain)
-        share = more / median(totals)
-        print(f"  {name} ({states} states): {more * 1e3:+.1f} ms, {share:+.1%} of a read")
+        totals.append(seconds("total", None))
+        plain = seconds("decode", None)
+        for name, pattern in PATTERNS.items():
+            more[name].append(seconds("decode", pattern) - plain)
+    whole = median(totals)
+    print(f"{engine}: {whole * 1e3:.0f} ms a read without a pattern, {len(images)} images")
+    for name, own in more.items():
+        print(f"  {name} ({states[name]} states): {median(own) * 1e3:+.1f} ms, "
+              f"{median(own) / whole:+.1%} of a read")  # fmt: skip
 
 
 def lexicon(reader: Reader, words: int) -> None:

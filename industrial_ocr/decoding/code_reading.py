@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from industrial_ocr.automaton import Automaton
 from industrial_ocr.charset import Charset
@@ -159,7 +160,7 @@ def read_codes(
     automaton = pattern.automaton(charset)
     capitals = not any(charset.symbols[i].islower() for i in np.unique(automaton.labels))
     most = max(1, len(pattern.spans_strings))
-    found: list[CodeReading] = []
+    runs: list[_Run] = []
     for length in range(1, most + 1):
         for start in range(len(strings) - length + 1):
             run = strings[start : start + length]
@@ -170,27 +171,61 @@ def read_codes(
             if room < max(1, min(pattern.lengths, default=1)):
                 continue
             evidence = gather(run, charset, capitals, merging)
-            code = _code_of(
-                evidence, start, run[0].string.direction, automaton, pattern, charset, limits
-            )
-            if code is not None:
-                found.append(code)
+            own = _looked_at(evidence, start, length, run[0].string.direction, automaton, charset)
+            if own is not None:
+                runs.append(own)
+    found: list[CodeReading] = []
+    for own in sorted(runs, key=lambda r: -r.best.log_prob / max(len(r.best.symbols), 1)):
+        # Runs that share a string compete; where the likeliest is in order the others are spared.
+        taken = {i for c in found if c.status is Status.OK for i in c.strings}
+        if not taken & set(range(own.start, own.start + own.length)):
+            code = _code_of(own, automaton, pattern, charset, limits)
+            found += [code] if code is not None else []
     return apart(found)
 
 
-def _code_of(
-    evidence: Evidence, start: int, direction: Direction, automaton: Automaton, pattern: Pattern,
-    charset: Charset, limits: Limits,
-) -> CodeReading | None:  # fmt: skip
-    """The code of one run of strings."""
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """Neighbouring strings that may be a code together.
+
+    Attributes:
+        evidence: their lattice.
+        start: number of the first of them.
+        length: how many they are.
+        direction: of all of them.
+        best: the likeliest path that the pattern accepts.
+        outlook: of the lattice.
+    """
+
+    evidence: Evidence
+    start: int
+    length: int
+    direction: Direction
+    best: Path
+    outlook: NDArray[np.float64] | None
+
+
+def _looked_at(
+    evidence: Evidence, start: int, length: int, direction: Direction, automaton: Automaton,
+    charset: Charset,
+) -> _Run | None:  # fmt: skip
+    """A run whose best path is worth more than a glance."""
     outlook = outlook_of(evidence.arcs, evidence.nodes, automaton)
-    quick = best_path(evidence.arcs, evidence.nodes, automaton, outlook)
-    if quick is None or quick.log_prob < len(quick.symbols) * HOPELESS:
+    best = best_path(evidence.arcs, evidence.nodes, automaton, outlook)
+    if best is None or best.log_prob < len(best.symbols) * HOPELESS:
         return None
-    if _likeness(quick, evidence, charset) < LEAST_LIKENESS:
+    if _likeness(best, evidence, charset) < LEAST_LIKENESS:
         return None
+    return _Run(evidence, start, length, direction, best, outlook)
+
+
+def _code_of(
+    run: _Run, automaton: Automaton, pattern: Pattern, charset: Charset, limits: Limits
+) -> CodeReading | None:
+    """The code of one run of strings."""
+    evidence, start, direction = run.evidence, run.start, run.direction
     most = N_BEST if pattern.check == "none" else N_BEST_CHECKED
-    paths = best_paths(evidence.arcs, evidence.nodes, automaton, most, outlook)
+    paths = best_paths(evidence.arcs, evidence.nodes, automaton, most, run.outlook)
 
     def make(text: _Text) -> Candidate | None:
         return candidate(text.path, evidence, automaton, pattern, charset, limits)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from industrial_ocr.decoding.outlook import end_scores, has_outlook, joined_arcs
 BEAM = 768
 """At most so many entries of a node are followed, and those of the start, where a code may yet
 begin; patterns of some hundred states have fewer."""
-FAINT = 10.0
+FAINT = 7.0
 """Entries so many nats below the best one of their state are not followed, nor those that cannot
 end less than so many below the best reading."""
 _HASH = np.uint64(1_000_003)
@@ -168,7 +169,8 @@ def _best_of_each_state(entries: _Entries, most: int, start: int) -> _Entries:
     return entries.take(order)
 
 
-def free_automaton(symbols: Sequence[str]) -> Automaton:
+@lru_cache(maxsize=8)
+def free_automaton(symbols: tuple[str, ...]) -> Automaton:
     """Accepts every text over some symbols."""
     count = len(symbols)
     zeros, labels = np.zeros(count, np.int64), np.arange(count)
