@@ -27,6 +27,9 @@ STEP, MOST_RAISED, MOST_LOWERED = 0.1, 1.0, 2.0
 """Steps in which new symbols are let in or held back, and how far at most, in logits."""
 CLASS_FALL = 0.1
 """Share of the validation crops of a single old symbol that may be lost to new symbols."""
+SHARES, HELD_BACK = (1.0, 0.8, 0.6, 0.4, 0.2), 0.0015
+"""Where known symbols are learnt in a new look: how much of the change is kept, and the share of
+validation crops that it may cost."""
 
 
 @dataclass(frozen=True)
@@ -280,6 +283,35 @@ def _worst_fall(was: NDArray[np.bool_], now: NDArray[np.bool_], labels: Ints) ->
         for own in (labels == c for c in np.unique(labels))
     ]
     return max(falls, default=0.0)
+
+
+def hold_back(
+    split: Split, start: Sequence[Tensor], x: Tensor, labels: Ints, parent: Ints
+) -> float:
+    """Takes back as much of what was learnt as old crops ask for.
+
+    Known symbols in a new look have no rows of their own that could be lowered (see ``settle``): a
+    new 0 may cost old letters O. Between the parent's weights and those learnt there are some that
+    read most of the new look and lose hardly any of the old.
+
+    Args:
+        split: of the network that has learnt.
+        start: the parent's weights of ``split.thawed()``.
+        x: activations of validation crops of old symbols.
+        labels: (N,) their classes.
+        parent: (N,) what the parent named them.
+
+    Returns:
+        The share of the change that is kept, of ``SHARES``; the least one if none suffices.
+    """
+    was, own = parent == labels, split.thawed()
+    after = [p.detach().clone() for p in own]
+    for share in SHARES:
+        _put(own, [a.lerp(b, share) for a, b in zip(start, after, strict=True)])
+        now = run(split, x).argmax(1).numpy() == labels
+        if now.mean() >= was.mean() - HELD_BACK and _worst_fall(was, now, labels) <= CLASS_FALL:
+            break
+    return share
 
 
 def settle(

@@ -18,6 +18,7 @@ from industrial_ocr.retraining.learning import (
     Pool,
     Recipe,
     blend,
+    hold_back,
     learn_head,
     settle,
     thaw,
@@ -253,6 +254,7 @@ def learn(bench: Bench, validation: Crops, recipe: Recipe, told: Told) -> Learnt
     rows = np.ones(len(bench.pool.old), bool)
     model = imprinted(bench, rows)
     split = Split(model, bench.parent.size)
+    start = [p.detach().clone() for p in split.thawed()]
     steps, interrupted = 0, False
 
     def counted(done: int, total: int) -> None:
@@ -272,20 +274,25 @@ def learn(bench: Bench, validation: Crops, recipe: Recipe, told: Told) -> Learnt
             blend(split, before)
     except KeyboardInterrupt:
         interrupted = True
-    if bench.new:
-        _settled(bench, split, validation, recipe)
+    _settled(bench, split, start, validation, recipe)
     return Learnt(model.eval(), steps, interrupted)
 
 
-def _settled(bench: Bench, split: Split, validation: Crops, recipe: Recipe) -> None:
-    """Sets how readily new symbols are seen, by validation crops of the old ones."""
+def _settled(
+    bench: Bench, split: Split, start: Sequence[Tensor], validation: Crops, recipe: Recipe
+) -> None:
+    """Weighs new against old by validation crops of the old symbols.
+
+    New symbols are seen as readily as those allow; of a new look of known ones as much is kept.
+    """
     old = validation.known(bench.parent.symbols)
     x = run(split.trunk, old.images)
     place = {s: i for i, s in enumerate(bench.names)}
     first = len(bench.parent.symbols)
     named = run(bench.split, x).argmax(1).numpy()
     named[named == first] = len(bench.names) - 1
-    settle(
-        split.head, run(split.tail, x), np.array([place[s] for s in old.symbols]), named,
-        slice(first, -1), recipe.allowed,
-    )  # fmt: skip
+    labels = np.array([place[s] for s in old.symbols])
+    if bench.new:
+        settle(split.head, run(split.tail, x), labels, named, slice(first, -1), recipe.allowed)
+    else:
+        hold_back(split, start, x, labels, named)

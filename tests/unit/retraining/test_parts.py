@@ -24,6 +24,7 @@ from industrial_ocr.retraining.learning import (
     blend,
     class_prior,
     drawn,
+    hold_back,
     loss_of,
     settle,
 )
@@ -268,6 +269,35 @@ def test_new_rows_are_raised_as_far_as_old_crops_allow() -> None:
     assert settle(head, features, labels, labels, slice(2, 3), 0.0) == pytest.approx(0.5)
     assert settle(head, features, labels, labels, slice(2, 3), 0.5) == pytest.approx(1.0)
     assert head.bias[3] == 0
+
+
+class OneLayer(nn.Linear):
+    """As little of a split network as ``hold_back`` asks for."""
+
+    def thawed(self) -> list[nn.Parameter]:
+        return [self.weight]
+
+
+def test_of_a_new_look_as_much_is_kept_as_old_crops_allow() -> None:
+    """Of 100 old crops of each class some lie nearer and nearer to what is learnt as class 1."""
+    side = torch.linspace(0.01, 1.0, 100)
+    x = torch.cat([torch.stack([side, 0 * side], 1), torch.tensor([[0.0, 1.0]] * 100)])
+    labels = np.repeat([0, 1], 100)
+    start = [torch.eye(2)]
+
+    def kept(change: float) -> float:
+        layer = OneLayer(2, 2, bias=False)
+        with torch.no_grad():
+            layer.weight.copy_(torch.eye(2) + torch.tensor([[0.0, 0.0], [change, 0.0]]))
+        found = hold_back(layer, start, x, labels, labels)  # type: ignore[arg-type]
+        torch.testing.assert_close(
+            layer.weight.detach(), torch.eye(2) + torch.tensor([[0.0, 0.0], [found * change, 0.0]])
+        )
+        return found
+
+    assert kept(0.9) == 1.0  # nothing is lost
+    assert kept(1.5) == 0.6  # 0.8 of it would name class 0 as 1
+    assert kept(50.0) == 0.2  # never all of it: the gate decides
 
 
 def test_near_duplicates_share_a_fold() -> None:
