@@ -11,13 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from typer.core import TyperGroup
 
 from industrial_ocr import cli_output
-from industrial_ocr.cli_output import FAILED, WRONG_USAGE, complain, note, one_line_errors
+from industrial_ocr.cli_output import (
+    FAILED,
+    WRONG_USAGE,
+    complain,
+    note,
+    one_line_errors,
+    show_table,
+)
 from industrial_ocr.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -150,7 +156,7 @@ def _print(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*map(escape, row))
     # Piped, the table keeps its full width instead of folding at 80 columns.
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    show_table(table)
 
 
 @bench_app.command("compare")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from industrial_ocr import cli_output
-from industrial_ocr.cli_output import WRONG_USAGE, note, one_line_errors
+from industrial_ocr.cli_output import WRONG_USAGE, note, one_line_errors, show_table
 from industrial_ocr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -76,7 +76,6 @@ def calibrate(
 
 def _show(found: Calibration) -> None:
     """The temperatures, and what each way reads at some misread rates."""
-    from rich.console import Console
     from rich.table import Table
 
     for task, value in found.temperatures.items():
@@ -95,4 +94,4 @@ def _show(found: Calibration) -> None:
             accepted = int(curve.accepted[list(curve.thresholds).index(least)])
             cells.append(f"{accepted / max(curve.total, 1):.0%} accepted, from {least:.2f}")
         table.add_row(name, str(curve.total), *cells)
-    Console(width=140).print(table)
+    show_table(table)

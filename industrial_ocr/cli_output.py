@@ -36,6 +36,13 @@ COLUMNS = ("file", "string", "text", "confidence", "status", "direction", "engin
            "x0", "y0", "x1", "y1", "x2", "y2", "x3", "y3")  # fmt: skip
 _STYLES = {"ok": "green", "low_confidence": "yellow", "no_text": "dim"}
 _ALARM = "red"
+PIPED = 200
+"""Columns of a table that goes into a file or another program."""
+
+
+def show_table(table: Table) -> None:
+    """A table on stdout; 200 columns wide where that is no terminal."""
+    Console(width=None if sys.stdout.isatty() else PIPED).print(table)
 
 
 def note(text: object) -> None:
@@ -91,7 +98,7 @@ def print_table(readings: Iterable[Reading]) -> None:
             table.add_row(first[0], text, confidence, *first[1:])
             first = ["", "", ""]
     if table.row_count:
-        Console().print(table)
+        show_table(table)
 
 
 def print_json(readings: Iterable[Reading]) -> None:
@@ -130,7 +137,7 @@ def print_weights(found: list[tuple[ModelEntry, bool, str]]) -> None:
         state = "[green]ok[/]" if good else f"[red]damaged[/]: {escape(message)}"
         cells = map(escape, (entry.task, entry.name, str(entry.path), size, entry.licence))
         table.add_row(*cells, state)
-    Console().print(table)
+    show_table(table)
 
 
 class PictureFolder:

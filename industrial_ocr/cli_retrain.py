@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
+from rich.progress import TaskID
 from rich.table import Table
 
 from industrial_ocr import cli_output
-from industrial_ocr.cli_output import FAILED, WRONG_USAGE, note, one_line_errors
+from industrial_ocr.cli_output import FAILED, WRONG_USAGE, note, one_line_errors, show_table
 from industrial_ocr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -112,13 +113,16 @@ def _run(order: Order, glyphs: Path, symbols: str, pictures: int) -> Outcome:
 
 @contextmanager
 def _told() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar for each stage, the last one moving."""
-    with cli_output.progress_bar(True) as progress:
-        bars = {}
+    """A bar for each stage, the last one moving; a line each where nobody watches a terminal."""
+    watched = sys.stderr.isatty()
+    with cli_output.progress_bar(watched) as progress:
+        bars: dict[str, TaskID] = {}
 
         def told(stage: str, done: int, total: int) -> None:
             if stage not in bars:
                 bars[stage] = progress.add_task(stage, total=total)
+                if not watched:
+                    note(f"{stage} ({total})")
             progress.update(bars[stage], completed=done)
 
         yield told
@@ -138,7 +142,7 @@ def _tell(outcome: Outcome, out: Path) -> None:
         before, after = ("" if v is None else f"{v:.1%}" for v in (change.before, change.after))
         points = "" if change.points is None else f"{change.points:+.1f}"
         table.add_row(escape(change.symbol or REJECT_NAME), str(change.n), before, after, points)
-    Console().print(table)
+    show_table(table)
     typer.echo(f"all old symbols: {gate.before:.2%} before, {gate.after:.2%} now")
     for reason in gate.reasons:
         note(f"gate: {reason}")
@@ -175,7 +179,7 @@ def show(
         )
         n = numbers.get(f"n {symbol}")
         table.add_row(escape(symbol), points, accuracy, "" if n is None else f"{n:.0f}", taught)
-    Console().print(table)
+    show_table(table)
     if not any(name.startswith("class ") for name in numbers):
         note("no accuracy by class is recorded; industrial-ocr retrain measures it")
     for name in ("retrained_from", "parent_sha256", "data_sha256"):

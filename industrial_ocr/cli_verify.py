@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from industrial_ocr import cli_input, cli_output
-from industrial_ocr.cli_output import FAILED, WRONG_USAGE, complain, one_line_errors
+from industrial_ocr.cli_output import FAILED, WRONG_USAGE, complain, one_line_errors, show_table
 from industrial_ocr.errors import ConfigError, DatasetError, IndustrialOcrError
 
 if TYPE_CHECKING:
@@ -210,4 +209,4 @@ def print_verdicts(verdicts: Iterable[cli_output.Reading]) -> None:
         file, expected, *rest = map(escape, cells)
         table.add_row(file, expected, told, *rest)
     if table.row_count:
-        Console().print(table)
+        show_table(table)

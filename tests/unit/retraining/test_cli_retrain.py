@@ -189,6 +189,8 @@ def test_one_class_of_two_pictures_warns_and_works(tmp_path: Path) -> None:
     assert "only 2 pictures of 'Δ'" in done.stderr
     assert "left out:" in done.stderr and "broken.png" in done.stderr
     assert f"written: {out}" in done.stdout and out.is_file()
+    # Where nobody watches a bar, each stage is a line.
+    assert "looking at all crops (2)" in done.stderr and "learning the head (4)" in done.stderr
 
 
 @pytest.mark.usefixtures("brief")
