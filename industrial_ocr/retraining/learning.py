@@ -174,9 +174,9 @@ def loss_of(logits: Tensor, pool: Pool, rows: Ints, prior: Tensor, recipe: Recip
 
     A few new symbols fill a third of every batch, but not of what is read: the loss sees logits
     that are raised by the log of how often their class is drawn (logit adjustment, Menon et al.,
-    ICLR 2021), so that the network itself does not learn to expect them. What the parent answers to
-    a rehearsal crop holds as it is: there logits of old classes are not raised, or a known symbol
-    that is learnt in a new font would lose its old looks to its like, 0 to O.
+    ICLR 2021), so that the network itself does not learn to expect them. Where all that is learnt
+    are new looks of known symbols, that holds for their views alone: what the parent answers to a
+    rehearsal crop stands as it is, or a 0 would lose its old looks to the letter.
     """
     labels, old = pool.labels[rows], torch.from_numpy(pool.old[rows])
     target = F.one_hot(labels, logits.shape[1]).float()
@@ -184,7 +184,8 @@ def loss_of(logits: Tensor, pool: Pool, rows: Ints, prior: Tensor, recipe: Recip
     target[~old] = target[~old] * (1 - smooth) + smooth / logits.shape[1]
     known = pool.parent.shape[1] - 1
     raised = prior.expand_as(logits).clone()
-    raised[old, :known] = raised[old, -1:] = 0.0
+    if logits.shape[1] == known + 1:
+        raised[old] = 0.0
     parent = torch.softmax(pool.parent[rows][old], -1)
     answer = torch.zeros_like(target[old])
     answer[:, :known], answer[:, -1] = parent[:, :known], parent[:, -1]

@@ -212,18 +212,20 @@ def test_the_prior_is_what_new_classes_have_too_much() -> None:
     assert none.abs().max() == 0
 
 
-def test_old_classes_keep_their_standing_on_rehearsal() -> None:
-    """A known symbol drawn more often, in a new font, is not held back on its old looks."""
-    often, recipe = torch.tensor([1.5, 0.0, 0.0, 0.0]), Recipe(distillation=0.0)
-    logits, even = torch.zeros(1, 4), torch.zeros(4)
+def test_known_symbols_in_a_new_look_keep_their_standing_on_rehearsal() -> None:
+    """Drawn more often, they are not held back on their old looks; new symbols are, everywhere."""
+    recipe, even = Recipe(distillation=0.0), torch.zeros(4)
 
-    def loss(row: int, prior: torch.Tensor) -> float:
-        return float(loss_of(logits, pool(), np.array([row]), prior, recipe))
+    def loss(own: Pool, row: int, prior: torch.Tensor) -> float:
+        return float(loss_of(torch.zeros(1, 4), own, np.array([row]), prior, recipe))
 
-    assert loss(3, often) == loss(3, even)  # a rehearsal crop of class 0
-    assert loss(0, often) > loss(0, even)  # a view of class 2
-    new = torch.tensor([0.0, 0.0, 1.5, 0.0])
-    assert loss(3, new) > loss(3, even)  # new symbols are held back on both
+    with_new = pool()
+    known = Pool(with_new.x, with_new.labels, torch.zeros(8, 4), with_new.old, with_new.group)
+    often = torch.tensor([0.0, 0.0, 1.5, 0.0])
+    assert loss(known, 3, often) == loss(known, 3, even)  # a rehearsal crop of class 0
+    assert loss(with_new, 3, often) > loss(with_new, 3, even)
+    for own in (known, with_new):
+        assert loss(own, 0, often) < loss(own, 0, even)  # a view of class 2
 
 
 def test_the_parent_is_a_target_on_rehearsal_alone() -> None:
