@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from industrial_ocr.cli_output import FAILED, WRONG_USAGE, one_line_errors
+from industrial_ocr.cli_output import FAILED, WRONG_USAGE, one_line_errors, show_table
 from industrial_ocr.errors import PatternError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def list_patterns(file: PresetFile = None) -> None:
             bits = f"{pattern.bits_per_position():.2f}"
             cells = (name, preset.title, _lengths(pattern), _codes(pattern), bits, pattern.check)
             table.add_row(*map(escape, cells))
-        Console().print(table)
+        show_table(table)
 
 
 @patterns_app.command()

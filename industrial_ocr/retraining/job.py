@@ -14,6 +14,7 @@ from industrial_ocr.errors import DatasetError
 from industrial_ocr.manifest import ModelEntry
 from industrial_ocr.models.classifier import GlyphClassifier
 from industrial_ocr.retraining import report
+from industrial_ocr.retraining.confidence import carried_temperature
 from industrial_ocr.retraining.gate import (
     Gate,
     changes,
@@ -266,7 +267,7 @@ def _entry(
         commit=commit_id(),
         licence=parent.licence,
         metrics={k: round(v, 5) for k, v in metrics.items()},
-        temperature=parent.temperature,
+        temperature=carried_temperature(bench.parent, learnt.model, bench.names, rehearsal),
     )
 
 
