@@ -35,7 +35,7 @@ PATTERNS = {
         "(A[0-9]{3,60}|B[A-Z]{3,70}|C[0-9]{5,60})"
     ),
 }
-ROUNDS = 5
+ROUNDS = 3
 
 
 def pictures(paths: list[Path], count: int = 6) -> list[Any]:

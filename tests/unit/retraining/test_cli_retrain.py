@@ -233,6 +233,24 @@ def test_the_gate_refuses_and_names_the_class(
 
 
 @pytest.mark.usefixtures("brief")
+def test_new_symbols_are_held_back_before_the_gate_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = job.judge, []
+
+    def judge(*args: object) -> gates.Gate:
+        calls.append(1)
+        return replace(real(*args), reasons=("8 fell",) if len(calls) == 1 else ())  # type: ignore[arg-type]
+
+    monkeypatch.setattr(job, "judge", judge)
+    source, out = glyphs(tmp_path / "g", "U+0394"), tmp_path / "o.safetensors"
+    done = retrain(source, out)
+    assert done.exit_code == 0 and out.is_file(), done.output
+    assert done.stderr.count("8 fell: new symbols are held back by 0.3 nats") == 1
+    assert len(calls) == 2 and "gate:" not in done.stderr
+
+
+@pytest.mark.usefixtures("brief")
 def test_an_interruption_while_learning_writes_the_best_so_far(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
