@@ -248,7 +248,11 @@ class Pattern(CodeCounts):
         found = self.match(text)
         if found is None:
             return CheckResult(False, "pattern", self.explain(text).message)
-        return checkdigits.verify(found.code, self.check)
+        return self.verify_code(found.code)
+
+    def verify_code(self, code: str) -> CheckResult:
+        """Applies the check alone, to a code that is known to match and is normalised."""
+        return checkdigits.verify(code, self.check)
 
     def sample(self, rng: np.random.Generator) -> str:
         """A random code that passes the check.

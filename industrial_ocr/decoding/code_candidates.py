@@ -12,7 +12,7 @@ from industrial_ocr.charset import Charset
 from industrial_ocr.codes import CharStatus, CodeCharacter
 from industrial_ocr.decoding.code_rules import CHECK_ODDS, CONTRADICTION, Limits, contradicts
 from industrial_ocr.decoding.evidence import Evidence, Hypothesis
-from industrial_ocr.decoding.lattice import Arc, Path, best_path, free_automaton
+from industrial_ocr.decoding.lattice import Arc, Path, best_free_path
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.types import Character
@@ -97,7 +97,7 @@ def candidate(
     text = pattern.normalise("".join(c.character.symbol for c in characters))
     confidence = string_confidence(score_sequence([c.confidence for c in characters]))
     span = min(nodes) // 2, (max(nodes) + 1) // 2
-    free = _free_path(span, evidence, charset)
+    free = _free_path(span, evidence)
     if (
         not wrong
         and free is not None
@@ -122,7 +122,7 @@ def with_check(code: Candidate) -> Candidate:
     return replace(code, characters=characters, confidence=confidence)
 
 
-def _free_path(span: tuple[int, int], evidence: Evidence, charset: Charset) -> Path | None:
+def _free_path(span: tuple[int, int], evidence: Evidence) -> Path | None:
     """The likeliest reading of the boxes of a span without the pattern, arcs as in evidence."""
     first, last = span
     inside = [
@@ -131,7 +131,7 @@ def _free_path(span: tuple[int, int], evidence: Evidence, charset: Charset) -> P
         if h.box is not None and 2 * first <= arc.first and arc.last <= 2 * last
     ]
     moved = [_moved(evidence, i, 2 * first) for i in inside]
-    path = best_path(moved, 2 * (last - first) + 1, free_automaton(charset.symbols))
+    path = best_free_path(moved, 2 * (last - first) + 1)
     return path and replace(path, arcs=tuple(inside[a] for a in path.arcs))
 
 

@@ -63,7 +63,7 @@ def _chosen(
     best = make(texts[0])
     if pattern.check == "none" or best is None:
         return best, "", texts
-    passing = [t for t in texts if pattern.verify(t.code).ok]
+    passing = [t for t in texts if pattern.verify_code(t.code).ok]
     if passing and passing[0] is texts[0]:
         return best, "", passing
     code = make(passing[0]) if passing else None

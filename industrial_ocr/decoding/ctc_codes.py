@@ -273,7 +273,7 @@ def _code(
     texts = [_text(h, pattern, charset) for h in hypotheses]
     chosen, failed, passing = 0, "", list(range(len(texts)))
     if pattern.check != "none":
-        passing = [i for i, t in enumerate(texts) if pattern.verify(t).ok]
+        passing = [i for i, t in enumerate(texts) if pattern.verify_code(t).ok]
         chosen = passing[0] if passing else 0
         failed = "" if passing else pattern.verify(texts[0]).message
     label = [s + 1 for s in hypotheses[chosen].symbols]

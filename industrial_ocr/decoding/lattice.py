@@ -236,6 +236,40 @@ def best_path(
     return Path(tuple(symbols), tuple(used), float(ahead[0, automaton.start]), 1.0)
 
 
+def best_free_path(arcs: Sequence[Arc], nodes: int) -> Path | None:
+    """The likeliest reading of a lattice without any pattern, None where no path leads to its end.
+
+    The same as ``best_path`` with a ``free_automaton``, in a fraction of the time.
+
+    Args:
+        arcs: hypotheses over ``nodes - 1`` boxes.
+        nodes: number of boxes and one.
+    """
+    score = [-np.inf] * nodes
+    score[0] = 0.0
+    way: list[tuple[int, int, int]] = [(-1, -1, _NOTHING)] * nodes
+    leaving = _leaving(arcs)
+    for node in range(nodes - 1):
+        for number, arc in leaving.get(node, ()):
+            own, symbol = (-np.inf, _NOTHING) if arc.nothing is None else (arc.nothing, _NOTHING)
+            if arc.log_probs is not None:
+                best = int(arc.log_probs.argmax())
+                if arc.log_probs[best] > own:
+                    own, symbol = float(arc.log_probs[best]), best
+            if score[node] + own + arc.prior > score[arc.last]:
+                score[arc.last] = score[node] + own + arc.prior
+                way[arc.last] = (node, number, symbol)
+    if not np.isfinite(score[-1]):
+        return None
+    symbols, used, node = [], [], nodes - 1
+    while node > 0:
+        node, number, symbol = way[node]
+        if symbol != _NOTHING:
+            symbols.append(symbol)
+            used.append(number)
+    return Path(tuple(symbols[::-1]), tuple(used[::-1]), float(score[-1]), 1.0)
+
+
 def _best_way(
     arc: Arc, number: int, state: int, automaton: Automaton, ahead: Floats
 ) -> tuple[float, int, int, int]:

@@ -19,6 +19,7 @@ from industrial_ocr.decoding.ctc_outlook import (
 )
 from industrial_ocr.decoding.lattice import (
     Arc,
+    best_free_path,
     best_path,
     best_paths,
     free_automaton,
@@ -70,6 +71,17 @@ def test_the_best_path_is_that_of_the_search(automaton: Automaton, seed: int) ->
     assert found is not None
     assert (found.symbols, found.arcs) == (wanted.symbols, wanted.arcs)
     assert found.log_prob == pytest.approx(wanted.log_prob)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_best_free_path_is_that_of_the_free_automaton(seed: int) -> None:
+    arcs = random_lattice(seed)
+    found, wanted = best_free_path(arcs, 5), best_path(arcs, 5, free_automaton(SYMBOLS))
+    assert found is not None and wanted is not None
+    assert (found.symbols, found.arcs) == (wanted.symbols, wanted.arcs)
+    assert found.log_prob == pytest.approx(wanted.log_prob)
+    assert best_free_path(arcs[1:2], 5) is None  # a gap before it
+    assert best_free_path([], 1) == best_path([], 1, free_automaton(SYMBOLS))
 
 
 @pytest.mark.parametrize("seed", range(5))
