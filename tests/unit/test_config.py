@@ -29,6 +29,7 @@ CONFIGS = shipped_folder("configs")
 SHIPPED = sorted(p.relative_to(CONFIGS).as_posix() for p in CONFIGS.rglob("*.yaml"))
 MODELS: dict[str, type[Section]] = {
     "pipeline": PipelineConfig,
+    "fast": PipelineConfig,
     "train/detector": DetectorTrainConfig,
     "train/classifier": ClassifierTrainConfig,
     "train/recognizer": RecognizerTrainConfig,
