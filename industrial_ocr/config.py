@@ -31,6 +31,7 @@ from pydantic import (
 from industrial_ocr.errors import ConfigError
 
 Probability = Annotated[float, Field(ge=0, le=1)]
+Margins = Annotated[tuple[Annotated[float, Field(ge=-0.45, le=1)], ...], Field(min_length=1)]
 
 
 class Section(BaseModel):
@@ -129,10 +130,15 @@ class RecognitionConfig(Section):
     Attributes:
         batch_size: string crops in one forward pass.
         min_width: width in pixels to which a narrower crop (32 high) is padded.
+        crop_margins: of the views of an image that is one string, in its heights. Where the first
+            is not sure, what most of them say counts; (0,) reads it once, as it is.
+        string_margins: likewise of a string that was found.
     """
 
     batch_size: PositiveInt = 16
     min_width: PositiveInt = 100
+    crop_margins: Margins = (0.0, -0.06, -0.12, 0.1)
+    string_margins: Margins = (0.0, 0.06, 0.12, 0.2)
 
 
 class ConfidenceConfig(Section):

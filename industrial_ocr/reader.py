@@ -23,9 +23,9 @@ from industrial_ocr.pattern import Pattern
 from industrial_ocr.pipelines.common import Clock, Found, find_strings
 from industrial_ocr.pipelines.crnn_ctc import (
     read_crnn,
+    read_crops,
     read_frames,
     recognise_crops,
-    whole_frames,
 )
 from industrial_ocr.pipelines.routed import Routing, read_routed, route_results, without_crnn
 from industrial_ocr.pipelines.two_stage import read_two_stage, string_evidence
@@ -336,7 +336,8 @@ class Reader:
             [pixels], found, self._classifier, self.config, upright=one_string
         )
         if one_string:
-            return boxes, [whole_frames([pixels], self._recognizer, self.config)[0].log_probs]
+            ((_, frames),) = read_crops([pixels], self._recognizer, self.config, Clock())
+            return boxes, [frames.log_probs]
         (read,) = read_frames([pixels], found, self._recognizer, self.config, Clock())
         return boxes, [frames.log_probs for _, frames in read]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from industrial_ocr.decoding.scoring import score_sequence, string_confidence
 from industrial_ocr.geometry import enclosing_quad, expand_quad, rect_quad
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.pipelines.common import Clock, Found, find_strings, finish
+from industrial_ocr.pipelines.crop_views import agreed_view, with_margin
 from industrial_ocr.stages.detection import Detector
 from industrial_ocr.stages.orientation import orientations, string_quad
 from industrial_ocr.stages.recognition import Recognizer, StringFrames
@@ -31,8 +33,14 @@ from industrial_ocr.types import (
 )
 
 ENGINE = "crnn"
-MARGIN = 0.12
-"""Added around a string's quad before it is read, in heights: the network is trained with some."""
+SURE = 0.98
+"""A string whose first view is so sure is not looked at again."""
+HOPELESS = 0.2
+"""Nor is a found string whose first view is less sure than this: it is no text."""
+
+_Reading = tuple[TextString, StringFrames]
+Pieces = list[list[FloatArray]]
+"""Per view of a string the quads that are set side by side for the CRNN."""
 
 
 def read_crnn(
@@ -82,21 +90,76 @@ def read_frames(
     config: PipelineConfig,
     clock: Clock,
 ) -> list[list[tuple[TextString, StringFrames]]]:
-    """Every string of every image with its frames, the way up in which it reads best."""
+    """Every string of every image with its frames, the way up in which it reads best.
+
+    Where that leaves doubt, the string is seen in further views (``crop_views``).
+    """
     ways = [[(i, w) for i, s in enumerate(own) for w in orientations(s)] for own in found]
+    first, *others = config.recognition.string_margins
     with clock.stage("recognise"):
-        pieces = [[_pieces(w) for _, w in own] for own in ways]
+        pieces = [[_pieces(w, first) for _, w in own] for own in ways]
         frames = recognizer.recognise(images, pieces, config.recognition)
-    read = []
+    best: list[dict[int, _Reading]] = []
+    further: list[list[Pieces]] = []
     with clock.stage("decode"):
         for own, seen in zip(ways, frames, strict=True):
-            best: dict[int, tuple[TextString, StringFrames]] = {}
+            best.append({})
+            chosen: dict[int, BoxString] = {}
             for (i, way), f in zip(own, seen, strict=True):
                 string = decode_frames(f, recognizer.charset, way.direction)
-                if i not in best or string.confidence > best[i][0].confidence + 0.02:
-                    best[i] = string, f
-            read.append([best[i] for i in sorted(best)])
-    return read
+                if i not in chosen or string.confidence > best[-1][i][0].confidence + 0.02:
+                    best[-1][i], chosen[i] = (string, f), way
+            further.append(
+                [
+                    [_pieces(chosen[i], m) for m in others]
+                    if best[-1][i][0].confidence >= HOPELESS
+                    else []
+                    for i in sorted(chosen)
+                ]
+            )
+    once = [[own[i] for i in sorted(own)] for own in best]
+    return _looked_again(images, once, further, recognizer, config, clock)
+
+
+def _looked_again(
+    images: Sequence[ImageArray],
+    once: Sequence[Sequence[_Reading]],
+    further: Sequence[Sequence[Pieces]],
+    recognizer: Recognizer,
+    config: PipelineConfig,
+    clock: Clock,
+    lexicon: Lexicon | None = None,
+) -> list[list[_Reading]]:
+    """Readings of one view each, and where that is not sure, what most of several views say.
+
+    Args:
+        images: (H, W, 3) uint8 RGB each.
+        once: per image the readings of the first view.
+        further: for each of them the pieces of its further views.
+        recognizer: reads them.
+        config: batch size and least width.
+        clock: takes the time.
+        lexicon: as of ``decode_frames``.
+    """
+    asked = [
+        [views if reading[0].confidence < SURE else [] for reading, views in zip(*own, strict=True)]
+        for own in zip(once, further, strict=True)
+    ]
+    with clock.stage("recognise"):
+        flat = [[v for views in own for v in views] for own in asked]
+        frames = recognizer.recognise(images, flat, config.recognition)
+    result: list[list[_Reading]] = []
+    with clock.stage("decode"):
+        for readings, views, seen in zip(once, asked, frames, strict=True):
+            rest = iter(seen)
+            result.append([])
+            for reading, own in zip(readings, views, strict=True):
+                way = reading[0].direction
+                all_views = [reading]
+                for f in islice(rest, len(own)):
+                    all_views.append((decode_frames(f, recognizer.charset, way, lexicon), f))
+                result[-1].append(all_views[agreed_view([s for s, _ in all_views])])
+    return result
 
 
 def _codes(
@@ -121,14 +184,9 @@ def recognise_crops(
 ) -> list[ReadResult]:
     """Reads images that are one horizontal string each, without looking for it."""
     clock = Clock()
-    with clock.stage("recognise"):
-        frames = whole_frames(crops, recognizer, config)
+    read = read_crops(crops, recognizer, config, clock, lexicon)
     with clock.stage("decode"):
-        strings = [decode_frames(f, recognizer.charset, "horizontal", lexicon) for f in frames]
-        codes = [
-            _codes([(s, f)], patterns, recognizer.charset, config)
-            for s, f in zip(strings, frames, strict=True)
-        ]
+        codes = [_codes([own], patterns, recognizer.charset, config) for own in read]
     timings = clock.share(len(crops))
     return [
         finish(
@@ -137,27 +195,44 @@ def recognise_crops(
             doubtful=[s] if lexicon is not None else [],
             codes=own if patterns else None,
         )
-        for crop, s, own in zip(crops, strings, codes, strict=True)
+        for crop, (s, _), own in zip(crops, read, codes, strict=True)
     ]  # fmt: skip
 
 
-def whole_frames(
-    crops: Sequence[ImageArray], recognizer: Recognizer, config: PipelineConfig
-) -> list[StringFrames]:
-    """The frames of images that are one horizontal string each."""
-    whole = [[[rect_quad(0, 0, c.shape[1], c.shape[0])]] for c in crops]
-    return [own[0] for own in recognizer.recognise(crops, whole, config.recognition)]
+def read_crops(
+    crops: Sequence[ImageArray],
+    recognizer: Recognizer,
+    config: PipelineConfig,
+    clock: Clock,
+    lexicon: Lexicon | None = None,
+) -> list[tuple[TextString, StringFrames]]:
+    """Images that are one horizontal string each: of several views the one that most agree with."""
+
+    def view(crop: ImageArray, margin: float) -> list[FloatArray]:
+        return [with_margin(rect_quad(0, 0, crop.shape[1], crop.shape[0]), margin)]
+
+    first, *others = config.recognition.crop_margins
+    with clock.stage("recognise"):
+        seen = recognizer.recognise(crops, [[view(c, first)] for c in crops], config.recognition)
+    with clock.stage("decode"):
+        once = [[(decode_frames(f, recognizer.charset, "horizontal", lexicon), f)] for (f,) in seen]
+    further = [[[view(c, m) for m in others]] for c in crops]
+    read = _looked_again(crops, once, further, recognizer, config, clock, lexicon)
+    return [own[0] for own in read]
 
 
-def _pieces(string: BoxString) -> list[FloatArray]:
-    """What is set side by side for the CRNN: a whole line, or each letter of a stack."""
+def _pieces(string: BoxString, margin: float) -> list[FloatArray]:
+    """What is set side by side for the CRNN: a whole line, or each letter of a stack.
+
+    Args:
+        string: as found.
+        margin: around the line or each letter, in heights of a letter; below 0 none at the sides.
+    """
     if string.direction == "vertical":
         heights = [float(np.linalg.norm(b.quad[3] - b.quad[0])) for b in string.boxes]
-        margin = MARGIN * float(np.median(heights))
-        return [expand_quad(b.quad, margin, margin) for b in string.boxes]
-    quad = string_quad(string)
-    margin = MARGIN * float(np.linalg.norm(quad[3] - quad[0]))
-    return [expand_quad(quad, margin, margin)]
+        around = margin * float(np.median(heights))
+        return [expand_quad(b.quad, max(around, 0.0), around) for b in string.boxes]
+    return [with_margin(string_quad(string), margin)]
 
 
 def decode_frames(

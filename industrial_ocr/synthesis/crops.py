@@ -198,12 +198,15 @@ class GlyphRenderer:
         self.strips = StripRenderer(self.fonts, heights=(9.0, 64.0))
         self._letters = [s for s in self.symbols if s.isalnum() and len(s) == 1]
         self._marks = [s for s in self.symbols if not s.isalnum() and len(s) == 1]
+        self._digits = [s for s in self._letters if s.isdigit()]
         self._capitals = [s for s in self._letters if not s.islower()]
         self._pairs = ["".join(c for c in g if c in self.symbols) for g in CONFUSABLE_SETS]
 
     def _text(self, rng: np.random.Generator) -> str:
         pool = self._capitals if rng.random() < 0.6 else self._letters
         count = int(rng.integers(3, 11))
+        if self._digits and rng.random() < 0.12:
+            return "".join(self._digits[i] for i in rng.integers(0, len(self._digits), count))
         chosen = [pool[i] for i in rng.integers(0, len(pool), count)]
         if rng.random() < 0.35:
             group = self._pairs[int(rng.integers(len(self._pairs)))]

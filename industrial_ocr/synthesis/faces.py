@@ -11,6 +11,10 @@ import numpy as np
 
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.synthesis.glyphs import DotFace, FontFace, GlyphSource, SegmentFace, StrokeFace
+from industrial_ocr.synthesis.text import DIGITS
+
+SEGMENTS_SHARE = 0.15
+"""How many texts of digits alone are set in seven segments."""
 
 
 def built_in_faces() -> list[GlyphSource]:
@@ -22,7 +26,7 @@ def built_in_faces() -> list[GlyphSource]:
         [(5, 7)] * 8 + [(7, 9)] * 6 + [(9, 12)] * 5 + [(12, 16)] * 5
     ):
         faces.append(DotFace(columns, rows, seed))
-    faces += [SegmentFace(7, s) for s in range(5)] + [SegmentFace(14, s) for s in range(3)]
+    faces += [SegmentFace(7, s) for s in range(15)] + [SegmentFace(14, s) for s in range(6)]
     return faces
 
 
@@ -80,6 +84,7 @@ class FaceLibrary:
         self._names = sorted(self._families)
         self._open: dict[Path, FontFace | None] = {}
         self._built_in = built_in_faces()
+        self._segments = [f for f in self._built_in if f.name.startswith("segments-7")]
         self._built_in_share = built_in if self._files else 1.0
 
     def __len__(self) -> int:
@@ -107,8 +112,14 @@ class FaceLibrary:
                     face.glyph(symbol)
 
     def pick(self, rng: np.random.Generator, text: str = "") -> GlyphSource:
-        """A face that supports every character of ``text``; families come up equally often."""
+        """A face that supports every character of ``text``; families come up equally often.
+
+        Digits alone are often set in seven segments, which no other text can be.
+        """
         needed = set(text) - {" "}
+        share = SEGMENTS_SHARE if self._built_in_share else 0.0
+        if needed and needed <= set(DIGITS + "-") and rng.random() < share:
+            return self._segments[int(rng.integers(len(self._segments)))]
         for _ in range(40):
             if rng.random() < self._built_in_share:
                 face: GlyphSource | None = self._built_in[int(rng.integers(len(self._built_in)))]

@@ -17,6 +17,7 @@ from PIL import ImageFont
 
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.synthesis.dots import DOTS_5X7, SEGMENTS_14, segment_strokes
+from industrial_ocr.types import FloatArray
 
 CAP_HEIGHT = 48
 """Height of a capital H in every mask, in pixels."""
@@ -235,7 +236,11 @@ class DotFace:
 
 
 class SegmentFace:
-    """Seven or fourteen segments with slant, gap and thickness of their own."""
+    """Seven or fourteen segments with slant, gap, thickness and ends of their own.
+
+    The segments of some are thin with round ends, as drawn; those of others thick with pointed or
+    square ends, as displays have them.
+    """
 
     def __init__(self, segments: int, seed: int) -> None:
         rng = np.random.default_rng(seed)
@@ -245,26 +250,49 @@ class SegmentFace:
         self._slant = float(rng.uniform(-0.02, 0.2))
         self._thickness = int(rng.integers(4, 10))
         self._gap = float(rng.uniform(0.0, 0.14))
+        self._ends = ("round", "pointed", "square")[seed % 3]
+        if self._ends != "round":
+            self._gap = float(rng.uniform(0.0, 0.06))
+            self._thickness = int(rng.integers(5, 13 if segments == 7 else 8))
         self._glyphs: dict[str, Glyph] = {}
 
     def supports(self, symbol: str) -> bool:
         """Digits and minus on seven segments, capitals too on fourteen."""
         return symbol in "0123456789-" if self._segments == 7 else symbol in SEGMENTS_14
 
+    def _place(self, point: tuple[float, float]) -> FloatArray:
+        x, y = point
+        along = 14 + x * self._width + (1 - y) * self._slant * CAP_HEIGHT
+        return np.array([along, 12 + y * CAP_HEIGHT], np.float32)
+
+    def _outline(self, start: FloatArray, stop: FloatArray) -> FloatArray:
+        """(6, 2) corners of a thick segment from one place to another."""
+        along = (stop - start) / max(float(np.linalg.norm(stop - start)), 1e-3)
+        half = along * self._thickness / 2
+        aside = np.array([-half[1], half[0]], np.float32)
+        if self._ends == "square":
+            start, stop, half = start - half, stop + half, half * 0
+        corners = [
+            start, start + half + aside, stop - half + aside,
+            stop, stop - half - aside, start + half - aside,
+        ]  # fmt: skip
+        return np.asarray(corners, np.float32)
+
     def glyph(self, symbol: str) -> Glyph:
         """The glyph, drawn once and kept."""
         if symbol not in self._glyphs:
             canvas = np.zeros((CAP_HEIGHT + 24, int(self._width) + 40), np.uint8)
             for a, b in segment_strokes(symbol, self._segments):
-                p, q = np.array(a, float), np.array(b, float)
-                p, q = p + (q - p) * self._gap, q + (p - q) * self._gap
-                ends = [
-                    (
-                        int(14 + x * self._width + (1 - y) * self._slant * CAP_HEIGHT),
-                        int(12 + y * CAP_HEIGHT),
-                    )
-                    for x, y in (p, q)
-                ]
-                cv2.line(canvas, ends[0], ends[1], 255, self._thickness, cv2.LINE_AA)
+                start, stop = self._place(a), self._place(b)
+                start, stop = (
+                    start + (stop - start) * self._gap,
+                    stop + (start - stop) * self._gap,
+                )
+                if self._ends == "round":
+                    ends = [[int(v) for v in point] for point in (start, stop)]
+                    cv2.line(canvas, ends[0], ends[1], 255, self._thickness, cv2.LINE_AA)
+                else:
+                    corners = np.round(self._outline(start, stop) * 16).astype(np.int32)
+                    cv2.fillPoly(canvas, [corners], 255, cv2.LINE_AA, 4)
             self._glyphs[symbol] = _cut(canvas, 12 + CAP_HEIGHT, 14, self._width * 1.35)
         return self._glyphs[symbol]

@@ -11,6 +11,7 @@ import numpy as np
 from industrial_ocr.geometry import rect_quad
 from industrial_ocr.synthesis.faces import FaceLibrary
 from industrial_ocr.synthesis.glyphs import CAP_HEIGHT, Glyph, GlyphSource, Mask
+from industrial_ocr.synthesis.text import CAPTIONS
 from industrial_ocr.types import Direction, FloatArray
 
 PAD = 10
@@ -216,6 +217,16 @@ def join(blocks: Sequence[Block], gap: float, across: bool, align: float) -> Blo
     return Block(canvas, tuple(strings))
 
 
+def scaled(block: Block, factor: float) -> Block:
+    """The block at another size: below 1 it is smaller than its neighbours."""
+    height, width = block.mask.shape
+    size = (max(2, round(width * factor)), max(2, round(height * factor)))
+    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    mask = np.asarray(cv2.resize(block.mask, size, interpolation=how), np.uint8)
+    share = np.array([size[0] / width, size[1] / height], np.float32)
+    return Block(mask, tuple(replace(s, quads=s.quads * share) for s in block.strings))
+
+
 def random_spacing(rng: np.random.Generator) -> tuple[float, float]:
     """(tracking, pitch) as printers, plates and engravers space their characters."""
     kind = rng.random()
@@ -250,18 +261,44 @@ def random_string(
     return block
 
 
+def captioned(
+    rng: np.random.Generator, faces: FaceLibrary, write: Callable[[np.random.Generator], str]
+) -> Block:
+    """A string as plates and name-plates show it: small lines above and below, close by."""
+
+    def small() -> Block:
+        text = CAPTIONS[int(rng.integers(len(CAPTIONS)))] if rng.random() < 0.5 else write(rng)
+        line = scaled(random_string(rng, faces, text), float(rng.uniform(0.2, 0.6)))
+        if rng.random() < 0.25:
+            other = scaled(random_string(rng, faces, write(rng)[:4].strip()), 0.3)
+            line = join([line, other], float(rng.uniform(0.5, 2.5)), True, float(rng.random()))
+        return line
+
+    lines = [random_string(rng, faces, write(rng))]
+    above = rng.random() < 0.65
+    if above:
+        lines.insert(0, small())
+    if not above or rng.random() < 0.6:
+        lines.append(small())
+    return join(lines, float(rng.uniform(-0.15, 0.3)), False, float(rng.choice([0, 0.5, 0.5])))
+
+
 def random_block(
     rng: np.random.Generator, faces: FaceLibrary, write: Callable[[np.random.Generator], str]
 ) -> Block:
     """A string, a stack, several lines, or stacks side by side; ``write`` gives the texts."""
     kind = rng.random()
-    if kind < 0.56:
+    if kind < 0.48:
         return random_string(rng, faces, write(rng))
-    if kind < 0.74:
+    if kind < 0.6:
+        return captioned(rng, faces, write)
+    if kind < 0.76:
         stacks = [random_string(rng, faces, write(rng)[:14].strip(), stack=1.0)]
         while rng.random() < 0.45 and len(stacks) < 3:
             stacks.append(random_string(rng, faces, write(rng)[:8].strip(), stack=1.0))
         return join(stacks, float(rng.uniform(0.1, 1.6)), True, float(rng.choice([0, 0, 0.5])))
     lines = [random_string(rng, faces, write(rng)) for _ in range(int(rng.integers(2, 5)))]
+    if rng.random() < 0.4:
+        lines = [scaled(line, float(np.exp(rng.normal(-0.2, 0.3)))) for line in lines]
     gap = float(rng.uniform(-0.1, 0.7))
     return join(lines, gap, False, float(rng.choice([0, 0, 0.5, 1])))

@@ -180,6 +180,13 @@ def _captions(
         _small_text(rng, image, place.inner(left, top, left + wide, top + high), text, faces)
 
 
+def emblems(rng: np.random.Generator, image: ImageArray, string: LabelledString) -> None:
+    """Draws emblems and patches into wide gaps of one line, in place (see ``surround``)."""
+    if len(string.quads) > 1:
+        height = float(np.linalg.norm(string.quads[0][3] - string.quads[0][0]))
+        _in_gaps(rng, image, _slots(string.quads, height)[0])
+
+
 def surround(
     rng: np.random.Generator,
     image: ImageArray,

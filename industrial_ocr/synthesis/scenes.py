@@ -16,6 +16,7 @@ from industrial_ocr.synthesis.glyphs import CAP_HEIGHT, Mask
 from industrial_ocr.synthesis.grain import sensor_noise
 from industrial_ocr.synthesis.layout import Block, LabelledString, random_block
 from industrial_ocr.synthesis.marking import mark, worn
+from industrial_ocr.synthesis.neighbourhood import emblems
 from industrial_ocr.synthesis.panels import render_part
 from industrial_ocr.synthesis.surfaces import render_surface
 from industrial_ocr.synthesis.text import random_text, shipped_words
@@ -23,8 +24,10 @@ from industrial_ocr.types import FloatArray, ImageArray
 
 SMALLEST, LARGEST = 8.0, 130.0
 """Character heights in pixels that scenes contain."""
-USUAL, SPREAD = 32.0, 0.55
+USUAL, SPREAD = 34.0, 0.65
 """Their log-normal distribution: codes in inspection pictures are mostly 12 to 60 pixels high."""
+CONDENSED = 0.22
+"""How many blocks are much narrower than their face, as on licence plates and labels."""
 NEAREST = 3.5
 """Parts are seen up to so much larger than the picture."""
 
@@ -65,7 +68,8 @@ def _homography(
         angle = float(rng.choice([-0.5, 0.5, 1.0]) * np.pi + rng.normal(0, 0.08))
     else:
         angle = float(rng.uniform(-np.pi, np.pi))
-    stretch = float(np.exp(rng.normal(0, 0.16)))
+    narrow = rng.random() < CONDENSED
+    stretch = float(np.exp(rng.normal(-0.35, 0.2) if narrow else rng.normal(0, 0.16)))
     shear = float(rng.normal(0, 0.08) if rng.random() < 0.8 else rng.uniform(-0.45, 0.45))
     c, s = np.cos(angle), np.sin(angle)
     turn = np.array([[c, -s], [s, c]]) @ np.array([[1, shear], [0, 1]])
@@ -286,5 +290,8 @@ class SceneRenderer:
             return []
         mark(rng, image[y : y + mask.shape[0], x : x + mask.shape[1]], mask)
         moved = [s.moved(placement.matrix) for s in placement.block.strings]
+        for string in moved:
+            if string.direction == "horizontal" and rng.random() < 0.25:
+                emblems(rng, image, string)
         kept = [s.kept(_inside(s.quads, self.size)) for s in moved]
         return [s for s in kept if s is not None]

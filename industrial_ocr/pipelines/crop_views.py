@@ -1,0 +1,47 @@
+"""Several views of one string for the CRNN, and what most of them say.
+
+The CRNN reads strips of 32 rows, so how much of a crop is string decides how large its characters
+are to the network, and what stands above and below is read along. A view takes the crop with
+another margin. Where views say the same they add up: a text that several of them read is right
+more often than one that a single view is sure of.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from industrial_ocr.geometry import edge_lengths, expand_quad
+from industrial_ocr.types import FloatArray, TextString
+
+
+def with_margin(quad: FloatArray, margin: float) -> FloatArray:
+    """A string's quad with more or less around it.
+
+    Args:
+        quad: (4, 2) clockwise from the top-left.
+        margin: in heights of the quad. One above 0 moves all four edges out; one below 0 moves
+            only the top and the bottom in: a string begins and ends with its crop.
+    """
+    along = edge_lengths(quad)[1] * margin
+    return expand_quad(quad, max(along, 0.0), along)
+
+
+def agreed_view(readings: Sequence[TextString]) -> int:
+    """Which reading of one string stands for all.
+
+    Confidences of readings that are the same but for case add up; of the text with the most, the
+    reading with the highest confidence is chosen. Of equals the first.
+
+    Args:
+        readings: one a view, at least one.
+
+    Raises:
+        ValueError: there is none.
+    """
+    total: dict[str, float] = defaultdict(float)
+    for reading in readings:
+        total[reading.text.upper()] += reading.confidence
+    text = max(total, key=lambda t: total[t])
+    own = [i for i, reading in enumerate(readings) if reading.text.upper() == text]
+    return max(own, key=lambda i: readings[i].confidence)
