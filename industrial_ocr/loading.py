@@ -15,6 +15,7 @@ from industrial_ocr.manifest import ModelEntry, Task, find_entry
 from industrial_ocr.models.classifier import GlyphClassifier
 from industrial_ocr.models.craft import build_detector, load_published_craft
 from industrial_ocr.models.crnn import Crnn, load_published_crnn
+from industrial_ocr.models.fusing import fold_batch_norms
 from industrial_ocr.stages.classification import Classifier
 from industrial_ocr.stages.detection import Detector
 from industrial_ocr.stages.recognition import Recognizer
@@ -47,7 +48,8 @@ class Loader:
             WeightsError: it is missing, damaged or of another architecture.
         """
         if _is_published(name):
-            published = load_published_craft(str(name)).eval().to(self.device)
+            published = load_published_craft(str(name))
+            fold_batch_norms(published.eval()).to(self.device)
             self.weights["detector"] = _file_hash(name)
             return Detector(published, self.device)
         entry = find_entry("detector", name)
@@ -89,7 +91,8 @@ class Loader:
             reason = str(error).splitlines()[-1].strip()
             raise WeightsError(f"{entry.path}: does not fit its architecture: {reason}") from error
         self.weights[entry.task] = entry.sha256
-        return model.eval().to(self.device).to(memory_format=torch.channels_last)
+        folded = fold_batch_norms(model.eval())
+        return folded.to(self.device).to(memory_format=torch.channels_last)
 
 
 def _is_published(name: Name) -> bool:

@@ -268,10 +268,11 @@ class SegmentFace:
     def _outline(self, start: FloatArray, stop: FloatArray) -> FloatArray:
         """(6, 2) corners of a thick segment from one place to another."""
         along = (stop - start) / max(float(np.linalg.norm(stop - start)), 1e-3)
-        half = along * self._thickness / 2
+        half: FloatArray = (along * (self._thickness / 2)).astype(np.float32)
         aside = np.array([-half[1], half[0]], np.float32)
         if self._ends == "square":
-            start, stop, half = start - half, stop + half, half * 0
+            start, stop = (start - half).astype(np.float32), (stop + half).astype(np.float32)
+            half = np.zeros(2, np.float32)
         corners = [
             start, start + half + aside, stop - half + aside,
             stop, stop - half - aside, start + half - aside,
