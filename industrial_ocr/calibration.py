@@ -213,7 +213,19 @@ class Calibration:
         try:
             return self.curves[name].threshold(misread_rate)
         except ConfigError as error:
-            raise ConfigError(f"{name}: {error}") from error
+            hint = "" if with_pattern else self._hint(engine, misread_rate)
+            raise ConfigError(f"{name}: {error}{hint}") from error
+
+    def _hint(self, engine: str, misread_rate: float) -> str:
+        """Says so where a pattern is what would help."""
+        curve = self.curves.get(curve_name(engine, True))
+        try:
+            if curve is None:
+                return ""
+            curve.threshold(misread_rate)
+        except ConfigError:
+            return ""
+        return "; under a pattern it can be kept"
 
     def fits(self, weights: Mapping[str, str]) -> bool:
         """Whether it was measured with these weights."""

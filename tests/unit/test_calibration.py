@@ -149,3 +149,14 @@ def test_a_missing_file_and_one_that_cannot_be_written(tmp_path: Path) -> None:
         load_calibration(tmp_path / "nowhere.json")
     with pytest.raises(ConfigError, match="cannot be written"):
         Calibration().save(tmp_path / "nowhere" / "c.json")
+
+
+def test_where_a_pattern_would_keep_the_rate_the_refusal_says_so() -> None:
+    few = MisreadCurve.of([0.9, 0.8], [True, False], 2)
+    curves = {"two-stage": few, curve_name("two-stage", True): curve(), "crnn": few}
+    calibration = Calibration({}, curves)
+    with pytest.raises(ConfigError, match="under a pattern it can be kept"):
+        calibration.threshold("two-stage", False, 0.01)
+    with pytest.raises(ConfigError) as refused:
+        calibration.threshold("crnn", False, 0.01)
+    assert "under a pattern" not in str(refused.value)

@@ -14,7 +14,13 @@ from industrial_ocr.geometry import edge_lengths
 from industrial_ocr.synthesis.crops import REJECT, GlyphRenderer
 from industrial_ocr.synthesis.faces import FaceLibrary, built_in_faces
 from industrial_ocr.synthesis.glyphs import CAP_HEIGHT, FontFace, GlyphSource
-from industrial_ocr.synthesis.layout import Block, line_of_text, stack_of_text
+from industrial_ocr.synthesis.layout import (
+    Block,
+    captioned,
+    line_of_text,
+    scaled,
+    stack_of_text,
+)
 from industrial_ocr.synthesis.scenes import LARGEST, SceneRenderer
 
 
@@ -85,6 +91,36 @@ def test_stacked_letters_run_downwards_and_lines_to_the_right(font: Path) -> Non
     stack = stack_of_text(face, "ABC", 1.3).strings[0].quads.mean(1)
     assert (np.diff(line[:, 0]) > 0).all() and np.ptp(line[:, 1]) < 1
     assert (np.diff(stack[:, 1]) > CAP_HEIGHT).all() and np.ptp(stack[:, 0]) < 0.2 * CAP_HEIGHT
+
+
+def test_a_scaled_block_keeps_its_characters_under_their_quads(font: Path) -> None:
+    block = line_of_text(FontFace(font), "AB12")
+    half = scaled(block, 0.5)
+    assert half.mask.shape == pytest.approx(np.array(block.mask.shape) / 2, abs=1)
+    np.testing.assert_allclose(half.strings[0].quads * 2, block.strings[0].quads, atol=1.5)
+    assert sum(ink(half, i) for i in range(4)) == pytest.approx(1, abs=0.06)
+
+
+def test_captions_are_smaller_than_what_they_stand_beside(font: Path) -> None:
+    library = FaceLibrary([font.parent], built_in=0.0)
+    for seed in range(20):
+        block = captioned(np.random.default_rng(seed), library, lambda rng: "AB12")
+        heights = [edge_lengths(s.quads[0])[1] for s in block.strings]
+        assert len(heights) > 1
+        assert max(heights) == pytest.approx(CAP_HEIGHT, rel=0.4)
+        assert sorted(heights)[-2] < 0.85 * max(heights)
+
+
+def test_digits_are_often_set_in_segments_where_built_in_faces_are_wanted(font: Path) -> None:
+    def share(built_in: float, text: str) -> float:
+        library = FaceLibrary([font.parent], built_in=built_in)
+        rng = np.random.default_rng(2)
+        names = [library.pick(rng, text).name for _ in range(200)]
+        return float(np.mean([name.startswith("segments-7") for name in names]))
+
+    assert 0.1 < share(0.18, "0123") < 0.35
+    assert share(0.18, "A123") == 0
+    assert share(0.0, "0123") == 0
 
 
 def test_families_come_up_equally_often(font: Path, tmp_path: Path) -> None:
