@@ -16,7 +16,7 @@ from industrial_ocr.synthesis.glyphs import CAP_HEIGHT, Mask
 from industrial_ocr.synthesis.grain import sensor_noise
 from industrial_ocr.synthesis.layout import Block, LabelledString, random_block
 from industrial_ocr.synthesis.marking import mark, worn
-from industrial_ocr.synthesis.neighbourhood import emblems
+from industrial_ocr.synthesis.neighbourhood import emblems, with_gaps
 from industrial_ocr.synthesis.panels import render_part
 from industrial_ocr.synthesis.surfaces import render_surface
 from industrial_ocr.synthesis.text import random_text, shipped_words
@@ -26,6 +26,10 @@ SMALLEST, LARGEST = 8.0, 130.0
 """Character heights in pixels that scenes contain."""
 USUAL, SPREAD = 34.0, 0.65
 """Their log-normal distribution: codes in inspection pictures are mostly 12 to 60 pixels high."""
+GAPS = 0.12
+"""How many texts have wide gaps between groups."""
+EMBLEMS = 0.5
+"""How many lines with wide gaps have emblems, dashes or patches in them."""
 CONDENSED = 0.22
 """How many blocks are much narrower than their face, as on licence plates and labels."""
 NEAREST = 3.5
@@ -165,7 +169,8 @@ class SceneRenderer:
         self._camera = Camera()
 
     def _write(self, rng: np.random.Generator) -> str:
-        return random_text(rng, self._vocabulary, self.word_share)
+        text = random_text(rng, self._vocabulary, self.word_share)
+        return with_gaps(rng, text) if rng.random() < GAPS else text
 
     def _place(self, rng: np.random.Generator, occupied: Mask, height: float) -> _Placement | None:
         """Finds free room for a random block of that character height, None if there is none."""
@@ -291,7 +296,7 @@ class SceneRenderer:
         mark(rng, image[y : y + mask.shape[0], x : x + mask.shape[1]], mask)
         moved = [s.moved(placement.matrix) for s in placement.block.strings]
         for string in moved:
-            if string.direction == "horizontal" and rng.random() < 0.25:
+            if string.direction == "horizontal" and rng.random() < EMBLEMS:
                 emblems(rng, image, string)
         kept = [s.kept(_inside(s.quads, self.size)) for s in moved]
         return [s for s in kept if s is not None]
