@@ -63,7 +63,8 @@ def score_sequence(
 
 
 def string_confidence(scores: SequenceScores) -> float:
-    """What ``TextString.confidence`` holds, 0 to 1.
+    """What ``TextString.confidence`` holds, 0 to 1; the CRNN's, where several views of a string were
+    read, is lowered by what the others say (``pipelines.crop_views.doubted``).
 
     The smaller of the two joint probabilities, of the characters and of the whole sequence, per
     character: ``exp(min(joint_log, sequence_log) / L)``. Why:

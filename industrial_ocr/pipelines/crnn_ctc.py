@@ -18,7 +18,7 @@ from industrial_ocr.decoding.scoring import score_sequence, string_confidence
 from industrial_ocr.geometry import enclosing_quad, expand_quad, rect_quad
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.pipelines.common import Clock, Found, find_strings, finish
-from industrial_ocr.pipelines.crop_views import agreed_view, with_margin
+from industrial_ocr.pipelines.crop_views import agreed_view, doubted, with_margin
 from industrial_ocr.stages.detection import Detector
 from industrial_ocr.stages.orientation import orientations, string_quad
 from industrial_ocr.stages.recognition import Recognizer, StringFrames
@@ -158,7 +158,9 @@ def _looked_again(
                 all_views = [reading]
                 for f in islice(rest, len(own)):
                     all_views.append((decode_frames(f, recognizer.charset, way, lexicon), f))
-                result[-1].append(all_views[agreed_view([s for s, _ in all_views])])
+                best, agreement = agreed_view([s for s, _ in all_views])
+                string, frames_of_it = all_views[best]
+                result[-1].append((doubted(string, agreement), frames_of_it))
     return result
 
 

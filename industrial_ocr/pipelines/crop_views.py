@@ -3,13 +3,15 @@
 The CRNN reads strips of 32 rows, so how much of a crop is string decides how large its characters
 are to the network, and what stands above and below is read along. A view takes the crop with
 another margin. Where views say the same they add up: a text that several of them read is right
-more often than one that a single view is sure of.
+more often than one that a single view is sure of. What the others say instead is held against it:
+the surest view by itself passes far too many misreads.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 from industrial_ocr.geometry import edge_lengths, expand_quad
 from industrial_ocr.types import FloatArray, TextString
@@ -27,14 +29,17 @@ def with_margin(quad: FloatArray, margin: float) -> FloatArray:
     return expand_quad(quad, max(along, 0.0), along)
 
 
-def agreed_view(readings: Sequence[TextString]) -> int:
-    """Which reading of one string stands for all.
+def agreed_view(readings: Sequence[TextString]) -> tuple[int, float]:
+    """Which reading of one string stands for all, and how far they agree.
 
     Confidences of readings that are the same but for case add up; of the text with the most, the
     reading with the highest confidence is chosen. Of equals the first.
 
     Args:
         readings: one a view, at least one.
+
+    Returns:
+        Its index, and the share of all confidences that its text has: 1 where all say the same.
 
     Raises:
         ValueError: there is none.
@@ -44,4 +49,16 @@ def agreed_view(readings: Sequence[TextString]) -> int:
         total[reading.text.upper()] += reading.confidence
     text = max(total, key=lambda t: total[t])
     own = [i for i, reading in enumerate(readings) if reading.text.upper() == text]
-    return max(own, key=lambda i: readings[i].confidence)
+    share = total[text] / max(sum(total.values()), 1e-9)
+    return max(own, key=lambda i: readings[i].confidence), min(share, 1.0)
+
+
+def doubted(reading: TextString, agreement: float) -> TextString:
+    """A reading as sure as it is with what other views say held against it.
+
+    Args:
+        reading: what most views say, as sure as its surest view.
+        agreement: of ``agreed_view``. Its square root multiplies the confidence: views share what
+            they see, so dissent counts for less than it would among strangers.
+    """
+    return replace(reading, confidence=reading.confidence * agreement**0.5)

@@ -9,7 +9,7 @@ from industrial_ocr.config import PipelineConfig, RecognitionConfig, parse_confi
 from industrial_ocr.decoding.scoring import score_sequence
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.geometry import rect_quad
-from industrial_ocr.pipelines.crop_views import agreed_view, with_margin
+from industrial_ocr.pipelines.crop_views import agreed_view, doubted, with_margin
 from industrial_ocr.types import TextString
 
 QUAD = rect_quad(10, 20, 110, 60)
@@ -37,19 +37,19 @@ def test_no_margin_is_the_quad_itself() -> None:
 
 def test_two_that_agree_outweigh_a_surer_one() -> None:
     readings = [reading("RAB12", 0.9), reading("AB12", 0.5), reading("AB12", 0.7)]
-    assert agreed_view(readings) == 2
+    assert agreed_view(readings)[0] == 2
 
 
 def test_a_sure_one_outweighs_two_that_guess() -> None:
-    assert agreed_view([reading("A", 0.2), reading("A", 0.3), reading("B", 0.9)]) == 2
+    assert agreed_view([reading("A", 0.2), reading("A", 0.3), reading("B", 0.9)])[0] == 2
 
 
 def test_case_alone_does_not_divide_views() -> None:
-    assert agreed_view([reading("Exit", 0.6), reading("Eit", 0.8), reading("EXIT", 0.5)]) == 0
+    assert agreed_view([reading("Exit", 0.6), reading("Eit", 0.8), reading("EXIT", 0.5)])[0] == 0
 
 
 def test_a_single_view_stands_for_itself_and_none_is_an_error() -> None:
-    assert agreed_view([reading("", 0.0)]) == 0
+    assert agreed_view([reading("", 0.0)])[0] == 0
     with pytest.raises(ValueError):
         agreed_view([])
 
@@ -61,9 +61,10 @@ def test_the_chosen_text_has_the_largest_sum_and_its_surest_reading() -> None:
             ("ABC"[i], float(p))
             for i, p in zip(rng.integers(3, size=5), rng.random(5), strict=True)
         ]
-        at = agreed_view([reading(t, c) for t, c in said])
+        at, share = agreed_view([reading(t, c) for t, c in said])
         sums = {t: sum(c for u, c in said if u == t) for t, _ in said}
         assert sums[said[at][0]] == pytest.approx(max(sums.values()))
+        assert share == pytest.approx(max(sums.values()) / sum(c for _, c in said))
         assert said[at][1] == max(c for t, c in said if t == said[at][0])
 
 
@@ -72,3 +73,12 @@ def test_impossible_margins_are_refused(margins: list[float]) -> None:
     with pytest.raises(ConfigError, match=r"recognition\.crop_margins"):
         parse_config({"recognition": {"crop_margins": margins}}, PipelineConfig)
     assert RecognitionConfig(crop_margins=(0.0,)).crop_margins == (0.0,)
+
+
+def test_dissent_lowers_the_confidence_and_nothing_else() -> None:
+    readings = [reading("AB12", 0.9), reading("AB12", 0.7), reading("A812", 0.8)]
+    at, agreement = agreed_view(readings)
+    said = doubted(readings[at], agreement)
+    assert said.text == "AB12" and said.scores == readings[at].scores
+    assert said.confidence == pytest.approx(0.9 * (1.6 / 2.4) ** 0.5)
+    assert doubted(readings[0], 1.0).confidence == 0.9
