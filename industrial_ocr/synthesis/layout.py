@@ -78,7 +78,8 @@ def _widened(x0: float, x1: float) -> tuple[float, float]:
 def _label(text: str, quads: Sequence[FloatArray], direction: Direction) -> LabelledString:
     symbols = tuple(c for c in text if c != " ")
     spaces = tuple(text[i + 1 : i + 2] == " " for i, c in enumerate(text) if c != " ")
-    return LabelledString(text, symbols, np.stack(quads).astype(np.float32), spaces, direction)
+    quads_of_them = np.stack(quads).astype(np.float32)
+    return LabelledString(" ".join(text.split()), symbols, quads_of_them, spaces, direction)
 
 
 def line_of_text(face: GlyphSource, text: str, tracking: float = 0.0, pitch: float = 0.0) -> Block:

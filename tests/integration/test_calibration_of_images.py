@@ -53,8 +53,8 @@ def test_calibrate_measures_every_way_and_the_reader_takes_it(codes: Path, tmp_p
 @pytest.fixture(scope="module")
 def measured() -> Calibration:
     """As if much had been measured with the shipped weights."""
-    p = np.linspace(0.3, 1, 5000)
-    curve = MisreadCurve.of(p, p > 0.9, 5000)
+    p = np.concatenate([np.linspace(0.3, 0.9999, 4000), np.ones(1000)])
+    curve = MisreadCurve.of(p, p == 1, 5000)
     return Calibration({}, {"two-stage": curve}, Reader().weights)
 
 
