@@ -63,8 +63,9 @@ def score_sequence(
 
 
 def string_confidence(scores: SequenceScores) -> float:
-    """What ``TextString.confidence`` holds, 0 to 1; the CRNN's, where several views of a string were
-    read, is lowered by what the others say (``pipelines.crop_views.doubted``).
+    """What ``TextString.confidence`` holds, 0 to 1.
+
+    The CRNN's is lowered where views of a string disagree (``pipelines.crop_views.doubted``).
 
     The smaller of the two joint probabilities, of the characters and of the whole sequence, per
     character: ``exp(min(joint_log, sequence_log) / L)``. Why:
