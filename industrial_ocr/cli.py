@@ -123,7 +123,7 @@ def read(
         typer.Option(min=1, help="Size of that folder; the oldest go.", show_default="200"),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
-    config: Annotated[Path | None, typer.Option(help="fast, accurate or a YAML file.")] = None,
+    config: Annotated[Path | None, typer.Option(help="fast, or a YAML with settings.")] = None,
     detector: Annotated[str | None, typer.Option(help="Name or weights file.")] = None,
     classifier: Annotated[str | None, typer.Option(help="Name or weights file.")] = None,
     recognizer: Annotated[str | None, typer.Option(help="Name or weights file.")] = None,

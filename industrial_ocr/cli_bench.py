@@ -90,7 +90,7 @@ def run(
         bool, typer.Option("--probe", help="Also measure memory and start in fresh processes.")
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
-    config: Annotated[Path | None, typer.Option(help="fast, accurate or a YAML file.")] = None,
+    config: Annotated[Path | None, typer.Option(help="fast, or a YAML with settings.")] = None,
     detector: Annotated[str | None, typer.Option(help="Name or weights file.")] = None,
     classifier: Annotated[str | None, typer.Option(help="Name or weights file.")] = None,
     recognizer: Annotated[str | None, typer.Option(help="Name or weights file.")] = None,

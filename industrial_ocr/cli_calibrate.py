@@ -32,7 +32,7 @@ def calibrate(
     ] = None,
     limit: Annotated[int, typer.Option(min=0, help="First images of each dataset; 0: all.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
-    config: Annotated[Path | None, typer.Option(help="fast, accurate or a YAML file.")] = None,
+    config: Annotated[Path | None, typer.Option(help="fast, or a YAML with settings.")] = None,
     detector: Annotated[str | None, typer.Option(help="Name or weights file.")] = None,
     classifier: Annotated[str | None, typer.Option(help="Name or weights file.")] = None,
     recognizer: Annotated[str | None, typer.Option(help="Name or weights file.")] = None,

@@ -53,7 +53,7 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write annotated pictures there.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
-    config: Annotated[Path | None, typer.Option(help="fast, accurate or a YAML file.")] = None,
+    config: Annotated[Path | None, typer.Option(help="fast, or a YAML with settings.")] = None,
     detector: Annotated[str | None, typer.Option(help="Name or weights file.")] = None,
     classifier: Annotated[str | None, typer.Option(help="Name or weights file.")] = None,
     recognizer: Annotated[str | None, typer.Option(help="Name or weights file.")] = None,

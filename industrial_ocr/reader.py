@@ -38,7 +38,7 @@ from industrial_ocr.verdicts import Verification
 Engine = Literal["two-stage", "crnn", "agree", "auto"]
 Roi = Sequence[float] | Sequence[Sequence[float]]
 Patterns = Pattern | str | Sequence[Pattern | str] | None
-SHIPPED = ("pipeline", "fast", "accurate")
+SHIPPED = ("pipeline", "fast")
 """Configurations of reading that are known by name; ``pipeline`` is the default."""
 
 
@@ -61,9 +61,9 @@ class Reader:
 
     Args:
         device: ``auto`` takes CUDA where there is a device, else the CPU.
-        config: a ``PipelineConfig``, a dict of its sections, a YAML file, or a shipped one by name:
-            ``fast``, about half the time for a little less, or ``accurate``, which looks longer at
-            small print and at doubtful strings; None takes ``configs/pipeline.yaml``.
+        config: a ``PipelineConfig``, a dict of its sections, a YAML file, or ``fast``: the shipped
+            ``configs/fast.yaml``, about half the time for a little less; None takes
+            ``configs/pipeline.yaml``.
         detector: a name from ``industrial-ocr weights``, a ``.safetensors`` file, or a published
             CRAFT checkpoint (``craft_mlt_25k.pth``); None takes the shipped default.
         classifier: the same for the character classifier.
