@@ -48,6 +48,8 @@ class DetectionConfig(Section):
         max_shrink: but never by more than this factor, so that small print survives; what is then
             still larger than a tile is read by tiles. 1 never shrinks.
         short_side: a smaller image is magnified until its short side has so many pixels.
+        shrink_to_short_side: a larger image is shrunk until its short side has so many, too.
+        crop_sides: of an image that is one string, several views at these short sides are read.
         mag_ratio: magnification on top of that; above 1 for small print.
         tile_size: side of a tile in pixels of what the network sees.
         tile_overlap: overlap of neighbouring tiles in the same pixels; a character as high as
@@ -57,11 +59,15 @@ class DetectionConfig(Section):
             sees, are looked at again, magnified; 0 never does.
         closer_height: until their characters are so high.
         closer_pixels: at most so many pixels of an image, magnified, are looked at again.
+        distant_above: characters higher than this, in pixels of what the network sees, are looked
+            for in smaller pictures; 0 never does.
     """
 
     long_side: PositiveInt = 1280
     max_shrink: Annotated[float, Field(ge=1)] = 2.0
     short_side: PositiveInt = 64
+    shrink_to_short_side: bool = False
+    crop_sides: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (64, 56, 80)
     mag_ratio: PositiveFloat = 1.0
     tile_size: PositiveInt = 1280
     tile_overlap: NonNegativeInt = 160
@@ -69,6 +75,7 @@ class DetectionConfig(Section):
     closer_below: NonNegativeFloat = 30.0
     closer_height: PositiveFloat = 48.0
     closer_pixels: NonNegativeInt = 500_000
+    distant_above: NonNegativeFloat = 76.0
 
     @model_validator(mode="after")
     def _tiles_advance(self) -> DetectionConfig:
@@ -102,9 +109,11 @@ class LinkingConfig(Section):
     Attributes:
         space_ratio: a gap between neighbours wider than this times the string's median
             character height is a space.
+        word_space_ratio: so is, in a string that reads as words, one wider than this.
     """
 
     space_ratio: PositiveFloat = 0.35
+    word_space_ratio: PositiveFloat = 0.2
 
 
 class ClassificationConfig(Section):

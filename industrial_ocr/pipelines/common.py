@@ -12,6 +12,7 @@ from industrial_ocr.codes import CodeReading
 from industrial_ocr.config import PipelineConfig
 from industrial_ocr.stages.closer_look import look_closer
 from industrial_ocr.stages.detection import Detector
+from industrial_ocr.stages.distant_look import look_from_afar
 from industrial_ocr.stages.linking import link_characters, reading_order
 from industrial_ocr.stages.segmentation import character_boxes
 from industrial_ocr.types import (
@@ -53,7 +54,7 @@ def find_strings(
 ) -> Found:
     """Detection, segmentation and linking: the strings of each image, not yet read.
 
-    What is small is looked at twice, see ``stages.closer_look``.
+    What is large or small is looked at twice, see ``stages.distant_look`` and ``closer_look``.
     """
 
     def strings_of(maps: ScoreMaps) -> list[BoxString]:
@@ -66,6 +67,8 @@ def find_strings(
     with clock.stage("detect"):
         every = detector.detect(images, config.detection)
     found = [strings_of(maps) for maps in every]
+    with clock.stage("distant look"):
+        found = look_from_afar(images, found, detector, config.detection, strings_of)
     with clock.stage("closer look"):
         again = look_closer(images, found, detector, config.detection, strings_of)
     return [reading_order(own) for own in again]

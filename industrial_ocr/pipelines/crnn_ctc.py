@@ -22,6 +22,7 @@ from industrial_ocr.pipelines.crop_views import agreed_view, doubted, with_margi
 from industrial_ocr.stages.detection import Detector
 from industrial_ocr.stages.orientation import orientations, string_quad
 from industrial_ocr.stages.recognition import Recognizer, StringFrames
+from industrial_ocr.stages.spacing import with_spaces
 from industrial_ocr.types import (
     BoxString,
     Character,
@@ -101,6 +102,7 @@ def read_frames(
         frames = recognizer.recognise(images, pieces, config.recognition)
     best: list[dict[int, _Reading]] = []
     further: list[list[Pieces]] = []
+    kept: list[list[BoxString]] = []
     with clock.stage("decode"):
         for own, seen in zip(ways, frames, strict=True):
             best.append({})
@@ -109,6 +111,7 @@ def read_frames(
                 string = decode_frames(f, recognizer.charset, way.direction)
                 if i not in chosen or string.confidence > best[-1][i][0].confidence + 0.02:
                     best[-1][i], chosen[i] = (string, f), way
+            kept.append([chosen[i] for i in sorted(chosen)])
             further.append(
                 [
                     [_pieces(chosen[i], m) for m in others]
@@ -118,7 +121,12 @@ def read_frames(
                 ]
             )
     once = [[own[i] for i in sorted(own)] for own in best]
-    return _looked_again(images, once, further, recognizer, config, clock)
+    read = _looked_again(images, once, further, recognizer, config, clock)
+    ratio = config.linking.word_space_ratio
+    return [
+        [(with_spaces(s, way, ratio), f) for (s, f), way in zip(own, ways, strict=True)]
+        for own, ways in zip(read, kept, strict=True)
+    ]
 
 
 def _looked_again(

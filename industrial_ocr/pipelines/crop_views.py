@@ -1,10 +1,10 @@
-"""Several views of one string for the CRNN, and what most of them say.
+"""Several views of one string, and what most of them say.
 
 The CRNN reads strips of 32 rows, so how much of a crop is string decides how large its characters
 are to the network, and what stands above and below is read along. A view takes the crop with
-another margin. Where views say the same they add up: a text that several of them read is right
-more often than one that a single view is sure of. What the others say instead is held against it:
-the surest view by itself passes far too many misreads.
+another margin. The detector sees a crop at a few sizes. Where views say the same they add up: a
+text that several of them read is right more often than one that a single view is sure of. What the
+others say instead is held against it: the surest view by itself passes far too many misreads.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ def with_margin(quad: FloatArray, margin: float) -> FloatArray:
     return expand_quad(quad, max(along, 0.0), along)
 
 
-def agreed_view(readings: Sequence[TextString]) -> tuple[int, float]:
-    """Which reading of one string stands for all, and how far they agree.
+def agreed_text(said: Sequence[tuple[str, float]]) -> tuple[int, float]:
+    """Which of several answers about one thing stands for all, and how far they agree.
 
-    Confidences of readings that are the same but for case add up; of the text with the most, the
-    reading with the highest confidence is chosen. Of equals the first.
+    Confidences of equal texts add up; of the text with the most, the answer with the highest
+    confidence is chosen. Of equals the first.
 
     Args:
-        readings: one a view, at least one.
+        said: text and confidence of each view, at least one.
 
     Returns:
         Its index, and the share of all confidences that its text has: 1 where all say the same.
@@ -45,12 +45,17 @@ def agreed_view(readings: Sequence[TextString]) -> tuple[int, float]:
         ValueError: there is none.
     """
     total: dict[str, float] = defaultdict(float)
-    for reading in readings:
-        total[reading.text.upper()] += reading.confidence
-    text = max(total, key=lambda t: total[t])
-    own = [i for i, reading in enumerate(readings) if reading.text.upper() == text]
-    share = total[text] / max(sum(total.values()), 1e-9)
-    return max(own, key=lambda i: readings[i].confidence), min(share, 1.0)
+    for text, confidence in said:
+        total[text] += confidence
+    chosen = max(total, key=lambda t: total[t])
+    own = [i for i, (text, _) in enumerate(said) if text == chosen]
+    share = total[chosen] / max(sum(total.values()), 1e-9)
+    return max(own, key=lambda i: said[i][1]), min(share, 1.0)
+
+
+def agreed_view(readings: Sequence[TextString]) -> tuple[int, float]:
+    """``agreed_text`` of readings of one string, which are the same if they are but for case."""
+    return agreed_text([(r.text.upper(), r.confidence) for r in readings])
 
 
 def doubted(reading: TextString, agreement: float) -> TextString:

@@ -26,8 +26,8 @@ from industrial_ocr.stages.hypotheses import (
     segmented,
     split_hypotheses,
 )
-from industrial_ocr.stages.linking import as_one_string
 from industrial_ocr.stages.orientation import orientations, string_quad
+from industrial_ocr.stages.spacing import word_gaps
 from industrial_ocr.types import (
     BoxString,
     Character,
@@ -71,7 +71,6 @@ def read_two_stage(
     detector: Detector,
     classifier: Classifier,
     config: PipelineConfig,
-    one_string: bool = False,
     patterns: Sequence[Pattern] = (),
     found: Found | None = None,
 ) -> list[ReadResult]:
@@ -82,8 +81,6 @@ def read_two_stage(
         detector: finds characters.
         classifier: names them.
         config: every threshold.
-        one_string: each image is known to hold one string, left to right: what was found is
-            joined to it, and a flat string is not tried on its head.
         patterns: codes to look for.
         found: the strings of the images, where they were found already.
 
@@ -92,30 +89,56 @@ def read_two_stage(
     """
     clock = Clock()
     found = find_strings(images, detector, config, clock) if found is None else found
-    if one_string:
-        found = [as_one_string(own) for own in found]
+    views = read_view(images, found, classifier, config, clock, patterns)
+    timings = clock.share(len(images))
+    return [v.result(image, config, timings) for image, v in zip(images, views, strict=True)]
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What one look at an image says.
+
+    Attributes:
+        strings: what was read, and whether it was a part of another string (see
+            ``_without_doubtful_ends``).
+        codes: under each pattern; None where there was none to look for.
+    """
+
+    strings: Sequence[tuple[TextString, bool]]
+    codes: Sequence[CodeReading] | None
+
+    def result(
+        self, image: ImageArray, config: PipelineConfig, timings: dict[str, float]
+    ) -> ReadResult:
+        """As it is given to who asked."""
+        return finish(
+            image, [s for s, _ in self.strings], ENGINE, config, timings,
+            doubtful=[s for s, sure in self.strings if not sure], codes=self.codes,
+        )  # fmt: skip
+
+
+def read_view(
+    images: Sequence[ImageArray],
+    found: Found,
+    classifier: Classifier,
+    config: PipelineConfig,
+    clock: Clock,
+    patterns: Sequence[Pattern] = (),
+    upright: bool = False,
+) -> list[View]:
+    """Classifies and decodes strings that were found; ``upright``: flat ones stand so."""
     with clock.stage("classify"):
-        readings = _read_strings(images, found, classifier, config, upright=one_string)
+        readings = _read_strings(images, found, classifier, config, upright)
     with clock.stage("decode"):
         parts = [[p for r in own for p in _without_doubtful_ends(r, config)] for own in readings]
-        strings = [[(_decode(r, config), sure) for r, sure in own] for own in parts]
-        codes = [
-            _codes(image, own, patterns, classifier, config)
-            for image, own in zip(images, readings, strict=True)
+        decoded = [[(_decode(r, config), sure) for r, sure in own] for own in parts]
+        return [
+            View(
+                [(s, sure) for s, sure in own if s is not None],
+                _codes(image, read, patterns, classifier, config) if patterns else None,
+            )
+            for image, own, read in zip(images, decoded, readings, strict=True)
         ]
-    timings = clock.share(len(images))
-    return [
-        finish(
-            image,
-            [s for s, _ in own if s is not None],
-            ENGINE,
-            config,
-            timings,
-            doubtful=[s for s, sure in own if s is not None and not sure],
-            codes=found if patterns else None,
-        )
-        for image, own, found in zip(images, strings, codes, strict=True)
-    ]
 
 
 def _codes(
@@ -279,14 +302,16 @@ def _decode(reading: Reading, config: PipelineConfig) -> TextString | None:
     if not kept:
         return None
     named = [(c.symbols[0], float(c.probabilities[0])) for c in candidates]
+    said = "".join(named[i][0] for i in kept)
+    spaces = word_gaps(string, said, config.linking.word_space_ratio)
     if config.classification.homoglyphs:
-        named = resolve_homoglyphs(candidates, string.space_after)
+        named = resolve_homoglyphs(candidates, spaces)
     characters: list[Character] = []
     rejected: list[tuple[int, Character]] = []
     certainty: list[float] = []
     text = ""
     for i in range(kept[0], kept[-1] + 1):
-        gap = " " if string.space_after[i] and i != kept[-1] else ""
+        gap = " " if spaces[i] and i != kept[-1] else ""
         symbol, probability = named[i]
         ranked = zip(candidates[i].symbols, map(float, candidates[i].probabilities), strict=True)
         others = tuple(pair for pair in ranked if pair[0] != symbol)
@@ -303,7 +328,7 @@ def _decode(reading: Reading, config: PipelineConfig) -> TextString | None:
     scores = score_sequence(certainty)
     inside = BoxString(
         tuple(string.boxes[i] for i in kept),
-        tuple(string.space_after[i] for i in kept),
+        tuple(spaces[i] for i in kept),
         string.direction,
     )
     return TextString(

@@ -35,6 +35,8 @@ class _Tile:
 
 def network_scale(height: int, width: int, config: DetectionConfig) -> float:
     """Network pixels per source pixel (see ``DetectionConfig`` for the rule)."""
+    if config.shrink_to_short_side:
+        return min(config.short_side / min(height, width), 8.0) * config.mag_ratio
     scale = min(1.0, config.long_side / max(height, width))
     scale = max(scale, 1 / config.max_shrink)
     scale = max(scale, min(config.short_side / min(height, width), 8.0))

@@ -8,7 +8,7 @@ The rules, all of them:
 * Two chains become one string across a gap without affinity where they are collinear, of similar
   height, and the clear gap is at most ``JOIN_GAP`` character heights. There a space is read.
 * Within a chain a space is read where the clear gap exceeds ``space_ratio`` character heights more
-  than the string's median gap.
+  than the string's median gap; in words, narrower ones are found when it is read (``spacing``).
 * Strings are read from top to bottom, within a row from left to right.
 """
 
@@ -23,6 +23,7 @@ from scipy.spatial import cKDTree
 
 from industrial_ocr.geometry import bounds
 from industrial_ocr.stages.orientation import normal_vector, string_axis, unit_vector
+from industrial_ocr.stages.spacing import wide_gaps
 from industrial_ocr.types import BoxString, CharBox, Direction, ScoreMaps
 
 MAX_TURN = np.cos(np.deg2rad(50))
@@ -183,26 +184,6 @@ def _joinable(
     return float(gap) if gap <= JOIN_GAP else None
 
 
-def _spaces(
-    boxes: Sequence[CharBox], chain: Chain, joins: set[int], space_ratio: float
-) -> tuple[bool, ...]:
-    """Whether a space follows each box (see the rules above)."""
-    if len(chain) == 1:
-        return (False,)
-    centers = np.array([boxes[k].center for k in chain], np.float64)
-    axis = string_axis(centers)
-    along, across = axis.astype(np.float32), normal_vector(axis).astype(np.float32)
-    extents = np.array([boxes[k].extent(along) for k in chain])
-    height = max(
-        float(np.median([boxes[k].extent(across) for k in chain])), float(np.median(extents))
-    )
-    clear = np.linalg.norm(np.diff(centers, axis=0), axis=1) - (extents[:-1] + extents[1:]) / 2
-    usual = float(np.median(clear)) if len(clear) > 2 else 0.0
-    wide = clear > max(usual, 0.0) + space_ratio * height
-    joined = np.array([k in joins for k in chain[:-1]]) & (clear > usual + 0.3 * height)
-    return (*(bool(w) for w in wide | joined), False)
-
-
 def link_characters(
     boxes: Sequence[CharBox], maps: ScoreMaps, link_threshold: float, space_ratio: float = 0.35
 ) -> list[BoxString]:
@@ -222,10 +203,11 @@ def link_characters(
     links = _candidate_links(boxes, maps, link_threshold) if len(boxes) > 1 else []
     strings = []
     for chain, joins in _join(boxes, _chains(boxes, links)):
-        spaces = _spaces(boxes, chain, joins, space_ratio)
+        own = [boxes[k] for k in chain]
+        spaces = wide_gaps(own, space_ratio, [k in joins for k in chain[:-1]])
         axis = string_axis(np.array([boxes[k].center for k in chain], np.float64))
         direction: Direction = "vertical" if abs(axis[0]) < 0.5 else "horizontal"
-        strings.append(BoxString(tuple(boxes[k] for k in chain), spaces, direction))
+        strings.append(BoxString(tuple(own), spaces, direction))
     return reading_order(strings)
 
 

@@ -1,0 +1,115 @@
+"""The context-free way on images that are one string each: several views, and what most say.
+
+A detector that sees a crop at another size cuts other characters apart. A text that several views
+read is right far more often than what one view is sure of (``crop_views``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from industrial_ocr.codes import CodeReading
+from industrial_ocr.config import PipelineConfig
+from industrial_ocr.pattern import Pattern
+from industrial_ocr.pipelines.common import Clock, find_strings
+from industrial_ocr.pipelines.crop_views import agreed_text
+from industrial_ocr.pipelines.two_stage import View, read_view
+from industrial_ocr.stages.classification import Classifier
+from industrial_ocr.stages.detection import Detector
+from industrial_ocr.stages.linking import as_one_string
+from industrial_ocr.types import ImageArray, ReadResult, Status
+
+
+def read_two_stage_crops(
+    crops: Sequence[ImageArray],
+    detector: Detector,
+    classifier: Classifier,
+    config: PipelineConfig,
+    patterns: Sequence[Pattern] = (),
+) -> list[ReadResult]:
+    """Reads images that are one string each, left to right: what is found is joined to it.
+
+    Args:
+        crops: (H, W, 3) uint8 RGB each.
+        detector: finds characters.
+        classifier: names them.
+        config: every threshold, and the sizes of the views.
+        patterns: codes to look for.
+
+    Returns:
+        One result a crop: the surest of the views that most agree with. Dissent lowers its
+        confidence.
+    """
+    clock = Clock()
+    seen: list[list[View]] = []
+    for sized in view_configs(config):
+        found = [as_one_string(own) for own in find_strings(crops, detector, sized, clock)]
+        seen.append(read_view(crops, found, classifier, sized, clock, patterns, upright=True))
+    with clock.stage("decode"):
+        agreed = [_agreed(list(views), config) for views in zip(*seen, strict=True)]
+    timings = clock.share(len(crops))
+    return [v.result(crop, config, timings) for crop, v in zip(crops, agreed, strict=True)]
+
+
+def view_configs(config: PipelineConfig) -> list[PipelineConfig]:
+    """The settings of each view of a crop; the first is the one that counts alone."""
+    return [
+        config.model_copy(
+            update={
+                "detection": config.detection.model_copy(
+                    update={"short_side": side, "shrink_to_short_side": True}
+                )
+            }
+        )
+        for side in config.detection.crop_sides
+    ]
+
+
+def _agreed(views: Sequence[View], config: PipelineConfig) -> View:
+    """What most views of a crop say, with the doubt that the others raise."""
+    said = [
+        ("".join("".join(s.text.split()) for s, _ in v.strings).upper(),
+         min((s.confidence for s, _ in v.strings), default=0.0))
+        for v in views
+    ]  # fmt: skip
+    best, agreement = agreed_text(said)
+    doubt = agreement**0.5
+    strings = [
+        (replace(s, confidence=s.confidence * doubt), sure) for s, sure in views[best].strings
+    ]
+    if views[0].codes is None:
+        return View(strings, None)
+    return View(strings, _agreed_codes([v.codes or () for v in views], config))
+
+
+def _agreed_codes(
+    views: Sequence[Sequence[CodeReading]], config: PipelineConfig
+) -> list[CodeReading]:
+    """Per pattern the code that most views see; a view that sees none has no say."""
+    by_pattern: dict[str, list[CodeReading]] = {}
+    for codes in views:
+        for name in dict.fromkeys(c.pattern for c in codes):
+            by_pattern.setdefault(name, []).append(next(c for c in codes if c.pattern == name))
+    agreed = []
+    for codes_of_it in by_pattern.values():
+        said = [(f"{c.text} {c.status is _WRONG}", c.confidence) for c in codes_of_it]
+        best, agreement = agreed_text(said)
+        agreed.append(_doubted(codes_of_it[best], agreement, config))
+    return agreed
+
+
+_WRONG = Status.PATTERN_MISMATCH
+"""A view that sees another text than the pattern wants does not agree with one that sees it."""
+
+
+def _doubted(code: CodeReading, agreement: float, config: PipelineConfig) -> CodeReading:
+    """A code as sure as it is with what other views say held against it."""
+    if agreement == 1:
+        return code
+    confidence = code.confidence * agreement**0.5
+    status, reason = code.status, code.reason
+    if status is Status.OK and confidence < config.confidence.min_confidence:
+        status = Status.LOW_CONFIDENCE
+        reason = "the picture reads differently at another size"
+    return replace(code, confidence=confidence, status=status, reason=reason)
