@@ -17,20 +17,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from industrial_ocr.config import PipelineConfig
+from industrial_ocr.config import PipelineConfig, SegmentationConfig
 from industrial_ocr.device import resolve_device
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.geometry import bounds, box_iou, edge_lengths, glyph_window, warp_quad
 from industrial_ocr.manifest import find_entry
 from industrial_ocr.models.craft import build_detector
 from industrial_ocr.preprocess import to_grey
+from industrial_ocr.stages.closer_look import look_closer
 from industrial_ocr.stages.detection import Detector
+from industrial_ocr.stages.distant_look import look_from_afar
 from industrial_ocr.stages.linking import link_characters
 from industrial_ocr.stages.orientation import orientations
 from industrial_ocr.stages.segmentation import character_boxes
 from industrial_ocr.synthesis.crops import REJECT
 from industrial_ocr.synthesis.scenes import SceneRenderer
-from industrial_ocr.types import FloatArray, ImageArray
+from industrial_ocr.types import BoxString, FloatArray, ImageArray, ScoreMaps
 from industrial_ocr.weights import load_state
 
 WRONG = 0.2
@@ -111,15 +113,16 @@ def harvest(
     Wrong boxes come with ``REJECT``, a random way up; right ones once, upright. Boxes that are
     neither, as those on two characters, are left out.
     """
-    config = PipelineConfig()
-    rules = config.segmentation
+    rules = SegmentationConfig()
+    config = PipelineConfig(
+        segmentation=SegmentationConfig(
+            text_threshold=rules.text_threshold * EAGER, low_text=rules.low_text * EAGER
+        )
+    )
     for number in range(scenes):
         rng = np.random.default_rng((seed, number, 1))
         scene = renderer.render((seed, number))
-        (maps,) = detector.detect([scene.image], config.detection)
-        threshold = rules.text_threshold * EAGER
-        boxes = character_boxes(maps, threshold, rules.low_text * EAGER, rules.min_char_size)
-        strings = link_characters(boxes, maps, rules.link_threshold)
+        strings = _strings(scene.image, detector, config)
         quads = np.array([q for s in scene.strings for q in s.quads], np.float32)
         symbols = [c for s in scene.strings for c in s.symbols]
         true = [bounds(q) for q in quads]
@@ -135,6 +138,19 @@ def harvest(
                         continue
                     crop = warp_quad(grey, glyph_window(box.quad), size, size)
                     yield crop, REJECT if at is None else symbols[at]
+
+
+def _strings(image: ImageArray, detector: Detector, config: PipelineConfig) -> list[BoxString]:
+    """What is found on an image in all looks, as it is when reading."""
+    rules = config.segmentation
+
+    def strings_of(maps: ScoreMaps) -> list[BoxString]:
+        boxes = character_boxes(maps, rules.text_threshold, rules.low_text, rules.min_char_size)
+        return link_characters(boxes, maps, rules.link_threshold, config.linking.space_ratio)
+
+    found = [strings_of(maps) for maps in detector.detect([image], config.detection)]
+    found = look_from_afar([image], found, detector, config.detection, strings_of)
+    return look_closer([image], found, detector, config.detection, strings_of)[0]
 
 
 def main() -> None:
