@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from industrial_ocr.calibration import Calibration
-from industrial_ocr.charset import Charset
+from industrial_ocr.charset import SPACE, Charset
 from industrial_ocr.errors import WeightsError
 from industrial_ocr.manifest import ModelEntry, Task, find_entry
 from industrial_ocr.models.classifier import GlyphClassifier
@@ -74,10 +74,12 @@ class Loader:
             self.weights["recognizer"] = _file_hash(name)
             return Recognizer(published, charset, 1.0, self.device, own_contrast=False)
         entry = find_entry("recognizer", name)
-        charset = Charset(_symbols(entry, "recognizer"), blank=True)
-        model = Crnn(charset.classes, **entry.architecture)
+        symbols = _symbols(entry, "recognizer")
+        spaces = symbols[-1:] == (SPACE,)
+        charset = Charset(symbols[: len(symbols) - spaces], blank=True)
+        model = Crnn(charset.classes + spaces, **entry.architecture)
         ready, temperature = self._ready(model, entry), self._temperature(entry)
-        return Recognizer(ready, charset, temperature, self.device)
+        return Recognizer(ready, charset, temperature, self.device, knows_space=spaces)
 
     def _temperature(self, entry: ModelEntry) -> float:
         own = self.calibration.temperatures.get(entry.task)

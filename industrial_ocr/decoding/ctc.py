@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from industrial_ocr.charset import Charset
 
 _BLANK = 0
+SPACE = 0.5
+"""Probability from which a frame between two characters is a space."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,29 @@ class CtcSymbol:
     last_frame: int
     probability: float
     alternatives: tuple[tuple[str, float], ...]
+
+
+def spaces_after(symbols: Sequence[CtcSymbol], space: ArrayLike) -> list[bool]:
+    """Whether a space stands behind each symbol.
+
+    Args:
+        symbols: decoded, in order.
+        space: (T,) probability of a space in each frame; it counts from ``SPACE`` on.
+    """
+    seen = np.asarray(space) >= SPACE
+    flags = [
+        bool(seen[a.last_frame + 1 : b.first_frame].any())
+        for a, b in zip(symbols, symbols[1:], strict=False)
+    ]
+    return flags + [False] * bool(symbols)
+
+
+def spaced(symbols: Sequence[CtcSymbol], space: ArrayLike | None) -> str:
+    """The text of decoded symbols, with its spaces where the network knows them."""
+    if space is None:
+        return "".join(s.symbol for s in symbols)
+    flags = spaces_after(symbols, space)
+    return "".join(s.symbol + " " * f for s, f in zip(symbols, flags, strict=True))
 
 
 def greedy_decode(log_probs: ArrayLike, charset: Charset, top_k: int = 5) -> list[CtcSymbol]:

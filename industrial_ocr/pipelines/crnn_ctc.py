@@ -11,7 +11,13 @@ from industrial_ocr.charset import Charset
 from industrial_ocr.codes import CodeReading
 from industrial_ocr.config import PipelineConfig
 from industrial_ocr.decoding.code_rules import Limits
-from industrial_ocr.decoding.ctc import CtcSymbol, align, greedy_decode, sequence_log_probability
+from industrial_ocr.decoding.ctc import (
+    CtcSymbol,
+    align,
+    greedy_decode,
+    sequence_log_probability,
+    spaced,
+)
 from industrial_ocr.decoding.ctc_codes import FrameString, read_ctc_codes
 from industrial_ocr.decoding.lexicon import Lexicon, best_word
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
@@ -124,7 +130,10 @@ def read_frames(
     read = _looked_again(images, once, further, recognizer, config, clock)
     ratio = config.linking.word_space_ratio
     return [
-        [(with_spaces(s, way, ratio), f) for (s, f), way in zip(own, ways, strict=True)]
+        [
+            (s if f.space is not None else with_spaces(s, way, ratio), f)
+            for (s, f), way in zip(own, ways, strict=True)
+        ]
         for own, ways in zip(read, kept, strict=True)
     ]
 
@@ -261,7 +270,7 @@ def decode_frames(
         Character(s.symbol, frames.span_quad(*place), s.probability, s.alternatives)
         for s, place in zip(symbols, places, strict=True)
     )
-    text = "".join(c.symbol for c in characters)
+    text = spaced(symbols, frames.space if lexicon is None else None)
     classes = charset.encode(text)
     log_probability = sequence_log_probability(frames.log_probs, classes)
     scores = score_sequence([c.confidence for c in characters], log_probability)

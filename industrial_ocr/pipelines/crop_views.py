@@ -54,8 +54,8 @@ def agreed_text(said: Sequence[tuple[str, float]]) -> tuple[int, float]:
 
 
 def agreed_view(readings: Sequence[TextString]) -> tuple[int, float]:
-    """``agreed_text`` of readings of one string, which are the same if they are but for case."""
-    return agreed_text([(r.text.upper(), r.confidence) for r in readings])
+    """``agreed_text`` of readings of one string: the same if they are but for case and spaces."""
+    return agreed_text([("".join(r.text.split()).upper(), r.confidence) for r in readings])
 
 
 def doubted(reading: TextString, agreement: float) -> TextString:

@@ -34,11 +34,14 @@ class StringFrames:
         pieces: the quads (4, 2) in source pixels that were set side by side to make the strip:
             one for a line, one a letter for a stack.
         widths: of the pieces in network pixels; frame t stands at 4 t of their sum.
+        space: (T,) float32, the probability that a frame shows a space; None where the network
+            does not know it. In ``log_probs`` it counts as blank.
     """
 
     log_probs: FloatArray
     pieces: tuple[FloatArray, ...]
     widths: tuple[int, ...]
+    space: FloatArray | None = None
 
     def span_quad(self, first: float, last: float) -> FloatArray:
         """The part of the string between two frames, inclusive, in source pixels."""
@@ -67,6 +70,21 @@ def strip(grey: ImageArray, pieces: Sequence[FloatArray]) -> tuple[ImageArray, t
     return np.concatenate(parts, axis=1), tuple(p.shape[1] for p in parts)
 
 
+def split_space(log_probs: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Takes the last class, the space, out of what a network says that knows it.
+
+    Args:
+        log_probs: (..., C + 1) log-probabilities, class 0 the blank, the last one the space.
+
+    Returns:
+        (..., C) float32 log-probabilities, a space counted as blank: both part characters. And
+        (...,) float32, the probability of the space.
+    """
+    rest = log_probs[..., :-1].copy()
+    rest[..., 0] = np.logaddexp(log_probs[..., 0], log_probs[..., -1])
+    return rest, np.exp(log_probs[..., -1])
+
+
 class Recognizer:
     """A CRNN ready to read strips.
 
@@ -77,6 +95,7 @@ class Recognizer:
         device: where it runs.
         own_contrast: each strip is brought to zero mean and unit contrast, as our own training
             does; False scales brightness to -1..1, as crnn.pytorch does.
+        knows_space: the model's last class is the space, behind those of the charset.
     """
 
     def __init__(
@@ -86,8 +105,9 @@ class Recognizer:
         temperature: float,
         device: torch.device,
         own_contrast: bool = True,
+        knows_space: bool = False,
     ) -> None:
-        self._own_contrast = own_contrast
+        self._own_contrast, self._knows_space = own_contrast, knows_space
         self._model, self._device, self.temperature = model, device, temperature
         self.charset = charset
 
@@ -139,7 +159,8 @@ class Recognizer:
                 scores = self._log_probs([jobs[i][0] for i in part], width)
                 for i, log_probs in zip(part, scores, strict=True):
                     pixels, widths, pieces = jobs[i]
-                    used = pixels.shape[1] // FRAME_STRIDE + 1
-                    frames[i] = StringFrames(log_probs[:used], pieces, widths)
+                    seen = log_probs[: pixels.shape[1] // FRAME_STRIDE + 1]
+                    symbols, space = split_space(seen) if self._knows_space else (seen, None)
+                    frames[i] = StringFrames(symbols, pieces, widths, space)
         rows = iter(range(len(jobs)))
         return [[frames[next(rows)] for _ in own] for own in strings]

@@ -12,13 +12,17 @@ import torch.nn.functional as F
 from rapidfuzz.distance import Levenshtein
 from torch import Tensor, nn
 
-from industrial_ocr.charset import Charset
+from industrial_ocr.charset import SPACE, Charset
 from industrial_ocr.decoding.ctc import greedy_decode
+from industrial_ocr.decoding.ctc import spaced as ctc_text
 from industrial_ocr.models.crnn import Crnn
 from industrial_ocr.preprocess import normalise_crops, to_grey
+from industrial_ocr.stages.recognition import split_space
 from industrial_ocr.synthesis.crops import StripRenderer
+from industrial_ocr.synthesis.layout import LabelledString
 from industrial_ocr.training.config import RecognizerTrainConfig
 from industrial_ocr.training.loop import Batch
+from industrial_ocr.types import FloatArray
 
 HEIGHT = 32
 FRAME_STRIDE = 4
@@ -35,7 +39,8 @@ class RecognizerTask:
         self._options: dict[str, Any] = {
             "width": config.width, "hidden": config.hidden, "variant": config.variant,
         }  # fmt: skip
-        self.model: nn.Module = Crnn(self.charset.classes, **self._options)
+        classes = self.charset.classes + config.spaces
+        self.model: nn.Module = Crnn(classes, **self._options)
         self._renderer: StripRenderer | None = None
 
     def _strip(self, seed: tuple[int, ...], cap: int) -> tuple[np.ndarray, list[int], np.ndarray]:
@@ -48,15 +53,32 @@ class RecognizerTask:
             strip = self._renderer.render((*seed, attempt))
             grey = to_grey(strip.image)
             width = min(round(grey.shape[1] * HEIGHT / grey.shape[0]), cap)
-            classes = self.charset.encode(strip.string.text)
+            classes, places = self._labels(strip.string)
             repeats = sum(a == b for a, b in zip(classes, classes[1:], strict=False))
             if 5 * len(classes) + 4 * repeats <= width:
                 way = cv2.INTER_AREA if grey.shape[0] > HEIGHT else cv2.INTER_LINEAR
                 resized = np.asarray(cv2.resize(grey, (width, HEIGHT), interpolation=way))
-                x = strip.string.quads.mean(1)[:, 0] * (width / grey.shape[1])
+                x = places * (width / grey.shape[1])
                 frames = np.clip(np.round(x / FRAME_STRIDE), 0, width // FRAME_STRIDE)
                 return resized, classes, frames.astype(np.int64)
         raise RuntimeError(f"no strip up to {cap} pixels wide for seed {seed}")
+
+    def _labels(self, string: LabelledString) -> tuple[list[int], FloatArray]:
+        """Classes of a string, spaces among them if they are learnt, and the x of each."""
+        symbols = self.charset.encode(string.text)
+        middles = string.quads.mean(1)[:, 0]
+        if not self.config.spaces:
+            return symbols, middles
+        classes: list[int] = []
+        places: list[float] = []
+        for i, symbol in enumerate(symbols):
+            classes.append(symbol)
+            places.append(float(middles[i]))
+            if string.space_after[i] and i + 1 < len(symbols):
+                right, left = string.quads[i][1:3, 0].mean(), string.quads[i + 1][[0, 3], 0].mean()
+                classes.append(self.charset.classes)
+                places.append(float(right + left) / 2)
+        return classes, np.array(places, np.float32)
 
     def render(self, index: int, seed: int) -> Batch:
         """``image`` (N, 32, W) uint8, ``label`` and ``frame`` (in a row), ``length`` (N,).
@@ -116,28 +138,43 @@ class RecognizerTask:
 
     def validate(self, model: nn.Module, batches: Iterator[Batch]) -> dict[str, float]:
         """Share of strings read exactly, also with case folded, and 1 - edit distance."""
-        exact = folded = total = 0
+        exact = folded = spaced = total = 0
         similarity = 0.0
         for batch in batches:
             log_probs = model(self._input(batch)).float().cpu().numpy()
+            space: np.ndarray | None = None
+            if self.config.spaces:
+                log_probs, space = split_space(log_probs)
             labels = torch.split(batch["label"].cpu(), batch["length"].cpu().tolist())
             for n, label in enumerate(labels):
-                truth = self.charset.decode(label.tolist())
-                found = "".join(s.symbol for s in greedy_decode(log_probs[:, n], self.charset))
+                whole = self._text(label.tolist())
+                truth = whole.replace(SPACE, "")
+                symbols = greedy_decode(log_probs[:, n], self.charset)
+                found = "".join(s.symbol for s in symbols)
                 exact += found == truth
                 folded += found.lower() == truth.lower()
+                if space is not None:
+                    parted = ctc_text(symbols, space[:, n])
+                    spaced += found == truth and parted == whole
                 similarity += Levenshtein.normalized_similarity(found, truth)
                 total += 1
         n = max(total, 1)
-        return {
+        metrics = {
             "score": similarity / n, "exact": exact / n, "exact_case_folded": folded / n,
         }  # fmt: skip
+        return {**metrics, "exact_with_spaces": spaced / n} if self.config.spaces else metrics
+
+    def _text(self, classes: list[int]) -> str:
+        """What a label says, spaces included where they are classes."""
+        return "".join(
+            SPACE if c == self.charset.classes else self.charset.symbol(c) for c in classes
+        )
 
     def entry(self) -> dict[str, Any]:
         """Architecture and input of the manifest entry."""
         return {
             "task": "recognizer",
             "architecture": self._options,
-            "charset": list(self.charset.symbols),
+            "charset": [*self.charset.symbols, *[SPACE] * self.config.spaces],
             "input": {"size": [HEIGHT, 100], "mean": [0.5], "std": [0.5]},
         }

@@ -6,12 +6,18 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from industrial_ocr.charset import SPACE
 from industrial_ocr.errors import WeightsError
 from industrial_ocr.manifest import Task, find_entry
 from industrial_ocr.training.config import TrainConfig
 from industrial_ocr.weights import load_state
+
+_HEAD = "rnn.1.embedding"
+UNLIKELY = -4.0
+"""Logit of a class that is new to a network; those of the others are several units apart."""
 
 
 def data_hashes(config: TrainConfig, task: Task) -> dict[str, str]:
@@ -34,15 +40,30 @@ def start_weights(model: nn.Module, entry: dict[str, Any], source: str) -> None:
         source: a model's name or a .safetensors file.
 
     Raises:
-        WeightsError: they are missing, damaged, of another architecture or of other symbols.
+        WeightsError: they are missing, damaged, of another architecture or of other symbols. A
+            recogniser that is to learn the space may begin with one that does not know it.
     """
     found = find_entry(entry["task"], source)
-    if found.charset is not None and list(found.charset) != list(entry["charset"]):
-        raise WeightsError(f"start_from: {found.path} knows other symbols than this training")
+    state = load_state(found)
+    wanted = entry["charset"]
+    if found.charset is not None and list(found.charset) != list(wanted):
+        if list(wanted) != [*found.charset, SPACE]:
+            raise WeightsError(f"start_from: {found.path} knows other symbols than this training")
+        state = _with_space(state)
     try:
-        model.load_state_dict(load_state(found))
+        model.load_state_dict(state)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise WeightsError(
             f"start_from: {found.path} is of another architecture: {reason}"
         ) from error
+
+
+def _with_space(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A recogniser's weights with a last class that is nowhere likely yet."""
+    weight, bias = state[f"{_HEAD}.weight"], state[f"{_HEAD}.bias"]
+    return {
+        **state,
+        f"{_HEAD}.weight": torch.cat([weight, torch.zeros_like(weight[:1])]),
+        f"{_HEAD}.bias": torch.cat([bias, torch.full_like(bias[:1], UNLIKELY)]),
+    }

@@ -11,7 +11,12 @@ import pytest
 from numpy.typing import NDArray
 
 from industrial_ocr.charset import Charset
-from industrial_ocr.decoding.ctc import greedy_decode, sequence_log_probability
+from industrial_ocr.decoding.ctc import (
+    greedy_decode,
+    sequence_log_probability,
+    spaced,
+    spaces_after,
+)
 
 AB = Charset(("A", "B", "CE"), blank=True)
 
@@ -154,3 +159,15 @@ def test_impossible_classes_with_zero_probability_stay_silent() -> None:
 def test_blank_and_unknown_classes_are_no_label(label: list[int]) -> None:
     with pytest.raises(ValueError, match="classes below 4 other than the blank 0"):
         sequence_log_probability(np.zeros((3, 4)), label)
+
+
+def test_a_space_stands_between_the_characters_around_its_frame() -> None:
+    symbols = greedy_decode(frames_of("_A__BB_A"), AB)
+    space = np.zeros(8)
+    assert spaced(symbols, None) == spaced(symbols, space) == "ABA"
+    space[2] = 0.6
+    assert spaced(symbols, space) == "A BA"
+    assert spaces_after(symbols, space) == [True, False, False]
+    space[[0, 7]] = 0.9  # before the first and on the last character
+    assert spaced(symbols, space) == "A BA"
+    assert spaces_after([], space) == [] and spaced([], space) == ""

@@ -110,3 +110,23 @@ def test_a_frame_of_a_stack_lies_in_its_own_letter() -> None:
     pieces = (rect_quad(0, 0, 16, 32), rect_quad(0, 40, 16, 72))
     frames = StringFrames(np.zeros((9, 2), np.float32), pieces, (16, 16))
     assert frames.span_quad(6, 6)[:, 1].tolist() == pytest.approx([40, 40, 72, 72])
+
+
+class KnowsSpace(nn.Module):
+    """Blank 0.2, I 0.1, space 0.7 in every frame."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        row = torch.log(torch.tensor([0.2, 0.1, 0.7]))
+        return row.expand(x.shape[-1] // 4 + 1, len(x), 3)
+
+
+def test_the_space_of_a_network_is_no_symbol_but_blank_with_a_probability() -> None:
+    plain = Recognizer(Framewise(), Charset(("I",), blank=True), 1.0, CPU)
+    knowing = Recognizer(KnowsSpace(), Charset(("I",), blank=True), 1.0, CPU, knows_space=True)
+    strings = [[[rect_quad(0, 0, 120, 40)]]]
+    ((without,),) = plain.recognise([picture()], strings, RecognitionConfig())
+    ((seen,),) = knowing.recognise([picture()], strings, RecognitionConfig())
+    assert without.space is None and without.log_probs.shape == seen.log_probs.shape
+    assert seen.space is not None and seen.space.shape == (25,)
+    np.testing.assert_allclose(np.exp(seen.log_probs), np.tile([0.9, 0.1], (25, 1)), atol=1e-6)
+    np.testing.assert_allclose(seen.space, 0.7, atol=1e-6)

@@ -16,7 +16,7 @@ from industrial_ocr.reader import Reader
 from industrial_ocr.synthesis.crops import REJECT, GlyphRenderer
 from industrial_ocr.synthesis.scenes import SceneRenderer
 from industrial_ocr.training.classifier import ClassifierTask
-from industrial_ocr.training.config import ClassifierTrainConfig
+from industrial_ocr.training.config import ClassifierTrainConfig, RecognizerTrainConfig
 from industrial_ocr.training.harvest import (
     MIN_CROPS,
     Harvest,
@@ -26,6 +26,7 @@ from industrial_ocr.training.harvest import (
     shows_none,
 )
 from industrial_ocr.training.loop import Trainer
+from industrial_ocr.training.recognizer import RecognizerTask
 from industrial_ocr.types import ImageArray
 from industrial_ocr.weights import load_state
 
@@ -53,6 +54,48 @@ def test_training_begins_with_the_weights_it_was_given(tmp_path: Path) -> None:
     for name, tensor in trainer.average.state_dict().items():
         torch.testing.assert_close(tensor, shipped[name], check_device=False)
     assert any(not torch.equal(before[k], shipped[k]) for k in before)
+
+
+def recognizer(out: Path, **changes: object) -> RecognizerTask:
+    plain: dict[str, object] = {
+        "out": out, "steps": 1, "batch_size": 4, "workers": 0, "validation_samples": 4,
+        "width": 0.125, "hidden": 8, "validate_every": 1,
+    }  # fmt: skip
+    return RecognizerTask(RecognizerTrainConfig.model_validate(plain | changes))
+
+
+def test_a_recogniser_that_learns_the_space_begins_with_one_that_does_not(tmp_path: Path) -> None:
+    """Its other classes say what they said, and the new one nearly nothing."""
+    first = Trainer(recognizer(tmp_path / "first"))
+    first.run()
+    start = str(tmp_path / "first" / "recognizer.safetensors")
+    second = Trainer(recognizer(tmp_path / "second", start_from=start, spaces=True))
+    picture = torch.randn(1, 1, 32, 100)
+    old, new = (t.average.eval()(picture).exp() for t in (first, second))
+    assert new.shape[2] == old.shape[2] + 1
+    torch.testing.assert_close(
+        new[..., :-1] / new[..., :-1].sum(-1, keepdim=True), old, atol=2e-3, rtol=0
+    )
+    assert float(new[..., -1].max()) < 0.05
+    second.run()
+    entry = find_entry("recognizer", tmp_path / "second" / "recognizer.safetensors")
+    assert entry.charset is not None and entry.charset[-1] == " "
+    assert 0 <= entry.metrics["exact_with_spaces"] <= entry.metrics["exact"]
+    with pytest.raises(WeightsError, match="other symbols"):
+        Trainer(recognizer(tmp_path / "third", start_from=str(entry.path)))
+
+
+def test_spaces_are_labelled_between_their_neighbours(tmp_path: Path) -> None:
+    task = recognizer(tmp_path, spaces=True)
+    space = task.charset.classes
+    batches = [task.render(i, 3) for i in range(12)]
+    labels = torch.cat([b["label"] for b in batches])
+    frames = torch.cat([b["frame"] for b in batches])
+    places = (labels == space).nonzero()[:, 0].tolist()
+    assert places, "no strip with a space was rendered"
+    for at in places:
+        assert frames[at - 1] < frames[at] < frames[at + 1]
+        assert labels[at - 1] != space and labels[at + 1] != space
 
 
 def test_first_weights_of_another_model_are_refused(tmp_path: Path) -> None:
