@@ -150,6 +150,10 @@ class RecognitionConfig(Section):
     string_margins: Margins = (0.0, 0.06, 0.12, 0.2)
 
 
+LONG = 4
+"""Strings of so many characters are no longer short."""
+
+
 class ConfidenceConfig(Section):
     """When a reading is doubtful.
 
@@ -159,14 +163,24 @@ class ConfidenceConfig(Section):
         min_code: under a pattern, so does a code whose characters are less sure than this all
             together (the product): eight at 0.95 each are all right two times in three.
         noise: strings below it are no text and are left out.
-        lone: so are single characters by themselves below this.
+        lone: so are single characters by themselves below this. Strings of two and three have to
+            be as sure as lies between the two: what is no text reads as something short.
+        crop_noise: instead of both, of an image that is one string.
     """
 
     min_confidence: Probability = 0.85
     min_character: Probability = 0.5
     min_code: Probability = 0.7
     noise: Probability = 0.4
-    lone: Probability = 0.8
+    lone: Probability = 0.9
+    crop_noise: Probability = 0.2
+
+    def least(self, characters: int, one_string: bool = False) -> float:
+        """The confidence from which a string of so many characters is text."""
+        if one_string:
+            return self.crop_noise
+        share = min(max(characters - 1, 0) / (LONG - 1), 1.0)
+        return self.lone + (self.noise - self.lone) * share
 
 
 class CollectingConfig(Section):

@@ -82,11 +82,13 @@ def finish(
     timings: dict[str, float],
     doubtful: Sequence[TextString] = (),
     codes: Sequence[CodeReading] | None = None,
+    one_string: bool = False,
 ) -> ReadResult:
     """The result of one image; strings that are noise are left out, unless they are ``doubtful``.
 
     Doubtful ones were part of another string; nothing is trimmed from a string unseen. Where codes
-    were looked for (``codes`` is not None), the status is that of the code.
+    were looked for (``codes`` is not None), the status is that of the code. Of an image that is
+    known to be ``one_string`` nothing is noise that could be read at all.
     """
     limits = config.confidence
     known = {id(s) for s in doubtful}
@@ -94,10 +96,7 @@ def finish(
         s
         for s in strings
         if s.text
-        and (
-            id(s) in known
-            or s.confidence >= (limits.noise if len(s.characters) > 1 else limits.lone)
-        )
+        and (id(s) in known or s.confidence >= limits.least(len(s.characters), one_string))
     )
     sure = all(
         s.confidence >= limits.min_confidence

@@ -212,7 +212,7 @@ def recognise_crops(
             crop, [s], ENGINE, config, timings,
             # A word of the lexicon is an answer however little the frames speak for it.
             doubtful=[s] if lexicon is not None else [],
-            codes=own if patterns else None,
+            codes=own if patterns else None, one_string=True,
         )
         for crop, (s, _), own in zip(crops, read, codes, strict=True)
     ]  # fmt: skip

@@ -108,12 +108,17 @@ class View:
     codes: Sequence[CodeReading] | None
 
     def result(
-        self, image: ImageArray, config: PipelineConfig, timings: dict[str, float]
+        self,
+        image: ImageArray,
+        config: PipelineConfig,
+        timings: dict[str, float],
+        one_string: bool = False,
     ) -> ReadResult:
-        """As it is given to who asked."""
+        """As it is given to who asked; ``one_string`` as of ``finish``."""
         return finish(
             image, [s for s, _ in self.strings], ENGINE, config, timings,
             doubtful=[s for s, sure in self.strings if not sure], codes=self.codes,
+            one_string=one_string,
         )  # fmt: skip
 
 

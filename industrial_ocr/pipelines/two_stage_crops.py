@@ -49,7 +49,7 @@ def read_two_stage_crops(
     with clock.stage("decode"):
         agreed = [_agreed(list(views), config) for views in zip(*seen, strict=True)]
     timings = clock.share(len(crops))
-    return [v.result(crop, config, timings) for crop, v in zip(crops, agreed, strict=True)]
+    return [v.result(crop, config, timings, True) for crop, v in zip(crops, agreed, strict=True)]
 
 
 def view_configs(config: PipelineConfig) -> list[PipelineConfig]:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from industrial_ocr import config
 from industrial_ocr.config import (
+    ConfidenceConfig,
     PipelineConfig,
     Section,
     config_path,
@@ -222,3 +223,10 @@ def test_a_wheel_carries_its_folders_inside_the_package(
     monkeypatch.setattr(config, "__file__", str(package / "config.py"))
     assert shipped_folder("configs") == package / "configs"
     assert shipped_folder("craft_weights") == package.parent / "craft_weights"
+
+
+def test_short_strings_have_to_be_surer_than_long_ones() -> None:
+    limits = ConfidenceConfig(noise=0.4, lone=0.9, crop_noise=0.2)
+    least = [limits.least(n) for n in (1, 2, 3, 4, 20)]
+    assert least == pytest.approx([0.9, 0.9 - 0.5 / 3, 0.4 + 0.5 / 3, 0.4, 0.4])
+    assert limits.least(1, one_string=True) == limits.least(9, one_string=True) == 0.2
