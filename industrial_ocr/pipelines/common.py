@@ -30,18 +30,21 @@ Found = list[list[BoxString]]
 
 @dataclass
 class Clock:
-    """Seconds by stage, for a whole batch."""
+    """Seconds by stage, for a whole batch; a stage within another counts for itself alone."""
 
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    _within: float = 0.0
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Adds what runs inside to that stage."""
-        start = time.perf_counter()
+        start, outside, self._within = time.perf_counter(), self._within, 0.0
         try:
             yield
         finally:
-            self.seconds[name] += time.perf_counter() - start
+            took = time.perf_counter() - start
+            self.seconds[name] += took - self._within
+            self._within = outside + took
 
     def share(self, images: int) -> dict[str, float]:
         """Each image's share, and their total."""
