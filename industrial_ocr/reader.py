@@ -388,7 +388,7 @@ class Reader:
         }
 
     def classify(self, crops: Iterable[Any]) -> list[tuple[tuple[str, float], ...]]:
-        """Names images that are one upright character each, cut close to it.
+        """Names images that are one upright character each, cut more or less close to it.
 
         Args:
             crops: as ``image`` of ``read``.
@@ -397,11 +397,8 @@ class Reader:
             Per crop the best symbols with their probabilities, best first.
         """
         loaded = [load_image(c) for c in crops]
-        quads = [[self._classifier.whole(i)] for i in loaded]
-        named = self._classifier.classify(loaded, quads, self.config.classification)
-        return [
-            tuple(zip(n[0].symbols, map(float, n[0].probabilities), strict=True)) for n in named
-        ]
+        named = self._classifier.classify_whole(loaded, self.config.classification)
+        return [tuple(zip(n.symbols, map(float, n.probabilities), strict=True)) for n in named]
 
 
 def _routes(source: RouteTable | str | Path | None) -> RouteTable:

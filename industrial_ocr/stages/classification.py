@@ -22,6 +22,13 @@ def glyph_crops(grey: ImageArray, quads: Sequence[FloatArray], size: int) -> Ima
     return np.stack([warp_quad(grey, glyph_window(q), size, size) for q in quads])
 
 
+def _scaled(image: ImageArray, scale: float) -> FloatArray:
+    """The quad of an image that is one character, larger or smaller about its middle."""
+    height, width = image.shape[:2]
+    x, y = width * (1 - scale) / 2, height * (1 - scale) / 2
+    return rect_quad(x, y, width - x, height - y)
+
+
 class Classifier:
     """A classifier ready to name crops.
 
@@ -80,9 +87,31 @@ class Classifier:
         rows = iter(self.candidates(self.probabilities(every, config.batch_size), config.top_k))
         return [[next(rows) for _ in own] for own in quads]
 
-    def whole(self, image: ImageArray) -> FloatArray:
-        """The quad to classify of a picture that is one character cut close to it."""
-        return rect_quad(0, 0, image.shape[1], image.shape[0])
+    def classify_whole(
+        self, images: Sequence[ImageArray], config: ClassificationConfig
+    ) -> list[CharCandidates]:
+        """Names images that are one upright character each.
+
+        How closely such an image was cut nobody knows, so it is seen in several sizes. Each view
+        counts by the square of its best symbol's probability: one that cuts the character or
+        loses it in its surroundings says little.
+
+        Args:
+            images: (H, W, 3) uint8 RGB each.
+            config: batch size, number of candidates and the views.
+        """
+        views = len(config.whole_scales)
+        crops = [
+            glyph_crops(to_grey(i), [_scaled(i, s) for s in config.whole_scales], self.size)
+            for i in images
+        ]
+        every = np.concatenate(crops) if crops else np.zeros((0, self.size, self.size), np.uint8)
+        rows = self.probabilities(every, config.batch_size).reshape(
+            len(images), views, len(self.charset) + 1
+        )
+        weights = rows[..., :-1].max(axis=-1, keepdims=True) ** 2
+        mean = (rows * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-9)
+        return self.candidates(mean.astype(np.float32), config.top_k)
 
     def candidates(self, probabilities: FloatArray, top_k: int) -> list[CharCandidates]:
         """(N, symbols + 1) -> the ``top_k`` best symbols of each row and its reject probability."""
