@@ -152,7 +152,7 @@ class RecognitionConfig(Section):
     batch_size: PositiveInt = 16
     min_width: PositiveInt = 100
     crop_margins: Margins = (0.0, -0.06, -0.12, 0.1)
-    string_margins: Margins = (0.0, 0.06, 0.12, 0.2)
+    string_margins: Margins = (0.0,)
 
 
 LONG = 4
