@@ -125,16 +125,16 @@ class ClassificationConfig(Section):
         reject_threshold: from this probability of the reject class on, a box is no character.
         homoglyphs: 0 and O, 1 and I take the kind of their neighbours where the shape leaves it
             open (the rule: ``decoding.homoglyphs``).
-        whole_scales: views of an image that is one character: so much of it is taken for the
-            character's box.
+        whole_views: views of an image that is one character: how much of it is taken for the
+            character's box, and how far below its middle, in its heights.
     """
 
     batch_size: PositiveInt = 128
     top_k: PositiveInt = 5
     reject_threshold: Probability = 0.5
     homoglyphs: bool = True
-    whole_scales: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (
-        1.15, 1.0, 0.85, 0.7, 0.55,
+    whole_views: Annotated[tuple[tuple[PositiveFloat, float], ...], Field(min_length=1)] = (
+        (1.15, 0.0), (1.0, 0.0), (0.85, 0.0), (0.7, 0.0), (0.85, -0.08), (0.85, 0.08),
     )  # fmt: skip
 
 

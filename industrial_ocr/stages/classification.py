@@ -22,11 +22,11 @@ def glyph_crops(grey: ImageArray, quads: Sequence[FloatArray], size: int) -> Ima
     return np.stack([warp_quad(grey, glyph_window(q), size, size) for q in quads])
 
 
-def _scaled(image: ImageArray, scale: float) -> FloatArray:
-    """The quad of an image that is one character, larger or smaller about its middle."""
+def _view(image: ImageArray, scale: float, down: float) -> FloatArray:
+    """The quad of an image that is one character, scaled about its middle, shifted in heights."""
     height, width = image.shape[:2]
     x, y = width * (1 - scale) / 2, height * (1 - scale) / 2
-    return rect_quad(x, y, width - x, height - y)
+    return rect_quad(x, y + down * height, width - x, height - y + down * height)
 
 
 class Classifier:
@@ -90,28 +90,23 @@ class Classifier:
     def classify_whole(
         self, images: Sequence[ImageArray], config: ClassificationConfig
     ) -> list[CharCandidates]:
-        """Names images that are one upright character each.
+        """Names images that are one upright character each: the mean of several views.
 
-        How closely such an image was cut nobody knows, so it is seen in several sizes. Each view
-        counts by the square of its best symbol's probability: one that cuts the character or
-        loses it in its surroundings says little.
+        How closely such an image was cut nobody knows, so it is seen in several sizes.
 
         Args:
             images: (H, W, 3) uint8 RGB each.
             config: batch size, number of candidates and the views.
         """
-        views = len(config.whole_scales)
         crops = [
-            glyph_crops(to_grey(i), [_scaled(i, s) for s in config.whole_scales], self.size)
+            glyph_crops(to_grey(i), [_view(i, *v) for v in config.whole_views], self.size)
             for i in images
         ]
         every = np.concatenate(crops) if crops else np.zeros((0, self.size, self.size), np.uint8)
         rows = self.probabilities(every, config.batch_size).reshape(
-            len(images), views, len(self.charset) + 1
+            len(images), len(config.whole_views), len(self.charset) + 1
         )
-        weights = rows[..., :-1].max(axis=-1, keepdims=True) ** 2
-        mean = (rows * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-9)
-        return self.candidates(mean.astype(np.float32), config.top_k)
+        return self.candidates(rows.mean(axis=1), config.top_k)
 
     def candidates(self, probabilities: FloatArray, top_k: int) -> list[CharCandidates]:
         """(N, symbols + 1) -> the ``top_k`` best symbols of each row and its reject probability."""

@@ -205,7 +205,7 @@ class GlyphRenderer:
     def _text(self, rng: np.random.Generator) -> str:
         pool = self._capitals if rng.random() < 0.6 else self._letters
         count = int(rng.integers(3, 11))
-        if self._digits and rng.random() < 0.12:
+        if self._digits and rng.random() < 0.2:
             return "".join(self._digits[i] for i in rng.integers(0, len(self._digits), count))
         chosen = [pool[i] for i in rng.integers(0, len(pool), count)]
         if rng.random() < 0.35:

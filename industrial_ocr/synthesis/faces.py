@@ -13,7 +13,7 @@ from industrial_ocr.errors import DatasetError
 from industrial_ocr.synthesis.glyphs import DotFace, FontFace, GlyphSource, SegmentFace, StrokeFace
 from industrial_ocr.synthesis.text import DIGITS
 
-SEGMENTS_SHARE = 0.15
+SEGMENTS_SHARE = 0.3
 """How many texts of digits alone are set in seven segments."""
 
 

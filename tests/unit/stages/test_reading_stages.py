@@ -79,20 +79,21 @@ def test_no_strings_are_no_work() -> None:
     assert glyph_crops(picture()[..., 0], [], 24).shape == (0, 24, 24)
 
 
-def test_a_character_by_itself_is_seen_in_several_sizes_and_a_blank_view_says_little() -> None:
-    """The inmost view shows one flat grey: it is outvoted, the probabilities still add up."""
+def test_a_character_by_itself_is_the_mean_of_its_views() -> None:
+    """The inmost view shows one flat grey, the shifted one the same as the whole."""
     crop = np.full((40, 40, 3), 90, np.uint8)
-    crop[4:36, 4:8] = 255
-    one = ClassificationConfig(whole_scales=(1.0,))
-    both = ClassificationConfig(whole_scales=(1.0, 0.4))
-    (clear,) = classifier().classify_whole([crop], one)
-    (blank,) = classifier().classify_whole([crop], ClassificationConfig(whole_scales=(0.4,)))
-    named = classifier().classify_whole([crop, crop[:, ::-1].copy()], both)
+    crop[:, 4:8] = 255
+    views = ((1.0, 0.0), (0.4, 0.0), (1.0, 0.1))
+    alone = [
+        classifier().classify_whole([crop], ClassificationConfig(whole_views=(v,)))[0]
+        for v in views
+    ]
+    config = ClassificationConfig(whole_views=views)
+    named = classifier().classify_whole([crop, crop[:, ::-1].copy()], config)
     assert [n.symbols[0] for n in named] == ["L", "R"]
-    assert blank.reject > 0.4 and named[0].reject < (clear.reject + blank.reject) / 2
-    for n in named:
-        assert float(n.probabilities.sum()) + n.reject == pytest.approx(1, abs=1e-5)
-    assert classifier().classify_whole([], both) == []
+    assert alone[1].reject > 0.4 > alone[0].reject == pytest.approx(alone[2].reject)
+    assert named[0].reject == pytest.approx(np.mean([a.reject for a in alone]), abs=1e-5)
+    assert classifier().classify_whole([], config) == []
 
 
 def test_a_strip_keeps_proportions_and_sets_stacked_letters_side_by_side() -> None:
