@@ -50,6 +50,8 @@ class DetectionConfig(Section):
         short_side: a smaller image is magnified until its short side has so many pixels.
         shrink_to_short_side: a larger image is shrunk until its short side has so many, too.
         crop_sides: of an image that is one string, several views at these short sides are read.
+        crop_large_side: and one at this short side, if the image is not smaller: the string may
+            be but a small part of it.
         mag_ratio: magnification on top of that; above 1 for small print.
         tile_size: side of a tile in pixels of what the network sees.
         tile_overlap: overlap of neighbouring tiles in the same pixels; a character as high as
@@ -68,6 +70,7 @@ class DetectionConfig(Section):
     short_side: PositiveInt = 64
     shrink_to_short_side: bool = False
     crop_sides: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (64, 56, 80)
+    crop_large_side: PositiveInt = 160
     mag_ratio: PositiveFloat = 1.0
     tile_size: PositiveInt = 1280
     tile_overlap: NonNegativeInt = 160

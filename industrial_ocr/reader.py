@@ -29,7 +29,7 @@ from industrial_ocr.pipelines.crnn_ctc import (
 )
 from industrial_ocr.pipelines.routed import Routing, read_routed, route_results, without_crnn
 from industrial_ocr.pipelines.two_stage import read_two_stage, string_evidence
-from industrial_ocr.pipelines.two_stage_crops import read_two_stage_crops, view_configs
+from industrial_ocr.pipelines.two_stage_crops import read_two_stage_crops, view_config
 from industrial_ocr.pipelines.verify import Models, VerifyEngine, verify_image
 from industrial_ocr.router import WAYS, RouteTable, Way, load_routes
 from industrial_ocr.stages.linking import as_one_string
@@ -334,7 +334,7 @@ class Reader:
             CRNN's frames.
         """
         pixels = load_image(image)
-        config = view_configs(self.config)[0] if one_string else self.config
+        config = view_config(self.config) if one_string else self.config
         found = find_strings([pixels], self._detector, config, Clock())
         if one_string:
             found = [as_one_string(own) for own in found]

@@ -42,28 +42,37 @@ def read_two_stage_crops(
         confidence.
     """
     clock = Clock()
-    seen: list[list[View]] = []
-    for sized in view_configs(config):
-        found = [as_one_string(own) for own in find_strings(crops, detector, sized, clock)]
-        seen.append(read_view(crops, found, classifier, sized, clock, patterns, upright=True))
+    seen: list[list[View]] = [[] for _ in crops]
+    for sized, members in _views(crops, config):
+        own = [crops[k] for k in members]
+        found = [as_one_string(strings) for strings in find_strings(own, detector, sized, clock)]
+        views = read_view(own, found, classifier, sized, clock, patterns, upright=True)
+        for k, view in zip(members, views, strict=True):
+            seen[k].append(view)
     with clock.stage("decode"):
-        agreed = [_agreed(list(views), config) for views in zip(*seen, strict=True)]
+        agreed = [_agreed(own, config) for own in seen]
     timings = clock.share(len(crops))
     return [v.result(crop, config, timings, True) for crop, v in zip(crops, agreed, strict=True)]
 
 
-def view_configs(config: PipelineConfig) -> list[PipelineConfig]:
-    """The settings of each view of a crop; the first is the one that counts alone."""
-    return [
-        config.model_copy(
-            update={
-                "detection": config.detection.model_copy(
-                    update={"short_side": side, "shrink_to_short_side": True}
-                )
-            }
-        )
-        for side in config.detection.crop_sides
-    ]
+def _views(
+    crops: Sequence[ImageArray], config: PipelineConfig
+) -> list[tuple[PipelineConfig, list[int]]]:
+    """The settings of every view, and the crops that it is for."""
+    every = list(range(len(crops)))
+    large = [k for k in every if min(crops[k].shape[:2]) >= config.detection.crop_large_side]
+    views = [(view_config(config, side), every) for side in config.detection.crop_sides]
+    if large:
+        views.append((view_config(config, config.detection.crop_large_side), large))
+    return views
+
+
+def view_config(config: PipelineConfig, side: int | None = None) -> PipelineConfig:
+    """The settings of a view at a short side; without one, those of the first view."""
+    detection = config.detection.model_copy(
+        update={"short_side": side or config.detection.crop_sides[0], "shrink_to_short_side": True}
+    )
+    return config.model_copy(update={"detection": detection})
 
 
 def _agreed(views: Sequence[View], config: PipelineConfig) -> View:

@@ -19,7 +19,7 @@ from industrial_ocr.evaluation.samples import Dataset, Label, Sample
 from industrial_ocr.image import load_image
 from industrial_ocr.pipelines.common import Clock, find_strings
 from industrial_ocr.pipelines.two_stage import string_evidence
-from industrial_ocr.pipelines.two_stage_crops import view_configs
+from industrial_ocr.pipelines.two_stage_crops import view_config
 from industrial_ocr.pipelines.verify import Models
 from industrial_ocr.preprocess import to_grey
 from industrial_ocr.retraining.folders import close_cut
@@ -109,7 +109,7 @@ def _of_picture(
 
 
 def _evidence(image: ImageArray, one_string: bool, models: Models) -> list[StringEvidence]:
-    config = view_configs(models.config)[0] if one_string else models.config
+    config = view_config(models.config) if one_string else models.config
     found = find_strings([image], models.detector, config, Clock())
     if one_string:
         found = [as_one_string(own) for own in found]

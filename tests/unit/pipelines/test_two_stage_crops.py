@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from industrial_ocr.codes import CodeReading
@@ -11,7 +12,7 @@ from industrial_ocr.config import PipelineConfig
 from industrial_ocr.decoding.scoring import score_sequence
 from industrial_ocr.geometry import rect_quad
 from industrial_ocr.pipelines.two_stage import View
-from industrial_ocr.pipelines.two_stage_crops import _agreed, view_configs
+from industrial_ocr.pipelines.two_stage_crops import _agreed, _views, view_config
 from industrial_ocr.stages.detection import network_scale
 from industrial_ocr.types import Status, TextString
 
@@ -35,10 +36,18 @@ def view(said: str, confidence: float, *codes: CodeReading) -> View:
 
 
 def test_views_have_the_short_sides_that_are_asked_for_whatever_the_crop() -> None:
-    for side, sized in zip(CONFIG.detection.crop_sides, view_configs(CONFIG), strict=True):
-        for height, width in ((20, 90), (64, 64), (500, 200)):
+    sizes = ((20, 90), (64, 64), (500, 200))
+    crops = [np.zeros((*size, 3), np.uint8) for size in sizes]
+    *usual, (sized, members) = _views(crops, CONFIG)
+    assert members == [2]
+    assert network_scale(500, 200, sized.detection) == pytest.approx(160 / 200)
+    for side, (sized, members) in zip(CONFIG.detection.crop_sides, usual, strict=True):
+        assert members == [0, 1, 2]
+        for height, width in sizes:
             scale = network_scale(height, width, sized.detection)
             assert scale * min(height, width) == pytest.approx(side)
+    assert view_config(CONFIG) == usual[0][0]
+    assert len(_views(crops[:2], CONFIG)) == len(usual)
 
 
 def test_most_views_decide_and_dissent_lowers_the_confidence() -> None:
