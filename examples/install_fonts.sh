@@ -8,13 +8,15 @@
 #
 #   FOLDER/debian/PACKAGE/   the font files of Debian's .deb with its copyright file; needs apt-get
 #   FOLDER/npm/              Latin, upright, weights 400 and 700 of @fontsource/PACKAGE; needs npm
+#   FOLDER/lettering/        the same, of style "lettering": scripts and signs, for words alone
+#   FOLDER/foreign/PACKAGE/  of style "foreign": characters that are no symbol stand beside codes
 #
 # Use: industrial-ocr train ... --fonts FOLDER. What cannot be had is named at the end.
 set -euo pipefail
 
 table=$(cd "$(dirname "$0")/.." && pwd)/configs/fonts.tsv
 folder=${1:-fonts}
-mkdir -p "$folder/debian" "$folder/npm"
+mkdir -p "$folder/debian" "$folder/npm" "$folder/lettering" "$folder/foreign"
 folder=$(cd "$folder" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -23,9 +25,9 @@ missing=()
 debian_package() {
     (cd "$work" && apt-get download -qq "$1" 2>/dev/null) || return 1
     dpkg-deb -x "$work/$1"_*.deb "$work/$1" || return 1
-    mkdir -p "$folder/debian/$1"
+    mkdir -p "$folder/$2/$1"
     find "$work/$1" -type f \( -iname '*.ttf' -o -iname '*.otf' -o -name copyright \) \
-        -exec cp {} "$folder/debian/$1/" \;
+        -exec cp {} "$folder/$2/$1/" \;
     rm -rf "${work:?}/$1" "$work/$1"_*.deb
 }
 
@@ -35,7 +37,7 @@ npm_package() {
     tar xzf "$work/$archive" -C "$work" || return 1
     local found=1 weight
     for weight in 400 700; do
-        if cp "$work/package/files/$1-latin-$weight-normal.woff" "$folder/npm/$1-$weight.woff" \
+        if cp "$work/package/files/$1-latin-$weight-normal.woff" "$folder/$3/$1-$weight.woff" \
             2>/dev/null; then
             found=0
         fi
@@ -49,12 +51,16 @@ has_npm=$(command -v npm | wc -l)
 total=$(wc -l <"$table")
 done_rows=0
 echo "$total packages, some minutes and some hundred MB" >&2
-while IFS=$'\t' read -r package source _ _ version; do
+while IFS=$'\t' read -r package source style _ version; do
     done_rows=$((done_rows + 1))
     [ $((done_rows % 20)) -eq 0 ] && echo "$done_rows of $total" >&2
+    place=$source
+    case $style in
+    lettering | foreign) place=$style ;;
+    esac
     case $source in
-    debian) [ "$has_apt" -eq 2 ] && debian_package "$package" || missing+=("$package") ;;
-    npm) [ "$has_npm" -eq 1 ] && npm_package "$package" "$version" || missing+=("$package") ;;
+    debian) [ "$has_apt" -eq 2 ] && debian_package "$package" "$place" || missing+=("$package") ;;
+    npm) [ "$has_npm" -eq 1 ] && npm_package "$package" "$version" "$place" || missing+=("$package") ;;
     esac
 done <"$table"
 

@@ -6,6 +6,7 @@ Recognition" (arXiv 1507.05717): convolutions, two bidirectional LSTMs, and CTC 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, cast
 
@@ -36,11 +37,16 @@ class Crnn(nn.Module):
     and crnn.pytorch give W/4 + 1. Both variants here give W/4 + 1, the ``paper`` one by padding
     the last convolution by a column on either side: characters at the edges keep their frames.
 
+    ``residual`` goes beyond both: blocks of two convolutions with a shortcut (He et al. 2015, arXiv
+    1512.03385) after some of the seven convolutions. Their last batch norm begins at zero, so a
+    network that gets them reads at first as it did without.
+
     Args:
         classes: outputs, the CTC blank (class 0) included.
         width: multiplies the channels of the convolutions, rounded down to a multiple of 8.
         hidden: units of each LSTM direction.
         variant: see above.
+        residual: blocks after each convolution, from the first; what is not named has none.
 
     Raises:
         ConfigError: an impossible size or an unknown variant.
@@ -52,6 +58,7 @@ class Crnn(nn.Module):
         width: float = 1.0,
         hidden: int = 256,
         variant: Variant = "paper",
+        residual: Sequence[int] = (),
     ) -> None:
         super().__init__()
         if variant not in _BATCH_NORMS:
@@ -62,8 +69,12 @@ class Crnn(nn.Module):
                 "a CRNN needs 2 classes, 1 hidden unit and a width of 0.125 at least, "
                 f"got classes={classes}, hidden={hidden}, width={width}"
             )
+        if len(residual) > len(channels) or any(count < 0 for count in residual):
+            raise ConfigError(
+                f"residual is up to {len(channels)} numbers of blocks, got {list(residual)}"
+            )
         self.variant = variant
-        self.cnn = _convolutions(channels, variant)
+        self.cnn = _convolutions(channels, variant, residual)
         self.rnn = nn.Sequential(
             _BidirectionalLstm(channels[-1], hidden, hidden),
             _BidirectionalLstm(hidden, hidden, classes),
@@ -116,7 +127,9 @@ def load_published_crnn(path: str | Path, charset_size: int | None = None) -> Cr
     return model.eval()
 
 
-def _convolutions(channels: list[int], variant: Variant) -> nn.Sequential:
+def _convolutions(
+    channels: list[int], variant: Variant, residual: Sequence[int] = ()
+) -> nn.Sequential:
     """(N, 1, 32, W) -> (N, channels[-1], 1, W // 4 + 1); names are those of crnn.pytorch."""
     paper = variant == "paper"
     # Kernel, stride and padding are (height, width) here; the paper writes them the other way.
@@ -133,10 +146,29 @@ def _convolutions(channels: list[int], variant: Variant) -> nn.Sequential:
         if i in _BATCH_NORMS[variant]:
             cnn.add_module(f"batchnorm{i}", nn.BatchNorm2d(out))
         cnn.add_module(f"relu{i}", nn.ReLU(inplace=True))
+        for k in range(residual[i] if i < len(residual) else 0):
+            cnn.add_module(f"residual{i}_{k}", _ResidualBlock(out))
         if i in pools:
             cnn.add_module(f"pooling{i}", pools[i])
         before = out
     return cnn
+
+
+class _ResidualBlock(nn.Module):
+    """Two 3x3 convolutions beside a shortcut; begins as the identity of what a ReLU gives."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(channels)
+        nn.init.zeros_(self.norm2.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, H, W)."""
+        change = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
+        return F.relu(x + change)
 
 
 class _BidirectionalLstm(nn.Module):

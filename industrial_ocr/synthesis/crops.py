@@ -33,6 +33,9 @@ from industrial_ocr.types import FloatArray, ImageArray
 REJECT = ""
 """The label of a crop that shows no character."""
 
+NARROW = 0.55
+"""Width over height below which a character may stand at one side of its cell."""
+
 
 @dataclass(frozen=True, eq=False)
 class Strip:
@@ -59,6 +62,7 @@ class StripRenderer:
         camera: chance of each of the camera's effects, see ``Camera``.
         loose: share of lines that are cut loosely, with what stands around them
             (``synthesis.neighbourhood``).
+        lettering: share of words set in faces for words alone (``FaceLibrary.pick``).
     """
 
     fonts: tuple[str | Path, ...] = ()
@@ -67,6 +71,7 @@ class StripRenderer:
     heights: tuple[float, float] = (9.0, 64.0)
     camera: float = 0.9
     loose: float = 0.0
+    lettering: float = 0.0
     faces: FaceLibrary = field(init=False)
 
     def __post_init__(self) -> None:
@@ -78,8 +83,10 @@ class StripRenderer:
     def random_line(self, rng: np.random.Generator, text: str) -> Block:
         """A line in a random face and spacing, sometimes bent."""
         tracking, pitch = random_spacing(rng)
-        block = line_of_text(self.faces.pick(rng, text), text, tracking, pitch)
-        if len(text) > 3 and rng.random() < 0.07:
+        word = len(text) > 2 and text.replace(" ", "").isalpha()
+        face = self.faces.pick(rng, text, self.lettering if word else 0.0)
+        block = line_of_text(face, text, tracking, pitch)
+        if len(text) > 3 and rng.random() < (0.12 if word else 0.07):
             block = bent(block, float(rng.uniform(0.2, 1.2) * rng.choice([-1, 1])))
         return block
 
@@ -126,7 +133,7 @@ class StripRenderer:
         )  # fmt: skip
         inner += rng.normal(0, 0.035, (4, 2)) * height
         if rng.random() < 0.4:
-            tilt = float(rng.normal(0, 0.6 if loose else 0.35)) * height
+            tilt = float(rng.normal(0, 0.75 if loose else 0.35)) * height
             inner += [[0, -tilt / 2], [0, tilt / 2], [0, tilt / 2], [0, -tilt / 2]]
             inner[:2, 0] += float(rng.normal(0, 0.12)) * height
             low, high = inner.min(0), inner.max(0)
@@ -149,7 +156,15 @@ class StripRenderer:
         if loose:
             surround(rng, image, block.strings[0].moved(matrix.astype(np.float32)), self.faces)
         image = self._camera.shoot(rng, image, height)
+        if height > 14 and rng.random() < 0.15 * self.camera:
+            image = _out_of_focus(rng, image, height)
         return np.ascontiguousarray(image), matrix.astype(np.float32)
+
+
+def _out_of_focus(rng: np.random.Generator, image: ImageArray, height: float) -> ImageArray:
+    """Blurred almost to where a string of that height cannot be read any more."""
+    sigma = height * float(rng.uniform(0.03, 0.075))
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)
 
 
 def detector_window(rng: np.random.Generator, quad: FloatArray) -> FloatArray:
@@ -216,12 +231,18 @@ class GlyphRenderer:
         return "".join(chosen)
 
     def _reject_window(self, rng: np.random.Generator, quads: FloatArray) -> FloatArray:
-        """A square on half a character, a gap, a pair or a detail of a character."""
+        """A square on half a character, two halves, a gap, a pair or a detail of a character."""
         at = int(rng.integers(len(quads)))
         quad = quads[at]
         width, height = edge_lengths(quad)
         axis = (quad[1] - quad[0]) / max(width, 1e-3)
         kind = rng.random()
+        step = quads[at + 1].mean(0) - quad.mean(0) if at + 1 < len(quads) else np.zeros(2)
+        if kind < 0.45 and abs(step[1]) > abs(step[0]):
+            # A counter between two digits: the end of one and the beginning of the next.
+            middle = quad.mean(0) + step * float(rng.uniform(0.3, 0.7))
+            span = float(rng.uniform(0.95, 1.3)) * height
+            return glyph_window(oriented_quad(middle.astype(np.float32), axis, width, span))
         if kind < 0.4 and at + 1 < len(quads):
             middle = (quad.mean(0) + quads[at + 1].mean(0)) / 2
             span = 1.0 if rng.random() < 0.5 else 1.7
@@ -248,7 +269,17 @@ class GlyphRenderer:
         left, top = max(0, int(x0)), max(0, int(y0))
         patch = image[top : max(int(y1) + 1, top + 2), left : max(int(x1) + 1, left + 2)]
         shifted = window - np.array([left, top], np.float32)
-        if rng.random() < 0.6:
+        wide, high = patch.shape[1], patch.shape[0]
+        if wide < NARROW * high and rng.random() < 0.5:
+            # In a cell as wide as those of other characters, a narrow one may stand at its edge.
+            cell = high * float(rng.uniform(0.6, 1.1))
+            beside = (cell - wide) * float(
+                rng.choice([0, 1]) if rng.random() < 0.7 else rng.random()
+            )
+            low = np.array([-beside, 0.0]) - high * rng.uniform(-0.02, 0.12, 2)
+            far = np.array([cell - beside, high]) + high * rng.uniform(-0.02, 0.12, 2)
+            shifted = np.array([low, [far[0], low[1]], far, [low[0], far[1]]], np.float32)
+        elif rng.random() < 0.6:
             low, high = np.zeros(2, np.float32), np.array(patch.shape[1::-1], np.float32)
             margin = (high - low) * float(rng.uniform(0.05, 0.17))
             low, high = low - margin, high + margin

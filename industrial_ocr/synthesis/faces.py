@@ -30,16 +30,28 @@ def built_in_faces() -> list[GlyphSource]:
     return faces
 
 
+LETTERING, FOREIGN = "lettering", "foreign"
+"""Folders of fonts for words alone (scripts, signs), and of those with other writing systems."""
+
+_FOREIGN_BLOCKS = ((0x4E00, 0x9FA0), (0x4E00, 0x9FA0), (0x0410, 0x0430), (0x3041, 0x3097))
+"""Han twice, Cyrillic capitals, Hiragana: what stands beside codes and is none of the symbols."""
+
+_FOREIGN_TWINS = frozenset("АВЕКМНОРСТУХЗБ")
+"""Cyrillic letters that look like symbols."""
+
+
 @lru_cache(maxsize=4)
-def _font_files(folders: tuple[str, ...]) -> tuple[Path, ...]:
+def _font_files(folders: tuple[str, ...]) -> tuple[tuple[Path, frozenset[str]], ...]:
+    """Font files, each with the names of the folders that it lies in below the given one."""
     suffixes = {".ttf", ".otf", ".woff"}
-    found: dict[str, Path] = {}
+    found: dict[str, tuple[Path, frozenset[str]]] = {}
     for folder in folders:
         root = Path(folder)
         if not root.exists():
             raise DatasetError(f"{folder}: no such font folder")
         for path in sorted(p for p in root.rglob("*") if p.suffix.lower() in suffixes):
-            found.setdefault(path.stem.lower(), path)
+            within = frozenset(path.relative_to(root).parts[:-1])
+            found.setdefault(path.stem.lower(), (path, within))
     return tuple(found.values())
 
 
@@ -72,20 +84,25 @@ class FaceLibrary:
         families: Callable[[str], bool] | None = None,
     ) -> None:
         files = _font_files(tuple(str(f) for f in folders))
-        self._files = [
-            f
-            for f in files
-            if not any(s in f.name.lower() for s in skip)
-            and (families is None or families(_family(f.stem)))
+        chosen = [
+            (path, within)
+            for path, within in files
+            if not any(s in path.name.lower() for s in skip)
+            and (families is None or families(_family(path.stem)))
         ]
+        self._foreign = [path for path, within in chosen if FOREIGN in within]
+        self._files = [path for path, within in chosen if FOREIGN not in within]
         self._families: dict[str, list[Path]] = {}
-        for path in self._files:
-            self._families.setdefault(_family(path.stem), []).append(path)
-        self._names = sorted(self._families)
+        self._lettering: dict[str, list[Path]] = {}
+        for path, within in chosen:
+            if FOREIGN not in within:
+                kind = self._lettering if LETTERING in within else self._families
+                kind.setdefault(_family(path.stem), []).append(path)
+        self._names, self._lettering_names = sorted(self._families), sorted(self._lettering)
         self._open: dict[Path, FontFace | None] = {}
         self._built_in = built_in_faces()
         self._segments = [f for f in self._built_in if f.name.startswith("segments-7")]
-        self._built_in_share = built_in if self._files else 1.0
+        self._built_in_share = built_in if self._families else 1.0
 
     def __len__(self) -> int:
         return len(self._files) + len(self._built_in)
@@ -111,18 +128,40 @@ class FaceLibrary:
                 if face is not None and face.supports(symbol):
                     face.glyph(symbol)
 
-    def pick(self, rng: np.random.Generator, text: str = "") -> GlyphSource:
+    def foreign(self, rng: np.random.Generator) -> tuple[FontFace, str] | None:
+        """A face and a character of it that is none of the symbols; None without such fonts."""
+        if not self._foreign:
+            return None
+        face = self._font(self._foreign[int(rng.integers(len(self._foreign)))])
+        for _ in range(20 if face is not None else 0):
+            first, last = _FOREIGN_BLOCKS[int(rng.integers(len(_FOREIGN_BLOCKS)))]
+            character = chr(int(rng.integers(first, last)))
+            if face is not None and character not in _FOREIGN_TWINS and face.supports(character):
+                return face, character
+        return None
+
+    def pick(self, rng: np.random.Generator, text: str = "", lettering: float = 0.0) -> GlyphSource:
         """A face that supports every character of ``text``; families come up equally often.
 
         Digits alone are often set in seven segments, which no other text can be.
+
+        Args:
+            rng: source of chance.
+            text: what is to be set in it.
+            lettering: chance of a face for words alone, where there is one.
         """
         needed = set(text) - {" "}
         share = SEGMENTS_SHARE if self._built_in_share else 0.0
         if needed and needed <= set(DIGITS + "-") and rng.random() < share:
             return self._segments[int(rng.integers(len(self._segments)))]
+        lettered = bool(lettering and self._lettering) and rng.random() < lettering
         for _ in range(40):
-            if rng.random() < self._built_in_share:
-                face: GlyphSource | None = self._built_in[int(rng.integers(len(self._built_in)))]
+            if lettered:
+                name = self._lettering_names[int(rng.integers(len(self._lettering_names)))]
+                files = self._lettering[name]
+                face: GlyphSource | None = self._font(files[int(rng.integers(len(files)))])
+            elif rng.random() < self._built_in_share:
+                face = self._built_in[int(rng.integers(len(self._built_in)))]
             else:
                 family = self._families[self._names[int(rng.integers(len(self._names)))]]
                 face = self._font(family[int(rng.integers(len(family)))])

@@ -68,6 +68,10 @@ def _cut(canvas: Mask, baseline: int, pen: int, advance: float) -> Glyph:
     return Glyph(mask, float(x0 - pen), float(baseline - y0), advance)
 
 
+SAME_SHAPE = 0.75
+"""IoU, at one size, from which a letter is taken for a small capital."""
+
+
 class FontFace:
     """A TrueType, OpenType or WOFF file, rendered by FreeType through Pillow.
 
@@ -91,7 +95,7 @@ class FontFace:
             self._missing = self._ink("\U0010fffe")
             self._digits_only = "DSEG7" in str(self.path)
             self._capitals_only = "DSEG14" in self.name or all(
-                self._ink(c) == self._ink(c.upper()) for c in "aegr"
+                self._is_small_capital(c) for c in "aegr"
             )
         except (OSError, ValueError) as error:
             raise DatasetError(f"{path}: no usable font: {error}") from error
@@ -102,6 +106,20 @@ class FontFace:
     def _ink(self, symbol: str) -> bytes:
         mask = self._font.getmask(symbol, mode="L")
         return bytes(mask) if mask.size[0] * mask.size[1] and mask.getbbox() else b""
+
+    def _is_small_capital(self, letter: str) -> bool:
+        """Whether a lower-case letter has the shape of its capital, in whatever size."""
+        shapes = []
+        for symbol in (letter, letter.upper()):
+            mask = self._font.getmask(symbol, mode="L")
+            box = mask.getbbox()
+            if box is None:
+                return False
+            ink = np.frombuffer(bytes(mask), np.uint8).reshape(mask.size[::-1])
+            ink = np.ascontiguousarray(ink[box[1] : box[3], box[0] : box[2]])
+            shapes.append(cv2.resize(ink, (32, 32), interpolation=cv2.INTER_AREA) > 127)
+        either, both = shapes[0] | shapes[1], shapes[0] & shapes[1]
+        return bool(both.sum() > SAME_SHAPE * either.sum())
 
     def supports(self, symbol: str) -> bool:
         """Whether the font has its own ink for the symbol."""

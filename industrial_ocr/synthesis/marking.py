@@ -1,4 +1,4 @@
-"""How a mask becomes a mark: print, low contrast, engraving, laser haze, inkjet, outline, wear."""
+"""How a mask becomes a mark: print, low contrast, engraving, relief, laser haze, inkjet, wear."""
 
 from __future__ import annotations
 
@@ -105,6 +105,34 @@ def _splash(rng: np.random.Generator, alpha: np.ndarray) -> np.ndarray:
     return out
 
 
+def _moved(alpha: np.ndarray, dx: float, dy: float) -> np.ndarray:
+    matrix = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
+    return cv2.warpAffine(alpha, matrix, alpha.shape[::-1])
+
+
+def _extrude(
+    rng: np.random.Generator, view: ImageArray, alpha: np.ndarray, colour: np.ndarray
+) -> None:
+    """The flanks of letters that stand out from a wall, and often their shadow on it."""
+    rows = np.flatnonzero(alpha.max(1) > 0.3)
+    tall = float(np.ptp(rows)) + 1 if len(rows) else 1.0
+    angle = float(rng.uniform(0, 2 * np.pi))
+    toward = np.array([np.cos(angle), np.sin(angle)])
+    if rng.random() < 0.5:
+        away = toward * tall * float(rng.uniform(0.08, 0.3))
+        shadow = cv2.GaussianBlur(_moved(alpha, *away), (0, 0), 0.3 + tall * 0.04 * rng.random())
+        _blend(view, shadow * float(rng.uniform(0.3, 0.85)), np.full(3, rng.uniform(0, 60), "f4"))
+    depth = min(tall * float(rng.uniform(0.03, 0.16)), 14.0)
+    flank = alpha
+    for step in np.arange(1.0, depth + 1):
+        flank = np.maximum(flank, _moved(alpha, *(toward * min(step, depth))))
+    shade = colour * float(rng.uniform(0.2, 0.8)) if rng.random() < 0.7 else rng.uniform(0, 255, 3)
+    _blend(view, flank, shade.astype(np.float32))
+    if rng.random() < 0.3:
+        rim = np.clip(alpha - _moved(alpha, *toward), 0, 1)
+        _blend(view, rim * 0.8, np.clip(colour + 90, 0, 255))
+
+
 def mark(rng: np.random.Generator, view: ImageArray, mask: Mask) -> None:
     """Puts a mask onto a surface, in place, by a random kind of marking.
 
@@ -140,12 +168,12 @@ def mark(rng: np.random.Generator, view: ImageArray, mask: Mask) -> None:
     elif kind < 0.32:
         alpha = np.asarray(_splash(rng, alpha), np.float32)
     elif kind < 0.38:
-        dx, dy = (int(v) for v in rng.integers(-4, 5, 2))
-        matrix = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
-        shadow = cv2.warpAffine(alpha, matrix, alpha.shape[::-1])
+        shadow = _moved(alpha, *(int(v) for v in rng.integers(-4, 5, 2)))
         _blend(
             view, shadow * float(rng.uniform(0.2, 0.9)), rng.uniform(0, 255, 3).astype(np.float32)
         )
+    elif kind < 0.46:
+        _extrude(rng, view, alpha, colour)
     if rng.random() < 0.25:
         alpha = alpha * float(rng.uniform(0.55, 0.95))
     if rng.random() < 0.2:

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from industrial_ocr.synthesis.faces import FaceLibrary
+from industrial_ocr.synthesis.glyphs import GlyphSource
 from industrial_ocr.synthesis.layout import LabelledString, line_of_text
 from industrial_ocr.synthesis.marking import mark
 from industrial_ocr.synthesis.text import CAPTIONS, DIGITS, UPPER
@@ -123,6 +124,26 @@ def _in_gaps(rng: np.random.Generator, image: ImageArray, gaps: list[_Slot]) -> 
             _fill(image, gap.inner(0.06, -over, 0.94, 1 + over), _colour(rng, image))
 
 
+def _censored(
+    rng: np.random.Generator, image: ImageArray, gaps: list[_Slot], ends: list[_Slot]
+) -> None:
+    """Characters made unreadable: upright rectangles of one tone in the gaps and at the ends."""
+    colour = _colour(rng, image)
+    if rng.random() < 0.7:
+        level = float(image[:: max(1, image.shape[0] // 8), :: max(1, image.shape[1] // 8)].mean())
+        colour = [float(np.clip(level + rng.normal(0, 45), 0, 255))] * 3
+    places = [g.inner(*rng.uniform(-0.06, 0.12, 2), *rng.uniform(0.88, 1.06, 2)) for g in gaps]
+    for slot, before in zip(ends, (True, False), strict=True):
+        if rng.random() < 0.4:
+            near, width = float(rng.uniform(0.0, 0.12)), float(rng.uniform(0.4, 0.75))
+            left = 1 - near - width if before else near
+            places.append(slot.inner(left, float(rng.uniform(-0.1, 0.1)), left + width, 1.05))
+    for quad in places:
+        (x0, y0), (x1, y1) = quad.min(0), quad.max(0)
+        shade = [float(np.clip(c + rng.normal(0, 6), 0, 255)) for c in colour]
+        _fill(image, np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], np.float32), shade)
+
+
 def _beside(
     rng: np.random.Generator, image: ImageArray, slots: list[_Slot], faces: FaceLibrary
 ) -> None:
@@ -140,6 +161,11 @@ def _beside(
             _fill(image, slot.inner(left, -0.1, left + width, 1.1), _colour(rng, image))
         elif kind < 0.65:
             _blob(rng, image, slot.inner(0.2, 0.1, 0.8, 0.9))
+        elif kind < 0.8 and (other := faces.foreign(rng)) is not None:
+            wide = float(rng.uniform(0.5, 1.0))
+            left = 1 - clear - wide if outer[0] < 0 else clear
+            _text_at(rng, image, slot.inner(left, -0.05, left + wide, 1.05), other[1], other[0])
+            continue
         if rng.random() < 0.35:
             small = float(rng.uniform(0.2, 0.42))
             left = 1 - clear - small if outer[0] < 0 else clear + 0.05
@@ -151,8 +177,14 @@ def _beside(
 def _small_text(
     rng: np.random.Generator, image: ImageArray, quad: FloatArray, text: str, faces: FaceLibrary
 ) -> None:
-    """A text warped into a place."""
-    mask = line_of_text(faces.pick(rng, text), text).mask
+    """A text in any face, warped into a place."""
+    _text_at(rng, image, quad, text, faces.pick(rng, text))
+
+
+def _text_at(
+    rng: np.random.Generator, image: ImageArray, quad: FloatArray, text: str, face: GlyphSource
+) -> None:
+    mask = line_of_text(face, text).mask
     height, width = mask.shape
     small = max(0.05, min(1.0, 2 * float(np.linalg.norm(quad[3] - quad[0])) / height))
     size = (max(2, round(width * small)), max(2, round(height * small)))
@@ -205,8 +237,11 @@ def surround(
     height = float(np.linalg.norm(quads[0][3] - quads[0][0]))
     line = np.stack([quads[0][0], quads[-1][1], quads[-1][2], quads[0][3]])
     gaps, ends = _slots(quads, height)
-    _in_gaps(rng, image, gaps)
-    _beside(rng, image, ends, faces)
+    if rng.random() < 0.2:
+        _censored(rng, image, gaps, ends)
+    else:
+        _in_gaps(rng, image, gaps)
+        _beside(rng, image, ends, faces)
     _captions(rng, image, line, faces)
     if rng.random() < 0.3:
         grow = rng.uniform(0.12, 0.35, 2)

@@ -135,8 +135,10 @@ class RecognizerTrainConfig(TrainConfig):
         max_width: of the training strips in pixels, 100 at least; they are 32 high.
         word_share: how many of the training texts are dictionary words.
         loose: how many of the strips are cut loosely, with what stands around the string.
+        lettering: how many of the words are set in faces for words alone.
         spaces: the network learns the space too, as its last class.
         hidden: units of each LSTM direction.
+        residual: residual blocks after each of the seven convolutions, from the first.
         optimizer: ``adadelta`` as in the paper (with an ``lr`` near 1: it scales its own steps)
             or ``adam``.
         rho: decay of ADADELTA's averages.
@@ -153,8 +155,10 @@ class RecognizerTrainConfig(TrainConfig):
     max_width: PositiveInt = 256
     word_share: Probability = 0.6
     loose: Probability = 0.0
+    lettering: Probability = 0.0
     spaces: bool = False
     hidden: PositiveInt = 256
+    residual: tuple[NonNegativeInt, ...] = ()
     optimizer: Literal["adadelta", "adam"] = "adam"
     rho: Annotated[float, Field(gt=0, lt=1)] = 0.9
     clip: NonNegativeFloat = 1.0

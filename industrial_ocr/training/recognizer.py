@@ -38,6 +38,7 @@ class RecognizerTask:
         self.charset = Charset(blank=True)
         self._options: dict[str, Any] = {
             "width": config.width, "hidden": config.hidden, "variant": config.variant,
+            **({"residual": list(config.residual)} if any(config.residual) else {}),
         }  # fmt: skip
         classes = self.charset.classes + config.spaces
         self.model: nn.Module = Crnn(classes, **self._options)
@@ -92,6 +93,7 @@ class RecognizerTask:
                 words,
                 word_share=self.config.word_share,
                 loose=self.config.loose,
+                lettering=self.config.lettering,
             )
         # Most batches are narrow: the widest strip of a batch is what all of it costs.
         share = np.random.default_rng((seed, index)).choice([0.4, 0.55, 1.0], p=[0.5, 0.35, 0.15])

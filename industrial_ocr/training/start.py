@@ -16,6 +16,7 @@ from industrial_ocr.training.config import TrainConfig
 from industrial_ocr.weights import load_state
 
 _HEAD = "rnn.1.embedding"
+_BLOCKS = "cnn.residual"
 UNLIKELY = -4.0
 """Logit of a class that is new to a network; those of the others are several units apart."""
 
@@ -41,7 +42,8 @@ def start_weights(model: nn.Module, entry: dict[str, Any], source: str) -> None:
 
     Raises:
         WeightsError: they are missing, damaged, of another architecture or of other symbols. A
-            recogniser that is to learn the space may begin with one that does not know it.
+            recogniser that is to learn the space may begin with one that does not know it, and
+            one with residual blocks with one that has none.
     """
     found = find_entry(entry["task"], source)
     state = load_state(found)
@@ -50,8 +52,9 @@ def start_weights(model: nn.Module, entry: dict[str, Any], source: str) -> None:
         if list(wanted) != [*found.charset, SPACE]:
             raise WeightsError(f"start_from: {found.path} knows other symbols than this training")
         state = _with_space(state)
+    new = {k: v for k, v in model.state_dict().items() if k.startswith(_BLOCKS) and k not in state}
     try:
-        model.load_state_dict(state)
+        model.load_state_dict({**state, **new})
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise WeightsError(

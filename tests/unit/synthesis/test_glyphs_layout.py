@@ -135,6 +135,34 @@ def test_families_come_up_equally_often(font: Path, tmp_path: Path) -> None:
         assert 70 < sum(p.startswith(family) for p in picked) < 130
 
 
+def test_lettering_is_for_words_and_foreign_fonts_for_neither(font: Path, tmp_path: Path) -> None:
+    for name in ("lettering/Pacifico", "foreign/han/Gothic", "plain/Lato"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / f"{name}.otf").write_bytes(font.read_bytes())
+    library = FaceLibrary([tmp_path], built_in=0.0)
+    rng = np.random.default_rng(1)
+    assert {library.pick(rng, "AB").name for _ in range(50)} == {"Lato"}
+    names = [library.pick(rng, "AB", lettering=0.5).name for _ in range(200)]
+    assert set(names) == {"Lato", "Pacifico"} and 60 < names.count("Pacifico") < 140
+    assert library.foreign(rng) is None, "this font has none of those characters"
+    inner = FaceLibrary([tmp_path / "lettering"], built_in=0.0)
+    assert inner.pick(rng, "AB").name == "Pacifico", "only folders below the given one count"
+
+
+def test_small_capitals_are_no_lower_case(font: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    face = FontFace(font)
+    assert face.supports("a") and face.supports("A")
+    real = ImageFont.FreeTypeFont.getmask
+
+    def small_capitals(self: ImageFont.FreeTypeFont, text: str, *args: object, **kwargs: object):  # type: ignore[no-untyped-def]
+        smaller = self.font_variant(size=self.size * 0.8) if text.islower() else self
+        return real(smaller, text.upper(), *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ImageFont.FreeTypeFont, "getmask", small_capitals)
+    face = FontFace(font)
+    assert face.supports("A") and face.supports("1") and not face.supports("a")
+
+
 def test_loading_draws_everything_beforehand(font: Path) -> None:
     library = FaceLibrary([font.parent], built_in=0.0)
     library.load(DEFAULT_SYMBOLS)

@@ -85,6 +85,23 @@ def test_a_recogniser_that_learns_the_space_begins_with_one_that_does_not(tmp_pa
         Trainer(recognizer(tmp_path / "third", start_from=str(entry.path)))
 
 
+def test_a_deeper_recogniser_begins_with_a_plain_one(tmp_path: Path) -> None:
+    """It reads as that one did; a shallower one cannot begin with a deeper one."""
+    first = Trainer(recognizer(tmp_path / "first"))
+    first.run()
+    start = str(tmp_path / "first" / "recognizer.safetensors")
+    deeper = recognizer(tmp_path / "second", start_from=start, residual=(0, 1))
+    assert deeper.entry()["architecture"]["residual"] == [0, 1]
+    second = Trainer(deeper)
+    picture = torch.randn(1, 1, 32, 100)
+    old, new = (t.average.eval()(picture) for t in (first, second))
+    torch.testing.assert_close(new, old, atol=5e-3, rtol=0)
+    second.run()
+    start = str(tmp_path / "second" / "recognizer.safetensors")
+    with pytest.raises(WeightsError, match="architecture"):
+        Trainer(recognizer(tmp_path / "third", start_from=start))
+
+
 def test_spaces_are_labelled_between_their_neighbours(tmp_path: Path) -> None:
     task = recognizer(tmp_path, spaces=True)
     space = task.charset.classes
