@@ -23,3 +23,10 @@ def resolve_device(name: str) -> torch.device:
             f"device {name!r} is unknown or not available here; use 'auto', 'cpu' or 'cuda'"
         ) from error
     return device
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether a device computes in bfloat16 faster than in float32: most GPUs, CPUs with AMX."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return bool(torch.cpu._is_amx_tile_supported())

@@ -13,9 +13,9 @@ from industrial_ocr.charset import SPACE, Charset
 from industrial_ocr.errors import WeightsError
 from industrial_ocr.manifest import ModelEntry, Task, find_entry
 from industrial_ocr.models.classifier import GlyphClassifier
-from industrial_ocr.models.craft import build_detector, load_published_craft
+from industrial_ocr.models.craft import CraftLight, build_detector, load_published_craft
 from industrial_ocr.models.crnn import Crnn, load_published_crnn
-from industrial_ocr.models.fusing import fold_batch_norms
+from industrial_ocr.models.fusing import fold_batch_norms, small_maps_as_matrices
 from industrial_ocr.stages.classification import Classifier
 from industrial_ocr.stages.detection import Detector
 from industrial_ocr.stages.recognition import Recognizer
@@ -34,11 +34,13 @@ class Loader:
         device: where they run.
         calibration: its temperatures go before those of the manifest, for the very weights they
             were fitted to.
+        half: detector and classifier compute in bfloat16.
         weights: sha256 by task of what was loaded.
     """
 
     device: torch.device
     calibration: Calibration
+    half: bool = False
     weights: dict[str, str] = field(default_factory=dict)
 
     def detector(self, name: Name) -> Detector:
@@ -55,6 +57,8 @@ class Loader:
         entry = find_entry("detector", name)
         model = build_detector(**entry.architecture)
         self._ready(model, entry)
+        if self.half and isinstance(model, CraftLight):
+            model.to(torch.bfloat16).head.float()
         return Detector(model, self.device)
 
     def classifier(self, name: Name) -> Classifier:
@@ -64,6 +68,9 @@ class Loader:
         model = GlyphClassifier(len(charset) + 1, **entry.architecture)
         size = entry.input.size[0] if entry.input.size else 40
         ready, temperature = self._ready(model, entry), self._temperature(entry)
+        if self.device.type == "cpu":
+            small_maps_as_matrices(ready, torch.zeros(1, 1, size, size))
+        ready.to(torch.bfloat16 if self.half else torch.float32)
         return Classifier(ready, charset, size, temperature, self.device)
 
     def recognizer(self, name: Name) -> Recognizer:

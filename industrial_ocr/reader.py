@@ -14,7 +14,7 @@ from industrial_ocr.collecting import Collector
 from industrial_ocr.config import PipelineConfig, config_path, load_config, parse_config
 from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.decoding.lexicon import Lexicon
-from industrial_ocr.device import resolve_device
+from industrial_ocr.device import has_fast_bf16, resolve_device
 from industrial_ocr.errors import ConfigError, ImageError
 from industrial_ocr.geometry import bounds
 from industrial_ocr.image import load_image
@@ -103,7 +103,8 @@ class Reader:
         self.device = resolve_device(device)
         self.routes = _routes(routes)
         self._calibration = _calibration(calibration, max_misread_rate)
-        loader = Loader(self.device, self._calibration)
+        half = self.config.precision == "auto" and has_fast_bf16(self.device)
+        loader = Loader(self.device, self._calibration, half)
         self._detector = loader.detector(detector)
         self._classifier = loader.classifier(classifier)
         self._recognizer = loader.recognizer(recognizer)

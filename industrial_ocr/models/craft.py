@@ -152,7 +152,8 @@ class CraftLight(nn.Module):
             # Narrowed before it is enlarged: the two commute, and so it is a quarter of the work.
             coarse = F.interpolate(narrow(y), size=feature.shape[-2:])
             y = block(lateral(feature).add_(coarse))
-        return cast(Tensor, self.head(y))
+        # In float32 also where the rest is not: steps of 1/256 would make peaks of plateaus.
+        return cast(Tensor, self.head(y.to(self.head.weight.dtype)))
 
     def scores(self, x: Tensor) -> Tensor:
         """The maps as probabilities: (N, in_channels, H, W) -> (N, 2, H/2, W/2) in [0, 1]."""

@@ -50,6 +50,7 @@ class Classifier:
         device: torch.device,
     ) -> None:
         self._model, self._device, self.temperature = model, device, temperature
+        self._dtype = next((p.dtype for p in model.parameters()), torch.float32)
         self.charset, self.size = charset, size
 
     @torch.inference_mode()
@@ -58,7 +59,7 @@ class Classifier:
         parts = [np.zeros((0, len(self.charset) + 1), np.float32)]
         for start in range(0, len(crops), batch_size):
             plain = normalise_crops(crops[start : start + batch_size])[:, None]
-            tensor = torch.from_numpy(plain).to(self._device)
+            tensor = torch.from_numpy(plain).to(self._device, self._dtype)
             logits = self._model(tensor.contiguous(memory_format=torch.channels_last)).float()
             parts.append(torch.softmax(logits / self.temperature, -1).cpu().numpy())
         return np.concatenate(parts)

@@ -92,6 +92,7 @@ class Detector:
     def __init__(self, model: CraftLight | CraftVGG, device: torch.device) -> None:
         self._model, self._device = model, device
         self._published = isinstance(model, CraftVGG)
+        self._dtype = next((p.dtype for p in model.parameters()), torch.float32)
 
     def _input(self, pixels: ImageArray) -> FloatArray:
         if not self._published:
@@ -102,7 +103,8 @@ class Detector:
     @torch.inference_mode()
     def _score(self, batch: Sequence[ImageArray]) -> FloatArray:
         """Padded pictures of one size -> (N, 2, H / 2, W / 2) in 0..1."""
-        tensor = torch.from_numpy(np.stack([self._input(p) for p in batch])).to(self._device)
+        tensor = torch.from_numpy(np.stack([self._input(p) for p in batch]))
+        tensor = tensor.to(self._device, self._dtype)
         maps = self._model.scores(tensor.contiguous(memory_format=torch.channels_last))
         result: FloatArray = maps.clamp(0, 1).float().cpu().numpy()
         return result

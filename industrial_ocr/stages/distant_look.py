@@ -8,13 +8,14 @@ there such a character is of the size that the network knows.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from industrial_ocr.config import DetectionConfig
 from industrial_ocr.geometry import edge_lengths
-from industrial_ocr.stages.detection import Detector, network_scale
+from industrial_ocr.stages.detection import STRIDE, Detector, network_scale
 from industrial_ocr.types import BoxString, FloatArray, ImageArray, ScoreMaps
 
 STEP = 0.45
@@ -32,6 +33,9 @@ them, not the same ones."""
 FRAGMENT = 0.8
 """They are parts where the network is less sure of them than this share of how sure it is of the
 large ones."""
+
+GAP = 32
+"""Pixels between the pictures that the network sees together."""
 
 Boxes = Callable[[ScoreMaps], list[BoxString]]
 """From maps to strings: segmentation and linking."""
@@ -56,23 +60,79 @@ def look_from_afar(
     results = [list(own) for own in found]
     if not config.distant_above:
         return results
-    scales = [network_scale(i.shape[0], i.shape[1], config) for i in images]
-    shrunk = 1.0
-    while True:
-        room = config.distant_above * ROOM / shrunk
-        left = [
-            k for k, (i, s) in enumerate(zip(images, scales, strict=True))
-            if min(i.shape[:2]) * s >= room
-        ]  # fmt: skip
-        if not left:
-            return results
-        shrunk *= STEP
-        smaller = config.model_copy(update={"mag_ratio": config.mag_ratio * shrunk})
-        every = detector.detect([images[k] for k in left], smaller)
-        for k, maps in zip(left, every, strict=True):
-            least = config.distant_above * STEP / (scales[k] * shrunk)
-            large = [s for s in boxes(maps) if _height(s) >= least and _score(s) >= LEAST_SCORE]
+    every = [_levels(image, config) for image in images]
+    far = [k for k, levels in enumerate(every) if levels]
+    collages = [_collage([level.pixels for level in every[k]]) for k in far]
+    as_they_are = config.model_copy(
+        update={"long_side": 1 << 20, "short_side": 1, "mag_ratio": 1.0, "max_shrink": 1.0}
+    )
+    seen = detector.detect([picture for picture, _ in collages], as_they_are) if far else []
+    for k, (_, corners), maps in zip(far, collages, seen, strict=True):
+        size = images[k].shape[:2]
+        for level, corner in zip(every[k], corners, strict=True):
+            own = _part(maps, corner, level.pixels.shape[:2], size)
+            large = [
+                s for s in boxes(own) if _height(s) >= level.least and _score(s) >= LEAST_SCORE
+            ]
             results[k] = _merged(results[k], large)
+    return results
+
+
+@dataclass(frozen=True, eq=False)
+class _Level:
+    """A picture made smaller, and the height in source pixels from which its characters count."""
+
+    pixels: ImageArray
+    least: float
+
+
+def _levels(image: ImageArray, config: DetectionConfig) -> list[_Level]:
+    """The smaller pictures of an image in which there is room for large characters."""
+    height, width = image.shape[:2]
+    scale = network_scale(height, width, config)
+    levels: list[_Level] = []
+    pixels, shrunk = image, 1.0
+    while min(height, width) * scale >= config.distant_above * ROOM / shrunk:
+        shrunk *= STEP
+        size = max(1, round(width * scale * shrunk)), max(1, round(height * scale * shrunk))
+        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+        levels.append(_Level(pixels, config.distant_above * STEP / (scale * shrunk)))
+    return levels
+
+
+def _collage(pictures: Sequence[ImageArray]) -> tuple[ImageArray, list[tuple[int, int]]]:
+    """All in one picture, for one call of the network, and the (x, y) of each: even numbers.
+
+    The first stands on the left, the others below each other on its right, each with its own edge
+    around it.
+    """
+    first, *others = pictures
+    x = -(-first.shape[1] // GAP) * GAP + GAP
+    corners, y = [(0, 0)], 0
+    for picture in others:
+        corners.append((x, y))
+        y += -(-picture.shape[0] // GAP) * GAP + GAP
+    ends = [(c[0] + p.shape[1], c[1] + p.shape[0]) for c, p in zip(corners, pictures, strict=True)]
+    width, height = np.max(ends, axis=0)
+    canvas = np.full((height, width, 3), first.reshape(-1, 3).mean(0), np.uint8)
+    for picture, (left, top), (right, bottom) in zip(pictures, corners, ends, strict=True):
+        up, down, before, after = (
+            min(GAP // 2, n) for n in (top, height - bottom, left, width - right)
+        )
+        grown = cv2.copyMakeBorder(picture, up, down, before, after, cv2.BORDER_REPLICATE)
+        canvas[top - up : bottom + down, left - before : right + after] = grown
+    return canvas, corners
+
+
+def _part(
+    maps: ScoreMaps, corner: tuple[int, int], size: tuple[int, int], source: tuple[int, int]
+) -> ScoreMaps:
+    """The maps of one picture of a collage, with the way back to its source's pixels."""
+    (x, y), (height, width) = (c // STRIDE for c in corner), size
+    rows = slice(y, y + -(-height // STRIDE))
+    columns = slice(x, x + -(-width // STRIDE))
+    scale = (source[1] / width * STRIDE, source[0] / height * STRIDE)
+    return ScoreMaps(maps.region[rows, columns], maps.affinity[rows, columns], scale)
 
 
 def _height(string: BoxString) -> float:

@@ -30,7 +30,7 @@ from rich.progress import (
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from industrial_ocr.device import resolve_device
+from industrial_ocr.device import has_fast_bf16, resolve_device
 from industrial_ocr.manifest import ModelEntry
 from industrial_ocr.training.config import TrainConfig
 from industrial_ocr.training.start import data_hashes, start_weights
@@ -96,12 +96,6 @@ def batches(task: Task, seed: int, start: int, stop: int) -> Iterator[Batch]:
     return iter(loader)
 
 
-def _has_fast_bf16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return bool(torch.cpu._is_amx_tile_supported())
-
-
 def learning_rate(config: TrainConfig, step: int) -> float:
     """Linear warm-up, then half a cosine down to a hundredth of the peak."""
     if step < config.warmup_steps:
@@ -125,7 +119,7 @@ class Trainer:
         if self.config.threads:
             torch.set_num_threads(self.config.threads)
         self.device = resolve_device(self.config.device)
-        fast = self.config.precision == "auto" and _has_fast_bf16(self.device)
+        fast = self.config.precision == "auto" and has_fast_bf16(self.device)
         self.bf16 = self.config.precision == "bf16" or fast
         if self.config.start_from is not None:
             start_weights(task.model, task.entry(), self.config.start_from)

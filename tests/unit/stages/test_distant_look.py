@@ -18,16 +18,16 @@ CONFIG = DetectionConfig(distant_above=80)
 
 
 class FakeDetector:
-    """Remembers at which scale it was shown which pictures."""
+    """Gives the brightness of every other pixel of the pictures as their maps."""
 
     def __init__(self) -> None:
-        self.shown: list[list[float]] = []
+        self.shown: list[ImageArray] = []
 
     def detect(self, images: Sequence[ImageArray], config: DetectionConfig) -> list[ScoreMaps]:
-        scales = [network_scale(i.shape[0], i.shape[1], config) for i in images]
-        self.shown.append(scales)
-        nothing = np.zeros((8, 8), np.float32)
-        return [ScoreMaps(nothing, nothing, (2 / s, 2 / s)) for s in scales]
+        assert all(network_scale(*i.shape[:2], config) == 1 for i in images)
+        self.shown += images
+        maps = [i[::2, ::2, 0].astype(np.float32) / 255 for i in images]
+        return [ScoreMaps(m, m, (2.0, 2.0)) for m in maps]
 
 
 def string(x: float, count: int, height: float, y: float = 100, score: float = 0.9) -> BoxString:
@@ -54,8 +54,21 @@ def look(
 
 
 def test_pictures_shrink_until_nothing_larger_has_room() -> None:
-    _, detector = look([], [])
-    assert [s[0] for s in detector.shown] == pytest.approx([STEP, STEP**2, STEP**3])
+    """All are seen at once; the maps of each are those of its own part of the collage."""
+    ramp = np.linspace(0, 255, 640)[None, :, None] * np.linspace(0.2, 1, 480)[:, None, None]
+    image = np.repeat(ramp, 3, 2).astype(np.uint8)
+    detector = FakeDetector()
+    seen: list[ScoreMaps] = []
+    look_from_afar([image], [[]], detector, CONFIG, lambda m: seen.append(m) or [])  # type: ignore[arg-type,func-returns-value]
+    assert len(detector.shown) == 1
+    assert [m.scale[0] for m in seen] == pytest.approx([2 / STEP**k for k in (1, 2, 3)], rel=0.02)
+    for maps in seen:
+        height, width = maps.region.shape
+        rows = ((np.arange(height) + 0.25) * maps.scale[1]).astype(int).clip(0, 479)
+        columns = ((np.arange(width) + 0.25) * maps.scale[0]).astype(int).clip(0, 639)
+        np.testing.assert_allclose(
+            maps.region, image[np.ix_(rows, columns)][..., 0] / 255, atol=0.04
+        )
 
 
 def test_a_picture_without_room_and_a_setting_of_nought_are_not_looked_at_again() -> None:
