@@ -56,6 +56,20 @@ def test_both_engines_read_clean_print(reader: Reader, engine: Any) -> None:
     assert {"detect", "segment", "link", "decode", "total"} <= set(result.timings)
 
 
+def test_bfloat16_reads_the_same_within_hundredths(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fast preset computes so where it is faster, and only there."""
+    shown = picture()
+    for fast in (True, False):
+        monkeypatch.setattr("industrial_ocr.reader.has_fast_bf16", lambda _, fast=fast: fast)
+        other = Reader(config={"precision": "auto"}, device="cpu")
+        (was,), (now,) = (r.read(shown).strings for r in (reader, other))
+        assert now.text == was.text
+        assert now.confidence == pytest.approx(was.confidence, abs=0.05)
+        assert (now.confidence == was.confidence) is not fast
+
+
 @pytest.mark.parametrize("turns", [0, 2])
 def test_a_text_that_must_be_printed(reader: Reader, turns: int) -> None:
     image = np.ascontiguousarray(np.rot90(picture(), turns))
