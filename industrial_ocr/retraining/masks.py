@@ -165,5 +165,5 @@ class _Only:
     def __init__(self, face: GlyphSource) -> None:
         self._face = face
 
-    def pick(self, rng: np.random.Generator, text: str = "") -> GlyphSource:
+    def pick(self, rng: np.random.Generator, text: str = "", lettering: float = 0.0) -> GlyphSource:
         return self._face
