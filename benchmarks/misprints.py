@@ -22,7 +22,7 @@ import numpy as np
 from industrial_ocr.decoding.code_rules import CLEAR_RAW
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.reader import Reader
-from industrial_ocr.synthesis.crops import StripRenderer
+from industrial_ocr.synthesis.strips import StripRenderer
 from industrial_ocr.types import ImageArray, ReadResult, Status
 
 PLAIN = Pattern.regex("[A-Z]{3}[0-9]{5}")

@@ -39,9 +39,9 @@ from industrial_ocr.retraining.rehearsal import part_of
 from industrial_ocr.retraining.samples import GlyphSample
 from industrial_ocr.retraining.sources import read_samples
 from industrial_ocr.retraining.views import plain_crop
-from industrial_ocr.synthesis.crops import Strip, StripRenderer
 from industrial_ocr.synthesis.faces import FaceLibrary
 from industrial_ocr.synthesis.glyphs import CAP_HEIGHT, Glyph, GlyphSource
+from industrial_ocr.synthesis.strips import Strip, StripRenderer
 
 NEW = ("Ω", "Δ", "µ", "⌀", "→")
 MEASURED = 200

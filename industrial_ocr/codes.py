@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
@@ -111,13 +112,13 @@ class CodeReading:
     def __post_init__(self) -> None:
         object.__setattr__(self, "quad", as_quad(self.quad))
 
-    def moved(self, step: FloatArray) -> CodeReading:
-        """The same code (2,) pixels further on."""
+    def placed(self, place: Callable[[FloatArray], FloatArray]) -> CodeReading:
+        """The same code in pixels of another picture, to which ``place`` takes a quad (4, 2)."""
         characters = tuple(
-            replace(c, character=replace(c.character, quad=c.character.quad + step))
+            replace(c, character=replace(c.character, quad=place(c.character.quad)))
             for c in self.characters
         )
-        return replace(self, quad=self.quad + step, characters=characters)
+        return replace(self, quad=place(self.quad), characters=characters)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, ready for JSON."""

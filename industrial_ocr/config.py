@@ -212,9 +212,11 @@ class PipelineConfig(Section):
         precision: in which detector and classifier compute. ``fp32`` gives the same result on
             every machine but for rounding; ``auto`` is bfloat16 where the device is faster in it
             (GPUs, processors with AMX), where confidences then differ by a few hundredths.
+        rectify_crops: an image that is one string is made level and upright before it is read.
     """
 
     precision: Literal["fp32", "auto"] = "fp32"
+    rectify_crops: bool = True
     detection: DetectionConfig = DetectionConfig()
     segmentation: SegmentationConfig = SegmentationConfig()
     linking: LinkingConfig = LinkingConfig()

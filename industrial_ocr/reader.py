@@ -33,6 +33,7 @@ from industrial_ocr.pipelines.two_stage_crops import read_two_stage_crops, view_
 from industrial_ocr.pipelines.verify import Models, VerifyEngine, verify_image
 from industrial_ocr.router import WAYS, RouteTable, Way, load_routes
 from industrial_ocr.stages.linking import as_one_string
+from industrial_ocr.stages.rectification import Rectified, rectified
 from industrial_ocr.types import FloatArray, ImageArray, ReadResult, as_quad
 from industrial_ocr.verdicts import Verification
 
@@ -246,7 +247,8 @@ class Reader:
         """Reads images that are one string already.
 
         Args:
-            crops: as ``image`` of ``read``; each holds one string, left to right.
+            crops: as ``image`` of ``read``; each holds one string, left to right, at most about 25
+                degrees from level.
             engine: ``crnn`` reads the whole crop at once; ``two-stage`` finds its characters.
             lexicon: the string is one of these words (``crnn`` only).
             pattern: as of ``read``.
@@ -266,7 +268,16 @@ class Reader:
         crops = list(crops)
         config = self._config_for(engine, bool(patterns))
         loaded = [load_image(c) for c in crops]
-        results = self._recognize(loaded, engine, lexicon, patterns, config)
+        level = [rectified(i) if config.rectify_crops else Rectified(i) for i in loaded]
+        results = [
+            r if own.matrix is None else r.placed(own.place, image)
+            for r, own, image in zip(
+                self._recognize([own.image for own in level], engine, lexicon, patterns, config),
+                level,
+                loaded,
+                strict=True,
+            )
+        ]
         if collector is not None:
             collector.add_all(results, crops)
         return results

@@ -6,6 +6,7 @@ top-left corner *of the character*, so a crop warped from a quad stands upright.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal
@@ -281,16 +282,20 @@ class ReadResult:
     def moved(self, x: float, y: float, image: ImageArray) -> ReadResult:
         """The same result in pixels of a larger ``image`` whose part at (x, y) was read."""
         step = np.array([x, y], np.float32)
+        return self.placed(lambda quad: quad + step, image)
+
+    def placed(self, place: Callable[[FloatArray], FloatArray], image: ImageArray) -> ReadResult:
+        """The same result in pixels of another ``image``; ``place`` takes a quad (4, 2) there."""
         strings = tuple(
             replace(
                 s,
-                quad=s.quad + step,
-                characters=tuple(replace(c, quad=c.quad + step) for c in s.characters),
-                rejected=tuple((i, replace(c, quad=c.quad + step)) for i, c in s.rejected),
+                quad=place(s.quad),
+                characters=tuple(replace(c, quad=place(c.quad)) for c in s.characters),
+                rejected=tuple((i, replace(c, quad=place(c.quad))) for i, c in s.rejected),
             )
             for s in self.strings
         )
-        codes = tuple(c.moved(step) for c in self.codes)
+        codes = tuple(c.placed(place) for c in self.codes)
         return replace(self, strings=strings, image=image, codes=codes)
 
     def to_dict(self) -> dict[str, Any]:

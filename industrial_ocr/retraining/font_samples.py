@@ -10,8 +10,8 @@ import numpy as np
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.preprocess import to_grey
 from industrial_ocr.retraining.samples import GlyphSample, SampleSet, check_symbol, sample_at
-from industrial_ocr.synthesis.crops import Strip, StripRenderer
 from industrial_ocr.synthesis.glyphs import FontFace, Glyph, GlyphSource
+from industrial_ocr.synthesis.strips import Strip, StripRenderer
 
 FONT_SUFFIXES = frozenset({".ttf", ".otf", ".woff"})
 PICTURES = 30

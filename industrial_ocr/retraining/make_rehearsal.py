@@ -22,8 +22,9 @@ import numpy as np
 from industrial_ocr.charset import DEFAULT_SYMBOLS
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.retraining.rehearsal import PARTS, mosaic, part_of
-from industrial_ocr.synthesis.crops import REJECT, GlyphRenderer, StripRenderer
+from industrial_ocr.synthesis.crops import REJECT, GlyphRenderer
 from industrial_ocr.synthesis.faces import FaceLibrary
+from industrial_ocr.synthesis.strips import StripRenderer
 from industrial_ocr.training.harvest import load_harvest
 from industrial_ocr.types import ImageArray
 

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from industrial_ocr.geometry import edge_lengths, expand_quad, warp_quad
 from industrial_ocr.preprocess import to_grey
 from industrial_ocr.retraining.samples import GlyphSample
-from industrial_ocr.synthesis.crops import StripRenderer, detector_window
+from industrial_ocr.synthesis.crops import detector_window
 from industrial_ocr.synthesis.faces import FaceLibrary
 from industrial_ocr.synthesis.glyphs import CAP_HEIGHT, Glyph, GlyphSource, Mask
+from industrial_ocr.synthesis.strips import StripRenderer
 from industrial_ocr.types import ImageArray
 
 PAD = 12

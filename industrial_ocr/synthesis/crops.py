@@ -1,4 +1,4 @@
-"""Pictures of one string, and the crops of its characters, for recogniser and classifier."""
+"""Crops of single characters, as the classifier will see them, and of what is none."""
 
 from __future__ import annotations
 
@@ -10,24 +10,15 @@ import cv2
 import numpy as np
 
 from industrial_ocr.charset import CONFUSABLE_SETS, DEFAULT_SYMBOLS
-from industrial_ocr.geometry import edge_lengths, glyph_window, oriented_quad, warp_quad
-from industrial_ocr.preprocess import to_grey
-from industrial_ocr.synthesis.camera import Camera
-from industrial_ocr.synthesis.faces import FaceLibrary
-from industrial_ocr.synthesis.glyphs import CAP_HEIGHT
-from industrial_ocr.synthesis.layout import (
-    Block,
-    LabelledString,
-    bent,
-    boxed,
-    line_of_text,
-    random_spacing,
-    stack_of_text,
+from industrial_ocr.geometry import (
+    edge_lengths,
+    glyph_window,
+    oriented_quad,
+    rect_quad,
+    warp_quad,
 )
-from industrial_ocr.synthesis.marking import mark, worn
-from industrial_ocr.synthesis.neighbourhood import loose_margins, surround, with_gaps
-from industrial_ocr.synthesis.surfaces import SurfacePool
-from industrial_ocr.synthesis.text import random_text, shipped_words
+from industrial_ocr.preprocess import to_grey
+from industrial_ocr.synthesis.strips import StripRenderer
 from industrial_ocr.types import FloatArray, ImageArray
 
 REJECT = ""
@@ -35,136 +26,6 @@ REJECT = ""
 
 NARROW = 0.55
 """Width over height below which a character may stand at one side of its cell."""
-
-
-@dataclass(frozen=True, eq=False)
-class Strip:
-    """A picture of one string, read left to right.
-
-    Attributes:
-        image: (H, W, 3) uint8 RGB.
-        string: what it says, quads in pixels of ``image``.
-    """
-
-    image: ImageArray
-    string: LabelledString
-
-
-@dataclass
-class StripRenderer:
-    """Renders strips; the same seed gives the same strip, whatever was rendered before.
-
-    Args:
-        fonts: folders with font files.
-        words: words for the share of texts that are language; None takes the shipped list.
-        word_share: how many of the texts are words.
-        heights: smallest and largest height of the string in pixels.
-        camera: chance of each of the camera's effects, see ``Camera``.
-        loose: share of lines that are cut loosely, with what stands around them
-            (``synthesis.neighbourhood``).
-        lettering: share of words set in faces for words alone (``FaceLibrary.pick``).
-    """
-
-    fonts: tuple[str | Path, ...] = ()
-    words: tuple[str, ...] | None = None
-    word_share: float = 0.3
-    heights: tuple[float, float] = (9.0, 64.0)
-    camera: float = 0.9
-    loose: float = 0.0
-    lettering: float = 0.0
-    faces: FaceLibrary = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.faces = FaceLibrary(self.fonts)
-        self._vocabulary = self.words if self.words is not None else shipped_words()
-        self._camera = Camera(self.camera)
-        self._pool = SurfacePool(11, count=64, refresh=1 << 62)
-
-    def random_line(self, rng: np.random.Generator, text: str) -> Block:
-        """A line in a random face and spacing, sometimes bent."""
-        tracking, pitch = random_spacing(rng)
-        word = len(text) > 2 and text.replace(" ", "").isalpha()
-        face = self.faces.pick(rng, text, self.lettering if word else 0.0)
-        block = line_of_text(face, text, tracking, pitch)
-        if len(text) > 3 and rng.random() < (0.12 if word else 0.07):
-            block = bent(block, float(rng.uniform(0.2, 1.2) * rng.choice([-1, 1])))
-        return block
-
-    def render(
-        self, seed: int | tuple[int, ...], text: str | None = None, stacked: bool = False
-    ) -> Strip:
-        """The strip of that seed; ``text`` instead of a random one, letters stacked, on demand."""
-        rng = np.random.default_rng(seed)
-        if text is None:
-            text = random_text(rng, self._vocabulary, self.word_share)
-        height = float(np.exp(rng.uniform(*np.log(self.heights))))
-        loose = not stacked and bool(self.loose) and rng.random() < self.loose
-        if stacked:
-            face = self.faces.pick(rng, text)
-            block = stack_of_text(face, text, float(rng.uniform(1.1, 1.8)))
-            if rng.random() < 0.3:
-                block = boxed(block, -1, int(rng.integers(2, 5)))
-            height *= float(np.ptp(block.strings[0].quads[..., 1])) / CAP_HEIGHT
-        else:
-            text = with_gaps(rng, text) if loose and rng.random() < 0.5 else text
-            block = self.random_line(rng, text)
-        image, matrix = self._print(rng, block, height, loose)
-        return Strip(image, block.strings[0].moved(matrix))
-
-    def ground(self, rng: np.random.Generator, side: int) -> ImageArray:
-        """A (side, side) uint8 grey patch of a surface without any text."""
-        return to_grey(self._camera.shoot(rng, self._pool.patch(rng, side, side), 20.0))
-
-    def _print(
-        self, rng: np.random.Generator, block: Block, height: float, loose: bool
-    ) -> tuple[ImageArray, FloatArray]:
-        """Warps, marks and photographs a block; also gives block pixels -> picture pixels."""
-        mask = worn(rng, block.mask)
-        quads = block.strings[0].quads.reshape(-1, 2)
-        (left, top), (right, bottom) = quads.min(0), quads.max(0)
-        scale = height / max(bottom - top, 1)
-        stretch = float(np.exp(rng.normal(0, 0.14)))
-        margin = (loose_margins(rng) if loose else rng.uniform(0.02, 0.3, 4)) * height
-        width = (right - left) * scale * stretch + margin[0] + margin[1]
-        size = (int(max(width, 6)), int(height + margin[2] + margin[3]))
-        inner = np.array(
-            [[margin[0], margin[2]], [size[0] - margin[1], margin[2]],
-             [size[0] - margin[1], size[1] - margin[3]], [margin[0], size[1] - margin[3]]],
-        )  # fmt: skip
-        inner += rng.normal(0, 0.035, (4, 2)) * height
-        if rng.random() < 0.4:
-            tilt = float(rng.normal(0, 0.75 if loose else 0.35)) * height
-            inner += [[0, -tilt / 2], [0, tilt / 2], [0, tilt / 2], [0, -tilt / 2]]
-            inner[:2, 0] += float(rng.normal(0, 0.12)) * height
-            low, high = inner.min(0), inner.max(0)
-            inner += np.maximum(1 - low, 0)
-            size = (
-                int(max(size[0], high[0] + 1)),
-                int(max(size[1], high[1] + 1 + max(0.0, 1 - low[1]))),
-            )
-        shrink = scale * 1.3
-        source = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
-        matrix = cv2.getPerspectiveTransform(source.astype(np.float32), inner.astype(np.float32))
-        warp = matrix
-        if shrink < 0.8:
-            small = (max(1, round(mask.shape[1] * shrink)), max(1, round(mask.shape[0] * shrink)))
-            warp = matrix @ np.diag([mask.shape[1] / small[0], mask.shape[0] / small[1], 1.0])
-            mask = np.asarray(cv2.resize(mask, small, interpolation=cv2.INTER_AREA), np.uint8)
-        mask = np.asarray(cv2.warpPerspective(mask, warp, size, flags=cv2.INTER_LINEAR), np.uint8)
-        image = self._pool.patch(rng, size[1], size[0])
-        mark(rng, image, mask)
-        if loose:
-            surround(rng, image, block.strings[0].moved(matrix.astype(np.float32)), self.faces)
-        image = self._camera.shoot(rng, image, height)
-        if height > 14 and rng.random() < 0.15 * self.camera:
-            image = _out_of_focus(rng, image, height)
-        return np.ascontiguousarray(image), matrix.astype(np.float32)
-
-
-def _out_of_focus(rng: np.random.Generator, image: ImageArray, height: float) -> ImageArray:
-    """Blurred almost to where a string of that height cannot be read any more."""
-    sigma = height * float(rng.uniform(0.03, 0.075))
-    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)
 
 
 def detector_window(rng: np.random.Generator, quad: FloatArray) -> FloatArray:
@@ -179,6 +40,14 @@ def detector_window(rng: np.random.Generator, quad: FloatArray) -> FloatArray:
     scale = np.exp(rng.normal(0.02, 0.09, 2) if rng.random() < 0.7 else rng.normal(0.08, 0.2, 2))
     grown: FloatArray = ((window - center) * scale @ turn.T + center).astype(np.float32)
     return grown
+
+
+def _seen_whole(rng: np.random.Generator, image: ImageArray, size: int) -> ImageArray:
+    """An image of one character in one of the views of ``Classifier.classify_whole``."""
+    high, wide = image.shape[:2]
+    scale = float(rng.uniform(0.7, 1.15))
+    x, y = wide * (1 - scale) / 2, high * (1 - scale) / 2
+    return warp_quad(image, glyph_window(rect_quad(x, y, wide - x, high - y)), size, size)
 
 
 @dataclass
@@ -196,6 +65,8 @@ class GlyphRenderer:
         found_symbols: (M,) what they show.
         found_share: how many crops are such, where there are any.
         stack_share: how many strings are stacks of upright letters.
+        counter_share: how many strings are what is met only in images of one character each: the
+            digits of a counter, turning, or an I that is a block.
     """
 
     fonts: tuple[str | Path, ...] = ()
@@ -207,6 +78,7 @@ class GlyphRenderer:
     found_symbols: Sequence[str] = ()
     found_share: float = 0.15
     stack_share: float = 0.2
+    counter_share: float = 0.0
     strips: StripRenderer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -262,13 +134,24 @@ class GlyphRenderer:
         )
 
     def _isolated(
-        self, rng: np.random.Generator, image: ImageArray, window: FloatArray, quad: FloatArray
+        self,
+        rng: np.random.Generator,
+        image: ImageArray,
+        window: FloatArray,
+        quad: FloatArray,
+        symbol: str,
+        heavy: float = 0.4,
     ) -> ImageArray:
         """The crop with everything beyond the quad replaced by its border, as of a lone glyph."""
         (x0, y0), (x1, y1) = quad.min(0) - 1, quad.max(0) + 1
         left, top = max(0, int(x0)), max(0, int(y0))
         patch = image[top : max(int(y1) + 1, top + 2), left : max(int(x1) + 1, left + 2)]
         shifted = window - np.array([left, top], np.float32)
+        if symbol == "I" and patch.size and rng.random() < heavy:
+            # Of a heavy face an I is a block: what is wide and alone may still be one.
+            wider = max(2, round(patch.shape[1] * float(rng.uniform(1.2, 2.8))))
+            patch = np.asarray(cv2.resize(patch, (wider, patch.shape[0])), np.uint8)
+            shifted = rect_quad(0.0, 0.0, float(wider), float(patch.shape[0]))
         wide, high = patch.shape[1], patch.shape[0]
         if wide < NARROW * high and rng.random() < 0.5:
             # In a cell as wide as those of other characters, a narrow one may stand at its edge.
@@ -286,6 +169,39 @@ class GlyphRenderer:
             shifted = np.array([low, [high[0], low[1]], high, [low[0], high[1]]], np.float32)
         return warp_quad(patch, shifted, self.size, self.size)
 
+    def _counter(
+        self, rng: np.random.Generator, seed: tuple[int, ...]
+    ) -> list[tuple[ImageArray, str]]:
+        """Windows of a counter: on a digit, or on the way from one to the next, which is none."""
+        first, count = int(rng.integers(len(self._digits))), int(rng.integers(3, 6))
+        text = "".join(self._digits[(first + i) % len(self._digits)] for i in range(count))
+        strip = self.strips.render(seed, text, True)
+        grey, quads = to_grey(strip.image), strip.string.quads
+        widest = max(edge_lengths(quad)[0] for quad in quads)
+        crops: list[tuple[ImageArray, str]] = []
+        for i in range(count):
+            other = i + 1 if i + 1 < count else i - 1
+            step = (quads[other].mean(0) - quads[i].mean(0)) * (1 if other > i else -1)
+            high = float(np.linalg.norm(step)) * float(rng.uniform(0.85, 1.1))
+            wide = widest * float(rng.uniform(1.0, 1.6))
+            between = i + 1 < count and rng.random() < 0.6
+            phase = float(rng.uniform(0.27, 0.73) if between else rng.normal(0, 0.05))
+            window = oriented_quad(
+                quads[i].mean(0) + step * phase, np.array([1.0, 0.0], np.float32), wide, high
+            )
+            patch = warp_quad(grey, window, max(2, round(wide)), max(2, round(high)))
+            crops.append((_seen_whole(rng, patch, self.size), REJECT if between else text[i]))
+        return crops
+
+    def _blocks(
+        self, rng: np.random.Generator, seed: tuple[int, ...]
+    ) -> list[tuple[ImageArray, str]]:
+        """One I in several weights, alone: a block, where a character is known to be."""
+        strip = self.strips.render(seed, "I")
+        grey, quad = to_grey(strip.image), strip.string.quads[0]
+        windows = [detector_window(rng, quad) for _ in range(4)]
+        return [(self._isolated(rng, grey, w, quad, "I", 0.85), "I") for w in windows]
+
     def _found(self, rng: np.random.Generator, rendered: int) -> list[tuple[ImageArray, str]]:
         """Harvested characters in their share, often as negatives."""
         if self.found is None or not len(self.found):
@@ -301,14 +217,17 @@ class GlyphRenderer:
         """The grey crops (size, size) uint8 of one string with their symbols; REJECT for none."""
         rng = np.random.default_rng(seed)
         stacked = bool(rng.random() < self.stack_share)
+        drawn = (*np.atleast_1d(seed).tolist(), 1)
+        if len(self._digits) > 1 and rng.random() < self.counter_share:
+            return self._counter(rng, drawn) if rng.random() < 0.65 else self._blocks(rng, drawn)
         text = self._text(rng)
-        strip = self.strips.render((*np.atleast_1d(seed).tolist(), 1), text, stacked)
+        strip = self.strips.render(drawn, text, stacked)
         grey = to_grey(strip.image)
         crops: list[tuple[ImageArray, str]] = []
         for symbol, quad in zip(strip.string.symbols, strip.string.quads, strict=True):
             window = detector_window(rng, quad)
-            if rng.random() < 0.2:
-                crops.append((self._isolated(rng, grey, window, quad), symbol))
+            if rng.random() < 0.25:
+                crops.append((self._isolated(rng, grey, window, quad, symbol), symbol))
             else:
                 crops.append((warp_quad(grey, window, self.size, self.size), symbol))
         crops += self._found(rng, len(crops))

@@ -237,7 +237,7 @@ def surround(
     height = float(np.linalg.norm(quads[0][3] - quads[0][0]))
     line = np.stack([quads[0][0], quads[-1][1], quads[-1][2], quads[0][3]])
     gaps, ends = _slots(quads, height)
-    if rng.random() < 0.2:
+    if rng.random() < 0.3:
         _censored(rng, image, gaps, ends)
     else:
         _in_gaps(rng, image, gaps)

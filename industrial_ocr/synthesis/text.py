@@ -31,6 +31,10 @@ TEMPLATES = (
 )  # fmt: skip
 
 
+COMMON = 11_000
+"""So many words of the shipped list, its levels 10 and 20, are those of every page."""
+
+
 @lru_cache(maxsize=4)
 def load_words(path: str) -> tuple[str, ...]:
     """The words of a file, one a line, kept where they are plain A-Z a-z and at least 2 long."""
@@ -39,8 +43,13 @@ def load_words(path: str) -> tuple[str, ...]:
 
 
 def shipped_words() -> tuple[str, ...]:
-    """The word list inside the package (SCOWL's small list, see data/words.txt.LICENCE)."""
-    return load_words(str(Path(__file__).parents[1] / "data" / "words.txt"))
+    """The word list inside the package, its commonest words three times.
+
+    SCOWL's English and American words, names and abbreviations of levels 10 to 50, from the common
+    levels to the rare (see data/words.txt.LICENCE).
+    """
+    words = load_words(str(Path(__file__).parents[1] / "data" / "words.txt"))
+    return words + 2 * words[:COMMON]
 
 
 def _pick(rng: np.random.Generator, alphabet: str, count: int) -> str:
@@ -57,7 +66,8 @@ def random_code(rng: np.random.Generator, lower: float = 0.15, marks: float = 0.
     """A code that follows no pattern; ``lower`` and ``marks`` are chances of such characters."""
     length = int(rng.integers(1, 15))
     kind = rng.random()
-    alphabet = DIGITS if kind < 0.25 else UPPER if kind < 0.4 else UPPER + DIGITS
+    # Where codes mix letters and digits, every second symbol is a digit, not every fourth.
+    alphabet = DIGITS if kind < 0.25 else UPPER if kind < 0.4 else UPPER + 2 * DIGITS
     if rng.random() < lower:
         alphabet += LOWER
     text = list(_pick(rng, alphabet, length))

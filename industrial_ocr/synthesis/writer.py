@@ -17,10 +17,11 @@ import numpy as np
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.synthesis.code_scenes import CodeSceneRenderer
-from industrial_ocr.synthesis.crops import GlyphRenderer, StripRenderer
+from industrial_ocr.synthesis.crops import GlyphRenderer
 from industrial_ocr.synthesis.faces import FaceLibrary
 from industrial_ocr.synthesis.layout import LabelledString
 from industrial_ocr.synthesis.scenes import SceneRenderer
+from industrial_ocr.synthesis.strips import StripRenderer
 from industrial_ocr.types import ImageArray
 
 Kind = Literal["scenes", "crops", "strings", "codes"]

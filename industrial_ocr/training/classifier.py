@@ -43,6 +43,7 @@ class ClassifierTask:
                 tuple(self.config.fonts),
                 self.config.crop_size,
                 reject_share=self.config.reject_share,
+                counter_share=self.config.counter_share,
             )
             if self.config.harvest is not None:
                 whole = load_harvest(self.config.harvest, self.config.crop_size)

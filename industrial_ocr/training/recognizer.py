@@ -18,8 +18,8 @@ from industrial_ocr.decoding.ctc import spaced as ctc_text
 from industrial_ocr.models.crnn import Crnn
 from industrial_ocr.preprocess import normalise_crops, to_grey
 from industrial_ocr.stages.recognition import split_space
-from industrial_ocr.synthesis.crops import StripRenderer
 from industrial_ocr.synthesis.layout import LabelledString
+from industrial_ocr.synthesis.strips import StripRenderer
 from industrial_ocr.training.config import RecognizerTrainConfig
 from industrial_ocr.training.loop import Batch
 from industrial_ocr.types import FloatArray

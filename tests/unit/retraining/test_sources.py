@@ -19,9 +19,10 @@ from industrial_ocr.retraining.font_samples import render_symbols
 from industrial_ocr.retraining.samples import SampleSet, check_symbol, new_symbols, sample_at
 from industrial_ocr.retraining.sources import read_samples, split_symbols
 from industrial_ocr.retraining.string_samples import read_strings, symbols_of
-from industrial_ocr.synthesis.crops import REJECT, Strip
+from industrial_ocr.synthesis.crops import REJECT
 from industrial_ocr.synthesis.faces import built_in_faces
 from industrial_ocr.synthesis.layout import line_of_text
+from industrial_ocr.synthesis.strips import Strip
 from industrial_ocr.types import ImageArray
 
 

@@ -22,6 +22,7 @@ from industrial_ocr.synthesis.layout import (
     stack_of_text,
 )
 from industrial_ocr.synthesis.scenes import LARGEST, SceneRenderer
+from industrial_ocr.synthesis.strips import StripRenderer
 
 
 @pytest.fixture(scope="module")
@@ -187,3 +188,26 @@ def test_crops_without_a_character_show_something(font: Path) -> None:
     rejects = [image for image, symbol in crops if symbol == REJECT]
     assert 0.4 < len(rejects) / len(crops) < 0.6
     assert np.mean([image.max() == 0 for image in rejects]) < 0.03
+
+
+def test_counters_show_digits_and_the_way_between_them(font: Path) -> None:
+    renderer = GlyphRenderer((font.parent,), reject_share=0.0, counter_share=1.0)
+    crops = [c for i in range(80) for c in renderer.render((5, i))]
+    symbols = [symbol for _, symbol in crops]
+    assert {s for s in symbols if s not in (REJECT, "I")} == set("0123456789")
+    turning = symbols.count(REJECT) / (len(symbols) - symbols.count("I"))
+    assert 0.3 < turning < 0.6
+    assert 0.2 < symbols.count("I") / len(symbols) < 0.5
+    assert all(image.shape == (40, 40) for image, _ in crops)
+
+
+def test_stacks_lean_no_more_than_lines_do(font: Path) -> None:
+    """The camera's tilt is measured in letters, not in the height of the whole stack."""
+    strips = StripRenderer((font.parent,))
+    leans = []
+    for i in range(60):
+        string = strips.render((8, i), "ABCDEFGH", stacked=True).string
+        run = string.quads[-1].mean(0) - string.quads[0].mean(0)
+        leans.append(abs(run[0]) / abs(run[1]))
+        assert np.ptp(string.quads[..., 0]) < 0.9 * np.ptp(string.quads[..., 1])
+    assert max(leans) < 0.35

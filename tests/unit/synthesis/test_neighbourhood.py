@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from industrial_ocr.synthesis.crops import StripRenderer
 from industrial_ocr.synthesis.neighbourhood import loose_margins, with_gaps
+from industrial_ocr.synthesis.strips import StripRenderer
 
 SEEDS = range(40)
 
@@ -60,7 +60,7 @@ def test_something_stands_around_and_the_characters_stay_clear(
     """Against the same strip without its neighbourhood, most of what changed lies outside."""
     renderer = StripRenderer(loose=1.0, camera=0.0, heights=(24.0, 40.0))
     busy = [renderer.render((6, seed), "AB12CD") for seed in SEEDS]
-    monkeypatch.setattr("industrial_ocr.synthesis.crops.surround", lambda *args: None)
+    monkeypatch.setattr("industrial_ocr.synthesis.strips.surround", lambda *args: None)
     bare = [renderer.render((6, seed), "AB12CD").image for seed in SEEDS]
     changed = inside = 0.0
     for strip, empty in zip(busy, bare, strict=True):

@@ -64,6 +64,30 @@ def recognizer(out: Path, **changes: object) -> RecognizerTask:
     return RecognizerTask(RecognizerTrainConfig.model_validate(plain | changes))
 
 
+def test_a_recogniser_with_more_units_reads_at_first_as_the_smaller_one(tmp_path: Path) -> None:
+    first = Trainer(recognizer(tmp_path / "first"))
+    first.run()
+    start = str(tmp_path / "first" / "recognizer.safetensors")
+    second = Trainer(recognizer(tmp_path / "second", start_from=start, hidden=12))
+    picture = torch.randn(2, 1, 32, 100)
+    old, new = (t.average.eval()(picture) for t in (first, second))
+    torch.testing.assert_close(new, old, atol=2e-2, rtol=0)
+    learnt = second.model.state_dict()
+    hidden = learnt["rnn.1.rnn.weight_hh_l0"].clone()
+    assert float(hidden.unflatten(0, (4, 12))[:, :8, 8:].abs().max()) == 0
+    second.run()
+    heard = second.model.state_dict()["rnn.1.rnn.weight_hh_l0"].unflatten(0, (4, 12))[:, :8, 8:]
+    assert float(heard.abs().max()) > 0
+
+
+def test_a_recogniser_with_fewer_units_cannot_begin_with_a_larger_one(tmp_path: Path) -> None:
+    first = Trainer(recognizer(tmp_path / "first"))
+    first.run()
+    start = str(tmp_path / "first" / "recognizer.safetensors")
+    with pytest.raises(WeightsError, match="another architecture"):
+        Trainer(recognizer(tmp_path / "second", start_from=start, hidden=4))
+
+
 def test_a_recogniser_that_learns_the_space_begins_with_one_that_does_not(tmp_path: Path) -> None:
     """Its other classes say what they said, and the new one nearly nothing."""
     first = Trainer(recognizer(tmp_path / "first"))
