@@ -115,7 +115,7 @@ def glyphs(reader: Reader, folder: Path, limit: int, engine: Engine) -> dict[str
     named = reader.classify([folder / "images" / r[0] for r in rows])
     for row, symbols in zip(rows, named, strict=True):
         total[row[2]] += 1
-        right[row[2]] += symbols[0][0].upper() == row[1].upper()
+        right[row[2]] += bool(symbols) and symbols[0][0].upper() == row[1].upper()
     return {**{k: right[k] / total[k] for k in total}, "of": dict(total)}
 
 

@@ -128,6 +128,9 @@ class ClassificationConfig(Section):
         reject_threshold: from this probability of the reject class on, a box is no character.
         homoglyphs: 0 and O, 1 and I take the kind of their neighbours where the shape leaves it
             open (the rule: ``decoding.homoglyphs``).
+        whole_reject: an image that is one character shows none where the reject class is so many
+            times as likely as the best symbol; 0: never. A plain bar alone is rather taken for an
+            I, with its low probability: nothing else tells the one from the other.
         whole_views: views of an image that is one character: how much of it is taken for the
             character's box, and how far below its middle, in its heights.
     """
@@ -136,6 +139,7 @@ class ClassificationConfig(Section):
     top_k: PositiveInt = 5
     reject_threshold: Probability = 0.5
     homoglyphs: bool = True
+    whole_reject: NonNegativeFloat = 1.25
     whole_views: Annotated[tuple[tuple[PositiveFloat, float], ...], Field(min_length=1)] = (
         (1.15, 0.0), (1.0, 0.0), (0.85, 0.0), (0.7, 0.0), (0.85, -0.08), (0.85, 0.08),
     )  # fmt: skip

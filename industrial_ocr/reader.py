@@ -32,6 +32,7 @@ from industrial_ocr.pipelines.two_stage import read_two_stage, string_evidence
 from industrial_ocr.pipelines.two_stage_crops import read_two_stage_crops, view_config
 from industrial_ocr.pipelines.verify import Models, VerifyEngine, verify_image
 from industrial_ocr.router import WAYS, RouteTable, Way, load_routes
+from industrial_ocr.stages.classification import shows_none
 from industrial_ocr.stages.linking import as_one_string
 from industrial_ocr.stages.rectification import Rectified, rectified
 from industrial_ocr.types import FloatArray, ImageArray, ReadResult, as_quad
@@ -406,11 +407,17 @@ class Reader:
             crops: as ``image`` of ``read``.
 
         Returns:
-            Per crop the best symbols with their probabilities, best first.
+            Per crop the best symbols with their probabilities, best first; nothing where it shows
+            no character that can be told (``classification.whole_reject``).
         """
         loaded = [load_image(c) for c in crops]
-        named = self._classifier.classify_whole(loaded, self.config.classification)
-        return [tuple(zip(n.symbols, map(float, n.probabilities), strict=True)) for n in named]
+        config = self.config.classification
+        return [
+            ()
+            if shows_none(named, config.whole_reject)
+            else tuple(zip(named.symbols, map(float, named.probabilities), strict=True))
+            for named in self._classifier.classify_whole(loaded, config)
+        ]
 
 
 def _routes(source: RouteTable | str | Path | None) -> RouteTable:

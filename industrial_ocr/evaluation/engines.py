@@ -107,9 +107,11 @@ class OwnEngine:
                 lambda: self.reader.recognize([image], engine=self.name, pattern=self.pattern)[0]
             )
         start = time.perf_counter()
-        best = self.reader.classify([image])[0][0]
+        named = self.reader.classify([image])[0]
         seconds = time.perf_counter() - start
-        return EngineReading((ReadString(best[0], round(best[1], 5)),), seconds=seconds)
+        return EngineReading(
+            tuple(ReadString(symbol, round(p, 5)) for symbol, p in named[:1]), seconds=seconds
+        )
 
 
 class RapidOcrEngine:

@@ -29,6 +29,16 @@ def _view(image: ImageArray, scale: float, down: float) -> FloatArray:
     return rect_quad(x, y + down * height, width - x, height - y + down * height)
 
 
+BARS = frozenset("I1l|i!")
+"""What a bar may be."""
+
+
+def shows_none(named: CharCandidates, times: float) -> bool:
+    """Whether an image that is one character shows none, see ``whole_reject`` of the config."""
+    unlike = 0 < times * float(named.probabilities[0]) <= named.reject
+    return unlike and named.symbols[0] not in BARS
+
+
 class Classifier:
     """A classifier ready to name crops.
 

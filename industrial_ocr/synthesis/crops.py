@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from industrial_ocr.charset import CONFUSABLE_SETS, DEFAULT_SYMBOLS
@@ -65,8 +64,7 @@ class GlyphRenderer:
         found_symbols: (M,) what they show.
         found_share: how many crops are such, where there are any.
         stack_share: how many strings are stacks of upright letters.
-        counter_share: how many strings are what is met only in images of one character each: the
-            digits of a counter, turning, or an I that is a block.
+        counter_share: how many strings are the digits of a counter, turning.
     """
 
     fonts: tuple[str | Path, ...] = ()
@@ -139,19 +137,12 @@ class GlyphRenderer:
         image: ImageArray,
         window: FloatArray,
         quad: FloatArray,
-        symbol: str,
-        heavy: float = 0.4,
     ) -> ImageArray:
         """The crop with everything beyond the quad replaced by its border, as of a lone glyph."""
         (x0, y0), (x1, y1) = quad.min(0) - 1, quad.max(0) + 1
         left, top = max(0, int(x0)), max(0, int(y0))
         patch = image[top : max(int(y1) + 1, top + 2), left : max(int(x1) + 1, left + 2)]
         shifted = window - np.array([left, top], np.float32)
-        if symbol == "I" and patch.size and rng.random() < heavy:
-            # Of a heavy face an I is a block: what is wide and alone may still be one.
-            wider = max(2, round(patch.shape[1] * float(rng.uniform(1.2, 2.8))))
-            patch = np.asarray(cv2.resize(patch, (wider, patch.shape[0])), np.uint8)
-            shifted = rect_quad(0.0, 0.0, float(wider), float(patch.shape[0]))
         wide, high = patch.shape[1], patch.shape[0]
         if wide < NARROW * high and rng.random() < 0.5:
             # In a cell as wide as those of other characters, a narrow one may stand at its edge.
@@ -193,15 +184,6 @@ class GlyphRenderer:
             crops.append((_seen_whole(rng, patch, self.size), REJECT if between else text[i]))
         return crops
 
-    def _blocks(
-        self, rng: np.random.Generator, seed: tuple[int, ...]
-    ) -> list[tuple[ImageArray, str]]:
-        """One I in several weights, alone: a block, where a character is known to be."""
-        strip = self.strips.render(seed, "I")
-        grey, quad = to_grey(strip.image), strip.string.quads[0]
-        windows = [detector_window(rng, quad) for _ in range(4)]
-        return [(self._isolated(rng, grey, w, quad, "I", 0.85), "I") for w in windows]
-
     def _found(self, rng: np.random.Generator, rendered: int) -> list[tuple[ImageArray, str]]:
         """Harvested characters in their share, often as negatives."""
         if self.found is None or not len(self.found):
@@ -219,7 +201,7 @@ class GlyphRenderer:
         stacked = bool(rng.random() < self.stack_share)
         drawn = (*np.atleast_1d(seed).tolist(), 1)
         if len(self._digits) > 1 and rng.random() < self.counter_share:
-            return self._counter(rng, drawn) if rng.random() < 0.65 else self._blocks(rng, drawn)
+            return self._counter(rng, drawn)
         text = self._text(rng)
         strip = self.strips.render(drawn, text, stacked)
         grey = to_grey(strip.image)
@@ -227,7 +209,7 @@ class GlyphRenderer:
         for symbol, quad in zip(strip.string.symbols, strip.string.quads, strict=True):
             window = detector_window(rng, quad)
             if rng.random() < 0.25:
-                crops.append((self._isolated(rng, grey, window, quad, symbol), symbol))
+                crops.append((self._isolated(rng, grey, window, quad), symbol))
             else:
                 crops.append((warp_quad(grey, window, self.size, self.size), symbol))
         crops += self._found(rng, len(crops))

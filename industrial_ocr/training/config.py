@@ -110,9 +110,8 @@ class ClassifierTrainConfig(TrainConfig):
         crop_size: side of the square character crops in pixels.
         label_smoothing: probability spread over the other classes.
         reject_share: share of the samples that are no character.
-        counter_share: share of the strings that are what is met in images of one character each:
-            a counter's digits, some on the way from one to the next, which is no character, and
-            blocks that are an I.
+        counter_share: share of the strings that are a counter's digits, some on the way from one
+            to the next, which is no character.
         harvest: file of ``python -m industrial_ocr.training.harvest``: crops as a detector cuts
             them, right and wrong ones.
     """

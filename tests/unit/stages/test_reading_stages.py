@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from industrial_ocr.charset import Charset
 from industrial_ocr.config import ClassificationConfig, RecognitionConfig
 from industrial_ocr.geometry import rect_quad
-from industrial_ocr.stages.classification import Classifier, glyph_crops
+from industrial_ocr.stages.classification import Classifier, glyph_crops, shows_none
 from industrial_ocr.stages.recognition import Recognizer, StringFrames, strip
+from industrial_ocr.types import CharCandidates
 
 CPU = torch.device("cpu")
 
@@ -147,3 +148,19 @@ def test_the_space_of_a_network_is_no_symbol_but_blank_with_a_probability() -> N
     assert seen.space is not None and seen.space.shape == (25,)
     np.testing.assert_allclose(np.exp(seen.log_probs), np.tile([0.9, 0.1], (25, 1)), atol=1e-6)
     np.testing.assert_allclose(seen.space, 0.7, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "best", "reject", "times", "none"),
+    [
+        ("8", 0.3, 0.6, 1.5, True),
+        ("8", 0.5, 0.5, 1.5, False),
+        ("8", 0.0, 0.9, 0.0, False),
+        ("I", 0.1, 0.9, 1.5, False),
+    ],
+)
+def test_an_image_of_one_character_shows_none_where_that_is_much_likelier(
+    symbol: str, best: float, reject: float, times: float, none: bool
+) -> None:
+    named = CharCandidates((symbol,), np.array([best], np.float32), reject)
+    assert shows_none(named, times) is none
