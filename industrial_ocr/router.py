@@ -9,6 +9,7 @@ What decides, in this order:
    that has context, for the CRNN; anything else is read context-free.
 4. What the image says: where the first way ends in anything but ``ok``, the other one reads too,
    and its code is taken if that is ``ok`` and does not contradict a clear reading of the first.
+   Where neither is ``ok``, the code of the clearly surer one is given, with its doubts.
    Where two-stage is ``ok`` on a picture that is bad for boxes (``bad_for_boxes``: small or
    blurred characters, boxes merged, split or weak), the CRNN reads too, and must not be sure of
    another code.
@@ -41,6 +42,8 @@ LEAST_HEIGHT = 10.0
 MOST_RESEGMENTED = 0.2
 LEAST_PEAK = 0.4
 MOST_BLUR = 0.35
+CLEARLY = 0.05
+"""Where neither way is sure, the other one must be surer by so much to be taken instead."""
 UNSAFE = frozenset({Status.PATTERN_MISMATCH, Status.CHECK_FAILED})
 
 
@@ -273,10 +276,17 @@ def _seconded(code: CodeReading, second: CodeReading | None, first: Choice) -> S
 def _weaker(
     code: CodeReading | None, second: CodeReading | None, first: Choice, least: float
 ) -> Settled:
-    """Neither way is sure: the same code twice is agreement, else the first way's stands."""
+    """Neither way is sure: the same code twice is agreement, else the surer one stands, unsure.
+
+    Not where a pattern or a check speaks against one of them: then the first way's.
+    """
     if code is not None and second is not None and code.text == second.text:
         both = agree(code, second, least)
         return Settled(both.code, "agree", both.reason)
     if code is None:
         return Settled(second, other(first.way), f"{first.way} found no code")
+    judged = second is None or not UNSAFE.isdisjoint({code.status, second.status})
+    if second is not None and not judged and second.confidence > code.confidence + CLEARLY:
+        reason = f"{first.way} reads {code.text!r}, less surely"
+        return Settled(second, other(first.way), reason)
     return Settled(code, first.way, first.reason)

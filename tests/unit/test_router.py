@@ -172,3 +172,26 @@ def test_a_sure_code_of_a_bad_picture_is_held_against_the_other_way() -> None:
     for second in (None, unsure):
         alone = settle("auto", {"two-stage": sure, "crnn": second}, FIRST)
         assert (alone.route, alone.code.status) == ("two-stage", Status.OK)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "route", "text"),
+    [
+        (code("A", Status.AMBIGUOUS, 0.5), code("B", Status.AMBIGUOUS, 0.8), "crnn", "B"),
+        (code("A", Status.AMBIGUOUS, 0.8), code("B", Status.AMBIGUOUS, 0.82), "two-stage", "A"),
+        (
+            code("A", Status.PATTERN_MISMATCH, 0.3),
+            code("B", Status.AMBIGUOUS, 0.8),
+            "two-stage",
+            "A",
+        ),
+        (code("A", Status.AMBIGUOUS, 0.3), code("B", Status.CHECK_FAILED, 0.8), "two-stage", "A"),
+    ],
+)
+def test_where_neither_is_sure_the_clearly_surer_one_stands_unsure(
+    one: CodeReading, two: CodeReading, route: str, text: str
+) -> None:
+    settled = settle("auto", {"two-stage": one, "crnn": two}, FIRST)
+    assert settled.code is not None
+    assert (settled.route, settled.code.text) == (route, text)
+    assert settled.code.status is not Status.OK
