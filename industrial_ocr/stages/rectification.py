@@ -36,6 +36,9 @@ TIGHT = 0.9
 """How much of what a sloping line rises its band is lower than the image."""
 LOWEST = 0.45
 """Height of the band at least, in heights of the image."""
+SHORTEST = 1.5
+"""Heights of the image: what is shorter than so many may be one character, whose own strokes would
+be taken for the line's."""
 MARGIN = 0.05
 """Kept around the band, in its heights."""
 
@@ -81,7 +84,7 @@ def rectified(image: ImageArray) -> Rectified:
 def string_band(grey: ImageArray) -> FloatArray | None:
     """The quad (4, 2) along the only line of a (H, W) uint8 image; None where that is all of it."""
     height, width = grey.shape
-    if min(height, width) < 4:
+    if min(height, width) < 4 or width < SHORTEST * height:
         return None
     sized = _sized(grey)
     slopes = SLOPES[np.abs(SLOPES) * sized.shape[1] < 1.2 * HEIGHT]

@@ -63,6 +63,12 @@ def test_pictures_of_any_shape_are_taken(shape: tuple[int, int]) -> None:
     assert rectified(np.full((*shape, 3), 90, np.uint8)).matrix is None
 
 
+def test_a_single_character_is_left_as_it_is() -> None:
+    picture = np.full((70, 70, 3), 200, np.uint8)
+    cv2.putText(picture, "7", (14, 56), cv2.FONT_HERSHEY_SIMPLEX, 2, (10, 10, 10), 5)
+    assert rectified(picture).matrix is None
+
+
 def test_places_are_those_of_the_source() -> None:
     picture, corners = line(0.2, 0.2)
     result = rectified(picture)
