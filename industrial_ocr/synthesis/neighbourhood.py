@@ -14,7 +14,7 @@ import numpy as np
 
 from industrial_ocr.synthesis.faces import FaceLibrary
 from industrial_ocr.synthesis.glyphs import GlyphSource
-from industrial_ocr.synthesis.layout import LabelledString, line_of_text
+from industrial_ocr.synthesis.layout import Block, LabelledString, line_of_text
 from industrial_ocr.synthesis.marking import mark
 from industrial_ocr.synthesis.text import CAPTIONS, DIGITS, UPPER
 from industrial_ocr.synthesis.texture import random_color
@@ -39,7 +39,7 @@ def with_gaps(rng: np.random.Generator, text: str) -> str:
         return text
     at = sorted({int(i) for i in rng.integers(1, len(text), int(rng.integers(1, 3)))})
     parts = [text[a:b] for a, b in zip([0, *at], [*at, len(text)], strict=True)]
-    return (" " * int(rng.integers(1, 4))).join(parts)
+    return (" " * int(rng.integers(1, 5))).join(parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,19 +125,33 @@ def _in_gaps(rng: np.random.Generator, image: ImageArray, gaps: list[_Slot]) -> 
 
 
 def _censored(
-    rng: np.random.Generator, image: ImageArray, gaps: list[_Slot], ends: list[_Slot]
+    rng: np.random.Generator,
+    image: ImageArray,
+    gaps: list[_Slot],
+    ends: list[_Slot],
+    height: float,
 ) -> None:
     """Characters made unreadable: upright rectangles of one tone in the gaps and at the ends."""
     colour = _colour(rng, image)
     if rng.random() < 0.7:
         level = float(image[:: max(1, image.shape[0] // 8), :: max(1, image.shape[1] // 8)].mean())
         colour = [float(np.clip(level + rng.normal(0, 45), 0, 255))] * 3
-    places = [g.inner(*rng.uniform(-0.06, 0.12, 2), *rng.uniform(0.88, 1.06, 2)) for g in gaps]
-    for slot, before in zip(ends, (True, False), strict=True):
-        if rng.random() < 0.4:
-            near, width = float(rng.uniform(0.0, 0.12)), float(rng.uniform(0.4, 0.75))
+    places = []
+    for gap in gaps:
+        left, top, right, bottom = *rng.uniform(-0.06, 0.12, 2), *rng.uniform(0.88, 1.06, 2)
+        if gap.width > 0.75 * height and rng.random() < 0.6:
+            # Two patches: the ground that shows between them is no stroke of an I or a 1.
+            middle, clear = rng.uniform(0.35, 0.65), rng.uniform(0.03, 0.14) * height / gap.width
+            places.append(gap.inner(left, top, middle - clear, bottom))
+            left = middle + clear
+        places.append(gap.inner(left, top, right, bottom))
+    for slot, before in zip(ends[::-1], (False, True), strict=False):
+        near = float(rng.uniform(0.0, 0.2))
+        for _ in range(int(rng.choice([0, 1, 2], p=[0.55, 0.33, 0.12]))):
+            width = float(rng.uniform(0.35, 0.75))
             left = 1 - near - width if before else near
             places.append(slot.inner(left, float(rng.uniform(-0.1, 0.1)), left + width, 1.05))
+            near += width + float(rng.uniform(0.06, 0.3))
     for quad in places:
         (x0, y0), (x1, y1) = quad.min(0), quad.max(0)
         shade = [float(np.clip(c + rng.normal(0, 6), 0, 255)) for c in colour]
@@ -145,11 +159,15 @@ def _censored(
 
 
 def _beside(
-    rng: np.random.Generator, image: ImageArray, slots: list[_Slot], faces: FaceLibrary
+    rng: np.random.Generator,
+    image: ImageArray,
+    slots: list[_Slot],
+    faces: FaceLibrary,
+    band: float = 0.35,
 ) -> None:
-    """A band, a pasted rectangle, screw heads or a small sign before and after the string."""
-    for slot, outer in zip(slots, ((-3.0, 0.0), (0.0, 3.0)), strict=True):
-        kind = rng.random()
+    """A band, a patch, screw heads or a small sign before the string and behind it (last)."""
+    for slot, outer in zip(slots[::-1], ((0.0, 3.0), (-3.0, 0.0)), strict=False):
+        kind = rng.random() * (0.35 / band)
         clear = float(rng.uniform(0.08, 0.45))
         if kind < 0.35:
             left, right = (outer[0], 1 - clear) if outer[0] < 0 else (clear, 1 + outer[1])
@@ -212,6 +230,36 @@ def _captions(
         _small_text(rng, image, place.inner(left, top, left + wide, top + high), text, faces)
 
 
+def with_sign(rng: np.random.Generator, block: Block, faces: FaceLibrary) -> tuple[Block, float]:
+    """The line with a sign of another writing system before it, marked like it but no part of it.
+
+    Also gives how far the sign reaches to the left of the string, in pixels of the block; 0, and
+    the block as it is, where the fonts have no such sign.
+    """
+    other = faces.foreign(rng)
+    if other is None:
+        return block, 0.0
+    string = block.strings[0]
+    (left, top), (_, bottom) = string.quads[0].min(0), string.quads[0].max(0)
+    sign = line_of_text(other[0], other[1]).mask
+    rows, columns = np.flatnonzero(sign.max(1)), np.flatnonzero(sign.max(0))
+    if not len(rows):
+        return block, 0.0
+    sign = sign[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    height = max(4, round((bottom - top) * float(rng.uniform(0.85, 1.1))))
+    width = max(3, round(height * float(rng.uniform(0.5, 1.05))))
+    sign = np.asarray(cv2.resize(sign, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    reach = width + (bottom - top) * float(rng.uniform(0.08, 0.4))
+    room = max(0, int(np.ceil(reach - left)) + 2)
+    x, y = round(left - reach) + room, round((top + bottom - height) / 2)
+    lower = max(0, y + height - block.mask.shape[0])
+    mask = np.pad(block.mask, ((max(0, -y), lower), (room, 0)))
+    part = mask[max(0, y) :, x : x + width][:height]
+    np.maximum(part, sign, out=part)
+    matrix = np.array([[1, 0, room], [0, 1, max(0, -y)], [0, 0, 1]], np.float32)
+    return Block(mask, (string.moved(matrix),)), float(reach)
+
+
 def emblems(rng: np.random.Generator, image: ImageArray, string: LabelledString) -> None:
     """Draws emblems and patches into wide gaps of one line, in place (see ``surround``)."""
     if len(string.quads) > 1:
@@ -224,6 +272,7 @@ def surround(
     image: ImageArray,
     string: LabelledString,
     faces: FaceLibrary,
+    before: bool = True,
 ) -> None:
     """Draws what may stand around a string, in place; the string itself stays clear.
 
@@ -232,16 +281,20 @@ def surround(
         image: (H, W, 3) uint8 RGB with the string on it, before the camera.
         string: one line, quads in pixels of ``image``.
         faces: for captions and signs.
+        before: whether there is room before the string; False where a sign stands there already.
     """
     quads = string.quads
     height = float(np.linalg.norm(quads[0][3] - quads[0][0]))
     line = np.stack([quads[0][0], quads[-1][1], quads[-1][2], quads[0][3]])
     gaps, ends = _slots(quads, height)
+    sides = ends if before else ends[1:]
     if rng.random() < 0.3:
-        _censored(rng, image, gaps, ends)
+        if rng.random() < 0.6:
+            _beside(rng, image, sides, faces, band=0.7)
+        _censored(rng, image, gaps, sides, height)
     else:
         _in_gaps(rng, image, gaps)
-        _beside(rng, image, ends, faces)
+        _beside(rng, image, sides, faces)
     _captions(rng, image, line, faces)
     if rng.random() < 0.3:
         grow = rng.uniform(0.12, 0.35, 2)

@@ -22,10 +22,13 @@ from industrial_ocr.synthesis.layout import (
     stack_of_text,
 )
 from industrial_ocr.synthesis.marking import mark, worn
-from industrial_ocr.synthesis.neighbourhood import loose_margins, surround, with_gaps
+from industrial_ocr.synthesis.neighbourhood import loose_margins, surround, with_gaps, with_sign
 from industrial_ocr.synthesis.surfaces import SurfacePool
 from industrial_ocr.synthesis.text import random_text, shipped_words
 from industrial_ocr.types import FloatArray, ImageArray
+
+SIGN = 0.3
+"""Share of loose codes with a sign of another writing system in front, marked like the code."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +103,10 @@ class StripRenderer:
         else:
             text = with_gaps(rng, text) if loose and rng.random() < 0.5 else text
             block = self.random_line(rng, text)
-        image, matrix = self._print(rng, block, height, letter, loose)
+        reach = 0.0
+        if loose and not text.isalpha() and rng.random() < SIGN:
+            block, reach = with_sign(rng, block, self.faces)
+        image, matrix = self._print(rng, block, height, letter, loose, reach)
         return Strip(image, block.strings[0].moved(matrix))
 
     def ground(self, rng: np.random.Generator, side: int) -> ImageArray:
@@ -108,10 +114,17 @@ class StripRenderer:
         return to_grey(self._camera.shoot(rng, self._pool.patch(rng, side, side), 20.0))
 
     def _print(
-        self, rng: np.random.Generator, block: Block, height: float, letter: float, loose: bool
+        self,
+        rng: np.random.Generator,
+        block: Block,
+        height: float,
+        letter: float,
+        loose: bool,
+        reach: float = 0.0,
     ) -> tuple[ImageArray, FloatArray]:
         """Warps, marks and photographs a block, so high in all and with letters so high.
 
+        ``reach``: what stands so far before the string, in pixels of the block, is to be seen.
         Also gives block pixels -> picture pixels.
         """
         mask = worn(rng, block.mask)
@@ -120,6 +133,8 @@ class StripRenderer:
         scale = height / max(bottom - top, 1)
         stretch = float(np.exp(rng.normal(0, 0.14)))
         margin = (loose_margins(rng) if loose else rng.uniform(0.02, 0.3, 4)) * letter
+        if reach:
+            margin[0] = max(margin[0], reach * scale * stretch * float(rng.uniform(1.02, 1.3)))
         width = (right - left) * scale * stretch + margin[0] + margin[1]
         size = (int(max(width, 6)), int(height + margin[2] + margin[3]))
         inner = np.array(
@@ -149,7 +164,9 @@ class StripRenderer:
         image = self._pool.patch(rng, size[1], size[0])
         mark(rng, image, mask)
         if loose:
-            surround(rng, image, block.strings[0].moved(matrix.astype(np.float32)), self.faces)
+            surround(
+                rng, image, block.strings[0].moved(matrix.astype(np.float32)), self.faces, not reach
+            )
         image = self._camera.shoot(rng, image, height)
         if height > 14 and rng.random() < 0.15 * self.camera:
             image = _out_of_focus(rng, image, height)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from industrial_ocr.synthesis.neighbourhood import loose_margins, with_gaps
+from industrial_ocr.geometry import rect_quad
+from industrial_ocr.synthesis.faces import FaceLibrary
+from industrial_ocr.synthesis.glyphs import FontFace
+from industrial_ocr.synthesis.layout import LabelledString, line_of_text
+from industrial_ocr.synthesis.neighbourhood import loose_margins, surround, with_gaps, with_sign
 from industrial_ocr.synthesis.strips import StripRenderer
 
 SEEDS = range(40)
@@ -79,3 +83,51 @@ def test_margins_are_those_of_a_crop_cut_by_hand() -> None:
     margins = np.stack([loose_margins(np.random.default_rng(i)) for i in range(200)])
     assert margins.min() >= 0 and margins.max() < 1.2
     assert (margins < 0.05).mean() > 0.2, "some crops are tight on some side"
+
+
+class _Signs(FaceLibrary):
+    """Faces whose foreign character is a W, so that no font of another script is needed."""
+
+    def foreign(self, rng: np.random.Generator) -> tuple[FontFace, str] | None:
+        return self.pick(rng, "W"), "W"  # type: ignore[return-value]
+
+
+def test_a_sign_stands_before_the_string_and_is_no_part_of_it() -> None:
+    faces = _Signs()
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        block = line_of_text(faces.pick(rng, "AB12"), "AB12")
+        signed, reach = with_sign(rng, block, faces)
+        string = signed.strings[0]
+        assert string.symbols == tuple("AB12")
+        left, high = float(string.quads[0][:, 0].min()), float(np.ptp(string.quads[0][:, 1]))
+        assert 0.5 * high < reach < 1.7 * high
+        # What was there is there still, only moved, and the sign lies wholly before it.
+        dx, dy = (string.quads - block.strings[0].quads)[0][0].round().astype(int)
+        height, width = block.mask.shape
+        assert np.array_equal(signed.mask[dy : dy + height, dx : dx + width][:, 12:],
+                              block.mask[:, 12:])  # fmt: skip
+        ink = np.flatnonzero(signed.mask.max(0))
+        assert left - reach - 2 <= ink[0] < left - 0.3 * high
+    bare, none = with_sign(rng, block, FaceLibrary())
+    assert bare is block and none == 0, "no font of another script"
+
+
+def test_two_patches_in_a_wide_gap_leave_the_ground_between_them() -> None:
+    ground = np.full((60, 200, 3), 200, np.uint8)
+    quads = np.stack([rect_quad(x, 20, x + 14, 40) for x in (30, 50, 120, 140)])
+    string = LabelledString(
+        "AB 12", tuple("AB12"), quads, (False, True, False, False), "horizontal"
+    )
+    faces, kinds = FaceLibrary(), set()
+    for seed in range(60):
+        image = ground.copy()
+        surround(np.random.default_rng(seed), image, string, faces)
+        covered = (image[30, 66:118] != 200).any(1).astype(int)
+        runs = np.flatnonzero(np.diff(np.pad(covered, 1))).reshape(-1, 2)
+        wide = [b - a for a, b in runs if b - a > 10]
+        kinds.add(len(wide))
+        if len(wide) == 2:
+            between = runs[1][0] - runs[0][1]
+            assert 0 < between < 8, "as narrow as a stroke"
+    assert kinds == {0, 1, 2}
