@@ -11,6 +11,7 @@ Numpy and scipy only.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -127,8 +128,8 @@ class MisreadCurve:
         if not len(good):
             raise ConfigError(
                 f"a misread rate of {misread_rate:g} cannot be promised: {self.total} labelled "
-                f"texts show {self._limits().min(initial=1.0):.2g} at best; measure more of them "
-                "(industrial-ocr calibrate), or allow more"
+                f"texts show {math.ceil(1e4 * self._limits().min(initial=1.0)) / 1e4:g} at best "
+                "(1 is every one); measure more of them (industrial-ocr calibrate), or allow more"
             )
         return float(self.thresholds[good[0]])
 
@@ -260,6 +261,8 @@ def load_calibration(file: str | os.PathLike[str]) -> Calibration:
         ConfigError: it cannot be read, or is none.
     """
     path = Path(file)
+    if not path.exists():
+        raise ConfigError(f"{path}: no such calibration file")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         if values["format"] != FORMAT:

@@ -287,7 +287,9 @@ def synth(
     out: Annotated[Path, typer.Argument(help="Folder for images, labels.jsonl, contact sheet.")],
     count: Annotated[int, typer.Option(min=1, help="Pictures.")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same pictures.")] = 0,
-    size: Annotated[int, typer.Option(min=64, help="Side of scenes in pixels.")] = 384,
+    size: Annotated[
+        int, typer.Option(min=0, help="Side of pictures in pixels; 0: 384, of codes 448.")
+    ] = 0,
     fonts: Annotated[
         list[Path] | None, typer.Option(help="Font folder, repeatable; else the system's.")
     ] = None,
@@ -310,6 +312,10 @@ def synth(
         note(describe_fonts(folders))
         if (pattern is None) == (kind is KindName.CODES):
             raise ConfigError("synth codes needs --pattern, which is for codes only")
+        if size and size < 64:
+            raise ConfigError(f"--size {size}: a picture has 64 pixels a side at least")
+        # Codes are large enough to be taken for whole pictures when they are read again.
+        size = size or (448 if kind is KindName.CODES else 384)
         written = write_dataset(out, kind.value, count, seed, folders, size, workers, pattern)
         with cli_output.progress_bar(True) as progress:
             labels = progress.track(written, total=count, description="rendering")

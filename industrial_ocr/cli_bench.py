@@ -66,7 +66,9 @@ def run(
     suite: Annotated[
         Path | None, typer.Option(help="YAML of datasets; DATA is the folder they are in.")
     ] = None,
-    pattern: Annotated[str | None, typer.Option(help="Regular expression of the code.")] = None,
+    pattern: Annotated[
+        str | None, typer.Option(help="Of the codes: a preset, or a regular expression.")
+    ] = None,
     match: Annotated[str, typer.Option(help="exact, or contains.")] = "exact",
     verbatim: Annotated[
         bool, typer.Option("--verbatim", help="Compare as written, not A-Z0-9 in upper case.")

@@ -39,18 +39,19 @@ def calibrate(
 ) -> None:
     """Fits confidences to your labelled images and measures how often each way misreads."""
     with one_line_errors(WRONG_USAGE):
-        from industrial_ocr.evaluation.session import plan_run
+        from industrial_ocr.evaluation.session import TASKS, plan_run
 
         if not out.parent.is_dir():
             raise ConfigError(f"{out}: there is no folder {out.parent}")
         judging = {"pattern": pattern, "match": match, "task": task}
         plan = plan_run(data, suite, judging, label_format, limit, [])
+        for dataset in plan.datasets:
+            note(f"{dataset.name}: {len(dataset.samples)} samples, {TASKS[dataset.task]}")
     with one_line_errors(), cli_output.progress_bar(True) as progress:
-        from industrial_ocr.config import PipelineConfig, config_path, load_config
         from industrial_ocr.evaluation.calibrate import calibrate as measure
-        from industrial_ocr.reader import Reader
+        from industrial_ocr.reader import Reader, reading_config
 
-        settings = load_config(config or config_path("pipeline"), PipelineConfig)
+        settings = reading_config(config)
         # Nothing is refused, so that the curve shows every threshold.
         free = settings.confidence.model_copy(update={"min_confidence": 0.0})
         settings = settings.model_copy(update={"confidence": free})

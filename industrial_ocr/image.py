@@ -48,6 +48,20 @@ _TURNS = {
 _WARNING_FILTERS = threading.Lock()
 
 
+def image_list(sources: Iterable[Any]) -> list[Any]:
+    """The images of a batch, not loaded yet.
+
+    Raises:
+        ImageError: it is one image and no batch; its rows or bytes would be taken for images.
+    """
+    alone = isinstance(sources, (str, bytes, bytearray, memoryview, os.PathLike, Image.Image))
+    if isinstance(sources, np.ndarray):
+        alone = sources.ndim < 3 or (sources.ndim == 3 and sources.shape[2] in (1, 3, 4))
+    if alone:
+        raise ImageError("expected several images, got one; put it into a list: [image]")
+    return list(sources)
+
+
 def load_image(source: ImageSource) -> ImageArray:
     """Loads one image as RGB.
 

@@ -161,6 +161,8 @@ def find_entry(task: Task, name: str | os.PathLike[str] | None = None) -> ModelE
         for entry in load_manifest(path.parent).models:
             if entry.task == task and entry.file == path.name:
                 return entry
+        if not path.exists():
+            raise WeightsError(f"{path}: no such weights file")
         raise WeightsError(
             f"{path}: {path.parent / MANIFEST_NAME} describes no {task} in that file; "
             f"weights are used with the manifest written beside them"

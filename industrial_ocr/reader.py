@@ -17,7 +17,7 @@ from industrial_ocr.decoding.lexicon import Lexicon
 from industrial_ocr.device import has_fast_bf16, resolve_device
 from industrial_ocr.errors import ConfigError, ImageError
 from industrial_ocr.geometry import bounds
-from industrial_ocr.image import load_image
+from industrial_ocr.image import image_list, load_image
 from industrial_ocr.loading import SHIPPED_CALIBRATION, Loader
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.pipelines.common import Clock, Found, find_strings
@@ -41,17 +41,24 @@ from industrial_ocr.verdicts import Verification
 Engine = Literal["two-stage", "crnn", "agree", "auto"]
 Roi = Sequence[float] | Sequence[Sequence[float]]
 Patterns = Pattern | str | Sequence[Pattern | str] | None
-SHIPPED = ("pipeline", "fast")
-"""Configurations of reading that are known by name; ``pipeline`` is the default."""
+SHIPPED = {"pipeline": "pipeline", "accurate": "pipeline", "fast": "fast"}
+"""The files of the configurations that are known by name; ``pipeline`` is the default."""
 
 
-def _config(source: PipelineConfig | str | Path | dict[str, Any] | None) -> PipelineConfig:
+def reading_config(
+    source: PipelineConfig | str | Path | dict[str, Any] | None = None,
+) -> PipelineConfig:
+    """Settings as ``Reader`` takes them.
+
+    Raises:
+        ConfigError: no such file or name, an unknown setting or value.
+    """
     if isinstance(source, PipelineConfig):
         return source
     if isinstance(source, dict):
         return parse_config(source, PipelineConfig)
     if source is None or str(source) in SHIPPED:
-        source = config_path("pipeline" if source is None else str(source))
+        source = config_path(SHIPPED["pipeline" if source is None else str(source)])
     if not Path(source).suffix and not Path(source).exists():
         raise ConfigError(
             f"config: {str(source)!r} is neither a file nor one of {', '.join(SHIPPED)}"
@@ -64,9 +71,9 @@ class Reader:
 
     Args:
         device: ``auto`` takes CUDA where there is a device, else the CPU.
-        config: a ``PipelineConfig``, a dict of its sections, a YAML file, or ``fast``: the shipped
-            ``configs/fast.yaml``, about half the time for a little less; None takes
-            ``configs/pipeline.yaml``.
+        config: a ``PipelineConfig``, a dict of its sections, a YAML file, or one of the shipped
+            ``configs``: ``fast``, about half the time for a little less, or ``accurate``, the
+            default ``pipeline`` by another name.
         detector: a name from ``industrial-ocr weights``, a ``.safetensors`` file, or a published
             CRAFT checkpoint (``craft_mlt_25k.pth``); None takes the shipped default.
         classifier: the same for the character classifier.
@@ -101,7 +108,7 @@ class Reader:
         calibration: Calibration | str | Path | None = None,
         max_misread_rate: float | None = None,
     ) -> None:
-        self.config = _config(config)
+        self.config = reading_config(config)
         self.device = resolve_device(device)
         self.routes = _routes(routes)
         self._calibration = _calibration(calibration, max_misread_rate)
@@ -185,7 +192,7 @@ class Reader:
         patterns = _patterns(pattern)
         config = self._config_for(engine, bool(patterns))
         collector = self._collector(collect, collect_limit_mb)
-        images = list(images)
+        images = image_list(images)
         loaded = [load_image(i) for i in images]
         parts = [_cut(i, roi) for i in loaded]
         pixels = [p for p, _, _ in parts]
@@ -257,7 +264,7 @@ class Reader:
             collect_limit_mb: as of ``read``.
 
         Raises:
-            ImageError: a crop cannot be read.
+            ImageError: a crop cannot be read, or it is one image and no list of them.
             ConfigError: an unknown engine, or a lexicon for ``two-stage``.
             CollectError: the folder cannot be written.
         """
@@ -266,7 +273,7 @@ class Reader:
             raise ConfigError("a lexicon is for engine crnn")
         patterns = _patterns(pattern)
         collector = self._collector(collect, collect_limit_mb)
-        crops = list(crops)
+        crops = image_list(crops)
         config = self._config_for(engine, bool(patterns))
         loaded = [load_image(c) for c in crops]
         level = [rectified(i) if config.rectify_crops else Rectified(i) for i in loaded]
@@ -409,8 +416,11 @@ class Reader:
         Returns:
             Per crop the best symbols with their probabilities, best first; nothing where it shows
             no character that can be told (``classification.whole_reject``).
+
+        Raises:
+            ImageError: a crop cannot be read, or it is one image and no list of them.
         """
-        loaded = [load_image(c) for c in crops]
+        loaded = [load_image(c) for c in image_list(crops)]
         config = self.config.classification
         return [
             ()

@@ -292,6 +292,12 @@ def calibrate(
     reader = make_reader(calibration=Calibration())
     charsets = reader.classifier_charset, reader.charset
     seen = gather(reader, track(samples, "fitting"), charsets)
+    if not len(seen.classes) and not len(seen.labels):
+        taken = ", ".join(f"{d.name} ({d.task})" for d in datasets)
+        raise DatasetError(
+            f"not one string of {taken} is read as it is labelled, so there is nothing to fit to; "
+            "pictures with more than the code on them need the task read, crops recognize"
+        )
     temperatures = fit(seen, reader.temperatures)
     weights = dict(reader.weights)
     reader = make_reader(calibration=Calibration(temperatures, {}, weights))

@@ -48,7 +48,10 @@ def _font_files(folders: tuple[str, ...]) -> tuple[tuple[Path, frozenset[str]], 
     for folder in folders:
         root = Path(folder)
         if not root.exists():
-            raise DatasetError(f"{folder}: no such font folder")
+            raise DatasetError(
+                f"{folder}: no such font folder; examples/install_fonts.sh fills one, "
+                "and without any the fonts of the system are used"
+            )
         for path in sorted(p for p in root.rglob("*") if p.suffix.lower() in suffixes):
             within = frozenset(path.relative_to(root).parts[:-1])
             found.setdefault(path.stem.lower(), (path, within))

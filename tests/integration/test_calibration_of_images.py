@@ -19,7 +19,7 @@ def codes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four pictures of codes under a pattern."""
     folder = tmp_path_factory.mktemp("codes") / "set"
     command = ["synth", "codes", str(folder), "--pattern", "[A-Z]{2}[0-9]{4}", "--count", "4",
-               "--size", "256", "--workers", "0", "--fonts", str(folder.parent)]  # fmt: skip
+               "--seed", "6", "--workers", "0", "--fonts", str(folder.parent)]  # fmt: skip
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output
     return folder
@@ -40,6 +40,7 @@ def test_calibrate_measures_every_way_and_the_reader_takes_it(codes: Path, tmp_p
     command = ["calibrate", str(codes), "--pattern", "[A-Z]{2}[0-9]{4}", "--out", str(out)]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output
+    assert "4 samples, whole pictures" in done.output, "pictures of codes are not taken for crops"
     found = load_calibration(out)
     ways = {"two-stage", "crnn"}
     routes = {f"{w} under a pattern" for w in ("two-stage", "crnn", "agree", "auto")}
@@ -48,6 +49,17 @@ def test_calibrate_measures_every_way_and_the_reader_takes_it(codes: Path, tmp_p
     assert found.weights == Reader().weights
     with pytest.raises(ConfigError, match="4 labelled texts show"):
         Reader(calibration=found, max_misread_rate=0.001)
+
+
+def test_labels_that_nothing_reads_are_no_calibration(codes: Path, tmp_path: Path) -> None:
+    out = tmp_path / "c.json"
+    labels = (codes / "labels.tsv").read_text().splitlines()
+    (tmp_path / "labels.tsv").write_text(
+        "".join(f"{codes / row.split(chr(9))[0]}\tQQ0000000\n" for row in labels)
+    )
+    done = CliRunner().invoke(app, ["calibrate", str(tmp_path), "--out", str(out)])
+    assert done.exit_code == 1 and "nothing to fit to" in done.output
+    assert not out.exists()
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from industrial_ocr import Reader
 from industrial_ocr.errors import ConfigError, ImageError, WeightsError
 from industrial_ocr.geometry import bounds
 from industrial_ocr.manifest import find_entry
+from industrial_ocr.reader import reading_config
 from industrial_ocr.types import Status
 from industrial_ocr.verdicts import Verdict
 
@@ -248,6 +249,16 @@ def test_bad_images_are_one_clear_line(reader: Reader, bad: Any, message: str) -
     assert "\n" not in str(caught.value)
 
 
+def test_one_image_is_no_list_of_images(reader: Reader, tmp_path: Path) -> None:
+    one = picture()
+    Image.fromarray(one).save(tmp_path / "one.png")
+    for alone in (one, one[..., 0], tmp_path / "one.png", str(tmp_path / "one.png"), b"png"):
+        for call in (reader.recognize, reader.classify, reader.read_batch):
+            with pytest.raises(ImageError, match=r"put it into a list"):
+                call(alone)
+    assert len(reader.classify(np.stack([one[:60, :60], one[:60, :60]]))) == 2
+
+
 def test_the_fast_configuration_is_known_by_its_name(reader: Reader, tmp_path: Path) -> None:
     fast = Reader(device="cpu", config="fast")
     assert fast.config.detection.long_side < reader.config.detection.long_side
@@ -261,3 +272,7 @@ def test_the_fast_configuration_is_known_by_its_name(reader: Reader, tmp_path: P
     assert result.timings["closer look"] > 0
     with pytest.raises(ConfigError, match="faster"):
         Reader(device="cpu", config="faster")
+
+
+def test_the_default_is_the_accurate_configuration() -> None:
+    assert reading_config("accurate") == reading_config(None) != reading_config("fast")

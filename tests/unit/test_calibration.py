@@ -74,8 +74,11 @@ def test_a_stricter_rate_asks_for_a_higher_threshold_and_keeps_it() -> None:
 def test_a_rate_that_so_few_readings_cannot_show_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"cannot be promised: 4140 .*calibrate"):
         curve().threshold(1e-5)
-    with pytest.raises(ConfigError, match="1 at best"):
+    with pytest.raises(ConfigError, match=r"1 at best \(1 is every one\)"):
         MisreadCurve.of([], [], 0).threshold(0.1)
+    least = upper_limit(0, 30)
+    with pytest.raises(ConfigError, match=f"show {least:.3f}"):
+        MisreadCurve.of([0.9] * 30, [True] * 30, 30).threshold(round(least, 2) - 0.005)
 
 
 def test_a_thinned_curve_promises_the_same() -> None:
@@ -145,7 +148,7 @@ def test_a_damaged_file_is_named(
 
 
 def test_a_missing_file_and_one_that_cannot_be_written(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no calibration"):
+    with pytest.raises(ConfigError, match="no such calibration file"):
         load_calibration(tmp_path / "nowhere.json")
     with pytest.raises(ConfigError, match="cannot be written"):
         Calibration().save(tmp_path / "nowhere" / "c.json")

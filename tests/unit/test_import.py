@@ -22,6 +22,10 @@ def test_light_imports_do_not_load_torch() -> None:
     assert done.stdout.strip() == ""
 
 
+def test_names_are_listed_before_they_are_loaded() -> None:
+    assert {"Reader", "Pattern", "ReadResult"} <= set(dir(industrial_ocr))
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="Raeder"):
         industrial_ocr.Raeder  # noqa: B018

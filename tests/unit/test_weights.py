@@ -269,6 +269,8 @@ def test_find_by_path_outside_the_searched_folders(folder: Path, tmp_path: Path)
     assert find_entry("classifier", str(saved.path)) == saved
     with pytest.raises(WeightsError, match="describes no detector in that file"):
         find_entry("detector", saved.path)
+    with pytest.raises(WeightsError, match="no such weights file"):
+        find_entry("classifier", saved.path.with_name("other.safetensors"))
 
 
 def test_a_name_in_two_folders_is_ambiguous(

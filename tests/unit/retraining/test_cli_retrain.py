@@ -288,4 +288,4 @@ def test_every_kind_of_source_and_a_token_become_classes(tmp_path: Path) -> None
 def test_showing_what_is_no_classifier_is_one_line(tmp_path: Path) -> None:
     assert "no classifier called nobody" in one_line(run("glyphs", "show", "nobody"), 1)
     missing = tmp_path / "none.safetensors"
-    assert "describes no classifier" in one_line(run("glyphs", "show", missing), 1)
+    assert "no such weights file" in one_line(run("glyphs", "show", missing), 1)
