@@ -154,12 +154,15 @@ class RecognitionConfig(Section):
         crop_margins: of the views of an image that is one string, in its heights. Where the first
             is not sure, what most of them say counts; (0,) reads it once, as it is.
         string_margins: likewise of a string that was found.
+        crop_layouts: an image that is one string, but short for its height, is also read as a line
+            that runs steeply through it and as two lines, where that is surer.
     """
 
     batch_size: PositiveInt = 16
     min_width: PositiveInt = 100
     crop_margins: Margins = (0.0, -0.06, -0.12, 0.1)
     string_margins: Margins = (0.0,)
+    crop_layouts: bool = True
 
 
 LONG = 4

@@ -172,3 +172,15 @@ def one_character(quads: Sequence[FloatArray], vertical: bool) -> NDArray[np.flo
     share = (TWICE - length_ratios(quads, vertical)) / (TWICE - WIDE)
     kept: NDArray[np.float64] = np.clip(share, 0.0, 1.0)
     return kept
+
+
+def with_margin(quad: FloatArray, margin: float) -> FloatArray:
+    """A string's quad with more or less around it.
+
+    Args:
+        quad: (4, 2) clockwise from the top-left.
+        margin: in heights of the quad. One above 0 moves all four edges out; one below 0 moves
+            only the top and the bottom in: a string begins and ends with its crop.
+    """
+    along = edge_lengths(quad)[1] * margin
+    return expand_quad(quad, max(along, 0.0), along)

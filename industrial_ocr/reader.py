@@ -21,12 +21,8 @@ from industrial_ocr.image import image_list, load_image
 from industrial_ocr.loading import SHIPPED_CALIBRATION, Loader
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.pipelines.common import Clock, Found, find_strings
-from industrial_ocr.pipelines.crnn_ctc import (
-    read_crnn,
-    read_crops,
-    read_frames,
-    recognise_crops,
-)
+from industrial_ocr.pipelines.crnn_crops import read_crops, recognise_crops
+from industrial_ocr.pipelines.crnn_ctc import read_crnn, read_frames
 from industrial_ocr.pipelines.routed import Routing, read_routed, route_results, without_crnn
 from industrial_ocr.pipelines.two_stage import read_two_stage, string_evidence
 from industrial_ocr.pipelines.two_stage_crops import read_two_stage_crops, view_config

@@ -9,7 +9,8 @@ What decides, in this order:
    that has context, for the CRNN; anything else is read context-free.
 4. What the image says: where the first way ends in anything but ``ok``, the other one reads too,
    and its code is taken if that is ``ok`` and does not contradict a clear reading of the first.
-   Where neither is ``ok``, the code of the clearly surer one is given, with its doubts.
+   Where neither is ``ok``, the code of the clearly surer one is given, with its doubts, and of one
+   that matches and one that does not, the one that does.
    Where two-stage is ``ok`` on a picture that is bad for boxes (``bad_for_boxes``: small or
    blurred characters, boxes merged, split or weak), the CRNN reads too, and must not be sure of
    another code.
@@ -253,11 +254,16 @@ def settle(
     if second is None or second.status is not Status.OK:
         return _weaker(code, second, first, least)
     if code is not None and code.status in UNSAFE:
-        reason = f"{first.way} is clear about another reading: {code.raw_text!r}"
-        found = replace(second, status=Status.DISAGREEMENT, reason=reason)
-        return Settled(found, way, reason)
+        return _objected(second, code, first)
     state = "found no code" if code is None else f"was not sure ({code.status.value})"
     return Settled(second, way, f"{first.way} {state}, {way} is")
+
+
+def _objected(second: CodeReading, code: CodeReading, first: Choice) -> Settled:
+    """The other way's code, refused: the first way is clear about another reading."""
+    reason = f"{first.way} is clear about another reading: {code.raw_text!r}"
+    found = replace(second, status=Status.DISAGREEMENT, reason=reason)
+    return Settled(found, other(first.way), reason)
 
 
 def _seconded(code: CodeReading, second: CodeReading | None, first: Choice) -> Settled:
@@ -278,15 +284,18 @@ def _weaker(
 ) -> Settled:
     """Neither way is sure: the same code twice is agreement, else the surer one stands, unsure.
 
-    Not where a pattern or a check speaks against one of them: then the first way's.
+    One against which a pattern or a check speaks is not the surer one, but its objection stays.
     """
     if code is not None and second is not None and code.text == second.text:
         both = agree(code, second, least)
         return Settled(both.code, "agree", both.reason)
     if code is None:
         return Settled(second, other(first.way), f"{first.way} found no code")
-    judged = second is None or not UNSAFE.isdisjoint({code.status, second.status})
-    if second is not None and not judged and second.confidence > code.confidence + CLEARLY:
+    if second is None or second.status in UNSAFE:
+        return Settled(code, first.way, first.reason)
+    if code.status in UNSAFE:
+        return _objected(second, code, first)
+    if second.confidence > code.confidence + CLEARLY:
         reason = f"{first.way} reads {code.text!r}, less surely"
         return Settled(second, other(first.way), reason)
     return Settled(code, first.way, first.reason)

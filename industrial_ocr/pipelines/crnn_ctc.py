@@ -21,10 +21,10 @@ from industrial_ocr.decoding.ctc import (
 from industrial_ocr.decoding.ctc_codes import FrameString, read_ctc_codes
 from industrial_ocr.decoding.lexicon import Lexicon, best_word
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
-from industrial_ocr.geometry import enclosing_quad, expand_quad, rect_quad
+from industrial_ocr.geometry import enclosing_quad, expand_quad, with_margin
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.pipelines.common import Clock, Found, find_strings, finish
-from industrial_ocr.pipelines.crop_views import agreed_view, doubted, with_margin
+from industrial_ocr.pipelines.crop_views import agreed_view, doubted
 from industrial_ocr.stages.detection import Detector
 from industrial_ocr.stages.orientation import orientations, string_quad
 from industrial_ocr.stages.recognition import Recognizer, StringFrames
@@ -45,7 +45,7 @@ SURE = 0.98
 HOPELESS = 0.2
 """Nor is a found string whose first view is less sure than this: it is no text."""
 
-_Reading = tuple[TextString, StringFrames]
+Reading = tuple[TextString, StringFrames]
 Pieces = list[list[FloatArray]]
 """Per view of a string the quads that are set side by side for the CRNN."""
 
@@ -75,7 +75,7 @@ def read_crnn(
     found = find_strings(images, detector, config, clock) if found is None else found
     read = read_frames(images, found, recognizer, config, clock)
     with clock.stage("decode"):
-        codes = [_codes(own, patterns, recognizer.charset, config) for own in read]
+        codes = [frame_codes(own, patterns, recognizer.charset, config) for own in read]
     timings = clock.share(len(images))
     return [
         finish(
@@ -106,7 +106,7 @@ def read_frames(
     with clock.stage("recognise"):
         pieces = [[_pieces(w, first) for _, w in own] for own in ways]
         frames = recognizer.recognise(images, pieces, config.recognition)
-    best: list[dict[int, _Reading]] = []
+    best: list[dict[int, Reading]] = []
     further: list[list[Pieces]] = []
     kept: list[list[BoxString]] = []
     with clock.stage("decode"):
@@ -127,7 +127,7 @@ def read_frames(
                 ]
             )
     once = [[own[i] for i in sorted(own)] for own in best]
-    read = _looked_again(images, once, further, recognizer, config, clock)
+    read = looked_again(images, once, further, recognizer, config, clock)
     ratio = config.linking.word_space_ratio
     return [
         [
@@ -138,15 +138,15 @@ def read_frames(
     ]
 
 
-def _looked_again(
+def looked_again(
     images: Sequence[ImageArray],
-    once: Sequence[Sequence[_Reading]],
+    once: Sequence[Sequence[Reading]],
     further: Sequence[Sequence[Pieces]],
     recognizer: Recognizer,
     config: PipelineConfig,
     clock: Clock,
     lexicon: Lexicon | None = None,
-) -> list[list[_Reading]]:
+) -> list[list[Reading]]:
     """Readings of one view each, and where that is not sure, what most of several views say.
 
     Args:
@@ -165,7 +165,7 @@ def _looked_again(
     with clock.stage("recognise"):
         flat = [[v for views in own for v in views] for own in asked]
         frames = recognizer.recognise(images, flat, config.recognition)
-    result: list[list[_Reading]] = []
+    result: list[list[Reading]] = []
     with clock.stage("decode"):
         for readings, views, seen in zip(once, asked, frames, strict=True):
             rest = iter(seen)
@@ -181,7 +181,7 @@ def _looked_again(
     return result
 
 
-def _codes(
+def frame_codes(
     strings: Sequence[tuple[TextString, StringFrames]],
     patterns: Sequence[Pattern],
     charset: Charset,
@@ -192,52 +192,6 @@ def _codes(
     limits = Limits(sure.min_confidence, sure.min_character, sure.min_code)
     frames = [FrameString(f.log_probs, f.span_quad, s.direction) for s, f in strings]
     return [c for p in patterns for c in read_ctc_codes(frames, p, charset, limits)]
-
-
-def recognise_crops(
-    crops: Sequence[ImageArray],
-    recognizer: Recognizer,
-    config: PipelineConfig,
-    lexicon: Lexicon | None = None,
-    patterns: Sequence[Pattern] = (),
-) -> list[ReadResult]:
-    """Reads images that are one horizontal string each, without looking for it."""
-    clock = Clock()
-    read = read_crops(crops, recognizer, config, clock, lexicon)
-    with clock.stage("decode"):
-        codes = [_codes([own], patterns, recognizer.charset, config) for own in read]
-    timings = clock.share(len(crops))
-    return [
-        finish(
-            crop, [s], ENGINE, config, timings,
-            # A word of the lexicon is an answer however little the frames speak for it.
-            doubtful=[s] if lexicon is not None else [],
-            codes=own if patterns else None, one_string=True,
-        )
-        for crop, (s, _), own in zip(crops, read, codes, strict=True)
-    ]  # fmt: skip
-
-
-def read_crops(
-    crops: Sequence[ImageArray],
-    recognizer: Recognizer,
-    config: PipelineConfig,
-    clock: Clock,
-    lexicon: Lexicon | None = None,
-) -> list[tuple[TextString, StringFrames]]:
-    """Images that are one horizontal string each: of several views the one that most agree with."""
-
-    def view(crop: ImageArray, margin: float) -> list[FloatArray]:
-        return [with_margin(rect_quad(0, 0, crop.shape[1], crop.shape[0]), margin)]
-
-    first, *others = config.recognition.crop_margins
-    with clock.stage("recognise"):
-        seen = recognizer.recognise(crops, [[view(c, first)] for c in crops], config.recognition)
-    with clock.stage("decode"):
-        once = [[(decode_frames(f, recognizer.charset, "horizontal", lexicon), f)] for (f,) in seen]
-    further = [[[view(c, m) for m in others]] for c in crops]
-    read = _looked_again(crops, once, further, recognizer, config, clock, lexicon)
-    return [own[0] for own in read]
 
 
 def _pieces(string: BoxString, margin: float) -> list[FloatArray]:

@@ -13,20 +13,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from industrial_ocr.geometry import edge_lengths, expand_quad
-from industrial_ocr.types import FloatArray, TextString
-
-
-def with_margin(quad: FloatArray, margin: float) -> FloatArray:
-    """A string's quad with more or less around it.
-
-    Args:
-        quad: (4, 2) clockwise from the top-left.
-        margin: in heights of the quad. One above 0 moves all four edges out; one below 0 moves
-            only the top and the bottom in: a string begins and ends with its crop.
-    """
-    along = edge_lengths(quad)[1] * margin
-    return expand_quad(quad, max(along, 0.0), along)
+from industrial_ocr.types import TextString
 
 
 def agreed_text(said: Sequence[tuple[str, float]]) -> tuple[int, float]:

@@ -81,10 +81,15 @@ def rectified(image: ImageArray) -> Rectified:
     return Rectified(warp_quad(image, quad, width, height), matrix.astype(np.float32))
 
 
-def string_band(grey: ImageArray) -> FloatArray | None:
-    """The quad (4, 2) along the only line of a (H, W) uint8 image; None where that is all of it."""
+def string_band(grey: ImageArray, shortest: float = SHORTEST) -> FloatArray | None:
+    """The quad (4, 2) along the only line of an image; None where that is all of it.
+
+    Args:
+        grey: (H, W) uint8.
+        shortest: least width, in its heights, of an image that is looked at.
+    """
     height, width = grey.shape
-    if min(height, width) < 4 or width < SHORTEST * height:
+    if min(height, width) < 4 or width < shortest * height:
         return None
     sized = _sized(grey)
     slopes = SLOPES[np.abs(SLOPES) * sized.shape[1] < 1.2 * HEIGHT]

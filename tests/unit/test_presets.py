@@ -14,8 +14,8 @@ from industrial_ocr.presets import Preset, find_preset, load_presets
 SHIPPED = load_presets()
 DEMANDED = """
     vin iso6346 iso6346-size-type imei gtin ean13 upc-a sscc gs1 mac dot-tyre iso-date lot
-    mrz-td3-line1 mrz-td3-line2 mrz-td1 plate-us plate-us-mixed plate-es plate-de plate-gb
-    plate-fr plate-it plate-nl plate-pl plate-cn part-74 part-4000 serial
+    mrz-td3-line1 mrz-td3-line2 mrz-td1 plate-us plate-us-mixed plate-es plate-es-province
+    plate-de plate-gb plate-fr plate-it plate-nl plate-pl plate-cn part-74 part-4000 serial
 """
 OWN = """
 patterns:

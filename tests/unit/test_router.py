@@ -181,7 +181,7 @@ def test_a_sure_code_of_a_bad_picture_is_held_against_the_other_way() -> None:
         (code("A", Status.AMBIGUOUS, 0.8), code("B", Status.AMBIGUOUS, 0.82), "two-stage", "A"),
         (
             code("A", Status.PATTERN_MISMATCH, 0.3),
-            code("B", Status.AMBIGUOUS, 0.8),
+            code("B", Status.CHECK_FAILED, 0.8),
             "two-stage",
             "A",
         ),
@@ -195,3 +195,13 @@ def test_where_neither_is_sure_the_clearly_surer_one_stands_unsure(
     assert settled.code is not None
     assert (settled.route, settled.code.text) == (route, text)
     assert settled.code.status is not Status.OK
+
+
+def test_a_doubtful_code_that_matches_goes_before_a_mismatch_but_stays_refused() -> None:
+    mismatch = code("A", Status.PATTERN_MISMATCH, 0.9)
+    second = code("B", Status.LOW_CONFIDENCE, 0.4)
+    settled = settle("auto", {"two-stage": mismatch, "crnn": second}, FIRST)
+    assert settled.code is not None
+    assert (settled.route, settled.code.text) == ("crnn", "B")
+    assert settled.code.status is Status.DISAGREEMENT
+    assert "two-stage is clear about another reading" in settled.reason

@@ -8,8 +8,8 @@ import pytest
 from industrial_ocr.config import PipelineConfig, RecognitionConfig, parse_config
 from industrial_ocr.decoding.scoring import score_sequence
 from industrial_ocr.errors import ConfigError
-from industrial_ocr.geometry import rect_quad
-from industrial_ocr.pipelines.crop_views import agreed_view, doubted, with_margin
+from industrial_ocr.geometry import rect_quad, with_margin
+from industrial_ocr.pipelines.crop_views import agreed_view, doubted
 from industrial_ocr.types import TextString
 
 QUAD = rect_quad(10, 20, 110, 60)
