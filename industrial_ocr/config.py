@@ -154,8 +154,8 @@ class RecognitionConfig(Section):
         crop_margins: of the views of an image that is one string, in its heights. Where the first
             is not sure, what most of them say counts; (0,) reads it once, as it is.
         string_margins: likewise of a string that was found.
-        crop_layouts: an image that is one string, but short for its height, is also read as a line
-            that runs steeply through it and as two lines, where that is surer.
+        crop_layouts: where an image that is one string is not read surely, its text may lie
+            otherwise (``stages.crop_layouts``): steeply, in two lines, level as it was, narrow.
     """
 
     batch_size: PositiveInt = 16

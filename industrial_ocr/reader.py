@@ -276,7 +276,7 @@ class Reader:
         results = [
             r if own.matrix is None else r.placed(own.place, image)
             for r, own, image in zip(
-                self._recognize([own.image for own in level], engine, lexicon, patterns, config),
+                self._recognize(level, engine, lexicon, patterns, config),
                 level,
                 loaded,
                 strict=True,
@@ -288,7 +288,7 @@ class Reader:
 
     def _recognize(
         self,
-        loaded: Sequence[ImageArray],
+        loaded: Sequence[Rectified],
         engine: Engine,
         lexicon: Lexicon | None,
         patterns: tuple[Pattern, ...],
@@ -307,7 +307,8 @@ class Reader:
             ]
         if engine == "crnn":
             return recognise_crops(loaded, self._recognizer, config, lexicon, patterns)
-        return read_two_stage_crops(loaded, self._detector, self._classifier, config, patterns)
+        images = [crop.image for crop in loaded]
+        return read_two_stage_crops(images, self._detector, self._classifier, config, patterns)
 
     def verify(
         self,
@@ -358,7 +359,7 @@ class Reader:
             [pixels], found, self._classifier, self.config, upright=one_string
         )
         if one_string:
-            ((_, frames),) = read_crops([pixels], self._recognizer, self.config, Clock())
+            ((_, frames),) = read_crops([Rectified(pixels)], self._recognizer, self.config, Clock())
             return boxes, [frames.log_probs]
         (read,) = read_frames([pixels], found, self._recognizer, self.config, Clock())
         return boxes, [frames.log_probs for _, frames in read]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 
 from industrial_ocr.config import PipelineConfig
@@ -21,20 +22,21 @@ from industrial_ocr.pipelines.crnn_ctc import (
 from industrial_ocr.pipelines.crop_views import agreed_view, doubted
 from industrial_ocr.stages.crop_layouts import crop_layouts
 from industrial_ocr.stages.recognition import Recognizer
+from industrial_ocr.stages.rectification import Rectified
 from industrial_ocr.types import FloatArray, ImageArray, ReadResult
 
-CLEARLY = 0.05
+CLEARLY = 0.12
 """Another layout must read so much more surely to be believed."""
 
 
 def recognise_crops(
-    crops: Sequence[ImageArray],
+    crops: Sequence[Rectified],
     recognizer: Recognizer,
     config: PipelineConfig,
     lexicon: Lexicon | None = None,
     patterns: Sequence[Pattern] = (),
 ) -> list[ReadResult]:
-    """Reads images that are one horizontal string each, without looking for it."""
+    """Reads images that are one horizontal string each, made level, without looking for it."""
     clock = Clock()
     read = read_crops(crops, recognizer, config, clock, lexicon)
     with clock.stage("decode"):
@@ -42,7 +44,7 @@ def recognise_crops(
     timings = clock.share(len(crops))
     return [
         finish(
-            crop, [s], ENGINE, config, timings,
+            crop.image, [s], ENGINE, config, timings,
             # A word of the lexicon is an answer however little the frames speak for it.
             doubtful=[s] if lexicon is not None else [],
             codes=own if patterns else None, one_string=True,
@@ -52,7 +54,7 @@ def recognise_crops(
 
 
 def read_crops(
-    crops: Sequence[ImageArray],
+    crops: Sequence[Rectified],
     recognizer: Recognizer,
     config: PipelineConfig,
     clock: Clock,
@@ -60,20 +62,22 @@ def read_crops(
 ) -> list[Reading]:
     """Images that are one horizontal string each: of several views the one that most agree with.
 
-    Where that leaves doubt, the text may lie otherwise (``stages.crop_layouts``).
+    Where that leaves doubt, the text may lie otherwise (``stages.crop_layouts``). Places are in
+    pixels of the level images.
     """
+    images = [crop.image for crop in crops]
 
     def view(crop: ImageArray, margin: float) -> list[FloatArray]:
         return [with_margin(rect_quad(0, 0, crop.shape[1], crop.shape[0]), margin)]
 
     first, *others = config.recognition.crop_margins
     with clock.stage("recognise"):
-        seen = recognizer.recognise(crops, [[view(c, first)] for c in crops], config.recognition)
+        seen = recognizer.recognise(images, [[view(i, first)] for i in images], config.recognition)
     with clock.stage("decode"):
         once = [[(decode_frames(f, recognizer.charset, "horizontal", lexicon), f)] for (f,) in seen]
-    further = [[[view(c, m) for m in others]] for c in crops]
+    further = [[[view(c, m) for m in others]] for c in images]
     read = [
-        own[0] for own in looked_again(crops, once, further, recognizer, config, clock, lexicon)
+        own[0] for own in looked_again(images, once, further, recognizer, config, clock, lexicon)
     ]
     if config.recognition.crop_layouts:
         read = _laid_otherwise(crops, read, recognizer, config, clock, lexicon)
@@ -81,7 +85,7 @@ def read_crops(
 
 
 def _laid_otherwise(
-    crops: Sequence[ImageArray],
+    crops: Sequence[Rectified],
     read: Sequence[Reading],
     recognizer: Recognizer,
     config: PipelineConfig,
@@ -90,25 +94,29 @@ def _laid_otherwise(
 ) -> list[Reading]:
     """Readings, or where they are not sure and another layout reads more surely, those of it."""
     layouts = [
-        crop_layouts(c) if own[0].confidence < SURE else []
-        for c, own in zip(crops, read, strict=True)
+        crop_layouts(crop, len(string.characters)) if string.confidence < SURE else []
+        for crop, (string, _) in zip(crops, read, strict=True)
     ]
+    flat = [layout for own in layouts for layout in own]
     with clock.stage("recognise"):
-        views = [[v for layout in own for v in layout.views] for own in layouts]
-        frames = recognizer.recognise(crops, views, config.recognition)
+        frames = recognizer.recognise(
+            [layout.image for layout in flat],
+            [list(layout.views) for layout in flat],
+            config.recognition,
+        )
+    seen = iter(zip(flat, frames, strict=True))
     result = []
     with clock.stage("decode"):
-        for best, own, seen in zip(read, layouts, frames, strict=True):
-            rest = iter(seen)
-            for layout in own:
-                said = [
-                    (decode_frames(f, recognizer.charset, "horizontal", lexicon), f)
-                    for f in islice(rest, len(layout.views))
-                ]
+        for best, own in zip(read, layouts, strict=True):
+            for layout, views in islice(seen, len(own)):
+                said = []
+                for view in views:
+                    placed = replace(view, pieces=tuple(layout.place(q) for q in view.pieces))
+                    string = decode_frames(placed, recognizer.charset, "horizontal", lexicon)
+                    said.append((string, placed))
                 chosen, agreement = agreed_view([s for s, _ in said])
-                string, its_frames = said[chosen]
-                string = doubted(string, agreement)
+                string = doubted(said[chosen][0], agreement)
                 least = max(layout.least, best[0].confidence + CLEARLY)
-                best = (string, its_frames) if string.confidence > least else best
+                best = (string, said[chosen][1]) if string.confidence > least else best
             result.append(best)
     return result

@@ -50,10 +50,12 @@ class Rectified:
     Attributes:
         image: (H, W, 3) uint8.
         matrix: (3, 3), its pixels to those of the image it was made of; None for the same image.
+        source: the image it was made of; None for the same image.
     """
 
     image: ImageArray
     matrix: FloatArray | None = None
+    source: ImageArray | None = None
 
     def place(self, quad: FloatArray) -> FloatArray:
         """A quad (4, 2) of it, in pixels of the image it was made of."""
@@ -78,7 +80,7 @@ def rectified(image: ImageArray) -> Rectified:
     quad = expand_quad(quad, 0.0, MARGIN * edge_lengths(quad)[1])
     width, height = (max(4, round(side)) for side in edge_lengths(quad))
     matrix = cv2.getPerspectiveTransform(rect_quad(0, 0, width, height), quad)
-    return Rectified(warp_quad(image, quad, width, height), matrix.astype(np.float32))
+    return Rectified(warp_quad(image, quad, width, height), matrix.astype(np.float32), image)
 
 
 def string_band(grey: ImageArray, shortest: float = SHORTEST) -> FloatArray | None:

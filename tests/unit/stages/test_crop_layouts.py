@@ -9,6 +9,7 @@ import pytest
 from industrial_ocr.geometry import edge_lengths
 from industrial_ocr.reader import Reader
 from industrial_ocr.stages.crop_layouts import LEAST_LINES, crop_layouts
+from industrial_ocr.stages.rectification import Rectified, rectified
 from industrial_ocr.types import ImageArray
 
 FACE = cv2.FONT_HERSHEY_SIMPLEX
@@ -32,7 +33,9 @@ def steep(text: str = "627FX", degrees: float = 28.0) -> ImageArray:
 
 
 def test_two_lines_part_between_them() -> None:
-    (layout,) = [found for found in crop_layouts(plate()) if found.least == LEAST_LINES]
+    (layout,) = [
+        found for found in crop_layouts(Rectified(plate()), 8) if found.least == LEAST_LINES
+    ]
     for upper, lower in layout.views:
         assert upper[2:, 1].max() < 75 and lower[:2, 1].min() > 50
         assert edge_lengths(upper)[1] == pytest.approx(65, abs=12)
@@ -41,15 +44,29 @@ def test_two_lines_part_between_them() -> None:
 def test_a_line_that_fills_its_image_is_not_two() -> None:
     line = np.full((60, 130, 3), 215, np.uint8)
     cv2.putText(line, "NM0", (8, 50), FACE, 1.9, (25, 25, 25), 6)
-    assert not [found for found in crop_layouts(line) if found.least == LEAST_LINES]
+    assert not [found for found in crop_layouts(Rectified(line), 3) if found.least == LEAST_LINES]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 9), (9, 8), (200, 90), (40, 400), (33, 40)])
 def test_pictures_of_any_shape_are_taken(shape: tuple[int, int]) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (*shape, 3), np.uint8)
     for picture in (noise, np.zeros_like(noise)):
-        for layout in crop_layouts(picture):
+        for layout in crop_layouts(Rectified(picture), 5):
             assert layout.views and all(q.shape == (4, 2) for v in layout.views for q in v)
+
+
+def test_what_was_made_level_and_narrow_letters_keep_their_places() -> None:
+    picture = cv2.resize(steep()[40:150], (400, 110))
+    level = rectified(np.asarray(picture, np.uint8))
+    assert level.matrix is not None
+    layouts = crop_layouts(level, 40)
+    assert len(layouts) == 2
+    before, wide = layouts
+    height, width = level.image.shape[:2]
+    assert before.image is picture and wide.image.shape[1] == pytest.approx(1.3 * width, abs=1)
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    np.testing.assert_allclose(before.place(level.place(corners)), corners, atol=0.1)
+    np.testing.assert_allclose(wide.place(wide.views[0][0]), corners, atol=0.1)
 
 
 @pytest.mark.parametrize(("picture", "text"), [(plate(), "7B58ZX41"), (steep(), "627FX")])
