@@ -128,10 +128,14 @@ class MisreadCurve:
         if not len(good):
             raise ConfigError(
                 f"a misread rate of {misread_rate:g} cannot be promised: {self.total} labelled "
-                f"texts show {math.ceil(1e4 * self._limits().min(initial=1.0)) / 1e4:g} at best "
+                f"texts show {math.ceil(1e4 * self.lowest_rate()) / 1e4:g} at best "
                 "(1 is every one); measure more of them (industrial-ocr calibrate), or allow more"
             )
         return float(self.thresholds[good[0]])
+
+    def lowest_rate(self) -> float:
+        """The lowest misread rate that any threshold is sure to keep."""
+        return float(self._limits().min(initial=1.0))
 
     def _limits(self) -> Floats:
         """(K,) the misread rate that each threshold is sure to keep."""
@@ -183,15 +187,13 @@ class Calibration:
 
     def check_rate(self, misread_rate: float) -> None:
         """Raises ConfigError where no way of reading can keep that rate."""
-        problems = []
-        for name, curve in self.curves.items():
-            try:
-                curve.threshold(misread_rate)
-            except ConfigError as error:
-                problems.append(f"{name}: {error}")
-            else:
-                return
-        raise ConfigError(problems[0] if problems else "max_misread_rate: nothing was measured")
+        if not self.curves:
+            raise ConfigError("max_misread_rate: nothing was measured")
+        best = min(self.curves, key=lambda name: self.curves[name].lowest_rate())
+        try:
+            self.curves[best].threshold(misread_rate)
+        except ConfigError as error:
+            raise ConfigError(f"{best}, the way that keeps the lowest: {error}") from error
 
     def threshold(self, engine: str, with_pattern: bool, misread_rate: float) -> float:
         """The least confidence of readings that keep a misread rate.

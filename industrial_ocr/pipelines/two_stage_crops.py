@@ -17,8 +17,11 @@ from industrial_ocr.pipelines.crop_views import agreed_text
 from industrial_ocr.pipelines.two_stage import View, read_view
 from industrial_ocr.stages.classification import Classifier
 from industrial_ocr.stages.detection import Detector
-from industrial_ocr.stages.linking import as_one_string
+from industrial_ocr.stages.linking import as_one_string, leaves_out_line
 from industrial_ocr.types import ImageArray, ReadResult, Status
+
+PART = 0.8
+"""What the confidence of a string is multiplied by that may be one line of two."""
 
 
 def read_two_stage_crops(
@@ -39,18 +42,24 @@ def read_two_stage_crops(
 
     Returns:
         One result a crop: the surest of the views that most agree with. Dissent lowers its
-        confidence.
+        confidence, and so does a second line, which is not read.
     """
     clock = Clock()
     seen: list[list[View]] = [[] for _ in crops]
+    parts: list[list[bool]] = [[] for _ in crops]
     for sized, members in _views(crops, config):
         own = [crops[k] for k in members]
-        found = [as_one_string(strings) for strings in find_strings(own, detector, sized, clock)]
+        lines = find_strings(own, detector, sized, clock)
+        found = [as_one_string(strings) for strings in lines]
         views = read_view(own, found, classifier, sized, clock, patterns, upright=True)
-        for k, view in zip(members, views, strict=True):
+        for k, view, every, one in zip(members, views, lines, found, strict=True):
             seen[k].append(view)
+            parts[k].append(leaves_out_line(every, one))
     with clock.stage("decode"):
-        agreed = [_agreed(own, config) for own in seen]
+        agreed = [
+            _agreed(own, config, 2 * sum(part) > len(part))
+            for own, part in zip(seen, parts, strict=True)
+        ]
     timings = clock.share(len(crops))
     return [v.result(crop, config, timings, True) for crop, v in zip(crops, agreed, strict=True)]
 
@@ -75,15 +84,22 @@ def view_config(config: PipelineConfig, side: int | None = None) -> PipelineConf
     return config.model_copy(update={"detection": detection})
 
 
-def _agreed(views: Sequence[View], config: PipelineConfig) -> View:
-    """What most views of a crop say, with the doubt that the others raise."""
+def _agreed(views: Sequence[View], config: PipelineConfig, part: bool = False) -> View:
+    """What most views of a crop say, with the doubt that the others raise.
+
+    Args:
+        views: of one crop.
+        config: every threshold.
+        part: most of them left out a line of the same size; codes are what a pattern asks for,
+            whatever else stands there.
+    """
     said = [
         ("".join("".join(s.text.split()) for s, _ in v.strings).upper(),
          min((s.confidence for s, _ in v.strings), default=0.0))
         for v in views
     ]  # fmt: skip
     best, agreement = agreed_text(said)
-    doubt = agreement**0.5
+    doubt = agreement**0.5 * (PART if part else 1.0)
     strings = [
         (replace(s, confidence=s.confidence * doubt), sure) for s, sure in views[best].strings
     ]

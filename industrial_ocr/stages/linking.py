@@ -35,6 +35,8 @@ MAX_JOIN = 6.0
 """Chains whose ends are farther apart, in half diagonals, are not looked at."""
 JOIN_ANGLE = np.cos(np.deg2rad(14))
 NEIGHBOURS = 8
+LINE_BOXES, LINE_SIZE = 3, 0.5
+"""So many boxes at least are a line, of so much of the squared size of those of another one."""
 Chain = list[int]
 
 
@@ -233,6 +235,19 @@ def as_one_string(strings: Sequence[BoxString]) -> list[BoxString]:
     boxes.sort(key=lambda item: item[0])
     spaces = (*(gap for _, _, gap in boxes[:-1]), False)
     return [BoxString(tuple(b for _, b, _ in boxes), spaces, main.direction)]
+
+
+def leaves_out_line(strings: Sequence[BoxString], kept: Sequence[BoxString]) -> bool:
+    """Whether ``as_one_string`` left out a line of about the size of the one that it kept."""
+    boxes = {id(b) for s in kept for b in s.boxes}
+    if not boxes:
+        return False
+    size = float(np.median([np.trace(b.shape) for s in kept for b in s.boxes]))
+    for string in strings:
+        rest = [float(np.trace(b.shape)) for b in string.boxes if id(b) not in boxes]
+        if len(rest) >= LINE_BOXES and np.median(rest) > LINE_SIZE * size:
+            return True
+    return False
 
 
 def reading_order(strings: Sequence[BoxString]) -> list[BoxString]:

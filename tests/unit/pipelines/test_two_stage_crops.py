@@ -12,7 +12,7 @@ from industrial_ocr.config import PipelineConfig
 from industrial_ocr.decoding.scoring import score_sequence
 from industrial_ocr.geometry import rect_quad
 from industrial_ocr.pipelines.two_stage import View
-from industrial_ocr.pipelines.two_stage_crops import _agreed, _views, view_config
+from industrial_ocr.pipelines.two_stage_crops import PART, _agreed, _views, view_config
 from industrial_ocr.stages.detection import network_scale
 from industrial_ocr.types import Status, TextString
 
@@ -85,3 +85,10 @@ def test_a_view_that_sees_a_misprint_does_not_agree_with_one_that_sees_the_code(
 def test_without_a_pattern_there_are_no_codes_and_with_one_there_may_be_none() -> None:
     assert _agreed([View([], None)], CONFIG).codes is None
     assert _agreed([view("AB12", 0.9)] * 2, CONFIG).codes == []
+
+
+def test_one_line_of_two_is_not_sure_but_a_code_in_it_is() -> None:
+    views = [view("AB12", 0.9, code("AB12", 0.9)), view("AB12", 0.8)]
+    found = _agreed(views, CONFIG, part=True)
+    assert found.strings[0][0].confidence == pytest.approx(0.9 * PART)
+    assert found.codes is not None and found.codes[0].status is Status.OK

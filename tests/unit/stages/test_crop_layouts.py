@@ -10,7 +10,7 @@ from industrial_ocr.geometry import edge_lengths
 from industrial_ocr.reader import Reader
 from industrial_ocr.stages.crop_layouts import LEAST_LINES, crop_layouts
 from industrial_ocr.stages.rectification import Rectified, rectified
-from industrial_ocr.types import ImageArray
+from industrial_ocr.types import ImageArray, Status
 
 FACE = cv2.FONT_HERSHEY_SIMPLEX
 
@@ -77,3 +77,11 @@ def test_the_crnn_reads_them(picture: ImageArray, text: str) -> None:
     assert result.strings[0].quad[:, 0].max() - result.strings[0].quad[:, 0].min() > width / 2
     (plain,) = Reader(config={"recognition": {"crop_layouts": False}}).recognize([picture])
     assert "".join(plain.text.split()) != text
+
+
+def test_two_stage_keeps_one_line_and_is_not_sure_of_it() -> None:
+    reader = Reader()
+    (both,) = reader.recognize([plate()], engine="two-stage")
+    assert both.text in ("7B58", "ZX41") and both.status is Status.LOW_CONFIDENCE
+    (one,) = reader.recognize([plate()[:66]], engine="two-stage")
+    assert (one.text, one.status) == ("7B58", Status.OK)
