@@ -23,7 +23,7 @@ from industrial_ocr.pipelines.crop_views import agreed_view, doubted
 from industrial_ocr.stages.crop_layouts import crop_layouts
 from industrial_ocr.stages.recognition import Recognizer
 from industrial_ocr.stages.rectification import Rectified
-from industrial_ocr.types import FloatArray, ImageArray, ReadResult
+from industrial_ocr.types import FloatArray, ImageArray, ReadResult, TextString
 
 CLEARLY = 0.12
 """Another layout must read so much more surely to be believed."""
@@ -107,7 +107,8 @@ def _laid_otherwise(
     seen = iter(zip(flat, frames, strict=True))
     result = []
     with clock.stage("decode"):
-        for best, own in zip(read, layouts, strict=True):
+        for first, own in zip(read, layouts, strict=True):
+            best, again = first, False
             for layout, views in islice(seen, len(own)):
                 said = []
                 for view in views:
@@ -117,6 +118,15 @@ def _laid_otherwise(
                 chosen, agreement = agreed_view([s for s, _ in said])
                 string = doubted(said[chosen][0], agreement)
                 least = max(layout.least, best[0].confidence + CLEARLY)
-                best = (string, said[chosen][1]) if string.confidence > least else best
+                if string.confidence > least:
+                    best, again = (string, said[chosen][1]), layout.same_line
+            if again and _plain(best[0]) != _plain(first[0]):
+                # What the same line was read as before is held against it.
+                sure, other = best[0].confidence, first[0].confidence
+                best = (doubted(best[0], sure / (sure + other)), best[1])
             result.append(best)
     return result
+
+
+def _plain(string: TextString) -> str:
+    return "".join(string.text.split()).upper()

@@ -58,6 +58,11 @@ class Layout:
     matrix: FloatArray | None = None
     least: float = 0.0
 
+    @property
+    def same_line(self) -> bool:
+        """Whether it is the line of the level image seen otherwise, not another one."""
+        return self.matrix is not None
+
     def place(self, quad: FloatArray) -> FloatArray:
         """A quad (4, 2) of its image, in pixels of the level image."""
         if self.matrix is None:

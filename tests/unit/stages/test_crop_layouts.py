@@ -36,6 +36,7 @@ def test_two_lines_part_between_them() -> None:
     (layout,) = [
         found for found in crop_layouts(Rectified(plate()), 8) if found.least == LEAST_LINES
     ]
+    assert not layout.same_line
     for upper, lower in layout.views:
         assert upper[2:, 1].max() < 75 and lower[:2, 1].min() > 50
         assert edge_lengths(upper)[1] == pytest.approx(65, abs=12)
@@ -62,6 +63,7 @@ def test_what_was_made_level_and_narrow_letters_keep_their_places() -> None:
     layouts = crop_layouts(level, 40)
     assert len(layouts) == 2
     before, wide = layouts
+    assert before.same_line and wide.same_line
     height, width = level.image.shape[:2]
     assert before.image is picture and wide.image.shape[1] == pytest.approx(1.3 * width, abs=1)
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
