@@ -65,6 +65,7 @@ class GlyphRenderer:
         found_share: how many crops are such, where there are any.
         stack_share: how many strings are stacks of upright letters.
         counter_share: how many strings are the digits of a counter, turning.
+        plain: how many of the lines are plain print (``synthesis.plain``).
     """
 
     fonts: tuple[str | Path, ...] = ()
@@ -77,10 +78,11 @@ class GlyphRenderer:
     found_share: float = 0.15
     stack_share: float = 0.2
     counter_share: float = 0.0
+    plain: float = 0.0
     strips: StripRenderer = field(init=False)
 
     def __post_init__(self) -> None:
-        self.strips = StripRenderer(self.fonts, heights=(9.0, 64.0))
+        self.strips = StripRenderer(self.fonts, heights=(9.0, 64.0), plain=self.plain)
         self._letters = [s for s in self.symbols if s.isalnum() and len(s) == 1]
         self._marks = [s for s in self.symbols if not s.isalnum() and len(s) == 1]
         self._digits = [s for s in self._letters if s.isdigit()]

@@ -103,6 +103,11 @@ class FontFace:
             raise DatasetError(f"{path}: no usable font: it lacks digits")
         self._glyphs: dict[str, Glyph | None] = {}
 
+    def sized(self, height: float) -> ImageFont.FreeTypeFont:
+        """The font in the size at which a capital H is ``height`` pixels high, without ligatures."""
+        size = self._font.size * height / CAP_HEIGHT
+        return self._font.font_variant(size=size, layout_engine=ImageFont.Layout.BASIC)
+
     def _ink(self, symbol: str) -> bytes:
         mask = self._font.getmask(symbol, mode="L")
         return bytes(mask) if mask.size[0] * mask.size[1] and mask.getbbox() else b""

@@ -75,7 +75,8 @@ def _widened(x0: float, x1: float) -> tuple[float, float]:
     return (x0 - lack / 2, x1 + lack / 2) if lack > 0 else (x0 - 1, x1 + 1)
 
 
-def _label(text: str, quads: Sequence[FloatArray], direction: Direction) -> LabelledString:
+def labelled(text: str, quads: Sequence[FloatArray], direction: Direction) -> LabelledString:
+    """The string of a text whose characters, without spaces, have these quads."""
     symbols = tuple(c for c in text if c != " ")
     spaces = tuple(text[i + 1 : i + 2] == " " for i, c in enumerate(text) if c != " ")
     quads_of_them = np.stack(quads).astype(np.float32)
@@ -118,7 +119,7 @@ def line_of_text(face: GlyphSource, text: str, tracking: float = 0.0, pitch: flo
     for glyph, x in placed:
         x0, x1 = _widened(x - left + PAD, x - left + PAD + glyph.mask.shape[1])
         quads.append(rect_quad(x0, y0, x1, y1))
-    return Block(canvas, (_label(text, quads, "horizontal"),))
+    return Block(canvas, (labelled(text, quads, "horizontal"),))
 
 
 def stack_of_text(face: GlyphSource, text: str, pitch: float, gap: float = 0.6) -> Block:
@@ -143,7 +144,7 @@ def stack_of_text(face: GlyphSource, text: str, pitch: float, gap: float = 0.6) 
         _paste(canvas, glyph, x, y)
         (x0, x1), (y0, y1) = _widened(x, x + w), _widened(y, y + height)
         quads.append(rect_quad(x0, y0, x1, y1))
-    return Block(canvas, (_label(text, quads, "vertical"),))
+    return Block(canvas, (labelled(text, quads, "vertical"),))
 
 
 def boxed(block: Block, index: int, thickness: int) -> Block:

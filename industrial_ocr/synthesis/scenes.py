@@ -18,6 +18,7 @@ from industrial_ocr.synthesis.layout import Block, LabelledString, random_block
 from industrial_ocr.synthesis.marking import mark, worn
 from industrial_ocr.synthesis.neighbourhood import emblems, with_gaps
 from industrial_ocr.synthesis.panels import render_part
+from industrial_ocr.synthesis.plain import PlainPrinter, sizes_of
 from industrial_ocr.synthesis.surfaces import render_surface
 from industrial_ocr.synthesis.text import random_text, shipped_words
 from industrial_ocr.types import FloatArray, ImageArray
@@ -32,6 +33,8 @@ EMBLEMS = 0.5
 """How many lines with wide gaps have emblems, dashes or patches in them."""
 CONDENSED = 0.22
 """How many blocks are much narrower than their face, as on licence plates and labels."""
+TILT = 3.5
+"""Degrees by which labels in plain print are turned at most."""
 NEAREST = 3.5
 """Parts are seen up to so much larger than the picture."""
 
@@ -155,18 +158,21 @@ class SceneRenderer:
         size: (height, width) of the pictures.
         words: words for the share of texts that are language; None takes the shipped list.
         word_share: how many of the texts are words.
+        plain: share of scenes that are labels in plain print (``synthesis.plain``).
     """
 
     fonts: tuple[str | Path, ...] = ()
     size: tuple[int, int] = (384, 384)
     words: tuple[str, ...] | None = None
     word_share: float = 0.25
+    plain: float = 0.0
     faces: FaceLibrary = field(init=False)
 
     def __post_init__(self) -> None:
         self.faces = FaceLibrary(self.fonts)
         self._vocabulary = self.words if self.words is not None else shipped_words()
         self._camera = Camera()
+        self._printer = PlainPrinter(self.faces, self._vocabulary)
 
     def _write(self, rng: np.random.Generator) -> str:
         text = random_text(rng, self._vocabulary, self.word_share)
@@ -252,6 +258,8 @@ class SceneRenderer:
     def render(self, seed: int | tuple[int, ...]) -> Scene:
         """The scene of that seed."""
         rng = np.random.default_rng(seed)
+        if self.plain and rng.random() < self.plain:
+            return self._label(rng)
         rows, cols = self.size
         occupied = np.zeros((rows, cols), np.uint8)
         placements: list[_Placement] = []
@@ -285,6 +293,24 @@ class SceneRenderer:
         detail = float(np.min(heights)) if heights else 20.0
         image = self._camera.shoot(rng, image, detail)
         return Scene(np.ascontiguousarray(image), tuple(strings))
+
+    def _label(self, rng: np.random.Generator) -> Scene:
+        """A label in plain print, up to ``TILT`` degrees from level."""
+        rows, cols = self.size
+        image, strings = self._printer.label(rng, self.size)
+        if rng.random() < 0.6:
+            angle = float(rng.uniform(-TILT, TILT))
+            matrix = cv2.getRotationMatrix2D((cols / 2, rows / 2), angle, 1.0)
+            image = np.asarray(
+                cv2.warpAffine(image, matrix, (cols, rows), borderMode=cv2.BORDER_REPLICATE)
+            )
+            full = np.vstack([matrix, [0, 0, 1]]).astype(np.float32)
+            moved = [s.moved(full) for s in strings]
+            kept = [s.kept(_inside(s.quads, self.size)) for s in moved]
+            strings = tuple(s for s in kept if s is not None)
+        heights = sizes_of(strings)
+        seen = self._printer.seen(rng, image, float(heights.min(initial=40)))
+        return Scene(seen, strings)
 
     def _write_block(
         self, rng: np.random.Generator, image: ImageArray, placement: _Placement

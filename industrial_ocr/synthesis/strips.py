@@ -23,6 +23,7 @@ from industrial_ocr.synthesis.layout import (
 )
 from industrial_ocr.synthesis.marking import mark, worn
 from industrial_ocr.synthesis.neighbourhood import loose_margins, surround, with_gaps, with_sign
+from industrial_ocr.synthesis.plain import PlainPrinter
 from industrial_ocr.synthesis.surfaces import SurfacePool
 from industrial_ocr.synthesis.text import random_text, shipped_words
 from industrial_ocr.types import FloatArray, ImageArray
@@ -57,6 +58,7 @@ class StripRenderer:
         loose: share of lines that are cut loosely, with what stands around them
             (``synthesis.neighbourhood``).
         lettering: share of words set in faces for words alone (``FaceLibrary.pick``).
+        plain: share of lines in plain print (``synthesis.plain``).
     """
 
     fonts: tuple[str | Path, ...] = ()
@@ -66,12 +68,14 @@ class StripRenderer:
     camera: float = 0.9
     loose: float = 0.0
     lettering: float = 0.0
+    plain: float = 0.0
     faces: FaceLibrary = field(init=False)
 
     def __post_init__(self) -> None:
         self.faces = FaceLibrary(self.fonts)
         self._vocabulary = self.words if self.words is not None else shipped_words()
         self._camera = Camera(self.camera)
+        self._plain = PlainPrinter(self.faces, self._vocabulary)
         self._pool = SurfacePool(11, count=64, refresh=1 << 62)
 
     def random_line(self, rng: np.random.Generator, text: str) -> Block:
@@ -89,6 +93,11 @@ class StripRenderer:
     ) -> Strip:
         """The strip of that seed; ``text`` instead of a random one, letters stacked, on demand."""
         rng = np.random.default_rng(seed)
+        if self.plain and not stacked and rng.random() < self.plain:
+            asked = self._plain.text(rng) if text is None else text
+            printed = self._plain.picture(rng, asked, self.heights)
+            if printed is not None:
+                return Strip(*printed)
         if text is None:
             text = random_text(rng, self._vocabulary, self.word_share)
         height = float(np.exp(rng.uniform(*np.log(self.heights))))

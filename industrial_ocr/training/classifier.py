@@ -44,6 +44,7 @@ class ClassifierTask:
                 self.config.crop_size,
                 reject_share=self.config.reject_share,
                 counter_share=self.config.counter_share,
+                plain=self.config.plain,
             )
             if self.config.harvest is not None:
                 whole = load_harvest(self.config.harvest, self.config.crop_size)

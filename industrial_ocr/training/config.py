@@ -40,6 +40,7 @@ class TrainConfig(Section):
         threads: of torch on the CPU; 0 leaves its own choice.
         fonts: folders searched for font files; none: those of the system.
         words: a file with one word a line to render besides codes.
+        plain: share of what is rendered that is plain print (``synthesis.plain``).
         start_from: weights to begin with instead of random ones: a name of ``industrial-ocr
             weights`` or a .safetensors file, of the same architecture and charset.
     """
@@ -63,6 +64,7 @@ class TrainConfig(Section):
     threads: NonNegativeInt = 0
     fonts: tuple[Path, ...] = ()
     words: Path | None = None
+    plain: Probability = 0.0
     start_from: str | None = None
 
     def load_words(self) -> tuple[str, ...]:
@@ -146,6 +148,8 @@ class RecognizerTrainConfig(TrainConfig):
             or ``adam``.
         rho: decay of ADADELTA's averages.
         clip: largest norm of the gradient; 0 for none.
+        frozen: so many of the seven convolutions, from the first, keep the weights they begin with,
+            and their residual blocks too.
         alignment: weight of the frame-wise loss beside CTC; 0 is the paper's training.
     """
 
@@ -165,4 +169,5 @@ class RecognizerTrainConfig(TrainConfig):
     optimizer: Literal["adadelta", "adam"] = "adam"
     rho: Annotated[float, Field(gt=0, lt=1)] = 0.9
     clip: NonNegativeFloat = 1.0
+    frozen: NonNegativeInt = 0
     alignment: NonNegativeFloat = 0.0

@@ -152,7 +152,9 @@ class DetectorTask:
         side = self.config.scene_size
         if self._renderer is None:
             words = None if self.config.words is None else self.config.load_words()
-            self._renderer = SceneRenderer(tuple(self.config.fonts), (side, side), words)
+            self._renderer = SceneRenderer(
+                tuple(self.config.fonts), (side, side), words, plain=self.config.plain
+            )
         rng = np.random.default_rng((seed, index))
         images, targets = [], []
         for item in range(self.config.batch_size):

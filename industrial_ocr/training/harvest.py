@@ -160,6 +160,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--fonts", action="append", default=[])
     parser.add_argument("--scenes", type=int, default=1000)
+    parser.add_argument("--plain", type=float, default=0.0, help="share of labels in plain print")
     parser.add_argument("--size", type=int, default=40)
     parser.add_argument("--seed", type=int, default=5)
     args = parser.parse_args()
@@ -169,7 +170,7 @@ def main() -> None:
     model.load_state_dict(load_state(entry))
     device = resolve_device("auto")
     detector = Detector(model.eval().to(device), device)
-    renderer = SceneRenderer(tuple(args.fonts))
+    renderer = SceneRenderer(tuple(args.fonts), plain=args.plain)
     found = list(harvest(detector, renderer, args.seed, args.scenes, args.size))
     rejects = [crop for crop, symbol in found if symbol == REJECT]
     characters = [(crop, symbol) for crop, symbol in found if symbol != REJECT]

@@ -26,6 +26,8 @@ from industrial_ocr.types import FloatArray
 
 HEIGHT = 32
 FRAME_STRIDE = 4
+SQUEEZE = 1.7
+"""Strips more than so many times as wide as a batch are left out, unless nothing else comes."""
 
 
 class RecognizerTask:
@@ -41,19 +43,28 @@ class RecognizerTask:
             **({"residual": list(config.residual)} if any(config.residual) else {}),
         }  # fmt: skip
         classes = self.charset.classes + config.spaces
-        self.model: nn.Module = Crnn(classes, **self._options)
+        model = Crnn(classes, **self._options)
+        for i in range(config.frozen):
+            for name, module in model.cnn.named_children():
+                if name.startswith((f"conv{i}", f"batchnorm{i}", f"residual{i}_")):
+                    module.requires_grad_(False)
+        self.model: nn.Module = model
         self._renderer: StripRenderer | None = None
 
     def _strip(self, seed: tuple[int, ...], cap: int) -> tuple[np.ndarray, list[int], np.ndarray]:
         """A grey strip of height 32, its classes, and the frame on which each character stands.
 
-        What is wider than ``cap`` is squeezed to it, as the paper squeezes everything to 100.
+        What is wider than ``cap`` is squeezed to it, as the paper squeezes everything to 100; what
+        is much wider is left to wider batches.
         """
         assert self._renderer is not None
         for attempt in range(20):
             strip = self._renderer.render((*seed, attempt))
             grey = to_grey(strip.image)
-            width = min(round(grey.shape[1] * HEIGHT / grey.shape[0]), cap)
+            natural = round(grey.shape[1] * HEIGHT / grey.shape[0])
+            if natural > SQUEEZE * cap and attempt < 10:
+                continue
+            width = min(natural, cap)
             classes, places = self._labels(strip.string)
             repeats = sum(a == b for a, b in zip(classes, classes[1:], strict=False))
             if 5 * len(classes) + 4 * repeats <= width:
@@ -94,6 +105,7 @@ class RecognizerTask:
                 word_share=self.config.word_share,
                 loose=self.config.loose,
                 lettering=self.config.lettering,
+                plain=self.config.plain,
             )
         # Most batches are narrow: the widest strip of a batch is what all of it costs.
         share = np.random.default_rng((seed, index)).choice([0.4, 0.55, 1.0], p=[0.5, 0.35, 0.15])
