@@ -34,6 +34,12 @@ def oriented_quad(center: ArrayLike, axis: ArrayLike, width: float, height: floa
     return np.stack([c - a - b, c + a - b, c + a + b, c - a + b]).astype(np.float32)
 
 
+def inside(quad: ArrayLike, point: ArrayLike) -> bool:
+    """Whether a point (2,) lies in a quad (4, 2) or on its border."""
+    x, y = np.asarray(point, np.float64).tolist()
+    return bool(cv2.pointPolygonTest(np.asarray(quad, np.float32), (x, y), False) >= 0)
+
+
 def bounds(quad: ArrayLike) -> tuple[float, float, float, float]:
     """x0, y0, x1, y1 of any number of points (..., 2)."""
     points = np.asarray(quad, np.float32).reshape(-1, 2)

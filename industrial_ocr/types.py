@@ -176,6 +176,32 @@ class Character:
         }
 
 
+@dataclass(frozen=True, eq=False)
+class UnreadMark:
+    """Ink in a string's band that none of its characters explains.
+
+    Attributes:
+        quad: (4, 2) float32 source pixels.
+        before: index of the character before which it stands; their number for behind the last.
+        height: in heights of the characters.
+    """
+
+    quad: FloatArray
+    before: int
+    height: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "quad", as_quad(self.quad))
+
+    def place(self, characters: int) -> str:
+        """Where it stands in a string of so many characters, in words."""
+        if self.before == 0:
+            return "before the first character"
+        if self.before == characters:
+            return "behind the last character"
+        return f"between characters {self.before} and {self.before + 1}"
+
+
 @dataclass(frozen=True)
 class SequenceScores:
     """Several confidences of one string; ``decoding.scoring`` defines each and names its source.
@@ -214,6 +240,7 @@ class TextString:
         rejected: boxes among the characters that were taken for no character: before which of
             them each stands, and what it would read as.
         other: what the other way read there, where it was asked and differs.
+        unread: marks in its band that no character explains, in reading order.
     """
 
     text: str
@@ -224,6 +251,7 @@ class TextString:
     scores: SequenceScores
     rejected: tuple[tuple[int, Character], ...] = ()
     other: str = ""
+    unread: tuple[UnreadMark, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "quad", as_quad(self.quad))
@@ -237,6 +265,10 @@ class TextString:
             "quad": np.round(self.quad.astype(float), 2).tolist(),
             "scores": self.scores.to_dict(),
             "characters": [c.to_dict() for c in self.characters],
+            "unread": [
+                {"before": m.before, "quad": np.round(m.quad.astype(float), 2).tolist()}
+                for m in self.unread
+            ],
         }
 
 
@@ -292,6 +324,7 @@ class ReadResult:
                 quad=place(s.quad),
                 characters=tuple(replace(c, quad=place(c.quad)) for c in s.characters),
                 rejected=tuple((i, replace(c, quad=place(c.quad))) for i, c in s.rejected),
+                unread=tuple(replace(m, quad=place(m.quad)) for m in s.unread),
             )
             for s in self.strings
         )

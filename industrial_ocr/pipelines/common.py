@@ -6,22 +6,31 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from industrial_ocr.codes import CodeReading
-from industrial_ocr.config import PipelineConfig
+from industrial_ocr.config import ConfidenceConfig, PipelineConfig
+from industrial_ocr.decoding.confidence import features, fitted_model
+from industrial_ocr.geometry import inside
+from industrial_ocr.preprocess import to_grey
+from industrial_ocr.router import Way
 from industrial_ocr.stages.closer_look import look_closer
 from industrial_ocr.stages.detection import Detector
 from industrial_ocr.stages.distant_look import look_from_afar
+from industrial_ocr.stages.ink import unread_marks
 from industrial_ocr.stages.linking import link_characters, reading_order
 from industrial_ocr.stages.segmentation import character_boxes
 from industrial_ocr.types import (
     BoxString,
+    FloatArray,
     ImageArray,
     ReadResult,
     ScoreMaps,
     Status,
     TextString,
+    UnreadMark,
 )
 
 Found = list[list[BoxString]]
@@ -80,7 +89,7 @@ def find_strings(
 def finish(
     image: ImageArray,
     strings: Sequence[TextString],
-    engine: str,
+    engine: Way,
     config: PipelineConfig,
     timings: dict[str, float],
     doubtful: Sequence[TextString] = (),
@@ -91,26 +100,80 @@ def finish(
 
     Doubtful ones were part of another string; nothing is trimmed from a string unseen. Where codes
     were looked for (``codes`` is not None), the status is that of the code. Of an image that is
-    known to be ``one_string`` nothing is noise that could be read at all.
+    known to be ``one_string`` nothing is noise that could be read at all. What is kept gets its
+    unread marks and its confidence (``decoding.confidence``) here.
     """
     limits = config.confidence
     known = {id(s) for s in doubtful}
-    kept = tuple(
+    kept = [
         s
         for s in strings
         if s.text
         and (id(s) in known or s.confidence >= limits.least(len(s.characters), one_string))
-    )
-    sure = all(
-        s.confidence >= limits.min_confidence
-        and min(c.confidence for c in s.characters) >= limits.min_character
-        for s in kept
-    )
-    status = Status.OK if sure else Status.LOW_CONFIDENCE
+    ]
+    judged = _judged(image, kept, engine, one_string, codes or ())
+    doubts = [d for s in judged if (d := _doubt(s, limits))]
+    status, reason = (Status.LOW_CONFIDENCE, doubts[0]) if doubts else (Status.OK, "")
     if not kept:
         status = Status.NO_TEXT
+    if codes is not None and kept:
+        status, reason = Status.PATTERN_MISMATCH, ""
+    codes = [_held_against(c, judged) for c in codes or ()]
     if codes:
-        status = codes[0].status
-    elif codes is not None and kept:
-        status = Status.PATTERN_MISMATCH
-    return ReadResult(kept, status, engine, timings, image, tuple(codes or ()))
+        status, reason = codes[0].status, codes[0].reason
+    return ReadResult(judged, status, engine, timings, image, tuple(codes), reason=reason)
+
+
+def _judged(
+    image: ImageArray,
+    strings: Sequence[TextString],
+    engine: Way,
+    one_string: bool,
+    codes: Sequence[CodeReading],
+) -> tuple[TextString, ...]:
+    """Strings with the marks that nobody read and the probability that they are right."""
+    if not strings:
+        return ()
+    gray = to_grey(image)
+    coded = [c.character.quad for code in codes for c in code.characters]
+    marked = []
+    for string in strings:
+        others = [o.quad for o in strings if o is not string] + coded
+        marked.append(replace(string, unread=tuple(_unread(gray, string, others))))
+    model = fitted_model(engine, one_string)
+    sure = model.probability(np.stack([features(s) for s in marked]))
+    return tuple(replace(s, confidence=float(p)) for s, p in zip(marked, sure, strict=True))
+
+
+def _unread(gray: ImageArray, string: TextString, others: Sequence[FloatArray]) -> list[UnreadMark]:
+    """Marks in the band of a line; letters of a stack have no band."""
+    if string.direction == "vertical":
+        return []
+    known = [*string.characters, *(c for _, c in string.rejected)]
+    return unread_marks(gray, string.quad, [c.quad for c in known], others)
+
+
+def _doubt(string: TextString, limits: ConfidenceConfig) -> str:
+    """Why a string is doubtful, empty where it is not."""
+    if string.confidence < limits.min_confidence:
+        if string.unread:
+            place = string.unread[0].place(len(string.characters))
+            return f"{string.text!r}: a mark {place} was not read"
+        return f"{string.text!r} is read at {string.confidence:.2f} only"
+    weakest = min(string.characters, key=lambda c: c.confidence)
+    if weakest.confidence < limits.min_character:
+        return f"{string.text!r}: {weakest.symbol!r} is read at {weakest.confidence:.2f} only"
+    return ""
+
+
+def _held_against(code: CodeReading, strings: Sequence[TextString]) -> CodeReading:
+    """A code that would pass, doubtful where a mark in its place was not read."""
+    marks = [m for s in strings for m in s.unread if inside(code.quad, m.quad.mean(0))]
+    if code.status is not Status.OK or not marks:
+        return code
+    middles = [c.character.quad.mean(0) for c in code.characters]
+    axis = middles[-1] - middles[0]
+    before = sum(bool((m - marks[0].quad.mean(0)) @ axis < 0) for m in middles)
+    place = replace(marks[0], before=before).place(len(middles))
+    reason = f"a mark {place} was not read"
+    return replace(code, status=Status.LOW_CONFIDENCE, reason=reason)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from industrial_ocr.geometry import edge_lengths, warp_quad
-from industrial_ocr.types import FloatArray, ImageArray
+from industrial_ocr.geometry import edge_lengths, inside, warp_quad
+from industrial_ocr.types import FloatArray, ImageArray, UnreadMark
 
 BAND_HEIGHT = 40
 """Rows to which the characters of a string are brought; lower ones stay as they are."""
@@ -38,21 +38,6 @@ PIECES = 2.2
 
 Group = tuple[float, float, float, float, float]
 """x0, y0, x1, y1 in pixels of a band, and the number of its pixels that are ink."""
-
-
-@dataclass(frozen=True, eq=False)
-class UnreadMark:
-    """A mark that no character explains.
-
-    Attributes:
-        quad: (4, 2) float32 source pixels.
-        before: index of the character before which it stands; their number for behind the last.
-        height: in heights of the characters.
-    """
-
-    quad: FloatArray
-    before: int
-    height: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +101,8 @@ def unread_marks(
         size = max(x1 - x0, y1 - y0) / band.height
         if not SMALLEST <= size <= LARGEST or weight < SMALLEST**2 * band.height**2 / 2:
             continue
-        if _in_any(band.source(x0, y0, x1, y1).mean(0), others):
+        middle = band.source(x0, y0, x1, y1).mean(0)
+        if any(inside(quad, middle) for quad in others):
             continue
         middles = band.places.mean(1)
         before = int(np.searchsorted(middles, (x0 + x1) / 2))
@@ -233,11 +219,3 @@ def _read(band: _Band, groups: Sequence[Group]) -> set[Group]:
         nearest = np.lexsort((away, np.maximum(away - reach, 0)))[:1]
         read.update(groups[int(i)] for i in (*inside, *nearest))
     return read
-
-
-def _in_any(point: FloatArray, quads: Sequence[FloatArray]) -> bool:
-    """Whether a point (2,) lies in one of some quads."""
-    return any(
-        cv2.pointPolygonTest(q.astype(np.float32), (float(point[0]), float(point[1])), False) >= 0
-        for q in quads
-    )

@@ -104,7 +104,7 @@ class FontFace:
         self._glyphs: dict[str, Glyph | None] = {}
 
     def sized(self, height: float) -> ImageFont.FreeTypeFont:
-        """The font in the size at which a capital H is ``height`` pixels high, without ligatures."""
+        """The font at which a capital H is ``height`` pixels high, without ligatures."""
         size = self._font.size * height / CAP_HEIGHT
         return self._font.font_variant(size=size, layout_engine=ImageFont.Layout.BASIC)
 

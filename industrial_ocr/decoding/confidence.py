@@ -1,0 +1,122 @@
+"""How sure a reading is: the probability that a whole string is right, fitted to readings.
+
+What a network gives each character is one witness; that views of a string differ, that a mark in
+its band was not read, that print is tiny, are others. A logistic regression over all of them
+(Platt 1999; features as of ``features``) is fitted on rendered pictures of all difficulties, clean
+print among them (``training.fit_confidence``). It is the only place where they come together.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from industrial_ocr.decoding.homoglyphs import TWINS
+from industrial_ocr.decoding.scoring import string_confidence
+from industrial_ocr.geometry import edge_lengths
+from industrial_ocr.types import TextString
+
+Floats = NDArray[np.float64]
+
+FITTED = Path(__file__).parents[1] / "data" / "confidence.json"
+FEATURES = (
+    "joint", "sequence", "weakest", "margin", "length", "doubt", "marks", "tall_marks", "height",
+    "rejected", "reject", "twins", "cases",
+)  # fmt: skip
+"""Names of the features, see ``features``."""
+CASE_TWINS = frozenset("cCoOsSvVwWxXzZ")
+"""Letters whose cases differ in size alone."""
+TALL = 0.45
+"""An unread mark of so many character heights is more than a point or a stroke."""
+CERTAIN = 1e-4
+"""Probabilities closer than this to 0 or 1 tell no more."""
+
+
+def _logit(probability: float) -> float:
+    p = min(max(probability, CERTAIN), 1 - CERTAIN)
+    return float(np.log(p / (1 - p)))
+
+
+def features(string: TextString) -> Floats:
+    """(K,) float64, what tells how far a reading with at least one character can be trusted.
+
+    * ``joint``, ``sequence``: log-odds of all characters together, and of the whole CTC sequence;
+    * ``weakest``: log-odds of the weakest character; ``margin``: ln of how much likelier each is
+      than its runner-up, the least of them;
+    * ``length``: ln of the number of characters; ``height``: ln of their height in pixels;
+    * ``doubt``: ln of what dissent of other views has left of the confidence;
+    * ``marks``, ``tall_marks``: unread marks in the string's band, 2 at most each;
+    * ``rejected``: boxes among the characters that are none, 2 at most; ``reject``: the highest
+      probability that a character is none;
+    * ``twins``, ``cases``: ln(1 + characters) that others resemble in shape (0 O, 1 I l), and in
+      all but size (c C).
+    """
+    characters = string.characters
+    p = [c.confidence for c in characters]
+    runner_up = [max((q for _, q in c.alternatives), default=CERTAIN) for c in characters]
+    margins = [np.log(max(a, CERTAIN) / max(b, CERTAIN)) for a, b in zip(p, runner_up, strict=True)]
+    tall = sum(m.height > TALL for m in string.unread)
+    heights = [edge_lengths(c.quad)[1] for c in characters]
+    twins = sum(any(c.symbol in t for t in TWINS) for c in characters)
+    cases = sum(c.symbol in CASE_TWINS for c in characters)
+    plain = max(string_confidence(string.scores), CERTAIN)
+    return np.array(
+        [
+            _logit(float(np.exp(string.scores.joint_log))),
+            _logit(float(np.exp(string.scores.sequence_log))),
+            _logit(min(p)),
+            min(float(min(margins)), 9.0),
+            np.log(len(p)),
+            np.log(min(max(string.confidence, CERTAIN) / plain, 1.0)),
+            min(len(string.unread) - tall, 2),
+            min(tall, 2),
+            np.clip(np.log(max(float(np.median(heights)), 1.0) / 20), -1.2, 1.0),
+            min(len(string.rejected), 2),
+            max(c.reject for c in characters),
+            np.log1p(twins),
+            np.log1p(cases),
+        ],
+        np.float64,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class ConfidenceModel:
+    """A logistic regression over standardized features.
+
+    Attributes:
+        mean: (K,) of the features where it was fitted.
+        scale: (K,) their standard deviations.
+        weights: (K,) of the standardized features.
+        bias: log-odds where all features are at their means.
+    """
+
+    mean: Floats
+    scale: Floats
+    weights: Floats
+    bias: float
+
+    def __post_init__(self) -> None:
+        wanted = (len(FEATURES),)
+        if not self.mean.shape == self.scale.shape == self.weights.shape == wanted:
+            raise ValueError(f"three {wanted} arrays, got {self.mean.shape}, {self.weights.shape}")
+
+    def probability(self, rows: Floats) -> Floats:
+        """(..., K) features -> (...,) the probability that the reading is right."""
+        log_odds = ((rows - self.mean) / self.scale) @ self.weights + self.bias
+        result: Floats = 1 / (1 + np.exp(-log_odds))
+        return result
+
+
+@cache
+def fitted_model(engine: str, one_string: bool) -> ConfidenceModel:
+    """The shipped model of a way of reading, for whole pictures or images of one string."""
+    table = json.loads(FITTED.read_text(encoding="utf-8"))["models"]
+    own = table[f"{engine}-crop" if one_string else engine]
+    arrays = (np.array([own[part][f] for f in FEATURES]) for part in ("mean", "scale", "weights"))
+    return ConfidenceModel(*arrays, float(own["bias"]))

@@ -1,0 +1,144 @@
+"""Fits what a string's confidence means: the probability that it is read right.
+
+Reads rendered pictures of all difficulties, clean print among them, every way, and fits a logistic
+regression to which strings were right (see ``decoding.confidence``).
+
+    python -m industrial_ocr.training.fit_confidence --fonts DIR --pictures 1500
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from scipy.optimize import minimize
+
+from industrial_ocr.decoding.confidence import FEATURES, FITTED, ConfidenceModel, Floats, features
+from industrial_ocr.geometry import inside
+from industrial_ocr.reader import Reader
+from industrial_ocr.router import WAYS
+from industrial_ocr.synthesis.layout import LabelledString
+from industrial_ocr.synthesis.plain import PlainPrinter
+from industrial_ocr.synthesis.scenes import SceneRenderer
+from industrial_ocr.synthesis.strips import StripRenderer
+from industrial_ocr.synthesis.text import shipped_words
+from industrial_ocr.types import ImageArray, ReadResult, TextString
+
+PENALTY = 1.0
+"""Of the squared standardized weights, in nats, beside the log loss of all readings."""
+SEED = 7_000_003
+
+Rows = dict[str, list[tuple[Floats, bool]]]
+
+
+def is_right(string: TextString, printed: Sequence[LabelledString]) -> bool:
+    """Whether a reading says all of what stands in its place, and nothing else; spaces aside."""
+    own = [p for p in printed if np.mean([inside(string.quad, q.mean(0)) for q in p.quads]) > 0.5]
+    own.sort(key=lambda p: float((p.quads[0].mean(0) - string.quad[0]) @ _axis(string)))
+    return "".join(string.text.split()) == "".join(s for p in own for s in p.symbols)
+
+
+def _axis(string: TextString) -> Floats:
+    middles = [c.quad.mean(0) for c in string.characters]
+    return np.asarray(middles[-1] - middles[0], np.float64)
+
+
+def pictures(
+    fonts: tuple[str, ...], count: int, seed: int
+) -> Iterator[tuple[ImageArray, tuple[LabelledString, ...], bool]]:
+    """Rendered pictures, what is printed on them, and whether they are one string each."""
+    scenes = SceneRenderer(fonts, (420, 420), plain=0.35)
+    strips = StripRenderer(fonts, plain=0.4, loose=0.3, heights=(10.0, 64.0))
+    printer = PlainPrinter(scenes.faces, shipped_words())
+    for number in range(count):
+        rng = np.random.default_rng((seed, number))
+        kind = rng.random()
+        if kind < 0.25:
+            strip = strips.render((seed, number, 1))
+            yield strip.image, (strip.string,), True
+        elif kind < 0.6:
+            printed = printer.picture(rng, printer.text(rng), (9.0, 64.0), tilt=3.0)
+            if printed is not None:
+                yield printed[0], (printed[1],), False
+        else:
+            scene = scenes.render((seed, number, 2))
+            yield scene.image, scene.strings, False
+
+
+def collect(reader: Reader, fonts: tuple[str, ...], count: int, seed: int = SEED) -> Rows:
+    """Features of every reading, and whether it was right, by way and kind of picture."""
+    rows: Rows = defaultdict(list)
+    for image, printed, one_string in pictures(fonts, count, seed):
+        for way in WAYS:
+            name = f"{way}-crop" if one_string else way
+            if one_string:
+                result: ReadResult = reader.recognize([image], engine=way)[0]
+            else:
+                result = reader.read(image, engine=way)
+            rows[name] += [(features(s), is_right(s, printed)) for s in result.strings]
+    return rows
+
+
+def fit(rows: Sequence[tuple[Floats, bool]]) -> ConfidenceModel:
+    """A logistic regression with a small quadratic penalty."""
+    table, right = np.stack([r for r, _ in rows]), np.array([good for _, good in rows])
+    mean, scale = table.mean(0), np.maximum(table.std(0), 1e-3)
+    standard = (table - mean) / scale
+    sign = np.where(right, 1.0, -1.0)
+
+    def loss(theta: Floats) -> tuple[float, Floats]:
+        odds = sign * (standard @ theta[:-1] + theta[-1])
+        wrong = -sign / (1 + np.exp(odds))
+        gradient = np.append(standard.T @ wrong + 2 * PENALTY * theta[:-1], wrong.sum())
+        value = np.logaddexp(0, -odds).sum() + PENALTY * float(theta[:-1] @ theta[:-1])
+        return float(value), gradient
+
+    found = minimize(loss, np.zeros(len(mean) + 1), jac=True, method="L-BFGS-B")
+    return ConfidenceModel(mean, scale, found.x[:-1], float(found.x[-1]))
+
+
+def report(name: str, model: ConfidenceModel, rows: Sequence[tuple[Floats, bool]]) -> Iterator[str]:
+    """Lines: how often readings are right by the confidence they get."""
+    sure = model.probability(np.stack([r for r, _ in rows]))
+    right = np.array([good for _, good in rows])
+    yield f"{name}: {len(rows)} readings, {100 * right.mean():.1f} % right"
+    for low, high in ((0, 0.5), (0.5, 0.8), (0.8, 0.9), (0.9, 0.97), (0.97, 0.99), (0.99, 1.01)):
+        part = (sure >= low) & (sure < high)
+        if part.any():
+            share = 100 * right[part].mean()
+            yield f"  {low:.2f} to {min(high, 1):.2f}: {part.sum()} readings, {share:.1f} % right"
+
+
+def main() -> None:
+    """Fits and writes the models that reading uses."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fonts", action="append", default=[])
+    parser.add_argument("--pictures", type=int, default=1500)
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--out", type=Path, default=FITTED)
+    args = parser.parse_args()
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    rows = collect(Reader(), tuple(args.fonts), args.pictures, args.seed)
+    models = {}
+    for name, own in sorted(rows.items()):
+        half = len(own) // 2
+        for line in report(f"{name}, half not fitted", fit(own[:half]), own[half:]):
+            print(line)
+        model = fit(own)
+        models[name] = {
+            part: dict(zip(FEATURES, np.round(getattr(model, part), 5).tolist(), strict=True))
+            for part in ("mean", "scale", "weights")
+        } | {"bias": round(model.bias, 5), "readings": len(own)}
+    fitted_on = {"pictures": args.pictures, "seed": args.seed}
+    args.out.write_text(json.dumps({"fitted_on": fitted_on, "models": models}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
