@@ -469,6 +469,11 @@ def _cut(image: ImageArray, roi: Roi | None) -> tuple[ImageArray, int, int]:
         raise ImageError(f"roi is x0, y0, x1, y1 in pixels, got {roi!r}") from error
     if len(points) not in (2, 4) or not np.isfinite(points).all():
         raise ImageError(f"roi is x0, y0, x1, y1 in pixels, got {roi!r}")
+    if len(points) == 2 and (points[1] <= points[0]).any():
+        raise ImageError(
+            f"roi is x0, y0, x1, y1 with x0 < x1 and y0 < y1, got {roi!r}; of x, y, width and "
+            "height give x, y, x + width, y + height"
+        )
     x0, y0, x1, y1 = bounds(points)
     height, width = image.shape[:2]
     left, top = max(0, int(x0)), max(0, int(y0))

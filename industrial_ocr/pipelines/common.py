@@ -6,10 +6,10 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from industrial_ocr.codes import CodeReading
-from industrial_ocr.config import PipelineConfig
+from industrial_ocr.config import ConfidenceConfig, PipelineConfig
 from industrial_ocr.stages.closer_look import look_closer
 from industrial_ocr.stages.detection import Detector
 from industrial_ocr.stages.distant_look import look_from_afar
@@ -77,6 +77,14 @@ def find_strings(
     return [reading_order(own) for own in again]
 
 
+def _own_status(string: TextString, limits: ConfidenceConfig) -> Status:
+    sure = (
+        string.confidence >= limits.min_confidence
+        and min(c.confidence for c in string.characters) >= limits.min_character
+    )
+    return Status.OK if sure else Status.LOW_CONFIDENCE
+
+
 def finish(
     image: ImageArray,
     strings: Sequence[TextString],
@@ -96,16 +104,12 @@ def finish(
     limits = config.confidence
     known = {id(s) for s in doubtful}
     kept = tuple(
-        s
+        replace(s, status=_own_status(s, limits))
         for s in strings
         if s.text
         and (id(s) in known or s.confidence >= limits.least(len(s.characters), one_string))
     )
-    sure = all(
-        s.confidence >= limits.min_confidence
-        and min(c.confidence for c in s.characters) >= limits.min_character
-        for s in kept
-    )
+    sure = all(s.status is Status.OK for s in kept)
     status = Status.OK if sure else Status.LOW_CONFIDENCE
     if not kept:
         status = Status.NO_TEXT
