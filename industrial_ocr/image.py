@@ -43,17 +43,7 @@ ImageSource = str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Im
 
 # A closed list: Pillow's EPS reader, for one, would run Ghostscript on an untrusted file.
 _FORMATS: tuple[str, ...] = (
-    "PNG",
-    "JPEG",
-    "TIFF",
-    "BMP",
-    "DIB",
-    "WEBP",
-    "GIF",
-    "JPEG2000",
-    "PPM",
-    "SUN",
-    "QOI",
+    *("PNG", "JPEG", "TIFF", "BMP", "DIB", "WEBP", "GIF", "JPEG2000", "PPM", "SUN", "QOI"),
 )
 if importlib.util.find_spec("PIL.AvifImagePlugin") is not None:  # Pillow 11.3 and later
     _FORMATS += ("AVIF",)

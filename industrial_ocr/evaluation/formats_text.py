@@ -167,7 +167,8 @@ def read_csv(path: Path, rows: Rows) -> None:
     if file_at is None or text_at is None:
         raise DatasetError(
             f"{path}:{before + 1}: the header names a column of images "
-            f"({', '.join(_FILE_COLUMNS)}) and one of texts ({', '.join(_TEXT_COLUMNS)}), got {', '.join(header) or 'nothing'}"
+            f"({', '.join(_FILE_COLUMNS)}) and one of texts ({', '.join(_TEXT_COLUMNS)}), "
+            f"got {', '.join(header) or 'nothing'}"
         )
     while True:
         row = f"{path.name}:{before + reader.line_num + 1}"
