@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -101,7 +102,9 @@ def main_options(
 
 @app.command()
 def read(
-    paths: Annotated[list[str], typer.Argument(help="Image files, folders, globs.")],
+    paths: Annotated[
+        list[str], typer.Argument(help="Image files, folders, globs; - is standard input.")
+    ],
     engine: Annotated[
         EngineName | None,
         typer.Option(help="How to read.", show_default="two-stage; crnn with --crops"),
@@ -143,17 +146,20 @@ def read(
             from industrial_ocr.reader import Reader
 
             reader = Reader(device, config, detector, classifier, recognizer)
+        sources = cli_input.image_sources(files)
     chosen = engine or (EngineName.CRNN if crops else EngineName.TWO_STAGE)
     way: Engine = chosen.value
 
     def read_one(file: Path) -> ReadResult:
         if crops:
-            return reader.recognize([file], engine=way, pattern=patterns, **keep)[0]
-        return reader.read(file, engine=way, roi=region, pattern=patterns, **keep)
+            return reader.recognize([sources[file]], engine=way, pattern=patterns, **keep)[0]
+        return reader.read(sources[file], engine=way, roi=region, pattern=patterns, **keep)
 
-    show = cli_output.print_table
-    if as_json or as_csv:
-        show = cli_output.print_json if as_json else cli_output.print_csv
+    show: Callable[[Iterable[cli_output.Reading]], None] = cli_output.print_table
+    if as_json:
+        show = cli_output.print_json
+    elif as_csv:
+        show = partial(cli_output.print_csv, with_codes=patterns is not None)
     many = len(files) >= MANY and not ((as_json or as_csv) and sys.stdout.isatty())
     with cli_output.progress_bar(many) as progress:
         watched = progress.track(files, description="reading")
@@ -348,7 +354,7 @@ def main() -> None:
         # A name or reading that the terminal's encoding lacks is no reason to stop.
         with suppress(AttributeError, ValueError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    app()
+    cli_output.run_app(app)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,8 @@ Reading = dict[str, Any]
 
 COLUMNS = ("file", "string", "text", "confidence", "status", "direction", "engine",
            "x0", "y0", "x1", "y1", "x2", "y2", "x3", "y3")  # fmt: skip
+CODE_COLUMNS = ("code", "code_confidence", "code_status", "pattern")
+"""Columns more where codes were asked for."""
 _STYLES = {"ok": "green", "low_confidence": "yellow", "no_text": "dim"}
 _ALARM = "red"
 PIPED = 200
@@ -51,8 +54,10 @@ def note(text: object) -> None:
 
 
 def complain(error: object) -> None:
+    """One line on stderr."""
     line = escape(" ".join(str(error).split()))
-    Console(stderr=True).print(f"[red]error:[/] {line}", soft_wrap=True, highlight=False)
+    with suppress(OSError):  # stderr may be what is full
+        Console(stderr=True).print(f"[red]error:[/] {line}", soft_wrap=True, highlight=False)
 
 
 @contextmanager
@@ -63,6 +68,21 @@ def one_line_errors(code: int = FAILED) -> Iterator[None]:
     except (IndustrialOcrError, OSError) as error:
         complain(error)
         raise typer.Exit(code) from error
+
+
+def run_app(app: Callable[[], object]) -> None:
+    """Runs the command line; output that cannot be written, as on a full disk, is one line."""
+    try:
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            complain(f"the output cannot be written: {error}")
+        # What is left in the buffer would be tried again, and complained of, at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
 
 
 @contextmanager
@@ -110,18 +130,63 @@ def print_json(readings: Iterable[Reading]) -> None:
     sys.stdout.write("\n]\n")
 
 
-def print_csv(readings: Iterable[Reading]) -> None:
-    """One line a string, numbered from 0 in its file; a file without text has one empty string."""
+def print_csv(readings: Iterable[Reading], with_codes: bool = False) -> None:
+    """One line a string, numbered from 0 in its file; a file without text has one empty string.
+
+    Args:
+        readings: of the files.
+        with_codes: codes were asked for. ``CODE_COLUMNS`` then tell the code that a string belongs
+            to, a code in no string has a line of its own, and ``status`` is the string's own.
+            Without codes ``status`` is that of the whole picture.
+    """
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(COLUMNS + CODE_COLUMNS * with_codes)
     for reading in readings:
-        file, status, engine = reading["file"], reading["status"], reading["engine"]
-        if not reading["strings"]:
-            writer.writerow((file, "", "", "", status, "", engine, *[""] * 8))
-        for number, string in enumerate(reading["strings"]):
-            row = (file, number, string["text"], string["confidence"], status, string["direction"])
-            writer.writerow((*row, engine, *(v for corner in string["quad"] for v in corner)))
+        rows = _code_rows(reading) if with_codes else _string_rows(reading)
+        writer.writerows(rows)
         sys.stdout.flush()
+
+
+def _string_rows(reading: Reading) -> list[list[object]]:
+    if not reading["strings"]:
+        return [_row(reading, status=reading["status"])]
+    return [
+        _row(reading, string, number, reading["status"])
+        for number, string in enumerate(reading["strings"])
+    ]
+
+
+def _row(
+    reading: Reading, string: Reading | None = None, number: object = "", status: str = ""
+) -> list[object]:
+    """The cells of ``COLUMNS``, those of a string empty where there is none."""
+    file, engine = reading["file"], reading["engine"]
+    if string is None:
+        return [file, "", "", "", status, "", engine, *[""] * 8]
+    corners = [value for corner in string["quad"] for value in corner]
+    text, confidence, direction = string["text"], string["confidence"], string["direction"]
+    return [file, number, text, confidence, status, direction, engine, *corners]
+
+
+def _code_rows(reading: Reading) -> list[list[object]]:
+    """The cells of ``COLUMNS`` and ``CODE_COLUMNS``."""
+    from industrial_ocr.geometry import centers_meet
+
+    left = list(reading["codes"])
+    # Where no code was found, the status of the picture says why.
+    none = ["", "", "" if left else reading["status"], ""]
+    rows: list[list[object]] = []
+    for number, string in enumerate(reading["strings"]):
+        own = _row(reading, string, number, string["status"])
+        codes = [c for c in reading["codes"] if centers_meet(string["quad"], c["quad"])]
+        rows += [[*own, *_code_cells(c)] for c in codes] or [[*own, *none]]
+        left = [c for c in left if c not in codes]
+    rows += [[*_row(reading), *_code_cells(c)] for c in left]
+    return rows or [[*_row(reading, status=reading["status"]), *none]]
+
+
+def _code_cells(code: Reading) -> list[object]:
+    return [code["text"], code["confidence"], code["status"], code["pattern"]]
 
 
 def print_weights(found: list[tuple[ModelEntry, bool, str]]) -> None:
@@ -161,7 +226,7 @@ class PictureFolder:
         """Writes the picture as ``NAME.png``, ``NAME-2.png`` and so on; gives its path."""
         from PIL import Image
 
-        stem, number = Path(name).stem, 1
+        stem, number = "stdin" if name == "-" else Path(name).stem, 1
         unique = stem
         while unique.lower() in self._taken:
             number += 1

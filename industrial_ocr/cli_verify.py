@@ -36,8 +36,8 @@ def verify(
         list[str],
         typer.Argument(
             metavar="PATH... EXPECTED",
-            help="Image files, folders, globs, then the text that must be on each. "
-            "With --labels only the images.",
+            help="Image files, folders, globs (- is standard input), then the text that must be "
+            "on each. With --labels only the images.",
         ),
     ],
     engine: Annotated[
@@ -72,9 +72,10 @@ def verify(
             from industrial_ocr.reader import Reader
 
             reader = Reader(device, config, detector, classifier, recognizer)
+        sources = cli_input.image_sources(files)
 
     def verify_one(file: Path, expected: str) -> Verification:
-        return reader.verify(file, expected, roi=region, engine=engine.value, part=part)
+        return reader.verify(sources[file], expected, roi=region, engine=engine.value, part=part)
 
     passed = []
 
@@ -117,6 +118,8 @@ def read_expected(path: Path) -> list[tuple[int, str, str]]:
     Raises:
         DatasetError: it cannot be read, has no lines, or one without an image or a text.
     """
+    from industrial_ocr.evaluation.formats import tsv_fields
+
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -125,11 +128,10 @@ def read_expected(path: Path) -> list[tuple[int, str, str]]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        image, _, rest = line.partition("\t")
-        text = rest.split("\t")[0].strip()
-        if not image.strip() or not text:
+        image, text, *_ = (*tsv_fields(line), "")
+        if not image.strip() or not text.strip():
             raise DatasetError(f"{path}, line {number}: is image<TAB>expected, got {line!r}")
-        rows.append((number, image.strip(), text))
+        rows.append((number, image.strip(), text.strip()))
     if not rows:
         raise DatasetError(f"{path}: has no lines; write image<TAB>expected, one a line")
     return rows

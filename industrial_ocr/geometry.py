@@ -84,6 +84,15 @@ def box_iou(a: ArrayLike, b: ArrayLike) -> FloatArray:
     return result
 
 
+def centers_meet(a: ArrayLike, b: ArrayLike) -> bool:
+    """Whether the center of one of two quads (4, 2) lies inside the other."""
+    qa, qb = np.asarray(a, np.float32), np.asarray(b, np.float32)
+    return any(
+        cv2.pointPolygonTest(quad, tuple(map(float, other.mean(0))), False) >= 0
+        for quad, other in ((qa, qb), (qb, qa))
+    )
+
+
 def expand_quad(quad: ArrayLike, x: float, y: float) -> FloatArray:
     """Moves the left and right edges out by ``x`` and the top and bottom by ``y`` pixels each."""
     q = np.asarray(quad, np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import importlib.util
 import io
 import os
 import threading
@@ -24,16 +25,28 @@ MAX_PIXELS = 100_000_000
 MAX_SIDE = 32_000
 """Longest side in pixels; OpenCV's warps take no image of 32,767 or more."""
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}) | {
-    *(".gif", ".jp2", ".ppm", ".pgm", ".pbm", ".pnm")
-}
+IMAGE_SUFFIXES = frozenset({
+    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".tif", ".tiff", ".bmp", ".dib",
+    ".webp", ".gif", ".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c", ".ppm", ".pgm", ".pbm",
+    ".pnm", ".pfm", ".avif", ".avifs", ".ras", ".qoi",
+})  # fmt: skip
 """Suffixes, in lower case, by which ``find_images`` knows an image inside a folder."""
+
+MIDDLE = 127
+"""Gray and opacity that count as light and as visible lie above it."""
+
+DARK_SHARE = 0.02
+"""Share of dark ones among an image's visible pixels from which they are taken for print."""
 
 ImageSource = str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image | NDArray[Any]
 """What ``load_image`` takes."""
 
 # A closed list: Pillow's EPS reader, for one, would run Ghostscript on an untrusted file.
-_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "JPEG2000", "PPM")
+_FORMATS: tuple[str, ...] = (
+    *("PNG", "JPEG", "TIFF", "BMP", "DIB", "WEBP", "GIF", "JPEG2000", "PPM", "SUN", "QOI"),
+)
+if importlib.util.find_spec("PIL.AvifImagePlugin") is not None:  # Pillow 11.3 and later
+    _FORMATS += ("AVIF",)
 _SENSOR_BITS = (8, 10, 12, 14, 16)
 _ORIENTATION_TAG = 0x0112
 _TURNS = {
@@ -45,7 +58,13 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_WARNING_FILTERS = threading.Lock()
+_WARNING_FILTERS = threading.RLock()
+if hasattr(os, "register_at_fork"):  # else a child could wait for a thread that it does not have
+    os.register_at_fork(
+        before=_WARNING_FILTERS.acquire,
+        after_in_parent=_WARNING_FILTERS.release,
+        after_in_child=_WARNING_FILTERS.release,
+    )
 
 
 def image_list(sources: Iterable[Any]) -> list[Any]:
@@ -68,7 +87,7 @@ def load_image(source: ImageSource) -> ImageArray:
     Files and bytes are decoded by Pillow, the first page of several; their EXIF orientation is
     applied, ICC profiles are not. Whatever the source:
 
-    * Transparency is laid on white.
+    * Transparency is laid on white, or on black where nothing dark would show on white.
     * Integers wider than 8 bit are scaled by one rule: full scale is the smallest of 8, 10, 12,
       14 and 16 bit that holds the largest value of the image. A 12-bit camera in a 16-bit file
       thus comes out at full brightness; pass uint8 where the scale must not depend on the
@@ -87,6 +106,15 @@ def load_image(source: ImageSource) -> ImageArray:
         ImageError: the source is missing, empty, damaged, of no type above, or beyond
             ``MAX_PIXELS`` or ``MAX_SIDE``. One line that names the source.
     """
+    try:
+        return _load(source)
+    except Warning:  # the program makes errors of what Pillow warns of; the image is sound
+        with _WARNING_FILTERS, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _load(source)
+
+
+def _load(source: ImageSource) -> ImageArray:
     if isinstance(source, Image.Image):
         name = getattr(source, "filename", "") or f"Pillow image of mode {source.mode}"
         return _decode(source, str(name))
@@ -180,6 +208,8 @@ def _open(file: IO[bytes], name: str) -> ImageArray:
     except UnidentifiedImageError as error:
         kinds = ", ".join(_FORMATS)
         raise ImageError(f"{name}: not an image, or of a kind not read here ({kinds})") from error
+    except Warning:
+        raise
     except Exception as error:  # a decoder on damaged bytes raises whatever it likes
         raise ImageError(f"{name}: damaged image: {_one_line(error)}") from error
     with image:
@@ -195,9 +225,9 @@ def _decode(image: Image.Image, name: str) -> ImageArray:
         if image.mode in ("I", "F") or image.mode.startswith("I;16"):
             return _from_array(np.asarray(image), name)
         if image.has_transparency_data:
-            return _on_white(np.asarray(image.convert("RGBA")))
+            return _on_ground(np.asarray(image.convert("RGBA")))
         return np.array(image.convert("RGB"), np.uint8, order="C")
-    except ImageError:
+    except (ImageError, Warning):
         raise
     except Exception as error:  # a decoder on damaged bytes raises whatever it likes
         raise ImageError(f"{name}: truncated or damaged image: {_one_line(error)}") from error
@@ -207,6 +237,8 @@ def _upright(image: Image.Image) -> Image.Image:
     """Applies the EXIF orientation of a decoded image."""
     try:
         turn = _TURNS.get(image.getexif().get(_ORIENTATION_TAG, 1))
+    except Warning:
+        raise
     except Exception:  # a damaged EXIF block is no reason to refuse sound pixels
         return image
     return image if turn is None else image.transpose(turn)
@@ -229,7 +261,7 @@ def _from_array(array: NDArray[Any], name: str) -> ImageArray:
     if pixels.ndim == 2:
         pixels = pixels[:, :, None]
     if pixels.shape[2] == 4:
-        return _on_white(pixels)
+        return _on_ground(pixels)
     return np.array(np.broadcast_to(pixels, (*pixels.shape[:2], 3)), np.uint8, order="C")
 
 
@@ -263,6 +295,22 @@ def _to_uint8(array: NDArray[Any], name: str) -> ImageArray:
         )
     bits = next(b for b in _SENSOR_BITS if high < 1 << b)
     return (array.astype(np.uint16) >> (bits - 8)).astype(np.uint8)
+
+
+def _on_ground(rgba: ImageArray) -> ImageArray:
+    """Composites (H, W, 4) uint8 on what its visible pixels contrast with -> (H, W, 3).
+
+    That is white, or black where all but ``DARK_SHARE`` of the visible pixels are light.
+    """
+    seen = rgba[..., 3] > MIDDLE
+    if not seen.any() or seen.all():
+        return _on_white(rgba)
+    gray = rgba[..., :3][seen] @ np.array([0.299, 0.587, 0.114], np.float32)
+    if (gray <= MIDDLE).mean() >= DARK_SHARE:
+        return _on_white(rgba)
+    inverse = rgba.copy()
+    inverse[..., :3] = 255 - rgba[..., :3]
+    return np.ascontiguousarray(255 - _on_white(inverse))
 
 
 def _on_white(rgba: ImageArray) -> ImageArray:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -24,6 +26,7 @@ from industrial_ocr.weights import load_state
 SHIPPED_CALIBRATION = Path(__file__).parent / "data" / "calibration.json"
 PUBLISHED_CRNN_SYMBOLS = tuple("0123456789abcdefghijklmnopqrstuvwxyz")
 Name = str | Path | None
+Model = TypeVar("Model", bound=torch.nn.Module)
 
 
 @dataclass
@@ -50,12 +53,12 @@ class Loader:
             WeightsError: it is missing, damaged or of another architecture.
         """
         if _is_published(name):
-            published = load_published_craft(str(name))
+            published = _built(lambda: load_published_craft(str(name)))
             fold_batch_norms(published.eval()).to(self.device)
             self.weights["detector"] = _file_hash(name)
             return Detector(published, self.device)
         entry = find_entry("detector", name)
-        model = build_detector(**entry.architecture)
+        model = _built(lambda: build_detector(**entry.architecture))
         self._ready(model, entry)
         if self.half and isinstance(model, CraftLight):
             model.to(torch.bfloat16).head.float()
@@ -65,11 +68,12 @@ class Loader:
         """A character classifier; raises as ``detector``."""
         entry = find_entry("classifier", name)
         charset = Charset(_symbols(entry, "classifier"))
-        model = GlyphClassifier(len(charset) + 1, **entry.architecture)
+        model = _built(lambda: GlyphClassifier(len(charset) + 1, **entry.architecture))
         size = entry.input.size[0] if entry.input.size else 40
         ready, temperature = self._ready(model, entry), self._temperature(entry)
         if self.device.type == "cpu":
-            small_maps_as_matrices(ready, torch.zeros(1, 1, size, size))
+            sample = torch.zeros(1, 1, size, size, dtype=torch.float32, device=self.device)
+            small_maps_as_matrices(ready, sample)
         ready.to(torch.bfloat16 if self.half else torch.float32)
         return Classifier(ready, charset, size, temperature, self.device)
 
@@ -77,14 +81,14 @@ class Loader:
         """A CRNN of ours, or a checkpoint of crnn.pytorch; raises as ``detector``."""
         if _is_published(name):
             charset = Charset(PUBLISHED_CRNN_SYMBOLS, blank=True)
-            published = load_published_crnn(str(name), len(charset)).to(self.device)
+            published = _built(lambda: load_published_crnn(str(name), len(charset))).to(self.device)
             self.weights["recognizer"] = _file_hash(name)
             return Recognizer(published, charset, 1.0, self.device, own_contrast=False)
         entry = find_entry("recognizer", name)
         symbols = _symbols(entry, "recognizer")
         spaces = symbols[-1:] == (SPACE,)
         charset = Charset(symbols[: len(symbols) - spaces], blank=True)
-        model = Crnn(charset.classes + spaces, **entry.architecture)
+        model = _built(lambda: Crnn(charset.classes + spaces, **entry.architecture))
         ready, temperature = self._ready(model, entry), self._temperature(entry)
         return Recognizer(ready, charset, temperature, self.device, knows_space=spaces)
 
@@ -102,6 +106,12 @@ class Loader:
         self.weights[entry.task] = entry.sha256
         folded = fold_batch_norms(model.eval())
         return folded.to(self.device).to(memory_format=torch.channels_last)
+
+
+def _built(build: Callable[[], Model]) -> Model:
+    """A network of float32 on the CPU, whatever torch's defaults are in the host program."""
+    with torch.device("cpu"):
+        return build().to(torch.float32)
 
 
 def _is_published(name: Name) -> bool:

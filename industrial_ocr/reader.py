@@ -16,6 +16,7 @@ from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.decoding.lexicon import Lexicon
 from industrial_ocr.device import has_fast_bf16, resolve_device
 from industrial_ocr.errors import ConfigError, ImageError
+from industrial_ocr.forking import keep_forks_usable
 from industrial_ocr.geometry import bounds
 from industrial_ocr.image import image_list, load_image
 from industrial_ocr.loading import SHIPPED_CALIBRATION, Loader
@@ -63,7 +64,7 @@ def reading_config(
 
 
 class Reader:
-    """Reads serial codes from pictures. Safe to share between threads once it is built.
+    """Reads serial codes from pictures. Safe to share between threads and after a fork.
 
     Args:
         device: ``auto`` takes CUDA where there is a device, else the CPU.
@@ -104,6 +105,7 @@ class Reader:
         calibration: Calibration | str | Path | None = None,
         max_misread_rate: float | None = None,
     ) -> None:
+        keep_forks_usable()
         self.config = reading_config(config)
         self.device = resolve_device(device)
         self.routes = _routes(routes)
@@ -467,6 +469,11 @@ def _cut(image: ImageArray, roi: Roi | None) -> tuple[ImageArray, int, int]:
         raise ImageError(f"roi is x0, y0, x1, y1 in pixels, got {roi!r}") from error
     if len(points) not in (2, 4) or not np.isfinite(points).all():
         raise ImageError(f"roi is x0, y0, x1, y1 in pixels, got {roi!r}")
+    if len(points) == 2 and (points[1] <= points[0]).any():
+        raise ImageError(
+            f"roi is x0, y0, x1, y1 with x0 < x1 and y0 < y1, got {roi!r}; of x, y, width and "
+            "height give x, y, x + width, y + height"
+        )
     x0, y0, x1, y1 = bounds(points)
     height, width = image.shape[:2]
     left, top = max(0, int(x0)), max(0, int(y0))

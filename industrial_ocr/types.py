@@ -241,6 +241,7 @@ class TextString:
             them each stands, and what it would read as.
         other: what the other way read there, where it was asked and differs.
         unread: marks in its band that no character explains, in reading order.
+        status: of this string alone: ``ok``, ``low_confidence``, or ``disagreement`` of the ways.
     """
 
     text: str
@@ -252,6 +253,7 @@ class TextString:
     rejected: tuple[tuple[int, Character], ...] = ()
     other: str = ""
     unread: tuple[UnreadMark, ...] = ()
+    status: Status = Status.OK
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "quad", as_quad(self.quad))
@@ -261,6 +263,7 @@ class TextString:
         return {
             "text": self.text,
             "confidence": round(self.confidence, 5),
+            "status": self.status.value,
             "direction": self.direction,
             "quad": np.round(self.quad.astype(float), 2).tolist(),
             "scores": self.scores.to_dict(),
@@ -278,7 +281,8 @@ class ReadResult:
 
     Attributes:
         strings: in reading order.
-        status: ``Status``; ``no_text`` is a result, not an error.
+        status: ``Status``; ``no_text`` is a result, not an error. Where codes were asked for, that
+            of the surest code; ``TextString.status`` is that of each string.
         engine: ``two-stage`` or ``crnn``.
         timings: seconds by stage, of this image's share where stages run on a batch.
         image: (H, W, 3) uint8 RGB, the picture that was read; kept so ``draw`` re-runs nothing.

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from industrial_ocr.evaluation.items import Answer, Rules, candidates
+from industrial_ocr.evaluation.metrics import nearest_part
 from industrial_ocr.evaluation.readings import ReadString
 from industrial_ocr.geometry import bounds, box_iou
 
@@ -27,6 +28,8 @@ SAME_CHARACTER = 0.3
 """Least IoU of a read and a labelled character."""
 
 Box = tuple[float, float, float, float]
+Named = tuple[str, NDArray[np.float64]]
+"""A character that was read, and its quad."""
 
 
 def _place(answer: Answer) -> Box | None:
@@ -60,7 +63,7 @@ def _meets(box: Box, string: ReadString) -> bool:
     return min(x1, box[2]) > max(x0, box[0]) and min(y1, box[3]) > max(y0, box[1])
 
 
-def _characters(answer: Answer) -> list[list[tuple[str, NDArray[np.float64]]]]:
+def _characters(answer: Answer) -> list[list[Named]]:
     """The characters read where the code stands, string by string; marks do not count."""
     place = _place(answer)
     strings = answer.record.strings
@@ -95,6 +98,15 @@ def _boxes_fit(answer: Answer, quads: list[NDArray[np.float64]], wanted: int) ->
     return "no box" if len(quads) < wanted else "merged or split box"
 
 
+def _nearest_characters(truth: str, found: list[Named], rules: Rules) -> list[Named]:
+    """Those that stand for the label, of the characters of a longer text that may contain it."""
+    texts = [rules.fold(symbol) for symbol, _ in found]
+    start, end = nearest_part(truth, "".join(texts))
+    ends = np.cumsum([len(t) for t in texts])
+    return [c for c, t, last in zip(found, texts, ends, strict=True)
+            if last > start and last - len(t) < end]  # fmt: skip
+
+
 def lost_stage(answer: Answer, rules: Rules) -> Lost | None:
     """The stage that lost an answer's code, None where the reading is right.
 
@@ -119,8 +131,10 @@ def lost_stage(answer: Answer, rules: Rules) -> Lost | None:
     found = _characters(answer)
     if not found:
         return "no string"
-    boxes = [quad for own in found for _, quad in own]
-    if (wrong := _boxes_fit(answer, boxes, len(truth))) is not None:
+    characters = [c for own in found for c in own]
+    if rules.matching == "contains":
+        characters = _nearest_characters(truth, characters, rules)
+    if (wrong := _boxes_fit(answer, [quad for _, quad in characters], len(truth))) is not None:
         return wrong
-    joined = "".join(rules.fold(symbol) for own in found for symbol, _ in own)
+    joined = "".join(rules.fold(symbol) for symbol, _ in characters)
     return "wrong link" if sorted(joined) == sorted(truth) else "wrong class"

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from industrial_ocr.errors import DatasetError, ImageError
-from industrial_ocr.evaluation.formats import IGNORE, reason
+from industrial_ocr.evaluation.formats import IGNORE, reason, tsv_field
 from industrial_ocr.evaluation.formats_export import UNCLASSIFIED
 from industrial_ocr.evaluation.formats_store import import_lmdb
 from industrial_ocr.evaluation.samples import Label, LabelledCharacter, Sample
@@ -106,7 +106,7 @@ def _tsv_row(name: str, label: Label) -> str:
         columns.append(_numbers(ends if enough else label.quad.ravel()))
     if label.characters:
         columns.append(character_column(label.characters))
-    return "\t".join([*columns, label.kind] if label.kind else columns)
+    return "\t".join(map(tsv_field, [*columns, label.kind] if label.kind else columns))
 
 
 def write_tsv(items: list[Item], out: Path) -> None:

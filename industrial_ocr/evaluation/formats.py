@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -203,6 +204,25 @@ def text_lines(path: Path, rows: Rows) -> Iterator[tuple[str, str]]:
             rows.wrong(row, "", "is not valid UTF-8")
         elif line.strip():
             yield row, line
+
+
+_TSV_FIELD = re.compile(r'"((?:[^"]|"")*)"(?=\t|$)|([^\t]*)')
+
+
+def tsv_fields(line: str) -> list[str]:
+    """The fields of a line of a TSV; one that is quoted as a whole is taken out of its quotes."""
+    fields, place = [], 0
+    while place <= len(line):
+        match = _TSV_FIELD.match(line, place)
+        assert match is not None  # the second alternative fits everything
+        fields.append(match[2] if match[1] is None else match[1].replace('""', '"'))
+        place = match.end() + 1
+    return fields
+
+
+def tsv_field(text: str) -> str:
+    """The text as ``tsv_fields`` reads it back."""
+    return '"' + text.replace('"', '""') + '"' if tsv_fields(text) != [text] else text
 
 
 def read_json_list(path: Path) -> list[Any]:

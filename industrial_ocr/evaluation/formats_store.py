@@ -68,8 +68,28 @@ def folder_symbol(name: str) -> str:
 
 
 def symbol_folders(folder: Path) -> list[Path]:
-    """The folders in a folder, sorted by name; hidden ones are left out."""
-    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    """The folders of symbols in a folder or in its splits (``train``, ``val`` ...), sorted.
+
+    Hidden folders are left out, and what macOS adds to an archive.
+    """
+    found: list[Path] = []
+    for each in _visible_folders(folder):
+        found += _visible_folders(each) if is_split(each) else [each]
+    return found
+
+
+def is_split(folder: Path) -> bool:
+    """Whether a folder is a part of a dataset: called so, and it holds folders."""
+    return folder.name.lower() in SPLITS and bool(_visible_folders(folder))
+
+
+def _visible_folders(folder: Path) -> list[Path]:
+    inside = (p for p in folder.iterdir() if p.is_dir() and p.name != "__MACOSX")
+    return sorted(p for p in inside if not p.name.startswith("."))
+
+
+SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
+"""Names of folders that are parts of a dataset."""
 
 
 def read_imagefolder(folder: Path, rows: Rows) -> None:

@@ -25,6 +25,7 @@ from industrial_ocr.evaluation.formats import (
     read_text,
     reason,
     text_lines,
+    tsv_fields,
 )
 from industrial_ocr.evaluation.samples import Label, LabelledCharacter
 from industrial_ocr.geometry import rect_quad
@@ -101,12 +102,13 @@ def parse_columns(columns: list[str]) -> _Columns:
 def read_tsv(path: Path, rows: Rows) -> None:
     """``labels.tsv``: file, text, and optionally a box, boxes of characters and a kind.
 
-    A first row that names the columns (``file``, ``text``) is passed over.
+    A first row that names the columns (``file``, ``text``) is passed over. A field may be quoted,
+    as spreadsheets do where it holds a quote or a tab.
 
     A box is ``x0,y0,x1,y1``, or the four corners of a quad; text ``###`` with a box is ignored.
     """
     for number, (row, line) in enumerate(text_lines(path, rows)):
-        file, *columns = line.split("\t")
+        file, *columns = tsv_fields(line)
         if number == 0 and _is_header(file, columns) and not Path(rows.find(file)).is_file():
             continue
         if not columns or not file:
@@ -137,30 +139,39 @@ def _column(header: list[str], names: tuple[str, ...]) -> int | None:
     return next((header.index(name) for name in names if name in header), None)
 
 
+_SEPARATOR_ROW = re.compile(r'"?sep=([,;\t|])"?', re.IGNORECASE)
+
+
 def read_csv(path: Path, rows: Rows) -> None:
     """A CSV with a header that names a column of image paths and one of texts.
 
-    Commas, semicolons or tabs separate (as in the header); a text with a separator is quoted.
+    Commas, semicolons or tabs separate: what a first row ``sep=;``, as Excel writes it, says, else
+    as in the header. A text with a separator is quoted.
 
     Raises:
         DatasetError: the header lacks one of the two columns.
     """
-    text = read_text(path)
-    first = text.split("\n", 1)[0]
-    separator = max(",;\t", key=first.count)
+    text, before = read_text(path), 0
+    first, _, rest = text.partition("\n")
+    if named := _SEPARATOR_ROW.fullmatch(first.strip("\r ")):
+        text, before = rest, 1
+        separator = named[1]
+    else:
+        separator = max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         header = [name.strip().lower() for name in next(reader, [])]
     except csv.Error as error:
-        raise DatasetError(f"{path}:1: no CSV: {reason(error)}") from error
+        raise DatasetError(f"{path}:{before + 1}: no CSV: {reason(error)}") from error
     file_at, text_at = _column(header, _FILE_COLUMNS), _column(header, _TEXT_COLUMNS)
     if file_at is None or text_at is None:
         raise DatasetError(
-            f"{path}:1: the header names a column of images ({', '.join(_FILE_COLUMNS)}) and one "
-            f"of texts ({', '.join(_TEXT_COLUMNS)}), got {', '.join(header) or 'nothing'}"
+            f"{path}:{before + 1}: the header names a column of images "
+            f"({', '.join(_FILE_COLUMNS)}) and one of texts ({', '.join(_TEXT_COLUMNS)}), "
+            f"got {', '.join(header) or 'nothing'}"
         )
     while True:
-        row = f"{path.name}:{reader.line_num + 1}"
+        row = f"{path.name}:{before + reader.line_num + 1}"
         try:
             values = next(reader, None)
         except csv.Error as error:

@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 
 from rapidfuzz.distance import Levenshtein
 
-from industrial_ocr.evaluation.metrics import CODES, Folding, Item, Matching, fold
+from industrial_ocr.evaluation.metrics import CODES, Folding, Item, Matching, fold, nearest_part
 from industrial_ocr.evaluation.readings import ReadString
 from industrial_ocr.evaluation.records import Record
 from industrial_ocr.evaluation.samples import Label
@@ -140,10 +140,10 @@ def nearest(label: str, found: Sequence[Candidate], matching: Matching) -> Candi
 
 def _distance(label: str, text: str, matching: Matching) -> float:
     """Edit distance; where the label may stand inside the text, what surrounds it costs nothing."""
-    distance = Levenshtein.distance(label, text)
     if matching == "contains":
-        return distance - max(0, len(text) - len(label))
-    return distance
+        start, end = nearest_part(label, text)
+        text = text[start:end]
+    return Levenshtein.distance(label, text)
 
 
 def _codes_in(text: str, pattern: Pattern) -> Iterator[str]:

@@ -251,9 +251,48 @@ class Proportion:
         return wilson_interval(self.correct, self.total)
 
 
-def pairs_of(items: Iterable[Item], folding: Folding = CODES) -> list[Pair]:
-    """Folded truth and reading of each item, whatever its confidence."""
-    return [folding.pair(item.truth, item.reading) for item in items]
+def nearest_part(truth: str, reading: str) -> tuple[int, int]:
+    """Where the part of a reading stands that is nearest to a truth in edit distance.
+
+    Sellers 1980 (J. Algorithms 1, 359): alignment in which what precedes and follows is free.
+
+    Returns:
+        Start and end in ``reading``; of equally near parts one whose length is nearest.
+    """
+    row = [(0, start) for start in range(len(reading) + 1)]
+    for symbol in truth:
+        above, row = row, [(row[0][0] + 1, 0)]
+        for j, read in enumerate(reading):
+            kept, lost, added = above[j], above[j + 1], row[j]
+            row.append(
+                min((kept[0] + (symbol != read), kept[1]), (lost[0] + 1, lost[1]),
+                    (added[0] + 1, added[1]))
+            )  # fmt: skip
+
+    def rank(end: int) -> tuple[int, int]:
+        distance, start = row[end]
+        return distance, abs(end - start - len(truth))
+
+    end = min(range(len(row)), key=rank)
+    return row[end][1], end
+
+
+def compared_pair(
+    truth: str, reading: str, matching: Matching = "exact", folding: Folding = CODES
+) -> Pair:
+    """Both texts folded; of a reading that may contain the truth only the part nearest to it."""
+    truth, reading = folding.pair(truth, reading)
+    if matching == "contains" and truth:
+        start, end = nearest_part(truth, reading)
+        reading = reading[start:end]
+    return truth, reading
+
+
+def pairs_of(
+    items: Iterable[Item], folding: Folding = CODES, matching: Matching = "exact"
+) -> list[Pair]:
+    """What is compared of each item, whatever its confidence (see ``compared_pair``)."""
+    return [compared_pair(item.truth, item.reading, matching, folding) for item in items]
 
 
 def cer(pairs: Iterable[Pair]) -> float:

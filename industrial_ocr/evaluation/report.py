@@ -181,8 +181,9 @@ def _positions(own: Sequence[Summary]) -> Table:
     rows: tuple[tuple[str, ...], ...] = ()
     length = max(lengths)
     if len(lengths) == 1 and length > 1:
-        found = [per_position_accuracy(pairs_of([a.item for a in s.answers], s.rules.folding))
-                 for s in own]  # fmt: skip
+        found = [per_position_accuracy(
+            pairs_of([a.item for a in s.answers], s.rules.folding, s.rules.matching)
+        ) for s in own]  # fmt: skip
         rows = tuple(
             (s.engine, str(places[0].total if places else 0),
              *(percent(p.rate) for p in places), *["-"] * (length - len(places)))

@@ -21,7 +21,7 @@ from rapidfuzz.distance import Levenshtein
 from industrial_ocr.errors import ImageError
 from industrial_ocr.evaluation.blame import lost_stage
 from industrial_ocr.evaluation.items import Answer
-from industrial_ocr.evaluation.metrics import Outcome, outcome
+from industrial_ocr.evaluation.metrics import VERBATIM, Outcome, compared_pair, outcome
 from industrial_ocr.evaluation.readings import ReadString
 from industrial_ocr.evaluation.report_figures import Style
 from industrial_ocr.evaluation.samples import Label
@@ -214,7 +214,11 @@ def _given(answer: Answer | None, summary: Summary) -> Given:
     result = result_of(answer, summary, summary.threshold)
     truth, reading = summary.rules.folding.pair(answer.item.truth, answer.item.reading)
     right = result_of(answer, summary, 0.0) is Outcome.CORRECT
-    pieces = (("same", reading),) if right else marked(truth, reading) if reading else ()
+    pieces: tuple[tuple[str, str], ...] = ()
+    if right:
+        pieces = (("same", reading),)
+    elif reading:
+        pieces = marked(*compared_pair(truth, reading, summary.rules.matching, VERBATIM))
     note = ""
     if answer.record.error:
         note = answer.record.error

@@ -142,7 +142,7 @@ def summarise(records: Sequence[Record], rules: Rules, threshold: float = 0.0) -
         return None
     items = [a.item for a in given]
     everything = count_outcomes(items, 0.0, rules.matching, rules.folding)
-    pairs = pairs_of(items, rules.folding)
+    pairs = pairs_of(items, rules.folding, rules.matching)
     lost = Counter(stage for a in given if (stage := lost_stage(a, rules)) is not None)
     return Summary(
         dataset=records[0].dataset,

@@ -13,7 +13,7 @@ import numpy as np
 from industrial_ocr.codes import CodeReading
 from industrial_ocr.config import ConfidenceConfig, PipelineConfig
 from industrial_ocr.decoding.confidence import features, fitted_model
-from industrial_ocr.geometry import inside
+from industrial_ocr.geometry import edge_lengths, expand_quad, inside
 from industrial_ocr.preprocess import to_grey
 from industrial_ocr.router import Way
 from industrial_ocr.stages.closer_look import look_closer
@@ -112,8 +112,13 @@ def finish(
         and (id(s) in known or s.confidence >= limits.least(len(s.characters), one_string))
     ]
     judged = _judged(image, kept, engine, one_string, codes or ())
-    doubts = [d for s in judged if (d := _doubt(s, limits))]
-    status, reason = (Status.LOW_CONFIDENCE, doubts[0]) if doubts else (Status.OK, "")
+    doubts = [_doubt(s, limits) for s in judged]
+    judged = tuple(
+        replace(s, status=Status.LOW_CONFIDENCE) if doubt else s
+        for s, doubt in zip(judged, doubts, strict=True)
+    )
+    reason = next((doubt for doubt in doubts if doubt), "")
+    status = Status.LOW_CONFIDENCE if reason else Status.OK
     if not kept:
         status = Status.NO_TEXT
     if codes is not None and kept:
@@ -168,7 +173,8 @@ def _doubt(string: TextString, limits: ConfidenceConfig) -> str:
 
 def _held_against(code: CodeReading, strings: Sequence[TextString]) -> CodeReading:
     """A code that would pass, doubtful where a mark in its place was not read."""
-    marks = [m for s in strings for m in s.unread if inside(code.quad, m.quad.mean(0))]
+    beside = expand_quad(code.quad, edge_lengths(code.quad)[1], 0.0)
+    marks = [m for s in strings for m in s.unread if inside(beside, m.quad.mean(0))]
     if code.status is not Status.OK or not marks:
         return code
     middles = [c.character.quad.mean(0) for c in code.characters]

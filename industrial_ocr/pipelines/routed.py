@@ -151,9 +151,9 @@ def _of_strings(own: dict[Way, ReadResult], routing: Routing, first: Choice) -> 
         return replace(one, route="agree", reason="neither way found text")
     pairs = [(s, _same_place(s, two.strings)) for s in one.strings]
     strings = tuple(
-        replace(s, confidence=joint_confidence(s.confidence, t.confidence))
+        _agreed(s, t, routing.least)
         if t is not None and _plain(s) == _plain(t)
-        else _with_other(s, two.strings)
+        else replace(_with_other(s, two.strings), status=Status.DISAGREEMENT)
         for s, t in pairs
     )
     apart = [s.text for s, t in pairs if t is None or _plain(s) != _plain(t)]
@@ -161,11 +161,18 @@ def _of_strings(own: dict[Way, ReadResult], routing: Routing, first: Choice) -> 
     if apart:
         reason = f"the ways differ on {apart[0]!r}"
         status = Status.DISAGREEMENT
-    elif any(s.confidence < routing.least for s in strings):
+    elif any(s.status is not Status.OK for s in strings):
         reason, status = "both ways read the same, but not surely", Status.LOW_CONFIDENCE
     else:
         reason, status = "both ways read the same", Status.OK
     return replace(one, strings=strings, status=status, route="agree", reason=reason)
+
+
+def _agreed(one: TextString, two: TextString, least: float) -> TextString:
+    """A string that both ways read the same."""
+    confidence = joint_confidence(one.confidence, two.confidence)
+    status = Status.OK if confidence >= least else Status.LOW_CONFIDENCE
+    return replace(one, confidence=confidence, status=status)
 
 
 def _plain(string: TextString) -> str:

@@ -12,11 +12,14 @@ from pathlib import Path
 
 from industrial_ocr.errors import DatasetError, ImageError
 from industrial_ocr.evaluation.formats import image_files
-from industrial_ocr.evaluation.formats_store import folder_symbol, symbol_folders
+from industrial_ocr.evaluation.formats_store import SPLITS, folder_symbol, symbol_folders
 from industrial_ocr.geometry import rect_quad
 from industrial_ocr.image import ImageSource, load_image
 from industrial_ocr.preprocess import to_grey
 from industrial_ocr.retraining.samples import GlyphSample, SampleSet, check_symbol
+
+LEARNT = ("train", "training")
+"""Parts of a dataset that are learnt from; all others are left to measure with."""
 
 
 def close_cut(symbol: str, picture: ImageSource, source: str) -> GlyphSample:
@@ -28,12 +31,22 @@ def close_cut(symbol: str, picture: ImageSource, source: str) -> GlyphSample:
 def read_folders(root: Path) -> SampleSet:
     """The samples of a folder of folders; pictures that cannot be read are problems.
 
+    Where ``train`` and ``val`` or the like hold the folders, only those of ``train`` are learnt.
+
     Raises:
         DatasetError: a folder without pictures, or whose name is no symbol.
     """
     samples: list[GlyphSample] = []
     problems: list[str] = []
     for folder in symbol_folders(root):
+        if folder.parent != root and folder.parent.name.lower() not in LEARNT:
+            problems.append(f"{folder.parent.name}/{folder.name}: left out, kept for measuring")
+            continue
+        if folder.name.lower() in {*SPLITS, "images"}:
+            raise DatasetError(
+                f"{folder}: is called like a part of a dataset, and no symbol; give that folder "
+                "itself, or name a token by its code points, as U+0043_U+0045"
+            )
         try:
             symbol = folder_symbol(folder.name)
         except (ValueError, OverflowError) as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import io
 import math
 import os
 import signal
@@ -156,7 +157,9 @@ class Trainer:
             "progress": {"step": self.step, "best": self.best, "stale": self.stale},
         }
         part = self.checkpoint.with_suffix(".part")
-        torch.save(state, part)
+        data = io.BytesIO()
+        torch.save(state, data)
+        part.write_bytes(data.getbuffer())  # a full disk is an OSError; torch would raise another
         os.replace(part, self.checkpoint)
 
     def resume(self) -> None:

@@ -185,3 +185,27 @@ def test_what_was_measured_under_a_pattern_routes_later_reads(data: Path, tmp_pa
     measured = Reader(routes=routes).routes["part-74"]
     assert [m.engine for m in measured] == ["two-stage", "crnn"]
     assert measured[0].accuracy == 1.0
+
+
+def test_labels_inside_longer_markings(tmp_path: Path) -> None:
+    folder = tmp_path / "codes"
+    (folder / "images").mkdir(parents=True)
+    shutil.copy(EXAMPLES / "chip.png", folder / "images" / "chip.png")
+    (folder / "labels.tsv").write_text("chip.png\t74LS193\n")
+    for match, right in (("exact", "0.0"), ("contains", "100.0")):
+        out = tmp_path / match
+        done = call("bench", folder, "--engines", "two-stage", "--match", match, "--out", out)
+        assert done.exit_code == 0, done.output
+        # A report of the recorded run judges as the run did.
+        for command in ("run", "report"):
+            if command == "report":
+                assert call("bench", "report", out, folder).exit_code == 0
+            (row,) = json.loads((out / "summary.json").read_text())["summary"]
+            assert row["right"] == right
+    assert row["CER"] == "0.0"
+    (compared,) = json.loads(
+        call("bench", "compare", tmp_path / "exact", tmp_path / "contains", "--json").output
+    )
+    assert compared["accuracy"] == [1.0, 1.0]
+    wrong = call("bench", folder, "--match", "within", "--out", tmp_path / "o")
+    assert wrong.exit_code == 2 and "match" in line_of(wrong)

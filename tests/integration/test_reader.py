@@ -131,6 +131,9 @@ def test_a_region_is_read_in_coordinates_of_the_whole(reader: Reader) -> None:
     assert result.image.shape == wide.shape
     with pytest.raises(ImageError, match="outside"):
         reader.read(wide, roi=(2000, 0, 2100, 50))
+    for swapped in ((960, 0, 480, 240), [[480, 240], [960, 0]], (500, 100, 500, 200)):
+        with pytest.raises(ImageError, match="x0 < x1 and y0 < y1.*width and height"):
+            reader.read(wide, roi=swapped)
 
 
 @pytest.mark.parametrize("engine", ["two-stage", "crnn"])

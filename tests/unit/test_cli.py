@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,6 +18,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from industrial_ocr import cli, cli_output, manifest, reader, weights
+from industrial_ocr.codes import CodeReading
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.geometry import rect_quad
 from industrial_ocr.image import load_image
@@ -43,7 +47,25 @@ class FakeReader:
         )
         quad, scores = rect_quad(5, 5, 34, 25), SequenceScores(0.97, -0.09, 0.97, 0.97, -0.09)
         string = TextString("AB1", 0.97, quad, characters, "horizontal", scores)
+        if pattern is not None:
+            return self.with_codes(string, engine, pixels)
         return ReadResult((string,), Status.OK, engine, {"total": 0.01}, pixels)
+
+    def with_codes(self, string: TextString, engine: str, pixels: Any) -> ReadResult:
+        """The code AB1 in its string, a doubtful string below, and a code where no string is."""
+        doubtful = replace(
+            string, text="X", quad=rect_quad(5, 30, 34, 39), status=Status.LOW_CONFIDENCE
+        )
+        codes = tuple(
+            CodeReading(
+                text, "[A-Z0-9]+", status, "", confidence, text, 0.5, (), quad, (), "horizontal"
+            )
+            for text, status, confidence, quad in (
+                ("AB1", Status.OK, 0.9, rect_quad(4, 4, 35, 26)),
+                ("Q7", Status.CHECK_FAILED, 0.3, rect_quad(40, 0, 59, 9)),
+            )
+        )
+        return ReadResult((string, doubtful), Status.OK, engine, {"total": 0.01}, pixels, codes)
 
     def recognize(self, crops: Any, engine: str = "crnn", pattern: Any = None) -> list[ReadResult]:
         return [self.read(c, engine) for c in crops]
@@ -73,6 +95,55 @@ def test_csv_has_a_line_a_string(folder: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(run("read", folder, "--csv").stdout)))
     assert [r["text"] for r in rows] == ["AB1", ""]
     assert rows[0]["x2"] == "34.0" and rows[1]["status"] == "no_text"
+
+
+def test_csv_under_a_pattern_tells_the_codes_and_each_string_its_own_status(folder: Path) -> None:
+    printed = run("read", folder, "--csv", "--pattern", "[A-Z0-9]+").stdout
+    rows = list(csv.DictReader(io.StringIO(printed)))
+    columns = ("text", "status", "code", "code_confidence", "code_status", "pattern")
+    assert [tuple(r[c] for c in columns) for r in rows] == [
+        ("AB1", "ok", "AB1", "0.9", "ok", "[A-Z0-9]+"),
+        ("X", "low_confidence", "", "", "", ""),
+        ("", "", "Q7", "0.3", "check_failed", "[A-Z0-9]+"),
+        ("", "no_text", "", "", "no_text", ""),
+    ]
+    assert printed.startswith(",".join(cli_output.COLUMNS + cli_output.CODE_COLUMNS) + "\n")
+
+
+@pytest.mark.parametrize("options", [[], ["--crops"]])
+def test_standard_input_is_an_image(folder: Path, options: list[str]) -> None:
+    data = (folder / "a.png").read_bytes()
+    arguments = ["read", "-", "--json", "--out", str(folder / "out"), *options]
+    result = runner.invoke(cli.app, arguments, input=data)
+    assert result.exit_code == 0, result.output
+    (reading,) = json.loads(result.stdout)
+    assert (reading["file"], reading["text"]) == ("-", "AB1")
+    assert [p.name for p in (folder / "out").iterdir()] == ["stdin.png"]
+    result = runner.invoke(cli.app, ["read", "-", str(folder / "a.png")], input=b"")
+    assert result.exit_code == 1 and "error: -: image bytes: empty" in result.stderr
+    assert "AB1" in result.stdout
+
+
+def test_a_file_called_as_standard_input_can_be_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "a.png").rename(folder / "-")
+    monkeypatch.chdir(folder)
+    assert "AB1" in run("read", "./-").stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize("arguments", [["patterns", "list"], ["--help"], ["read", "none.png"]])
+def test_output_that_cannot_be_written_is_one_line(arguments: list[str]) -> None:
+    arguments += ["--json"] if arguments[0] == "read" else []
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "industrial_ocr.cli", *arguments],
+            stdout=full, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    assert done.returncode in (1, 2)
+    lines = [line for line in done.stderr.splitlines() if "none.png" not in line]
+    assert len(lines) == 1 and "No space left on device" in lines[0]
 
 
 def test_the_table_shows_text_and_status(folder: Path) -> None:

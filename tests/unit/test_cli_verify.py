@@ -175,3 +175,12 @@ def test_labels_that_are_no_text(tmp_path: Path) -> None:
         read_expected(tmp_path / "labels.tsv")
     with pytest.raises(DatasetError, match="cannot be read"):
         read_expected(tmp_path / "none.tsv")
+
+
+def test_a_picture_on_standard_input_and_labels_in_quotes(folder: Path) -> None:
+    data = (folder / "a.png").read_bytes()
+    result = runner.invoke(cli.app, ["verify", "-", "AB1", "--json"], input=data)
+    assert result.exit_code == 0, result.output
+    (folder / "labels.tsv").write_text('"a.png"\t"AB1"\n"b.png"\t"AB1"\textra\n')
+    result = run(folder / "a.png", folder / "b.png", "--labels", folder / "labels.tsv")
+    assert result.exit_code == 0, result.output

@@ -160,6 +160,43 @@ def test_transparent_palette_and_grey_are_laid_on_white() -> None:
     np.testing.assert_array_equal(image[0], [[255, 255, 255], [10, 20, 30]])
 
 
+@pytest.mark.parametrize("print_gray", [255, 210, 90, 0])
+def test_print_on_a_transparent_ground_is_laid_on_what_contrasts(print_gray: int) -> None:
+    rgba = np.zeros((20, 40, 4), np.uint8)
+    rgba[5:15, 10:30] = (print_gray, print_gray, print_gray, 255)
+    rgba[4, 10:30] = (print_gray, print_gray, print_gray, 60)  # a soft edge
+    for source in (rgba, encoded(Image.fromarray(rgba))):
+        image = load_image(source).astype(int)
+        assert (image[5:15, 10:30] == print_gray).all()
+        assert abs(image[0, 0, 0] - print_gray) > 127
+
+
+def test_a_label_with_dark_print_and_clear_corners_is_laid_on_white() -> None:
+    rgba = np.full((40, 60, 4), 255, np.uint8)
+    rgba[15:25, 10:50, :3] = 0
+    rgba[:4, :4] = 0
+    assert (load_image(rgba)[:4, :4] == 255).all()
+
+
+def test_every_suffix_of_a_kind_that_is_read_counts_in_folders(tmp_path: Path) -> None:
+    Image.init()
+    read = {s for s, kind in Image.registered_extensions().items() if kind in image_module._FORMATS}
+    assert {".jfif", ".jpe", ".j2k", ".apng"} <= read <= image_module.IMAGE_SUFFIXES
+    (tmp_path / "a.JFIF").write_bytes(encoded(RGB, "JPEG"))
+    assert [p.name for p in find_images(tmp_path)] == ["a.JFIF"]
+
+
+def test_what_pillow_warns_of_is_read_where_warnings_are_errors() -> None:
+    data = bytearray(encoded(RGB, "TIFF"))
+    compression = data.find(struct.pack("<HHI", 259, 3, 1))
+    data[compression + 4] = 2  # two values of a tag that has one, as some cameras write
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(load_image(bytes(data)), RGB)
+        with pytest.raises(UserWarning, match="too many entries"):
+            Image.open(io.BytesIO(data))
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_honoured(kind: str, orientation: int) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.evaluation.datasets import READERS, load_dataset, read_dataset
+from industrial_ocr.evaluation.formats import tsv_field, tsv_fields
 from industrial_ocr.evaluation.formats_store import folder_symbol, symbol_folder
 from industrial_ocr.evaluation.formats_text import parse_characters
 from industrial_ocr.evaluation.samples import Dataset, Label
@@ -87,6 +88,39 @@ def test_tsv_tells_columns_by_their_shape_whatever_their_order(tmp_path: Path) -
     assert third.row == "labels.tsv:4"
     assert dataset.samples[1].labels[0].text == "Ä 1,2"
     assert dataset.samples[1].labels[0].quad is None
+
+
+def test_quoted_fields_of_a_tsv_are_taken_out_of_their_quotes(tmp_path: Path) -> None:
+    put_images(tmp_path, "a.png", "b.png", "c.png")
+    put(
+        tmp_path / "labels.tsv",
+        '"a.png"\t"5"" pipe"\t"1,2,3,4"\nb.png\t7" disk\n"c.png"\t"A\tB"\nb.png\t"\n',
+    )
+    dataset = load_dataset(tmp_path)
+    texts = [label.text for sample in dataset.samples for label in sample.labels]
+    assert texts == ['5" pipe', '7" disk', '"', "A\tB"]
+    assert corners(dataset.samples[0].labels[0]) == rect(1, 2, 3, 4)
+
+
+@pytest.mark.parametrize("text", ['"AB"', '"', '""', 'a"b', '"a', "plain"])
+def test_a_field_written_to_a_tsv_is_read_back(text: str) -> None:
+    assert tsv_fields("\t".join([tsv_field(text), "x"])) == [text, "x"]
+
+
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;\r"])
+def test_a_csv_of_excel_that_names_its_separator(tmp_path: Path, first: str) -> None:
+    put_images(tmp_path, "a.png", "b.png")
+    text = f"{first}\nimage;text,a,b,c,d\na.png\nb.png;AB,1\n"
+    path = put(tmp_path / "labels.csv", text.replace("text,a,b,c,d", "text"))
+    dataset, problems = read_dataset(path)
+    assert only(dataset).text == "AB,1"
+    assert [p.row for p in problems] == ["labels.csv:3"]
+
+
+def test_the_parts_of_an_image_folder_are_no_symbols(tmp_path: Path) -> None:
+    put_images(tmp_path, "train/A/1.png", "train/B/1.png", "val/A/2.png", "__MACOSX/A/._1.png")
+    dataset = load_dataset(tmp_path, "imagefolder")
+    assert [label.text for s in dataset.samples for label in s.labels] == ["A", "B", "A"]
 
 
 @pytest.mark.parametrize(

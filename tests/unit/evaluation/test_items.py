@@ -80,6 +80,26 @@ def test_contained_labels_are_found_inside_longer_strings() -> None:
     assert lost_stage(answer, rules) is None
 
 
+def test_what_surrounds_a_contained_label_counts_in_no_figure() -> None:
+    rules = Rules(matching="contains")
+    records = [
+        replace(record([Label("74LS00")], [written(text)]), image=text)
+        for text in ("SN74LS00N", "SN74L500N", "SN74L00N")
+    ]
+    (summary,) = summarise_run(records, {"": rules}, {})
+    assert summary.accuracy == pytest.approx(1 / 3)
+    assert summary.cer == pytest.approx(2 / 18)
+    assert summary.one_minus_ned == pytest.approx((1 + 5 / 6 + 5 / 6) / 3)
+    assert dict(summary.confusions) == {("S", ""): 1, ("S", "5"): 1}
+    assert summary.lost == {"wrong class": 1, "no box": 1}
+
+
+def test_a_label_scattered_over_a_text_is_not_contained() -> None:
+    rules = Rules(matching="contains")
+    (answer,) = answers(record([label("AB12")], [written("AXXXBXXX1XXX2")]), rules)
+    assert answer.item.reading == ""
+
+
 def test_a_pattern_takes_its_first_match_right_or_wrong() -> None:
     rules = Rules(pattern=Pattern.regex("[A-Z]{2}[0-9]{2}"))
     read = [written("XY99AB"), written("AB12")]

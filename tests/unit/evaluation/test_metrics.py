@@ -36,6 +36,7 @@ from industrial_ocr.evaluation.metrics import (
     confusion_pairs,
     count_outcomes,
     fold,
+    nearest_part,
     one_minus_ned,
     outcome,
     pairs_of,
@@ -464,3 +465,13 @@ def test_impossible_detection_counts() -> None:
     for matched, predicted, truth in ((2, 1, 3), (2, 3, 1), (-1, 1, 1)):
         with pytest.raises(ValueError, match="matched"):
             DetectionCounts(matched, predicted, truth)
+
+
+@pytest.mark.parametrize(
+    ("truth", "reading", "part"),
+    [("LS00", "SN74LS00N", "LS00"), ("LS00", "SN74L500N", "L500"), ("AB", "", ""),
+     ("AB", "AB", "AB"), ("ABC", "XABX", "ABX"), ("", "AB", "")],
+)  # fmt: skip
+def test_the_part_of_a_reading_nearest_to_a_truth(truth: str, reading: str, part: str) -> None:
+    start, end = nearest_part(truth, reading)
+    assert reading[start:end] == part

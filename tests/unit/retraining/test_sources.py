@@ -277,3 +277,19 @@ def test_labels_of_single_characters_need_nothing_found(
     found = sources.read_samples(tmp_path, (), 3, 0, lambda: models)
     assert [s.symbol for s in found.samples] == ["Ω", "A"]
     assert any("3.png" in p for p in found.problems)
+
+
+def test_the_parts_of_a_dataset_are_no_symbols_and_only_train_is_learnt(tmp_path: Path) -> None:
+    for name in ("train/A/1.png", "train/B/1.png", "val/A/2.png", "__MACOSX/train/C/1.png"):
+        picture(tmp_path / name)
+    found = read(tmp_path)
+    assert found.counts == {"A": 1, "B": 1}
+    assert found.problems == ("val/A: left out, kept for measuring",)
+    assert read(tmp_path / "val").counts == {"A": 1}
+
+
+def test_a_part_of_a_dataset_without_symbols_is_an_error_that_says_so(tmp_path: Path) -> None:
+    picture(tmp_path / "train" / "1.png")
+    picture(tmp_path / "A" / "1.png")
+    with pytest.raises(DatasetError, match="train: is called like a part of a dataset"):
+        read(tmp_path)
