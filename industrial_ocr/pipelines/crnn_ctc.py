@@ -239,13 +239,10 @@ def _as_word(
 ) -> list[CtcSymbol]:
     """The frames of the likeliest word, spelt in the case that the network saw."""
     greedy = "".join(s.symbol for s in symbols)
-    word, _ = best_word(frames.log_probs, greedy, lexicon, charset)
-    if (greedy if lexicon.case else greedy.upper()) == word:
+    word = best_word(frames.log_probs, greedy, lexicon, charset)
+    if not word or (greedy if lexicon.case else greedy.upper()) == word:
         return symbols
-    try:
-        return align(frames.log_probs, charset.encode(word), charset)
-    except ValueError:  # longer than the strip has frames
-        return symbols
+    return align(frames.log_probs, charset.encode(word), charset)
 
 
 def _frame_borders(spans: Sequence[tuple[int, int]]) -> list[tuple[float, float]]:
