@@ -8,7 +8,7 @@ code: by the same factors, once for each character that differs.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -39,12 +39,13 @@ from industrial_ocr.decoding.ctc import (
 )
 from industrial_ocr.decoding.ctc_backward import Backward
 from industrial_ocr.decoding.ctc_beam import Hypothesis, LookAhead, beam_search, look_ahead
+from industrial_ocr.decoding.ctc_frames import FrameString, joined, place_of
 from industrial_ocr.decoding.ctc_rivals import END_MARK_ODDS, edit_scores, mark_classes
 from industrial_ocr.decoding.lexicon import joined_cases, narrowed
 from industrial_ocr.decoding.verification import MARKS
 from industrial_ocr.geometry import enclosing_quad
 from industrial_ocr.pattern import Pattern
-from industrial_ocr.types import Character, Direction, FloatArray, Status
+from industrial_ocr.types import Character, FloatArray, Status
 
 N_BEST = 12
 LEAST_READ, MOST_READ = 0.7, 1.4
@@ -61,38 +62,6 @@ NEAR = 3.0
 add over all alignments is not known before."""
 UNSURE_AGREEMENT = 0.1
 """The same of the share of characters that are read so without the pattern."""
-
-
-@dataclass(frozen=True, eq=False)
-class FrameString:
-    """The frames of one string and where they stand.
-
-    Attributes:
-        log_probs: (T, C) log-probabilities, class 0 the blank.
-        place: quad (4, 2) in source pixels of the frames from a first to a last, inclusive.
-        direction: of the string.
-    """
-
-    log_probs: NDArray[np.floating]
-    place: Callable[[float, float], FloatArray]
-    direction: Direction
-
-
-def joined(strings: Sequence[FrameString]) -> tuple[NDArray[np.float64], list[int]]:
-    """The frames of neighbouring strings with a sure blank between, and where each begins."""
-    classes = strings[0].log_probs.shape[1]
-    blank = np.full((1, classes), -60.0)
-    blank[0, 0] = 0.0
-    parts: list[NDArray[np.floating]] = []
-    starts, count = [], 0
-    for i, string in enumerate(strings):
-        if i:
-            parts.append(blank)
-            count += 1
-        starts.append(count)
-        parts.append(string.log_probs)
-        count += len(string.log_probs)
-    return np.concatenate(parts).astype(np.float64), starts
 
 
 def _least_ratio(code: str, raw: str) -> float:
@@ -252,7 +221,7 @@ class _Text:
         code: without separators.
         spelled: the likeliest way.
         label: the symbols of that.
-        log_prob: of that.
+        log_prob: of all ways.
         probability: of all ways, among the codes that were found.
     """
 
@@ -273,7 +242,11 @@ def _texts(hypotheses: Sequence[Hypothesis], pattern: Pattern, charset: Charset)
         if known is None:
             found[code] = _Text(code, spelled, h.symbols, h.log_prob, h.probability)
         else:
-            found[code] = replace(known, probability=known.probability + h.probability)
+            found[code] = replace(
+                known,
+                log_prob=min(float(np.logaddexp(known.log_prob, h.log_prob)), 0.0),
+                probability=known.probability + h.probability,
+            )
     return list(found.values())
 
 
@@ -352,11 +325,3 @@ def _mark_rival(chosen: _Text, run: _Run, charset: Charset) -> str:
         if state >= 0 and automaton.accepting[state] and code != chosen.code:
             return code
     return ""
-
-
-def place_of(symbol: CtcSymbol, run: Sequence[FrameString], starts: Sequence[int]) -> FloatArray:
-    """Where a symbol stands in the picture, widened beyond CTC's narrow spike."""
-    at = int(np.searchsorted(starts, symbol.first_frame, side="right")) - 1
-    return run[at].place(
-        symbol.first_frame - starts[at] - 1.0, symbol.last_frame - starts[at] + 1.0
-    )

@@ -31,7 +31,7 @@ from industrial_ocr.decoding.ctc import (
     greedy_decode,
     sequence_log_probability,
 )
-from industrial_ocr.decoding.ctc_codes import FrameString, joined, place_of
+from industrial_ocr.decoding.ctc_frames import FrameString, joined, place_of
 from industrial_ocr.decoding.ctc_rivals import (
     END_MARK_ODDS,
     LOWEST,

@@ -18,7 +18,8 @@ from industrial_ocr.decoding.ctc import (
     sequence_log_probability,
     spaced,
 )
-from industrial_ocr.decoding.ctc_codes import FrameString, read_ctc_codes
+from industrial_ocr.decoding.ctc_codes import read_ctc_codes
+from industrial_ocr.decoding.ctc_frames import FrameString
 from industrial_ocr.decoding.lexicon import Lexicon, best_word
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
 from industrial_ocr.geometry import enclosing_quad, expand_quad, with_margin
