@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import islice
 
@@ -14,10 +15,10 @@ from industrial_ocr.decoding.code_rules import Limits
 from industrial_ocr.decoding.ctc import (
     CtcSymbol,
     align,
-    greedy_decode,
     sequence_log_probability,
     spaced,
 )
+from industrial_ocr.decoding.ctc_beam import read_freely
 from industrial_ocr.decoding.ctc_codes import read_ctc_codes
 from industrial_ocr.decoding.ctc_frames import FrameString
 from industrial_ocr.decoding.lexicon import Lexicon, best_word
@@ -43,6 +44,8 @@ from industrial_ocr.types import (
 ENGINE = "crnn"
 SURE = 0.98
 """A string whose first view is so sure is not looked at again."""
+TURNED = 4.0
+"""A string is taken to stand on its head only where that is so many nats likelier."""
 HOPELESS = 0.2
 """Nor is a found string whose first view is less sure than this: it is no text."""
 
@@ -107,27 +110,24 @@ def read_frames(
     with clock.stage("recognise"):
         pieces = [[_pieces(w, first) for _, w in own] for own in ways]
         frames = recognizer.recognise(images, pieces, config.recognition)
-    best: list[dict[int, Reading]] = []
+    once: list[list[Reading]] = []
     further: list[list[Pieces]] = []
     kept: list[list[BoxString]] = []
     with clock.stage("decode"):
         for own, seen in zip(ways, frames, strict=True):
-            best.append({})
-            chosen: dict[int, BoxString] = {}
+            told: dict[int, list[tuple[BoxString, Reading]]] = {}
             for (i, way), f in zip(own, seen, strict=True):
-                string = decode_frames(f, recognizer.charset, way.direction)
-                if i not in chosen or string.confidence > best[-1][i][0].confidence + 0.02:
-                    best[-1][i], chosen[i] = (string, f), way
-            kept.append([chosen[i] for i in sorted(chosen)])
+                reading = decode_frames(f, recognizer.charset, way.direction), f
+                told.setdefault(i, []).append((way, reading))
+            chosen = [_right_way_up(told[i]) for i in sorted(told)]
+            kept.append([way for way, _ in chosen])
+            once.append([reading for _, reading in chosen])
             further.append(
                 [
-                    [_pieces(chosen[i], m) for m in others]
-                    if best[-1][i][0].confidence >= HOPELESS
-                    else []
-                    for i in sorted(chosen)
+                    [_pieces(way, m) for m in others] if string.confidence >= HOPELESS else []
+                    for way, (string, _) in chosen
                 ]
             )
-    once = [[own[i] for i in sorted(own)] for own in best]
     read = looked_again(images, once, further, recognizer, config, clock)
     ratio = config.linking.word_space_ratio
     return [
@@ -137,6 +137,25 @@ def read_frames(
         ]
         for own, ways in zip(read, kept, strict=True)
     ]
+
+
+def _right_way_up(ways: Sequence[tuple[BoxString, Reading]]) -> tuple[BoxString, Reading]:
+    """The way in which a string reads best; level ones are turned only where that is clear.
+
+    Ways are held against each other by the log-probability of a string so long as their longest
+    reading. The one that is chosen is as sure as the odds against the others allow.
+
+    Args:
+        ways: of ``orientations``, upright first, each with what it reads as.
+    """
+    length = max(1, *(len(string.characters) for _, (string, _) in ways))
+    scores = [length * math.log(max(string.confidence, 1e-12)) for _, (string, _) in ways]
+    if ways[0][0].direction == "horizontal":
+        scores[0] += TURNED
+    best = int(np.argmax(scores))
+    way, (string, frames) = ways[best]
+    share = math.exp(scores[best] - float(np.logaddexp.reduce(scores)))
+    return way, (doubted(string, share), frames)
 
 
 def looked_again(
@@ -214,10 +233,10 @@ def decode_frames(
 ) -> TextString:
     """CTC decoding with a place and a probability for every character.
 
-    Greedy; with a lexicon its likeliest word instead, whose characters keep the probability that
-    the network gave them, however low.
+    The likeliest text; with a lexicon its likeliest word instead, whose characters keep the
+    probability that the network gave them, however low.
     """
-    symbols = greedy_decode(frames.log_probs, charset)
+    symbols = read_freely(frames.log_probs, charset)
     if lexicon is not None:
         symbols = _as_word(symbols, frames, charset, lexicon)
     places = _frame_borders([(s.first_frame, s.last_frame) for s in symbols])
@@ -238,10 +257,10 @@ def decode_frames(
 def _as_word(
     symbols: list[CtcSymbol], frames: StringFrames, charset: Charset, lexicon: Lexicon
 ) -> list[CtcSymbol]:
-    """The frames of the likeliest word, spelt in the case that the network saw."""
-    greedy = "".join(s.symbol for s in symbols)
-    word = best_word(frames.log_probs, greedy, lexicon, charset)
-    if not word or (greedy if lexicon.case else greedy.upper()) == word:
+    """The frames of the likeliest word, spelled in the case that the network saw."""
+    read = "".join(s.symbol for s in symbols)
+    word = best_word(frames.log_probs, read, lexicon, charset)
+    if not word or (read if lexicon.case else read.upper()) == word:
         return symbols
     return align(frames.log_probs, charset.encode(word), charset)
 
