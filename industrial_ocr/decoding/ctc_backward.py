@@ -103,15 +103,21 @@ class Backward:
             state: of the automaton.
             arc: whose symbol may go on, -1 for none.
         """
-        reach = self._ahead[t, state]
-        if arc >= 0:
-            reach = max(reach, self._onward[t, arc])
-        return math.exp(min(float(reach + self._scale[t]) - self.best, -LEAST))
+        of_states, of_arcs = self._reach
+        ahead = float(of_states[t, state])
+        return ahead if arc < 0 else max(ahead, float(of_arcs[t, arc]))
 
     @cached_property
     def _scale(self) -> Floats:
         """(T + 1,) log-probability of the likeliest classes of all frames before one."""
         return np.concatenate([[0.0], np.cumsum(self._log_probs.max(1))])
+
+    @cached_property
+    def _reach(self) -> tuple[Floats, Floats]:
+        """(T + 1, S) and (T + 1, E) what ``rest`` tells of states and of arcs."""
+        shift = self._scale[:, None] - self.best
+        of_states = np.exp(np.minimum(self._ahead + shift, -LEAST))
+        return of_states, np.exp(np.minimum(self._onward + shift, -LEAST))
 
     @cached_property
     def _beginnings(self) -> list[dict[int, list[Beginning]]]:

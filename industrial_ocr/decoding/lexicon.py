@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -87,10 +87,10 @@ def nearest(words: Sequence[str], text: str, delta: int = DELTA) -> tuple[str, .
     """
     if len(words) <= EXACT:
         return tuple(words)
-    distances = process.cdist([text], words, scorer=Levenshtein.distance, dtype=np.int32)[0]
-    order = np.argsort(distances, kind="stable")[:MOST]
-    least = max(delta, int(distances[order[0]]))
-    return tuple(words[i] for i in order[distances[order] <= least].tolist())
+    extract = partial(process.extract, text, words, scorer=Levenshtein.distance, limit=MOST)
+    found = extract(score_cutoff=delta) or extract()
+    least = max(delta, found[0][1])
+    return tuple(word for word, distance, _ in found if distance <= least)
 
 
 def narrowed(pattern: Pattern, read: str) -> Pattern:
