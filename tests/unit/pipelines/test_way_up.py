@@ -17,11 +17,13 @@ from industrial_ocr.stages.recognition import StringFrames
 from industrial_ocr.types import BoxString, CharBox, TextString
 
 CHARSET = Charset(blank=True)
+Ways = tuple[tuple[str, float], tuple[str, float]]
+"""What a string reads as upright and turned, and the probability of each of its symbols."""
 BOXES = tuple(
     CharBox(rect_quad(20 * i, 0, 20 * i + 16, 30), 0.9, np.diag([64.0, 225.0]).astype(np.float32))
     for i in range(8)
 )
-FOUND: Any = [[BoxString(BOXES, (False,) * len(BOXES), "horizontal")]]
+STRING = BoxString(BOXES, (False,) * len(BOXES), "horizontal")
 
 
 def table(text: str, each: float) -> np.ndarray[Any, Any]:
@@ -40,8 +42,8 @@ class TwoWays:
 
     charset = CHARSET
 
-    def __init__(self, upright: tuple[str, float], turned: tuple[str, float]) -> None:
-        self.tables = [table(*upright), table(*turned)]
+    def __init__(self, strings: Sequence[Ways]) -> None:
+        self.tables = [table(*way) for ways in strings for way in ways]
 
     def recognise(
         self, images: Sequence[Any], strings: Sequence[Any], config: Any
@@ -49,17 +51,18 @@ class TwoWays:
         return [
             [
                 StringFrames(t, tuple(pieces), (4 * len(t),))
-                for t, pieces in zip(self.tables, own, strict=False)
+                for t, pieces in zip(self.tables, own, strict=bool(own))
             ]
             for own in strings
         ]
 
 
-def read(upright: tuple[str, float], turned: tuple[str, float]) -> TextString:
-    recognizer: Any = TwoWays(upright, turned)
+def read(*strings: Ways) -> list[TextString]:
+    recognizer: Any = TwoWays(strings)
     image = np.zeros((40, 200, 3), np.uint8)
-    ((string, _),) = read_frames([image], FOUND, recognizer, PipelineConfig(), Clock())[0]
-    return string
+    found: Any = [[STRING] * len(strings)]
+    (own,) = read_frames([image], found, recognizer, PipelineConfig(), Clock())
+    return [string for string, _ in own]
 
 
 @pytest.mark.parametrize(
@@ -74,11 +77,24 @@ def read(upright: tuple[str, float], turned: tuple[str, float]) -> TextString:
 def test_a_string_is_turned_only_where_it_reads_clearly_better(
     upright: tuple[str, float], turned: tuple[str, float], wanted: str
 ) -> None:
-    assert read(upright, turned).text.replace(" ", "") == wanted
+    assert read((upright, turned))[0].text.replace(" ", "") == wanted
+
+
+TURNED: Ways = (("vt6", 0.35), ("944", 0.99))
+
+
+def test_strings_that_are_clearly_turned_turn_those_beside_them_that_read_both_ways() -> None:
+    assert [s.text.replace(" ", "") for s in read(TURNED, TURNED, TURNED)] == ["944"] * 3
+    hardly: Ways = (("OESTLAGO", 0.8), ("QDV14530", 0.98))
+    assert read(hardly)[0].text.replace(" ", "") == "OESTLAGO"
+    turned = read(hardly, TURNED, TURNED, TURNED, TURNED)
+    assert turned[0].text.replace(" ", "") == "QDV14530"
+    both: Ways = (("H0000-08", 0.8), ("80-0000H", 0.98))
+    assert [s.text.replace(" ", "") for s in read(*[both] * 20)] == ["H0000-08"] * 20
 
 
 def test_what_the_other_way_reads_is_held_against_a_string() -> None:
-    alone = read(("LOT12345", 0.95), ("AXZS", 0.2)).confidence
-    rivalled = read(("LOT12345", 0.7), ("5HEZLLO7", 0.95)).confidence
+    alone = read((("LOT12345", 0.95), ("AXZS", 0.2)))[0].confidence
+    rivalled = read((("LOT12345", 0.7), ("5HEZLLO7", 0.95)))[0].confidence
     assert alone == pytest.approx(0.95, abs=0.01)
-    assert rivalled < 0.97 * read(("LOT12345", 0.7), ("AXZS", 0.2)).confidence
+    assert rivalled < 0.9 * read((("LOT12345", 0.7), ("AXZS", 0.2)))[0].confidence
