@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from industrial_ocr.decoding.code_reading import read_codes
-from industrial_ocr.decoding.ctc_codes import FrameString, read_ctc_codes
+from industrial_ocr.decoding.ctc_codes import read_ctc_codes
+from industrial_ocr.decoding.ctc_frames import FrameString
 from industrial_ocr.geometry import rect_quad
 from industrial_ocr.image import load_image
 from industrial_ocr.pattern import Pattern

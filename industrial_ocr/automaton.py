@@ -56,6 +56,12 @@ class Automaton:
     start: int = 0
 
     @staticmethod
+    def free(symbols: Sequence[str]) -> Automaton:
+        """Any text of those symbols, the empty one included."""
+        zeros = np.zeros(len(symbols), np.int64)
+        return Automaton.from_arcs(symbols, zeros, np.arange(len(symbols)), zeros, [True])
+
+    @staticmethod
     def from_arcs(
         symbols: Sequence[str],
         sources: ArrayLike,

@@ -18,11 +18,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from industrial_ocr.codes import CodeReading
 from industrial_ocr.decoding.homoglyphs import TWINS
+from industrial_ocr.pattern import Pattern
 from industrial_ocr.types import Status
 
 CONTRADICTION, TWIN_CONTRADICTION = 0.2, 0.02
@@ -76,6 +77,50 @@ def contradicts(symbol: str, probability: float, raw: str, raw_probability: floa
         return True
     ratio = TWIN_CONTRADICTION if are_twins(symbol, raw) else CONTRADICTION
     return probability < ratio * raw_probability
+
+
+def chosen_by_check(
+    codes: Sequence[str], pattern: Pattern, contradicted: Callable[[int], bool]
+) -> tuple[int, str, list[int]]:
+    """The code among the likeliest ones.
+
+    Args:
+        codes: the likeliest first, each once.
+        pattern: with its check.
+        contradicted: whether the evidence contradicts the code of that number.
+
+    Returns:
+        Its number, what its check says against it, and the numbers of those it competes with.
+    """
+    everyone = list(range(len(codes)))
+    if pattern.check == "none":
+        return 0, "", everyone
+    passing = [i for i in everyone if pattern.verify_code(codes[i]).ok]
+    if passing and (passing[0] == 0 or not contradicted(passing[0]) or contradicted(0)):
+        return passing[0], "", passing
+    return 0, pattern.verify(codes[0]).message, everyone
+
+
+def judged_code(
+    mismatch: str, failed: str, rival: str, doubts: Iterable[str]
+) -> tuple[Status, str]:
+    """The status of a code and the reason of it; what is empty does not hold.
+
+    Args:
+        mismatch: why it contradicts what reads there.
+        failed: what its check says against it.
+        rival: another code that is nearly as likely.
+        doubts: what else is doubtful.
+    """
+    if mismatch:
+        return Status.PATTERN_MISMATCH, mismatch
+    if failed:
+        return Status.CHECK_FAILED, failed
+    if rival:
+        return Status.AMBIGUOUS, f"{rival!r} is nearly as likely"
+    for doubt in filter(None, doubts):
+        return Status.LOW_CONFIDENCE, doubt
+    return Status.OK, "read as the pattern asks"
 
 
 _RANK = {Status.OK: 0, Status.LOW_CONFIDENCE: 1, Status.AMBIGUOUS: 1, Status.CHECK_FAILED: 2}

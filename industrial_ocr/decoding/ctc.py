@@ -118,8 +118,6 @@ def sequence_log_probability(
 ) -> float:
     """The log of p(l|y), the probability of a label over all paths that collapse to it.
 
-    The forward algorithm (section 4.1, equations 5 to 8), in natural logarithms.
-
     Args:
         log_probs: (T, C) log-probabilities of independent frames.
         classes: the label l, without blanks; may be empty.
@@ -133,39 +131,15 @@ def sequence_log_probability(
         ValueError: ``log_probs`` is no (T, C) array, or the label holds the blank or a class
             beyond C.
     """
-    table = np.asarray(log_probs, np.float64)
-    if table.ndim != 2:
-        raise ValueError(f"log_probs are (T, C), got shape {table.shape}")
-    label = np.asarray(classes, np.intp).reshape(-1)
-    if np.any((label == blank) | (label < 0) | (label >= table.shape[1])):
-        raise ValueError(
-            f"a label has classes below {table.shape[1]} other than the blank {blank}, "
-            f"got {list(classes)}"
-        )
-    # l': the label with a blank before, between and after; its odd places are the label's.
-    states = np.full(2 * len(label) + 1, blank, np.intp)
-    states[1::2] = label
-    skips = np.zeros(len(states), bool)
-    skips[1:2] = True
-    skips[3::2] = label[1:] != label[:-1]
-    # Two places of padding; in the one before the first blank all the probability waits for the
-    # first frame, a step away from that blank and a skip away from the first symbol.
-    alpha = np.full(len(states) + 2, -np.inf)
-    alpha[1] = 0.0
-    for frame in table[:, states]:
-        step = np.logaddexp(alpha[2:], alpha[1:-1])
-        skipped = np.where(skips, alpha[:-2], -np.inf)
-        alpha[2:] = np.logaddexp(step, skipped) + frame
-        alpha[1] = -np.inf
-    if len(table) == 0:
-        return 0.0 if len(label) == 0 else -np.inf
-    return float(np.logaddexp.reduce(alpha[2:][-2:]))
+    return float(label_log_probabilities(log_probs, [classes], blank)[0])
 
 
 def label_log_probabilities(
     log_probs: ArrayLike, labels: Sequence[Sequence[int]], blank: int = _BLANK
 ) -> NDArray[np.float64]:
     """``sequence_log_probability`` of many labels at once.
+
+    The forward algorithm (section 4.1, equations 5 to 8), in natural logarithms.
 
     Args:
         log_probs: (T, C) log-probabilities of independent frames.
@@ -192,6 +166,9 @@ def label_log_probabilities(
     odd = np.arange(states.shape[1]) % 2 == 1
     if np.any((states < 0) | (states >= table.shape[1]) | ((states == blank) & odd & own)):
         raise ValueError(f"labels have classes below {table.shape[1]} other than the blank {blank}")
+    # A blank before, between and after the symbols: the odd places are the label's. Two places of
+    # padding; in the one before the first blank all the probability waits for the first frame, a
+    # step away from that blank and a skip away from the first symbol.
     skips = np.zeros(states.shape, bool)
     skips[:, 1:2] = True
     skips[:, 3::2] = states[:, 3::2] != states[:, 1:-2:2]

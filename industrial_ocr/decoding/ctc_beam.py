@@ -1,8 +1,9 @@
-"""Prefix beam search of a CRNN's frames under an automaton.
+"""Prefix beam search of CTC frames: the likeliest texts, any or those that an automaton accepts.
 
 Hannun, Maas, Jurafsky and Ng 2014 (arXiv 1408.2873, algorithm 1), with an automaton where they
-have a language model: a prefix is only extended by symbols that may follow it. The finalists are
-ranked by their exact probability p(l|y), not by what the beam kept of it. Numpy only.
+have a language model: a prefix is only extended by symbols that may follow it, and only where what
+can still come is worth it (``ctc_backward``). The finalists are ranked by their exact probability
+p(l|y), not by what the beam kept of it. Numpy only.
 """
 
 from __future__ import annotations
@@ -10,22 +11,26 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from industrial_ocr.automaton import Automaton
-from industrial_ocr.decoding.ctc import label_log_probabilities
+from industrial_ocr.charset import Charset
+from industrial_ocr.decoding.ctc import (
+    CtcSymbol,
+    align,
+    greedy_decode,
+    label_log_probabilities,
+    sequence_log_probability,
+)
+from industrial_ocr.decoding.ctc_backward import Backward, Distance
+from industrial_ocr.decoding.outlook import has_outlook
 
 BEAM = 24
-NEGLIGIBLE = math.log(1e-6)
-"""A symbol less likely than this in a frame begins nothing there, unless frames run out."""
-SURE_BLANK = math.log(0.9999)
-"""A frame that is blank more surely than this begins no symbol."""
-_LOW = -math.inf
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+LookAhead = Backward | Distance
 
 
 @dataclass(frozen=True)
@@ -43,79 +48,76 @@ class Hypothesis:
     probability: float
 
 
-@dataclass(eq=False)
-class _Prefixes:
-    """The prefixes that are followed, one row each.
+class _Prefix:
+    """A text that is followed: where it is in the automaton and how likely its paths are.
 
-    Attributes:
-        node: their place in the tree of all prefixes.
-        state: of the automaton.
-        last: their last symbol, -1 for the empty one.
-        parent: the row of the prefix without that symbol, -1 where it is not followed.
-        blank: log-probability of the paths that end in a blank.
-        symbol: of those that end in the last symbol.
+    Its probability is in two parts: of the paths that end in a blank, and in its last symbol.
     """
 
-    node: Ints
-    state: Ints
-    last: Ints
-    parent: Ints
-    blank: Floats
-    symbol: Floats
+    __slots__ = ("arc", "blank", "children", "last", "parent", "state", "symbol")
 
-    @staticmethod
-    def empty(start: int) -> _Prefixes:
-        """The empty prefix alone."""
-        zero, none = np.zeros(1, np.int64), np.full(1, -1, np.int64)
-        return _Prefixes(
-            zero, np.full(1, start, np.int64), none, none, np.zeros(1), np.full(1, _LOW)
-        )
+    def __init__(self, parent: _Prefix | None, arc: int, last: int, state: int) -> None:
+        self.parent, self.arc, self.last, self.state = parent, arc, last, state
+        self.blank = self.symbol = 0.0
+        self.children: dict[int, _Prefix] = {}
+
+    def text(self) -> tuple[int, ...]:
+        """Its symbols."""
+        found, prefix = [], self
+        while prefix.parent is not None:
+            found.append(prefix.last)
+            prefix = prefix.parent
+        return tuple(found[::-1])
 
 
-class _Tree:
-    """All prefixes that were ever followed; a text has one node however often it comes back."""
+def read_freely(log_probs: ArrayLike, charset: Charset, top_k: int = 5) -> list[CtcSymbol]:
+    """The symbols of the likeliest text of all, where ``greedy_decode`` gives the likeliest path.
 
-    def __init__(self) -> None:
-        self._known: dict[tuple[int, int], int] = {}
-        self._parent = [-1]
-        self._symbol = [-1]
+    Args:
+        log_probs: (T, C) log-probabilities, class 0 the blank.
+        charset: with ``blank=True`` and C classes.
+        top_k: at most so many alternatives a symbol.
+    """
+    greedy = greedy_decode(log_probs, charset, top_k)
+    label = [charset.encode(s.symbol)[0] for s in greedy]
+    if sequence_log_probability(log_probs, label) >= math.log(0.5):
+        return greedy  # no other text can be likelier
+    found = beam_search(log_probs, _free(charset), most=1)
+    best = [s + 1 for s in found[0].symbols] if found else label
+    return greedy if best == label else align(log_probs, best, charset, top_k)
 
-    def child(self, node: int, symbol: int) -> int:
-        """The node of a prefix and one more symbol."""
-        found = self._known.setdefault((node, symbol), len(self._parent))
-        if found == len(self._parent):
-            self._parent.append(node)
-            self._symbol.append(symbol)
-        return found
 
-    def parents(self, nodes: Ints) -> list[int]:
-        """Of each node the one without its last symbol."""
-        return [self._parent[n] for n in nodes.tolist()]
+@lru_cache(maxsize=4)
+def _free(charset: Charset) -> Automaton:
+    return Automaton.free(charset.symbols)
 
-    def text(self, node: int) -> tuple[int, ...]:
-        """The symbols of a prefix."""
-        symbols = []
-        while node > 0:
-            symbols.append(self._symbol[node])
-            node = self._parent[node]
-        return tuple(symbols[::-1])
+
+def look_ahead(log_probs: NDArray[np.float64], automaton: Automaton) -> LookAhead:
+    """What a search should know of the frames still to come, as far as it can be had in time."""
+    return (Backward if has_outlook(automaton) else Distance)(log_probs, automaton)
 
 
 def beam_search(
-    log_probs: ArrayLike, automaton: Automaton, most: int = 5, beam: int = BEAM
+    log_probs: ArrayLike,
+    automaton: Automaton,
+    most: int = 5,
+    beam: int = BEAM,
+    ahead: LookAhead | None = None,
 ) -> list[Hypothesis]:
-    """The likeliest labels that an automaton accepts, best first.
+    """The likeliest texts, best first.
 
     Args:
         log_probs: (T, C + 1) log-probabilities, class 0 the blank, class i + 1 the automaton's
             symbol i.
-        automaton: what may be read; ``lattice.free_automaton`` for anything.
-        most: at most so many labels.
+        automaton: what may be read; ``Automaton.free`` for anything.
+        most: at most so many texts.
         beam: prefixes followed from frame to frame.
+        ahead: of these frames and this automaton, where it was made already.
 
     Returns:
-        None at all where the frames are too few for any code. The beam may miss a label; those
-        found have their exact probability.
+        With their exact probability. None at all where the frames are too few for any text. Those
+        more than ``ctc_backward.FAINT`` below the best may be missing, and without backward scores
+        also those that the beam lost.
 
     Raises:
         ValueError: the array does not fit the automaton's symbols.
@@ -126,101 +128,81 @@ def beam_search(
             f"log_probs are (T, {len(automaton.symbols) + 1}) for this automaton, "
             f"got shape {table.shape}"
         )
-    prefixes, tree = _Prefixes.empty(automaton.start), _Tree()
-    for t, frame in enumerate(table):
-        prefixes = _advance(prefixes, frame, automaton, len(table) - t - 1, beam, tree)
-    ends = automaton.accepting[prefixes.state]
-    return ranked(table, [tree.text(n) for n in prefixes.node[ends].tolist()], most)
-
-
-def _extensions(
-    prefixes: _Prefixes, frame: Floats, automaton: Automaton, left: int
-) -> tuple[Floats, Ints]:
-    """Each prefix with one more symbol: (P, C) log-probabilities and states, -inf where none is."""
-    rows, symbols = len(prefixes.node), len(automaton.symbols)
-    gain, state = np.full((rows, symbols), _LOW), np.full((rows, symbols), -1, np.int64)
-    if frame[0] > SURE_BLANK:
-        # Only what would run out of frames goes on.
-        open_rows = np.flatnonzero(automaton.distance_to_accept[prefixes.state] > left)
-    else:
-        open_rows = np.arange(rows)
-    if not len(open_rows):
-        return gain, state
-    first = automaton.offsets[prefixes.state[open_rows]].astype(np.int64)
-    count = automaton.offsets[prefixes.state[open_rows] + 1].astype(np.int64) - first
-    places = np.repeat(first - np.cumsum(count) + count, count) + np.arange(count.sum())
-    source, label = np.repeat(open_rows, count), automaton.labels[places]
-    short = automaton.distance_to_accept[prefixes.state[source]] > left
-    likely = np.flatnonzero((frame[label + 1] > NEGLIGIBLE) | short)
-    source, label, places = source[likely], label[likely], places[likely]
-    total = np.logaddexp(prefixes.blank, prefixes.symbol)
-    before = np.where(prefixes.last[source] == label, prefixes.blank[source], total[source])
-    gain[source, label] = before + frame[label + 1]
-    target = automaton.targets[places].astype(np.int64)
-    state[source, label] = target
-    gain[source, label] = np.where(
-        automaton.distance_to_accept[target] <= left, gain[source, label], _LOW
-    )
-    return gain, state
+    if ahead is None:
+        ahead = look_ahead(table, automaton)
+    if ahead.hopeless:
+        return []
+    # Every frame is scaled by its likeliest class, so that products stay within floats.
+    frames = np.exp(table - table.max(1, keepdims=True)).tolist()
+    root = _Prefix(None, -1, -1, automaton.start)
+    root.blank = 1.0
+    followed = [root]
+    for t, frame in enumerate(frames):
+        followed = _advance(followed, t, frame, ahead)
+        followed = _near(followed, t + 1, ahead, automaton, beam)
+    ended = [p for p in followed if automaton.accepting[p.state]]
+    ended = sorted(ended, key=lambda p: -p.blank - p.symbol)[: most + most // 2]
+    return _ranked(table, [p.text() for p in ended], most)
 
 
 def _advance(
-    prefixes: _Prefixes, frame: Floats, automaton: Automaton, left: int, beam: int, tree: _Tree
-) -> _Prefixes:
-    """One frame on, with so many left after it: the prefixes that are followed from there."""
-    total = np.logaddexp(prefixes.blank, prefixes.symbol)
-    blank = total + frame[0]
-    symbol = np.where(prefixes.last >= 0, prefixes.symbol + frame[prefixes.last + 1], _LOW)
-    gain, state = _extensions(prefixes, frame, automaton, left)
-    # A prefix whose parent is followed too is reached from there as well.
-    own = np.flatnonzero(prefixes.parent >= 0)
-    way = prefixes.parent[own], prefixes.last[own]
-    symbol[own] = np.logaddexp(symbol[own], gain[way])
-    gain[way] = _LOW
-    longer_row, longer_symbol = np.nonzero(gain > _LOW)
-    score = np.concatenate([np.logaddexp(blank, symbol), gain[longer_row, longer_symbol]])
-    reached = np.concatenate([prefixes.state, state[longer_row, longer_symbol]])
-    kept = _followed(score, automaton.distance_to_accept[reached], left, beam)
-    old, new = kept[kept < len(blank)], kept[kept >= len(blank)] - len(blank)
-    rows, labels = longer_row[new], longer_symbol[new]
-    children = [
-        tree.child(n, s) for n, s in zip(prefixes.node[rows].tolist(), labels.tolist(), strict=True)
-    ]
-    node = np.concatenate([prefixes.node[old], np.array(children, np.int64)])
-    at = {n: i for i, n in enumerate(node.tolist())}
-    return _Prefixes(
-        node,
-        np.concatenate([prefixes.state[old], state[rows, labels]]),
-        np.concatenate([prefixes.last[old], labels]),
-        np.array([at.get(n, -1) for n in tree.parents(node)], np.int64),
-        np.concatenate([blank[old], np.full(len(new), _LOW)]),
-        np.concatenate([symbol[old], gain[rows, labels]]),
-    )
+    followed: Sequence[_Prefix], t: int, frame: Sequence[float], ahead: LookAhead
+) -> list[_Prefix]:
+    """Over one frame: the prefixes followed, and those that they lead to."""
+    old = [(p, p.blank, p.symbol) for p in followed]
+    for prefix, blank, symbol in old:
+        prefix.blank = (blank + symbol) * frame[0]
+        prefix.symbol = symbol * frame[prefix.last + 1] if prefix.last >= 0 else 0.0
+    known = {id(p) for p in followed}
+    new: list[_Prefix] = []
+    for prefix, blank, symbol in old:
+        total = blank + symbol
+        for arc, label, target, p, reach in ahead.beginnings(t, prefix.state):
+            if total * reach < ahead.least:
+                break
+            child = prefix.children.get(label)
+            if child is None:
+                child = prefix.children[label] = _Prefix(prefix, arc, label, target)
+            if id(child) not in known:
+                known.add(id(child))
+                child.blank = child.symbol = 0.0
+                new.append(child)
+            child.symbol += (blank if label == prefix.last else total) * p
+    return [*followed, *new]
 
 
-def _followed(score: Floats, distance: NDArray[np.int32], left: int, beam: int) -> Ints:
-    """Rows of the best prefixes that the frames left can still bring to an end.
+def _near(
+    prefixes: Sequence[_Prefix], t: int, ahead: LookAhead, automaton: Automaton, beam: int
+) -> list[_Prefix]:
+    """The prefixes that may still end near the best reading, of those the best.
 
-    And of the best one of each distance to the end, so that none starves: under a pattern whose
-    last symbols are faint the likeliest prefixes are those that stop short.
+    Without backward scores also the best one of each distance to the end, so that none starves:
+    under a pattern whose last symbols are faint the likeliest prefixes are those that stop short.
     """
-    alive = np.flatnonzero((distance <= left) & (score > _LOW))
-    order = alive[np.argsort(-score[alive], kind="stable")]
-    best_of_each = np.unique(distance[order], return_index=True)[1]
-    rest = best_of_each[best_of_each >= beam]
-    return np.concatenate([order[:beam], order[rest]])
+    found = []
+    for prefix in prefixes:
+        total = prefix.blank + prefix.symbol
+        reach = total * ahead.rest(t, prefix.state, prefix.arc)
+        if total and reach >= ahead.least:
+            found.append((reach, prefix))
+    if len(found) <= beam:
+        return [p for _, p in found]
+    ordered = [p for _, p in sorted(found, key=lambda x: -x[0])]
+    kept = ordered[:beam]
+    if isinstance(ahead, Distance):
+        distances = {int(automaton.distance_to_accept[p.state]) for p in kept}
+        for prefix in ordered[beam:]:
+            distance = int(automaton.distance_to_accept[prefix.state])
+            if distance not in distances:
+                distances.add(distance)
+                kept.append(prefix)
+    return kept
 
 
-def ranked(
+def _ranked(
     table: NDArray[np.float64], found: Sequence[tuple[int, ...]], most: int
 ) -> list[Hypothesis]:
-    """The labels by their exact probability, at most so many of them.
-
-    Args:
-        table: (T, C + 1) log-probabilities.
-        found: labels, as indices of symbols.
-        most: at most so many.
-    """
+    """The texts by their exact probability, at most so many of them."""
     if not found:
         return []
     scores = label_log_probabilities(table, [[s + 1 for s in k] for k in found])

@@ -8,7 +8,7 @@ code: by the same factors, once for each character that differs.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,6 +28,8 @@ from industrial_ocr.decoding.code_rules import (
     Limits,
     apart,
     are_twins,
+    chosen_by_check,
+    judged_code,
 )
 from industrial_ocr.decoding.ctc import (
     CtcSymbol,
@@ -35,17 +37,15 @@ from industrial_ocr.decoding.ctc import (
     greedy_decode,
     sequence_log_probability,
 )
-from industrial_ocr.decoding.ctc_beam import Hypothesis, beam_search
-from industrial_ocr.decoding.ctc_outlook import (
-    FrameOutlook,
-    best_alignment,
-    frame_outlook,
-    pruned_search,
-)
-from industrial_ocr.decoding.outlook import has_outlook
+from industrial_ocr.decoding.ctc_backward import Backward
+from industrial_ocr.decoding.ctc_beam import Hypothesis, LookAhead, beam_search, look_ahead
+from industrial_ocr.decoding.ctc_frames import FrameString, joined, place_of
+from industrial_ocr.decoding.ctc_rivals import END_MARK_ODDS, edit_scores, mark_classes
+from industrial_ocr.decoding.lexicon import joined_cases, narrowed
+from industrial_ocr.decoding.verification import MARKS
 from industrial_ocr.geometry import enclosing_quad
 from industrial_ocr.pattern import Pattern
-from industrial_ocr.types import Character, Direction, FloatArray, Status
+from industrial_ocr.types import Character, FloatArray, Status
 
 N_BEST = 12
 LEAST_READ, MOST_READ = 0.7, 1.4
@@ -64,57 +64,17 @@ UNSURE_AGREEMENT = 0.1
 """The same of the share of characters that are read so without the pattern."""
 
 
-@dataclass(frozen=True, eq=False)
-class FrameString:
-    """The frames of one string and where they stand.
-
-    Attributes:
-        log_probs: (T, C) log-probabilities, class 0 the blank.
-        place: quad (4, 2) in source pixels of the frames from a first to a last, inclusive.
-        direction: of the string.
-    """
-
-    log_probs: NDArray[np.floating]
-    place: Callable[[float, float], FloatArray]
-    direction: Direction
-
-
-def joined(strings: Sequence[FrameString]) -> tuple[NDArray[np.float64], list[int]]:
-    """The frames of neighbouring strings with a sure blank between, and where each begins."""
-    classes = strings[0].log_probs.shape[1]
-    blank = np.full((1, classes), -60.0)
-    blank[0, 0] = 0.0
-    parts: list[NDArray[np.floating]] = []
-    starts, count = [], 0
-    for i, string in enumerate(strings):
-        if i:
-            parts.append(blank)
-            count += 1
-        starts.append(count)
-        parts.append(string.log_probs)
-        count += len(string.log_probs)
-    return np.concatenate(parts).astype(np.float64), starts
-
-
-def _capitals(table: NDArray[np.floating], charset: Charset) -> NDArray[np.float64]:
-    """Letters of either case joined into the capital."""
-    folded = np.array(table, np.float64)
-    for i, symbol in enumerate(charset.symbols):
-        upper = symbol.upper()
-        if symbol.islower() and upper in charset.symbols:
-            at = charset.symbols.index(upper) + 1
-            folded[:, at] = np.logaddexp(folded[:, at], folded[:, i + 1])
-            folded[:, i + 1] = -60.0
-    return folded
-
-
 def _least_ratio(code: str, raw: str) -> float:
     """How much less likely than the raw reading a code may be."""
     ratio = 1.0
     for step in Levenshtein.editops(raw, code):
         a = raw[step.src_pos] if step.tag != "insert" else ""
         b = code[step.dest_pos] if step.tag != "delete" else ""
-        ratio *= TWIN_CONTRADICTION if a and b and are_twins(a, b) else CONTRADICTION
+        at_end = step.dest_pos in (0, len(code) - 1)
+        if not a and b in MARKS and at_end:
+            ratio *= math.exp(-END_MARK_ODDS)
+        else:
+            ratio *= TWIN_CONTRADICTION if a and b and are_twins(a, b) else CONTRADICTION
     return ratio
 
 
@@ -149,6 +109,10 @@ def _characters(
     return made
 
 
+def _has_lower(automaton: Automaton) -> bool:
+    return any(automaton.symbols[i].islower() for i in np.unique(automaton.labels))
+
+
 def read_ctc_codes(
     strings: Sequence[FrameString],
     pattern: Pattern,
@@ -166,9 +130,8 @@ def read_ctc_codes(
         charset: with the blank.
         limits: when a code is doubtful.
     """
-    automaton = pattern.automaton(charset)
-    if not any(charset.symbols[i].islower() for i in np.unique(automaton.labels)):
-        strings = [replace(s, log_probs=_capitals(s.log_probs, charset)) for s in strings]
+    if pattern.ignore_case or not _has_lower(pattern.automaton(charset)):
+        strings = [replace(s, log_probs=joined_cases(s.log_probs, charset)) for s in strings]
     shortest = min(pattern.lengths, default=1)
     longest = pattern.max_length or len(strings) * LONGEST
     counts = [len(greedy_decode(s.log_probs, charset, 0)) for s in strings]
@@ -181,7 +144,7 @@ def read_ctc_codes(
             if not LEAST_READ * shortest <= read <= MOST_READ * longest:
                 continue
             if len({s.direction for s in run}) == 1:
-                found = _run_of(start, run, automaton, charset)
+                found = _run_of(start, run, pattern, charset)
                 if found is not None:
                     (near if found.promise >= 0 else far).append(found)
     made: list[CodeReading] = []
@@ -189,13 +152,13 @@ def read_ctc_codes(
         # Runs that share a string compete; the likeliest goes first.
         taken = {i for c in made if c.status in _FOUND for i in c.strings}
         if not taken & set(range(job.first, job.first + len(job.strings))):
-            code = _read(job, automaton, pattern, charset, limits)
+            code = _read(job, charset, limits)
             made += [code] if code is not None else []
     # What contradicts the frames is told of only where nothing else is, the nearest alone.
     for job in sorted(far, key=lambda r: -r.promise)[:MISPRINTS]:
         if made and any(c.status is not Status.PATTERN_MISMATCH for c in made):
             break
-        code = _read(job, automaton, pattern, charset, limits)
+        code = _read(job, charset, limits)
         if code is not None:
             made.append(code)
             break
@@ -211,7 +174,8 @@ class _Run:
         strings: the strings.
         table: (T, C) log-probabilities of their frames.
         starts: the frame that each begins at.
-        outlook: of the frames, None where the automaton is too large.
+        pattern: what codes look like; of a large lexicon the words that are near what reads here.
+        ahead: of the frames under the pattern.
         promise: how far, in nats, the best code's alignment is from contradicting the frames; below
             0 where it does.
         best: log-probability of that alignment a symbol.
@@ -221,115 +185,143 @@ class _Run:
     strings: Sequence[FrameString]
     table: NDArray[np.float64]
     starts: list[int]
-    outlook: FrameOutlook | None
+    pattern: Pattern
+    ahead: LookAhead
     promise: float = 0.0
     best: float = 0.0
 
 
 def _run_of(
-    first: int, strings: Sequence[FrameString], automaton: Automaton, charset: Charset
+    first: int, strings: Sequence[FrameString], pattern: Pattern, charset: Charset
 ) -> _Run | None:
     """What a first look tells of neighbouring strings, None where they are another text."""
     table, starts = joined(strings)
-    if not has_outlook(automaton):
-        return _Run(first, strings, table, starts, None)
-    outlook = frame_outlook(table, automaton)
-    symbols = best_alignment(table, automaton, outlook)
+    raw = "".join(s.symbol for s in greedy_decode(table, charset, 0))
+    pattern = narrowed(pattern, raw)
+    ahead = look_ahead(table, pattern.automaton(charset))
+    if not isinstance(ahead, Backward):
+        return _Run(first, strings, table, starts, pattern, ahead)
+    symbols = ahead.best_alignment()
     if not symbols:
         return None
     code = "".join(charset.symbols[i] for i in symbols)
-    raw = "".join(s.symbol for s in greedy_decode(table, charset, 0))
-    promise = outlook.best - float(table.max(1).sum()) - math.log(_least_ratio(code, raw)) + NEAR
+    promise = ahead.best - float(table.max(1).sum()) - math.log(_least_ratio(code, raw)) + NEAR
     alike = Levenshtein.normalized_similarity(raw, code) >= LEAST_AGREEMENT - UNSURE_AGREEMENT
-    a_symbol = outlook.best / len(symbols)
+    a_symbol = ahead.best / len(symbols)
     if not alike and promise < 0 or promise >= 0 and a_symbol < HOPELESS:
         return None
-    return _Run(first, strings, table, starts, outlook, promise, a_symbol)
+    return _Run(first, strings, table, starts, pattern, ahead, promise, a_symbol)
 
 
-def _read(
-    run: _Run, automaton: Automaton, pattern: Pattern, charset: Charset, limits: Limits
-) -> CodeReading | None:
+@dataclass(frozen=True)
+class _Text:
+    """A code, spelled in one way or in several that differ in separators.
+
+    Attributes:
+        code: without separators.
+        spelled: the likeliest way.
+        label: the symbols of that.
+        log_prob: of all ways.
+        probability: of all ways, among the codes that were found.
+    """
+
+    code: str
+    spelled: str
+    label: tuple[int, ...]
+    log_prob: float
+    probability: float
+
+
+def _texts(hypotheses: Sequence[Hypothesis], pattern: Pattern, charset: Charset) -> list[_Text]:
+    """The codes of hypotheses, the likeliest first, each once."""
+    found: dict[str, _Text] = {}
+    for h in hypotheses:
+        spelled = "".join(charset.symbols[s] for s in h.symbols)
+        code = pattern.normalise(spelled)
+        known = found.get(code)
+        if known is None:
+            found[code] = _Text(code, spelled, h.symbols, h.log_prob, h.probability)
+        else:
+            found[code] = replace(
+                known,
+                log_prob=min(float(np.logaddexp(known.log_prob, h.log_prob)), 0.0),
+                probability=known.probability + h.probability,
+            )
+    return list(found.values())
+
+
+def _read(run: _Run, charset: Charset, limits: Limits) -> CodeReading | None:
     """The code of one run of strings, None where there is none."""
-    if run.outlook is None:
-        hypotheses = beam_search(run.table, automaton, N_BEST)
-    else:
-        hypotheses = pruned_search(run.table, automaton, run.outlook, N_BEST)
-    return _code(run, hypotheses, pattern, charset, limits) if hypotheses else None
+    table, pattern = run.table, run.pattern
+    hypotheses = beam_search(table, pattern.automaton(charset), N_BEST, ahead=run.ahead)
+    if not hypotheses:
+        return None
+    raw = "".join(s.symbol for s in greedy_decode(table, charset, 0))
+    raw_log = sequence_log_probability(table, charset.encode(raw))
+    texts = _texts(hypotheses, pattern, charset)
 
+    def contradicted(i: int) -> bool:
+        least = _least_ratio(texts[i].spelled, raw) * 0.999
+        return texts[i].spelled != raw and np.exp(texts[i].log_prob - raw_log) < least
 
-def _code(
-    run: _Run,
-    hypotheses: Sequence[Hypothesis],
-    pattern: Pattern,
-    charset: Charset,
-    limits: Limits,
-) -> CodeReading | None:
-    """The code of one run of strings, given the likeliest labels."""
-    table = run.table
-    greedy = greedy_decode(table, charset, 0)
-    raw = "".join(s.symbol for s in greedy)
-    raw_log = _log_probability(table, raw, charset)
-    texts = [_text(h, pattern, charset) for h in hypotheses]
-    chosen, failed, passing = 0, "", list(range(len(texts)))
-    if pattern.check != "none":
-        passing = [i for i, t in enumerate(texts) if pattern.verify_code(t).ok]
-        chosen = passing[0] if passing else 0
-        failed = "" if passing else pattern.verify(texts[0]).message
-    label = [s + 1 for s in hypotheses[chosen].symbols]
-    symbols = align(table, label, charset)
+    at, failed, rivals = chosen_by_check([t.code for t in texts], pattern, contradicted)
+    chosen = texts[at]
+    symbols = align(table, [s + 1 for s in chosen.label], charset)
     quads = [place_of(s, run.strings, run.starts) for s in symbols]
     characters = tuple(
         c
         for c in _characters(symbols, raw, quads, limits)
         if c.character.symbol not in pattern.separators
     )
-    share = hypotheses[chosen].probability / sum(hypotheses[i].probability for i in passing or [0])
-    log_p = hypotheses[chosen].log_prob
-    spelled = "".join(charset.symbols[s] for s in hypotheses[chosen].symbols)
-    # Judged without the pattern's help, per character, as two-stage codes are.
-    share_of_paths = float(np.exp(log_p))
-    if raw != spelled and _only_twins(spelled, raw):
-        # The frames cannot tell those apart, the pattern can: they speak for the same code.
-        share_of_paths += float(np.exp(raw_log))
-    odds = share_of_paths / max(1 - share_of_paths, 1e-12)
-    odds *= CHECK_ODDS if pattern.check in DIGIT_CHECKS and not failed else 1.0
-    confidence = float(max(odds / (1 + odds), 1e-12)) ** (1 / max(len(characters), 1))
-    agreement = Levenshtein.normalized_similarity(raw, spelled)
-    contradicted = np.exp(log_p - raw_log) < _least_ratio(spelled, raw) * 0.999
-    status, reason = Status.OK, "read as the pattern asks"
-    if raw != spelled and contradicted:
-        status, reason = Status.PATTERN_MISMATCH, f"{raw!r} is read, which does not match"
-    elif failed:
-        status, reason = Status.CHECK_FAILED, failed
-    elif share <= 1 / (1 + AMBIGUOUS):
-        status, reason = Status.AMBIGUOUS, "another code is nearly as likely"
-    elif doubt := limits.doubt(confidence, len(characters)):
-        status, reason = Status.LOW_CONFIDENCE, doubt
+    checked = pattern.check in DIGIT_CHECKS and not failed
+    confidence = _confidence(chosen, raw, raw_log, checked) ** (1 / max(len(characters), 1))
+    share = chosen.probability / sum(texts[i].probability for i in rivals)
+    rest = tuple((texts[i].code, texts[i].probability) for i in rivals if i != at)
+    rival = rest[0][0] if rest and share <= 1 / (1 + AMBIGUOUS) else ""
+    status, reason = judged_code(
+        f"{raw!r} is read, which does not match" if contradicted(at) else "",
+        failed,
+        rival or _mark_rival(chosen, run, charset),
+        [limits.doubt(confidence, len(characters))],
+    )
+    agreement = Levenshtein.normalized_similarity(raw, chosen.spelled)
     if not characters or (status is not Status.OK and agreement < LEAST_AGREEMENT):
         return None
     axis = quads[0][1] - quads[0][0]
     axis = axis / max(float(np.linalg.norm(axis)), 1e-6)
-    rest = tuple((texts[i], hypotheses[i].probability) for i in passing if i != chosen)
     return CodeReading(
-        texts[chosen], pattern.name or pattern.text, status, reason, confidence, raw,
+        chosen.code, pattern.name or pattern.text, status, reason, confidence, raw,
         float(np.exp(raw_log / max(len(raw), 1))), characters, enclosing_quad(quads, axis),
         tuple(range(run.first, run.first + len(run.strings))), run.strings[0].direction, rest[:4],
     )  # fmt: skip
 
 
-def _log_probability(table: NDArray[np.float64], text: str, charset: Charset) -> float:
-    """log p(l|y) of a text."""
-    return sequence_log_probability(table, charset.encode(text))
+def _confidence(chosen: _Text, raw: str, raw_log: float, checked: bool) -> float:
+    """Probability of a code as a whole, judged without the pattern's help, as two-stage codes."""
+    share_of_paths = float(np.exp(chosen.log_prob))
+    if raw != chosen.spelled and _only_twins(chosen.spelled, raw):
+        # The frames cannot tell those apart, the pattern can: they speak for the same code.
+        share_of_paths += float(np.exp(raw_log))
+    odds = share_of_paths / max(1 - share_of_paths, 1e-12)
+    odds *= CHECK_ODDS if checked else 1.0
+    return float(max(odds / (1 + odds), 1e-12))
 
 
-def _text(hypothesis: Hypothesis, pattern: Pattern, charset: Charset) -> str:
-    return pattern.normalise("".join(charset.symbols[s] for s in hypothesis.symbols))
-
-
-def place_of(symbol: CtcSymbol, run: Sequence[FrameString], starts: Sequence[int]) -> FloatArray:
-    """Where a symbol stands in the picture, widened beyond CTC's narrow spike."""
-    at = int(np.searchsorted(starts, symbol.first_frame, side="right")) - 1
-    return run[at].place(
-        symbol.first_frame - starts[at] - 1.0, symbol.last_frame - starts[at] + 1.0
-    )
+def _mark_rival(chosen: _Text, run: _Run, charset: Charset) -> str:
+    """The same code with a mark more, or less, at an end, where it matches and may be printed."""
+    automaton = run.pattern.automaton(charset)
+    label = [s + 1 for s in chosen.label]
+    scores = edit_scores(run.table, label)
+    rivals = [(float(scores.insertions[0, c]), [c, *label]) for c in mark_classes(charset)]
+    rivals += [(float(scores.insertions[-1, c]), [*label, c]) for c in mark_classes(charset)]
+    marks = mark_classes(charset)
+    rivals += [(float(scores.deletions[0]), label[1:])] * (label[0] in marks)
+    rivals += [(float(scores.deletions[-1]), label[:-1])] * (label[-1] in marks)
+    for log_prob, own in sorted(rivals, key=lambda r: -r[0]):
+        if scores.own - log_prob >= END_MARK_ODDS:
+            break
+        state = automaton.run([c - 1 for c in own])
+        code = run.pattern.normalise("".join(charset.symbol(c) for c in own))
+        if state >= 0 and automaton.accepting[state] and code != chosen.code:
+            return code
+    return ""

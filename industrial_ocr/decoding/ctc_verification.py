@@ -8,8 +8,10 @@ As ``verification``, whose thresholds hold here too, with these differences:
   of the same word, and one too many.
 * A character's odds are those of its best frame on the likeliest path of the text (``ctc.align``).
 * The text as a whole must pass too: by log p(l|y), over all paths, it must be likelier than all
-  other readings together (``TEXT_ODDS``).
-* One missing or too many is a failure only where the reading without it is clear as a whole.
+  other readings together (``TEXT_ODDS``), and clearly likelier (``MARK_ODDS``) than itself with a
+  mark more or less anywhere (``ctc_rivals``); at its ends by ``END_MARK_ODDS``.
+* One missing or too many is a failure only where the reading without it is clear as a whole, and
+  a missing mark only where the text without it is clearly likelier, by the same odds.
 """
 
 from __future__ import annotations
@@ -29,7 +31,14 @@ from industrial_ocr.decoding.ctc import (
     greedy_decode,
     sequence_log_probability,
 )
-from industrial_ocr.decoding.ctc_codes import FrameString, joined, place_of
+from industrial_ocr.decoding.ctc_frames import FrameString, joined, place_of
+from industrial_ocr.decoding.ctc_rivals import (
+    END_MARK_ODDS,
+    LOWEST,
+    EditScores,
+    edit_scores,
+    mark_classes,
+)
 from industrial_ocr.decoding.verification import (
     CLEAR,
     FAIL_ODDS,
@@ -42,6 +51,7 @@ from industrial_ocr.decoding.verification import (
     odds,
     passes,
     runs,
+    told_of_extra,
 )
 from industrial_ocr.geometry import enclosing_quad
 from industrial_ocr.types import Character, FloatArray
@@ -49,11 +59,12 @@ from industrial_ocr.verdicts import CharState, Verdict, Verification, VerifiedCh
 
 ENGINE = "crnn"
 TEXT_ODDS = 0.0
+MARK_ODDS = float(np.log(5))
+"""A mark between two characters is told of by the frames: of 286 that are printed 98 % are above
+it, of 394 texts that leave one out none is."""
 WORD_GAP = 1.7
 BLANK = 0.5
 """A character whose best frame is blank with this probability is missing."""
-LOWEST = -60.0
-"""Log-probability that stands for none; what is finite stays valid JSON."""
 
 Floats = NDArray[np.float64]
 
@@ -197,8 +208,8 @@ def _judged(
         aligned = align(folded, label, charset)
     except ValueError:  # longer than there are frames
         return nothing
-    log_p = sequence_log_probability(folded, label)
-    text_odds = _text_odds(log_p, free_p, inner == list(label))
+    rivals = edit_scores(folded, label)
+    text_odds = _text_odds(rivals.own, free_p, inner == list(label))
     seen = [
         _character(symbol, wanted, folded, raw, charset, _quad(wanted, place, start))
         for symbol, wanted in zip(symbols, aligned, strict=True)
@@ -207,7 +218,13 @@ def _judged(
     if not alike:
         verdict, reason = Verdict.FAIL, f"another text stands there: {text!r}"
     else:
-        verdict, reason = judge(seen, *_told(seen, extra, sure))
+        against, doubts = told_of_extra(
+            (before, s.symbol, sure and s.probability >= CLEAR) for before, s in extra
+        )
+        lost = _lost(seen, rivals) if sure else []
+        against += [f"{name_of(seen, i)} is missing" for i in lost]
+        doubts += _mark_doubts(rivals, symbols, charset, part)
+        verdict, reason = judge(seen, against, doubts)
         if verdict is Verdict.PASS and text_odds < TEXT_ODDS:
             verdict, reason = Verdict.CANNOT_TELL, "another reading of the text is as likely"
     quads = [c.quad for c in seen if c.quad is not None]
@@ -275,21 +292,46 @@ def _extra(
     return sorted(found, key=lambda f: f[0])
 
 
-def _told(
-    seen: Sequence[VerifiedCharacter], extra: Sequence[tuple[int, CtcSymbol]], sure: bool
-) -> tuple[list[str], list[str]]:
-    """What clearly speaks against the text besides its characters' shapes, and what is doubtful."""
-    against, doubts = [], []
-    for before, symbol in extra:
-        where = f"after character {before}" if before else "before the text"
-        if sure and symbol.probability >= CLEAR and symbol.symbol not in MARKS:
-            against.append(f"an extra {symbol.symbol!r} stands {where}")
-        else:
-            doubts.append(f"something stands {where} that may be a character")
-    if sure:
-        lost = [i for i, c in enumerate(seen) if c.state is CharState.MISSING]
-        against += [f"{name_of(seen, i)} is missing" for i in lost]
-    return against, doubts
+def _lost(seen: Sequence[VerifiedCharacter], rivals: EditScores) -> list[int]:
+    """Characters that are clearly missing: a mark only where the text without it is clear."""
+    return [
+        i
+        for i, c in enumerate(seen)
+        if c.state is CharState.MISSING
+        and (c.symbol not in MARKS or rivals.deletions[i] - rivals.own >= _mark_odds(i, len(seen)))
+    ]
+
+
+def _mark_odds(at: int, count: int) -> float:
+    """What a mark that is the text's symbol of that number must be told apart by."""
+    return END_MARK_ODDS if at in (0, count - 1) else MARK_ODDS
+
+
+def _mark_doubts(
+    rivals: EditScores, symbols: Sequence[str], charset: Charset, part: bool
+) -> list[str]:
+    """Marks that may be printed besides the text, and those of it that may be not.
+
+    Args:
+        rivals: of the text.
+        symbols: of the text.
+        charset: the recogniser's.
+        part: what stands before and behind the text does not matter.
+    """
+    marks = mark_classes(charset)
+    doubts = []
+    for i, others in enumerate(rivals.insertions[:, marks]):
+        at_end = i in (0, len(symbols))
+        if at_end and part:
+            continue
+        if rivals.own - others.max(initial=LOWEST) < (END_MARK_ODDS if at_end else MARK_ODDS):
+            mark = charset.symbol(marks[int(others.argmax())])
+            where = f"after character {i}" if i else "before the text"
+            doubts.append(f"a {mark!r} may stand {where}")
+    for i, symbol in enumerate(symbols):
+        if symbol in MARKS and rivals.own - rivals.deletions[i] < MARK_ODDS:
+            doubts.append(f"character {i + 1} ({symbol!r}) may be missing")
+    return doubts
 
 
 def _quad(symbol: CtcSymbol, place: _Place, shift: int) -> FloatArray:

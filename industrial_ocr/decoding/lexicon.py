@@ -1,15 +1,16 @@
-"""Reading under a lexicon: the word of highest CTC probability among those near the greedy reading.
+"""Reading under a lexicon: a pattern of those of its words that are near the greedy reading.
 
 Shi, Bai and Yao 2015 (arXiv 1507.05717, section 2.3.2): of the words within edit distance delta of
 the unconstrained reading, the one of highest p(l|y). The paper finds them with a BK-tree; rapidfuzz
-compares with all of them in less time. Numpy and rapidfuzz only.
+compares with all of them in less time. They are searched as any pattern is (``ctc_beam``).
+Numpy and rapidfuzz only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +19,19 @@ from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
 from industrial_ocr.charset import Charset
-from industrial_ocr.decoding.ctc import label_log_probabilities
+from industrial_ocr.decoding.ctc_beam import beam_search
 from industrial_ocr.errors import DatasetError
+from industrial_ocr.grammar.words import compile_words
+from industrial_ocr.pattern import Pattern
 
 DELTA = 3
 """The paper's choice: larger gains little and costs much."""
 EXACT = 64
 """A lexicon of at most so many words is searched whole."""
+MOST = 1024
+"""So many of a large one at most."""
+NONE = -60.0
+"""Log-probability that stands for none."""
 
 
 @dataclass(frozen=True)
@@ -72,68 +79,64 @@ class Lexicon:
             raise DatasetError(f"{path}: the lexicon holds no word")
         return Lexicon(tuple(words), case)
 
-    @cached_property
-    def _classes(self) -> dict[int, list[list[int]]]:
-        return {}
 
-    def labels(self, charset: Charset) -> list[list[int]]:
-        """The classes of every word; those of a charset are kept."""
-        key = hash(charset)
-        if key not in self._classes:
-            self._classes[key] = [charset.encode(w) for w in self.words]
-        return self._classes[key]
+def nearest(words: Sequence[str], text: str, delta: int = DELTA) -> tuple[str, ...]:
+    """The words within an edit distance of a text, or where there are none the nearest ones.
 
-    def near(self, text: str, delta: int = DELTA) -> list[int]:
-        """Indices of the words within an edit distance; all of them in a small lexicon, or where
-        no word is that near."""
-        if len(self.words) <= EXACT:
-            return list(range(len(self.words)))
-        text = text if self.case else text.upper()
-        distances = process.cdist(
-            [text], self.words, scorer=Levenshtein.distance, score_cutoff=delta, dtype=np.int32
-        )[0]
-        found = np.flatnonzero(distances <= delta).tolist()
-        return found or list(range(len(self.words)))
-
-
-def fold_case(log_probs: ArrayLike, charset: Charset) -> NDArray[np.float64]:
-    """(T, C) log-probabilities in which each upper-case letter also has its lower case's share.
-
-    The lower-case classes keep their own; a label of upper-case letters never asks for them.
+    All of them where they are few, at most ``MOST`` of many.
     """
+    if len(words) <= EXACT:
+        return tuple(words)
+    extract = partial(process.extract, text, words, scorer=Levenshtein.distance, limit=MOST)
+    found = extract(score_cutoff=delta) or extract()
+    least = max(delta, found[0][1])
+    return tuple(word for word, distance, _ in found if distance <= least)
+
+
+def narrowed(pattern: Pattern, read: str) -> Pattern:
+    """A lexicon's pattern with only those words that are near what was read.
+
+    Any other pattern, and that of a small lexicon, as it is.
+    """
+    if len(pattern.words) <= EXACT:
+        return pattern
+    words = nearest(pattern.words, pattern.normalise(read))
+    return replace(pattern, words=words, core=compile_words(words, pattern.core.symbols))
+
+
+def joined_cases(log_probs: ArrayLike, charset: Charset) -> NDArray[np.float64]:
+    """(T, C) log-probabilities in which upper-case letters have their lower case's share too."""
     table = np.array(log_probs, np.float64)
     place = {s: i + charset.blank for i, s in enumerate(charset.symbols)}
     for symbol, at in place.items():
-        upper = place.get(symbol.upper())
-        if upper is not None and upper != at:
+        upper = place.get(symbol.upper(), at)
+        if upper != at:
             table[:, upper] = np.logaddexp(table[:, upper], table[:, at])
+            table[:, at] = NONE
     return table
 
 
-def best_word(
-    log_probs: ArrayLike, greedy: str, lexicon: Lexicon, charset: Charset, delta: int = DELTA
-) -> tuple[str, float]:
-    """The likeliest word of a lexicon.
+def best_word(log_probs: ArrayLike, greedy: str, lexicon: Lexicon, charset: Charset) -> str:
+    """The likeliest word of a lexicon, empty where the frames are too few for any.
 
     Args:
         log_probs: (T, C) of one string, class 0 the blank.
         greedy: the unconstrained reading.
         lexicon: its words can be encoded in the charset.
         charset: with ``blank=True`` and C classes.
-        delta: largest edit distance between the greedy reading and a word that is looked at.
-
-    Returns:
-        The word and its log p(l|y); under a lexicon without case that of all its spellings, as
-        far as a letter and its other case never follow each other without a blank.
     """
     table = np.asarray(log_probs, np.float64)
     if not lexicon.case:
-        table = fold_case(table, charset)
-    chosen = lexicon.near(greedy, delta)
-    every: Sequence[Sequence[int]] = lexicon.labels(charset)
-    scores = label_log_probabilities(table, [every[i] for i in chosen])
-    best = int(np.argmax(scores))
-    return lexicon.words[chosen[best]], float(min(scores[best], 0.0))
+        table, greedy = joined_cases(table, charset), greedy.upper()
+    pattern = _pattern(nearest(lexicon.words, greedy), lexicon.case, charset)
+    found = beam_search(table, pattern.automaton(charset), most=1)
+    text = "".join(charset.symbols[i] for i in found[0].symbols) if found else ""
+    return text if lexicon.case else text.upper()
+
+
+@lru_cache(maxsize=8)
+def _pattern(words: tuple[str, ...], case: bool, charset: Charset) -> Pattern:
+    return Pattern.lexicon(words, charset=charset, ignore_case=not case)
 
 
 def lexicon_of(texts: Iterable[str], charset: Charset, case: bool = False) -> Lexicon:

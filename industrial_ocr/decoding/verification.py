@@ -28,7 +28,7 @@ The thresholds were chosen on rendered codes alone (``benchmarks/verification.py
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,6 +96,26 @@ def judge(
     if reasons or doubts:
         return Verdict.CANNOT_TELL, _sentence([*reasons, *doubts])
     return Verdict.PASS, "every character reads as expected"
+
+
+def told_of_extra(extra: Iterable[tuple[int, str, bool]]) -> tuple[list[str], list[str]]:
+    """What characters too many say against a text.
+
+    Args:
+        extra: of each how many expected ones stand before it, what it reads as, and whether it is
+            clearly a character.
+
+    Returns:
+        What clearly speaks against the text, and what is doubtful; a mark is never more than that.
+    """
+    against, doubts = [], []
+    for before, symbol, clear in extra:
+        where = f"after character {before}" if before else "before the text"
+        if clear and symbol not in MARKS:
+            against.append(f"an extra {symbol!r} stands {where}")
+        else:
+            doubts.append(f"something stands {where} that may be a character")
+    return against, doubts
 
 
 def name_of(characters: Sequence[VerifiedCharacter], at: int) -> str:

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from industrial_ocr.charset import Charset
 from industrial_ocr.config import PipelineConfig
 from industrial_ocr.decoding.box_verification import verify_boxes
-from industrial_ocr.decoding.ctc_codes import FrameString
+from industrial_ocr.decoding.ctc_frames import FrameString
 from industrial_ocr.decoding.ctc_verification import verify_frames
 from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.decoding.verification import expected_symbols

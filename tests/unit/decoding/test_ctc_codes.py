@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from industrial_ocr.charset import Charset
 from industrial_ocr.codes import CharStatus, CodeReading
-from industrial_ocr.decoding.ctc_codes import FrameString, read_ctc_codes
+from industrial_ocr.decoding.ctc_codes import read_ctc_codes
+from industrial_ocr.decoding.ctc_frames import FrameString
 from industrial_ocr.geometry import rect_quad
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.types import FloatArray, Status
@@ -94,3 +95,43 @@ def test_cases_are_one_letter_under_capitals() -> None:
     assert code is not None
     assert code.text == "AB12"
     assert code.confidence > math.sqrt(0.8)
+
+
+def test_an_optional_sign_that_may_be_there_is_named_and_never_passed_over() -> None:
+    faint: dict[str, float] = {"": 0.9, "-": 0.095}
+    code = read("-?[0-9]{3}", [faint, *"836"])
+    assert code is not None
+    assert (code.text, code.status) == ("836", Status.AMBIGUOUS)
+    assert "'-836'" in code.reason
+    code = read("-?[0-9]{3}", list("836"))
+    assert code is not None
+    assert (code.text, code.status) == ("836", Status.OK)
+
+
+def test_a_sign_that_the_pattern_demands_is_doubtful_where_it_is_faint_and_no_misprint() -> None:
+    code = read("-[0-9]{3}", [{"": 0.9, "-": 0.095}, *"836"])
+    assert code is not None
+    assert (code.text, code.status) == ("-836", Status.LOW_CONFIDENCE)
+    code = read("-[0-9]{3}", list("836"))
+    assert code is None or code.status is Status.PATTERN_MISMATCH
+
+
+def test_spellings_that_differ_in_separators_are_one_code() -> None:
+    pattern = Pattern.regex("[A-Z]{2}[0-9]{2}", separators="-", groups=(2, 2))
+    code = read(pattern, ["A", "B", {"": 0.5, "-": 0.49}, "1", "2"])
+    assert code is not None
+    assert (code.text, code.status) == ("AB12", Status.OK)
+
+
+def test_either_case_is_one_code_where_case_is_ignored() -> None:
+    pattern = Pattern.regex("[A-Z]{2}[0-9]{2}", ignore_case=True)
+    code = read(pattern, [{"a": 0.5, "A": 0.48}, "B", "1", "2"])
+    assert code is not None
+    assert (code.text, code.status) == ("AB12", Status.OK)
+
+
+def test_a_large_lexicon_is_read_as_a_small_one() -> None:
+    words = [f"K{i:05d}" for i in range(0, 90_000, 7)]
+    code = read(Pattern.lexicon([*words, "QX12345"]), list("QX12345"))
+    assert code is not None
+    assert (code.text, code.status) == ("QX12345", Status.OK)

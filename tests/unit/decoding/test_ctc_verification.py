@@ -7,7 +7,7 @@ import pytest
 
 from industrial_ocr.charset import Charset
 from industrial_ocr.decoding.ctc import sequence_log_probability
-from industrial_ocr.decoding.ctc_codes import FrameString
+from industrial_ocr.decoding.ctc_frames import FrameString
 from industrial_ocr.decoding.ctc_verification import _infix, shapes, verify_frames
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.geometry import rect_quad
@@ -78,6 +78,33 @@ def test_a_doubtful_character(shares: dict[str, float], state: CharState, wanted
     found = verify_frames([frames("AB82CD", at2=shares)], "AB82CD", CHARSET)
     assert found.characters[2].state is state
     assert found.verdict is wanted
+
+
+MARKS = [
+    ("-40C", {"at0": {"": 0.97, "-": 0.03}}, "40C", CANNOT_TELL, "a '-' may stand before the text"),
+    ("-40C", {"at0": {"": 0.97, "-": 0.03}}, "-40C", CANNOT_TELL, "character 1 ('-') was not"),
+    ("40C.", {"at3": {"": 0.99, ".": 0.01}}, "40C", CANNOT_TELL, "a '.' may stand after"),
+    ("2.50", {"at1": {"": 0.7, ".": 0.3}}, "250", CANNOT_TELL, "a '.' may stand after character 1"),
+    ("2.50", {"at1": {"": 0.3, ".": 0.7}}, "2.50", CANNOT_TELL, "character 2 ('.') may be missing"),
+    ("2.50", {"at1": {"": 0.01, ".": 0.99}}, "2.50", PASS, ""),
+    ("40C", {}, "40C", PASS, ""),
+    (" 40C", {}, "-40C", FAIL, "character 1 ('-') is missing"),
+    ("250", {}, "2.50", FAIL, "character 2 ('.') is missing"),
+]
+
+
+@pytest.mark.parametrize(("printed", "shares", "expected", "wanted", "reason"), MARKS)
+def test_a_mark_more_or_less(
+    printed: str, shares: dict[str, dict[str, float]], expected: str, wanted: Verdict, reason: str
+) -> None:
+    found = verify_frames([frames(printed, **shares)], expected, CHARSET)
+    assert found.verdict is wanted, found.reason
+    assert reason in found.reason
+
+
+def test_what_stands_before_a_part_does_not_matter() -> None:
+    string = frames("-40C", at0={"": 0.97, "-": 0.03})
+    assert verify_frames([string], "40C", CHARSET, part=True).verdict is PASS
 
 
 def test_log_odds_are_those_of_the_best_frame() -> None:

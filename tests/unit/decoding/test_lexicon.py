@@ -17,8 +17,16 @@ from industrial_ocr.decoding.ctc import (
     label_log_probabilities,
     sequence_log_probability,
 )
-from industrial_ocr.decoding.lexicon import EXACT, Lexicon, best_word, fold_case
+from industrial_ocr.decoding.lexicon import (
+    EXACT,
+    Lexicon,
+    best_word,
+    joined_cases,
+    narrowed,
+    nearest,
+)
 from industrial_ocr.errors import DatasetError
+from industrial_ocr.pattern import Pattern
 
 CHARSET = Charset(("A", "B", "a", "b"), blank=True)
 
@@ -82,28 +90,34 @@ def test_the_likeliest_word_need_not_be_the_nearest() -> None:
     table = peaked("A_B_", 0.8)
     table[2, 1] = table[2, 2] - 0.01  # A as likely as B there
     lexicon = Lexicon(("BA", "AA"))
-    word, log_p = best_word(table, "AB", lexicon, CHARSET)
-    assert word == "AA"
-    assert log_p < 0
+    assert best_word(table, "AB", lexicon, CHARSET) == "AA"
 
 
 def test_without_case_both_spellings_count() -> None:
-    table = random_log_probs(1)
+    table = np.log(np.array([[0.01, 0.3, 0.36, 0.3, 0.03]]))
     both = np.logaddexp(table[0, 1], table[0, 3])
-    assert fold_case(table, CHARSET)[0, 1] == pytest.approx(both)
-    assert best_word(table, "", Lexicon(("a",)), CHARSET) == ("A", pytest.approx(both))
-    assert best_word(table, "", Lexicon(("a",), case=True), CHARSET)[1] == pytest.approx(
-        table[0, 3]
-    )
+    assert joined_cases(table, CHARSET)[0, 1] == pytest.approx(both)
+    assert best_word(table, "B", Lexicon(("a", "b")), CHARSET) == "A"
+    assert best_word(table, "B", Lexicon(("a", "b"), case=True), CHARSET) == "a"
+    assert best_word(table, "B", Lexicon(("a", "B"), case=True), CHARSET) == "B"
+    assert best_word(table, "B", Lexicon(("ABA",)), CHARSET) == ""  # longer than the frames
 
 
-def test_large_lexicons_are_searched_near_the_reading_and_whole_where_nothing_is() -> None:
+def test_large_lexicons_are_searched_near_the_reading() -> None:
     words = tuple("".join(w) for w in itertools.product("AB", repeat=7))
     assert len(words) > EXACT
-    lexicon = Lexicon(words)
-    near = {words[i] for i in lexicon.near("AAAAAAA", delta=1)}
-    assert near == {w for w in words if w.count("B") <= 1}
-    assert len(lexicon.near("AAAAAAAAAAAAAAAA")) == len(words)
+    assert set(nearest(words, "AAAAAAA", delta=1)) == {w for w in words if w.count("B") <= 1}
+    assert set(nearest((*words, "A" * 12), "A" * 17)) == {"A" * 12}
+    assert nearest(words[:9], "A" * 17) == words[:9]
+
+
+def test_a_large_lexicon_as_a_pattern_keeps_its_words_near_the_reading_and_its_rules() -> None:
+    words = ["".join(w) for w in itertools.product("AB", repeat=7)]
+    pattern = Pattern.lexicon(words, charset=CHARSET, ignore_case=True, separators="-")
+    found = narrowed(pattern, "aaaa-aaa")
+    assert found.match("AAAAAAA") and found.match("aaaa-aab") and not found.match("BBBBBBB")
+    small = Pattern.lexicon(words[:9], charset=CHARSET)
+    assert narrowed(small, "BBBBBBB") is small
 
 
 def test_files_name_the_line_that_is_wrong(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Looking ahead in lattices and frames against all ways written out."""
+"""Looking ahead in lattices against all ways written out."""
 
 from __future__ import annotations
 
@@ -6,17 +6,9 @@ import itertools
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from industrial_ocr.automaton import Automaton
 from industrial_ocr.decoding import outlook as module
-from industrial_ocr.decoding.ctc_beam import beam_search
-from industrial_ocr.decoding.ctc_outlook import (
-    FAINT,
-    best_alignment,
-    frame_outlook,
-    pruned_search,
-)
 from industrial_ocr.decoding.lattice import (
     Arc,
     best_free_path,
@@ -50,16 +42,6 @@ def random_lattice(seed: int, boxes: int = 4) -> list[Arc]:
             prior = float(rng.normal(0, 0.3))
             arcs.append(Arc(first, first + length, np.log(p[:-1]), nothing, prior))
     return arcs
-
-
-def random_frames(frames: int, seed: int, sharp: float = 2.0) -> NDArray[np.float64]:
-    logits = np.random.default_rng(seed).normal(0, sharp, (frames, len(SYMBOLS) + 1))
-    return np.asarray(logits - np.logaddexp.reduce(logits, axis=1, keepdims=True))
-
-
-def accepts(automaton: Automaton, symbols: tuple[int, ...]) -> bool:
-    state = automaton.run(symbols)
-    return state >= 0 and bool(automaton.accepting[state])
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -104,54 +86,3 @@ def test_no_path_is_none() -> None:
     empty = best_path([], 1, free_automaton(SYMBOLS))
     assert empty is not None
     assert empty.symbols == ()
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_the_best_alignment_is_that_of_all_alignments(seed: int) -> None:
-    table, automaton = random_frames(5, seed), chain("AB", "1", "AB")
-    best, text = -np.inf, ()
-    for way in itertools.product(range(4), repeat=5):
-        read = tuple(k - 1 for k, _ in itertools.groupby(way) if k)
-        score = float(table[range(5), way].sum())
-        if accepts(automaton, read) and score > best:
-            best, text = score, read
-    outlook = frame_outlook(table, automaton)
-    assert outlook.best == pytest.approx(best)
-    assert best_alignment(table, automaton, outlook) == text
-
-
-def test_frames_too_few_for_any_code_have_no_alignment() -> None:
-    table, automaton = random_frames(2, 0), chain("A", "B", "1")
-    outlook = frame_outlook(table, automaton)
-    assert best_alignment(table, automaton, outlook) == ()
-    assert pruned_search(table, automaton, outlook) == []
-
-
-@pytest.mark.parametrize("seed", range(10))
-@pytest.mark.parametrize("automaton", AUTOMATA)
-def test_pruned_and_plain_search_find_the_same_labels(automaton: Automaton, seed: int) -> None:
-    table = random_frames(7, seed)
-    wanted = [h for h in beam_search(table, automaton, 6, beam=2000)]
-    found = pruned_search(table, automaton, frame_outlook(table, automaton), 6, beam=2000)
-    near = [h for h in wanted if h.log_prob > wanted[0].log_prob - FAINT / 2]
-    assert near
-    assert [h.symbols for h in found[: len(near)]] == [h.symbols for h in near]
-    np.testing.assert_allclose([h.log_prob for h in found[: len(near)]], [h.log_prob for h in near])
-
-
-def test_a_faint_end_is_still_found() -> None:
-    """Whatever the frames say, the code must end: its last symbols may be all but invisible."""
-    table = np.full((12, 4), -20.0)
-    table[:, 0] = 0.0
-    table[1, 1] = table[5, 2] = 0.0
-    automaton = chain("A", "B", "A", "1")
-    found = pruned_search(table, automaton, frame_outlook(table, automaton))
-    assert [h.symbols for h in found] == [(0, 1, 0, 2)]
-
-
-def test_a_repeated_symbol_needs_its_blank() -> None:
-    table = np.log(np.array([[0.1, 0.7, 0.1, 0.1]] * 4))
-    automaton = chain("A", "A")
-    (only,) = pruned_search(table, automaton, frame_outlook(table, automaton))
-    exact = beam_search(table, automaton, 1, beam=100)[0]
-    assert only.log_prob == pytest.approx(exact.log_prob)

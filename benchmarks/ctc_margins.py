@@ -1,0 +1,95 @@
+"""What the CRNN's margins are fitted on: strings turned by 180 degrees, and marks at their ends.
+
+    python benchmarks/ctc_margins.py --fonts DIR [--count 2000]
+
+Renders codes, many of which have a meaning turned too (H0000-08, 609, LOT 00000), upright and on
+their head, and numbers with and without a sign. Prints by how many nats the turned way of an
+upright string leads at most (``pipelines.crnn_ctc.TURNED`` must be above), which share of turned
+ones is found with what lead, and the log-odds against a mark at an end of texts that have none and
+of texts that have lost one (``decoding.ctc_rivals.END_MARK_ODDS`` must lie between). To be run
+after each training of the CRNN.
+"""
+
+from __future__ import annotations
+
+import argparse
+import string
+from pathlib import Path
+
+import numpy as np
+
+from industrial_ocr.decoding.ctc_rivals import competitors
+from industrial_ocr.geometry import rect_quad
+from industrial_ocr.pipelines.crnn_ctc import decode_frames
+from industrial_ocr.reader import Reader
+from industrial_ocr.stages.recognition import StringFrames
+from industrial_ocr.synthesis.strips import StripRenderer
+from industrial_ocr.types import ImageArray
+
+QUANTILES = (0.002, 0.01, 0.05, 0.5, 0.95, 0.99, 0.998)
+LEADS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
+BATCH = 32
+
+
+def random_code(rng: np.random.Generator) -> str:
+    """A code of a random kind, one in four with a sign in front."""
+
+    def some(symbols: str, count: int) -> str:
+        return "".join(rng.choice(list(symbols), count))
+
+    digits, capitals = string.digits, string.ascii_uppercase
+    kinds = (
+        "H0000-" + some(digits, 2),
+        "LOT 00000",
+        some("690", 6),
+        some("69081HNOSXZ", 7),
+        some(capitals, 3) + some(digits, 5),
+        some(digits, int(rng.integers(2, 9))),
+        some(digits, 2) + "C",
+        some(digits, 3) + "." + some(digits, 1),
+    )
+    at = int(rng.integers(len(kinds)))
+    return ("-" if at > 4 and rng.random() < 0.5 else "") + kinds[at]
+
+
+def main() -> None:
+    """Renders, reads both ways up, prints."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fonts", type=Path, action="append", default=[])
+    parser.add_argument("--count", type=int, default=2000)
+    args = parser.parse_args()
+    models = Reader().models
+    recognizer, charset = models.recognizer, models.recognizer.charset
+    renderer = StripRenderer(tuple(args.fonts), camera=0.3, heights=(14.0, 48.0))
+
+    def seen(images: list[ImageArray]) -> list[StringFrames]:
+        pieces = [[[rect_quad(0, 0, i.shape[1], i.shape[0])]] for i in images]
+        frames = recognizer.recognise(images, pieces, models.config.recognition)
+        return [own[0] for own in frames]
+
+    leads: list[float] = []
+    odds: dict[str, list[float]] = {"none at the ends": [], "a sign lost": []}
+    for first in range(0, args.count, BATCH):
+        numbers = range(first, min(first + BATCH, args.count))
+        texts = [random_code(np.random.default_rng((5, n))) for n in numbers]
+        images = [renderer.render((6, n), t).image for n, t in zip(numbers, texts, strict=True)]
+        turned = [np.ascontiguousarray(i[::-1, ::-1]) for i in images]
+        for text, up, down in zip(texts, seen(images), seen(turned), strict=True):
+            ways = [decode_frames(f, charset, "horizontal") for f in (up, down)]
+            kind = "a sign lost" if text.startswith("-") else "none at the ends"
+            odds[kind].append(competitors(up.log_probs, text.lstrip("-"), charset).end_mark)
+            if "".join(ways[0].text.split()) == text.replace(" ", ""):
+                own = np.log([max(w.confidence, 1e-12) for w in ways])
+                leads.append(max(len(w.characters) for w in ways) * float(own[1] - own[0]))
+    found = np.array(leads)
+    print(f"{len(found)} of {args.count} read upright; largest lead turned {found.max():.2f} nats")
+    for lead in LEADS:
+        print(f"  lead {lead}: {(found > lead).sum()} upright ones turned, "
+              f"{(-found > lead).mean():.1%} of turned ones found")  # fmt: skip
+    for kind, values in odds.items():
+        print(f"{kind} ({len(values)}): log-odds at {QUANTILES}:",
+              np.quantile(values, QUANTILES).round(1))  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

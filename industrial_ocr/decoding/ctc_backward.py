@@ -1,0 +1,179 @@
+"""What CTC frames can still come to, looked at from their end: the look-ahead of the beam search.
+
+``Backward`` is Viterbi's recursion backwards over an automaton (see ``outlook``): it gives the best
+alignment at once, and with the same recursion forwards it tells which symbols can begin in which
+frame at all, which leaves a prefix search little to follow. It is dense in frames times arcs, so
+for an automaton of many arcs there is ``Distance``, which only knows how many symbols are left.
+Numpy only.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from industrial_ocr.automaton import Automaton
+from industrial_ocr.decoding.outlook import best_of_states, end_scores
+
+FAINT = 7.0
+"""What cannot end less than so many nats below the best alignment is not followed."""
+LEAST = -600.0
+"""Below this log-probability nothing is looked for: it would be no number any more."""
+NEGLIGIBLE = 1e-6
+"""Without backward scores: a symbol less likely than this in a frame, next to the likeliest,
+begins nothing there, unless frames run out."""
+
+Floats = NDArray[np.float64]
+Beginning = tuple[int, int, int, float, float]
+"""An arc, its symbol, the state after it, the symbol's probability in the frame (over that of the
+frame's likeliest class), and the share of the best alignment that can be reached with it."""
+
+
+class Backward:
+    """Of the frames of a string under an automaton: the best of what may still follow.
+
+    It bounds the truth from above: a symbol may follow itself without a blank between.
+
+    Args:
+        log_probs: (T, C + 1) log-probabilities, class 0 the blank, class i + 1 symbol i.
+        automaton: what may be read, of S states and E arcs.
+
+    Attributes:
+        best: log-probability of the best alignment of all frames, -inf for none.
+        least: share of the best alignment below which nothing is followed.
+    """
+
+    least = math.exp(-FAINT)
+
+    def __init__(self, log_probs: Floats, automaton: Automaton) -> None:
+        self._log_probs, self._automaton = log_probs, automaton
+        frames = len(log_probs)
+        # In each state before frame t, with a blank or a symbol to begin; on each arc's symbol,
+        # which may go on; if a symbol begins in frame t.
+        self._ahead = np.empty((frames + 1, len(automaton)))
+        self._onward = np.empty((frames + 1, len(automaton.labels)))
+        self._begun = np.empty((frames, len(automaton)))
+        self._ahead[frames] = end_scores(automaton)
+        self._onward[frames] = self._ahead[frames][automaton.targets]
+        self._of_arcs = log_probs[:, automaton.labels + 1]
+        for t in range(frames - 1, -1, -1):
+            stay = self._of_arcs[t] + self._onward[t + 1]
+            self._begun[t] = best_of_states(automaton, stay)
+            np.maximum(log_probs[t, 0] + self._ahead[t + 1], self._begun[t], out=self._ahead[t])
+            np.maximum(stay, self._ahead[t][automaton.targets], out=self._onward[t])
+        self.best = float(self._ahead[0, automaton.start])
+
+    @cached_property
+    def hopeless(self) -> bool:
+        """Whether nothing can be read, or nothing that is a number beside the likeliest path."""
+        return bool(self.best - self._scale[-1] < LEAST)
+
+    def best_alignment(self) -> tuple[int, ...]:
+        """The symbols of the best alignment, as indices; none where nothing can be read."""
+        if not np.isfinite(self.best):
+            return ()
+        automaton, symbols = self._automaton, list[int]()
+        state, arc = automaton.start, -1
+        for t, frame in enumerate(self._log_probs):
+            held = arc >= 0 and self._of_arcs[t, arc] + self._onward[t + 1, arc]
+            if arc >= 0 and held >= self._ahead[t, state]:
+                continue
+            arc = -1
+            if frame[0] + self._ahead[t + 1, state] >= self._begun[t, state]:
+                continue
+            first, last = int(automaton.offsets[state]), int(automaton.offsets[state + 1])
+            values = self._of_arcs[t, first:last] + self._onward[t + 1, first:last]
+            arc = first + int(values.argmax())
+            symbols.append(int(automaton.labels[arc]))
+            state = int(automaton.targets[arc])
+        return tuple(symbols)
+
+    def beginnings(self, t: int, state: int) -> list[Beginning]:
+        """What may begin in a frame and end near the best, the likeliest first."""
+        return self._beginnings[t].get(state, [])
+
+    def rest(self, t: int, state: int, arc: int) -> float:
+        """Share of the best alignment that a path of probability 1 before frame t can reach.
+
+        Args:
+            t: frame.
+            state: of the automaton.
+            arc: whose symbol may go on, -1 for none.
+        """
+        of_states, of_arcs = self._reach
+        ahead = float(of_states[t, state])
+        return ahead if arc < 0 else max(ahead, float(of_arcs[t, arc]))
+
+    @cached_property
+    def _scale(self) -> Floats:
+        """(T + 1,) log-probability of the likeliest classes of all frames before one."""
+        return np.concatenate([[0.0], np.cumsum(self._log_probs.max(1))])
+
+    @cached_property
+    def _reach(self) -> tuple[Floats, Floats]:
+        """(T + 1, S) and (T + 1, E) what ``rest`` tells of states and of arcs."""
+        shift = self._scale[:, None] - self.best
+        of_states = np.exp(np.minimum(self._ahead + shift, -LEAST))
+        return of_states, np.exp(np.minimum(self._onward + shift, -LEAST))
+
+    @cached_property
+    def _beginnings(self) -> list[dict[int, list[Beginning]]]:
+        automaton, log_probs, of_arcs = self._automaton, self._log_probs, self._of_arcs
+        order = np.argsort(automaton.targets, kind="stable")
+        into, first = np.unique(automaton.targets[order], return_index=True)
+        before = np.full((len(log_probs), len(automaton)), -np.inf)
+        before[0, automaton.start] = 0.0
+        on_arc = np.full(len(automaton.labels), -np.inf)
+        for t in range(len(log_probs) - 1):
+            on_arc = of_arcs[t] + np.maximum(on_arc, before[t][automaton.sources])
+            np.add(before[t], log_probs[t, 0], out=before[t + 1])
+            arrived = np.maximum.reduceat(on_arc[order], first)
+            before[t + 1, into] = np.maximum(before[t + 1, into], arrived)
+        rest = of_arcs + self._onward[1:] - self.best
+        frames, arcs = np.nonzero(before[:, automaton.sources] + rest >= -FAINT)
+        best_first = np.lexsort((-rest[frames, arcs], frames))
+        frames, arcs = frames[best_first], arcs[best_first]
+        reach = rest[frames, arcs] + self._scale[frames]
+        found: list[dict[int, list[Beginning]]] = [{} for _ in log_probs]
+        rows = zip(
+            frames.tolist(), automaton.sources[arcs].tolist(), arcs.tolist(),
+            automaton.labels[arcs].tolist(), automaton.targets[arcs].tolist(),
+            np.exp(of_arcs[frames, arcs] - log_probs[frames].max(1)).tolist(),
+            np.exp(np.minimum(reach, -LEAST)).tolist(), strict=True,
+        )  # fmt: skip
+        for t, source, *beginning in rows:
+            found[t].setdefault(source, []).append(tuple(beginning))
+        return found
+
+
+class Distance:
+    """The same where backward scores would take too long: a code must end within its frames.
+
+    Args and methods as of ``Backward``; nothing is known of how well anything ends.
+    """
+
+    least, hopeless = 0.0, False
+
+    def __init__(self, log_probs: Floats, automaton: Automaton) -> None:
+        self._frames = np.exp(log_probs - log_probs.max(1, keepdims=True))
+        self._automaton = automaton
+
+    def beginnings(self, t: int, state: int) -> list[Beginning]:
+        """What may begin in a frame, in any order."""
+        labels, targets = self._automaton.arcs(state)
+        first = int(self._automaton.offsets[state])
+        p = self._frames[t, labels + 1]
+        left = len(self._frames) - t
+        short = self._automaton.distance_to_accept[state] >= left
+        fits = self._automaton.distance_to_accept[targets] < left
+        return [
+            (first + i, int(labels[i]), int(targets[i]), float(p[i]), 1.0)
+            for i in np.flatnonzero(((p > NEGLIGIBLE) | short) & fits).tolist()
+        ]
+
+    def rest(self, t: int, state: int, arc: int) -> float:
+        """1 where the frames that are left suffice, else 0."""
+        return float(self._automaton.distance_to_accept[state] <= len(self._frames) - t)

@@ -1,0 +1,52 @@
+"""The frames of strings: of one, of neighbouring ones together, and where their symbols stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from industrial_ocr.decoding.ctc import CtcSymbol
+from industrial_ocr.types import Direction, FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class FrameString:
+    """The frames of one string and where they stand.
+
+    Attributes:
+        log_probs: (T, C) log-probabilities, class 0 the blank.
+        place: quad (4, 2) in source pixels of the frames from a first to a last, inclusive.
+        direction: of the string.
+    """
+
+    log_probs: NDArray[np.floating]
+    place: Callable[[float, float], FloatArray]
+    direction: Direction
+
+
+def joined(strings: Sequence[FrameString]) -> tuple[NDArray[np.float64], list[int]]:
+    """The frames of neighbouring strings with a sure blank between, and where each begins."""
+    classes = strings[0].log_probs.shape[1]
+    blank = np.full((1, classes), -60.0)
+    blank[0, 0] = 0.0
+    parts: list[NDArray[np.floating]] = []
+    starts, count = [], 0
+    for i, string in enumerate(strings):
+        if i:
+            parts.append(blank)
+            count += 1
+        starts.append(count)
+        parts.append(string.log_probs)
+        count += len(string.log_probs)
+    return np.concatenate(parts).astype(np.float64), starts
+
+
+def place_of(symbol: CtcSymbol, run: Sequence[FrameString], starts: Sequence[int]) -> FloatArray:
+    """Where a symbol stands in the picture, widened beyond CTC's narrow spike."""
+    at = int(np.searchsorted(starts, symbol.first_frame, side="right")) - 1
+    return run[at].place(
+        symbol.first_frame - starts[at] - 1.0, symbol.last_frame - starts[at] + 1.0
+    )
