@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
 from industrial_ocr.charset import Charset
-from industrial_ocr.decoding.alignment import same_shape
 from industrial_ocr.decoding.ctc import (
     CtcSymbol,
     align,
@@ -30,6 +29,7 @@ from industrial_ocr.decoding.ctc import (
     sequence_log_probability,
 )
 from industrial_ocr.decoding.ctc_codes import FrameString, joined, place_of
+from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.decoding.verification import (
     CLEAR,
     FAIL_ODDS,

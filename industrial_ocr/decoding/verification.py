@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from industrial_ocr.charset import CONFUSABLE_SETS, Charset
-from industrial_ocr.decoding.alignment import same_shape
+from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.verdicts import CharState, Verdict, VerifiedCharacter
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from industrial_ocr.charset import Charset
-from industrial_ocr.decoding.alignment import Alignment, align_symbols
 from industrial_ocr.decoding.evidence import StringEvidence
+from industrial_ocr.decoding.expected import Alignment, align_symbols
 from industrial_ocr.errors import DatasetError, ImageError
 from industrial_ocr.evaluation.samples import Dataset, Label, Sample
 from industrial_ocr.image import load_image

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from industrial_ocr.charset import Charset
-from industrial_ocr.decoding.alignment import MISSING, Alignment, align_symbols, same_shape
 from industrial_ocr.decoding.evidence import StringEvidence
+from industrial_ocr.decoding.expected import MISSING, Alignment, align_symbols
+from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.geometry import rect_quad
 from industrial_ocr.types import BoxString, CharBox, CharCandidates
 
