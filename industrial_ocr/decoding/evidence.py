@@ -95,8 +95,8 @@ def options(
     def add(kind: str, i: int, nodes: tuple[int, int], box: CharBox, named: CharCandidates) -> None:
         p = distribution(named, charset, capitals)
         none = kind in ("nothing", "empty")
-        seen = max(named.reject, FLOOR) if none else float(shapes(p, charset).max())
-        own = features(kind, geometry, i, box, float(np.log(seen)), vertical)
+        seen = named.reject if none else float(shapes(p, charset).max())
+        own = features(kind, geometry, i, box, named.symbols[0], seen, vertical)
         found.append(Option(kind, *nodes, box, named, p, own))
 
     for i, (box, named) in enumerate(zip(evidence.string.boxes, evidence.singles, strict=True)):

@@ -4,8 +4,9 @@ Two questions are asked of the lattice that is read freely and under patterns (`
 
 * ``align_symbols``: which hypothesis shows which symbol of the text? A symbol may be missing, a box
   may be left over, a box may show another symbol, each at a price (Needleman and Wunsch 1970).
-* ``against_neighbors``: is the text likelier than every text one edit away, that is, with one
-  symbol more, less or of another shape (Levenshtein 1966)?
+* ``against_neighbors``: is the text likelier than every text one or two edits away, an edit being
+  one symbol more, less or of another shape (Levenshtein 1966)? Two, as a box that is taken for two
+  characters and not for one makes two.
 
 Symbols of one shape (0 O, 1 I l, C c) count as the same here. Numpy only; ties go to the earlier
 box.
@@ -13,6 +14,7 @@ box.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ from industrial_ocr.types import CharBox, CharCandidates
 
 MISSING = math.log(3e-4)
 """Log-probability of a symbol that has no box."""
+MOST_EDITS = 2
 ANOTHER = math.log(1e-4)
 """A box shows another symbol than it should with this log-probability at least, below that of its
 best symbol, so that a wrong character is one wrong character, and not one missing and one too
@@ -132,7 +135,12 @@ def _values(lattice: Evidence, symbols: Sequence[str], charset: Charset) -> Floa
         for k, symbol in enumerate(symbols):
             known = [index[s] for s in same_shape(symbol) if s in index]
             wild = symbol not in index
-            row[k] = best + math.log(WILDCARD * (1 - p / 2)) if wild else arc.log_probs[known].max()
+            # Nothing speaks for a symbol that nobody knows, but what speaks for its box.
+            row[k] = (
+                best - math.log(p) + math.log(WILDCARD * (1 - p / 2))
+                if wild
+                else (arc.log_probs[known].max())
+            )
     return values
 
 
@@ -281,7 +289,7 @@ def against_neighbors(
     evidence: StringEvidence | Sequence[StringEvidence], symbols: Sequence[str], charset: Charset,
     part: bool = False,
 ) -> tuple[float, str]:  # fmt: skip
-    """How much likelier a text is than the likeliest text that differs from it by one edit.
+    """How much likelier a text is than the likeliest other one within ``MOST_EDITS`` of it.
 
     Args:
         evidence: of one string, or of several in reading order.
@@ -296,10 +304,12 @@ def against_neighbors(
     _, lattice = _row(evidence, charset)
     values = _values(lattice, symbols, charset)
     length = len(symbols)
-    # By node, symbols read and edits made: the best score and the text as edited.
-    best: dict[tuple[int, int, int], tuple[float, str]] = {(0, 0, 0): (0.0, "")}
+    # By node, symbols read, edits made and symbols added: the best score and the text as edited.
+    # What was left out is not added elsewhere, so that no edited text is the text itself.
+    best: dict[tuple[int, int, int, int], tuple[float, str]] = {(0, 0, 0, 0): (0.0, "")}
+    counts = [(e, n) for e in range(MOST_EDITS + 1) for n in range(-MOST_EDITS, MOST_EDITS + 1)]
 
-    def reach(state: tuple[int, int, int], score: float, text: str) -> None:
+    def reach(state: tuple[int, int, int, int], score: float, text: str) -> None:
         if score > best.get(state, (-math.inf, ""))[0]:
             best[state] = score, text
 
@@ -308,36 +318,40 @@ def against_neighbors(
         leaving.setdefault(arc.first, []).append(number)
     rivals = _rivals(lattice, symbols, charset)
     for node in range(lattice.nodes):
-        for k in range(length + 1):
-            if k < length and (node, k, 0) in best:
-                reach((node, k + 1, 1), *best[node, k, 0])  # this symbol is not there
-            for edits in (0, 1):
-                if (node, k, edits) not in best:
+        for k, (edits, added) in itertools.product(range(length + 1), counts):
+            if (node, k, edits, added) not in best:
+                continue
+            score, text = best[node, k, edits, added]
+            more = edits < MOST_EDITS
+            if k < length and more and added <= 0:
+                reach((node, k + 1, edits + 1, added - 1), score, text)
+            for number in leaving.get(node, ()):
+                arc = lattice.arcs[number]
+                if arc.log_probs is None:
+                    if k == (0 if arc.first == 0 else length):
+                        reach((arc.last, k, edits, added), score + float(arc.nothing or 0.0), text)
                     continue
-                score, text = best[node, k, edits]
-                for number in leaving.get(node, ()):
-                    arc = lattice.arcs[number]
-                    outside = arc.log_probs is None
-                    if arc.nothing is not None and (
-                        not outside or (k == 0 if arc.first == 0 else k == length)
-                    ):
-                        reach((arc.last, k, edits), score + arc.nothing, text)
-                    if arc.log_probs is None:
-                        continue
-                    if k < length:
-                        shown = float(values[number, k])
-                        reach((arc.last, k + 1, edits), score + shown, text + symbols[k])
-                    if edits:
-                        continue
-                    if k < length:
-                        other, symbol = rivals[number, k]
-                        reach((arc.last, k + 1, 1), score + other, text + symbol)
-                    if 0 < k < length or (not part and _beside(lattice, arc.first // 2, k == 0)):
-                        top = int(arc.log_probs.argmax())
-                        more = score + float(arc.log_probs[top])
-                        reach((arc.last, k, 1), more, text + charset.symbols[top])
-    exact, _ = best.get((lattice.nodes - 1, length, 0), (-math.inf, ""))
-    other, text = best.get((lattice.nodes - 1, length, 1), (-math.inf, ""))
+                if arc.nothing is not None:
+                    reach((arc.last, k, edits, added), score + arc.nothing, text)
+                if k < length:
+                    shown = score + float(values[number, k])
+                    reach((arc.last, k + 1, edits, added), shown, text + symbols[k])
+                # After a symbol more, another one in the last place would be one beyond the end.
+                if k < length and more and not (added > 0 and k == length - 1):
+                    other, symbol = rivals[number, k]
+                    reach((arc.last, k + 1, edits + 1, added), score + other, text + symbol)
+                inside = (0 if edits == 0 or added > 0 else 1) < k < length
+                if (
+                    more
+                    and added >= 0
+                    and (inside or (not part and _beside(lattice, arc.first // 2, k == 0)))
+                ):
+                    top = int(arc.log_probs.argmax())
+                    extra = score + float(arc.log_probs[top])
+                    reach((arc.last, k, edits + 1, added + 1), extra, text + charset.symbols[top])
+    exact, _ = best.get((lattice.nodes - 1, length, 0, 0), (-math.inf, ""))
+    ends = [best.get((lattice.nodes - 1, length, *c)) for c in counts if c[0] > 0]
+    other, text = max((e for e in ends if e is not None), default=(-math.inf, ""))
     return (exact - other if math.isfinite(exact) else -math.inf), text
 
 

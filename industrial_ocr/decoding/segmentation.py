@@ -32,22 +32,27 @@ FITTED = Path(__file__).parent.parent / "data" / "segmentation.json"
 LEAST_LENGTHS = 3
 """Fewer boxes have no usual length; their height stands for it."""
 
+BROAD = frozenset("MWmw%&@")
+"""Symbols that most typefaces draw broader than others."""
+LEAST_P, SURE = 1e-6, 6.0
+"""Least probability, largest log-odds that count."""
+
 FEATURES: Mapping[str, tuple[str, ...]] = {
     "single": ("log_p",),
-    "nothing": ("bias", "log_reject", "overlap", "length", "aspect", "height", "score"),
-    "merged": ("bias", "log_p", "overlap", "gap", "step", "length", "aspect"),
+    "nothing": ("bias", "reject", "overlap", "length", "aspect", "height", "score"),
+    "merged": ("bias", "log_p", "overlap", "gap", "step", "length", "aspect", "broad"),
     "half": ("bias", "log_p", "length", "aspect"),
     "gap": ("bias", "log_p", "gap", "end"),
-    "empty": ("log_reject",),
+    "empty": ("reject",),
 }
 """What the score of each kind of hypothesis is a linear function of:
 
-* ``log_p``: of the best symbol's shape; ``log_reject``: that it is no character;
+* ``log_p``: of the best symbol's shape; ``reject``: log-odds that it is no character;
 * ``overlap``: with the neighbor along the string, over the shorter of both;
 * ``gap``: clear distance over the height; ``end``: beyond the first or the last box;
 * ``step``: between centers, over the string's median;
 * ``length``: log of the length along the string over the median;
-* ``aspect``: log of length over height;
+* ``aspect``: log of length over height; ``broad``: the best symbol is one of ``BROAD``;
 * ``height``: log of the detector's own height over the string's; ``score``: of the detector.
 """
 
@@ -125,7 +130,7 @@ def _log_ratio(value: float, usual: float) -> float:
 
 
 def features(
-    kind: str, g: Geometry, i: int, box: CharBox, log_evidence: float, vertical: bool
+    kind: str, g: Geometry, i: int, box: CharBox, symbol: str, p: float, vertical: bool
 ) -> tuple[float, ...]:
     """What the score of a hypothesis depends on, in the order of ``FEATURES``.
 
@@ -134,7 +139,8 @@ def features(
         g: of its string.
         i: its box, the first of its two.
         box: as the classifier saw it.
-        log_evidence: log-probability of the best shape, or of no character.
+        symbol: the classifier's best.
+        p: probability of the best shape, or of no character.
         vertical: the string is a stack.
     """
     sizes = edge_lengths(box.quad)
@@ -142,12 +148,13 @@ def features(
     last = len(g.length) - 1
     known = {
         "bias": 1.0,
-        "log_p": log_evidence,
-        "log_reject": log_evidence,
+        "log_p": float(np.log(max(p, LEAST_P))),
+        "reject": float(np.clip(np.log(max(p, LEAST_P) / max(1 - p, LEAST_P)), -SURE, SURE)),
         "length": _log_ratio(length, g.usual),
         "aspect": _log_ratio(length, height),
     }
     if kind == "merged":
+        known["broad"] = float(symbol in BROAD)
         known["overlap"] = g.overlap(i)
         known["gap"] = float(np.clip(g.clear[i] / g.height[i], -1.0, 1.0))
         known["step"] = float(np.clip(g.step[i] / max(g.usual_step, 1e-6), 0.0, 2.0))

@@ -40,10 +40,17 @@ LETTERS, DIGITS, MARKS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789", ".-/:+"
 HELD_OUT = ("liberation", "dejavu", "roboto", "opensans", "lato", "b612", "dseg")
 """Font families, by what their files' names begin with, that plain lines never use: what is fitted
 is measured on them."""
+DIRTY = 0.3
+"""Share of plain lines with something beside the text that is none."""
 PRIOR_VARIANCE = 25.0
 """Variance of the weights' Gaussian prior."""
 LEAST_FIT = 0.35
 """A box shows a true character if it fits at least so well, see ``_fit``."""
+NARROW = 0.35
+"""A true character of fewer heights is narrow: its box must have the same middle alone."""
+ALONE, UNCLEAR = 0.3, 0.5
+"""See ``lesson``: largest overlap of a box that stands alone, least reject probability of one that
+may show nothing."""
 READ_BONUS = 0.3
 """Of two paths that fit alike, the one whose boxes read as the true characters is right."""
 Floats = NDArray[np.float64]
@@ -100,12 +107,18 @@ def plain_line(rng: np.random.Generator, font_file: Path, text: str) -> Truth:
     height = float(rng.uniform(12, 56))
     font = ImageFont.truetype(str(font_file), height)
     left, top, right, bottom = font.getbbox(text)
-    margin = int(rng.integers(6, 50))
+    dirty = rng.random() < DIRTY
+    margin = round(1.5 * height) if dirty else int(rng.integers(6, 50))
     light, dark = int(rng.integers(190, 256)), int(rng.integers(0, 70))
     ground, ink = (light, dark) if rng.random() < 0.8 else (dark, light)
     size = (round(right - left) + 2 * margin, round(bottom - top) + 2 * margin)
     picture = Image.new("L", size, ground)
-    ImageDraw.Draw(picture).text((margin - left, margin - top), text, fill=ink, font=font)
+    draw = ImageDraw.Draw(picture)
+    draw.text((margin - left, margin - top), text, fill=ink, font=font)
+    if dirty:
+        middle = margin + (bottom - top) / 2
+        _spot(rng, draw, (rng.uniform(0.4, 0.8) * margin, middle), height, ink)
+        _spot(rng, draw, (size[0] - rng.uniform(0.4, 0.8) * margin, middle), height, ink)
     noisy = np.asarray(picture, np.float64) + rng.normal(0, rng.uniform(0, 6), picture.size[::-1])
     image = np.repeat(noisy.clip(0, 255).astype(np.uint8)[..., None], 3, axis=2)
     symbols, quads = [], []
@@ -118,6 +131,26 @@ def plain_line(rng: np.random.Generator, font_file: Path, text: str) -> Truth:
             quads.append(rect_quad(x + x0, margin, x + x1, margin + bottom - top))
             symbols.append(symbol)
     return Truth(image, tuple(symbols), np.array(quads, np.float32))
+
+
+def _spot(
+    rng: np.random.Generator, draw: ImageDraw.ImageDraw, at: tuple[float, float], height: float,
+    ink: int,
+) -> None:  # fmt: skip
+    """A bolt, a patch or a scratch that is no character, about as large as one."""
+    radius = float(rng.uniform(0.2, 0.45)) * height
+    x, y = at
+    around = (x - radius, y - radius, x + radius, y + radius)
+    kind = int(rng.integers(3))
+    if kind == 0:
+        draw.ellipse(around, fill=ink)
+        draw.ellipse([(2 * v + c) / 3 for v, c in zip(around, (x, y, x, y), strict=True)], fill=128)
+        return
+    points = [(x + float(dx), y + float(dy)) for dx, dy in rng.uniform(-radius, radius, (6, 2))]
+    if kind == 1:
+        draw.polygon(points, fill=ink)
+    else:
+        draw.line(points, fill=ink, width=max(1, round(0.1 * height)))
 
 
 def rendered(fonts: Sequence[str], scenes: int, lines: int, seed: int) -> Iterator[Truth]:
@@ -172,14 +205,22 @@ def _fit(option: Option, quad: FloatArray, vertical: bool) -> float:
     if abs(float((offset @ across).mean())) > 0.5 * height:
         return 0.0
     low, high = float((offset @ axis).min()), float((offset @ axis).max())
+    centered = 1 - abs(low + high) / height
     if option.kind == "gap":
-        return 1 - 2 * abs(low + high) / height
+        return 2 * centered - 1
+    if high - low < NARROW * height:
+        return centered  # the detector's boxes of marks are wider than those
     apart = abs(low + length / 2) + abs(high - length / 2)
     return 1 - apart / max(high - low, 0.5 * height)
 
 
 def lesson(evidence: StringEvidence, truth: Truth, charset: Charset) -> Lesson | None:
-    """The right path through a string's lattice; None where no true character stands there."""
+    """The right path through a string's lattice.
+
+    Returns:
+        None where no true character stands there, or where a box on that path reads clearly, shows
+        nothing and shares its ink with no other: then the true quads do not tell.
+    """
     own = options(evidence, charset)
     vertical = evidence.string.direction == "vertical"
     known = np.array([[_fit(o, q, vertical) for q in truth.quads] for o in own])
@@ -193,7 +234,14 @@ def lesson(evidence: StringEvidence, truth: Truth, charset: Charset) -> Lesson |
     if not beneath:
         return None
     nodes = 2 * len(evidence.singles) + 1
-    return Lesson(own, _right_path(own, known[:, beneath], nodes), nodes)
+    right = _right_path(own, known[:, beneath], nodes)
+    overlap = FEATURES["nothing"].index("overlap")
+    for k in right:
+        option = own[k]
+        alone = option.kind == "nothing" and option.features[overlap] < ALONE
+        if alone and option.candidates.reject < UNCLEAR:
+            return None
+    return Lesson(own, right, nodes)
 
 
 def _right_path(own: Sequence[Option], fits: Floats, nodes: int) -> frozenset[int]:
@@ -284,11 +332,10 @@ def fit(lessons: Sequence[Lesson]) -> tuple[dict[str, dict[str, float]], float]:
         start = int(starts[option.kind])
         row[start : start + len(option.features)] = option.features
     right = np.array([float(k in own.right) for own in lessons for k in range(len(own.options))])
-    # Twice as sure as the classifier, for a start.
     begin = np.zeros(size)
     for kind in kinds:
         for j, name in enumerate(FEATURES[kind]):
-            begin[int(starts[kind]) + j] = float(name in ("log_p", "log_reject"))
+            begin[int(starts[kind]) + j] = float(name in ("log_p", "reject"))
 
     table_of = _Lattices(lessons)
 

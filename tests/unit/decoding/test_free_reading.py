@@ -45,9 +45,9 @@ CODE = [(70 + 23.0 * i, 90 + 23.0 * i) for i in range(4)]
 
 def test_a_w_whose_first_stroke_has_a_box_of_its_own_is_a_w() -> None:
     """A box of V and a longer one of W overlap; alone and together they read clearly."""
-    string = line((24, 42), (34, 66), *CODE)
+    string = line((40, 60), (48, 80), *((83 + 26 * i, 106 + 26 * i) for i in range(4)))
     singles = tuple(seen(c) for c in "VW4521")
-    both = {0: (box(24, 66), seen("W", 0.95))}
+    both = {0: (box(40, 80), seen("W", 0.95))}
     assert text(read_freely(StringEvidence(string, singles, both), CHARSET)) == "W4521"
 
 
@@ -80,7 +80,7 @@ def test_a_gap_shows_a_character_or_is_gone() -> None:
 
 def test_a_box_that_the_detector_found_is_never_dropped() -> None:
     string = line((40, 60), *CODE)
-    singles = (seen("-", 0.02, 0.97), *(seen(c) for c in "4521"))
+    singles = (seen("-", 0.001, 0.998), *(seen(c) for c in "4521"))
     found = read_freely(StringEvidence(string, singles, {}), CHARSET)
     assert found.character == (False, True, True, True, True)
 
