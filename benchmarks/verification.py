@@ -25,7 +25,7 @@ from typing import get_args
 import cv2
 import numpy as np
 
-from industrial_ocr.decoding.alignment import same_shape
+from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.image import load_image
 from industrial_ocr.pipelines.common import Clock
 from industrial_ocr.pipelines.verify import (

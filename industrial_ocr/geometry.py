@@ -165,11 +165,6 @@ def glyph_window(quad: ArrayLike) -> FloatArray:
     return oriented_quad(q.mean(axis=0), axis, side, side)
 
 
-WIDE, TWICE = 1.4, 2.0
-"""A box may be two characters if it is longer along its string than ``WIDE`` of the usual; of
-``TWICE`` the usual it is as likely two as one."""
-
-
 def length_ratios(quads: Sequence[FloatArray], vertical: bool) -> NDArray[np.float64]:
     """(N,) lengths of a string's character quads along it, over their median.
 
@@ -180,13 +175,6 @@ def length_ratios(quads: Sequence[FloatArray], vertical: bool) -> NDArray[np.flo
     lengths = np.array([edge_lengths(q)[int(vertical)] for q in quads], np.float64)
     ratios: NDArray[np.float64] = lengths / max(float(np.median(lengths)), 1e-6)
     return ratios
-
-
-def one_character(quads: Sequence[FloatArray], vertical: bool) -> NDArray[np.float64]:
-    """(N,) how much of the prior that a box is one character each keeps: 1, or less if long."""
-    share = (TWICE - length_ratios(quads, vertical)) / (TWICE - WIDE)
-    kept: NDArray[np.float64] = np.clip(share, 0.0, 1.0)
-    return kept
 
 
 def with_margin(quad: FloatArray, margin: float) -> FloatArray:

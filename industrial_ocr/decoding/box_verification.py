@@ -11,20 +11,22 @@ from dataclasses import replace
 import numpy as np
 
 from industrial_ocr.charset import Charset
-from industrial_ocr.decoding.alignment import (
+from industrial_ocr.decoding.evidence import StringEvidence, distribution
+from industrial_ocr.decoding.expected import (
     AlignedSymbol,
     Alignment,
     SkippedBox,
+    against_neighbors,
     align_symbols,
-    same_shape,
 )
-from industrial_ocr.decoding.evidence import FLOOR, SEPARATE, WHOLE, StringEvidence, distribution
+from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.decoding.verification import (
     CLEAR,
     FAIL_ODDS,
     LEAST_FOUND,
     LIKELY,
     MARKS,
+    PASS_ODDS,
     expected_symbols,
     judge,
     name_of,
@@ -85,7 +87,7 @@ def _judged(
     found: Alignment, run: Sequence[StringEvidence], expected: str, charset: Charset, part: bool
 ) -> Verification:
     """The verdict on the best place of a text."""
-    characters = tuple(_character(s, run, charset) for s in found.symbols)
+    characters = tuple(_character(s, charset) for s in found.symbols)
     extra = _extra(found, part)
     boxes = [s.box for s in found.symbols if s.box is not None]
     text = _text(found, extra)
@@ -105,6 +107,10 @@ def _judged(
                 f"there is room for a character after character {at}; "
                 "if a space is meant, expect one there"
             )
+        symbols = [s.symbol for s in found.symbols]
+        margin, other = against_neighbors(run, symbols, charset, part)
+        if margin < PASS_ODDS:
+            doubts.append(f"{other!r} is as likely or nearly so")
         verdict, reason = judge(characters, against, doubts)
     axis = boxes[0].quad[1] - boxes[0].quad[0]
     axis = axis / max(float(np.linalg.norm(axis)), 1e-6)
@@ -114,20 +120,7 @@ def _judged(
     )  # fmt: skip
 
 
-def _segmented_otherwise(
-    aligned: AlignedSymbol, run: Sequence[StringEvidence], log_shape: float
-) -> bool:
-    """Whether a pair of boxes reads as two characters, or a box of two as one, just as well."""
-    singles = [run[aligned.string].singles[i] for i in aligned.boxes]
-    best = [float(np.log(max(float(c.probabilities[0]), FLOOR))) for c in singles]
-    if len(best) == 2:
-        return sum(best) >= 2 * log_shape - SEPARATE
-    return aligned.half is not None and best[0] >= log_shape - WHOLE
-
-
-def _character(
-    aligned: AlignedSymbol, run: Sequence[StringEvidence], charset: Charset
-) -> VerifiedCharacter:
+def _character(aligned: AlignedSymbol, charset: Charset) -> VerifiedCharacter:
     """A character with its state, by the rules above."""
     if aligned.box is None or aligned.candidates is None:
         return VerifiedCharacter(
@@ -138,8 +131,7 @@ def _character(
     state = CharState.UNSURE
     shape = rival_p * float(np.exp(log_odds))
     if shape >= LIKELY and passes(aligned.symbol, rival, log_odds, twin, twin_odds):
-        doubtful = _segmented_otherwise(aligned, run, float(np.log(shape)))
-        state = CharState.UNSURE if doubtful else CharState.PASS
+        state = CharState.PASS
     elif log_odds <= -FAIL_ODDS and aligned.candidates.reject < GOOD_BOX:
         state = CharState.FAIL
     own = float(min(p[charset.symbols.index(aligned.symbol)], 1.0))
@@ -155,7 +147,9 @@ def _extra(found: Alignment, part: bool) -> list[SkippedBox]:
     return [
         s
         for s in found.skipped
-        if (s in inside or (s.same_word and not part)) and s.candidates.reject < NOTHING
+        if (s in inside or (s.same_word and not part))
+        and s.candidates.reject < NOTHING
+        and s.log_odds > -PASS_ODDS
     ]
 
 

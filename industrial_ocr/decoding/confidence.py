@@ -3,7 +3,7 @@
 What a network gives each character is one witness; that views of a string differ, that a mark in
 its band was not read, that print is tiny, are others. A logistic regression over all of them
 (Platt 1999; features as of ``features``) is fitted on rendered pictures of all difficulties, clean
-print among them (``training.fit_confidence``). It is the only place where they come together.
+print among them (``evaluation.fit_confidence``). It is the only place where they come together.
 """
 
 from __future__ import annotations
@@ -118,5 +118,7 @@ def fitted_model(engine: str, one_string: bool) -> ConfidenceModel:
     """The shipped model of a way of reading, for whole pictures or images of one string."""
     table = json.loads(FITTED.read_text(encoding="utf-8"))["models"]
     own = table[f"{engine}-crop" if one_string else engine]
-    arrays = (np.array([own[part][f] for f in FEATURES]) for part in ("mean", "scale", "weights"))
-    return ConfidenceModel(*arrays, float(own["bias"]))
+    mean, scale, weights = (
+        np.array([own[part][f] for f in FEATURES]) for part in ("mean", "scale", "weights")
+    )
+    return ConfidenceModel(mean, scale, weights, float(own["bias"]))

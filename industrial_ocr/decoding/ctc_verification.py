@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
 from industrial_ocr.charset import Charset
-from industrial_ocr.decoding.alignment import same_shape
 from industrial_ocr.decoding.ctc import (
     CtcSymbol,
     align,
@@ -39,6 +38,7 @@ from industrial_ocr.decoding.ctc_rivals import (
     edit_scores,
     mark_classes,
 )
+from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.decoding.verification import (
     CLEAR,
     FAIL_ODDS,

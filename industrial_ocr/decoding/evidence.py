@@ -10,21 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from industrial_ocr.charset import Charset
+from industrial_ocr.decoding.homoglyphs import SAME_SHAPE, shape_groups
 from industrial_ocr.decoding.lattice import Arc
-from industrial_ocr.geometry import one_character
+from industrial_ocr.decoding.segmentation import (
+    FEATURES,
+    Weights,
+    features,
+    fitted_weights,
+    measure,
+)
 from industrial_ocr.types import BoxString, CharBox, CharCandidates
 
 Floats = NDArray[np.float64]
 
-SAME_SHAPE = "CKOPSUVWXZ"
-"""Letters whose cases differ in size alone; under a pattern of capitals both are the capital."""
 FLOOR = 1e-6
-NOTHING = 0.5
-"""A box that is no character weighs this much of its reject probability, as in segmentation."""
-SEPARATE, WHOLE = 0.65, 2.2
-"""Priors in nats for what the detector saw: two boxes are two characters, one box is one. The
-latter is beyond ``code_rules.CONTRADICTION``: a pattern alone never parts a box of the usual
-length that reads as well whole; of longer ones less is asked (``geometry.one_character``)."""
 LEFT_OUT, WORD_LEFT_OUT = 0.02, 0.2
 """A box beyond the ends of a code counts as this probability at least, in the code's word and in
 another one: codes stand among other text."""
@@ -35,22 +34,81 @@ class StringEvidence:
     """Everything the classifier said about one string.
 
     Attributes:
-        string: its boxes as the detector gave them, oriented.
+        string: its boxes as the detector gave them, oriented, and those proposed between them.
         singles: of each box.
         merged: by the first of two boxes: the box around both, and what it shows.
         split: by a box that may be two characters: its halves, and what they show.
+        proposed: places of the boxes that the detector did not find.
     """
 
     string: BoxString
     singles: tuple[CharCandidates, ...]
     merged: Mapping[int, tuple[CharBox, CharCandidates]]
     split: Mapping[int, tuple[tuple[CharBox, CharCandidates], ...]] = field(default_factory=dict)
+    proposed: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         if len(self.singles) != len(self.string.boxes):
             raise ValueError(
                 f"one candidate a box, got {len(self.singles)} for {len(self.string.boxes)} boxes"
             )
+
+
+@dataclass(frozen=True, eq=False)
+class Option:
+    """One hypothesis about the boxes of a string.
+
+    Attributes:
+        kind: see ``segmentation``.
+        first: node that it leaves; box i leads from node 2 i to 2 i + 2.
+        last: node that it reaches.
+        box: what it is about.
+        candidates: what the classifier said of that.
+        probabilities: (C,) of each symbol, cases of one shape joined.
+        features: what its score depends on, see ``segmentation.FEATURES``.
+    """
+
+    kind: str
+    first: int
+    last: int
+    box: CharBox
+    candidates: CharCandidates
+    probabilities: Floats
+    features: tuple[float, ...]
+
+
+def options(
+    evidence: StringEvidence, charset: Charset, capitals: bool = False, merging: bool = True
+) -> list[Option]:
+    """Every hypothesis about a string, in the order of its boxes.
+
+    Args:
+        evidence: of the string.
+        charset: the classifier's.
+        capitals: see ``distribution``.
+        merging: pairs of boxes may be one character, and wide boxes two.
+    """
+    vertical = evidence.string.direction == "vertical"
+    geometry = measure(evidence.string, evidence.proposed)
+    found: list[Option] = []
+
+    def add(kind: str, i: int, nodes: tuple[int, int], box: CharBox, named: CharCandidates) -> None:
+        p = distribution(named, charset, capitals)
+        none = kind in ("nothing", "empty")
+        seen = named.reject if none else float(shapes(p, charset).max())
+        own = features(kind, geometry, i, box, named.symbols[0], seen, vertical)
+        found.append(Option(kind, *nodes, box, named, p, own))
+
+    for i, (box, named) in enumerate(zip(evidence.string.boxes, evidence.singles, strict=True)):
+        node = 2 * i
+        unseen = i in evidence.proposed
+        for kind in ("gap", "empty") if unseen else ("single", "nothing"):
+            add(kind, i, (node, node + 2), box, named)
+        if merging and i in evidence.merged:
+            add("merged", i, (node, node + 4), *evidence.merged[i])
+        for step, half in enumerate(evidence.split.get(i, ()) if merging else ()):
+            add("half", i, (node + step, node + step + 1), *half)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +170,19 @@ def distribution(candidates: CharCandidates, charset: Charset, capitals: bool) -
     return np.maximum(found, FLOOR)
 
 
+def shapes(p: Floats, charset: Charset) -> Floats:
+    """(C,) probability of each symbol's shape: the likeliest of one shape has that of all of them.
+
+    0 and O often look the same; that one of them stands there is sure even where which is not. The
+    others of the shape keep their odds to the likeliest.
+    """
+    groups = shape_groups(charset.symbols)
+    together = np.bincount(groups, p)[groups]
+    best = np.zeros(len(p))
+    np.maximum.at(best, groups, p)
+    return np.asarray(p * together / best[groups], np.float64)
+
+
 @lru_cache(maxsize=8)
 def _cases(symbols: tuple[str, ...]) -> tuple[list[int], list[int]]:
     """The capitals of ``SAME_SHAPE`` among some symbols and their small letters."""
@@ -131,7 +202,11 @@ def _words(strings: Sequence[StringEvidence]) -> NDArray[np.int64]:
 
 
 def gather(
-    strings: Sequence[StringEvidence], charset: Charset, capitals: bool, merging: bool = True
+    strings: Sequence[StringEvidence],
+    charset: Charset,
+    capitals: bool,
+    merging: bool = True,
+    other_word: float = WORD_LEFT_OUT,
 ) -> Evidence:
     """The lattice of neighbouring strings, read one after the other.
 
@@ -140,52 +215,53 @@ def gather(
         charset: the classifier's.
         capitals: see ``distribution``.
         merging: pairs of boxes may be one character, and wide boxes two.
+        other_word: a box before or after a text, in another word, is left out with this
+            probability at least.
     """
+    weights = fitted_weights()
+    unit = weights["single"][0]
     arcs: list[Arc] = []
     behind: list[Hypothesis] = []
     sure: list[float] = []
     node = 0
     for number, evidence in enumerate(strings):
-        if evidence.split:
-            boxes = [b.quad for b in evidence.string.boxes]
-            whole = WHOLE * one_character(boxes, evidence.string.direction == "vertical")
-        for i, (box, candidates) in enumerate(
-            zip(evidence.string.boxes, evidence.singles, strict=True)
-        ):
-            p = distribution(candidates, charset, capitals)
-            nothing = float(np.log(max(NOTHING * candidates.reject, FLOOR)))
-            first = 2 * (node + i)
-            arcs.append(Arc(first, first + 2, np.log(p), nothing))
-            behind.append(Hypothesis(box, candidates, p, number))
-            sure.append(1 - candidates.reject)
-            if merging and i in evidence.merged:
-                both, pair = evidence.merged[i]
-                p = distribution(pair, charset, capitals)
-                # Twice, so that readings of fewer characters are not favoured for their length.
-                arcs.append(Arc(first, first + 4, 2 * np.log(p), prior=-SEPARATE))
-                behind.append(Hypothesis(both, pair, p, number))
-            for step, (half, part) in enumerate(evidence.split.get(i, ()) if merging else ()):
-                p = distribution(part, charset, capitals)
-                # Halved, so that readings of more characters are not favoured either.
-                arcs.append(Arc(first + step, first + step + 1, np.log(p) / 2, prior=-whole[i] / 2))
-                behind.append(Hypothesis(half, part, p, number))
+        nothing: dict[int, float] = {}
+        own = options(evidence, charset, capitals, merging)
+        for option in own:
+            if option.kind in ("nothing", "empty"):
+                nothing[option.first] = _score(option, weights) / unit
+        for option in own:
+            if option.kind in ("nothing", "empty"):
+                continue
+            # Evidence and priors in nats of single characters, so that those need no weight.
+            evident = dict(zip(FEATURES[option.kind], weights[option.kind], strict=True))["log_p"]
+            log_p = np.log(shapes(option.probabilities, charset))
+            values = (_score(option, weights) + evident * (log_p - log_p.max())) / unit
+            none = nothing[option.first] if option.kind in ("single", "gap") else None
+            arcs.append(Arc(2 * node + option.first, 2 * node + option.last, values, none))
+            behind.append(Hypothesis(option.box, option.candidates, option.probabilities, number))
+        sure += [1 - c.reject for c in evidence.singles]
         node += len(evidence.singles)
     words, certain = _words(strings), np.array(sure)
     nobody = Hypothesis(None, None, np.zeros(len(charset)), -1)
-    for arc in _left_out(certain, words):
+    for arc in _left_out(certain, words, other_word):
         arcs.append(arc)
         behind.append(nobody)
     return Evidence(tuple(arcs), tuple(behind), 2 * node + 1, certain, words)
 
 
-def _left_out(sure: Floats, words: NDArray[np.int64]) -> list[Arc]:
+def _score(option: Option, weights: Weights) -> float:
+    return float(np.dot(option.features, weights[option.kind]))
+
+
+def _left_out(sure: Floats, words: NDArray[np.int64], other_word: float) -> list[Arc]:
     """Arcs over the boxes before a code and over those after it."""
     count = len(sure)
     arcs = []
     for edge in range(1, count):
         for first, last, beside in ((0, edge, edge), (edge, count, edge - 1)):
             same = words[first:last] == words[beside]
-            least = np.where(same, LEFT_OUT, WORD_LEFT_OUT)
+            least = np.where(same, LEFT_OUT, other_word)
             cost = float(np.log(np.maximum(1 - sure[first:last], least)).sum())
             arcs.append(Arc(2 * first, 2 * last, None, cost))
     return arcs

@@ -11,29 +11,69 @@ whether the characters beside it are digits or letters. The rule:
 * Where they disagree it is a digit: who numbers things avoids the letters O and I beside digits
   (ISO 3779 forbids them). For the same reason two or more open characters in a row between
   letters are digits if the word has a clear digit elsewhere: ``74LS01N``, not ``74LSOIN``.
-* Its probability is the classifier's for the symbol that it takes, however low: the doubt stays.
+* A run of open characters becomes letters only if what their shapes say against it, all together,
+  is no more than is allowed for one: ``C000000`` has zeros, whatever stands before them.
+* Its probability is that of its shape, all its twins together: which of them it is, is another
+  question, and those that were not taken stay among the alternatives.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
 
 from industrial_ocr.types import CharCandidates
 
 TWINS: tuple[frozenset[str], ...] = (frozenset("0Oo"), frozenset("1Il"))
 OPEN = 0.1
+LETTERS_AT_MOST = math.log((1 - OPEN) / OPEN)
+"""Nats by which the shapes of a run may speak for digits where its neighbours want letters."""
+SAME_SHAPE = "CKOPSUVWXZ"
+"""Letters whose cases differ in size alone; under a pattern of capitals both are the capital."""
+
+
+@lru_cache(maxsize=256)
+def same_shape(symbol: str) -> frozenset[str]:
+    """The symbols that many typefaces draw as this one, itself included."""
+    same = {symbol}
+    if symbol.upper() in SAME_SHAPE:
+        same |= {symbol.upper(), symbol.lower()}
+    for twins in TWINS:
+        if same & twins:
+            same |= twins
+    return frozenset(same)
+
+
+@lru_cache(maxsize=8)
+def shape_groups(symbols: tuple[str, ...]) -> NDArray[np.int64]:
+    """(C,) a number for each symbol that those of its shape share."""
+    numbers: dict[frozenset[str], int] = {}
+    return np.array([numbers.setdefault(same_shape(s), len(numbers)) for s in symbols], np.int64)
+
+
+def _twins(candidates: CharCandidates) -> frozenset[str]:
+    """The symbols of the best one's shape."""
+    best = candidates.symbols[0]
+    return next((t for t in TWINS if best in t), frozenset({best}))
 
 
 def _other_kind(candidates: CharCandidates) -> tuple[str, float] | None:
     """The likeliest twin of the other kind of an open character."""
-    best = candidates.symbols[0]
-    twins = next((t for t in TWINS if best in t), None)
-    if twins is None:
-        return None
+    best, twins = candidates.symbols[0], _twins(candidates)
     for symbol, p in zip(candidates.symbols[1:], candidates.probabilities[1:], strict=True):
         if symbol in twins and symbol.isdigit() != best.isdigit() and float(p) >= OPEN:
             return symbol, float(p)
     return None
+
+
+def _shape(candidates: CharCandidates) -> float:
+    """The probability of the best symbol and its twins together."""
+    ranked = zip(candidates.symbols, candidates.probabilities, strict=True)
+    return min(sum(float(p) for s, p in ranked if s in _twins(candidates)), 1.0)
 
 
 def resolve_homoglyphs(
@@ -45,8 +85,11 @@ def resolve_homoglyphs(
         candidates: in reading order.
         space_after: whether a space follows each.
     """
-    chosen = [(c.symbols[0], float(c.probabilities[0])) for c in candidates]
+    chosen = [c.symbols[0] for c in candidates]
     twins = [_other_kind(c) for c in candidates]
+
+    def closed(at: int) -> bool:
+        return twins[at] is None and chosen[at].isalnum()
 
     def beside(at: int, step: int) -> int | None:
         """The nearest closed letter or digit on that side within the word."""
@@ -55,29 +98,48 @@ def resolve_homoglyphs(
             if space_after[i if step > 0 else i - 1]:
                 return None
             i += step
-            if twins[i] is None and chosen[i][0].isalnum():
+            if closed(i):
                 return i
         return None
+
+    def run_of(at: int) -> range:
+        """The places around an open one up to the nearest closed letters and digits."""
+        first = last = at
+        while first > 0 and not space_after[first - 1] and not closed(first - 1):
+            first -= 1
+        while last + 1 < len(chosen) and not space_after[last] and not closed(last + 1):
+            last += 1
+        return range(first, last + 1)
 
     def has_digit(at: int, step: int) -> bool:
         """Whether the word has a closed digit on that side."""
         found = beside(at, step)
-        while found is not None and not chosen[found][0].isdigit():
+        while found is not None and not chosen[found].isdigit():
             found = beside(found, step)
         return found is not None
 
-    resolved = list(chosen)
+    def against_letters(run: range) -> float:
+        """What the shapes of the digits among the open characters of a run say, in nats."""
+        digits = [(candidates[i], twins[i]) for i in run if chosen[i].isdigit()]
+        return sum(math.log(float(c.probabilities[0]) / t[1]) for c, t in digits if t is not None)
+
+    resolved = [
+        (s, float(c.probabilities[0]) if t is None else _shape(c))
+        for s, c, t in zip(chosen, candidates, twins, strict=True)
+    ]
     for i, twin in enumerate(twins):
         if twin is None:
             continue
         sides = [beside(i, -1), beside(i, 1)]
-        kinds = {chosen[k][0].isdigit() for k in sides if k is not None}
+        kinds = {chosen[k].isdigit() for k in sides if k is not None}
         if not kinds:
             continue
-        low, high = (i if k is None else k for k in sides)
-        run = sum(t is not None for t in twins[min(low, i) : max(high, i) + 1])
-        in_a_row = run > 1 and (has_digit(i, -1) or has_digit(i, 1))
+        run = run_of(i)
+        several = sum(twins[k] is not None for k in run) > 1
+        in_a_row = several and (has_digit(i, -1) or has_digit(i, 1))
         wanted_digit = True in kinds or in_a_row
+        if not wanted_digit and against_letters(run) > LETTERS_AT_MOST:
+            continue
         if twin[0].isdigit() == wanted_digit:
-            resolved[i] = twin
+            resolved[i] = twin[0], resolved[i][1]
     return resolved

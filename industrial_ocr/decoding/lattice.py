@@ -9,6 +9,7 @@ a node. Numpy only.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -268,6 +269,64 @@ def best_free_path(arcs: Sequence[Arc], nodes: int) -> Path | None:
             symbols.append(symbol)
             used.append(number)
     return Path(tuple(symbols[::-1]), tuple(used[::-1]), float(score[-1]), 1.0)
+
+
+def arc_posteriors(
+    spans: Sequence[tuple[int, int]], scores: Sequence[float], nodes: int
+) -> tuple[list[float], float]:
+    """How likely each hypothesis is, given that one path is the true one (forward-backward).
+
+    Args:
+        spans: first and last node of each hypothesis, none backwards.
+        scores: log-score of each.
+        nodes: number of nodes; every path leads from the first to the last.
+
+    Returns:
+        The probability that the path goes over each, and the logarithm of the sum over all paths.
+    """
+    order = sorted(range(len(spans)), key=lambda k: spans[k])
+    ahead, behind = [-math.inf] * nodes, [-math.inf] * nodes
+    ahead[-1] = behind[0] = 0.0
+    for k in order:
+        first, last = spans[k]
+        behind[last] = _log_add(behind[last], behind[first] + scores[k])
+    for k in reversed(order):
+        first, last = spans[k]
+        ahead[first] = _log_add(ahead[first], ahead[last] + scores[k])
+    total = behind[-1]
+    found = [
+        math.exp(min(behind[a] + s + ahead[b] - total, 0.0))
+        for (a, b), s in zip(spans, scores, strict=True)
+    ]
+    return found, total
+
+
+def likeliest_arcs(
+    spans: Sequence[tuple[int, int]], scores: Sequence[float], nodes: int
+) -> list[int]:
+    """The hypotheses on the best path from the first node to the last (Viterbi), in order.
+
+    Args:
+        spans: first and last node of each hypothesis; some path leads to the last node.
+        scores: log-score of each.
+        nodes: number of nodes.
+    """
+    best, way = [-math.inf] * nodes, [-1] * nodes
+    best[0] = 0.0
+    for k in sorted(range(len(spans)), key=lambda k: spans[k]):
+        first, last = spans[k]
+        if best[first] + scores[k] > best[last]:
+            best[last], way[last] = best[first] + scores[k], k
+    path, node = [], nodes - 1
+    while node > 0:
+        path.append(way[node])
+        node = spans[way[node]][0]
+    return path[::-1]
+
+
+def _log_add(a: float, b: float) -> float:
+    high, low = (a, b) if a > b else (b, a)
+    return high if low == -math.inf else high + math.log1p(math.exp(low - high))
 
 
 def _best_way(

@@ -3,16 +3,17 @@
 A misprint that passes is the costly error, so whatever is not clear is ``cannot_tell``:
 
 * The text is laid over every string, and over every two or three neighbouring ones in both orders
-  (``alignment``); the best place counts. Its spaces need not be printed, nor printed ones be in it,
+  (``expected``); the best place counts. Its spaces need not be printed, nor printed ones be in it,
   but for one thing: a gap with room for a narrow character (``box_verification.GAP``), as the
   detector leaves of an I that it lost, is no pass unless the text has a space there.
 * A character passes where its shape is ``PASS_ODDS`` times as likely as any other, ``ALIKE_ODDS``
   times where they look alike (``charset.CONFUSABLE_SETS``: O and Q), and likelier than not. It
   fails where another shape is ``FAIL_ODDS`` times as likely in a box that is clearly a character.
-  Shapes are those of ``alignment.same_shape``: 0 for O never fails, and c for C passes; where a
+  Shapes are those of ``homoglyphs.same_shape``: 0 for O never fails, and c for C passes; where a
   twin like O is ``TWIN_ODDS`` times as likely, 0 does not pass either.
-* Two boxes that were taken for one character do not pass where they read as two characters just
-  as well, nor halves of a box that does so as one: one of them may be one too many.
+* The text passes only if it is ``PASS_ODDS`` times as likely as every text one or two edits away
+  (``expected.against_neighbors``): a box that shows a mark, the stroke of a W that might be a V,
+  and two boxes that might be one all count there.
 * A character is missing where it has no box; that is a failure only where its neighbours stand so
   close that there is no room for it. Elsewhere the detector may have lost it.
 * A box among the characters, or beside them in their word, is one too many: a failure where it
@@ -34,7 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from industrial_ocr.charset import CONFUSABLE_SETS, Charset
-from industrial_ocr.decoding.alignment import same_shape
+from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.verdicts import CharState, Verdict, VerifiedCharacter
 

@@ -1,7 +1,7 @@
 """Calibration on labelled images: temperatures of the models, then misread rates by threshold.
 
 * The classifier's temperature makes the true characters of the labels likeliest: each label is laid
-  over the boxes of the string that fits it best (``decoding.alignment``); characters without a box
+  over the boxes of the string that fits it best (``decoding.expected``); characters without a box
   of their own do not count.
 * The CRNN's makes the labels likeliest as a whole, log p(l|y) per character (``decoding.ctc``).
 * With both set, every image is read each way, and counted: a ``MisreadCurve`` a way of reading.
@@ -30,9 +30,9 @@ from industrial_ocr.calibration import (
     tempered,
 )
 from industrial_ocr.charset import Charset
-from industrial_ocr.decoding.alignment import Alignment, align_symbols
 from industrial_ocr.decoding.ctc import greedy_decode, sequence_log_probability
 from industrial_ocr.decoding.evidence import StringEvidence
+from industrial_ocr.decoding.expected import Alignment, align_symbols
 from industrial_ocr.errors import DatasetError, ImageError
 from industrial_ocr.evaluation.engines import OwnEngine
 from industrial_ocr.evaluation.items import Rules, answers

@@ -28,6 +28,7 @@ from industrial_ocr.geometry import enclosing_quad, expand_quad, with_margin
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.pipelines.common import Clock, Found, find_strings, finish
 from industrial_ocr.pipelines.crop_views import agreed_view, doubted
+from industrial_ocr.router import Way
 from industrial_ocr.stages.detection import Detector
 from industrial_ocr.stages.orientation import orientations, string_quad
 from industrial_ocr.stages.recognition import Recognizer, StringFrames
@@ -42,7 +43,7 @@ from industrial_ocr.types import (
     TextString,
 )
 
-ENGINE = "crnn"
+ENGINE: Way = "crnn"
 SURE = 0.98
 """A string whose first view is so sure is not looked at again."""
 TURNED = 2.5

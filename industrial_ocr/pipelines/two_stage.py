@@ -7,38 +7,35 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from industrial_ocr.charset import Charset
 from industrial_ocr.codes import CodeReading
 from industrial_ocr.config import PipelineConfig
 from industrial_ocr.decoding.code_reading import read_codes
 from industrial_ocr.decoding.code_rules import Limits
 from industrial_ocr.decoding.evidence import StringEvidence
+from industrial_ocr.decoding.free_reading import read_freely
 from industrial_ocr.decoding.homoglyphs import resolve_homoglyphs
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
-from industrial_ocr.geometry import edge_lengths, one_character, warp_quad
+from industrial_ocr.geometry import edge_lengths, warp_quad
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.pipelines.common import Clock, Found, find_strings, finish
 from industrial_ocr.preprocess import edge_width, to_grey
+from industrial_ocr.router import Way
 from industrial_ocr.stages.classification import Classifier
 from industrial_ocr.stages.detection import Detector
-from industrial_ocr.stages.hypotheses import (
-    best_path,
-    merge_hypotheses,
-    segmented,
-    split_hypotheses,
-)
+from industrial_ocr.stages.hypotheses import Proposals, propose
 from industrial_ocr.stages.orientation import orientations, string_quad
 from industrial_ocr.stages.spacing import word_gaps
 from industrial_ocr.types import (
     BoxString,
     Character,
-    CharBox,
     CharCandidates,
     ImageArray,
     ReadResult,
     TextString,
 )
 
-ENGINE = "two-stage"
+ENGINE: Way = "two-stage"
 DOUBT = 0.9
 """A string read less surely than this the usual way up is also tried the other ways."""
 UPRIGHT_PRIOR = 0.08
@@ -50,14 +47,30 @@ class Reading:
     """A string as it is read by itself, and everything that is known for other readings.
 
     Attributes:
-        string: its boxes, those of a cut character merged.
+        string: its boxes on the likeliest path, see ``free_reading.Segmented``.
         candidates: one a box.
+        character: whether each box is one.
+        posterior: probability that each is what it was taken for.
         evidence: the boxes as they were found, all that may be merged, and what each may show.
     """
 
     string: BoxString
     candidates: Sequence[CharCandidates]
+    character: Sequence[bool]
+    posterior: Sequence[float]
     evidence: StringEvidence
+
+    def part(self, first: int, last: int) -> Reading:
+        """The boxes from ``first`` to ``last`` (exclusive)."""
+        spaces = (*self.string.space_after[first : last - 1], False)
+        own = BoxString(self.string.boxes[first:last], spaces, self.string.direction)
+        return Reading(
+            own,
+            self.candidates[first:last],
+            self.character[first:last],
+            self.posterior[first:last],
+            self.evidence,
+        )
 
 
 def evidence(candidates: Sequence[CharCandidates]) -> float:
@@ -223,56 +236,32 @@ def _best_of(
     config: PipelineConfig,
 ) -> list[list[Reading]]:
     """Per image and string the way up that reads best, None where there is none to try."""
-    cases = [
-        [[(s, merge_hypotheses(s), split_hypotheses(s)) for s in way] for way in own]
-        for own in ways
-    ]
-    quads = [[b.quad for way in own for case in way for b in _every_box(*case)] for own in cases]
+    cases = [[[propose(way) for way in each] for each in own] for own in ways]
+    quads = [[b.quad for each in own for case in each for b in case.boxes] for own in cases]
     named = classifier.classify(images, quads, config.classification)
     chosen: list[list[Reading | None]] = []
     for own, candidates in zip(cases, named, strict=True):
         rows = iter(candidates)
-        read = [[_likeliest(*case, rows) for case in way] for way in own]
-        chosen.append([max(r, key=lambda x: evidence(x.candidates)) if r else None for r in read])
+        read = [
+            [_likeliest(evidence_of(case, rows), classifier.charset) for case in each]
+            for each in own
+        ]
+        chosen.append([max(r, key=lambda x: evidence(x.candidates), default=None) for r in read])
     return chosen  # type: ignore[return-value]
 
 
-def _every_box(
-    string: BoxString, merged: dict[int, CharBox], split: dict[int, tuple[CharBox, CharBox]]
-) -> list[CharBox]:
-    """All that is classified of a string, in the order in which ``_likeliest`` takes it."""
-    return [*string.boxes, *merged.values(), *(b for both in split.values() for b in both)]
+def evidence_of(case: Proposals, rows: Iterator[CharCandidates]) -> StringEvidence:
+    """A string with what the classifier said of it, ``rows`` in the order of its ``boxes``."""
+    singles = tuple(next(rows) for _ in case.string.boxes)
+    merged = {i: (box, next(rows)) for i, box in case.merged.items()}
+    split = {i: tuple((half, next(rows)) for half in both) for i, both in case.split.items()}
+    return StringEvidence(case.string, singles, merged, split, case.proposed)
 
 
-def _likeliest(
-    string: BoxString,
-    boxes: dict[int, CharBox],
-    split: dict[int, tuple[CharBox, CharBox]],
-    rows: Iterator[CharCandidates],
-) -> Reading:
-    """The string as the classifier takes it: pairs of boxes merged, boxes split."""
-    singles = [next(rows) for _ in string.boxes]
-    merged = {i: next(rows) for i in boxes}
-    parts = {i: (next(rows), next(rows)) for i in split}
-    chosen = best_path(
-        [(float(c.probabilities[0]), c.reject) for c in singles],
-        {i: float(c.probabilities[0]) for i, c in merged.items()},
-        {i: (float(a.probabilities[0]), float(b.probabilities[0])) for i, (a, b) in parts.items()},
-        one_character([b.quad for b in string.boxes], string.direction == "vertical"),
-    )
-    named: list[CharCandidates] = []
-    for i, single in enumerate(singles):
-        if i in chosen.split:
-            named += parts[i]
-        elif i - 1 not in chosen.merged:
-            named.append(merged[i] if i in chosen.merged else single)
-    whole = StringEvidence(
-        string,
-        tuple(singles),
-        {i: (boxes[i], c) for i, c in merged.items()},
-        {i: (*zip(split[i], parts[i], strict=True),) for i in split},
-    )
-    return Reading(segmented(string, boxes, split, chosen), named, whole)
+def _likeliest(seen: StringEvidence, charset: Charset) -> Reading:
+    """The string on its likeliest path."""
+    found = read_freely(seen, charset)
+    return Reading(found.string, found.candidates, found.character, found.posterior, seen)
 
 
 def _without_doubtful_ends(reading: Reading, config: PipelineConfig) -> list[tuple[Reading, bool]]:
@@ -293,9 +282,7 @@ def _without_doubtful_ends(reading: Reading, config: PipelineConfig) -> list[tup
     cut += [((first, last), True), *((p, False) for p in pieces[good[-1] + 1 :])]
     parts: list[tuple[Reading, bool]] = []
     for (a, b), sure in cut:
-        spaces = (*string.space_after[a : b - 1], False)
-        own = BoxString(string.boxes[a:b], spaces, string.direction)
-        parts.append((Reading(own, candidates[a:b], reading.evidence), sure))
+        parts.append((reading.part(a, b), sure))
     return parts
 
 
@@ -303,7 +290,10 @@ def _decode(reading: Reading, config: PipelineConfig) -> TextString | None:
     """Best symbol of every box; what is no character is left out, but its doubt counts."""
     string, candidates = reading.string, reading.candidates
     limit = config.classification.reject_threshold
-    kept = [i for i, c in enumerate(candidates) if c.reject < limit]
+    shown = [
+        taken and c.reject < limit for taken, c in zip(reading.character, candidates, strict=True)
+    ]
+    kept = [i for i, taken in enumerate(shown) if taken]
     if not kept:
         return None
     named = [(c.symbols[0], float(c.probabilities[0])) for c in candidates]
@@ -322,13 +312,13 @@ def _decode(reading: Reading, config: PipelineConfig) -> TextString | None:
         others = tuple(pair for pair in ranked if pair[0] != symbol)
         reject = candidates[i].reject
         character = Character(symbol, string.boxes[i].quad, probability, others, reject)
-        if reject >= limit:
+        if not shown[i]:
             rejected.append((len(characters), character))
-            certainty.append(reject)
+            certainty.append(reading.posterior[i] if not reading.character[i] else reject)
             text += gap
             continue
         characters.append(character)
-        certainty.append(probability)
+        certainty.append(probability * reading.posterior[i])
         text += symbol + gap
     scores = score_sequence(certainty)
     inside = BoxString(

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from industrial_ocr.charset import Charset
-from industrial_ocr.decoding.alignment import Alignment, align_symbols
 from industrial_ocr.decoding.evidence import StringEvidence
+from industrial_ocr.decoding.expected import Alignment, align_symbols
 from industrial_ocr.errors import DatasetError, ImageError
 from industrial_ocr.evaluation.samples import Dataset, Label, Sample
 from industrial_ocr.image import load_image
@@ -142,7 +142,9 @@ def _doubt(found: Alignment | None, symbols: Sequence[str]) -> str:
     missing = [s.symbol for s in found.symbols if s.box is None]
     if missing:
         return f"no box was found for {' '.join(missing)}"
-    extra = sum(s.adjoining for s in found.skipped) + len(found.inside)
+    # Boxes that were merely proposed where the detector saw nothing count if they show something.
+    over = [s for s in found.skipped if s.box.score > 0 or s.log_odds > 0]
+    extra = sum(s.adjoining for s in over) + sum(s in found.inside for s in over)
     if extra:
         return f"{extra} boxes more than the label's {len(symbols)} symbols were found"
     return ""

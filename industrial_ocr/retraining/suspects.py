@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from industrial_ocr.decoding.alignment import same_shape
+from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.preprocess import normalise_crops
 from industrial_ocr.retraining.samples import GlyphSample
 from industrial_ocr.synthesis.crops import REJECT

@@ -1,59 +1,163 @@
-"""Second thoughts on segmentation: one character cut in two, or two in one box.
+"""What a string's boxes may be besides one character each: proposals by geometry alone.
 
-A letter that the region map shows as two blobs (the loops of a 3 or an 8, the bowls of a B) gives
-two boxes, closer together than the string's letters are. Such a pair is also classified as one box.
-Two letters that touch may give one box, wider than the others: its halves are classified, too. The
-path through the string that the classifier finds likeliest decides.
+A letter that the region map shows as two blobs (the bowls of a B, the strokes of a W) gives two
+boxes that overlap or stand close. Two letters that touch give one box, wider than the others. A
+small mark between two letters may have no box at all. All of these are proposed generously here;
+the classifier looks at each, and the lattice with its fitted priors decides
+(``decoding.segmentation``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from industrial_ocr.geometry import WIDE, edge_lengths, enclosing_quad, length_ratios
-from industrial_ocr.types import BoxString, CharBox, Direction
+from industrial_ocr.geometry import edge_lengths, enclosing_quad, length_ratios, oriented_quad
+from industrial_ocr.types import BoxString, CharBox, Direction, FloatArray
 
-CLOSE = 0.78
-"""Two boxes may be one where their centres are nearer than this share of the usual distance."""
+CLOSE = 0.85
+"""Two boxes may be one where their centers are nearer than this share of the usual distance."""
+OVERLAP = 0.1
+"""Or where they overlap by more than this share of the smaller one."""
 USUAL = 70
 """The usual distance is this percentile of the string's: some of them are those of cut letters."""
 LINE_PITCH, STACK_PITCH = 0.8, 1.3
 """Usual distances in lines and stacks over the longer side of a box."""
-WIDEST, TALLEST = 1.45, 2.6
+WIDEST, TALLEST = 1.7, 2.6
 """Largest width over height, and height over width, of a character made of two boxes."""
-NOTHING = 0.5
-"""A box that is no character weighs this much of its reject probability."""
-SEPARATE = 0.65
-"""Prior in nats for what the detector saw: two boxes are two characters."""
-WHOLE = 1.3
-"""Prior in nats for what the detector saw: one box is one character; of long boxes less, see
-``geometry.one_character``."""
+WIDE, WIDE_ALONE = 1.3, 1.0
+"""A box may be two characters from this length over the string's median on; in strings of fewer
+than three boxes, from this length over its height on."""
+LEAST_GAP, LARGEST_GAP, MORE_GAP = 0.15, 1.5, 0.08
+"""A clear gap may hold a character if it has so many character heights, and so many more than the
+string's median gap."""
+END = 0.35
+"""Character heights from the edge of the first or last box to the middle of one that may have been
+lost beyond it."""
+GAP_WIDTH = 0.4
+"""Width over height of the box proposed where there is none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Proposals:
+    """The boxes of a string and what they may be together and in part.
+
+    Attributes:
+        string: oriented, with the boxes proposed in its gaps and beyond its ends.
+        merged: by the first of two neighboring boxes, the box around both.
+        split: by a box that may be two characters, its halves.
+        proposed: places of the boxes that the detector did not find.
+    """
+
+    string: BoxString
+    merged: dict[int, CharBox] = field(default_factory=dict)
+    split: dict[int, tuple[CharBox, CharBox]] = field(default_factory=dict)
+    proposed: frozenset[int] = frozenset()
+
+    @property
+    def boxes(self) -> list[CharBox]:
+        """All that the classifier must look at: boxes, then merged ones, then halves."""
+        return [
+            *self.string.boxes,
+            *self.merged.values(),
+            *(h for s in self.split.values() for h in s),
+        ]
+
+
+def propose(string: BoxString) -> Proposals:
+    """Every hypothesis about the boxes of an oriented string."""
+    gaps = _gaps(string)
+    boxes: list[CharBox] = []
+    spaces: list[bool] = []
+    place: list[int] = []
+    proposed = set()
+    for i in range(-1, len(string.boxes)):
+        space = False
+        if i >= 0:
+            place.append(len(boxes))
+            boxes.append(string.boxes[i])
+            space = string.space_after[i]
+        if i in gaps:
+            if i >= 0:
+                spaces.append(False)
+            proposed.add(len(boxes))
+            boxes.append(gaps[i])
+        if i >= 0 or i in gaps:
+            spaces.append(space)
+    whole = BoxString(tuple(boxes), tuple(spaces), string.direction)
+    merged = {place[i]: b for i, b in _merged(string).items() if place[i + 1] == place[i] + 1}
+    split = {place[i]: both for i, both in _split(string).items()}
+    return Proposals(whole, merged, split, frozenset(proposed))
+
+
+def _along(box: CharBox, direction: Direction) -> FloatArray:
+    """Unit vector of a box along its string."""
+    q = box.quad
+    vector = q[3] - q[0] if direction == "vertical" else q[1] - q[0]
+    unit: FloatArray = vector / max(float(np.linalg.norm(vector)), 1e-6)
+    return unit
+
+
+def _clear_gaps(string: BoxString) -> NDArray[np.float64]:
+    """(N - 1,) pixels between neighboring boxes, below 0 where they overlap."""
+    along = int(string.direction == "vertical")
+    lengths = [edge_lengths(b.quad)[along] for b in string.boxes]
+    return np.array(
+        [
+            float((b.center - a.center) @ _along(a, string.direction)) - (m + n) / 2
+            for a, b, m, n in zip(
+                string.boxes[:-1], string.boxes[1:], lengths[:-1], lengths[1:], strict=True
+            )
+        ],
+        np.float64,
+    )
+
+
+def _gaps(string: BoxString) -> dict[int, CharBox]:
+    """Boxes in wide gaps, by the box before, and beyond both ends; none in stacks."""
+    if string.direction == "vertical" or len(string.boxes) < 2:
+        return {}
+    clear = _clear_gaps(string)
+    height = float(np.median([edge_lengths(b.quad)[1] for b in string.boxes]))
+    least = max(LEAST_GAP, float(np.median(clear)) / height + MORE_GAP)
+    found = {}
+    for i, gap in enumerate(clear):
+        if least < gap / height < LARGEST_GAP:
+            box = string.boxes[i]
+            found[i] = _proposed(box, (edge_lengths(box.quad)[0] + gap) / 2, height)
+    first, last = string.boxes[0], string.boxes[-1]
+    found[-1] = _proposed(first, -edge_lengths(first.quad)[0] / 2 - END * height, height)
+    found[len(string.boxes) - 1] = _proposed(
+        last, edge_lengths(last.quad)[0] / 2 + END * height, height
+    )
+    return found
+
+
+def _proposed(beside: CharBox, step: float, height: float) -> CharBox:
+    """A box ``step`` pixels from the center of another one along its top edge."""
+    axis = _along(beside, "horizontal")
+    quad = oriented_quad(beside.center + axis * step, axis, GAP_WIDTH * height, height)
+    return _box(quad, axis, 0.0)
+
+
+def _box(quad: FloatArray, axis: FloatArray, score: float) -> CharBox:
+    """A box by its quad and the unit vector along its top edge."""
+    width, height = edge_lengths(quad)
+    across = np.array([-axis[1], axis[0]])
+    shape = np.outer(axis, axis) * (width / 2) ** 2 + np.outer(across, across) * (height / 2) ** 2
+    return CharBox(quad, score, shape.astype(np.float32))
 
 
 def merged_box(one: CharBox, two: CharBox) -> CharBox:
     """The box around both, along the axis of the first."""
-    axis = one.quad[1] - one.quad[0]
-    axis = axis / max(float(np.linalg.norm(axis)), 1e-6)
-    quad = enclosing_quad([one.quad, two.quad], axis)
-    across = np.array([-axis[1], axis[0]])
-    width, height = edge_lengths(quad)
-    shape = np.outer(axis, axis) * (width / 2) ** 2 + np.outer(across, across) * (height / 2) ** 2
-    return CharBox(quad, min(one.score, two.score), shape.astype(np.float32))
+    axis = _along(one, "horizontal")
+    return _box(enclosing_quad([one.quad, two.quad], axis), axis, min(one.score, two.score))
 
 
-def merge_hypotheses(string: BoxString) -> dict[int, CharBox]:
-    """Boxes around a box and its next one, where both may be one character.
-
-    Args:
-        string: oriented, so that its quads stand as its characters do.
-
-    Returns:
-        For each such pair its first index and the box around both.
-    """
+def _merged(string: BoxString) -> dict[int, CharBox]:
+    """Boxes around a box and its next one, where both may be one character."""
     boxes = string.boxes
     if len(boxes) < 2:
         return {}
@@ -64,9 +168,12 @@ def merge_hypotheses(string: BoxString) -> dict[int, CharBox]:
         usual = (STACK_PITCH if string.direction == "vertical" else LINE_PITCH) * largest
     else:
         usual = float(np.percentile(steps, USUAL))
+    along = int(string.direction == "vertical")
+    lengths = np.array([edge_lengths(b.quad)[along] for b in boxes])
+    overlaps = -_clear_gaps(string) / np.maximum(np.minimum(lengths[:-1], lengths[1:]), 1e-6)
     found = {}
-    for i, step in enumerate(steps):
-        if step > CLOSE * usual or string.space_after[i]:
+    for i, (step, overlap) in enumerate(zip(steps, overlaps, strict=True)):
+        if string.space_after[i] or (step > CLOSE * usual and overlap < OVERLAP):
             continue
         box = merged_box(boxes[i], boxes[i + 1])
         width, height = edge_lengths(box.quad)
@@ -84,107 +191,18 @@ def halves(box: CharBox, direction: Direction) -> tuple[CharBox, CharBox]:
     else:
         top, bottom = (top_left + top_right) / 2, (bottom_left + bottom_right) / 2
         quads = ([top_left, top, bottom, bottom_left], [top, top_right, bottom_right, bottom])
-    axis = top_right - top_left
-    axis = axis / max(float(np.linalg.norm(axis)), 1e-6)
-    across = np.array([-axis[1], axis[0]])
-    made = []
-    for quad in quads:
-        width, height = edge_lengths(np.array(quad, np.float32))
-        shape = (
-            np.outer(axis, axis) * (width / 2) ** 2 + np.outer(across, across) * (height / 2) ** 2
-        )
-        made.append(CharBox(np.array(quad, np.float32), box.score, shape.astype(np.float32)))
-    return made[0], made[1]
+    axis = _along(box, "horizontal")
+    first, second = (_box(np.array(q, np.float32), axis, box.score) for q in quads)
+    return first, second
 
 
-def split_hypotheses(string: BoxString) -> dict[int, tuple[CharBox, CharBox]]:
-    """The halves of boxes that may hold two characters, by their index.
-
-    Args:
-        string: oriented, so that its quads stand as its characters do.
-    """
-    if len(string.boxes) < 3:
-        return {}
-    ratios = length_ratios([b.quad for b in string.boxes], string.direction == "vertical")
-    return {
-        int(i): halves(string.boxes[i], string.direction) for i in np.flatnonzero(ratios > WIDE)
-    }
-
-
-@dataclass(frozen=True)
-class Segmentation:
-    """What the boxes of a string are on its likeliest path.
-
-    Attributes:
-        merged: first indices of the pairs that are one character, rising.
-        split: indices of the boxes that are two, rising.
-    """
-
-    merged: tuple[int, ...]
-    split: tuple[int, ...]
-
-
-def best_path(
-    singles: Sequence[tuple[float, float]],
-    merged: Mapping[int, float],
-    split: Mapping[int, tuple[float, float]] | None = None,
-    share: Sequence[float] | NDArray[np.float64] | None = None,
-) -> Segmentation:
-    """The likeliest path through a string.
-
-    A path's score is the sum over the boxes of the log probability of the character that each
-    belongs to, of two characters in one box their mean, so that paths are not favoured for their
-    length.
-
-    Args:
-        singles: each box's best symbol's probability and its reject probability.
-        merged: the best symbol's probability of a pair, by its first index.
-        split: the best symbols' probabilities of a box's halves, by its index.
-        share: how much of the prior for one character each box keeps; all of it without.
-    """
-    score = [0.0]
-    way = [""]
-    for i, (symbol, reject) in enumerate(singles):
-        ways = {"one": score[i] + _log(max(symbol, NOTHING * reject))}
-        if i > 0 and i - 1 in merged:
-            ways["merged"] = score[i - 1] + 2 * _log(merged[i - 1]) - SEPARATE
-        if split and i in split:
-            first, second = split[i]
-            ways["split"] = score[i] + (_log(first) + _log(second)) / 2
-            ways["split"] -= WHOLE * (1.0 if share is None else float(share[i]))
-        best = max(ways, key=lambda w: ways[w])
-        score.append(ways[best])
-        way.append(best)
-    found: dict[str, list[int]] = {"one": [], "merged": [], "split": []}
-    at = len(singles)
-    while at > 0:
-        taken = way[at]
-        at -= 2 if taken == "merged" else 1
-        found[taken].append(at)
-    return Segmentation(tuple(found["merged"][::-1]), tuple(found["split"][::-1]))
-
-
-def _log(probability: float) -> float:
-    return float(np.log(max(probability, 1e-4)))
-
-
-def segmented(
-    string: BoxString,
-    merged: Mapping[int, CharBox],
-    split: Mapping[int, tuple[CharBox, CharBox]],
-    chosen: Segmentation,
-) -> BoxString:
-    """The string in which each chosen pair is its one box, and each split box its two."""
-    boxes: list[CharBox] = []
-    spaces: list[bool] = []
-    for i, box in enumerate(string.boxes):
-        if i - 1 in chosen.merged:
-            continue
-        if i in chosen.split:
-            boxes += split[i]
-            spaces += [False, string.space_after[i]]
-            continue
-        both = i in chosen.merged
-        boxes.append(merged[i] if both else box)
-        spaces.append(string.space_after[i + 1 if both else i])
-    return BoxString(tuple(boxes), tuple(spaces), string.direction)
+def _split(string: BoxString) -> dict[int, tuple[CharBox, CharBox]]:
+    """The halves of boxes that may hold two characters, by their index."""
+    vertical = string.direction == "vertical"
+    quads = [b.quad for b in string.boxes]
+    if len(quads) < 3:
+        sizes = [edge_lengths(q) for q in quads]
+        wide = [not vertical and w > WIDE_ALONE * h for w, h in sizes]
+    else:
+        wide = [bool(r > WIDE) for r in length_ratios(quads, vertical)]
+    return {i: halves(string.boxes[i], string.direction) for i in np.flatnonzero(wide).tolist()}

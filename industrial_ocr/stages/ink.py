@@ -130,9 +130,10 @@ def _band(gray: ImageArray, string: FloatArray, characters: Sequence[FloatArray]
             ((np.stack([q[0], q[3]]).mean(0) - corner) @ across,
              (np.stack([q[1], q[2]]).mean(0) - corner) @ across)
             for q in characters
-        ]
+        ],
+        np.float32,
     )  # fmt: skip
-    return _Band(level, quad, height * scale, over * scale, places * scale)
+    return _Band(level, quad, height * scale, over * scale, places * np.float32(scale))
 
 
 def _ink(band: _Band) -> ImageArray | None:
@@ -212,7 +213,7 @@ def _read(band: _Band, groups: Sequence[Group]) -> set[Group]:
     centers, reach = spans.mean(1), np.ptp(spans, axis=1) / 2
     tall = np.array([g[3] - g[1] for g in groups], np.float64) > TALL * band.height
     core = np.where(tall, TALL_CORE, CORE)
-    read = set()
+    read: set[Group] = set()
     for left, right in band.places:
         away = np.abs(centers - (left + right) / 2)
         inside = np.flatnonzero(away < core * (right - left) / 2)

@@ -217,7 +217,7 @@ class PlainPrinter:
 
     def label(
         self, rng: np.random.Generator, size: tuple[int, int]
-    ) -> tuple[ImageArray, tuple[LabelledString, ...]]:
+    ) -> tuple[FloatArray, tuple[LabelledString, ...]]:
         """A label of several lines in few fonts, with rules, frames, bars and rings; level.
 
         Args:

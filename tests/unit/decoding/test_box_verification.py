@@ -153,7 +153,7 @@ def test_room_for_a_lost_character_is_no_pass() -> None:
 
 
 def test_dirt_is_in_nobodys_way() -> None:
-    assert verdict(line("ABA12CD", at2=seen(_A=0.02)), "AB12CD").verdict is PASS
+    assert verdict(line("ABA12CD", at2=seen(_A=0.0001)), "AB12CD").verdict is PASS
     found = verdict(line("ABA12CD", at2=seen(_A=0.4)), "AB12CD")
     assert found.verdict is CANNOT_TELL
     assert [e.symbol for e in found.extra] == ["A"]
@@ -172,17 +172,40 @@ def paired(one: CharCandidates, two: CharCandidates, both: CharCandidates) -> St
 
 
 def test_a_pair_that_reads_as_two_does_not_pass() -> None:
-    assert verdict(paired(seen(_1=0.5), seen(_1=0.5), seen(_H=0.99)), "AHC").verdict is PASS
     swallowed = paired(seen(dash=0.99), seen(_3=0.95), seen(_3=0.8))
     assert verdict(swallowed, "A3C").verdict is CANNOT_TELL
 
 
 def test_halves_of_a_box_that_reads_as_one_do_not_pass() -> None:
     for whole, wanted in ((seen(_M=0.05), PASS), (seen(_M=0.9), CANNOT_TELL)):
-        plain = line("AMC", at1=whole)
-        halves = ((box(12, 5), seen(_1=0.99)), (box(17, 5), seen(_7=0.99)))
-        cut = StringEvidence(plain.string, plain.singles, {}, {1: halves})
+        boxes = (box(0), box(12, 22), box(36))
+        halves = ((box(12, 11), seen(_1=0.99)), (box(23, 11), seen(_7=0.99)))
+        singles = (seen(_A=0.99), whole, seen(_C=0.99))
+        string = BoxString(boxes, (False,) * 3, "horizontal")
+        cut = StringEvidence(string, singles, {}, {1: halves})
         assert verdict(cut, "A17C").verdict is wanted
+
+
+def overlapping(text: str, merged: str) -> StringEvidence:
+    """A string whose first two boxes lie on the ink of one broad letter."""
+    boxes = (box(0, 10), box(4, 16), *(box(22 + 13 * i, 11) for i in range(len(text) - 2)))
+    string = BoxString(boxes, (False,) * len(text), "horizontal")
+    singles = (seen(**{f"_{text[0]}": 0.3}), *(seen(**{f"_{c}": 0.97}) for c in text[1:]))
+    return StringEvidence(string, singles, {0: (box(0, 20), seen(**{f"_{merged}": 0.97}))})
+
+
+def test_strokes_of_a_letter_are_no_letters() -> None:
+    seen_w = overlapping("VW4521", "W")
+    assert verdict(seen_w, "W4521").verdict is PASS
+    assert verdict(seen_w, "VW4521").verdict is not PASS
+
+
+@pytest.mark.parametrize(("printed", "expected"), [("-40C", "40C"), ("2.50", "250")])
+def test_a_mark_that_is_printed_is_no_pass_without_it(printed: str, expected: str) -> None:
+    own = {f"at{i}": seen(dash=0.97) for i, c in enumerate(printed) if c == "-"}
+    own |= {f"at{i}": seen(**{"_.": 0.97}) for i, c in enumerate(printed) if c == "."}
+    assert verdict(line(printed, **own), printed).verdict is PASS
+    assert verdict(line(printed, **own), expected).verdict is CANNOT_TELL
 
 
 def test_halves_of_one_letter_are_no_failure() -> None:

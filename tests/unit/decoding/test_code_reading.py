@@ -39,16 +39,23 @@ def box(place: float, width: float = 16) -> CharBox:
 def evidence(
     symbols: list[str | Doubt], start: float = 0, spaces: tuple[int, ...] = (),
     merged: Mapping[int, str] | None = None, rejects: Mapping[int, float] | None = None,
-    split: Mapping[int, str] | None = None,
+    split: Mapping[int, str] | None = None, long: float = 30,
 ) -> StringEvidence:  # fmt: skip
-    boxes = tuple(box(start + i) for i in range(len(symbols)))
-    string = BoxString(boxes, tuple(i in spaces for i in range(len(symbols))), "horizontal")
-    known = rejects or {}
+    """Boxes at their usual distance; halves to be merged stand close, a box of two is ``long``."""
+    known, pairs_of, two = rejects or {}, merged or {}, split or {}
+    boxes, at = [], start
+    for i in range(len(symbols)):
+        boxes.append(box(at, long if i in two else 10 if {i, i - 1} & set(pairs_of) else 16))
+        at += long / 20 + 0.2 if i in two else 0.4 if i in pairs_of else 1
+    string = BoxString(tuple(boxes), tuple(i in spaces for i in range(len(symbols))), "horizontal")
     singles = tuple(candidates(s, known.get(i, 0.005)) for i, s in enumerate(symbols))
-    pairs = {i: (box(start + i, 36), candidates(s)) for i, s in (merged or {}).items()}
+    lefts = [float(b.quad[0, 0]) / 20 for b in boxes]
+    pairs = {i: (box(lefts[i], 18), candidates(s)) for i, s in pairs_of.items()}
     parts = {
-        i: tuple((box(start + i + k / 2, 8), candidates(c)) for k, c in enumerate(both))
-        for i, both in (split or {}).items()
+        i: tuple(
+            (box(lefts[i] + k * long / 40, long / 2), candidates(c)) for k, c in enumerate(both)
+        )
+        for i, both in two.items()
     }
     return StringEvidence(string, singles, pairs, parts)
 
@@ -139,8 +146,8 @@ def test_two_that_touch_are_parted_where_the_pattern_needs_it() -> None:
     code = read(touching, "A[0-9]{3}", split={1: "07"})
     assert code is not None
     assert (code.text, code.status, code.raw_text) == ("A071", Status.OK, "A071")
-    assert [round(float(c.character.quad[0, 0])) for c in code.characters] == [0, 20, 30, 40]
-    clear = read(["A", "M", "1"], "A[0-9]{3}", split={1: "07"})
+    assert [round(float(c.character.quad[0, 0])) for c in code.characters] == [0, 20, 35, 54]
+    clear = read(["A", {"M": 0.99}, "1"], "A[0-9]{3}", split={1: "07"}, long=18)
     assert clear is None or clear.status is Status.PATTERN_MISMATCH
     assert read(touching, "A[0-9]{3}") is None
 

@@ -47,6 +47,14 @@ def test_a_space_shields() -> None:
     assert resolve_homoglyphs(given, [True, False, False])[1][0] == "O"
 
 
-def test_the_doubt_stays() -> None:
+def test_the_probability_is_that_of_the_shape() -> None:
     given = [candidates(g) for g in ("7", OPEN_O, "3")]
-    assert resolve_homoglyphs(given, [False] * 3)[1][1] == pytest.approx(0.3)
+    assert resolve_homoglyphs(given, [False] * 3)[1] == ("0", pytest.approx(0.9))
+
+
+@pytest.mark.parametrize(("head", "zeros"), [("C", 6), ("LOT-", 5), ("SN-", 6), ("A", 2)])
+def test_a_run_of_zeros_stays_one(head: str, zeros: int) -> None:
+    given = [candidates(g) for g in [*head, *["0:0.8,O:0.15"] * zeros]]
+    resolved = resolve_homoglyphs(given, [False] * len(given))
+    assert "".join(s for s, _ in resolved) == head + "0" * zeros
+    assert min(p for _, p in resolved[len(head) :]) == pytest.approx(0.95)

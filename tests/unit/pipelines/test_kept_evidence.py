@@ -36,7 +36,8 @@ def test_boxes_taken_for_no_character_are_kept_with_their_place() -> None:
         for s, r in zip("ABCDE", np.array(rejects) * 0.9, strict=True)
     )
     string = BoxString(boxes, (False,) * 5, "horizontal")
-    read = _decode(Reading(string, named, StringEvidence(string, named, {})), PipelineConfig())
+    seen = StringEvidence(string, named, {})
+    read = _decode(Reading(string, named, (True,) * 5, (1.0,) * 5, seen), PipelineConfig())
     assert read is not None and read.text == "BD"
     ((before, refused),) = read.rejected
     assert (before, refused.symbol, round(refused.reject, 2)) == (1, "C", 0.63)

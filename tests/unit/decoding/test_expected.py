@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 
 from industrial_ocr.charset import Charset
-from industrial_ocr.decoding.alignment import MISSING, Alignment, align_symbols, same_shape
 from industrial_ocr.decoding.evidence import StringEvidence
+from industrial_ocr.decoding.expected import (
+    MISSING,
+    Alignment,
+    against_neighbors,
+    align_symbols,
+)
+from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.geometry import rect_quad
 from industrial_ocr.types import BoxString, CharBox, CharCandidates
 
@@ -184,7 +190,17 @@ def test_better_text_scores_higher() -> None:
 
 def test_nothing_to_align_to() -> None:
     assert align_symbols([], "ABC", CHARSET) is None
-    assert align_symbols(line("~"), "A", CHARSET) is None
+
+
+def test_a_text_against_those_one_or_two_edits_away() -> None:
+    seen_here = line(*"AB12")
+    margin, other = against_neighbors(seen_here, "AB12", CHARSET)
+    assert margin > 3
+    for text in ("AB1", "AB122", "AB72", "B12", "A12", "AAB12"):
+        margin, other = against_neighbors(seen_here, text, CHARSET)
+        assert margin < 0 and other == "AB12", text
+    assert against_neighbors(line(*"LOT AB12 X"), "AB12", CHARSET)[0] > 3
+    assert against_neighbors(seen_here, "AB1", CHARSET, part=True)[0] > 0
 
 
 @pytest.mark.parametrize("symbols", ["", ["A", " "], ["A", ""]])

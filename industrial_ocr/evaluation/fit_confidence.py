@@ -3,7 +3,7 @@
 Reads rendered pictures of all difficulties, clean print among them, every way, and fits a logistic
 regression to which strings were right (see ``decoding.confidence``).
 
-    python -m industrial_ocr.training.fit_confidence --fonts DIR --pictures 1500
+    python -m industrial_ocr.evaluation.fit_confidence --fonts DIR --pictures 1500
 """
 
 from __future__ import annotations

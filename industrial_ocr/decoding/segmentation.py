@@ -1,0 +1,186 @@
+"""Fitted priors of segmentation: how likely each hypothesis about a string's boxes is.
+
+A path through the lattice of a string scores the sum of its hypotheses, each a linear function of
+what is known of it (a log-linear model over segmentations, a conditional random field: Sarawagi and
+Cohen 2004). The weights are fitted on rendered strings whose true boxes are known
+(``evaluation.fit_segmentation``) and lie in ``data/segmentation.json``. The hypotheses:
+
+* ``single``: a box is one character; the reference, with a weight of its evidence alone.
+* ``nothing``: a box is no character, or shows what its neighbor shows.
+* ``merged``: two neighboring boxes are one character.
+* ``half``: one half of a box that is two characters.
+* ``gap``: a character stands where the detector found none; ``empty``: it does not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from industrial_ocr.geometry import edge_lengths
+from industrial_ocr.types import BoxString, CharBox
+
+Floats = NDArray[np.float64]
+
+FITTED = Path(__file__).parent.parent / "data" / "segmentation.json"
+LEAST_LENGTHS = 3
+"""Fewer boxes have no usual length; their height stands for it."""
+
+BROAD = frozenset("MWmw%&@")
+"""Symbols that most typefaces draw broader than others."""
+LEAST_P, SURE = 1e-6, 6.0
+"""Least probability, largest log-odds that count."""
+
+FEATURES: Mapping[str, tuple[str, ...]] = {
+    "single": ("log_p",),
+    "nothing": ("bias", "reject", "overlap", "length", "aspect", "height", "score"),
+    "merged": ("bias", "log_p", "overlap", "gap", "step", "length", "aspect", "broad"),
+    "half": ("bias", "log_p", "length", "aspect"),
+    "gap": ("bias", "log_p", "gap", "end"),
+    "empty": ("reject",),
+}
+"""What the score of each kind of hypothesis is a linear function of:
+
+* ``log_p``: of the best symbol's shape; ``reject``: log-odds that it is no character;
+* ``overlap``: with the neighbor along the string, over the shorter of both;
+* ``gap``: clear distance over the height; ``end``: beyond the first or the last box;
+* ``step``: between centers, over the string's median;
+* ``length``: log of the length along the string over the median;
+* ``aspect``: log of length over height; ``broad``: the best symbol is one of ``BROAD``;
+* ``height``: log of the detector's own height over the string's; ``score``: of the detector.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Geometry:
+    """The sizes of a string's boxes, along it and across it, in pixels.
+
+    Attributes:
+        length: (N,) along the string.
+        height: (N,) across it.
+        own: (N,) across it as the detector saw each box by itself.
+        clear: (N - 1,) gaps between neighbors, below 0 where they overlap.
+        step: (N - 1,) distances between neighbors' centers.
+        usual: median length of the boxes that the detector found.
+        usual_step: median distance of those.
+    """
+
+    length: Floats
+    height: Floats
+    own: Floats
+    clear: Floats
+    step: Floats
+    usual: float
+    usual_step: float
+
+    def overlap(self, i: int) -> float:
+        """Of boxes i and i + 1, 0 to 1 of the shorter one; 0 beyond the ends."""
+        if not 0 <= i < len(self.clear):
+            return 0.0
+        shorter = min(self.length[i], self.length[i + 1])
+        return float(np.clip(-self.clear[i] / max(shorter, 1e-6), 0.0, 1.0))
+
+
+def measure(string: BoxString, proposed: frozenset[int]) -> Geometry:
+    """The sizes of an oriented string's boxes.
+
+    Args:
+        string: with proposed boxes.
+        proposed: places of those, which say nothing of what is usual.
+    """
+    along = int(string.direction == "vertical")
+    sizes = np.array([edge_lengths(b.quad) for b in string.boxes], np.float64)
+    length, height = sizes[:, along], sizes[:, 1 - along]
+    axes = [_unit(b.quad[3] - b.quad[0] if along else b.quad[1] - b.quad[0]) for b in string.boxes]
+    own = [
+        b.extent(np.array([-a[1], a[0]], np.float32))
+        for b, a in zip(string.boxes, axes, strict=True)
+    ]
+    centers = np.array([b.center for b in string.boxes], np.float64)
+    found = [i for i in range(len(length)) if i not in proposed]
+    usual = float(np.median(length[found]))
+    if len(found) < LEAST_LENGTHS:
+        usual = float(height.mean()) * (1.0 if along else USUAL_ASPECT)
+    steps = np.linalg.norm(np.diff(centers[found], axis=0), axis=1)
+    step = np.einsum("ij,ij->i", np.diff(centers, axis=0), np.array(axes)[:-1].reshape(-1, 2))
+    clear = step - (length[:-1] + length[1:]) / 2
+    return Geometry(
+        length, height, np.array(own), clear, step, max(usual, 1e-6),
+        float(np.median(steps)) if len(steps) > 1 else 1.2 * usual,
+    )  # fmt: skip
+
+
+USUAL_ASPECT = 0.7
+"""Length over height of a usual character in a line."""
+
+
+def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    unit: NDArray[np.float32] = vector / max(float(np.linalg.norm(vector)), 1e-6)
+    return unit
+
+
+def _log_ratio(value: float, usual: float) -> float:
+    return float(np.clip(np.log(max(value, 1e-6) / max(usual, 1e-6)), -2.0, 2.0))
+
+
+def features(
+    kind: str, g: Geometry, i: int, box: CharBox, symbol: str, p: float, vertical: bool
+) -> tuple[float, ...]:
+    """What the score of a hypothesis depends on, in the order of ``FEATURES``.
+
+    Args:
+        kind: of hypothesis.
+        g: of its string.
+        i: its box, the first of its two.
+        box: as the classifier saw it.
+        symbol: the classifier's best.
+        p: probability of the best shape, or of no character.
+        vertical: the string is a stack.
+    """
+    sizes = edge_lengths(box.quad)
+    length, height = sizes[int(vertical)], sizes[1 - int(vertical)]
+    last = len(g.length) - 1
+    known = {
+        "bias": 1.0,
+        "log_p": float(np.log(max(p, LEAST_P))),
+        "reject": float(np.clip(np.log(max(p, LEAST_P) / max(1 - p, LEAST_P)), -SURE, SURE)),
+        "length": _log_ratio(length, g.usual),
+        "aspect": _log_ratio(length, height),
+    }
+    if kind == "merged":
+        known["broad"] = float(symbol in BROAD)
+        known["overlap"] = g.overlap(i)
+        known["gap"] = float(np.clip(g.clear[i] / g.height[i], -1.0, 1.0))
+        known["step"] = float(np.clip(g.step[i] / max(g.usual_step, 1e-6), 0.0, 2.0))
+    elif kind == "nothing":
+        known["overlap"] = max(g.overlap(i - 1), g.overlap(i))
+        known["height"] = _log_ratio(float(g.own[i]), float(np.median(g.own)))
+        known["score"] = box.score
+    elif kind == "gap":
+        known["end"] = float(i in (0, last))
+        room = 0.0 if i in (0, last) else float(g.step[i - 1] + g.step[i])
+        room -= 0.0 if i in (0, last) else float(g.length[i - 1] + g.length[i + 1]) / 2
+        known["gap"] = float(np.clip(room / g.height[i], 0.0, 1.5))
+    return tuple(known[name] for name in FEATURES[kind])
+
+
+Weights = Mapping[str, Sequence[float]]
+
+
+@lru_cache(maxsize=2)
+def fitted_weights(path: Path = FITTED) -> Weights:
+    """The weights by kind of hypothesis, in the order of ``FEATURES``.
+
+    Raises:
+        ValueError: the file is not of these features.
+    """
+    table = json.loads(path.read_text("utf-8"))["weights"]
+    if {k: tuple(v) for k, v in table.items()} != dict(FEATURES):
+        raise ValueError(f"{path} was fitted to other features; run evaluation.fit_segmentation")
+    return {kind: tuple(table[kind].values()) for kind in FEATURES}
