@@ -31,11 +31,18 @@ from cleanprint import tables  # noqa: E402
 from cleanprint.engines import ENGINES, make_engine  # noqa: E402
 from cleanprint.faces import TABLE, load_faces  # noqa: E402
 from cleanprint.render import PLATE_EVERY, SPLITS, Picture, render  # noqa: E402
-from cleanprint.scoring import score  # noqa: E402
+from cleanprint.scoring import Outcome, score  # noqa: E402
 from cleanprint.verifying import RIGHT, verify  # noqa: E402
 
 Row = dict[str, Any]
 VERIFY = "verify"
+GROUPS: dict[str, Callable[[Outcome], str]] = {
+    "kind": lambda o: o.kind,
+    "margin": lambda o: next(n for n, most in MARGINS.items() if o.margin <= most),
+    "print": lambda o: "light on dark" if o.light else "dark on light",
+    "family": lambda o: o.family,
+}
+MARGINS = {"0 to 0.12 heights": 0.12, "0.12 to 0.6": 0.6, "more": float("inf")}
 
 
 class Log:
@@ -136,10 +143,10 @@ def report(args: argparse.Namespace) -> str:
             outcomes[name] = [o for own, _ in scored for o in own]
             plates = len({o.number for o in outcomes[name] if o.plate})
             extra[name] = (sum(len(e) for _, e in scored), plates)
-    parts = [f"# Clean print, {args.split} families\n", tables.bands(outcomes)]
+    parts = [f"# Clean print, {args.split} families", tables.bands(outcomes)]
     parts.append(tables.extras(extra))
-    parts.append(tables.groups(outcomes, "kind", lambda o: o.kind))
-    parts.append(tables.groups(outcomes, "family", lambda o: o.family))
+    for title, key in GROUPS.items():
+        parts.append(tables.groups(outcomes, title, key))
     path = args.out / f"{args.split}-{VERIFY}.jsonl"
     if path.exists():
         parts.append(tables.verification(_rows(path)[1:]))

@@ -42,6 +42,8 @@ class Outcome:
         spaced: equal with them.
         ok: it passes as good.
         on_head: it was read as if it stood on its head.
+        margin: from ink to the picture's edge, in text heights.
+        light: it is light print on a dark ground.
     """
 
     number: int
@@ -55,6 +57,8 @@ class Outcome:
     spaced: bool
     ok: bool
     on_head: bool
+    margin: float
+    light: bool
 
     @property
     def passed_wrong(self) -> bool:
@@ -146,5 +150,6 @@ def _outcome(
     return Outcome(
         picture["number"], picture["plate"], line["kind"], line["family"], line["height"],
         truth, read, right, equal(truth, read, line), ok,
-        not right and read_on_head(close, near, ordered),
+        not right and read_on_head(close, near, ordered), picture["margin"],
+        picture["ground"] < picture["ink"],
     )  # fmt: skip

@@ -343,7 +343,7 @@ def plate_lines(rng: Rng) -> list[tuple[str, str]]:
         ("date", date(rng)),
         ("runs", f"S/N {number:07}"),
         ("words", f"Weight: {number / 10:.1f} kg"),
-        ("signed", f"IP{number % 8 + 60 % 9} -{number % 50 + 5}..+{number % 40 + 45}C"),
+        ("signed", f"IP6{number % 9} -{number % 50 + 5}..+{number % 40 + 45}C"),
         ("lot", lot(rng)),
         ("version", version(rng)),
         ("words", f"{one_of(rng, WORDS)} {number % 20}.5 {one_of(rng, UNITS)} max."),
