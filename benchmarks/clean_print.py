@@ -28,7 +28,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parent))
 
 from cleanprint import tables  # noqa: E402
-from cleanprint.engines import ENGINES, make_engine  # noqa: E402
+from cleanprint.engines import ENGINES, OWN, make_engine  # noqa: E402
 from cleanprint.faces import TABLE, load_faces  # noqa: E402
 from cleanprint.render import PLATE_EVERY, SPLITS, Picture, render  # noqa: E402
 from cleanprint.scoring import Outcome, score  # noqa: E402
@@ -36,13 +36,13 @@ from cleanprint.verifying import RIGHT, verify  # noqa: E402
 
 Row = dict[str, Any]
 VERIFY = "verify"
+MARGINS = {"0 to 0.12 heights": 0.12, "0.12 to 0.6": 0.6, "more": float("inf")}
 GROUPS: dict[str, Callable[[Outcome], str]] = {
     "kind": lambda o: o.kind,
     "margin": lambda o: next(n for n, most in MARGINS.items() if o.margin <= most),
     "print": lambda o: "light on dark" if o.light else "dark on light",
     "family": lambda o: o.family,
 }
-MARGINS = {"0 to 0.12 heights": 0.12, "0.12 to 0.6": 0.6, "more": float("inf")}
 
 
 class Log:
@@ -104,7 +104,14 @@ def run(args: argparse.Namespace, picture: Callable[[int], Picture]) -> None:
 
     args.out.mkdir(parents=True, exist_ok=True)
     same = {"seed": args.seed, "split": args.split, "fonts": _digest(TABLE), "reader": args.reader}
-    engines = {name: make_engine(name, reader) for name in args.engines}
+    engines = {}
+    for name in args.engines:
+        try:
+            engines[name] = make_engine(name, reader)
+        except (ImportError, OSError) as error:
+            if name in OWN:
+                raise
+            print(f"{name} is left out, it is not installed: {error}", file=sys.stderr)
     logs = {
         name: Log(args.out / f"{args.split}-{name}.jsonl", {**same, **engine.meta})
         for name, engine in engines.items()
@@ -158,7 +165,8 @@ def write_failures(args: argparse.Namespace, picture: Callable[[int], Picture]) 
     args.failures.mkdir(parents=True, exist_ok=True)
     found: list[Sequence[str]] = []
     for name in args.engines:
-        for row in _rows(args.out / f"{args.split}-{name}.jsonl")[1:]:
+        path = args.out / f"{args.split}-{name}.jsonl"
+        for row in _rows(path)[1:] if path.exists() else []:
             outcomes, extra = score(row)
             number = str(row["picture"]["number"])
             wrong = [o for o in outcomes if o.passed_wrong]

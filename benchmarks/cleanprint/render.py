@@ -16,7 +16,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from cleanprint.faces import Face, pick, scaled_twins, twins
-from cleanprint.texts import KINDS, plate_lines
+from cleanprint.plate_texts import plate_lines
+from cleanprint.texts import KINDS
 
 HEIGHTS = (8.0, 96.0)
 """Of capitals in single strings, pixels, log-uniform."""
