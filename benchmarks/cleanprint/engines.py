@@ -33,7 +33,6 @@ class OwnEngine:
     def read(self, picture: Picture) -> Reading:
         """What ``Reader.read`` says, and of each string whether it would pass by itself."""
         result = self.reader.read(picture.image, engine=self.name)
-        seconds = sum(t for n, t in result.timings.items() if n != "total")
         texts = None
         if self.name == "agree" and picture.plate and result.status.value == "disagreement":
             crnn = self.reader.read(picture.image, engine="crnn")
@@ -41,7 +40,6 @@ class OwnEngine:
         return {
             "status": result.status.value,
             "ok": result.status.value == "ok",
-            "seconds": round(seconds, 3),
             "strings": [self._string(s, texts) for s in result.strings],
         }
 
