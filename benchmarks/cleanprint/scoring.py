@@ -22,6 +22,7 @@ from rapidfuzz.distance import Levenshtein
 DASHES, QUOTES = "\u2010\u2011\u2012\u2013\u2014\u2212", "\u2018\u2019\u00b4`"
 ALIKE = str.maketrans(DASHES + QUOTES, "-" * len(DASHES) + "'" * len(QUOTES))
 """Typographic forms of marks that the charset has."""
+HOMOGLYPHS = ("0O", "1Il")
 TURNED = str.maketrans("69MWundpbqLTAV7().,", "96WMnupdqb77VAL)(''")
 """What symbols look like when they stand on their head; others stay as they are."""
 
@@ -40,6 +41,7 @@ class Outcome:
         read: what was read there, joined by spaces.
         right: equal without spaces.
         spaced: equal with them.
+        nearly: right, or wrong in 0 for O and 1, I and l for each other alone.
         ok: it passes as good.
         on_head: it was read as if it stood on its head.
         margin: from ink to the picture's edge, in text heights.
@@ -55,6 +57,7 @@ class Outcome:
     read: str
     right: bool
     spaced: bool
+    nearly: bool
     ok: bool
     on_head: bool
     margin: float
@@ -78,6 +81,9 @@ def folded(text: str, groups: Sequence[str]) -> str:
 
 def equal(truth: str, read: str, line: Mapping[str, Any]) -> bool:
     """Whether two texts are the same as far as the font lets anybody tell."""
+    if not line["asked"]:
+        # Of a logo its letters count, in either case; the circle may be read as parentheses.
+        return "".join(filter(str.isalpha, read)).upper() == truth
     groups = list(line["twins"])
     scaled = "".join(line["scaled"])
     if all(c in scaled for c in truth if c != " "):
@@ -143,13 +149,14 @@ def _outcome(
     strings: Sequence[Mapping[str, Any]],
     ok: bool,
 ) -> Outcome:
-    ordered = sorted(strings, key=lambda s: float(np.mean(s["quad"], axis=0)[0]))
+    ordered = sorted(strings, key=lambda s: float(np.min(s["quad"], axis=0)[0]))
     truth, read = line["text"], plain(" ".join(s["text"] for s in ordered))
     close, near = truth.replace(" ", ""), read.replace(" ", "")
     right = equal(close, near, line)
+    nearly = folded(close, HOMOGLYPHS) == folded(near, HOMOGLYPHS)
     return Outcome(
         picture["number"], picture["plate"], line["kind"], line["family"], line["height"],
-        truth, read, right, equal(truth, read, line), ok,
+        truth, read, right, equal(truth, read, line), right or nearly, ok,
         not right and read_on_head(close, near, ordered), picture["margin"],
         picture["ground"] < picture["ink"],
     )  # fmt: skip

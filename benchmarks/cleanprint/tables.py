@@ -39,7 +39,8 @@ def _row(engine: str, own: Sequence[Outcome]) -> str:
         engine,
         str(n),
         share(sum(o.right for o in own), n),
-        share(sum(o.spaced for o in own), n),
+        f"{100 * sum(o.nearly for o in own) / n:.1f}",
+        f"{100 * sum(o.spaced for o in own) / n:.1f}",
         share(sum(o.right and o.ok for o in own), n),
         f"{share(wrong, n)}: {wrong}",
         str(sum(o.on_head for o in own)),
@@ -53,8 +54,9 @@ def bands(outcomes: Outcomes) -> str:
     for name, holds in BANDS.items():
         lines = [
             f"**{name}**\n",
-            "| engine | lines | right | with spaces | right and ok | wrong and ok | on its head |",
-            "|---|---|---|---|---|---|---|",
+            "| engine | lines | right | 0 = O, 1 = I = l | with spaces | right and ok "
+            "| wrong and ok | on its head |",
+            "|---|---|---|---|---|---|---|---|",
         ]
         for engine, own in outcomes.items():
             some = [o for o in own if holds(o)]
