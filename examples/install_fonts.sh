@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Downloads the font packages that the shipped models were trained with into a folder.
 #
-#   examples/install_fonts.sh [FOLDER]        (default: fonts)
+#   examples/install_fonts.sh [FOLDER [TABLE]]        (default: fonts configs/fonts.tsv)
 #
-# configs/fonts.tsv names each package with its source, style, licence (SPDX; LicenseRef-... where
-# SPDX has no name) and, for npm, the version used. Nothing is installed and no root is needed:
+# TABLE (benchmarks/clean_print_fonts.tsv is another one) names each package with its source, style,
+# licence (SPDX; LicenseRef-... where SPDX has no name) and, for npm, the version used. Nothing is
+# installed and no root is needed:
 #
 #   FOLDER/debian/PACKAGE/   the font files of Debian's .deb with its copyright file; needs apt-get
 #   FOLDER/npm/              Latin, upright, weights 400 and 700 of @fontsource/PACKAGE; needs npm
@@ -14,8 +15,8 @@
 # Use: industrial-ocr train ... --fonts FOLDER. What cannot be had is named at the end.
 set -euo pipefail
 
-table=$(cd "$(dirname "$0")/.." && pwd)/configs/fonts.tsv
 folder=${1:-fonts}
+table=${2:-$(cd "$(dirname "$0")/.." && pwd)/configs/fonts.tsv}
 mkdir -p "$folder/debian" "$folder/npm" "$folder/lettering" "$folder/foreign"
 folder=$(cd "$folder" && pwd)
 work=$(mktemp -d)
@@ -51,7 +52,7 @@ has_npm=$(command -v npm | wc -l)
 total=$(wc -l <"$table")
 done_rows=0
 echo "$total packages, some minutes and some hundred MB" >&2
-while IFS=$'\t' read -r package source style _ version; do
+while IFS=$'\t' read -r package source style _ version _; do
     done_rows=$((done_rows + 1))
     [ $((done_rows % 20)) -eq 0 ] && echo "$done_rows of $total" >&2
     place=$source

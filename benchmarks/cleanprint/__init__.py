@@ -1,0 +1,1 @@
+"""Parts of ``benchmarks/clean_print.py``: texts, fonts, pictures, engines, scores, tables."""

@@ -1,0 +1,172 @@
+"""The engines that are compared: ours through ``Reader``, RapidOCR and Tesseract at their best.
+
+Every engine takes a picture and gives a reading, ready for JSON: its status, whether the whole of
+it passes as good, and its strings with text, confidence, whether the string alone passes, and a
+quad of four corners (x, y) in pixels of the picture.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import cv2
+import numpy as np
+
+from cleanprint.render import Picture
+
+Reading = dict[str, Any]
+OWN = ("two-stage", "crnn", "agree", "auto")
+PAD_BELOW = 0.5
+"""Text heights from ink to edge below which a rival gets a border of ground of one text height."""
+
+
+class OwnEngine:
+    """One of this package's ways to read; all of them share one ``Reader``."""
+
+    def __init__(self, name: str, reader: Any) -> None:
+        self.name = name
+        self.reader = reader
+        self.meta = {"weights": dict(reader.weights)}
+
+    def read(self, picture: Picture) -> Reading:
+        """What ``Reader.read`` says, and of each string whether it would pass by itself."""
+        result = self.reader.read(picture.image, engine=self.name)
+        texts = None
+        if self.name == "agree" and picture.plate and result.status.value == "disagreement":
+            crnn = self.reader.read(picture.image, engine="crnn")
+            texts = {"".join(s.text.split()) for s in crnn.strings}
+        return {
+            "status": result.status.value,
+            "ok": result.status.value == "ok",
+            "strings": [self._string(s, texts) for s in result.strings],
+        }
+
+    def _string(self, string: Any, agreed: set[str] | None) -> dict[str, Any]:
+        """A string; where the ways disagree on the picture, those in ``agreed`` may pass."""
+        settings = self.reader.config.confidence
+        sure = string.confidence >= settings.min_confidence and all(
+            c.confidence >= settings.min_character for c in string.characters
+        )
+        if self.name == "agree":
+            # Two equal readings are surer together than each of their characters is alone.
+            sure = string.confidence >= settings.min_confidence and not string.other
+        if agreed is not None:
+            sure = sure and "".join(string.text.split()) in agreed
+        return {
+            "text": string.text,
+            "confidence": round(float(string.confidence), 4),
+            "ok": bool(sure),
+            "quad": np.round(string.quad, 1).tolist(),
+        }
+
+
+def padded(picture: Picture, least: float) -> tuple[np.ndarray, int]:
+    """The picture with a border of its ground, and how wide that is, if its print is cut close."""
+    image = picture.image
+    if picture.margin >= least:
+        return image, 0
+    edge = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]]).astype(float)
+    dark = picture.ground < picture.ink
+    gray = edge.mean(1)
+    # The ink may touch the edge: the ground is what lies on its side of the middle level.
+    middle = (picture.ground + picture.ink) / 2
+    ground = np.median(edge[(gray < middle) == dark], axis=0)
+    wide = round(float(np.median([line.height for line in picture.lines])))
+    color = tuple(float(c) for c in ground)
+    return cv2.copyMakeBorder(image, *[wide] * 4, cv2.BORDER_CONSTANT, value=color), wide
+
+
+def _rival(strings: list[dict[str, Any]], border: int, scale: float = 1.0) -> Reading:
+    """A reading whose every string passes; quads in pixels of the picture as it was."""
+    for string in strings:
+        string["ok"] = True
+        string["quad"] = np.round(np.array(string["quad"]) / scale - border, 1).tolist()
+    return {
+        "status": "ok" if strings else "no_text",
+        "ok": bool(strings),
+        "padded": border > 0,
+        "strings": strings,
+    }
+
+
+class RapidOcrEngine:
+    """RapidOCR with the models inside its package and its own settings, on one thread."""
+
+    name = "rapidocr"
+
+    def __init__(self) -> None:
+        from importlib.metadata import version
+
+        from rapidocr import RapidOCR
+
+        threads = {f"EngineConfig.onnxruntime.{n}_op_num_threads": 1 for n in ("intra", "inter")}
+        self._engine = RapidOCR(params={"Global.log_level": "error", **threads})
+        self.meta = {"version": version("rapidocr")}
+
+    def read(self, picture: Picture) -> Reading:
+        """Detection, orientation and recognition."""
+        image, border = padded(picture, PAD_BELOW)
+        found = self._engine(image[..., ::-1], use_det=True, use_cls=True, use_rec=True)
+        texts, scores, boxes = found.txts or (), found.scores or (), found.boxes
+        quads = [] if boxes is None else [np.asarray(b).tolist() for b in boxes]
+        strings = [
+            {"text": t, "confidence": round(float(s), 4), "quad": q}
+            for t, s, q in zip(texts, scores, quads, strict=True)
+            if t.strip()
+        ]
+        return _rival(strings, border)
+
+
+class TesseractEngine:
+    """Tesseract with English data: page mode 7 for one string, 6 for a nameplate.
+
+    As its manual advises, print is dark on light, capitals are 30 pixels high at least, and there
+    is a border.
+    """
+
+    name = "tesseract"
+    HEIGHT = 30.0
+
+    def __init__(self) -> None:
+        import pytesseract
+
+        os.environ["OMP_THREAD_LIMIT"] = "1"
+        self._tesseract = pytesseract
+        self.meta = {"version": str(pytesseract.get_tesseract_version())}
+
+    def read(self, picture: Picture) -> Reading:
+        """Its words, each with its box."""
+        image, border = padded(picture, PAD_BELOW)
+        if picture.ground < picture.ink:
+            image = 255 - image
+        height = min(line.height for line in picture.lines if line.asked)
+        scale = max(1.0, self.HEIGHT / height)
+        if scale > 1:
+            image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+        mode = 6 if picture.plate else 7
+        data = self._tesseract.image_to_data(
+            image, config=f"--psm {mode}", output_type=self._tesseract.Output.DICT
+        )
+        strings = []
+        for i, text in enumerate(data["text"]):
+            if text.strip():
+                x, y = data["left"][i], data["top"][i]
+                w, h = data["width"][i], data["height"][i]
+                quad = [[x, y], [x + w, y], [x + w, y + h], [x, y + h]]
+                confidence = round(max(float(data["conf"][i]), 0.0) / 100, 4)
+                strings.append({"text": text.strip(), "confidence": confidence, "quad": quad})
+        return _rival(strings, border, scale)
+
+
+RIVALS: Mapping[str, Callable[[], Any]] = {
+    "rapidocr": RapidOcrEngine,
+    "tesseract": TesseractEngine,
+}
+ENGINES = (*OWN, *RIVALS)
+
+
+def make_engine(name: str, reader: Callable[[], Any]) -> Any:
+    """An engine by its name; ``reader`` gives the one Reader that ours share."""
+    return OwnEngine(name, reader()) if name in OWN else RIVALS[name]()
