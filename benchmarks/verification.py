@@ -19,6 +19,7 @@ import math
 import string
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -123,8 +124,8 @@ def picture(faces: FaceLibrary, seed: tuple[int, ...], text: str) -> ImageArray:
 
 def verdicts(seen: Observed, text: str, models: Models, part: bool) -> dict[str, Verdict]:
     """The verdict of every engine."""
-    one = hold_against(Observed(seen.boxes, None), text, models, part)
-    two = hold_against(Observed(None, seen.frames), text, models, part)
+    one = hold_against(replace(seen, frames=None), text, models, part)
+    two = hold_against(replace(seen, boxes=None), text, models, part)
     several = (one, two, agreed(one, two))
     return {e: v.verdict for e, v in zip(ENGINES, several, strict=True)}
 

@@ -107,7 +107,7 @@ def read(
     ],
     engine: Annotated[
         EngineName | None,
-        typer.Option(help="How to read.", show_default="two-stage; crnn with --crops"),
+        typer.Option(help="How to read.", show_default="auto; crnn with --crops"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line a string.")] = False,
@@ -147,7 +147,7 @@ def read(
 
             reader = Reader(device, config, detector, classifier, recognizer)
         sources = cli_input.image_sources(files)
-    chosen = engine or (EngineName.CRNN if crops else EngineName.TWO_STAGE)
+    chosen = engine or (EngineName.CRNN if crops else EngineName.AUTO)
     way: Engine = chosen.value
 
     def read_one(file: Path) -> ReadResult:

@@ -28,7 +28,7 @@ from industrial_ocr.pipelines.routed import Routing, read_routed, route_results,
 from industrial_ocr.pipelines.two_stage import read_two_stage, string_evidence
 from industrial_ocr.pipelines.two_stage_crops import read_two_stage_crops, view_config
 from industrial_ocr.pipelines.verify import Models, VerifyEngine, verify_image
-from industrial_ocr.router import WAYS, RouteTable, Way, load_routes
+from industrial_ocr.router import WAYS, Route, RouteTable, Way, load_routes
 from industrial_ocr.stages.classification import shows_none
 from industrial_ocr.stages.linking import as_one_string
 from industrial_ocr.stages.rectification import Rectified, rectified
@@ -145,7 +145,7 @@ class Reader:
     def read(
         self,
         image: Any,
-        engine: Engine = "two-stage",
+        engine: Engine = "auto",
         roi: Roi | None = None,
         pattern: Patterns = None,
         collect: str | Path | None = None,
@@ -156,7 +156,8 @@ class Reader:
         Args:
             image: path, bytes, PIL image, or numpy array: grey, RGB or RGBA, 8 or 16 bit.
             engine: ``two-stage`` (context-free), ``crnn``, ``agree`` (both must read the same) or
-                ``auto`` (see ``router``).
+                ``auto``: both ways, and of every string the surer reading (without a pattern), or
+                the way that suits the pattern (see ``router``).
             roi: x0, y0, x1, y1 in pixels: read only there; places stay those of the whole image.
             pattern: what codes look like: a ``Pattern``, a preset's name or a regular expression,
                 or several; ``result.codes`` then holds the codes.
@@ -179,7 +180,7 @@ class Reader:
     def read_batch(
         self,
         images: Iterable[Any],
-        engine: Engine = "two-stage",
+        engine: Engine = "auto",
         roi: Roi | None = None,
         pattern: Patterns = None,
         collect: str | Path | None = None,
@@ -205,7 +206,7 @@ class Reader:
                 pixels,
                 self._detector,
                 config,
-                Routing(engine, patterns, self.routes, config.confidence.min_confidence),
+                self._routing(engine, patterns, config),
                 lambda way, some, found: self._read_way(way, some, found, patterns, config),
             )
         if roi is not None:
@@ -216,6 +217,13 @@ class Reader:
         if collector is not None:
             collector.add_all(results, images)
         return results
+
+    def _routing(
+        self, route: Route, patterns: tuple[Pattern, ...], config: PipelineConfig
+    ) -> Routing:
+        unknown = set(self._classifier.charset.symbols) - set(self._recognizer.charset.symbols)
+        least = config.confidence.min_confidence
+        return Routing(route, patterns, self.routes, least, frozenset(unknown))
 
     def _unknown_to_crnn(self, patterns: Sequence[Pattern]) -> list[str]:
         """Characters of codes that the CRNN can never read, as of a glyph taught later."""
@@ -302,7 +310,7 @@ class Reader:
             return without_crnn(results, lacking)
         if engine not in WAYS:
             both = [self._recognize(loaded, way, None, patterns, config) for way in WAYS]
-            routing = Routing(engine, patterns, self.routes, config.confidence.min_confidence)
+            routing = self._routing(engine, patterns, config)
             return [
                 route_results(dict(zip(WAYS, own, strict=True)), routing)
                 for own in zip(*both, strict=True)

@@ -241,6 +241,7 @@ class TextString:
             them each stands, and what it would read as.
         other: what the other way read there, where it was asked and differs.
         unread: marks in its band that no character explains, in reading order.
+        agreement: how far the views of it that were read say the same, 0 to 1.
         status: of this string alone: ``ok``, ``low_confidence``, or ``disagreement`` of the ways.
     """
 
@@ -253,6 +254,7 @@ class TextString:
     rejected: tuple[tuple[int, Character], ...] = ()
     other: str = ""
     unread: tuple[UnreadMark, ...] = ()
+    agreement: float = 1.0
     status: Status = Status.OK
 
     def __post_init__(self) -> None:

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from industrial_ocr.decoding.homoglyphs import TWINS
-from industrial_ocr.decoding.scoring import string_confidence
 from industrial_ocr.geometry import edge_lengths
 from industrial_ocr.types import TextString
 
@@ -25,8 +24,8 @@ Floats = NDArray[np.float64]
 
 FITTED = Path(__file__).parents[1] / "data" / "confidence.json"
 FEATURES = (
-    "joint", "sequence", "weakest", "margin", "length", "doubt", "marks", "tall_marks", "height",
-    "rejected", "reject", "twins", "cases",
+    "joint", "sequence", "weakest", "margin", "length", "agreement", "marks", "tall_marks",
+    "height", "rejected", "reject", "twins", "cases",
 )  # fmt: skip
 """Names of the features, see ``features``."""
 CASE_TWINS = frozenset("cCoOsSvVwWxXzZ")
@@ -37,7 +36,8 @@ CERTAIN = 1e-4
 """Probabilities closer than this to 0 or 1 tell no more."""
 
 
-def _logit(probability: float) -> float:
+def log_odds(probability: float) -> float:
+    """Log-odds, no surer than ``CERTAIN`` allows."""
     p = min(max(probability, CERTAIN), 1 - CERTAIN)
     return float(np.log(p / (1 - p)))
 
@@ -49,7 +49,7 @@ def features(string: TextString) -> Floats:
     * ``weakest``: log-odds of the weakest character; ``margin``: ln of how much likelier each is
       than its runner-up, the least of them;
     * ``length``: ln of the number of characters; ``height``: ln of their height in pixels;
-    * ``doubt``: ln of what dissent of other views has left of the confidence;
+    * ``agreement``: ln of how far the views of the string say the same;
     * ``marks``, ``tall_marks``: unread marks in the string's band, 2 at most each;
     * ``rejected``: boxes among the characters that are none, 2 at most; ``reject``: the highest
       probability that a character is none;
@@ -64,15 +64,14 @@ def features(string: TextString) -> Floats:
     heights = [edge_lengths(c.quad)[1] for c in characters]
     twins = sum(any(c.symbol in t for t in TWINS) for c in characters)
     cases = sum(c.symbol in CASE_TWINS for c in characters)
-    plain = max(string_confidence(string.scores), CERTAIN)
     return np.array(
         [
-            _logit(float(np.exp(string.scores.joint_log))),
-            _logit(float(np.exp(string.scores.sequence_log))),
-            _logit(min(p)),
+            log_odds(float(np.exp(string.scores.joint_log))),
+            log_odds(float(np.exp(string.scores.sequence_log))),
+            log_odds(min(p)),
             min(float(min(margins)), 9.0),
             np.log(len(p)),
-            np.log(min(max(string.confidence, CERTAIN) / plain, 1.0)),
+            np.log(max(string.agreement, CERTAIN)),
             min(len(string.unread) - tall, 2),
             min(tall, 2),
             np.clip(np.log(max(float(np.median(heights)), 1.0) / 20), -1.2, 1.0),
@@ -111,6 +110,33 @@ class ConfidenceModel:
         log_odds = ((rows - self.mean) / self.scale) @ self.weights + self.bias
         result: Floats = 1 / (1 + np.exp(-log_odds))
         return result
+
+
+@dataclass(frozen=True)
+class JointModel:
+    """What two ways' confidences of one string come to: a logistic regression of their log-odds.
+
+    Attributes:
+        surer: weight of the surer one's.
+        other: weight of the other one's.
+        bias: log-odds where both are toss-ups.
+    """
+
+    surer: float
+    other: float
+    bias: float
+
+    def probability(self, one: float, two: float) -> float:
+        """That the surer one's text is right, given both confidences."""
+        low, high = sorted((log_odds(one), log_odds(two)))
+        return float(1 / (1 + np.exp(-(self.surer * high + self.other * low + self.bias))))
+
+
+@cache
+def joint_model(same: bool) -> JointModel:
+    """The shipped model for two readings of one string: of the same text, or of different ones."""
+    table = json.loads(FITTED.read_text(encoding="utf-8"))["joint"]
+    return JointModel(**table["same" if same else "different"])
 
 
 @cache

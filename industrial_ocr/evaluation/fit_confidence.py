@@ -12,15 +12,26 @@ import argparse
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from industrial_ocr.decoding.confidence import FEATURES, FITTED, ConfidenceModel, Floats, features
+from industrial_ocr.decoding.confidence import (
+    FEATURES,
+    FITTED,
+    ConfidenceModel,
+    Floats,
+    JointModel,
+    features,
+    log_odds,
+)
 from industrial_ocr.geometry import inside
+from industrial_ocr.pipelines.routed import same_place
 from industrial_ocr.reader import Reader
 from industrial_ocr.router import WAYS
 from industrial_ocr.synthesis.layout import LabelledString
@@ -34,7 +45,8 @@ PENALTY = 1.0
 """Of the squared standardized weights, in nats, beside the log loss of all readings."""
 SEED = 7_000_003
 
-Rows = dict[str, list[tuple[Floats, bool]]]
+Row = tuple[Floats, bool]
+"""Features of a reading, and whether it is right."""
 
 
 def is_right(string: TextString, printed: Sequence[LabelledString]) -> bool:
@@ -71,36 +83,87 @@ def pictures(
             yield scene.image, scene.strings, False
 
 
-def collect(reader: Reader, fonts: tuple[str, ...], count: int, seed: int = SEED) -> Rows:
-    """Features of every reading, and whether it was right, by way and kind of picture."""
-    rows: Rows = defaultdict(list)
-    for image, printed, one_string in pictures(fonts, count, seed):
-        for way in WAYS:
+@dataclass
+class Readings:
+    """What was read, and whether it was right.
+
+    Attributes:
+        rows: features of each reading, by way and kind of picture.
+        pairs: both ways' features of the same strings of whole pictures, whether their texts are
+            the same, and whether each is right.
+    """
+
+    rows: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
+    pairs: list[tuple[Row, Row, bool]] = field(default_factory=list)
+
+    def add(
+        self,
+        results: Sequence[ReadResult],
+        printed: Sequence[LabelledString],
+        one_string: bool,
+    ) -> None:
+        """Adds what the ways, in the order of ``WAYS``, read on one picture."""
+        for way, result in zip(WAYS, results, strict=True):
             name = f"{way}-crop" if one_string else way
-            if one_string:
-                result: ReadResult = reader.recognize([image], engine=way)[0]
-            else:
-                result = reader.read(image, engine=way)
-            rows[name] += [(features(s), is_right(s, printed)) for s in result.strings]
-    return rows
+            self.rows[name] += [(features(s), is_right(s, printed)) for s in result.strings]
+        for one in () if one_string else results[0].strings:
+            two = same_place(one, results[1].strings)
+            if two is not None:
+                rows = [(features(s), is_right(s, printed)) for s in (one, two)]
+                same = one.text.replace(" ", "") == two.text.replace(" ", "")
+                self.pairs.append((rows[0], rows[1], same))
 
 
-def fit(rows: Sequence[tuple[Floats, bool]]) -> ConfidenceModel:
-    """A logistic regression with a small quadratic penalty."""
-    table, right = np.stack([r for r, _ in rows]), np.array([good for _, good in rows])
-    mean, scale = table.mean(0), np.maximum(table.std(0), 1e-3)
-    standard = (table - mean) / scale
+def collect(reader: Reader, fonts: tuple[str, ...], count: int, seed: int = SEED) -> Readings:
+    """Reads rendered pictures every way."""
+    readings = Readings()
+    for image, printed, one_string in pictures(fonts, count, seed):
+        if one_string:
+            results = [reader.recognize([image], engine=way)[0] for way in WAYS]
+        else:
+            results = [reader.read(image, engine=way) for way in WAYS]
+        readings.add(results, printed, one_string)
+    return readings
+
+
+def fit_joint(
+    pairs: Sequence[tuple[Row, Row, bool]], models: Sequence[ConfidenceModel], same: bool
+) -> JointModel:
+    """From the confidences of both ways to whether the surer one's text is right."""
+    odds, right = [], []
+    for *rows, alike in pairs:
+        if alike is same:
+            own = [
+                log_odds(float(model.probability(row)))
+                for model, (row, _) in zip(models, rows, strict=True)
+            ]
+            odds.append(sorted(own))
+            right.append(rows[int(np.argmax(own))][1])
+    weights, bias = logistic(np.array(odds), np.array(right))
+    return JointModel(float(weights[1]), float(weights[0]), bias)
+
+
+def logistic(table: Floats, right: NDArray[np.bool_]) -> tuple[Floats, float]:
+    """Weights (K,) and bias of a logistic regression with a small quadratic penalty."""
     sign = np.where(right, 1.0, -1.0)
 
     def loss(theta: Floats) -> tuple[float, Floats]:
-        odds = sign * (standard @ theta[:-1] + theta[-1])
-        wrong = -sign / (1 + np.exp(odds))
-        gradient = np.append(standard.T @ wrong + 2 * PENALTY * theta[:-1], wrong.sum())
+        odds = sign * (table @ theta[:-1] + theta[-1])
+        wrong = -sign / (1 + np.exp(np.clip(odds, -50, 50)))
+        gradient = np.append(table.T @ wrong + 2 * PENALTY * theta[:-1], wrong.sum())
         value = np.logaddexp(0, -odds).sum() + PENALTY * float(theta[:-1] @ theta[:-1])
         return float(value), gradient
 
-    found = minimize(loss, np.zeros(len(mean) + 1), jac=True, method="L-BFGS-B")
-    return ConfidenceModel(mean, scale, found.x[:-1], float(found.x[-1]))
+    found = minimize(loss, np.zeros(table.shape[1] + 1), jac=True, method="L-BFGS-B")
+    return found.x[:-1], float(found.x[-1])
+
+
+def fit(rows: Sequence[tuple[Floats, bool]]) -> ConfidenceModel:
+    """The model of a way of reading."""
+    table, right = np.stack([r for r, _ in rows]), np.array([good for _, good in rows])
+    mean, scale = table.mean(0), np.maximum(table.std(0), 1e-3)
+    weights, bias = logistic((table - mean) / scale, right)
+    return ConfidenceModel(mean, scale, weights, bias)
 
 
 def report(name: str, model: ConfidenceModel, rows: Sequence[tuple[Floats, bool]]) -> Iterator[str]:
@@ -125,19 +188,26 @@ def main() -> None:
     args = parser.parse_args()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    rows = collect(Reader(), tuple(args.fonts), args.pictures, args.seed)
-    models = {}
-    for name, own in sorted(rows.items()):
+    readings = collect(Reader(), tuple(args.fonts), args.pictures, args.seed)
+    models, table = {}, {}
+    for name, own in sorted(readings.rows.items()):
         half = len(own) // 2
         for line in report(f"{name}, half not fitted", fit(own[:half]), own[half:]):
             print(line)
-        model = fit(own)
-        models[name] = {
-            part: dict(zip(FEATURES, np.round(getattr(model, part), 5).tolist(), strict=True))
+        models[name] = fit(own)
+        table[name] = {
+            part: dict(
+                zip(FEATURES, np.round(getattr(models[name], part), 5).tolist(), strict=True)
+            )
             for part in ("mean", "scale", "weights")
-        } | {"bias": round(model.bias, 5), "readings": len(own)}
+        } | {"bias": round(models[name].bias, 5), "readings": len(own)}
+    joint = {}
+    for name, same in (("same", True), ("different", False)):
+        found = fit_joint(readings.pairs, [models[way] for way in WAYS], same)
+        joint[name] = {k: round(v, 5) for k, v in vars(found).items()}
     fitted_on = {"pictures": args.pictures, "seed": args.seed}
-    args.out.write_text(json.dumps({"fitted_on": fitted_on, "models": models}, indent=1) + "\n")
+    content = {"fitted_on": fitted_on, "models": table, "joint": joint}
+    args.out.write_text(json.dumps(content, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -144,7 +144,8 @@ def _judged(
     marked = []
     for string in strings:
         others = [o.quad for o in strings if o is not string] + coded
-        marked.append(replace(string, unread=tuple(_unread(gray, string, others))))
+        unread = (*_unread(gray, string, others), *string.unread)
+        marked.append(replace(string, unread=unread))
     model = fitted_model(engine, one_string)
     sure = model.probability(np.stack([features(s) for s in marked]))
     return tuple(replace(s, confidence=float(p)) for s, p in zip(marked, sure, strict=True))

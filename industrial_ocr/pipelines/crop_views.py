@@ -53,4 +53,8 @@ def doubted(reading: TextString, agreement: float) -> TextString:
         agreement: of ``agreed_view``. Its square root multiplies the confidence: views share what
             they see, so dissent counts for less than it would among strangers.
     """
-    return replace(reading, confidence=reading.confidence * agreement**0.5)
+    return replace(
+        reading,
+        confidence=reading.confidence * agreement**0.5,
+        agreement=reading.agreement * agreement,
+    )

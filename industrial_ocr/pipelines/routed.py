@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from industrial_ocr.codes import CodeReading
 from industrial_ocr.config import PipelineConfig
+from industrial_ocr.decoding.confidence import joint_model
 from industrial_ocr.geometry import bounds, box_iou
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.pipelines.common import Clock, Found, find_strings
@@ -17,7 +18,6 @@ from industrial_ocr.router import (
     RouteTable,
     Way,
     choose,
-    joint_confidence,
     needs_other,
     other,
     settle,
@@ -40,12 +40,14 @@ class Routing:
         patterns: codes to look for.
         measured: what was measured for patterns.
         least: confidence that two equal readings must have together.
+        unknown: symbols that the crnn can never read; where two-stage reads one it stands alone.
     """
 
     route: Route
     patterns: tuple[Pattern, ...]
     measured: RouteTable
     least: float = 0.0
+    unknown: frozenset[str] = frozenset()
 
 
 def read_routed(
@@ -79,7 +81,7 @@ def read_routed(
             ways[way].update(zip(places, some, strict=True))
 
     everything = range(len(images))
-    if routing.route == "agree":
+    if routing.route == "agree" or not routing.patterns:
         for way in WAYS:
             run(way, everything)
     else:
@@ -113,8 +115,6 @@ def route_results(own: dict[Way, ReadResult], routing: Routing) -> ReadResult:
 
 
 def _doubtful(result: ReadResult, routing: Routing) -> bool:
-    if not routing.patterns:
-        return result.status is not Status.OK
     return any(needs_other(_code(result, p)) for p in routing.patterns)
 
 
@@ -138,18 +138,12 @@ def _of_codes(own: dict[Way, ReadResult], routing: Routing, first: Choice) -> Re
 
 def _of_strings(own: dict[Way, ReadResult], routing: Routing, first: Choice) -> ReadResult:
     """Without a pattern: string against string."""
-    one = own[first.way]
-    if routing.route == "auto":
-        two = own.get(other(first.way))
-        if two is not None and one.status is Status.NO_TEXT and two.status is Status.OK:
-            return replace(two, route=other(first.way), reason=f"{first.way} found no text")
-        if two is not None:
-            one = replace(one, strings=tuple(_with_other(s, two.strings) for s in one.strings))
-        return replace(one, route=first.way, reason=first.reason)
     one, two = own["two-stage"], own["crnn"]
+    if routing.route == "auto":
+        return _surer(one, two, routing)
     if not one.strings and not two.strings:
         return replace(one, route="agree", reason="neither way found text")
-    pairs = [(s, _same_place(s, two.strings)) for s in one.strings]
+    pairs = [(s, same_place(s, two.strings)) for s in one.strings]
     strings = tuple(
         _agreed(s, t, routing.least)
         if t is not None and _plain(s) == _plain(t)
@@ -157,7 +151,7 @@ def _of_strings(own: dict[Way, ReadResult], routing: Routing, first: Choice) -> 
         for s, t in pairs
     )
     apart = [s.text for s, t in pairs if t is None or _plain(s) != _plain(t)]
-    apart += [t.text for t in two.strings if _same_place(t, one.strings) is None]
+    apart += [t.text for t in two.strings if same_place(t, one.strings) is None]
     if apart:
         reason = f"the ways differ on {apart[0]!r}"
         status = Status.DISAGREEMENT
@@ -168,9 +162,39 @@ def _of_strings(own: dict[Way, ReadResult], routing: Routing, first: Choice) -> 
     return replace(one, strings=strings, status=status, route="agree", reason=reason)
 
 
+def _surer(one: ReadResult, two: ReadResult, routing: Routing) -> ReadResult:
+    """What both ways say together: of every string the surer reading, held against the other."""
+    pairs = [(s, same_place(s, two.strings)) for s in one.strings]
+    alone = [t for t in two.strings if same_place(t, one.strings) is None]
+    strings = tuple(_held_together(s, t, routing) for s, t in pairs) + tuple(alone)
+    doubtful = [s for s in strings if s.status is not Status.OK]
+    status, reason = Status.OK, "both ways together are sure"
+    if not strings:
+        status, reason = Status.NO_TEXT, "neither way found text"
+    elif doubtful:
+        worst = min(doubtful, key=lambda s: s.confidence)
+        told = (r.reason for r in (one, two) if r.reason and repr(worst.text) in r.reason)
+        apart = f"{worst.text!r}: the other way reads {worst.other!r}" if worst.other else ""
+        status = Status.LOW_CONFIDENCE
+        reason = apart or next(told, f"{worst.text!r} is read at {worst.confidence:.2f} only")
+    return replace(one, strings=strings, status=status, route="auto", reason=reason)
+
+
+def _held_together(one: TextString, two: TextString | None, routing: Routing) -> TextString:
+    """The surer of two readings of one string, as sure as both together are."""
+    if two is None or routing.unknown & {c.symbol for c in one.characters}:
+        return one
+    same = _plain(one) == _plain(two)
+    better, worse = (one, two) if one.confidence >= two.confidence or same else (two, one)
+    confidence = joint_model(same).probability(one.confidence, two.confidence)
+    status = Status.OK if confidence >= routing.least else Status.LOW_CONFIDENCE
+    rest = "" if same else worse.text
+    return replace(better, confidence=confidence, status=status, other=rest)
+
+
 def _agreed(one: TextString, two: TextString, least: float) -> TextString:
     """A string that both ways read the same."""
-    confidence = joint_confidence(one.confidence, two.confidence)
+    confidence = joint_model(True).probability(one.confidence, two.confidence)
     status = Status.OK if confidence >= least else Status.LOW_CONFIDENCE
     return replace(one, confidence=confidence, status=status)
 
@@ -181,13 +205,13 @@ def _plain(string: TextString) -> str:
 
 def _with_other(string: TextString, others: Sequence[TextString]) -> TextString:
     """The string with what the other way read in its place, where that differs."""
-    second = _same_place(string, others)
+    second = same_place(string, others)
     if second is None or _plain(second) == _plain(string):
         return string
     return replace(string, other=second.text)
 
 
-def _same_place(string: TextString, others: Sequence[TextString]) -> TextString | None:
+def same_place(string: TextString, others: Sequence[TextString]) -> TextString | None:
     """The reading of the same string among others."""
     if not others:
         return None

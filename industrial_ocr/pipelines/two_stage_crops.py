@@ -13,15 +13,12 @@ from industrial_ocr.codes import CodeReading
 from industrial_ocr.config import PipelineConfig
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.pipelines.common import Clock, find_strings
-from industrial_ocr.pipelines.crop_views import agreed_text
+from industrial_ocr.pipelines.crop_views import agreed_text, doubted
 from industrial_ocr.pipelines.two_stage import View, read_view
 from industrial_ocr.stages.classification import Classifier
 from industrial_ocr.stages.detection import Detector
-from industrial_ocr.stages.linking import as_one_string, leaves_out_line
-from industrial_ocr.types import ImageArray, ReadResult, Status
-
-PART = 0.8
-"""What the confidence of a string is multiplied by that may be one line of two."""
+from industrial_ocr.stages.linking import as_one_string, left_out_line
+from industrial_ocr.types import FloatArray, ImageArray, ReadResult, Status, UnreadMark
 
 
 def read_two_stage_crops(
@@ -46,7 +43,7 @@ def read_two_stage_crops(
     """
     clock = Clock()
     seen: list[list[View]] = [[] for _ in crops]
-    parts: list[list[bool]] = [[] for _ in crops]
+    left_out: list[list[FloatArray | None]] = [[] for _ in crops]
     for sized, members in _views(crops, config):
         own = [crops[k] for k in members]
         lines = find_strings(own, detector, sized, clock)
@@ -54,12 +51,9 @@ def read_two_stage_crops(
         views = read_view(own, found, classifier, sized, clock, patterns, upright=True)
         for k, view, every, one in zip(members, views, lines, found, strict=True):
             seen[k].append(view)
-            parts[k].append(leaves_out_line(every, one))
+            left_out[k].append(left_out_line(every, one))
     with clock.stage("decode"):
-        agreed = [
-            _agreed(own, config, 2 * sum(part) > len(part))
-            for own, part in zip(seen, parts, strict=True)
-        ]
+        agreed = [_agreed(own, config, lines) for own, lines in zip(seen, left_out, strict=True)]
     timings = clock.share(len(crops))
     return [v.result(crop, config, timings, True) for crop, v in zip(crops, agreed, strict=True)]
 
@@ -84,14 +78,16 @@ def view_config(config: PipelineConfig, side: int | None = None) -> PipelineConf
     return config.model_copy(update={"detection": detection})
 
 
-def _agreed(views: Sequence[View], config: PipelineConfig, part: bool = False) -> View:
+def _agreed(
+    views: Sequence[View], config: PipelineConfig, left_out: Sequence[FloatArray | None]
+) -> View:
     """What most views of a crop say, with the doubt that the others raise.
 
     Args:
         views: of one crop.
         config: every threshold.
-        part: most of them left out a line of the same size; codes are what a pattern asks for,
-            whatever else stands there.
+        left_out: a line of the same size that each view left out; where most did so it was not
+            read. Codes are what a pattern asks for, whatever else stands there.
     """
     said = [
         ("".join("".join(s.text.split()) for s, _ in v.strings).upper(),
@@ -99,10 +95,13 @@ def _agreed(views: Sequence[View], config: PipelineConfig, part: bool = False) -
         for v in views
     ]  # fmt: skip
     best, agreement = agreed_text(said)
-    doubt = agreement**0.5 * (PART if part else 1.0)
-    strings = [
-        (replace(s, confidence=s.confidence * doubt), sure) for s, sure in views[best].strings
-    ]
+    strings = [(doubted(s, agreement), sure) for s, sure in views[best].strings]
+    lines = [quad for quad in left_out if quad is not None]
+    if 2 * len(lines) > len(left_out):
+        strings = [
+            (replace(s, unread=(UnreadMark(lines[0], len(s.characters), 1.0),)), sure)
+            for s, sure in strings
+        ]
     if views[0].codes is None:
         return View(strings, None)
     return View(strings, _agreed_codes([v.codes or () for v in views], config))

@@ -14,13 +14,17 @@ from industrial_ocr.decoding.ctc_verification import verify_frames
 from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.decoding.verification import expected_symbols
 from industrial_ocr.errors import ConfigError
+from industrial_ocr.geometry import inside
 from industrial_ocr.pipelines.common import Clock, find_strings
 from industrial_ocr.pipelines.crnn_ctc import read_frames
 from industrial_ocr.pipelines.two_stage import string_evidence
+from industrial_ocr.preprocess import to_grey
 from industrial_ocr.stages.classification import Classifier
 from industrial_ocr.stages.detection import Detector
+from industrial_ocr.stages.ink import unread_marks
+from industrial_ocr.stages.orientation import string_quad
 from industrial_ocr.stages.recognition import Recognizer
-from industrial_ocr.types import ImageArray
+from industrial_ocr.types import FloatArray, ImageArray
 from industrial_ocr.verdicts import Verdict, Verification
 
 VerifyEngine = Literal["two-stage", "crnn", "agree"]
@@ -48,10 +52,14 @@ class Observed:
     Attributes:
         boxes: what the classifier said of every string, None where it was not asked.
         frames: what the CRNN said, likewise.
+        strings: (4, 2) quad of every string that was found.
+        gray: (H, W) uint8, the picture.
     """
 
     boxes: Sequence[StringEvidence] | None
     frames: Sequence[FrameString] | None
+    strings: Sequence[FloatArray]
+    gray: ImageArray
 
 
 def observe(image: ImageArray, engine: VerifyEngine, models: Models, clock: Clock) -> Observed:
@@ -64,7 +72,7 @@ def observe(image: ImageArray, engine: VerifyEngine, models: Models, clock: Cloc
     if engine != "two-stage":
         (read,) = read_frames([image], found, models.recognizer, models.config, clock)
         frames = [FrameString(f.log_probs, f.span_quad, s.direction) for s, f in read]
-    return Observed(boxes, frames)
+    return Observed(boxes, frames, [string_quad(s) for s in found[0]], to_grey(image))
 
 
 def hold_against(seen: Observed, expected: str, models: Models, part: bool = False) -> Verification:
@@ -74,6 +82,8 @@ def hold_against(seen: Observed, expected: str, models: Models, part: bool = Fal
         verdicts.append(verify_boxes(seen.boxes, expected, models.classifier.charset, part))
     if seen.frames is not None:
         verdicts.append(verify_frames(seen.frames, expected, models.recognizer.charset, part))
+    if not part:
+        verdicts = [_nothing_unread(seen, v) if v.passed else v for v in verdicts]
     return agreed(*verdicts) if len(verdicts) == 2 else verdicts[0]
 
 
@@ -102,6 +112,19 @@ def verify_image(
     with clock.stage("decode"):
         verdict = hold_against(seen, expected, models, part)
     return replace(verdict, image=image, timings=clock.share(1))
+
+
+def _nothing_unread(seen: Observed, verdict: Verification) -> Verification:
+    """A pass only where no mark in the text's band is left over."""
+    quads = [c.quad for c in verdict.characters if c.quad is not None]
+    if not quads or verdict.quad is None:
+        return verdict
+    others = [s for s in seen.strings if not any(inside(s, q.mean(0)) for q in quads)]
+    marks = unread_marks(seen.gray, verdict.quad, quads, others)
+    if not marks:
+        return verdict
+    reason = f"a mark {marks[0].place(len(quads))} is not expected"
+    return replace(verdict, verdict=Verdict.CANNOT_TELL, reason=reason)
 
 
 def agreed(one: Verification, two: Verification) -> Verification:

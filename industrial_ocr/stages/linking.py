@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from industrial_ocr.geometry import bounds
+from industrial_ocr.geometry import bounds, rect_quad
 from industrial_ocr.stages.orientation import normal_vector, string_axis, unit_vector
 from industrial_ocr.stages.spacing import wide_gaps
-from industrial_ocr.types import BoxString, CharBox, Direction, ScoreMaps
+from industrial_ocr.types import BoxString, CharBox, Direction, FloatArray, ScoreMaps
 
 MAX_TURN = np.cos(np.deg2rad(50))
 SIZE_RATIO = 2.0
@@ -237,17 +237,18 @@ def as_one_string(strings: Sequence[BoxString]) -> list[BoxString]:
     return [BoxString(tuple(b for _, b, _ in boxes), spaces, main.direction)]
 
 
-def leaves_out_line(strings: Sequence[BoxString], kept: Sequence[BoxString]) -> bool:
-    """Whether ``as_one_string`` left out a line of about the size of the one that it kept."""
+def left_out_line(strings: Sequence[BoxString], kept: Sequence[BoxString]) -> FloatArray | None:
+    """The quad of a line that ``as_one_string`` left out, as large as what it kept, if any."""
     boxes = {id(b) for s in kept for b in s.boxes}
     if not boxes:
-        return False
+        return None
     size = float(np.median([np.trace(b.shape) for s in kept for b in s.boxes]))
     for string in strings:
-        rest = [float(np.trace(b.shape)) for b in string.boxes if id(b) not in boxes]
-        if len(rest) >= LINE_BOXES and np.median(rest) > LINE_SIZE * size:
-            return True
-    return False
+        rest = [b for b in string.boxes if id(b) not in boxes]
+        sizes = [float(np.trace(b.shape)) for b in rest]
+        if len(rest) >= LINE_BOXES and np.median(sizes) > LINE_SIZE * size:
+            return rect_quad(*bounds(np.concatenate([b.quad for b in rest])))
+    return None
 
 
 def reading_order(strings: Sequence[BoxString]) -> list[BoxString]:
