@@ -11,19 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from industrial_ocr.automaton import Automaton
-from industrial_ocr.charset import Charset
 from industrial_ocr.decoding.ctc import (
-    CtcSymbol,
-    align,
-    greedy_decode,
     label_log_probabilities,
-    sequence_log_probability,
 )
 from industrial_ocr.decoding.ctc_backward import Backward, Distance
 from industrial_ocr.decoding.outlook import has_outlook
@@ -68,28 +62,6 @@ class _Prefix:
             found.append(prefix.last)
             prefix = prefix.parent
         return tuple(found[::-1])
-
-
-def read_freely(log_probs: ArrayLike, charset: Charset, top_k: int = 5) -> list[CtcSymbol]:
-    """The symbols of the likeliest text of all, where ``greedy_decode`` gives the likeliest path.
-
-    Args:
-        log_probs: (T, C) log-probabilities, class 0 the blank.
-        charset: with ``blank=True`` and C classes.
-        top_k: at most so many alternatives a symbol.
-    """
-    greedy = greedy_decode(log_probs, charset, top_k)
-    label = [charset.encode(s.symbol)[0] for s in greedy]
-    if sequence_log_probability(log_probs, label) >= math.log(0.5):
-        return greedy  # no other text can be likelier
-    found = beam_search(log_probs, _free(charset), most=1)
-    best = [s + 1 for s in found[0].symbols] if found else label
-    return greedy if best == label else align(log_probs, best, charset, top_k)
-
-
-@lru_cache(maxsize=4)
-def _free(charset: Charset) -> Automaton:
-    return Automaton.free(charset.symbols)
 
 
 def look_ahead(log_probs: NDArray[np.float64], automaton: Automaton) -> LookAhead:

@@ -16,10 +16,10 @@ from industrial_ocr.decoding.code_rules import Limits
 from industrial_ocr.decoding.ctc import (
     CtcSymbol,
     align,
+    greedy_decode,
     sequence_log_probability,
     spaced,
 )
-from industrial_ocr.decoding.ctc_beam import read_freely
 from industrial_ocr.decoding.ctc_codes import read_ctc_codes
 from industrial_ocr.decoding.ctc_frames import FrameString
 from industrial_ocr.decoding.lexicon import Lexicon, best_word
@@ -254,10 +254,10 @@ def decode_frames(
 ) -> TextString:
     """CTC decoding with a place and a probability for every character.
 
-    The likeliest text; with a lexicon its likeliest word instead, whose characters keep the
+    The likeliest path; with a lexicon its likeliest word instead, whose characters keep the
     probability that the network gave them, however low.
     """
-    symbols = read_freely(frames.log_probs, charset)
+    symbols = greedy_decode(frames.log_probs, charset)
     if lexicon is not None:
         symbols = _as_word(symbols, frames, charset, lexicon)
     places = _frame_borders([(s.first_frame, s.last_frame) for s in symbols])

@@ -13,7 +13,7 @@ from industrial_ocr.automaton import Automaton
 from industrial_ocr.charset import Charset
 from industrial_ocr.decoding.ctc import greedy_decode, sequence_log_probability
 from industrial_ocr.decoding.ctc_backward import FAINT, Backward, Distance
-from industrial_ocr.decoding.ctc_beam import beam_search, read_freely
+from industrial_ocr.decoding.ctc_beam import beam_search
 
 SYMBOLS = ("A", "B", "1")
 
@@ -131,13 +131,3 @@ def test_codes_longer_than_the_frames_are_not_found() -> None:
 def test_frames_of_another_charset_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\(T, 4\)"):
         beam_search(np.zeros((5, 9)), Automaton.free(SYMBOLS))
-
-
-def test_free_reading_takes_the_likeliest_text_and_not_the_likeliest_path() -> None:
-    charset = Charset(SYMBOLS, blank=True)
-    # The path without A is the likeliest one, but A may stand in either frame.
-    table = np.log(np.array([[0.6, 0.4, 1e-9, 1e-9], [0.6, 0.4, 1e-9, 1e-9]]))
-    assert greedy_decode(table, charset) == []
-    assert [s.symbol for s in read_freely(table, charset)] == ["A"]
-    sure = random_log_probs(40, seed=5, spread=40.0)
-    assert read_freely(sure, charset) == greedy_decode(sure, charset)
