@@ -260,6 +260,16 @@ class TextString:
     def __post_init__(self) -> None:
         object.__setattr__(self, "quad", as_quad(self.quad))
 
+    def placed(self, place: Callable[[FloatArray], FloatArray]) -> TextString:
+        """The same string in pixels of another picture, to which ``place`` takes a quad (4, 2)."""
+        return replace(
+            self,
+            quad=place(self.quad),
+            characters=tuple(replace(c, quad=place(c.quad)) for c in self.characters),
+            rejected=tuple((i, replace(c, quad=place(c.quad))) for i, c in self.rejected),
+            unread=tuple(replace(m, quad=place(m.quad)) for m in self.unread),
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, ready for JSON."""
         return {
@@ -291,6 +301,7 @@ class ReadResult:
         codes: those found under the patterns that were asked for, the surest first.
         route: the way whose reading this is, or ``agree``.
         reason: one sentence on why it is that one.
+        left_out: strings that were read too unsurely to count as text.
     """
 
     strings: tuple[TextString, ...]
@@ -301,6 +312,7 @@ class ReadResult:
     codes: tuple[CodeReading, ...] = ()
     route: str = ""
     reason: str = ""
+    left_out: tuple[TextString, ...] = ()
 
     @property
     def code(self) -> CodeReading | None:
@@ -324,18 +336,11 @@ class ReadResult:
 
     def placed(self, place: Callable[[FloatArray], FloatArray], image: ImageArray) -> ReadResult:
         """The same result in pixels of another ``image``; ``place`` takes a quad (4, 2) there."""
-        strings = tuple(
-            replace(
-                s,
-                quad=place(s.quad),
-                characters=tuple(replace(c, quad=place(c.quad)) for c in s.characters),
-                rejected=tuple((i, replace(c, quad=place(c.quad))) for i, c in s.rejected),
-                unread=tuple(replace(m, quad=place(m.quad)) for m in s.unread),
-            )
-            for s in self.strings
+        strings, left_out = (
+            tuple(s.placed(place) for s in own) for own in (self.strings, self.left_out)
         )
         codes = tuple(c.placed(place) for c in self.codes)
-        return replace(self, strings=strings, image=image, codes=codes)
+        return replace(self, strings=strings, left_out=left_out, image=image, codes=codes)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, ready for JSON; the picture is left out."""
@@ -350,6 +355,7 @@ class ReadResult:
             "size": [width, height],
             "timings": {k: round(v, 5) for k, v in self.timings.items()},
             "strings": [s.to_dict() for s in self.strings],
+            "left_out": [s.to_dict() for s in self.left_out],
             "codes": [c.to_dict() for c in self.codes],
         }
 

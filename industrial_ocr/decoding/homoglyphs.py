@@ -15,6 +15,9 @@ whether the characters beside it are digits or letters. The rule:
   is no more than is allowed for one: ``C000000`` has zeros, whatever stands before them.
 * Its probability is that of its shape, all its twins together: which of them it is, is another
   question, and those that were not taken stay among the alternatives.
+* A letter whose cases differ in size alone (c C) and whose other case has at least ``OPEN`` of the
+  probability takes the case of its nearest letters and digits on both sides, where these agree; a
+  digit counts as a capital. The first letter of a word may be a capital before small ones.
 """
 
 from __future__ import annotations
@@ -74,6 +77,52 @@ def _shape(candidates: CharCandidates) -> float:
     """The probability of the best symbol and its twins together."""
     ranked = zip(candidates.symbols, candidates.probabilities, strict=True)
     return min(sum(float(p) for s, p in ranked if s in _twins(candidates)), 1.0)
+
+
+def _other_case(candidates: CharCandidates) -> str | None:
+    """The other case of a letter whose cases differ in size alone, where it is nearly as likely."""
+    other = candidates.symbols[0].swapcase()
+    if candidates.symbols[0].upper() not in SAME_SHAPE or other not in candidates.symbols:
+        return None
+    p = float(candidates.probabilities[candidates.symbols.index(other)])
+    return other if p >= OPEN else None
+
+
+def resolve_cases(
+    named: Sequence[tuple[str, float]],
+    candidates: Sequence[CharCandidates],
+    space_after: Sequence[bool],
+) -> list[tuple[str, float]]:
+    """The symbols of a string with their probabilities, open cases as their neighbors have it.
+
+    Args:
+        named: symbol and probability of each character, see ``resolve_homoglyphs``.
+        candidates: in reading order.
+        space_after: whether a space follows each.
+    """
+    open_to = [
+        _other_case(c) if c.symbols[0] == symbol else None
+        for (symbol, _), c in zip(named, candidates, strict=True)
+    ]
+
+    def beside(at: int, step: int) -> str:
+        """The nearest character of a certain case on that side within the word, empty for none."""
+        while 0 <= at + step < len(named) and not space_after[at if step > 0 else at - 1]:
+            at += step
+            if open_to[at] is None and named[at][0].isalnum():
+                return named[at][0]
+        return ""
+
+    resolved = list(named)
+    for i, twin in enumerate(open_to):
+        sides = [s for s in (beside(i, -1), beside(i, 1)) if s] if twin else []
+        small = {s.islower() for s in sides}
+        if twin is None or len(small) != 1 or twin.islower() not in small:
+            continue
+        if twin.isupper() or i > 0 and not space_after[i - 1]:
+            ranked = dict(zip(candidates[i].symbols, candidates[i].probabilities, strict=True))
+            resolved[i] = twin, min(named[i][1] + float(ranked[twin]), 1.0)
+    return resolved
 
 
 def resolve_homoglyphs(

@@ -96,7 +96,7 @@ def finish(
     codes: Sequence[CodeReading] | None = None,
     one_string: bool = False,
 ) -> ReadResult:
-    """The result of one image; strings that are noise are left out, unless they are ``doubtful``.
+    """The result of one image; strings that are noise stand apart, unless they are ``doubtful``.
 
     Doubtful ones were part of another string; nothing is trimmed from a string unseen. Where codes
     were looked for (``codes`` is not None), the status is that of the code. Of an image that is
@@ -105,12 +105,13 @@ def finish(
     """
     limits = config.confidence
     known = {id(s) for s in doubtful}
+    read = [s for s in strings if s.text]
     kept = [
         s
-        for s in strings
-        if s.text
-        and (id(s) in known or s.confidence >= limits.least(len(s.characters), one_string))
+        for s in read
+        if id(s) in known or s.confidence >= limits.least(len(s.characters), one_string)
     ]
+    left_out = tuple(s for s in read if not any(s is k for k in kept))
     judged = _judged(image, kept, engine, one_string, codes or ())
     doubts = [_doubt(s, limits) for s in judged]
     judged = tuple(
@@ -121,12 +122,17 @@ def finish(
     status = Status.LOW_CONFIDENCE if reason else Status.OK
     if not kept:
         status = Status.NO_TEXT
+        if left_out:
+            surest = max(left_out, key=lambda s: s.confidence)
+            reason = f"{surest.text!r}, read at {surest.confidence:.2f}, is too unsure to be text"
     if codes is not None and kept:
         status, reason = Status.PATTERN_MISMATCH, ""
     codes = [_held_against(c, judged) for c in codes or ()]
     if codes:
         status, reason = codes[0].status, codes[0].reason
-    return ReadResult(judged, status, engine, timings, image, tuple(codes), reason=reason)
+    return ReadResult(
+        judged, status, engine, timings, image, tuple(codes), reason=reason, left_out=left_out
+    )
 
 
 def _judged(

@@ -14,7 +14,7 @@ from industrial_ocr.decoding.code_reading import read_codes
 from industrial_ocr.decoding.code_rules import Limits
 from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.decoding.free_reading import read_freely
-from industrial_ocr.decoding.homoglyphs import resolve_homoglyphs
+from industrial_ocr.decoding.homoglyphs import resolve_cases, resolve_homoglyphs
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
 from industrial_ocr.geometry import edge_lengths, warp_quad
 from industrial_ocr.pattern import Pattern
@@ -300,7 +300,7 @@ def _decode(reading: Reading, config: PipelineConfig) -> TextString | None:
     said = "".join(named[i][0] for i in kept)
     spaces = word_gaps(string, said, config.linking.word_space_ratio)
     if config.classification.homoglyphs:
-        named = resolve_homoglyphs(candidates, spaces)
+        named = resolve_cases(resolve_homoglyphs(candidates, spaces), candidates, spaces)
     characters: list[Character] = []
     rejected: list[tuple[int, Character]] = []
     certainty: list[float] = []

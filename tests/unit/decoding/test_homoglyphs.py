@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from industrial_ocr.decoding.homoglyphs import resolve_homoglyphs
+from industrial_ocr.decoding.homoglyphs import resolve_cases, resolve_homoglyphs
 from industrial_ocr.types import CharCandidates
 
 OPEN_O = "O:0.6,0:0.3"
@@ -58,3 +58,30 @@ def test_a_run_of_zeros_stays_one(head: str, zeros: int) -> None:
     resolved = resolve_homoglyphs(given, [False] * len(given))
     assert "".join(s for s, _ in resolved) == head + "0" * zeros
     assert min(p for _, p in resolved[len(head) :]) == pytest.approx(0.95)
+
+
+def cased(*likely: tuple[str, float]) -> list[CharCandidates]:
+    """Candidates of given best symbols, the other case taking the rest of the probability."""
+    return [
+        CharCandidates((s, s.swapcase()), np.array([p, 0.99 - p], np.float32), 0.01)
+        for s, p in likely
+    ]
+
+
+@pytest.mark.parametrize(
+    ("likely", "wanted"),
+    [
+        ([("n", 0.98), ("V", 0.6), ("u", 0.98)], "nvu"),
+        ([("n", 0.98), ("V", 0.95), ("u", 0.98)], "nVu"),
+        ([("A", 0.98), ("v", 0.6), ("B", 0.98)], "AVB"),
+        ([("V", 0.6), ("a", 0.98)], "Va"),
+        ([("A", 0.98), ("v", 0.6), ("a", 0.98)], "Ava"),
+    ],
+)
+def test_an_open_case_is_that_of_both_neighbors(
+    likely: list[tuple[str, float]], wanted: str
+) -> None:
+    candidates = cased(*likely)
+    named = [(c.symbols[0], float(c.probabilities[0])) for c in candidates]
+    found = resolve_cases(named, candidates, [False] * len(candidates))
+    assert "".join(s for s, _ in found) == wanted
