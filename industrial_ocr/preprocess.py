@@ -20,6 +20,20 @@ def to_grey(image: ImageArray) -> ImageArray:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
+def on_ground(image: ImageArray, margin: int) -> ImageArray:
+    """(H, W, 3) uint8 with so many pixels of its own ground around it.
+
+    What touches the edge of a picture is read as what stands clear of it. The ground is the median
+    of the outermost pixels.
+    """
+    if not margin:
+        return image
+    rim = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+    ground = np.median(rim, axis=0).tolist()
+    framed = cv2.copyMakeBorder(image, *[margin] * 4, cv2.BORDER_CONSTANT, value=ground)
+    return np.asarray(framed, np.uint8)
+
+
 def detector_input(grey: ImageArray) -> FloatArray:
     """Grey picture -> (2, H, W) float32 for the light detector.
 

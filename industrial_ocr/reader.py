@@ -28,6 +28,7 @@ from industrial_ocr.pipelines.routed import Routing, read_routed, route_results,
 from industrial_ocr.pipelines.two_stage import read_two_stage, string_evidence
 from industrial_ocr.pipelines.two_stage_crops import read_two_stage_crops, view_config
 from industrial_ocr.pipelines.verify import Models, VerifyEngine, verify_image
+from industrial_ocr.preprocess import on_ground
 from industrial_ocr.router import WAYS, Route, RouteTable, Way, load_routes
 from industrial_ocr.stages.classification import shows_none
 from industrial_ocr.stages.linking import as_one_string
@@ -193,7 +194,7 @@ class Reader:
         collector = self._collector(collect, collect_limit_mb)
         images = image_list(images)
         loaded = [load_image(i) for i in images]
-        parts = [_cut(i, roi) for i in loaded]
+        parts = [self._surrounded(i, roi) for i in loaded]
         pixels = [p for p, _, _ in parts]
         lacking = self._unknown_to_crnn(patterns) if engine == "auto" else []
         if lacking:
@@ -209,14 +210,19 @@ class Reader:
                 self._routing(engine, patterns, config),
                 lambda way, some, found: self._read_way(way, some, found, patterns, config),
             )
-        if roi is not None:
-            results = [
-                result.moved(float(x), float(y), image)
-                for result, (_, x, y), image in zip(results, parts, loaded, strict=True)
-            ]
+        results = [
+            result.moved(float(x), float(y), image)
+            for result, (_, x, y), image in zip(results, parts, loaded, strict=True)
+        ]
         if collector is not None:
             collector.add_all(results, images)
         return results
+
+    def _surrounded(self, image: ImageArray, roi: Roi | None) -> tuple[ImageArray, int, int]:
+        """The part of an image inside a roi on ground of its own, and where that begins."""
+        part, x, y = _cut(image, roi)
+        margin = self.config.detection.border
+        return on_ground(part, margin), x - margin, y - margin
 
     def _routing(
         self, route: Route, patterns: tuple[Pattern, ...], config: PipelineConfig
@@ -343,7 +349,7 @@ class Reader:
             ConfigError: an unknown engine, an empty text, or one with symbols no model knows.
         """
         loaded = load_image(image)
-        pixels, x, y = _cut(loaded, roi)
+        pixels, x, y = self._surrounded(loaded, roi)
         verdict = verify_image(pixels, expected, engine, self.models, part)
         return verdict.moved(float(x), float(y), loaded)
 
