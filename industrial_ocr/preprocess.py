@@ -30,7 +30,9 @@ def on_ground(image: ImageArray, margin: int) -> ImageArray:
         return image
     rim = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
     ground = np.median(rim, axis=0).tolist()
-    framed = cv2.copyMakeBorder(image, *[margin] * 4, cv2.BORDER_CONSTANT, value=ground)
+    framed = cv2.copyMakeBorder(
+        image, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=ground
+    )
     return np.asarray(framed, np.uint8)
 
 
