@@ -3,7 +3,7 @@
 Reads rendered pictures of all difficulties, clean print among them, every way, and fits a logistic
 regression to which strings were right (see ``decoding.confidence``).
 
-    python -m industrial_ocr.evaluation.fit_confidence --fonts DIR --pictures 1500
+    python -m industrial_ocr.evaluation.fit_confidence --fonts DIR --plain-fonts DIR/debian
 """
 
 from __future__ import annotations
@@ -44,6 +44,11 @@ from industrial_ocr.types import ImageArray, ReadResult, TextString
 PENALTY = 1.0
 """Of the squared standardized weights, in nats, beside the log loss of all readings."""
 SEED = 7_000_003
+SIGNS = {
+    **dict.fromkeys(("joint", "sequence", "weakest", "margin", "agreement"), 1),
+    **dict.fromkeys(("marks", "tall_marks", "rejected", "reject", "twins", "cases"), -1),
+}
+"""What speaks for a reading never speaks against it, and the other way round."""
 
 Row = tuple[Floats, bool]
 """Features of a reading, and whether it is right."""
@@ -62,24 +67,25 @@ def _axis(string: TextString) -> Floats:
 
 
 def pictures(
-    fonts: tuple[str, ...], count: int, seed: int
+    fonts: tuple[str, ...], plain_fonts: tuple[str, ...], count: int, seed: int
 ) -> Iterator[tuple[ImageArray, tuple[LabelledString, ...], bool]]:
     """Rendered pictures, what is printed on them, and whether they are one string each."""
-    scenes = SceneRenderer(fonts, (420, 420), plain=0.35)
+    scenes = SceneRenderer(fonts, (420, 420))
+    labels = SceneRenderer(plain_fonts, (420, 420), plain=1.0)
     strips = StripRenderer(fonts, plain=0.4, loose=0.3, heights=(10.0, 64.0))
-    printer = PlainPrinter(scenes.faces, shipped_words())
+    printer = PlainPrinter(labels.faces, shipped_words())
     for number in range(count):
         rng = np.random.default_rng((seed, number))
         kind = rng.random()
         if kind < 0.25:
             strip = strips.render((seed, number, 1))
             yield strip.image, (strip.string,), True
-        elif kind < 0.6:
+        elif kind < 0.75:
             printed = printer.picture(rng, printer.text(rng), (9.0, 64.0), tilt=3.0)
             if printed is not None:
                 yield printed[0], (printed[1],), False
         else:
-            scene = scenes.render((seed, number, 2))
+            scene = (labels if kind < 0.87 else scenes).render((seed, number, 2))
             yield scene.image, scene.strings, False
 
 
@@ -114,10 +120,16 @@ class Readings:
                 self.pairs.append((rows[0], rows[1], same))
 
 
-def collect(reader: Reader, fonts: tuple[str, ...], count: int, seed: int = SEED) -> Readings:
+def collect(
+    reader: Reader,
+    fonts: tuple[str, ...],
+    plain_fonts: tuple[str, ...],
+    count: int,
+    seed: int = SEED,
+) -> Readings:
     """Reads rendered pictures every way."""
     readings = Readings()
-    for image, printed, one_string in pictures(fonts, count, seed):
+    for image, printed, one_string in pictures(fonts, plain_fonts, count, seed):
         if one_string:
             results = [reader.recognize([image], engine=way)[0] for way in WAYS]
         else:
@@ -143,8 +155,18 @@ def fit_joint(
     return JointModel(float(weights[1]), float(weights[0]), bias)
 
 
-def logistic(table: Floats, right: NDArray[np.bool_]) -> tuple[Floats, float]:
-    """Weights (K,) and bias of a logistic regression with a small quadratic penalty."""
+def logistic(
+    table: Floats, right: NDArray[np.bool_], signs: Sequence[int] | None = None
+) -> tuple[Floats, float]:
+    """Weights (K,) and bias of a logistic regression with a small quadratic penalty.
+
+    Args:
+        table: (N, K) features.
+        right: (N,) booleans.
+        signs: that each weight may have, 0 for any.
+    """
+    limits = {1: (0.0, None), -1: (None, 0.0), 0: (None, None)}
+    bounds = [limits[s] for s in signs or [0] * table.shape[1]] + [limits[0]]
     sign = np.where(right, 1.0, -1.0)
 
     def loss(theta: Floats) -> tuple[float, Floats]:
@@ -154,7 +176,7 @@ def logistic(table: Floats, right: NDArray[np.bool_]) -> tuple[Floats, float]:
         value = np.logaddexp(0, -odds).sum() + PENALTY * float(theta[:-1] @ theta[:-1])
         return float(value), gradient
 
-    found = minimize(loss, np.zeros(table.shape[1] + 1), jac=True, method="L-BFGS-B")
+    found = minimize(loss, np.zeros(table.shape[1] + 1), jac=True, method="L-BFGS-B", bounds=bounds)
     return found.x[:-1], float(found.x[-1])
 
 
@@ -162,7 +184,7 @@ def fit(rows: Sequence[tuple[Floats, bool]]) -> ConfidenceModel:
     """The model of a way of reading."""
     table, right = np.stack([r for r, _ in rows]), np.array([good for _, good in rows])
     mean, scale = table.mean(0), np.maximum(table.std(0), 1e-3)
-    weights, bias = logistic((table - mean) / scale, right)
+    weights, bias = logistic((table - mean) / scale, right, [SIGNS.get(f, 0) for f in FEATURES])
     return ConfidenceModel(mean, scale, weights, bias)
 
 
@@ -182,13 +204,15 @@ def main() -> None:
     """Fits and writes the models that reading uses."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fonts", action="append", default=[])
+    parser.add_argument("--plain-fonts", action="append", help="ordinary ones, for plain print")
     parser.add_argument("--pictures", type=int, default=1500)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--out", type=Path, default=FITTED)
     args = parser.parse_args()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    readings = collect(Reader(), tuple(args.fonts), args.pictures, args.seed)
+    plain_fonts = tuple(args.plain_fonts or args.fonts)
+    readings = collect(Reader(), tuple(args.fonts), plain_fonts, args.pictures, args.seed)
     models, table = {}, {}
     for name, own in sorted(readings.rows.items()):
         half = len(own) // 2

@@ -1,0 +1,84 @@
+"""The fitted confidence: what lowers it, and what two ways' confidences come to together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from industrial_ocr.decoding.confidence import (
+    FEATURES,
+    ConfidenceModel,
+    JointModel,
+    features,
+    fitted_model,
+    joint_model,
+    log_odds,
+)
+from industrial_ocr.decoding.scoring import score_sequence, string_confidence
+from industrial_ocr.geometry import rect_quad
+from industrial_ocr.router import WAYS
+from industrial_ocr.types import Character, TextString, UnreadMark
+
+POINT = UnreadMark(rect_quad(0, 0, 3, 3), 1, 0.12)
+LETTER = UnreadMark(rect_quad(0, 0, 9, 20), 1, 0.95)
+
+
+def read(text: str = "AB12", p: float = 0.97) -> TextString:
+    characters = tuple(
+        Character(c, rect_quad(20 * i, 0, 20 * i + 14, 24), p, (("X", (1 - p) / 2),))
+        for i, c in enumerate(text)
+    )
+    scores = score_sequence([p] * len(text))
+    quad = rect_quad(0, 0, 20 * len(text), 24)
+    return TextString(text, string_confidence(scores), quad, characters, "horizontal", scores)
+
+
+def value(string: TextString, name: str) -> float:
+    return float(features(string)[FEATURES.index(name)])
+
+
+def test_features_say_what_their_names_promise() -> None:
+    string = replace(read(), unread=(POINT, LETTER, POINT), agreement=0.5)
+    assert len(features(string)) == len(FEATURES)
+    assert value(string, "joint") == pytest.approx(log_odds(0.97**4))
+    assert value(string, "weakest") == pytest.approx(np.log(0.97 / 0.03))
+    assert value(string, "margin") == pytest.approx(np.log(0.97 / 0.015))
+    assert (value(string, "marks"), value(string, "tall_marks")) == (2, 1)
+    assert value(string, "agreement") == pytest.approx(np.log(0.5))
+    assert value(string, "length") == pytest.approx(np.log(4))
+    assert value(read("A0lc"), "twins") == pytest.approx(np.log(3))
+    assert value(read("A0lc"), "cases") == pytest.approx(np.log(2))
+
+
+def test_the_confidence_itself_is_no_feature_so_that_it_can_be_fitted_on_finished_results() -> None:
+    assert (features(replace(read(), confidence=0.123)) == features(read())).all()
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("one_string", [False, True])
+def test_doubt_lowers_the_shipped_confidence(way: str, one_string: bool) -> None:
+    model = fitted_model(way, one_string)
+    string = read()
+    plain = model.probability(features(string))
+    for worse in (
+        replace(string, agreement=0.5),
+        replace(string, unread=(LETTER,)),
+        replace(string, unread=(POINT,)),
+        read(p=0.7),
+    ):
+        assert model.probability(features(worse)) < plain
+
+
+def test_two_ways_that_agree_are_surer_than_either_and_one_that_differs_holds_back() -> None:
+    same, apart = joint_model(True), joint_model(False)
+    assert same.probability(0.9, 0.95) > 0.95
+    assert apart.probability(0.9, 0.95) < 0.9
+    assert apart.probability(0.99, 0.2) > apart.probability(0.99, 0.9)
+
+
+def test_models_refuse_arrays_of_another_length() -> None:
+    with pytest.raises(ValueError, match="arrays"):
+        ConfidenceModel(np.zeros(3), np.ones(3), np.zeros(3), 0.0)
+    assert JointModel(1.0, 0.0, 0.0).probability(0.2, 0.9) == pytest.approx(0.9)
