@@ -188,16 +188,19 @@ def fit(rows: Sequence[tuple[Floats, bool]]) -> ConfidenceModel:
     return ConfidenceModel(mean, scale, weights, bias)
 
 
-def report(name: str, model: ConfidenceModel, rows: Sequence[tuple[Floats, bool]]) -> Iterator[str]:
-    """Lines: how often readings are right by the confidence they get."""
-    sure = model.probability(np.stack([r for r, _ in rows]))
-    right = np.array([good for _, good in rows])
-    yield f"{name}: {len(rows)} readings, {100 * right.mean():.1f} % right"
-    for low, high in ((0, 0.5), (0.5, 0.8), (0.8, 0.9), (0.9, 0.97), (0.97, 0.99), (0.99, 1.01)):
+def report(name: str, sure: Floats, right: NDArray[np.bool_]) -> Iterator[str]:
+    """Lines: how often readings are right by their confidence, and what passes from where."""
+    yield f"{name}: {len(right)} readings, {100 * right.mean():.1f} % right"
+    edges = (0.0, 0.5, 0.8, 0.9, 0.97, 0.99, 1.01)
+    for low, high in zip(edges, edges[1:], strict=False):
         part = (sure >= low) & (sure < high)
         if part.any():
             share = 100 * right[part].mean()
             yield f"  {low:.2f} to {min(high, 1):.2f}: {part.sum()} readings, {share:.1f} % right"
+    for least in (0.8, 0.85, 0.9, 0.95, 0.97):
+        passed = sure >= least
+        good, bad = 100 * (passed & right).mean(), 100 * (passed & ~right).mean()
+        yield f"  from {least}: {good:.1f} % pass right, {bad:.2f} % wrong"
 
 
 def main() -> None:
@@ -216,8 +219,10 @@ def main() -> None:
     models, table = {}, {}
     for name, own in sorted(readings.rows.items()):
         half = len(own) // 2
-        for line in report(f"{name}, half not fitted", fit(own[:half]), own[half:]):
-            print(line)
+        table_of = np.stack([row for row, _ in own[half:]])
+        sure = fit(own[:half]).probability(table_of)
+        right = np.array([good for _, good in own[half:]])
+        print("\n".join(report(f"{name}, half not fitted", sure, right)))
         models[name] = fit(own)
         table[name] = {
             part: dict(
