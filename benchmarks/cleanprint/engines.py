@@ -18,7 +18,7 @@ from cleanprint.render import Picture
 
 Reading = dict[str, Any]
 OWN = ("two-stage", "crnn", "agree", "auto")
-PAD_BELOW = 0.5
+PAD_BELOW = 1.0
 """Text heights from ink to edge below which a rival gets a border of ground of one text height."""
 
 
@@ -103,7 +103,7 @@ class RapidOcrEngine:
 
         threads = {f"EngineConfig.onnxruntime.{n}_op_num_threads": 1 for n in ("intra", "inter")}
         self._engine = RapidOCR(params={"Global.log_level": "error", **threads})
-        self.meta = {"version": version("rapidocr")}
+        self.meta = {"version": version("rapidocr"), "pad_below": PAD_BELOW}
 
     def read(self, picture: Picture) -> Reading:
         """Detection, orientation and recognition."""
@@ -134,7 +134,10 @@ class TesseractEngine:
 
         os.environ["OMP_THREAD_LIMIT"] = "1"
         self._tesseract = pytesseract
-        self.meta = {"version": str(pytesseract.get_tesseract_version())}
+        self.meta = {
+            "version": str(pytesseract.get_tesseract_version()),
+            "pad_below": PAD_BELOW,
+        }
 
     def read(self, picture: Picture) -> Reading:
         """Its words, each with its box."""
