@@ -33,33 +33,17 @@ class OwnEngine:
     def read(self, picture: Picture) -> Reading:
         """What ``Reader.read`` says, and of each string whether it would pass by itself."""
         result = self.reader.read(picture.image, engine=self.name)
-        texts = None
-        if self.name == "agree" and picture.plate and result.status.value == "disagreement":
-            crnn = self.reader.read(picture.image, engine="crnn")
-            texts = {"".join(s.text.split()) for s in crnn.strings}
-        return {
-            "status": result.status.value,
-            "ok": result.status.value == "ok",
-            "strings": [self._string(s, texts) for s in result.strings],
-        }
-
-    def _string(self, string: Any, agreed: set[str] | None) -> dict[str, Any]:
-        """A string; where the ways disagree on the picture, those in ``agreed`` may pass."""
-        settings = self.reader.config.confidence
-        sure = string.confidence >= settings.min_confidence and all(
-            c.confidence >= settings.min_character for c in string.characters
-        )
-        if self.name == "agree":
-            # Two equal readings are surer together than each of their characters is alone.
-            sure = string.confidence >= settings.min_confidence and not string.other
-        if agreed is not None:
-            sure = sure and "".join(string.text.split()) in agreed
-        return {
-            "text": string.text,
-            "confidence": round(float(string.confidence), 4),
-            "ok": bool(sure),
-            "quad": np.round(string.quad, 1).tolist(),
-        }
+        strings = [
+            {
+                "text": string.text,
+                "confidence": round(float(string.confidence), 4),
+                "ok": string.status.value == "ok",
+                "quad": np.round(string.quad, 1).tolist(),
+            }
+            for string in result.strings
+        ]
+        status = result.status.value
+        return {"status": status, "ok": status == "ok", "strings": strings}
 
 
 def padded(picture: Picture, least: float) -> tuple[np.ndarray, int]:
