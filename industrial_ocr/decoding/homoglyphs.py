@@ -6,13 +6,13 @@ whether the characters beside it are digits or letters. The rule:
 
 * A character is open where its best symbol is of such a set, and a twin of the other kind has at
   least ``OPEN`` of the probability.
-* An open character takes the kind (digit or letter) of its nearest neighbours on both sides, up to
-  the next space, that are not open; where there are none, it stays as it is.
+* A run of open characters is of one kind (digits or letters). For each the nearest characters on
+  both sides, up to the next space, that are not open count ``NEIGHBORS`` nats, and so much at most
+  says the shape of a single one; those of a run add up, and ``NO_WORD`` in a row are taken for
+  digits: ``C000000`` has zeros.
 * Where they disagree it is a digit: who numbers things avoids the letters O and I beside digits
   (ISO 3779 forbids them). For the same reason two or more open characters in a row between
   letters are digits if the word has a clear digit elsewhere: ``74LS01N``, not ``74LSOIN``.
-* A run of open characters becomes letters only if what their shapes say against it, all together,
-  is no more than is allowed for one: ``C000000`` has zeros, whatever stands before them.
 * Its probability is that of its shape, all its twins together: which of them it is, is another
   question, and those that were not taken stay among the alternatives.
 * A letter whose cases differ in size alone (c C) and whose other case has at least ``OPEN`` of the
@@ -33,8 +33,10 @@ from industrial_ocr.types import CharCandidates
 
 TWINS: tuple[frozenset[str], ...] = (frozenset("0Oo"), frozenset("1Il"))
 OPEN = 0.1
-LETTERS_AT_MOST = math.log((1 - OPEN) / OPEN)
-"""Nats by which the shapes of a run may speak for digits where its neighbours want letters."""
+NO_WORD = 3
+"""So many open characters in a row are in no word: they are digits."""
+NEIGHBORS = math.log((1 - OPEN) / OPEN)
+"""Nats by which the kind of the neighbors counts: what the shape of one open character can say."""
 SAME_SHAPE = "CKOPSUVWXZ"
 """Letters whose cases differ in size alone; under a pattern of capitals both are the capital."""
 
@@ -167,28 +169,33 @@ def resolve_homoglyphs(
             found = beside(found, step)
         return found is not None
 
-    def against_letters(run: range) -> float:
-        """What the shapes of the digits among the open characters of a run say, in nats."""
-        digits = [(candidates[i], twins[i]) for i in run if chosen[i].isdigit()]
-        return sum(math.log(float(c.probabilities[0]) / t[1]) for c, t in digits if t is not None)
+    def for_digits(run: Sequence[int]) -> float:
+        """What the shapes of the open characters of a run say for digits, in nats."""
+        total = 0.0
+        for i in run:
+            twin = twins[i]
+            if twin is not None:
+                lead = math.log(float(candidates[i].probabilities[0]) / twin[1])
+                total += lead if chosen[i].isdigit() else -lead
+        return total
 
     resolved = [
         (s, float(c.probabilities[0]) if t is None else _shape(c))
         for s, c, t in zip(chosen, candidates, twins, strict=True)
     ]
-    for i, twin in enumerate(twins):
-        if twin is None:
+    decided: set[int] = set()
+    for i, open_to in enumerate(twins):
+        if open_to is None or i in decided:
             continue
+        run = [k for k in run_of(i) if twins[k] is not None]
+        decided.update(run)
         sides = [beside(i, -1), beside(i, 1)]
         kinds = {chosen[k].isdigit() for k in sides if k is not None}
-        if not kinds:
-            continue
-        run = run_of(i)
-        several = sum(twins[k] is not None for k in run) > 1
-        in_a_row = several and (has_digit(i, -1) or has_digit(i, 1))
-        wanted_digit = True in kinds or in_a_row
-        if not wanted_digit and against_letters(run) > LETTERS_AT_MOST:
-            continue
-        if twin[0].isdigit() == wanted_digit:
-            resolved[i] = twin[0], resolved[i][1]
+        in_a_row = len(run) > 1 and (has_digit(i, -1) or has_digit(i, 1)) or len(run) >= NO_WORD
+        wanted = 0.0 if not kinds else NEIGHBORS if True in kinds or in_a_row else -NEIGHBORS
+        digits = wanted + for_digits(run) > 0
+        for k in run:
+            twin = twins[k]
+            if twin is not None and twin[0].isdigit() == digits:
+                resolved[k] = twin[0], resolved[k][1]
     return resolved

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -19,9 +20,11 @@ from industrial_ocr.decoding.ctc import (
     greedy_decode,
     sequence_log_probability,
     spaced,
+    spaces_after,
 )
 from industrial_ocr.decoding.ctc_codes import read_ctc_codes
 from industrial_ocr.decoding.ctc_frames import FrameString
+from industrial_ocr.decoding.homoglyphs import resolve_homoglyphs
 from industrial_ocr.decoding.lexicon import Lexicon, best_word
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
 from industrial_ocr.geometry import enclosing_quad, expand_quad, with_margin
@@ -36,6 +39,7 @@ from industrial_ocr.stages.spacing import with_spaces
 from industrial_ocr.types import (
     BoxString,
     Character,
+    CharCandidates,
     Direction,
     FloatArray,
     ImageArray,
@@ -260,19 +264,57 @@ def decode_frames(
     symbols = greedy_decode(frames.log_probs, charset)
     if lexicon is not None:
         symbols = _as_word(symbols, frames, charset, lexicon)
+    # Of the shapes that were seen: which of two twins stands there is another question.
+    label = [charset.encode(s.symbol)[0] for s in symbols]
+    log_probability = sequence_log_probability(frames.log_probs, label)
+    if lexicon is None:
+        symbols = _resolved(symbols, frames)
     places = _frame_borders([(s.first_frame, s.last_frame) for s in symbols])
     characters = tuple(
         Character(s.symbol, frames.span_quad(*place), s.probability, s.alternatives)
         for s, place in zip(symbols, places, strict=True)
     )
     text = spaced(symbols, frames.space if lexicon is None else None)
-    classes = charset.encode(text)
-    log_probability = sequence_log_probability(frames.log_probs, classes)
     scores = score_sequence([c.confidence for c in characters], log_probability)
     axis = frames.pieces[0][1] - frames.pieces[0][0]
     axis = axis / max(float(np.linalg.norm(axis)), 1e-6)
     quad = frames.pieces[0] if len(frames.pieces) == 1 else enclosing_quad(frames.pieces, axis)
     return TextString(text, string_confidence(scores), quad, characters, direction, scores)
+
+
+def _resolved(symbols: Sequence[CtcSymbol], frames: StringFrames) -> list[CtcSymbol]:
+    """The symbols with 0 and O, 1 and I told apart by their neighbors (``homoglyphs``)."""
+    if not symbols:
+        return []
+    spaces = [False] * len(symbols)
+    if frames.space is not None:
+        spaces = spaces_after(symbols, frames.space)
+    candidates = [
+        CharCandidates(
+            (s.symbol, *(a for a, _ in s.alternatives)),
+            np.array([s.probability, *(p for _, p in s.alternatives)], np.float32),
+            0.0,
+        )
+        for s in symbols
+    ]
+    named = resolve_homoglyphs(candidates, spaces)
+    return [
+        s
+        if symbol == s.symbol
+        else replace(
+            s,
+            symbol=symbol,
+            probability=p,
+            alternatives=((s.symbol, s.probability), *_without(s.alternatives, symbol)),
+        )
+        for s, (symbol, p) in zip(symbols, named, strict=True)
+    ]
+
+
+def _without(
+    alternatives: Sequence[tuple[str, float]], symbol: str
+) -> tuple[tuple[str, float], ...]:
+    return tuple(a for a in alternatives if a[0] != symbol)
 
 
 def _as_word(

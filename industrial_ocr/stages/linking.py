@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from industrial_ocr.geometry import bounds, rect_quad
+from industrial_ocr.geometry import bounds, inside, rect_quad
 from industrial_ocr.stages.orientation import normal_vector, string_axis, unit_vector
 from industrial_ocr.stages.spacing import wide_gaps
 from industrial_ocr.types import BoxString, CharBox, Direction, FloatArray, ScoreMaps
@@ -37,6 +37,8 @@ JOIN_ANGLE = np.cos(np.deg2rad(14))
 NEIGHBOURS = 8
 LINE_BOXES, LINE_SIZE = 3, 0.5
 """So many boxes at least are a line, of so much of the squared size of those of another one."""
+BLOB = 3
+"""A box that covers so many characters of another string is none itself."""
 Chain = list[int]
 
 
@@ -249,6 +251,24 @@ def left_out_line(strings: Sequence[BoxString], kept: Sequence[BoxString]) -> Fl
         if len(rest) >= LINE_BOXES and np.median(sizes) > LINE_SIZE * size:
             return rect_quad(*bounds(np.concatenate([b.quad for b in rest])))
     return None
+
+
+def without_blobs(strings: Sequence[BoxString]) -> list[BoxString]:
+    """The strings without those whose one box covers several of another string's.
+
+    In a small picture of it a line of small characters may look like one large character.
+    """
+    kept = []
+    for string in strings:
+        others = [s for s in strings if len(s.boxes) > len(string.boxes)]
+        covered = [
+            sum(inside(box.quad, b.center) for b in other.boxes)
+            for box in string.boxes
+            for other in others
+        ]
+        if max(covered, default=0) < BLOB:
+            kept.append(string)
+    return kept
 
 
 def reading_order(strings: Sequence[BoxString]) -> list[BoxString]:

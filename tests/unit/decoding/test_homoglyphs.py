@@ -85,3 +85,19 @@ def test_an_open_case_is_that_of_both_neighbors(
     named = [(c.symbols[0], float(c.probabilities[0])) for c in candidates]
     found = resolve_cases(named, candidates, [False] * len(candidates))
     assert "".join(s for s, _ in found) == wanted
+
+
+@pytest.mark.parametrize(
+    ("shapes", "wanted"),
+    [
+        # Neighbors alone: each 0 would be a letter behind N; three in a row are in no word.
+        (["N", OPEN_0, OPEN_O, OPEN_0], "N000"),
+        (["B", OPEN_O, OPEN_O, "K"], "BOOK"),
+        (["B", OPEN_0, OPEN_0, OPEN_0, OPEN_0], "B0000"),
+        # Two zeros whose shapes together say more than the neighbors.
+        (["A", "0:0.85,O:0.12", "0:0.85,O:0.12", "B"], "A00B"),
+    ],
+)
+def test_a_run_is_of_one_kind_and_its_shapes_add_up(shapes: list[str], wanted: str) -> None:
+    found = resolve_homoglyphs([candidates(s) for s in shapes], [False] * len(shapes))
+    assert "".join(s for s, _ in found) == wanted
