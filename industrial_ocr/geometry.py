@@ -122,6 +122,12 @@ def enclosing_quad(quads: Sequence[ArrayLike], axis: ArrayLike) -> FloatArray:
     return np.stack([a * u + b * v for a, b in corners]).astype(np.float32)
 
 
+def quad_around(quads: Sequence[FloatArray]) -> FloatArray:
+    """The smallest rectangle along the top edge of the first of some quads around all of them."""
+    axis = quads[0][1] - quads[0][0]
+    return enclosing_quad(quads, axis / max(float(np.linalg.norm(axis)), 1e-6))
+
+
 def warp_quad(image: ImageArray, quad: ArrayLike, width: int, height: int) -> ImageArray:
     """The content of a quad as an upright (height, width[, 3]) picture.
 

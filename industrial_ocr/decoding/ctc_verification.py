@@ -53,7 +53,7 @@ from industrial_ocr.decoding.verification import (
     runs,
     told_of_extra,
 )
-from industrial_ocr.geometry import enclosing_quad
+from industrial_ocr.geometry import quad_around
 from industrial_ocr.types import Character, FloatArray
 from industrial_ocr.verdicts import CharState, Verdict, Verification, VerifiedCharacter
 
@@ -232,7 +232,7 @@ def _judged(
         expected, verdict, reason, ENGINE, text, tuple(seen),
         tuple(Character(s.symbol, _quad(s, place, 0), s.probability, s.alternatives)
               for _, s in extra),
-        _around(quads), text_odds,
+        quad_around(quads) if quads else None, text_odds,
     )  # fmt: skip
 
 
@@ -340,10 +340,3 @@ def _quad(symbol: CtcSymbol, place: _Place, shift: int) -> FloatArray:
         symbol.symbol, symbol.first_frame + shift, symbol.last_frame + shift, symbol.probability, ()
     )
     return place_of(moved, place.run, place.starts)
-
-
-def _around(quads: Sequence[FloatArray]) -> FloatArray | None:
-    if not quads:
-        return None
-    axis = quads[0][1] - quads[0][0]
-    return enclosing_quad(quads, axis / max(float(np.linalg.norm(axis)), 1e-6))
