@@ -22,16 +22,13 @@ from industrial_ocr.decoding.expected import (
 from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.decoding.verification import (
     CLEAR,
-    FAIL_ODDS,
     LEAST_FOUND,
-    LIKELY,
     PASS_ODDS,
     expected_symbols,
     judge,
     name_of,
-    odds,
-    passes,
     runs,
+    seen_as,
     told_of_extra,
 )
 from industrial_ocr.geometry import quad_around
@@ -131,18 +128,10 @@ def _character(aligned: AlignedSymbol, charset: Charset) -> VerifiedCharacter:
             aligned.symbol, None, 0.0, "", 0.0, aligned.log_prob, CharState.MISSING
         )
     p = distribution(aligned.candidates, charset, False)
-    log_odds, rival, rival_p, twin, twin_odds = odds(p, aligned.symbol, charset.symbols)
-    state = CharState.UNSURE
-    shape = rival_p * float(np.exp(log_odds))
-    if shape >= LIKELY and passes(aligned.symbol, rival, log_odds, twin, twin_odds):
-        state = CharState.PASS
-    elif log_odds <= -FAIL_ODDS and aligned.candidates.reject < GOOD_BOX:
-        state = CharState.FAIL
-    own = float(min(p[charset.symbols.index(aligned.symbol)], 1.0))
-    return VerifiedCharacter(
-        aligned.symbol, aligned.box.quad, own, rival, min(rival_p, 1.0), log_odds, state, twin,
-        twin_odds,
-    )  # fmt: skip
+    seen = seen_as(aligned.symbol, aligned.box.quad, p, charset)
+    if seen.state is CharState.FAIL and aligned.candidates.reject >= GOOD_BOX:
+        return replace(seen, state=CharState.UNSURE)
+    return seen
 
 
 def _extra(found: Alignment, part: bool) -> list[SkippedBox]:

@@ -26,6 +26,7 @@ from industrial_ocr.decoding.code_rules import (
 )
 from industrial_ocr.decoding.evidence import Evidence, StringEvidence, gather
 from industrial_ocr.decoding.lattice import Path, best_path, best_paths, outlook_of
+from industrial_ocr.decoding.segmentation import BROAD
 from industrial_ocr.geometry import edge_lengths, length_ratios, quad_around
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.types import Direction, Status
@@ -35,8 +36,8 @@ N_BEST, N_BEST_CHECKED = 6, 16
 CLEAR = 0.86
 HOPELESS = float(np.log(0.08))
 """A run whose best code has less than this a character, what is left out included, holds none."""
-BROAD = frozenset("MWmw@%&-")
-ROOM, ROOM_BROAD, LEAST_FOR_LENGTH = 1.9, 2.4, 5
+LONG = BROAD | {"-"}
+ROOM, ROOM_LONG, LEAST_FOR_LENGTH = 1.9, 2.4, 5
 """A character so many times as long as the usual one of its code may hide another: a lost L of
 ``74LS01`` leaves a code that matches. Broad letters may be longer; short codes have no usual."""
 LEAST_LIKENESS = 0.45
@@ -78,7 +79,7 @@ def _room_for_two(code: Candidate, direction: Direction) -> str:
     ratios = length_ratios([c.character.quad for c in code.characters], direction == "vertical")
     for ratio, character in zip(ratios, code.characters, strict=True):
         symbol = character.character.symbol
-        if ratio > (ROOM_BROAD if symbol in BROAD else ROOM):
+        if ratio > (ROOM_LONG if symbol in LONG else ROOM):
             return symbol
     return ""
 

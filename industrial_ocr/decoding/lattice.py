@@ -17,14 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from industrial_ocr.automaton import Automaton
-from industrial_ocr.decoding.outlook import end_scores, has_outlook, joined_arcs
+from industrial_ocr.decoding.outlook import FAINT, end_scores, has_outlook, joined_arcs
 
 BEAM = 768
 """At most so many entries of a node are followed, and those of the start, where a code may yet
 begin; patterns of some hundred states have fewer."""
-FAINT = 7.0
-"""Entries so many nats below the best one of their state are not followed, nor those that cannot
-end less than so many below the best reading."""
 _HASH = np.uint64(1_000_003)
 _NOTHING = -1
 

@@ -178,14 +178,25 @@ def report(name: str, model: ConfidenceModel, rows: Sequence[tuple[Floats, bool]
             yield f"  {low:.2f} to {min(high, 1):.2f}: {part.sum()} readings, {share:.1f} % right"
 
 
+def arguments(about: str | None, count: int, out: Path) -> argparse.ArgumentParser:
+    """What every fit asks for.
+
+    Args:
+        about: what the fit does.
+        count: how many pictures are rendered if nobody says.
+        out: where it is written.
+    """
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--fonts", action="append", default=[], help="folder with font files")
+    parser.add_argument("--pictures", type=int, default=count)
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--out", type=Path, default=out)
+    return parser
+
+
 def main() -> None:
     """Fits and writes the models that reading uses."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fonts", action="append", default=[])
-    parser.add_argument("--pictures", type=int, default=1500)
-    parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--out", type=Path, default=FITTED)
-    args = parser.parse_args()
+    args = arguments(__doc__, 1500, FITTED).parse_args()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     readings = collect(Reader(), tuple(args.fonts), args.pictures, args.seed)

@@ -1,20 +1,19 @@
 """Fits the priors of segmentation (``decoding.segmentation``) to rendered strings.
 
 The detector and the classifier look at rendered scenes and at plain lines of print, whose true
-character quads are known. Of each string that they find, one path through its lattice is right: the
-one whose characters lie on the true ones. The weights are those under which the right paths are
-likeliest (conditional likelihood, L-BFGS). Run it again after either network was trained on::
+character quads are known; leave out the fonts that the fit is to be measured on. Of each string
+that they find, one path through its lattice is right: the one whose characters lie on the true
+ones. The weights are those under which the right paths are likeliest (conditional likelihood,
+L-BFGS). Run it again after either network was trained on::
 
     python -m industrial_ocr.evaluation.fit_segmentation --fonts FOLDER
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,25 +24,16 @@ from industrial_ocr.decoding.evidence import Option, StringEvidence, options
 from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.decoding.lattice import arc_posteriors
 from industrial_ocr.decoding.segmentation import FEATURES, FITTED
-from industrial_ocr.geometry import edge_lengths
+from industrial_ocr.evaluation.fit_confidence import arguments, pictures
+from industrial_ocr.geometry import axis_of, edge_lengths
 from industrial_ocr.pipelines.common import Clock, find_strings
 from industrial_ocr.pipelines.two_stage import evidence_of
 from industrial_ocr.pipelines.verify import Models
 from industrial_ocr.reader import Reader
 from industrial_ocr.stages.hypotheses import propose
 from industrial_ocr.stages.orientation import orientations
-from industrial_ocr.synthesis.faces import FaceLibrary
-from industrial_ocr.synthesis.layout import LabelledString
-from industrial_ocr.synthesis.plain import PlainPrinter
-from industrial_ocr.synthesis.scenes import SceneRenderer
-from industrial_ocr.synthesis.text import shipped_words
 from industrial_ocr.types import BoxString, FloatArray, ImageArray
 
-HELD_OUT = ("liberation", "dejavu", "roboto", "opensans", "lato", "b612", "dseg")
-"""Font families, by what their files' names begin with, that plain lines never use: what is fitted
-is measured on them."""
-HEIGHTS = (8.0, 56.0)
-"""Heights of the capitals of plain lines in pixels."""
 PRIOR_VARIANCE = 25.0
 """Variance of the weights' Gaussian prior."""
 LEAST_FIT = 0.35
@@ -76,25 +66,12 @@ class Lesson:
     nodes: int
 
 
-def rendered(fonts: Sequence[str], scenes: int, lines: int, seed: int) -> Iterator[Truth]:
-    """Scenes of strings of all kinds, then plain lines."""
-    renderer = SceneRenderer(tuple(fonts))
-    for k in range(scenes):
-        scene = renderer.render((seed, k))
-        yield from _truth(scene.image, scene.strings)
-    faces = FaceLibrary(fonts, families=lambda name: not name.startswith(HELD_OUT))
-    printer = PlainPrinter(faces, shipped_words())
-    rng = np.random.default_rng(seed)
-    for _ in range(lines):
-        printed = printer.picture(rng, printer.text(rng), HEIGHTS)
-        if printed is not None:
-            yield from _truth(printed[0], [printed[1]])
-
-
-def _truth(image: ImageArray, strings: Sequence[LabelledString]) -> list[Truth]:
-    """A picture with the true characters on it, if there are any."""
-    symbols = tuple(c for s in strings for c in s.symbols)
-    return [Truth(image, symbols, np.concatenate([s.quads for s in strings]))] if symbols else []
+def rendered(fonts: Sequence[str], count: int, seed: int) -> Iterator[Truth]:
+    """Scenes and plain lines of ``fit_confidence.pictures`` with at least one character."""
+    for image, strings, one_string in pictures(tuple(fonts), count, seed):
+        symbols = tuple(c for s in strings for c in s.symbols)
+        if symbols and not one_string:
+            yield Truth(image, symbols, np.concatenate([s.quads for s in strings]))
 
 
 def observed(truth: Truth, models: Models) -> Iterator[StringEvidence]:
@@ -115,16 +92,14 @@ def _stands(way: BoxString, truth: Truth) -> bool:
         near = np.linalg.norm(truth.quads.mean(axis=1) - box.center, axis=1)
         k = int(near.argmin())
         if near[k] < 0.5 * max(edge_lengths(box.quad)):
-            own, true = box.quad[1] - box.quad[0], truth.quads[k][1] - truth.quads[k][0]
-            return float(own @ true) > 0.8 * float(np.linalg.norm(own) * np.linalg.norm(true))
+            return float(axis_of(box.quad) @ axis_of(truth.quads[k])) > 0.8
     return False
 
 
 def _fit(option: Option, quad: FloatArray, vertical: bool) -> float:
     """How well a hypothesis lies on a true character along its string, 1 at best."""
     own = option.box.quad
-    axis = own[3] - own[0] if vertical else own[1] - own[0]
-    axis = axis / max(float(np.linalg.norm(axis)), 1e-6)
+    axis = axis_of(own, vertical)
     across = np.array([-axis[1], axis[0]])
     sizes = edge_lengths(own)
     length, height = sizes[int(vertical)], sizes[1 - int(vertical)]
@@ -246,24 +221,19 @@ def fit(lessons: Sequence[Lesson]) -> tuple[dict[str, dict[str, float]], float]:
 
 def main() -> None:
     """Renders, looks, fits, writes."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fonts", action="append", required=True, help="folder with font files")
+    parser = arguments(__doc__, 3000, FITTED)
     parser.add_argument("--detector", help="weights, the shipped ones by default")
     parser.add_argument("--classifier", help="weights, the shipped ones by default")
-    parser.add_argument("--scenes", type=int, default=250, help="pictures of many strings")
-    parser.add_argument("--lines", type=int, default=2000, help="plain lines of print")
-    parser.add_argument("--seed", type=int, default=20)
-    parser.add_argument("--out", type=Path, default=FITTED)
     asked = parser.parse_args()
     reader = Reader(detector=asked.detector, classifier=asked.classifier)
     lessons = []
-    for truth in rendered(asked.fonts, asked.scenes, asked.lines, asked.seed):
+    for truth in rendered(asked.fonts, asked.pictures, asked.seed):
         for evidence in observed(truth, reader.models):
             own = lesson(evidence, truth, reader.classifier_charset)
             lessons += [own] if own is not None else []
     weights, loss = fit(lessons)
     about = {
-        "fitted_on": f"{asked.scenes} scenes, {asked.lines} plain lines, seed {asked.seed}",
+        "fitted_on": f"{asked.pictures} pictures, seed {asked.seed}",
         "strings": len(lessons),
         "mean_negative_log_likelihood": round(loss, 4),
         "networks": {k: v for k, v in reader.weights.items() if k != "recognizer"},
