@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from industrial_ocr.decoding.ctc_rivals import competitors
+from industrial_ocr.decoding.ctc import LOWEST
+from industrial_ocr.decoding.ctc_rivals import edit_scores, mark_classes
 from industrial_ocr.geometry import rect_quad
 from industrial_ocr.pipelines.crnn_ctc import decode_frames
 from industrial_ocr.reader import Reader
@@ -77,7 +78,9 @@ def main() -> None:
         for text, up, down in zip(texts, seen(images), seen(turned), strict=True):
             ways = [decode_frames(f, charset, "horizontal") for f in (up, down)]
             kind = "a sign lost" if text.startswith("-") else "none at the ends"
-            odds[kind].append(competitors(up.log_probs, text.lstrip("-"), charset).end_mark)
+            scores = edit_scores(up.log_probs, charset.encode(text.lstrip("-")))
+            marked = scores.insertions[[0, -1]][:, mark_classes(charset)]
+            odds[kind].append(float(np.clip(scores.own - marked.max(), LOWEST, -LOWEST)))
             if "".join(ways[0].text.split()) == text.replace(" ", ""):
                 own = np.log([max(w.confidence, 1e-12) for w in ways])
                 leads.append(max(len(w.characters) for w in ways) * float(own[1] - own[0]))

@@ -112,6 +112,13 @@ def rotate_quad(quad: ArrayLike, quarter_turns: int) -> FloatArray:
     return np.roll(np.asarray(quad, np.float32), -quarter_turns, axis=0)
 
 
+def axis_of(quad: FloatArray, vertical: bool = False) -> FloatArray:
+    """(2,) unit vector along a quad's top edge, or down its left one."""
+    edge = quad[3] - quad[0] if vertical else quad[1] - quad[0]
+    unit: FloatArray = edge / max(float(np.linalg.norm(edge)), 1e-6)
+    return unit
+
+
 def enclosing_quad(quads: Sequence[ArrayLike], axis: ArrayLike) -> FloatArray:
     """The smallest rectangle along ``axis`` (unit vector) around all points of all quads."""
     u = np.asarray(axis, np.float32)
@@ -120,6 +127,11 @@ def enclosing_quad(quads: Sequence[ArrayLike], axis: ArrayLike) -> FloatArray:
     s, t = points @ u, points @ v
     corners = [(s.min(), t.min()), (s.max(), t.min()), (s.max(), t.max()), (s.min(), t.max())]
     return np.stack([a * u + b * v for a, b in corners]).astype(np.float32)
+
+
+def quad_around(quads: Sequence[FloatArray]) -> FloatArray:
+    """The smallest rectangle along the top edge of the first of some quads around all of them."""
+    return enclosing_quad(quads, axis_of(quads[0]))
 
 
 def warp_quad(image: ImageArray, quad: ArrayLike, width: int, height: int) -> ImageArray:
@@ -175,6 +187,16 @@ def length_ratios(quads: Sequence[FloatArray], vertical: bool) -> NDArray[np.flo
     lengths = np.array([edge_lengths(q)[int(vertical)] for q in quads], np.float64)
     ratios: NDArray[np.float64] = lengths / max(float(np.median(lengths)), 1e-6)
     return ratios
+
+
+def clear_gaps(quads: Sequence[FloatArray], vertical: bool) -> NDArray[np.float64]:
+    """(N - 1,) pixels between neighboring quads of a string, below 0 where they overlap."""
+    lengths = np.array([edge_lengths(q)[int(vertical)] for q in quads], np.float64)
+    centers = np.array([q.mean(axis=0) for q in quads], np.float64)
+    axes = np.array([axis_of(q, vertical) for q in quads], np.float64)
+    steps = (np.diff(centers, axis=0) * axes[:-1]).sum(axis=1)
+    gaps: NDArray[np.float64] = steps - (lengths[:-1] + lengths[1:]) / 2
+    return gaps
 
 
 def with_margin(quad: FloatArray, margin: float) -> FloatArray:

@@ -22,19 +22,16 @@ from industrial_ocr.decoding.expected import (
 from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.decoding.verification import (
     CLEAR,
-    FAIL_ODDS,
     LEAST_FOUND,
-    LIKELY,
-    MARKS,
     PASS_ODDS,
     expected_symbols,
     judge,
     name_of,
-    odds,
-    passes,
     runs,
+    seen_as,
+    told_of_extra,
 )
-from industrial_ocr.geometry import enclosing_quad
+from industrial_ocr.geometry import quad_around
 from industrial_ocr.types import Character
 from industrial_ocr.verdicts import CharState, Verdict, Verification, VerifiedCharacter
 
@@ -94,14 +91,20 @@ def _judged(
     alike = sum(c.state is CharState.PASS or c.log_odds > 0 for c in characters)
     if alike < LEAST_FOUND * len(characters):
         if _another_text(characters, found, run):
-            reason = f"another text stands there: {text!r}"
-            verdict = Verdict.FAIL
+            verdict, reason = Verdict.FAIL, f"another text stands there: {text!r}"
         else:
-            reason, verdict = "no text like it was found", Verdict.CANNOT_TELL
-            return Verification(expected, verdict, reason, ENGINE)
+            nothing = "no text like it was found"
+            return Verification(expected, Verdict.CANNOT_TELL, nothing, ENGINE)
     else:
         characters, doubtful = _doubtful_together(found, extra, characters)
-        against, doubts = _told(found, extra, doubtful, characters)
+        clear = [
+            float(s.candidates.probabilities[0]) >= CLEAR and k not in doubtful
+            for k, s in enumerate(extra)
+        ]
+        against, doubts = told_of_extra(
+            (s.before, s.candidates.symbols[0], sure) for s, sure in zip(extra, clear, strict=True)
+        )
+        against += [f"{name_of(characters, at)} is missing" for at in _without_room(found)]
         for at in _gaps(found, _spaces(expected, charset)):
             doubts.append(
                 f"there is room for a character after character {at}; "
@@ -112,11 +115,9 @@ def _judged(
         if margin < PASS_ODDS:
             doubts.append(f"{other!r} is as likely or nearly so")
         verdict, reason = judge(characters, against, doubts)
-    axis = boxes[0].quad[1] - boxes[0].quad[0]
-    axis = axis / max(float(np.linalg.norm(axis)), 1e-6)
     return Verification(
         expected, verdict, reason, ENGINE, text, characters,
-        tuple(_shown(s) for s in extra), enclosing_quad([b.quad for b in boxes], axis),
+        tuple(_shown(s) for s in extra), quad_around([b.quad for b in boxes]),
     )  # fmt: skip
 
 
@@ -127,18 +128,10 @@ def _character(aligned: AlignedSymbol, charset: Charset) -> VerifiedCharacter:
             aligned.symbol, None, 0.0, "", 0.0, aligned.log_prob, CharState.MISSING
         )
     p = distribution(aligned.candidates, charset, False)
-    log_odds, rival, rival_p, twin, twin_odds = odds(p, aligned.symbol, charset.symbols)
-    state = CharState.UNSURE
-    shape = rival_p * float(np.exp(log_odds))
-    if shape >= LIKELY and passes(aligned.symbol, rival, log_odds, twin, twin_odds):
-        state = CharState.PASS
-    elif log_odds <= -FAIL_ODDS and aligned.candidates.reject < GOOD_BOX:
-        state = CharState.FAIL
-    own = float(min(p[charset.symbols.index(aligned.symbol)], 1.0))
-    return VerifiedCharacter(
-        aligned.symbol, aligned.box.quad, own, rival, min(rival_p, 1.0), log_odds, state, twin,
-        twin_odds,
-    )  # fmt: skip
+    seen = seen_as(aligned.symbol, aligned.box.quad, p, charset)
+    if seen.state is CharState.FAIL and aligned.candidates.reject >= GOOD_BOX:
+        return replace(seen, state=CharState.UNSURE)
+    return seen
 
 
 def _extra(found: Alignment, part: bool) -> list[SkippedBox]:
@@ -171,26 +164,6 @@ def _doubtful_together(
                 eased[i] = replace(characters[i], state=CharState.UNSURE)
                 doubtful.add(k)
     return tuple(eased), doubtful
-
-
-def _told(
-    found: Alignment,
-    extra: Sequence[SkippedBox],
-    doubtful: Collection[int],
-    characters: Sequence[VerifiedCharacter],
-) -> tuple[list[str], list[str]]:
-    """What clearly speaks against the text besides its characters' shapes, and what is doubtful."""
-    against, doubts = [], []
-    for k, skipped in enumerate(extra):
-        symbol, p = skipped.candidates.symbols[0], float(skipped.candidates.probabilities[0])
-        where = f"after character {skipped.before}" if skipped.before else "before the text"
-        if p >= CLEAR and symbol not in MARKS and k not in doubtful:
-            against.append(f"an extra {symbol!r} stands {where}")
-        else:
-            doubts.append(f"something stands {where} that may be a character")
-    for at in _without_room(found):
-        against.append(f"{name_of(characters, at)} is missing")
-    return against, doubts
 
 
 def _steps(found: Alignment) -> tuple[dict[int, float], float]:

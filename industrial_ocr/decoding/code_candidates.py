@@ -10,9 +10,15 @@ import numpy as np
 from industrial_ocr.automaton import Automaton
 from industrial_ocr.charset import Charset
 from industrial_ocr.codes import CharStatus, CodeCharacter
-from industrial_ocr.decoding.code_rules import CHECK_ODDS, CONTRADICTION, Limits, contradicts
+from industrial_ocr.decoding.code_rules import (
+    CHECK_ODDS,
+    CONTRADICTION,
+    Limits,
+    character_status,
+    contradicts,
+)
 from industrial_ocr.decoding.evidence import Evidence, Hypothesis
-from industrial_ocr.decoding.lattice import Arc, Path, best_free_path
+from industrial_ocr.decoding.lattice import Arc, Floats, Path, likeliest_arcs
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.types import Character
@@ -54,17 +60,12 @@ def _character(
     share = float(p[symbol] / p[own].sum())
     others = own[own != symbol]
     rival = int(others[p[others].argmax()]) if len(others) else -1
-    near = rival >= 0 and p[rival] >= CONFUSED * p[symbol]
-    status = CharStatus.READ
-    if raw != symbol:
-        status = CharStatus.CORRECTED
-    elif share < limits.min_character:
-        status = CharStatus.REJECTED
-    elif near:
+    name = charset.symbols[symbol]
+    status = character_status(name, charset.symbols[raw], share, limits)
+    if status is CharStatus.READ and rival >= 0 and p[rival] >= CONFUSED * p[symbol]:
         status = CharStatus.CONFUSED
     order = [int(i) for i in np.argsort(-p)[:5] if i != symbol]
     alternatives = tuple((charset.symbols[i], float(min(p[i], 1.0))) for i in order)
-    name = charset.symbols[symbol]
     shown = Character(name, hypothesis.box.quad, float(min(p[symbol], 1.0)), alternatives)
     return CodeCharacter(
         shown, min(share, 1.0), status, charset.symbols[raw], float(min(p[raw], 1.0)),
@@ -98,11 +99,7 @@ def candidate(
     confidence = string_confidence(score_sequence([c.confidence for c in characters]))
     span = min(nodes) // 2, (max(nodes) + 1) // 2
     free = _free_path(span, evidence)
-    if (
-        not wrong
-        and free is not None
-        and _other_boxes(path, free, evidence) > -np.log(CONTRADICTION)
-    ):
+    if not wrong and _other_boxes(path, free, evidence) > -np.log(CONTRADICTION):
         wrong = (-1,)
     raw, raw_confidence = _raw(free, evidence, charset)
     return Candidate(
@@ -122,17 +119,24 @@ def with_check(code: Candidate) -> Candidate:
     return replace(code, characters=characters, confidence=confidence)
 
 
-def _free_path(span: tuple[int, int], evidence: Evidence) -> Path | None:
-    """The likeliest reading of the boxes of a span without the pattern, arcs as in evidence."""
-    first, last = span
-    inside = [
-        i
-        for i, (arc, h) in enumerate(zip(evidence.arcs, evidence.hypotheses, strict=True))
-        if h.box is not None and 2 * first <= arc.first and arc.last <= 2 * last
+def _free_path(span: tuple[int, int], evidence: Evidence) -> Path:
+    """The likeliest reading of the boxes of a span without the pattern."""
+    first, last = 2 * span[0], 2 * span[1]
+    inside: list[tuple[int, Arc, Floats]] = [
+        (i, arc, arc.log_probs)
+        for i, arc in enumerate(evidence.arcs)
+        if arc.log_probs is not None and first <= arc.first and arc.last <= last
     ]
-    moved = [_moved(evidence, i, 2 * first) for i in inside]
-    path = best_free_path(moved, 2 * (last - first) + 1)
-    return path and replace(path, arcs=tuple(inside[a] for a in path.arcs))
+    spans = [(arc.first - first, arc.last - first) for _, arc, _ in inside]
+    nothing = [-np.inf if arc.nothing is None else arc.nothing for _, arc, _ in inside]
+    scores = [
+        max(float(p.max()), none) + arc.prior
+        for (_, arc, p), none in zip(inside, nothing, strict=True)
+    ]
+    best = likeliest_arcs(spans, scores, last - first + 1)
+    read = [k for k in best if float(inside[k][2].max()) > nothing[k]]
+    symbols = tuple(int(inside[k][2].argmax()) for k in read)
+    return Path(symbols, tuple(inside[k][0] for k in read), sum(scores[k] for k in best), 1.0)
 
 
 def _other_boxes(path: Path, free: Path, evidence: Evidence) -> float:
@@ -151,19 +155,11 @@ def _other_boxes(path: Path, free: Path, evidence: Evidence) -> float:
     return score(free, path) - score(path, free)
 
 
-def _raw(free: Path | None, evidence: Evidence, charset: Charset) -> tuple[str, float]:
+def _raw(free: Path, evidence: Evidence, charset: Charset) -> tuple[str, float]:
     """What a free reading says, and its confidence."""
-    if free is None:
-        return "", 0.0
     p = [
         float(min(evidence.hypotheses[a].probabilities[s], 1.0))
         for s, a in zip(free.symbols, free.arcs, strict=True)
     ]
     text = "".join(charset.symbols[s] for s in free.symbols)
     return text, string_confidence(score_sequence(p))
-
-
-def _moved(evidence: Evidence, arc: int, first: int) -> Arc:
-    """An arc counted from another node."""
-    own = evidence.arcs[arc]
-    return replace(own, first=own.first - first, last=own.last - first)

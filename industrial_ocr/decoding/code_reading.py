@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,10 +19,15 @@ from industrial_ocr.decoding.code_rules import (
     Limits,
     apart,
     are_twins,
+    chosen_by_check,
+    judged_code,
+    read_in_turn,
+    runs_of,
 )
 from industrial_ocr.decoding.evidence import Evidence, StringEvidence, gather
 from industrial_ocr.decoding.lattice import Path, best_path, best_paths, outlook_of
-from industrial_ocr.geometry import edge_lengths, enclosing_quad, length_ratios
+from industrial_ocr.decoding.segmentation import BROAD
+from industrial_ocr.geometry import edge_lengths, length_ratios, quad_around
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.types import Direction, Status
 
@@ -31,45 +36,20 @@ N_BEST, N_BEST_CHECKED = 6, 16
 CLEAR = 0.86
 HOPELESS = float(np.log(0.08))
 """A run whose best code has less than this a character, what is left out included, holds none."""
-BROAD = frozenset("MWmw@%&-")
-ROOM, ROOM_BROAD, LEAST_FOR_LENGTH = 1.9, 2.4, 5
+LONG = BROAD | {"-"}
+ROOM, ROOM_LONG, LEAST_FOR_LENGTH = 1.9, 2.4, 5
 """A character so many times as long as the usual one of its code may hide another: a lost L of
 ``74LS01`` leaves a code that matches. Broad letters may be longer; short codes have no usual."""
 LEAST_LIKENESS = 0.45
 """Where fewer of the likeliest code's characters are read so without the pattern, none is near."""
 
 
-@dataclass(frozen=True)
-class _Text:
-    """A path's code, before anybody looks at its characters."""
-
-    path: Path
-    code: str
-
-
-def _texts(paths: Sequence[Path], pattern: Pattern, charset: Charset) -> list[_Text]:
+def _texts(paths: Sequence[Path], pattern: Pattern, charset: Charset) -> dict[str, Path]:
     """The codes of paths, best first; paths that differ in separators alone are one code."""
-    found: dict[str, _Text] = {}
+    found: dict[str, Path] = {}
     for path in paths:
-        code = pattern.normalise("".join(charset.symbols[s] for s in path.symbols))
-        found.setdefault(code, _Text(path, code))
-    return list(found.values())
-
-
-def _chosen(
-    texts: Sequence[_Text], make: Callable[[_Text], Candidate | None], pattern: Pattern
-) -> tuple[Candidate | None, str, Sequence[_Text]]:
-    """The code, what its check says against it, and the codes it competes with."""
-    best = make(texts[0])
-    if pattern.check == "none" or best is None:
-        return best, "", texts
-    passing = [t for t in texts if pattern.verify_code(t.code).ok]
-    if passing and passing[0] is texts[0]:
-        return best, "", passing
-    code = make(passing[0]) if passing else None
-    if code is None or (code.contradictions and not best.contradictions):
-        return best, pattern.verify(best.text).message, texts
-    return code, "", passing
+        found.setdefault(pattern.normalise("".join(charset.symbols[s] for s in path.symbols)), path)
+    return found
 
 
 def _clear_neighbour(code: Candidate, evidence: Evidence) -> bool:
@@ -99,42 +79,37 @@ def _room_for_two(code: Candidate, direction: Direction) -> str:
     ratios = length_ratios([c.character.quad for c in code.characters], direction == "vertical")
     for ratio, character in zip(ratios, code.characters, strict=True):
         symbol = character.character.symbol
-        if ratio > (ROOM_BROAD if symbol in BROAD else ROOM):
+        if ratio > (ROOM_LONG if symbol in LONG else ROOM):
             return symbol
     return ""
 
 
-def _verdict(
-    code: Candidate,
-    rivals: Sequence[_Text],
-    evidence: Evidence,
-    limits: Limits,
-    direction: Direction,
-) -> tuple[Status, str]:
-    """The status of a code whose check is in order."""
-    if code.contradictions == (-1,):
-        return Status.PATTERN_MISMATCH, f"{code.raw!r} is read, which does not match"
-    if code.contradictions:
-        at = code.contradictions[0]
-        c = code.characters[at]
-        return Status.PATTERN_MISMATCH, (
-            f"{c.raw!r} is read at position {at} ({c.raw_confidence:.2f}), "
-            f"the pattern asks for another symbol"
-        )
-    other = next((r for r in rivals if r.code != code.text), None)
-    if other is not None and np.exp(other.path.log_prob - code.log_prob) >= AMBIGUOUS:
-        return Status.AMBIGUOUS, f"{other.code!r} is nearly as likely"
+def _mismatch(code: Candidate) -> str:
+    """Why a code contradicts what reads there, empty where it does not."""
+    if not code.contradictions:
+        return ""
+    at = code.contradictions[0]
+    if at < 0:
+        return f"{code.raw!r} is read, which does not match"
+    c = code.characters[at]
+    return (
+        f"{c.raw!r} is read at position {at} ({c.raw_confidence:.2f}), "
+        f"the pattern asks for another symbol"
+    )
+
+
+def _doubts(
+    code: Candidate, evidence: Evidence, limits: Limits, direction: Direction
+) -> Iterator[str]:
+    """What is doubtful of a code besides its rivals."""
     if _clear_neighbour(code, evidence):
-        return Status.LOW_CONFIDENCE, "the code is a part of a longer word"
+        yield "the code is a part of a longer word"
     if symbol := _room_for_two(code, direction):
-        return Status.LOW_CONFIDENCE, f"{symbol!r} stands where two characters have room"
+        yield f"{symbol!r} stands where two characters have room"
     weakest = min(code.characters, key=lambda c: c.confidence)
     if weakest.confidence < limits.min_character:
-        symbol = weakest.character.symbol
-        return Status.LOW_CONFIDENCE, f"{symbol!r} is read at {weakest.confidence:.2f} only"
-    if reason := limits.doubt(code.confidence, len(code.characters)):
-        return Status.LOW_CONFIDENCE, reason
-    return Status.OK, "read as the pattern asks"
+        yield f"{weakest.character.symbol!r} is read at {weakest.confidence:.2f} only"
+    yield limits.doubt(code.confidence, len(code.characters))
 
 
 def read_codes(
@@ -159,28 +134,22 @@ def read_codes(
     """
     automaton = pattern.automaton(charset)
     capitals = not any(charset.symbols[i].islower() for i in np.unique(automaton.labels))
-    most = max(1, len(pattern.spans_strings))
     runs: list[_Run] = []
-    for length in range(1, most + 1):
-        for start in range(len(strings) - length + 1):
-            run = strings[start : start + length]
-            if len({e.string.direction for e in run}) > 1:
-                continue
-            # A character takes a box at least, or half of one that may be two.
-            room = sum(len(e.singles) + (len(e.split) if merging else 0) for e in run)
-            if room < max(1, min(pattern.lengths, default=1)):
-                continue
-            evidence = gather(run, charset, capitals, merging)
-            own = _looked_at(evidence, start, length, run[0].string.direction, automaton, charset)
-            if own is not None:
-                runs.append(own)
-    found: list[CodeReading] = []
-    for own in sorted(runs, key=lambda r: -r.best.log_prob / max(len(r.best.symbols), 1)):
-        # Runs that share a string compete; where the likeliest is in order the others are spared.
-        taken = {i for c in found if c.status is Status.OK for i in c.strings}
-        if not taken & set(range(own.start, own.start + own.length)):
-            code = _code_of(own, automaton, pattern, charset, limits)
-            found += [code] if code is not None else []
+    for places in runs_of([e.string.direction for e in strings], pattern):
+        run = strings[places.start : places.stop]
+        # A character takes a box at least, or half of one that may be two.
+        room = sum(len(e.singles) + (len(e.split) if merging else 0) for e in run)
+        if room < max(1, min(pattern.lengths, default=1)):
+            continue
+        evidence = gather(run, charset, capitals, merging)
+        own = _looked_at(evidence, places, run[0].string.direction, automaton, charset)
+        runs += [own] if own is not None else []
+    runs.sort(key=lambda r: -r.best.log_prob / max(len(r.best.symbols), 1))
+    found = read_in_turn(
+        ((own.places, own) for own in runs),
+        lambda own: _code_of(own, automaton, pattern, charset, limits),
+        frozenset({Status.OK}),
+    )
     return apart(found)
 
 
@@ -190,25 +159,22 @@ class _Run:
 
     Attributes:
         evidence: their lattice.
-        start: number of the first of them.
-        length: how many they are.
+        places: of them among the strings.
         direction: of all of them.
         best: the likeliest path that the pattern accepts.
         outlook: of the lattice.
     """
 
     evidence: Evidence
-    start: int
-    length: int
+    places: range
     direction: Direction
     best: Path
     outlook: NDArray[np.float64] | None
 
 
 def _looked_at(
-    evidence: Evidence, start: int, length: int, direction: Direction, automaton: Automaton,
-    charset: Charset,
-) -> _Run | None:  # fmt: skip
+    evidence: Evidence, places: range, direction: Direction, automaton: Automaton, charset: Charset
+) -> _Run | None:
     """A run whose best path is worth more than a glance."""
     outlook = outlook_of(evidence.arcs, evidence.nodes, automaton)
     best = best_path(evidence.arcs, evidence.nodes, automaton, outlook)
@@ -216,44 +182,51 @@ def _looked_at(
         return None
     if _likeness(best, evidence, charset) < LEAST_LIKENESS:
         return None
-    return _Run(evidence, start, length, direction, best, outlook)
+    return _Run(evidence, places, direction, best, outlook)
 
 
 def _code_of(
     run: _Run, automaton: Automaton, pattern: Pattern, charset: Charset, limits: Limits
 ) -> CodeReading | None:
     """The code of one run of strings."""
-    evidence, start, direction = run.evidence, run.start, run.direction
+    evidence = run.evidence
     most = N_BEST if pattern.check == "none" else N_BEST_CHECKED
     paths = best_paths(evidence.arcs, evidence.nodes, automaton, most, run.outlook)
+    texts = _texts(paths, pattern, charset)
+    made: dict[str, Candidate | None] = {}
 
-    def make(text: _Text) -> Candidate | None:
-        return candidate(text.path, evidence, automaton, pattern, charset, limits)
+    def code_of(text: str) -> Candidate | None:
+        if text not in made:
+            made[text] = candidate(texts[text], evidence, automaton, pattern, charset, limits)
+        return made[text]
 
-    code, failed, rivals = _chosen(_texts(paths, pattern, charset), make, pattern)
+    def contradicted(i: int) -> bool:
+        code = code_of(known[i])
+        return code is None or bool(code.contradictions)
+
+    known = list(texts)
+    at, failed, rivals = chosen_by_check(known, pattern, contradicted)
+    code = code_of(known[at])
     if code is None:
         return None
     if not failed and pattern.check in DIGIT_CHECKS:
         code = with_check(code)
-    status, reason = _verdict(code, rivals, evidence, limits, direction)
-    if failed and status is not Status.PATTERN_MISMATCH:
-        status, reason = Status.CHECK_FAILED, failed
+    rest = {known[i]: texts[known[i]].log_prob for i in rivals if i != at}
+    near = [t for t, log_prob in rest.items() if np.exp(log_prob - code.log_prob) >= AMBIGUOUS]
+    doubts = _doubts(code, evidence, limits, run.direction)
+    status, reason = judged_code(_mismatch(code), failed, near[0] if near else "", doubts)
     used = sorted({h.string for h in code.behind})
-    if len(used) != len({h.string for h in evidence.hypotheses if h.box is not None}):
+    if len(used) != len(run.places):
         return None  # the shorter run has it
-    axis = code.behind[0].box.quad[1] - code.behind[0].box.quad[0]  # type: ignore[union-attr]
-    axis = axis / max(float(np.linalg.norm(axis)), 1e-6)
-    quads = [c.character.quad for c in code.characters]
-    total = np.logaddexp.reduce([r.path.log_prob for r in rivals])
-    alternatives = tuple(
-        (r.code, float(np.exp(r.path.log_prob - total))) for r in rivals if r.code != code.text
-    )
     if status is not Status.OK and code.agreement < LEAST_AGREEMENT:
         return None  # another text, bent until it fits
+    total = np.logaddexp.reduce([texts[known[i]].log_prob for i in rivals])
+    alternatives = tuple((t, float(np.exp(log_prob - total))) for t, log_prob in rest.items())
     return CodeReading(
         code.text, pattern.name or pattern.text, status, reason, code.confidence, code.raw,
-        code.raw_confidence, code.characters, enclosing_quad(quads, axis),
-        tuple(start + i for i in used), direction, alternatives[:4], _signs(code),
+        code.raw_confidence, code.characters,
+        quad_around([h.box.quad for h in code.behind if h.box is not None]),
+        tuple(run.places[i] for i in used), run.direction, alternatives[:4], _signs(code),
     )  # fmt: skip
 
 

@@ -18,13 +18,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from industrial_ocr.codes import CodeReading
+from industrial_ocr.codes import CharStatus, CodeReading
 from industrial_ocr.decoding.homoglyphs import TWINS
 from industrial_ocr.pattern import Pattern
-from industrial_ocr.types import Status
+from industrial_ocr.types import Direction, Status
 
 CONTRADICTION, TWIN_CONTRADICTION = 0.2, 0.02
 CLEAR_RAW = 0.95
@@ -77,6 +78,44 @@ def contradicts(symbol: str, probability: float, raw: str, raw_probability: floa
         return True
     ratio = TWIN_CONTRADICTION if are_twins(symbol, raw) else CONTRADICTION
     return probability < ratio * raw_probability
+
+
+def character_status(symbol: str, raw: str, probability: float, limits: Limits) -> CharStatus:
+    """The status of a code's character, given what reads there without the pattern."""
+    if raw != symbol:
+        return CharStatus.CORRECTED
+    return CharStatus.REJECTED if probability < limits.min_character else CharStatus.READ
+
+
+def runs_of(directions: Sequence[Direction], pattern: Pattern) -> Iterator[range]:
+    """Places of strings, neighbors of one direction, that may be a code together; short first."""
+    for length in range(1, max(1, len(pattern.spans_strings)) + 1):
+        for start in range(len(directions) - length + 1):
+            if len(set(directions[start : start + length])) == 1:
+                yield range(start, start + length)
+
+
+Run = TypeVar("Run")
+
+
+def read_in_turn(
+    runs: Iterable[tuple[range, Run]],
+    read: Callable[[Run], CodeReading | None],
+    settled: frozenset[Status],
+) -> list[CodeReading]:
+    """The codes of runs that compete where they share a string.
+
+    Args:
+        runs: with their places, the likeliest first.
+        read: gives the code of one.
+        settled: a code of such a status spares the reading of its competitors.
+    """
+    found: list[CodeReading] = []
+    for places, run in runs:
+        taken = {i for c in found if c.status in settled for i in c.strings}
+        code = None if taken & set(places) else read(run)
+        found += [code] if code is not None else []
+    return found
 
 
 def chosen_by_check(

@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from industrial_ocr.charset import Charset
 
 _BLANK = 0
+LOWEST = -60.0
+"""Log-probabilities and log-odds of frames are not below this, so that sums stay finite."""
 SPACE = 0.5
 """Probability from which a frame between two characters is a space."""
 
@@ -91,24 +93,23 @@ def greedy_decode(log_probs: ArrayLike, charset: Charset, top_k: int = 5) -> lis
     starts = np.flatnonzero(np.diff(best, prepend=-1))
     ends = np.append(starts[1:], len(best))
     return [
-        _symbol(table, charset, int(start), int(end), top_k)
+        _symbol(table, charset, int(best[start]), np.arange(start, end), top_k)
         for start, end in zip(starts, ends, strict=False)
         if best[start] != _BLANK
     ]
 
 
 def _symbol(
-    table: NDArray[np.float64], charset: Charset, start: int, end: int, top_k: int
+    table: NDArray[np.float64], charset: Charset, symbol: int, frames: NDArray[np.intp], top_k: int
 ) -> CtcSymbol:
-    """The symbol that is best in the frames ``start`` to ``end`` (exclusive)."""
-    best = int(table[start].argmax())
-    peak = np.exp(table[start + int(table[start:end, best].argmax())])
-    order = [int(c) for c in np.argsort(-peak, kind="stable") if c not in (_BLANK, best)]
+    """A class as a symbol in some frames (N,), ascending."""
+    peak = np.exp(table[frames[int(table[frames, symbol].argmax())]])
+    order = [int(c) for c in np.argsort(-peak, kind="stable") if c not in (_BLANK, symbol)]
     return CtcSymbol(
-        symbol=charset.symbol(best),
-        first_frame=start,
-        last_frame=end - 1,
-        probability=float(peak[best]),
+        symbol=charset.symbol(symbol),
+        first_frame=int(frames[0]),
+        last_frame=int(frames[-1]),
+        probability=float(peak[symbol]),
         alternatives=tuple((charset.symbol(c), float(peak[c])) for c in order[:top_k]),
     )
 
@@ -235,15 +236,7 @@ def align(
     for t in range(len(table) - 1, -1, -1):
         path[t] = at
         at -= back[t, at]
-    found = []
-    for i, symbol in enumerate(map(int, label)):
-        frames = np.flatnonzero(path == 2 * i + 1)
-        peak = np.exp(table[frames[int(table[frames, symbol].argmax())]])
-        order = [int(c) for c in np.argsort(-peak, kind="stable") if c not in (_BLANK, symbol)]
-        others = tuple((charset.symbol(c), float(peak[c])) for c in order[:top_k])
-        found.append(
-            CtcSymbol(
-                charset.symbol(symbol), int(frames[0]), int(frames[-1]), float(peak[symbol]), others
-            )
-        )
-    return found
+    return [
+        _symbol(table, charset, int(symbol), np.flatnonzero(path == 2 * i + 1), top_k)
+        for i, symbol in enumerate(label)
+    ]

@@ -16,10 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from industrial_ocr.automaton import Automaton
-from industrial_ocr.decoding.outlook import best_of_states, end_scores
+from industrial_ocr.decoding.outlook import FAINT, best_of_states, end_scores
 
-FAINT = 7.0
-"""What cannot end less than so many nats below the best alignment is not followed."""
 LEAST = -600.0
 """Below this log-probability nothing is looked for: it would be no number any more."""
 NEGLIGIBLE = 1e-6

@@ -17,7 +17,7 @@ from rapidfuzz.distance import Levenshtein
 
 from industrial_ocr.automaton import Automaton
 from industrial_ocr.charset import Charset
-from industrial_ocr.codes import CharStatus, CodeCharacter, CodeReading
+from industrial_ocr.codes import CodeCharacter, CodeReading
 from industrial_ocr.decoding.code_rules import (
     AMBIGUOUS,
     CHECK_ODDS,
@@ -28,8 +28,11 @@ from industrial_ocr.decoding.code_rules import (
     Limits,
     apart,
     are_twins,
+    character_status,
     chosen_by_check,
     judged_code,
+    read_in_turn,
+    runs_of,
 )
 from industrial_ocr.decoding.ctc import (
     CtcSymbol,
@@ -43,7 +46,7 @@ from industrial_ocr.decoding.ctc_frames import FrameString, joined, place_of
 from industrial_ocr.decoding.ctc_rivals import END_MARK_ODDS, edit_scores, mark_classes
 from industrial_ocr.decoding.lexicon import joined_cases, narrowed
 from industrial_ocr.decoding.verification import MARKS
-from industrial_ocr.geometry import enclosing_quad
+from industrial_ocr.geometry import quad_around
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.types import Character, FloatArray, Status
 
@@ -56,7 +59,7 @@ HOPELESS = math.log(0.15)
 a misprint."""
 MISPRINTS = 2
 """So many runs are looked at for one."""
-_FOUND = (Status.OK, Status.LOW_CONFIDENCE, Status.AMBIGUOUS)
+_FOUND = frozenset({Status.OK, Status.LOW_CONFIDENCE, Status.AMBIGUOUS})
 NEAR = 3.0
 """What the best alignment tells of a code is trusted so far, in nats; what its beam would find and
 add over all alignments is not known before."""
@@ -97,11 +100,7 @@ def _characters(
                 read[block.dest_start + k] = raw[block.src_start + k]
     made = []
     for i, (symbol, quad) in enumerate(zip(symbols, quads, strict=True)):
-        status = CharStatus.READ
-        if read[i] != symbol.symbol:
-            status = CharStatus.CORRECTED
-        elif symbol.probability < limits.min_character:
-            status = CharStatus.REJECTED
+        status = character_status(symbol.symbol, read[i], symbol.probability, limits)
         known = dict(symbol.alternatives)
         raw_p = symbol.probability if read[i] == symbol.symbol else known.get(read[i], 0.0)
         shown = Character(symbol.symbol, quad, symbol.probability, symbol.alternatives)
@@ -137,28 +136,21 @@ def read_ctc_codes(
     counts = [len(greedy_decode(s.log_probs, charset, 0)) for s in strings]
     near: list[_Run] = []
     far: list[_Run] = []
-    for length in range(1, max(1, len(pattern.spans_strings)) + 1):
-        for start in range(len(strings) - length + 1):
-            run = strings[start : start + length]
-            read = sum(counts[start : start + length])
-            if not LEAST_READ * shortest <= read <= MOST_READ * longest:
-                continue
-            if len({s.direction for s in run}) == 1:
-                found = _run_of(start, run, pattern, charset)
-                if found is not None:
-                    (near if found.promise >= 0 else far).append(found)
-    made: list[CodeReading] = []
-    for job in sorted(near, key=lambda r: -r.best):
-        # Runs that share a string compete; the likeliest goes first.
-        taken = {i for c in made if c.status in _FOUND for i in c.strings}
-        if not taken & set(range(job.first, job.first + len(job.strings))):
-            code = _read(job, charset, limits)
-            made += [code] if code is not None else []
+    for places in runs_of([s.direction for s in strings], pattern):
+        read = sum(counts[places.start : places.stop])
+        if LEAST_READ * shortest <= read <= MOST_READ * longest:
+            found = _run_of(places, strings[places.start : places.stop], pattern, charset)
+            if found is not None:
+                (near if found.promise >= 0 else far).append(found)
+    near.sort(key=lambda r: -r.best)
+    made = read_in_turn(
+        ((run.places, run) for run in near), lambda run: _read(run, charset, limits), _FOUND
+    )
     # What contradicts the frames is told of only where nothing else is, the nearest alone.
-    for job in sorted(far, key=lambda r: -r.promise)[:MISPRINTS]:
+    for run in sorted(far, key=lambda r: -r.promise)[:MISPRINTS]:
         if made and any(c.status is not Status.PATTERN_MISMATCH for c in made):
             break
-        code = _read(job, charset, limits)
+        code = _read(run, charset, limits)
         if code is not None:
             made.append(code)
             break
@@ -170,7 +162,7 @@ class _Run:
     """Neighbouring strings that may be a code together, see ``joined``.
 
     Attributes:
-        first: number of the first of them.
+        places: of them among the strings of the image.
         strings: the strings.
         table: (T, C) log-probabilities of their frames.
         starts: the frame that each begins at.
@@ -181,7 +173,7 @@ class _Run:
         best: log-probability of that alignment a symbol.
     """
 
-    first: int
+    places: range
     strings: Sequence[FrameString]
     table: NDArray[np.float64]
     starts: list[int]
@@ -192,7 +184,7 @@ class _Run:
 
 
 def _run_of(
-    first: int, strings: Sequence[FrameString], pattern: Pattern, charset: Charset
+    places: range, strings: Sequence[FrameString], pattern: Pattern, charset: Charset
 ) -> _Run | None:
     """What a first look tells of neighbouring strings, None where they are another text."""
     table, starts = joined(strings)
@@ -200,7 +192,7 @@ def _run_of(
     pattern = narrowed(pattern, raw)
     ahead = look_ahead(table, pattern.automaton(charset))
     if not isinstance(ahead, Backward):
-        return _Run(first, strings, table, starts, pattern, ahead)
+        return _Run(places, strings, table, starts, pattern, ahead)
     symbols = ahead.best_alignment()
     if not symbols:
         return None
@@ -210,7 +202,7 @@ def _run_of(
     a_symbol = ahead.best / len(symbols)
     if not alike and promise < 0 or promise >= 0 and a_symbol < HOPELESS:
         return None
-    return _Run(first, strings, table, starts, pattern, ahead, promise, a_symbol)
+    return _Run(places, strings, table, starts, pattern, ahead, promise, a_symbol)
 
 
 @dataclass(frozen=True)
@@ -287,12 +279,10 @@ def _read(run: _Run, charset: Charset, limits: Limits) -> CodeReading | None:
     agreement = Levenshtein.normalized_similarity(raw, chosen.spelled)
     if not characters or (status is not Status.OK and agreement < LEAST_AGREEMENT):
         return None
-    axis = quads[0][1] - quads[0][0]
-    axis = axis / max(float(np.linalg.norm(axis)), 1e-6)
     return CodeReading(
         chosen.code, pattern.name or pattern.text, status, reason, confidence, raw,
-        float(np.exp(raw_log / max(len(raw), 1))), characters, enclosing_quad(quads, axis),
-        tuple(range(run.first, run.first + len(run.strings))), run.strings[0].direction, rest[:4],
+        float(np.exp(raw_log / max(len(raw), 1))), characters, quad_around(quads),
+        tuple(run.places), run.strings[0].direction, rest[:4],
     )  # fmt: skip
 
 

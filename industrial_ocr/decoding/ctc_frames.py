@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from industrial_ocr.decoding.ctc import CtcSymbol
+from industrial_ocr.decoding.ctc import LOWEST, CtcSymbol
 from industrial_ocr.types import Direction, FloatArray
 
 
@@ -30,7 +30,7 @@ class FrameString:
 def joined(strings: Sequence[FrameString]) -> tuple[NDArray[np.float64], list[int]]:
     """The frames of neighbouring strings with a sure blank between, and where each begins."""
     classes = strings[0].log_probs.shape[1]
-    blank = np.full((1, classes), -60.0)
+    blank = np.full((1, classes), LOWEST)
     blank[0, 0] = 0.0
     parts: list[NDArray[np.floating]] = []
     starts, count = [], 0

@@ -17,8 +17,6 @@ from numpy.typing import ArrayLike, NDArray
 from industrial_ocr.charset import Charset
 from industrial_ocr.decoding.verification import MARKS
 
-LOWEST = -60.0
-"""Log-odds are within this and its opposite; what is finite stays valid JSON."""
 END_MARK_ODDS = 9.0
 """A text has a mark too few or too many at an end, in doubt, below these log-odds: the network is
 the least sure there. Of 123 printed minus signs before a number 98 % show below it, of 665 plain
@@ -43,32 +41,6 @@ class EditScores:
     insertions: Floats
     deletions: Floats
     substitutions: Floats
-
-
-@dataclass(frozen=True)
-class Competitors:
-    """Natural log-odds of a text against its likeliest neighbour of each kind.
-
-    Above 0 the text is the likelier one. Each is within ``LOWEST`` and its opposite.
-
-    Attributes:
-        insertion: against the likeliest text of one symbol more.
-        mark: the same where that symbol is one of ``verification.MARKS`` between two symbols.
-        end_mark: where it is such a mark before the first or behind the last symbol.
-        deletion: against the likeliest text of one symbol less.
-        substitution: against the likeliest text with another symbol in one place.
-    """
-
-    insertion: float
-    mark: float
-    end_mark: float
-    deletion: float
-    substitution: float
-
-    @property
-    def least(self) -> float:
-        """Against the likeliest of all."""
-        return min(self.insertion, self.deletion, self.substitution)
 
 
 def edit_scores(log_probs: ArrayLike, label: Sequence[int]) -> EditScores:
@@ -164,32 +136,6 @@ def _without(label: NDArray[np.intp], before: Floats, after: Floats) -> Floats:
     return found
 
 
-def competitors(log_probs: ArrayLike, text: str, charset: Charset) -> Competitors:
-    """Log-odds of a text against the likeliest texts that are one edit away.
-
-    Args:
-        log_probs: (T, C) log-probabilities of one string, class 0 the blank.
-        text: what was read; spaces do not count.
-        charset: with ``blank=True`` and C classes.
-    """
-    scores = edit_scores(log_probs, charset.encode(text))
-    marks = scores.insertions[:, mark_classes(charset)]
-    return Competitors(
-        _odds(scores.own, scores.insertions),
-        _odds(scores.own, marks[1:-1]),
-        _odds(scores.own, marks[[0, -1]]),
-        _odds(scores.own, scores.deletions),
-        _odds(scores.own, scores.substitutions),
-    )
-
-
 def mark_classes(charset: Charset) -> list[int]:
     """The classes of ``verification.MARKS``, as far as a charset has them."""
     return [i for i, s in enumerate(charset.symbols, 1) if s in MARKS]
-
-
-def _odds(own: float, others: Floats) -> float:
-    best = float(others.max(initial=-np.inf))
-    if not np.isfinite(best):
-        return -LOWEST
-    return float(np.clip(own - best, LOWEST, -LOWEST)) if np.isfinite(own) else LOWEST

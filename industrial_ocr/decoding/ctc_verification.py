@@ -17,7 +17,7 @@ As ``verification``, whose thresholds hold here too, with these differences:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from rapidfuzz.distance import Levenshtein
 
 from industrial_ocr.charset import Charset
 from industrial_ocr.decoding.ctc import (
+    LOWEST,
     CtcSymbol,
     align,
     greedy_decode,
@@ -33,7 +34,6 @@ from industrial_ocr.decoding.ctc import (
 from industrial_ocr.decoding.ctc_frames import FrameString, joined, place_of
 from industrial_ocr.decoding.ctc_rivals import (
     END_MARK_ODDS,
-    LOWEST,
     EditScores,
     edit_scores,
     mark_classes,
@@ -41,19 +41,17 @@ from industrial_ocr.decoding.ctc_rivals import (
 from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.decoding.verification import (
     CLEAR,
-    FAIL_ODDS,
     LEAST_FOUND,
     LIKELY,
     MARKS,
     expected_symbols,
     judge,
     name_of,
-    odds,
-    passes,
     runs,
+    seen_as,
     told_of_extra,
 )
-from industrial_ocr.geometry import enclosing_quad
+from industrial_ocr.geometry import quad_around
 from industrial_ocr.types import Character, FloatArray
 from industrial_ocr.verdicts import CharState, Verdict, Verification, VerifiedCharacter
 
@@ -232,7 +230,7 @@ def _judged(
         expected, verdict, reason, ENGINE, text, tuple(seen),
         tuple(Character(s.symbol, _quad(s, place, 0), s.probability, s.alternatives)
               for _, s in extra),
-        _around(quads), text_odds,
+        quad_around(quads) if quads else None, text_odds,
     )  # fmt: skip
 
 
@@ -253,20 +251,12 @@ def _character(
     column = charset.encode(wanted.symbol)[0]
     peak = wanted.first_frame + int(folded[frames, column].argmax())
     p = np.maximum(np.exp(raw[peak]), 1e-12)
-    log_odds, rival, rival_p, twin, twin_odds = odds(p[1:], symbol, charset.symbols)
-    shape = float(np.exp(folded[peak, column]))
-    own = float(min(p[1 + charset.symbols.index(symbol)], 1.0))
-    state = CharState.UNSURE
+    seen = seen_as(symbol, quad, p[1:], charset)
     if p[0] >= BLANK:
-        state = CharState.MISSING
-    elif shape >= LIKELY and passes(symbol, rival, log_odds, twin, twin_odds):
-        state = CharState.PASS
-    elif log_odds <= -FAIL_ODDS and rival_p >= LIKELY:
-        state = CharState.FAIL
-    return VerifiedCharacter(
-        symbol, None if state is CharState.MISSING else quad, own, rival, min(rival_p, 1.0),
-        log_odds, state, twin, twin_odds,
-    )  # fmt: skip
+        return replace(seen, quad=None, state=CharState.MISSING)
+    if seen.state is CharState.FAIL and seen.rival_probability < LIKELY:
+        return replace(seen, state=CharState.UNSURE)
+    return seen
 
 
 def _extra(
@@ -336,14 +326,6 @@ def _mark_doubts(
 
 def _quad(symbol: CtcSymbol, place: _Place, shift: int) -> FloatArray:
     """Where a symbol, its frames counted from ``shift``, stands in the picture."""
-    moved = CtcSymbol(
-        symbol.symbol, symbol.first_frame + shift, symbol.last_frame + shift, symbol.probability, ()
-    )
+    first, last = symbol.first_frame + shift, symbol.last_frame + shift
+    moved = replace(symbol, first_frame=first, last_frame=last)
     return place_of(moved, place.run, place.starts)
-
-
-def _around(quads: Sequence[FloatArray]) -> FloatArray | None:
-    if not quads:
-        return None
-    axis = quads[0][1] - quads[0][0]
-    return enclosing_quad(quads, axis / max(float(np.linalg.norm(axis)), 1e-6))

@@ -14,7 +14,6 @@ from industrial_ocr.decoding.homoglyphs import SAME_SHAPE, shape_groups
 from industrial_ocr.decoding.lattice import Arc
 from industrial_ocr.decoding.segmentation import (
     FEATURES,
-    Weights,
     features,
     fitted_weights,
     measure,
@@ -75,6 +74,11 @@ class Option:
     candidates: CharCandidates
     probabilities: Floats
     features: tuple[float, ...]
+
+    @property
+    def score(self) -> float:
+        """Its log-score, see ``segmentation``."""
+        return float(np.dot(self.features, fitted_weights()[self.kind]))
 
 
 def options(
@@ -229,14 +233,14 @@ def gather(
         own = options(evidence, charset, capitals, merging)
         for option in own:
             if option.kind in ("nothing", "empty"):
-                nothing[option.first] = _score(option, weights) / unit
+                nothing[option.first] = option.score / unit
         for option in own:
             if option.kind in ("nothing", "empty"):
                 continue
             # Evidence and priors in nats of single characters, so that those need no weight.
             evident = dict(zip(FEATURES[option.kind], weights[option.kind], strict=True))["log_p"]
             log_p = np.log(shapes(option.probabilities, charset))
-            values = (_score(option, weights) + evident * (log_p - log_p.max())) / unit
+            values = (option.score + evident * (log_p - log_p.max())) / unit
             none = nothing[option.first] if option.kind in ("single", "gap") else None
             arcs.append(Arc(2 * node + option.first, 2 * node + option.last, values, none))
             behind.append(Hypothesis(option.box, option.candidates, option.probabilities, number))
@@ -248,10 +252,6 @@ def gather(
         arcs.append(arc)
         behind.append(nobody)
     return Evidence(tuple(arcs), tuple(behind), 2 * node + 1, certain, words)
-
-
-def _score(option: Option, weights: Weights) -> float:
-    return float(np.dot(option.features, weights[option.kind]))
 
 
 def _left_out(sure: Floats, words: NDArray[np.int64], other_word: float) -> list[Arc]:

@@ -124,23 +124,27 @@ def _row(
     return strings, gather(strings, charset, False, other_word=OTHER_WORD)
 
 
+def _same_shape(symbols: Sequence[str], charset: Charset) -> NDArray[np.bool_]:
+    """(L, C) whether each of the charset's symbols has the shape of each of the text."""
+    shapes = [same_shape(s) for s in symbols]
+    return np.array([[s in shape for s in charset.symbols] for shape in shapes], bool)
+
+
+def _logs(lattice: Evidence, charset: Charset) -> Floats:
+    """(A, 1, C) score of each symbol on each arc, -inf where an arc can only be nothing."""
+    nothing = np.full(len(charset.symbols), -np.inf)
+    rows = [nothing if a.log_probs is None else a.log_probs for a in lattice.arcs]
+    return np.array(rows)[:, None]
+
+
 def _values(lattice: Evidence, symbols: Sequence[str], charset: Charset) -> Floats:
     """(A, L) score of each symbol's shape on each arc, -inf where an arc can only be nothing."""
-    index = {s: i for i, s in enumerate(charset.symbols)}
-    values = np.full((len(lattice.arcs), len(symbols)), -np.inf)
-    for row, arc, hypothesis in zip(values, lattice.arcs, lattice.hypotheses, strict=True):
-        if arc.log_probs is None:
-            continue
-        best, p = float(arc.log_probs.max()), float(hypothesis.probabilities.max())
-        for k, symbol in enumerate(symbols):
-            known = [index[s] for s in same_shape(symbol) if s in index]
-            wild = symbol not in index
-            # Nothing speaks for a symbol that nobody knows, but what speaks for its box.
-            row[k] = (
-                best - math.log(p) + math.log(WILDCARD * (1 - p / 2))
-                if wild
-                else (arc.log_probs[known].max())
-            )
+    logs = _logs(lattice, charset)
+    values: Floats = np.where(_same_shape(symbols, charset), logs, -np.inf).max(2)
+    for k in [k for k, s in enumerate(symbols) if s not in charset.symbols]:
+        # Nothing speaks for a symbol that nobody knows, but what speaks for its box.
+        p = np.array([max(float(h.probabilities.max()), FLOOR) for h in lattice.hypotheses])
+        values[:, k] = logs.max(2)[:, 0] - np.log(p) + np.log(WILDCARD * (1 - p / 2))
     return values
 
 
@@ -316,7 +320,8 @@ def against_neighbors(
     leaving: dict[int, list[int]] = {}
     for number, arc in enumerate(lattice.arcs):
         leaving.setdefault(arc.first, []).append(number)
-    rivals = _rivals(lattice, symbols, charset)
+    others = np.where(_same_shape(symbols, charset), -np.inf, _logs(lattice, charset))
+    rivals = others.argmax(2)
     for node in range(lattice.nodes):
         for k, (edits, added) in itertools.product(range(length + 1), counts):
             if (node, k, edits, added) not in best:
@@ -338,8 +343,10 @@ def against_neighbors(
                     reach((arc.last, k + 1, edits, added), shown, text + symbols[k])
                 # After a symbol more, another one in the last place would be one beyond the end.
                 if k < length and more and not (added > 0 and k == length - 1):
-                    other, symbol = rivals[number, k]
-                    reach((arc.last, k + 1, edits + 1, added), score + other, text + symbol)
+                    rival = int(rivals[number, k])
+                    other = score + float(others[number, k, rival])
+                    wrong = text + charset.symbols[rival]
+                    reach((arc.last, k + 1, edits + 1, added), other, wrong)
                 inside = (0 if edits == 0 or added > 0 else 1) < k < length
                 if (
                     more
@@ -353,23 +360,6 @@ def against_neighbors(
     ends = [best.get((lattice.nodes - 1, length, *c)) for c in counts if c[0] > 0]
     other, text = max((e for e in ends if e is not None), default=(-math.inf, ""))
     return (exact - other if math.isfinite(exact) else -math.inf), text
-
-
-def _rivals(
-    lattice: Evidence, symbols: Sequence[str], charset: Charset
-) -> dict[tuple[int, int], tuple[float, str]]:
-    """By arc and place in the text: the best symbol of another shape and its score."""
-    found = {}
-    others = {
-        s: np.array([c not in same_shape(s) for c in charset.symbols], bool) for s in set(symbols)
-    }
-    for number, arc in enumerate(lattice.arcs):
-        if arc.log_probs is None:
-            continue
-        for k, symbol in enumerate(symbols):
-            top = int(np.where(others[symbol], arc.log_probs, -np.inf).argmax())
-            found[number, k] = float(arc.log_probs[top]), charset.symbols[top]
-    return found
 
 
 def _beside(lattice: Evidence, box: int, before: bool) -> bool:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from industrial_ocr.charset import Charset
-from industrial_ocr.decoding.evidence import Option, StringEvidence, options
+from industrial_ocr.decoding.evidence import StringEvidence, options
 from industrial_ocr.decoding.lattice import arc_posteriors, likeliest_arcs
-from industrial_ocr.decoding.segmentation import fitted_weights
 from industrial_ocr.types import BoxString, CharBox, CharCandidates
 
 
@@ -32,16 +28,10 @@ class Segmented:
     posterior: tuple[float, ...]
 
 
-def scores_of(own: Sequence[Option]) -> list[float]:
-    """The log-score of each hypothesis, see ``segmentation``."""
-    weights = fitted_weights()
-    return [float(np.dot(o.features, weights[o.kind])) for o in own]
-
-
 def read_freely(evidence: StringEvidence, charset: Charset) -> Segmented:
     """What the boxes of a string are on its likeliest path."""
     own = options(evidence, charset)
-    spans, scores = [(o.first, o.last) for o in own], scores_of(own)
+    spans, scores = [(o.first, o.last) for o in own], [o.score for o in own]
     nodes = 2 * len(evidence.singles) + 1
     posteriors, _ = arc_posteriors(spans, scores, nodes)
     boxes: list[CharBox] = []

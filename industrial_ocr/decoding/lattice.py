@@ -12,20 +12,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from industrial_ocr.automaton import Automaton
-from industrial_ocr.decoding.outlook import end_scores, has_outlook, joined_arcs
+from industrial_ocr.decoding.outlook import FAINT, end_scores, has_outlook, joined_arcs
 
 BEAM = 768
 """At most so many entries of a node are followed, and those of the start, where a code may yet
 begin; patterns of some hundred states have fewer."""
-FAINT = 7.0
-"""Entries so many nats below the best one of their state are not followed, nor those that cannot
-end less than so many below the best reading."""
 _HASH = np.uint64(1_000_003)
 _NOTHING = -1
 
@@ -170,14 +166,6 @@ def _best_of_each_state(entries: _Entries, most: int, start: int) -> _Entries:
     return entries.take(order)
 
 
-@lru_cache(maxsize=8)
-def free_automaton(symbols: tuple[str, ...]) -> Automaton:
-    """Accepts every text over some symbols."""
-    count = len(symbols)
-    zeros, labels = np.zeros(count, np.int64), np.arange(count)
-    return Automaton.from_arcs(symbols, zeros, labels, zeros, [True])
-
-
 def outlook_of(arcs: Sequence[Arc], nodes: int, automaton: Automaton) -> Floats | None:
     """(nodes, S) the best score from each state of each node to the end, -inf for none.
 
@@ -235,40 +223,6 @@ def best_path(
             used.append(number)
         node = arcs[number].last
     return Path(tuple(symbols), tuple(used), float(ahead[0, automaton.start]), 1.0)
-
-
-def best_free_path(arcs: Sequence[Arc], nodes: int) -> Path | None:
-    """The likeliest reading of a lattice without any pattern, None where no path leads to its end.
-
-    The same as ``best_path`` with a ``free_automaton``, in a fraction of the time.
-
-    Args:
-        arcs: hypotheses over ``nodes - 1`` boxes.
-        nodes: number of boxes and one.
-    """
-    score = [-np.inf] * nodes
-    score[0] = 0.0
-    way: list[tuple[int, int, int]] = [(-1, -1, _NOTHING)] * nodes
-    leaving = _leaving(arcs)
-    for node in range(nodes - 1):
-        for number, arc in leaving.get(node, ()):
-            own, symbol = (-np.inf, _NOTHING) if arc.nothing is None else (arc.nothing, _NOTHING)
-            if arc.log_probs is not None:
-                best = int(arc.log_probs.argmax())
-                if arc.log_probs[best] > own:
-                    own, symbol = float(arc.log_probs[best]), best
-            if score[node] + own + arc.prior > score[arc.last]:
-                score[arc.last] = score[node] + own + arc.prior
-                way[arc.last] = (node, number, symbol)
-    if not np.isfinite(score[-1]):
-        return None
-    symbols, used, node = [], [], nodes - 1
-    while node > 0:
-        node, number, symbol = way[node]
-        if symbol != _NOTHING:
-            symbols.append(symbol)
-            used.append(number)
-    return Path(tuple(symbols[::-1]), tuple(used[::-1]), float(score[-1]), 1.0)
 
 
 def arc_posteriors(
@@ -365,7 +319,7 @@ def best_paths(
     Args:
         arcs: hypotheses over ``nodes - 1`` boxes.
         nodes: number of boxes and one.
-        automaton: what may be read; ``free_automaton`` for anything. Its symbols are those that
+        automaton: what may be read; ``Automaton.free`` for anything. Its symbols are those that
             the arcs' ``log_probs`` are of.
         most: at most so many readings.
         outlook: of them, where it is known already; see ``outlook_of``.

@@ -19,6 +19,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
 from industrial_ocr.charset import Charset
+from industrial_ocr.decoding.ctc import LOWEST
 from industrial_ocr.decoding.ctc_beam import beam_search
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.grammar.words import compile_words
@@ -30,8 +31,6 @@ EXACT = 64
 """A lexicon of at most so many words is searched whole."""
 MOST = 1024
 """So many of a large one at most."""
-NONE = -60.0
-"""Log-probability that stands for none."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def joined_cases(log_probs: ArrayLike, charset: Charset) -> NDArray[np.float64]:
         upper = place.get(symbol.upper(), at)
         if upper != at:
             table[:, upper] = np.logaddexp(table[:, upper], table[:, at])
-            table[:, at] = NONE
+            table[:, at] = LOWEST
     return table
 
 

@@ -18,6 +18,9 @@ from industrial_ocr.automaton import Automaton
 MOST_ARCS = 8192
 """Automata of more arcs have no outlook: it would take longer than the search it spares."""
 
+FAINT = 7.0
+"""What cannot end less than so many nats below the best reading is not followed."""
+
 Floats = NDArray[np.float64]
 
 

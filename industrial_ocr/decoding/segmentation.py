@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from industrial_ocr.geometry import edge_lengths
+from industrial_ocr.geometry import axis_of, clear_gaps, edge_lengths
 from industrial_ocr.types import BoxString, CharBox
 
 Floats = NDArray[np.float64]
@@ -97,19 +97,18 @@ def measure(string: BoxString, proposed: frozenset[int]) -> Geometry:
     along = int(string.direction == "vertical")
     sizes = np.array([edge_lengths(b.quad) for b in string.boxes], np.float64)
     length, height = sizes[:, along], sizes[:, 1 - along]
-    axes = [_unit(b.quad[3] - b.quad[0] if along else b.quad[1] - b.quad[0]) for b in string.boxes]
-    own = [
-        b.extent(np.array([-a[1], a[0]], np.float32))
-        for b, a in zip(string.boxes, axes, strict=True)
-    ]
+    quads = [b.quad for b in string.boxes]
+    axes = [axis_of(q, bool(along)) for q in quads]
+    across = [np.array([-a[1], a[0]], np.float32) for a in axes]
+    own = [b.extent(a) for b, a in zip(string.boxes, across, strict=True)]
     centers = np.array([b.center for b in string.boxes], np.float64)
     found = [i for i in range(len(length)) if i not in proposed]
     usual = float(np.median(length[found]))
     if len(found) < LEAST_LENGTHS:
         usual = float(height.mean()) * (1.0 if along else USUAL_ASPECT)
     steps = np.linalg.norm(np.diff(centers[found], axis=0), axis=1)
-    step = np.einsum("ij,ij->i", np.diff(centers, axis=0), np.array(axes)[:-1].reshape(-1, 2))
-    clear = step - (length[:-1] + length[1:]) / 2
+    clear = clear_gaps(quads, bool(along))
+    step = clear + (length[:-1] + length[1:]) / 2
     return Geometry(
         length, height, np.array(own), clear, step, max(usual, 1e-6),
         float(np.median(steps)) if len(steps) > 1 else 1.2 * usual,
@@ -118,11 +117,6 @@ def measure(string: BoxString, proposed: frozenset[int]) -> Geometry:
 
 USUAL_ASPECT = 0.7
 """Length over height of a usual character in a line."""
-
-
-def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
-    unit: NDArray[np.float32] = vector / max(float(np.linalg.norm(vector)), 1e-6)
-    return unit
 
 
 def _log_ratio(value: float, usual: float) -> float:

@@ -37,6 +37,7 @@ from numpy.typing import NDArray
 from industrial_ocr.charset import CONFUSABLE_SETS, Charset
 from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.errors import ConfigError
+from industrial_ocr.types import FloatArray
 from industrial_ocr.verdicts import CharState, Verdict, VerifiedCharacter
 
 PASS_ODDS, ALIKE_ODDS, FAIL_ODDS, TWIN_ODDS = (float(np.log(x)) for x in (5, 20, 20, 50))
@@ -156,6 +157,30 @@ def odds(
         return log_odds, symbols[rival], float(p[rival]), "", 0.0
     against = float(np.log(p[at]) - np.log(p[twin]))
     return log_odds, symbols[rival], float(p[rival]), symbols[twin], against
+
+
+def seen_as(
+    symbol: str, quad: FloatArray, p: NDArray[np.float64], charset: Charset
+) -> VerifiedCharacter:
+    """What is seen in the place of a symbol, by the rules above.
+
+    Args:
+        symbol: that must stand there.
+        quad: (4, 2) of the place.
+        p: (C,) probabilities of the charset's symbols, none 0.
+        charset: of the model.
+    """
+    log_odds, rival, rival_p, twin, twin_odds = odds(p, symbol, charset.symbols)
+    state = CharState.UNSURE
+    shape = rival_p * float(np.exp(log_odds))
+    if shape >= LIKELY and passes(symbol, rival, log_odds, twin, twin_odds):
+        state = CharState.PASS
+    elif log_odds <= -FAIL_ODDS:
+        state = CharState.FAIL
+    own = float(min(p[charset.symbols.index(symbol)], 1.0))
+    return VerifiedCharacter(
+        symbol, quad, own, rival, min(rival_p, 1.0), log_odds, state, twin, twin_odds
+    )
 
 
 def passes(symbol: str, rival: str, log_odds: float, twin: str, twin_odds: float) -> bool:

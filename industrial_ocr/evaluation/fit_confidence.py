@@ -203,14 +203,26 @@ def report(name: str, sure: Floats, right: NDArray[np.bool_]) -> Iterator[str]:
         yield f"  from {least}: {good:.1f} % pass right, {bad:.2f} % wrong"
 
 
+def arguments(about: str | None, count: int, out: Path) -> argparse.ArgumentParser:
+    """What every fit asks for.
+
+    Args:
+        about: what the fit does.
+        count: how many pictures are rendered if nobody says.
+        out: where it is written.
+    """
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--fonts", action="append", default=[], help="folder with font files")
+    parser.add_argument("--pictures", type=int, default=count)
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--out", type=Path, default=out)
+    return parser
+
+
 def main() -> None:
     """Fits and writes the models that reading uses."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fonts", action="append", default=[])
+    parser = arguments(__doc__, 1500, FITTED)
     parser.add_argument("--plain-fonts", action="append", help="ordinary ones, for plain print")
-    parser.add_argument("--pictures", type=int, default=1500)
-    parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--out", type=Path, default=FITTED)
     args = parser.parse_args()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)

@@ -1,47 +1,39 @@
 """Fits the priors of segmentation (``decoding.segmentation``) to rendered strings.
 
 The detector and the classifier look at rendered scenes and at plain lines of print, whose true
-character quads are known. Of each string that they find, one path through its lattice is right: the
-one whose characters lie on the true ones. The weights are those under which the right paths are
-likeliest (conditional likelihood, L-BFGS). Run it again after either network was trained on::
+character quads are known; leave out the fonts that the fit is to be measured on. Of each string
+that they find, one path through its lattice is right: the one whose characters lie on the true
+ones. The weights are those under which the right paths are likeliest (conditional likelihood,
+L-BFGS). Run it again after either network was trained on::
 
     python -m industrial_ocr.evaluation.fit_segmentation --fonts FOLDER
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
 from scipy.optimize import minimize
 
 from industrial_ocr.charset import Charset
 from industrial_ocr.decoding.evidence import Option, StringEvidence, options
 from industrial_ocr.decoding.homoglyphs import same_shape
+from industrial_ocr.decoding.lattice import arc_posteriors
 from industrial_ocr.decoding.segmentation import FEATURES, FITTED
-from industrial_ocr.geometry import edge_lengths, rect_quad
+from industrial_ocr.evaluation.fit_confidence import arguments, pictures
+from industrial_ocr.geometry import axis_of, edge_lengths
 from industrial_ocr.pipelines.common import Clock, find_strings
 from industrial_ocr.pipelines.two_stage import evidence_of
 from industrial_ocr.pipelines.verify import Models
 from industrial_ocr.reader import Reader
 from industrial_ocr.stages.hypotheses import propose
 from industrial_ocr.stages.orientation import orientations
-from industrial_ocr.synthesis.faces import FaceLibrary
-from industrial_ocr.synthesis.scenes import SceneRenderer
 from industrial_ocr.types import BoxString, FloatArray, ImageArray
 
-LETTERS, DIGITS, MARKS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789", ".-/:+"
-HELD_OUT = ("liberation", "dejavu", "roboto", "opensans", "lato", "b612", "dseg")
-"""Font families, by what their files' names begin with, that plain lines never use: what is fitted
-is measured on them."""
-DIRTY = 0.3
-"""Share of plain lines with something beside the text that is none."""
 PRIOR_VARIANCE = 25.0
 """Variance of the weights' Gaussian prior."""
 LEAST_FIT = 0.35
@@ -74,100 +66,13 @@ class Lesson:
     nodes: int
 
 
-def plain_text(rng: np.random.Generator) -> str:
-    """A code such as are printed: with broad, doubled and narrow characters and marks."""
-
-    def some(symbols: str, count: int) -> str:
-        return "".join(rng.choice(list(symbols), count))
-
-    kind = int(rng.integers(9))
-    if kind == 0:
-        return str(rng.choice(["LOT-", "SN-", "C", ""])) + "0" * int(rng.integers(3, 8))
-    if kind == 1:
-        return some(LETTERS + DIGITS, 3) + some("WMVN", 2) + some(LETTERS + DIGITS, 3)
-    if kind == 2:
-        return some("1I", 3) + some(LETTERS + "17", 4) + some("IJL1", 2)
-    if kind == 3:
-        twice = some(LETTERS + DIGITS, 1)
-        return some(LETTERS + DIGITS, 2) + 2 * twice + some(LETTERS + DIGITS, 4)
-    if kind == 4:
-        return f"{rng.integers(0, 1000)}.{some(DIGITS, int(rng.integers(1, 4)))}"
-    if kind == 5:
-        return str(rng.choice(["-", "+"])) + some(DIGITS, 3) + str(rng.choice(["", "C", ".5"]))
-    if kind == 6:
-        mark = some(MARKS, 1)
-        return mark.join(some(DIGITS, n) for n in (4, 2, 2))
-    if kind == 7:
-        return some(LETTERS, 3) + " " + some(LETTERS + DIGITS, int(rng.integers(4, 8)))
-    return some(LETTERS + DIGITS, int(rng.integers(5, 12))) + some(MARKS, 1) * int(rng.integers(2))
-
-
-def plain_line(rng: np.random.Generator, font_file: Path, text: str) -> Truth:
-    """A line of dark print on a light ground, or the other way round, with little noise."""
-    height = float(rng.uniform(12, 56))
-    font = ImageFont.truetype(str(font_file), height)
-    left, top, right, bottom = font.getbbox(text)
-    dirty = rng.random() < DIRTY
-    margin = round(1.5 * height) if dirty else int(rng.integers(6, 50))
-    light, dark = int(rng.integers(190, 256)), int(rng.integers(0, 70))
-    ground, ink = (light, dark) if rng.random() < 0.8 else (dark, light)
-    size = (round(right - left) + 2 * margin, round(bottom - top) + 2 * margin)
-    picture = Image.new("L", size, ground)
-    draw = ImageDraw.Draw(picture)
-    draw.text((margin - left, margin - top), text, fill=ink, font=font)
-    if dirty:
-        middle = margin + (bottom - top) / 2
-        _spot(rng, draw, (rng.uniform(0.4, 0.8) * margin, middle), height, ink)
-        _spot(rng, draw, (size[0] - rng.uniform(0.4, 0.8) * margin, middle), height, ink)
-    noisy = np.asarray(picture, np.float64) + rng.normal(0, rng.uniform(0, 6), picture.size[::-1])
-    image = np.repeat(noisy.clip(0, 255).astype(np.uint8)[..., None], 3, axis=2)
-    symbols, quads = [], []
-    for i, symbol in enumerate(text):
-        if symbol != " ":
-            # Where the glyph's ink stands, kerning included; as high as the whole line.
-            start = font.getlength(text[: i + 1]) - font.getlength(symbol)
-            x0, _, x1, _ = font.getbbox(symbol)
-            x = start + margin - left
-            quads.append(rect_quad(x + x0, margin, x + x1, margin + bottom - top))
-            symbols.append(symbol)
-    return Truth(image, tuple(symbols), np.array(quads, np.float32))
-
-
-def _spot(
-    rng: np.random.Generator, draw: ImageDraw.ImageDraw, at: tuple[float, float], height: float,
-    ink: int,
-) -> None:  # fmt: skip
-    """A bolt, a patch or a scratch that is no character, about as large as one."""
-    radius = float(rng.uniform(0.2, 0.45)) * height
-    x, y = at
-    around = (x - radius, y - radius, x + radius, y + radius)
-    kind = int(rng.integers(3))
-    if kind == 0:
-        draw.ellipse(around, fill=ink)
-        draw.ellipse([(2 * v + c) / 3 for v, c in zip(around, (x, y, x, y), strict=True)], fill=128)
-        return
-    points = [(x + float(dx), y + float(dy)) for dx, dy in rng.uniform(-radius, radius, (6, 2))]
-    if kind == 1:
-        draw.polygon(points, fill=ink)
-    else:
-        draw.line(points, fill=ink, width=max(1, round(0.1 * height)))
-
-
-def rendered(fonts: Sequence[str], scenes: int, lines: int, seed: int) -> Iterator[Truth]:
-    """Scenes of strings of all kinds, then plain lines."""
-    renderer = SceneRenderer(tuple(fonts))
-    for k in range(scenes):
-        scene = renderer.render((seed, k))
-        symbols = tuple(c for s in scene.strings for c in s.symbols)
-        if symbols:
-            yield Truth(scene.image, symbols, np.concatenate([s.quads for s in scene.strings]))
-    faces = FaceLibrary(fonts, families=lambda name: not name.startswith(HELD_OUT)).font_faces()
-    rng = np.random.default_rng(seed)
-    for _ in range(lines if faces else 0):
-        text = plain_text(rng)
-        face = faces[int(rng.integers(len(faces)))]
-        if all(face.supports(c) for c in text if c != " "):
-            yield plain_line(rng, face.path, text)
+def rendered(fonts: Sequence[str], count: int, seed: int) -> Iterator[Truth]:
+    """Scenes and plain lines of ``fit_confidence.pictures`` with at least one character."""
+    folders = tuple(fonts)
+    for image, strings, one_string in pictures(folders, folders, count, seed):
+        symbols = tuple(c for s in strings for c in s.symbols)
+        if symbols and not one_string:
+            yield Truth(image, symbols, np.concatenate([s.quads for s in strings]))
 
 
 def observed(truth: Truth, models: Models) -> Iterator[StringEvidence]:
@@ -188,16 +93,14 @@ def _stands(way: BoxString, truth: Truth) -> bool:
         near = np.linalg.norm(truth.quads.mean(axis=1) - box.center, axis=1)
         k = int(near.argmin())
         if near[k] < 0.5 * max(edge_lengths(box.quad)):
-            own, true = box.quad[1] - box.quad[0], truth.quads[k][1] - truth.quads[k][0]
-            return float(own @ true) > 0.8 * float(np.linalg.norm(own) * np.linalg.norm(true))
+            return float(axis_of(box.quad) @ axis_of(truth.quads[k])) > 0.8
     return False
 
 
 def _fit(option: Option, quad: FloatArray, vertical: bool) -> float:
     """How well a hypothesis lies on a true character along its string, 1 at best."""
     own = option.box.quad
-    axis = own[3] - own[0] if vertical else own[1] - own[0]
-    axis = axis / max(float(np.linalg.norm(axis)), 1e-6)
+    axis = axis_of(own, vertical)
     across = np.array([-axis[1], axis[0]])
     sizes = edge_lengths(own)
     length, height = sizes[int(vertical)], sizes[1 - int(vertical)]
@@ -230,8 +133,8 @@ def lesson(evidence: StringEvidence, truth: Truth, charset: Charset) -> Lesson |
                     if s in charset.symbols]  # fmt: skip
             p = float(option.probabilities[same].sum())
             known[k, t] = -1 if option.kind == "gap" and p < 0.5 else known[k, t] + READ_BONUS * p
-    beneath = [t for t in np.flatnonzero(known.max(axis=0) >= LEAST_FIT).tolist()]
-    if not beneath:
+    beneath = np.flatnonzero(known.max(axis=0) >= LEAST_FIT)
+    if not len(beneath):
         return None
     nodes = 2 * len(evidence.singles) + 1
     right = _right_path(own, known[:, beneath], nodes)
@@ -282,66 +185,28 @@ def _right_path(own: Sequence[Option], fits: Floats, nodes: int) -> frozenset[in
     return frozenset(path)
 
 
-class _Lattices:
-    """Forward-backward over many lattices at once, as ``lattice.arc_posteriors`` does over one.
-
-    Args:
-        lessons: the lattices; the k-th hypotheses of all of them are looked at together.
-    """
-
-    def __init__(self, lessons: Sequence[Lesson]) -> None:
-        self._count, self._nodes = len(lessons), max(own.nodes for own in lessons)
-        steps: dict[int, list[tuple[int, int, int, int]]] = {}
-        at = 0
-        for number, own in enumerate(lessons):
-            # Aligned at the end, so that every path leads to the last node of the table.
-            shift = self._nodes - own.nodes
-            spans = [(o.first + shift, o.last + shift) for o in own.options]
-            for k, i in enumerate(sorted(range(len(spans)), key=lambda i: spans[i])):
-                steps.setdefault(k, []).append((number, *spans[i], at + i))
-            at += len(spans)
-        self._steps = [np.array(steps[k]).T for k in sorted(steps)]
-        self._starts = np.array([self._nodes - own.nodes for own in lessons])
-
-    def posteriors(self, scores: Floats) -> tuple[Floats, float]:
-        """(N,) how likely each hypothesis is, and the sum of the lattices' log-sums."""
-        every = np.arange(self._count)
-        behind = np.full((self._count, self._nodes), -np.inf)
-        ahead = behind.copy()
-        behind[every, self._starts] = 0.0
-        ahead[:, -1] = 0.0
-        for own, first, last, k in self._steps:
-            behind[own, last] = np.logaddexp(behind[own, last], behind[own, first] + scores[k])
-        for own, first, last, k in reversed(self._steps):
-            ahead[own, first] = np.logaddexp(ahead[own, first], ahead[own, last] + scores[k])
-        totals = behind[:, -1]
-        found = np.zeros(len(scores))
-        for own, first, last, k in self._steps:
-            found[k] = np.exp(behind[own, first] + scores[k] + ahead[own, last] - totals[own])
-        return found, float(totals.sum())
-
-
 def fit(lessons: Sequence[Lesson]) -> tuple[dict[str, dict[str, float]], float]:
     """The weights by kind and feature, and the mean negative log-likelihood of a right path."""
-    kinds = list(FEATURES)
-    starts = dict(zip(kinds, np.cumsum([0, *(len(FEATURES[k]) for k in kinds)]), strict=False))
-    size = sum(len(f) for f in FEATURES.values())
+    columns = [(kind, name) for kind, names in FEATURES.items() for name in names]
+    starts = {kind: columns.index((kind, names[0])) for kind, names in FEATURES.items()}
     every = [o for own in lessons for o in own.options]
-    rows = np.zeros((len(every), size))
+    rows = np.zeros((len(every), len(columns)))
     for row, option in zip(rows, every, strict=True):
-        start = int(starts[option.kind])
+        start = starts[option.kind]
         row[start : start + len(option.features)] = option.features
     right = np.array([float(k in own.right) for own in lessons for k in range(len(own.options))])
-    begin = np.zeros(size)
-    for kind in kinds:
-        for j, name in enumerate(FEATURES[kind]):
-            begin[int(starts[kind]) + j] = float(name in ("log_p", "reject"))
-
-    table_of = _Lattices(lessons)
+    begin = np.array([float(name in ("log_p", "reject")) for _, name in columns])
+    spans = [[(o.first, o.last) for o in own.options] for own in lessons]
+    ends = np.cumsum([len(own) for own in spans])[:-1]
 
     def loss(weights: Floats) -> tuple[float, Floats]:
         scores = rows @ weights
-        posteriors, total = table_of.posteriors(scores)
+        looked_at = [
+            arc_posteriors(over, part.tolist(), own.nodes)
+            for over, part, own in zip(spans, np.split(scores, ends), lessons, strict=True)
+        ]
+        posteriors = np.concatenate([p for p, _ in looked_at])
+        total = sum(log_sum for _, log_sum in looked_at)
         off = weights - begin
         return (
             total - float(scores @ right) + float(off @ off) / (2 * PRIOR_VARIANCE),
@@ -349,36 +214,27 @@ def fit(lessons: Sequence[Lesson]) -> tuple[dict[str, dict[str, float]], float]:
         )
 
     done = minimize(loss, begin, jac=True, method="L-BFGS-B", options={"maxiter": 200})
-    table = {
-        kind: {
-            name: round(float(done.x[int(starts[kind]) + j]), 4)
-            for j, name in enumerate(FEATURES[kind])
-        }
-        for kind in kinds
-    }
+    table: dict[str, dict[str, float]] = {kind: {} for kind in FEATURES}
+    for (kind, name), weight in zip(columns, done.x.tolist(), strict=True):
+        table[kind][name] = round(weight, 4)
     return table, float(done.fun) / max(len(lessons), 1)
 
 
 def main() -> None:
     """Renders, looks, fits, writes."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fonts", action="append", required=True, help="folder with font files")
+    parser = arguments(__doc__, 3000, FITTED)
     parser.add_argument("--detector", help="weights, the shipped ones by default")
     parser.add_argument("--classifier", help="weights, the shipped ones by default")
-    parser.add_argument("--scenes", type=int, default=250, help="pictures of many strings")
-    parser.add_argument("--lines", type=int, default=2000, help="plain lines of print")
-    parser.add_argument("--seed", type=int, default=20)
-    parser.add_argument("--out", type=Path, default=FITTED)
     asked = parser.parse_args()
     reader = Reader(detector=asked.detector, classifier=asked.classifier)
     lessons = []
-    for truth in rendered(asked.fonts, asked.scenes, asked.lines, asked.seed):
+    for truth in rendered(asked.fonts, asked.pictures, asked.seed):
         for evidence in observed(truth, reader.models):
             own = lesson(evidence, truth, reader.classifier_charset)
             lessons += [own] if own is not None else []
     weights, loss = fit(lessons)
     about = {
-        "fitted_on": f"{asked.scenes} scenes, {asked.lines} plain lines, seed {asked.seed}",
+        "fitted_on": f"{asked.pictures} pictures, seed {asked.seed}",
         "strings": len(lessons),
         "mean_negative_log_likelihood": round(loss, 4),
         "networks": {k: v for k, v in reader.weights.items() if k != "recognizer"},

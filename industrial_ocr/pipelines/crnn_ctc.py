@@ -27,7 +27,7 @@ from industrial_ocr.decoding.ctc_frames import FrameString
 from industrial_ocr.decoding.homoglyphs import resolve_homoglyphs
 from industrial_ocr.decoding.lexicon import Lexicon, best_word
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
-from industrial_ocr.geometry import enclosing_quad, expand_quad, with_margin
+from industrial_ocr.geometry import expand_quad, quad_around, with_margin
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.pipelines.common import Clock, Found, find_strings, finish
 from industrial_ocr.pipelines.crop_views import agreed_view, doubted
@@ -276,9 +276,7 @@ def decode_frames(
     )
     text = spaced(symbols, frames.space if lexicon is None else None)
     scores = score_sequence([c.confidence for c in characters], log_probability)
-    axis = frames.pieces[0][1] - frames.pieces[0][0]
-    axis = axis / max(float(np.linalg.norm(axis)), 1e-6)
-    quad = frames.pieces[0] if len(frames.pieces) == 1 else enclosing_quad(frames.pieces, axis)
+    quad = frames.pieces[0] if len(frames.pieces) == 1 else quad_around(frames.pieces)
     return TextString(text, string_confidence(scores), quad, characters, direction, scores)
 
 

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 
 from industrial_ocr.config import DetectionConfig
-from industrial_ocr.geometry import bounds, edge_lengths
+from industrial_ocr.geometry import bounds, edge_lengths, inside
 from industrial_ocr.stages.detection import Detector, network_scale
-from industrial_ocr.types import BoxString, CharBox, FloatArray, ImageArray, ScoreMaps
+from industrial_ocr.types import BoxString, CharBox, ImageArray, ScoreMaps
 
 MARGIN = 1.5
 """Character heights around a string that are looked at with it: ends are what is missed first."""
@@ -187,12 +187,8 @@ def _moved(string: BoxString, x: float, y: float) -> BoxString:
 
 def _covered(string: BoxString, other: BoxString) -> bool:
     """Whether ``COVERED`` of a string's characters stand in another's."""
-    inside = [any(_holds(b.quad, own.center) for b in other.boxes) for own in string.boxes]
-    return float(np.mean(inside)) >= COVERED
-
-
-def _holds(quad: FloatArray, point: FloatArray) -> bool:
-    return cv2.pointPolygonTest(quad, (float(point[0]), float(point[1])), False) >= 0
+    covered = [any(inside(b.quad, own.center) for b in other.boxes) for own in string.boxes]
+    return float(np.mean(covered)) >= COVERED
 
 
 def _once(strings: list[BoxString], first: int) -> list[BoxString]:

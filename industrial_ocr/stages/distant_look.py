@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 
 from industrial_ocr.config import DetectionConfig
-from industrial_ocr.geometry import edge_lengths
+from industrial_ocr.geometry import edge_lengths, inside
 from industrial_ocr.stages.detection import STRIDE, Detector, network_scale
-from industrial_ocr.types import BoxString, FloatArray, ImageArray, ScoreMaps
+from industrial_ocr.types import BoxString, ImageArray, ScoreMaps
 
 STEP = 0.45
 """Each further look is at a picture so much smaller than the one before."""
@@ -174,9 +174,5 @@ def _merged(near: Sequence[BoxString], far: Sequence[BoxString]) -> list[BoxStri
 def _share_inside(string: BoxString, other: BoxString) -> float:
     """The share of a string's characters that stand in another's."""
     return float(
-        np.mean([any(_holds(b.quad, s.center) for b in other.boxes) for s in string.boxes])
+        np.mean([any(inside(b.quad, s.center) for b in other.boxes) for s in string.boxes])
     )
-
-
-def _holds(quad: FloatArray, point: FloatArray) -> bool:
-    return cv2.pointPolygonTest(quad, (float(point[0]), float(point[1])), False) >= 0

@@ -12,9 +12,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from industrial_ocr.geometry import edge_lengths, enclosing_quad, length_ratios, oriented_quad
+from industrial_ocr.geometry import (
+    axis_of,
+    clear_gaps,
+    edge_lengths,
+    length_ratios,
+    oriented_quad,
+    quad_around,
+)
 from industrial_ocr.types import BoxString, CharBox, Direction, FloatArray
 
 CLOSE = 0.85
@@ -92,34 +98,11 @@ def propose(string: BoxString) -> Proposals:
     return Proposals(whole, merged, split, frozenset(proposed))
 
 
-def _along(box: CharBox, direction: Direction) -> FloatArray:
-    """Unit vector of a box along its string."""
-    q = box.quad
-    vector = q[3] - q[0] if direction == "vertical" else q[1] - q[0]
-    unit: FloatArray = vector / max(float(np.linalg.norm(vector)), 1e-6)
-    return unit
-
-
-def _clear_gaps(string: BoxString) -> NDArray[np.float64]:
-    """(N - 1,) pixels between neighboring boxes, below 0 where they overlap."""
-    along = int(string.direction == "vertical")
-    lengths = [edge_lengths(b.quad)[along] for b in string.boxes]
-    return np.array(
-        [
-            float((b.center - a.center) @ _along(a, string.direction)) - (m + n) / 2
-            for a, b, m, n in zip(
-                string.boxes[:-1], string.boxes[1:], lengths[:-1], lengths[1:], strict=True
-            )
-        ],
-        np.float64,
-    )
-
-
 def _gaps(string: BoxString) -> dict[int, CharBox]:
     """Boxes in wide gaps, by the box before, and beyond both ends; none in stacks."""
     if string.direction == "vertical" or len(string.boxes) < 2:
         return {}
-    clear = _clear_gaps(string)
+    clear = clear_gaps([b.quad for b in string.boxes], vertical=False)
     height = float(np.median([edge_lengths(b.quad)[1] for b in string.boxes]))
     least = max(LEAST_GAP, float(np.median(clear)) / height + MORE_GAP)
     found = {}
@@ -137,7 +120,7 @@ def _gaps(string: BoxString) -> dict[int, CharBox]:
 
 def _proposed(beside: CharBox, step: float, height: float) -> CharBox:
     """A box ``step`` pixels from the center of another one along its top edge."""
-    axis = _along(beside, "horizontal")
+    axis = axis_of(beside.quad)
     quad = oriented_quad(beside.center + axis * step, axis, GAP_WIDTH * height, height)
     return _box(quad, axis, 0.0)
 
@@ -152,8 +135,8 @@ def _box(quad: FloatArray, axis: FloatArray, score: float) -> CharBox:
 
 def merged_box(one: CharBox, two: CharBox) -> CharBox:
     """The box around both, along the axis of the first."""
-    axis = _along(one, "horizontal")
-    return _box(enclosing_quad([one.quad, two.quad], axis), axis, min(one.score, two.score))
+    around = quad_around([one.quad, two.quad])
+    return _box(around, axis_of(one.quad), min(one.score, two.score))
 
 
 def _merged(string: BoxString) -> dict[int, CharBox]:
@@ -161,16 +144,19 @@ def _merged(string: BoxString) -> dict[int, CharBox]:
     boxes = string.boxes
     if len(boxes) < 2:
         return {}
+    vertical = string.direction == "vertical"
+    quads = [b.quad for b in boxes]
     steps = np.linalg.norm(np.diff([b.center for b in boxes], axis=0), axis=1)
     if len(boxes) < 5:
         # Too few distances to know a usual one; the largest box tells what is common.
-        largest = max(max(edge_lengths(b.quad)) for b in boxes)
-        usual = (STACK_PITCH if string.direction == "vertical" else LINE_PITCH) * largest
+        largest = max(max(edge_lengths(q)) for q in quads)
+        usual = (STACK_PITCH if vertical else LINE_PITCH) * largest
     else:
         usual = float(np.percentile(steps, USUAL))
-    along = int(string.direction == "vertical")
-    lengths = np.array([edge_lengths(b.quad)[along] for b in boxes])
-    overlaps = -_clear_gaps(string) / np.maximum(np.minimum(lengths[:-1], lengths[1:]), 1e-6)
+    lengths = np.array([edge_lengths(q)[int(vertical)] for q in quads])
+    overlaps = -clear_gaps(
+        [b.quad for b in string.boxes], string.direction == "vertical"
+    ) / np.maximum(np.minimum(lengths[:-1], lengths[1:]), 1e-6)
     found = {}
     for i, (step, overlap) in enumerate(zip(steps, overlaps, strict=True)):
         if string.space_after[i] or (step > CLOSE * usual and overlap < OVERLAP):
@@ -191,7 +177,7 @@ def halves(box: CharBox, direction: Direction) -> tuple[CharBox, CharBox]:
     else:
         top, bottom = (top_left + top_right) / 2, (bottom_left + bottom_right) / 2
         quads = ([top_left, top, bottom, bottom_left], [top, top_right, bottom_right, bottom])
-    axis = _along(box, "horizontal")
+    axis = axis_of(box.quad)
     first, second = (_box(np.array(q, np.float32), axis, box.score) for q in quads)
     return first, second
 

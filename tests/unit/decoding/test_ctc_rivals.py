@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from industrial_ocr.charset import Charset
 from industrial_ocr.decoding.ctc import label_log_probabilities
-from industrial_ocr.decoding.ctc_rivals import competitors, edit_scores
+from industrial_ocr.decoding.ctc_rivals import edit_scores, mark_classes
 
 CHARSET = Charset(("A", "B", "-"), blank=True)
 
@@ -46,13 +44,8 @@ def test_a_faint_mark_before_the_text_is_its_nearest_competitor() -> None:
     p = np.full((6, 4), 1e-6)
     p[[1, 4], 1] = p[2, 2] = p[[3, 5], 0] = 1.0
     p[0] = [0.8, 1e-6, 1e-6, 0.2]
-    found = competitors(np.log(p), "ABA", CHARSET)
-    assert found.least == found.end_mark == found.insertion == pytest.approx(np.log(4), abs=1e-3)
-    assert min(found.mark, found.deletion, found.substitution) > np.log(1000)
-
-
-def test_long_impossible_texts_stay_finite() -> None:
-    table = np.full((200, 4), -30.0)
-    table[:, 0] = 0.0
-    found = competitors(table, "AB" * 40, CHARSET)
-    assert np.isfinite(list(asdict(found).values())).all()
+    found = edit_scores(np.log(p), [1, 2, 1])
+    marked = found.insertions[:, mark_classes(CHARSET)]
+    assert found.own - found.insertions.max() == pytest.approx(np.log(4), abs=1e-3)
+    assert found.own - marked[0, 0] == pytest.approx(np.log(4), abs=1e-3)
+    assert found.own - max(marked[1:].max(), found.deletions.max()) > np.log(1000)

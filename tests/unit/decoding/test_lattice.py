@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from industrial_ocr.automaton import Automaton
-from industrial_ocr.decoding.lattice import Arc, Path, best_paths, free_automaton
+from industrial_ocr.decoding.lattice import Arc, Path, best_paths
 
 SYMBOLS = ("A", "B", "1")
 
@@ -69,7 +69,7 @@ def text(path: Path) -> str:
 def test_without_a_pattern_the_best_texts_are_those_of_all_paths(seed: int) -> None:
     arcs = random_lattice(seed)
     wanted = sorted(every_path(arcs, 4).items(), key=lambda x: -x[1])[:6]
-    found = best_paths(arcs, 5, free_automaton(SYMBOLS), most=6)
+    found = best_paths(arcs, 5, Automaton.free(SYMBOLS), most=6)
     assert [text(p) for p in found] == [t for t, _ in wanted]
     np.testing.assert_allclose([p.log_prob for p in found], [s for _, s in wanted])
 
@@ -94,15 +94,15 @@ def test_arcs_tell_which_boxes_a_character_was_read_on() -> None:
         Arc(0, 1, dull, math.log(0.7)), Arc(1, 2, dull, math.log(0.1)), Arc(1, 3, sure),
         Arc(2, 3, dull, math.log(0.1)), Arc(3, 4, other, math.log(0.01)),
     ]  # fmt: skip
-    best = best_paths(arcs, 5, free_automaton(SYMBOLS))[0]
+    best = best_paths(arcs, 5, Automaton.free(SYMBOLS))[0]
     assert (text(best), best.arcs) == ("A1", (2, 4))
 
 
 def test_nothing_is_found_where_the_pattern_does_not_fit() -> None:
     arcs = [Arc(0, 1, log_probs(0.5, 0.3, 0.2))]
     assert best_paths(arcs, 2, chain("A", "A")) == []
-    assert best_paths([], 2, free_automaton(SYMBOLS)) == []
-    (empty,) = best_paths([], 1, free_automaton(SYMBOLS))
+    assert best_paths([], 2, Automaton.free(SYMBOLS)) == []
+    (empty,) = best_paths([], 1, Automaton.free(SYMBOLS))
     assert (empty.symbols, empty.log_prob, empty.probability) == ((), 0.0, 1.0)
 
 

@@ -11,10 +11,8 @@ from industrial_ocr.automaton import Automaton
 from industrial_ocr.decoding import outlook as module
 from industrial_ocr.decoding.lattice import (
     Arc,
-    best_free_path,
     best_path,
     best_paths,
-    free_automaton,
     outlook_of,
 )
 
@@ -29,7 +27,7 @@ def chain(*classes: str) -> Automaton:
     return Automaton.from_arcs(SYMBOLS, source, label, target, ends)
 
 
-AUTOMATA = [free_automaton(SYMBOLS), chain("AB", "AB1", "1"), chain("A", "A"), chain("1")]
+AUTOMATA = [Automaton.free(SYMBOLS), chain("AB", "AB1", "1"), chain("A", "A"), chain("1")]
 
 
 def random_lattice(seed: int, boxes: int = 4) -> list[Arc]:
@@ -55,17 +53,6 @@ def test_the_best_path_is_that_of_the_search(automaton: Automaton, seed: int) ->
     assert found.log_prob == pytest.approx(wanted.log_prob)
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_the_best_free_path_is_that_of_the_free_automaton(seed: int) -> None:
-    arcs = random_lattice(seed)
-    found, wanted = best_free_path(arcs, 5), best_path(arcs, 5, free_automaton(SYMBOLS))
-    assert found is not None and wanted is not None
-    assert (found.symbols, found.arcs) == (wanted.symbols, wanted.arcs)
-    assert found.log_prob == pytest.approx(wanted.log_prob)
-    assert best_free_path(arcs[1:2], 5) is None  # a gap before it
-    assert best_free_path([], 1) == best_path([], 1, free_automaton(SYMBOLS))
-
-
 @pytest.mark.parametrize("seed", range(5))
 def test_an_automaton_too_large_to_look_ahead_reads_the_same(
     seed: int, monkeypatch: pytest.MonkeyPatch
@@ -83,6 +70,6 @@ def test_an_automaton_too_large_to_look_ahead_reads_the_same(
 def test_no_path_is_none() -> None:
     arcs = [Arc(0, 1, np.log(np.array([0.5, 0.3, 0.2])))]
     assert best_path(arcs, 2, chain("A", "A")) is None
-    empty = best_path([], 1, free_automaton(SYMBOLS))
+    empty = best_path([], 1, Automaton.free(SYMBOLS))
     assert empty is not None
     assert empty.symbols == ()

@@ -6,9 +6,8 @@ import numpy as np
 
 from industrial_ocr.charset import Charset
 from industrial_ocr.decoding.evidence import StringEvidence
-from industrial_ocr.decoding.lattice import arc_posteriors
 from industrial_ocr.decoding.segmentation import FEATURES, FITTED, fitted_weights
-from industrial_ocr.evaluation.fit_segmentation import Lesson, Truth, _Lattices, fit, lesson
+from industrial_ocr.evaluation.fit_segmentation import Lesson, Truth, fit, lesson, rendered
 from industrial_ocr.geometry import rect_quad
 from industrial_ocr.types import BoxString, CharBox, CharCandidates
 
@@ -67,19 +66,6 @@ def test_a_string_without_true_characters_teaches_nothing() -> None:
     assert lesson(own, truth("VV4", (0, 20), (23, 43), (47, 67)), CHARSET) is None
 
 
-def test_many_lattices_at_once_are_as_each_alone() -> None:
-    assert BROKEN is not None and WHOLE is not None
-    rng = np.random.default_rng(2)
-    scores = [rng.normal(0, 1, len(own.options)) for own in (BROKEN, WHOLE)]
-    found, total = _Lattices([BROKEN, WHOLE]).posteriors(np.concatenate(scores))
-    alone = [
-        arc_posteriors([(o.first, o.last) for o in own.options], s.tolist(), own.nodes)
-        for own, s in zip((BROKEN, WHOLE), scores, strict=True)
-    ]
-    np.testing.assert_allclose(found, np.concatenate([p for p, _ in alone]), atol=1e-9)
-    assert np.isclose(total, sum(t for _, t in alone))
-
-
 def test_overlap_tells_strokes_from_letters() -> None:
     assert BROKEN is not None and WHOLE is not None
     weights, loss = fit([BROKEN, WHOLE])
@@ -91,3 +77,11 @@ def test_the_shipped_weights_fit_the_features() -> None:
     assert {k: len(v) for k, v in fitted_weights(FITTED).items()} == {
         k: len(v) for k, v in FEATURES.items()
     }
+
+
+def test_scenes_and_plain_lines_show_what_is_true_of_them() -> None:
+    pictures = list(rendered((), 4, seed=4))
+    assert 1 <= len(pictures) <= 4
+    for own in pictures:
+        assert own.image.dtype == np.uint8
+        assert own.quads.shape == (len(own.symbols), 4, 2)
