@@ -9,6 +9,7 @@ print among them (``evaluation.fit_confidence``). It is the only place where the
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,14 +19,14 @@ from numpy.typing import NDArray
 
 from industrial_ocr.decoding.homoglyphs import TWINS
 from industrial_ocr.geometry import edge_lengths
-from industrial_ocr.types import TextString
+from industrial_ocr.types import Character, TextString
 
 Floats = NDArray[np.float64]
 
 FITTED = Path(__file__).parents[1] / "data" / "confidence.json"
 FEATURES = (
     "joint", "sequence", "weakest", "margin", "length", "agreement", "marks", "tall_marks",
-    "height", "rejected", "reject", "twins", "cases",
+    "height", "rejected", "reject", "twins", "cases", "twin_doubt", "case_doubt",
 )  # fmt: skip
 """Names of the features, see ``features``."""
 CASE_TWINS = frozenset("cCoOsSvVwWxXzZ")
@@ -42,6 +43,11 @@ def log_odds(probability: float) -> float:
     return float(np.log(p / (1 - p)))
 
 
+def _said_for(character: Character, others: Iterable[str]) -> float:
+    """The highest probability of some other symbols in a character's place."""
+    return max((p for s, p in character.alternatives if s in others), default=0.0)
+
+
 def features(string: TextString) -> Floats:
     """(K,) float64, what tells how far a reading with at least one character can be trusted.
 
@@ -54,7 +60,8 @@ def features(string: TextString) -> Floats:
     * ``rejected``: boxes among the characters that are none, 2 at most; ``reject``: the highest
       probability that a character is none;
     * ``twins``, ``cases``: ln(1 + characters) that others resemble in shape (0 O, 1 I l), and in
-      all but size (c C).
+      all but size (c C); ``twin_doubt``, ``case_doubt``: what these others have of the
+      probability, summed over the string.
     """
     characters = string.characters
     p = [c.confidence for c in characters]
@@ -79,6 +86,8 @@ def features(string: TextString) -> Floats:
             max(c.reject for c in characters),
             np.log1p(twins),
             np.log1p(cases),
+            sum(_said_for(c, next((t for t in TWINS if c.symbol in t), ())) for c in characters),
+            sum(_said_for(c, c.symbol.swapcase()) for c in characters if c.symbol in CASE_TWINS),
         ],
         np.float64,
     )

@@ -60,6 +60,9 @@ a misprint."""
 MISPRINTS = 2
 """So many runs are looked at for one."""
 _FOUND = frozenset({Status.OK, Status.LOW_CONFIDENCE, Status.AMBIGUOUS})
+NO_MATCH = 0.1
+"""How much likelier a text that the pattern refuses must be than one that it accepts to count as
+much: where a pattern is given, what is printed mostly matches it."""
 NEAR = 3.0
 """What the best alignment tells of a code is trusted so far, in nats; what its beam would find and
 add over all alignments is not known before."""
@@ -266,7 +269,9 @@ def _read(run: _Run, charset: Charset, limits: Limits) -> CodeReading | None:
         if c.character.symbol not in pattern.separators
     )
     checked = pattern.check in DIGIT_CHECKS and not failed
-    confidence = _confidence(chosen, raw, raw_log, checked) ** (1 / max(len(characters), 1))
+    others = sum(math.exp(t.log_prob) for i, t in enumerate(texts) if i != at)
+    whole = _confidence(chosen, others, raw, raw_log, checked)
+    confidence = whole ** (1 / max(len(characters), 1))
     share = chosen.probability / sum(texts[i].probability for i in rivals)
     rest = tuple((texts[i].code, texts[i].probability) for i in rivals if i != at)
     rival = rest[0][0] if rest and share <= 1 / (1 + AMBIGUOUS) else ""
@@ -286,13 +291,22 @@ def _read(run: _Run, charset: Charset, limits: Limits) -> CodeReading | None:
     )  # fmt: skip
 
 
-def _confidence(chosen: _Text, raw: str, raw_log: float, checked: bool) -> float:
-    """Probability of a code as a whole, judged without the pattern's help, as two-stage codes."""
+def _confidence(chosen: _Text, others: float, raw: str, raw_log: float, checked: bool) -> float:
+    """Probability of a code as a whole.
+
+    Args:
+        chosen: the code.
+        others: probability of all other texts that were found and match.
+        raw: what is read without the pattern.
+        raw_log: log-probability of that.
+        checked: a check digit is in order.
+    """
     share_of_paths = float(np.exp(chosen.log_prob))
     if raw != chosen.spelled and _only_twins(chosen.spelled, raw):
         # The frames cannot tell those apart, the pattern can: they speak for the same code.
         share_of_paths += float(np.exp(raw_log))
-    odds = share_of_paths / max(1 - share_of_paths, 1e-12)
+    no_match = max(1 - share_of_paths - others, 0.0)
+    odds = share_of_paths / max(others + NO_MATCH * no_match, 1e-12)
     odds *= CHECK_ODDS if checked else 1.0
     return float(max(odds / (1 + odds), 1e-12))
 

@@ -299,7 +299,7 @@ def against_neighbors(
         evidence: of one string, or of several in reading order.
         symbols: the text, all of them known to the classifier.
         charset: the classifier's.
-        part: what stands beside the text in its word is no part of it.
+        part: what stands beside the text in its word is no part of it and costs nothing.
 
     Returns:
         The difference of the log-scores of their best paths, below 0 where the other one is
@@ -334,7 +334,8 @@ def against_neighbors(
                 arc = lattice.arcs[number]
                 if arc.log_probs is None:
                     if k == (0 if arc.first == 0 else length):
-                        reach((arc.last, k, edits, added), score + float(arc.nothing or 0.0), text)
+                        left_out = 0.0 if part else float(arc.nothing or 0.0)
+                        reach((arc.last, k, edits, added), score + left_out, text)
                     continue
                 if arc.nothing is not None:
                     reach((arc.last, k, edits, added), score + arc.nothing, text)

@@ -34,12 +34,14 @@ LEAST_LENGTHS = 3
 
 BROAD = frozenset("MWmw%&@")
 """Symbols that most typefaces draw broader than others."""
+BESIDE = 0.4
+"""Overlap from which a box may show what its neighbor shows."""
 LEAST_P, SURE = 1e-6, 6.0
 """Least probability, largest log-odds that count."""
 
 FEATURES: Mapping[str, tuple[str, ...]] = {
     "single": ("log_p",),
-    "nothing": ("bias", "reject", "overlap", "length", "aspect", "height", "score"),
+    "nothing": ("bias", "reject", "alone", "overlap", "length", "aspect", "height", "score"),
     "merged": ("bias", "log_p", "overlap", "gap", "step", "length", "aspect", "broad"),
     "half": ("bias", "log_p", "length", "aspect"),
     "gap": ("bias", "log_p", "gap", "end"),
@@ -48,6 +50,7 @@ FEATURES: Mapping[str, tuple[str, ...]] = {
 """What the score of each kind of hypothesis is a linear function of:
 
 * ``log_p``: of the best symbol's shape; ``reject``: log-odds that it is no character;
+  ``alone``: the same, less the nearer the overlap comes to ``BESIDE``;
 * ``overlap``: with the neighbor along the string, over the shorter of both;
 * ``gap``: clear distance over the height; ``end``: beyond the first or the last box;
 * ``step``: between centers, over the string's median;
@@ -154,6 +157,7 @@ def features(
         known["step"] = float(np.clip(g.step[i] / max(g.usual_step, 1e-6), 0.0, 2.0))
     elif kind == "nothing":
         known["overlap"] = max(g.overlap(i - 1), g.overlap(i))
+        known["alone"] = known["reject"] * max(0.0, 1.0 - known["overlap"] / BESIDE)
         known["height"] = _log_ratio(float(g.own[i]), float(np.median(g.own)))
         known["score"] = box.score
     elif kind == "gap":

@@ -46,7 +46,10 @@ PENALTY = 1.0
 SEED = 7_000_003
 SIGNS = {
     **dict.fromkeys(("joint", "sequence", "weakest", "margin", "agreement"), 1),
-    **dict.fromkeys(("marks", "tall_marks", "rejected", "reject", "twins", "cases"), -1),
+    **dict.fromkeys(
+        ("marks", "tall_marks", "rejected", "reject", "twins", "cases", "twin_doubt", "case_doubt"),
+        -1,
+    ),
 }
 """What speaks for a reading never speaks against it, and the other way round."""
 
