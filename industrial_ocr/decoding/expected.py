@@ -57,7 +57,6 @@ class AlignedSymbol:
         known: whether the classifier knows the symbol.
         string: which of the strings it stands in, -1 where it is missing.
         boxes: places of its boxes in that string: none, one or two.
-        half: which half of its box it has, 0 or 1; None where it has all of it.
     """
 
     symbol: str
@@ -67,7 +66,6 @@ class AlignedSymbol:
     known: bool
     string: int = -1
     boxes: tuple[int, ...] = ()
-    half: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,11 +243,9 @@ def _aligned(
         log_prob = float(np.log(max(p[charset.symbols.index(symbol)], FLOOR)))
     first = own.first // 2 - int(starts[hypothesis.string])
     boxes = tuple(range(first, first + max((own.last - own.first) // 2, 1)))
-    half = own.first % 2 if own.last - own.first == 1 else None
     return AlignedSymbol(
-        symbol, hypothesis.box, hypothesis.candidates, log_prob, known, hypothesis.string, boxes,
-        half,
-    )  # fmt: skip
+        symbol, hypothesis.box, hypothesis.candidates, log_prob, known, hypothesis.string, boxes
+    )
 
 
 def _skipped(

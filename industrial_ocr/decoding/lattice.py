@@ -60,13 +60,11 @@ class Path:
         symbols: indices of the symbols read.
         arcs: for each of them the arc that it was read on.
         log_prob: of the path, its priors included.
-        probability: among the readings that were found; they sum to at most 1.
     """
 
     symbols: tuple[int, ...]
     arcs: tuple[int, ...]
     log_prob: float
-    probability: float
 
 
 @dataclass(eq=False)
@@ -222,7 +220,7 @@ def best_path(
             symbols.append(symbol)
             used.append(number)
         node = arcs[number].last
-    return Path(tuple(symbols), tuple(used), float(ahead[0, automaton.start]), 1.0)
+    return Path(tuple(symbols), tuple(used), float(ahead[0, automaton.start]))
 
 
 def arc_posteriors(
@@ -353,14 +351,11 @@ def best_paths(
     order = rows[np.argsort(-entries.score[rows], kind="stable")]
     # A text that ends in several states is found in each of them.
     order = order[np.sort(np.unique(entries.text[order], return_index=True)[1])]
-    total = float(np.logaddexp.reduce(entries.score[order]))
     every = _Entries.joined(search.kept)
-    return [
-        _path(every, first + int(row), float(entries.score[row]), total) for row in order[:most]
-    ]
+    return [_path(every, first + int(row), float(entries.score[row])) for row in order[:most]]
 
 
-def _path(every: _Entries, row: int, score: float, total: float) -> Path:
+def _path(every: _Entries, row: int, score: float) -> Path:
     """Follows the parents of a row back to the first node."""
     symbols, arcs = [], []
     while row >= 0 and every.parent[row] >= 0:
@@ -368,5 +363,4 @@ def _path(every: _Entries, row: int, score: float, total: float) -> Path:
             symbols.append(int(every.symbol[row]))
             arcs.append(int(every.arc[row]))
         row = int(every.parent[row])
-    probability = float(np.exp(score - total))
-    return Path(tuple(symbols[::-1]), tuple(arcs[::-1]), score, probability)
+    return Path(tuple(symbols[::-1]), tuple(arcs[::-1]), score)
