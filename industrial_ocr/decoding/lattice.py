@@ -179,9 +179,9 @@ def outlook_of(arcs: Sequence[Arc], nodes: int, automaton: Automaton) -> Floats 
         return None
     ahead = np.full((nodes, len(automaton)), -np.inf)
     ahead[-1] = end_scores(automaton)
-    leaving = _leaving(arcs)
+    ways_on = leaving(arcs)
     for node in range(nodes - 2, -1, -1):
-        own = [arc for _, arc in leaving.get(node, ())]
+        own = [arc for _, arc in ways_on.get(node, ())]
         for arc in own:
             if arc.nothing is not None:
                 rest = ahead[arc.last] + arc.nothing + arc.prior
@@ -212,9 +212,9 @@ def best_path(
     if not np.isfinite(ahead[0, state]):
         return None
     node, symbols, used = 0, [], []
-    leaving = _leaving(arcs)
+    ways_on = leaving(arcs)
     while node < nodes - 1:
-        ways = [_best_way(arc, number, state, automaton, ahead) for number, arc in leaving[node]]
+        ways = [_best_way(arc, number, state, automaton, ahead) for number, arc in ways_on[node]]
         _, symbol, number, state = max(ways)
         if symbol != _NOTHING:
             symbols.append(symbol)
@@ -297,12 +297,12 @@ def _best_way(
     return best
 
 
-def _leaving(arcs: Sequence[Arc]) -> dict[int, list[tuple[int, Arc]]]:
+def leaving(arcs: Sequence[Arc]) -> dict[int, list[tuple[int, Arc]]]:
     """The arcs and their numbers by the node they leave."""
-    leaving: dict[int, list[tuple[int, Arc]]] = {}
+    found: dict[int, list[tuple[int, Arc]]] = {}
     for number, arc in enumerate(arcs):
-        leaving.setdefault(arc.first, []).append((number, arc))
-    return leaving
+        found.setdefault(arc.first, []).append((number, arc))
+    return found
 
 
 def best_paths(
@@ -335,12 +335,12 @@ def best_paths(
     search.waiting[0] = [
         _Entries(start, np.zeros(1), np.zeros(1, np.uint64), nobody, nobody, nobody)
     ]
-    leaving = _leaving(arcs)
+    ways_on = leaving(arcs)
     last: tuple[_Entries, int] | None = None
     for node in range(nodes):
         last = search.settle(node)
         if last is not None:
-            for number, arc in leaving.get(node, ()):
+            for number, arc in ways_on.get(node, ()):
                 search.follow(*last, arc, number)
     if last is None:
         return []
