@@ -136,7 +136,7 @@ def _free_path(span: tuple[int, int], evidence: Evidence) -> Path:
     best = likeliest_arcs(spans, scores, last - first + 1)
     read = [k for k in best if float(inside[k][2].max()) > nothing[k]]
     symbols = tuple(int(inside[k][2].argmax()) for k in read)
-    return Path(symbols, tuple(inside[k][0] for k in read), sum(scores[k] for k in best), 1.0)
+    return Path(symbols, tuple(inside[k][0] for k in read), sum(scores[k] for k in best))
 
 
 def _other_boxes(path: Path, free: Path, evidence: Evidence) -> float:

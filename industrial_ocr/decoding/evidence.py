@@ -141,14 +141,12 @@ class Evidence:
             from there.
         hypotheses: one an arc.
         nodes: twice the boxes and one.
-        sure: (boxes,) probability that a box is a character.
         words: (boxes,) number of the word each box is in.
     """
 
     arcs: tuple[Arc, ...]
     hypotheses: tuple[Hypothesis, ...]
     nodes: int
-    sure: Floats
     words: NDArray[np.int64]
 
 
@@ -251,7 +249,7 @@ def gather(
     for arc in _left_out(certain, words, other_word):
         arcs.append(arc)
         behind.append(nobody)
-    return Evidence(tuple(arcs), tuple(behind), 2 * node + 1, certain, words)
+    return Evidence(tuple(arcs), tuple(behind), 2 * node + 1, words)
 
 
 def _left_out(sure: Floats, words: NDArray[np.int64], other_word: float) -> list[Arc]:

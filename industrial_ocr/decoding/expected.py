@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from industrial_ocr.charset import Charset
 from industrial_ocr.decoding.evidence import FLOOR, Evidence, StringEvidence, gather
 from industrial_ocr.decoding.homoglyphs import same_shape
+from industrial_ocr.decoding.lattice import leaving
 from industrial_ocr.types import CharBox, CharCandidates
 
 MISSING = math.log(3e-4)
@@ -57,7 +58,6 @@ class AlignedSymbol:
         known: whether the classifier knows the symbol.
         string: which of the strings it stands in, -1 where it is missing.
         boxes: places of its boxes in that string: none, one or two.
-        half: which half of its box it has, 0 or 1; None where it has all of it.
     """
 
     symbol: str
@@ -67,7 +67,6 @@ class AlignedSymbol:
     known: bool
     string: int = -1
     boxes: tuple[int, ...] = ()
-    half: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,25 +203,21 @@ def _best_path(lattice: Evidence, values: Floats) -> tuple[list[int], float]:
         way[node, better, 0], way[node, better, 2] = first, arc
         way[node, better, 1] = before[better]
 
-    settled = -1
-    for number in sorted(range(len(values)), key=lambda a: lattice.arcs[a].first):
-        arc = lattice.arcs[number]
-        while settled < arc.first:
-            settled += 1
-            settle(settled)
-        here = best[arc.first]
-        if arc.log_probs is not None:
-            shown = np.maximum(values[number], arc.log_probs.max() + ANOTHER)
-            scores = np.append(-np.inf, here[:-1] + shown)
-            reach(arc.last, scores, arc.first, places - 1, number)
-        if arc.nothing is not None:
-            outside = arc.log_probs is None
-            scores = here + (arc.nothing if outside else max(arc.nothing, ANOTHER))
-            if outside:
-                scores[1:-1] = -np.inf
-                scores[-1 if arc.first == 0 else 0] = -np.inf
-            reach(arc.last, scores, arc.first, places, _LEFT_OUT)
-    settle(lattice.nodes - 1)
+    ways_on = leaving(lattice.arcs)
+    for node in range(lattice.nodes):
+        settle(node)
+        here = best[node]
+        for number, arc in ways_on.get(node, ()):
+            if arc.log_probs is not None:
+                shown = np.maximum(values[number], arc.log_probs.max() + ANOTHER)
+                reach(arc.last, np.append(-np.inf, here[:-1] + shown), node, places - 1, number)
+            if arc.nothing is not None:
+                outside = arc.log_probs is None
+                scores = here + (arc.nothing if outside else max(arc.nothing, ANOTHER))
+                if outside:
+                    scores[1:-1] = -np.inf
+                    scores[-1 if node == 0 else 0] = -np.inf
+                reach(arc.last, scores, node, places, _LEFT_OUT)
     taken, node, k = [_MISSING] * length, lattice.nodes - 1, length
     while node > 0 or k > 0:
         before, fewer, number = (int(v) for v in way[node, k])
@@ -245,11 +240,9 @@ def _aligned(
         log_prob = float(np.log(max(p[charset.symbols.index(symbol)], FLOOR)))
     first = own.first // 2 - int(starts[hypothesis.string])
     boxes = tuple(range(first, first + max((own.last - own.first) // 2, 1)))
-    half = own.first % 2 if own.last - own.first == 1 else None
     return AlignedSymbol(
-        symbol, hypothesis.box, hypothesis.candidates, log_prob, known, hypothesis.string, boxes,
-        half,
-    )  # fmt: skip
+        symbol, hypothesis.box, hypothesis.candidates, log_prob, known, hypothesis.string, boxes
+    )
 
 
 def _skipped(
@@ -317,9 +310,7 @@ def against_neighbors(
         if score > best.get(state, (-math.inf, ""))[0]:
             best[state] = score, text
 
-    leaving: dict[int, list[int]] = {}
-    for number, arc in enumerate(lattice.arcs):
-        leaving.setdefault(arc.first, []).append(number)
+    ways_on = leaving(lattice.arcs)
     others = np.where(_same_shape(symbols, charset), -np.inf, _logs(lattice, charset))
     rivals = others.argmax(2)
     for node in range(lattice.nodes):
@@ -330,8 +321,7 @@ def against_neighbors(
             more = edits < MOST_EDITS
             if k < length and more and added <= 0:
                 reach((node, k + 1, edits + 1, added - 1), score, text)
-            for number in leaving.get(node, ()):
-                arc = lattice.arcs[number]
+            for number, arc in ways_on.get(node, ()):
                 if arc.log_probs is None:
                     if k == (0 if arc.first == 0 else length):
                         left_out = 0.0 if part else float(arc.nothing or 0.0)

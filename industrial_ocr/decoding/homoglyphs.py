@@ -90,6 +90,15 @@ def _other_case(candidates: CharCandidates) -> str | None:
     return other if p >= OPEN else None
 
 
+def _nearest(at: int, step: int, wanted: Sequence[bool], space_after: Sequence[bool]) -> int | None:
+    """The nearest wanted character on one side (``step`` -1 or 1) within the word."""
+    while 0 <= at + step < len(wanted) and not space_after[at if step > 0 else at - 1]:
+        at += step
+        if wanted[at]:
+            return at
+    return None
+
+
 def resolve_cases(
     named: Sequence[tuple[str, float]],
     candidates: Sequence[CharCandidates],
@@ -107,18 +116,13 @@ def resolve_cases(
         for (symbol, _), c in zip(named, candidates, strict=True)
     ]
 
-    def beside(at: int, step: int) -> str:
-        """The nearest character of a certain case on that side within the word, empty for none."""
-        while 0 <= at + step < len(named) and not space_after[at if step > 0 else at - 1]:
-            at += step
-            if open_to[at] is None and named[at][0].isalnum():
-                return named[at][0]
-        return ""
-
+    closed = [
+        twin is None and symbol.isalnum() for twin, (symbol, _) in zip(open_to, named, strict=True)
+    ]
     resolved = list(named)
     for i, twin in enumerate(open_to):
-        sides = [s for s in (beside(i, -1), beside(i, 1)) if s] if twin else []
-        small = {s.islower() for s in sides}
+        sides = [_nearest(i, step, closed, space_after) for step in (-1, 1)]
+        small = {named[k][0].islower() for k in sides if k is not None}
         if twin is None or len(small) != 1 or twin.islower() not in small:
             continue
         if twin.isupper() or i > 0 and not space_after[i - 1]:
@@ -139,35 +143,21 @@ def resolve_homoglyphs(
     chosen = [c.symbols[0] for c in candidates]
     twins = [_other_kind(c) for c in candidates]
 
-    def closed(at: int) -> bool:
-        return twins[at] is None and chosen[at].isalnum()
-
-    def beside(at: int, step: int) -> int | None:
-        """The nearest closed letter or digit on that side within the word."""
-        i = at
-        while 0 <= i + step < len(candidates):
-            if space_after[i if step > 0 else i - 1]:
-                return None
-            i += step
-            if closed(i):
-                return i
-        return None
+    closed = [t is None and s.isalnum() for t, s in zip(twins, chosen, strict=True)]
 
     def run_of(at: int) -> range:
         """The places around an open one up to the nearest closed letters and digits."""
         first = last = at
-        while first > 0 and not space_after[first - 1] and not closed(first - 1):
+        while first > 0 and not space_after[first - 1] and not closed[first - 1]:
             first -= 1
-        while last + 1 < len(chosen) and not space_after[last] and not closed(last + 1):
+        while last + 1 < len(chosen) and not space_after[last] and not closed[last + 1]:
             last += 1
         return range(first, last + 1)
 
     def has_digit(at: int, step: int) -> bool:
         """Whether the word has a closed digit on that side."""
-        found = beside(at, step)
-        while found is not None and not chosen[found].isdigit():
-            found = beside(found, step)
-        return found is not None
+        digits = [done and s.isdigit() for done, s in zip(closed, chosen, strict=True)]
+        return _nearest(at, step, digits, space_after) is not None
 
     def for_digits(run: Sequence[int]) -> float:
         """What the shapes of the open characters of a run say for digits, in nats."""
@@ -189,7 +179,7 @@ def resolve_homoglyphs(
             continue
         run = [k for k in run_of(i) if twins[k] is not None]
         decided.update(run)
-        sides = [beside(i, -1), beside(i, 1)]
+        sides = [_nearest(i, step, closed, space_after) for step in (-1, 1)]
         kinds = {chosen[k].isdigit() for k in sides if k is not None}
         in_a_row = len(run) > 1 and (has_digit(i, -1) or has_digit(i, 1)) or len(run) >= NO_WORD
         wanted = 0.0 if not kinds else NEIGHBORS if True in kinds or in_a_row else -NEIGHBORS

@@ -60,13 +60,11 @@ class Path:
         symbols: indices of the symbols read.
         arcs: for each of them the arc that it was read on.
         log_prob: of the path, its priors included.
-        probability: among the readings that were found; they sum to at most 1.
     """
 
     symbols: tuple[int, ...]
     arcs: tuple[int, ...]
     log_prob: float
-    probability: float
 
 
 @dataclass(eq=False)
@@ -181,9 +179,9 @@ def outlook_of(arcs: Sequence[Arc], nodes: int, automaton: Automaton) -> Floats 
         return None
     ahead = np.full((nodes, len(automaton)), -np.inf)
     ahead[-1] = end_scores(automaton)
-    leaving = _leaving(arcs)
+    ways_on = leaving(arcs)
     for node in range(nodes - 2, -1, -1):
-        own = [arc for _, arc in leaving.get(node, ())]
+        own = [arc for _, arc in ways_on.get(node, ())]
         for arc in own:
             if arc.nothing is not None:
                 rest = ahead[arc.last] + arc.nothing + arc.prior
@@ -214,15 +212,15 @@ def best_path(
     if not np.isfinite(ahead[0, state]):
         return None
     node, symbols, used = 0, [], []
-    leaving = _leaving(arcs)
+    ways_on = leaving(arcs)
     while node < nodes - 1:
-        ways = [_best_way(arc, number, state, automaton, ahead) for number, arc in leaving[node]]
+        ways = [_best_way(arc, number, state, automaton, ahead) for number, arc in ways_on[node]]
         _, symbol, number, state = max(ways)
         if symbol != _NOTHING:
             symbols.append(symbol)
             used.append(number)
         node = arcs[number].last
-    return Path(tuple(symbols), tuple(used), float(ahead[0, automaton.start]), 1.0)
+    return Path(tuple(symbols), tuple(used), float(ahead[0, automaton.start]))
 
 
 def arc_posteriors(
@@ -299,12 +297,12 @@ def _best_way(
     return best
 
 
-def _leaving(arcs: Sequence[Arc]) -> dict[int, list[tuple[int, Arc]]]:
+def leaving(arcs: Sequence[Arc]) -> dict[int, list[tuple[int, Arc]]]:
     """The arcs and their numbers by the node they leave."""
-    leaving: dict[int, list[tuple[int, Arc]]] = {}
+    found: dict[int, list[tuple[int, Arc]]] = {}
     for number, arc in enumerate(arcs):
-        leaving.setdefault(arc.first, []).append((number, arc))
-    return leaving
+        found.setdefault(arc.first, []).append((number, arc))
+    return found
 
 
 def best_paths(
@@ -337,12 +335,12 @@ def best_paths(
     search.waiting[0] = [
         _Entries(start, np.zeros(1), np.zeros(1, np.uint64), nobody, nobody, nobody)
     ]
-    leaving = _leaving(arcs)
+    ways_on = leaving(arcs)
     last: tuple[_Entries, int] | None = None
     for node in range(nodes):
         last = search.settle(node)
         if last is not None:
-            for number, arc in leaving.get(node, ()):
+            for number, arc in ways_on.get(node, ()):
                 search.follow(*last, arc, number)
     if last is None:
         return []
@@ -353,14 +351,11 @@ def best_paths(
     order = rows[np.argsort(-entries.score[rows], kind="stable")]
     # A text that ends in several states is found in each of them.
     order = order[np.sort(np.unique(entries.text[order], return_index=True)[1])]
-    total = float(np.logaddexp.reduce(entries.score[order]))
     every = _Entries.joined(search.kept)
-    return [
-        _path(every, first + int(row), float(entries.score[row]), total) for row in order[:most]
-    ]
+    return [_path(every, first + int(row), float(entries.score[row])) for row in order[:most]]
 
 
-def _path(every: _Entries, row: int, score: float, total: float) -> Path:
+def _path(every: _Entries, row: int, score: float) -> Path:
     """Follows the parents of a row back to the first node."""
     symbols, arcs = [], []
     while row >= 0 and every.parent[row] >= 0:
@@ -368,5 +363,4 @@ def _path(every: _Entries, row: int, score: float, total: float) -> Path:
             symbols.append(int(every.symbol[row]))
             arcs.append(int(every.arc[row]))
         row = int(every.parent[row])
-    probability = float(np.exp(score - total))
-    return Path(tuple(symbols[::-1]), tuple(arcs[::-1]), score, probability)
+    return Path(tuple(symbols[::-1]), tuple(arcs[::-1]), score)

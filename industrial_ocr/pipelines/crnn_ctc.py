@@ -93,14 +93,9 @@ def read_crnn(
     timings = clock.share(len(images))
     return [
         finish(
-            image,
-            [s for s, _ in own],
-            ENGINE,
-            config,
-            timings,
-            codes=found if patterns else None,
+            image, [s for s, _ in own], ENGINE, config, timings, codes=said if patterns else None
         )
-        for image, own, found in zip(images, read, codes, strict=True)
+        for image, own, said in zip(images, read, codes, strict=True)
     ]
 
 

@@ -280,10 +280,7 @@ def _without_doubtful_ends(reading: Reading, config: PipelineConfig) -> list[tup
     first, last = pieces[good[0]][0], pieces[good[-1]][1]
     cut = [(p, False) for p in pieces[: good[0]]]
     cut += [((first, last), True), *((p, False) for p in pieces[good[-1] + 1 :])]
-    parts: list[tuple[Reading, bool]] = []
-    for (a, b), sure in cut:
-        parts.append((reading.part(a, b), sure))
-    return parts
+    return [(reading.part(a, b), sure) for (a, b), sure in cut]
 
 
 def _decode(reading: Reading, config: PipelineConfig) -> TextString | None:

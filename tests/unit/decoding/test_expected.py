@@ -122,7 +122,6 @@ def test_a_box_is_two_characters() -> None:
     found = align_symbols(string, "A17C", CHARSET)
     assert places(found) == [(0,), (1,), (1,), (2,)]
     assert found is not None and not found.skipped
-    assert [s.half for s in found.symbols] == [None, 0, 1, None]
     assert [s.box is not None and s.box.quad[0, 0] for s in found.symbols] == [0, 12, 17, 24]
     assert found.symbols[2].log_prob == pytest.approx(np.log(0.99), abs=1e-4)
     assert places(align_symbols(string, "AHC", CHARSET)) == [(0,), (1,), (2,)]
