@@ -53,7 +53,8 @@ class DetectionConfig(Section):
         crop_large_side: and one at this short side, if the image is not smaller: the string may
             be but a small part of it.
         mag_ratio: magnification on top of that; above 1 for small print.
-        border: so many source pixels of its own ground are put around a whole picture.
+        border: so many source pixels of its own ground are put around a whole picture,
+        border_below: if its short side has fewer pixels than this.
         tile_size: side of a tile in pixels of what the network sees.
         tile_overlap: overlap of neighbouring tiles in the same pixels; a character as high as
             this is whole in one of them.
@@ -74,6 +75,7 @@ class DetectionConfig(Section):
     crop_large_side: PositiveInt = 160
     mag_ratio: PositiveFloat = 1.0
     border: NonNegativeInt = 24
+    border_below: NonNegativeInt = 512
     tile_size: PositiveInt = 1280
     tile_overlap: NonNegativeInt = 160
     batch_size: PositiveInt = 4

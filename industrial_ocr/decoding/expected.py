@@ -292,7 +292,8 @@ def against_neighbors(
         evidence: of one string, or of several in reading order.
         symbols: the text, all of them known to the classifier.
         charset: the classifier's.
-        part: what stands beside the text in its word is no part of it and costs nothing.
+        part: what stands beside the text in its word is no part of it, and a longer or shorter
+            part of that word is no other text.
 
     Returns:
         The difference of the log-scores of their best paths, below 0 where the other one is
@@ -324,8 +325,7 @@ def against_neighbors(
             for number, arc in ways_on.get(node, ()):
                 if arc.log_probs is None:
                     if k == (0 if arc.first == 0 else length):
-                        left_out = 0.0 if part else float(arc.nothing or 0.0)
-                        reach((arc.last, k, edits, added), score + left_out, text)
+                        reach((arc.last, k, edits, added), score + float(arc.nothing or 0.0), text)
                     continue
                 if arc.nothing is not None:
                     reach((arc.last, k, edits, added), score + arc.nothing, text)
@@ -349,7 +349,9 @@ def against_neighbors(
                     reach((arc.last, k, edits + 1, added + 1), extra, text + charset.symbols[top])
     exact, _ = best.get((lattice.nodes - 1, length, 0, 0), (-math.inf, ""))
     ends = [best.get((lattice.nodes - 1, length, *c)) for c in counts if c[0] > 0]
-    other, text = max((e for e in ends if e is not None), default=(-math.inf, ""))
+    whole = "".join(symbols)
+    rival = [e for e in ends if e is not None and not (part and (whole in e[1] or e[1] in whole))]
+    other, text = max(rival, default=(-math.inf, ""))
     return (exact - other if math.isfinite(exact) else -math.inf), text
 
 
