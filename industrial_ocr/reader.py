@@ -219,9 +219,10 @@ class Reader:
         return results
 
     def _surrounded(self, image: ImageArray, roi: Roi | None) -> tuple[ImageArray, int, int]:
-        """The part of an image inside a roi on ground of its own, and where that begins."""
+        """The part of an image inside a roi, a small one on ground of its own, and its origin."""
         part, x, y = _cut(image, roi)
-        margin = self.config.detection.border
+        detection = self.config.detection
+        margin = detection.border if min(part.shape[:2]) < detection.border_below else 0
         return on_ground(part, margin), x - margin, y - margin
 
     def _routing(

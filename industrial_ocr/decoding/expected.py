@@ -350,8 +350,9 @@ def against_neighbors(
     exact, _ = best.get((lattice.nodes - 1, length, 0, 0), (-math.inf, ""))
     ends = [best.get((lattice.nodes - 1, length, *c)) for c in counts if c[0] > 0]
     whole = "".join(symbols)
-    rival = [e for e in ends if e is not None and not (part and (whole in e[1] or e[1] in whole))]
-    other, text = max(rival, default=(-math.inf, ""))
+    reached = [e for e in ends if e is not None]
+    apart = [e for e in reached if not (part and (whole in e[1] or e[1] in whole))]
+    other, text = max(apart, default=(-math.inf, ""))
     return (exact - other if math.isfinite(exact) else -math.inf), text
 
 
