@@ -147,7 +147,7 @@ def test_two_that_touch_are_parted_where_the_pattern_needs_it() -> None:
     assert code is not None
     assert (code.text, code.status, code.raw_text) == ("A071", Status.OK, "A071")
     assert [round(float(c.character.quad[0, 0])) for c in code.characters] == [0, 20, 35, 54]
-    clear = read(["A", {"M": 0.99}, "1"], "A[0-9]{3}", split={1: "07"}, long=18)
+    clear = read(["A", {"M": 0.99}, "1"], "A[0-9]{3}", split={1: "07"}, long=14)
     assert clear is None or clear.status is Status.PATTERN_MISMATCH
     assert read(touching, "A[0-9]{3}") is None
 
