@@ -121,31 +121,26 @@ class ConfidenceModel:
         return result
 
 
-@dataclass(frozen=True)
-class JointModel:
-    """What two ways' confidences of one string come to: a logistic regression of their log-odds.
+def together(one: float, two: float, same: bool) -> float:
+    """What two ways' confidences of one string come to.
 
-    Attributes:
-        surer: weight of the surer one's.
-        other: weight of the other one's.
-        bias: log-odds where both are toss-ups.
+    Of one text: the mean of their log-odds. Both see the same picture and err together, on 0 and O
+    above all, so that they are no surer than that. Of two texts: that of the surer one, its odds
+    lowered by the probability that the other one is wrong.
+
+    Args:
+        one: confidence of a way.
+        two: of the other way.
+        same: whether they read the same text.
     """
-
-    surer: float
-    other: float
-    bias: float
-
-    def probability(self, one: float, two: float) -> float:
-        """That the surer one's text is right, given both confidences."""
-        low, high = sorted((log_odds(one), log_odds(two)))
-        return float(1 / (1 + np.exp(-(self.surer * high + self.other * low + self.bias))))
+    if same:
+        return _probability((log_odds(one) + log_odds(two)) / 2)
+    surer, other = max(one, two), min(one, two)
+    return _probability(log_odds(surer) + float(np.log(max(1 - other, CERTAIN))))
 
 
-@cache
-def joint_model(same: bool) -> JointModel:
-    """The shipped model for two readings of one string: of the same text, or of different ones."""
-    table = json.loads(FITTED.read_text(encoding="utf-8"))["joint"]
-    return JointModel(**table["same" if same else "different"])
+def _probability(odds: float) -> float:
+    return float(1 / (1 + np.exp(-odds)))
 
 
 @cache

@@ -26,12 +26,9 @@ from industrial_ocr.decoding.confidence import (
     FITTED,
     ConfidenceModel,
     Floats,
-    JointModel,
     features,
-    log_odds,
 )
 from industrial_ocr.geometry import inside
-from industrial_ocr.pipelines.routed import same_place
 from industrial_ocr.reader import Reader
 from industrial_ocr.router import WAYS
 from industrial_ocr.synthesis.layout import LabelledString
@@ -94,16 +91,9 @@ def pictures(
 
 @dataclass
 class Readings:
-    """What was read, and whether it was right.
-
-    Attributes:
-        rows: features of each reading, by way and kind of picture.
-        pairs: both ways' features of the same strings of whole pictures, whether their texts are
-            the same, and whether each is right.
-    """
+    """Features of each reading, and whether it is right, by way and kind of picture."""
 
     rows: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
-    pairs: list[tuple[Row, Row, bool]] = field(default_factory=list)
 
     def add(
         self,
@@ -115,12 +105,6 @@ class Readings:
         for way, result in zip(WAYS, results, strict=True):
             name = f"{way}-crop" if one_string else way
             self.rows[name] += [(features(s), is_right(s, printed)) for s in result.strings]
-        for one in () if one_string else results[0].strings:
-            two = same_place(one, results[1].strings)
-            if two is not None:
-                rows = [(features(s), is_right(s, printed)) for s in (one, two)]
-                same = one.text.replace(" ", "") == two.text.replace(" ", "")
-                self.pairs.append((rows[0], rows[1], same))
 
 
 def collect(
@@ -139,23 +123,6 @@ def collect(
             results = [reader.read(image, engine=way) for way in WAYS]
         readings.add(results, printed, one_string)
     return readings
-
-
-def fit_joint(
-    pairs: Sequence[tuple[Row, Row, bool]], models: Sequence[ConfidenceModel], same: bool
-) -> JointModel:
-    """From the confidences of both ways to whether the surer one's text is right."""
-    odds, right = [], []
-    for *rows, alike in pairs:
-        if alike is same:
-            own = [
-                log_odds(float(model.probability(row)))
-                for model, (row, _) in zip(models, rows, strict=True)
-            ]
-            odds.append(sorted(own))
-            right.append(rows[int(np.argmax(own))][1])
-    weights, bias = logistic(np.array(odds), np.array(right))
-    return JointModel(float(weights[1]), float(weights[0]), bias)
 
 
 def logistic(
@@ -245,12 +212,8 @@ def main() -> None:
             )
             for part in ("mean", "scale", "weights")
         } | {"bias": round(models[name].bias, 5), "readings": len(own)}
-    joint = {}
-    for name, same in (("same", True), ("different", False)):
-        found = fit_joint(readings.pairs, [models[way] for way in WAYS], same)
-        joint[name] = {k: round(v, 5) for k, v in vars(found).items()}
     fitted_on = {"pictures": args.pictures, "seed": args.seed}
-    content = {"fitted_on": fitted_on, "models": table, "joint": joint}
+    content = {"fitted_on": fitted_on, "models": table}
     args.out.write_text(json.dumps(content, indent=1) + "\n")
 
 

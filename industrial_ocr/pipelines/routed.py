@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from industrial_ocr.codes import CodeReading
 from industrial_ocr.config import PipelineConfig
-from industrial_ocr.decoding.confidence import joint_model
+from industrial_ocr.decoding.confidence import together
 from industrial_ocr.geometry import bounds, box_iou
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.pipelines.common import Clock, Found, find_strings
@@ -186,7 +186,7 @@ def _held_together(one: TextString, two: TextString | None, routing: Routing) ->
         return one
     same = _plain(one) == _plain(two)
     better, worse = (one, two) if one.confidence >= two.confidence or same else (two, one)
-    confidence = joint_model(same).probability(one.confidence, two.confidence)
+    confidence = together(one.confidence, two.confidence, same)
     status = Status.OK if confidence >= routing.least else Status.LOW_CONFIDENCE
     rest = "" if same else worse.text
     return replace(better, confidence=confidence, status=status, other=rest)
@@ -194,7 +194,7 @@ def _held_together(one: TextString, two: TextString | None, routing: Routing) ->
 
 def _agreed(one: TextString, two: TextString, least: float) -> TextString:
     """A string that both ways read the same."""
-    confidence = joint_model(True).probability(one.confidence, two.confidence)
+    confidence = together(one.confidence, two.confidence, same=True)
     status = Status.OK if confidence >= least else Status.LOW_CONFIDENCE
     return replace(one, confidence=confidence, status=status)
 

@@ -10,11 +10,10 @@ import pytest
 from industrial_ocr.decoding.confidence import (
     FEATURES,
     ConfidenceModel,
-    JointModel,
     features,
     fitted_model,
-    joint_model,
     log_odds,
+    together,
 )
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
 from industrial_ocr.geometry import rect_quad
@@ -72,14 +71,12 @@ def test_doubt_lowers_the_shipped_confidence(way: str, one_string: bool) -> None
     assert model.probability(features(read(p=0.7))) < plain
 
 
-def test_two_ways_that_agree_are_surer_than_either_and_one_that_differs_holds_back() -> None:
-    same, apart = joint_model(True), joint_model(False)
-    assert same.probability(0.9, 0.95) > 0.95
-    assert apart.probability(0.9, 0.95) < 0.95
-    assert apart.probability(0.99, 0.2) > apart.probability(0.99, 0.9)
+def test_two_ways_that_agree_are_as_sure_as_both_and_one_that_differs_holds_back() -> None:
+    assert together(0.9, 0.9, same=True) == pytest.approx(0.9)
+    assert 0.6 < together(0.95, 0.6, same=True) < 0.95
+    assert together(0.95, 0.9, same=False) < 0.7 < together(0.95, 0.3, same=False) < 0.95
 
 
 def test_models_refuse_arrays_of_another_length() -> None:
     with pytest.raises(ValueError, match="arrays"):
         ConfidenceModel(np.zeros(3), np.ones(3), np.zeros(3), 0.0)
-    assert JointModel(1.0, 0.0, 0.0).probability(0.2, 0.9) == pytest.approx(0.9)
