@@ -198,15 +198,16 @@ class Calibration:
     def threshold(self, engine: str, with_pattern: bool, misread_rate: float) -> float:
         """The least confidence of readings that keep a misread rate.
 
-        Without a pattern the strings of ``agree`` and ``auto`` are those of the two-stage way,
-        and its curve holds for them.
+        Without a pattern ``agree`` and ``auto`` pass a string where one way by itself would: their
+        threshold is the higher one of both ways'.
 
         Raises:
             ConfigError: that way was not measured, or not on enough images.
         """
         name = curve_name(engine, with_pattern)
-        if not with_pattern and name not in self.curves:
-            name = "two-stage" if engine in ("agree", "auto") else name
+        if not with_pattern and name not in self.curves and engine in ("agree", "auto"):
+            ways = ("two-stage", "crnn")
+            return max(self.threshold(way, with_pattern, misread_rate) for way in ways)
         if name not in self.curves:
             known = ", ".join(self.curves) or "none"
             raise ConfigError(

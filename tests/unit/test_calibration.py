@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -118,10 +119,17 @@ def test_written_and_read_again_it_is_the_same(calibration: Calibration, tmp_pat
 def test_a_way_that_was_not_measured_is_named(calibration: Calibration) -> None:
     with pytest.raises(ConfigError, match=r"crnn was not measured \(measured: two-stage, crnn "):
         calibration.threshold("crnn", False, 0.01)
-    strings = calibration.threshold("two-stage", False, 0.01)
-    assert calibration.threshold("agree", False, 0.01) == strings
+    with pytest.raises(ConfigError, match="crnn was not measured"):
+        calibration.threshold("auto", False, 0.01)
     with pytest.raises(ConfigError, match="agree under a pattern was not measured"):
         calibration.threshold("agree", True, 0.01)
+
+
+def test_both_ways_together_pass_what_either_one_may_pass(calibration: Calibration) -> None:
+    curves = {**calibration.curves, "crnn": calibration.curves["crnn under a pattern"]}
+    both = replace(calibration, curves=curves)
+    own = [both.threshold(way, False, 0.05) for way in ("two-stage", "crnn")]
+    assert both.threshold("agree", False, 0.05) == both.threshold("auto", False, 0.05) == max(own)
 
 
 def test_it_fits_the_weights_it_was_measured_with(calibration: Calibration) -> None:
