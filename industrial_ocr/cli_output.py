@@ -160,7 +160,7 @@ def _row(
     reading: Reading, string: Reading | None = None, number: object = "", status: str = ""
 ) -> list[object]:
     """The cells of ``COLUMNS``, those of a string empty where there is none."""
-    file, engine = reading["file"], reading["engine"]
+    file, engine = reading["file"], reading["route"]
     if string is None:
         return [file, "", "", "", status, "", engine, *[""] * 8]
     corners = [value for corner in string["quad"] for value in corner]
