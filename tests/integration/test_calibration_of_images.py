@@ -73,9 +73,11 @@ def measured() -> Calibration:
 def test_a_misread_rate_takes_the_place_of_the_least_confidence(measured: Calibration) -> None:
     picture = Path(__file__).parents[2] / "examples" / "label.png"
     strict = Reader(calibration=measured, max_misread_rate=0.01, config={})
-    assert strict.read(picture).status.value == "low_confidence"
+    assert strict.read(picture, engine="two-stage").status.value == "low_confidence"
+    with pytest.raises(ConfigError, match="crnn was not measured"):
+        strict.read(picture)
     with pytest.raises(ConfigError, match="two-stage under a pattern was not measured"):
-        strict.read(picture, pattern="[A-Z]{3}")
+        strict.read(picture, engine="two-stage", pattern="[A-Z]{3}")
     with pytest.raises(ConfigError, match="a share between 0 and 1"):
         Reader(calibration=measured, max_misread_rate=1.5)
     other = Calibration({}, dict(measured.curves), {"classifier": "of another one"})

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 from typer.testing import CliRunner
 
 from industrial_ocr import Reader, cli, reader
@@ -26,13 +26,19 @@ def items(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(p.read_text()) for p in sorted((folder / "items").glob("*.json"))]
 
 
+def blurred() -> np.ndarray:
+    """The label so blurred that every way doubts some of its characters."""
+    with Image.open(LABEL) as picture:
+        return np.asarray(picture.convert("RGB").filter(ImageFilter.GaussianBlur(5)))
+
+
 @pytest.mark.parametrize("engine", ["crnn", "agree"])
 def test_every_engine_collects(shared: Reader, tmp_path: Path, engine: Any) -> None:
     before = vars(shared).copy()
-    result = shared.read(LABEL, engine, collect=tmp_path)
+    result = shared.read(blurred(), engine, collect=tmp_path)
     assert vars(shared) == before
     found = items(tmp_path)
-    assert found and {i["source"] for i in found} == {"label.png"}
+    assert found
     texts = [s.text for s in result.strings]
     for item in found:
         assert item["text"] in texts
