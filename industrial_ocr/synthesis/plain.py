@@ -45,6 +45,10 @@ TEMPLATES = (
 )  # fmt: skip
 """Texts of labels, as ``fill_template`` takes them."""
 
+CONFUSABLE = (*("0O",) * 5, *("1Il",) * 2, "QO0D", "5S", "8B", "2Z", "6G", "cC", "oO0", "sS", "uU",
+              "vV", "wW", "xX", "zZ", "kK", "pP", "jJiI", "rn", "VW", ".,:")  # fmt: skip
+"""Symbols that differ little in shape, or in size alone; those that are read wrong most, often."""
+
 CONTRAST = (45.0, 255.0)
 """Least and largest difference in brightness between ink and ground."""
 
@@ -55,13 +59,15 @@ def plain_text(rng: np.random.Generator, words: tuple[str, ...]) -> str:
     if kind < 0.3:
         return fill_template(rng, TEMPLATES[int(rng.integers(len(TEMPLATES)))])
     if kind < 0.42:
-        return _with_marks(rng, random_code(rng, lower=0.3, marks=0.0))
+        code = _with_marks(rng, random_code(rng, lower=0.3, marks=0.0))
+        return _confusing(rng, code) if rng.random() < 0.3 else code
     if kind < 0.5:
         return _with_run(rng)
     if kind < 0.6:
         return random_date(rng)
     if kind < 0.76:
-        return random_code(rng, lower=0.25)
+        code = random_code(rng, lower=0.25)
+        return _confusing(rng, code) if rng.random() < 0.5 else code
     if kind < 0.8:
         return CAPTIONS[int(rng.integers(len(CAPTIONS)))]
     many = 1 if rng.random() < 0.6 else int(rng.integers(2, 6))
@@ -77,9 +83,22 @@ def _with_marks(rng: np.random.Generator, code: str) -> str:
     return "".join(text)
 
 
+def _confusing(rng: np.random.Generator, code: str) -> str:
+    """A code in which many characters are of one or two groups that are easily confused."""
+    groups = [
+        CONFUSABLE[int(rng.integers(len(CONFUSABLE)))] for _ in range(int(rng.integers(1, 3)))
+    ]
+    pool, share = "".join(groups), float(rng.uniform(0.2, 0.7))
+    return "".join(
+        pool[int(rng.integers(len(pool)))] if c.isalnum() and rng.random() < share else c
+        for c in code
+    )
+
+
 def _with_run(rng: np.random.Generator) -> str:
-    """A code in which one character stands several times in a row."""
-    pool = "0000118" + DIGITS + UPPER + LOWER[:2] + "il"
+    """A code in which one character stands several times in a row; rarely the letter O."""
+    pool = "0000000001118" + DIGITS + UPPER.replace("O", "") + LOWER[:2] + "il"
+    pool += "O" if rng.random() < 0.4 else ""
     run = pool[int(rng.integers(len(pool)))] * int(rng.integers(2, 9))
     prefix = ("", "", "A", "LOT-", "SN-", "LOT ", "AA", "9", "A9")[int(rng.integers(9))]
     suffix = ("", "", "", "9", "A", "-9", "99")[int(rng.integers(7))]
