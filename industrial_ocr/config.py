@@ -80,8 +80,8 @@ class DetectionConfig(Section):
     tile_overlap: NonNegativeInt = 160
     batch_size: PositiveInt = 4
     closer_below: NonNegativeFloat = 30.0
-    closer_height: PositiveFloat = 48.0
-    closer_pixels: NonNegativeInt = 500_000
+    closer_height: PositiveFloat = 40.0
+    closer_pixels: NonNegativeInt = 3_000_000
     distant_above: NonNegativeFloat = 76.0
 
     @model_validator(mode="after")

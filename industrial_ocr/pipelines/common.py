@@ -21,6 +21,7 @@ from industrial_ocr.stages.detection import Detector
 from industrial_ocr.stages.distant_look import look_from_afar
 from industrial_ocr.stages.ink import unread_marks
 from industrial_ocr.stages.linking import link_characters, reading_order, without_blobs
+from industrial_ocr.stages.missed_ink import with_missed_ink
 from industrial_ocr.stages.segmentation import character_boxes
 from industrial_ocr.types import (
     BoxString,
@@ -83,7 +84,11 @@ def find_strings(
         found = look_from_afar(images, found, detector, config.detection, strings_of)
     with clock.stage("closer look"):
         again = look_closer(images, found, detector, config.detection, strings_of)
-    return [reading_order(without_blobs(own)) for own in again]
+    with clock.stage("link"):
+        ordered = [reading_order(without_blobs(own)) for own in again]
+        return [
+            with_missed_ink(to_grey(image), own) for image, own in zip(images, ordered, strict=True)
+        ]
 
 
 def finish(

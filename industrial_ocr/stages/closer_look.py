@@ -126,36 +126,41 @@ def _places(
         small.append(_Place(image, rect, own, [i], len(string.boxes), score))
     left = float(config.closer_pixels)
     chosen = []
-    together = [p for p in _joined(small) if p.characters >= LEAST]
+    together = [p for p in _joined(small, config) if p.characters >= LEAST]
     for place in sorted(together, key=lambda p: (-min(p.characters, CODE), -p.score)):
-        left -= place.pixels(config)
-        if left < 0:
-            break
-        chosen.append(place)
+        if place.pixels(config) <= left:
+            left -= place.pixels(config)
+            chosen.append(place)
     return chosen
 
 
-def _joined(places: list[_Place]) -> list[_Place]:
-    """Places of characters of like height that meet, as one."""
+def _joined(places: list[_Place], config: DetectionConfig) -> list[_Place]:
+    """Places of characters of like height that meet, as one that is not too large to look at."""
     rest = list(places)
     done: list[_Place] = []
     while rest:
         place = rest.pop()
-        met = next((p for p in rest if _meet(p, place)), None)
-        if met is None:
+        for met in rest:
+            both = _union(met, place)
+            if _meet(met, place) and both.pixels(config) <= config.closer_pixels:
+                rest.remove(met)
+                rest.append(both)
+                break
+        else:
             done.append(place)
-            continue
-        rest.remove(met)
-        a, b = met.rect, place.rect
-        rect = (min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3]))
-        strings = [*met.strings, *place.strings]
-        rest.append(
-            _Place(
-                place.image, rect, min(met.height, place.height), strings,
-                met.characters + place.characters, max(met.score, place.score),
-            )
-        )  # fmt: skip
     return done
+
+
+def _union(one: _Place, two: _Place) -> _Place:
+    a, b = one.rect, two.rect
+    return _Place(
+        two.image,
+        (min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])),
+        min(one.height, two.height),
+        [*one.strings, *two.strings],
+        one.characters + two.characters,
+        max(one.score, two.score),
+    )
 
 
 def _meet(a: _Place, b: _Place) -> bool:

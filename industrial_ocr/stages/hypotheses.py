@@ -122,10 +122,10 @@ def _proposed(beside: CharBox, step: float, height: float) -> CharBox:
     """A box ``step`` pixels from the center of another one along its top edge."""
     axis = axis_of(beside.quad)
     quad = oriented_quad(beside.center + axis * step, axis, GAP_WIDTH * height, height)
-    return _box(quad, axis, 0.0)
+    return shaped_box(quad, axis, 0.0)
 
 
-def _box(quad: FloatArray, axis: FloatArray, score: float) -> CharBox:
+def shaped_box(quad: FloatArray, axis: FloatArray, score: float) -> CharBox:
     """A box by its quad and the unit vector along its top edge."""
     width, height = edge_lengths(quad)
     across = np.array([-axis[1], axis[0]])
@@ -136,7 +136,7 @@ def _box(quad: FloatArray, axis: FloatArray, score: float) -> CharBox:
 def merged_box(one: CharBox, two: CharBox) -> CharBox:
     """The box around both, along the axis of the first."""
     around = quad_around([one.quad, two.quad])
-    return _box(around, axis_of(one.quad), min(one.score, two.score))
+    return shaped_box(around, axis_of(one.quad), min(one.score, two.score))
 
 
 def _merged(string: BoxString) -> dict[int, CharBox]:
@@ -178,7 +178,7 @@ def halves(box: CharBox, direction: Direction) -> tuple[CharBox, CharBox]:
         top, bottom = (top_left + top_right) / 2, (bottom_left + bottom_right) / 2
         quads = ([top_left, top, bottom, bottom_left], [top, top_right, bottom_right, bottom])
     axis = axis_of(box.quad)
-    first, second = (_box(np.array(q, np.float32), axis, box.score) for q in quads)
+    first, second = (shaped_box(np.array(q, np.float32), axis, box.score) for q in quads)
     return first, second
 
 
