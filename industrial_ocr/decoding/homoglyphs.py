@@ -15,9 +15,10 @@ whether the characters beside it are digits or letters. The rule:
   letters are digits if the word has a clear digit elsewhere: ``74LS01N``, not ``74LSOIN``.
 * Its probability is that of its shape, all its twins together: which of them it is, is another
   question, and those that were not taken stay among the alternatives.
-* A letter whose cases differ in size alone (c C) and whose other case has at least ``OPEN`` of the
-  probability takes the case of its nearest letters and digits on both sides, where these agree; a
-  digit counts as a capital. The first letter of a word may be a capital before small ones.
+
+The case of a letter whose cases differ in size alone (c C) is what a logistic regression makes of
+the classifier's probabilities, of the height of its ink against that of letters whose case is
+clear, and of the case of the nearest such letters on both sides; digits count as capitals.
 """
 
 from __future__ import annotations
@@ -37,6 +38,16 @@ NO_WORD = 3
 """So many open characters in a row are in no word: they are digits."""
 NEIGHBORS = math.log((1 - OPEN) / OPEN)
 """Nats by which the kind of the neighbors counts: what the shape of one open character can say."""
+X_HEIGHT = 0.73
+"""Height of small letters over that of capitals, where a string shows only one of them."""
+TALL = frozenset("23456789ABDEFGHIJLMNQRTYbdhkl")
+SMALL = frozenset("aemnr")
+"""Symbols as high as capitals, and as low as an x."""
+CLEARLY_CAPITAL = frozenset("ABDEFGHIJLMNQRTY23456789")
+CLEARLY_SMALL = frozenset("abdefghijlmnqrty")
+CASE_BIAS, CASE_SHAPE, CASE_SIZE, CASE_BESIDE = 0.67, 0.73, 4.0, 1.28
+"""Of the log-odds of a small letter, fitted to 3,445 letters that two-stage read on 1,100 rendered
+pictures; on those of them held out it halved what was read in the wrong case, 231 to 121."""
 SAME_SHAPE = "CKOPSUVWXZ"
 """Letters whose cases differ in size alone; under a pattern of capitals both are the capital."""
 
@@ -81,15 +92,6 @@ def _shape(candidates: CharCandidates) -> float:
     return min(sum(float(p) for s, p in ranked if s in _twins(candidates)), 1.0)
 
 
-def _other_case(candidates: CharCandidates) -> str | None:
-    """The other case of a letter whose cases differ in size alone, where it is nearly as likely."""
-    other = candidates.symbols[0].swapcase()
-    if candidates.symbols[0].upper() not in SAME_SHAPE or other not in candidates.symbols:
-        return None
-    p = float(candidates.probabilities[candidates.symbols.index(other)])
-    return other if p >= OPEN else None
-
-
 def _nearest(at: int, step: int, wanted: Sequence[bool], space_after: Sequence[bool]) -> int | None:
     """The nearest wanted character on one side (``step`` -1 or 1) within the word."""
     while 0 <= at + step < len(wanted) and not space_after[at if step > 0 else at - 1]:
@@ -102,43 +104,76 @@ def _nearest(at: int, step: int, wanted: Sequence[bool], space_after: Sequence[b
 def resolve_cases(
     named: Sequence[tuple[str, float]],
     candidates: Sequence[CharCandidates],
-    space_after: Sequence[bool],
+    heights: Sequence[float],
 ) -> list[tuple[str, float]]:
-    """The symbols of a string with their probabilities, open cases as their neighbors have it.
+    """The symbols of a string with their probabilities, every case as all that is known has it.
 
     Args:
         named: symbol and probability of each character, see ``resolve_homoglyphs``.
         candidates: in reading order.
-        space_after: whether a space follows each.
+        heights: of their ink, in any unit; NaN where it is not known.
     """
-    open_to = [
-        _other_case(c) if c.symbols[0] == symbol else None
-        for (symbol, _), c in zip(named, candidates, strict=True)
-    ]
-
-    closed = [
-        twin is None and symbol.isalnum() for twin, (symbol, _) in zip(open_to, named, strict=True)
-    ]
+    symbols = [symbol for symbol, _ in named]
+    clear = [(s in CLEARLY_SMALL) - (s in CLEARLY_CAPITAL) for s in symbols]
+    tall = [h for s, h in zip(symbols, heights, strict=True) if s in TALL]
+    small = [h for s, h in zip(symbols, heights, strict=True) if s in SMALL]
+    reference = (float(np.nanmedian(t)) if np.isfinite(t).any() else None for t in (tall, small))
+    usual = tuple(reference)
     resolved = list(named)
-    for i, twin in enumerate(open_to):
-        sides = [_nearest(i, step, closed, space_after) for step in (-1, 1)]
-        small = {named[k][0].islower() for k in sides if k is not None}
-        if twin is None or len(small) != 1 or twin.islower() not in small:
+    for i, (symbol, _) in enumerate(named):
+        if symbol.upper() not in SAME_SHAPE and symbol != "0":
             continue
-        if twin.isupper() or i > 0 and not space_after[i - 1]:
-            ranked = dict(zip(candidates[i].symbols, candidates[i].probabilities, strict=True))
-            resolved[i] = twin, min(named[i][1] + float(ranked[twin]), 1.0)
+        ranked = {
+            s: float(p)
+            for s, p in zip(candidates[i].symbols, candidates[i].probabilities, strict=True)
+        }
+        lower = "o" if symbol == "0" else symbol.lower()
+        capitals = [s for s in (lower.upper(), *("0" * (lower == "o"))) if s in ranked]
+        p_small, p_capital = ranked.get(lower, 0.0), sum(ranked[s] for s in capitals)
+        beside = (clear[i - 1 :: -1] if i else [], clear[i + 1 :])
+        odds = CASE_BIAS + CASE_SHAPE * _log_ratio(p_small, p_capital)
+        odds += CASE_BESIDE * sum(next((c for c in side if c), 0) for side in beside)
+        if lower not in "kp":
+            odds += CASE_SIZE * _smallness(heights[i], *usual)
+        p = 1 / (1 + math.exp(-odds))
+        if p > 0.5:
+            resolved[i] = lower, min(p * (p_small + p_capital), 1.0)
+        else:
+            capital = symbol if symbol in capitals else max(capitals, key=lambda s: ranked[s])
+            resolved[i] = capital, min((1 - p) * (p_small + p_capital), 1.0)
     return resolved
 
 
+def _log_ratio(one: float, two: float) -> float:
+    """Log-odds of one probability against another, neither of them believed beyond 7."""
+    return max(-7.0, min(math.log((one + 1e-4) / (two + 1e-4)), 7.0))
+
+
+def _smallness(height: float, tall: float | None, small: float | None) -> float:
+    """0.5 for a character as high as small letters, -0.5 as high as capitals, 0 if not known."""
+    if not math.isfinite(height) or (tall is None and small is None):
+        return 0.0
+    if tall is None or small is None or tall <= small:
+        tall = small / X_HEIGHT if tall is None and small is not None else tall
+        small = tall * X_HEIGHT if tall is not None else small
+    assert tall is not None and small is not None
+    return max(-0.7, min(0.5 - (height - small) / max(tall - small, 1.0), 0.7))
+
+
 def resolve_homoglyphs(
-    candidates: Sequence[CharCandidates], space_after: Sequence[bool]
+    candidates: Sequence[CharCandidates],
+    space_after: Sequence[bool],
+    neighbors: float = NEIGHBORS,
+    digit: float = 0.0,
 ) -> list[tuple[str, float]]:
     """The symbol of every character of a string and its probability, by the rule above.
 
     Args:
         candidates: in reading order.
         space_after: whether a space follows each.
+        neighbors: what the kind of the neighbors counts, in nats; 0 for a reader that has seen
+            them.
+        digit: how much likelier a digit is than its shape says, in nats a character.
     """
     chosen = [c.symbols[0] for c in candidates]
     twins = [_other_kind(c) for c in candidates]
@@ -181,8 +216,12 @@ def resolve_homoglyphs(
         decided.update(run)
         sides = [_nearest(i, step, closed, space_after) for step in (-1, 1)]
         kinds = {chosen[k].isdigit() for k in sides if k is not None}
-        in_a_row = len(run) > 1 and (has_digit(i, -1) or has_digit(i, 1)) or len(run) >= NO_WORD
-        wanted = 0.0 if not kinds else NEIGHBORS if True in kinds or in_a_row else -NEIGHBORS
+        in_a_row = len(run) > 1 and (has_digit(i, -1) or has_digit(i, 1))
+        wanted = digit * len(run)
+        if len(run) >= NO_WORD:
+            wanted += NEIGHBORS
+        elif kinds:
+            wanted += neighbors if True in kinds or in_a_row else -neighbors
         digits = wanted + for_digits(run) > 0
         for k in run:
             twin = twins[k]

@@ -24,6 +24,7 @@ from industrial_ocr.router import Way
 from industrial_ocr.stages.classification import Classifier
 from industrial_ocr.stages.detection import Detector
 from industrial_ocr.stages.hypotheses import Proposals, propose
+from industrial_ocr.stages.ink import ink_sizes
 from industrial_ocr.stages.orientation import orientations, string_quad
 from industrial_ocr.stages.spacing import word_gaps
 from industrial_ocr.types import (
@@ -149,7 +150,10 @@ def read_view(
         readings = _read_strings(images, found, classifier, config, upright)
     with clock.stage("decode"):
         parts = [[p for r in own for p in _without_doubtful_ends(r, config)] for own in readings]
-        decoded = [[(_decode(r, config), sure) for r, sure in own] for own in parts]
+        decoded = [
+            [(_decode(r, to_grey(image), config), sure) for r, sure in own]
+            for image, own in zip(images, parts, strict=True)
+        ]
         return [
             View(
                 [(s, sure) for s, sure in own if s is not None],
@@ -283,8 +287,11 @@ def _without_doubtful_ends(reading: Reading, config: PipelineConfig) -> list[tup
     return [(reading.part(a, b), sure) for (a, b), sure in cut]
 
 
-def _decode(reading: Reading, config: PipelineConfig) -> TextString | None:
-    """Best symbol of every box; what is no character is left out, but its doubt counts."""
+def _decode(reading: Reading, gray: ImageArray, config: PipelineConfig) -> TextString | None:
+    """Best symbol of every box; what is no character is left out, but its doubt counts.
+
+    ``gray``: (H, W) uint8, the picture.
+    """
     string, candidates = reading.string, reading.candidates
     limit = config.classification.reject_threshold
     shown = [
@@ -297,7 +304,8 @@ def _decode(reading: Reading, config: PipelineConfig) -> TextString | None:
     said = "".join(named[i][0] for i in kept)
     spaces = word_gaps(string, said, config.linking.word_space_ratio)
     if config.classification.homoglyphs:
-        named = resolve_cases(resolve_homoglyphs(candidates, spaces), candidates, spaces)
+        named = resolve_homoglyphs(candidates, spaces)
+        named = resolve_cases(named, candidates, _ink_heights(gray, string, kept))
     characters: list[Character] = []
     rejected: list[tuple[int, Character]] = []
     certainty: list[float] = []
@@ -327,3 +335,16 @@ def _decode(reading: Reading, config: PipelineConfig) -> TextString | None:
         " ".join(text.split()), string_confidence(scores), string_quad(inside),
         tuple(characters), string.direction, scores, tuple(rejected),
     )  # fmt: skip
+
+
+def _ink_heights(gray: ImageArray, string: BoxString, kept: Sequence[int]) -> list[float]:
+    """Height of the ink in each box of a line, NaN in those not ``kept`` and in stacks."""
+    heights = [float("nan")] * len(string.boxes)
+    if string.direction != "vertical":
+        quads = [string.boxes[i].quad for i in kept]
+        around = string_quad(
+            BoxString(tuple(string.boxes[i] for i in kept), (False,) * len(kept), string.direction)
+        )
+        for i, (_, height) in zip(kept, ink_sizes(gray, around, quads).tolist(), strict=True):
+            heights[i] = height
+    return heights

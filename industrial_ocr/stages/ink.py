@@ -34,7 +34,8 @@ ABREAST = 0.25
 """Pieces of ink at the same height belong together where their middles are so near, in widths."""
 PIECES = 2.2
 """So many groups a character are print in pieces, of which nothing can be said."""
-
+OWN = 0.4
+"""Ink is a character's own if their middles are so near, in heights of characters."""
 
 Group = tuple[float, float, float, float, float]
 """x0, y0, x1, y1 in pixels of a band, and the number of its pixels that are ink."""
@@ -109,6 +110,43 @@ def unread_marks(
         height = (y1 - y0) / band.height
         found.append(UnreadMark(band.source(x0, y0, x1, y1), before, height))
     return found
+
+
+def ink_sizes(gray: ImageArray, string: FloatArray, characters: Sequence[FloatArray]) -> FloatArray:
+    """How wide and how high the ink of each character of a line is.
+
+    Args:
+        gray: (H, W) uint8 picture.
+        string: (4, 2) quad of the line, clockwise from the top-left of its first character.
+        characters: (4, 2) quads of what was read, in reading order, the same way up.
+
+    Returns:
+        (N, 2) widths and heights in pixels of the band, the same unit for all of them; NaN where
+        the ink of a character is not apart from that of its neighbors, or there is none.
+    """
+    sizes = np.full((len(characters), 2), np.nan, np.float32)
+    if not characters:
+        return sizes
+    band = _band(gray, string, characters)
+    ink = _ink(band)
+    if ink is None:
+        return sizes
+    groups = _groups(band, ink, len(characters))
+    middles = band.places.mean(1)
+    largest = np.zeros(len(characters))
+    shared = set()
+    for x0, y0, x1, y1, weight in groups:
+        within = np.flatnonzero((middles > x0) & (middles < x1))
+        nearest = int(np.abs(middles - (x0 + x1) / 2).argmin())
+        if len(within) > 1:
+            shared.update(within.tolist())
+        elif (
+            abs(middles[nearest] - (x0 + x1) / 2) < OWN * band.height and weight > largest[nearest]
+        ):
+            largest[nearest] = weight
+            sizes[nearest] = x1 - x0, y1 - y0
+    sizes[sorted(shared)] = np.nan
+    return sizes
 
 
 def _band(gray: ImageArray, string: FloatArray, characters: Sequence[FloatArray]) -> _Band:

@@ -69,21 +69,24 @@ def cased(*likely: tuple[str, float]) -> list[CharCandidates]:
 
 
 @pytest.mark.parametrize(
-    ("likely", "wanted"),
+    ("likely", "heights", "wanted"),
     [
-        ([("n", 0.98), ("V", 0.6), ("u", 0.98)], "nvu"),
-        ([("n", 0.98), ("V", 0.95), ("u", 0.98)], "nVu"),
-        ([("A", 0.98), ("v", 0.6), ("B", 0.98)], "AVB"),
-        ([("V", 0.6), ("a", 0.98)], "Va"),
-        ([("A", 0.98), ("v", 0.6), ("a", 0.98)], "Ava"),
+        # The neighbors decide where the shape leaves it open and nothing is measured.
+        ([("n", 0.98), ("V", 0.6), ("u", 0.98)], None, "nvu"),
+        ([("A", 0.98), ("v", 0.6), ("B", 0.98)], None, "AVB"),
+        # What is as low as an x beside a capital is small, whatever the shape says.
+        ([("m", 0.98), ("a", 0.98), ("X", 0.9)], [21, 21, 21], "max"),
+        ([("A", 0.98), ("v", 0.6), ("a", 0.98)], [30, 30, 21], "AVa"),
+        ([("V", 0.6), ("1", 0.98), ("7", 0.98)], [22, 30, 30], "v17"),
+        ([("V", 0.6), ("1", 0.98), ("7", 0.98)], [30, 30, 30], "V17"),
     ],
 )
-def test_an_open_case_is_that_of_both_neighbors(
-    likely: list[tuple[str, float]], wanted: str
+def test_a_case_is_told_by_shape_height_and_neighbors(
+    likely: list[tuple[str, float]], heights: list[float] | None, wanted: str
 ) -> None:
     candidates = cased(*likely)
     named = [(c.symbols[0], float(c.probabilities[0])) for c in candidates]
-    found = resolve_cases(named, candidates, [False] * len(candidates))
+    found = resolve_cases(named, candidates, heights or [float("nan")] * len(candidates))
     assert "".join(s for s, _ in found) == wanted
 
 
