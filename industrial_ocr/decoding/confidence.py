@@ -29,6 +29,9 @@ FEATURES = (
     "height", "rejected", "reject", "twins", "cases", "twin_doubt", "case_doubt",
 )  # fmt: skip
 """Names of the features, see ``features``."""
+TOGETHER = ("two-stage", "crnn", "length", "height", "twins", "cases")
+"""Features of two readings of one string: log-odds of the ways' own confidences, and of what
+``features`` tells of it what makes both ways err together."""
 CASE_TWINS = frozenset("cCoOsSvVwWxXzZ")
 """Letters whose cases differ in size alone."""
 TALL = 0.45
@@ -110,9 +113,11 @@ class ConfidenceModel:
     bias: float
 
     def __post_init__(self) -> None:
-        wanted = (len(FEATURES),)
-        if not self.mean.shape == self.scale.shape == self.weights.shape == wanted:
-            raise ValueError(f"three {wanted} arrays, got {self.mean.shape}, {self.weights.shape}")
+        if self.mean.ndim != 1 or not self.mean.shape == self.scale.shape == self.weights.shape:
+            raise ValueError(
+                "three (K,) arrays, "
+                f"got {self.mean.shape}, {self.scale.shape} and {self.weights.shape}"
+            )
 
     def probability(self, rows: Floats) -> Floats:
         """(..., K) features -> (...,) the probability that the reading is right."""
@@ -121,34 +126,46 @@ class ConfidenceModel:
         return result
 
 
-def together(one: float, two: float, same: bool) -> float:
-    """What two ways' confidences of one string come to.
-
-    Of one text: the mean of their log-odds. Both see the same picture and err together, on 0 and O
-    above all, so that they are no surer than that. Of two texts: that of the surer one, its odds
-    lowered by the probability that the other one is wrong.
+def together_features(string: TextString, one: float, two: float) -> Floats:
+    """(K,) float64, what tells how far both ways together can be trusted, see ``TOGETHER``.
 
     Args:
-        one: confidence of a way.
-        two: of the other way.
+        string: as the CRNN read it.
+        one: confidence of two-stage.
+        two: of the CRNN.
+    """
+    own = dict(zip(FEATURES, features(string).tolist(), strict=True))
+    odds = [log_odds(one), log_odds(two)]
+    return np.array([*odds, *(own[name] for name in TOGETHER[2:])], np.float64)
+
+
+def together(one: TextString, two: TextString, same: bool) -> tuple[float, float]:
+    """The probabilities that the readings of both ways are right, each of them given the other.
+
+    Args:
+        one: as two-stage read it.
+        two: as the CRNN did.
         same: whether they read the same text.
     """
+    told = together_features(two, one.confidence, two.confidence)
     if same:
-        return _probability((log_odds(one) + log_odds(two)) / 2)
-    surer, other = max(one, two), min(one, two)
-    return _probability(log_odds(surer) + float(np.log(max(1 - other, CERTAIN))))
+        p = float(_fitted("same", TOGETHER).probability(told))
+        return p, p
+    first, second = (
+        float(_fitted(f"apart-{way}", TOGETHER).probability(told)) for way in TOGETHER[:2]
+    )
+    return first, second
 
 
-def _probability(odds: float) -> float:
-    return float(1 / (1 + np.exp(-odds)))
+def fitted_model(engine: str, one_string: bool) -> ConfidenceModel:
+    """The shipped model of a way of reading, for whole pictures or images of one string."""
+    return _fitted(f"{engine}-crop" if one_string else engine, FEATURES)
 
 
 @cache
-def fitted_model(engine: str, one_string: bool) -> ConfidenceModel:
-    """The shipped model of a way of reading, for whole pictures or images of one string."""
-    table = json.loads(FITTED.read_text(encoding="utf-8"))["models"]
-    own = table[f"{engine}-crop" if one_string else engine]
+def _fitted(name: str, names: tuple[str, ...]) -> ConfidenceModel:
+    own = json.loads(FITTED.read_text(encoding="utf-8"))["models"][name]
     mean, scale, weights = (
-        np.array([own[part][f] for f in FEATURES]) for part in ("mean", "scale", "weights")
+        np.array([own[part][f] for f in names]) for part in ("mean", "scale", "weights")
     )
     return ConfidenceModel(mean, scale, weights, float(own["bias"]))

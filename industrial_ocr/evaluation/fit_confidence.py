@@ -1,7 +1,8 @@
 """Fits what a string's confidence means: the probability that it is read right.
 
 Reads rendered pictures of all difficulties, clean print among them, every way, and fits a logistic
-regression to which strings were right (see ``decoding.confidence``).
+regression to which strings were right, and then another one to what two ways together are worth
+(see ``decoding.confidence``).
 
     python -m industrial_ocr.evaluation.fit_confidence --fonts DIR --plain-fonts DIR/debian
 """
@@ -11,38 +12,38 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cache
+from typing import Any
 
-import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from industrial_ocr.decoding.confidence import (
     FEATURES,
     FITTED,
+    TOGETHER,
     ConfidenceModel,
     Floats,
     features,
+    together_features,
 )
-from industrial_ocr.geometry import inside
+from industrial_ocr.evaluation.fit_pictures import arguments, looked_at, pictures
+from industrial_ocr.geometry import edge_lengths, expand_quad, inside
+from industrial_ocr.pipelines.routed import same_place, same_text
 from industrial_ocr.reader import Reader
 from industrial_ocr.router import WAYS
 from industrial_ocr.synthesis.layout import LabelledString
-from industrial_ocr.synthesis.plain import PlainPrinter
-from industrial_ocr.synthesis.scenes import SceneRenderer
-from industrial_ocr.synthesis.strips import StripRenderer
-from industrial_ocr.synthesis.text import shipped_words
-from industrial_ocr.types import ImageArray, ReadResult, TextString
+from industrial_ocr.types import ReadResult, TextString
 
 PENALTY = 1.0
 """Of the squared standardized weights, in nats, beside the log loss of all readings."""
-SEED = 7_000_003
+BESIDE = 0.5
+"""Printed characters within so many heights of a string's ends belong to it, read or not."""
 SIGNS = {
-    **dict.fromkeys(("joint", "sequence", "weakest", "margin", "agreement"), 1),
+    **dict.fromkeys(("joint", "sequence", "weakest", "margin", "agreement", *WAYS), 1),
     **dict.fromkeys(
         ("marks", "tall_marks", "rejected", "reject", "twins", "cases", "twin_doubt", "case_doubt"),
         -1,
@@ -52,48 +53,42 @@ SIGNS = {
 
 Row = tuple[Floats, bool]
 """Features of a reading, and whether it is right."""
+Pair = tuple[TextString, TextString, bool, bool]
+"""Two ways' readings of one string, without alternatives, and whether each is right."""
 
 
 def is_right(string: TextString, printed: Sequence[LabelledString]) -> bool:
-    """Whether a reading says all of what stands in its place, and nothing else; spaces aside."""
-    own = [p for p in printed if np.mean([inside(string.quad, q.mean(0)) for q in p.quads]) > 0.5]
-    own.sort(key=lambda p: float((p.quads[0].mean(0) - string.quad[0]) @ _axis(string)))
-    return "".join(string.text.split()) == "".join(s for p in own for s in p.symbols)
+    """Whether a reading says all of what stands in its place, and nothing else; spaces aside.
 
-
-def _axis(string: TextString) -> Floats:
-    middles = [c.quad.mean(0) for c in string.characters]
-    return np.asarray(middles[-1] - middles[0], np.float64)
-
-
-def pictures(
-    fonts: tuple[str, ...], plain_fonts: tuple[str, ...], count: int, seed: int
-) -> Iterator[tuple[ImageArray, tuple[LabelledString, ...], bool]]:
-    """Rendered pictures, what is printed on them, and whether they are one string each."""
-    scenes = SceneRenderer(fonts, (420, 420))
-    labels = SceneRenderer(plain_fonts, (420, 420), plain=1.0)
-    strips = StripRenderer(fonts, plain=0.4, loose=0.3, heights=(10.0, 64.0))
-    printer = PlainPrinter(labels.faces, shipped_words())
-    for number in range(count):
-        rng = np.random.default_rng((seed, number))
-        kind = rng.random()
-        if kind < 0.25:
-            strip = strips.render((seed, number, 1))
-            yield strip.image, (strip.string,), True
-        elif kind < 0.75:
-            printed = printer.picture(rng, printer.text(rng), (9.0, 64.0), tilt=3.0)
-            if printed is not None:
-                yield printed[0], (printed[1],), False
-        else:
-            scene = (labels if kind < 0.87 else scenes).render((seed, number, 2))
-            yield scene.image, scene.strings, False
+    Its place reaches ``BESIDE`` heights beyond its ends; what is printed farther off in the same
+    line is another string.
+    """
+    height = edge_lengths(string.quad)[1]
+    place = expand_quad(string.quad, BESIDE * height, 0.0)
+    axis = (string.quad[1] - string.quad[0]).astype(np.float64)
+    if string.direction == "vertical":
+        place = expand_quad(string.quad, 0.0, BESIDE * edge_lengths(string.quad)[0])
+        axis = (string.quad[3] - string.quad[0]).astype(np.float64)
+    own = sorted(
+        (float(quad.mean(0) @ axis), symbol)
+        for one in printed
+        for symbol, quad in zip(one.symbols, one.quads, strict=True)
+        if inside(place, quad.mean(0))
+    )
+    return "".join(string.text.split()) == "".join(symbol for _, symbol in own)
 
 
 @dataclass
 class Readings:
-    """Features of each reading, and whether it is right, by way and kind of picture."""
+    """Features of each reading, and whether it is right, by way and kind of picture.
+
+    Attributes:
+        rows: of single readings, by the names of the models.
+        pairs: of what both ways read in one place, and whether the picture was one string.
+    """
 
     rows: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
+    pairs: list[tuple[Pair, bool]] = field(default_factory=list)
 
     def add(
         self,
@@ -102,21 +97,33 @@ class Readings:
         one_string: bool,
     ) -> None:
         """Adds what the ways, in the order of ``WAYS``, read on one picture."""
-        for way, result in zip(WAYS, results, strict=True):
+        right = [{id(s): is_right(s, printed) for s in r.strings} for r in results]
+        for way, result, known in zip(WAYS, results, right, strict=True):
             name = f"{way}-crop" if one_string else way
-            self.rows[name] += [(features(s), is_right(s, printed)) for s in result.strings]
+            self.rows[name] += [(features(s), known[id(s)]) for s in result.strings]
+        for one in results[0].strings:
+            two = same_place(one, results[1].strings)
+            if two is not None:
+                pair = (one, two, right[0][id(one)], right[1][id(two)])
+                self.pairs.append((pair, one_string))
+
+    def extend(self, other: Readings) -> None:
+        """Adds what another process read."""
+        for name, rows in other.rows.items():
+            self.rows[name] += rows
+        self.pairs += other.pairs
 
 
-def collect(
-    reader: Reader,
-    fonts: tuple[str, ...],
-    plain_fonts: tuple[str, ...],
-    count: int,
-    seed: int = SEED,
-) -> Readings:
+@cache
+def _reader() -> Reader:
+    return Reader()
+
+
+def collect(asked: argparse.Namespace, numbers: range) -> Readings:
     """Reads rendered pictures every way."""
-    readings = Readings()
-    for image, printed, one_string in pictures(fonts, plain_fonts, count, seed):
+    readings, reader = Readings(), _reader()
+    plain_fonts = asked.plain_fonts or asked.fonts
+    for image, printed, one_string in pictures(asked.fonts, plain_fonts, numbers, asked.seed):
         if one_string:
             results = [reader.recognize([image], engine=way)[0] for way in WAYS]
         else:
@@ -150,12 +157,32 @@ def logistic(
     return found.x[:-1], float(found.x[-1])
 
 
-def fit(rows: Sequence[tuple[Floats, bool]]) -> ConfidenceModel:
-    """The model of a way of reading."""
+def fit(rows: Sequence[Row], names: Sequence[str] = FEATURES) -> ConfidenceModel:
+    """The model of readings with these features, by name."""
     table, right = np.stack([r for r, _ in rows]), np.array([good for _, good in rows])
     mean, scale = table.mean(0), np.maximum(table.std(0), 1e-3)
-    weights, bias = logistic((table - mean) / scale, right, [SIGNS.get(f, 0) for f in FEATURES])
+    weights, bias = logistic((table - mean) / scale, right, [SIGNS.get(f, 0) for f in names])
     return ConfidenceModel(mean, scale, weights, bias)
+
+
+def pair_rows(
+    pairs: Sequence[tuple[Pair, bool]], models: Mapping[str, ConfidenceModel]
+) -> dict[str, list[Row]]:
+    """What both ways' readings of a string are worth together, by the names of those models."""
+    rows: dict[str, list[Row]] = defaultdict(list)
+    for (one, two, one_right, two_right), one_string in pairs:
+        end = "-crop" if one_string else ""
+        sure = [
+            float(models[way + end].probability(features(s)))
+            for way, s in zip(WAYS, (one, two), strict=True)
+        ]
+        told = together_features(two, *sure)
+        if same_text(one, two):
+            rows["same"].append((told, one_right))
+        else:
+            rows[f"apart-{WAYS[0]}"].append((told, one_right))
+            rows[f"apart-{WAYS[1]}"].append((told, two_right))
+    return rows
 
 
 def report(name: str, sure: Floats, right: NDArray[np.bool_]) -> Iterator[str]:
@@ -173,48 +200,45 @@ def report(name: str, sure: Floats, right: NDArray[np.bool_]) -> Iterator[str]:
         yield f"  from {least}: {good:.1f} % pass right, {bad:.2f} % wrong"
 
 
-def arguments(about: str | None, count: int, out: Path) -> argparse.ArgumentParser:
-    """What every fit asks for.
+def _halves(rows: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+    half = len(rows) // 2
+    return rows[:half], rows[half:]
 
-    Args:
-        about: what the fit does.
-        count: how many pictures are rendered if nobody says.
-        out: where it is written.
-    """
-    parser = argparse.ArgumentParser(description=about)
-    parser.add_argument("--fonts", action="append", default=[], help="folder with font files")
-    parser.add_argument("--pictures", type=int, default=count)
-    parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--out", type=Path, default=out)
-    return parser
+
+def _told(name: str, own: Sequence[Row], names: Sequence[str]) -> None:
+    """Prints how a model does on the half of the readings that it is not fitted to."""
+    one, two = _halves(own)
+    sure = fit(one, names).probability(np.stack([row for row, _ in two]))
+    right = np.array([good for _, good in two])
+    print("\n".join(report(f"{name}, half not fitted", sure, right)))
+
+
+def _plain(model: ConfidenceModel, names: Sequence[str], readings: int) -> dict[str, Any]:
+    """A model as JSON has it."""
+    parts = {
+        part: dict(zip(names, np.round(getattr(model, part), 5).tolist(), strict=True))
+        for part in ("mean", "scale", "weights")
+    }
+    return parts | {"bias": round(model.bias, 5), "readings": readings}
 
 
 def main() -> None:
     """Fits and writes the models that reading uses."""
-    parser = arguments(__doc__, 1500, FITTED)
-    parser.add_argument("--plain-fonts", action="append", help="ordinary ones, for plain print")
-    args = parser.parse_args()
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
-    plain_fonts = tuple(args.plain_fonts or args.fonts)
-    readings = collect(Reader(), tuple(args.fonts), plain_fonts, args.pictures, args.seed)
+    asked = arguments(__doc__, 2400, FITTED).parse_args()
+    readings = Readings()
+    for some in looked_at(collect, asked):
+        readings.extend(some)
     models, table = {}, {}
     for name, own in sorted(readings.rows.items()):
-        half = len(own) // 2
-        table_of = np.stack([row for row, _ in own[half:]])
-        sure = fit(own[:half]).probability(table_of)
-        right = np.array([good for _, good in own[half:]])
-        print("\n".join(report(f"{name}, half not fitted", sure, right)))
+        _told(name, own, FEATURES)
         models[name] = fit(own)
-        table[name] = {
-            part: dict(
-                zip(FEATURES, np.round(getattr(models[name], part), 5).tolist(), strict=True)
-            )
-            for part in ("mean", "scale", "weights")
-        } | {"bias": round(models[name].bias, 5), "readings": len(own)}
-    fitted_on = {"pictures": args.pictures, "seed": args.seed}
+        table[name] = _plain(models[name], FEATURES, len(own))
+    for name, own in pair_rows(readings.pairs, models).items():
+        _told(name, own, TOGETHER)
+        table[name] = _plain(fit(own, TOGETHER), TOGETHER, len(own))
+    fitted_on = {"pictures": asked.pictures, "seed": asked.seed}
     content = {"fitted_on": fitted_on, "models": table}
-    args.out.write_text(json.dumps(content, indent=1) + "\n")
+    asked.out.write_text(json.dumps(content, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -11,9 +11,11 @@ L-BFGS). Run it again after either network was trained on::
 
 from __future__ import annotations
 
+import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +26,7 @@ from industrial_ocr.decoding.evidence import Option, StringEvidence, options
 from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.decoding.lattice import arc_posteriors
 from industrial_ocr.decoding.segmentation import FEATURES, FITTED
-from industrial_ocr.evaluation.fit_confidence import arguments, pictures
+from industrial_ocr.evaluation.fit_pictures import arguments, looked_at, pictures
 from industrial_ocr.geometry import axis_of, edge_lengths
 from industrial_ocr.pipelines.common import Clock, find_strings
 from industrial_ocr.pipelines.two_stage import evidence_of
@@ -66,10 +68,11 @@ class Lesson:
     nodes: int
 
 
-def rendered(fonts: Sequence[str], count: int, seed: int) -> Iterator[Truth]:
-    """Scenes and plain lines of ``fit_confidence.pictures`` with at least one character."""
-    folders = tuple(fonts)
-    for image, strings, one_string in pictures(folders, folders, count, seed):
+def rendered(
+    fonts: Sequence[str], plain_fonts: Sequence[str], numbers: Iterable[int], seed: int
+) -> Iterator[Truth]:
+    """Those of ``fit_pictures.pictures`` that are whole pictures with at least one character."""
+    for image, strings, one_string in pictures(fonts, plain_fonts, numbers, seed):
         symbols = tuple(c for s in strings for c in s.symbols)
         if symbols and not one_string:
             yield Truth(image, symbols, np.concatenate([s.quads for s in strings]))
@@ -220,24 +223,36 @@ def fit(lessons: Sequence[Lesson]) -> tuple[dict[str, dict[str, float]], float]:
     return table, float(done.fun) / max(len(lessons), 1)
 
 
+@cache
+def _reader(detector: str | None, classifier: str | None) -> Reader:
+    return Reader(detector=detector, classifier=classifier)
+
+
+def lessons_of(asked: argparse.Namespace, numbers: range) -> list[Lesson]:
+    """What there is to learn from some pictures."""
+    reader = _reader(asked.detector, asked.classifier)
+    seen = (
+        lesson(evidence, truth, reader.classifier_charset)
+        for truth in rendered(asked.fonts, asked.plain_fonts or asked.fonts, numbers, asked.seed)
+        for evidence in observed(truth, reader.models)
+    )
+    return [own for own in seen if own is not None]
+
+
 def main() -> None:
     """Renders, looks, fits, writes."""
     parser = arguments(__doc__, 3000, FITTED)
     parser.add_argument("--detector", help="weights, the shipped ones by default")
     parser.add_argument("--classifier", help="weights, the shipped ones by default")
     asked = parser.parse_args()
-    reader = Reader(detector=asked.detector, classifier=asked.classifier)
-    lessons = []
-    for truth in rendered(asked.fonts, asked.pictures, asked.seed):
-        for evidence in observed(truth, reader.models):
-            own = lesson(evidence, truth, reader.classifier_charset)
-            lessons += [own] if own is not None else []
+    lessons = [own for some in looked_at(lessons_of, asked) for own in some]
     weights, loss = fit(lessons)
+    networks = _reader(asked.detector, asked.classifier).weights
     about = {
         "fitted_on": f"{asked.pictures} pictures, seed {asked.seed}",
         "strings": len(lessons),
         "mean_negative_log_likelihood": round(loss, 4),
-        "networks": {k: v for k, v in reader.weights.items() if k != "recognizer"},
+        "networks": {k: v for k, v in networks.items() if k != "recognizer"},
     }
     asked.out.write_text(json.dumps({"about": about, "weights": weights}, indent=1) + "\n", "utf-8")
     print(f"{asked.out}: {len(lessons)} strings, {loss:.3f} nats each")

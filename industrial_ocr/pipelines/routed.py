@@ -146,11 +146,11 @@ def _of_strings(own: dict[Way, ReadResult], routing: Routing, first: Choice) -> 
     pairs = [(s, same_place(s, two.strings)) for s in one.strings]
     strings = tuple(
         _agreed(s, t, routing.least)
-        if t is not None and _plain(s) == _plain(t)
+        if t is not None and same_text(s, t)
         else replace(_with_other(s, two.strings), status=Status.DISAGREEMENT)
         for s, t in pairs
     )
-    apart = [s.text for s, t in pairs if t is None or _plain(s) != _plain(t)]
+    apart = [s.text for s, t in pairs if t is None or not same_text(s, t)]
     apart += [t.text for t in two.strings if same_place(t, one.strings) is None]
     if apart:
         reason = f"the ways differ on {apart[0]!r}"
@@ -181,32 +181,36 @@ def _surer(one: ReadResult, two: ReadResult, routing: Routing) -> ReadResult:
 
 
 def _held_together(one: TextString, two: TextString | None, routing: Routing) -> TextString:
-    """The surer of two readings of one string, as sure as both together are."""
+    """The likelier of two readings of one string, as sure as both together make it."""
     if two is None or routing.unknown & {c.symbol for c in one.characters}:
         return one
-    same = _plain(one) == _plain(two)
-    better, worse = (one, two) if one.confidence >= two.confidence or same else (two, one)
-    confidence = together(one.confidence, two.confidence, same)
-    status = Status.OK if confidence >= routing.least else Status.LOW_CONFIDENCE
-    rest = "" if same else worse.text
-    return replace(better, confidence=confidence, status=status, other=rest)
+    same = same_text(one, two)
+    first, second = together(one, two, same)
+    better, worse, confidence = (one, two, first) if first > second else (two, one, second)
+    return _judged(better, confidence, routing.least, "" if same else worse.text)
 
 
 def _agreed(one: TextString, two: TextString, least: float) -> TextString:
     """A string that both ways read the same."""
-    confidence = together(one.confidence, two.confidence, same=True)
-    status = Status.OK if confidence >= least else Status.LOW_CONFIDENCE
-    return replace(one, confidence=confidence, status=status)
+    return _judged(one, together(one, two, same=True)[0], least)
 
 
-def _plain(string: TextString) -> str:
-    return "".join(string.text.split())
+def _judged(string: TextString, confidence: float, least: float, other: str = "") -> TextString:
+    """A reading with the confidence of both ways; a mark that was not read stays a doubt."""
+    doubtful = string.status is not Status.OK and (string.confidence >= least or string.unread)
+    status = Status.LOW_CONFIDENCE if doubtful or confidence < least else Status.OK
+    return replace(string, confidence=confidence, status=status, other=other)
+
+
+def same_text(one: TextString, two: TextString) -> bool:
+    """Whether two readings say the same, spaces aside."""
+    return "".join(one.text.split()) == "".join(two.text.split())
 
 
 def _with_other(string: TextString, others: Sequence[TextString]) -> TextString:
     """The string with what the other way read in its place, where that differs."""
     second = same_place(string, others)
-    if second is None or _plain(second) == _plain(string):
+    if second is None or same_text(second, string):
         return string
     return replace(string, other=second.text)
 

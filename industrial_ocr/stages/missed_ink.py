@@ -1,9 +1,9 @@
-"""Boxes for ink that the detector missed: points, strokes and thin letters in a string's band.
+"""Boxes for small marks that the detector missed: points, dashes, quotes in a string's band.
 
-A point of a few pixels hardly shows in the region map, and neither does a thin letter between
-broad ones. Where ink stands in a string's band and no box is near, it gets one, with the score 0;
-the classifier and the fitted priors of segmentation then decide whether it is a character. Marks at
-the ends also widen the crop that the CRNN reads.
+A point of a few pixels hardly shows in the region map. Where a small mark stands in a string's band
+and no box is near, it gets one, with the score 0; the classifier and the fitted priors of
+segmentation then decide whether it is a character. Marks at the ends also widen the crop that the
+CRNN reads. Tall ink without a box gets none: it is often the frame around a check digit.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from industrial_ocr.geometry import axis_of, edge_lengths, oriented_quad
 from industrial_ocr.stages.hypotheses import shaped_box
-from industrial_ocr.stages.ink import unread_marks
+from industrial_ocr.stages.ink import TALL, unread_marks
 from industrial_ocr.stages.orientation import orientations, string_quad
 from industrial_ocr.types import BoxString, CharBox, FloatArray, ImageArray, UnreadMark
 
@@ -50,7 +50,7 @@ def _completed(gray: ImageArray, string: BoxString, others: Sequence[FloatArray]
     way = orientations(string)[0]
     line = string_quad(way)
     marks = unread_marks(gray, line, [b.quad for b in way.boxes], others)
-    marks = [m for m in marks if _beside(m, line)]
+    marks = [m for m in marks if m.height < TALL and _beside(m, line)]
     if not marks or len(marks) > max(1.0, MAX_SHARE * len(string.boxes)):
         return string
     added: list[list[CharBox]] = [[] for _ in range(len(string.boxes) + 1)]

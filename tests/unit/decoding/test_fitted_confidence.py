@@ -71,10 +71,23 @@ def test_doubt_lowers_the_shipped_confidence(way: str, one_string: bool) -> None
     assert model.probability(features(read(p=0.7))) < plain
 
 
-def test_two_ways_that_agree_are_as_sure_as_both_and_one_that_differs_holds_back() -> None:
-    assert together(0.9, 0.9, same=True) == pytest.approx(0.9)
-    assert 0.6 < together(0.95, 0.6, same=True) < 0.95
-    assert together(0.95, 0.9, same=False) < 0.7 < together(0.95, 0.3, same=False) < 0.95
+def sure(confidence: float) -> TextString:
+    return replace(read(), confidence=confidence)
+
+
+def test_each_way_adds_to_what_both_are_worth_together() -> None:
+    for same in (True, False):
+        low = together(sure(0.6), sure(0.6), same)
+        high = together(sure(0.95), sure(0.95), same)
+        assert together(sure(0.6), sure(0.95), same)[1] > low[1]
+        assert max(high) > max(low) or not same
+    assert together(sure(0.9), sure(0.9), same=True)[0] == together(sure(0.9), sure(0.9), True)[1]
+
+
+def test_a_way_that_reads_otherwise_holds_the_other_back() -> None:
+    both = together(sure(0.9), sure(0.9), same=True)
+    apart = together(sure(0.9), sure(0.9), same=False)
+    assert max(apart) < both[0]
 
 
 def test_models_refuse_arrays_of_another_length() -> None:

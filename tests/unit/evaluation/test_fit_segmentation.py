@@ -80,7 +80,7 @@ def test_the_shipped_weights_fit_the_features() -> None:
 
 
 def test_scenes_and_plain_lines_show_what_is_true_of_them() -> None:
-    pictures = list(rendered((), 4, seed=4))
+    pictures = list(rendered((), (), range(4), seed=4))
     assert 1 <= len(pictures) <= 4
     for own in pictures:
         assert own.image.dtype == np.uint8
