@@ -184,11 +184,13 @@ class UnreadMark:
         quad: (4, 2) float32 source pixels.
         before: index of the character before which it stands; their number for behind the last.
         height: in heights of the characters.
+        strength: how clear its ink is, from 0, hardly any, to 1, as clear as that of characters.
     """
 
     quad: FloatArray
     before: int
     height: float
+    strength: float = 1.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "quad", as_quad(self.quad))

@@ -59,7 +59,7 @@ def features(string: TextString) -> Floats:
       than its runner-up, the least of them;
     * ``length``: ln of the number of characters; ``height``: ln of their height in pixels;
     * ``agreement``: ln of how far the views of the string say the same;
-    * ``marks``, ``tall_marks``: unread marks in the string's band, 2 at most each;
+    * ``marks``, ``tall_marks``: unread marks in the string's band by their strength, 2 at most;
     * ``rejected``: boxes among the characters that are none, 2 at most; ``reject``: the highest
       probability that a character is none;
     * ``twins``, ``cases``: ln(1 + characters) that others resemble in shape (0 O, 1 I l), and in
@@ -70,7 +70,9 @@ def features(string: TextString) -> Floats:
     p = [c.confidence for c in characters]
     runner_up = [max((q for _, q in c.alternatives), default=CERTAIN) for c in characters]
     margins = [np.log(max(a, CERTAIN) / max(b, CERTAIN)) for a, b in zip(p, runner_up, strict=True)]
-    tall = sum(m.height > TALL for m in string.unread)
+    marks = [
+        sum(m.strength for m in string.unread if (m.height > TALL) == t) for t in (False, True)
+    ]
     heights = [edge_lengths(c.quad)[1] for c in characters]
     twins = sum(any(c.symbol in t for t in TWINS) for c in characters)
     cases = sum(c.symbol in CASE_TWINS for c in characters)
@@ -82,8 +84,8 @@ def features(string: TextString) -> Floats:
             min(float(min(margins)), 9.0),
             np.log(len(p)),
             np.log(max(string.agreement, CERTAIN)),
-            min(len(string.unread) - tall, 2),
-            min(tall, 2),
+            min(marks[0], 2.0),
+            min(marks[1], 2.0),
             np.clip(np.log(max(float(np.median(heights)), 1.0) / 20), -1.2, 1.0),
             min(len(string.rejected), 2),
             max(c.reject for c in characters),

@@ -196,8 +196,8 @@ def _agreed(one: TextString, two: TextString, least: float) -> TextString:
 
 
 def _judged(string: TextString, confidence: float, least: float, other: str = "") -> TextString:
-    """A reading with the confidence of both ways; a mark that was not read stays a doubt."""
-    doubtful = string.status is not Status.OK and (string.confidence >= least or string.unread)
+    """A reading with the confidence of both ways; what was doubtful beside its own, stays so."""
+    doubtful = string.status is not Status.OK and string.confidence >= least
     status = Status.LOW_CONFIDENCE if doubtful or confidence < least else Status.OK
     return replace(string, confidence=confidence, status=status, other=other)
 

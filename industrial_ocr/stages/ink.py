@@ -21,8 +21,10 @@ BAND_HEIGHT = 40
 """Rows to which the characters of a string are brought; lower ones stay as they are."""
 BESIDE, ABOVE = 1.0, 0.2
 """What is looked at beside a string and above and below it, in heights of its characters."""
-LEVEL = 0.5
-"""Share of the string's own contrast from which a pixel is ink."""
+LEVEL, FULL = 0.5, 0.9
+"""Share of the string's own contrast from which a pixel is ink, and is as clear as its print."""
+COVERED = 0.8
+"""Ink of which so much stands above, below or inside that of a character belongs to it."""
 SMALLEST, LARGEST = 0.08, 1.15
 """Least and largest height or width of a mark, in heights of characters."""
 CORE, TALL_CORE = 0.5, 0.8
@@ -108,7 +110,9 @@ def unread_marks(
         middles = band.places.mean(1)
         before = int(np.searchsorted(middles, (x0 + x1) / 2))
         height = (y1 - y0) / band.height
-        found.append(UnreadMark(band.source(x0, y0, x1, y1), before, height))
+        part = ink[int(y0) : int(y1), int(x0) : int(x1)]
+        strength = float(np.clip((part.max() - LEVEL) / (FULL - LEVEL), 0, 1))
+        found.append(UnreadMark(band.source(x0, y0, x1, y1), before, height, strength))
     return found
 
 
@@ -174,8 +178,11 @@ def _band(gray: ImageArray, string: FloatArray, characters: Sequence[FloatArray]
     return _Band(level, quad, height * scale, over * scale, places * np.float32(scale))
 
 
-def _ink(band: _Band) -> ImageArray | None:
-    """(H, W) uint8, 1 for ink; None without contrast. Ground is what lies around characters."""
+def _ink(band: _Band) -> FloatArray | None:
+    """(H, W) float32, 0 for ground and 1 for ink; None without contrast.
+
+    Ground is what lies around characters.
+    """
     plain = cv2.GaussianBlur(band.gray, (3, 3), 0).astype(np.float32)
     top, bottom = round(band.top), round(band.top + band.height)
     left, right = round(band.places[0, 0]), round(band.places[-1, 1])
@@ -191,20 +198,20 @@ def _ink(band: _Band) -> ImageArray | None:
         rim = np.concatenate([plain[: max(top, 1)], plain[bottom:]])[:, left:right]
         dark = rim.size == 0 or float(np.median(rim)) > (low + high) / 2
     ground, mark = (high, low) if dark else (low, high)
-    contrast = (plain - ground) / (mark - ground)
-    return np.asarray(contrast > LEVEL, np.uint8)
+    return np.asarray((plain - ground) / (mark - ground), np.float32)
 
 
-def _groups(band: _Band, ink: ImageArray, characters: int) -> list[Group]:
+def _groups(band: _Band, ink: FloatArray, characters: int) -> list[Group]:
     """Ink by its place along the string.
 
     Ink that reaches the upper or lower border of the band belongs to something else.
     """
+    clear = (ink > LEVEL).astype(np.uint8)
     for reach in (0, 1, 2):
-        closed = ink
+        closed = clear
         if reach:
             side = 2 * reach * max(1, round(band.height / BAND_HEIGHT)) + 1
-            closed = np.asarray(cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((side, side))))
+            closed = np.asarray(cv2.morphologyEx(clear, cv2.MORPH_CLOSE, np.ones((side, side))))
         count, _, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
         if count - 1 <= 2 * PIECES * characters + 4:
             break
@@ -246,7 +253,7 @@ def _one_place(one: Group, two: Group) -> bool:
 
 
 def _read(band: _Band, groups: Sequence[Group]) -> set[Group]:
-    """The groups that are explained: the one nearest to each character, and those in its core."""
+    """The groups that are explained: the one nearest to each character, and what is about it."""
     spans = np.array([(g[0], g[2]) for g in groups], np.float64).reshape(-1, 2)
     centers, reach = spans.mean(1), np.ptp(spans, axis=1) / 2
     tall = np.array([g[3] - g[1] for g in groups], np.float64) > TALL * band.height
@@ -257,4 +264,9 @@ def _read(band: _Band, groups: Sequence[Group]) -> set[Group]:
         inside = np.flatnonzero(away < core * (right - left) / 2)
         nearest = np.lexsort((away, np.maximum(away - reach, 0)))[:1]
         read.update(groups[int(i)] for i in (*inside, *nearest))
-    return read
+    return read | {g for g in groups if any(_covered(g, other) for other in read)}
+
+
+def _covered(one: Group, two: Group) -> bool:
+    """Whether nearly all of one group stands in the columns of another."""
+    return min(one[2], two[2]) - max(one[0], two[0]) >= COVERED * (one[2] - one[0])

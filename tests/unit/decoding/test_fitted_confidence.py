@@ -92,4 +92,4 @@ def test_a_way_that_reads_otherwise_holds_the_other_back() -> None:
 
 def test_models_refuse_arrays_of_another_length() -> None:
     with pytest.raises(ValueError, match="arrays"):
-        ConfidenceModel(np.zeros(3), np.ones(3), np.zeros(3), 0.0)
+        ConfidenceModel(np.zeros(3), np.ones(2), np.zeros(3), 0.0)
