@@ -20,6 +20,9 @@ from industrial_ocr.stages.detection import Detector
 from industrial_ocr.stages.linking import as_one_string, left_out_line
 from industrial_ocr.types import FloatArray, ImageArray, ReadResult, Status, UnreadMark
 
+TWO_LINES = 0.1
+"""Agreement of views of which most show a second line, which is not read."""
+
 
 def read_two_stage_crops(
     crops: Sequence[ImageArray],
@@ -98,10 +101,8 @@ def _agreed(
     strings = [(doubted(s, agreement), sure) for s, sure in views[best].strings]
     lines = [quad for quad in left_out if quad is not None]
     if 2 * len(lines) > len(left_out):
-        strings = [
-            (replace(s, unread=(UnreadMark(lines[0], len(s.characters), 1.0),)), sure)
-            for s, sure in strings
-        ]
+        second = UnreadMark(lines[0], len(strings[0][0].characters), 1.0)
+        strings = [(replace(doubted(s, TWO_LINES), unread=(second,)), sure) for s, sure in strings]
     if views[0].codes is None:
         return View(strings, None)
     return View(strings, _agreed_codes([v.codes or () for v in views], config))
