@@ -74,7 +74,7 @@ def _beside(mark: UnreadMark, line: FloatArray) -> bool:
 
 
 def _box(mark: UnreadMark, way: BoxString) -> CharBox:
-    """A box as high as its neighbors, on their line, around the ink of a mark."""
+    """A box on the line of its neighbors around the ink of a mark, as high as that."""
     near = way.boxes[max(0, mark.before - 1) : mark.before + 1]
     axis = axis_of(near[0].quad)
     across = np.array([-axis[1], axis[0]])
@@ -83,8 +83,8 @@ def _box(mark: UnreadMark, way: BoxString) -> CharBox:
     middle = mark.quad.mean(0)
     line = np.mean([b.center for b in near], axis=0)
     center = middle + across * float((line - middle) @ across)
-    quad = oriented_quad(center, axis, width, height)
-    return shaped_box(quad, axis, 0.0)
+    own = edge_lengths(mark.quad)[1] + 2 * PAD * height
+    return shaped_box(oriented_quad(center, axis, width, own), axis, 0.0)
 
 
 def _spaced(complete: BoxString, string: BoxString) -> BoxString:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from industrial_ocr.geometry import rect_quad
-from industrial_ocr.stages.ink import unread_marks
+from industrial_ocr.stages.ink import ink_sizes, unread_marks
 from industrial_ocr.types import FloatArray, ImageArray
 
 LETTERS = (60, 100, 140, 180)
@@ -88,3 +88,27 @@ def test_a_turned_string_is_looked_at_as_it_stands() -> None:
     line = np.stack([119 - LINE[:, 1], LINE[:, 0]], 1).astype(np.float32)
     (found,) = unread_marks(turned, line, quads)
     assert found.before == 2
+
+
+def test_faint_ink_is_a_weaker_mark() -> None:
+    gray = picture()
+    gray[73:80, 129:136] = 30
+    (clear,) = unread_marks(gray, LINE, letters())
+    gray[73:80, 129:136] = 115
+    (faint,) = unread_marks(gray, LINE, letters())
+    assert clear.strength == 1 and 0 < faint.strength < 0.5
+
+
+def test_ink_is_measured_in_one_unit_and_shared_ink_not_at_all() -> None:
+    gray = picture()
+    sizes = ink_sizes(gray, LINE, letters())
+    assert sizes.shape == (len(letters()), 2)
+    assert np.ptp(sizes[:, 1]) <= 1
+    whole = float(np.median(sizes[:, 1]))
+    x0, y0 = letters()[0].min(0).astype(int)
+    x1, y1 = letters()[0].max(0).astype(int)
+    gray[y0 - 2 : (y0 + y1) // 2, x0 - 2 : x1 + 2] = 230  # the upper half of the first one
+    assert ink_sizes(gray, LINE, letters())[0, 1] < 0.75 * whole
+    gray = picture((60, 55, 100, 65))  # a bar from one letter to the next
+    joined = ink_sizes(gray, LINE, letters())
+    assert np.isnan(joined[:, 0]).sum() >= 2
