@@ -327,7 +327,10 @@ def against_neighbors(
                     if k == (0 if arc.first == 0 else length):
                         reach((arc.last, k, edits, added), score + float(arc.nothing or 0.0), text)
                     continue
-                if arc.nothing is not None:
+                if part and k in (0, length):  # beside the text, whatever it is
+                    free = float(arc.log_probs.max())
+                    reach((arc.last, k, edits, added), score + free, text)
+                elif arc.nothing is not None:
                     reach((arc.last, k, edits, added), score + arc.nothing, text)
                 if k < length:
                     shown = score + float(values[number, k])

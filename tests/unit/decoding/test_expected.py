@@ -202,6 +202,12 @@ def test_a_text_against_those_one_or_two_edits_away() -> None:
     assert against_neighbors(seen_here, "AB1", CHARSET, part=True)[0] > 0
 
 
+def test_a_part_of_a_word_is_not_held_against_what_stands_beside_it() -> None:
+    # To skip the 4 and begin with the D is no way to read 74LS01 otherwise.
+    margin, other = against_neighbors(line(*"HD74LS01P"), "74LS01", CHARSET, part=True)
+    assert margin > 3, other
+
+
 @pytest.mark.parametrize("symbols", ["", ["A", " "], ["A", ""]])
 def test_text_without_symbols_is_an_error(symbols: list[str]) -> None:
     with pytest.raises(ValueError, match="symbols"):
