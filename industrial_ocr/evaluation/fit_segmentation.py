@@ -124,8 +124,9 @@ def lesson(evidence: StringEvidence, truth: Truth, charset: Charset) -> Lesson |
     """The right path through a string's lattice.
 
     Returns:
-        None where no true character stands there, or where a box on that path reads clearly, shows
-        nothing and shares its ink with no other: then the true quads do not tell.
+        None where no true character stands there, or where a box on that path that the detector
+        found reads clearly, shows nothing and shares its ink with no other: then the true quads do
+        not tell.
     """
     own = options(evidence, charset)
     vertical = evidence.string.direction == "vertical"
@@ -145,7 +146,7 @@ def lesson(evidence: StringEvidence, truth: Truth, charset: Charset) -> Lesson |
     for k in right:
         option = own[k]
         alone = option.kind == "nothing" and option.features[overlap] < ALONE
-        if alone and option.candidates.reject < UNCLEAR:
+        if alone and option.box.score > 0 and option.candidates.reject < UNCLEAR:
             return None
     return Lesson(own, right, nodes)
 
