@@ -129,7 +129,9 @@ def resolve_cases(
         }
         lower = "o" if symbol == "0" else symbol.lower()
         capitals = [s for s in (lower.upper(), *("0" * (lower == "o"))) if s in ranked]
-        p_small, p_capital = ranked.get(lower, 0.0), sum(ranked[s] for s in capitals)
+        if lower not in ranked or not capitals:
+            continue
+        p_small, p_capital = ranked[lower], sum(ranked[s] for s in capitals)
         beside = (clear[i - 1 :: -1] if i else [], clear[i + 1 :])
         odds = CASE_BIAS + CASE_SHAPE * _log_ratio(p_small, p_capital)
         odds += CASE_BESIDE * sum(next((c for c in side if c), 0) for side in beside)

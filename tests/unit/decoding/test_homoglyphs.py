@@ -90,6 +90,12 @@ def test_a_case_is_told_by_shape_height_and_neighbors(
     assert "".join(s for s, _ in found) == wanted
 
 
+def test_a_case_that_is_no_candidate_is_not_taken() -> None:
+    alone = [CharCandidates((s,), np.array([0.99], np.float32), 0.01) for s in "1c2X"]
+    named = [(c.symbols[0], 0.99) for c in alone]
+    assert resolve_cases(named, alone, [30, 30, 30, 20]) == named
+
+
 @pytest.mark.parametrize(
     ("shapes", "wanted"),
     [
