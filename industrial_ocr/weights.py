@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -58,52 +57,6 @@ def _checked_bytes(entry: ModelEntry) -> bytes:
             "the file is damaged or was exchanged: restore it or install the package again"
         )
     return data
-
-
-def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """The state dict of a ``.pth``, ``.pt`` or ``.safetensors`` file from elsewhere, on the CPU.
-
-    A state dict wrapped as ``state_dict`` or ``model`` is unwrapped, and the ``module.`` that
-    DataParallel puts before every key is taken off. Tensors keep their type.
-
-    Raises:
-        WeightsError: missing, damaged, without a state dict, or a pickle that needs code to
-            load: that is never run.
-    """
-    import safetensors.torch
-    import torch
-
-    path = Path(path)
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such file")
-    try:
-        if path.suffix == ".safetensors":
-            loaded: object = safetensors.torch.load_file(path)
-        else:
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load on damaged bytes raises many kinds
-        if isinstance(error, pickle.UnpicklingError):
-            # Torch's own message recommends weights_only=False, which is not the way out here.
-            raise WeightsError(
-                f"{path}: a pickle that needs code to load, which is never run here; if you trust "
-                "it, load it with torch elsewhere and save its state dict as safetensors"
-            ) from error
-        raise WeightsError(f"{path}: damaged, or no checkpoint: {_one_line(error)}") from error
-    return _state_of(loaded, path)
-
-
-def _state_of(loaded: object, path: Path) -> dict[str, Tensor]:
-    """The state dict within what a checkpoint holds, without ``module.`` prefixes."""
-    import torch
-
-    wrapped = [loaded.get("state_dict"), loaded.get("model")] if isinstance(loaded, dict) else []
-    for state in [loaded, *wrapped]:
-        if not isinstance(state, Mapping) or not state:
-            continue
-        if all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()):
-            prefix = "module." if all(k.startswith("module.") for k in state) else ""
-            return {k.removeprefix(prefix): v for k, v in state.items()}
-    raise WeightsError(f"{path}: holds no state dict (names with tensors)")
 
 
 def save_entry(

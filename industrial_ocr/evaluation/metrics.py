@@ -179,16 +179,6 @@ class OutcomeCounts:
         """Accepted but wrong, over all items."""
         return Proportion(self.misread, self.total).rate
 
-    @property
-    def rejection_rate(self) -> float:
-        """Refused for their confidence, over all items."""
-        return Proportion(self.rejected, self.total).rate
-
-    @property
-    def miss_rate(self) -> float:
-        """Nothing found, over all items."""
-        return Proportion(self.missed, self.total).rate
-
 
 def count_outcomes(
     items: Iterable[Item],
