@@ -33,6 +33,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from industrial_ocr.device import has_fast_bf16, resolve_device
 from industrial_ocr.manifest import ModelEntry
+from industrial_ocr.preprocess import normalise_crops
 from industrial_ocr.training.config import TrainConfig
 from industrial_ocr.training.start import data_hashes, start_weights
 from industrial_ocr.weights import commit_id, save_entry
@@ -40,6 +41,13 @@ from industrial_ocr.weights import commit_id, save_entry
 Batch = dict[str, Tensor]
 VALIDATION_SEED = 10_000_019
 """Seeds of validation data start here, far from those of training data."""
+
+
+def crops_input(batch: Batch) -> Tensor:
+    """(N, H, W) uint8 crops under ``image`` as (N, 1, H, W) input of a network, on their device."""
+    crops = normalise_crops(batch["image"].cpu().numpy())
+    tensor = torch.from_numpy(crops).unsqueeze(1).to(batch["image"].device)
+    return tensor.contiguous(memory_format=torch.channels_last)
 
 
 class Task(Protocol):
