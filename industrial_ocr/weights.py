@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from industrial_ocr.errors import WeightsError
+from industrial_ocr.files import write_whole
 from industrial_ocr.manifest import (
     MANIFEST_NAME,
     Manifest,
@@ -106,8 +106,8 @@ def save_entry(
     text = Manifest(models=tuple(models)).model_dump_json(indent=2) + "\n"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write_atomically(saved.path, data)
-        _write_atomically(folder / MANIFEST_NAME, text.encode())
+        write_whole(saved.path, data)
+        write_whole(folder / MANIFEST_NAME, text)
     except OSError as error:
         raise WeightsError(f"{folder}: cannot be written: {_one_line(error)}") from error
     return saved
@@ -125,20 +125,6 @@ def _storable(key: str, tensor: Tensor, half: bool) -> Tensor:
         raise WeightsError(f"{key}: holds NaN or infinite values; such weights are not saved")
     fits = half and (full.numel() == 0 or float(full.abs().max()) <= torch.finfo(torch.half).max)
     return full.half() if fits else full
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)  # mkstemp's 0600 would reach the wheel
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def verify_all() -> list[tuple[ModelEntry, bool, str]]:

@@ -11,7 +11,6 @@ import contextlib
 import copy
 import io
 import math
-import os
 import signal
 import sys
 import time
@@ -32,6 +31,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from industrial_ocr.device import has_fast_bf16, resolve_device
+from industrial_ocr.files import write_whole
 from industrial_ocr.manifest import ModelEntry
 from industrial_ocr.preprocess import normalise_crops
 from industrial_ocr.training.config import TrainConfig
@@ -164,11 +164,9 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "progress": {"step": self.step, "best": self.best, "stale": self.stale},
         }
-        part = self.checkpoint.with_suffix(".part")
         data = io.BytesIO()
-        torch.save(state, data)
-        part.write_bytes(data.getbuffer())  # a full disk is an OSError; torch would raise another
-        os.replace(part, self.checkpoint)
+        torch.save(state, data)  # in memory: where the disk is full, torch raises no OSError
+        write_whole(self.checkpoint, data.getbuffer())
 
     def resume(self) -> None:
         """Goes on from the checkpoint, if there is one."""
