@@ -212,6 +212,7 @@ class SequenceScores:
         mean: arithmetic mean of the character probabilities.
         joint_log: log of the product of the character probabilities.
         joint_normalised: exp(joint_log / length), their geometric mean.
+        weighted: position-weighted mean.
         sequence_log: log p(l|y), the exact CTC probability; for the two-stage pipeline, whose
             characters are independent, the same as ``joint_log``.
     """
@@ -219,6 +220,7 @@ class SequenceScores:
     mean: float
     joint_log: float
     joint_normalised: float
+    weighted: float
     sequence_log: float
 
     def to_dict(self) -> dict[str, float]:

@@ -8,11 +8,15 @@ are natural. An empty string scores 0 everywhere: nothing was read, so nothing i
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from industrial_ocr.types import SequenceScores
+
+Weighting = Literal["uniform", "first", "last", "ends"]
 
 _FLOOR = 1e-12
 """A probability of 0 counts as this, so that one character leaves logarithms finite (and JSON
@@ -25,28 +29,35 @@ _CERTAIN_LOG = -1e-9
 """Above this, all characters are certain and ``joint_log`` no longer tells how many there are."""
 
 
-def score_sequence(probabilities: ArrayLike, sequence_log: float | None = None) -> SequenceScores:
+def score_sequence(
+    probabilities: ArrayLike,
+    sequence_log: float | None = None,
+    weighting: Weighting | Sequence[float] = "uniform",
+) -> SequenceScores:
     """All scores of one string.
 
     Args:
         probabilities: (L,) of its characters in reading order, 0 to 1.
         sequence_log: log p(l|y) of the whole string (``ctc.sequence_log_probability``); None
             where characters are independent, so that it is their joint probability.
+        weighting: of ``weighted``, see ``position_weights``.
 
     Raises:
-        ValueError: a probability outside [0, 1], or a log probability above 0.
+        ValueError: a probability outside [0, 1], or weights that do not fit.
     """
     p = _checked(probabilities)
     if sequence_log is not None and (math.isnan(sequence_log) or sequence_log > _ROUNDING):
         raise ValueError(f"a log probability is at most 0, got {sequence_log}")
+    weighted = weighted_mean(p, weighting)
     if len(p) == 0:
-        return SequenceScores(0.0, 0.0, 0.0, 0.0)
+        return SequenceScores(0.0, 0.0, 0.0, 0.0, 0.0)
     joint = joint_log(p)
     sequence = joint if sequence_log is None else sequence_log
     return SequenceScores(
         mean=mean_probability(p),
         joint_log=joint,
         joint_normalised=joint_normalised(p),
+        weighted=weighted,
         sequence_log=min(0.0, max(sequence, len(p) * math.log(_FLOOR))),
     )
 
@@ -108,6 +119,55 @@ def joint_normalised(probabilities: ArrayLike) -> float:
     """
     p = _checked(probabilities)
     return math.exp(joint_log(p) / len(p)) if len(p) else 0.0
+
+
+def weighted_mean(
+    probabilities: ArrayLike, weighting: Weighting | Sequence[float] = "uniform"
+) -> float:
+    """Sum of w_i p_i over sum of w_i, 0 for none; see ``position_weights``.
+
+    The linear opinion pool of Stone 1961 ("The Opinion Pool", Annals of Mathematical Statistics
+    32), each position one opinion. The weights themselves are the house's own.
+    """
+    p = _checked(probabilities)
+    weights = position_weights(len(p), weighting)
+    return float(p @ weights) if len(p) else 0.0
+
+
+def position_weights(
+    length: int, weighting: Weighting | Sequence[float] = "uniform"
+) -> NDArray[np.float64]:
+    """(length,) weights that sum to 1.
+
+    Args:
+        length: number of characters.
+        weighting: ``uniform``; ``first`` falls linearly from L to 1 (a prefix that names the
+            owner); ``last`` rises from 1 to L (a check digit); ``ends`` is 1 in the middle and
+            rises by 1 a position to both sides (crops cut characters at their ends). Or one
+            weight a character, none negative, not all 0.
+
+    Raises:
+        ValueError: an unknown name, or weights that do not fit the length.
+    """
+    place = np.arange(length, dtype=np.float64)
+    if isinstance(weighting, str):
+        named = {
+            "uniform": np.ones(length),
+            "first": length - place,
+            "last": place + 1,
+            "ends": np.abs(place - (length - 1) / 2) + 1,
+        }
+        if weighting not in named:
+            raise ValueError(f"weighting is one of {list(named)} or weights, got {weighting!r}")
+        weights = named[weighting]
+    else:
+        weights = np.asarray(weighting, np.float64)
+    if weights.shape != (length,) or not np.isfinite(weights).all() or np.any(weights < 0):
+        raise ValueError(f"{length} finite weights of 0 or more, got {weighting!r}")
+    if length and not weights.any():
+        raise ValueError(f"one weight at least must be above 0, got {weighting!r}")
+    normalised: NDArray[np.float64] = weights / max(float(weights.sum()), np.finfo(float).tiny)
+    return normalised
 
 
 def _checked(probabilities: ArrayLike) -> NDArray[np.float64]:

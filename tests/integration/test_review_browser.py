@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
     ]
     *named, refused = characters
     refused = Character("5", refused.quad, 0.1, (), 0.6)
-    scores = SequenceScores(0.5, -0.7, 0.5, -0.7)
+    scores = SequenceScores(0.5, -0.7, 0.5, 0.5, -0.7)
     string = TextString(
         "".join(READ[:-1]), 0.5, rect_quad(20, 20, 350, 60), tuple(named), "horizontal", scores,
         ((5, refused),),

@@ -45,7 +45,7 @@ class FakeReader:
             Character(s, rect_quad(5 + 10 * i, 5, 14 + 10 * i, 25), 0.97)
             for i, s in enumerate("AB1")
         )
-        quad, scores = rect_quad(5, 5, 34, 25), SequenceScores(0.97, -0.09, 0.97, -0.09)
+        quad, scores = rect_quad(5, 5, 34, 25), SequenceScores(0.97, -0.09, 0.97, 0.97, -0.09)
         string = TextString("AB1", 0.97, quad, characters, "horizontal", scores)
         if pattern is not None:
             return self.with_codes(string, engine, pixels)

@@ -24,7 +24,7 @@ from industrial_ocr.review.answers import AnswerFile
 from industrial_ocr.types import Character, ReadResult, SequenceScores, Status, TextString
 
 RULES = CollectingConfig()
-SCORES = SequenceScores(0.9, -0.1, 0.9, -0.1)
+SCORES = SequenceScores(0.9, -0.1, 0.9, 0.9, -0.1)
 
 
 def reading(seed: int, size: int = 40, text: str = "A", step: float = 0.0) -> ReadResult:

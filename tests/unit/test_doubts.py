@@ -14,7 +14,7 @@ from industrial_ocr.geometry import oriented_quad, rect_quad, rotate_quad, warp_
 from industrial_ocr.types import Character, ReadResult, SequenceScores, Status, TextString
 
 RULES = CollectingConfig(min_confidence=0.7, min_margin=0.3)
-SCORES = SequenceScores(0.9, -0.1, 0.9, -0.1)
+SCORES = SequenceScores(0.9, -0.1, 0.9, 0.9, -0.1)
 IMAGE = np.random.default_rng(0).integers(0, 255, (60, 200, 3), np.uint8)
 
 

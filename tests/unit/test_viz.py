@@ -28,7 +28,7 @@ def test_drawing_keeps_the_size_and_leaves_the_picture_alone(
     image = np.full((*size, 3), 128, np.uint8)
     quad = rect_quad(20, 20, 70, 40)
     character = Character("A", quad, 0.5)
-    scores = SequenceScores(0.5, -0.7, 0.5, -0.7)
+    scores = SequenceScores(0.5, -0.7, 0.5, 0.5, -0.7)
     string = TextString("A", 0.5, quad, (character,), direction, scores)  # type: ignore[arg-type]
     drawn = ReadResult((string,), Status.LOW_CONFIDENCE, "crnn", {}, image).draw()
     assert drawn.shape == image.shape and drawn.dtype == np.uint8
@@ -41,7 +41,7 @@ def drawn_parts(
     quad: FloatArray, direction: Direction, confidence: float, ground: int, side: int = 400
 ) -> ImageArray:
     """One string drawn on a plain square."""
-    scores = SequenceScores(confidence, -0.1, confidence, -0.1)
+    scores = SequenceScores(confidence, -0.1, confidence, confidence, -0.1)
     string = TextString("AB12", confidence, quad, (), direction, scores)
     image = np.full((side, side, 3), ground, np.uint8)
     return ReadResult((string,), Status.OK, "two-stage", {}, image).draw()
@@ -84,7 +84,7 @@ def test_the_label_stands_beside_the_string_and_hides_nothing_of_it(
 
 def test_labels_hide_no_neighbouring_line() -> None:
     quads = [rect_quad(50, 100, 250, 140), rect_quad(50, 144, 250, 184)]
-    scores = SequenceScores(0.9, -0.1, 0.9, -0.1)
+    scores = SequenceScores(0.9, -0.1, 0.9, 0.9, -0.1)
     strings = tuple(TextString("AB12", 0.9, q, (), "horizontal", scores) for q in quads)
     image = np.full((400, 400, 3), 255, np.uint8)
     both = ReadResult(strings, Status.OK, "two-stage", {}, image).draw()

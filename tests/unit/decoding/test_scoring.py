@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
 from industrial_ocr.decoding.scoring import (
+    Weighting,
+    position_weights,
     score_sequence,
     string_confidence,
 )
@@ -32,13 +35,31 @@ def test_scores_of_independent_characters(
     assert scores.mean == pytest.approx(mean)
     assert math.exp(scores.joint_log) == pytest.approx(joint)
     assert scores.joint_normalised == pytest.approx(normalised)
+    assert scores.weighted == pytest.approx(mean)
     assert scores.sequence_log == scores.joint_log
     assert string_confidence(scores) == scores.joint_normalised
 
 
+@pytest.mark.parametrize(
+    ("weighting", "expected"),
+    [
+        ("uniform", (0.1 + 0.2 + 0.4 + 0.8) / 4),
+        ("first", (4 * 0.1 + 3 * 0.2 + 2 * 0.4 + 1 * 0.8) / 10),
+        ("last", (1 * 0.1 + 2 * 0.2 + 3 * 0.4 + 4 * 0.8) / 10),
+        ("ends", (2.5 * 0.1 + 1.5 * 0.2 + 1.5 * 0.4 + 2.5 * 0.8) / 8),
+        ([0, 0, 0, 3], 0.8),
+        ([1.0, 0.0, 1.0, 0.0], 0.25),
+    ],
+)
+def test_position_weighted_mean(weighting: Weighting | Sequence[float], expected: float) -> None:
+    scores = score_sequence([0.1, 0.2, 0.4, 0.8], weighting=weighting)
+    assert scores.weighted == pytest.approx(expected)
+    assert position_weights(4, weighting).sum() == pytest.approx(1)
+
+
 def test_an_empty_string_scores_nothing() -> None:
-    for scores in (score_sequence([]), score_sequence([], -0.1)):
-        assert scores == SequenceScores(0.0, 0.0, 0.0, 0.0)
+    for scores in (score_sequence([]), score_sequence([], -0.1, "ends")):
+        assert scores == SequenceScores(0.0, 0.0, 0.0, 0.0, 0.0)
         assert string_confidence(scores) == 0.0
 
 
@@ -72,18 +93,22 @@ def test_rounding_above_one_is_forgiven() -> None:
 
 
 @pytest.mark.parametrize(
-    ("probabilities", "sequence", "message"),
+    ("probabilities", "sequence", "weighting", "message"),
     [
-        ([1.2], None, r"within \[0, 1\]"),
-        ([-0.1], None, r"within \[0, 1\]"),
-        ([math.nan], None, r"within \[0, 1\]"),
-        ([[0.5]], None, r"\(L,\)"),
-        ([0.5], 0.5, "at most 0"),
-        ([0.5], math.nan, "at most 0"),
+        ([1.2], None, "uniform", r"within \[0, 1\]"),
+        ([-0.1], None, "uniform", r"within \[0, 1\]"),
+        ([math.nan], None, "uniform", r"within \[0, 1\]"),
+        ([[0.5]], None, "uniform", r"\(L,\)"),
+        ([0.5], 0.5, "uniform", "at most 0"),
+        ([0.5], math.nan, "uniform", "at most 0"),
+        ([0.5], None, "middle", "weighting is one of"),
+        ([0.5], None, [1, 1], "1 finite weights"),
+        ([0.5], None, [-1], "1 finite weights"),
+        ([0.5], None, [0], "above 0"),
     ],
 )
 def test_bad_input_is_refused(
-    probabilities: list[float], sequence: float | None, message: str
+    probabilities: list[float], sequence: float | None, weighting: Weighting, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        score_sequence(probabilities, sequence)
+        score_sequence(probabilities, sequence, weighting)

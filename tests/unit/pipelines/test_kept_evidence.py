@@ -52,7 +52,7 @@ def test_boxes_taken_for_no_character_are_kept_with_their_place() -> None:
 def of_one_way(text: str, confidence: float = 0.9) -> ReadResult:
     quad = rect_quad(0, 0, 90, 20)
     characters = tuple(Character(s, quad, confidence) for s in text)
-    scores = SequenceScores(0.9, -0.1, 0.9, -0.1)
+    scores = SequenceScores(0.9, -0.1, 0.9, 0.9, -0.1)
     string = TextString(text, confidence, quad, characters, "horizontal", scores)
     return ReadResult((string,), Status.OK, "two-stage", {}, IMAGE)
 
