@@ -24,6 +24,7 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import beta
 
 from industrial_ocr.errors import ConfigError
+from industrial_ocr.files import write_whole
 
 Floats = NDArray[np.float64]
 
@@ -249,10 +250,8 @@ class Calibration:
             "temperatures": {k: round(v, 4) for k, v in self.temperatures.items()},
             "curves": {k: c.to_dict() for k, c in self.curves.items()},
         }
-        part = path.with_name(path.name + ".part")
         try:
-            part.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-            os.replace(part, path)
+            write_whole(path, json.dumps(values, indent=1) + "\n")
         except OSError as error:
             raise ConfigError(f"{path}: cannot be written: {error}") from error
 

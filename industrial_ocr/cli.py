@@ -29,7 +29,7 @@ from industrial_ocr import (
     cli_review,
     cli_verify,
 )
-from industrial_ocr.cli_output import FAILED, WRONG_USAGE, complain, note, one_line_errors
+from industrial_ocr.cli_output import FAILED, WRONG_USAGE, note, one_line_errors
 from industrial_ocr.errors import ConfigError, IndustrialOcrError
 
 if TYPE_CHECKING:
@@ -201,16 +201,10 @@ def _readings(
         try:
             result = read_one(file)
         except IndustrialOcrError as error:
-            text = str(error)
-            complain(text if str(file) in text else f"{file}: {text}")
-            problems.append(str(file))
+            cli_output.add_problem(problems, file, error)
             continue
         if pictures is not None:
-            try:
-                pictures.save(file.name, result)
-            except OSError as error:
-                complain(f"{file}: its annotated picture cannot be written: {error}")
-                problems.append(str(file))
+            pictures.try_to_save(file, result, problems)
         yield {"file": str(file), **result.to_dict()}
 
 

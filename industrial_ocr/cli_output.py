@@ -60,6 +60,13 @@ def complain(error: object) -> None:
         Console(stderr=True).print(f"[red]error:[/] {line}", soft_wrap=True, highlight=False)
 
 
+def add_problem(problems: list[str], file: Path, error: object) -> None:
+    """Says on stderr what is wrong with a file, and adds it to those with problems."""
+    text = str(error)
+    complain(text if str(file) in text else f"{file}: {text}")
+    problems.append(str(file))
+
+
 @contextmanager
 def one_line_errors(code: int = FAILED) -> Iterator[None]:
     """Our own errors, and those of the file system, end the command with one line."""
@@ -235,3 +242,12 @@ class PictureFolder:
         path = self._folder / f"{unique}.png"
         Image.fromarray(result.draw()).save(path)
         return path
+
+    def try_to_save(
+        self, file: Path, result: ReadResult | Verification, problems: list[str]
+    ) -> None:
+        """``save`` for a file that was read; a picture that cannot be written is a problem."""
+        try:
+            self.save(file.name, result)
+        except OSError as error:
+            add_problem(problems, file, f"{file}: its annotated picture cannot be written: {error}")

@@ -177,16 +177,10 @@ def _verdicts(
             if strict and isinstance(error, ConfigError):
                 complain(error)
                 raise typer.Exit(WRONG_USAGE) from error
-            text = str(error)
-            complain(text if str(file) in text else f"{file}: {text}")
-            problems.append(str(file))
+            cli_output.add_problem(problems, file, error)
             continue
         if pictures is not None:
-            try:
-                pictures.save(file.name, verdict)
-            except OSError as error:
-                complain(f"{file}: its annotated picture cannot be written: {error}")
-                problems.append(str(file))
+            pictures.try_to_save(file, verdict, problems)
         yield file, verdict
 
 

@@ -24,15 +24,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import cv2
 import numpy as np
+from filelock import FileLock
 
 from industrial_ocr.config import CollectingConfig
 from industrial_ocr.doubts import Doubt, context_picture, doubtful
 from industrial_ocr.errors import CollectError
-from industrial_ocr.filelock import locked
 from industrial_ocr.geometry import edge_lengths
 from industrial_ocr.review.answers import read_answers, standing
 from industrial_ocr.review.items import ITEMS
@@ -48,7 +48,9 @@ STALE_SECONDS = 3600.0
 NEAR = 0.35
 """Characters of one picture nearer than this, in sizes of a character, are the same one."""
 _MEGABYTE = 1_000_000
-_LOCK = ".collecting"
+_LEDGER = ".collecting"
+"""The file that says how many bytes the items take up; another beside it is locked."""
+_POLL_SECONDS = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,16 +141,14 @@ class Collector:
         """Makes room for an item and writes it; one that is beyond the limit alone is not kept."""
         if item.size > self.limit:
             return False
-        with locked(self.folder / _LOCK) as ledger:
+        ledger = self.folder / _LEDGER
+        with FileLock(f"{ledger}.lock", poll_interval=_POLL_SECONDS):
             used = _bytes_of(ledger)
             if used is None or used + item.size > self.limit:
                 used = self._make_room(item.size)
             # Written before the item: a process that dies in between leaves too high a number,
             # which the next search puts right, and never one too low.
-            ledger.seek(0)
-            ledger.truncate()
-            ledger.write(str(used + item.size).encode())
-            ledger.flush()
+            ledger.write_text(str(used + item.size))
             self._write(item.id, item.picture, f"{item.id}.png")
             self._write(item.id, item.data, f"{item.id}.json")
         return True
@@ -258,11 +258,10 @@ def _item(result: ReadResult, doubt: Doubt, name: str, source: str | None) -> _I
     return _Item(name, json.dumps(data, indent=1).encode(), encoded.tobytes())
 
 
-def _bytes_of(ledger: BinaryIO) -> int | None:
+def _bytes_of(ledger: Path) -> int | None:
     """How many bytes the items take up at most, None where that is not known."""
-    ledger.seek(0)
-    with suppress(ValueError):
-        return int(ledger.read(32))
+    with suppress(FileNotFoundError, ValueError):
+        return int(ledger.read_bytes())
     return None
 
 

@@ -157,7 +157,6 @@ class RecognitionConfig(Section):
         min_width: width in pixels to which a narrower crop (32 high) is padded.
         crop_margins: of the views of an image that is one string, in its heights. Where the first
             is not sure, what most of them say counts; (0,) reads it once, as it is.
-        string_margins: likewise of a string that was found.
         crop_layouts: where an image that is one string is not read surely, its text may lie
             otherwise (``stages.crop_layouts``): steeply, in two lines, level as it was, narrow.
     """
@@ -165,7 +164,6 @@ class RecognitionConfig(Section):
     batch_size: PositiveInt = 16
     min_width: PositiveInt = 100
     crop_margins: Margins = (0.0, -0.06, -0.12, 0.1)
-    string_margins: Margins = (0.0,)
     crop_layouts: bool = True
 
 

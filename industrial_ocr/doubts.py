@@ -21,7 +21,7 @@ import numpy as np
 
 from industrial_ocr.codes import CharStatus, CodeReading
 from industrial_ocr.config import CollectingConfig
-from industrial_ocr.geometry import edge_lengths, iou, warp_quad
+from industrial_ocr.geometry import edge_lengths, iou, unit_vector, warp_quad
 from industrial_ocr.types import Character, FloatArray, ImageArray, ReadResult, Status, TextString
 
 LOW_CONFIDENCE, LOW_MARGIN = "low confidence", "low margin"
@@ -170,8 +170,7 @@ def context_picture(image: ImageArray, doubt: Doubt) -> tuple[ImageArray, FloatA
 
 def _axis(quad: FloatArray) -> FloatArray:
     """Unit vector along a character's own x axis, exact where it is nearly a quarter turn."""
-    axis = (quad[1] - quad[0]) + (quad[2] - quad[3])
-    unit = axis / max(float(np.linalg.norm(axis)), 1e-6)
+    unit = unit_vector((quad[1] - quad[0]) + (quad[2] - quad[3]))
     if not unit.any():
         return np.array([1, 0], np.float32)
     straight = np.round(unit) if np.abs(unit).max() >= UPRIGHT else unit

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from industrial_ocr.types import FloatArray, ImageArray
+
+F = TypeVar("F", np.float32, np.float64)
+
+
+def unit_vector(vector: NDArray[F]) -> NDArray[F]:
+    """A (2,) vector at length 1; one of no length stays as it is."""
+    unit: NDArray[F] = vector / max(float(np.linalg.norm(vector)), 1e-6)
+    return unit
 
 
 def rect_quad(x0: float, y0: float, x1: float, y1: float) -> FloatArray:
@@ -98,8 +107,7 @@ def expand_quad(quad: ArrayLike, x: float, y: float) -> FloatArray:
     q = np.asarray(quad, np.float32)
     u = (q[1] - q[0]) + (q[2] - q[3])
     v = (q[3] - q[0]) + (q[2] - q[1])
-    u = u / max(float(np.linalg.norm(u)), 1e-6) * x
-    v = v / max(float(np.linalg.norm(v)), 1e-6) * y
+    u, v = unit_vector(u) * x, unit_vector(v) * y
     grown: FloatArray = (q + np.stack([-u - v, u - v, u + v, v - u])).astype(np.float32)
     return grown
 
@@ -114,9 +122,7 @@ def rotate_quad(quad: ArrayLike, quarter_turns: int) -> FloatArray:
 
 def axis_of(quad: FloatArray, vertical: bool = False) -> FloatArray:
     """(2,) unit vector along a quad's top edge, or down its left one."""
-    edge = quad[3] - quad[0] if vertical else quad[1] - quad[0]
-    unit: FloatArray = edge / max(float(np.linalg.norm(edge)), 1e-6)
-    return unit
+    return unit_vector(quad[3] - quad[0] if vertical else quad[1] - quad[0])
 
 
 def enclosing_quad(quads: Sequence[ArrayLike], axis: ArrayLike) -> FloatArray:
@@ -171,8 +177,7 @@ GLYPH_MARGIN = 1.3
 def glyph_window(quad: ArrayLike) -> FloatArray:
     """The square around a character's quad, along its edges, that becomes the classifier's crop."""
     q = np.asarray(quad, np.float32)
-    axis = (q[1] - q[0]) + (q[2] - q[3])
-    axis = axis / max(float(np.linalg.norm(axis)), 1e-6)
+    axis = unit_vector((q[1] - q[0]) + (q[2] - q[3]))
     side = GLYPH_MARGIN * max(max(edge_lengths(q)), 2.0)
     return oriented_quad(q.mean(axis=0), axis, side, side)
 

@@ -39,8 +39,8 @@ from industrial_ocr.verdicts import Verification
 Engine = Literal["two-stage", "crnn", "agree", "auto"]
 Roi = Sequence[float] | Sequence[Sequence[float]]
 Patterns = Pattern | str | Sequence[Pattern | str] | None
-SHIPPED = {"pipeline": "pipeline", "accurate": "pipeline", "fast": "fast"}
-"""The files of the configurations that are known by name; ``pipeline`` is the default."""
+SHIPPED = ("pipeline", "fast")
+"""The configurations that are known by name; ``pipeline`` is the default."""
 
 
 def reading_config(
@@ -56,7 +56,7 @@ def reading_config(
     if isinstance(source, dict):
         return parse_config(source, PipelineConfig)
     if source is None or str(source) in SHIPPED:
-        source = config_path(SHIPPED["pipeline" if source is None else str(source)])
+        source = config_path("pipeline" if source is None else str(source))
     if not Path(source).suffix and not Path(source).exists():
         raise ConfigError(
             f"config: {str(source)!r} is neither a file nor one of {', '.join(SHIPPED)}"
@@ -70,8 +70,8 @@ class Reader:
     Args:
         device: ``auto`` takes CUDA where there is a device, else the CPU.
         config: a ``PipelineConfig``, a dict of its sections, a YAML file, or one of the shipped
-            ``configs``: ``fast``, about half the time for a little less, or ``accurate``, the
-            default ``pipeline`` by another name.
+            ``configs``: the default ``pipeline``, or ``fast``, about half the time for a little
+            less.
         detector: a name from ``industrial-ocr weights``, a ``.safetensors`` file, or a published
             CRAFT checkpoint (``craft_mlt_25k.pth``); None takes the shipped default.
         classifier: the same for the character classifier.

@@ -38,7 +38,6 @@ from industrial_ocr.types import Status
 Way = Literal["two-stage", "crnn"]
 Route = Literal["two-stage", "crnn", "agree", "auto"]
 WAYS: tuple[Way, Way] = ("two-stage", "crnn")
-ROUTES: tuple[Route, ...] = ("two-stage", "crnn", "agree", "auto")
 WORD_BITS = 3.0
 """Random digits have 3.3 bits a character, random letters and digits 5.2; words about 2."""
 LEAST_HEIGHT = 10.0
@@ -238,7 +237,7 @@ def settle(
     """What a route makes of the codes that the ways found.
 
     Args:
-        route: one of ``ROUTES``.
+        route: one of ``Route``.
         codes: of each way that read; ``auto`` may lack the second one.
         first: of ``choose``, for ``auto``.
         least: confidence that two equal readings must have together.

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from industrial_ocr.errors import WeightsError
+from industrial_ocr.files import write_whole
 from industrial_ocr.manifest import (
     MANIFEST_NAME,
     Manifest,
@@ -58,52 +57,6 @@ def _checked_bytes(entry: ModelEntry) -> bytes:
             "the file is damaged or was exchanged: restore it or install the package again"
         )
     return data
-
-
-def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """The state dict of a ``.pth``, ``.pt`` or ``.safetensors`` file from elsewhere, on the CPU.
-
-    A state dict wrapped as ``state_dict`` or ``model`` is unwrapped, and the ``module.`` that
-    DataParallel puts before every key is taken off. Tensors keep their type.
-
-    Raises:
-        WeightsError: missing, damaged, without a state dict, or a pickle that needs code to
-            load: that is never run.
-    """
-    import safetensors.torch
-    import torch
-
-    path = Path(path)
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such file")
-    try:
-        if path.suffix == ".safetensors":
-            loaded: object = safetensors.torch.load_file(path)
-        else:
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load on damaged bytes raises many kinds
-        if isinstance(error, pickle.UnpicklingError):
-            # Torch's own message recommends weights_only=False, which is not the way out here.
-            raise WeightsError(
-                f"{path}: a pickle that needs code to load, which is never run here; if you trust "
-                "it, load it with torch elsewhere and save its state dict as safetensors"
-            ) from error
-        raise WeightsError(f"{path}: damaged, or no checkpoint: {_one_line(error)}") from error
-    return _state_of(loaded, path)
-
-
-def _state_of(loaded: object, path: Path) -> dict[str, Tensor]:
-    """The state dict within what a checkpoint holds, without ``module.`` prefixes."""
-    import torch
-
-    wrapped = [loaded.get("state_dict"), loaded.get("model")] if isinstance(loaded, dict) else []
-    for state in [loaded, *wrapped]:
-        if not isinstance(state, Mapping) or not state:
-            continue
-        if all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()):
-            prefix = "module." if all(k.startswith("module.") for k in state) else ""
-            return {k.removeprefix(prefix): v for k, v in state.items()}
-    raise WeightsError(f"{path}: holds no state dict (names with tensors)")
 
 
 def save_entry(
@@ -153,8 +106,8 @@ def save_entry(
     text = Manifest(models=tuple(models)).model_dump_json(indent=2) + "\n"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write_atomically(saved.path, data)
-        _write_atomically(folder / MANIFEST_NAME, text.encode())
+        write_whole(saved.path, data)
+        write_whole(folder / MANIFEST_NAME, text)
     except OSError as error:
         raise WeightsError(f"{folder}: cannot be written: {_one_line(error)}") from error
     return saved
@@ -172,20 +125,6 @@ def _storable(key: str, tensor: Tensor, half: bool) -> Tensor:
         raise WeightsError(f"{key}: holds NaN or infinite values; such weights are not saved")
     fits = half and (full.numel() == 0 or float(full.abs().max()) <= torch.finfo(torch.half).max)
     return full.half() if fits else full
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)  # mkstemp's 0600 would reach the wheel
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def verify_all() -> list[tuple[ModelEntry, bool, str]]:

@@ -1,8 +1,8 @@
-"""A text against all texts that are one edit away: one character more, one less, or another one.
+"""A text against all texts with one character more or one less.
 
 The probability p(l|y) of each of them over all CTC paths, exactly, from one forward and one
-backward pass over the text itself: an edited text is a prefix of it, perhaps one symbol, and a
-suffix. For a text of L symbols and a charset of C that is (2 L + 1) C + L texts in about the time
+backward pass over the text itself: such a text is a prefix of it, perhaps one symbol, and a
+suffix. For a text of L symbols and a charset of C that is (L + 1) C + L texts in about the time
 of one. Numpy only.
 """
 
@@ -31,20 +31,18 @@ class EditScores:
 
     Attributes:
         own: of the text itself, L symbols.
-        insertions: (L + 1, C) with class c put in before symbol i, or at the end.
+        insertions: (L + 1, C) with class c put in before symbol i, or at the end; the blank's
+            is -inf.
         deletions: (L,) without symbol i.
-        substitutions: (L, C) with class c for symbol i; that of the symbol itself is -inf, as is
-            the blank's here and among the insertions.
     """
 
     own: float
     insertions: Floats
     deletions: Floats
-    substitutions: Floats
 
 
 def edit_scores(log_probs: ArrayLike, label: Sequence[int]) -> EditScores:
-    """The scores of a label and of all labels one edit away.
+    """The scores of a label and of all labels with one symbol more or less.
 
     Args:
         log_probs: (T, C) log-probabilities, class 0 the blank.
@@ -59,20 +57,14 @@ def edit_scores(log_probs: ArrayLike, label: Sequence[int]) -> EditScores:
     # the frames from t on begin in it.
     before = _forward(p, own)
     after = _forward(p[::-1], own[::-1])[::-1, ::-1]
-    size = len(own)
-    place = np.arange(size)
-    # A row for each insertion, then one for each substitution.
-    prefix, suffix = np.concatenate([np.arange(size + 1), place]), np.append(place, size)
-    suffix = np.concatenate([suffix, place + 1])
-    symbols = _with_symbol(p, own, before, after, prefix, suffix)
+    symbols = _with_symbol(p, own, before, after)
     symbols[:, 0] = 0.0
-    symbols[size + 1 + place, own] = 0.0
     with np.errstate(divide="ignore"):
         shift = float(scale.sum())
-        logs = np.log(symbols) + shift
+        more = np.log(symbols) + shift
         gone = np.log(_without(own, before, after)) + shift
         whole = float(np.log(before[-1, -2:].sum()) + shift)
-    return EditScores(whole, logs[: size + 1], gone, logs[size + 1 :])
+    return EditScores(whole, more, gone)
 
 
 def _forward(p: Floats, label: NDArray[np.intp]) -> Floats:
@@ -95,26 +87,19 @@ def _forward(p: Floats, label: NDArray[np.intp]) -> Floats:
     return found
 
 
-def _with_symbol(
-    p: Floats,
-    label: NDArray[np.intp],
-    before: Floats,
-    after: Floats,
-    prefix: NDArray[np.intp],
-    suffix: NDArray[np.intp],
-) -> Floats:
-    """(R, C) probability of so many first symbols, a class, and the symbols from a place on."""
+def _with_symbol(p: Floats, label: NDArray[np.intp], before: Floats, after: Floats) -> Floats:
+    """(L + 1, C) probability of a class between the first i symbols and the others."""
     padded = np.concatenate([[0], label, [0]])
-    blank_before, blank_after = before[:, 2 * prefix], after[:, 2 * suffix]
-    # State -1 does not exist: without a symbol there only the blank is left.
-    symbol_before = np.where(prefix > 0, before[:, 2 * prefix - 1], 0.0)
-    last = 2 * len(label)
-    symbol_after = np.where(suffix < len(label), after[:, np.minimum(2 * suffix + 1, last)], 0.0)
+    nothing = np.zeros((len(before), 1))
+    blank_before, blank_after = before[:, ::2], after[:, ::2]
+    # Before the first symbol and behind the last there is only the blank.
+    symbol_before = np.hstack([nothing, before[:, 1::2]])
+    symbol_after = np.hstack([after[:, 1::2], nothing])
     classes = np.arange(p.shape[1])
     # A symbol beside its like needs a blank between.
-    opens = (padded[prefix][:, None] != classes).astype(np.float64)
-    closes = (padded[suffix + 1][:, None] != classes).astype(np.float64)
-    on = np.zeros((len(prefix), len(classes)))
+    opens = (padded[:-1, None] != classes).astype(np.float64)
+    closes = (padded[1:, None] != classes).astype(np.float64)
+    on = np.zeros((len(label) + 1, len(classes)))
     total = np.zeros_like(on)
     for t, frame in enumerate(p):
         on += blank_before[t][:, None] + symbol_before[t][:, None] * opens

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.evaluation.samples import Dataset
+from industrial_ocr.files import write_whole
 
 
 def sample_digests(dataset: Dataset) -> dict[str, str]:
@@ -31,10 +31,8 @@ def sample_digests(dataset: Dataset) -> dict[str, str]:
 def write_manifest(path: Path, digests: Mapping[str, str]) -> None:
     """One line an image: name, tab, sha256; written whole or not at all."""
     text = "".join(f"{name}\t{digest}\n" for name, digest in sorted(digests.items()))
-    part = path.with_name(path.name + ".part")
     path.parent.mkdir(parents=True, exist_ok=True)
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    write_whole(path, text)
 
 
 def read_manifest(path: Path) -> dict[str, str]:

@@ -80,10 +80,6 @@ class OwnEngine:
         self._patterns = dict(patterns or {})
         self.pattern: Pattern | None = None
 
-    def uses(self, dataset: str) -> bool:
-        """Whether a dataset is read under a pattern."""
-        return dataset in self._patterns
-
     def use(self, dataset: str) -> None:
         """Takes the pattern of a dataset."""
         self.pattern = self._patterns.get(dataset)

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from operator import attrgetter
-from statistics import NormalDist
 from typing import Literal
 
 from rapidfuzz.distance import Levenshtein
+from scipy.stats import binomtest
 
 Matching = Literal["exact", "contains"]
 """``exact``: the reading is the truth; ``contains``: the truth is a part of the reading."""
@@ -179,16 +179,6 @@ class OutcomeCounts:
         """Accepted but wrong, over all items."""
         return Proportion(self.misread, self.total).rate
 
-    @property
-    def rejection_rate(self) -> float:
-        """Refused for their confidence, over all items."""
-        return Proportion(self.rejected, self.total).rate
-
-    @property
-    def miss_rate(self) -> float:
-        """Nothing found, over all items."""
-        return Proportion(self.missed, self.total).rate
-
 
 def count_outcomes(
     items: Iterable[Item],
@@ -213,20 +203,12 @@ def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[f
     Raises:
         ValueError: not 0 <= successes <= n, or a confidence outside (0, 1).
     """
-    if not 0 <= successes <= n:
-        raise ValueError(f"0 to n successes, got {successes} of {n}")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence lies between 0 and 1, got {confidence}")
-    if n == 0:
+    if successes == n == 0:
         return 0.0, 1.0
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    p = successes / n
-    centre = p + z * z / (2 * n)
-    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    scale = 1 + z * z / n
-    # Exactly 0 and 1 at the ends, where the difference leaves rounding noise.
-    low = 0.0 if successes == 0 else (centre - half) / scale
-    return low, 1.0 if successes == n else (centre + half) / scale
+    interval = binomtest(successes, n).proportion_ci(confidence, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 @dataclass(frozen=True)

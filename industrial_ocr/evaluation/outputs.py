@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from industrial_ocr.evaluation.summary import (
     summarise_run,
     table_row,
 )
+from industrial_ocr.files import write_whole
 from industrial_ocr.router import WAYS
 
 
@@ -39,7 +39,7 @@ def write_table(
     """
     rows = map(table_row, summarise_run(recorded.records, rules, thresholds))
     try:
-        _write(file, markdown_table(HEADERS, rows) + "\n")
+        write_whole(file, markdown_table(HEADERS, rows) + "\n")
     except OSError as error:
         raise ConfigError(f"{file}: cannot be written: {error}") from error
 
@@ -81,13 +81,13 @@ def write_outputs(out: Path, recorded: RecordedRun, plan: Plan, extra: Sequence[
     parts += ["\n".join(f"- {line}" for line in extra)] if extra else []
     sources = {(d.name, s.name): s.source for d in plan.datasets for s in d.samples}
     try:
-        _write(out / "tables.md", "\n\n".join(parts) + "\n")
+        write_whole(out / "tables.md", "\n\n".join(parts) + "\n")
         write_report(out / "report.html", recorded, summaries, sources)
         digest = json.dumps(
             {"summary": [dict(zip(HEADERS, table_row(s), strict=True)) for s in summaries]},
             indent=1,
         )
-        _write(out / "summary.json", digest + "\n")
+        write_whole(out / "summary.json", digest + "\n")
     except OSError as error:
         raise ConfigError(f"{out}: cannot be written: {error}") from error
 
@@ -114,13 +114,7 @@ def write_routes(file: Path, recorded: RecordedRun, plan: Plan) -> int:
     if not table:
         raise ConfigError("--write-routes needs two-stage or crnn and a --pattern")
     try:
-        _write(file, yaml.safe_dump(table, sort_keys=False))
+        write_whole(file, yaml.safe_dump(table, sort_keys=False))
     except OSError as error:
         raise ConfigError(f"{file}: cannot be written: {error}") from error
     return len(table)
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -46,6 +45,7 @@ from industrial_ocr.evaluation.summary import (
     percent,
     table_row,
 )
+from industrial_ocr.files import write_whole
 
 MOST_CONFUSIONS = 20
 FEW_DATASETS = 3
@@ -344,7 +344,5 @@ def write_report(
         unfolded=len(sections) <= FEW_DATASETS,
         most_symbols=MOST_SYMBOLS,
     )
-    part = path.with_name(path.name + ".part")
     # File names need not be Unicode: a lone surrogate becomes a character reference.
-    part.write_bytes(page.encode("utf-8", "xmlcharrefreplace"))
-    os.replace(part, path)
+    write_whole(path, page.encode("utf-8", "xmlcharrefreplace"))

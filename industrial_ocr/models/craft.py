@@ -28,7 +28,7 @@ class CraftVGG(nn.Module):
 
     State-dict keys and outputs are those of the authors' clovaai/CRAFT-pytorch, so its checkpoint
     files load (``load_published_craft``). Expects RGB, normalised by ImageNet's mean and standard
-    deviation (``stages.craft_boxes.resize_normalise``).
+    deviation.
     """
 
     def __init__(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 
+from industrial_ocr.charset import Charset
 from industrial_ocr.config import PipelineConfig
 from industrial_ocr.decoding.lexicon import Lexicon
 from industrial_ocr.geometry import rect_quad, with_margin
@@ -13,18 +14,18 @@ from industrial_ocr.pattern import Pattern
 from industrial_ocr.pipelines.common import Clock, finish
 from industrial_ocr.pipelines.crnn_ctc import (
     ENGINE,
-    SURE,
     Reading,
     decode_frames,
     frame_codes,
-    looked_again,
 )
 from industrial_ocr.pipelines.crop_views import agreed_view, doubted
 from industrial_ocr.stages.crop_layouts import crop_layouts
-from industrial_ocr.stages.recognition import Recognizer
+from industrial_ocr.stages.recognition import Recognizer, StringFrames
 from industrial_ocr.stages.rectification import Rectified
 from industrial_ocr.types import FloatArray, ImageArray, ReadResult, TextString
 
+SURE = 0.98
+"""A crop whose first view is so sure is not looked at again."""
 CLEARLY = 0.12
 """Another layout must read so much more surely to be believed."""
 
@@ -74,14 +75,34 @@ def read_crops(
     with clock.stage("recognise"):
         seen = recognizer.recognise(images, [[view(i, first)] for i in images], config.recognition)
     with clock.stage("decode"):
-        once = [[(decode_frames(f, recognizer.charset, "horizontal", lexicon), f)] for (f,) in seen]
-    further = [[[view(c, m) for m in others]] for c in images]
-    read = [
-        own[0] for own in looked_again(images, once, further, recognizer, config, clock, lexicon)
+        read = _decoded([f for (f,) in seen], recognizer.charset, lexicon)
+    further = [
+        [view(image, margin) for margin in others] if string.confidence < SURE else []
+        for image, (string, _) in zip(images, read, strict=True)
     ]
+    with clock.stage("recognise"):
+        seen = recognizer.recognise(images, further, config.recognition)
+    with clock.stage("decode"):
+        read = [
+            _most_agreed([first_view, *_decoded(views, recognizer.charset, lexicon)])
+            for first_view, views in zip(read, seen, strict=True)
+        ]
     if config.recognition.crop_layouts:
         read = _laid_otherwise(crops, read, recognizer, config, clock, lexicon)
     return read
+
+
+def _decoded(
+    views: Sequence[StringFrames], charset: Charset, lexicon: Lexicon | None
+) -> list[Reading]:
+    return [(decode_frames(f, charset, "horizontal", lexicon), f) for f in views]
+
+
+def _most_agreed(views: Sequence[Reading]) -> Reading:
+    """The reading that most views of a crop agree with, the dissent of others held against it."""
+    best, agreement = agreed_view([string for string, _ in views])
+    string, frames = views[best]
+    return doubted(string, agreement), frames
 
 
 def _laid_otherwise(
@@ -110,16 +131,13 @@ def _laid_otherwise(
         for first, own in zip(read, layouts, strict=True):
             best, again = first, False
             for layout, views in islice(seen, len(own)):
-                said = []
-                for view in views:
-                    placed = replace(view, pieces=tuple(layout.place(q) for q in view.pieces))
-                    string = decode_frames(placed, recognizer.charset, "horizontal", lexicon)
-                    said.append((string, placed))
-                chosen, agreement = agreed_view([s for s, _ in said])
-                string = doubted(said[chosen][0], agreement)
-                least = max(layout.least, best[0].confidence + CLEARLY)
-                if string.confidence > least:
-                    best, again = (string, said[chosen][1]), layout.same_line
+                placed = [
+                    replace(view, pieces=tuple(layout.place(q) for q in view.pieces))
+                    for view in views
+                ]
+                said = _most_agreed(_decoded(placed, recognizer.charset, lexicon))
+                if said[0].confidence > max(layout.least, best[0].confidence + CLEARLY):
+                    best, again = said, layout.same_line
             if again and _plain(best[0]) != _plain(first[0]):
                 # What the same line was read as before is held against it.
                 sure, other = best[0].confidence, first[0].confidence

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +26,10 @@ from industrial_ocr.decoding.ctc_frames import FrameString
 from industrial_ocr.decoding.homoglyphs import resolve_homoglyphs
 from industrial_ocr.decoding.lexicon import Lexicon, best_word
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
-from industrial_ocr.geometry import expand_quad, quad_around, with_margin
+from industrial_ocr.geometry import quad_around
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.pipelines.common import Clock, Found, find_strings, finish
-from industrial_ocr.pipelines.crop_views import agreed_view, doubted
+from industrial_ocr.pipelines.crop_views import doubted
 from industrial_ocr.router import Way
 from industrial_ocr.stages.detection import Detector
 from industrial_ocr.stages.orientation import orientations, string_quad
@@ -48,8 +47,6 @@ from industrial_ocr.types import (
 )
 
 ENGINE: Way = "crnn"
-SURE = 0.98
-"""A string whose first view is so sure is not looked at again."""
 TURNED = 2.5
 """A level string by itself stands on its head only where that is so many nats likelier: of 5,651
 codes that were rendered upright and read right, most of them of characters that have a meaning
@@ -59,12 +56,8 @@ CLEARLY_TURNED = 2.0
 DIGIT = 0.62
 """Nats by which 0 is likelier than O, and 1 than I, beyond what the network says: fitted to 1,230
 of the former on 1,100 rendered pictures, of which it read 91 wrong before and 77 then."""
-HOPELESS = 0.2
-"""Nor is a found string whose first view is less sure than this: it is no text."""
 
 Reading = tuple[TextString, StringFrames]
-Pieces = list[list[FloatArray]]
-"""Per view of a string the quads that are set side by side for the CRNN."""
 
 
 def read_crnn(
@@ -109,18 +102,13 @@ def read_frames(
     config: PipelineConfig,
     clock: Clock,
 ) -> list[list[tuple[TextString, StringFrames]]]:
-    """Every string of every image with its frames, the way up in which it reads best.
-
-    Where that leaves doubt, the string is seen in further views (``crop_views``).
-    """
+    """Every string of every image with its frames, the way up in which it reads best."""
     ways = [[(i, w) for i, s in enumerate(own) for w in orientations(s)] for own in found]
-    first, *others = config.recognition.string_margins
     with clock.stage("recognise"):
-        pieces = [[_pieces(w, first) for _, w in own] for own in ways]
+        pieces = [[_pieces(w) for _, w in own] for own in ways]
         frames = recognizer.recognise(images, pieces, config.recognition)
-    once: list[list[Reading]] = []
-    further: list[list[Pieces]] = []
-    kept: list[list[BoxString]] = []
+    ratio = config.linking.word_space_ratio
+    read: list[list[Reading]] = []
     with clock.stage("decode"):
         for own, seen in zip(ways, frames, strict=True):
             told: dict[int, list[tuple[BoxString, Reading]]] = {}
@@ -128,23 +116,13 @@ def read_frames(
                 reading = decode_frames(f, recognizer.charset, way.direction), f
                 told.setdefault(i, []).append((way, reading))
             chosen = _right_way_up([told[i] for i in sorted(told)])
-            kept.append([way for way, _ in chosen])
-            once.append([reading for _, reading in chosen])
-            further.append(
+            read.append(
                 [
-                    [_pieces(way, m) for m in others] if string.confidence >= HOPELESS else []
-                    for way, (string, _) in chosen
+                    (s if f.space is not None else with_spaces(s, way, ratio), f)
+                    for way, (s, f) in chosen
                 ]
             )
-    read = looked_again(images, once, further, recognizer, config, clock)
-    ratio = config.linking.word_space_ratio
-    return [
-        [
-            (s if f.space is not None else with_spaces(s, way, ratio), f)
-            for (s, f), way in zip(own, ways, strict=True)
-        ]
-        for own, ways in zip(read, kept, strict=True)
-    ]
+    return read
 
 
 def _right_way_up(
@@ -181,49 +159,6 @@ def _way_scores(readings: Sequence[TextString]) -> NDArray[np.float64]:
     return length * np.log([max(r.confidence, 1e-12) for r in readings])
 
 
-def looked_again(
-    images: Sequence[ImageArray],
-    once: Sequence[Sequence[Reading]],
-    further: Sequence[Sequence[Pieces]],
-    recognizer: Recognizer,
-    config: PipelineConfig,
-    clock: Clock,
-    lexicon: Lexicon | None = None,
-) -> list[list[Reading]]:
-    """Readings of one view each, and where that is not sure, what most of several views say.
-
-    Args:
-        images: (H, W, 3) uint8 RGB each.
-        once: per image the readings of the first view.
-        further: for each of them the pieces of its further views.
-        recognizer: reads them.
-        config: batch size and least width.
-        clock: takes the time.
-        lexicon: as of ``decode_frames``.
-    """
-    asked = [
-        [views if reading[0].confidence < SURE else [] for reading, views in zip(*own, strict=True)]
-        for own in zip(once, further, strict=True)
-    ]
-    with clock.stage("recognise"):
-        flat = [[v for views in own for v in views] for own in asked]
-        frames = recognizer.recognise(images, flat, config.recognition)
-    result: list[list[Reading]] = []
-    with clock.stage("decode"):
-        for readings, views, seen in zip(once, asked, frames, strict=True):
-            rest = iter(seen)
-            result.append([])
-            for reading, own in zip(readings, views, strict=True):
-                way = reading[0].direction
-                all_views = [reading]
-                for f in islice(rest, len(own)):
-                    all_views.append((decode_frames(f, recognizer.charset, way, lexicon), f))
-                best, agreement = agreed_view([s for s, _ in all_views])
-                string, frames_of_it = all_views[best]
-                result[-1].append((doubted(string, agreement), frames_of_it))
-    return result
-
-
 def frame_codes(
     strings: Sequence[tuple[TextString, StringFrames]],
     patterns: Sequence[Pattern],
@@ -237,18 +172,11 @@ def frame_codes(
     return [c for p in patterns for c in read_ctc_codes(frames, p, charset, limits)]
 
 
-def _pieces(string: BoxString, margin: float) -> list[FloatArray]:
-    """What is set side by side for the CRNN: a whole line, or each letter of a stack.
-
-    Args:
-        string: as found.
-        margin: around the line or each letter, in heights of a letter; below 0 none at the sides.
-    """
+def _pieces(string: BoxString) -> list[FloatArray]:
+    """What is set side by side for the CRNN: a whole line, or each letter of a stack."""
     if string.direction == "vertical":
-        heights = [float(np.linalg.norm(b.quad[3] - b.quad[0])) for b in string.boxes]
-        around = margin * float(np.median(heights))
-        return [expand_quad(b.quad, max(around, 0.0), around) for b in string.boxes]
-    return [with_margin(string_quad(string), margin)]
+        return [b.quad for b in string.boxes]
+    return [string_quad(string)]
 
 
 def decode_frames(

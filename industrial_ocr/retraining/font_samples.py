@@ -14,8 +14,6 @@ from industrial_ocr.synthesis.glyphs import FontFace, Glyph, GlyphSource
 from industrial_ocr.synthesis.strips import Strip, StripRenderer
 
 FONT_SUFFIXES = frozenset({".ttf", ".otf", ".woff"})
-PICTURES = 30
-"""Pictures of each symbol: rendering costs nothing, but they all are of one typeface."""
 HEIGHTS = (18.0, 64.0)
 """Of the strings in pixels."""
 COMPANY = "ABCDEFGHJKLMNPRSTUVWXYZ0123456789"

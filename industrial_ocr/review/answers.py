@@ -18,7 +18,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from industrial_ocr.filelock import locked
+from filelock import FileLock
 
 FILE_NAME = "corrections.jsonl"
 ID_FORM = re.compile(r"[0-9a-f]{8,64}")
@@ -157,7 +157,7 @@ class AnswerFile:
         time = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
         answer = Answer(item, action, symbol if action == "label" else "", time)
         line = json.dumps(vars(answer)).encode() + b"\n"
-        with self._lock, locked(self._path) as file:
+        with self._lock, FileLock(f"{self._path}.lock"), self._path.open("a+b") as file:
             end = file.seek(0, os.SEEK_END)
             if end:
                 file.seek(end - 1)

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from industrial_ocr.geometry import bounds, inside, rect_quad
-from industrial_ocr.stages.orientation import normal_vector, string_axis, unit_vector
+from industrial_ocr.geometry import bounds, inside, rect_quad, unit_vector
+from industrial_ocr.stages.orientation import normal_vector, string_axis
 from industrial_ocr.stages.spacing import wide_gaps
 from industrial_ocr.types import BoxString, CharBox, Direction, FloatArray, ScoreMaps
 

@@ -7,13 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from industrial_ocr.geometry import enclosing_quad, oriented_quad
+from industrial_ocr.geometry import enclosing_quad, oriented_quad, unit_vector
 from industrial_ocr.types import BoxString, CharBox, Direction, FloatArray
-
-
-def unit_vector(vector: NDArray[np.float64]) -> NDArray[np.float64]:
-    unit: NDArray[np.float64] = vector / max(float(np.linalg.norm(vector)), 1e-9)
-    return unit
 
 
 def string_axis(centers: NDArray[np.float64]) -> NDArray[np.float64]:

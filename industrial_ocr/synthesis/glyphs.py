@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import ImageFont
 
 from industrial_ocr.errors import DatasetError
+from industrial_ocr.geometry import unit_vector
 from industrial_ocr.synthesis.dots import DOTS_5X7, SEGMENTS_14, segment_strokes
 from industrial_ocr.types import FloatArray
 
@@ -290,7 +291,7 @@ class SegmentFace:
 
     def _outline(self, start: FloatArray, stop: FloatArray) -> FloatArray:
         """(6, 2) corners of a thick segment from one place to another."""
-        along = (stop - start) / max(float(np.linalg.norm(stop - start)), 1e-3)
+        along = unit_vector(stop - start)
         half: FloatArray = (along * (self._thickness / 2)).astype(np.float32)
         aside = np.array([-half[1], half[0]], np.float32)
         if self._ends == "square":

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from industrial_ocr.geometry import unit_vector
 from industrial_ocr.synthesis.faces import FaceLibrary
 from industrial_ocr.synthesis.glyphs import GlyphSource
 from industrial_ocr.synthesis.layout import Block, LabelledString, line_of_text
@@ -73,7 +74,7 @@ def _slots(quads: FloatArray, height: float) -> tuple[list[_Slot], list[_Slot]]:
     along = quads[-1].mean(0) - quads[0].mean(0)
     if len(quads) == 1 or np.linalg.norm(along) < 1:
         along = quads[0][1] - quads[0][0]
-    step = along / max(float(np.linalg.norm(along)), 1e-3) * height
+    step = unit_vector(along) * height
     first, last = quads[0], quads[-1]
     before = _Slot(np.stack([first[0] - step, first[0], first[3], first[3] - step]))
     after = _Slot(np.stack([last[1], last[1] + step, last[2] + step, last[2]]))

@@ -33,8 +33,6 @@ _RECIPES: tuple[tuple[Recipe, float], ...] = (
     (outdoors.street, 4), (outdoors.container_view, 8), (panels.wall_with_sign, 4),
 )  # fmt: skip
 _SHARES = np.cumsum([share for _, share in _RECIPES]) / sum(share for _, share in _RECIPES)
-_PATCH_NOISE = ("white", "pink", "brown", "grain", "blobs", "relief", "crumple", "ridged")
-_RAMP = np.linspace(-1, 1, 256)[:, None]
 _LIT_FROM_THE_START = (panels.part_on_table, panels.screen)
 
 
@@ -165,22 +163,6 @@ def _glare(rng: np.random.Generator, image: ImageArray) -> None:
     soft = cv2.GaussianBlur(small, (radius, radius), 0)
     layer = cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR)
     cv2.add(image, grey_rgb(layer), dst=image)
-
-
-def render_texture_patch(rng: np.random.Generator, height: int, width: int) -> ImageArray:
-    """One noise in two colours: a small background that costs next to nothing.
-
-    Returns:
-        (height, width, 3) uint8 RGB.
-    """
-    name = _PATCH_NOISE[rng.integers(len(_PATCH_NOISE))]
-    along = 0.0 if rng.random() < 0.5 else np.pi / 2
-    grey = noise(
-        rng, name, height, width, 0.7 + 2.3 * rng.random(), 1 + 9 * rng.random() ** 4, along
-    )
-    base, swing = rng.random() * 248 + rng.normal(0, 18, 3), 2 + 68 * rng.random()
-    ramp = np.clip(base + swing * _RAMP, 0, 255).astype(np.uint8)
-    return np.asarray(cv2.merge([cv2.LUT(grey, ramp[:, i]) for i in range(3)]), np.uint8)
 
 
 class SurfacePool:

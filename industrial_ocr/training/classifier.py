@@ -12,11 +12,10 @@ from torch import Tensor, nn
 
 from industrial_ocr.charset import DEFAULT_SYMBOLS
 from industrial_ocr.models.classifier import GlyphClassifier
-from industrial_ocr.preprocess import normalise_crops
 from industrial_ocr.synthesis.crops import REJECT, GlyphRenderer
 from industrial_ocr.training.config import ClassifierTrainConfig
 from industrial_ocr.training.harvest import Harvest, load_harvest
-from industrial_ocr.training.loop import Batch
+from industrial_ocr.training.loop import Batch, crops_input
 
 HELD_OUT = 0.1
 """Share of a harvest that only validation sees."""
@@ -71,14 +70,9 @@ class ClassifierTask:
         labels = torch.tensor([self._class[s] for _, s in crops])
         return {"image": torch.from_numpy(np.stack([c for c, _ in crops])), "label": labels}
 
-    def _input(self, batch: Batch) -> Tensor:
-        crops = normalise_crops(batch["image"].cpu().numpy())
-        tensor = torch.from_numpy(crops).unsqueeze(1).to(batch["image"].device)
-        return tensor.contiguous(memory_format=torch.channels_last)
-
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Cross entropy with label smoothing."""
-        logits = model(self._input(batch)).float()
+        logits = model(crops_input(batch)).float()
         return F.cross_entropy(logits, batch["label"], label_smoothing=self.config.label_smoothing)
 
     def validate(self, model: nn.Module, batches: Iterator[Batch]) -> dict[str, float]:
@@ -86,7 +80,7 @@ class ClassifierTask:
         reject = self._class[REJECT]
         right = folded = characters = rejected = others = 0
         for batch in batches:
-            found = model(self._input(batch)).argmax(-1).cpu()
+            found = model(crops_input(batch)).argmax(-1).cpu()
             label = batch["label"].cpu()
             is_character = label != reject
             right += int(((found == label) & is_character).sum())

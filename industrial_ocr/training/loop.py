@@ -11,7 +11,6 @@ import contextlib
 import copy
 import io
 import math
-import os
 import signal
 import sys
 import time
@@ -32,7 +31,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from industrial_ocr.device import has_fast_bf16, resolve_device
+from industrial_ocr.files import write_whole
 from industrial_ocr.manifest import ModelEntry
+from industrial_ocr.preprocess import normalise_crops
 from industrial_ocr.training.config import TrainConfig
 from industrial_ocr.training.start import data_hashes, start_weights
 from industrial_ocr.weights import commit_id, save_entry
@@ -40,6 +41,13 @@ from industrial_ocr.weights import commit_id, save_entry
 Batch = dict[str, Tensor]
 VALIDATION_SEED = 10_000_019
 """Seeds of validation data start here, far from those of training data."""
+
+
+def crops_input(batch: Batch) -> Tensor:
+    """(N, H, W) uint8 crops under ``image`` as (N, 1, H, W) input of a network, on their device."""
+    crops = normalise_crops(batch["image"].cpu().numpy())
+    tensor = torch.from_numpy(crops).unsqueeze(1).to(batch["image"].device)
+    return tensor.contiguous(memory_format=torch.channels_last)
 
 
 class Task(Protocol):
@@ -156,11 +164,9 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "progress": {"step": self.step, "best": self.best, "stale": self.stale},
         }
-        part = self.checkpoint.with_suffix(".part")
         data = io.BytesIO()
-        torch.save(state, data)
-        part.write_bytes(data.getbuffer())  # a full disk is an OSError; torch would raise another
-        os.replace(part, self.checkpoint)
+        torch.save(state, data)  # in memory: where the disk is full, torch raises no OSError
+        write_whole(self.checkpoint, data.getbuffer())
 
     def resume(self) -> None:
         """Goes on from the checkpoint, if there is one."""

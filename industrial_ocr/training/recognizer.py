@@ -16,12 +16,12 @@ from industrial_ocr.charset import SPACE, Charset
 from industrial_ocr.decoding.ctc import greedy_decode
 from industrial_ocr.decoding.ctc import spaced as ctc_text
 from industrial_ocr.models.crnn import Crnn
-from industrial_ocr.preprocess import normalise_crops, to_grey
+from industrial_ocr.preprocess import to_grey
 from industrial_ocr.stages.recognition import split_space
 from industrial_ocr.synthesis.layout import LabelledString
 from industrial_ocr.synthesis.strips import StripRenderer
 from industrial_ocr.training.config import RecognizerTrainConfig
-from industrial_ocr.training.loop import Batch
+from industrial_ocr.training.loop import Batch, crops_input
 from industrial_ocr.types import FloatArray
 
 HEIGHT = 32
@@ -121,11 +121,6 @@ class RecognizerTask:
             "length": torch.tensor([len(classes) for _, classes, _ in strips]),
         }
 
-    def _input(self, batch: Batch) -> Tensor:
-        crops = normalise_crops(batch["image"].cpu().numpy())
-        tensor = torch.from_numpy(crops).unsqueeze(1).to(batch["image"].device)
-        return tensor.contiguous(memory_format=torch.channels_last)
-
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """CTC, averaged over the strings, and a share of frame-wise cross entropy.
 
@@ -133,7 +128,7 @@ class RecognizerTask:
         frame a character and blank elsewhere, spares it the long search for an alignment with
         which CTC training begins, and keeps each spike on its character.
         """
-        log_probs = model(self._input(batch)).float()
+        log_probs = model(crops_input(batch)).float()
         frames = torch.full_like(batch["length"], log_probs.shape[0])
         ctc = F.ctc_loss(
             log_probs, batch["label"], frames, batch["length"], blank=0, zero_infinity=True
@@ -155,7 +150,7 @@ class RecognizerTask:
         exact = folded = spaced = total = 0
         similarity = 0.0
         for batch in batches:
-            log_probs = model(self._input(batch)).float().cpu().numpy()
+            log_probs = model(crops_input(batch)).float().cpu().numpy()
             space: np.ndarray | None = None
             if self.config.spaces:
                 log_probs, space = split_space(log_probs)

@@ -277,5 +277,5 @@ def test_the_fast_configuration_is_known_by_its_name(reader: Reader, tmp_path: P
         Reader(device="cpu", config="faster")
 
 
-def test_the_default_is_the_accurate_configuration() -> None:
-    assert reading_config("accurate") == reading_config(None) != reading_config("fast")
+def test_the_default_is_the_pipeline_configuration() -> None:
+    assert reading_config("pipeline") == reading_config(None) != reading_config("fast")

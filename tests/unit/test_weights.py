@@ -23,7 +23,7 @@ from industrial_ocr.manifest import (
     load_manifest,
     weights_folders,
 )
-from industrial_ocr.weights import commit_id, load_checkpoint, load_state, save_entry, verify_all
+from industrial_ocr.weights import commit_id, load_state, save_entry, verify_all
 
 
 def state() -> dict[str, torch.Tensor]:
@@ -309,67 +309,6 @@ def test_verify_all_lists_the_sound_and_the_damaged(folder: Path) -> None:
     results = {e.name: (ok, message) for e, ok, message in verify_all()}
     assert results["good"][0] and "15 numbers" in results["good"][1]
     assert not results["bad"][0] and bad.sha256 in results["bad"][1]
-
-
-@pytest.mark.parametrize(
-    "wrap", [lambda s: s, lambda s: {"state_dict": s, "epoch": 3}, lambda s: {"model": s}]
-)
-@pytest.mark.parametrize("prefix", ["", "module."])
-def test_checkpoints_are_unwrapped(tmp_path: Path, wrap: Any, prefix: str) -> None:
-    torch.save(wrap({prefix + k: v for k, v in state().items()}), tmp_path / "x.pth")
-    loaded = load_checkpoint(tmp_path / "x.pth")
-    assert list(loaded) == list(state())
-    torch.testing.assert_close(loaded["conv.weight"], state()["conv.weight"])
-
-
-def test_checkpoint_as_safetensors(folder: Path) -> None:
-    saved = save_entry(folder, entry(), state(), half=False)
-    assert set(load_checkpoint(saved.path)) == set(state())
-
-
-class Opener:
-    """Unpickling this writes a file: the code that must never run."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (str(self.path),)
-
-
-@pytest.mark.parametrize("new_format", [True, False])
-def test_a_pickle_that_needs_code_is_refused_and_not_run(tmp_path: Path, new_format: bool) -> None:
-    path = tmp_path / "evil.pth"
-    torch.save({"w": Opener(tmp_path / "ran")}, path, _use_new_zipfile_serialization=new_format)
-    with pytest.raises(WeightsError, match="safetensors") as caught:
-        load_checkpoint(path)
-    assert str(path) in str(caught.value) and "weights_only" not in str(caught.value)
-    assert not (tmp_path / "ran").exists()
-
-
-def test_checkpoints_that_are_none(tmp_path: Path) -> None:
-    torch.save(state(), tmp_path / "whole.pth")
-    whole = (tmp_path / "whole.pth").read_bytes()
-    files = {
-        "missing.pth": None,
-        "empty.pth": b"",
-        "text.pth": b"hello, this is text\n",
-        "cut.pth": whole[: len(whole) // 2],
-        "text.safetensors": b"hello, this is text\n",
-    }
-    for name, data in files.items():
-        if data is not None:
-            (tmp_path / name).write_bytes(data)
-        with pytest.raises(WeightsError) as caught:
-            load_checkpoint(tmp_path / name)
-        assert name in str(caught.value) and "\n" not in str(caught.value)
-
-
-def test_a_checkpoint_without_state_dict(tmp_path: Path) -> None:
-    for number, value in enumerate([[1, 2], {"epoch": 3}, {}, torch.zeros(3)]):
-        torch.save(value, tmp_path / f"{number}.pt")
-        with pytest.raises(WeightsError, match="holds no state dict"):
-            load_checkpoint(tmp_path / f"{number}.pt")
 
 
 def git(folder: Path, *arguments: str) -> str:

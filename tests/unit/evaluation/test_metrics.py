@@ -154,8 +154,6 @@ def test_the_four_outcomes_add_up(matching: Matching, folding: Folding) -> None:
         for threshold in (-1.0, 0.0, 0.3, 0.5, 1.0, REJECT_ALL):
             c = count_outcomes(items, threshold, matching, folding)
             assert c.total == c.correct + c.misread + c.rejected + c.missed == len(items)
-            rates = c.read_rate + c.misread_rate + c.rejection_rate + c.miss_rate
-            assert rates == pytest.approx(1)
 
 
 def test_counts_and_rates() -> None:
@@ -163,7 +161,6 @@ def test_counts_and_rates() -> None:
     counts = count_outcomes(iter(items), 0.5)
     assert counts == OutcomeCounts(correct=1, misread=2, rejected=1, missed=1)
     assert (counts.read_rate, counts.misread_rate) == (0.2, 0.4)
-    assert (counts.rejection_rate, counts.miss_rate) == (0.2, 0.2)
     assert math.isnan(count_outcomes([]).read_rate)
     with pytest.raises(ValueError, match="0 or more"):
         OutcomeCounts(correct=-1)

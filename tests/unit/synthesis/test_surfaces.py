@@ -9,7 +9,7 @@ import pytest
 from industrial_ocr.synthesis import materials, outdoors, panels, surfaces
 from industrial_ocr.synthesis.clutter import draw_clutter
 from industrial_ocr.synthesis.clutter_kinds import KINDS, Kind
-from industrial_ocr.synthesis.surfaces import SurfacePool, render_surface, render_texture_patch
+from industrial_ocr.synthesis.surfaces import SurfacePool, render_surface
 from industrial_ocr.synthesis.texture import blend, mix, noise, noise_bank, tint
 
 PANELS = (
@@ -122,10 +122,10 @@ def test_patches_of_any_size_belong_to_the_caller(size: tuple[int, int]) -> None
     pool = SurfacePool(0, count=2, side=64)
     for seed in range(10):
         rng = np.random.default_rng(seed)
-        for patch in (pool.patch(rng, *size), render_texture_patch(rng, *size)):
-            assert patch.shape == (*size, 3)
-            assert patch.dtype == np.uint8
-            patch[:] = 0
+        patch = pool.patch(rng, *size)
+        assert patch.shape == (*size, 3)
+        assert patch.dtype == np.uint8
+        patch[:] = 0
 
 
 def test_clutter_leaves_text_alone_and_changes_what_is_around_it() -> None:
