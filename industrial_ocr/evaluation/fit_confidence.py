@@ -32,7 +32,7 @@ from industrial_ocr.decoding.confidence import (
 )
 from industrial_ocr.evaluation.fit_pictures import arguments, looked_at, pictures
 from industrial_ocr.geometry import edge_lengths, expand_quad, inside
-from industrial_ocr.pipelines.routed import same_place, same_text
+from industrial_ocr.pipelines.routed import paired, same_text
 from industrial_ocr.reader import Reader
 from industrial_ocr.router import WAYS
 from industrial_ocr.synthesis.layout import LabelledString
@@ -101,10 +101,9 @@ class Readings:
         for way, result, known in zip(WAYS, results, right, strict=True):
             name = f"{way}-crop" if one_string else way
             self.rows[name] += [(features(s), known[id(s)]) for s in result.strings]
-        for one in results[0].strings:
-            two = same_place(one, results[1].strings)
+        for one, two in paired(results[0].strings, results[1].strings)[0]:
             if two is not None:
-                pair = (one, two, right[0][id(one)], right[1][id(two)])
+                pair = (one, two, is_right(one, printed), right[1][id(two)])
                 self.pairs.append((pair, one_string))
 
     def extend(self, other: Readings) -> None:

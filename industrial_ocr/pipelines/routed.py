@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from industrial_ocr.codes import CodeReading
 from industrial_ocr.config import PipelineConfig
 from industrial_ocr.decoding.confidence import together
-from industrial_ocr.geometry import bounds, box_iou
+from industrial_ocr.decoding.scoring import score_sequence
+from industrial_ocr.geometry import bounds, box_iou, inside, quad_around
 from industrial_ocr.pattern import Pattern
 from industrial_ocr.pipelines.common import Clock, Found, find_strings
 from industrial_ocr.router import (
@@ -143,15 +146,15 @@ def _of_strings(own: dict[Way, ReadResult], routing: Routing, first: Choice) -> 
         return _surer(one, two, routing)
     if not one.strings and not two.strings:
         return replace(one, route="agree", reason="neither way found text")
-    pairs = [(s, same_place(s, two.strings)) for s in one.strings]
+    pairs, alone = paired(one.strings, two.strings)
     strings = tuple(
         _agreed(s, t, routing.least)
         if t is not None and same_text(s, t)
-        else replace(_with_other(s, two.strings), status=Status.DISAGREEMENT)
+        else replace(s, status=Status.DISAGREEMENT, other="" if t is None else t.text)
         for s, t in pairs
     )
     apart = [s.text for s, t in pairs if t is None or not same_text(s, t)]
-    apart += [t.text for t in two.strings if same_place(t, one.strings) is None]
+    apart += [t.text for t in alone]
     if apart:
         reason = f"the ways differ on {apart[0]!r}"
         status = Status.DISAGREEMENT
@@ -164,8 +167,7 @@ def _of_strings(own: dict[Way, ReadResult], routing: Routing, first: Choice) -> 
 
 def _surer(one: ReadResult, two: ReadResult, routing: Routing) -> ReadResult:
     """What both ways say together: of every string the surer reading, held against the other."""
-    pairs = [(s, same_place(s, two.strings)) for s in one.strings]
-    alone = [t for t in two.strings if same_place(t, one.strings) is None]
+    pairs, alone = paired(one.strings, two.strings)
     strings = tuple(_held_together(s, t, routing) for s, t in pairs) + tuple(alone)
     doubtful = [s for s in strings if s.status is not Status.OK]
     status, reason = Status.OK, "both ways together are sure"
@@ -207,18 +209,55 @@ def same_text(one: TextString, two: TextString) -> bool:
     return "".join(one.text.split()) == "".join(two.text.split())
 
 
-def _with_other(string: TextString, others: Sequence[TextString]) -> TextString:
-    """The string with what the other way read in its place, where that differs."""
-    second = same_place(string, others)
-    if second is None or same_text(second, string):
-        return string
-    return replace(string, other=second.text)
+def paired(
+    one: Sequence[TextString], two: Sequence[TextString]
+) -> tuple[list[tuple[TextString, TextString | None]], list[TextString]]:
+    """Which of two ways' readings are of one string.
+
+    Args:
+        one: as two-stage read them, which may part a string at a wide gap.
+        two: as the CRNN read the same strings, each whole.
+
+    Returns:
+        Every string of ``one``, parts of a string joined, with the reading of ``two`` in its place,
+        if there is one; and those of ``two`` in whose place there is none.
+    """
+    owner = [_owner(s, two) for s in one]
+    parts = {k: [s for s, own in zip(one, owner, strict=True) if own == k] for k in set(owner)}
+    pairs: list[tuple[TextString, TextString | None]] = []
+    for string, k in zip(one, owner, strict=True):
+        if k is None:
+            pairs.append((string, None))
+        elif string is parts[k][0]:
+            pairs.append((_joined(parts[k]), two[k]))
+    return pairs, [t for k, t in enumerate(two) if k not in parts]
 
 
-def same_place(string: TextString, others: Sequence[TextString]) -> TextString | None:
-    """The reading of the same string among others."""
+def _owner(string: TextString, others: Sequence[TextString]) -> int | None:
+    """The number of the reading in whose place a string or a part of it stands."""
     if not others:
         return None
     overlaps = box_iou([bounds(string.quad)], [bounds(t.quad) for t in others])[0]
     best = int(overlaps.argmax())
-    return others[best] if overlaps[best] >= SAME_PLACE else None
+    if overlaps[best] >= SAME_PLACE:
+        return best
+    middle = string.quad.mean(0)
+    return next((k for k, t in enumerate(others) if inside(t.quad, middle)), None)
+
+
+def _joined(parts: Sequence[TextString]) -> TextString:
+    """Parts of one string, in reading order, as the string that they are."""
+    if len(parts) == 1:
+        return parts[0]
+    starts = np.cumsum([0, *(len(p.characters) for p in parts)]).tolist()
+    placed = list(zip(parts, starts, strict=False))
+    return replace(
+        parts[0],
+        text=" ".join(p.text for p in parts),
+        confidence=min(p.confidence for p in parts),
+        quad=quad_around([p.quad for p in parts]),
+        characters=tuple(c for p in parts for c in p.characters),
+        scores=score_sequence([c.confidence for p in parts for c in p.characters]),
+        rejected=tuple((i + at, c) for p, at in placed for i, c in p.rejected),
+        unread=tuple(replace(m, before=m.before + at) for p, at in placed for m in p.unread),
+    )
