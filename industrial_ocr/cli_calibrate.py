@@ -53,7 +53,8 @@ def calibrate(
 
         settings = reading_config(config)
         # Nothing is refused, so that the curve shows every threshold.
-        free = settings.confidence.model_copy(update={"min_confidence": 0.0})
+        nothing = dict.fromkeys(("min_confidence", "min_code_confidence"), 0.0)
+        free = settings.confidence.model_copy(update=nothing)
         settings = settings.model_copy(update={"confidence": free})
 
         def make_reader(calibration: Calibration) -> Any:

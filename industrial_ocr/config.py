@@ -175,18 +175,22 @@ class ConfidenceConfig(Section):
     """When a reading is doubtful.
 
     Attributes:
-        min_confidence: a string less sure than this makes the status ``low_confidence``.
+        min_confidence: a string that is right with a smaller probability than this makes the
+            status ``low_confidence``.
         min_character: so does a single character less sure than this.
-        min_code: under a pattern, so does a code whose characters are less sure than this all
-            together (the product): eight at 0.95 each are all right two times in three.
+        min_code_confidence: under a pattern, so does a code whose confidence, that of its
+            characters on average, is less than this.
+        min_code: and so does one whose characters are less sure than this all together (the
+            product): eight at 0.95 each are all right two times in three.
         noise: strings below it are no text and are left out.
         lone: so are single characters by themselves below this. Strings of two and three have to
             be as sure as lies between the two: what is no text reads as something short.
         crop_noise: instead of both, of an image that is one string.
     """
 
-    min_confidence: Probability = 0.85
+    min_confidence: Probability = 0.9
     min_character: Probability = 0.5
+    min_code_confidence: Probability = 0.85
     min_code: Probability = 0.7
     noise: Probability = 0.4
     lone: Probability = 0.9

@@ -140,7 +140,9 @@ class Reader:
         if self._misread_rate is None:
             return self.config
         least = self._calibration.threshold(engine, with_pattern, self._misread_rate)
-        confidence = self.config.confidence.model_copy(update={"min_confidence": min(least, 1.0)})
+        names = ("min_confidence", "min_code_confidence")
+        update = dict.fromkeys(names, min(least, 1.0))
+        confidence = self.config.confidence.model_copy(update=update)
         return self.config.model_copy(update={"confidence": confidence})
 
     def read(
@@ -229,7 +231,8 @@ class Reader:
         self, route: Route, patterns: tuple[Pattern, ...], config: PipelineConfig
     ) -> Routing:
         unknown = set(self._classifier.charset.symbols) - set(self._recognizer.charset.symbols)
-        least = config.confidence.min_confidence
+        sure = config.confidence
+        least = sure.min_code_confidence if patterns else sure.min_confidence
         return Routing(route, patterns, self.routes, least, frozenset(unknown))
 
     def _unknown_to_crnn(self, patterns: Sequence[Pattern]) -> list[str]:

@@ -167,7 +167,7 @@ def frame_codes(
 ) -> list[CodeReading]:
     """The codes of one image under each pattern."""
     sure = config.confidence
-    limits = Limits(sure.min_confidence, sure.min_character, sure.min_code)
+    limits = Limits(sure.min_code_confidence, sure.min_character, sure.min_code)
     frames = [FrameString(f.log_probs, f.span_quad, s.direction) for s, f in strings]
     return [c for p in patterns for c in read_ctc_codes(frames, p, charset, limits)]
 

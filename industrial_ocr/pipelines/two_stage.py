@@ -172,7 +172,7 @@ def _codes(
 ) -> list[CodeReading]:
     """The codes of one image under each pattern."""
     sure = config.confidence
-    limits = Limits(sure.min_confidence, sure.min_character, sure.min_code)
+    limits = Limits(sure.min_code_confidence, sure.min_character, sure.min_code)
     evidence = [r.evidence for r in readings]
     found = [c for p in patterns for c in read_codes(evidence, p, classifier.charset, limits)]
     return [_with_blur(c, image) for c in found]

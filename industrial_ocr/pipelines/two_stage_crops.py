@@ -134,7 +134,7 @@ def _doubted(code: CodeReading, agreement: float, config: PipelineConfig) -> Cod
         return code
     confidence = code.confidence * agreement**0.5
     status, reason = code.status, code.reason
-    if status is Status.OK and confidence < config.confidence.min_confidence:
+    if status is Status.OK and confidence < config.confidence.min_code_confidence:
         status = Status.LOW_CONFIDENCE
         reason = "the picture reads differently at another size"
     return replace(code, confidence=confidence, status=status, reason=reason)
