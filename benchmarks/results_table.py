@@ -1,6 +1,6 @@
-"""Puts the short table of a recorded run into README.md, between its two markers.
+"""Puts the short table of a recorded run into docs/results.md, between its two markers.
 
-    python benchmarks/readme_table.py [benchmarks/results/summary.json] [README.md]
+    python benchmarks/results_table.py [benchmarks/results/summary.json] [docs/results.md]
 
 Each cell: share of codes read right with its 95 % interval; in brackets the share read at no more
 than 1 % misread.
@@ -37,7 +37,7 @@ def main() -> None:
     """Rewrites the file."""
     given = [Path(a) for a in sys.argv[1:]]
     source = given[0] if given else HERE / "results" / "summary.json"
-    target = given[1] if len(given) > 1 else HERE.parent / "README.md"
+    target = given[1] if len(given) > 1 else HERE.parent / "docs" / "results.md"
     text = target.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)

@@ -1,0 +1,19 @@
+"""Settings of Sphinx: ``sphinx-build -W docs site`` writes the documentation to ``site/``."""
+
+from industrial_ocr import __version__
+
+project = "industrial_ocr"
+author = "The industrial_ocr authors"
+release = version = __version__
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+html_theme = "furo"
+html_title = f"industrial_ocr {release}"
+templates_path: list[str] = []
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 3
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_default_options = {"members": True}
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
