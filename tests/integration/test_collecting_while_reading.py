@@ -12,6 +12,7 @@ from PIL import Image, ImageFilter
 from typer.testing import CliRunner
 
 from industrial_ocr import Reader, cli, reader
+from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.errors import CollectError
 
 LABEL = Path(__file__).parents[2] / "examples" / "label.png"
@@ -66,14 +67,19 @@ def test_recognize_collects_too(shared: Reader, tmp_path: Path) -> None:
 
 
 def test_the_quad_finds_the_character_in_the_picture(shared: Reader, tmp_path: Path) -> None:
-    """A crop cut out of the context reads as that of the source did."""
+    """A crop cut out of the context reads as that of the source did.
+
+    Of symbols that others resemble the string decides too, and with them their probability.
+    """
     shared.read(LABEL, collect=tmp_path)
     for item in items(tmp_path):
         with Image.open(tmp_path / item["context"]) as picture:
             context = np.asarray(picture)
         (named,) = shared.classify_boxes(context, [item["quad"]])
         best = dict(named)
-        assert best[item["symbol"]] == pytest.approx(item["confidence"], abs=0.02)
+        twins = len(same_shape(item["symbol"])) > 1
+        margin = 0.1 if twins else 0.02
+        assert best[item["symbol"]] == pytest.approx(item["confidence"], abs=margin)
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_reading(
