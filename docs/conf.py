@@ -8,6 +8,8 @@ release = version = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
 html_title = f"industrial_ocr {release}"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 templates_path: list[str] = []
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3

@@ -34,6 +34,8 @@ from industrial_ocr.types import (
     UnreadMark,
 )
 
+CLEAR = 0.8
+"""Strength from which an unread mark is as clear as the print."""
 Found = list[list[BoxString]]
 """The strings of each image, not yet read."""
 
@@ -118,7 +120,7 @@ def finish(
     ]
     left_out = tuple(s for s in read if not any(s is k for k in kept))
     judged = _judged(image, kept, engine, one_string, codes or ())
-    doubts = [_doubt(s, limits) for s in judged]
+    doubts = [_doubt(s, limits, one_string) for s in judged]
     judged = tuple(
         replace(s, status=Status.LOW_CONFIDENCE) if doubt else s
         for s, doubt in zip(judged, doubts, strict=True)
@@ -170,12 +172,17 @@ def _unread(gray: ImageArray, string: TextString, others: Sequence[FloatArray]) 
     return unread_marks(gray, string.quad, [c.quad for c in known], others)
 
 
-def _doubt(string: TextString, limits: ConfidenceConfig) -> str:
-    """Why a string is doubtful, empty where it is not; an unread mark lowers the confidence."""
-    if string.confidence < limits.min_confidence:
-        if string.unread:
-            clearest = max(string.unread, key=lambda m: m.strength)
-            return f"{string.text!r}: a mark {clearest.place(len(string.characters))} was not read"
+def _doubt(string: TextString, limits: ConfidenceConfig, one_string: bool) -> str:
+    """Why a string is doubtful, empty where it is not.
+
+    A mark that was not read lowers the confidence. One that is as clear as the print is doubt
+    enough, but in an image cut out around one string, where it may be part of a frame.
+    """
+    unsure = string.confidence < limits.min_confidence
+    clearest = max(string.unread, key=lambda m: m.strength, default=None)
+    if clearest is not None and (unsure or (clearest.strength >= CLEAR and not one_string)):
+        return f"{string.text!r}: a mark {clearest.place(len(string.characters))} was not read"
+    if unsure:
         return f"{string.text!r} is read at {string.confidence:.2f} only"
     weakest = min(string.characters, key=lambda c: c.confidence)
     if weakest.confidence < limits.min_character:

@@ -199,7 +199,7 @@ def _agreed(one: TextString, two: TextString, least: float) -> TextString:
 
 def _judged(string: TextString, confidence: float, least: float, other: str = "") -> TextString:
     """A reading with the confidence of both ways; what was doubtful beside its own, stays so."""
-    doubtful = string.status is not Status.OK and string.confidence >= least
+    doubtful = string.status is not Status.OK and (string.confidence >= least or string.unread)
     status = Status.LOW_CONFIDENCE if doubtful or confidence < least else Status.OK
     return replace(string, confidence=confidence, status=status, other=other)
 

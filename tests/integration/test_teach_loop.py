@@ -85,7 +85,7 @@ def test_a_symbol_is_taught_by_answers_on_the_page(tmp_path: Path, quick: None) 
         path = tmp_path / f"{number}.png"
         Image.fromarray(image).save(path)
         codes[path.name] = code
-        assert code not in reader.read(path, collect=tmp_path / "doubtful").text
+        assert code not in reader.read(path, "two-stage", collect=tmp_path / "doubtful").text
     given = review(tmp_path / "doubtful", codes)
     assert given.count("<") >= 5
     corrections = tmp_path / "doubtful" / "corrections.jsonl"
