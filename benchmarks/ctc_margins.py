@@ -4,7 +4,7 @@
 
 Renders codes, many of which have a meaning turned too (H0000-08, 609, LOT 00000), upright and on
 their head, and numbers with and without a sign. Prints by how many nats the turned way of an
-upright string leads at most (``pipelines.crnn_ctc.TURNED`` must be above), which share of turned
+upright string leads at most (``reader.crnn.TURNED`` must be above), which share of turned
 ones is found with what lead, and the log-odds against a mark at an end of texts that have none and
 of texts that have lost one (``decoding.ctc_rivals.END_MARK_ODDS`` must lie between). To be run
 after each training of the CRNN.
@@ -18,14 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
+from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.decoding.ctc import LOWEST
 from industrial_ocr.decoding.ctc_rivals import edit_scores, mark_classes
-from industrial_ocr.geometry import rect_quad
-from industrial_ocr.pipelines.crnn_ctc import decode_frames
-from industrial_ocr.reader import Reader
-from industrial_ocr.stages.recognition import StringFrames
-from industrial_ocr.synthesis.strips import StripRenderer
-from industrial_ocr.types import ImageArray
+from industrial_ocr.reader.crnn import decode_frames
+from industrial_ocr.reader.reader import Reader
+from industrial_ocr.recognition.recognizer import StringFrames
+from industrial_ocr.results.geometry import rect_quad
+from industrial_ocr.results.types import ImageArray
 
 QUANTILES = (0.002, 0.01, 0.05, 0.5, 0.95, 0.99, 0.998)
 LEADS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from industrial_ocr.geometry import bounds, box_iou
-from industrial_ocr.reader import Engine, Reader
-from industrial_ocr.types import ReadResult
+from industrial_ocr.reader.reader import Engine, Reader
+from industrial_ocr.results.geometry import bounds, box_iou
+from industrial_ocr.results.read_result import ReadResult
 
 Row = list[str]
 

@@ -13,15 +13,15 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from industrial_ocr.codes import CodeReading
 from industrial_ocr.decoding.code_reading import read_codes
 from industrial_ocr.evaluation.items import Rules, answers
 from industrial_ocr.evaluation.metrics import Outcome, outcome
 from industrial_ocr.evaluation.readings import ReadString
 from industrial_ocr.evaluation.records import Record
 from industrial_ocr.evaluation.session import plan_run
-from industrial_ocr.image import load_image
-from industrial_ocr.reader import Reader
+from industrial_ocr.image.load import load_image
+from industrial_ocr.reader.reader import Reader
+from industrial_ocr.results.codes import CodeReading
 
 WAYS = ("no pattern", "boxes", "lattice", "boxes, check", "lattice, check")
 

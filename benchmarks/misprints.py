@@ -19,11 +19,12 @@ from typing import Any
 
 import numpy as np
 
+from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.decoding.code_rules import CLEAR_RAW
-from industrial_ocr.pattern import Pattern
-from industrial_ocr.reader import Reader
-from industrial_ocr.synthesis.strips import StripRenderer
-from industrial_ocr.types import ImageArray, ReadResult, Status
+from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.reader.reader import Reader
+from industrial_ocr.results.read_result import ReadResult
+from industrial_ocr.results.types import ImageArray, Status
 
 PLAIN = Pattern.regex("[A-Z]{3}[0-9]{5}")
 CONTAINER = Pattern.preset("iso6346")

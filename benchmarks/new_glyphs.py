@@ -25,23 +25,23 @@ import cv2
 import numpy as np
 import torch
 
-from industrial_ocr.evaluation.formats_store import symbol_folder
-from industrial_ocr.geometry import bounds
-from industrial_ocr.image import load_image
-from industrial_ocr.preprocess import to_grey
-from industrial_ocr.reader import Reader
-from industrial_ocr.retraining.folders import close_cut
-from industrial_ocr.retraining.font_samples import render_symbols
-from industrial_ocr.retraining.job import Outcome, retrain
-from industrial_ocr.retraining.network import Parent, load_parent, probabilities
-from industrial_ocr.retraining.orders import Order
-from industrial_ocr.retraining.rehearsal import part_of
-from industrial_ocr.retraining.samples import GlyphSample
-from industrial_ocr.retraining.sources import read_samples
-from industrial_ocr.retraining.views import plain_crop
-from industrial_ocr.synthesis.faces import FaceLibrary
-from industrial_ocr.synthesis.glyphs import CAP_HEIGHT, Glyph, GlyphSource
-from industrial_ocr.synthesis.strips import Strip, StripRenderer
+from industrial_ocr.datasets.formats_store import symbol_folder
+from industrial_ocr.datasets.synthesis.faces import FaceLibrary
+from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT, Glyph, GlyphSource
+from industrial_ocr.datasets.synthesis.strips import Strip, StripRenderer
+from industrial_ocr.image.load import load_image
+from industrial_ocr.image.preprocess import to_grey
+from industrial_ocr.reader.reader import Reader
+from industrial_ocr.results.geometry import bounds
+from industrial_ocr.training.adaptation.folders import close_cut
+from industrial_ocr.training.adaptation.font_samples import render_symbols
+from industrial_ocr.training.adaptation.job import Outcome, retrain
+from industrial_ocr.training.adaptation.network import Parent, load_parent, probabilities
+from industrial_ocr.training.adaptation.orders import Order
+from industrial_ocr.training.adaptation.rehearsal import part_of
+from industrial_ocr.training.adaptation.samples import GlyphSample
+from industrial_ocr.training.adaptation.sources import read_samples
+from industrial_ocr.training.adaptation.views import plain_crop
 
 NEW = ("Ω", "Δ", "µ", "⌀", "→")
 MEASURED = 200

@@ -17,14 +17,14 @@ from typing import Any
 
 import numpy as np
 
+from industrial_ocr.datasets.synthesis.code_scenes import CodeSceneRenderer
 from industrial_ocr.decoding.code_reading import read_codes
 from industrial_ocr.decoding.ctc_codes import read_ctc_codes
 from industrial_ocr.decoding.ctc_frames import FrameString
-from industrial_ocr.geometry import rect_quad
-from industrial_ocr.image import load_image
-from industrial_ocr.pattern import Pattern
-from industrial_ocr.reader import Reader
-from industrial_ocr.synthesis.code_scenes import CodeSceneRenderer
+from industrial_ocr.image.load import load_image
+from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.reader.reader import Reader
+from industrial_ocr.results.geometry import rect_quad
 
 PATTERNS = {
     "iso6346": Pattern.preset("iso6346"),

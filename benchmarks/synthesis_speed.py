@@ -12,9 +12,9 @@ import time
 
 import cv2
 
-from industrial_ocr.charset import DEFAULT_SYMBOLS
-from industrial_ocr.synthesis.crops import GlyphRenderer
-from industrial_ocr.synthesis.scenes import SceneRenderer
+from industrial_ocr.datasets.synthesis.crops import GlyphRenderer
+from industrial_ocr.datasets.synthesis.scenes import SceneRenderer
+from industrial_ocr.patterns.charset import DEFAULT_SYMBOLS
 
 TARGET_SCENES, TARGET_CROPS = 40, 1500
 

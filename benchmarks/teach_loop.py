@@ -2,8 +2,8 @@
 
     python benchmarks/teach_loop.py --fonts DIR [--teach 40] [--measure 60] [--threads 1]
 
-Renders scenes (``synthesis.code_scenes``, in fonts that have the symbol and whose families no
-rehearsal crop has) that show a code of ``R[0-9]{2}Ω-[0-9]{4}`` besides other text. The shipped
+Renders scenes (``datasets.synthesis.code_scenes``, in fonts that have the symbol and whose families
+no rehearsal crop has) that show a code of ``R[0-9]{2}Ω-[0-9]{4}`` besides other text. The shipped
 reader reads the teaching scenes under no pattern and keeps what it doubts (``collect=``);
 ``industrial-ocr review`` serves the page on a free port, and this script answers every item
 through it as the page does: with the symbol that was rendered there, with "no character" where
@@ -36,15 +36,16 @@ import cv2
 import numpy as np
 import torch
 
-from industrial_ocr.geometry import iou
-from industrial_ocr.pattern import Pattern
-from industrial_ocr.reader import Reader
-from industrial_ocr.retraining.rehearsal import part_of
-from industrial_ocr.synthesis.code_scenes import CodeSceneRenderer
-from industrial_ocr.synthesis.faces import FaceLibrary
-from industrial_ocr.synthesis.glyphs import GlyphSource
-from industrial_ocr.synthesis.scenes import Scene
-from industrial_ocr.types import Character, FloatArray, ImageArray, ReadResult
+from industrial_ocr.datasets.synthesis.code_scenes import CodeSceneRenderer
+from industrial_ocr.datasets.synthesis.faces import FaceLibrary
+from industrial_ocr.datasets.synthesis.glyphs import GlyphSource
+from industrial_ocr.datasets.synthesis.scenes import Scene
+from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.reader.reader import Reader
+from industrial_ocr.results.geometry import iou
+from industrial_ocr.results.read_result import ReadResult
+from industrial_ocr.results.types import Character, FloatArray, ImageArray
+from industrial_ocr.training.adaptation.rehearsal import part_of
 
 FORM = "R[0-9]{{2}}{}-[0-9]{{4}}"
 STAND_IN = "K"

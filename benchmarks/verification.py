@@ -26,10 +26,17 @@ from typing import get_args
 import cv2
 import numpy as np
 
+from industrial_ocr.datasets.synthesis.camera import Camera
+from industrial_ocr.datasets.synthesis.faces import FaceLibrary
+from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT
+from industrial_ocr.datasets.synthesis.layout import line_of_text, stack_of_text
+from industrial_ocr.datasets.synthesis.marking import worn
+from industrial_ocr.datasets.synthesis.materials import brushed_metal, epoxy, gradient, paint
 from industrial_ocr.decoding.homoglyphs import same_shape
-from industrial_ocr.image import load_image
-from industrial_ocr.pipelines.common import Clock
-from industrial_ocr.pipelines.verify import (
+from industrial_ocr.image.load import load_image
+from industrial_ocr.reader.common import Clock
+from industrial_ocr.reader.reader import Reader
+from industrial_ocr.reader.verify import (
     Models,
     Observed,
     VerifyEngine,
@@ -37,15 +44,7 @@ from industrial_ocr.pipelines.verify import (
     hold_against,
     observe,
 )
-from industrial_ocr.reader import Reader
-from industrial_ocr.synthesis.camera import Camera
-from industrial_ocr.synthesis.faces import FaceLibrary
-from industrial_ocr.synthesis.glyphs import CAP_HEIGHT
-from industrial_ocr.synthesis.layout import line_of_text, stack_of_text
-from industrial_ocr.synthesis.marking import worn
-from industrial_ocr.synthesis.materials import brushed_metal, epoxy, gradient, paint
-from industrial_ocr.types import ImageArray
-from industrial_ocr.verdicts import Verdict
+from industrial_ocr.results.types import ImageArray, Verdict
 
 SYMBOLS = string.ascii_uppercase + string.digits
 PARTNERS = {a: b for pair in ("8B", "5S", "2Z", "6G", "D0", "QO") for a, b in (pair, pair[::-1])}

@@ -10,17 +10,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from industrial_ocr.pattern import Pattern
-    from industrial_ocr.reader import Reader
-    from industrial_ocr.types import ReadResult
+    from industrial_ocr.patterns.pattern import Pattern
+    from industrial_ocr.reader.reader import Reader
+    from industrial_ocr.results.read_result import ReadResult
 
 __version__ = "0.1.0"
 __all__ = ["Pattern", "ReadResult", "Reader", "__version__"]
 
 _HOMES = {
-    "Pattern": "industrial_ocr.pattern",
-    "Reader": "industrial_ocr.reader",
-    "ReadResult": "industrial_ocr.types",
+    "Pattern": "industrial_ocr.patterns.pattern",
+    "Reader": "industrial_ocr.reader.reader",
+    "ReadResult": "industrial_ocr.results.read_result",
 }
 
 

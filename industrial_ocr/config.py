@@ -158,7 +158,8 @@ class RecognitionConfig(Section):
         crop_margins: of the views of an image that is one string, in its heights. Where the first
             is not sure, what most of them say counts; (0,) reads it once, as it is.
         crop_layouts: where an image that is one string is not read surely, its text may lie
-            otherwise (``stages.crop_layouts``): steeply, in two lines, level as it was, narrow.
+            otherwise (``recognition.crop_layouts``): steeply, in two lines, level as it was,
+            narrow.
     """
 
     batch_size: PositiveInt = 16
@@ -205,7 +206,7 @@ class ConfidenceConfig(Section):
 
 
 class CollectingConfig(Section):
-    """Which characters are kept for a person to look at (the rules: ``collecting``).
+    """Which characters are kept for a person to look at (the rules: ``review.doubts``).
 
     Attributes:
         min_confidence: a character less sure than this.

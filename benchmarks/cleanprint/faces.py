@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from industrial_ocr.charset import DEFAULT_SYMBOLS
+from industrial_ocr.patterns.charset import DEFAULT_SYMBOLS
 
 TABLE = Path(__file__).parent.parent / "clean_print_fonts.tsv"
 UPRIGHT = re.compile(r"(Regular|Roman|Book|Medium|Semi ?Bold|Demi ?Bold|Bold)")

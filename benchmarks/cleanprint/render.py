@@ -1,7 +1,7 @@
 """Pictures of clean print, drawn by Pillow at the size that they show.
 
-On purpose nothing of ``industrial_ocr.synthesis`` is used: what the networks were trained on must
-not be what they are measured with.
+On purpose nothing of ``industrial_ocr.datasets.synthesis`` is used: what the networks were trained
+on must not be what they are measured with.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What is printed: one function a kind of text, each takes a generator and returns a string.
 
-Only symbols of ``industrial_ocr.charset.DEFAULT_SYMBOLS`` and single spaces are used.
+Only symbols of ``industrial_ocr.patterns.charset.DEFAULT_SYMBOLS`` and single spaces are used.
 """
 
 from __future__ import annotations

@@ -54,8 +54,8 @@ def expectations(text: str, groups: Sequence[str], rng: np.random.Generator) -> 
 
 def verify(picture: Picture, reader: Any, seed: int) -> list[dict[str, Any]]:
     """The verdicts of every engine on every expectation, ready for JSON."""
-    from industrial_ocr.pipelines.common import Clock
-    from industrial_ocr.pipelines.verify import agreed, hold_against, observe
+    from industrial_ocr.reader.common import Clock
+    from industrial_ocr.reader.verify import agreed, hold_against, observe
 
     line = picture.lines[0]
     rng = np.random.default_rng((seed, picture.number, 7))

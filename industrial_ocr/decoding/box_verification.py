@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from industrial_ocr.charset import Charset
 from industrial_ocr.decoding.evidence import StringEvidence, distribution
 from industrial_ocr.decoding.expected import (
     AlignedSymbol,
@@ -31,9 +30,10 @@ from industrial_ocr.decoding.verification import (
     seen_as,
     told_of_extra,
 )
-from industrial_ocr.geometry import quad_around
-from industrial_ocr.types import Character
-from industrial_ocr.verdicts import CharState, Verdict, Verification, VerifiedCharacter
+from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.results.geometry import quad_around
+from industrial_ocr.results.types import Character, CharState, Verdict
+from industrial_ocr.results.verdicts import Verification, VerifiedCharacter
 
 ENGINE = "two-stage"
 GOOD_BOX = 0.5

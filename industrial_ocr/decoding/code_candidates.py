@@ -7,9 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from industrial_ocr.automaton import Automaton
-from industrial_ocr.charset import Charset
-from industrial_ocr.codes import CharStatus, CodeCharacter
 from industrial_ocr.decoding.code_rules import (
     CHECK_ODDS,
     CONTRADICTION,
@@ -20,8 +17,11 @@ from industrial_ocr.decoding.code_rules import (
 from industrial_ocr.decoding.evidence import Evidence, Hypothesis
 from industrial_ocr.decoding.lattice import Arc, Floats, Path, likeliest_arcs
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
-from industrial_ocr.pattern import Pattern
-from industrial_ocr.types import Character
+from industrial_ocr.patterns.automaton import Automaton
+from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.results.codes import CharStatus, CodeCharacter
+from industrial_ocr.results.types import Character
 
 CONFUSED = 0.4
 """A runner-up at least so likely is named."""

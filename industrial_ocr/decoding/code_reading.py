@@ -8,9 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from industrial_ocr.automaton import Automaton
-from industrial_ocr.charset import Charset
-from industrial_ocr.codes import CodeReading, ImageSigns
 from industrial_ocr.decoding.code_candidates import Candidate, candidate, with_check
 from industrial_ocr.decoding.code_rules import (
     AMBIGUOUS,
@@ -27,9 +24,12 @@ from industrial_ocr.decoding.code_rules import (
 from industrial_ocr.decoding.evidence import Evidence, StringEvidence, gather
 from industrial_ocr.decoding.lattice import Path, best_path, best_paths, outlook_of
 from industrial_ocr.decoding.segmentation import BROAD
-from industrial_ocr.geometry import edge_lengths, length_ratios, quad_around
-from industrial_ocr.pattern import Pattern
-from industrial_ocr.types import Direction, Status
+from industrial_ocr.patterns.automaton import Automaton
+from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.results.codes import CodeReading, ImageSigns
+from industrial_ocr.results.geometry import edge_lengths, length_ratios, quad_around
+from industrial_ocr.results.types import Direction, Status
 
 N_BEST, N_BEST_CHECKED = 6, 16
 """Readings that are looked at; more of them where a check may choose."""

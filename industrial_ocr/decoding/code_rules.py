@@ -22,10 +22,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from industrial_ocr.codes import CharStatus, CodeReading
 from industrial_ocr.decoding.homoglyphs import TWINS
-from industrial_ocr.pattern import Pattern
-from industrial_ocr.types import Direction, Status
+from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.results.codes import CharStatus, CodeReading
+from industrial_ocr.results.types import Direction, Status
 
 CONTRADICTION, TWIN_CONTRADICTION = 0.2, 0.02
 CLEAR_RAW = 0.95

@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from industrial_ocr.decoding.homoglyphs import TWINS
-from industrial_ocr.geometry import edge_lengths
-from industrial_ocr.types import Character, TextString
+from industrial_ocr.results.geometry import edge_lengths
+from industrial_ocr.results.types import Character, TextString
 
 Floats = NDArray[np.float64]
 
-FITTED = Path(__file__).parents[1] / "data" / "confidence.json"
+FITTED = Path(__file__).parent / "data" / "confidence.json"
 FEATURES = (
     "joint", "sequence", "weakest", "margin", "length", "agreement", "marks", "tall_marks",
     "height", "rejected", "reject", "twins", "cases", "twin_doubt", "case_doubt",

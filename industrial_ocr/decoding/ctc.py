@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from industrial_ocr.charset import Charset
+from industrial_ocr.patterns.charset import Charset
 
 _BLANK = 0
 LOWEST = -60.0

@@ -15,8 +15,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from industrial_ocr.automaton import Automaton
 from industrial_ocr.decoding.outlook import FAINT, best_of_states, end_scores
+from industrial_ocr.patterns.automaton import Automaton
 
 LEAST = -600.0
 """Below this log-probability nothing is looked for: it would be no number any more."""

@@ -15,12 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from industrial_ocr.automaton import Automaton
-from industrial_ocr.decoding.ctc import (
-    label_log_probabilities,
-)
+from industrial_ocr.decoding.ctc import label_log_probabilities
 from industrial_ocr.decoding.ctc_backward import Backward, Distance
 from industrial_ocr.decoding.outlook import has_outlook
+from industrial_ocr.patterns.automaton import Automaton
 
 BEAM = 24
 

@@ -15,9 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
-from industrial_ocr.automaton import Automaton
-from industrial_ocr.charset import Charset
-from industrial_ocr.codes import CodeCharacter, CodeReading
 from industrial_ocr.decoding.code_rules import (
     AMBIGUOUS,
     CHECK_ODDS,
@@ -34,21 +31,19 @@ from industrial_ocr.decoding.code_rules import (
     read_in_turn,
     runs_of,
 )
-from industrial_ocr.decoding.ctc import (
-    CtcSymbol,
-    align,
-    greedy_decode,
-    sequence_log_probability,
-)
+from industrial_ocr.decoding.ctc import CtcSymbol, align, greedy_decode, sequence_log_probability
 from industrial_ocr.decoding.ctc_backward import Backward
 from industrial_ocr.decoding.ctc_beam import Hypothesis, LookAhead, beam_search, look_ahead
 from industrial_ocr.decoding.ctc_frames import FrameString, joined, place_of
 from industrial_ocr.decoding.ctc_rivals import END_MARK_ODDS, edit_scores, mark_classes
 from industrial_ocr.decoding.lexicon import joined_cases, narrowed
 from industrial_ocr.decoding.verification import MARKS
-from industrial_ocr.geometry import quad_around
-from industrial_ocr.pattern import Pattern
-from industrial_ocr.types import Character, FloatArray, Status
+from industrial_ocr.patterns.automaton import Automaton
+from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.results.codes import CodeCharacter, CodeReading
+from industrial_ocr.results.geometry import quad_around
+from industrial_ocr.results.types import Character, FloatArray, Status
 
 N_BEST = 12
 LEAST_READ, MOST_READ = 0.7, 1.4

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from industrial_ocr.decoding.ctc import LOWEST, CtcSymbol
-from industrial_ocr.types import Direction, FloatArray
+from industrial_ocr.results.types import Direction, FloatArray
 
 
 @dataclass(frozen=True, eq=False)

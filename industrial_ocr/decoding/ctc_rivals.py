@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from industrial_ocr.charset import Charset
 from industrial_ocr.decoding.verification import MARKS
+from industrial_ocr.patterns.charset import Charset
 
 END_MARK_ODDS = 9.0
 """A text has a mark too few or too many at an end, in doubt, below these log-odds: the network is

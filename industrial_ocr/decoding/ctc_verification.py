@@ -23,7 +23,6 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
-from industrial_ocr.charset import Charset
 from industrial_ocr.decoding.ctc import (
     LOWEST,
     CtcSymbol,
@@ -32,12 +31,7 @@ from industrial_ocr.decoding.ctc import (
     sequence_log_probability,
 )
 from industrial_ocr.decoding.ctc_frames import FrameString, joined, place_of
-from industrial_ocr.decoding.ctc_rivals import (
-    END_MARK_ODDS,
-    EditScores,
-    edit_scores,
-    mark_classes,
-)
+from industrial_ocr.decoding.ctc_rivals import END_MARK_ODDS, EditScores, edit_scores, mark_classes
 from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.decoding.verification import (
     CLEAR,
@@ -51,9 +45,10 @@ from industrial_ocr.decoding.verification import (
     seen_as,
     told_of_extra,
 )
-from industrial_ocr.geometry import quad_around
-from industrial_ocr.types import Character, FloatArray
-from industrial_ocr.verdicts import CharState, Verdict, Verification, VerifiedCharacter
+from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.results.geometry import quad_around
+from industrial_ocr.results.types import Character, CharState, FloatArray, Verdict
+from industrial_ocr.results.verdicts import Verification, VerifiedCharacter
 
 ENGINE = "crnn"
 TEXT_ODDS = 0.0

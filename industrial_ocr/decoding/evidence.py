@@ -9,16 +9,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from industrial_ocr.charset import Charset
 from industrial_ocr.decoding.homoglyphs import SAME_SHAPE, shape_groups
 from industrial_ocr.decoding.lattice import Arc
-from industrial_ocr.decoding.segmentation import (
-    FEATURES,
-    features,
-    fitted_weights,
-    measure,
-)
-from industrial_ocr.types import BoxString, CharBox, CharCandidates
+from industrial_ocr.decoding.segmentation import FEATURES, features, fitted_weights, measure
+from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.results.types import BoxString, CharBox, CharCandidates
 
 Floats = NDArray[np.float64]
 

@@ -22,11 +22,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from industrial_ocr.charset import Charset
 from industrial_ocr.decoding.evidence import FLOOR, Evidence, StringEvidence, gather
 from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.decoding.lattice import leaving
-from industrial_ocr.types import CharBox, CharCandidates
+from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.results.types import CharBox, CharCandidates
 
 MISSING = math.log(3e-4)
 """Log-probability of a symbol that has no box."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from industrial_ocr.charset import Charset
 from industrial_ocr.decoding.evidence import StringEvidence, options
 from industrial_ocr.decoding.lattice import arc_posteriors, likeliest_arcs
-from industrial_ocr.types import BoxString, CharBox, CharCandidates
+from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.results.types import BoxString, CharBox, CharCandidates
 
 
 @dataclass(frozen=True, eq=False)

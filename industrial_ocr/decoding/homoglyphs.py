@@ -30,7 +30,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from industrial_ocr.types import CharCandidates
+from industrial_ocr.results.types import CharCandidates
 
 TWINS: tuple[frozenset[str], ...] = (frozenset("0Oo"), frozenset("1Il"))
 OPEN = 0.1

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from industrial_ocr.automaton import Automaton
 from industrial_ocr.decoding.outlook import FAINT, end_scores, has_outlook, joined_arcs
+from industrial_ocr.patterns.automaton import Automaton
 
 BEAM = 768
 """At most so many entries of a node are followed, and those of the start, where a code may yet

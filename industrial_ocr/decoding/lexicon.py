@@ -18,12 +18,12 @@ from numpy.typing import ArrayLike, NDArray
 from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
-from industrial_ocr.charset import Charset
 from industrial_ocr.decoding.ctc import LOWEST
 from industrial_ocr.decoding.ctc_beam import beam_search
 from industrial_ocr.errors import DatasetError
-from industrial_ocr.grammar.words import compile_words
-from industrial_ocr.pattern import Pattern
+from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.patterns.grammar.words import compile_words
+from industrial_ocr.patterns.pattern import Pattern
 
 DELTA = 3
 """The paper's choice: larger gains little and costs much."""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from industrial_ocr.automaton import Automaton
+from industrial_ocr.patterns.automaton import Automaton
 
 MOST_ARCS = 8192
 """Automata of more arcs have no outlook: it would take longer than the search it spares."""

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from industrial_ocr.types import SequenceScores
+from industrial_ocr.results.types import SequenceScores
 
 Weighting = Literal["uniform", "first", "last", "ends"]
 
@@ -65,7 +65,7 @@ def score_sequence(
 def string_confidence(scores: SequenceScores) -> float:
     """What ``TextString.confidence`` holds, 0 to 1.
 
-    The CRNN's is lowered where views of a string disagree (``pipelines.crop_views.doubted``).
+    The CRNN's is lowered where views of a string disagree (``reader.crop_views.doubted``).
 
     The smaller of the two joint probabilities, of the characters and of the whole sequence, per
     character: ``exp(min(joint_log, sequence_log) / L)``. Why:

@@ -23,12 +23,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from industrial_ocr.geometry import axis_of, clear_gaps, edge_lengths
-from industrial_ocr.types import BoxString, CharBox
+from industrial_ocr.results.geometry import axis_of, clear_gaps, edge_lengths
+from industrial_ocr.results.types import BoxString, CharBox
 
 Floats = NDArray[np.float64]
 
-FITTED = Path(__file__).parent.parent / "data" / "segmentation.json"
+FITTED = Path(__file__).parent / "data" / "segmentation.json"
 LEAST_LENGTHS = 3
 """Fewer boxes have no usual length; their height stands for it."""
 

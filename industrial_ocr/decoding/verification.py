@@ -7,10 +7,10 @@ A misprint that passes is the costly error, so whatever is not clear is ``cannot
   but for one thing: a gap with room for a narrow character (``box_verification.GAP``), as the
   detector leaves of an I that it lost, is no pass unless the text has a space there.
 * A character passes where its shape is ``PASS_ODDS`` times as likely as any other, ``ALIKE_ODDS``
-  times where they look alike (``charset.CONFUSABLE_SETS``: O and Q), and likelier than not. It
-  fails where another shape is ``FAIL_ODDS`` times as likely in a box that is clearly a character.
-  Shapes are those of ``homoglyphs.same_shape``: 0 for O never fails, and c for C passes; where a
-  twin like O is ``TWIN_ODDS`` times as likely, 0 does not pass either.
+  times where they look alike (``patterns.charset.CONFUSABLE_SETS``: O and Q), and likelier than
+  not. It fails where another shape is ``FAIL_ODDS`` times as likely in a box that is clearly a
+  character. Shapes are those of ``homoglyphs.same_shape``: 0 for O never fails, and c for C passes;
+  where a twin like O is ``TWIN_ODDS`` times as likely, 0 does not pass either.
 * The text passes only if it is ``PASS_ODDS`` times as likely as every text one or two edits away
   (``expected.against_neighbors``): a box that shows a mark, the stroke of a W that might be a V,
   and two boxes that might be one all count there.
@@ -34,11 +34,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from industrial_ocr.charset import CONFUSABLE_SETS, Charset
 from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.errors import ConfigError
-from industrial_ocr.types import FloatArray
-from industrial_ocr.verdicts import CharState, Verdict, VerifiedCharacter
+from industrial_ocr.patterns.charset import CONFUSABLE_SETS, Charset
+from industrial_ocr.results.types import CharState, FloatArray, Verdict
+from industrial_ocr.results.verdicts import VerifiedCharacter
 
 PASS_ODDS, ALIKE_ODDS, FAIL_ODDS, TWIN_ODDS = (float(np.log(x)) for x in (5, 20, 20, 50))
 LIKELY = 0.5

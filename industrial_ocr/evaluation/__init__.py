@@ -1,1 +1,1 @@
-"""Measuring engines on labelled images: datasets, metrics, engines, the run and its report."""
+"""Measuring engines on labelled images: metrics, engines, the run and its report."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from industrial_ocr.evaluation.items import Answer, Rules, candidates
 from industrial_ocr.evaluation.metrics import nearest_part
 from industrial_ocr.evaluation.readings import ReadString
-from industrial_ocr.geometry import bounds, box_iou
+from industrial_ocr.results.geometry import bounds, box_iou
 
 Lost = Literal[
     "no string", "no box", "merged or split box", "wrong link", "wrong class", "decoding",

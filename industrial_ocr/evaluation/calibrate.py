@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 from scipy.optimize import minimize_scalar
 
-from industrial_ocr.calibration import (
+from industrial_ocr.datasets.samples import Dataset, Sample
+from industrial_ocr.decoding.calibration import (
     LARGEST_TEMPERATURE,
     LEAST_TEMPERATURE,
     Calibration,
@@ -29,7 +30,6 @@ from industrial_ocr.calibration import (
     fit_temperature,
     tempered,
 )
-from industrial_ocr.charset import Charset
 from industrial_ocr.decoding.ctc import greedy_decode, sequence_log_probability
 from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.decoding.expected import Alignment, align_symbols
@@ -40,9 +40,9 @@ from industrial_ocr.evaluation.metrics import Outcome, outcome
 from industrial_ocr.evaluation.records import Record
 from industrial_ocr.evaluation.reroute import NEW_ROUTES, settled
 from industrial_ocr.evaluation.runner import Job, run_job
-from industrial_ocr.evaluation.samples import Dataset, Sample
-from industrial_ocr.image import load_image
-from industrial_ocr.router import WAYS, Way
+from industrial_ocr.image.load import load_image
+from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.reader.router import WAYS, Way
 
 Floats = NDArray[np.float64]
 RESEMBLES = 0.6

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from industrial_ocr.geometry import bounds, box_iou
+from industrial_ocr.results.geometry import bounds, box_iou
 
 _MOSTLY = 0.5
 """Share of a prediction's box above which an ignored region hides it, as in ICDAR 2015."""

@@ -1,7 +1,8 @@
 """The engines a benchmark compares, behind one small interface: ours and the rivals.
 
-Every engine gets the same pixels: RGB uint8 as ``image.load_image`` gives them. A rival is imported
-only when it is asked for; one that is not installed is an ``EngineError`` that says how to get it.
+Every engine gets the same pixels: RGB uint8 as ``image.load.load_image`` gives them. A rival is
+imported only when it is asked for; one that is not installed is an ``EngineError`` that says how to
+get it.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from industrial_ocr.codes import CodeReading
 from industrial_ocr.errors import EngineError
 from industrial_ocr.evaluation.readings import EngineReading, ReadString
-from industrial_ocr.pattern import Pattern
-from industrial_ocr.types import ImageArray, TextString, as_quad
+from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.results.codes import CodeReading
+from industrial_ocr.results.types import ImageArray, TextString, as_quad
 
 
 class Engine(Protocol):

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from industrial_ocr.datasets.synthesis.layout import LabelledString
 from industrial_ocr.decoding.confidence import (
     FEATURES,
     FITTED,
@@ -31,12 +32,12 @@ from industrial_ocr.decoding.confidence import (
     together_features,
 )
 from industrial_ocr.evaluation.fit_pictures import arguments, looked_at, pictures
-from industrial_ocr.geometry import edge_lengths, expand_quad, inside
-from industrial_ocr.pipelines.routed import paired, same_text
-from industrial_ocr.reader import Reader
-from industrial_ocr.router import WAYS
-from industrial_ocr.synthesis.layout import LabelledString
-from industrial_ocr.types import ReadResult, TextString
+from industrial_ocr.reader.reader import Reader
+from industrial_ocr.reader.routed import paired, same_text
+from industrial_ocr.reader.router import WAYS
+from industrial_ocr.results.geometry import edge_lengths, expand_quad, inside
+from industrial_ocr.results.read_result import ReadResult
+from industrial_ocr.results.types import TextString
 
 PENALTY = 1.0
 """Of the squared standardized weights, in nats, beside the log loss of all readings."""

@@ -14,12 +14,12 @@ import cv2
 import numpy as np
 import torch
 
-from industrial_ocr.synthesis.layout import LabelledString
-from industrial_ocr.synthesis.plain import PlainPrinter
-from industrial_ocr.synthesis.scenes import SceneRenderer
-from industrial_ocr.synthesis.strips import StripRenderer
-from industrial_ocr.synthesis.text import shipped_words
-from industrial_ocr.types import ImageArray
+from industrial_ocr.datasets.synthesis.layout import LabelledString
+from industrial_ocr.datasets.synthesis.plain import PlainPrinter
+from industrial_ocr.datasets.synthesis.scenes import SceneRenderer
+from industrial_ocr.datasets.synthesis.strips import StripRenderer
+from industrial_ocr.datasets.synthesis.text import shipped_words
+from industrial_ocr.results.types import ImageArray
 
 SEED = 7_000_003
 CHUNK = 50

@@ -21,20 +21,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from industrial_ocr.charset import Charset
 from industrial_ocr.decoding.evidence import Option, StringEvidence, options
 from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.decoding.lattice import arc_posteriors
 from industrial_ocr.decoding.segmentation import FEATURES, FITTED
+from industrial_ocr.detection.hypotheses import propose
+from industrial_ocr.detection.orientation import orientations
 from industrial_ocr.evaluation.fit_pictures import arguments, looked_at, pictures
-from industrial_ocr.geometry import axis_of, edge_lengths
-from industrial_ocr.pipelines.common import Clock, find_strings
-from industrial_ocr.pipelines.two_stage import evidence_of
-from industrial_ocr.pipelines.verify import Models
-from industrial_ocr.reader import Reader
-from industrial_ocr.stages.hypotheses import propose
-from industrial_ocr.stages.orientation import orientations
-from industrial_ocr.types import BoxString, FloatArray, ImageArray
+from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.reader.common import Clock, find_strings
+from industrial_ocr.reader.reader import Reader
+from industrial_ocr.reader.two_stage import evidence_of
+from industrial_ocr.reader.verify import Models
+from industrial_ocr.results.geometry import axis_of, edge_lengths
+from industrial_ocr.results.types import BoxString, FloatArray, ImageArray
 
 PRIOR_VARIANCE = 25.0
 """Variance of the weights' Gaussian prior."""

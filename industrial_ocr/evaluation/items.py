@@ -25,11 +25,11 @@ from dataclasses import dataclass, replace
 
 from rapidfuzz.distance import Levenshtein
 
+from industrial_ocr.datasets.samples import Label
 from industrial_ocr.evaluation.metrics import CODES, Folding, Item, Matching, fold, nearest_part
 from industrial_ocr.evaluation.readings import ReadString
 from industrial_ocr.evaluation.records import Record
-from industrial_ocr.evaluation.samples import Label
-from industrial_ocr.pattern import Pattern
+from industrial_ocr.patterns.pattern import Pattern
 
 MOST_NEIGHBOURS, MOST_WORDS = 4, 6
 MOST_CHANGED = 0.5

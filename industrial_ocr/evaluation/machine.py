@@ -103,10 +103,10 @@ def _peak_mb() -> float:
 
 def _main(engine: str, image: str, options: str) -> None:
     from industrial_ocr.evaluation.engines import make_engines
-    from industrial_ocr.image import load_image
+    from industrial_ocr.image.load import load_image
 
     def make_reader() -> Any:
-        from industrial_ocr.reader import Reader
+        from industrial_ocr.reader.reader import Reader
 
         return Reader(**json.loads(options))
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from industrial_ocr.datasets.samples import Dataset, Label, Sample
 from industrial_ocr.evaluation.items import Rules
 from industrial_ocr.evaluation.metrics import Proportion
-from industrial_ocr.evaluation.samples import Dataset, Label, Sample
-from industrial_ocr.geometry import bounds, edge_lengths, warp_quad
-from industrial_ocr.image import load_image
-from industrial_ocr.types import ImageArray
+from industrial_ocr.image.load import load_image
+from industrial_ocr.results.geometry import bounds, edge_lengths, warp_quad
+from industrial_ocr.results.types import ImageArray
 
 MARGIN = 0.08
 """Labelled boxes of strings touch the letters; the CRNN is trained with a margin, in heights."""

@@ -25,8 +25,8 @@ from industrial_ocr.evaluation.summary import (
     summarise_run,
     table_row,
 )
-from industrial_ocr.files import write_whole
-from industrial_ocr.router import WAYS
+from industrial_ocr.reader.router import WAYS
+from industrial_ocr.results.files import write_whole
 
 
 def write_table(

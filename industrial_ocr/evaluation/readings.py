@@ -17,9 +17,9 @@ class ReadString:
         confidence: 0 to 1 as the engine says, None where it says nothing.
         quad: four (x, y) source pixels, None where the engine gives no place.
         characters: (symbol, confidence, quad) each, empty where the engine gives none.
-        status: of a code, what its reading came to (``types.Status``); empty otherwise.
+        status: of a code, what its reading came to (``results.types.Status``); empty otherwise.
         raw: of a code, what stands there without the pattern.
-        signs: of a code, the numbers of ``codes.ImageSigns``, where there are any.
+        signs: of a code, the numbers of ``results.codes.ImageSigns``, where there are any.
     """
 
     text: str

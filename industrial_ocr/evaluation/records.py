@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from industrial_ocr.datasets.samples import Label, LabelledCharacter, Sample, Task
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.evaluation.readings import EngineReading, ReadString
-from industrial_ocr.evaluation.samples import Label, LabelledCharacter, Sample, Task
 
 FORMAT = 1
 Key = tuple[str, str, str]

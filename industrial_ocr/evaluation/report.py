@@ -45,7 +45,7 @@ from industrial_ocr.evaluation.summary import (
     percent,
     table_row,
 )
-from industrial_ocr.files import write_whole
+from industrial_ocr.results.files import write_whole
 
 MOST_CONFUSIONS = 20
 FEW_DATASETS = 3
@@ -313,7 +313,7 @@ def write_report(
         path: the HTML file; it is replaced as a whole.
         run: for its settings, versions and machine.
         summaries: of ``summary.summarise_run``.
-        sources: by dataset and image name, what ``image.load_image`` takes; an image without
+        sources: by dataset and image name, what ``image.load.load_image`` takes; an image without
             one, or whose source cannot be loaded, is told of without a picture.
         title: of the page.
 

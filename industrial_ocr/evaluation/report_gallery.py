@@ -18,17 +18,17 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from rapidfuzz.distance import Levenshtein
 
+from industrial_ocr.datasets.samples import Label
 from industrial_ocr.errors import ImageError
 from industrial_ocr.evaluation.blame import lost_stage
 from industrial_ocr.evaluation.items import Answer
 from industrial_ocr.evaluation.metrics import VERBATIM, Outcome, compared_pair, outcome
 from industrial_ocr.evaluation.readings import ReadString
 from industrial_ocr.evaluation.report_figures import Style
-from industrial_ocr.evaluation.samples import Label
 from industrial_ocr.evaluation.summary import Summary
-from industrial_ocr.geometry import bounds, rect_quad
-from industrial_ocr.image import load_image
-from industrial_ocr.types import FloatArray, ImageArray
+from industrial_ocr.image.load import load_image
+from industrial_ocr.results.geometry import bounds, rect_quad
+from industrial_ocr.results.types import FloatArray, ImageArray
 
 MOST_FAILURES = 60
 """Pictures in the gallery of one dataset."""

@@ -1,7 +1,7 @@
 """Routes of a recorded run, without reading any image again.
 
 A run that holds what two-stage and crnn found under a pattern tells what ``agree`` and ``auto``
-would have made of it: ``router.settle`` decides, as it does when reading.
+would have made of it: ``reader.router.settle`` decides, as it does when reading.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from industrial_ocr.codes import CodeReading, ImageSigns
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.evaluation.items import Rules
 from industrial_ocr.evaluation.readings import ReadString
 from industrial_ocr.evaluation.records import Record, RecordedRun
-from industrial_ocr.pattern import Pattern
-from industrial_ocr.router import WAYS, Route, RouteTable, Way, choose, settle
-from industrial_ocr.types import Status
+from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.reader.router import WAYS, Route, RouteTable, Way, choose, settle
+from industrial_ocr.results.codes import CodeReading, ImageSigns
+from industrial_ocr.results.types import Status
 
 NEW_ROUTES: tuple[Route, Route] = ("agree", "auto")
 

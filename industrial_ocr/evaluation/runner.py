@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from industrial_ocr.datasets.samples import Dataset, Sample
 from industrial_ocr.errors import ConfigError, DatasetError, ImageError
 from industrial_ocr.evaluation.engines import Engine
 from industrial_ocr.evaluation.readings import EngineReading
@@ -27,9 +28,8 @@ from industrial_ocr.evaluation.records import (
     make_record,
     whole_length,
 )
-from industrial_ocr.evaluation.samples import Dataset, Sample
-from industrial_ocr.image import load_image
-from industrial_ocr.types import ImageArray
+from industrial_ocr.image.load import load_image
+from industrial_ocr.results.types import ImageArray
 
 RESULTS = "results.jsonl"
 MUST_AGREE = ("format", "engines", "datasets", "limit", "weights")

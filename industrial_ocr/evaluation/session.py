@@ -11,20 +11,18 @@ from typing import Any
 import yaml
 
 from industrial_ocr.config import PipelineConfig, config_path, load_config
+from industrial_ocr.datasets.datasets import load_dataset
+from industrial_ocr.datasets.samples import Dataset
 from industrial_ocr.decoding.lexicon import Lexicon, lexicon_of
 from industrial_ocr.errors import ConfigError, EngineError
-from industrial_ocr.evaluation.datasets import load_dataset
 from industrial_ocr.evaluation.engines import OWN, Engine, OwnEngine, make_engines
 from industrial_ocr.evaluation.items import Rules
 from industrial_ocr.evaluation.machine import describe_machine, probe, versions
 from industrial_ocr.evaluation.oracle import run_oracle
 from industrial_ocr.evaluation.records import RecordedRun
 from industrial_ocr.evaluation.runner import describe_run, prepare_folder, run_benchmark
-from industrial_ocr.evaluation.samples import Dataset
 from industrial_ocr.evaluation.suite import Judging, Suite, rules_of
-from industrial_ocr.evaluation.summary import (
-    percent,
-)
+from industrial_ocr.evaluation.summary import percent
 
 __all__ = ["build_engines", "extras", "plan_run", "prepare_folder", "recorded_rules", "run"]
 TASKS = {
@@ -164,7 +162,7 @@ def build_engines(
     readers: list[Any] = []
 
     def make_reader() -> Any:
-        from industrial_ocr.reader import Reader
+        from industrial_ocr.reader.reader import Reader
 
         readers.append(Reader(**options))
         return readers[0]

@@ -9,11 +9,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from industrial_ocr.datasets.samples import Task
 from industrial_ocr.errors import DatasetError, PatternError
 from industrial_ocr.evaluation.items import Rules
 from industrial_ocr.evaluation.metrics import CODES, VERBATIM, Matching
-from industrial_ocr.evaluation.samples import Task
-from industrial_ocr.pattern import Pattern
+from industrial_ocr.patterns.pattern import Pattern
 
 
 class Judging(BaseModel):

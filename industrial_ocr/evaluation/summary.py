@@ -30,7 +30,7 @@ from industrial_ocr.evaluation.metrics import (
     wilson_interval,
 )
 from industrial_ocr.evaluation.records import Record
-from industrial_ocr.router import WAYS
+from industrial_ocr.reader.router import WAYS
 
 MISREAD_LIMITS = (0.01, 0.001, 0.0)
 WORST_CONFUSIONS = 400

@@ -1,1 +1,1 @@
-"""The page on which a person says what the doubtful characters of a folder are."""
+"""Doubtful characters: which, where they are kept, the page that shows them."""

@@ -1,1 +1,1 @@
-"""Training of detector, classifier and recogniser on rendered pictures."""
+"""Training of the networks on rendered pictures, and their adaptation to new ones."""

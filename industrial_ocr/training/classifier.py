@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from industrial_ocr.charset import DEFAULT_SYMBOLS
+from industrial_ocr.datasets.synthesis.crops import REJECT, GlyphRenderer
 from industrial_ocr.models.classifier import GlyphClassifier
-from industrial_ocr.synthesis.crops import REJECT, GlyphRenderer
+from industrial_ocr.patterns.charset import DEFAULT_SYMBOLS
 from industrial_ocr.training.config import ClassifierTrainConfig
 from industrial_ocr.training.harvest import Harvest, load_harvest
 from industrial_ocr.training.loop import Batch, crops_input

@@ -40,7 +40,7 @@ class TrainConfig(Section):
         threads: of torch on the CPU; 0 leaves its own choice.
         fonts: folders searched for font files; none: those of the system.
         words: a file with one word a line to render besides codes.
-        plain: share of what is rendered that is plain print (``synthesis.plain``).
+        plain: share of what is rendered that is plain print (``datasets.synthesis.plain``).
         start_from: weights to begin with instead of random ones: a name of ``industrial-ocr
             weights`` or a .safetensors file, of the same architecture and charset.
     """

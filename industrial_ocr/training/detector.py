@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from industrial_ocr.config import SegmentationConfig
-from industrial_ocr.geometry import bounds, box_iou
+from industrial_ocr.datasets.synthesis.layout import LabelledString
+from industrial_ocr.datasets.synthesis.scenes import SceneRenderer
+from industrial_ocr.detection.segmentation import character_boxes
+from industrial_ocr.image.preprocess import detector_input, to_grey
 from industrial_ocr.models.craft import build_detector
-from industrial_ocr.preprocess import detector_input, to_grey
-from industrial_ocr.stages.segmentation import character_boxes
-from industrial_ocr.synthesis.layout import LabelledString
-from industrial_ocr.synthesis.scenes import SceneRenderer
+from industrial_ocr.results.geometry import bounds, box_iou
+from industrial_ocr.results.types import FloatArray, ImageArray, ScoreMaps
 from industrial_ocr.training.config import DetectorTrainConfig
 from industrial_ocr.training.loop import Batch
-from industrial_ocr.types import FloatArray, ImageArray, ScoreMaps
 
 Box = tuple[float, float, float, float]
 SPREAD = 2.0

@@ -18,22 +18,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from industrial_ocr.config import PipelineConfig, SegmentationConfig
-from industrial_ocr.device import resolve_device
+from industrial_ocr.datasets.synthesis.crops import REJECT
+from industrial_ocr.datasets.synthesis.scenes import SceneRenderer
+from industrial_ocr.detection.closer_look import look_closer
+from industrial_ocr.detection.detector import Detector
+from industrial_ocr.detection.distant_look import look_from_afar
+from industrial_ocr.detection.linking import link_characters
+from industrial_ocr.detection.orientation import orientations
+from industrial_ocr.detection.segmentation import character_boxes
 from industrial_ocr.errors import DatasetError
-from industrial_ocr.geometry import bounds, box_iou, edge_lengths, glyph_window, warp_quad
-from industrial_ocr.manifest import find_entry
+from industrial_ocr.image.preprocess import to_grey
+from industrial_ocr.inference.device import resolve_device
+from industrial_ocr.inference.manifest import find_entry
+from industrial_ocr.inference.weights import load_state
 from industrial_ocr.models.craft import build_detector
-from industrial_ocr.preprocess import to_grey
-from industrial_ocr.stages.closer_look import look_closer
-from industrial_ocr.stages.detection import Detector
-from industrial_ocr.stages.distant_look import look_from_afar
-from industrial_ocr.stages.linking import link_characters
-from industrial_ocr.stages.orientation import orientations
-from industrial_ocr.stages.segmentation import character_boxes
-from industrial_ocr.synthesis.crops import REJECT
-from industrial_ocr.synthesis.scenes import SceneRenderer
-from industrial_ocr.types import BoxString, FloatArray, ImageArray, ScoreMaps
-from industrial_ocr.weights import load_state
+from industrial_ocr.results.geometry import bounds, box_iou, edge_lengths, glyph_window, warp_quad
+from industrial_ocr.results.types import BoxString, FloatArray, ImageArray, ScoreMaps
 
 WRONG = 0.2
 """A box that overlaps every true character by less than this IoU shows none of them."""

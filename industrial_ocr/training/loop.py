@@ -30,13 +30,13 @@ from rich.progress import (
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from industrial_ocr.device import has_fast_bf16, resolve_device
-from industrial_ocr.files import write_whole
-from industrial_ocr.manifest import ModelEntry
-from industrial_ocr.preprocess import normalise_crops
+from industrial_ocr.image.preprocess import normalise_crops
+from industrial_ocr.inference.device import has_fast_bf16, resolve_device
+from industrial_ocr.inference.manifest import ModelEntry
+from industrial_ocr.inference.weights import commit_id, save_entry
+from industrial_ocr.results.files import write_whole
 from industrial_ocr.training.config import TrainConfig
 from industrial_ocr.training.start import data_hashes, start_weights
-from industrial_ocr.weights import commit_id, save_entry
 
 Batch = dict[str, Tensor]
 VALIDATION_SEED = 10_000_019

@@ -12,17 +12,17 @@ import torch.nn.functional as F
 from rapidfuzz.distance import Levenshtein
 from torch import Tensor, nn
 
-from industrial_ocr.charset import SPACE, Charset
+from industrial_ocr.datasets.synthesis.layout import LabelledString
+from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.decoding.ctc import greedy_decode
 from industrial_ocr.decoding.ctc import spaced as ctc_text
+from industrial_ocr.image.preprocess import to_grey
 from industrial_ocr.models.crnn import Crnn
-from industrial_ocr.preprocess import to_grey
-from industrial_ocr.stages.recognition import split_space
-from industrial_ocr.synthesis.layout import LabelledString
-from industrial_ocr.synthesis.strips import StripRenderer
+from industrial_ocr.patterns.charset import SPACE, Charset
+from industrial_ocr.recognition.recognizer import split_space
+from industrial_ocr.results.types import FloatArray
 from industrial_ocr.training.config import RecognizerTrainConfig
 from industrial_ocr.training.loop import Batch, crops_input
-from industrial_ocr.types import FloatArray
 
 HEIGHT = 32
 FRAME_STRIDE = 4

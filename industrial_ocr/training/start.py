@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from industrial_ocr.charset import SPACE
 from industrial_ocr.errors import WeightsError
-from industrial_ocr.manifest import Task, find_entry
+from industrial_ocr.inference.manifest import Task, find_entry
+from industrial_ocr.inference.weights import load_state
+from industrial_ocr.patterns.charset import SPACE
 from industrial_ocr.training.config import TrainConfig
-from industrial_ocr.weights import load_state
 
 _HEAD = "rnn.1.embedding"
 _BLOCKS = "cnn.residual"

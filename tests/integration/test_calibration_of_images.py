@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from industrial_ocr import Reader
-from industrial_ocr.calibration import Calibration, MisreadCurve, load_calibration
-from industrial_ocr.cli import app
+from industrial_ocr.cli.app import app
+from industrial_ocr.decoding.calibration import Calibration, MisreadCurve, load_calibration
 from industrial_ocr.errors import ConfigError
 
 

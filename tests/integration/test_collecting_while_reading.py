@@ -11,9 +11,11 @@ import pytest
 from PIL import Image, ImageFilter
 from typer.testing import CliRunner
 
-from industrial_ocr import Reader, cli, reader
+from industrial_ocr import Reader
+from industrial_ocr.cli import app as cli
 from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.errors import CollectError
+from industrial_ocr.reader import reader
 
 LABEL = Path(__file__).parents[2] / "examples" / "label.png"
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import typer
 
-from industrial_ocr.cli import app
+from industrial_ocr.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [

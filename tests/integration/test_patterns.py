@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from industrial_ocr.errors import ConfigError, PatternError
-from industrial_ocr.image import load_image
-from industrial_ocr.pattern import Pattern
-from industrial_ocr.reader import Reader
-from industrial_ocr.types import Status
+from industrial_ocr.image.load import load_image
+from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.reader.reader import Reader
+from industrial_ocr.results.types import Status
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -18,11 +18,10 @@ from rapidfuzz.distance import Levenshtein
 
 from industrial_ocr import Reader
 from industrial_ocr.errors import ConfigError, ImageError, WeightsError
-from industrial_ocr.geometry import bounds
-from industrial_ocr.manifest import find_entry
-from industrial_ocr.reader import reading_config
-from industrial_ocr.types import Status
-from industrial_ocr.verdicts import Verdict
+from industrial_ocr.inference.manifest import find_entry
+from industrial_ocr.reader.reader import reading_config
+from industrial_ocr.results.geometry import bounds
+from industrial_ocr.results.types import Status, Verdict
 
 CODE = "HK74XR92"
 
@@ -63,7 +62,7 @@ def test_bfloat16_reads_the_same_within_hundredths(
     """The fast preset computes so where it is faster, and only there."""
     shown = picture()
     for fast in (True, False):
-        monkeypatch.setattr("industrial_ocr.reader.has_fast_bf16", lambda _, fast=fast: fast)
+        monkeypatch.setattr("industrial_ocr.reader.reader.has_fast_bf16", lambda _, fast=fast: fast)
         other = Reader(config={"precision": "auto"}, device="cpu")
         (was,), (now,) = (r.read(shown).strings for r in (reader, other))
         assert now.text == was.text

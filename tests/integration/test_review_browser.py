@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from industrial_ocr.collecting import Collector
 from industrial_ocr.config import CollectingConfig
-from industrial_ocr.geometry import rect_quad
-from industrial_ocr.types import Character, ReadResult, SequenceScores, Status, TextString
+from industrial_ocr.results.geometry import rect_quad
+from industrial_ocr.results.read_result import ReadResult
+from industrial_ocr.results.types import Character, SequenceScores, Status, TextString
+from industrial_ocr.review.collecting import Collector
 
 playwright = pytest.importorskip("playwright.sync_api")
 uvicorn = pytest.importorskip("uvicorn")
@@ -51,7 +52,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def address(folder: Path) -> Iterator[str]:
-    from industrial_ocr.cli_review import listen
+    from industrial_ocr.cli.review import listen
     from industrial_ocr.review.app import create_app
 
     listener = listen(0)

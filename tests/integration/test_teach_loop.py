@@ -12,11 +12,12 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from typer.testing import CliRunner
 
-from industrial_ocr import Reader, cli
-from industrial_ocr.retraining import job, memory
-from industrial_ocr.retraining.learning import Recipe
-from industrial_ocr.retraining.rehearsal import Crops, Rehearsal, load_rehearsal
-from industrial_ocr.types import ImageArray
+from industrial_ocr import Reader
+from industrial_ocr.cli import app as cli
+from industrial_ocr.results.types import ImageArray
+from industrial_ocr.training.adaptation import job, memory
+from industrial_ocr.training.adaptation.learning import Recipe
+from industrial_ocr.training.adaptation.rehearsal import Crops, Rehearsal, load_rehearsal
 
 pytest.importorskip("fastapi")
 testclient = pytest.importorskip("fastapi.testclient")
@@ -54,7 +55,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Any:
     )
     monkeypatch.setattr(memory, "load_rehearsal", lambda *path: small)
     monkeypatch.setattr(job, "fresh_crops", lambda *_: None)
-    monkeypatch.setattr("industrial_ocr.retraining.learning.Recipe", lambda: QUICK)
+    monkeypatch.setattr("industrial_ocr.training.adaptation.learning.Recipe", lambda: QUICK)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from industrial_ocr.charset import DEFAULT_SYMBOLS, Charset
-from industrial_ocr.geometry import (
+from industrial_ocr.image.preprocess import detector_input, edge_width, normalise_crops
+from industrial_ocr.patterns.charset import DEFAULT_SYMBOLS, Charset
+from industrial_ocr.results.geometry import (
     area,
     box_iou,
     enclosing_quad,
@@ -22,8 +23,7 @@ from industrial_ocr.geometry import (
     rotate_quad,
     warp_quad,
 )
-from industrial_ocr.preprocess import detector_input, edge_width, normalise_crops
-from industrial_ocr.types import BoxString, CharBox, ScoreMaps, as_quad
+from industrial_ocr.results.types import BoxString, CharBox, ScoreMaps, as_quad
 
 
 @pytest.mark.parametrize(
@@ -136,8 +136,9 @@ def test_crops_lose_brightness_and_contrast() -> None:
 
 def test_numpy_modules_do_not_load_torch() -> None:
     code = (
-        "import sys, industrial_ocr, industrial_ocr.types, industrial_ocr.geometry, "
-        "industrial_ocr.stages.segmentation, industrial_ocr.stages.linking, "
+        "import sys, industrial_ocr, industrial_ocr.results.types, "
+        "industrial_ocr.results.geometry, "
+        "industrial_ocr.detection.segmentation, industrial_ocr.detection.linking, "
         "industrial_ocr.decoding.ctc; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,14 +7,14 @@ import json
 import numpy as np
 import pytest
 
-from industrial_ocr.charset import Charset
 from industrial_ocr.decoding.box_verification import verify_boxes
 from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.decoding.verification import expected_symbols, runs
 from industrial_ocr.errors import ConfigError
-from industrial_ocr.geometry import rect_quad
-from industrial_ocr.types import BoxString, CharBox, CharCandidates
-from industrial_ocr.verdicts import CharState, Verdict, Verification
+from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.results.geometry import rect_quad
+from industrial_ocr.results.types import BoxString, CharBox, CharCandidates, CharState, Verdict
+from industrial_ocr.results.verdicts import Verification
 
 CHARSET = Charset()
 PASS, FAIL, CANNOT_TELL = Verdict.PASS, Verdict.FAIL, Verdict.CANNOT_TELL

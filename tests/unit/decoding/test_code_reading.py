@@ -7,14 +7,14 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from industrial_ocr.charset import Charset
-from industrial_ocr.codes import CharStatus, CodeReading
 from industrial_ocr.decoding.code_reading import read_codes
 from industrial_ocr.decoding.code_rules import contradicts
 from industrial_ocr.decoding.evidence import StringEvidence
-from industrial_ocr.geometry import rect_quad
-from industrial_ocr.pattern import Pattern
-from industrial_ocr.types import BoxString, CharBox, CharCandidates, Status
+from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.results.codes import CharStatus, CodeReading
+from industrial_ocr.results.geometry import rect_quad
+from industrial_ocr.results.types import BoxString, CharBox, CharCandidates, Status
 
 CHARSET = Charset()
 Doubt = Mapping[str, float]

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from industrial_ocr.charset import Charset
 from industrial_ocr.decoding.ctc import (
     greedy_decode,
     sequence_log_probability,
     spaced,
     spaces_after,
 )
+from industrial_ocr.patterns.charset import Charset
 
 AB = Charset(("A", "B", "CE"), blank=True)
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from industrial_ocr.automaton import Automaton
-from industrial_ocr.charset import Charset
 from industrial_ocr.decoding.ctc import greedy_decode, sequence_log_probability
 from industrial_ocr.decoding.ctc_backward import FAINT, Backward, Distance
 from industrial_ocr.decoding.ctc_beam import beam_search
+from industrial_ocr.patterns.automaton import Automaton
+from industrial_ocr.patterns.charset import Charset
 
 SYMBOLS = ("A", "B", "1")
 

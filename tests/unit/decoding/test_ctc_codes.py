@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from industrial_ocr.charset import Charset
-from industrial_ocr.codes import CharStatus, CodeReading
 from industrial_ocr.decoding.ctc_codes import read_ctc_codes
 from industrial_ocr.decoding.ctc_frames import FrameString
-from industrial_ocr.geometry import rect_quad
-from industrial_ocr.pattern import Pattern
-from industrial_ocr.types import FloatArray, Status
+from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.results.codes import CharStatus, CodeReading
+from industrial_ocr.results.geometry import rect_quad
+from industrial_ocr.results.types import FloatArray, Status
 
 CHARSET = Charset(blank=True)
 

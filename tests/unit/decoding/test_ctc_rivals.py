@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from industrial_ocr.charset import Charset
 from industrial_ocr.decoding.ctc import label_log_probabilities
 from industrial_ocr.decoding.ctc_rivals import edit_scores, mark_classes
+from industrial_ocr.patterns.charset import Charset
 
 CHARSET = Charset(("A", "B", "-"), blank=True)
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from industrial_ocr.charset import Charset
 from industrial_ocr.decoding.ctc import sequence_log_probability
 from industrial_ocr.decoding.ctc_frames import FrameString
 from industrial_ocr.decoding.ctc_verification import _infix, shapes, verify_frames
 from industrial_ocr.errors import ConfigError
-from industrial_ocr.geometry import rect_quad
-from industrial_ocr.types import FloatArray
-from industrial_ocr.verdicts import CharState, Verdict
+from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.results.geometry import rect_quad
+from industrial_ocr.results.types import CharState, FloatArray, Verdict
 
 CHARSET = Charset(blank=True)
 PASS, FAIL, CANNOT_TELL = Verdict.PASS, Verdict.FAIL, Verdict.CANNOT_TELL

@@ -5,17 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from industrial_ocr.charset import Charset
 from industrial_ocr.decoding.evidence import StringEvidence
-from industrial_ocr.decoding.expected import (
-    MISSING,
-    Alignment,
-    against_neighbors,
-    align_symbols,
-)
+from industrial_ocr.decoding.expected import MISSING, Alignment, against_neighbors, align_symbols
 from industrial_ocr.decoding.homoglyphs import same_shape
-from industrial_ocr.geometry import rect_quad
-from industrial_ocr.types import BoxString, CharBox, CharCandidates
+from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.results.geometry import rect_quad
+from industrial_ocr.results.types import BoxString, CharBox, CharCandidates
 
 CHARSET = Charset()
 

@@ -16,9 +16,9 @@ from industrial_ocr.decoding.confidence import (
     together,
 )
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
-from industrial_ocr.geometry import rect_quad
-from industrial_ocr.router import WAYS
-from industrial_ocr.types import Character, TextString, UnreadMark
+from industrial_ocr.reader.router import WAYS
+from industrial_ocr.results.geometry import rect_quad
+from industrial_ocr.results.types import Character, TextString, UnreadMark
 
 POINT = UnreadMark(rect_quad(0, 0, 3, 3), 1, 0.12)
 LETTER = UnreadMark(rect_quad(0, 0, 9, 20), 1, 0.95)

@@ -8,12 +8,12 @@ import math
 import numpy as np
 import pytest
 
-from industrial_ocr.charset import Charset
 from industrial_ocr.decoding.evidence import StringEvidence, shapes
 from industrial_ocr.decoding.free_reading import Segmented, read_freely
 from industrial_ocr.decoding.lattice import arc_posteriors, likeliest_arcs
-from industrial_ocr.geometry import rect_quad
-from industrial_ocr.types import BoxString, CharBox, CharCandidates
+from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.results.geometry import rect_quad
+from industrial_ocr.results.types import BoxString, CharBox, CharCandidates
 
 CHARSET = Charset()
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from industrial_ocr.decoding.homoglyphs import resolve_cases, resolve_homoglyphs
-from industrial_ocr.types import CharCandidates
+from industrial_ocr.results.types import CharCandidates
 
 OPEN_O = "O:0.6,0:0.3"
 OPEN_0 = "0:0.6,O:0.3"

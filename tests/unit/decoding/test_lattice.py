@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from industrial_ocr.automaton import Automaton
 from industrial_ocr.decoding.lattice import Arc, Path, best_paths
+from industrial_ocr.patterns.automaton import Automaton
 
 SYMBOLS = ("A", "B", "1")
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from industrial_ocr.charset import Charset
 from industrial_ocr.decoding.ctc import (
     align,
     greedy_decode,
@@ -26,7 +25,8 @@ from industrial_ocr.decoding.lexicon import (
     nearest,
 )
 from industrial_ocr.errors import DatasetError
-from industrial_ocr.pattern import Pattern
+from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.patterns.pattern import Pattern
 
 CHARSET = Charset(("A", "B", "a", "b"), blank=True)
 

@@ -7,14 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
-from industrial_ocr.automaton import Automaton
 from industrial_ocr.decoding import outlook as module
-from industrial_ocr.decoding.lattice import (
-    Arc,
-    best_path,
-    best_paths,
-    outlook_of,
-)
+from industrial_ocr.decoding.lattice import Arc, best_path, best_paths, outlook_of
+from industrial_ocr.patterns.automaton import Automaton
 
 SYMBOLS = ("A", "B", "1")
 

@@ -15,7 +15,7 @@ from industrial_ocr.decoding.scoring import (
     score_sequence,
     string_confidence,
 )
-from industrial_ocr.types import SequenceScores
+from industrial_ocr.results.types import SequenceScores
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from industrial_ocr.charset import Charset
+from industrial_ocr.datasets.samples import Label
 from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.evaluation.calibrate import (
     LEAST_CHARACTERS,
@@ -19,10 +19,10 @@ from industrial_ocr.evaluation.calibrate import (
 from industrial_ocr.evaluation.items import Rules
 from industrial_ocr.evaluation.readings import ReadString
 from industrial_ocr.evaluation.records import Record
-from industrial_ocr.evaluation.samples import Label
-from industrial_ocr.geometry import rect_quad
-from industrial_ocr.pattern import Pattern
-from industrial_ocr.types import BoxString, CharBox, CharCandidates
+from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.results.geometry import rect_quad
+from industrial_ocr.results.types import BoxString, CharBox, CharCandidates
 
 CHARSET = Charset()
 BLANKED = Charset(blank=True)

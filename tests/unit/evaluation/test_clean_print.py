@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import ImageFont
 
-from industrial_ocr.charset import DEFAULT_SYMBOLS
+from industrial_ocr.patterns.charset import DEFAULT_SYMBOLS
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from industrial_ocr.charset import Charset
 from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.decoding.segmentation import FEATURES, FITTED, fitted_weights
 from industrial_ocr.evaluation.fit_segmentation import Lesson, Truth, fit, lesson, rendered
-from industrial_ocr.geometry import rect_quad
-from industrial_ocr.types import BoxString, CharBox, CharCandidates
+from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.results.geometry import rect_quad
+from industrial_ocr.results.types import BoxString, CharBox, CharCandidates
 
 CHARSET = Charset()
 IMAGE = np.zeros((40, 200, 3), np.uint8)

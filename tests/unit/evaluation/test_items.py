@@ -8,14 +8,14 @@ from dataclasses import replace
 
 import pytest
 
+from industrial_ocr.datasets.samples import Label, LabelledCharacter, Task
 from industrial_ocr.evaluation.blame import lost_stage
 from industrial_ocr.evaluation.items import Rules, answers
 from industrial_ocr.evaluation.readings import ReadString
 from industrial_ocr.evaluation.records import Record
-from industrial_ocr.evaluation.samples import Label, LabelledCharacter, Task
 from industrial_ocr.evaluation.summary import LOSS_HEADERS, loss_rows, summarise_run
-from industrial_ocr.geometry import rect_quad
-from industrial_ocr.pattern import Pattern
+from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.results.geometry import rect_quad
 
 PITCH, SIZE = 20.0, 16.0
 

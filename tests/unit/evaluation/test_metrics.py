@@ -44,7 +44,7 @@ from industrial_ocr.evaluation.metrics import (
     per_position_accuracy,
     wilson_interval,
 )
-from industrial_ocr.geometry import rect_quad
+from industrial_ocr.results.geometry import rect_quad
 
 
 def item(truth: str, reading: str, confidence: float | None = 0.9, pattern: str = "") -> Item:

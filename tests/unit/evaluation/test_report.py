@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from industrial_ocr.datasets.samples import Label
 from industrial_ocr.evaluation import report_gallery
 from industrial_ocr.evaluation.curves import rate_curve
 from industrial_ocr.evaluation.items import Rules
@@ -29,9 +30,8 @@ from industrial_ocr.evaluation.report_figures import (
     rate_figure,
 )
 from industrial_ocr.evaluation.report_gallery import choose, failure_picture, marked, window
-from industrial_ocr.evaluation.samples import Label
 from industrial_ocr.evaluation.summary import summarise_run
-from industrial_ocr.geometry import rect_quad
+from industrial_ocr.results.geometry import rect_quad
 
 ABOUT = {
     "format": 1,

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from industrial_ocr.datasets.samples import Label
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.evaluation.items import Rules, answers
 from industrial_ocr.evaluation.readings import ReadString
 from industrial_ocr.evaluation.records import Record, RecordedRun, load_run
 from industrial_ocr.evaluation.reroute import reroute
-from industrial_ocr.evaluation.samples import Label
-from industrial_ocr.pattern import Pattern
+from industrial_ocr.patterns.pattern import Pattern
 
 PATTERN = Pattern.regex("[A-Z]{2}[0-9]{2}")
 RULES = {"": Rules(pattern=PATTERN)}

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from industrial_ocr.datasets.samples import Dataset, Label, Sample
 from industrial_ocr.errors import ConfigError, DatasetError, EngineError
 from industrial_ocr.evaluation.engines import check_engine_names
 from industrial_ocr.evaluation.items import Rules
@@ -22,10 +23,9 @@ from industrial_ocr.evaluation.runner import (
     prepare_folder,
     run_benchmark,
 )
-from industrial_ocr.evaluation.samples import Dataset, Label, Sample
 from industrial_ocr.evaluation.summary import summarise_run, table_row
-from industrial_ocr.geometry import rect_quad
-from industrial_ocr.types import ImageArray
+from industrial_ocr.results.geometry import rect_quad
+from industrial_ocr.results.types import ImageArray
 
 
 class Brightness:

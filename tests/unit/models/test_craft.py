@@ -12,12 +12,7 @@ import torch
 from torch import Tensor
 
 from industrial_ocr.errors import ConfigError, WeightsError
-from industrial_ocr.models.craft import (
-    CraftLight,
-    CraftVGG,
-    build_detector,
-    load_published_craft,
-)
+from industrial_ocr.models.craft import CraftLight, CraftVGG, build_detector, load_published_craft
 
 Weights = Callable[[str], dict[str, Tensor]]
 Arrays = Callable[[str], dict[str, np.ndarray]]

@@ -9,12 +9,14 @@ import pytest
 import torch
 
 from industrial_ocr.config import PipelineConfig
+from industrial_ocr.datasets.synthesis.crops import REJECT, GlyphRenderer
+from industrial_ocr.datasets.synthesis.scenes import SceneRenderer
 from industrial_ocr.errors import DatasetError, WeightsError
-from industrial_ocr.geometry import rect_quad
-from industrial_ocr.manifest import find_entry
-from industrial_ocr.reader import Reader
-from industrial_ocr.synthesis.crops import REJECT, GlyphRenderer
-from industrial_ocr.synthesis.scenes import SceneRenderer
+from industrial_ocr.inference.manifest import find_entry
+from industrial_ocr.inference.weights import load_state
+from industrial_ocr.reader.reader import Reader
+from industrial_ocr.results.geometry import rect_quad
+from industrial_ocr.results.types import ImageArray
 from industrial_ocr.training.classifier import ClassifierTask
 from industrial_ocr.training.config import ClassifierTrainConfig, RecognizerTrainConfig
 from industrial_ocr.training.harvest import (
@@ -27,8 +29,6 @@ from industrial_ocr.training.harvest import (
 )
 from industrial_ocr.training.loop import Trainer
 from industrial_ocr.training.recognizer import RecognizerTask
-from industrial_ocr.types import ImageArray
-from industrial_ocr.weights import load_state
 
 
 def crops(count: int, value: int, size: int = 16) -> ImageArray:

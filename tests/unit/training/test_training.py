@@ -11,9 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from industrial_ocr.geometry import rect_quad
-from industrial_ocr.manifest import find_entry
-from industrial_ocr.synthesis.layout import LabelledString
+from industrial_ocr.datasets.synthesis.layout import LabelledString
+from industrial_ocr.inference.manifest import find_entry
+from industrial_ocr.inference.weights import load_state
+from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.training.classifier import ClassifierTask
 from industrial_ocr.training.config import (
     ClassifierTrainConfig,
@@ -21,15 +22,9 @@ from industrial_ocr.training.config import (
     RecognizerTrainConfig,
     TrainConfig,
 )
-from industrial_ocr.training.detector import (
-    DetectorTask,
-    mined_loss,
-    score_targets,
-    weighted_loss,
-)
+from industrial_ocr.training.detector import DetectorTask, mined_loss, score_targets, weighted_loss
 from industrial_ocr.training.loop import Batch, Task, Trainer, learning_rate
 from industrial_ocr.training.recognizer import RecognizerTask
-from industrial_ocr.weights import load_state
 
 
 class Line:

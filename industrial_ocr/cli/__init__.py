@@ -1,0 +1,7 @@
+"""The command ``industrial-ocr``: one file for each group of commands."""
+
+from __future__ import annotations
+
+from industrial_ocr.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,157 @@
+"""The commands ``industrial-ocr patterns list|show|test``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from industrial_ocr.cli.output import FAILED, WRONG_USAGE, one_line_errors, show_table
+from industrial_ocr.errors import PatternError
+
+if TYPE_CHECKING:
+    from industrial_ocr.patterns.pattern import Pattern
+
+EXACT = 10**7
+"""Up to so many codes their number is written out."""
+
+patterns_app = typer.Typer(
+    no_args_is_help=True, help="Serial-code patterns: what there is, what they allow, what fits."
+)
+Wanted = Annotated[
+    str,
+    typer.Argument(
+        metavar="PATTERN",
+        help="A preset's name, a regular expression, template:AA99, lexicon:FILE.",
+    ),
+]
+PresetFile = Annotated[Path | None, typer.Option("--file", help="YAML with presets of your own.")]
+
+
+@patterns_app.command("list")
+def list_patterns(file: PresetFile = None) -> None:
+    """Lists the presets."""
+    from industrial_ocr.patterns.pattern import Pattern
+    from industrial_ocr.patterns.presets import load_presets
+
+    with _pattern_errors():
+        presets = load_presets(file)
+        table = Table()
+        for column in ("name", "what", "symbols", "codes", "bits/symbol", "check"):
+            table.add_column(column, overflow="fold", no_wrap=column == "name")
+        for name, preset in presets.items():
+            pattern = Pattern.preset(name, presets)
+            bits = f"{pattern.bits_per_position():.2f}"
+            cells = (name, preset.title, _lengths(pattern), _codes(pattern), bits, pattern.check)
+            table.add_row(*map(escape, cells))
+        show_table(table)
+
+
+@patterns_app.command()
+def show(pattern: Wanted, file: PresetFile = None) -> None:
+    """Shows what a pattern allows: lengths, number of codes, bits per symbol, check, examples."""
+    with _pattern_errors():
+        made = _parse(pattern, file)
+        preset = made.preset_data
+        rows = {"pattern": made.text}
+        if preset is not None:
+            rows = {"name": made.name, "what": preset.title, "source": preset.source} | rows
+        rows |= {
+            "symbols": _lengths(made),
+            "codes": _codes(made),
+            "bits/symbol": f"{made.bits_per_position():.2f}",
+            "upper and lower case": "the same" if made.ignore_case else "told apart",
+            "separators": _separators(made),
+            "check": made.check,
+            "states": str(len(made.core)),
+        }
+        if preset is not None:
+            rows["examples"] = "  ".join(preset.examples)
+    for name, value in rows.items():
+        typer.echo(f"{name + ':':<22}{value}")
+
+
+@patterns_app.command("test")
+def try_texts(
+    pattern: Wanted,
+    texts: Annotated[list[str], typer.Argument(help="Codes as they would be read.")],
+    file: PresetFile = None,
+) -> None:
+    """Says which texts match, where the others fail; exit code 1 when any does not pass."""
+    with _pattern_errors():
+        made = _parse(pattern, file)
+    passed = [_try(made, text) for text in texts]
+    if not all(passed):
+        raise typer.Exit(FAILED)
+
+
+def _try(pattern: Pattern, text: str) -> bool:
+    """Prints how a text fares."""
+    found = pattern.match(text)
+    if found is None:
+        why = pattern.explain(text)
+        typer.echo(f"no match      {text}\n{'':14}{' ' * why.position}^ {why.message}")
+        return False
+    check = pattern.verify(text)
+    state = "ok" if check.ok else "check failed"
+    code = "" if found.code == text else f" -> {found.code}"
+    rule = "" if check.rule == "none" else f": {check.rule}, {check.message}"
+    typer.echo(f"{state:<14}{text}{code}{rule}")
+    return check.ok
+
+
+def _parse(text: str, file: Path | None) -> Pattern:
+    from industrial_ocr.patterns.pattern import Pattern
+    from industrial_ocr.patterns.presets import load_presets
+
+    shipped = load_presets()
+    return Pattern.parse(text, shipped if file is None else shipped | load_presets(file))
+
+
+@contextmanager
+def _pattern_errors() -> Iterator[None]:
+    """A pattern's error keeps its lines, as the last one points at the position."""
+    with one_line_errors(WRONG_USAGE):
+        try:
+            yield
+        except PatternError as error:
+            console = Console(stderr=True)
+            console.print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+            raise typer.Exit(WRONG_USAGE) from error
+
+
+def _lengths(pattern: Pattern) -> str:
+    found = sorted(pattern.lengths)
+    if pattern.max_length is None:
+        return f"{found[0]} and more"
+    if len(found) > 1 and isinstance(pattern.lengths, range):
+        return f"{found[0]}-{found[-1]}"
+    return ", ".join(map(str, found))
+
+
+def _codes(pattern: Pattern) -> str:
+    """The number of codes, exact while it can be read."""
+    codes = pattern.cardinality
+    if isinstance(codes, float):
+        return "no end"
+    if codes <= EXACT:
+        return f"{codes:,}"
+    power = math.floor(math.log10(codes))
+    return f"{codes // 10 ** (power - 1) / 10:.1f}e{power}"
+
+
+def _separators(pattern: Pattern) -> str:
+    if not pattern.separators:
+        return "none"
+    marks = " ".join("space" if s == " " else s for s in pattern.separators)
+    if pattern.groups:
+        return f"{marks}, after groups of {', '.join(map(str, pattern.groups))}"
+    inside = pattern.grammar is not None and pattern.grammar.places
+    return f"{marks}, {'where the pattern has one' if inside else 'anywhere'}"

@@ -1,0 +1,64 @@
+"""The command ``industrial-ocr review``."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+import webbrowser
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from industrial_ocr.cli.output import WRONG_USAGE, note, one_line_errors
+from industrial_ocr.errors import CollectError, ConfigError
+
+HOST = "127.0.0.1"
+PORT = 8765
+
+
+def review(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="That read --collect DIR wrote to.")
+    ],
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Of the page; 0: any free one.")
+    ] = PORT,
+    open_page: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+) -> None:
+    """Shows doubtful characters on a local web page, where you say what they are."""
+    with one_line_errors(WRONG_USAGE):
+        if any(importlib.util.find_spec(n) is None for n in ("fastapi", "uvicorn")):
+            raise ConfigError("reviewing needs a web server: pip install 'industrial-ocr[review]'")
+        import uvicorn
+
+        from industrial_ocr.review.app import create_app
+
+        app = create_app(folder)
+        listener = listen(port)
+    url = f"http://{HOST}:{listener.getsockname()[1]}/"
+    typer.echo(url)
+    note(f"answers go to {folder / 'corrections.jsonl'}; Ctrl-C ends")
+    if open_page:
+        webbrowser.open(url)
+    with suppress(KeyboardInterrupt):
+        config = uvicorn.Config(app, log_level="warning", server_header=False, lifespan="off")
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def listen(port: int) -> socket.socket:
+    """A listening socket of this machine alone; what asks before the server runs waits for it."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    if os.name == "posix":  # elsewhere the option lets two servers share a port
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        raise CollectError(
+            f"port {port} cannot be used: {error.strerror}; --port 0 takes a free one"
+        ) from error
+    return listener

@@ -1,0 +1,289 @@
+"""Writes a labelled dataset in another format, and says first what that format cannot hold."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import numpy as np
+
+from industrial_ocr.datasets import convert_writers as write
+from industrial_ocr.datasets.convert_writers import Item
+from industrial_ocr.datasets.formats import IGNORE, reason
+from industrial_ocr.datasets.formats_export import UNCLASSIFIED
+from industrial_ocr.datasets.formats_store import import_lmdb, symbol_folder
+from industrial_ocr.datasets.formats_text import parse_characters, parse_columns
+from industrial_ocr.datasets.samples import Dataset, Label, LabelledCharacter, Sample
+from industrial_ocr.errors import DatasetError
+from industrial_ocr.image.load import IMAGE_SUFFIXES
+
+_XML_REFUSES = re.compile(r"[\x00-\x08\x0b-\x1f\ufffe\uffff]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def _one_line(text: str) -> bool:
+    return text == text.strip() and text != IGNORE and not set(text) & set("\t\n\r")
+
+
+@dataclass(frozen=True)
+class _Format:
+    """A format's writer and what it can hold.
+
+    Attributes:
+        write: gets the items, whose images are in place already, and the folder.
+        holds_text: whether a text comes back as it was.
+        several: more than one label an image.
+        unlabelled: images without any label.
+        boxes: "must": a label without a box is lost.
+        characters: boxes of characters.
+        holds_kind: whether a kind that is not empty comes back as it was.
+        ignore: labels that do not count; "mark": their text is lost.
+        images: the writer needs the images in ``images/``.
+    """
+
+    write: Callable[[list[Item], Path], None]
+    holds_text: Callable[[str], bool] = lambda text: True
+    several: bool = True
+    unlabelled: bool = False
+    boxes: Literal["no", "yes", "must"] = "no"
+    characters: bool = False
+    holds_kind: Callable[[str], bool] = lambda kind: False
+    ignore: Literal["no", "boxed-mark", "mark", "text"] = "no"
+    images: bool = True
+
+
+def _tsv_kind(kind: str) -> bool:
+    try:
+        return not set(kind) & set("\t\n\r") and parse_columns([kind]).kind == kind
+    except ValueError:
+        return False
+
+
+_TSV = _Format(
+    write.write_tsv,
+    holds_text=lambda text: not set(text) & set("\t\n\r"),
+    boxes="yes",
+    characters=True,
+    holds_kind=_tsv_kind,
+    ignore="boxed-mark",
+)
+_ICDAR = _Format(write.write_icdar, _one_line, unlabelled=True, boxes="must", ignore="mark")
+_PADDLE_REGIONS = _Format(
+    write.write_paddle_regions,
+    holds_text=lambda text: text != IGNORE,
+    unlabelled=True,
+    boxes="must",
+    holds_kind=lambda kind: kind != "None",
+    ignore="text",
+)
+_PADDLE_TEXTS = _Format(
+    write.write_paddle_texts,
+    holds_text=lambda text: _one_line(text) and not text.startswith("[{") and text != "[]",
+    ignore="mark",
+)
+_LABEL_STUDIO = _Format(
+    write.write_label_studio,
+    holds_text=lambda text: text != IGNORE,
+    unlabelled=True,
+    boxes="yes",
+    holds_kind=lambda kind: True,
+    ignore="mark",
+)
+_CVAT = _Format(
+    write.write_cvat,
+    holds_text=lambda text: text != IGNORE and not _XML_REFUSES.search(text),
+    unlabelled=True,
+    boxes="yes",
+    holds_kind=lambda kind: kind != UNCLASSIFIED and not _CONTROL.search(kind),
+    ignore="text",
+)
+_LMDB = _Format(write.write_lmdb, several=False, images=False)
+
+FORMATS = ("tsv", "csv", "icdar", "paddle", "label-studio", "cvat", "lmdb", "imagefolder")
+"""What ``convert_dataset`` writes: everything that ``datasets.load_dataset`` reads."""
+
+
+def _format(name: str, dataset: Dataset) -> _Format:
+    """How a dataset is to be written; PaddleOCR has one file for regions, another for crops."""
+    if name == "paddle":
+        boxed = any(label.quad is not None for s in dataset.samples for label in s.labels)
+        return _PADDLE_REGIONS if boxed or dataset.task == "read" else _PADDLE_TEXTS
+    if name == "imagefolder":
+        tokens = dataset.task == "classify"
+        return _Format(
+            write.write_imagefolder,
+            holds_text=lambda text: len(text) == 1 or (tokens and len(text) > 1),
+            several=False,
+            images=False,
+        )
+    known = {"tsv": _TSV, "icdar": _ICDAR, "label-studio": _LABEL_STUDIO, "cvat": _CVAT}
+    known |= {"csv": _Format(write.write_csv), "lmdb": _LMDB}
+    if name not in known:
+        raise DatasetError(f"unknown dataset format {name!r}; known: {', '.join(FORMATS)}")
+    return known[name]
+
+
+def convert_dataset(
+    dataset: Dataset, format: str, out: str | os.PathLike[str], lossy: bool = False
+) -> int:
+    """Writes a dataset in a format; images are copied byte for byte, not decoded again.
+
+    Names of images are kept as far as a file system goes, except in an LMDB, which has none, and
+    below symbol folders, which put the symbol in front.
+
+    Args:
+        dataset: of ``datasets.load_dataset``.
+        format: one of ``FORMATS``.
+        out: a folder that is new or empty.
+        lossy: leave out what the format cannot hold, labels and images included.
+
+    Returns:
+        the number of images written.
+
+    Raises:
+        DatasetError: the format cannot hold the dataset and ``lossy`` is False (it says what would
+            be lost), ``out`` is not empty, or an image or the disk fails. Then nothing is left.
+    """
+    to = _format(format, dataset)
+    if format == "lmdb":
+        import_lmdb()
+    fitted, lost = _fit_all(dataset, to)
+    if lost and not lossy:
+        listed = ", ".join(f"{len(of)} {what} (first {of[0]})" for what, of in lost.items())
+        raise DatasetError(
+            f"{format} cannot hold all of {dataset.name}: lost would be {listed}; "
+            "pass lossy=True to leave that out"
+        )
+    if not fitted:
+        raise DatasetError(f"{format} can hold no image of {dataset.name}: nothing to write")
+    folder = Path(out)
+    new = _prepare(folder)
+    try:
+        items = _place(fitted, format)
+        if to.images:
+            for item in items:
+                write.put_image(item.sample, folder / "images" / item.name)
+        to.write(items, folder)
+    except BaseException as error:
+        _clear(folder, new)
+        if isinstance(error, OSError):
+            raise DatasetError(f"{folder}: cannot be written: {reason(error)}") from error
+        raise
+    return len(items)
+
+
+def _prepare(folder: Path) -> bool:
+    """Makes sure of an empty folder; True where it was made."""
+    try:
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            return True
+        if not folder.is_dir() or any(folder.iterdir()):
+            raise DatasetError(f"{folder}: is not an empty folder; name a new one")
+    except OSError as error:
+        raise DatasetError(f"{folder}: cannot be written: {reason(error)}") from error
+    return False
+
+
+def _clear(folder: Path, new: bool) -> None:
+    """Removes what was written; the folder was empty before, so all in it is ours."""
+    for path in list(folder.iterdir()):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    if new:
+        folder.rmdir()
+
+
+def _fit_all(dataset: Dataset, to: _Format) -> tuple[list[Sample], dict[str, list[str]]]:
+    """The samples as the format can hold them; and what is lost, each with its places."""
+    fitted: list[Sample] = []
+    lost: defaultdict[str, list[str]] = defaultdict(list)
+    for sample in dataset.samples:
+        labels: list[Label] = []
+        for label in sample.labels:
+            place = f"{label.text!r} at {label.row or sample.name}"
+            kept, losses = _fit(label, to)
+            for what in losses:
+                lost[what].append(place)
+            if kept is not None and labels and not to.several:
+                lost["further labels of an image"].append(place)
+            elif kept is not None:
+                labels.append(kept)
+        if labels or to.unlabelled:
+            fitted.append(replace(sample, labels=tuple(labels)))
+        elif not sample.labels:
+            lost["images without label"].append(sample.name)
+    return fitted, lost
+
+
+def _fit(label: Label, to: _Format) -> tuple[Label | None, list[str]]:
+    """A label as the format can hold it, None if not at all; and what is lost of it."""
+    marked = label.ignore and to.ignore in ("mark", "boxed-mark")
+    if label.ignore and (to.ignore == "no" or (to.ignore == "boxed-mark" and label.quad is None)):
+        return None, ["ignored labels"]
+    if label.quad is None and to.boxes == "must":
+        return None, ["labels without a box"]
+    if not marked and not to.holds_text(label.text):
+        return None, ["texts that it takes otherwise or not at all"]
+    lost = []
+    if marked and label.text:
+        lost.append("texts of ignored labels")
+        label = replace(label, text="")
+    if label.quad is not None and to.boxes == "no":
+        lost.append("boxes")
+        label = replace(label, quad=None)
+    if label.kind and not to.holds_kind(label.kind):
+        lost.append("kinds")
+        label = replace(label, kind="")
+    if label.characters and not (to.characters and _tsv_characters(label.characters)):
+        lost.append("labels with boxes of characters")
+        label = replace(label, characters=())
+    return label, lost
+
+
+def _tsv_characters(characters: tuple[LabelledCharacter, ...]) -> bool:
+    """Whether boxes of characters come back as they were: upright ones of sound symbols."""
+    column = write.character_column(characters)
+    try:
+        back = parse_characters(column)
+    except ValueError:
+        return False
+    return (
+        not set(column) & set("\t\n\r")
+        and [c.symbol for c in back] == [c.symbol for c in characters]
+        and all(np.array_equal(a.quad, b.quad) for a, b in zip(back, characters, strict=True))
+    )
+
+
+def _place(samples: list[Sample], format: str) -> list[Item]:
+    """Gives every sample a file name below the folder of images, no two the same anywhere."""
+    taken: set[str] = set()
+    items = []
+    for number, sample in enumerate(samples, 1):
+        raw = _CONTROL.sub("_", sample.name.replace("\\", "/"))
+        parts = [part.lstrip("./") for part in PurePosixPath(raw).parts]
+        name = PurePosixPath(*[part for part in parts if part] or [f"image-{number}"])
+        if name.suffix.lower() not in IMAGE_SUFFIXES:
+            name = name.with_name(name.name + write.suffix_of(sample))
+        if format == "imagefolder":
+            name = PurePosixPath(symbol_folder(sample.labels[0].text), name.name)
+        stem, copy = name.stem, 1
+        while (key := _key(name, format)) in taken:
+            copy += 1
+            name = name.with_name(f"{stem}_{copy}{name.suffix}")
+        taken.add(key)
+        items.append(Item(sample, name.as_posix()))
+    return items
+
+
+def _key(name: PurePosixPath, format: str) -> str:
+    # Some file systems fold case; ICDAR finds a ground truth by the image's stem.
+    return str(name.with_suffix("") if format == "icdar" else name).casefold()

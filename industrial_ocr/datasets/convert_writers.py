@@ -1,0 +1,281 @@
+"""One writer a format; each gets samples that the format can hold, see ``convert``."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from xml.etree import ElementTree
+
+import numpy as np
+
+from industrial_ocr.datasets.formats import IGNORE, reason, tsv_field
+from industrial_ocr.datasets.formats_export import UNCLASSIFIED
+from industrial_ocr.datasets.formats_store import import_lmdb
+from industrial_ocr.datasets.samples import Label, LabelledCharacter, Sample
+from industrial_ocr.errors import DatasetError, ImageError
+from industrial_ocr.image.load import load_image
+from industrial_ocr.results.geometry import bounds, rect_quad
+from industrial_ocr.results.types import FloatArray
+
+_SIGNATURES = (
+    (b"\x89PNG", ".png"),
+    (b"\xff\xd8", ".jpg"),
+    (b"BM", ".bmp"),
+    (b"II*\0", ".tif"),
+    (b"MM\0*", ".tif"),
+    (b"GIF8", ".gif"),
+    (b"RIFF", ".webp"),
+    (b"\0\0\0\x0cjP", ".jp2"),
+)
+
+
+@dataclass(frozen=True)
+class Item:
+    """A sample and the name of its file, relative to the folder of images, with slashes."""
+
+    sample: Sample
+    name: str
+
+
+def suffix_of(sample: Sample) -> str:
+    """The suffix that an image's first bytes ask for; PNG's where they say nothing."""
+    head = sample.data[:12] if sample.data is not None else b""
+    if sample.path is not None and sample.path.is_file():
+        with sample.path.open("rb") as file:
+            head = file.read(12)
+    return next((suffix for mark, suffix in _SIGNATURES if head.startswith(mark)), ".png")
+
+
+def _bytes(sample: Sample) -> int:
+    """Size of the encoded image; 0 of a missing one."""
+    if sample.path is not None and sample.path.is_file():
+        return sample.path.stat().st_size
+    return len(sample.data or b"")
+
+
+def _read(sample: Sample) -> bytes:
+    """The encoded image; DatasetError names the sample that has none."""
+    if sample.data is not None:
+        return sample.data
+    try:
+        return Path(sample.path or "").read_bytes()
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise DatasetError(f"{sample.name}: no such image file: {sample.path}") from error
+
+
+def put_image(sample: Sample, path: Path) -> None:
+    """Copies an image, byte for byte; DatasetError names the sample that has none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_read(sample))
+
+
+def _number(value: float) -> str:
+    """A float32 in the fewest digits that give it back, without exponent."""
+    return str(np.format_float_positional(np.float32(value), trim="-"))
+
+
+def _numbers(values: Iterable[float], separator: str = ",") -> str:
+    return separator.join(map(_number, values))
+
+
+def _is_upright(quad: FloatArray) -> bool:
+    return np.array_equal(quad, rect_quad(*bounds(quad)))
+
+
+def character_column(characters: Iterable[LabelledCharacter]) -> str:
+    """Boxes of characters as a column of a TSV; they must be upright."""
+    return ";".join(f"{_numbers(c.quad[[0, 2]].ravel())},{c.symbol}" for c in characters)
+
+
+def _write_lines(path: Path, lines: Iterable[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
+
+
+def _tsv_row(name: str, label: Label) -> str:
+    columns = [name, IGNORE if label.ignore else label.text]
+    if label.quad is not None:
+        # Two corners are enough where a reader makes the same quad of them, even a mirrored one.
+        ends = label.quad[[0, 2]].ravel()
+        enough = np.array_equal(label.quad, rect_quad(*ends))
+        columns.append(_numbers(ends if enough else label.quad.ravel()))
+    if label.characters:
+        columns.append(character_column(label.characters))
+    return "\t".join(map(tsv_field, [*columns, label.kind] if label.kind else columns))
+
+
+def write_tsv(items: list[Item], out: Path) -> None:
+    """``labels.tsv`` beside ``images/``."""
+    _write_lines(
+        out / "labels.tsv",
+        (_tsv_row(item.name, label) for item in items for label in item.sample.labels),
+    )
+
+
+def write_csv(items: list[Item], out: Path) -> None:
+    """``labels.csv`` with the columns image_path and text."""
+    with (out / "labels.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image_path", "text"])
+        for item in items:
+            writer.writerows([f"images/{item.name}", label.text] for label in item.sample.labels)
+
+
+def write_icdar(items: list[Item], out: Path) -> None:
+    """``gt/gt_NAME.txt`` for each image, four corners a line (ICDAR 2015)."""
+    for item in items:
+        image = Path(item.name)
+        lines = []
+        for label in item.sample.labels:
+            assert label.quad is not None
+            text = IGNORE if label.ignore else label.text
+            lines.append(f"{_numbers(label.quad.ravel())},{text}")
+        _write_lines(out / "gt" / image.parent / f"gt_{image.stem}.txt", lines)
+
+
+def write_paddle_regions(items: list[Item], out: Path) -> None:
+    """``Label.txt`` as PPOCRLabel writes it."""
+    lines = []
+    for item in items:
+        regions = []
+        for label in item.sample.labels:
+            assert label.quad is not None
+            region: dict[str, Any] = {
+                "transcription": label.text if label.text or not label.ignore else IGNORE,
+                "points": label.quad.astype(float).tolist(),
+                "difficult": label.ignore,
+            }
+            regions.append(region | ({"key_cls": label.kind} if label.kind else {}))
+        lines.append(f"images/{item.name}\t{json.dumps(regions, ensure_ascii=False)}")
+    _write_lines(out / "Label.txt", lines)
+
+
+def write_paddle_texts(items: list[Item], out: Path) -> None:
+    """``rec_gt.txt`` of PaddleOCR's recognition."""
+    _write_lines(
+        out / "rec_gt.txt",
+        (
+            f"images/{item.name}\t{IGNORE if label.ignore else label.text}"
+            for item in items
+            for label in item.sample.labels
+        ),
+    )
+
+
+def _size(item: Item) -> tuple[int, int]:
+    """Width and height as a reader sees the image, its EXIF orientation applied."""
+    try:
+        height, width = load_image(item.sample.source).shape[:2]
+    except ImageError as error:
+        raise DatasetError(f"{item.sample.name}: {reason(error)}") from error
+    return width, height
+
+
+def _studio_results(label: Label, number: int, size: tuple[int, int]) -> list[dict[str, Any]]:
+    """The results of one region: shape, class and text under one id."""
+    shape: dict[str, Any] = {}
+    kind = "rectangle"
+    if label.quad is not None:
+        percent = label.quad.astype(float) * 100 / np.array(size)
+        if _is_upright(label.quad):
+            (x0, y0), (x1, y1) = percent[0].tolist(), percent[2].tolist()
+            shape = {"x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0, "rotation": 0}
+        else:
+            shape, kind = {"points": percent.tolist()}, "polygon"
+    common = {
+        "id": f"region{number}",
+        "to_name": "image",
+        "original_width": size[0],
+        "original_height": size[1],
+        "image_rotation": 0,
+    }
+    text = IGNORE if label.ignore else label.text
+    results = [
+        {"from_name": "transcription", "type": "textarea", "value": {**shape, "text": [text]}}
+    ]
+    if label.kind:
+        value = {**shape, "labels": [label.kind]}
+        results.insert(0, {"from_name": "label", "type": "labels", "value": value})
+    if shape:
+        results.insert(0, {"from_name": kind, "type": kind, "value": shape})
+    return [common | result for result in results]
+
+
+def write_label_studio(items: list[Item], out: Path) -> None:
+    """``label-studio.json``, which Label Studio imports too (local files, its OCR template)."""
+    tasks = []
+    for number, item in enumerate(items, 1):
+        size = _size(item)
+        results = []
+        for region, label in enumerate(item.sample.labels, 1):
+            results += _studio_results(label, region, size)
+        url = f"/data/local-files/?d={quote(f'images/{item.name}')}"
+        annotations = [{"id": number, "was_cancelled": False, "result": results}]
+        tasks.append({"id": number, "data": {"ocr": url}, "annotations": annotations})
+    text = json.dumps(tasks, ensure_ascii=False, indent=1)
+    _write_lines(out / "label-studio.json", [text])
+
+
+def _cvat_shape(image: ElementTree.Element, label: Label) -> None:
+    attributes = {"label": label.kind or UNCLASSIFIED, "source": "manual"}
+    if label.quad is None:
+        shape = ElementTree.SubElement(image, "tag", attributes)
+    elif _is_upright(label.quad):
+        corners = zip(("xtl", "ytl", "xbr", "ybr"), bounds(label.quad), strict=True)
+        box = {name: _number(value) for name, value in corners}
+        shape = ElementTree.SubElement(
+            image, "box", attributes | box | {"occluded": "0", "z_order": "0"}
+        )
+    else:
+        points = ";".join(_numbers(corner) for corner in label.quad)
+        shape = ElementTree.SubElement(
+            image, "polygon", attributes | {"points": points, "occluded": "0", "z_order": "0"}
+        )
+    ElementTree.SubElement(shape, "attribute", {"name": "text"}).text = label.text
+    if label.ignore:
+        ElementTree.SubElement(shape, "attribute", {"name": "ignore"}).text = "true"
+
+
+def write_cvat(items: list[Item], out: Path) -> None:
+    """``annotations.xml``, CVAT for images 1.1."""
+    root = ElementTree.Element("annotations")
+    ElementTree.SubElement(root, "version").text = "1.1"
+    for number, item in enumerate(items):
+        width, height = map(str, _size(item))
+        attributes = {"id": str(number), "name": item.name, "width": width, "height": height}
+        image = ElementTree.SubElement(root, "image", attributes)
+        for label in item.sample.labels:
+            _cvat_shape(image, label)
+    ElementTree.indent(root)
+    tree = ElementTree.ElementTree(root)
+    tree.write(out / "annotations.xml", encoding="utf-8", xml_declaration=True)
+
+
+def write_imagefolder(items: list[Item], out: Path) -> None:
+    """One folder a symbol; the items' names begin with it."""
+    for item in items:
+        put_image(item.sample, out / item.name)
+
+
+def write_lmdb(items: list[Item], out: Path) -> None:
+    """``image-%09d``, ``label-%09d`` and ``num-samples``, as CRNN's training code expects them."""
+    lmdb = import_lmdb()
+    # LMDB rounds each value up to its pages of 4 KiB; what is not used takes no room on disk.
+    room = 2 * sum(_bytes(item.sample) for item in items) + 16_384 * len(items) + (16 << 20)
+    try:
+        with (
+            lmdb.open(str(out), map_size=room, lock=False) as database,
+            database.begin(write=True) as transaction,
+        ):
+            for number, item in enumerate(items, 1):
+                transaction.put(f"image-{number:09d}".encode(), _read(item.sample))
+                text = item.sample.labels[0].text.encode()
+                transaction.put(f"label-{number:09d}".encode(), text)
+            transaction.put(b"num-samples", str(len(items)).encode())
+    except lmdb.Error as error:
+        raise DatasetError(f"{out}: cannot be written: {reason(error)}") from error

@@ -1,0 +1,54 @@
+"""Which images a dataset holds: names and sha256, to be published where the images may not be."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from industrial_ocr.datasets.samples import Dataset
+from industrial_ocr.errors import DatasetError
+from industrial_ocr.results.files import write_whole
+
+
+def sample_digests(dataset: Dataset) -> dict[str, str]:
+    """sha256 of every image's bytes by its name.
+
+    Raises:
+        DatasetError: an image cannot be read.
+    """
+    found = {}
+    for sample in dataset.samples:
+        source = sample.source
+        try:
+            data = source if isinstance(source, bytes) else source.read_bytes()
+        except OSError as error:
+            raise DatasetError(f"{dataset.name}: {sample.name} cannot be read: {error}") from error
+        found[sample.name] = hashlib.sha256(data).hexdigest()
+    return found
+
+
+def write_manifest(path: Path, digests: Mapping[str, str]) -> None:
+    """One line an image: name, tab, sha256; written whole or not at all."""
+    text = "".join(f"{name}\t{digest}\n" for name, digest in sorted(digests.items()))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, text)
+
+
+def read_manifest(path: Path) -> dict[str, str]:
+    """The digests of a file that ``write_manifest`` wrote.
+
+    Raises:
+        DatasetError: the file is missing or a line is none of a manifest; names it.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise DatasetError(f"{path}: the manifest cannot be read: {error}") from error
+    found = {}
+    for number, line in enumerate(lines, 1):
+        name, tab, digest = line.rpartition("\t")
+        if not tab or len(digest) != 64:
+            raise DatasetError(f"{path}:{number}: not a line of name, tab, sha256")
+        found[name] = digest
+    return found

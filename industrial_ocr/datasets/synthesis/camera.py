@@ -1,0 +1,74 @@
+"""What optics, sensor and file format do to a picture; albumentations wherever it has it."""
+
+from __future__ import annotations
+
+import os
+
+import cv2
+import numpy as np
+
+from industrial_ocr.datasets.synthesis.grain import sensor_noise
+from industrial_ocr.results.types import ImageArray
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+import albumentations as A  # noqa: E402  (the switch above must come first: no network at import)
+
+
+class Camera:
+    """Blur, motion, defocus, noise, JPEG, gamma, colour cast and lost resolution.
+
+    Every transform is drawn with the caller's generator, so a seed fixes the picture.
+
+    Args:
+        strength: scales the chance of each effect; 1 for scenes.
+    """
+
+    def __init__(self, strength: float = 1.0) -> None:
+        self._chance = strength
+        self._blurs = (
+            A.MotionBlur(blur_limit=(3, 9), p=1),
+            A.Defocus(radius=(1, 3), alias_blur=(0.1, 0.3), p=1),
+            A.GaussianBlur(sigma_limit=(0.4, 1.6), blur_limit=0, p=1),
+        )
+        self._tones = (
+            A.RandomGamma(gamma_limit=(50, 190), p=1),
+            A.RGBShift(r_shift_limit=25, g_shift_limit=25, b_shift_limit=25, p=1),
+            A.RandomBrightnessContrast(0.25, 0.35, p=1),
+        )
+        self._jpeg = A.ImageCompression(quality_range=(25, 92), p=1)
+        self._all = (*self._blurs, *self._tones, self._jpeg)
+
+    def _apply(
+        self, rng: np.random.Generator, transform: A.ImageOnlyTransform, image: ImageArray
+    ) -> ImageArray:
+        transform.set_random_seed(int(rng.integers(2**31)))
+        result: ImageArray = transform(image=image)["image"]
+        return result
+
+    def shoot(self, rng: np.random.Generator, image: ImageArray, detail: float) -> ImageArray:
+        """The picture as a camera would have it.
+
+        Args:
+            rng: source of chance.
+            image: (H, W, 3) uint8 RGB.
+            detail: height in pixels of the smallest text; blur stays below what erases it.
+        """
+        chance = self._chance
+        if rng.random() < 0.3 * chance and detail > 14:
+            blur = self._blurs[int(rng.integers(len(self._blurs)))]
+            image = self._apply(rng, blur, image)
+        if rng.random() < 0.15 * chance and detail > 16:
+            height, width = image.shape[:2]
+            factor = float(rng.uniform(max(0.4, 9 / detail), 0.95))
+            small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+            mode = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST)[int(rng.integers(3))]
+            image = np.asarray(cv2.resize(small, (width, height), interpolation=mode), np.uint8)
+        if rng.random() < 0.35 * chance:
+            tone = self._tones[int(rng.integers(len(self._tones)))]
+            image = self._apply(rng, tone, image)
+        if rng.random() < 0.5 * chance:
+            noise = sensor_noise(rng, image.shape, float(min(rng.exponential(4), 16)))
+            image = np.clip(image + noise, 0, 255).astype(np.uint8)
+        if rng.random() < 0.3 * chance:
+            image = self._apply(rng, self._jpeg, image)
+        return image

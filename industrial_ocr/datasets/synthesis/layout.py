@@ -1,0 +1,306 @@
+"""From a text to a mask with character quads: lines, stacks, arcs and blocks of several strings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from industrial_ocr.datasets.synthesis.faces import FaceLibrary
+from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT, Glyph, GlyphSource, Mask
+from industrial_ocr.datasets.synthesis.text import CAPTIONS
+from industrial_ocr.results.geometry import rect_quad
+from industrial_ocr.results.types import Direction, FloatArray
+
+PAD = 10
+NARROWEST = 0.28
+"""A quad is never narrower than this share of the cap height, so that points and strokes count."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledString:
+    """What a string says and where each of its characters stands.
+
+    Attributes:
+        text: spaces included.
+        symbols: the characters without spaces.
+        quads: (N, 4, 2) float32, clockwise from the character's own top-left.
+        space_after: (N,) a space follows.
+        direction: as the letters stand to their string: a stack is ``vertical``.
+    """
+
+    text: str
+    symbols: tuple[str, ...]
+    quads: FloatArray
+    space_after: tuple[bool, ...]
+    direction: Direction
+
+    def moved(self, matrix: FloatArray) -> LabelledString:
+        """The same string under a 3x3 homography."""
+        quads = cv2.perspectiveTransform(self.quads.reshape(1, -1, 2), matrix)
+        return replace(self, quads=quads.reshape(-1, 4, 2).astype(np.float32))
+
+    def kept(self, keep: Sequence[bool]) -> LabelledString | None:
+        """The string without the characters that are not to be kept; None if none is left."""
+        chosen = [i for i, k in enumerate(keep) if k]
+        if not chosen:
+            return None
+        if len(chosen) == len(self.symbols):
+            return self
+        spaces = tuple(self.space_after[i] and i != chosen[-1] for i in chosen)
+        symbols = tuple(self.symbols[i] for i in chosen)
+        text = "".join(s + " " * gap for s, gap in zip(symbols, spaces, strict=True))
+        return LabelledString(text, symbols, self.quads[chosen], spaces, self.direction)
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """A mask (H, W) uint8 at ``CAP_HEIGHT`` scale with the strings on it."""
+
+    mask: Mask
+    strings: tuple[LabelledString, ...]
+
+
+def _paste(canvas: Mask, glyph: Glyph, x: float, y: float) -> None:
+    height, width = glyph.mask.shape
+    x0, y0 = round(x), round(y)
+    part = canvas[y0 : y0 + height, x0 : x0 + width]
+    np.maximum(part, glyph.mask[: part.shape[0], : part.shape[1]], out=part)
+
+
+def _widened(x0: float, x1: float) -> tuple[float, float]:
+    lack = NARROWEST * CAP_HEIGHT - (x1 - x0)
+    return (x0 - lack / 2, x1 + lack / 2) if lack > 0 else (x0 - 1, x1 + 1)
+
+
+def labelled(text: str, quads: Sequence[FloatArray], direction: Direction) -> LabelledString:
+    """The string of a text whose characters, without spaces, have these quads."""
+    symbols = tuple(c for c in text if c != " ")
+    spaces = tuple(text[i + 1 : i + 2] == " " for i, c in enumerate(text) if c != " ")
+    quads_of_them = np.stack(quads).astype(np.float32)
+    return LabelledString(" ".join(text.split()), symbols, quads_of_them, spaces, direction)
+
+
+def line_of_text(face: GlyphSource, text: str, tracking: float = 0.0, pitch: float = 0.0) -> Block:
+    """A horizontal line; every quad spans the height of the line's letters and digits.
+
+    Args:
+        face: supports every character of ``text``; a space is no glyph.
+        text: not empty, no space at either end.
+        tracking: added to each advance, in cap heights; negative makes characters touch.
+        pitch: fixed distance of character centres in cap heights, 0 for proportional advances.
+    """
+    glyphs = [None if c == " " else face.glyph(c) for c in text]
+    pen, spots = 0.0, []
+    for glyph in glyphs:
+        if pitch:
+            width = 0 if glyph is None else glyph.mask.shape[1]
+            spots.append(pen + (pitch * CAP_HEIGHT - width) / 2)
+            pen += pitch * CAP_HEIGHT
+        else:
+            spots.append(pen + (0 if glyph is None else glyph.left))
+            advance = 0.4 * CAP_HEIGHT if glyph is None else glyph.advance
+            pen += max(advance + tracking * CAP_HEIGHT, 2)
+    placed = [(g, x) for g, x in zip(glyphs, spots, strict=True) if g is not None]
+    left = min(x for _, x in placed)
+    right = max(x + g.mask.shape[1] for g, x in placed)
+    top = max(g.top for g, _ in placed)
+    bottom = max(g.mask.shape[0] - g.top for g, _ in placed)
+    canvas = np.zeros((int(top + bottom) + 2 * PAD, int(right - left) + 2 * PAD + 2), np.uint8)
+    for glyph, x in placed:
+        _paste(canvas, glyph, x - left + PAD, PAD + top - glyph.top)
+    core = [g for (g, _), c in zip(placed, text.replace(" ", ""), strict=True) if c.isalnum()]
+    core = core or [g for g, _ in placed]
+    y0 = PAD + top - max(g.top for g in core) - 1
+    y1 = max(PAD + top + max(g.mask.shape[0] - g.top for g in core) + 1, y0 + 0.4 * CAP_HEIGHT)
+    quads = []
+    for glyph, x in placed:
+        x0, x1 = _widened(x - left + PAD, x - left + PAD + glyph.mask.shape[1])
+        quads.append(rect_quad(x0, y0, x1, y1))
+    return Block(canvas, (labelled(text, quads, "horizontal"),))
+
+
+def stack_of_text(face: GlyphSource, text: str, pitch: float, gap: float = 0.6) -> Block:
+    """Upright letters one below the other; ``pitch`` and a space's ``gap`` in cap heights."""
+    glyphs = [None if c == " " else face.glyph(c) for c in text]
+    placed: list[tuple[Glyph, float]] = []
+    y = 0.0
+    for glyph in glyphs:
+        if glyph is None:
+            y += gap * CAP_HEIGHT
+            continue
+        placed.append((glyph, y + CAP_HEIGHT - glyph.top))
+        y += max(pitch * CAP_HEIGHT, 0.0)
+    width = max(g.mask.shape[1] for g, _ in placed)
+    top = min(y for _, y in placed)
+    bottom = max(y + g.mask.shape[0] for g, y in placed)
+    canvas = np.zeros((int(bottom - top) + 2 * PAD + 2, width + 2 * PAD + 2), np.uint8)
+    quads = []
+    for glyph, y in placed:
+        height, w = glyph.mask.shape
+        x, y = PAD + (width - w) / 2, y - top + PAD
+        _paste(canvas, glyph, x, y)
+        (x0, x1), (y0, y1) = _widened(x, x + w), _widened(y, y + height)
+        quads.append(rect_quad(x0, y0, x1, y1))
+    return Block(canvas, (labelled(text, quads, "vertical"),))
+
+
+def boxed(block: Block, index: int, thickness: int) -> Block:
+    """Draws a frame around one character of the first string, as of a check digit."""
+    string = block.strings[0]
+    index %= len(string.symbols)
+    quad = string.quads[index]
+    margin = 5 + thickness
+    (x0, y0), (x1, y1) = quad.min(0) - margin, quad.max(0) + margin
+    grow = 12
+    mask = cv2.copyMakeBorder(block.mask, grow, grow, grow, grow, cv2.BORDER_CONSTANT, value=0)
+    corner = (round(float(x0)) + grow, round(float(y0)) + grow)
+    other = (round(float(x1)) + grow, round(float(y1)) + grow)
+    cv2.rectangle(mask, corner, other, 255, thickness)
+    shifted = replace(string, quads=string.quads + np.float32(grow))
+    return Block(mask.astype(np.uint8), (shifted, *block.strings[1:]))
+
+
+def bent(block: Block, sweep: float) -> Block:
+    """Bends a line onto an arc; ``sweep`` radians in all, negative bends downwards."""
+    height, width = block.mask.shape
+    radius = width / abs(sweep)
+    flip = sweep < 0
+
+    def forward(points: FloatArray) -> FloatArray:
+        angle = (points[..., 0] - width / 2) / radius
+        distance = radius + ((points[..., 1] if flip else height - points[..., 1]) - height / 2)
+        x = distance * np.sin(angle)
+        y = distance * np.cos(angle) * (1 if flip else -1)
+        return np.stack([x, y], -1).astype(np.float32)
+
+    edge = np.stack(np.meshgrid(np.linspace(0, width, 17), [0, height / 2, height]), -1).astype(
+        np.float32
+    )
+    spread = forward(edge).reshape(-1, 2)
+    low = spread.min(0)
+    size = np.ceil(spread.max(0) - low).astype(int) + 1
+    xs, ys = np.meshgrid(np.arange(size[0]) + low[0], np.arange(size[1]) + low[1])
+    source_x = np.arctan2(xs, ys if flip else -ys) * radius + width / 2
+    offset = np.hypot(xs, ys) - radius + height / 2
+    source_y = offset if flip else height - offset
+    mask = cv2.remap(
+        block.mask, source_x.astype(np.float32), source_y.astype(np.float32), cv2.INTER_LINEAR
+    )
+    strings = tuple(replace(s, quads=forward(s.quads) - low) for s in block.strings)
+    return Block(mask.astype(np.uint8), strings)
+
+
+def join(blocks: Sequence[Block], gap: float, across: bool, align: float) -> Block:
+    """Sets blocks below one another, or side by side when ``across``.
+
+    Args:
+        blocks: at least one.
+        gap: between them, in cap heights.
+        across: side by side.
+        align: 0 to the left (top), 0.5 centred, 1 to the right (bottom).
+    """
+    axis = 1 if across else 0
+    total = sum(b.mask.shape[axis] for b in blocks) + round(gap * CAP_HEIGHT) * (len(blocks) - 1)
+    other = max(b.mask.shape[1 - axis] for b in blocks)
+    canvas = np.zeros((other, total) if across else (total, other), np.uint8)
+    strings: list[LabelledString] = []
+    at = 0
+    for block in blocks:
+        side = round((other - block.mask.shape[1 - axis]) * align)
+        x, y = (at, side) if across else (side, at)
+        height, width = block.mask.shape
+        canvas[y : y + height, x : x + width] = block.mask
+        offset = np.array([x, y], np.float32)
+        strings += [replace(s, quads=s.quads + offset) for s in block.strings]
+        at += block.mask.shape[axis] + round(gap * CAP_HEIGHT)
+    return Block(canvas, tuple(strings))
+
+
+def scaled(block: Block, factor: float) -> Block:
+    """The block at another size: below 1 it is smaller than its neighbours."""
+    height, width = block.mask.shape
+    size = (max(2, round(width * factor)), max(2, round(height * factor)))
+    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    mask = np.asarray(cv2.resize(block.mask, size, interpolation=how), np.uint8)
+    share = np.array([size[0] / width, size[1] / height], np.float32)
+    return Block(mask, tuple(replace(s, quads=s.quads * share) for s in block.strings))
+
+
+def random_spacing(rng: np.random.Generator) -> tuple[float, float]:
+    """(tracking, pitch) as printers, plates and engravers space their characters."""
+    kind = rng.random()
+    if kind < 0.5:
+        return float(rng.normal(0.02, 0.03)), 0.0
+    if kind < 0.62:
+        return float(rng.uniform(-0.12, -0.02)), 0.0
+    if kind < 0.82:
+        return float(rng.uniform(0.05, 0.5)), 0.0
+    return 0.0, float(rng.uniform(0.75, 1.5))
+
+
+def random_string(
+    rng: np.random.Generator, faces: FaceLibrary, text: str, stack: float = 0.0
+) -> Block:
+    """One string in a random face and spacing; ``stack`` is the chance of stacked letters."""
+    face = faces.pick(rng, text)
+    if rng.random() < stack:
+        block = stack_of_text(
+            face, text, float(rng.uniform(1.12, 1.9)), float(rng.uniform(0.3, 1.2))
+        )
+        if rng.random() < 0.3:
+            block = boxed(block, -1, int(rng.integers(2, 5)))
+        return block
+    tracking, pitch = random_spacing(rng)
+    block = line_of_text(face, text, tracking, pitch)
+    special = rng.random()
+    if special < 0.05 and len(text) > 3:
+        block = bent(block, float(rng.uniform(0.3, 2.2) * rng.choice([-1, 1])))
+    elif special < 0.12:
+        block = boxed(block, -1, int(rng.integers(2, 5)))
+    return block
+
+
+def captioned(
+    rng: np.random.Generator, faces: FaceLibrary, write: Callable[[np.random.Generator], str]
+) -> Block:
+    """A string as plates and name-plates show it: small lines above and below, close by."""
+
+    def small() -> Block:
+        text = CAPTIONS[int(rng.integers(len(CAPTIONS)))] if rng.random() < 0.5 else write(rng)
+        line = scaled(random_string(rng, faces, text), float(rng.uniform(0.2, 0.6)))
+        if rng.random() < 0.25:
+            other = scaled(random_string(rng, faces, write(rng)[:4].strip()), 0.3)
+            line = join([line, other], float(rng.uniform(0.5, 2.5)), True, float(rng.random()))
+        return line
+
+    lines = [random_string(rng, faces, write(rng))]
+    above = rng.random() < 0.65
+    if above:
+        lines.insert(0, small())
+    if not above or rng.random() < 0.6:
+        lines.append(small())
+    return join(lines, float(rng.uniform(-0.15, 0.3)), False, float(rng.choice([0, 0.5, 0.5])))
+
+
+def random_block(
+    rng: np.random.Generator, faces: FaceLibrary, write: Callable[[np.random.Generator], str]
+) -> Block:
+    """A string, a stack, several lines, or stacks side by side; ``write`` gives the texts."""
+    kind = rng.random()
+    if kind < 0.48:
+        return random_string(rng, faces, write(rng))
+    if kind < 0.6:
+        return captioned(rng, faces, write)
+    if kind < 0.76:
+        stacks = [random_string(rng, faces, write(rng)[:14].strip(), stack=1.0)]
+        while rng.random() < 0.45 and len(stacks) < 3:
+            stacks.append(random_string(rng, faces, write(rng)[:8].strip(), stack=1.0))
+        return join(stacks, float(rng.uniform(0.1, 1.6)), True, float(rng.choice([0, 0, 0.5])))
+    lines = [random_string(rng, faces, write(rng)) for _ in range(int(rng.integers(2, 5)))]
+    if rng.random() < 0.4:
+        lines = [scaled(line, float(np.exp(rng.normal(-0.2, 0.3)))) for line in lines]
+    gap = float(rng.uniform(-0.1, 0.7))
+    return join(lines, gap, False, float(rng.choice([0, 0, 0.5, 1])))

@@ -1,0 +1,219 @@
+"""Writes synthetic pictures and their labels to disk, on any number of processes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from functools import lru_cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+
+from industrial_ocr.datasets.synthesis.code_scenes import CodeSceneRenderer
+from industrial_ocr.datasets.synthesis.crops import GlyphRenderer
+from industrial_ocr.datasets.synthesis.faces import FaceLibrary
+from industrial_ocr.datasets.synthesis.layout import LabelledString
+from industrial_ocr.datasets.synthesis.scenes import SceneRenderer
+from industrial_ocr.datasets.synthesis.strips import StripRenderer
+from industrial_ocr.errors import DatasetError
+from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.results.types import ImageArray
+
+Kind = Literal["scenes", "crops", "strings", "codes"]
+Label = dict[str, Any]
+Render = Callable[[int, int], tuple[ImageArray, Label]]
+"""Seed and number to a picture, RGB or grey, and what it shows."""
+
+SHOWN: dict[Kind, int] = {"scenes": 24, "crops": 480, "strings": 80, "codes": 24}
+"""Pictures on the contact sheet."""
+
+LABELS_NAME = "labels.jsonl"
+TABLE_NAME = "labels.tsv"
+_CHUNK = 8
+
+
+def write_dataset(
+    out: Path,
+    kind: Kind,
+    count: int,
+    seed: int,
+    fonts: tuple[str, ...],
+    size: int,
+    workers: int,
+    pattern: str | None = None,
+) -> Iterator[Label]:
+    """Writes ``count`` pictures under ``out/images`` and ``out/labels.jsonl``, yielding each label.
+
+    Picture ``n`` is a function of ``(seed, n)`` alone: the number of workers changes nothing. A
+    label has ``file``, relative to ``out``, and
+
+    * scenes: ``strings``, each with ``text``, ``direction`` and ``characters``; these have
+      ``symbol``, ``quad`` (four x, y in pixels) and ``space_after``;
+    * strings: ``text``, ``direction`` and ``characters`` of the only one;
+    * crops: ``symbol``, ``""`` where the crop shows no character;
+    * codes: as scenes, and ``code``, which ``out/labels.tsv`` holds too: file and code, a dataset
+      as ``industrial-ocr bench`` and ``calibrate`` take it.
+
+    Args:
+        out: folder, made if need be.
+        kind: what to render.
+        count: pictures.
+        seed: of the whole set.
+        fonts: folders with font files.
+        size: side of the scenes in pixels.
+        workers: processes; 0 and 1 render in this one.
+        pattern: of codes, as ``Pattern.parse`` takes it.
+
+    Raises:
+        PatternError: the pattern cannot be compiled.
+        DatasetError: a missing font folder, or an ``out`` that holds labels or cannot be written.
+    """
+    FaceLibrary(fonts)  # a missing folder is noticed before anything is written
+    path = out / LABELS_NAME
+    if pattern is not None:
+        Pattern.parse(pattern)
+    job = partial(
+        _write_one, out=str(out), kind=kind, seed=seed, fonts=fonts, size=size, pattern=pattern
+    )
+    try:
+        (out / "images").mkdir(parents=True, exist_ok=True)
+        file = path.open("x", encoding="utf-8")
+    except FileExistsError as error:
+        reason = "is there already" if path.exists() else "is no folder"
+        raise DatasetError(f"{path if path.exists() else out}: {reason}; name another") from error
+    except OSError as error:
+        raise DatasetError(f"{out}: cannot be written: {error}") from error
+    with ExitStack() as files:
+        files.enter_context(file)
+        table = None
+        if pattern is not None:
+            table = files.enter_context((out / TABLE_NAME).open("w", encoding="utf-8"))
+        for label in _run(job, count, workers):
+            file.write(json.dumps(label) + "\n")
+            if table is not None:
+                table.write(f"{label['file']}\t{label['code']}\n")
+            yield label
+
+
+def _run(job: Callable[[int], Label], count: int, workers: int) -> Iterator[Label]:
+    """The jobs' results in order; what has not begun is given up when the caller stops."""
+    if workers < 2:
+        yield from map(job, range(count))
+        return
+    # Fresh processes: forking one that holds threads of OpenCV or torch may hang.
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _one_thread)
+    chunk = max(1, min(_CHUNK, count // workers))
+    try:
+        yield from pool.map(job, range(count), chunksize=chunk)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _one_thread() -> None:
+    cv2.setNumThreads(1)
+
+
+def _write_one(
+    number: int,
+    out: str,
+    kind: Kind,
+    seed: int,
+    fonts: tuple[str, ...],
+    size: int,
+    pattern: str | None,
+) -> Label:
+    image, label = _renderer(kind, fonts, size, pattern)(seed, number)
+    name = f"images/{number:07d}.png"
+    channels = image if image.ndim == 2 else image[..., ::-1]
+    written, data = cv2.imencode(".png", channels)
+    assert written, f"OpenCV cannot encode {image.shape}"
+    try:
+        (Path(out) / name).write_bytes(data.tobytes())
+    except OSError as error:
+        raise DatasetError(f"{out}: cannot be written: {error}") from error
+    return {"file": name, **label}
+
+
+@lru_cache(maxsize=1)
+def _renderer(kind: Kind, fonts: tuple[str, ...], size: int, pattern: str | None) -> Render:
+    """What renders one kind; kept, because opened fonts make it dear."""
+    if pattern is not None:
+        asked = Pattern.parse(pattern)
+        return partial(
+            _code, CodeSceneRenderer(fonts, (size, size), write=asked.sample, groups=asked.groups)
+        )
+    if kind == "scenes":
+        return partial(_scene, SceneRenderer(fonts, (size, size)))
+    if kind == "strings":
+        return partial(_strip, StripRenderer(fonts))
+    return partial(_crop, GlyphRenderer(fonts))
+
+
+def _scene(renderer: SceneRenderer, seed: int, number: int) -> tuple[ImageArray, Label]:
+    scene = renderer.render((seed, number))
+    return scene.image, {"strings": [_string_label(s) for s in scene.strings]}
+
+
+def _code(renderer: CodeSceneRenderer, seed: int, number: int) -> tuple[ImageArray, Label]:
+    scene, code = renderer.render_code((seed, number))
+    return scene.image, {"code": code, "strings": [_string_label(s) for s in scene.strings]}
+
+
+def _strip(renderer: StripRenderer, seed: int, number: int) -> tuple[ImageArray, Label]:
+    strip = renderer.render((seed, number))
+    return strip.image, _string_label(strip.string)
+
+
+def _crop(renderer: GlyphRenderer, seed: int, number: int) -> tuple[ImageArray, Label]:
+    """One of the crops that the renderer cuts from a string; a string gives a dozen alike."""
+    crops = renderer.render((seed, number))
+    image, symbol = crops[int(np.random.default_rng((seed, number, 2)).integers(len(crops)))]
+    return image, {"symbol": symbol}
+
+
+def _string_label(string: LabelledString) -> Label:
+    quads = np.round(string.quads.astype(float), 2).tolist()
+    rows = zip(string.symbols, quads, string.space_after, strict=True)
+    return {
+        "text": string.text,
+        "direction": string.direction,
+        "characters": [{"symbol": s, "quad": q, "space_after": bool(a)} for s, q, a in rows],
+    }
+
+
+def labelled_picture(out: Path, label: Label) -> ImageArray:
+    """A written picture with its quads drawn thinly and its text below, for the contact sheet.
+
+    Args:
+        out: the folder it was written to.
+        label: its line of ``labels.jsonl``.
+
+    Returns:
+        (H, W, 3) uint8 RGB; strings and crops are higher by a line of text.
+
+    Raises:
+        DatasetError: the picture is gone.
+    """
+    read = cv2.imread(str(out / label["file"]), cv2.IMREAD_COLOR)
+    if read is None:
+        raise DatasetError(f"{out / label['file']}: cannot be read again")
+    image = np.ascontiguousarray(read[..., ::-1], np.uint8)
+    for string in label.get("strings", [label]):
+        for character in string.get("characters", []):
+            quad = np.round(np.array(character["quad"]) * 8).astype(np.int32)
+            cv2.polylines(image, [quad], True, (255, 60, 0), 1, cv2.LINE_AA, 3)
+    if "strings" in label:
+        return image
+    caption = label.get("text", label.get("symbol")) or "none"
+    face, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.38
+    (width, _), _ = cv2.getTextSize(caption, face, scale, 1)
+    lack = max(0, width + 2 - image.shape[1])
+    framed = cv2.copyMakeBorder(image, 0, 14, 0, lack, cv2.BORDER_CONSTANT, value=(24, 24, 24))
+    place = (1, framed.shape[0] - 4)
+    cv2.putText(framed, caption, place, face, scale, (255, 255, 0), 1, cv2.LINE_AA)
+    return np.asarray(framed, np.uint8)

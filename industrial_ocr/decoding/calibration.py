@@ -1,0 +1,298 @@
+"""How far confidences can be trusted: a temperature a model, and misread rates by threshold.
+
+A temperature divides a network's logits so that what it calls 0.9 is right nine times in ten (Guo
+et al. 2017, arXiv 1706.04599, section 4.2). It cannot know what the network never saw: a character
+that was not found, a string read upside down. What such things come to is counted on labelled
+images: a ``MisreadCurve`` holds how many accepted readings were wrong at every threshold.
+
+Numpy and scipy only.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize_scalar
+from scipy.stats import beta
+
+from industrial_ocr.errors import ConfigError
+from industrial_ocr.results.files import write_whole
+
+Floats = NDArray[np.float64]
+
+LEAST_TEMPERATURE, LARGEST_TEMPERATURE = 0.25, 4.0
+SURE = 0.95
+"""Misread rates are upper limits of one-sided intervals that hold with this probability."""
+SHIPPED_CALIBRATION = Path(__file__).parent / "data" / "calibration.json"
+FORMAT = 1
+
+
+def tempered(log_probs: ArrayLike, temperature: float) -> Floats:
+    """(..., C) log-probabilities as they would be at another temperature, normalised."""
+    table = np.asarray(log_probs, np.float64) / temperature
+    result: Floats = table - np.logaddexp.reduce(table, axis=-1, keepdims=True)
+    return result
+
+
+def fit_temperature(log_probs: ArrayLike, labels: ArrayLike) -> float:
+    """The temperature under which the labels are likeliest.
+
+    Args:
+        log_probs: (N, C) log-probabilities at temperature 1, finite.
+        labels: (N,) the true classes.
+
+    Raises:
+        ValueError: nothing to fit, or arrays that do not belong together.
+    """
+    table, label = np.asarray(log_probs, np.float64), np.asarray(labels, np.intp)
+    if table.ndim != 2 or label.shape != table.shape[:1] or not len(label):
+        raise ValueError(f"(N, C) log-probabilities and (N,) labels, got {table.shape}, {label}")
+    rows = np.arange(len(label))
+
+    def loss(log_t: float) -> float:
+        return -float(tempered(table, float(np.exp(log_t)))[rows, label].mean())
+
+    limits = (float(np.log(LEAST_TEMPERATURE)), float(np.log(LARGEST_TEMPERATURE)))
+    return float(np.exp(minimize_scalar(loss, bounds=limits, method="bounded").x))
+
+
+def upper_limit(wrong: int, accepted: int, sure: float = SURE) -> float:
+    """The misread rate that is not exceeded with probability ``sure`` (Clopper, Pearson 1934).
+
+    1 of nothing: no reading proves no rate.
+    """
+    if wrong >= accepted:
+        return 1.0
+    return float(beta.ppf(sure, wrong + 1, accepted - wrong))
+
+
+@dataclass(frozen=True, eq=False)
+class MisreadCurve:
+    """How many readings were accepted, and how many of them wrong, by threshold.
+
+    Attributes:
+        thresholds: (K,) rising: a reading of that confidence or more is accepted.
+        accepted: (K,) counts, never rising.
+        wrong: (K,) of those; never rising.
+        total: labelled texts that were looked for.
+    """
+
+    thresholds: Floats
+    accepted: NDArray[np.int64]
+    wrong: NDArray[np.int64]
+    total: int
+
+    def __post_init__(self) -> None:
+        shape = self.thresholds.shape
+        if len(shape) != 1 or self.accepted.shape != shape or self.wrong.shape != shape:
+            raise ValueError(f"three (K,) arrays, got {shape}, {self.accepted.shape}")
+        if (np.diff(self.thresholds) <= 0).any() or (self.wrong > self.accepted).any():
+            raise ValueError("thresholds rise, and of the accepted readings some are wrong")
+        if (np.diff(self.accepted) > 0).any() or (np.diff(self.wrong) > 0).any():
+            raise ValueError("with the threshold fewer readings are accepted, never more")
+
+    @staticmethod
+    def of(confidences: ArrayLike, right: ArrayLike, total: int) -> MisreadCurve:
+        """The curve of readings, one point a distinct confidence.
+
+        Args:
+            confidences: (N,) of every reading.
+            right: (N,) booleans.
+            total: labelled texts, those without a reading included.
+        """
+        p, good = np.asarray(confidences, np.float64), np.asarray(right, bool)
+        thresholds = np.unique(p)
+        sure, false = np.sort(p), np.sort(p[~good])
+        return MisreadCurve(
+            thresholds,
+            (len(sure) - np.searchsorted(sure, thresholds, "left")).astype(np.int64),
+            (len(false) - np.searchsorted(false, thresholds, "left")).astype(np.int64),
+            total,
+        )
+
+    def threshold(self, misread_rate: float) -> float:
+        """The lowest threshold at which at most that share of the accepted readings is wrong.
+
+        The rate is the upper limit of its interval (``upper_limit``), not what was counted.
+
+        Raises:
+            ConfigError: the readings are too few, or too often wrong, to show such a rate.
+        """
+        good = np.flatnonzero(self._limits() <= misread_rate)
+        if not len(good):
+            raise ConfigError(
+                f"a misread rate of {misread_rate:g} cannot be promised: {self.total} labelled "
+                f"texts show {math.ceil(1e4 * self.lowest_rate()) / 1e4:g} at best "
+                "(1 is every one); measure more of them (industrial-ocr calibrate), or allow more"
+            )
+        return float(self.thresholds[good[0]])
+
+    def lowest_rate(self) -> float:
+        """The lowest misread rate that any threshold is sure to keep."""
+        return float(self._limits().min(initial=1.0))
+
+    def _limits(self) -> Floats:
+        """(K,) the misread rate that each threshold is sure to keep."""
+        pairs = zip(self.wrong.tolist(), self.accepted.tolist(), strict=True)
+        return np.array([upper_limit(w, a) for w, a in pairs])
+
+    def thinned(self, points: int = 200) -> MisreadCurve:
+        """The same curve in at most about so many points, every wrong reading's kept."""
+        if len(self.thresholds) <= points:
+            return self
+        keep = np.zeros(len(self.thresholds), bool)
+        keep[np.linspace(0, len(keep) - 1, points).round().astype(int)] = True
+        steps = np.flatnonzero(np.diff(self.wrong) < 0)
+        keep[steps] = keep[steps + 1] = True
+        return MisreadCurve(
+            self.thresholds[keep], self.accepted[keep], self.wrong[keep], self.total
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, ready for JSON."""
+        return {
+            "total": self.total,
+            "thresholds": self.thresholds.tolist(),
+            "accepted": self.accepted.tolist(),
+            "wrong": self.wrong.tolist(),
+        }
+
+
+def curve_name(engine: str, with_pattern: bool) -> str:
+    """The name of an engine's curve: readings under a pattern have one of their own."""
+    return f"{engine} under a pattern" if with_pattern else engine
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """What was measured of one set of weights on labelled images.
+
+    Attributes:
+        temperatures: by task, ``classifier`` and ``recognizer``; those of the manifest otherwise.
+        curves: by ``curve_name``.
+        weights: sha256 by task of the weights that were measured.
+        about: what was read, for people: data, n, date.
+    """
+
+    temperatures: Mapping[str, float] = field(default_factory=dict)
+    curves: Mapping[str, MisreadCurve] = field(default_factory=dict)
+    weights: Mapping[str, str] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def check_rate(self, misread_rate: float) -> None:
+        """Raises ConfigError where no way of reading can keep that rate."""
+        if not self.curves:
+            raise ConfigError("max_misread_rate: nothing was measured")
+        best = min(self.curves, key=lambda name: self.curves[name].lowest_rate())
+        try:
+            self.curves[best].threshold(misread_rate)
+        except ConfigError as error:
+            raise ConfigError(f"{best}, the way that keeps the lowest: {error}") from error
+
+    def threshold(self, engine: str, with_pattern: bool, misread_rate: float) -> float:
+        """The least confidence of readings that keep a misread rate.
+
+        Without a pattern ``agree`` and ``auto`` pass a string where one way by itself would: their
+        threshold is the higher one of both ways'.
+
+        Raises:
+            ConfigError: that way was not measured, or not on enough images.
+        """
+        name = curve_name(engine, with_pattern)
+        if not with_pattern and name not in self.curves and engine in ("agree", "auto"):
+            ways = ("two-stage", "crnn")
+            return max(self.threshold(way, with_pattern, misread_rate) for way in ways)
+        if name not in self.curves:
+            known = ", ".join(self.curves) or "none"
+            raise ConfigError(
+                f"max_misread_rate: {name} was not measured (measured: {known}); "
+                "industrial-ocr calibrate measures it"
+            )
+        try:
+            return self.curves[name].threshold(misread_rate)
+        except ConfigError as error:
+            hint = "" if with_pattern else self._hint(engine, misread_rate)
+            raise ConfigError(f"{name}: {error}{hint}") from error
+
+    def _hint(self, engine: str, misread_rate: float) -> str:
+        """Says so where a pattern is what would help."""
+        curve = self.curves.get(curve_name(engine, True))
+        try:
+            if curve is None:
+                return ""
+            curve.threshold(misread_rate)
+        except ConfigError:
+            return ""
+        return "; under a pattern it can be kept"
+
+    def by_weights(self) -> dict[str, float]:
+        """The temperatures by sha256 of the weights they were fitted to."""
+        return {
+            self.weights[task]: t for task, t in self.temperatures.items() if task in self.weights
+        }
+
+    def fits(self, weights: Mapping[str, str]) -> bool:
+        """Whether it was measured with these weights."""
+        return all(weights.get(task, digest) == digest for task, digest in self.weights.items())
+
+    def save(self, file: str | os.PathLike[str]) -> None:
+        """Writes it as JSON, atomically.
+
+        Raises:
+            ConfigError: the file cannot be written.
+        """
+        path = Path(file)
+        values = {
+            "format": FORMAT,
+            "about": dict(self.about),
+            "weights": dict(self.weights),
+            "temperatures": {k: round(v, 4) for k, v in self.temperatures.items()},
+            "curves": {k: c.to_dict() for k, c in self.curves.items()},
+        }
+        try:
+            write_whole(path, json.dumps(values, indent=1) + "\n")
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be written: {error}") from error
+
+
+def load_calibration(file: str | os.PathLike[str]) -> Calibration:
+    """A calibration from its file.
+
+    Raises:
+        ConfigError: it cannot be read, or is none.
+    """
+    path = Path(file)
+    if not path.exists():
+        raise ConfigError(f"{path}: no such calibration file")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values["format"] != FORMAT:
+            raise ConfigError(f"{path}: of format {values['format']}, known is {FORMAT}")
+        temperatures = {str(k): float(v) for k, v in values["temperatures"].items()}
+        if any(not LEAST_TEMPERATURE <= t <= LARGEST_TEMPERATURE for t in temperatures.values()):
+            raise ValueError(f"a temperature is 0.25 to 4, got {temperatures}")
+        return Calibration(
+            temperatures,
+            {str(k): _curve(c) for k, c in values["curves"].items()},
+            {str(k): str(v) for k, v in values["weights"].items()},
+            values["about"],
+        )
+    except (OSError, UnicodeDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise ConfigError(f"{path}: no calibration: {reason}") from error
+
+
+def _curve(values: Mapping[str, Any]) -> MisreadCurve:
+    counts: Sequence[NDArray[np.int64]] = [
+        np.array(values[k], np.int64).reshape(-1) for k in ("accepted", "wrong")
+    ]
+    thresholds = np.array(values["thresholds"], np.float64).reshape(-1)
+    return MisreadCurve(thresholds, counts[0], counts[1], int(values["total"]))

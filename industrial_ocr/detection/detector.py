@@ -1,0 +1,166 @@
+"""The CRAFT network over whole pictures: scale, tiles, batches, and the way back."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from industrial_ocr.config import DetectionConfig
+from industrial_ocr.image.preprocess import detector_input, to_grey
+from industrial_ocr.results.types import FloatArray, ImageArray, ScoreMaps
+
+STRIDE = 2
+"""Network pixels per map pixel."""
+MULTIPLE = 32
+IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class _Tile:
+    """A part of one image as the network sees it: core is what it contributes to the maps."""
+
+    image: int
+    pixels: ImageArray
+    x: int
+    y: int
+    core: tuple[int, int, int, int]
+
+
+def network_scale(height: int, width: int, config: DetectionConfig) -> float:
+    """Network pixels per source pixel (see ``DetectionConfig`` for the rule)."""
+    if config.shrink_to_short_side:
+        return min(config.short_side / min(height, width), 8.0) * config.mag_ratio
+    scale = min(1.0, config.long_side / max(height, width))
+    scale = max(scale, 1 / config.max_shrink)
+    scale = max(scale, min(config.short_side / min(height, width), 8.0))
+    return scale * config.mag_ratio
+
+
+def _starts(length: int, tile: int, overlap: int) -> list[int]:
+    """Where tiles begin so that they cover ``length`` evenly with at least that overlap."""
+    if length <= tile:
+        return [0]
+    count = int(np.ceil((length - overlap) / (tile - overlap)))
+    return [round(i * (length - tile) / (count - 1)) for i in range(count)]
+
+
+def _cores(starts: Sequence[int], tile: int, length: int) -> list[tuple[int, int]]:
+    """The share of each tile: from the middle of one overlap to the middle of the next."""
+    edges = [0] + [(a + tile + b) // 2 for a, b in zip(starts, starts[1:], strict=False)] + [length]
+    even = [e - e % STRIDE if 0 < e < length else e for e in edges]
+    return list(zip(even[:-1], even[1:], strict=True))
+
+
+def _tiles(index: int, scaled: ImageArray, config: DetectionConfig) -> list[_Tile]:
+    height, width = scaled.shape[:2]
+    side = config.tile_size
+    rows, cols = (
+        _starts(height, side, config.tile_overlap),
+        _starts(width, side, config.tile_overlap),
+    )
+    tiles = []
+    for y, (top, bottom) in zip(rows, _cores(rows, side, height), strict=True):
+        for x, (left, right) in zip(cols, _cores(cols, side, width), strict=True):
+            y, x = y + y % STRIDE, x + x % STRIDE
+            pixels = scaled[y : y + side, x : x + side]
+            tiles.append(_Tile(index, pixels, x, y, (left, top, right, bottom)))
+    return tiles
+
+
+def _padded(pixels: ImageArray) -> ImageArray:
+    """Grown at the bottom and the right to multiples of 32, by repeating the edge."""
+    down, right = -pixels.shape[0] % MULTIPLE, -pixels.shape[1] % MULTIPLE
+    grown = cv2.copyMakeBorder(pixels, 0, down, 0, right, cv2.BORDER_REPLICATE)
+    return np.asarray(grown, np.uint8)
+
+
+class ScoringNetwork(Protocol):
+    """A network of two score maps."""
+
+    def scores(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, 2, H / 2, W / 2) within [0, 1]."""
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """The weights."""
+
+
+class Detector:
+    """A CRAFT network ready to score pictures.
+
+    Args:
+        model: with its weights, in evaluation mode, on ``device``.
+        device: where it runs.
+        published: it takes RGB as the published CRAFT does, not ``detector_input``.
+    """
+
+    def __init__(
+        self, model: ScoringNetwork, device: torch.device, published: bool = False
+    ) -> None:
+        self._model, self._device = model, device
+        self._published = published
+        self._dtype = next((p.dtype for p in model.parameters()), torch.float32)
+
+    def _input(self, pixels: ImageArray) -> FloatArray:
+        if not self._published:
+            return detector_input(to_grey(pixels))
+        normal = (pixels.astype(np.float32) / 255 - IMAGENET_MEAN) / IMAGENET_STD
+        return np.ascontiguousarray(normal.transpose(2, 0, 1), np.float32)
+
+    @torch.inference_mode()
+    def _score(self, batch: Sequence[ImageArray]) -> FloatArray:
+        """Padded pictures of one size -> (N, 2, H / 2, W / 2) in 0..1."""
+        tensor = torch.from_numpy(np.stack([self._input(p) for p in batch]))
+        tensor = tensor.to(self._device, self._dtype)
+        maps = self._model.scores(tensor.contiguous(memory_format=torch.channels_last))
+        result: FloatArray = maps.clamp(0, 1).float().cpu().numpy()
+        return result
+
+    def detect(self, images: Sequence[ImageArray], config: DetectionConfig) -> list[ScoreMaps]:
+        """Region and affinity maps of each image.
+
+        Args:
+            images: (H, W, 3) uint8 RGB each, sizes may differ.
+            config: scale, tiles and batches.
+
+        Returns:
+            One ``ScoreMaps`` an image.
+        """
+        tiles: list[_Tile] = []
+        canvases: list[FloatArray] = []
+        scales: list[tuple[float, float]] = []
+        for index, image in enumerate(images):
+            height, width = image.shape[:2]
+            scale = network_scale(height, width, config)
+            size = (max(1, round(width * scale)), max(1, round(height * scale)))
+            way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+            scaled = (
+                image
+                if scale == 1
+                else np.asarray(cv2.resize(image, size, interpolation=way), np.uint8)
+            )
+            tiles += _tiles(index, scaled, config)
+            shape = (2, -(-size[1] // STRIDE), -(-size[0] // STRIDE))
+            canvases.append(np.zeros(shape, np.float32))
+            scales.append((width / size[0] * STRIDE, height / size[1] * STRIDE))
+        groups: dict[tuple[int, ...], list[_Tile]] = defaultdict(list)
+        for tile in tiles:
+            groups[_padded(tile.pixels).shape].append(tile)
+        for group in groups.values():
+            for start in range(0, len(group), config.batch_size):
+                part = group[start : start + config.batch_size]
+                for tile, maps in zip(
+                    part, self._score([_padded(t.pixels) for t in part]), strict=True
+                ):
+                    left, top, right, bottom = (-(-c // STRIDE) for c in tile.core)
+                    x, y = tile.x // STRIDE, tile.y // STRIDE
+                    core = maps[:, top - y : bottom - y, left - x : right - x]
+                    canvases[tile.image][:, top:bottom, left:right] = core
+        return [ScoreMaps(c[0], c[1], s) for c, s in zip(canvases, scales, strict=True)]

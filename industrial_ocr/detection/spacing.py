@@ -1,0 +1,119 @@
+"""Where a string has a space: gaps between its boxes that are wider than its others.
+
+How wide depends on what the string says. Codes set narrow characters such as 1 far apart, so there
+a gap must be wide to be a space. Words are set closely, and the space between two of them is a
+third of a letter's height; nothing short of reading tells the two apart. So linking asks for a wide
+gap, and a string that reads as words is looked at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from industrial_ocr.detection.orientation import normal_vector, string_axis
+from industrial_ocr.results.types import BoxString, CharBox, TextString
+
+STEP = 1.15
+"""Before a space between words the step from centre to centre is at least so many usual ones."""
+LETTERS = 4
+"""A string is taken for words if it has so many letters a digit or more."""
+INSIDE = 0.3
+"""A character that begins by this share of a gap from its edges fills the gap: it is none."""
+
+
+def clear_gaps(boxes: Sequence[CharBox]) -> tuple[NDArray[np.float64], float, float]:
+    """Clear gaps between neighbouring boxes of a string.
+
+    Args:
+        boxes: (N,) along the string, N >= 2.
+
+    Returns:
+        (N - 1,) in source pixels, below 0 where boxes overlap; the usual one, 0 or more; and the
+        characters' size, the larger of their median height and width.
+    """
+    centers = np.array([b.center for b in boxes], np.float64)
+    axis = string_axis(centers)
+    along, across = axis.astype(np.float32), normal_vector(axis).astype(np.float32)
+    extents = np.array([b.extent(along) for b in boxes], np.float64)
+    size = max(float(np.median([b.extent(across) for b in boxes])), float(np.median(extents)))
+    clear = np.linalg.norm(np.diff(centers, axis=0), axis=1) - (extents[:-1] + extents[1:]) / 2
+    usual = float(np.median(clear)) if len(clear) > 2 else 0.0
+    return clear, max(usual, 0.0), size
+
+
+def wide_gaps(boxes: Sequence[CharBox], ratio: float, joined: Sequence[bool]) -> tuple[bool, ...]:
+    """Whether a space follows each box, whatever they say.
+
+    Args:
+        boxes: along the string.
+        ratio: a gap is wide above this times the size of a character more than the usual gap.
+        joined: (N - 1,) chains were joined there without affinity; 0.3 is enough then.
+    """
+    if len(boxes) == 1:
+        return (False,)
+    clear, usual, size = clear_gaps(boxes)
+    wide = clear > usual + ratio * size
+    wide |= np.asarray(joined, np.bool_) & (clear > usual + 0.3 * size)
+    return (*(bool(w) for w in wide), False)
+
+
+def word_gaps(string: BoxString, text: str, ratio: float) -> tuple[bool, ...]:
+    """Whether a space follows each box of a string that says ``text``.
+
+    Args:
+        string: oriented or not.
+        text: what it reads as; only words get more spaces than linking gave.
+        ratio: as of ``wide_gaps``, for words.
+    """
+    boxes = string.boxes
+    if len(boxes) < 3 or not _words(text):
+        return string.space_after
+    clear, usual, size = clear_gaps(boxes)
+    steps = np.linalg.norm(np.diff([b.center for b in boxes], axis=0), axis=1)
+    wide = (clear > usual + ratio * size) & (steps > STEP * float(np.median(steps)))
+    return tuple(a or bool(b) for a, b in zip(string.space_after, [*wide, False], strict=True))
+
+
+def _words(text: str) -> bool:
+    letters = sum(c.isalpha() for c in text)
+    return letters > 0 and letters >= LETTERS * sum(c.isdigit() for c in text)
+
+
+def with_spaces(read: TextString, string: BoxString, ratio: float) -> TextString:
+    """A reading without spaces, with those that the string's boxes show.
+
+    Args:
+        read: characters with their places, one symbol each.
+        string: the boxes that it was read from.
+        ratio: as of ``word_gaps``.
+
+    Returns:
+        The reading with spaces in its text. A gap in which a character was read is none: a box was
+        missed there.
+    """
+    gaps = word_gaps(string, read.text, ratio)
+    if not any(gaps) or len(read.characters) < 2 or " " in read.text:
+        return read
+    centers = np.array([b.center for b in string.boxes], np.float64)
+    axis = string_axis(centers)
+    along = axis.astype(np.float32)
+    middles = np.array([c.quad.mean(0) @ axis for c in read.characters])
+    after: set[int] = set()
+    for i in np.flatnonzero(gaps):
+        one, two = string.boxes[i], string.boxes[i + 1]
+        left = float(centers[i] @ axis) + one.extent(along) / 2
+        right = float(centers[i + 1] @ axis) - two.extent(along) / 2
+        margin = INSIDE * (right - left)
+        if ((middles > left + margin) & (middles < right - margin)).any():
+            continue
+        before = int((middles <= (left + right) / 2).sum())
+        if 0 < before < len(middles):
+            after.add(before - 1)
+    text = "".join(
+        c.symbol + " " * (i in after) for i, c in enumerate(read.characters)
+    )  # fmt: skip
+    return replace(read, text=text)

@@ -1,0 +1,1 @@
+"""Pictures: loading, and what the networks see of them."""

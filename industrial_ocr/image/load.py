@@ -1,0 +1,350 @@
+"""Loads whatever an inspection script has at hand into one kind of image: RGB uint8."""
+
+from __future__ import annotations
+
+import glob
+import importlib.util
+import io
+import os
+import threading
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from industrial_ocr.errors import ImageError
+from industrial_ocr.results.types import ImageArray
+
+MAX_PIXELS = 100_000_000
+"""Most pixels of one image; beyond it an image is refused before it is decoded."""
+
+MAX_SIDE = 32_000
+"""Longest side in pixels; OpenCV's warps take no image of 32,767 or more."""
+
+IMAGE_SUFFIXES = frozenset({
+    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".tif", ".tiff", ".bmp", ".dib",
+    ".webp", ".gif", ".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c", ".ppm", ".pgm", ".pbm",
+    ".pnm", ".pfm", ".avif", ".avifs", ".ras", ".qoi",
+})  # fmt: skip
+"""Suffixes, in lower case, by which ``find_images`` knows an image inside a folder."""
+
+MIDDLE = 127
+"""Gray and opacity that count as light and as visible lie above it."""
+
+DARK_SHARE = 0.02
+"""Share of dark ones among an image's visible pixels from which they are taken for print."""
+
+ImageSource = str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image | NDArray[Any]
+"""What ``load_image`` takes."""
+
+# A closed list: Pillow's EPS reader, for one, would run Ghostscript on an untrusted file.
+_FORMATS: tuple[str, ...] = (
+    *("PNG", "JPEG", "TIFF", "BMP", "DIB", "WEBP", "GIF", "JPEG2000", "PPM", "SUN", "QOI"),
+)
+if importlib.util.find_spec("PIL.AvifImagePlugin") is not None:  # Pillow 11.3 and later
+    _FORMATS += ("AVIF",)
+_SENSOR_BITS = (8, 10, 12, 14, 16)
+_ORIENTATION_TAG = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_WARNING_FILTERS = threading.RLock()
+if hasattr(os, "register_at_fork"):  # else a child could wait for a thread that it does not have
+    os.register_at_fork(
+        before=_WARNING_FILTERS.acquire,
+        after_in_parent=_WARNING_FILTERS.release,
+        after_in_child=_WARNING_FILTERS.release,
+    )
+
+
+def image_list(sources: Iterable[Any]) -> list[Any]:
+    """The images of a batch, not loaded yet.
+
+    Raises:
+        ImageError: it is one image and no batch; its rows or bytes would be taken for images.
+    """
+    alone = isinstance(sources, (str, bytes, bytearray, memoryview, os.PathLike, Image.Image))
+    if isinstance(sources, np.ndarray):
+        alone = sources.ndim < 3 or (sources.ndim == 3 and sources.shape[2] in (1, 3, 4))
+    if alone:
+        raise ImageError("expected several images, got one; put it into a list: [image]")
+    return list(sources)
+
+
+def load_image(source: ImageSource) -> ImageArray:
+    """Loads one image as RGB.
+
+    Files and bytes are decoded by Pillow, the first page of several; their EXIF orientation is
+    applied, ICC profiles are not. Whatever the source:
+
+    * Transparency is laid on white, or on black where nothing dark would show on white.
+    * Integers wider than 8 bit are scaled by one rule: full scale is the smallest of 8, 10, 12,
+      14 and 16 bit that holds the largest value of the image. A 12-bit camera in a 16-bit file
+      thus comes out at full brightness; pass uint8 where the scale must not depend on the
+      content. (Colour files of 16 bit are read by Pillow as their upper 8 bit.)
+    * Floats are 0 (black) to 1 (white); bool is black and white.
+
+    Args:
+        source: a path; the bytes of an image file; a Pillow image; or an array (H, W), (H, W, 1),
+            (H, W, 3) RGB or (H, W, 4) RGBA of bool, integers or floats. Images of OpenCV are BGR:
+            pass ``image[..., ::-1]``.
+
+    Returns:
+        (H, W, 3) uint8 RGB, contiguous, always a copy.
+
+    Raises:
+        ImageError: the source is missing, empty, damaged, of no type above, or beyond
+            ``MAX_PIXELS`` or ``MAX_SIDE``. One line that names the source.
+    """
+    try:
+        return _load(source)
+    except Warning:  # the program makes errors of what Pillow warns of; the image is sound
+        with _WARNING_FILTERS, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _load(source)
+
+
+def _load(source: ImageSource) -> ImageArray:
+    if isinstance(source, Image.Image):
+        name = getattr(source, "filename", "") or f"Pillow image of mode {source.mode}"
+        return _decode(source, str(name))
+    if isinstance(source, np.ndarray):
+        return _from_array(source, f"array {source.shape} of {source.dtype}")
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        data = bytes(source)
+        if not data:
+            raise ImageError("image bytes: empty, 0 bytes")
+        return _open(io.BytesIO(data), f"image bytes ({len(data)} bytes)")
+    if isinstance(source, (str, os.PathLike)):
+        return _from_file(os.fspath(source))
+    _refuse_type(source)
+
+
+def find_images(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+) -> list[Path]:
+    """The image files behind files, folders and globs.
+
+    A file is taken whatever its suffix; a folder gives the files with ``IMAGE_SUFFIXES`` below
+    it, sorted, hidden ones left out; so does a glob (``**`` included). A file found twice is
+    kept once, at its first place.
+
+    Raises:
+        ImageError: a path that does not exist, or a folder or glob without images; it names it.
+    """
+    if isinstance(paths, (str, os.PathLike)):
+        paths = [paths]
+    found: dict[Path, None] = {}
+    for each in paths:
+        found.update(dict.fromkeys(_expand(os.fspath(each))))
+    return list(found)
+
+
+def _expand(text: str) -> list[Path]:
+    """The image files behind one file, folder or glob; never empty."""
+    _refuse_url(text)
+    path = Path(text)
+    try:
+        if path.is_file():
+            return [path]
+        if path.is_dir():
+            inside = [p.relative_to(path) for p in path.rglob("*")]
+            visible = (p for p in inside if not any(part.startswith(".") for part in p.parts))
+            images = sorted(path / p for p in visible if _looks_like_image(path / p))
+        else:
+            images = sorted(filter(_looks_like_image, map(Path, glob.glob(text, recursive=True))))
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{text}: cannot be searched: {_one_line(error)}") from error
+    if images:
+        return images
+    if path.is_dir() or glob.has_magic(text):
+        known = " ".join(sorted(IMAGE_SUFFIXES))
+        raise ImageError(f"{text}: no image there; files with these suffixes count: {known}")
+    raise ImageError(f"{text}: no such file or folder")
+
+
+def _looks_like_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+
+
+def _from_file(text: str) -> ImageArray:
+    _refuse_url(text)
+    path = Path(text)
+    try:
+        if path.is_dir():
+            raise ImageError(f"{text}: is a folder; find_images lists the images in it")
+        if not path.exists():
+            raise ImageError(f"{text}: no such file")
+        if not path.is_file():
+            raise ImageError(f"{text}: is no regular file")
+        if path.stat().st_size == 0:
+            raise ImageError(f"{text}: empty, 0 bytes")
+        with path.open("rb") as file:
+            return _open(file, text)
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{text}: cannot be opened: {_one_line(error)}") from error
+
+
+def _open(file: IO[bytes], name: str) -> ImageArray:
+    """Decodes an open image file; Pillow reads only its header until the size is accepted."""
+    try:
+        # Pillow warns below our limit and above it; _check_size decides instead. The filters are
+        # global to the process, hence the lock.
+        with _WARNING_FILTERS, warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(file, formats=_FORMATS)
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"{name}: {_one_line(error)}; {_limits()}") from error
+    except UnidentifiedImageError as error:
+        kinds = ", ".join(_FORMATS)
+        raise ImageError(f"{name}: not an image, or of a kind not read here ({kinds})") from error
+    except Warning:
+        raise
+    except Exception as error:  # a decoder on damaged bytes raises whatever it likes
+        raise ImageError(f"{name}: damaged image: {_one_line(error)}") from error
+    with image:
+        return _decode(image, name)
+
+
+def _decode(image: Image.Image, name: str) -> ImageArray:
+    """A Pillow image, perhaps not decoded yet, as RGB."""
+    _check_size(*image.size, name)
+    try:
+        image.load()
+        image = _upright(image)
+        if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+            return _from_array(np.asarray(image), name)
+        if image.has_transparency_data:
+            return _on_ground(np.asarray(image.convert("RGBA")))
+        return np.array(image.convert("RGB"), np.uint8, order="C")
+    except (ImageError, Warning):
+        raise
+    except Exception as error:  # a decoder on damaged bytes raises whatever it likes
+        raise ImageError(f"{name}: truncated or damaged image: {_one_line(error)}") from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Applies the EXIF orientation of a decoded image."""
+    try:
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION_TAG, 1))
+    except Warning:
+        raise
+    except Exception:  # a damaged EXIF block is no reason to refuse sound pixels
+        return image
+    return image if turn is None else image.transpose(turn)
+
+
+def _from_array(array: NDArray[Any], name: str) -> ImageArray:
+    """Any accepted array as RGB."""
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+        hint = ""
+        if array.ndim == 3 and array.shape[0] in (1, 3, 4):
+            hint = "; channels come last: np.moveaxis(image, 0, -1)"
+        elif array.ndim == 4:
+            hint = "; pass the images of a batch one by one"
+        raise ImageError(
+            f"{name}: an image is (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), "
+            f"got shape {array.shape}{hint}"
+        )
+    _check_size(array.shape[1], array.shape[0], name)
+    pixels = _to_uint8(array, name)
+    if pixels.ndim == 2:
+        pixels = pixels[:, :, None]
+    if pixels.shape[2] == 4:
+        return _on_ground(pixels)
+    return np.array(np.broadcast_to(pixels, (*pixels.shape[:2], 3)), np.uint8, order="C")
+
+
+def _to_uint8(array: NDArray[Any], name: str) -> ImageArray:
+    """Scales bool, integers and floats to 0..255 by the rules of ``load_image``."""
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype == np.bool_:
+        return array.astype(np.uint8) * np.uint8(255)
+    if array.dtype.kind not in "iuf":
+        raise ImageError(
+            f"{name}: pixels are bool, integers or floats, got dtype {array.dtype}; "
+            "convert with .astype(np.uint8)"
+        )
+    low, high = array.min(), array.max()
+    if array.dtype.kind == "f":
+        if not (np.isfinite(low) and np.isfinite(high)):  # min and max pass NaN on
+            raise ImageError(f"{name}: holds NaN or infinite values; replace them first")
+        rounding = 1e-3  # of resizing filters and float16, far below one grey level of 255
+        if low < -rounding or high > 1 + rounding:
+            raise ImageError(
+                f"{name}: float images are 0 to 1, got {low:g} to {high:g}; "
+                "divide by the full scale, or convert 0..255 with .astype(np.uint8)"
+            )
+        grey = np.clip(array.astype(np.float32), 0, 1) * np.float32(255)
+        return grey.round().astype(np.uint8)
+    if low < 0 or high > 65535:
+        raise ImageError(
+            f"{name}: integer images are 0 to 65535, got {low} to {high}; "
+            "scale to 0..255 and convert with .astype(np.uint8)"
+        )
+    bits = next(b for b in _SENSOR_BITS if high < 1 << b)
+    return (array.astype(np.uint16) >> (bits - 8)).astype(np.uint8)
+
+
+def _on_ground(rgba: ImageArray) -> ImageArray:
+    """Composites (H, W, 4) uint8 on what its visible pixels contrast with -> (H, W, 3).
+
+    That is white, or black where all but ``DARK_SHARE`` of the visible pixels are light.
+    """
+    seen = rgba[..., 3] > MIDDLE
+    if not seen.any() or seen.all():
+        return _on_white(rgba)
+    gray = rgba[..., :3][seen] @ np.array([0.299, 0.587, 0.114], np.float32)
+    if (gray <= MIDDLE).mean() >= DARK_SHARE:
+        return _on_white(rgba)
+    inverse = rgba.copy()
+    inverse[..., :3] = 255 - rgba[..., :3]
+    return np.ascontiguousarray(255 - _on_white(inverse))
+
+
+def _on_white(rgba: ImageArray) -> ImageArray:
+    """Composites (H, W, 4) uint8 on white -> (H, W, 3)."""
+    rgb, alpha = rgba[..., :3], rgba[..., 3:].astype(np.uint16)
+    # 255 - (255 - c) * a / 255, rounded; 255 * 255 + 127 still fits in 16 bit
+    dark = ((255 - rgb) * alpha + 127) // 255
+    return np.ascontiguousarray(255 - dark, np.uint8)
+
+
+def _limits() -> str:
+    return f"the limit is {MAX_PIXELS:,} pixels and {MAX_SIDE:,} a side: shrink or cut the image"
+
+
+def _check_size(width: int, height: int, name: str) -> None:
+    if width < 1 or height < 1:
+        raise ImageError(f"{name}: has no pixels, its size is {width} x {height}")
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        raise ImageError(f"{name}: {width} x {height} is {width * height:,} pixels; {_limits()}")
+
+
+def _refuse_url(text: str) -> None:
+    scheme, separator, _ = text.partition(":/")
+    if separator and scheme.lower() in ("http", "https", "ftp", "s3", "gs", "file"):
+        raise ImageError(f"{text}: is a URL; download the file first and pass its path")
+
+
+def _refuse_type(source: object) -> NoReturn:
+    kind = f"{type(source).__module__}.{type(source).__qualname__}".removeprefix("builtins.")
+    raise ImageError(
+        "an image is a path, the bytes of a file, a Pillow image or a numpy array, "
+        f"got {'None' if source is None else kind}"
+    )
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

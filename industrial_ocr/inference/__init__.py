@@ -1,0 +1,1 @@
+"""Weights with their hashes, and networks that are ready to run."""

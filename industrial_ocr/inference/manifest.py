@@ -1,0 +1,182 @@
+"""What is known of shipped and trained models: a manifest a folder, and how one is found.
+
+A weights folder holds ``manifest.json`` and the files it names. Two folders ship with the
+package, the detectors in ``craft_weights`` and the readers of characters and strings in
+``inference/data``; the environment variable ``INDUSTRIAL_OCR_WEIGHTS`` adds more.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
+
+from industrial_ocr.config import shipped_folder
+from industrial_ocr.errors import WeightsError
+
+MANIFEST_NAME = "manifest.json"
+FOLDERS_VARIABLE = "INDUSTRIAL_OCR_WEIGHTS"
+
+Task = Literal["detector", "classifier", "recognizer"]
+_PLAIN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+
+
+class InputSpec(BaseModel):
+    """What a network was trained to see.
+
+    Attributes:
+        size: (height, width) in pixels; None for any size (the detector).
+        mean: subtracted from 0..1 pixel values, one number a channel.
+        std: divided by then, one number a channel.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    size: tuple[int, int] | None
+    mean: tuple[float, ...]
+    std: tuple[PositiveFloat, ...]
+
+    @model_validator(mode="after")
+    def _one_pair_a_channel(self) -> InputSpec:
+        if len(self.mean) != len(self.std) or not self.mean:
+            raise ValueError(
+                f"mean and std are one number a channel, got {len(self.mean)} and {len(self.std)}"
+            )
+        return self
+
+
+class ModelEntry(BaseModel):
+    """One model of a manifest: all that is needed to build, feed and judge it.
+
+    Attributes:
+        name: letters, digits, ``. _ -``; unique for its task.
+        task: what it does.
+        file: a ``.safetensors`` file beside the manifest; by default called by the name.
+        sha256: of the file, 64 lower-case hex digits; empty only before ``save_entry``.
+        architecture: keyword arguments of the model class.
+        charset: the symbols in class order, None for a detector.
+        input: see ``InputSpec``.
+        recipe: the training configuration, to repeat it.
+        seed: of the training.
+        commit: of the source tree that trained it, None where there was none.
+        licence: SPDX identifier of the weights.
+        metrics: measured numbers by name.
+        temperature: logits are divided by it, so that probabilities are calibrated.
+        folder: where the manifest lies; not written to it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    name: str = Field(pattern=_PLAIN_NAME)
+    task: Task
+    file: str = Field("", pattern=_PLAIN_NAME + "|^$")
+    sha256: str = Field("", pattern=r"^([0-9a-f]{64})?$")
+    architecture: dict[str, Any]
+    charset: tuple[str, ...] | None = None
+    input: InputSpec
+    recipe: dict[str, Any] = {}
+    seed: int = 0
+    commit: str | None = None
+    licence: str = "MIT"
+    metrics: dict[str, float] = {}
+    temperature: PositiveFloat = 1.0
+    folder: Path | None = Field(None, exclude=True, repr=False)
+
+    @property
+    def path(self) -> Path:
+        """The weights file."""
+        return (self.folder or Path()) / (self.file or f"{self.name}.safetensors")
+
+
+class Manifest(BaseModel):
+    """The models of one weights folder, the default of each task first."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    models: tuple[ModelEntry, ...] = ()
+
+    @model_validator(mode="after")
+    def _complete_and_unique(self) -> Manifest:
+        keys = [(m.task, m.name) for m in self.models]
+        for key, entry in zip(keys, self.models, strict=True):
+            if keys.count(key) > 1:
+                raise ValueError(f"{entry.task} {entry.name} stands there twice")
+            if not entry.file or not entry.sha256:
+                raise ValueError(f"{entry.task} {entry.name} lacks its file or its sha256")
+        return self
+
+
+def weights_folders() -> list[Path]:
+    """The folders searched: those shipped (checkout or wheel), then those of the environment.
+
+    Raises:
+        WeightsError: ``INDUSTRIAL_OCR_WEIGHTS`` names what is no folder.
+    """
+    shipped = [shipped_folder("craft_weights"), Path(__file__).resolve().parent / "data"]
+    more = [Path(p) for p in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) if p]
+    for folder in more:
+        if not folder.is_dir():
+            raise WeightsError(f"{folder}: no folder, but {FOLDERS_VARIABLE} names it")
+    folders = [folder for folder in shipped if folder.is_dir()] + more
+    return list({folder.resolve(): folder for folder in folders}.values())
+
+
+def load_manifest(folder: str | os.PathLike[str]) -> Manifest:
+    """Reads a folder's manifest; a folder without one holds no models.
+
+    Raises:
+        WeightsError: the manifest is damaged or incomplete; it names the file and the field.
+    """
+    path = Path(folder) / MANIFEST_NAME
+    try:
+        manifest = Manifest.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return Manifest()
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise WeightsError(f"{path}: damaged manifest: {where} {first['msg']}") from error
+    located = (m.model_copy(update={"folder": Path(folder)}) for m in manifest.models)
+    return Manifest(models=tuple(located))
+
+
+def find_entry(task: Task, name: str | os.PathLike[str] | None = None) -> ModelEntry:
+    """The model of a task by its name.
+
+    Args:
+        task: what the model does.
+        name: as in the manifest; or the path of a ``.safetensors`` file with its manifest
+            beside it, for weights that lie in no searched folder; None for the default, the
+            task's first model in the first folder that has one.
+
+    Raises:
+        WeightsError: there is none, or the name stands in several folders; it names the choice.
+    """
+    if name is not None and str(name).endswith(".safetensors"):
+        path = Path(name)
+        for entry in load_manifest(path.parent).models:
+            if entry.task == task and entry.file == path.name:
+                return entry
+        if not path.exists():
+            raise WeightsError(f"{path}: no such weights file")
+        raise WeightsError(
+            f"{path}: {path.parent / MANIFEST_NAME} describes no {task} in that file; "
+            f"weights are used with the manifest written beside them"
+        )
+    entries = [m for f in weights_folders() for m in load_manifest(f).models if m.task == task]
+    if name is None and entries:
+        return entries[0]
+    matches = [m for m in entries if m.name == name]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        places = ", ".join(str(m.folder) for m in matches)
+        raise WeightsError(f"{task} {name} is ambiguous, it lies in {places}; pass a file's path")
+    known = ", ".join(m.name for m in entries) or "none"
+    folders = ", ".join(map(str, weights_folders())) or "no folder"
+    wanted = f"no {task} called {name}" if name is not None else f"no {task}"
+    raise WeightsError(f"{wanted}; there are: {known} (searched {folders})")

@@ -1,0 +1,167 @@
+"""Weights: safetensors files that a manifest names, their sha256 checked on every load."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from industrial_ocr.errors import WeightsError
+from industrial_ocr.inference.manifest import (
+    MANIFEST_NAME,
+    Manifest,
+    ModelEntry,
+    load_manifest,
+    weights_folders,
+)
+from industrial_ocr.results.files import write_whole
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def load_state(entry: ModelEntry) -> dict[str, Tensor]:
+    """A model's state dict on the CPU, floats as float32; the hash is checked every time.
+
+    Raises:
+        WeightsError: the file is missing, damaged or not the one the manifest means.
+    """
+    import safetensors.torch
+    import torch
+
+    data = _checked_bytes(entry)
+    try:
+        # The very bytes that were hashed, not the file again, which may have changed since.
+        state = safetensors.torch.load(data)
+    except Exception as error:  # SafetensorError, and whatever a wrong header leads to
+        message = f"{entry.path}: no valid safetensors file: {_one_line(error)}"
+        raise WeightsError(message) from error
+    return {k: v.to(torch.float32) if v.is_floating_point() else v for k, v in state.items()}
+
+
+def _checked_bytes(entry: ModelEntry) -> bytes:
+    try:
+        data = entry.path.read_bytes()
+    except OSError as error:
+        what = "no such file" if isinstance(error, FileNotFoundError) else _one_line(error)
+        raise WeightsError(
+            f"{entry.path}: {what}, but {MANIFEST_NAME} names it; restore it or install again"
+        ) from error
+    found = hashlib.sha256(data).hexdigest()
+    if found != entry.sha256:
+        raise WeightsError(
+            f"{entry.path}: sha256 is {found}, {MANIFEST_NAME} says {entry.sha256 or 'nothing'}; "
+            "the file is damaged or was exchanged: restore it or install the package again"
+        )
+    return data
+
+
+def save_entry(
+    folder: str | os.PathLike[str],
+    entry: ModelEntry,
+    state: Mapping[str, Tensor],
+    half: bool = True,
+) -> ModelEntry:
+    """Writes a model's weights and its place in the folder's manifest, each atomically.
+
+    An entry of the same task and name is replaced in its place, a new one goes last. One writer
+    a folder at a time.
+
+    Args:
+        folder: made if missing.
+        entry: its ``sha256`` and ``folder`` are filled in here.
+        state: the state dict.
+        half: floats are stored as float16, but tensors with values beyond its range as float32.
+
+    Returns:
+        The entry as written.
+
+    Raises:
+        WeightsError: NaN or infinite weights, a damaged manifest, a folder that cannot be
+            written, or a file name that another entry has.
+    """
+    import safetensors.torch
+
+    folder = Path(folder)
+    tensors = {key: _storable(key, value, half) for key, value in state.items()}
+    data = safetensors.torch.save(tensors, metadata={"format": "pt"})
+    update = {
+        "file": entry.file or f"{entry.name}.safetensors",
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "folder": folder,
+    }
+    saved = entry.model_copy(update=update)
+    models = list(load_manifest(folder).models)
+    key = (saved.task, saved.name)
+    places = [i for i, m in enumerate(models) if (m.task, m.name) == key]
+    if any(m.file == saved.file and (m.task, m.name) != key for m in models):
+        raise WeightsError(f"{saved.path}: another model of the manifest has that file")
+    if places:
+        models[places[0]] = saved
+    else:
+        models.append(saved)
+    text = Manifest(models=tuple(models)).model_dump_json(indent=2) + "\n"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(saved.path, data)
+        write_whole(folder / MANIFEST_NAME, text)
+    except OSError as error:
+        raise WeightsError(f"{folder}: cannot be written: {_one_line(error)}") from error
+    return saved
+
+
+def _storable(key: str, tensor: Tensor, half: bool) -> Tensor:
+    """A contiguous copy on the CPU, floats as float16 (where they fit) or float32."""
+    import torch
+
+    tensor = tensor.detach().cpu()
+    if not tensor.is_floating_point():
+        return tensor.contiguous().clone()
+    full = tensor.to(torch.float32, copy=True).contiguous()
+    if not torch.isfinite(full).all():
+        raise WeightsError(f"{key}: holds NaN or infinite values; such weights are not saved")
+    fits = half and (full.numel() == 0 or float(full.abs().max()) <= torch.finfo(torch.half).max)
+    return full.half() if fits else full
+
+
+def verify_all() -> list[tuple[ModelEntry, bool, str]]:
+    """Loads every installed model's file: the entry, whether it is sound, and a line about it.
+
+    Raises:
+        WeightsError: a manifest itself is damaged.
+    """
+    results = []
+    for entry in (m for folder in weights_folders() for m in load_manifest(folder).models):
+        try:
+            state = load_state(entry)
+        except WeightsError as error:
+            results.append((entry, False, str(error)))
+        else:
+            count = sum(t.numel() for t in state.values())
+            results.append((entry, True, f"sha256 as in the manifest, {count:,} numbers"))
+    return results
+
+
+def commit_id() -> str | None:
+    """The commit of the checkout this package runs from; None for an installed package."""
+    root = Path(__file__).resolve().parents[2]
+    # Inside a git hook GIT_DIR and its like point at some repository, perhaps another one.
+    env = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    command = ["git", "-C", str(root), "rev-parse", "--show-toplevel", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    lines = done.stdout.splitlines()
+    # A package installed below somebody else's repository does not have that one's commit.
+    if done.returncode != 0 or len(lines) != 2 or Path(lines[0]).resolve() != root:
+        return None
+    return lines[1]
+
+
+def _one_line(error: BaseException) -> str:
+    """The kind of an error and the first sentence of its message."""
+    return f"{type(error).__name__}: {' '.join(str(error).split()).split('. ')[0]}"

@@ -1,0 +1,197 @@
+"""From expressions to minimal automata, within bounds of states and time.
+
+By way of Thompson's automaton (1968) and the subset construction. That of interegular 0.3.3
+(``fsm.crawl``) looks every new state up in a list and cannot be stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from industrial_ocr.errors import PatternError
+from industrial_ocr.patterns.automaton import Automaton
+from industrial_ocr.patterns.grammar.expression import Chars, Choice, Node, Place, Repeat, Series
+
+MAX_STATES = 20_000
+MAX_SECONDS = 2.0
+MAX_MEMBERS = 2_000_000
+"""Places of the expression that all states together stand for: bounds memory."""
+State = frozenset[int]
+_Arcs = list[list[tuple[list[int], int]]]
+
+
+class Budget:
+    """Processor time of this thread, so that a busy machine refuses no more than an idle one."""
+
+    def __init__(self, seconds: float | None = None) -> None:
+        self._seconds = MAX_SECONDS if seconds is None else seconds
+        self._end = time.thread_time() + self._seconds
+
+    def check(self) -> None:
+        """Raises PatternError once the time is over."""
+        if time.thread_time() > self._end:
+            raise PatternError(
+                f"this expression takes more than {self._seconds:g} s to compile; "
+                "nested repetitions are the usual cause"
+            )
+
+
+def compile_node(
+    node: Node, alphabet: Sequence[str], separators: Collection[str] = (), run: bool = False
+) -> Automaton:
+    """The minimal automaton of an expression.
+
+    Args:
+        node: from ``parse_regex`` or ``parse_template``.
+        alphabet: the symbols, single characters; the separators among them if they are to be read.
+        separators: what may stand at a ``Place``.
+        run: any number of them in a row, otherwise one at most.
+
+    Raises:
+        PatternError: nothing matches, or more states or time than ``MAX_STATES``, ``MAX_SECONDS``.
+    """
+    size = _size(node)
+    if size > MAX_STATES:
+        raise PatternError(
+            f"this expression spells out to {size:,} parts; the limit is {MAX_STATES:,} states"
+        )
+    budget = Budget()
+    between = frozenset(separators) & frozenset(alphabet)
+    nfa = _Nfa(Repeat(Chars(between), 0, None if run else 1))
+    final = nfa.add(node, 0)
+    # Characters that every set of the expression has or lacks together are told apart at the end.
+    sets = list(dict.fromkeys(s for arcs in nfa.arcs for s, _ in arcs))
+    groups: dict[tuple[bool, ...], list[int]] = {}
+    for index, char in enumerate(alphabet):
+        signature = tuple(char in s for s in sets)
+        if any(signature):
+            groups.setdefault(signature, []).append(index)
+    kinds = {s: [k for k, has in enumerate(groups) if has[i]] for i, s in enumerate(sets)}
+    arcs = [[(kinds[s], target) for s, target in arcs] for arcs in nfa.arcs]
+    small = _subsets(arcs, nfa.empty, final, len(groups), budget).minimised(budget.check)
+    return _spread(small, list(groups.values()), alphabet)
+
+
+def _size(node: Node) -> int:
+    """States of Thompson's automaton, about; reckoned before it is built."""
+    if isinstance(node, Series):
+        return 1 + sum(map(_size, node.parts))
+    if isinstance(node, Choice):
+        return 1 + sum(map(_size, node.options))
+    if isinstance(node, Repeat):
+        times = node.low + 1 if node.high is None else node.high
+        return 1 + times * _size(node.node)
+    return 1
+
+
+class _Nfa:
+    """Thompson's automaton: per state its arcs, and the states reached without a symbol."""
+
+    def __init__(self, place: Node) -> None:
+        self.arcs: list[list[tuple[frozenset[str], int]]] = [[]]
+        self.empty: list[list[int]] = [[]]
+        self._place = place
+
+    def _state(self) -> int:
+        self.arcs.append([])
+        self.empty.append([])
+        return len(self.arcs) - 1
+
+    def add(self, node: Node, start: int) -> int:
+        """Adds a part that begins in a state; gives the state in which it ends."""
+        if isinstance(node, Chars):
+            end = self._state()
+            self.arcs[start].append((node.chars, end))
+            return end
+        if isinstance(node, Place):
+            return self.add(self._place, start)
+        if isinstance(node, Series):
+            for part in node.parts:
+                start = self.add(part, start)
+            return start
+        if isinstance(node, Choice):
+            end = self._state()
+            for option in node.options:
+                self.empty[self.add(option, start)].append(end)
+            return end
+        return self._repeat(node, start)
+
+    def _repeat(self, node: Repeat, start: int) -> int:
+        for _ in range(node.low):
+            start = self.add(node.node, start)
+        if node.high is None:
+            loop = self._state()
+            self.empty[start].append(loop)
+            self.empty[self.add(node.node, loop)].append(loop)
+            return loop
+        end = self._state()
+        for _ in range(node.high - node.low):
+            self.empty[start].append(end)
+            start = self.add(node.node, start)
+        self.empty[start].append(end)
+        return end
+
+
+def _subsets(
+    arcs: _Arcs,
+    empty: list[list[int]],
+    final: int,
+    kinds: int,
+    budget: Budget,
+) -> Automaton:
+    """The subset construction.
+
+    Args:
+        arcs: per state of Thompson's automaton, the kinds of characters that lead to a target.
+        empty: per state, those reached without a symbol.
+        final: the accepting state.
+        kinds: how many kinds of characters there are.
+        budget: of time.
+    """
+    first = _closure({0}, arcs, empty, final)
+    number, states, members = {first: 0}, [first], len(first)
+    found: list[tuple[int, int, int]] = []
+    for place, state in enumerate(states):
+        budget.check()
+        moves: dict[int, set[int]] = {}
+        for member in state:
+            for chars, target in arcs[member]:
+                for kind in chars:
+                    moves.setdefault(kind, set()).add(target)
+        for kind, reached in moves.items():
+            after = _closure(reached, arcs, empty, final)
+            if after not in number:
+                number[after] = len(states)
+                states.append(after)
+                members += len(after)
+                if len(states) > MAX_STATES or members > MAX_MEMBERS:
+                    raise PatternError(
+                        f"this expression needs more than {MAX_STATES:,} states, the limit; "
+                        "nested or overlapping repetitions are the usual cause"
+                    )
+            found.append((place, kind, number[after]))
+    table = np.array(found, np.int64).reshape(-1, 3)
+    accepting = [final in s for s in states]
+    return Automaton.from_arcs([""] * kinds, table[:, 0], table[:, 1], table[:, 2], accepting)
+
+
+def _closure(states: set[int], arcs: _Arcs, empty: list[list[int]], final: int) -> State:
+    """All that is reached without a symbol; only what tells futures apart is kept."""
+    seen, waiting = set(states), list(states)
+    while waiting:
+        for state in empty[waiting.pop()]:
+            if state not in seen:
+                seen.add(state)
+                waiting.append(state)
+    return frozenset(s for s in seen if arcs[s] or s == final)
+
+
+def _spread(small: Automaton, groups: list[list[int]], alphabet: Sequence[str]) -> Automaton:
+    """From kinds of characters to the characters."""
+    counts = np.array([len(g) for g in groups], np.int64)[small.labels]
+    labels = [i for kind in small.labels.tolist() for i in groups[kind]]
+    sources, targets = np.repeat(small.sources, counts), np.repeat(small.targets, counts)
+    return Automaton.from_arcs(alphabet, sources, labels, targets, small.accepting)

@@ -1,0 +1,219 @@
+"""The regular expressions of serial codes.
+
+The subset that a finite automaton reads: literals, classes, ``\\d \\w \\s``, groups, alternation,
+``{m}``, ``{m,n}``, ``{m,}``, ``? * +``, ``.``, and ``^ $`` at the ends. Parsed here and not by a
+library because what the subset lacks must be refused where it stands: interegular 0.3.3 reads
+``A+?`` and ``(?i)a`` as something else and ``a{2}{3}`` as literal braces.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.patterns.grammar.expression import (
+    DIGITS,
+    Chars,
+    Choice,
+    Grammar,
+    Node,
+    Parser,
+    Place,
+    Repeat,
+    Series,
+    parse_twice,
+)
+
+MAX_NESTING = 100
+_COUNT = re.compile(r"\{(\d+)(,?)(\d*)\}")
+_GROUP = re.compile(r"\(\?(?:P?<[A-Za-z_]\w*>|:)")
+_UNSUPPORTED_GROUPS = (
+    ("(?=", "look-ahead is not supported"),
+    ("(?!", "look-ahead is not supported"),
+    ("(?<=", "look-behind is not supported"),
+    ("(?<!", "look-behind is not supported"),
+    ("(?P=", "back-references are not supported"),
+    ("(?>", "atomic groups are not supported"),
+    ("(?(", "conditions are not supported"),
+    ("(?#", "comments are not supported"),
+    ("(?", "flags are not supported (for upper and lower case alike: ignore_case)"),
+)
+
+
+def parse_regex(
+    text: str,
+    charset: Charset | None = None,
+    ignore_case: bool = False,
+    separators: frozenset[str] = frozenset(),
+) -> Grammar:
+    """A regular expression as a tree.
+
+    Args:
+        text: the expression; it matches codes as a whole, whether it has ``^`` and ``$`` or not.
+        charset: what ``.`` and negated classes range over, and all that a code may hold. None is
+            the default charset and whatever else the expression names.
+        ignore_case: the tree has upper case only.
+        separators: characters that are no part of codes.
+
+    Raises:
+        PatternError: bad syntax or an unsupported construct; points at the position.
+    """
+    return parse_twice(lambda *rest: _RegexParser(text, *rest), charset, ignore_case, separators)
+
+
+class _RegexParser(Parser):
+    """Recursive descent; ``at`` is the next character to be read."""
+
+    def whole(self) -> Node:
+        node = self._choice(0)
+        if self.at < len(self.text):
+            raise self.fail("a ) without its (; a literal one is \\)", self.at)
+        return node
+
+    def _next(self) -> str:
+        return self.text[self.at : self.at + 1]
+
+    def _choice(self, depth: int) -> Node:
+        options = [self._sequence(depth)]
+        while self._next() == "|":
+            self.at += 1
+            options.append(self._sequence(depth))
+        return options[0] if len(options) == 1 else Choice(tuple(options))
+
+    def _sequence(self, depth: int) -> Node:
+        parts: list[Node] = []
+        while (char := self._next()) and char not in "|)":
+            if char in "^$":
+                self._anchor(char, depth, first=not parts)
+            else:
+                parts.append(self._quantified(self._atom(char, depth)))
+        return parts[0] if len(parts) == 1 else Series(tuple(parts))
+
+    def _anchor(self, char: str, depth: int, first: bool) -> None:
+        """A code always matches as a whole, so that ``^`` and ``$`` say nothing at the ends."""
+        at_end = self.text[self.at + 1 : self.at + 2] in ("", "|")
+        if depth or not (first if char == "^" else at_end):
+            end = "begins" if char == "^" else "ends"
+            raise self.fail(f"{char} only where the expression {end}; else \\{char}", self.at)
+        self.at += 1
+
+    def _atom(self, char: str, depth: int) -> Node:
+        start = self.at
+        if char == "(":
+            return self._group(depth)
+        if char == "[":
+            return self._class()
+        if char == "\\":
+            return self.chars(*self._escape())
+        if char in "?*+{":
+            raise self.fail(f"nothing to repeat; a literal one is \\{char}", start)
+        if char in "]}":
+            raise self.fail(f"a {char} without its other half; a literal one is \\{char}", start)
+        self.at += 1
+        return Chars(self.alphabet) if char == "." else self.chars(char)
+
+    def _group(self, depth: int) -> Node:
+        start = self.at
+        if depth == MAX_NESTING:
+            raise self.fail(f"groups nested more than {MAX_NESTING} deep", start)
+        opening = _GROUP.match(self.text, start)
+        if opening is None:
+            for prefix, reason in _UNSUPPORTED_GROUPS:
+                if self.text.startswith(prefix, start):
+                    raise self.fail(reason, start)
+        self.at = opening.end() if opening else start + 1
+        node = self._choice(depth + 1)
+        if self._next() != ")":
+            raise self.fail("this group is not closed", start)
+        self.at += 1
+        return node
+
+    def _escape(self) -> tuple[Iterable[str], bool]:
+        """The characters that an escape stands for, and whether it means all others."""
+        start = self.at
+        char = self.text[start + 1 : start + 2]
+        self.at += 2
+        if not char:
+            raise self.fail("nothing to escape; a backslash is \\\\", start)
+        if char in "dD":
+            return DIGITS, char == "D"
+        if char in "wW":
+            # Letters of any language, as far as the alphabet has them.
+            return {c for c in self.alphabet if c.isalnum() or c == "_"}, char == "W"
+        if char in "sS":
+            return " ", char == "S"
+        if char.isdigit() and char != "0":
+            raise self.fail("back-references are not supported", start)
+        if char.isalnum():
+            raise self.fail(f"the escape \\{char} is not supported", start)
+        return char, False
+
+    def _class(self) -> Node:
+        start = self.at
+        self.at += 1
+        negated = self._next() == "^"
+        self.at += negated
+        chars: set[str] = set()
+        while (char := self._next()) != "]":
+            if not char:
+                raise self.fail("this class is not closed", start)
+            chars |= self._class_item()
+        self.at += 1
+        if not chars:
+            raise self.fail("an empty class; a literal ] in it is \\]", start)
+        return self.chars(chars, negated)
+
+    def _class_item(self) -> set[str]:
+        """A character, an escape or a range."""
+        start = self.at
+        low, is_set = self._class_char()
+        if self._next() != "-" or self.text[self.at + 1 : self.at + 2] in ("]", ""):
+            return low
+        self.at += 1
+        high, is_set_too = self._class_char()
+        if is_set or is_set_too:
+            raise self.fail("a range is between two characters; a literal - is \\-", start)
+        first, last = ord(next(iter(low))), ord(next(iter(high)))
+        if first > last:
+            raise self.fail("this range is the wrong way round", start)
+        return set(map(chr, range(first, last + 1)))
+
+    def _class_char(self) -> tuple[set[str], bool]:
+        """One character of a class, or those of an escape like ``\\d``."""
+        if self._next() != "\\":
+            self.at += 1
+            return {self.text[self.at - 1]}, False
+        is_set = self.text[self.at + 1 : self.at + 2] in set("dDwWsS")
+        chars, negated = self._escape()
+        return set(self.alphabet - set(chars) if negated else chars), is_set
+
+    def _quantified(self, node: Node) -> Node:
+        quantified = False
+        while (char := self._next()) and char in "?*+{":
+            start = self.at
+            if quantified and char in "?*+":
+                kind = {"?": "lazy", "+": "possessive"}.get(char, "double")
+                raise self.fail(f"{kind} quantifiers are not supported", start)
+            low, high = self._count(char)
+            quantified = True
+            # How often a separator may stand at a place is not the expression's to say.
+            node = node if isinstance(node, Place) else Repeat(node, low, high)
+        return node
+
+    def _count(self, char: str) -> tuple[int, int | None]:
+        start = self.at
+        if char != "{":
+            self.at += 1
+            return {"?": (0, 1), "*": (0, None), "+": (1, None)}[char]
+        found = _COUNT.match(self.text, start)
+        if found is None:
+            raise self.fail("a repetition is {m}, {m,n} or {m,}; a literal brace is \\{", start)
+        self.at = found.end()
+        low, comma, high = found.groups()
+        if max(len(low), len(high)) > 9:
+            raise self.fail("so many repetitions are not possible", start)
+        most = int(high) if high else (None if comma else int(low))
+        if most is not None and most < int(low):
+            raise self.fail("this repetition has its larger number first", start)
+        return int(low), most

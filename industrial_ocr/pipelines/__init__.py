@@ -1,1 +1,0 @@
-"""The two ways from pictures to results, each on one screen."""

@@ -1,0 +1,209 @@
+"""What both ways share: finding the strings, timing the stages, finishing a result."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from industrial_ocr.config import ConfidenceConfig, PipelineConfig
+from industrial_ocr.decoding.confidence import features, fitted_model
+from industrial_ocr.detection.closer_look import look_closer
+from industrial_ocr.detection.detector import Detector
+from industrial_ocr.detection.distant_look import look_from_afar
+from industrial_ocr.detection.ink import TALL, unread_marks
+from industrial_ocr.detection.linking import link_characters, reading_order, without_blobs
+from industrial_ocr.detection.missed_ink import with_missed_ink
+from industrial_ocr.detection.segmentation import character_boxes
+from industrial_ocr.image.preprocess import to_grey
+from industrial_ocr.reader.router import Way
+from industrial_ocr.results.codes import CodeReading
+from industrial_ocr.results.geometry import edge_lengths, expand_quad, inside
+from industrial_ocr.results.read_result import ReadResult
+from industrial_ocr.results.types import (
+    BoxString,
+    FloatArray,
+    ImageArray,
+    ScoreMaps,
+    Status,
+    TextString,
+    UnreadMark,
+)
+
+CLEAR = 0.8
+"""Strength from which an unread mark is as clear as the print."""
+Found = list[list[BoxString]]
+"""The strings of each image, not yet read."""
+
+
+@dataclass
+class Clock:
+    """Seconds by stage, for a whole batch; a stage within another counts for itself alone."""
+
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    _within: float = 0.0
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Adds what runs inside to that stage."""
+        start, outside, self._within = time.perf_counter(), self._within, 0.0
+        try:
+            yield
+        finally:
+            took = time.perf_counter() - start
+            self.seconds[name] += took - self._within
+            self._within = outside + took
+
+    def share(self, images: int) -> dict[str, float]:
+        """Each image's share, and their total."""
+        timings = {name: value / max(images, 1) for name, value in self.seconds.items()}
+        return {**timings, "total": sum(timings.values())}
+
+
+def find_strings(
+    images: Sequence[ImageArray], detector: Detector, config: PipelineConfig, clock: Clock
+) -> Found:
+    """Detection, segmentation and linking: the strings of each image, not yet read.
+
+    What is large or small is looked at twice, see ``detection.distant_look`` and ``closer_look``.
+    """
+
+    def strings_of(maps: ScoreMaps) -> list[BoxString]:
+        with clock.stage("segment"):
+            rules = config.segmentation
+            boxes = character_boxes(maps, rules.text_threshold, rules.low_text, rules.min_char_size)
+        with clock.stage("link"):
+            return link_characters(boxes, maps, rules.link_threshold, config.linking.space_ratio)
+
+    with clock.stage("detect"):
+        every = detector.detect(images, config.detection)
+    found = [strings_of(maps) for maps in every]
+    with clock.stage("distant look"):
+        found = look_from_afar(images, found, detector, config.detection, strings_of)
+    with clock.stage("closer look"):
+        again = look_closer(images, found, detector, config.detection, strings_of)
+    with clock.stage("link"):
+        ordered = [reading_order(without_blobs(own)) for own in again]
+        return [
+            with_missed_ink(to_grey(image), own) for image, own in zip(images, ordered, strict=True)
+        ]
+
+
+def finish(
+    image: ImageArray,
+    strings: Sequence[TextString],
+    engine: Way,
+    config: PipelineConfig,
+    timings: dict[str, float],
+    doubtful: Sequence[TextString] = (),
+    codes: Sequence[CodeReading] | None = None,
+    one_string: bool = False,
+) -> ReadResult:
+    """The result of one image; strings that are noise stand apart, unless they are ``doubtful``.
+
+    Doubtful ones were part of another string; nothing is trimmed from a string unseen. Where codes
+    were looked for (``codes`` is not None), the status is that of the code. Of an image that is
+    known to be ``one_string`` nothing is noise that could be read at all. What is kept gets its
+    unread marks and its confidence (``decoding.confidence``) here.
+    """
+    limits = config.confidence
+    known = {id(s) for s in doubtful}
+    read = [s for s in strings if s.text]
+    kept = [
+        s
+        for s in read
+        if id(s) in known or s.confidence >= limits.least(len(s.characters), one_string)
+    ]
+    left_out = tuple(s for s in read if not any(s is k for k in kept))
+    judged = _judged(image, kept, engine, one_string, codes or ())
+    doubts = [_doubt(s, limits, one_string) for s in judged]
+    judged = tuple(
+        replace(s, status=Status.LOW_CONFIDENCE) if doubt else s
+        for s, doubt in zip(judged, doubts, strict=True)
+    )
+    reason = next((doubt for doubt in doubts if doubt), "")
+    status = Status.LOW_CONFIDENCE if reason else Status.OK
+    if not kept:
+        status = Status.NO_TEXT
+        if left_out:
+            surest = max(left_out, key=lambda s: s.confidence)
+            reason = f"{surest.text!r}, read at {surest.confidence:.2f}, is too unsure to be text"
+    if codes is not None and kept:
+        status, reason = Status.PATTERN_MISMATCH, ""
+    codes = [_held_against(c, judged) for c in codes or ()]
+    if codes:
+        status, reason = codes[0].status, codes[0].reason
+    return ReadResult(
+        judged, status, engine, timings, image, tuple(codes), reason=reason, left_out=left_out
+    )
+
+
+def _judged(
+    image: ImageArray,
+    strings: Sequence[TextString],
+    engine: Way,
+    one_string: bool,
+    codes: Sequence[CodeReading],
+) -> tuple[TextString, ...]:
+    """Strings with the marks that nobody read and the probability that they are right."""
+    if not strings:
+        return ()
+    gray = to_grey(image)
+    coded = [c.character.quad for code in codes for c in code.characters]
+    marked = []
+    for string in strings:
+        others = [o.quad for o in strings if o is not string] + coded
+        unread = (*_unread(gray, string, others), *string.unread)
+        marked.append(replace(string, unread=unread))
+    model = fitted_model(engine, one_string)
+    sure = model.probability(np.stack([features(s) for s in marked]))
+    return tuple(replace(s, confidence=float(p)) for s, p in zip(marked, sure, strict=True))
+
+
+def _unread(gray: ImageArray, string: TextString, others: Sequence[FloatArray]) -> list[UnreadMark]:
+    """Marks in the band of a line; letters of a stack have no band."""
+    if string.direction == "vertical":
+        return []
+    known = [*string.characters, *(c for _, c in string.rejected)]
+    return unread_marks(gray, string.quad, [c.quad for c in known], others)
+
+
+def _doubt(string: TextString, limits: ConfidenceConfig, one_string: bool) -> str:
+    """Why a string is doubtful, empty where it is not.
+
+    A mark that was not read lowers the confidence. One that is as tall as a letter and as clear as
+    the print is doubt enough, but in an image cut out around one string, where it may be part of a
+    frame. (A point that stands apart may be one of a dot matrix.)
+    """
+    unsure = string.confidence < limits.min_confidence
+    marks = string.unread
+    if not unsure:
+        tall = [m for m in marks if m.strength >= CLEAR and m.height > TALL]
+        marks = () if one_string else tuple(tall)
+    if marks:
+        clearest = max(marks, key=lambda m: m.strength)
+        return f"{string.text!r}: a mark {clearest.place(len(string.characters))} was not read"
+    if unsure:
+        return f"{string.text!r} is read at {string.confidence:.2f} only"
+    weakest = min(string.characters, key=lambda c: c.confidence)
+    if weakest.confidence < limits.min_character:
+        return f"{string.text!r}: {weakest.symbol!r} is read at {weakest.confidence:.2f} only"
+    return ""
+
+
+def _held_against(code: CodeReading, strings: Sequence[TextString]) -> CodeReading:
+    """A code that would pass, doubtful where a mark in its place was not read."""
+    beside = expand_quad(code.quad, edge_lengths(code.quad)[1], 0.0)
+    marks = [m for s in strings for m in s.unread if inside(beside, m.quad.mean(0))]
+    if code.status is not Status.OK or not marks:
+        return code
+    middles = [c.character.quad.mean(0) for c in code.characters]
+    axis = middles[-1] - middles[0]
+    before = sum(bool((m - marks[0].quad.mean(0)) @ axis < 0) for m in middles)
+    place = replace(marks[0], before=before).place(len(middles))
+    reason = f"a mark {place} was not read"
+    return replace(code, status=Status.LOW_CONFIDENCE, reason=reason)

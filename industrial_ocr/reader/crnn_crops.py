@@ -1,0 +1,146 @@
+"""Images that are one string, read by the CRNN without looking for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+
+from industrial_ocr.config import PipelineConfig
+from industrial_ocr.decoding.lexicon import Lexicon
+from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.reader.common import Clock, finish
+from industrial_ocr.reader.crnn import ENGINE, Reading, decode_frames, frame_codes
+from industrial_ocr.reader.crop_views import agreed_view, doubted
+from industrial_ocr.recognition.crop_layouts import crop_layouts
+from industrial_ocr.recognition.recognizer import Recognizer, StringFrames
+from industrial_ocr.recognition.rectification import Rectified
+from industrial_ocr.results.geometry import rect_quad, with_margin
+from industrial_ocr.results.read_result import ReadResult
+from industrial_ocr.results.types import FloatArray, ImageArray, TextString
+
+SURE = 0.98
+"""A crop whose first view is so sure is not looked at again."""
+CLEARLY = 0.12
+"""Another layout must read so much more surely to be believed."""
+
+
+def recognise_crops(
+    crops: Sequence[Rectified],
+    recognizer: Recognizer,
+    config: PipelineConfig,
+    lexicon: Lexicon | None = None,
+    patterns: Sequence[Pattern] = (),
+) -> list[ReadResult]:
+    """Reads images that are one horizontal string each, made level, without looking for it."""
+    clock = Clock()
+    read = read_crops(crops, recognizer, config, clock, lexicon)
+    with clock.stage("decode"):
+        codes = [frame_codes([own], patterns, recognizer.charset, config) for own in read]
+    timings = clock.share(len(crops))
+    return [
+        finish(
+            crop.image, [s], ENGINE, config, timings,
+            # A word of the lexicon is an answer however little the frames speak for it.
+            doubtful=[s] if lexicon is not None else [],
+            codes=own if patterns else None, one_string=True,
+        )
+        for crop, (s, _), own in zip(crops, read, codes, strict=True)
+    ]  # fmt: skip
+
+
+def read_crops(
+    crops: Sequence[Rectified],
+    recognizer: Recognizer,
+    config: PipelineConfig,
+    clock: Clock,
+    lexicon: Lexicon | None = None,
+) -> list[Reading]:
+    """Images that are one horizontal string each: of several views the one that most agree with.
+
+    Where that leaves doubt, the text may lie otherwise (``recognition.crop_layouts``). Places are
+    in pixels of the level images.
+    """
+    images = [crop.image for crop in crops]
+
+    def view(crop: ImageArray, margin: float) -> list[FloatArray]:
+        return [with_margin(rect_quad(0, 0, crop.shape[1], crop.shape[0]), margin)]
+
+    first, *others = config.recognition.crop_margins
+    with clock.stage("recognise"):
+        seen = recognizer.recognise(images, [[view(i, first)] for i in images], config.recognition)
+    with clock.stage("decode"):
+        read = _decoded([f for (f,) in seen], recognizer.charset, lexicon)
+    further = [
+        [view(image, margin) for margin in others] if string.confidence < SURE else []
+        for image, (string, _) in zip(images, read, strict=True)
+    ]
+    with clock.stage("recognise"):
+        seen = recognizer.recognise(images, further, config.recognition)
+    with clock.stage("decode"):
+        read = [
+            _most_agreed([first_view, *_decoded(views, recognizer.charset, lexicon)])
+            for first_view, views in zip(read, seen, strict=True)
+        ]
+    if config.recognition.crop_layouts:
+        read = _laid_otherwise(crops, read, recognizer, config, clock, lexicon)
+    return read
+
+
+def _decoded(
+    views: Sequence[StringFrames], charset: Charset, lexicon: Lexicon | None
+) -> list[Reading]:
+    return [(decode_frames(f, charset, "horizontal", lexicon), f) for f in views]
+
+
+def _most_agreed(views: Sequence[Reading]) -> Reading:
+    """The reading that most views of a crop agree with, the dissent of others held against it."""
+    best, agreement = agreed_view([string for string, _ in views])
+    string, frames = views[best]
+    return doubted(string, agreement), frames
+
+
+def _laid_otherwise(
+    crops: Sequence[Rectified],
+    read: Sequence[Reading],
+    recognizer: Recognizer,
+    config: PipelineConfig,
+    clock: Clock,
+    lexicon: Lexicon | None,
+) -> list[Reading]:
+    """Readings, or where they are not sure and another layout reads more surely, those of it."""
+    layouts = [
+        crop_layouts(crop, len(string.characters)) if string.confidence < SURE else []
+        for crop, (string, _) in zip(crops, read, strict=True)
+    ]
+    flat = [layout for own in layouts for layout in own]
+    with clock.stage("recognise"):
+        frames = recognizer.recognise(
+            [layout.image for layout in flat],
+            [list(layout.views) for layout in flat],
+            config.recognition,
+        )
+    seen = iter(zip(flat, frames, strict=True))
+    result = []
+    with clock.stage("decode"):
+        for first, own in zip(read, layouts, strict=True):
+            best, again = first, False
+            for layout, views in islice(seen, len(own)):
+                placed = [
+                    replace(view, pieces=tuple(layout.place(q) for q in view.pieces))
+                    for view in views
+                ]
+                said = _most_agreed(_decoded(placed, recognizer.charset, lexicon))
+                if said[0].confidence > max(layout.least, best[0].confidence + CLEARLY):
+                    best, again = said, layout.same_line
+            if again and _plain(best[0]) != _plain(first[0]):
+                # What the same line was read as before is held against it.
+                sure, other = best[0].confidence, first[0].confidence
+                best = (doubted(best[0], sure / (sure + other)), best[1])
+            result.append(best)
+    return result
+
+
+def _plain(string: TextString) -> str:
+    return "".join(string.text.split()).upper()

@@ -1,0 +1,264 @@
+"""Both ways on the same strings, and what the router makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from industrial_ocr.config import PipelineConfig
+from industrial_ocr.decoding.confidence import together
+from industrial_ocr.decoding.scoring import score_sequence
+from industrial_ocr.detection.detector import Detector
+from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.reader.common import Clock, Found, find_strings
+from industrial_ocr.reader.router import (
+    WAYS,
+    Choice,
+    Route,
+    RouteTable,
+    Way,
+    choose,
+    needs_other,
+    other,
+    settle,
+)
+from industrial_ocr.results.codes import CodeReading
+from industrial_ocr.results.geometry import bounds, box_iou, inside, quad_around
+from industrial_ocr.results.read_result import ReadResult
+from industrial_ocr.results.types import ImageArray, Status, TextString
+
+SAME_PLACE = 0.3
+"""Least IoU of two readings of one string."""
+
+ReadWay = Callable[[Way, Sequence[ImageArray], Found], list[ReadResult]]
+
+
+@dataclass(frozen=True)
+class Routing:
+    """What is asked of the router.
+
+    Attributes:
+        route: ``agree`` or ``auto``.
+        patterns: codes to look for.
+        measured: what was measured for patterns.
+        least: confidence that two equal readings must have together.
+        unknown: symbols that the crnn can never read; where two-stage reads one it stands alone.
+    """
+
+    route: Route
+    patterns: tuple[Pattern, ...]
+    measured: RouteTable
+    least: float = 0.0
+    unknown: frozenset[str] = frozenset()
+
+
+def read_routed(
+    images: Sequence[ImageArray],
+    detector: Detector,
+    config: PipelineConfig,
+    routing: Routing,
+    read_way: ReadWay,
+) -> list[ReadResult]:
+    """Reads images by a route; strings are found once for both ways.
+
+    Args:
+        images: (H, W, 3) uint8 RGB each.
+        detector: finds the strings.
+        config: every threshold.
+        routing: the route and the patterns.
+        read_way: reads images one way, given their strings.
+
+    Returns:
+        One result an image, with its route and the reason.
+    """
+    clock = Clock()
+    found = find_strings(images, detector, config, clock)
+    shared = clock.share(len(images))
+    first = choose(routing.patterns[0] if routing.patterns else None, routing.measured)
+    ways: dict[Way, dict[int, ReadResult]] = {w: {} for w in WAYS}
+
+    def run(way: Way, places: Sequence[int]) -> None:
+        if places:
+            some = read_way(way, [images[i] for i in places], [found[i] for i in places])
+            ways[way].update(zip(places, some, strict=True))
+
+    everything = range(len(images))
+    if routing.route == "agree" or not routing.patterns:
+        for way in WAYS:
+            run(way, everything)
+    else:
+        run(first.way, everything)
+        doubtful = [i for i in everything if _doubtful(ways[first.way][i], routing)]
+        run(other(first.way), doubtful)
+    results = []
+    for i in everything:
+        own = {w: ways[w][i] for w in WAYS if i in ways[w]}
+        result = (
+            _of_codes(own, routing, first) if routing.patterns else _of_strings(own, routing, first)
+        )
+        timings = {n: t for r in own.values() for n, t in r.timings.items() if n != "total"} | {
+            n: t for n, t in shared.items() if n != "total"
+        }
+        timings["decode"] = sum(r.timings.get("decode", 0.0) for r in own.values())
+        results.append(replace(result, timings={**timings, "total": sum(timings.values())}))
+    return results
+
+
+def without_crnn(results: Sequence[ReadResult], lacking: Sequence[str]) -> list[ReadResult]:
+    """What ``auto`` gives where the CRNN cannot spell the codes: two-stage's, with the reason."""
+    reason = f"crnn does not know {' '.join(lacking)}, which the pattern asks for"
+    return [replace(r, route="two-stage", reason=reason) for r in results]
+
+
+def route_results(own: dict[Way, ReadResult], routing: Routing) -> ReadResult:
+    """What a route makes of an image that both ways have read."""
+    first = choose(routing.patterns[0] if routing.patterns else None, routing.measured)
+    return _of_codes(own, routing, first) if routing.patterns else _of_strings(own, routing, first)
+
+
+def _doubtful(result: ReadResult, routing: Routing) -> bool:
+    return any(needs_other(_code(result, p)) for p in routing.patterns)
+
+
+def _code(result: ReadResult, pattern: Pattern) -> CodeReading | None:
+    """The surest code under one of the patterns."""
+    name = pattern.name or pattern.text
+    return next((c for c in result.codes if c.pattern == name), None)
+
+
+def _of_codes(own: dict[Way, ReadResult], routing: Routing, first: Choice) -> ReadResult:
+    settled = [
+        settle(routing.route, {w: _code(r, p) for w, r in own.items()}, first, routing.least)
+        for p in routing.patterns
+    ]
+    route = settled[0].route
+    base = own["crnn"] if route == "crnn" else own.get("two-stage", own[first.way])
+    codes = tuple(s.code for s in settled if s.code is not None)
+    status = codes[0].status if codes else base.status
+    return replace(base, codes=codes, status=status, route=route, reason=settled[0].reason)
+
+
+def _of_strings(own: dict[Way, ReadResult], routing: Routing, first: Choice) -> ReadResult:
+    """Without a pattern: string against string."""
+    one, two = own["two-stage"], own["crnn"]
+    if routing.route == "auto":
+        return _surer(one, two, routing)
+    if not one.strings and not two.strings:
+        return replace(one, route="agree", reason="neither way found text")
+    pairs, alone = paired(one.strings, two.strings)
+    strings = tuple(
+        _agreed(s, t, routing.least)
+        if t is not None and same_text(s, t)
+        else replace(s, status=Status.DISAGREEMENT, other="" if t is None else t.text)
+        for s, t in pairs
+    )
+    apart = [s.text for s, t in pairs if t is None or not same_text(s, t)]
+    apart += [t.text for t in alone]
+    if apart:
+        reason = f"the ways differ on {apart[0]!r}"
+        status = Status.DISAGREEMENT
+    elif any(s.status is not Status.OK for s in strings):
+        reason, status = "both ways read the same, but not surely", Status.LOW_CONFIDENCE
+    else:
+        reason, status = "both ways read the same", Status.OK
+    return replace(one, strings=strings, status=status, route="agree", reason=reason)
+
+
+def _surer(one: ReadResult, two: ReadResult, routing: Routing) -> ReadResult:
+    """What both ways say together: of every string the surer reading, held against the other."""
+    pairs, alone = paired(one.strings, two.strings)
+    strings = tuple(_held_together(s, t, routing) for s, t in pairs) + tuple(alone)
+    doubtful = [s for s in strings if s.status is not Status.OK]
+    status, reason = Status.OK, "both ways together are sure"
+    if not strings:
+        status, reason = Status.NO_TEXT, "neither way found text"
+    elif doubtful:
+        worst = min(doubtful, key=lambda s: s.confidence)
+        told = (r.reason for r in (one, two) if r.reason and repr(worst.text) in r.reason)
+        apart = f"{worst.text!r}: the other way reads {worst.other!r}" if worst.other else ""
+        status = Status.LOW_CONFIDENCE
+        reason = apart or next(told, f"{worst.text!r} is read at {worst.confidence:.2f} only")
+    return replace(one, strings=strings, status=status, route="auto", reason=reason)
+
+
+def _held_together(one: TextString, two: TextString | None, routing: Routing) -> TextString:
+    """The likelier of two readings of one string, as sure as both together make it."""
+    if two is None or routing.unknown & {c.symbol for c in one.characters}:
+        return one
+    same = same_text(one, two)
+    first, second = together(one, two, same)
+    better, worse, confidence = (one, two, first) if first > second else (two, one, second)
+    return _judged(better, confidence, routing.least, "" if same else worse.text)
+
+
+def _agreed(one: TextString, two: TextString, least: float) -> TextString:
+    """A string that both ways read the same."""
+    return _judged(one, together(one, two, same=True)[0], least)
+
+
+def _judged(string: TextString, confidence: float, least: float, other: str = "") -> TextString:
+    """A reading with the confidence of both ways; what was doubtful beside its own, stays so."""
+    doubtful = string.status is not Status.OK and (string.confidence >= least or string.unread)
+    status = Status.LOW_CONFIDENCE if doubtful or confidence < least else Status.OK
+    return replace(string, confidence=confidence, status=status, other=other)
+
+
+def same_text(one: TextString, two: TextString) -> bool:
+    """Whether two readings say the same, spaces aside."""
+    return "".join(one.text.split()) == "".join(two.text.split())
+
+
+def paired(
+    one: Sequence[TextString], two: Sequence[TextString]
+) -> tuple[list[tuple[TextString, TextString | None]], list[TextString]]:
+    """Which of two ways' readings are of one string.
+
+    Args:
+        one: as two-stage read them, which may part a string at a wide gap.
+        two: as the CRNN read the same strings, each whole.
+
+    Returns:
+        Every string of ``one``, parts of a string joined, with the reading of ``two`` in its place,
+        if there is one; and those of ``two`` in whose place there is none.
+    """
+    owner = [_owner(s, two) for s in one]
+    parts = {k: [s for s, own in zip(one, owner, strict=True) if own == k] for k in set(owner)}
+    pairs: list[tuple[TextString, TextString | None]] = []
+    for string, k in zip(one, owner, strict=True):
+        if k is None:
+            pairs.append((string, None))
+        elif string is parts[k][0]:
+            pairs.append((_joined(parts[k]), two[k]))
+    return pairs, [t for k, t in enumerate(two) if k not in parts]
+
+
+def _owner(string: TextString, others: Sequence[TextString]) -> int | None:
+    """The number of the reading in whose place a string or a part of it stands."""
+    if not others:
+        return None
+    overlaps = box_iou([bounds(string.quad)], [bounds(t.quad) for t in others])[0]
+    best = int(overlaps.argmax())
+    if overlaps[best] >= SAME_PLACE:
+        return best
+    middle = string.quad.mean(0)
+    return next((k for k, t in enumerate(others) if inside(t.quad, middle)), None)
+
+
+def _joined(parts: Sequence[TextString]) -> TextString:
+    """Parts of one string, in reading order, as the string that they are."""
+    if len(parts) == 1:
+        return parts[0]
+    starts = np.cumsum([0, *(len(p.characters) for p in parts)]).tolist()
+    placed = list(zip(parts, starts, strict=False))
+    return replace(
+        parts[0],
+        text=" ".join(p.text for p in parts),
+        confidence=min(p.confidence for p in parts),
+        quad=quad_around([p.quad for p in parts]),
+        characters=tuple(c for p in parts for c in p.characters),
+        scores=score_sequence([c.confidence for p in parts for c in p.characters]),
+        rejected=tuple((i + at, c) for p, at in placed for i, c in p.rejected),
+        unread=tuple(replace(m, before=m.before + at) for p, at in placed for m in p.unread),
+    )

@@ -1,0 +1,303 @@
+"""Which way to read, and what two ways come to together: pure policy, it runs nothing.
+
+What decides, in this order:
+
+1. What was asked for: ``two-stage``, ``crnn`` or ``agree``.
+2. What was measured for the pattern (a ``RouteTable``, written by ``industrial-ocr bench
+   --write-routes``): the engine that was right more often, if the intervals are apart.
+3. What the pattern says: a lexicon, or codes of less than ``WORD_BITS`` bits a character, are text
+   that has context, for the CRNN; anything else is read context-free.
+4. What the image says: where the first way ends in anything but ``ok``, the other one reads too,
+   and its code is taken if that is ``ok`` and does not contradict a clear reading of the first.
+   Where neither is ``ok``, the code of the clearly surer one is given, with its doubts, and of one
+   that matches and one that does not, the one that does.
+   Where two-stage is ``ok`` on a picture that is bad for boxes (``bad_for_boxes``: small or
+   blurred characters, boxes merged, split or weak), the CRNN reads too, and must not be sure of
+   another code.
+
+Without a pattern ``auto`` reads every string both ways: the surer reading stands, as sure as both
+are together (``decoding.confidence.together``).
+
+A recorded run has the codes of both ways; ``settle`` tells what any route would have made of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from industrial_ocr.errors import ConfigError
+from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.results.codes import CodeReading, ImageSigns
+from industrial_ocr.results.types import Status
+
+Way = Literal["two-stage", "crnn"]
+Route = Literal["two-stage", "crnn", "agree", "auto"]
+WAYS: tuple[Way, Way] = ("two-stage", "crnn")
+WORD_BITS = 3.0
+"""Random digits have 3.3 bits a character, random letters and digits 5.2; words about 2."""
+LEAST_HEIGHT = 10.0
+"""Pixels: the classifier sees its crops at 40, what is much smaller is mush."""
+MOST_RESEGMENTED = 0.2
+LEAST_PEAK = 0.4
+MOST_BLUR = 0.35
+CLEARLY = 0.05
+"""Where neither way is sure, the other one must be surer by so much to be taken instead."""
+UNSAFE = frozenset({Status.PATTERN_MISMATCH, Status.CHECK_FAILED})
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of one way under one pattern.
+
+    Attributes:
+        engine: the way.
+        n: codes.
+        accuracy: share read right.
+        low: lower end of its 95 % interval.
+        high: upper end.
+        date: of the measurement, ISO 8601.
+    """
+
+    engine: Way
+    n: int
+    accuracy: float
+    low: float
+    high: float
+    date: str = ""
+
+
+RouteTable = Mapping[str, tuple[Measured, ...]]
+"""Measurements by the pattern's name."""
+
+
+def parse_routes(values: object, source: str) -> RouteTable:
+    """A table from parsed YAML: for each pattern a list of measurements.
+
+    Raises:
+        ConfigError: it is none; names the pattern.
+    """
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{source}: a routing table is a mapping of patterns to measurements")
+    table = {}
+    for pattern, rows in values.items():
+        try:
+            measured = tuple(Measured(**row) for row in rows)
+        except TypeError as error:
+            raise ConfigError(
+                f"{source}: {pattern}: not a list of measurements: {error}"
+            ) from error
+        for row in measured:
+            if row.engine not in WAYS:
+                raise ConfigError(
+                    f"{source}: {pattern}: engine is one of {WAYS}, got {row.engine!r}"
+                )
+        table[str(pattern)] = measured
+    return table
+
+
+def load_routes(file: str | Path) -> RouteTable:
+    """A table from the YAML of ``bench --write-routes``.
+
+    Raises:
+        ConfigError: the file cannot be read or holds none.
+    """
+    try:
+        values = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{file}: the routing table cannot be read: {error}") from error
+    return parse_routes(values, str(file))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The way that reads first.
+
+    Attributes:
+        way: its name.
+        reason: one sentence.
+    """
+
+    way: Way
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Settled:
+    """What a route makes of the codes of both ways.
+
+    Attributes:
+        code: the code, None where neither way found one.
+        route: the way, or ``agree``.
+        reason: one sentence.
+    """
+
+    code: CodeReading | None
+    route: str
+    reason: str
+
+
+def other(way: Way) -> Way:
+    """The other way."""
+    return WAYS[1 - WAYS.index(way)]
+
+
+def choose(pattern: Pattern | None, measured: RouteTable | None = None) -> Choice:
+    """The way that ``auto`` tries first (see the rules above).
+
+    Args:
+        pattern: what codes look like, None for no pattern.
+        measured: of ``--write-routes``.
+    """
+    if pattern is None:
+        return Choice("two-stage", "no pattern: nothing is known of context, so none is assumed")
+    rows = (measured or {}).get(pattern.name or pattern.text, ())
+    ranked = sorted(rows, key=lambda m: -m.accuracy)
+    if len(ranked) > 1 and ranked[0].low > ranked[1].high:
+        best, second = ranked[:2]
+        return Choice(
+            best.engine,
+            f"measured on {best.n} codes ({best.date}): {best.engine} read {best.accuracy:.0%}, "
+            f"{second.engine} {second.accuracy:.0%}",
+        )
+    if pattern.words:
+        return Choice("crnn", "the pattern is a lexicon: words have context")
+    bits = pattern.bits_per_position()
+    if bits < WORD_BITS:
+        return Choice("crnn", f"{bits:.1f} bits a character: the pattern itself is context")
+    return Choice("two-stage", f"{bits:.1f} bits a character: a code without context")
+
+
+def bad_for_boxes(signs: ImageSigns | None) -> str:
+    """Why character boxes are not to be trusted alone on a picture; empty where they are."""
+    if signs is None:
+        return ""
+    if signs.height < LEAST_HEIGHT:
+        return f"characters are {signs.height:.0f} px high"
+    if signs.resegmented > MOST_RESEGMENTED:
+        return f"{signs.resegmented:.0%} of the boxes were merged or split"
+    if signs.weakest < LEAST_PEAK:
+        return f"the weakest box scores {signs.weakest:.2f}"
+    if signs.blur > MOST_BLUR:
+        return f"edges are blurred over {signs.blur:.0%} of a character"
+    return ""
+
+
+def needs_other(code: CodeReading | None) -> bool:
+    """Whether ``auto`` lets the other way read too."""
+    return code is None or code.status is not Status.OK or bool(bad_for_boxes(code.signs))
+
+
+def joint_confidence(one: float, two: float) -> float:
+    """Of two readings that agree and err independently: their odds multiplied, never 1."""
+    together = one * two
+    return together / (together + (1 - one) * (1 - two)) if 0 < together < 1 else together
+
+
+def agree(one: CodeReading | None, two: CodeReading | None, least: float = 0.0) -> Settled:
+    """Both ways must find the same code.
+
+    Equal codes are accepted with the joint confidence, if that is ``least`` or more and no pattern
+    or check speaks against one of them. Anything else is a ``disagreement``, both readings kept.
+    """
+    if one is None and two is None:
+        return Settled(None, "agree", "neither way found a code")
+    if one is None or two is None:
+        found = one or two
+        assert found is not None
+        silent = "two-stage" if one is None else "crnn"
+        reason = f"{silent} found no code"
+        return Settled(replace(found, status=Status.DISAGREEMENT, reason=reason), "agree", reason)
+    if one.text != two.text:
+        reason = f"two-stage reads {one.text!r}, crnn {two.text!r}"
+        rest = ((two.text, two.confidence), *(a for a in one.alternatives if a[0] != two.text))
+        both = replace(one, status=Status.DISAGREEMENT, reason=reason, alternatives=rest[:4])
+        return Settled(both, "agree", reason)
+    worst = next((c for c in (one, two) if c.status in UNSAFE), None)
+    if worst is not None:
+        return Settled(
+            replace(one, status=worst.status, reason=worst.reason), "agree", worst.reason
+        )
+    confidence = joint_confidence(one.confidence, two.confidence)
+    status, reason = Status.OK, "both ways read the same"
+    if confidence < least:
+        status = Status.LOW_CONFIDENCE
+        reason = f"both ways read the same, but at {confidence:.2f} only"
+    code = replace(one, status=status, reason=reason, confidence=confidence)
+    return Settled(code, "agree", reason)
+
+
+def settle(
+    route: Route, codes: Mapping[Way, CodeReading | None], first: Choice, least: float = 0.0
+) -> Settled:
+    """What a route makes of the codes that the ways found.
+
+    Args:
+        route: one of ``Route``.
+        codes: of each way that read; ``auto`` may lack the second one.
+        first: of ``choose``, for ``auto``.
+        least: confidence that two equal readings must have together.
+    """
+    if route == "agree":
+        return agree(codes["two-stage"], codes["crnn"], least)
+    if route != "auto":
+        return Settled(codes[route], route, f"{route} was asked for")
+    code = codes[first.way]
+    way = other(first.way)
+    if not needs_other(code) or way not in codes:
+        return Settled(code, first.way, first.reason)
+    second = codes[way]
+    if code is not None and code.status is Status.OK:
+        return _seconded(code, second, first)
+    if second is None or second.status is not Status.OK:
+        return _weaker(code, second, first, least)
+    if code is not None and code.status in UNSAFE:
+        return _objected(second, code, first)
+    state = "found no code" if code is None else f"was not sure ({code.status.value})"
+    return Settled(second, way, f"{first.way} {state}, {way} is")
+
+
+def _objected(second: CodeReading, code: CodeReading, first: Choice) -> Settled:
+    """The other way's code, refused: the first way is clear about another reading."""
+    reason = f"{first.way} is clear about another reading: {code.raw_text!r}"
+    found = replace(second, status=Status.DISAGREEMENT, reason=reason)
+    return Settled(found, other(first.way), reason)
+
+
+def _seconded(code: CodeReading, second: CodeReading | None, first: Choice) -> Settled:
+    """A sure code from a bad picture: the other way must not be as sure of another one."""
+    bad = bad_for_boxes(code.signs)
+    if second is None or second.status is not Status.OK:
+        return Settled(code, first.way, first.reason)
+    if second.text == code.text:
+        joint = joint_confidence(code.confidence, second.confidence)
+        reason = f"{bad}, and {other(first.way)} reads the same"
+        return Settled(replace(code, confidence=joint), "agree", reason)
+    reason = f"{bad}, and {other(first.way)} reads {second.text!r}"
+    return Settled(replace(code, status=Status.DISAGREEMENT, reason=reason), first.way, reason)
+
+
+def _weaker(
+    code: CodeReading | None, second: CodeReading | None, first: Choice, least: float
+) -> Settled:
+    """Neither way is sure: the same code twice is agreement, else the surer one stands, unsure.
+
+    One against which a pattern or a check speaks is not the surer one, but its objection stays.
+    """
+    if code is not None and second is not None and code.text == second.text:
+        both = agree(code, second, least)
+        return Settled(both.code, "agree", both.reason)
+    if code is None:
+        return Settled(second, other(first.way), f"{first.way} found no code")
+    if second is None or second.status in UNSAFE:
+        return Settled(code, first.way, first.reason)
+    if code.status in UNSAFE:
+        return _objected(second, code, first)
+    if second.confidence > code.confidence + CLEARLY:
+        reason = f"{first.way} reads {code.text!r}, less surely"
+        return Settled(second, other(first.way), reason)
+    return Settled(code, first.way, first.reason)

@@ -1,0 +1,350 @@
+"""The context-free way: character boxes, each classified on its own, joined along affinity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from industrial_ocr.config import PipelineConfig
+from industrial_ocr.decoding.code_reading import read_codes
+from industrial_ocr.decoding.code_rules import Limits
+from industrial_ocr.decoding.evidence import StringEvidence
+from industrial_ocr.decoding.free_reading import read_freely
+from industrial_ocr.decoding.homoglyphs import resolve_cases, resolve_homoglyphs
+from industrial_ocr.decoding.scoring import score_sequence, string_confidence
+from industrial_ocr.detection.detector import Detector
+from industrial_ocr.detection.hypotheses import Proposals, propose
+from industrial_ocr.detection.ink import ink_sizes
+from industrial_ocr.detection.orientation import orientations, string_quad
+from industrial_ocr.detection.spacing import word_gaps
+from industrial_ocr.image.preprocess import edge_width, to_grey
+from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.reader.common import Clock, Found, find_strings, finish
+from industrial_ocr.reader.router import Way
+from industrial_ocr.recognition.classifier import Classifier
+from industrial_ocr.results.codes import CodeReading
+from industrial_ocr.results.geometry import edge_lengths, warp_quad
+from industrial_ocr.results.read_result import ReadResult
+from industrial_ocr.results.types import (
+    BoxString,
+    Character,
+    CharCandidates,
+    ImageArray,
+    TextString,
+)
+
+ENGINE: Way = "two-stage"
+DOUBT = 0.9
+"""A string read less surely than this the usual way up is also tried the other ways."""
+UPRIGHT_PRIOR = 0.08
+"""How much surer (mean log probability) another way up must be."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A string as it is read by itself, and everything that is known for other readings.
+
+    Attributes:
+        string: its boxes on the likeliest path, see ``free_reading.Segmented``.
+        candidates: one a box.
+        character: whether each box is one.
+        posterior: probability that each is what it was taken for.
+        evidence: the boxes as they were found, all that may be merged, and what each may show.
+    """
+
+    string: BoxString
+    candidates: Sequence[CharCandidates]
+    character: Sequence[bool]
+    posterior: Sequence[float]
+    evidence: StringEvidence
+
+    def part(self, first: int, last: int) -> Reading:
+        """The boxes from ``first`` to ``last`` (exclusive)."""
+        spaces = (*self.string.space_after[first : last - 1], False)
+        own = BoxString(self.string.boxes[first:last], spaces, self.string.direction)
+        return Reading(
+            own,
+            self.candidates[first:last],
+            self.character[first:last],
+            self.posterior[first:last],
+            self.evidence,
+        )
+
+
+def evidence(candidates: Sequence[CharCandidates]) -> float:
+    """Mean log probability of the best symbols: how well a string reads this way up."""
+    best = [max(float(c.probabilities[0]), 1e-4) for c in candidates]
+    return float(np.log(best).mean())
+
+
+def read_two_stage(
+    images: Sequence[ImageArray],
+    detector: Detector,
+    classifier: Classifier,
+    config: PipelineConfig,
+    patterns: Sequence[Pattern] = (),
+    found: Found | None = None,
+) -> list[ReadResult]:
+    """Reads images with common batches in every network.
+
+    Args:
+        images: (H, W, 3) uint8 RGB each.
+        detector: finds characters.
+        classifier: names them.
+        config: every threshold.
+        patterns: codes to look for.
+        found: the strings of the images, where they were found already.
+
+    Returns:
+        One result an image.
+    """
+    clock = Clock()
+    found = find_strings(images, detector, config, clock) if found is None else found
+    views = read_view(images, found, classifier, config, clock, patterns)
+    timings = clock.share(len(images))
+    return [v.result(image, config, timings) for image, v in zip(images, views, strict=True)]
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What one look at an image says.
+
+    Attributes:
+        strings: what was read, and whether it was a part of another string (see
+            ``_without_doubtful_ends``).
+        codes: under each pattern; None where there was none to look for.
+    """
+
+    strings: Sequence[tuple[TextString, bool]]
+    codes: Sequence[CodeReading] | None
+
+    def result(
+        self,
+        image: ImageArray,
+        config: PipelineConfig,
+        timings: dict[str, float],
+        one_string: bool = False,
+    ) -> ReadResult:
+        """As it is given to who asked; ``one_string`` as of ``finish``."""
+        return finish(
+            image, [s for s, _ in self.strings], ENGINE, config, timings,
+            doubtful=[s for s, sure in self.strings if not sure], codes=self.codes,
+            one_string=one_string,
+        )  # fmt: skip
+
+
+def read_view(
+    images: Sequence[ImageArray],
+    found: Found,
+    classifier: Classifier,
+    config: PipelineConfig,
+    clock: Clock,
+    patterns: Sequence[Pattern] = (),
+    upright: bool = False,
+) -> list[View]:
+    """Classifies and decodes strings that were found; ``upright``: flat ones stand so."""
+    with clock.stage("classify"):
+        readings = _read_strings(images, found, classifier, config, upright)
+    with clock.stage("decode"):
+        parts = [[p for r in own for p in _without_doubtful_ends(r, config)] for own in readings]
+        decoded = [
+            [(_decode(r, to_grey(image), config), sure) for r, sure in own]
+            for image, own in zip(images, parts, strict=True)
+        ]
+        return [
+            View(
+                [(s, sure) for s, sure in own if s is not None],
+                _codes(image, read, patterns, classifier, config) if patterns else None,
+            )
+            for image, own, read in zip(images, decoded, readings, strict=True)
+        ]
+
+
+def _codes(
+    image: ImageArray,
+    readings: Sequence[Reading],
+    patterns: Sequence[Pattern],
+    classifier: Classifier,
+    config: PipelineConfig,
+) -> list[CodeReading]:
+    """The codes of one image under each pattern."""
+    sure = config.confidence
+    limits = Limits(sure.min_code_confidence, sure.min_character, sure.min_code)
+    evidence = [r.evidence for r in readings]
+    found = [c for p in patterns for c in read_codes(evidence, p, classifier.charset, limits)]
+    return [_with_blur(c, image) for c in found]
+
+
+def _with_blur(code: CodeReading, image: ImageArray) -> CodeReading:
+    """The code with how blurred its picture is."""
+    if code.signs is None:
+        return code
+    width, height = edge_lengths(code.quad)
+    strip = warp_quad(to_grey(image), code.quad, max(8, round(width)), max(8, round(height)))
+    blur = edge_width(strip) / max(code.signs.height, 1.0)
+    return replace(code, signs=replace(code.signs, blur=blur))
+
+
+def string_evidence(
+    images: Sequence[ImageArray],
+    found: Found,
+    classifier: Classifier,
+    config: PipelineConfig,
+    upright: bool = False,
+) -> list[list[StringEvidence]]:
+    """What the classifier says of the boxes of every string, the way up in which it reads best.
+
+    ``upright``: flat strings are known not to stand on their heads.
+    """
+    readings = _read_strings(images, found, classifier, config, upright)
+    return [[r.evidence for r in own] for own in readings]
+
+
+def _read_strings(
+    images: Sequence[ImageArray],
+    found: Sequence[Sequence[BoxString]],
+    classifier: Classifier,
+    config: PipelineConfig,
+    upright: bool = False,
+) -> list[list[Reading]]:
+    """Classifies every string the likeliest way up, doubtful ones every way; keeps the best."""
+    ways = [[orientations(s) for s in own] for own in found]
+    if upright:
+        ways = [[w[:1] if w[0].direction == "horizontal" else w for w in own] for own in ways]
+    first = [[[w[0]] if w[0].direction == "horizontal" else w for w in own] for own in ways]
+    best = _best_of(images, first, classifier, config)
+    doubtful = [
+        [
+            w[1:] if np.exp(evidence(b.candidates)) < DOUBT and len(f) < len(w) else []
+            for w, b, f in rows
+        ]
+        for rows in (zip(*r, strict=True) for r in zip(ways, best, first, strict=True))
+    ]
+    second = _best_of(images, doubtful, classifier, config)
+    return [
+        [
+            b if o is None or evidence(o.candidates) < evidence(b.candidates) + UPRIGHT_PRIOR else o
+            for b, o in pairs
+        ]
+        for pairs in (zip(*r, strict=True) for r in zip(best, second, strict=True))
+    ]
+
+
+def _best_of(
+    images: Sequence[ImageArray],
+    ways: Sequence[Sequence[Sequence[BoxString]]],
+    classifier: Classifier,
+    config: PipelineConfig,
+) -> list[list[Reading]]:
+    """Per image and string the way up that reads best, None where there is none to try."""
+    cases = [[[propose(way) for way in each] for each in own] for own in ways]
+    quads = [[b.quad for each in own for case in each for b in case.boxes] for own in cases]
+    named = classifier.classify(images, quads, config.classification)
+    chosen: list[list[Reading | None]] = []
+    for own, candidates in zip(cases, named, strict=True):
+        rows = iter(candidates)
+        read = [
+            [_likeliest(evidence_of(case, rows), classifier.charset) for case in each]
+            for each in own
+        ]
+        chosen.append([max(r, key=lambda x: evidence(x.candidates), default=None) for r in read])
+    return chosen  # type: ignore[return-value]
+
+
+def evidence_of(case: Proposals, rows: Iterator[CharCandidates]) -> StringEvidence:
+    """A string with what the classifier said of it, ``rows`` in the order of its ``boxes``."""
+    singles = tuple(next(rows) for _ in case.string.boxes)
+    merged = {i: (box, next(rows)) for i, box in case.merged.items()}
+    split = {i: tuple((half, next(rows)) for half in both) for i, both in case.split.items()}
+    return StringEvidence(case.string, singles, merged, split, case.proposed)
+
+
+def _likeliest(seen: StringEvidence, charset: Charset) -> Reading:
+    """The string on its likeliest path."""
+    found = read_freely(seen, charset)
+    return Reading(found.string, found.candidates, found.character, found.posterior, seen)
+
+
+def _without_doubtful_ends(reading: Reading, config: PipelineConfig) -> list[tuple[Reading, bool]]:
+    """Takes back the joins across a gap, at both ends of a string, to what reads as nothing.
+
+    A bolt before a code is often collinear with it and of its size, and so is a faint check digit
+    after it: what was cut off is a string of its own, kept and marked as doubtful (False).
+    """
+    string, candidates = reading.string, reading.candidates
+    edges = [0, *(i + 1 for i, space in enumerate(string.space_after) if space), len(candidates)]
+    pieces = list(zip(edges[:-1], edges[1:], strict=True))
+    limit = float(np.log(config.confidence.min_character))
+    good = [i for i, (a, b) in enumerate(pieces) if evidence(candidates[a:b]) >= limit]
+    if not good or len(good) == len(pieces):
+        return [(reading, True)]
+    first, last = pieces[good[0]][0], pieces[good[-1]][1]
+    cut = [(p, False) for p in pieces[: good[0]]]
+    cut += [((first, last), True), *((p, False) for p in pieces[good[-1] + 1 :])]
+    return [(reading.part(a, b), sure) for (a, b), sure in cut]
+
+
+def _decode(reading: Reading, gray: ImageArray, config: PipelineConfig) -> TextString | None:
+    """Best symbol of every box; what is no character is left out, but its doubt counts.
+
+    ``gray``: (H, W) uint8, the picture.
+    """
+    string, candidates = reading.string, reading.candidates
+    limit = config.classification.reject_threshold
+    shown = [
+        taken and c.reject < limit for taken, c in zip(reading.character, candidates, strict=True)
+    ]
+    kept = [i for i, taken in enumerate(shown) if taken]
+    if not kept:
+        return None
+    named = [(c.symbols[0], float(c.probabilities[0])) for c in candidates]
+    said = "".join(named[i][0] for i in kept)
+    spaces = word_gaps(string, said, config.linking.word_space_ratio)
+    if config.classification.homoglyphs:
+        named = resolve_homoglyphs(candidates, spaces)
+        named = resolve_cases(named, candidates, _ink_heights(gray, string, kept))
+    characters: list[Character] = []
+    rejected: list[tuple[int, Character]] = []
+    certainty: list[float] = []
+    text = ""
+    for i in range(kept[0], kept[-1] + 1):
+        gap = " " if spaces[i] and i != kept[-1] else ""
+        symbol, probability = named[i]
+        ranked = zip(candidates[i].symbols, map(float, candidates[i].probabilities), strict=True)
+        others = tuple(pair for pair in ranked if pair[0] != symbol)
+        reject = candidates[i].reject
+        character = Character(symbol, string.boxes[i].quad, probability, others, reject)
+        if not shown[i]:
+            rejected.append((len(characters), character))
+            certainty.append(reading.posterior[i] if not reading.character[i] else reject)
+            text += gap
+            continue
+        characters.append(character)
+        certainty.append(probability * reading.posterior[i])
+        text += symbol + gap
+    scores = score_sequence(certainty)
+    inside = BoxString(
+        tuple(string.boxes[i] for i in kept),
+        tuple(spaces[i] for i in kept),
+        string.direction,
+    )
+    return TextString(
+        " ".join(text.split()), string_confidence(scores), string_quad(inside),
+        tuple(characters), string.direction, scores, tuple(rejected),
+    )  # fmt: skip
+
+
+def _ink_heights(gray: ImageArray, string: BoxString, kept: Sequence[int]) -> list[float]:
+    """Height of the ink in each box of a line, NaN in those not ``kept`` and in stacks."""
+    heights = [float("nan")] * len(string.boxes)
+    if string.direction != "vertical":
+        quads = [string.boxes[i].quad for i in kept]
+        around = string_quad(
+            BoxString(tuple(string.boxes[i] for i in kept), (False,) * len(kept), string.direction)
+        )
+        for i, (_, height) in zip(kept, ink_sizes(gray, around, quads).tolist(), strict=True):
+            heights[i] = height
+    return heights

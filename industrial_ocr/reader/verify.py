@@ -1,0 +1,141 @@
+"""Holding a picture against the text that must be printed on it, one way or both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+from industrial_ocr.config import PipelineConfig
+from industrial_ocr.decoding.box_verification import verify_boxes
+from industrial_ocr.decoding.ctc_frames import FrameString
+from industrial_ocr.decoding.ctc_verification import verify_frames
+from industrial_ocr.decoding.evidence import StringEvidence
+from industrial_ocr.decoding.verification import expected_symbols
+from industrial_ocr.detection.detector import Detector
+from industrial_ocr.detection.ink import unread_marks
+from industrial_ocr.detection.orientation import string_quad
+from industrial_ocr.errors import ConfigError
+from industrial_ocr.image.preprocess import to_grey
+from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.reader.common import Clock, find_strings
+from industrial_ocr.reader.crnn import read_frames
+from industrial_ocr.reader.two_stage import string_evidence
+from industrial_ocr.recognition.classifier import Classifier
+from industrial_ocr.recognition.recognizer import Recognizer
+from industrial_ocr.results.geometry import inside
+from industrial_ocr.results.types import FloatArray, ImageArray, Verdict
+from industrial_ocr.results.verdicts import Verification
+
+VerifyEngine = Literal["two-stage", "crnn", "agree"]
+
+
+@dataclass(frozen=True)
+class Models:
+    """What looks at pictures: finds the strings, names characters, reads whole strings."""
+
+    detector: Detector
+    classifier: Classifier
+    recognizer: Recognizer
+    config: PipelineConfig
+
+    def charsets(self, engine: VerifyEngine) -> list[Charset]:
+        """Those of the models that a way asks."""
+        both = {"two-stage": self.classifier.charset, "crnn": self.recognizer.charset}
+        return [c for way, c in both.items() if engine in (way, "agree")]
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """What was seen on a picture, before anybody says what must be there.
+
+    Attributes:
+        boxes: what the classifier said of every string, None where it was not asked.
+        frames: what the CRNN said, likewise.
+        strings: (4, 2) quad of every string that was found.
+        gray: (H, W) uint8, the picture.
+    """
+
+    boxes: Sequence[StringEvidence] | None
+    frames: Sequence[FrameString] | None
+    strings: Sequence[FloatArray]
+    gray: ImageArray
+
+
+def observe(image: ImageArray, engine: VerifyEngine, models: Models, clock: Clock) -> Observed:
+    """Finds the strings of a picture once and asks one way or both."""
+    found = find_strings([image], models.detector, models.config, clock)
+    boxes, frames = None, None
+    if engine != "crnn":
+        with clock.stage("classify"):
+            (boxes,) = string_evidence([image], found, models.classifier, models.config)
+    if engine != "two-stage":
+        (read,) = read_frames([image], found, models.recognizer, models.config, clock)
+        frames = [FrameString(f.log_probs, f.span_quad, s.direction) for s, f in read]
+    return Observed(boxes, frames, [string_quad(s) for s in found[0]], to_grey(image))
+
+
+def hold_against(seen: Observed, expected: str, models: Models, part: bool = False) -> Verification:
+    """The verdict on what was seen, of one way or of both."""
+    verdicts = []
+    if seen.boxes is not None:
+        verdicts.append(verify_boxes(seen.boxes, expected, models.classifier.charset, part))
+    if seen.frames is not None:
+        verdicts.append(verify_frames(seen.frames, expected, models.recognizer.charset, part))
+    if not part:
+        verdicts = [_nothing_unread(seen, v) if v.passed else v for v in verdicts]
+    return agreed(*verdicts) if len(verdicts) == 2 else verdicts[0]
+
+
+def verify_image(
+    image: ImageArray, expected: str, engine: VerifyEngine, models: Models, part: bool = False
+) -> Verification:
+    """The verdict on one picture.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        expected: the text that must stand there; spaces need not be as printed.
+        engine: ``two-stage``, ``crnn`` or ``agree``.
+        models: what looks at it.
+        part: the text may be a part of a longer word.
+
+    Raises:
+        ConfigError: an unknown engine, an empty text, or symbols that a model lacks.
+    """
+    if engine not in get_args(VerifyEngine):
+        raise ConfigError(f"engine is one of {list(get_args(VerifyEngine))}, got {engine!r}")
+    # Before anything is looked at, so that a text which cannot be checked shows at once.
+    for charset in models.charsets(engine):
+        expected_symbols(expected, charset)
+    clock = Clock()
+    seen = observe(image, engine, models, clock)
+    with clock.stage("decode"):
+        verdict = hold_against(seen, expected, models, part)
+    return replace(verdict, image=image, timings=clock.share(1))
+
+
+def _nothing_unread(seen: Observed, verdict: Verification) -> Verification:
+    """A pass only where no mark in the text's band is left over."""
+    quads = [c.quad for c in verdict.characters if c.quad is not None]
+    if not quads or verdict.quad is None:
+        return verdict
+    others = [s for s in seen.strings if not any(inside(s, q.mean(0)) for q in quads)]
+    marks = unread_marks(seen.gray, verdict.quad, quads, others)
+    if not marks:
+        return verdict
+    reason = f"a mark {marks[0].place(len(quads))} is not expected"
+    return replace(verdict, verdict=Verdict.CANNOT_TELL, reason=reason)
+
+
+def agreed(one: Verification, two: Verification) -> Verification:
+    """Both must pass; either one's failure is a failure.
+
+    Returns:
+        The evidence of the way that decides, both verdicts in ``ways``.
+    """
+    order = (Verdict.FAIL, Verdict.CANNOT_TELL, Verdict.PASS)
+    decides = min((one, two), key=lambda v: order.index(v.verdict))
+    reason = f"{decides.engine}: {decides.reason}"
+    if one.verdict is two.verdict is Verdict.PASS:
+        reason = "both ways read every character as expected"
+    return replace(decides, engine="agree", reason=reason, ways=(one, two))

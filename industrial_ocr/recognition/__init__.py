@@ -1,0 +1,1 @@
+"""What the boxes and the strings show: character classifier and CRNN."""

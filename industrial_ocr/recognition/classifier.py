@@ -1,0 +1,134 @@
+"""The character classifier over the crops of any number of strings, in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from industrial_ocr.config import ClassificationConfig
+from industrial_ocr.image.preprocess import normalise_crops, to_grey
+from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.results.geometry import glyph_window, rect_quad, warp_quad
+from industrial_ocr.results.types import CharCandidates, FloatArray, ImageArray
+
+
+def glyph_crops(grey: ImageArray, quads: Sequence[FloatArray], size: int) -> ImageArray:
+    """The squares around characters, upright, (N, size, size) uint8 of an (H, W) grey picture."""
+    if not quads:
+        return np.zeros((0, size, size), np.uint8)
+    return np.stack([warp_quad(grey, glyph_window(q), size, size) for q in quads])
+
+
+def _view(image: ImageArray, scale: float, down: float) -> FloatArray:
+    """The quad of an image that is one character, scaled about its middle, shifted in heights."""
+    height, width = image.shape[:2]
+    x, y = width * (1 - scale) / 2, height * (1 - scale) / 2
+    return rect_quad(x, y + down * height, width - x, height - y + down * height)
+
+
+BARS = frozenset("I1l|i!")
+"""What a bar may be."""
+
+
+def shows_none(named: CharCandidates, times: float) -> bool:
+    """Whether an image that is one character shows none, see ``whole_reject`` of the config."""
+    unlike = 0 < times * float(named.probabilities[0]) <= named.reject
+    return unlike and named.symbols[0] not in BARS
+
+
+class Classifier:
+    """A classifier ready to name crops.
+
+    Args:
+        model: ``GlyphClassifier`` with its weights, in evaluation mode, on ``device``; its last
+            class is the reject class.
+        charset: the other classes.
+        size: side of the crops in pixels.
+        temperature: logits are divided by it (calibration).
+        device: where it runs.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        charset: Charset,
+        size: int,
+        temperature: float,
+        device: torch.device,
+    ) -> None:
+        self._model, self._device, self.temperature = model, device, temperature
+        self._dtype = next((p.dtype for p in model.parameters()), torch.float32)
+        self.charset, self.size = charset, size
+
+    @torch.inference_mode()
+    def probabilities(self, crops: ImageArray, batch_size: int) -> FloatArray:
+        """(N, size, size) uint8 -> (N, symbols + 1) float32, the reject class last."""
+        parts = [np.zeros((0, len(self.charset) + 1), np.float32)]
+        for start in range(0, len(crops), batch_size):
+            plain = normalise_crops(crops[start : start + batch_size])[:, None]
+            tensor = torch.from_numpy(plain).to(self._device, self._dtype)
+            logits = self._model(tensor.contiguous(memory_format=torch.channels_last)).float()
+            parts.append(torch.softmax(logits / self.temperature, -1).cpu().numpy())
+        return np.concatenate(parts)
+
+    def classify(
+        self,
+        images: Sequence[ImageArray],
+        quads: Sequence[Sequence[FloatArray]],
+        config: ClassificationConfig,
+    ) -> list[list[CharCandidates]]:
+        """Names every character of every image, all crops in common batches.
+
+        Args:
+            images: (H, W, 3) uint8 RGB each.
+            quads: per image the characters' quads, oriented as their string is read.
+            config: batch size and number of candidates.
+
+        Returns:
+            Per image one ``CharCandidates`` a quad.
+        """
+        crops = [
+            glyph_crops(to_grey(image), list(own), self.size)
+            for image, own in zip(images, quads, strict=True)
+        ]
+        every = np.concatenate(crops) if crops else np.zeros((0, self.size, self.size), np.uint8)
+        rows = iter(self.candidates(self.probabilities(every, config.batch_size), config.top_k))
+        return [[next(rows) for _ in own] for own in quads]
+
+    def classify_whole(
+        self, images: Sequence[ImageArray], config: ClassificationConfig
+    ) -> list[CharCandidates]:
+        """Names images that are one upright character each: the mean of several views.
+
+        How closely such an image was cut nobody knows, so it is seen in several sizes.
+
+        Args:
+            images: (H, W, 3) uint8 RGB each.
+            config: batch size, number of candidates and the views.
+        """
+        crops = [
+            glyph_crops(to_grey(i), [_view(i, *v) for v in config.whole_views], self.size)
+            for i in images
+        ]
+        every = np.concatenate(crops) if crops else np.zeros((0, self.size, self.size), np.uint8)
+        rows = self.probabilities(every, config.batch_size).reshape(
+            len(images), len(config.whole_views), len(self.charset) + 1
+        )
+        return self.candidates(rows.mean(axis=1), config.top_k)
+
+    def candidates(self, probabilities: FloatArray, top_k: int) -> list[CharCandidates]:
+        """(N, symbols + 1) -> the ``top_k`` best symbols of each row and its reject probability."""
+        symbols = probabilities[:, :-1]
+        order = np.argsort(-symbols, axis=1)[:, :top_k]
+        return [
+            CharCandidates(
+                tuple(self.charset.symbols[i] for i in best),
+                row[best].astype(np.float32),
+                float(reject),
+                row.astype(np.float32),
+            )
+            for row, best, reject in zip(symbols, order, probabilities[:, -1], strict=True)
+        ]

@@ -1,0 +1,1 @@
+"""What a reader gives: boxes, strings, characters, codes, verdicts; and drawings."""

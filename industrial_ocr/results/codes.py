@@ -1,0 +1,137 @@
+"""What a reading under a serial-code pattern comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from industrial_ocr.results.types import Character, Direction, FloatArray, Status, as_quad
+
+
+class CharStatus(str, Enum):
+    """How a character of a code came about."""
+
+    READ = "read"
+    """The best reading of the character, by itself and under the pattern."""
+    CONFUSED = "confused"
+    """The best reading, but another one that the pattern allows is nearly as likely."""
+    CORRECTED = "corrected"
+    """Not the best reading by itself: the pattern, or a check digit, chose another."""
+    REJECTED = "rejected"
+    """Less likely than the least a character must have."""
+
+
+@dataclass(frozen=True, eq=False)
+class CodeCharacter:
+    """One character of a code.
+
+    Attributes:
+        character: symbol, quad, probability by itself and alternatives.
+        confidence: its probability among the symbols that the pattern allows there.
+        status: see ``CharStatus``.
+        raw: the best reading by itself.
+        raw_confidence: its probability.
+        rival: the runner-up that the pattern allows, empty where there is none.
+    """
+
+    character: Character
+    confidence: float
+    status: CharStatus
+    raw: str
+    raw_confidence: float
+    rival: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings, ready for JSON."""
+        return {
+            **self.character.to_dict(),
+            "under_pattern": round(self.confidence, 5),
+            "status": self.status.value,
+            "raw": self.raw,
+            "raw_confidence": round(self.raw_confidence, 5),
+            "rival": self.rival,
+        }
+
+
+@dataclass(frozen=True)
+class ImageSigns:
+    """What the picture itself says of how far the boxes of a code can be trusted.
+
+    Attributes:
+        height: of its characters in source pixels, the median.
+        resegmented: share of them that stand in merged or split boxes.
+        weakest: lowest peak of the region map among its boxes, 0 to 1.
+        blur: width of an edge over the height of a character; 0 where it was not measured.
+    """
+
+    height: float
+    resegmented: float
+    weakest: float
+    blur: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class CodeReading:
+    """One code that was found under a pattern.
+
+    Attributes:
+        text: the code without separators.
+        pattern: name or text of the pattern.
+        status: ``ok`` only where the code can be trusted as it is.
+        reason: one sentence on the status.
+        confidence: of the code, 0 to 1, as ``TextString.confidence`` is defined.
+        raw_text: what stands there as read without the pattern.
+        raw_confidence: of that.
+        characters: with their statuses.
+        quad: (4, 2) float32 source pixels around all of it.
+        strings: places of the strings it was read from, in ``ReadResult.strings`` as they were
+            before strings without text were left out.
+        direction: of those strings.
+        alternatives: other codes that match, with their probability among those that do.
+        signs: what the picture says of its boxes; None of the crnn, which needs none.
+    """
+
+    text: str
+    pattern: str
+    status: Status
+    reason: str
+    confidence: float
+    raw_text: str
+    raw_confidence: float
+    characters: tuple[CodeCharacter, ...]
+    quad: FloatArray
+    strings: tuple[int, ...]
+    direction: Direction
+    alternatives: tuple[tuple[str, float], ...] = ()
+    signs: ImageSigns | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "quad", as_quad(self.quad))
+
+    def placed(self, place: Callable[[FloatArray], FloatArray]) -> CodeReading:
+        """The same code in pixels of another picture, to which ``place`` takes a quad (4, 2)."""
+        characters = tuple(
+            replace(c, character=replace(c.character, quad=place(c.character.quad)))
+            for c in self.characters
+        )
+        return replace(self, quad=place(self.quad), characters=characters)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings, ready for JSON."""
+        return {
+            "text": self.text,
+            "pattern": self.pattern,
+            "status": self.status.value,
+            "reason": self.reason,
+            "confidence": round(self.confidence, 5),
+            "raw_text": self.raw_text,
+            "raw_confidence": round(self.raw_confidence, 5),
+            "direction": self.direction,
+            "quad": np.round(self.quad.astype(float), 2).tolist(),
+            "characters": [c.to_dict() for c in self.characters],
+            "alternatives": [[text, round(p, 5)] for text, p in self.alternatives],
+        }

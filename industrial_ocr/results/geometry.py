@@ -1,0 +1,216 @@
+"""Quads, overlaps and warps: numpy and OpenCV only, no model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from industrial_ocr.results.types import FloatArray, ImageArray
+
+F = TypeVar("F", np.float32, np.float64)
+
+
+def unit_vector(vector: NDArray[F]) -> NDArray[F]:
+    """A (2,) vector at length 1; one of no length stays as it is."""
+    unit: NDArray[F] = vector / max(float(np.linalg.norm(vector)), 1e-6)
+    return unit
+
+
+def rect_quad(x0: float, y0: float, x1: float, y1: float) -> FloatArray:
+    """The quad of an upright rectangle."""
+    return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], np.float32)
+
+
+def oriented_quad(center: ArrayLike, axis: ArrayLike, width: float, height: float) -> FloatArray:
+    """A rectangle by its centre and the unit vector along its top edge (left to right).
+
+    Args:
+        center: (2,) x, y.
+        axis: (2,) unit vector of the character's own x axis; y is 90 degrees clockwise from it
+            on the screen, so (1, 0) is an upright character.
+        width: along ``axis``.
+        height: across it.
+    """
+    c = np.asarray(center, np.float32)
+    u = np.asarray(axis, np.float32)
+    v = np.array([-u[1], u[0]], np.float32)
+    a, b = u * (width / 2), v * (height / 2)
+    return np.stack([c - a - b, c + a - b, c + a + b, c - a + b]).astype(np.float32)
+
+
+def inside(quad: ArrayLike, point: ArrayLike) -> bool:
+    """Whether a point (2,) lies in a quad (4, 2) or on its border."""
+    x, y = np.asarray(point, np.float64).tolist()
+    return bool(cv2.pointPolygonTest(np.asarray(quad, np.float32), (x, y), False) >= 0)
+
+
+def bounds(quad: ArrayLike) -> tuple[float, float, float, float]:
+    """x0, y0, x1, y1 of any number of points (..., 2)."""
+    points = np.asarray(quad, np.float32).reshape(-1, 2)
+    (x0, y0), (x1, y1) = points.min(0), points.max(0)
+    return float(x0), float(y0), float(x1), float(y1)
+
+
+def edge_lengths(quad: ArrayLike) -> tuple[float, float]:
+    """Mean width (top and bottom edge) and mean height (left and right edge) of a quad."""
+    (ax, ay), (bx, by), (cx, cy), (dx, dy) = np.asarray(quad, np.float32).tolist()
+    width = math.hypot(bx - ax, by - ay) + math.hypot(cx - dx, cy - dy)
+    height = math.hypot(dx - ax, dy - ay) + math.hypot(cx - bx, cy - by)
+    return width / 2, height / 2
+
+
+def area(quad: ArrayLike) -> float:
+    """Area of a simple polygon (N, 2), by the shoelace formula."""
+    q = np.asarray(quad, np.float64)
+    x, y = q[:, 0], q[:, 1]
+    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
+
+
+def iou(a: ArrayLike, b: ArrayLike) -> float:
+    """Intersection over union of two convex quads; 0 where either has no area."""
+    qa, qb = np.asarray(a, np.float32), np.asarray(b, np.float32)
+    area_a, area_b = area(qa), area(qb)
+    if area_a <= 0 or area_b <= 0:
+        return 0.0
+    common, _ = cv2.intersectConvexConvex(qa, qb)
+    return float(common / (area_a + area_b - common))
+
+
+def box_iou(a: ArrayLike, b: ArrayLike) -> FloatArray:
+    """Pairwise IoU of upright boxes (N, 4) and (M, 4) as x0, y0, x1, y1 -> (N, M)."""
+    p = np.asarray(a, np.float32).reshape(-1, 1, 4)
+    q = np.asarray(b, np.float32).reshape(1, -1, 4)
+    low, high = np.maximum(p[..., :2], q[..., :2]), np.minimum(p[..., 2:], q[..., 2:])
+    common = np.prod(np.clip(high - low, 0, None), axis=-1)
+    size = np.prod(p[..., 2:] - p[..., :2], -1) + np.prod(q[..., 2:] - q[..., :2], -1)
+    union = np.maximum(size - common, 1e-9)
+    result: FloatArray = (common / union).astype(np.float32)
+    return result
+
+
+def centers_meet(a: ArrayLike, b: ArrayLike) -> bool:
+    """Whether the center of one of two quads (4, 2) lies inside the other."""
+    qa, qb = np.asarray(a, np.float32), np.asarray(b, np.float32)
+    return any(
+        cv2.pointPolygonTest(quad, tuple(map(float, other.mean(0))), False) >= 0
+        for quad, other in ((qa, qb), (qb, qa))
+    )
+
+
+def expand_quad(quad: ArrayLike, x: float, y: float) -> FloatArray:
+    """Moves the left and right edges out by ``x`` and the top and bottom by ``y`` pixels each."""
+    q = np.asarray(quad, np.float32)
+    u = (q[1] - q[0]) + (q[2] - q[3])
+    v = (q[3] - q[0]) + (q[2] - q[1])
+    u, v = unit_vector(u) * x, unit_vector(v) * y
+    grown: FloatArray = (q + np.stack([-u - v, u - v, u + v, v - u])).astype(np.float32)
+    return grown
+
+
+def rotate_quad(quad: ArrayLike, quarter_turns: int) -> FloatArray:
+    """The same quad read as a character turned clockwise by that many quarters.
+
+    With 1, the character's top-left corner is the quad's second one.
+    """
+    return np.roll(np.asarray(quad, np.float32), -quarter_turns, axis=0)
+
+
+def axis_of(quad: FloatArray, vertical: bool = False) -> FloatArray:
+    """(2,) unit vector along a quad's top edge, or down its left one."""
+    return unit_vector(quad[3] - quad[0] if vertical else quad[1] - quad[0])
+
+
+def enclosing_quad(quads: Sequence[ArrayLike], axis: ArrayLike) -> FloatArray:
+    """The smallest rectangle along ``axis`` (unit vector) around all points of all quads."""
+    u = np.asarray(axis, np.float32)
+    v = np.array([-u[1], u[0]], np.float32)
+    points = np.concatenate([np.asarray(q, np.float32) for q in quads])
+    s, t = points @ u, points @ v
+    corners = [(s.min(), t.min()), (s.max(), t.min()), (s.max(), t.max()), (s.min(), t.max())]
+    return np.stack([a * u + b * v for a, b in corners]).astype(np.float32)
+
+
+def quad_around(quads: Sequence[FloatArray]) -> FloatArray:
+    """The smallest rectangle along the top edge of the first of some quads around all of them."""
+    return enclosing_quad(quads, axis_of(quads[0]))
+
+
+def warp_quad(image: ImageArray, quad: ArrayLike, width: int, height: int) -> ImageArray:
+    """The content of a quad as an upright (height, width[, 3]) picture.
+
+    Where the quad is much larger than the output the source is first shrunk by area averaging,
+    so that thin strokes fade instead of aliasing away. Beyond the border the edge is repeated.
+    """
+    q = np.asarray(quad, np.float32)
+    x0, y0, x1, y1 = bounds(q)
+    pad = 2
+    left, top = max(0, int(x0) - pad), max(0, int(y0) - pad)
+    right = min(image.shape[1], int(np.ceil(x1)) + pad + 1)
+    bottom = min(image.shape[0], int(np.ceil(y1)) + pad + 1)
+    if right <= left or bottom <= top:
+        return np.zeros((height, width, *image.shape[2:]), np.uint8)
+    patch = image[top:bottom, left:right]
+    q = q - np.array([left, top], np.float32)
+    shrink = min(edge_lengths(q)[0] / width, edge_lengths(q)[1] / height)
+    if shrink > 1.5 and min(patch.shape[:2]) > 4:
+        size = (max(1, round(patch.shape[1] / shrink)), max(1, round(patch.shape[0] / shrink)))
+        scale = np.array([size[0] / patch.shape[1], size[1] / patch.shape[0]], np.float32)
+        patch = cv2.resize(patch, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+        q = q * scale
+    target = rect_quad(0, 0, width, height)
+    matrix = cv2.getPerspectiveTransform(q - 0.5, target - 0.5)
+    warped = cv2.warpPerspective(
+        patch, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return warped.astype(np.uint8)
+
+
+GLYPH_MARGIN = 1.3
+"""Side of the square a classifier sees, over the longer side of the character's quad."""
+
+
+def glyph_window(quad: ArrayLike) -> FloatArray:
+    """The square around a character's quad, along its edges, that becomes the classifier's crop."""
+    q = np.asarray(quad, np.float32)
+    axis = unit_vector((q[1] - q[0]) + (q[2] - q[3]))
+    side = GLYPH_MARGIN * max(max(edge_lengths(q)), 2.0)
+    return oriented_quad(q.mean(axis=0), axis, side, side)
+
+
+def length_ratios(quads: Sequence[FloatArray], vertical: bool) -> NDArray[np.float64]:
+    """(N,) lengths of a string's character quads along it, over their median.
+
+    Args:
+        quads: (4, 2) each, clockwise from the character's top-left.
+        vertical: the characters stand one below the other.
+    """
+    lengths = np.array([edge_lengths(q)[int(vertical)] for q in quads], np.float64)
+    ratios: NDArray[np.float64] = lengths / max(float(np.median(lengths)), 1e-6)
+    return ratios
+
+
+def clear_gaps(quads: Sequence[FloatArray], vertical: bool) -> NDArray[np.float64]:
+    """(N - 1,) pixels between neighboring quads of a string, below 0 where they overlap."""
+    lengths = np.array([edge_lengths(q)[int(vertical)] for q in quads], np.float64)
+    centers = np.array([q.mean(axis=0) for q in quads], np.float64)
+    axes = np.array([axis_of(q, vertical) for q in quads], np.float64)
+    steps = (np.diff(centers, axis=0) * axes[:-1]).sum(axis=1)
+    gaps: NDArray[np.float64] = steps - (lengths[:-1] + lengths[1:]) / 2
+    return gaps
+
+
+def with_margin(quad: FloatArray, margin: float) -> FloatArray:
+    """A string's quad with more or less around it.
+
+    Args:
+        quad: (4, 2) clockwise from the top-left.
+        margin: in heights of the quad. One above 0 moves all four edges out; one below 0 moves
+            only the top and the bottom in: a string begins and ends with its crop.
+    """
+    along = edge_lengths(quad)[1] * margin
+    return expand_quad(quad, max(along, 0.0), along)

@@ -1,0 +1,103 @@
+"""The one result type of a read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from industrial_ocr.results.codes import CodeReading
+from industrial_ocr.results.types import (
+    FloatArray,
+    ImageArray,
+    Status,
+    TextString,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class ReadResult:
+    """Everything one read found; the only result type of the package.
+
+    Attributes:
+        strings: in reading order.
+        status: ``Status``; ``no_text`` is a result, not an error. Where codes were asked for, that
+            of the surest code; ``TextString.status`` is that of each string.
+        engine: ``two-stage`` or ``crnn``.
+        timings: seconds by stage, of this image's share where stages run on a batch.
+        image: (H, W, 3) uint8 RGB, the picture that was read; kept so ``draw`` re-runs nothing.
+        codes: those found under the patterns that were asked for, the surest first.
+        route: the way whose reading this is, or ``agree``.
+        reason: one sentence on why it is that one.
+        left_out: strings that were read too unsurely to count as text.
+    """
+
+    strings: tuple[TextString, ...]
+    status: Status
+    engine: str
+    timings: dict[str, float]
+    image: ImageArray = field(repr=False)
+    codes: tuple[CodeReading, ...] = ()
+    route: str = ""
+    reason: str = ""
+    left_out: tuple[TextString, ...] = ()
+
+    @property
+    def code(self) -> CodeReading | None:
+        """The surest code, None where none was found or asked for."""
+        return self.codes[0] if self.codes else None
+
+    @property
+    def text(self) -> str:
+        """The strings in reading order, one a line."""
+        return "\n".join(s.text for s in self.strings)
+
+    @property
+    def confidence(self) -> float:
+        """The confidence of the weakest string, 0 if there is none."""
+        return min((s.confidence for s in self.strings), default=0.0)
+
+    def moved(self, x: float, y: float, image: ImageArray) -> ReadResult:
+        """The same result in pixels of a larger ``image`` whose part at (x, y) was read."""
+        step = np.array([x, y], np.float32)
+        return self.placed(lambda quad: quad + step, image)
+
+    def placed(self, place: Callable[[FloatArray], FloatArray], image: ImageArray) -> ReadResult:
+        """The same result in pixels of another ``image``; ``place`` takes a quad (4, 2) there."""
+        strings, left_out = (
+            tuple(s.placed(place) for s in own) for own in (self.strings, self.left_out)
+        )
+        codes = tuple(c.placed(place) for c in self.codes)
+        return replace(self, strings=strings, left_out=left_out, image=image, codes=codes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings, ready for JSON; the picture is left out."""
+        height, width = self.image.shape[:2]
+        return {
+            "text": self.text,
+            "status": self.status.value,
+            "confidence": round(self.confidence, 5),
+            "engine": self.engine,
+            "route": self.route or self.engine,
+            "reason": self.reason or f"{self.engine} was asked for",
+            "size": [width, height],
+            "timings": {k: round(v, 5) for k, v in self.timings.items()},
+            "strings": [s.to_dict() for s in self.strings],
+            "left_out": [s.to_dict() for s in self.left_out],
+            "codes": [c.to_dict() for c in self.codes],
+        }
+
+    def to_json(self, **options: Any) -> str:
+        """``to_dict`` as JSON text; options go to ``json.dumps``."""
+        import json
+
+        options.setdefault("ensure_ascii", False)
+        return json.dumps(self.to_dict(), **options)
+
+    def draw(self) -> ImageArray:
+        """The picture with strings, characters and readings drawn on it, (H, W, 3) uint8 RGB."""
+        from industrial_ocr.results.viz import draw_result
+
+        return draw_result(self)

@@ -1,0 +1,308 @@
+"""The data that flows through the package: frozen dataclasses that check their own
+shapes. ``codes``, ``verdicts`` and ``read_result`` build on them.
+
+Boxes are quads: ``(4, 2)`` float32 arrays of (x, y) in source pixels, clockwise from the
+top-left corner *of the character*, so a crop warped from a quad stands upright.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+ImageArray = NDArray[np.uint8]
+Direction = Literal["horizontal", "vertical", "rotated"]
+"""How a string runs: along the letters' own baseline (``horizontal``, also when slanted or on an
+arc), stacked with upright letters (``vertical``), or turned by about 90 degrees (``rotated``)."""
+
+
+class Status(str, Enum):
+    """What a read came to."""
+
+    OK = "ok"
+    LOW_CONFIDENCE = "low_confidence"
+    NO_TEXT = "no_text"
+    PATTERN_MISMATCH = "pattern_mismatch"
+    CHECK_FAILED = "check_failed"
+    AMBIGUOUS = "ambiguous"
+    DISAGREEMENT = "disagreement"
+
+
+class Verdict(str, Enum):
+    """What a verification came to; the rules: ``decoding.verification``."""
+
+    PASS = "pass"
+    """Every character clearly reads as expected, none is missing, none too many."""
+    FAIL = "fail"
+    """Something else clearly stands there."""
+    CANNOT_TELL = "cannot_tell"
+    """Neither; a person must look."""
+
+
+class CharState(str, Enum):
+    """How one expected character fared."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    UNSURE = "unsure"
+    MISSING = "missing"
+    """Nothing was found in its place."""
+
+
+def as_quad(value: Any) -> FloatArray:
+    """Returns ``value`` as a read-only (4, 2) float32 quad; ValueError says what it got instead."""
+    quad = np.array(value, dtype=np.float32)
+    if quad.shape != (4, 2) or not np.isfinite(quad).all():
+        raise ValueError(f"a quad is (4, 2) finite numbers, got shape {quad.shape}: {value!r}")
+    quad.setflags(write=False)
+    return quad
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreMaps:
+    """CRAFT's output for one image.
+
+    Attributes:
+        region: (H, W) float32, the probability that a pixel is the centre of a character.
+        affinity: (H, W) float32, the probability that it lies between two linked characters.
+        scale: (x, y) source pixels per map pixel.
+    """
+
+    region: FloatArray
+    affinity: FloatArray
+    scale: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        if self.region.ndim != 2 or self.region.shape != self.affinity.shape:
+            raise ValueError(
+                "region and affinity are two maps of one (H, W), "
+                f"got {self.region.shape} and {self.affinity.shape}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class CharBox:
+    """Where one character probably stands.
+
+    Attributes:
+        quad: (4, 2) float32 source pixels.
+        score: the peak of the region map inside it, 0 to 1.
+        shape: (2, 2) float32, the character's ellipse: half its extent along a unit vector u is
+            sqrt(u' shape u). It gives the quad along any axis once the string is known.
+    """
+
+    quad: FloatArray
+    score: float
+    shape: FloatArray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "quad", as_quad(self.quad))
+        if self.shape.shape != (2, 2):
+            raise ValueError(f"the shape of a box is a (2, 2) matrix, got {self.shape.shape}")
+
+    @property
+    def center(self) -> FloatArray:
+        """(2,) centre of the quad."""
+        center: FloatArray = self.quad.mean(axis=0)
+        return center
+
+    def extent(self, axis: FloatArray) -> float:
+        """Full width in source pixels along a unit vector (2,)."""
+        return float(2 * np.sqrt(max(float(axis @ self.shape @ axis), 0.0)))
+
+
+@dataclass(frozen=True, eq=False)
+class BoxString:
+    """Characters that belong together, in reading order, before anybody knows what they say.
+
+    Attributes:
+        boxes: the characters; their quads are oriented as the string says they stand.
+        space_after: one flag a box: a space follows it (never after the last).
+        direction: see ``Direction``.
+    """
+
+    boxes: tuple[CharBox, ...]
+    space_after: tuple[bool, ...]
+    direction: Direction
+
+    def __post_init__(self) -> None:
+        if not self.boxes or len(self.boxes) != len(self.space_after):
+            raise ValueError(
+                "a BoxString has at least one box and one space flag a box, "
+                f"got {len(self.boxes)} boxes and {len(self.space_after)} flags"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class CharCandidates:
+    """What a classifier thinks one crop shows.
+
+    Attributes:
+        symbols: best first.
+        probabilities: (K,) float32, falling, one a symbol; with ``reject`` they sum to at most 1.
+        reject: probability that the crop is no character at all.
+        distribution: (C,) float32, the probability of every symbol of the charset in its order;
+            None where only the best are known.
+    """
+
+    symbols: tuple[str, ...]
+    probabilities: FloatArray
+    reject: float
+    distribution: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.symbols) != len(self.probabilities) or not self.symbols:
+            raise ValueError(
+                f"one probability a symbol, got {len(self.symbols)} symbols "
+                f"and {len(self.probabilities)} probabilities"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Character:
+    """One character that was read, with its evidence.
+
+    Attributes:
+        symbol: the reading, one character or a longer token.
+        quad: (4, 2) float32 source pixels.
+        confidence: 0 to 1, the probability of ``symbol`` (see ``decoding.scoring``).
+        alternatives: other readings with their probabilities, best first.
+        reject: probability that it is no character at all, 0 where nobody asked.
+    """
+
+    symbol: str
+    quad: FloatArray
+    confidence: float
+    alternatives: tuple[tuple[str, float], ...] = ()
+    reject: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "quad", as_quad(self.quad))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings, ready for JSON."""
+        return {
+            "symbol": self.symbol,
+            "confidence": round(self.confidence, 5),
+            "quad": np.round(self.quad.astype(float), 2).tolist(),
+            "alternatives": [[s, round(p, 5)] for s, p in self.alternatives],
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class UnreadMark:
+    """Ink in a string's band that none of its characters explains.
+
+    Attributes:
+        quad: (4, 2) float32 source pixels.
+        before: index of the character before which it stands; their number for behind the last.
+        height: in heights of the characters.
+        strength: how clear its ink is, from 0, hardly any, to 1, as clear as that of characters.
+    """
+
+    quad: FloatArray
+    before: int
+    height: float
+    strength: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "quad", as_quad(self.quad))
+
+    def place(self, characters: int) -> str:
+        """Where it stands in a string of so many characters, in words."""
+        if self.before == 0:
+            return "before the first character"
+        if self.before == characters:
+            return "behind the last character"
+        return f"between characters {self.before} and {self.before + 1}"
+
+
+@dataclass(frozen=True)
+class SequenceScores:
+    """Several confidences of one string; ``decoding.scoring`` defines each and names its source.
+
+    Attributes:
+        mean: arithmetic mean of the character probabilities.
+        joint_log: log of the product of the character probabilities.
+        joint_normalised: exp(joint_log / length), their geometric mean.
+        weighted: position-weighted mean.
+        sequence_log: log p(l|y), the exact CTC probability; for the two-stage pipeline, whose
+            characters are independent, the same as ``joint_log``.
+    """
+
+    mean: float
+    joint_log: float
+    joint_normalised: float
+    weighted: float
+    sequence_log: float
+
+    def to_dict(self) -> dict[str, float]:
+        """Plain numbers, ready for JSON."""
+        return {name: round(float(value), 5) for name, value in vars(self).items()}
+
+
+@dataclass(frozen=True, eq=False)
+class TextString:
+    """One string that was read.
+
+    Attributes:
+        text: the reading, spaces included.
+        confidence: 0 to 1 (see ``decoding.scoring``).
+        quad: (4, 2) float32 source pixels around the whole string.
+        characters: in reading order, without the spaces.
+        direction: see ``Direction``.
+        scores: the several confidences.
+        rejected: boxes among the characters that were taken for no character: before which of
+            them each stands, and what it would read as.
+        other: what the other way read there, where it was asked and differs.
+        unread: marks in its band that no character explains, in reading order.
+        agreement: how far the views of it that were read say the same, 0 to 1.
+        status: of this string alone: ``ok``, ``low_confidence``, or ``disagreement`` of the ways.
+    """
+
+    text: str
+    confidence: float
+    quad: FloatArray
+    characters: tuple[Character, ...]
+    direction: Direction
+    scores: SequenceScores
+    rejected: tuple[tuple[int, Character], ...] = ()
+    other: str = ""
+    unread: tuple[UnreadMark, ...] = ()
+    agreement: float = 1.0
+    status: Status = Status.OK
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "quad", as_quad(self.quad))
+
+    def placed(self, place: Callable[[FloatArray], FloatArray]) -> TextString:
+        """The same string in pixels of another picture, to which ``place`` takes a quad (4, 2)."""
+        return replace(
+            self,
+            quad=place(self.quad),
+            characters=tuple(replace(c, quad=place(c.quad)) for c in self.characters),
+            rejected=tuple((i, replace(c, quad=place(c.quad))) for i, c in self.rejected),
+            unread=tuple(replace(m, quad=place(m.quad)) for m in self.unread),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings, ready for JSON."""
+        return {
+            "text": self.text,
+            "confidence": round(self.confidence, 5),
+            "status": self.status.value,
+            "direction": self.direction,
+            "quad": np.round(self.quad.astype(float), 2).tolist(),
+            "scores": self.scores.to_dict(),
+            "characters": [c.to_dict() for c in self.characters],
+            "unread": [
+                {"before": m.before, "quad": np.round(m.quad.astype(float), 2).tolist()}
+                for m in self.unread
+            ],
+        }

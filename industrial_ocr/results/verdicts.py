@@ -1,0 +1,165 @@
+"""What comes of holding a picture against the text that must be printed on it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from industrial_ocr.results.types import (
+    Character,
+    CharState,
+    FloatArray,
+    ImageArray,
+    Verdict,
+    as_quad,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class VerifiedCharacter:
+    """One character of the expected text and what speaks for and against it.
+
+    Attributes:
+        symbol: as expected.
+        quad: (4, 2) float32 source pixels; None where it is missing.
+        probability: of the symbol in its place, 0 to 1.
+        rival: the likeliest symbol of another shape there, empty where it is missing.
+        rival_probability: of that.
+        log_odds: ln(p / rival_probability), where p joins the symbol with those of the same shape
+            (0 and O, 1 and I, C and c): above 0 the expected shape is the likelier one.
+        state: see ``CharState``.
+        twin: the likeliest other symbol of the same shape, empty where there is none.
+        twin_log_odds: ln(probability / that of the twin); told, and never alone a failure.
+    """
+
+    symbol: str
+    quad: FloatArray | None
+    probability: float
+    rival: str
+    rival_probability: float
+    log_odds: float
+    state: CharState
+    twin: str = ""
+    twin_log_odds: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.quad is not None:
+            object.__setattr__(self, "quad", as_quad(self.quad))
+        if not np.isfinite([self.log_odds, self.twin_log_odds]).all():
+            raise ValueError(f"log-odds are finite, got {self.log_odds}, {self.twin_log_odds}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings, ready for JSON."""
+        return {
+            "symbol": self.symbol,
+            "state": self.state.value,
+            "probability": round(self.probability, 5),
+            "rival": self.rival,
+            "rival_probability": round(self.rival_probability, 5),
+            "log_odds": round(self.log_odds, 3),
+            "twin": self.twin,
+            "twin_log_odds": round(self.twin_log_odds, 3),
+            "quad": _plain(self.quad),
+        }
+
+
+_BADNESS = {CharState.PASS: 0, CharState.UNSURE: 1, CharState.MISSING: 2, CharState.FAIL: 3}
+
+
+@dataclass(frozen=True, eq=False)
+class Verification:
+    """The verdict on one picture, with its evidence.
+
+    Attributes:
+        expected: the text that must be printed, as it was given.
+        verdict: see ``Verdict``.
+        reason: one sentence on it.
+        engine: ``two-stage``, ``crnn`` or ``agree``.
+        text: what reads in its place, without spaces; empty where no text like it was found.
+        characters: one a symbol of ``expected``; empty where no text like it was found.
+        extra: characters among or right beside the expected ones that are not expected.
+        quad: (4, 2) float32 source pixels around the characters found, None where there are none.
+        text_log_odds: crnn only: ln of the odds of the whole text against every other reading
+            where it is the best one, else against the best reading.
+        ways: of ``agree``: the verdict of each way.
+        timings: seconds by stage.
+        image: (H, W, 3) uint8 RGB, the picture that was looked at.
+    """
+
+    expected: str
+    verdict: Verdict
+    reason: str
+    engine: str
+    text: str = ""
+    characters: tuple[VerifiedCharacter, ...] = ()
+    extra: tuple[Character, ...] = ()
+    quad: FloatArray | None = None
+    text_log_odds: float | None = None
+    ways: tuple[Verification, ...] = ()
+    timings: dict[str, float] = field(default_factory=dict)
+    image: ImageArray | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.quad is not None:
+            object.__setattr__(self, "quad", as_quad(self.quad))
+
+    @property
+    def passed(self) -> bool:
+        """Whether the verdict is ``pass``."""
+        return self.verdict is Verdict.PASS
+
+    @property
+    def worst(self) -> VerifiedCharacter | None:
+        """The character that speaks loudest against a pass, None where there is none."""
+        return min(self.characters, key=lambda c: (-_BADNESS[c.state], c.log_odds), default=None)
+
+    def moved(self, x: float, y: float, image: ImageArray) -> Verification:
+        """The same verdict in pixels of a larger ``image`` whose part at (x, y) was looked at."""
+        step = np.array([x, y], np.float32)
+        return replace(
+            self,
+            image=image,
+            quad=None if self.quad is None else self.quad + step,
+            characters=tuple(
+                c if c.quad is None else replace(c, quad=c.quad + step) for c in self.characters
+            ),
+            extra=tuple(replace(c, quad=c.quad + step) for c in self.extra),
+            ways=tuple(w.moved(x, y, image) for w in self.ways),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings, ready for JSON; the picture is left out."""
+        worst = self.worst
+        odds = self.text_log_odds
+        return {
+            "expected": self.expected,
+            "verdict": self.verdict.value,
+            "reason": self.reason,
+            "engine": self.engine,
+            "text": self.text,
+            "text_log_odds": None if odds is None else round(odds, 3),
+            "worst": None if worst is None else self.characters.index(worst),
+            "quad": _plain(self.quad),
+            "characters": [c.to_dict() for c in self.characters],
+            "extra": [c.to_dict() for c in self.extra],
+            "ways": [w.to_dict() for w in self.ways],
+            "timings": {k: round(v, 5) for k, v in self.timings.items()},
+        }
+
+    def to_json(self, **options: Any) -> str:
+        """``to_dict`` as JSON text; options go to ``json.dumps``."""
+        options.setdefault("ensure_ascii", False)
+        return json.dumps(self.to_dict(), **options)
+
+    def draw(self) -> ImageArray:
+        """The picture with the characters, coloured by their state, (H, W, 3) uint8 RGB."""
+        from industrial_ocr.results.viz import draw_verification
+
+        return draw_verification(self)
+
+
+def _plain(quad: FloatArray | None) -> list[list[float]] | None:
+    return None if quad is None else np.round(quad.astype(float), 2).tolist()

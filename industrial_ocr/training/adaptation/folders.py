@@ -1,0 +1,69 @@
+"""Samples from an ImageFolder: one folder a symbol, in it pictures cut close to the character.
+
+A folder is called by its symbol. What a file system forbids or folds is written ``slash``,
+``backslash``, ``dot``, ``colon``, ``asterisk``, ``question``, ``quote``, ``less``, ``greater``,
+``pipe``, ``a_lower``, or as code points: ``U+03A9``, ``U+0043_U+0045`` for the token ``CE``
+(``datasets.formats_store.symbol_folder``).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from industrial_ocr.datasets.formats import image_files
+from industrial_ocr.datasets.formats_store import SPLITS, folder_symbol, symbol_folders
+from industrial_ocr.errors import DatasetError, ImageError
+from industrial_ocr.image.load import ImageSource, load_image
+from industrial_ocr.image.preprocess import to_grey
+from industrial_ocr.results.geometry import rect_quad
+from industrial_ocr.training.adaptation.samples import GlyphSample, SampleSet, check_symbol
+
+LEARNT = ("train", "training")
+"""Parts of a dataset that are learnt from; all others are left to measure with."""
+
+
+def close_cut(symbol: str, picture: ImageSource, source: str) -> GlyphSample:
+    """A picture that is one character cut close to it; ImageError where it cannot be read."""
+    grey = to_grey(load_image(picture))
+    return GlyphSample(symbol, grey, rect_quad(0, 0, grey.shape[1], grey.shape[0]), source)
+
+
+def read_folders(root: Path) -> SampleSet:
+    """The samples of a folder of folders; pictures that cannot be read are problems.
+
+    Where ``train`` and ``val`` or the like hold the folders, only those of ``train`` are learnt.
+
+    Raises:
+        DatasetError: a folder without pictures, or whose name is no symbol.
+    """
+    samples: list[GlyphSample] = []
+    problems: list[str] = []
+    for folder in symbol_folders(root):
+        if folder.parent != root and folder.parent.name.lower() not in LEARNT:
+            problems.append(f"{folder.parent.name}/{folder.name}: left out, kept for measuring")
+            continue
+        if folder.name.lower() in {*SPLITS, "images"}:
+            raise DatasetError(
+                f"{folder}: is called like a part of a dataset, and no symbol; give that folder "
+                "itself, or name a token by its code points, as U+0043_U+0045"
+            )
+        try:
+            symbol = folder_symbol(folder.name)
+        except (ValueError, OverflowError) as error:
+            raise DatasetError(
+                f"{folder}: its name stands for no symbol; name it by the symbol, or by its code "
+                "points, as U+03A9"
+            ) from error
+        check_symbol(symbol, str(folder))
+        files = image_files(folder)
+        if not files:
+            raise DatasetError(
+                f"{folder}: the folder of {symbol!r} holds no pictures; put 3 to 15 into it or "
+                "remove it"
+            )
+        for file in files:
+            try:
+                samples.append(close_cut(symbol, file, file.relative_to(root).as_posix()))
+            except ImageError as error:
+                problems.append(str(error))
+    return SampleSet(tuple(samples), tuple(problems))

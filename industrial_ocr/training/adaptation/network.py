@@ -1,0 +1,182 @@
+"""The parent classifier, and the same network with rows for new symbols."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from industrial_ocr.errors import WeightsError
+from industrial_ocr.image.preprocess import normalise_crops
+from industrial_ocr.inference.manifest import ModelEntry, find_entry
+from industrial_ocr.inference.weights import load_state
+from industrial_ocr.models.classifier import GlyphClassifier
+from industrial_ocr.results.types import FloatArray, ImageArray
+
+BATCH = 256
+THAWED = 2
+"""Stages of the network that are thawed, the last ones."""
+
+
+@dataclass(frozen=True, eq=False)
+class Parent:
+    """The classifier to start from.
+
+    Attributes:
+        entry: of its manifest.
+        model: in evaluation mode, on the CPU; the reject class is the last row of its head.
+        symbols: the classes before the reject class.
+        size: side of its crops in pixels.
+    """
+
+    entry: ModelEntry
+    model: GlyphClassifier
+    symbols: tuple[str, ...]
+    size: int
+
+
+def load_parent(name: str | None) -> Parent:
+    """The classifier of a name or .safetensors file, None for the shipped one.
+
+    Raises:
+        WeightsError: missing, damaged, of another architecture, or not made by this package.
+    """
+    entry = find_entry("classifier", name)
+    if entry.charset is None or entry.input.size is None or len(set(entry.input.size)) > 1:
+        raise WeightsError(
+            f"{entry.path}: its manifest gives no charset or no square input; retraining starts "
+            "from a classifier of this package"
+        )
+    symbols = tuple(entry.charset)
+    try:
+        model = GlyphClassifier(len(symbols) + 1, **entry.architecture)
+        model.load_state_dict(load_state(entry))
+        head_of(model)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).splitlines()[-1].split())
+        raise WeightsError(
+            f"{entry.path}: its weights do not fit its architecture, of another version of this "
+            f"package perhaps: {reason}"
+        ) from error
+    return Parent(entry, model.eval(), symbols, entry.input.size[0])
+
+
+def head_of(model: GlyphClassifier) -> nn.Linear:
+    """The linear layer that names classes; TypeError where the network ends in something else."""
+    net: Any = model.net
+    head = net.get_classifier()
+    if not isinstance(head, nn.Linear):
+        raise TypeError(f"the network ends in {type(head).__name__}, a linear layer was expected")
+    return head
+
+
+def extended(parent: Parent, new: Sequence[str], means: Tensor) -> GlyphClassifier:
+    """The parent with a row for each new symbol before the reject class.
+
+    A new row is the mean feature of the symbol's samples, less the mean of all features, as long
+    as an old row usually is (weight imprinting, Qi et al., CVPR 2018).
+
+    Args:
+        parent: left as it is.
+        new: symbols that it lacks.
+        means: (new + 1, F) mean features of each, then of the old classes.
+    """
+    model = GlyphClassifier(len(parent.symbols) + len(new) + 1, **parent.entry.architecture)
+    old, state = head_of(parent.model), parent.model.state_dict()
+    head = head_of(model)
+    names = {id(p): n for n, p in model.named_parameters()}
+    keys = {names[id(head.weight)], names[id(head.bias)]}
+    missing, unexpected = model.load_state_dict(
+        {k: v for k, v in state.items() if k not in keys}, strict=False
+    )
+    if set(missing) != keys or unexpected:
+        raise WeightsError(f"{parent.entry.path}: unknown weights {[*missing, *unexpected]}")
+    with torch.no_grad():
+        directions = means[:-1] - means[-1]
+        length = old.weight[:-1].norm(dim=1).mean()
+        rows = directions / directions.norm(dim=1, keepdim=True).clamp(min=1e-6) * length
+        # Midway between the symbol's own features and those of the others nothing is decided.
+        middle = (means[:-1] + means[-1]) / 2
+        bias = old.bias[:-1].mean() - (rows * middle).sum(1)
+        head.weight.copy_(torch.cat([old.weight[:-1], rows, old.weight[-1:]]))
+        head.bias.copy_(torch.cat([old.bias[:-1], bias, old.bias[-1:]]))
+    return model.eval()
+
+
+class Split(nn.Module):
+    """A classifier cut in two: what stays frozen, computed once a crop, and what is thawed.
+
+    Args:
+        model: a network whose children run one after the other; if they do not, nothing is
+            computed beforehand and everything is thawed.
+
+    Attributes:
+        trunk: crops -> activations.
+        tail: activations -> features.
+        head: features -> logits.
+    """
+
+    def __init__(self, model: GlyphClassifier, size: int) -> None:
+        super().__init__()
+        net, self.head = model.net, head_of(model)
+        children = [c for _, c in net.named_children() if c is not self.head]
+        weighty = [i for i, c in enumerate(children) if sum(1 for _ in c.parameters())]
+        cut = weighty[-min(THAWED, len(weighty))]
+        self.trunk = nn.Sequential(*children[:cut])
+        self.tail: nn.Module = nn.Sequential(*children[cut:])
+        probe = torch.linspace(-1, 1, size * size).reshape(1, 1, size, size)
+        model.eval()
+        with torch.no_grad():
+            try:
+                same = torch.allclose(self.head(self.tail(self.trunk(probe))), net(probe))
+            except (RuntimeError, TypeError):
+                same = False
+        if not same:
+            self.trunk, self.tail = nn.Sequential(), _Features(net)
+
+    def thawed(self) -> list[nn.Parameter]:
+        """The weights of tail and head, each once."""
+        own = {id(p): p for m in (self.tail, self.head) for p in m.parameters()}
+        return list(own.values())
+
+    def forward(self, activations: Tensor) -> Tensor:
+        """Activations of ``trunk`` -> (N, classes) logits."""
+        logits: Tensor = self.head(self.tail(activations))
+        return logits
+
+
+class _Features(nn.Module):
+    """A timm network up to the features before its head."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        net: Any = self.net
+        features: Tensor = net.forward_head(net.forward_features(x), pre_logits=True)
+        return features
+
+
+def network_input(crops: ImageArray) -> Tensor:
+    """(N, S, S) uint8 -> (N, 1, S, S) float32."""
+    return torch.from_numpy(normalise_crops(crops)[:, None])
+
+
+@torch.inference_mode()
+def run(module: nn.Module, inputs: Tensor | ImageArray) -> Tensor:
+    """A module over crops or activations, in batches, without gradients."""
+    parts = []
+    for start in range(0, len(inputs), BATCH):
+        part = inputs[start : start + BATCH]
+        parts.append(module(network_input(part) if isinstance(part, np.ndarray) else part))
+    return torch.cat(parts).clone()
+
+
+def probabilities(model: nn.Module, crops: ImageArray, temperature: float) -> FloatArray:
+    """(N, S, S) uint8 -> (N, classes) float32, the reject class last."""
+    return torch.softmax(run(model, crops) / temperature, -1).numpy()

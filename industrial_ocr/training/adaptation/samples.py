@@ -1,0 +1,110 @@
+"""Pictures of symbols to learn from, whatever they came from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from industrial_ocr.datasets.synthesis.crops import REJECT
+from industrial_ocr.errors import DatasetError
+from industrial_ocr.results.geometry import bounds
+from industrial_ocr.results.types import FloatArray, ImageArray, as_quad
+
+LONGEST_SYMBOL = 16
+"""Characters of the longest token; more is a folder name that means something else."""
+FEW = 3
+"""Samples of a symbol below which the user is warned."""
+CONTEXT = 1.0
+"""What is kept around a character, in sides of its box: enough for every jittered window."""
+
+
+@dataclass(frozen=True, eq=False)
+class GlyphSample:
+    """One character in its surroundings.
+
+    Attributes:
+        symbol: what it shows, ``REJECT`` for no character.
+        image: (H, W) uint8 grey.
+        quad: (4, 2) float32 pixels of ``image``, clockwise from the character's top-left.
+        source: where it came from, for people.
+    """
+
+    symbol: str
+    image: ImageArray
+    quad: FloatArray
+    source: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "quad", as_quad(self.quad))
+        if self.image.ndim != 2:
+            raise ValueError(f"a sample is a grey picture (H, W), got {self.image.shape}")
+
+
+@dataclass(frozen=True, eq=False)
+class SampleSet:
+    """What a source gave.
+
+    Attributes:
+        samples: in a fixed order.
+        problems: one line for each picture, row or character that was left out, and why.
+        doubtful: they were kept because the reader was unsure of them: hard ones, few of each.
+    """
+
+    samples: tuple[GlyphSample, ...]
+    problems: tuple[str, ...] = ()
+    doubtful: bool = False
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Samples by symbol, in order of first appearance."""
+        return dict(Counter(s.symbol for s in self.samples))
+
+    @property
+    def sha256(self) -> str:
+        """Of all pixels, boxes and symbols: the same data, the same hash."""
+        sha = hashlib.sha256()
+        for sample in self.samples:
+            sha.update(f"{sample.symbol}\0{sample.image.shape}".encode())
+            sha.update(np.ascontiguousarray(sample.image).tobytes())
+            sha.update(np.round(sample.quad, 2).astype("<f4").tobytes())
+        return sha.hexdigest()
+
+
+def sample_at(symbol: str, grey: ImageArray, quad: FloatArray, source: str) -> GlyphSample:
+    """A sample cut out of a larger picture with what stands around it.
+
+    Raises:
+        DatasetError: the box lies outside the picture or is smaller than two pixels.
+    """
+    x0, y0, x1, y1 = bounds(quad)
+    side = max(x1 - x0, y1 - y0)
+    height, width = grey.shape
+    if min(x1, width) - max(x0, 0) < 2 or min(y1, height) - max(y0, 0) < 2:
+        raise DatasetError(f"{source}: the box of {symbol!r} lies outside the picture or is empty")
+    pad = CONTEXT * side
+    left, top = max(0, int(x0 - pad)), max(0, int(y0 - pad))
+    right, bottom = min(width, int(x1 + pad) + 1), min(height, int(y1 + pad) + 1)
+    patch = np.ascontiguousarray(grey[top:bottom, left:right])
+    return GlyphSample(symbol, patch, quad - np.array([left, top], np.float32), source)
+
+
+def check_symbol(symbol: str, source: str) -> None:
+    """DatasetError where a text cannot be a symbol of a charset."""
+    shown = symbol if len(symbol) <= LONGEST_SYMBOL else f"{symbol[:LONGEST_SYMBOL]}..."
+    if not symbol or any(c.isspace() or not c.isprintable() for c in symbol):
+        raise DatasetError(
+            f"{source}: {shown!r} is no symbol: it has one or more characters, no white space"
+        )
+    if len(symbol) > LONGEST_SYMBOL:
+        raise DatasetError(
+            f"{source}: {shown!r} has {len(symbol)} characters, a symbol {LONGEST_SYMBOL} at most"
+        )
+
+
+def new_symbols(samples: Sequence[GlyphSample], known: Sequence[str]) -> tuple[str, ...]:
+    """The symbols of samples that a charset lacks, sorted."""
+    return tuple(sorted({s.symbol for s in samples} - set(known) - {REJECT}))

@@ -1,0 +1,155 @@
+"""Samples from whole pictures and the strings on them: found, aligned, cut out.
+
+A string is taken only if it can be laid over its label without a doubt: every symbol has a box,
+no box in it is left over, and at least half of the symbols that the classifier knows read as the
+label says. Everything else is listed, never guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from industrial_ocr.datasets.samples import Dataset, Label, Sample
+from industrial_ocr.decoding.evidence import StringEvidence
+from industrial_ocr.decoding.expected import Alignment, align_symbols
+from industrial_ocr.detection.linking import as_one_string
+from industrial_ocr.errors import DatasetError, ImageError
+from industrial_ocr.image.load import load_image
+from industrial_ocr.image.preprocess import to_grey
+from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.reader.common import Clock, find_strings
+from industrial_ocr.reader.two_stage import string_evidence
+from industrial_ocr.reader.two_stage_crops import view_config
+from industrial_ocr.reader.verify import Models
+from industrial_ocr.results.types import ImageArray
+from industrial_ocr.training.adaptation.folders import close_cut
+from industrial_ocr.training.adaptation.samples import (
+    GlyphSample,
+    SampleSet,
+    check_symbol,
+    sample_at,
+)
+
+READ = 0.3
+"""Probability from which on a symbol counts as read."""
+LEAST_READ = 0.5
+"""Share of the known symbols of a label that must be read in its place."""
+
+
+def symbols_of(text: str, known: Sequence[str], tokens: Sequence[str]) -> tuple[str, ...]:
+    """A label as symbols: the longest known one or token first, else single characters."""
+    others = dict.fromkeys(c for c in text if not c.isspace())
+    charset = Charset(tuple(dict.fromkeys((*known, *tokens, *others))))
+    return tuple(charset.symbol(c) for c in charset.encode(text))
+
+
+def read_strings(dataset: Dataset, tokens: Sequence[str], models: Models) -> SampleSet:
+    """Samples of every character of a dataset whose place is sure; the rest are problems.
+
+    Args:
+        dataset: whole pictures, crops of strings, or crops of characters.
+        tokens: texts of several characters that are one symbol.
+        models: what finds strings and names characters.
+    """
+    samples: list[GlyphSample] = []
+    problems: list[str] = []
+    for item in dataset.samples:
+        try:
+            if dataset.task == "classify":
+                samples += [_whole(item, label, tokens, models) for label in _told(item)]
+            else:
+                found, wrong = _of_picture(item, dataset.task == "recognize", tokens, models)
+                samples += found
+                problems += wrong
+        except (ImageError, DatasetError) as error:
+            problems.append(str(error))
+    return SampleSet(tuple(samples), tuple(problems))
+
+
+def _told(item: Sample) -> list[Label]:
+    return [label for label in item.labels if label.text.strip() and not label.ignore]
+
+
+def _whole(item: Sample, label: Label, tokens: Sequence[str], models: Models) -> GlyphSample:
+    symbols = symbols_of(label.text, models.classifier.charset.symbols, tokens)
+    if len(symbols) != 1:
+        raise DatasetError(f"{item.name}: {label.text!r} is no single symbol")
+    check_symbol(symbols[0], item.name)
+    return close_cut(symbols[0], item.source, item.name)
+
+
+def _of_picture(
+    item: Sample, one_string: bool, tokens: Sequence[str], models: Models
+) -> tuple[list[GlyphSample], list[str]]:
+    """The samples of all labels of a picture, and what could not be used."""
+    labels = _told(item)
+    image = load_image(item.source)
+    grey = to_grey(image)
+    samples: list[GlyphSample] = []
+    problems: list[str] = []
+    seen: list[StringEvidence] | None = None
+    for label in labels:
+        where = f"{item.name} {label.text!r}"
+        if label.characters:
+            for own in label.characters:
+                check_symbol(own.symbol, where)
+                samples.append(sample_at(own.symbol, grey, own.quad, where))
+            continue
+        symbols = symbols_of(label.text, models.classifier.charset.symbols, tokens)
+        for symbol in symbols:
+            check_symbol(symbol, where)
+        if seen is None:
+            seen = _evidence(image, one_string, models)
+        found = _best(seen, symbols, models.classifier.charset)
+        wrong = _doubt(found, symbols)
+        if found is None or wrong:
+            problems.append(f"{where}: {wrong}")
+            continue
+        samples += [
+            sample_at(s.symbol, grey, s.box.quad, where) for s in found.symbols if s.box is not None
+        ]
+    return samples, problems
+
+
+def _evidence(image: ImageArray, one_string: bool, models: Models) -> list[StringEvidence]:
+    config = view_config(models.config) if one_string else models.config
+    found = find_strings([image], models.detector, config, Clock())
+    if one_string:
+        found = [as_one_string(own) for own in found]
+    (evidence,) = string_evidence([image], found, models.classifier, models.config)
+    return evidence
+
+
+def _best(
+    seen: Sequence[StringEvidence], symbols: Sequence[str], charset: Charset
+) -> Alignment | None:
+    """The alignment with the string that fits best, or with two that follow each other."""
+    runs = [[s] for s in seen] + [list(pair) for pair in zip(seen, seen[1:], strict=False)]
+    found = [a for a in (align_symbols(run, symbols, charset) for run in runs) if a is not None]
+    return max(found, key=lambda a: (_read(a), a.score), default=None)
+
+
+def _read(found: Alignment) -> float:
+    """Share of the known symbols that are read in their place; 0 of those that have no box."""
+    known = [s for s in found.symbols if s.known]
+    sure = [s.box is not None and s.log_prob >= np.log(READ) for s in known]
+    return float(np.mean(sure)) if sure else float(all(s.box is not None for s in found.symbols))
+
+
+def _doubt(found: Alignment | None, symbols: Sequence[str]) -> str:
+    """Why an alignment cannot be trusted; empty where it can."""
+    if found is None:
+        return "no text was found on the picture"
+    if _read(found) < LEAST_READ:
+        return "no string that was found reads like the label"
+    missing = [s.symbol for s in found.symbols if s.box is None]
+    if missing:
+        return f"no box was found for {' '.join(missing)}"
+    # Boxes that were merely proposed where the detector saw nothing count if they show something.
+    over = [s for s in found.skipped if s.box.score > 0 or s.log_odds > 0]
+    extra = sum(s.adjoining for s in over) + sum(s in found.inside for s in over)
+    if extra:
+        return f"{extra} boxes more than the label's {len(symbols)} symbols were found"
+    return ""

@@ -1,0 +1,128 @@
+"""What looks wrong with the user's pictures, pointed out before anything is learnt from them.
+
+* Near-duplicates: pictures that are alike pixel by pixel, as frames of one camera shot are. They
+  count as one picture, and under two symbols one of them is wrong.
+* Probable label errors: a picture whose features lie with another symbol of the user's rather than
+  with the rest of its own (leave one out), or one that the parent is sure is another symbol while
+  it is not of most pictures of that class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from industrial_ocr.datasets.synthesis.crops import REJECT
+from industrial_ocr.decoding.homoglyphs import same_shape
+from industrial_ocr.image.preprocess import normalise_crops
+from industrial_ocr.results.types import FloatArray, ImageArray
+from industrial_ocr.training.adaptation.samples import GlyphSample
+
+ALIKE = 0.985
+"""Correlation of two crops from which on they are near-duplicates."""
+CLEARER = 0.1
+"""A picture lies with another symbol if its cosine to that one's mean is higher by so much."""
+SURE = 0.9
+"""Probability from which on the parent contradicts a label."""
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """One thing to look at.
+
+    Attributes:
+        kind: ``duplicate`` or ``label``.
+        samples: places of the samples it is about, the suspicious one first.
+        message: one line for people.
+    """
+
+    kind: str
+    samples: tuple[int, ...]
+    message: str
+
+
+def duplicates(samples: Sequence[GlyphSample], crops: ImageArray) -> list[Suspect]:
+    """Each sample that is nearly one before it; ``crops`` (N, S, S) uint8 as the reader cuts."""
+    if not len(crops):
+        return []
+    plain = normalise_crops(crops).reshape(len(crops), -1)
+    plain = plain / np.maximum(np.linalg.norm(plain, axis=1, keepdims=True), 1e-6)
+    found = []
+    for i in range(1, len(samples)):
+        alike = plain[:i] @ plain[i]
+        other = int(alike.argmax())
+        if alike[other] < ALIKE:
+            continue
+        one, two = samples[i], samples[other]
+        told = f"{one.source} is nearly {two.source}"
+        if one.symbol != two.symbol:
+            told += f", but one is {_shown(one.symbol)} and the other {_shown(two.symbol)}"
+        found.append(Suspect("duplicate", (i, other), told))
+    return found
+
+
+def label_errors(
+    samples: Sequence[GlyphSample],
+    features: FloatArray,
+    parent: FloatArray,
+    known: Sequence[str],
+) -> list[Suspect]:
+    """The samples that look like another symbol than the one they are called.
+
+    Args:
+        samples: (N,) with or without a symbol.
+        features: (N, F) of the frozen backbone.
+        parent: (N, known + 1) probabilities of the parent, the reject class last.
+        known: its symbols.
+    """
+    symbols = np.array([s.symbol for s in samples])
+    names = np.array([*known, REJECT])
+    best, sure = names[parent.argmax(1)], parent.max(1)
+    found = []
+    for i, sample in enumerate(samples):
+        other = _nearer(i, symbols, features)
+        if other is None:
+            other = _contradicted(i, symbols, best, sure)
+        if other is not None:
+            text = f"{sample.source} is called {_shown(sample.symbol)}, it looks like"
+            found.append(Suspect("label", (i,), f"{text} {_shown(other)}"))
+    return found
+
+
+def _nearer(i: int, symbols: NDArray[np.str_], features: FloatArray) -> str | None:
+    """The symbol whose mean, without sample i, is clearly nearer than that of its own."""
+    rest = np.arange(len(symbols)) != i
+    own = rest & (symbols == symbols[i])
+    if not own.any():
+        return None
+    centre = features.mean(0)
+
+    def near(rows: NDArray[np.bool_]) -> float:
+        mean, this = features[rows].mean(0) - centre, features[i] - centre
+        return float(mean @ this / max(np.linalg.norm(mean) * np.linalg.norm(this), 1e-6))
+
+    others = {s: near(rest & (symbols == s)) for s in np.unique(symbols) if s != symbols[i]}
+    nearest = max(others, key=lambda s: others[s], default=None)
+    if nearest is None or others[nearest] < near(own) + CLEARER:
+        return None
+    return str(nearest)
+
+
+def _contradicted(
+    i: int, symbols: NDArray[np.str_], best: NDArray[np.str_], sure: FloatArray
+) -> str | None:
+    """What the parent is sure sample i shows, if most others of its symbol are not called that."""
+    own = symbols == symbols[i]
+    usual = float((best[own] == best[i]).mean())
+    same = symbols[i] == REJECT or best[i] in same_shape(str(symbols[i]))
+    if same or best[i] == REJECT or sure[i] < SURE or (own.sum() > 1 and usual > 0.5):
+        return None
+    # A lone picture of a new symbol is always read as something.
+    return str(best[i]) if own.sum() > 1 or symbols[i] in best else None
+
+
+def _shown(symbol: str) -> str:
+    return repr(symbol) if symbol != REJECT else "no character"

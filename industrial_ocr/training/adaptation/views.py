@@ -1,0 +1,167 @@
+"""Many views of one sample: every box, light, camera and wear that it might have had.
+
+Three pictures of a symbol do not say what varies about it; these transforms do. The window is as
+imprecise as a detector's, strokes grow thicker and thinner, the shape is sheared and bent a
+little, other characters come close, and camera and polarity change as in the rendered data.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from industrial_ocr.datasets.synthesis.camera import Camera
+from industrial_ocr.datasets.synthesis.crops import detector_window
+from industrial_ocr.datasets.synthesis.grain import noise_patch
+from industrial_ocr.results.geometry import bounds, edge_lengths, glyph_window, warp_quad
+from industrial_ocr.results.types import FloatArray, ImageArray
+from industrial_ocr.training.adaptation.samples import GlyphSample
+
+FINE = 2
+"""Views are drawn so many times larger than the crops, for strokes to change by half pixels."""
+SMALLEST, CAMERA = 20, 0.4
+"""Least height in pixels to which a character is degraded, and chance of a camera's effects.
+
+What nobody can read would teach to take any unreadable old symbol for a new one.
+"""
+
+
+def plain_crop(sample: GlyphSample, size: int) -> ImageArray:
+    """(size, size) uint8, the sample as the reader would cut it."""
+    return warp_quad(sample.image, glyph_window(sample.quad), size, size)
+
+
+class Views:
+    """Draws views; the same generator, the same views.
+
+    Args:
+        size: side of the crops in pixels.
+        neighbours: (N, size, size) uint8 crops whose characters may stand beside a sample.
+    """
+
+    def __init__(self, size: int, neighbours: ImageArray) -> None:
+        self._size, self._neighbours = size, neighbours
+        self._camera = Camera(CAMERA)
+
+    def draw(self, rng: np.random.Generator, sample: GlyphSample) -> ImageArray:
+        """One view of a sample, (size, size) uint8."""
+        fine = FINE * self._size
+        window = _sheared(rng, detector_window(rng, sample.quad))
+        crop = warp_quad(sample.image, window, fine, fine)
+        if _touches_border(sample) and rng.random() < 0.4:
+            crop = self._beside(rng, crop, sample, window)
+        crop = _restroked(rng, crop)
+        if rng.random() < 0.3:
+            crop = _bent(rng, crop)
+        crop = self._shrunk(rng, crop, sample, window)
+        if rng.random() < 0.25:
+            crop = _grained(rng, crop)
+        if rng.random() < 0.3:
+            crop = _contrast(rng, crop)
+        if rng.random() < 0.5:
+            crop = 255 - crop
+        shot = self._camera.shoot(rng, np.repeat(crop[..., None], 3, axis=2), self._size * 0.7)
+        return np.ascontiguousarray(shot[..., 1])
+
+    def _shrunk(
+        self, rng: np.random.Generator, crop: ImageArray, sample: GlyphSample, window: FloatArray
+    ) -> ImageArray:
+        """At the crop's size, often by way of a smaller one: the character was farther away."""
+        height = edge_lengths(sample.quad)[1] / max(edge_lengths(window)[1], 1e-3) * self._size
+        least = min(1.0, SMALLEST / max(height, 1.0))
+        if rng.random() < 0.35 and least < 1:
+            side = max(6, round(self._size * float(np.exp(rng.uniform(np.log(least), 0)))))
+            crop = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA).astype(np.uint8)
+        mode = cv2.INTER_AREA if len(crop) > self._size else cv2.INTER_LINEAR
+        return cv2.resize(crop, (self._size, self._size), interpolation=mode).astype(np.uint8)
+
+    def _beside(
+        self, rng: np.random.Generator, crop: ImageArray, sample: GlyphSample, window: FloatArray
+    ) -> ImageArray:
+        """With another character at one side or both, in the sample's own light and dark."""
+        width, height = edge_lengths(sample.quad)
+        share = width / max(edge_lengths(window)[0], 1e-3)
+        gap = int((1 - share) / 2 * len(crop) * float(rng.uniform(0.3, 1.0)))
+        if gap < 3 or not len(self._neighbours):
+            return crop
+        result = crop.copy()
+        for side in (0, 1):
+            if rng.random() < 0.25:
+                continue
+            other = self._neighbours[int(rng.integers(len(self._neighbours)))]
+            other = cv2.resize(other, crop.shape, interpolation=cv2.INTER_LINEAR)
+            part = other[:, len(other) // 2 : len(other) // 2 + gap]
+            plain = part.astype(np.float32) - np.median(other)
+            ground = np.median(crop[[0, -1]])
+            ink = np.abs(crop.astype(np.float32) - ground).max() / max(np.abs(plain).max(), 1)
+            sign = 1.0 if float(crop.mean()) >= ground else -1.0
+            lit = np.sign(plain.sum()) or 1.0
+            drawn = np.clip(ground + plain * ink * sign * lit, 0, 255).astype(np.uint8)
+            if side:
+                result[:, -gap:] = drawn
+            else:
+                result[:, :gap] = drawn[:, ::-1]
+        return result
+
+
+def _touches_border(sample: GlyphSample) -> bool:
+    """Whether the picture shows nothing beside the character."""
+    x0, _, x1, _ = bounds(sample.quad)
+    return bool(sample.image.shape[1] < 1.25 * (x1 - x0))
+
+
+def _sheared(rng: np.random.Generator, window: FloatArray) -> FloatArray:
+    """A window whose corners moved a little: slant, perspective, another width."""
+    side = max(edge_lengths(window))
+    moved = window + rng.normal(0, 0.02, (4, 2)) * side
+    axis = window[1] - window[0]
+    slant = float(rng.normal(0, 0.09))
+    moved[:2] += axis * slant
+    moved[2:] -= axis * slant
+    stretch = axis * float(rng.normal(0, 0.05))
+    moved[[0, 3]] -= stretch
+    moved[[1, 2]] += stretch
+    return moved.astype(np.float32)
+
+
+def _restroked(rng: np.random.Generator, crop: ImageArray) -> ImageArray:
+    """With thicker or thinner strokes: both ways, as it is not known which side is the ink."""
+    kind = rng.random()
+    if kind > 0.4:
+        return crop
+    size = int(rng.integers(2, 5))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    change = cv2.dilate if kind < 0.2 else cv2.erode
+    changed = np.asarray(change(crop, kernel), np.uint8)
+    return changed if changed.std() > 0.6 * crop.std() else crop
+
+
+def _bent(rng: np.random.Generator, crop: ImageArray) -> ImageArray:
+    """Elastically bent by a few hundredths of its side."""
+    side = len(crop)
+    coarse = rng.normal(0, 0.025 * side, (2, 4, 4)).astype(np.float32)
+    shift = [cv2.resize(c, (side, side), interpolation=cv2.INTER_CUBIC) for c in coarse]
+    x, y = np.meshgrid(np.arange(side, dtype=np.float32), np.arange(side, dtype=np.float32))
+    bent = cv2.remap(
+        crop, x + shift[0], y + shift[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(bent, np.uint8)
+
+
+def _added(crop: ImageArray, change: NDArray[np.floating]) -> ImageArray:
+    return np.clip(crop + change, 0, 255).astype(np.uint8)
+
+
+def _grained(rng: np.random.Generator, crop: ImageArray) -> ImageArray:
+    """On a rougher ground or under uneven light."""
+    strength = float(rng.uniform(0.05, 0.3)) * max(float(crop.std()), 4.0)
+    return _added(crop, noise_patch(rng, *crop.shape) * strength)
+
+
+def _contrast(rng: np.random.Generator, crop: ImageArray) -> ImageArray:
+    """With less contrast, down to what rounding leaves of it."""
+    deviation = max(float(crop.std()), 1e-3)
+    factor = max(float(np.exp(rng.uniform(np.log(0.2), 0))), min(1.0, 9 / deviation))
+    mean = float(crop.mean())
+    return np.clip((crop - mean) * factor + mean, 0, 255).astype(np.uint8)

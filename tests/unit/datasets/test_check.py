@@ -1,0 +1,202 @@
+"""A check finds every kind of fault, names its row, and finds nothing in a sound dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from industrial_ocr.datasets.check import check_dataset, contact_sheet
+from industrial_ocr.datasets.datasets import read_dataset
+from industrial_ocr.datasets.samples import Dataset, Label, Sample, Task
+from industrial_ocr.errors import DatasetError
+from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.results.geometry import rect_quad
+
+
+def png(value: int, width: int = 100, height: int = 40) -> bytes:
+    pixels = np.full((height, width, 3), (value % 256, value // 256, 0), np.uint8)
+    return cv2.imencode(".png", pixels)[1].tobytes()
+
+
+def sample(number: int, *labels: Label, data: bytes | None = None) -> Sample:
+    return Sample(f"{number}.png", None, labels, png(number) if data is None else data)
+
+
+def made(*samples: Sample, task: Task = "read") -> Dataset:
+    return Dataset("set", Path("set"), "tsv", task, samples)
+
+
+def found(dataset: Dataset, **options: Any) -> list[tuple[str, str, str]]:
+    problems = check_dataset(dataset, **options).problems
+    assert not any("\n" in str(p) for p in problems)
+    return [(p.row, p.image, p.kind) for p in problems]
+
+
+def box(*numbers: float, text: str = "AB", row: str = "r:1") -> Label:
+    quad = rect_quad(*numbers) if len(numbers) == 4 else np.reshape(numbers, (4, 2))
+    return Label(text, quad, row=row)
+
+
+def test_a_sound_dataset_is_counted_and_has_no_problem() -> None:
+    ignored = Label("", rect_quad(0, 0, 9, 9), ignore=True)
+    dataset = made(
+        sample(1, box(0, 0, 100, 40, text="ABA"), box(1, 1, 9, 9, text="B")),
+        sample(2, ignored),
+        sample(3),
+    )
+    report = check_dataset(dataset, Charset())
+    assert report.ok and not report.counts
+    assert (report.images, report.labels, report.ignored, report.boxes) == (3, 2, 1, 3)
+    assert report.symbols == {"A": 2, "B": 2}
+
+
+@pytest.mark.parametrize(
+    ("label", "kind"),
+    [
+        (box(-1, -1, 101, 41), None),
+        (box(-1.5, 0, 9, 9), "box-outside-image"),
+        (box(0, 0, 101.5, 9), "box-outside-image"),
+        (box(0, 30, 9, 42), "box-outside-image"),
+        (box(5, 5, 5, 9), "degenerate-box"),
+        (box(9, 0, 1, 9), "degenerate-box"),
+        (box(1, 1, 9, 9, 9, 1, 1, 9), "degenerate-box"),
+        (box(1, 1, 90, 1, 3, 3, 1, 30), "degenerate-box"),
+        (box(1, 1, 90, 5, 85, 30, 1, 30), None),
+        (Label("", row="r:1"), "empty-label"),
+        (Label(" ", row="r:1"), "empty-label"),
+        (Label("A?€", row="r:1"), "outside-charset"),
+        (Label("A b", row="r:1"), None),
+        (Label("?", rect_quad(0, 0, 9, 9), ignore=True, row="r:1"), None),
+    ],
+)
+def test_labels_are_held_against_image_and_charset(label: Label, kind: str | None) -> None:
+    expected = [] if kind is None else [("r:1", "1.png", kind)]
+    assert found(made(sample(1, label)), charset=Charset()) == expected
+
+
+def test_messages_say_what_is_wrong() -> None:
+    dataset = made(
+        sample(1, Label("A?€?", row="r:1"), box(9, 0, 1, 9), box(0, 0, 200, 9, text="CD"))
+    )
+    first, second, third = check_dataset(dataset, Charset()).problems
+    assert "outside the charset: '?' '€'" in first.message
+    assert "box of 'AB': its corners run anticlockwise: 9,0 1,0 1,9 9,9" in second.message
+    assert "box of 'CD' leaves the image of 100x40" in third.message
+    assert str(first).startswith("r:1 (1.png): ")
+
+
+def test_boxes_of_characters_are_checked_too(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png(1))
+    row = "a.png\tAB\t1,2,6,12,A;6,2,211,12,B"
+    (tmp_path / "labels.tsv").write_text(row)
+    dataset, problems = read_dataset(tmp_path)
+    report = check_dataset(dataset, problems=problems)
+    assert [p.kind for p in report.problems] == ["box-outside-image"]
+    assert "character 'B'" in report.problems[0].message
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "complaint"),
+    [
+        (png(1)[:-30], "unreadable-image", "truncated"),
+        (b"no image", "unreadable-image", "not an image"),
+        (b"", "unreadable-image", "empty"),
+        (None, "missing-image", "no such image file"),
+    ],
+)
+def test_images_are_decoded_to_their_end(
+    tmp_path: Path, data: bytes | None, kind: str, complaint: str
+) -> None:
+    path = tmp_path / "a.png"
+    if data is not None:
+        path.write_bytes(data)
+    bad = Sample("a.png", path, (box(0, 0, 500, 9),))
+    problems = check_dataset(made(bad, sample(2))).problems
+    assert [(p.row, p.image, p.kind) for p in problems] == [("r:1", "a.png", kind)]
+    assert complaint in problems[0].message
+
+
+def test_an_image_that_is_a_folder_is_no_crash(tmp_path: Path) -> None:
+    assert [k for *_, k in found(made(Sample("d", tmp_path, ())))] == ["unreadable-image"]
+
+
+def test_the_same_image_and_the_same_row_twice() -> None:
+    one = sample(1, Label("AB", row="r:1"))
+    twin = Sample("2.png", None, (Label("CD", row="r:2"),), one.data)
+    again = sample(3, box(0, 0, 9, 9, row="r:3"), box(0, 0, 9, 9, row="r:4"), box(0, 0, 9, 8))
+    report = check_dataset(made(one, twin, again))
+    assert [(p.row, p.kind) for p in report.problems] == [
+        ("r:2", "duplicate-image"),
+        ("r:4", "duplicate-row"),
+    ]
+    assert "the same file as 1.png, which is labelled ['AB'], not ['CD']" in str(report.problems[0])
+    assert "r:3" in report.problems[1].message
+    assert report.counts == {"duplicate-image": 1, "duplicate-row": 1}
+
+
+def test_crops_have_one_label() -> None:
+    two = sample(2, Label("A", row="r:1"), Label("B", row="r:2"))
+    expected = [("", "1.png", "no-label"), ("r:1", "2.png", "several-labels")]
+    assert found(made(sample(1), two, task="recognize")) == expected
+    assert found(made(sample(1), two, task="read")) == []
+
+
+def test_no_samples_and_problems_of_reading_are_reported(tmp_path: Path) -> None:
+    (tmp_path / "labels.tsv").write_text("a.png\n")
+    dataset, problems = read_dataset(tmp_path)
+    report = check_dataset(dataset, problems=problems)
+    assert [p.kind for p in report.problems] == ["malformed-row", "no-samples"]
+    assert report.problems[0].row == "labels.tsv:1"
+
+
+def test_ten_thousand_crops_are_all_checked(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for number in range(10_000):
+        (tmp_path / f"images/{number}.png").write_bytes(png(number, 12, 8))
+    lines = [f"{n}.png\tAB{n}" for n in range(10_000)]
+    lines[5000] = "5000.png"
+    lines[7000] = "7000.png\tA?"
+    (tmp_path / "labels.tsv").write_text("\n".join(lines))
+    (tmp_path / "images/9999.png").write_bytes(png(9999, 12, 8)[:-30])
+    dataset, problems = read_dataset(tmp_path)
+    seen: list[tuple[int, int]] = []
+    report = check_dataset(
+        dataset, Charset(), lambda done, total: seen.append((done, total)), problems
+    )
+    assert [(p.row, p.kind) for p in report.problems] == [
+        ("labels.tsv:5001", "malformed-row"),
+        ("labels.tsv:7001", "outside-charset"),
+        ("labels.tsv:10000", "unreadable-image"),
+    ]
+    assert seen == [(n, 9_999) for n in range(1, 10_000)]
+
+
+# contact sheet
+
+
+def test_a_contact_sheet_shows_images_boxes_and_texts() -> None:
+    samples = [sample(200, box(10, 10, 90, 30)), sample(200), sample(200, data=b"broken")]
+    sheet = contact_sheet(made(*samples), columns=2, cell=100)
+    assert (sheet.shape, sheet.dtype) == ((2 * 126 + 4, 2 * 104 + 4, 3), np.uint8)
+    first, second = sheet[4:126, 4:104], sheet[4:126, 108:208]
+    assert (first[45, 50] == second[45, 50]).all()  # inside the box: the image
+    assert (first != second)[40:61, 10].any(axis=-1).all()  # the box's left edge
+    assert (first[104:] != second[104:]).any()  # the text
+    assert (second[104:] == 255).all()
+    third = sheet[130:252, 4:104]
+    assert (third < 128).any()  # says that it is unreadable
+
+
+def test_a_contact_sheet_keeps_to_its_limit_and_long_texts_to_their_place() -> None:
+    samples = [sample(n, Label("字" * 50 + "W" * 300)) for n in range(9)]
+    sheet = contact_sheet(made(*samples), columns=4, limit=5, cell=60)
+    assert sheet.shape == (2 * 86 + 4, 4 * 64 + 4, 3)
+    assert (sheet[:, 64:68] == 245).all()  # the gap between two images
+    with pytest.raises(DatasetError, match="no samples"):
+        contact_sheet(made())
+    with pytest.raises(ValueError, match="columns"):
+        contact_sheet(made(*samples), columns=0)

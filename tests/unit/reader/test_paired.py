@@ -1,0 +1,65 @@
+"""Strings that one way parts and the other reads whole are one string."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from industrial_ocr.decoding.scoring import score_sequence
+from industrial_ocr.reader.routed import Routing, paired, route_results
+from industrial_ocr.results.geometry import rect_quad
+from industrial_ocr.results.read_result import ReadResult
+from industrial_ocr.results.types import Character, Status, TextString, UnreadMark
+
+IMAGE = np.zeros((60, 400, 3), np.uint8)
+
+
+def read(text: str, left: float, top: float = 10.0) -> TextString:
+    """Characters 20 apart, 14 wide and 24 high; a space takes 20 as well."""
+    characters = tuple(
+        Character(c, rect_quad(left + 20 * i, top, left + 20 * i + 14, top + 24), 0.99)
+        for i, c in enumerate(text)
+        if c != " "
+    )
+    quad = rect_quad(left, top, left + 20 * len(text), top + 24)
+    scores = score_sequence([0.99] * len(characters))
+    return TextString(text, 0.97, quad, characters, "horizontal", scores)
+
+
+def result(*strings: TextString) -> ReadResult:
+    return ReadResult(strings, Status.OK, "crnn", {}, IMAGE)
+
+
+PARTS = (
+    read("LOT", 20),
+    replace(read("A7", 100), unread=(UnreadMark(rect_quad(0, 0, 2, 2), 1, 0.1),)),
+)
+WHOLE = read("LOT A7", 20)
+
+
+def test_parts_of_a_string_are_joined_and_held_against_it() -> None:
+    pairs, alone = paired(PARTS, (WHOLE,))
+    assert alone == []
+    ((one, two),) = pairs
+    assert two is WHOLE and one.text == "LOT A7"
+    assert "".join(c.symbol for c in one.characters) == "LOTA7"
+    assert one.unread[0].before == 4
+    assert np.abs(one.quad - WHOLE.quad).max() < 1
+
+
+def test_no_route_gives_a_part_beside_the_whole() -> None:
+    for route in ("auto", "agree"):
+        both = route_results(
+            {"two-stage": result(*PARTS), "crnn": result(WHOLE)}, Routing(route, (), {})
+        )
+        assert [s.text for s in both.strings] == ["LOT A7"]
+        assert both.status is Status.OK
+
+
+def test_what_one_way_alone_found_stays() -> None:
+    other = read("X1", 250, 12)
+    pairs, alone = paired((*PARTS, other), (WHOLE, read("Z", 20, 200)))
+    assert [(a.text, b and b.text) for a, b in pairs] == [("LOT A7", "LOT A7"), ("X1", None)]
+    assert [t.text for t in alone] == ["Z"]
+    assert paired((), ()) == ([], [])

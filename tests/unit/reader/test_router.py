@@ -1,0 +1,207 @@
+"""The policy alone: which way reads first, and what two readings come to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from industrial_ocr.errors import ConfigError
+from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.reader.router import (
+    Choice,
+    Measured,
+    Way,
+    agree,
+    bad_for_boxes,
+    choose,
+    joint_confidence,
+    needs_other,
+    parse_routes,
+    settle,
+)
+from industrial_ocr.results.codes import CodeReading, ImageSigns
+from industrial_ocr.results.geometry import rect_quad
+from industrial_ocr.results.types import Status
+
+FIRST = Choice("two-stage", "as the test wants it")
+
+
+def code(
+    text: str, status: Status = Status.OK, confidence: float = 0.9, **more: Any
+) -> CodeReading:
+    plain: dict[str, Any] = {
+        "pattern": "p", "reason": "", "raw_text": text, "raw_confidence": confidence,
+        "characters": (), "quad": rect_quad(0, 0, 9, 9), "strings": (0,), "direction": "horizontal",
+    }  # fmt: skip
+    return CodeReading(text=text, status=status, confidence=confidence, **(plain | more))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "way"),
+    [
+        (None, "two-stage"),
+        (Pattern.regex("[A-Z0-9]{8}"), "two-stage"),
+        (Pattern.regex("[0-9]{8}"), "two-stage"),
+        (Pattern.lexicon(["START", "STOP"]), "crnn"),
+        (Pattern.regex("(LOT|EXP)[0-9]"), "crnn"),  # 6.3 bits over 4 characters
+    ],
+)
+def test_the_first_way_by_the_pattern(pattern: Pattern | None, way: str) -> None:
+    assert choose(pattern).way == way
+
+
+def test_what_was_measured_goes_before_what_the_pattern_says() -> None:
+    pattern = Pattern.regex("[A-Z0-9]{8}")
+    apart = (Measured("two-stage", 50, 0.4, 0.3, 0.5), Measured("crnn", 50, 0.8, 0.7, 0.9))
+    close = (Measured("two-stage", 9, 0.4, 0.2, 0.8), Measured("crnn", 9, 0.8, 0.5, 0.9))
+    chosen = choose(pattern, {pattern.text: apart})
+    assert (chosen.way, "measured on 50 codes" in chosen.reason) == ("crnn", True)
+    assert choose(pattern, {pattern.text: close}).way == "two-stage"
+    assert choose(pattern, {"another": apart}).way == "two-stage"
+
+
+def test_equal_codes_gain_confidence_and_never_reach_certainty() -> None:
+    settled = agree(code("AB12", Status.LOW_CONFIDENCE, 0.7), code("AB12", Status.OK, 0.8))
+    assert settled.code is not None
+    assert settled.code.status is Status.OK
+    assert settled.code.confidence == pytest.approx(0.56 / (0.56 + 0.06))
+    assert joint_confidence(0.0, 0.9) == 0.0
+
+
+def test_equal_codes_that_are_not_sure_together_are_doubtful() -> None:
+    pair = (code("AB12", confidence=0.6), code("AB12", confidence=0.6))
+    assert agree(*pair, least=0.6).code.status is Status.OK  # type: ignore[union-attr]
+    settled = agree(*pair, least=0.8)
+    assert settled.code is not None
+    assert settled.code.status is Status.LOW_CONFIDENCE
+    assert "0.69 only" in settled.reason
+
+
+def test_different_codes_are_a_disagreement_with_both_kept() -> None:
+    settled = agree(code("AB12"), code("A812"))
+    assert settled.code is not None
+    assert settled.code.status is Status.DISAGREEMENT
+    assert settled.code.alternatives[0][0] == "A812"
+    for one, two in ((code("AB12"), None), (None, code("AB12"))):
+        alone = agree(one, two).code
+        assert alone is not None
+        assert alone.status is Status.DISAGREEMENT
+    assert agree(None, None).code is None
+
+
+@pytest.mark.parametrize("status", [Status.CHECK_FAILED, Status.PATTERN_MISMATCH])
+def test_agreeing_on_a_misprint_does_not_make_it_ok(status: Status) -> None:
+    settled = agree(code("AB12"), code("AB12", status))
+    assert settled.code is not None
+    assert settled.code.status is status
+
+
+AUTO = [
+    # first way, second way -> route, status, text
+    (code("A"), None, "two-stage", Status.OK, "A"),
+    (None, code("B"), "crnn", Status.OK, "B"),
+    (code("A", Status.LOW_CONFIDENCE), code("B"), "crnn", Status.OK, "B"),
+    (code("A", Status.LOW_CONFIDENCE), code("A", Status.LOW_CONFIDENCE), "agree", Status.OK, "A"),
+    (code("A", Status.LOW_CONFIDENCE), None, "two-stage", Status.LOW_CONFIDENCE, "A"),
+    (code("A", Status.CHECK_FAILED), code("B"), "crnn", Status.DISAGREEMENT, "B"),
+    (code("A", Status.PATTERN_MISMATCH), code("A"), "crnn", Status.DISAGREEMENT, "A"),
+    (None, code("B", Status.LOW_CONFIDENCE), "crnn", Status.LOW_CONFIDENCE, "B"),
+]
+
+
+@pytest.mark.parametrize(("one", "two", "route", "status", "text"), AUTO)
+def test_auto(
+    one: CodeReading | None, two: CodeReading | None, route: str, status: Status, text: str
+) -> None:
+    settled = settle("auto", {"two-stage": one, "crnn": two}, FIRST)
+    assert settled.code is not None
+    assert (settled.route, settled.code.status, settled.code.text) == (route, status, text)
+    assert settled.reason
+
+
+def test_the_second_way_need_not_have_read_where_the_first_is_sure() -> None:
+    codes: dict[Way, CodeReading | None] = {"two-stage": code("A")}
+    assert not needs_other(codes["two-stage"])
+    assert settle("auto", codes, FIRST).route == "two-stage"
+    assert settle("two-stage", codes, FIRST).reason == "two-stage was asked for"
+    assert settle("auto", {"two-stage": None, "crnn": None}, FIRST).code is None
+
+
+def test_a_routing_table_is_checked() -> None:
+    row = {"engine": "crnn", "n": 5, "accuracy": 0.5, "low": 0.2, "high": 0.8}
+    assert parse_routes({"vin": [row]}, "f") == {"vin": (Measured("crnn", 5, 0.5, 0.2, 0.8),)}
+    for bad, message in (
+        ([], "mapping"),
+        ({"vin": [{"engine": "crnn"}]}, "vin: not a list"),
+        ({"vin": [row | {"engine": "magic"}]}, "engine is one of"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            parse_routes(bad, "f")
+
+
+GOOD = ImageSigns(24, 0.0, 0.7, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"height": 7.0}, "7 px"), ({"resegmented": 0.3}, "30%"), ({"weakest": 0.2}, "0.20"),
+        ({"blur": 0.6}, "60%"), ({}, ""),
+    ],
+)  # fmt: skip
+def test_what_makes_a_picture_bad_for_boxes(change: dict[str, float], word: str) -> None:
+    reason = bad_for_boxes(replace(GOOD, **change))
+    assert word in reason
+    assert bool(reason) == bool(word)
+    assert bad_for_boxes(None) == ""
+
+
+def test_a_sure_code_of_a_bad_picture_is_held_against_the_other_way() -> None:
+    sure = code("AB12", signs=replace(GOOD, height=7.0))
+    assert needs_other(sure)
+    assert not needs_other(code("AB12", signs=GOOD))
+    same = settle("auto", {"two-stage": sure, "crnn": code("AB12")}, FIRST)
+    assert (same.route, same.code.status) == ("agree", Status.OK)  # type: ignore[union-attr]
+    assert same.code.confidence > 0.9  # type: ignore[union-attr]
+    apart = settle("auto", {"two-stage": sure, "crnn": code("A812")}, FIRST)
+    assert apart.code.status is Status.DISAGREEMENT  # type: ignore[union-attr]
+    assert "7 px high, and crnn reads 'A812'" in apart.reason
+    unsure = code("A812", Status.LOW_CONFIDENCE)
+    for second in (None, unsure):
+        alone = settle("auto", {"two-stage": sure, "crnn": second}, FIRST)
+        assert (alone.route, alone.code.status) == ("two-stage", Status.OK)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "route", "text"),
+    [
+        (code("A", Status.AMBIGUOUS, 0.5), code("B", Status.AMBIGUOUS, 0.8), "crnn", "B"),
+        (code("A", Status.AMBIGUOUS, 0.8), code("B", Status.AMBIGUOUS, 0.82), "two-stage", "A"),
+        (
+            code("A", Status.PATTERN_MISMATCH, 0.3),
+            code("B", Status.CHECK_FAILED, 0.8),
+            "two-stage",
+            "A",
+        ),
+        (code("A", Status.AMBIGUOUS, 0.3), code("B", Status.CHECK_FAILED, 0.8), "two-stage", "A"),
+    ],
+)
+def test_where_neither_is_sure_the_clearly_surer_one_stands_unsure(
+    one: CodeReading, two: CodeReading, route: str, text: str
+) -> None:
+    settled = settle("auto", {"two-stage": one, "crnn": two}, FIRST)
+    assert settled.code is not None
+    assert (settled.route, settled.code.text) == (route, text)
+    assert settled.code.status is not Status.OK
+
+
+def test_a_doubtful_code_that_matches_goes_before_a_mismatch_but_stays_refused() -> None:
+    mismatch = code("A", Status.PATTERN_MISMATCH, 0.9)
+    second = code("B", Status.LOW_CONFIDENCE, 0.4)
+    settled = settle("auto", {"two-stage": mismatch, "crnn": second}, FIRST)
+    assert settled.code is not None
+    assert (settled.route, settled.code.text) == ("crnn", "B")
+    assert settled.code.status is Status.DISAGREEMENT
+    assert "two-stage is clear about another reading" in settled.reason

@@ -1,0 +1,166 @@
+"""Classification and recognition with networks small enough to know by heart."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from industrial_ocr.config import ClassificationConfig, RecognitionConfig
+from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.recognition.classifier import Classifier, glyph_crops, shows_none
+from industrial_ocr.recognition.recognizer import Recognizer, StringFrames, strip
+from industrial_ocr.results.geometry import rect_quad
+from industrial_ocr.results.types import CharCandidates
+
+CPU = torch.device("cpu")
+
+
+class ByBrightness(nn.Module):
+    """Class 0 where the left half is brighter, 1 where the right one is, reject where equal."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        half = x.shape[-1] // 2
+        difference = (x[..., :half].mean((1, 2, 3)) - x[..., half:].mean((1, 2, 3))) * 9
+        return torch.stack([difference, -difference, torch.ones_like(difference)], 1)
+
+
+class Framewise(nn.Module):
+    """Class 1 with the brightness of each frame, blank with the rest."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        bright = torch.nn.functional.avg_pool2d(x, (32, 4))[:, 0, 0]
+        bright = torch.nn.functional.pad(bright, (0, 1))
+        return torch.log_softmax(torch.stack([-bright, bright], -1) * 4, -1).permute(1, 0, 2)
+
+
+def picture() -> np.ndarray:
+    image = np.zeros((40, 120, 3), np.uint8)
+    image[10:30, 10:20] = 255
+    image[10:30, 70:80] = 255
+    return image
+
+
+QUADS = [rect_quad(10, 10, 30, 30), rect_quad(60, 10, 80, 30), rect_quad(90, 10, 110, 30)]
+
+
+def classifier(temperature: float = 1.0) -> Classifier:
+    return Classifier(ByBrightness(), Charset(("L", "R")), 24, temperature, CPU)
+
+
+def test_symbols_come_with_their_probabilities_and_the_reject_class() -> None:
+    ((left, right, none),) = classifier().classify([picture()], [QUADS], ClassificationConfig())
+    assert (left.symbols[0], right.symbols[0]) == ("L", "R")
+    assert left.probabilities[0] > 0.9
+    assert none.reject > 0.5
+    for c in (left, right, none):
+        assert float(c.probabilities.sum()) + c.reject == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 100])
+def test_the_batch_size_changes_nothing(batch_size: int) -> None:
+    config = ClassificationConfig(batch_size=batch_size, top_k=1)
+    images = [picture(), picture()[:, ::-1].copy()]
+    named = classifier().classify(images, [QUADS[:1], QUADS], config)
+    assert [[c.symbols[0] for c in own] for own in named] == [["L"], ["L", "L", "R"]]
+    assert all(len(c.symbols) == 1 for own in named for c in own)
+
+
+def test_a_higher_temperature_doubts_more() -> None:
+    sure, doubting = (
+        classifier(t).classify([picture()], [QUADS[:1]], ClassificationConfig())[0][0]
+        for t in (1.0, 5.0)
+    )
+    assert doubting.probabilities[0] < sure.probabilities[0]
+
+
+def test_no_strings_are_no_work() -> None:
+    assert classifier().classify([picture()], [[]], ClassificationConfig()) == [[]]
+    assert glyph_crops(picture()[..., 0], [], 24).shape == (0, 24, 24)
+
+
+def test_a_character_by_itself_is_the_mean_of_its_views() -> None:
+    """The inmost view shows one flat grey, the shifted one the same as the whole."""
+    crop = np.full((40, 40, 3), 90, np.uint8)
+    crop[:, 4:8] = 255
+    views = ((1.0, 0.0), (0.4, 0.0), (1.0, 0.1))
+    alone = [
+        classifier().classify_whole([crop], ClassificationConfig(whole_views=(v,)))[0]
+        for v in views
+    ]
+    config = ClassificationConfig(whole_views=views)
+    named = classifier().classify_whole([crop, crop[:, ::-1].copy()], config)
+    assert [n.symbols[0] for n in named] == ["L", "R"]
+    assert alone[1].reject > 0.4 > alone[0].reject == pytest.approx(alone[2].reject)
+    assert named[0].reject == pytest.approx(np.mean([a.reject for a in alone]), abs=1e-5)
+    assert classifier().classify_whole([], config) == []
+
+
+def test_a_strip_keeps_proportions_and_sets_stacked_letters_side_by_side() -> None:
+    grey = picture()[..., 0]
+    pixels, widths = strip(grey, [rect_quad(0, 0, 120, 40)])
+    assert pixels.shape == (32, 96) and widths == (96,)
+    pixels, widths = strip(grey, [rect_quad(10, 0, 30, 40), rect_quad(60, 0, 80, 40)])
+    assert pixels.shape == (32, 32) and widths == (16, 16)
+
+
+def test_frames_beyond_the_strip_are_cut_off_and_batches_do_not_matter() -> None:
+    recognizer = Recognizer(Framewise(), Charset(("I",), blank=True), 1.0, CPU)
+    strings = [[rect_quad(0, 0, 120, 40)], [rect_quad(0, 0, 60, 40)]]
+    every = [
+        recognizer.recognise([picture()], [strings], RecognitionConfig(batch_size=n))[0]
+        for n in (1, 8)
+    ]
+    for one, two in zip(*every, strict=True):
+        assert one.log_probs.shape == two.log_probs.shape
+    assert [len(f.log_probs) for f in every[0]] == [25, 13]
+
+
+def test_a_frame_has_its_place_in_the_picture() -> None:
+    frames = StringFrames(np.zeros((25, 2), np.float32), (rect_quad(100, 50, 196, 82),), (96,))
+    quad = frames.span_quad(10, 11)
+    assert quad[:, 0].tolist() == pytest.approx([138, 146, 146, 138])
+    assert quad[:, 1].tolist() == pytest.approx([50, 50, 82, 82])
+
+
+def test_a_frame_of_a_stack_lies_in_its_own_letter() -> None:
+    pieces = (rect_quad(0, 0, 16, 32), rect_quad(0, 40, 16, 72))
+    frames = StringFrames(np.zeros((9, 2), np.float32), pieces, (16, 16))
+    assert frames.span_quad(6, 6)[:, 1].tolist() == pytest.approx([40, 40, 72, 72])
+
+
+class KnowsSpace(nn.Module):
+    """Blank 0.2, I 0.1, space 0.7 in every frame."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        row = torch.log(torch.tensor([0.2, 0.1, 0.7]))
+        return row.expand(x.shape[-1] // 4 + 1, len(x), 3)
+
+
+def test_the_space_of_a_network_is_no_symbol_but_blank_with_a_probability() -> None:
+    plain = Recognizer(Framewise(), Charset(("I",), blank=True), 1.0, CPU)
+    knowing = Recognizer(KnowsSpace(), Charset(("I",), blank=True), 1.0, CPU, knows_space=True)
+    strings = [[[rect_quad(0, 0, 120, 40)]]]
+    ((without,),) = plain.recognise([picture()], strings, RecognitionConfig())
+    ((seen,),) = knowing.recognise([picture()], strings, RecognitionConfig())
+    assert without.space is None and without.log_probs.shape == seen.log_probs.shape
+    assert seen.space is not None and seen.space.shape == (25,)
+    np.testing.assert_allclose(np.exp(seen.log_probs), np.tile([0.9, 0.1], (25, 1)), atol=1e-6)
+    np.testing.assert_allclose(seen.space, 0.7, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "best", "reject", "times", "none"),
+    [
+        ("8", 0.3, 0.6, 1.5, True),
+        ("8", 0.5, 0.5, 1.5, False),
+        ("8", 0.0, 0.9, 0.0, False),
+        ("I", 0.1, 0.9, 1.5, False),
+    ],
+)
+def test_an_image_of_one_character_shows_none_where_that_is_much_likelier(
+    symbol: str, best: float, reject: float, times: float, none: bool
+) -> None:
+    named = CharCandidates((symbol,), np.array([best], np.float32), reject)
+    assert shows_none(named, times) is none

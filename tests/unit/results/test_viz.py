@@ -1,0 +1,153 @@
+"""Annotated pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from industrial_ocr.results.geometry import bounds, rect_quad
+from industrial_ocr.results.read_result import ReadResult
+from industrial_ocr.results.types import (
+    Character,
+    Direction,
+    FloatArray,
+    ImageArray,
+    SequenceScores,
+    Status,
+    TextString,
+    Verdict,
+)
+from industrial_ocr.results.verdicts import Verification
+from industrial_ocr.results.viz import contact_sheet
+
+
+@pytest.mark.parametrize("direction", ["horizontal", "vertical", "rotated"])
+@pytest.mark.parametrize("size", [(60, 90), (900, 1200)])
+def test_drawing_keeps_the_size_and_leaves_the_picture_alone(
+    direction: str, size: tuple[int, int]
+) -> None:
+    image = np.full((*size, 3), 128, np.uint8)
+    quad = rect_quad(20, 20, 70, 40)
+    character = Character("A", quad, 0.5)
+    scores = SequenceScores(0.5, -0.7, 0.5, 0.5, -0.7)
+    string = TextString("A", 0.5, quad, (character,), direction, scores)  # type: ignore[arg-type]
+    drawn = ReadResult((string,), Status.LOW_CONFIDENCE, "crnn", {}, image).draw()
+    assert drawn.shape == image.shape and drawn.dtype == np.uint8
+    assert (drawn != image).any() and (image == 128).all()
+    red = drawn[..., 0].astype(int) - drawn[..., 1]
+    assert red.max() > 60
+
+
+def drawn_parts(
+    quad: FloatArray, direction: Direction, confidence: float, ground: int, side: int = 400
+) -> ImageArray:
+    """One string drawn on a plain square."""
+    scores = SequenceScores(confidence, -0.1, confidence, confidence, -0.1)
+    string = TextString("AB12", confidence, quad, (), direction, scores)
+    image = np.full((side, side, 3), ground, np.uint8)
+    return ReadResult((string,), Status.OK, "two-stage", {}, image).draw()
+
+
+@pytest.mark.parametrize("ground", [0, 128, 255])
+@pytest.mark.parametrize(("confidence", "red", "green"), [(0.9, 0, 1), (0.6, 1, 1), (0.2, 1, 0)])
+def test_colour_tells_the_confidence_on_any_ground(
+    ground: int, confidence: float, red: int, green: int
+) -> None:
+    drawn = drawn_parts(rect_quad(100, 200, 300, 240), "horizontal", confidence, ground)
+    pixels = drawn[np.ptp(drawn, axis=2) > 100].astype(int)
+    colour = pixels.mean(0)
+    assert len(pixels) > 300
+    assert (colour[0] > 120, colour[1] > 120) == (bool(red), bool(green))
+
+
+@pytest.mark.parametrize(
+    ("quad", "direction", "place"),
+    [
+        # where the label must lie: x0, y0, x1, y1
+        (rect_quad(100, 200, 300, 240), "horizontal", (99, 150, 300, 200)),  # above
+        (rect_quad(100, 2, 300, 40), "horizontal", (99, 40, 300, 80)),  # no room above
+        (rect_quad(100, 50, 130, 350), "vertical", (130, 49, 260, 90)),  # beside
+        (rect_quad(360, 50, 395, 350), "vertical", (230, 49, 362, 90)),  # beside, no room right
+        (rect_quad(100, 50, 130, 350), "rotated", (130, 49, 260, 90)),
+    ],
+)
+def test_the_label_stands_beside_the_string_and_hides_nothing_of_it(
+    quad: FloatArray, direction: Direction, place: tuple[int, int, int, int]
+) -> None:
+    drawn = drawn_parts(quad, direction, 0.9, 255)
+    x0, y0, x1, y1 = (int(v) for v in bounds(quad))
+    drawn[max(y0 - 4, 0) : y1 + 4, max(x0 - 4, 0) : x1 + 4] = 255  # all but frame and inside
+    ys, xs = np.nonzero((drawn != 255).any(2))
+    assert len(xs) > 200
+    assert xs.min() >= place[0] and ys.min() >= place[1]
+    assert xs.max() <= place[2] and ys.max() <= place[3]
+
+
+def test_labels_hide_no_neighbouring_line() -> None:
+    quads = [rect_quad(50, 100, 250, 140), rect_quad(50, 144, 250, 184)]
+    scores = SequenceScores(0.9, -0.1, 0.9, 0.9, -0.1)
+    strings = tuple(TextString("AB12", 0.9, q, (), "horizontal", scores) for q in quads)
+    image = np.full((400, 400, 3), 255, np.uint8)
+    both = ReadResult(strings, Status.OK, "two-stage", {}, image).draw()
+    for x0, y0, x1, y1 in map(bounds, quads):
+        assert (both[int(y0) + 4 : int(y1) - 4, int(x0) + 4 : int(x1) - 4] == 255).all()
+
+
+def test_lines_and_letters_grow_with_the_picture() -> None:
+    inks = []
+    for factor in (3, 9):
+        quad = rect_quad(100, 200, 300, 240) * factor
+        drawn = drawn_parts(quad.astype(np.float32), "horizontal", 0.9, 255, 400 * factor)
+        inks.append((drawn != 255).any(2).mean())
+    assert inks[1] > 0.6 * inks[0]
+
+
+def test_the_drawing_can_be_drawn_on() -> None:
+    drawn = drawn_parts(rect_quad(1, 1, 9, 9), "horizontal", 0.9, 0)
+    drawn[0, 0] = 7
+    assert (drawn[0, 0] == 7).all()
+
+
+def test_nothing_found_draws_nothing() -> None:
+    image = np.zeros((5, 7, 3), np.uint8)
+    drawn = ReadResult((), Status.NO_TEXT, "two-stage", {}, image).draw()
+    assert (drawn == image).all()
+
+
+def test_a_sheet_of_nothing_is_refused() -> None:
+    for pictures, columns in (([], 3), ([np.zeros((2, 2, 3), np.uint8)], 0)):
+        with pytest.raises(ValueError, match="at least one picture"):
+            contact_sheet(pictures, columns)
+    with pytest.raises(ValueError, match=r"\(H, W, 3\)"):
+        contact_sheet([np.zeros((2, 2), np.uint8)], 1)
+
+
+def test_contact_sheet_holds_every_picture() -> None:
+    pictures = [np.full((10, 20 + i, 3), 50 * i, np.uint8) for i in range(5)]
+    sheet = contact_sheet(pictures, 2, gap=1)
+    assert sheet.shape == (34, 48, 3)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "colour"),
+    [
+        (Verdict.PASS, (0, 150, 60)),
+        (Verdict.CANNOT_TELL, (255, 170, 0)),
+        (Verdict.FAIL, (215, 30, 30)),
+    ],
+)
+def test_a_verdict_is_drawn_in_its_colour(verdict: Verdict, colour: tuple[int, int, int]) -> None:
+    image = np.full((200, 400, 3), 128, np.uint8)
+    quad = rect_quad(100, 90, 160, 110)
+    found = Verification("AB", verdict, "why", "crnn", "AB", quad=quad, image=image)
+    drawn = found.draw()
+    assert drawn.shape == image.shape and (image == 128).all()
+    assert (drawn == colour).all(axis=2).sum() > 200
+
+
+def test_a_verdict_without_a_place_is_drawn_inside() -> None:
+    image = np.full((200, 400, 3), 128, np.uint8)
+    drawn = Verification("AB", Verdict.FAIL, "why", "crnn", image=image).draw()
+    assert (drawn != image).any()
+    with pytest.raises(ValueError, match="no picture"):
+        Verification("AB", Verdict.FAIL, "why", "crnn").draw()
