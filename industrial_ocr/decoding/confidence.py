@@ -34,8 +34,6 @@ TOGETHER = ("two-stage", "crnn", "length", "height", "twins", "cases")
 ``features`` tells of it what makes both ways err together."""
 CASE_TWINS = frozenset("cCoOsSvVwWxXzZ")
 """Letters whose cases differ in size alone."""
-TALL = 0.45
-"""An unread mark of so many character heights is more than a point or a stroke."""
 CERTAIN = 1e-4
 """Probabilities closer than this to 0 or 1 tell no more."""
 
@@ -70,9 +68,7 @@ def features(string: TextString) -> Floats:
     p = [c.confidence for c in characters]
     runner_up = [max((q for _, q in c.alternatives), default=CERTAIN) for c in characters]
     margins = [np.log(max(a, CERTAIN) / max(b, CERTAIN)) for a, b in zip(p, runner_up, strict=True)]
-    marks = [
-        sum(m.strength for m in string.unread if (m.height > TALL) == t) for t in (False, True)
-    ]
+    marks = [sum(m.strength for m in string.unread if m.tall == t) for t in (False, True)]
     heights = [edge_lengths(c.quad)[1] for c in characters]
     twins = sum(any(c.symbol in t for t in TWINS) for c in characters)
     cases = sum(c.symbol in CASE_TWINS for c in characters)

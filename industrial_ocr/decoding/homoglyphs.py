@@ -24,7 +24,7 @@ clear, and of the case of the nearest such letters on both sides; digits count a
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -115,35 +115,42 @@ def resolve_cases(
     """
     symbols = [symbol for symbol, _ in named]
     clear = [(s in CLEARLY_SMALL) - (s in CLEARLY_CAPITAL) for s in symbols]
-    tall = [h for s, h in zip(symbols, heights, strict=True) if s in TALL]
-    small = [h for s, h in zip(symbols, heights, strict=True) if s in SMALL]
-    reference = (float(np.nanmedian(t)) if np.isfinite(t).any() else None for t in (tall, small))
-    usual = tuple(reference)
+    tall = _median(h for s, h in zip(symbols, heights, strict=True) if s in TALL)
+    small = _median(h for s, h in zip(symbols, heights, strict=True) if s in SMALL)
     resolved = list(named)
-    for i, (symbol, _) in enumerate(named):
+    for i, symbol in enumerate(symbols):
         if symbol.upper() not in SAME_SHAPE and symbol != "0":
             continue
-        ranked = {
-            s: float(p)
-            for s, p in zip(candidates[i].symbols, candidates[i].probabilities, strict=True)
-        }
+        own = candidates[i]
+        ranked = dict(zip(own.symbols, map(float, own.probabilities), strict=True))
         lower = "o" if symbol == "0" else symbol.lower()
-        capitals = [s for s in (lower.upper(), *("0" * (lower == "o"))) if s in ranked]
+        twins = ("O", "0") if lower == "o" else (lower.upper(),)
+        capitals = [s for s in twins if s in ranked]
         if lower not in ranked or not capitals:
             continue
-        p_small, p_capital = ranked[lower], sum(ranked[s] for s in capitals)
-        beside = (clear[i - 1 :: -1] if i else [], clear[i + 1 :])
-        odds = CASE_BIAS + CASE_SHAPE * _log_ratio(p_small, p_capital)
-        odds += CASE_BESIDE * sum(next((c for c in side if c), 0) for side in beside)
+        p_capital = sum(ranked[s] for s in capitals)
+        odds = CASE_BIAS + CASE_SHAPE * _log_ratio(ranked[lower], p_capital)
+        odds += CASE_BESIDE * (_first(clear[:i][::-1]) + _first(clear[i + 1 :]))
         if lower not in "kp":
-            odds += CASE_SIZE * _smallness(heights[i], *usual)
-        p = 1 / (1 + math.exp(-odds))
+            odds += CASE_SIZE * _smallness(heights[i], tall, small)
+        p, whole = 1 / (1 + math.exp(-odds)), min(ranked[lower] + p_capital, 1.0)
         if p > 0.5:
-            resolved[i] = lower, min(p * (p_small + p_capital), 1.0)
+            resolved[i] = lower, p * whole
         else:
-            capital = symbol if symbol in capitals else max(capitals, key=lambda s: ranked[s])
-            resolved[i] = capital, min((1 - p) * (p_small + p_capital), 1.0)
+            capital = symbol if symbol in capitals else max(capitals, key=ranked.__getitem__)
+            resolved[i] = capital, (1 - p) * whole
     return resolved
+
+
+def _median(heights: Iterable[float]) -> float | None:
+    """The median of the heights that are known, None without any."""
+    known = [h for h in heights if math.isfinite(h)]
+    return float(np.median(known)) if known else None
+
+
+def _first(clear: Sequence[int]) -> int:
+    """The first that is not 0."""
+    return next((c for c in clear if c), 0)
 
 
 def _log_ratio(one: float, two: float) -> float:

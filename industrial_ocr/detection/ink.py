@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from industrial_ocr.results.geometry import edge_lengths, inside, warp_quad
-from industrial_ocr.results.types import FloatArray, ImageArray, UnreadMark
+from industrial_ocr.results.types import TALL_MARK, FloatArray, ImageArray, UnreadMark
 
 BAND_HEIGHT = 40
 """Rows to which the characters of a string are brought; lower ones stay as they are."""
@@ -30,8 +30,6 @@ SMALLEST, LARGEST = 0.08, 1.15
 CORE, TALL_CORE = 0.5, 0.8
 """A character explains marks in so much of the width of its place, about the middle; tall pieces,
 as of a stencil, in more of it."""
-TALL = 0.45
-"""In heights of characters: from here on a piece is tall."""
 ABREAST = 0.25
 """Pieces of ink at the same height belong together where their middles are so near, in widths."""
 PIECES = 2.2
@@ -256,7 +254,7 @@ def _read(band: _Band, groups: Sequence[Group]) -> set[Group]:
     """The groups that are explained: the one nearest to each character, and what is about it."""
     spans = np.array([(g[0], g[2]) for g in groups], np.float64).reshape(-1, 2)
     centers, reach = spans.mean(1), np.ptp(spans, axis=1) / 2
-    tall = np.array([g[3] - g[1] for g in groups], np.float64) > TALL * band.height
+    tall = np.array([g[3] - g[1] for g in groups], np.float64) > TALL_MARK * band.height
     core = np.where(tall, TALL_CORE, CORE)
     read: set[Group] = set()
     for left, right in band.places:

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from industrial_ocr.detection.hypotheses import shaped_box
-from industrial_ocr.detection.ink import TALL, unread_marks
+from industrial_ocr.detection.ink import unread_marks
 from industrial_ocr.detection.orientation import orientations, string_quad
+from industrial_ocr.detection.spacing import clear_gaps
 from industrial_ocr.results.geometry import axis_of, edge_lengths, oriented_quad
 from industrial_ocr.results.types import BoxString, CharBox, FloatArray, ImageArray, UnreadMark
 
@@ -27,7 +28,7 @@ NARROWEST, PAD = 0.3, 0.04
 END = 0.5
 """Heights from the string's end within which a mark still belongs to it."""
 SPACE = 0.3
-"""Heights from which a gap beside a mark, in what was a space, still is one."""
+"""Sizes of a character from which a gap beside a mark, in what was a space, still is one."""
 
 
 def with_missed_ink(gray: ImageArray, strings: Sequence[BoxString]) -> list[BoxString]:
@@ -50,20 +51,26 @@ def _completed(gray: ImageArray, string: BoxString, others: Sequence[FloatArray]
     way = orientations(string)[0]
     line = string_quad(way)
     marks = unread_marks(gray, line, [b.quad for b in way.boxes], others)
-    marks = [m for m in marks if m.height < TALL and _beside(m, line)]
+    marks = [m for m in marks if not m.tall and _beside(m, line)]
     if not marks or len(marks) > max(1.0, MAX_SHARE * len(string.boxes)):
         return string
     added: list[list[CharBox]] = [[] for _ in range(len(string.boxes) + 1)]
     for mark in marks:
         added[mark.before].append(_box(mark, way))
     boxes = [*added[0]]
-    spaces = [False] * len(boxes)
+    was_space = [False] * len(boxes)
+    beside_mark = [True] * len(boxes)
     for box, space, after in zip(string.boxes, string.space_after, added[1:], strict=True):
-        row = [box, *after]
-        boxes += row
-        spaces += [space and not after] * len(row)
-    complete = BoxString(tuple(boxes), (*spaces[:-1], False), string.direction)
-    return _spaced(complete, string)
+        boxes += [box, *after]
+        was_space += [space] * (1 + len(after))
+        beside_mark += [bool(after)] * (1 + len(after))
+    clear, _, size = clear_gaps(boxes)
+    wide = [*(clear > SPACE * size), False]
+    spaces = tuple(
+        space and (bool(open_) or not beside)
+        for space, open_, beside in zip(was_space, wide, beside_mark, strict=True)
+    )
+    return BoxString(tuple(boxes), (*spaces[:-1], False), string.direction)
 
 
 def _beside(mark: UnreadMark, line: FloatArray) -> bool:
@@ -85,19 +92,3 @@ def _box(mark: UnreadMark, way: BoxString) -> CharBox:
     center = middle + across * float((line - middle) @ across)
     own = edge_lengths(mark.quad)[1] + 2 * PAD * height
     return shaped_box(oriented_quad(center, axis, width, own), axis, 0.0)
-
-
-def _spaced(complete: BoxString, string: BoxString) -> BoxString:
-    """Keeps a space beside a mark where the gap that it left is still wide."""
-    known = {id(b): space for b, space in zip(string.boxes, string.space_after, strict=True)}
-    spaces = list(complete.space_after)
-    was_space = False
-    for i, (one, two) in enumerate(zip(complete.boxes, complete.boxes[1:], strict=False)):
-        was_space = known.get(id(one), was_space)
-        if not was_space or (id(one) in known and id(two) in known):
-            continue
-        axis = axis_of(one.quad)
-        gap = float((two.center - one.center) @ axis)
-        gap -= (one.extent(axis) + two.extent(axis)) / 2
-        spaces[i] = gap > SPACE * edge_lengths(one.quad)[1]
-    return BoxString(complete.boxes, tuple(spaces), complete.direction)

@@ -15,7 +15,7 @@ from industrial_ocr.decoding.confidence import features, fitted_model
 from industrial_ocr.detection.closer_look import look_closer
 from industrial_ocr.detection.detector import Detector
 from industrial_ocr.detection.distant_look import look_from_afar
-from industrial_ocr.detection.ink import TALL, unread_marks
+from industrial_ocr.detection.ink import unread_marks
 from industrial_ocr.detection.linking import link_characters, reading_order, without_blobs
 from industrial_ocr.detection.missed_ink import with_missed_ink
 from industrial_ocr.detection.segmentation import character_boxes
@@ -182,7 +182,7 @@ def _doubt(string: TextString, limits: ConfidenceConfig, one_string: bool) -> st
     unsure = string.confidence < limits.min_confidence
     marks = string.unread
     if not unsure:
-        tall = [m for m in marks if m.strength >= CLEAR and m.height > TALL]
+        tall = [m for m in marks if m.strength >= CLEAR and m.tall]
         marks = () if one_string else tuple(tall)
     if marks:
         clearest = max(marks, key=lambda m: m.strength)

@@ -144,7 +144,7 @@ def _of_strings(own: dict[Way, ReadResult], routing: Routing, first: Choice) -> 
     """Without a pattern: string against string."""
     one, two = own["two-stage"], own["crnn"]
     if routing.route == "auto":
-        return _surer(one, two, routing)
+        return _likelier(one, two, routing)
     if not one.strings and not two.strings:
         return replace(one, route="agree", reason="neither way found text")
     pairs, alone = paired(one.strings, two.strings)
@@ -166,8 +166,8 @@ def _of_strings(own: dict[Way, ReadResult], routing: Routing, first: Choice) -> 
     return replace(one, strings=strings, status=status, route="agree", reason=reason)
 
 
-def _surer(one: ReadResult, two: ReadResult, routing: Routing) -> ReadResult:
-    """What both ways say together: of every string the surer reading, held against the other."""
+def _likelier(one: ReadResult, two: ReadResult, routing: Routing) -> ReadResult:
+    """What both ways say together: of every string the likelier reading, held against the other."""
     pairs, alone = paired(one.strings, two.strings)
     strings = tuple(_held_together(s, t, routing) for s, t in pairs) + tuple(alone)
     doubtful = [s for s in strings if s.status is not Status.OK]
@@ -190,15 +190,17 @@ def _held_together(one: TextString, two: TextString | None, routing: Routing) ->
     same = same_text(one, two)
     first, second = together(one, two, same)
     better, worse, confidence = (one, two, first) if first > second else (two, one, second)
-    return _judged(better, confidence, routing.least, "" if same else worse.text)
+    return _with_confidence(better, confidence, routing.least, "" if same else worse.text)
 
 
 def _agreed(one: TextString, two: TextString, least: float) -> TextString:
     """A string that both ways read the same."""
-    return _judged(one, together(one, two, same=True)[0], least)
+    return _with_confidence(one, together(one, two, same=True)[0], least)
 
 
-def _judged(string: TextString, confidence: float, least: float, other: str = "") -> TextString:
+def _with_confidence(
+    string: TextString, confidence: float, least: float, other: str = ""
+) -> TextString:
     """A reading with the confidence of both ways; what was doubtful beside its own, stays so."""
     doubtful = string.status is not Status.OK and (string.confidence >= least or string.unread)
     status = Status.LOW_CONFIDENCE if doubtful or confidence < least else Status.OK

@@ -15,8 +15,8 @@ What decides, in this order:
    blurred characters, boxes merged, split or weak), the CRNN reads too, and must not be sure of
    another code.
 
-Without a pattern ``auto`` reads every string both ways: the surer reading stands, as sure as both
-are together (``decoding.confidence.together``).
+Without a pattern ``auto`` reads every string both ways: the likelier reading stands, as sure as
+both are together (``decoding.confidence.together``).
 
 A recorded run has the codes of both ways; ``settle`` tells what any route would have made of them.
 """

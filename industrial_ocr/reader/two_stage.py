@@ -303,9 +303,14 @@ def _decode(reading: Reading, gray: ImageArray, config: PipelineConfig) -> TextS
     named = [(c.symbols[0], float(c.probabilities[0])) for c in candidates]
     said = "".join(named[i][0] for i in kept)
     spaces = word_gaps(string, said, config.linking.word_space_ratio)
+    inside = BoxString(
+        tuple(string.boxes[i] for i in kept),
+        tuple(spaces[i] for i in kept),
+        string.direction,
+    )
     if config.classification.homoglyphs:
         named = resolve_homoglyphs(candidates, spaces)
-        named = resolve_cases(named, candidates, _ink_heights(gray, string, kept))
+        named = resolve_cases(named, candidates, _ink_heights(gray, inside, kept, len(candidates)))
     characters: list[Character] = []
     rejected: list[tuple[int, Character]] = []
     certainty: list[float] = []
@@ -326,25 +331,19 @@ def _decode(reading: Reading, gray: ImageArray, config: PipelineConfig) -> TextS
         certainty.append(probability * reading.posterior[i])
         text += symbol + gap
     scores = score_sequence(certainty)
-    inside = BoxString(
-        tuple(string.boxes[i] for i in kept),
-        tuple(spaces[i] for i in kept),
-        string.direction,
-    )
     return TextString(
         " ".join(text.split()), string_confidence(scores), string_quad(inside),
         tuple(characters), string.direction, scores, tuple(rejected),
     )  # fmt: skip
 
 
-def _ink_heights(gray: ImageArray, string: BoxString, kept: Sequence[int]) -> list[float]:
-    """Height of the ink in each box of a line, NaN in those not ``kept`` and in stacks."""
-    heights = [float("nan")] * len(string.boxes)
-    if string.direction != "vertical":
-        quads = [string.boxes[i].quad for i in kept]
-        around = string_quad(
-            BoxString(tuple(string.boxes[i] for i in kept), (False,) * len(kept), string.direction)
-        )
-        for i, (_, height) in zip(kept, ink_sizes(gray, around, quads).tolist(), strict=True):
+def _ink_heights(
+    gray: ImageArray, inside: BoxString, kept: Sequence[int], count: int
+) -> list[float]:
+    """Height of the ink of each of ``count`` boxes, NaN in those not ``kept`` and in stacks."""
+    heights = [float("nan")] * count
+    if inside.direction != "vertical":
+        sizes = ink_sizes(gray, string_quad(inside), [b.quad for b in inside.boxes])
+        for i, (_, height) in zip(kept, sizes.tolist(), strict=True):
             heights[i] = height
     return heights

@@ -195,6 +195,10 @@ class Character:
         }
 
 
+TALL_MARK = 0.45
+"""In heights of characters: a mark beyond this is more than a point or a stroke."""
+
+
 @dataclass(frozen=True, eq=False)
 class UnreadMark:
     """Ink in a string's band that none of its characters explains.
@@ -213,6 +217,11 @@ class UnreadMark:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "quad", as_quad(self.quad))
+
+    @property
+    def tall(self) -> bool:
+        """Whether it is more than a point or a stroke."""
+        return self.height > TALL_MARK
 
     def place(self, characters: int) -> str:
         """Where it stands in a string of so many characters, in words."""
