@@ -65,7 +65,7 @@ def main() -> None:
 
     def seen(images: list[ImageArray]) -> list[StringFrames]:
         pieces = [[[rect_quad(0, 0, i.shape[1], i.shape[0])]] for i in images]
-        frames = recognizer.recognise(images, pieces, models.config.recognition)
+        frames = recognizer.recognize(images, pieces, models.config.recognition)
         return [own[0] for own in frames]
 
     leads: list[float] = []

@@ -1,4 +1,4 @@
-"""Measures the package on folders of real labelled photographs (evaluation only).
+"""Measures the package on folders of real labeled photographs (evaluation only).
 
     python benchmarks/floors.py DATA [--only containers,chips,...] [--limit N] [--json FILE]
 
@@ -44,8 +44,8 @@ def by_image(folder: Path, limit: int) -> dict[str, list[Row]]:
     return dict(list(grouped.items())[: limit or None])
 
 
-def neighbours(result: ReadResult, most: int = 4) -> Iterator[str]:
-    """Every string read, and every run of up to ``most`` neighbouring ones, folded."""
+def neighbors(result: ReadResult, most: int = 4) -> Iterator[str]:
+    """Every string read, and every run of up to ``most`` neighboring ones, folded."""
     texts = [fold(s.text) for s in result.strings]
     for start in range(len(texts)):
         for stop in range(start + 1, min(start + most, len(texts)) + 1):
@@ -53,7 +53,7 @@ def neighbours(result: ReadResult, most: int = 4) -> Iterator[str]:
 
 
 def containers(reader: Reader, folder: Path, limit: int, engine: Engine) -> dict[str, object]:
-    """Images whose 11-character code is read exactly, as one string or as neighbouring ones."""
+    """Images whose 11-character code is read exactly, as one string or as neighboring ones."""
     found, wanted, lost = 0, 0, []
     for name, rows in by_image(folder, limit).items():
         codes = [fold(r[1]) for r in rows if len(fold(r[1])) == 11]
@@ -61,7 +61,7 @@ def containers(reader: Reader, folder: Path, limit: int, engine: Engine) -> dict
             continue
         wanted += 1
         result = reader.read(folder / "images" / name, engine=engine)
-        read = set(neighbours(result))
+        read = set(neighbors(result))
         if all(code in read for code in codes):
             found += 1
         else:
@@ -85,8 +85,8 @@ def chips(reader: Reader, folder: Path, limit: int, engine: Engine) -> dict[str,
 def scenes(reader: Reader, folder: Path, limit: int, engine: Engine) -> dict[str, object]:
     """Recall at IoU 0.4 of character boxes of A-Z0-9 words taller than 16 px, and precision.
 
-    Precision counts a box as right that meets any labelled character of any word, whatever its
-    height or alphabet; boxes on text that nobody labelled count as wrong.
+    Precision counts a box as right that meets any labeled character of any word, whatever its
+    height or alphabet; boxes on text that nobody labeled count as wrong.
     """
     hit = wanted = right = given = 0
     for name, rows in by_image(folder, limit).items():
@@ -134,12 +134,12 @@ def words(reader: Reader, folder: Path, limit: int, engine: Engine) -> dict[str,
 
 
 def plates(reader: Reader, folder: Path, limit: int, engine: Engine) -> dict[str, object]:
-    """Images in which the plate's text is read, as one string or as neighbouring ones."""
+    """Images in which the plate's text is read, as one string or as neighboring ones."""
     found, lost = 0, []
     grouped = by_image(folder, limit)
     for name, rows in grouped.items():
         result = reader.read(folder / "images" / name, engine=engine)
-        if fold(rows[0][1]) in set(neighbours(result)):
+        if fold(rows[0][1]) in set(neighbors(result)):
             found += 1
         else:
             lost.append(f"{name} {rows[0][1]} read {[s.text for s in result.strings][:8]}")

@@ -30,7 +30,7 @@ from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT, Glyph, GlyphSource
 from industrial_ocr.datasets.synthesis.strips import Strip, StripRenderer
 from industrial_ocr.image.load import load_image
-from industrial_ocr.image.preprocess import to_grey
+from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.results.geometry import bounds
 from industrial_ocr.training.adaptation.folders import close_cut
@@ -46,7 +46,7 @@ from industrial_ocr.training.adaptation.views import plain_crop
 NEW = ("Ω", "Δ", "µ", "⌀", "→")
 MEASURED = 200
 LEAST_CONTRAST = 30.0
-"""Of the character in its quad, grey levels of standard deviation."""
+"""Of the character in its quad, gray levels of standard deviation."""
 HEIGHTS, CAMERA = (28.0, 64.0), 0.3
 RESULTS = Path(__file__).parent / "results" / "new_glyphs.md"
 HEAD = (
@@ -102,7 +102,7 @@ def legible(reader: Reader, counted: list[bool]) -> Callable[[Strip, int], bool]
 
     def good(strip: Strip, at: int) -> bool:
         x0, y0, x1, y1 = (round(max(v, 0)) for v in bounds(strip.string.quads[at]))
-        if to_grey(strip.image)[y0 : y1 + 1, x0 : x1 + 1].std() < LEAST_CONTRAST:
+        if to_gray(strip.image)[y0 : y1 + 1, x0 : x1 + 1].std() < LEAST_CONTRAST:
             return False
         others = [i for i in range(len(strip.string.symbols)) if i != at]
         named = reader.classify_boxes(strip.image, [strip.string.quads[i] for i in others])
@@ -173,7 +173,7 @@ def taught(samples: Sequence[GlyphSample], fonts: Sequence[str]) -> tuple[Outcom
         return outcome, Told(load_parent(str(order.out))), minutes
 
 
-def labelled(folder: Path) -> list[GlyphSample]:
+def labeled(folder: Path) -> list[GlyphSample]:
     """The samples of a real dataset of single characters."""
     with (folder / "labels.tsv").open(encoding="utf-8") as file:
         rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
@@ -203,7 +203,7 @@ class Table:
 
     def __init__(self, fonts: Sequence[str], data: Path | None, intro: str, add: bool) -> None:
         self._fonts, self._intro = fonts, intro
-        self._scene = [] if data is None else labelled(data / "glyphs_scene")
+        self._scene = [] if data is None else labeled(data / "glyphs_scene")
         self._before = Told(load_parent(None))
         lines = RESULTS.read_text(encoding="utf-8").splitlines() if add else []
         self._rows = [x for x in lines if x.startswith("| ") and x != HEAD]
@@ -275,7 +275,7 @@ def main() -> None:
             "digits of a new typeface", 10, [cut(s) for s in learnt], [cut(s) for s in test], test
         )
     for name in ("digits_seg7", "digits_meter") if args.data and "real" in parts else ():
-        learnt, test = split(labelled(args.data / name), 10)
+        learnt, test = split(labeled(args.data / name), 10)
         table.add(f"{name}, real", 10, learnt, test)
 
 

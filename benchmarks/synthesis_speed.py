@@ -1,4 +1,4 @@
-"""Measures how many labelled pictures one core renders a second.
+"""Measures how many labeled pictures one core renders a second.
 
 python benchmarks/synthesis_speed.py --fonts /usr/share/fonts [--fonts DIR]
 

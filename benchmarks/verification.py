@@ -6,7 +6,7 @@ Renders codes of A-Z and 0-9 as a camera that was set up for the job sees them: 
 dot matrices, characters of 24 to 56 pixels in clear contrast, some worn, blurred or noisy; one code
 in ten on its head, one in ten turned and one in ten stacked. Each is held against the text printed
 and against wrong ones: one character replaced by any other of another shape, by its confusable
-partner (8 B, 5 S, 2 Z, 6 G, D 0, Q O), left out, or put in. ``--real`` is a folder of labelled
+partner (8 B, 5 S, 2 Z, 6 G, D 0, Q O), left out, or put in. ``--real`` is a folder of labeled
 photographs (``containers`` and ``chips``, each with ``images/`` and ``labels.tsv``); there the
 label with one character replaced is the wrong text. The label of a chip is a part of its marking.
 """
@@ -151,7 +151,7 @@ def synthetic(models: Models, args: argparse.Namespace) -> Tally:
     return tally
 
 
-def labelled(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+def labeled(folder: Path) -> Iterator[tuple[Path, list[str]]]:
     """The images of a folder with all their labels."""
     texts: dict[str, list[str]] = defaultdict(list)
     with (folder / "labels.tsv").open(encoding="utf-8", newline="") as file:
@@ -164,7 +164,7 @@ def labelled(folder: Path) -> Iterator[tuple[Path, list[str]]]:
 def real(models: Models, folder: Path, part: bool) -> Tally:
     """Photographs against their labels, and against those with one character replaced."""
     tally: Tally = defaultdict(lambda: defaultdict(Counter))
-    for number, (path, texts) in enumerate(labelled(folder)):
+    for number, (path, texts) in enumerate(labeled(folder)):
         seen = observe(load_image(path), "agree", models, Clock())
         for text in texts:
             rng = np.random.default_rng((7, number, len(text)))

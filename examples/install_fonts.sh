@@ -4,7 +4,7 @@
 #   examples/install_fonts.sh [FOLDER [TABLE]]        (default: fonts configs/fonts.tsv)
 #
 # TABLE (benchmarks/clean_print_fonts.tsv is another one) names each package with its source, style,
-# licence (SPDX; LicenseRef-... where SPDX has no name) and, for npm, the version used. Nothing is
+# license (SPDX; LicenseRef-... where SPDX has no name) and, for npm, the version used. Nothing is
 # installed and no root is needed:
 #
 #   FOLDER/debian/PACKAGE/   the font files of Debian's .deb with its copyright file; needs apt-get

@@ -56,7 +56,7 @@ class DetectionConfig(Section):
         border: so many source pixels of its own ground are put around a whole picture,
         border_below: if its short side has fewer pixels than this.
         tile_size: side of a tile in pixels of what the network sees.
-        tile_overlap: overlap of neighbouring tiles in the same pixels; a character as high as
+        tile_overlap: overlap of neighboring tiles in the same pixels; a character as high as
             this is whole in one of them.
         batch_size: tiles in one forward pass.
         closer_below: strings whose characters are lower than this, in pixels of what the network
@@ -114,7 +114,7 @@ class LinkingConfig(Section):
     """From character boxes to strings.
 
     Attributes:
-        space_ratio: a gap between neighbours wider than this times the string's median
+        space_ratio: a gap between neighbors wider than this times the string's median
             character height is a space.
         word_space_ratio: so is, in a string that reads as words, one wider than this.
     """
@@ -130,7 +130,7 @@ class ClassificationConfig(Section):
         batch_size: crops in one forward pass.
         top_k: candidates kept a character.
         reject_threshold: from this probability of the reject class on, a box is no character.
-        homoglyphs: 0 and O, 1 and I take the kind of their neighbours where the shape leaves it
+        homoglyphs: 0 and O, 1 and I take the kind of their neighbors where the shape leaves it
             open (the rule: ``decoding.homoglyphs``).
         whole_reject: an image that is one character shows none where the reject class is so many
             times as likely as the best symbol; 0: never. A plain bar alone is rather taken for an

@@ -209,7 +209,7 @@ def train(
     fonts: Annotated[
         list[Path] | None, typer.Option(help="Font folder, repeatable; else the system's.")
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Optimiser steps in all.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps in all.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda.")] = None,
     workers: Annotated[int | None, typer.Option(help="Rendering processes.")] = None,
     threads: Annotated[int | None, typer.Option(help="Threads of torch on the CPU.")] = None,
@@ -291,13 +291,13 @@ def synth(
     ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes.")] = 2,
 ) -> None:
-    """Renders labelled synthetic pictures to disk, with a contact sheet to look at."""
+    """Renders labeled synthetic pictures to disk, with a contact sheet to look at."""
     from itertools import islice
 
     from PIL import Image
 
     from industrial_ocr.datasets.synthesis.fonts import describe_fonts, system_font_folders
-    from industrial_ocr.datasets.synthesis.writer import SHOWN, labelled_picture, write_dataset
+    from industrial_ocr.datasets.synthesis.writer import SHOWN, labeled_picture, write_dataset
     from industrial_ocr.results.viz import contact_sheet
 
     with one_line_errors():
@@ -312,7 +312,7 @@ def synth(
         written = write_dataset(out, kind.value, count, seed, folders, size, workers, pattern)
         with cli_output.progress_bar(True) as progress:
             labels = progress.track(written, total=count, description="rendering")
-            shown = [labelled_picture(out, lab) for lab in islice(labels, SHOWN[kind.value])]
+            shown = [labeled_picture(out, lab) for lab in islice(labels, SHOWN[kind.value])]
             for _ in labels:
                 pass
         columns = max(1, SHEET_WIDTH // (max(p.shape[1] for p in shown) + 4))

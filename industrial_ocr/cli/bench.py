@@ -48,10 +48,10 @@ class RunByDefault(TyperGroup):
 bench_app = typer.Typer(
     cls=RunByDefault,
     no_args_is_help=True,
-    help="Compares engines on labelled images: bench DATA... --engines a,b; bench compare A B.",
+    help="Compares engines on labeled images: bench DATA... --engines a,b; bench compare A B.",
 )
 dataset_app = typer.Typer(
-    no_args_is_help=True, help="Checks labelled images and converts between formats."
+    no_args_is_help=True, help="Checks labeled images and converts between formats."
 )
 
 Data = Annotated[list[Path], typer.Argument(help="Folders or label files.")]
@@ -83,7 +83,7 @@ def run(
         str | None, typer.Option(help="FILE, or 'labels': adds crnn under it as an engine.")
     ] = None,
     oracle: Annotated[
-        bool, typer.Option("--oracle", help="Also read with the labelled boxes given.")
+        bool, typer.Option("--oracle", help="Also read with the labeled boxes given.")
     ] = False,
     write_routes: Annotated[
         Path | None, typer.Option(help="Write what was measured for --engine auto there (YAML).")
@@ -141,7 +141,7 @@ def _show(
 ) -> None:
     from industrial_ocr.evaluation import summary
 
-    summaries = summary.summarise_run(recorded.records, rules, thresholds)
+    summaries = summary.summarize_run(recorded.records, rules, thresholds)
     _print(summary.HEADERS, map(summary.table_row, summaries))
     detected = summary.detection_rows(summaries)
     if detected:

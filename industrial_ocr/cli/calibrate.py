@@ -37,7 +37,7 @@ def calibrate(
     classifier: Annotated[str | None, typer.Option(help="Name or weights file.")] = None,
     recognizer: Annotated[str | None, typer.Option(help="Name or weights file.")] = None,
 ) -> None:
-    """Fits confidences to your labelled images and measures how often each way misreads."""
+    """Fits confidences to your labeled images and measures how often each way misreads."""
     with one_line_errors(WRONG_USAGE):
         from industrial_ocr.evaluation.session import TASKS, plan_run
 

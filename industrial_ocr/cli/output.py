@@ -202,12 +202,12 @@ def print_weights(found: list[tuple[ModelEntry, bool, str]]) -> None:
         note("no weights are installed")
         return
     table = Table()
-    for name in ("task", "name", "file", "MB", "licence", "state"):
+    for name in ("task", "name", "file", "MB", "license", "state"):
         table.add_column(name, overflow="fold")
     for entry, good, message in found:
         size = f"{entry.path.stat().st_size / 1e6:.1f}" if entry.path.exists() else "-"
         state = "[green]ok[/]" if good else f"[red]damaged[/]: {escape(message)}"
-        cells = map(escape, (entry.task, entry.name, str(entry.path), size, entry.licence))
+        cells = map(escape, (entry.task, entry.name, str(entry.path), size, entry.license))
         table.add_row(*cells, state)
     show_table(table)
 

@@ -36,7 +36,7 @@ def retrain(
         typer.Argument(
             metavar="GLYPHS",
             help="A folder with one folder of pictures a symbol (Ω, slash, U+03A9, U+0043_U+0045 "
-            "for CE); labelled pictures (labels.tsv and the like); a font file with --symbols; or "
+            "for CE); labeled pictures (labels.tsv and the like); a font file with --symbols; or "
             "what was answered on the review page (corrections.jsonl).",
         ),
     ],

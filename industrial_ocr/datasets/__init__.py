@@ -1,1 +1,1 @@
-"""Labelled pictures: formats read and written, checks, and rendered ones."""
+"""Labeled pictures: formats read and written, checks, and rendered ones."""

@@ -1,4 +1,4 @@
-"""Looks a labelled dataset over: every image is decoded, every label held against its image."""
+"""Looks a labeled dataset over: every image is decoded, every label held against its image."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ def _check_twin(sample: Sample, first: Sample) -> Iterator[Problem]:
     message = f"the same file as {first.name}"
     ours, theirs = ([label.text for label in s.labels] for s in (sample, first))
     if ours != theirs:
-        message += f", which is labelled {theirs}, not {ours}"
+        message += f", which is labeled {theirs}, not {ours}"
     yield Problem(row_of(sample), sample.name, "duplicate-image", message)
 
 

@@ -1,4 +1,4 @@
-"""Writes a labelled dataset in another format, and says first what that format cannot hold."""
+"""Writes a labeled dataset in another format, and says first what that format cannot hold."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from industrial_ocr.datasets.formats import IGNORE, reason
 from industrial_ocr.datasets.formats_export import UNCLASSIFIED
 from industrial_ocr.datasets.formats_store import import_lmdb, symbol_folder
 from industrial_ocr.datasets.formats_text import parse_characters, parse_columns
-from industrial_ocr.datasets.samples import Dataset, Label, LabelledCharacter, Sample
+from industrial_ocr.datasets.samples import Dataset, Label, LabeledCharacter, Sample
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.image.load import IMAGE_SUFFIXES
 
@@ -39,7 +39,7 @@ class _Format:
         write: gets the items, whose images are in place already, and the folder.
         holds_text: whether a text comes back as it was.
         several: more than one label an image.
-        unlabelled: images without any label.
+        unlabeled: images without any label.
         boxes: "must": a label without a box is lost.
         characters: boxes of characters.
         holds_kind: whether a kind that is not empty comes back as it was.
@@ -50,7 +50,7 @@ class _Format:
     write: Callable[[list[Item], Path], None]
     holds_text: Callable[[str], bool] = lambda text: True
     several: bool = True
-    unlabelled: bool = False
+    unlabeled: bool = False
     boxes: Literal["no", "yes", "must"] = "no"
     characters: bool = False
     holds_kind: Callable[[str], bool] = lambda kind: False
@@ -73,11 +73,11 @@ _TSV = _Format(
     holds_kind=_tsv_kind,
     ignore="boxed-mark",
 )
-_ICDAR = _Format(write.write_icdar, _one_line, unlabelled=True, boxes="must", ignore="mark")
+_ICDAR = _Format(write.write_icdar, _one_line, unlabeled=True, boxes="must", ignore="mark")
 _PADDLE_REGIONS = _Format(
     write.write_paddle_regions,
     holds_text=lambda text: text != IGNORE,
-    unlabelled=True,
+    unlabeled=True,
     boxes="must",
     holds_kind=lambda kind: kind != "None",
     ignore="text",
@@ -90,7 +90,7 @@ _PADDLE_TEXTS = _Format(
 _LABEL_STUDIO = _Format(
     write.write_label_studio,
     holds_text=lambda text: text != IGNORE,
-    unlabelled=True,
+    unlabeled=True,
     boxes="yes",
     holds_kind=lambda kind: True,
     ignore="mark",
@@ -98,7 +98,7 @@ _LABEL_STUDIO = _Format(
 _CVAT = _Format(
     write.write_cvat,
     holds_text=lambda text: text != IGNORE and not _XML_REFUSES.search(text),
-    unlabelled=True,
+    unlabeled=True,
     boxes="yes",
     holds_kind=lambda kind: kind != UNCLASSIFIED and not _CONTROL.search(kind),
     ignore="text",
@@ -217,7 +217,7 @@ def _fit_all(dataset: Dataset, to: _Format) -> tuple[list[Sample], dict[str, lis
                 lost["further labels of an image"].append(place)
             elif kept is not None:
                 labels.append(kept)
-        if labels or to.unlabelled:
+        if labels or to.unlabeled:
             fitted.append(replace(sample, labels=tuple(labels)))
         elif not sample.labels:
             lost["images without label"].append(sample.name)
@@ -249,7 +249,7 @@ def _fit(label: Label, to: _Format) -> tuple[Label | None, list[str]]:
     return label, lost
 
 
-def _tsv_characters(characters: tuple[LabelledCharacter, ...]) -> bool:
+def _tsv_characters(characters: tuple[LabeledCharacter, ...]) -> bool:
     """Whether boxes of characters come back as they were: upright ones of sound symbols."""
     column = write.character_column(characters)
     try:

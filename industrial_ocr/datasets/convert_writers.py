@@ -16,7 +16,7 @@ import numpy as np
 from industrial_ocr.datasets.formats import IGNORE, reason, tsv_field
 from industrial_ocr.datasets.formats_export import UNCLASSIFIED
 from industrial_ocr.datasets.formats_store import import_lmdb
-from industrial_ocr.datasets.samples import Label, LabelledCharacter, Sample
+from industrial_ocr.datasets.samples import Label, LabeledCharacter, Sample
 from industrial_ocr.errors import DatasetError, ImageError
 from industrial_ocr.image.load import load_image
 from industrial_ocr.results.geometry import bounds, rect_quad
@@ -87,7 +87,7 @@ def _is_upright(quad: FloatArray) -> bool:
     return np.array_equal(quad, rect_quad(*bounds(quad)))
 
 
-def character_column(characters: Iterable[LabelledCharacter]) -> str:
+def character_column(characters: Iterable[LabeledCharacter]) -> str:
     """Boxes of characters as a column of a TSV; they must be upright."""
     return ";".join(f"{_numbers(c.quad[[0, 2]].ravel())},{c.symbol}" for c in characters)
 

@@ -1,4 +1,4 @@
-"""Loads a labelled dataset of any known format: finds out which it is and what it is for."""
+"""Loads a labeled dataset of any known format: finds out which it is and what it is for."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def load_dataset(
     task: Task | None = None,
     name: str | None = None,
 ) -> Dataset:
-    """Loads a labelled dataset; of a few images the header is looked at.
+    """Loads a labeled dataset; of a few images the header is looked at.
 
     Args:
         path: a folder, a label file or an LMDB.
@@ -194,7 +194,7 @@ def _locate(path: Path, format: str | None) -> tuple[str, Path]:
             return each, source
     tried = LOOKED_FOR if format is None else {format: LOOKED_FOR[format]}
     listed = "; ".join(f"{what} ({name})" for name, what in tried.items())
-    raise DatasetError(f"{path}: no labelled dataset recognised; looked for {listed}")
+    raise DatasetError(f"{path}: no labeled dataset recognized; looked for {listed}")
 
 
 def _locate_file(path: Path, format: str | None) -> tuple[str, Path]:

@@ -40,9 +40,9 @@ _CLASSES = ("rectanglelabels", "polygonlabels", "labels")
 def turned(quad: ArrayLike, degrees: float, pivot: ArrayLike) -> FloatArray:
     """A quad turned clockwise on the screen around a point."""
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    centre = np.asarray(pivot, np.float64)
-    offsets = np.asarray(quad, np.float64) - centre
-    return as_quad(offsets @ np.array([[cos, sin], [-sin, cos]]) + centre)
+    center = np.asarray(pivot, np.float64)
+    offsets = np.asarray(quad, np.float64) - center
+    return as_quad(offsets @ np.array([[cos, sin], [-sin, cos]]) + center)
 
 
 def _spellings(url: str) -> list[str]:
@@ -213,7 +213,7 @@ def _cvat_label(shape: ElementTree.Element, row: str) -> Label:
     quad: FloatArray | None = None
     if shape.tag == "box":
         box = rect_quad(*(float(shape.attrib[k]) for k in ("xtl", "ytl", "xbr", "ybr")))
-        # CVAT turns a box clockwise around its centre.
+        # CVAT turns a box clockwise around its center.
         quad = turned(box, float(shape.get("rotation", 0)), box.mean(axis=0))
     elif shape.tag in ("polygon", "points"):
         quad = _points(shape.attrib["points"])

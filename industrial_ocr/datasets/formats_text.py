@@ -26,7 +26,7 @@ from industrial_ocr.datasets.formats import (
     text_lines,
     tsv_fields,
 )
-from industrial_ocr.datasets.samples import Label, LabelledCharacter
+from industrial_ocr.datasets.samples import Label, LabeledCharacter
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import FloatArray, as_quad
@@ -45,11 +45,11 @@ class _Columns:
     """What the optional columns of a TSV row hold."""
 
     quad: FloatArray | None = None
-    characters: tuple[LabelledCharacter, ...] = ()
+    characters: tuple[LabeledCharacter, ...] = ()
     kind: str = ""
 
 
-def parse_characters(column: str) -> tuple[LabelledCharacter, ...]:
+def parse_characters(column: str) -> tuple[LabeledCharacter, ...]:
     """``x0,y0,x1,y1,char;...`` where a char may itself be a comma or a semicolon.
 
     Raises:
@@ -65,7 +65,7 @@ def parse_characters(column: str) -> tuple[LabelledCharacter, ...]:
         if match is None or (len(symbol) > 1 and ("," in symbol or ";" in symbol)):
             raise ValueError(f"a character is x0,y0,x1,y1,char, got {entry!r}")
         quad = rect_quad(*(float(match[i]) for i in range(1, 5)))
-        characters.append(LabelledCharacter(symbol, quad))
+        characters.append(LabeledCharacter(symbol, quad))
     return tuple(characters)
 
 

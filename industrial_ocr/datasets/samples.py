@@ -1,4 +1,4 @@
-"""What a labelled dataset is made of, whatever format it came in."""
+"""What a labeled dataset is made of, whatever format it came in."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Task = Literal["read", "recognize", "classify"]
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledCharacter:
+class LabeledCharacter:
     """One character and where it is.
 
     Attributes:
@@ -36,7 +36,7 @@ class Label:
     Attributes:
         text: what is written; empty where the picture shows nothing legible.
         quad: (4, 2) float32 source pixels, None where nobody drew it.
-        characters: boxes of single characters, as far as labelled.
+        characters: boxes of single characters, as far as labeled.
         ignore: not to be counted, neither found nor missed (``###`` of ICDAR).
         kind: the label's class where the dataset has classes, else empty.
         row: where the label stands in its file, for messages ("labels.tsv:12").
@@ -44,7 +44,7 @@ class Label:
 
     text: str
     quad: FloatArray | None = None
-    characters: tuple[LabelledCharacter, ...] = ()
+    characters: tuple[LabeledCharacter, ...] = ()
     ignore: bool = False
     kind: str = ""
     row: str = ""
@@ -82,7 +82,7 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A folder, file or database of labelled images.
+    """A folder, file or database of labeled images.
 
     Attributes:
         name: short, for tables: the folder's name.

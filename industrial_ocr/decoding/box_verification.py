@@ -42,7 +42,7 @@ NOTHING = 0.8
 """From this reject probability on, a box is no character and in nobody's way."""
 NARROW = frozenset("1Iijlt.,':()-/")
 ROOM = 1.35
-"""Neighbours closer than this many usual distances have no room for a character between them;
+"""Neighbors closer than this many usual distances have no room for a character between them;
 for a narrow one they may have."""
 GAP, SPACE = 1.42, 1.8
 """Between so many usual distances there is room for a narrow character; beyond, it is a space."""
@@ -182,7 +182,7 @@ def _steps(found: Alignment) -> tuple[dict[int, float], float]:
 
 
 def _without_room(found: Alignment) -> list[int]:
-    """Missing symbols whose neighbours stand too close to have one between them."""
+    """Missing symbols whose neighbors stand too close to have one between them."""
     symbols, (_, usual) = found.symbols, _steps(found)
     tight = []
     for i in range(1, len(symbols) - 1):

@@ -2,7 +2,7 @@
 
 A temperature divides a network's logits so that what it calls 0.9 is right nine times in ten (Guo
 et al. 2017, arXiv 1706.04599, section 4.2). It cannot know what the network never saw: a character
-that was not found, a string read upside down. What such things come to is counted on labelled
+that was not found, a string read upside down. What such things come to is counted on labeled
 images: a ``MisreadCurve`` holds how many accepted readings were wrong at every threshold.
 
 Numpy and scipy only.
@@ -36,7 +36,7 @@ FORMAT = 1
 
 
 def tempered(log_probs: ArrayLike, temperature: float) -> Floats:
-    """(..., C) log-probabilities as they would be at another temperature, normalised."""
+    """(..., C) log-probabilities as they would be at another temperature, normalized."""
     table = np.asarray(log_probs, np.float64) / temperature
     result: Floats = table - np.logaddexp.reduce(table, axis=-1, keepdims=True)
     return result
@@ -82,7 +82,7 @@ class MisreadCurve:
         thresholds: (K,) rising: a reading of that confidence or more is accepted.
         accepted: (K,) counts, never rising.
         wrong: (K,) of those; never rising.
-        total: labelled texts that were looked for.
+        total: labeled texts that were looked for.
     """
 
     thresholds: Floats
@@ -106,7 +106,7 @@ class MisreadCurve:
         Args:
             confidences: (N,) of every reading.
             right: (N,) booleans.
-            total: labelled texts, those without a reading included.
+            total: labeled texts, those without a reading included.
         """
         p, good = np.asarray(confidences, np.float64), np.asarray(right, bool)
         thresholds = np.unique(p)
@@ -129,7 +129,7 @@ class MisreadCurve:
         good = np.flatnonzero(self._limits() <= misread_rate)
         if not len(good):
             raise ConfigError(
-                f"a misread rate of {misread_rate:g} cannot be promised: {self.total} labelled "
+                f"a misread rate of {misread_rate:g} cannot be promised: {self.total} labeled "
                 f"texts show {math.ceil(1e4 * self.lowest_rate()) / 1e4:g} at best "
                 "(1 is every one); measure more of them (industrial-ocr calibrate), or allow more"
             )
@@ -173,7 +173,7 @@ def curve_name(engine: str, with_pattern: bool) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """What was measured of one set of weights on labelled images.
+    """What was measured of one set of weights on labeled images.
 
     Attributes:
         temperatures: by task, ``classifier`` and ``recognizer``; those of the manifest otherwise.

@@ -95,7 +95,7 @@ def candidate(
         for i, c in enumerate(characters)
         if contradicts(c.character.symbol, c.character.confidence, c.raw, c.raw_confidence)
     )
-    text = pattern.normalise("".join(c.character.symbol for c in characters))
+    text = pattern.normalize("".join(c.character.symbol for c in characters))
     confidence = string_confidence(score_sequence([c.confidence for c in characters]))
     span = min(nodes) // 2, (max(nodes) + 1) // 2
     free = _free_path(span, evidence)

@@ -48,11 +48,11 @@ def _texts(paths: Sequence[Path], pattern: Pattern, charset: Charset) -> dict[st
     """The codes of paths, best first; paths that differ in separators alone are one code."""
     found: dict[str, Path] = {}
     for path in paths:
-        found.setdefault(pattern.normalise("".join(charset.symbols[s] for s in path.symbols)), path)
+        found.setdefault(pattern.normalize("".join(charset.symbols[s] for s in path.symbols)), path)
     return found
 
 
-def _clear_neighbour(code: Candidate, evidence: Evidence) -> bool:
+def _clear_neighbor(code: Candidate, evidence: Evidence) -> bool:
     """Whether a box of the code's own word was left out although it reads clearly."""
     first, last = code.span
     beside = [i for i in (first - 1, last) if 0 <= i < len(evidence.words)]
@@ -102,7 +102,7 @@ def _doubts(
     code: Candidate, evidence: Evidence, limits: Limits, direction: Direction
 ) -> Iterator[str]:
     """What is doubtful of a code besides its rivals."""
-    if _clear_neighbour(code, evidence):
+    if _clear_neighbor(code, evidence):
         yield "the code is a part of a longer word"
     if symbol := _room_for_two(code, direction):
         yield f"{symbol!r} stands where two characters have room"
@@ -123,7 +123,7 @@ def read_codes(
 
     Args:
         strings: in reading order.
-        pattern: what codes look like; one with groups may span neighbouring strings.
+        pattern: what codes look like; one with groups may span neighboring strings.
         charset: the classifier's.
         limits: when a code is doubtful.
         merging: pairs of boxes may be one character, and wide boxes two.
@@ -155,7 +155,7 @@ def read_codes(
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """Neighbouring strings that may be a code together.
+    """Neighboring strings that may be a code together.
 
     Attributes:
         evidence: their lattice.

@@ -1,6 +1,6 @@
 """Connectionist temporal classification: from frames to symbols, and what a label is worth.
 
-Graves, Fernandez, Gomez and Schmidhuber 2006, "Connectionist Temporal Classification: Labelling
+Graves, Fernandez, Gomez and Schmidhuber 2006, "Connectionist Temporal Classification: Labeling
 Unsegmented Sequence Data with Recurrent Neural Networks" (ICML). Numpy only.
 """
 
@@ -125,7 +125,7 @@ def sequence_log_probability(
         blank: the class of the blank.
 
     Returns:
-        At most 0 for normalised frames; -inf where no path has any probability, as when the
+        At most 0 for normalized frames; -inf where no path has any probability, as when the
         label (with a blank between each repeat) is longer than T.
 
     Raises:

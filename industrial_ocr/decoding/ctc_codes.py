@@ -118,7 +118,7 @@ def read_ctc_codes(
 ) -> list[CodeReading]:
     """The codes of an image under a pattern, the surest first; as ``code_reading.read_codes``.
 
-    Each string, or run of neighbouring strings, must be the code as a whole: frames do not tell
+    Each string, or run of neighboring strings, must be the code as a whole: frames do not tell
     which part of a string could be left out.
 
     Args:
@@ -157,7 +157,7 @@ def read_ctc_codes(
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """Neighbouring strings that may be a code together, see ``joined``.
+    """Neighboring strings that may be a code together, see ``joined``.
 
     Attributes:
         places: of them among the strings of the image.
@@ -184,7 +184,7 @@ class _Run:
 def _run_of(
     places: range, strings: Sequence[FrameString], pattern: Pattern, charset: Charset
 ) -> _Run | None:
-    """What a first look tells of neighbouring strings, None where they are another text."""
+    """What a first look tells of neighboring strings, None where they are another text."""
     table, starts = joined(strings)
     raw = "".join(s.symbol for s in greedy_decode(table, charset, 0))
     pattern = narrowed(pattern, raw)
@@ -227,7 +227,7 @@ def _texts(hypotheses: Sequence[Hypothesis], pattern: Pattern, charset: Charset)
     found: dict[str, _Text] = {}
     for h in hypotheses:
         spelled = "".join(charset.symbols[s] for s in h.symbols)
-        code = pattern.normalise(spelled)
+        code = pattern.normalize(spelled)
         known = found.get(code)
         if known is None:
             found[code] = _Text(code, spelled, h.symbols, h.log_prob, h.probability)
@@ -320,7 +320,7 @@ def _mark_rival(chosen: _Text, run: _Run, charset: Charset) -> str:
         if scores.own - log_prob >= END_MARK_ODDS:
             break
         state = automaton.run([c - 1 for c in own])
-        code = run.pattern.normalise("".join(charset.symbol(c) for c in own))
+        code = run.pattern.normalize("".join(charset.symbol(c) for c in own))
         if state >= 0 and automaton.accepting[state] and code != chosen.code:
             return code
     return ""

@@ -1,4 +1,4 @@
-"""The frames of strings: of one, of neighbouring ones together, and where their symbols stand."""
+"""The frames of strings: of one, of neighboring ones together, and where their symbols stand."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class FrameString:
 
 
 def joined(strings: Sequence[FrameString]) -> tuple[NDArray[np.float64], list[int]]:
-    """The frames of neighbouring strings with a sure blank between, and where each begins."""
+    """The frames of neighboring strings with a sure blank between, and where each begins."""
     classes = strings[0].log_probs.shape[1]
     blank = np.full((1, classes), LOWEST)
     blank[0, 0] = 0.0

@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class EditScores:
-    """log p(l|y) of a text and of its neighbours, -inf where there is no path.
+    """log p(l|y) of a text and of its neighbors, -inf where there is no path.
 
     Attributes:
         own: of the text itself, L symbols.

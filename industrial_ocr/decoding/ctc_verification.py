@@ -139,7 +139,7 @@ def verify_frames(
     Args:
         strings: of one picture, in reading order.
         expected: the text; spaces do not matter to frames.
-        charset: the recogniser's, with the blank.
+        charset: the recognizer's, with the blank.
         part: the text may be a part of a longer word.
 
     Raises:
@@ -300,7 +300,7 @@ def _mark_doubts(
     Args:
         rivals: of the text.
         symbols: of the text.
-        charset: the recogniser's.
+        charset: the recognizer's.
         part: what stands before and behind the text does not matter.
     """
     marks = mark_classes(charset)

@@ -1,4 +1,4 @@
-"""The lattice of one or more neighbouring strings: what their boxes may be, alone and together."""
+"""The lattice of one or more neighboring strings: what their boxes may be, alone and together."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ def gather(
     merging: bool = True,
     other_word: float = WORD_LEFT_OUT,
 ) -> Evidence:
-    """The lattice of neighbouring strings, read one after the other.
+    """The lattice of neighboring strings, read one after the other.
 
     Args:
         strings: in reading order.

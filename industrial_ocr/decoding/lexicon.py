@@ -99,7 +99,7 @@ def narrowed(pattern: Pattern, read: str) -> Pattern:
     """
     if len(pattern.words) <= EXACT:
         return pattern
-    words = nearest(pattern.words, pattern.normalise(read))
+    words = nearest(pattern.words, pattern.normalize(read))
     return replace(pattern, words=words, core=compile_words(words, pattern.core.symbols))
 
 

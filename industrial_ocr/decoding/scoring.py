@@ -56,7 +56,7 @@ def score_sequence(
     return SequenceScores(
         mean=mean_probability(p),
         joint_log=joint,
-        joint_normalised=joint_normalised(p),
+        joint_normalized=joint_normalized(p),
         weighted=weighted,
         sequence_log=min(0.0, max(sequence, len(p) * math.log(_FLOOR))),
     )
@@ -72,7 +72,7 @@ def string_confidence(scores: SequenceScores) -> float:
 
     - Joint, not mean: ten sure characters and one of 0.01 are a misread; their mean is 0.91,
       their geometric mean 0.66.
-    - Normalised by length, so that one threshold serves a date and a container code: the plain
+    - Normalized by length, so that one threshold serves a date and a container code: the plain
       joint probability of 11 characters at 0.95 is 0.57, that of 4 is 0.81.
     - The smaller one, as a misread that passes costs more than a refusal: the peaks of ``AA`` are
       both high where the gap between them is a toss-up and ``A`` as likely; only log p(l|y) sees
@@ -82,14 +82,14 @@ def string_confidence(scores: SequenceScores) -> float:
     a string must be right as a whole, also ask ``exp(joint_log)`` or the weakest character.
 
     Returns:
-        For two-stage strings ``joint_normalised``; 0 for the empty string.
+        For two-stage strings ``joint_normalized``; 0 for the empty string.
     """
     if scores.sequence_log >= scores.joint_log:
-        return scores.joint_normalised
+        return scores.joint_normalized
     if scores.joint_log > _CERTAIN_LOG:
         # The length is lost here; without it the value is lower, which is the safe side.
         return math.exp(scores.sequence_log)
-    return float(scores.joint_normalised ** (scores.sequence_log / scores.joint_log))
+    return float(scores.joint_normalized ** (scores.sequence_log / scores.joint_log))
 
 
 def mean_probability(probabilities: ArrayLike) -> float:
@@ -111,10 +111,10 @@ def joint_log(probabilities: ArrayLike) -> float:
     return float(np.log(np.maximum(_checked(probabilities), _FLOOR)).sum())
 
 
-def joint_normalised(probabilities: ArrayLike) -> float:
+def joint_normalized(probabilities: ArrayLike) -> float:
     """exp(joint_log / L), the geometric mean of the character probabilities, 0 for none.
 
-    Length normalisation of Wu et al. 2016 (arXiv 1609.08144, section 7, equation 14) with
+    Length normalization of Wu et al. 2016 (arXiv 1609.08144, section 7, equation 14) with
     alpha = 1 and without its constant; the inverse of perplexity.
     """
     p = _checked(probabilities)
@@ -166,8 +166,8 @@ def position_weights(
         raise ValueError(f"{length} finite weights of 0 or more, got {weighting!r}")
     if length and not weights.any():
         raise ValueError(f"one weight at least must be above 0, got {weighting!r}")
-    normalised: NDArray[np.float64] = weights / max(float(weights.sum()), np.finfo(float).tiny)
-    return normalised
+    normalized: NDArray[np.float64] = weights / max(float(weights.sum()), np.finfo(float).tiny)
+    return normalized
 
 
 def _checked(probabilities: ArrayLike) -> NDArray[np.float64]:

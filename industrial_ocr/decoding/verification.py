@@ -2,7 +2,7 @@
 
 A misprint that passes is the costly error, so whatever is not clear is ``cannot_tell``:
 
-* The text is laid over every string, and over every two or three neighbouring ones in both orders
+* The text is laid over every string, and over every two or three neighboring ones in both orders
   (``expected``); the best place counts. Its spaces need not be printed, nor printed ones be in it,
   but for one thing: a gap with room for a narrow character (``box_verification.GAP``), as the
   detector leaves of an I that it lost, is no pass unless the text has a space there.
@@ -14,7 +14,7 @@ A misprint that passes is the costly error, so whatever is not clear is ``cannot
 * The text passes only if it is ``PASS_ODDS`` times as likely as every text one or two edits away
   (``expected.against_neighbors``): a box that shows a mark, the stroke of a W that might be a V,
   and two boxes that might be one all count there.
-* A character is missing where it has no box; that is a failure only where its neighbours stand so
+* A character is missing where it has no box; that is a failure only where its neighbors stand so
   close that there is no room for it. Elsewhere the detector may have lost it.
 * A box among the characters, or beside them in their word, is one too many: a failure where it
   clearly reads as a letter or digit, no pass unless it clearly is none. Beside a character that
@@ -72,7 +72,7 @@ def expected_symbols(expected: str, charset: Charset) -> tuple[str, ...]:
 
 
 def runs(count: int) -> Iterator[tuple[int, ...]]:
-    """Places of neighbouring strings among ``count``, single ones first, several both ways."""
+    """Places of neighboring strings among ``count``, single ones first, several both ways."""
     for length in range(1, min(MOST_STRINGS, count) + 1):
         for start in range(count - length + 1):
             run = tuple(range(start, start + length))

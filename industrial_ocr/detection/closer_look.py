@@ -1,7 +1,7 @@
 """A closer look at small print: strings of small characters are found again, magnified.
 
-A network that looks at a whole picture at one scale parts characters of a licence plate in a
-street scene no better than an eye from afar: neighbours become one box, and boxes are missing. The
+A network that looks at a whole picture at one scale parts characters of a license plate in a
+street scene no better than an eye from afar: neighbors become one box, and boxes are missing. The
 places where such strings were found are few and small, so looking at them again costs little.
 """
 

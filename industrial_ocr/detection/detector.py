@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from industrial_ocr.config import DetectionConfig
-from industrial_ocr.image.preprocess import detector_input, to_grey
+from industrial_ocr.image.preprocess import detector_input, to_gray
 from industrial_ocr.results.types import FloatArray, ImageArray, ScoreMaps
 
 STRIDE = 2
@@ -110,7 +110,7 @@ class Detector:
 
     def _input(self, pixels: ImageArray) -> FloatArray:
         if not self._published:
-            return detector_input(to_grey(pixels))
+            return detector_input(to_gray(pixels))
         normal = (pixels.astype(np.float32) / 255 - IMAGENET_MEAN) / IMAGENET_STD
         return np.ascontiguousarray(normal.transpose(2, 0, 1), np.float32)
 

@@ -2,7 +2,7 @@
 
 The rules, all of them:
 
-* Two neighbouring boxes are linked where the affinity map between their centres is at least
+* Two neighboring boxes are linked where the affinity map between their centers is at least
   ``link_threshold``, strongest link first. A box has at most two links, a chain does not turn by
   more than ``MAX_TURN`` from one link to the next, linked boxes are of similar size.
 * Two chains become one string across a gap without affinity where they are collinear, of similar
@@ -29,12 +29,12 @@ from industrial_ocr.results.types import BoxString, CharBox, Direction, FloatArr
 MAX_TURN = np.cos(np.deg2rad(50))
 SIZE_RATIO = 2.0
 MAX_REACH = 4.2
-"""Linked centres are at most this many half diagonals apart."""
+"""Linked centers are at most this many half diagonals apart."""
 JOIN_GAP = 1.7
 MAX_JOIN = 6.0
 """Chains whose ends are farther apart, in half diagonals, are not looked at."""
 JOIN_ANGLE = np.cos(np.deg2rad(14))
-NEIGHBOURS = 8
+NEIGHBORS = 8
 LINE_BOXES, LINE_SIZE = 3, 0.5
 """So many boxes at least are a line, of so much of the squared size of those of another one."""
 BLOB = 3
@@ -60,7 +60,7 @@ def _candidate_links(
     """Links that affinity and size allow, strongest first."""
     centers = np.array([b.center for b in boxes], np.float64)
     size = np.array([np.sqrt(np.trace(b.shape)) for b in boxes])
-    _, near = cKDTree(centers).query(centers, k=min(NEIGHBOURS + 1, len(boxes)))
+    _, near = cKDTree(centers).query(centers, k=min(NEIGHBORS + 1, len(boxes)))
     pairs = {
         (min(i, j), max(i, j))
         for i, row in enumerate(np.asarray(near))

@@ -12,7 +12,7 @@ from industrial_ocr.results.types import BoxString, CharBox, Direction, FloatArr
 
 
 def string_axis(centers: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Unit vector from the first to the last centre, (1, 0) for a single one."""
+    """Unit vector from the first to the last center, (1, 0) for a single one."""
     if len(centers) < 2:
         return np.array([1.0, 0.0])
     return unit_vector(centers[-1] - centers[0])

@@ -18,7 +18,7 @@ from industrial_ocr.detection.orientation import normal_vector, string_axis
 from industrial_ocr.results.types import BoxString, CharBox, TextString
 
 STEP = 1.15
-"""Before a space between words the step from centre to centre is at least so many usual ones."""
+"""Before a space between words the step from center to center is at least so many usual ones."""
 LETTERS = 4
 """A string is taken for words if it has so many letters a digit or more."""
 INSIDE = 0.3
@@ -26,7 +26,7 @@ INSIDE = 0.3
 
 
 def clear_gaps(boxes: Sequence[CharBox]) -> tuple[NDArray[np.float64], float, float]:
-    """Clear gaps between neighbouring boxes of a string.
+    """Clear gaps between neighboring boxes of a string.
 
     Args:
         boxes: (N,) along the string, N >= 2.

@@ -1,1 +1,1 @@
-"""Measuring engines on labelled images: metrics, engines, the run and its report."""
+"""Measuring engines on labeled images: metrics, engines, the run and its report."""

@@ -25,7 +25,7 @@ STAGES: tuple[Lost, ...] = Lost.__args__  # type: ignore[attr-defined]
 MARGIN = 0.15
 """A label's box is widened by this share of its shorter side before places are compared."""
 SAME_CHARACTER = 0.3
-"""Least IoU of a read and a labelled character."""
+"""Least IoU of a read and a labeled character."""
 
 Box = tuple[float, float, float, float]
 Named = tuple[str, NDArray[np.float64]]
@@ -82,11 +82,11 @@ def _characters(answer: Answer) -> list[list[Named]]:
 
 def _boxes_fit(answer: Answer, quads: list[NDArray[np.float64]], wanted: int) -> Lost | None:
     """What is wrong with the boxes, None where there is one a character."""
-    labelled = [c for c in answer.label.characters if c.symbol.isalnum()]
-    if len(labelled) == wanted:
-        overlaps = box_iou([bounds(q) for q in quads], [bounds(c.quad) for c in labelled])
+    labeled = [c for c in answer.label.characters if c.symbol.isalnum()]
+    if len(labeled) == wanted:
+        overlaps = box_iou([bounds(q) for q in quads], [bounds(c.quad) for c in labeled])
         covered = np.array([
-            any(_inside(bounds(q), c.quad) for q in quads) for c in labelled
+            any(_inside(bounds(q), c.quad) for q in quads) for c in labeled
         ])  # fmt: skip
         if not covered.all():
             return "no box"

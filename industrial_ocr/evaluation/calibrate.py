@@ -1,4 +1,4 @@
-"""Calibration on labelled images: temperatures of the models, then misread rates by threshold.
+"""Calibration on labeled images: temperatures of the models, then misread rates by threshold.
 
 * The classifier's temperature makes the true characters of the labels likeliest: each label is laid
   over the boxes of the string that fits it best (``decoding.expected``); characters without a box
@@ -138,12 +138,12 @@ def add_string(into: Evidence, frames: Sequence[Any], text: str, charset: Charse
 def gather(
     reader: Any, jobs: Iterable[tuple[Dataset, Sample]], charsets: tuple[Charset, Charset]
 ) -> Evidence:
-    """What the models say of the labelled characters and strings of images.
+    """What the models say of the labeled characters and strings of images.
 
     Args:
         reader: a ``Reader``.
         jobs: images with their datasets; those that cannot be loaded are left out.
-        charsets: the classifier's, and the recogniser's with its blank.
+        charsets: the classifier's, and the recognizer's with its blank.
     """
     found = Evidence()
     for dataset, sample in jobs:
@@ -194,7 +194,7 @@ def fit(found: Evidence, now: dict[str, float]) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Counted:
-    """A reading of a labelled text.
+    """A reading of a labeled text.
 
     Attributes:
         confidence: 0 where it would not pass as ``ok`` at any threshold.
@@ -227,7 +227,7 @@ def measure(
 
     Args:
         reader: with ``min_confidence`` 0: the curve has every threshold.
-        datasets: labelled images.
+        datasets: labeled images.
         rules: by dataset name, ``""`` for all others.
         track: wraps the jobs, for a progress bar.
     """
@@ -275,7 +275,7 @@ def calibrate(
 
     Args:
         make_reader: ``Reader`` with the weights in question; takes ``calibration``.
-        datasets: labelled images, whole pictures or strings.
+        datasets: labeled images, whole pictures or strings.
         rules: how labels count, with the patterns.
         about: goes into the file, for people.
         track: for progress bars.
@@ -285,7 +285,7 @@ def calibrate(
     """
     samples = [(d, s) for d in datasets for s in d.samples if s.labels]
     if not samples:
-        raise DatasetError("no labelled image to calibrate with")
+        raise DatasetError("no labeled image to calibrate with")
     alone = [d.name for d in datasets if d.task == "classify"]
     if alone:
         raise DatasetError(f"{alone[0]}: single characters; calibration needs pictures of codes")
@@ -295,7 +295,7 @@ def calibrate(
     if not len(seen.classes) and not len(seen.labels):
         taken = ", ".join(f"{d.name} ({d.task})" for d in datasets)
         raise DatasetError(
-            f"not one string of {taken} is read as it is labelled, so there is nothing to fit to; "
+            f"not one string of {taken} is read as it is labeled, so there is nothing to fit to; "
             "pictures with more than the code on them need the task read, crops recognize"
         )
     temperatures = fit(seen, reader.temperatures)

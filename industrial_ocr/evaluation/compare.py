@@ -9,7 +9,7 @@ from industrial_ocr.evaluation.curves import BootstrapDifference, paired_bootstr
 from industrial_ocr.evaluation.items import Answer, Rules
 from industrial_ocr.evaluation.metrics import Outcome, outcome
 from industrial_ocr.evaluation.records import RecordedRun
-from industrial_ocr.evaluation.summary import Summary, summarise_run
+from industrial_ocr.evaluation.summary import Summary, summarize_run
 
 Label = tuple[str, int]
 """Image, and which of its labels."""
@@ -106,10 +106,10 @@ def compare_runs(
     before: RecordedRun, after: RecordedRun, rules: Mapping[str, Rules]
 ) -> list[Comparison]:
     """Every dataset and engine that both runs have, in the order of the second."""
-    old = {(s.dataset, s.engine): s for s in summarise_run(before.records, rules, {})}
+    old = {(s.dataset, s.engine): s for s in summarize_run(before.records, rules, {})}
     found = (
         compare_summaries(old[s.dataset, s.engine], s)
-        for s in summarise_run(after.records, rules, {})
+        for s in summarize_run(after.records, rules, {})
         if (s.dataset, s.engine) in old
     )
     return [c for c in found if c is not None]

@@ -19,9 +19,9 @@ class DetectionCounts:
     """Boxes of one image, or of many: counts can be added.
 
     Attributes:
-        matched: predictions with a labelled box of their own.
+        matched: predictions with a labeled box of their own.
         predicted: all predictions that count.
-        truth: all labelled boxes.
+        truth: all labeled boxes.
     """
 
     matched: int = 0
@@ -46,7 +46,7 @@ class DetectionCounts:
 
     @property
     def recall(self) -> float:
-        """Matched over labelled, 0 for no labels."""
+        """Matched over labeled, 0 for no labels."""
         return self.matched / self.truth if self.truth else 0.0
 
     @property

@@ -114,7 +114,7 @@ class OwnEngine:
 class RapidOcrEngine:
     """RapidOCR with the models inside its package, its own default settings.
 
-    Crops go to its recogniser alone: its detector would often miss a word that fills the picture.
+    Crops go to its recognizer alone: its detector would often miss a word that fills the picture.
     """
 
     datasets: frozenset[str] | None = None
@@ -288,7 +288,7 @@ class PaddleOcrEngine:
         return EngineReading(strings, seconds=seconds)
 
     def recognize(self, image: ImageArray, one_character: bool = False) -> EngineReading:
-        """The recogniser alone."""
+        """The recognizer alone."""
         start = time.perf_counter()
         found = self._recognizer.predict(image[..., ::-1])[0]
         seconds = time.perf_counter() - start

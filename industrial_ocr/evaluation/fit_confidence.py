@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from industrial_ocr.datasets.synthesis.layout import LabelledString
+from industrial_ocr.datasets.synthesis.layout import LabeledString
 from industrial_ocr.decoding.confidence import (
     FEATURES,
     FITTED,
@@ -58,7 +58,7 @@ Pair = tuple[TextString, TextString, bool, bool]
 """Two ways' readings of one string, without alternatives, and whether each is right."""
 
 
-def is_right(string: TextString, printed: Sequence[LabelledString]) -> bool:
+def is_right(string: TextString, printed: Sequence[LabeledString]) -> bool:
     """Whether a reading says all of what stands in its place, and nothing else; spaces aside.
 
     Its place reaches ``BESIDE`` heights beyond its ends; what is printed farther off in the same
@@ -94,7 +94,7 @@ class Readings:
     def add(
         self,
         results: Sequence[ReadResult],
-        printed: Sequence[LabelledString],
+        printed: Sequence[LabeledString],
         one_string: bool,
     ) -> None:
         """Adds what the ways, in the order of ``WAYS``, read on one picture."""

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import torch
 
-from industrial_ocr.datasets.synthesis.layout import LabelledString
+from industrial_ocr.datasets.synthesis.layout import LabeledString
 from industrial_ocr.datasets.synthesis.plain import PlainPrinter
 from industrial_ocr.datasets.synthesis.scenes import SceneRenderer
 from industrial_ocr.datasets.synthesis.strips import StripRenderer
@@ -33,7 +33,7 @@ Result = TypeVar("Result")
 
 def pictures(
     fonts: Sequence[str], plain_fonts: Sequence[str], numbers: Iterable[int], seed: int
-) -> Iterator[tuple[ImageArray, tuple[LabelledString, ...], bool]]:
+) -> Iterator[tuple[ImageArray, tuple[LabeledString, ...], bool]]:
     """Rendered pictures of all difficulties, clean print among them.
 
     Args:

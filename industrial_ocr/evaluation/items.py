@@ -1,4 +1,4 @@
-"""From what an engine read in an image to its answer for every labelled code.
+"""From what an engine read in an image to its answer for every labeled code.
 
 The rules, the same for every engine:
 
@@ -6,9 +6,9 @@ The rules, the same for every engine:
   joined, its confidence that of the weakest string.
 * With a pattern: an engine that knows patterns answers with the codes it found. For the others the
   answer is the first match of the pattern, looked for in each string in reading order, then in
-  neighbouring strings joined; matches that fail the pattern's check come last. Answers are judged
+  neighboring strings joined; matches that fail the pattern's check come last. Answers are judged
   against the labels that match the pattern. An image with several such labels takes so many codes.
-* ``read`` without one: the answer for a label is the string, or run of up to four neighbouring
+* ``read`` without one: the answer for a label is the string, or run of up to four neighboring
   strings, or run of up to six words set apart by spaces, that equals it; failing that the one
   nearest to it in edit distance, if less than half of it would have to change. Failing that too,
   the code was missed. (An engine is thus not asked which of its strings or words is the code; that
@@ -31,7 +31,7 @@ from industrial_ocr.evaluation.readings import ReadString
 from industrial_ocr.evaluation.records import Record
 from industrial_ocr.patterns.pattern import Pattern
 
-MOST_NEIGHBOURS, MOST_WORDS = 4, 6
+MOST_NEIGHBORS, MOST_WORDS = 4, 6
 MOST_CHANGED = 0.5
 
 
@@ -67,7 +67,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Candidate:
-    """Neighbouring strings taken as one.
+    """Neighboring strings taken as one.
 
     Attributes:
         text: folded and joined.
@@ -103,11 +103,11 @@ def _weakest(strings: Sequence[ReadString]) -> float | None:
 
 
 def candidates(strings: Sequence[ReadString], rules: Rules) -> list[Candidate]:
-    """Every string, every word of it, and runs of neighbours of either; none with empty text."""
+    """Every string, every word of it, and runs of neighbors of either; none with empty text."""
     whole = [(rules.fold(s.text), i) for i, s in enumerate(strings)]
     words = [(rules.fold(w), i) for i, s in enumerate(strings) for w in s.text.split()]
     found: dict[tuple[str, tuple[int, ...]], Candidate] = {}
-    for units, most in ((whole, MOST_NEIGHBOURS), (words, MOST_WORDS)):
+    for units, most in ((whole, MOST_NEIGHBORS), (words, MOST_WORDS)):
         for length in range(1, most + 1):
             for start in range(len(units) - length + 1):
                 run = units[start : start + length]
@@ -181,7 +181,7 @@ def _of_pattern(
     """An answer for each label that is a code, of as many codes as there are labels."""
     assert rules.pattern is not None
     asked = [x for x in labels if rules.pattern.match(rules.fold(x.text)) is not None]
-    texts = [rules.pattern.normalise(rules.fold(x.text)) for x in asked]
+    texts = [rules.pattern.normalize(rules.fold(x.text)) for x in asked]
     given = found[: len(asked)]
     right = {c.text: c for c in given if c.text in texts}
     wrong = [c for c in given if c.text not in texts]

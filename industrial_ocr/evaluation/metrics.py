@@ -1,6 +1,6 @@
 """What is counted: outcomes, accuracies with their intervals, text distances.
 
-The unit is an ``Item``: one labelled code, word or glyph and what an engine answered for it. Rates
+The unit is an ``Item``: one labeled code, word or glyph and what an engine answered for it. Rates
 are fractions, 0 to 1; a rate or mean of nothing is nan. The functions of text take ``Pair``s,
 which they compare as they are: ``pairs_of`` folds the items first. Curves over the confidence and
 comparisons of engines are in ``curves``, boxes in ``detection_metrics``.

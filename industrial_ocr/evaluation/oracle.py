@@ -1,6 +1,6 @@
 """How good each stage would be if the ones before it were perfect.
 
-With the labelled character boxes given, only the classifier can err; with the labelled boxes of the
+With the labeled character boxes given, only the classifier can err; with the labeled boxes of the
 strings given, only the CRNN (or, for crops, nothing comes before it). What the whole way reads less
 than that is what detection, segmentation and linking lose.
 """
@@ -21,7 +21,7 @@ from industrial_ocr.results.geometry import bounds, edge_lengths, warp_quad
 from industrial_ocr.results.types import ImageArray
 
 MARGIN = 0.08
-"""Labelled boxes of strings touch the letters; the CRNN is trained with a margin, in heights."""
+"""Labeled boxes of strings touch the letters; the CRNN is trained with a margin, in heights."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class OracleResult:
     """What was right with perfect boxes.
 
     Attributes:
-        characters: classified right, of those labelled with a box.
+        characters: classified right, of those labeled with a box.
         codes: all characters of a label right.
-        strings: read right by the CRNN, of those whose own box is labelled.
+        strings: read right by the CRNN, of those whose own box is labeled.
     """
 
     characters: Proportion
@@ -40,7 +40,7 @@ class OracleResult:
 
 
 def _upright_crop(image: ImageArray, label: Label) -> ImageArray:
-    """The labelled box of a string with a margin, cut out."""
+    """The labeled box of a string with a margin, cut out."""
     assert label.quad is not None
     x0, y0, x1, y1 = bounds(label.quad)
     margin = MARGIN * min(x1 - x0, y1 - y0)
@@ -60,7 +60,7 @@ def _lies(label: Label) -> bool:
 def run_oracle(
     dataset: Dataset, reader: Any, rules: Rules, images: Iterable[Sample]
 ) -> OracleResult:
-    """Classifies labelled character boxes, reads labelled strings.
+    """Classifies labeled character boxes, reads labeled strings.
 
     Args:
         dataset: tells the task.

@@ -22,7 +22,7 @@ from industrial_ocr.evaluation.summary import (
     detection_rows,
     loss_rows,
     markdown_table,
-    summarise_run,
+    summarize_run,
     table_row,
 )
 from industrial_ocr.reader.router import WAYS
@@ -37,7 +37,7 @@ def write_table(
     Raises:
         ConfigError: it cannot be written.
     """
-    rows = map(table_row, summarise_run(recorded.records, rules, thresholds))
+    rows = map(table_row, summarize_run(recorded.records, rules, thresholds))
     try:
         write_whole(file, markdown_table(HEADERS, rows) + "\n")
     except OSError as error:
@@ -50,7 +50,7 @@ def write_outputs(out: Path, recorded: RecordedRun, plan: Plan, extra: Sequence[
     Raises:
         ConfigError: they cannot be written.
     """
-    summaries = summarise_run(recorded.records, plan.rules, plan.thresholds)
+    summaries = summarize_run(recorded.records, plan.rules, plan.thresholds)
     about = recorded.about
     machine = about.get("machine", {})
     refused = ", ".join(f"{k} below {v}" for k, v in plan.thresholds.items()) or "nothing"
@@ -102,7 +102,7 @@ def write_routes(file: Path, recorded: RecordedRun, plan: Plan) -> int:
         ConfigError: nothing was measured under a pattern, or the file cannot be written.
     """
     table: dict[str, list[dict[str, Any]]] = {}
-    for s in summarise_run(recorded.records, plan.rules, plan.thresholds):
+    for s in summarize_run(recorded.records, plan.rules, plan.thresholds):
         if (pattern := s.rules.read_under) is None or s.engine not in WAYS:
             continue
         row = {

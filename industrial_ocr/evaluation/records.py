@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from industrial_ocr.datasets.samples import Label, LabelledCharacter, Sample, Task
+from industrial_ocr.datasets.samples import Label, LabeledCharacter, Sample, Task
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.evaluation.readings import EngineReading, ReadString
 
@@ -117,7 +117,7 @@ def _label_out(label: Label) -> dict[str, Any]:
 
 
 def _label_in(own: dict[str, Any]) -> Label:
-    characters = tuple(LabelledCharacter(s, q) for s, q in own.get("characters", ()))
+    characters = tuple(LabeledCharacter(s, q) for s, q in own.get("characters", ()))
     return Label(
         own["text"], own.get("quad"), characters, own.get("ignore", False), own.get("kind", "")
     )

@@ -312,7 +312,7 @@ def write_report(
     Args:
         path: the HTML file; it is replaced as a whole.
         run: for its settings, versions and machine.
-        summaries: of ``summary.summarise_run``.
+        summaries: of ``summary.summarize_run``.
         sources: by dataset and image name, what ``image.load.load_image`` takes; an image without
             one, or whose source cannot be loaded, is told of without a picture.
         title: of the page.

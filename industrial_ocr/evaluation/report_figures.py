@@ -12,7 +12,7 @@ from industrial_ocr.evaluation.curves import RateCurve, ReliabilityBin
 from industrial_ocr.evaluation.metrics import Pair
 
 PALETTE = ("#0077bb", "#ee7733", "#aa3377", "#33bbee", "#cc3311", "#999933", "#ee99aa", "#777777")
-"""Told apart by colour-blind eyes (after Paul Tol's vibrant and muted schemes), on light and dark
+"""Told apart by color-blind eyes (after Paul Tol's vibrant and muted schemes), on light and dark
 ground; green is left to the labels."""
 DASHES = ("", "7 3", "2 2.5", "9 3 2 3")
 MOST_SYMBOLS = 40
@@ -25,16 +25,16 @@ class Style:
     """How an engine is drawn, the same everywhere.
 
     Attributes:
-        colour: ``#rrggbb``.
+        color: ``#rrggbb``.
         dash: of SVG lines, empty for none.
     """
 
-    colour: str
+    color: str
     dash: str = ""
 
 
 def engine_styles(engines: Sequence[str]) -> dict[str, Style]:
-    """A style an engine, by its place; the ninth has the first's colour with other dashes."""
+    """A style an engine, by its place; the ninth has the first's color with other dashes."""
     return {
         name: Style(PALETTE[i % len(PALETTE)], DASHES[(i + i // len(PALETTE)) % len(DASHES)])
         for i, name in enumerate(dict.fromkeys(engines))
@@ -46,7 +46,7 @@ def swatch(style: Style) -> Markup:
     return Markup(
         '<svg class="swatch" viewBox="0 0 26 10" aria-hidden="true">'
         '<path d="M1 5H25" stroke="{}" stroke-width="4" stroke-dasharray="{}"/></svg>'
-    ).format(style.colour, style.dash)
+    ).format(style.color, style.dash)
 
 
 @dataclass(frozen=True)
@@ -141,8 +141,8 @@ def rate_figure(
                 '<g><title>{}: at its threshold {:.1f} % read, {:.1f} % misread</title>'
                 '<path class="line" d="{}" stroke="{}" stroke-dasharray="{}"/>'
                 '<circle cx="{}" cy="{}" r="4" fill="{}"/></g>'
-            ).format(engine, 100 * read, 100 * misread, _steps(frame, curve), style.colour,
-                     style.dash, frame.x(misread), frame.y(read), style.colour)
+            ).format(engine, 100 * read, 100 * misread, _steps(frame, curve), style.color,
+                     style.dash, frame.x(misread), frame.y(read), style.color)
         )  # fmt: skip
     return _svg(frame.width, frame.height, name, "rates", Markup("").join(parts))
 
@@ -161,8 +161,8 @@ def reliability_figure(bins: Sequence[ReliabilityBin], style: Style, name: str) 
                 '<circle cx="{}" cy="{}" r="2.5" fill="{}"/></g>'
             ).format(b.count, 100 * b.confidence, 100 * b.accuracy, frame.x(b.low),
                      frame.y(b.accuracy), frame.x(b.high) - frame.x(b.low),
-                     frame.y(0) - frame.y(b.accuracy), style.colour, 0.15 + 0.6 * b.count / most,
-                     style.colour, frame.x(b.confidence), frame.y(b.accuracy), style.colour)
+                     frame.y(0) - frame.y(b.accuracy), style.color, 0.15 + 0.6 * b.count / most,
+                     style.color, frame.x(b.confidence), frame.y(b.accuracy), style.color)
         )  # fmt: skip
     parts.append(
         Markup('<path class="ideal" d="M{} {}L{} {}"/>').format(

@@ -33,7 +33,7 @@ from industrial_ocr.results.types import FloatArray, ImageArray
 MOST_FAILURES = 60
 """Pictures in the gallery of one dataset."""
 STRINGS_SHOWN = 6
-LABEL_COLOUR = "#00aa44"
+LABEL_COLOR = "#00aa44"
 LONGEST_SIDE = 420
 QUALITY = 70
 MOST_ENLARGED = 6.0
@@ -117,8 +117,8 @@ def window(width: int, height: int, quads: Sequence[ArrayLike]) -> tuple[int, in
     return (left, top, right, bottom) if left < right and top < bottom else whole
 
 
-def _rgb(colour: str) -> tuple[int, int, int]:
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+def _rgb(color: str) -> tuple[int, int, int]:
+    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
 
 
 class _Pen:
@@ -135,9 +135,9 @@ class _Pen:
         points = np.clip(np.nan_to_num(points), -_FARTHEST, _FARTHEST)
         return np.round(points * (1 << _FRACTION_BITS)).astype(np.int32)
 
-    def outline(self, quad: ArrayLike, colour: str, width: int, apart: float = 0.0) -> None:
+    def outline(self, quad: ArrayLike, color: str, width: int, apart: float = 0.0) -> None:
         """A closed line, ``apart`` pixels outside of the quad."""
-        cv2.polylines(self.image, [self._points(quad, apart)], True, _rgb(colour), width,
+        cv2.polylines(self.image, [self._points(quad, apart)], True, _rgb(color), width,
                       cv2.LINE_AA, _FRACTION_BITS)  # fmt: skip
 
 
@@ -163,14 +163,14 @@ def failure_picture(
     pen = _Pen(np.ascontiguousarray(cv2.resize(cut, size, interpolation=method)), x0, y0, scale)
     for style, strings in engines:
         for _, _, quad in (c for s in strings for c in s.characters):
-            pen.outline(quad, style.colour, 1)
+            pen.outline(quad, style.color, 1)
     for place in truth:
         pen.outline(place, "#ffffff", 4)
-        pen.outline(place, LABEL_COLOUR, 2)
+        pen.outline(place, LABEL_COLOR, 2)
     for i, (style, strings) in enumerate(engines):
         for own in (s.quad for s in strings if s.quad is not None):
             pen.outline(own, "#000000", 3, 3.0 * (i + 1))
-            pen.outline(own, style.colour, 2, 3.0 * (i + 1))
+            pen.outline(own, style.color, 2, 3.0 * (i + 1))
     return data_uri(pen.image)
 
 

@@ -195,7 +195,7 @@ def run_benchmark(
     """
     names = [d.name for d in datasets]
     if not any(d.samples for d in datasets):
-        raise DatasetError(f"no labelled image in {', '.join(str(d.root) for d in datasets)}")
+        raise DatasetError(f"no labeled image in {', '.join(str(d.root) for d in datasets)}")
     if len(set(names)) < len(names):
         raise DatasetError(f"datasets need names of their own, got {names}")
     path = out / RESULTS

@@ -272,9 +272,9 @@ def extras(
             cells = [
                 f"{what} {percent(part.rate)} % of {part.total}"
                 for what, part in (
-                    ("characters classified in labelled boxes", found.characters),
+                    ("characters classified in labeled boxes", found.characters),
                     ("codes of such characters", found.codes),
-                    ("labelled strings read by crnn", found.strings),
+                    ("labeled strings read by crnn", found.strings),
                 )
                 if part.total
             ]

@@ -49,8 +49,8 @@ class Summary:
         counts: correct, misread, rejected and missed at that threshold.
         accuracy: share of labels read right, whatever the confidence.
         interval: its Wilson 95 % interval.
-        cer: character error rate, nan where nothing is labelled.
-        one_minus_ned: mean of 1 - normalised edit distance.
+        cer: character error rate, nan where nothing is labeled.
+        one_minus_ned: mean of 1 - normalized edit distance.
         curve: read and misread rate over the threshold.
         calibration_error: expected calibration error of the readings.
         confusions: (true, read) symbols with their number, most frequent first.
@@ -104,30 +104,30 @@ def _calibration(given: Sequence[Answer], rules: Rules) -> float:
 
 
 def string_detection(records: Iterable[Record]) -> DetectionCounts | None:
-    """String boxes against labelled ones at IoU 0.5; None where none is labelled or given."""
-    total, labelled, given = DetectionCounts(), False, False
+    """String boxes against labeled ones at IoU 0.5; None where none is labeled or given."""
+    total, labeled, given = DetectionCounts(), False, False
     for record in records:
         if record.task != "read":
             continue
         truth = [x.quad for x in record.labels if x.quad is not None and not x.ignore]
         ignored = [x.quad for x in record.labels if x.quad is not None and x.ignore]
         found = [s.quad for s in record.strings if s.quad is not None]
-        labelled, given = labelled or bool(truth), given or bool(found)
+        labeled, given = labeled or bool(truth), given or bool(found)
         total += match_boxes(found, truth, ignored=ignored).counts
-    return total if labelled and given else None
+    return total if labeled and given else None
 
 
 def character_detection(records: Iterable[Record]) -> DetectionCounts | None:
-    """Character boxes against labelled ones at IoU 0.5; None where none is labelled or given."""
-    total, labelled, given = DetectionCounts(), False, False
+    """Character boxes against labeled ones at IoU 0.5; None where none is labeled or given."""
+    total, labeled, given = DetectionCounts(), False, False
     for record in records:
         truth = [c.quad for x in record.labels for c in x.characters]
         if not truth:
             continue
         found = [q for s in record.strings for _, _, q in s.characters]
-        labelled, given = True, given or bool(found)
+        labeled, given = True, given or bool(found)
         total += match_boxes(found, truth).counts
-    return total if labelled and given else None
+    return total if labeled and given else None
 
 
 def _mean_timings(records: Sequence[Record]) -> dict[str, float]:
@@ -135,7 +135,7 @@ def _mean_timings(records: Sequence[Record]) -> dict[str, float]:
     return {n: sum(r.timings.get(n, 0.0) for r in records) / len(records) for n in names}
 
 
-def summarise(records: Sequence[Record], rules: Rules, threshold: float = 0.0) -> Summary | None:
+def summarize(records: Sequence[Record], rules: Rules, threshold: float = 0.0) -> Summary | None:
     """The summary of one engine's records of one dataset; None where no label counts."""
     given = [a for r in records for a in answers(r, rules)]
     if not given:
@@ -167,7 +167,7 @@ def summarise(records: Sequence[Record], rules: Rules, threshold: float = 0.0) -
     )
 
 
-def summarise_run(
+def summarize_run(
     records: Iterable[Record],
     rules: Mapping[str, Rules],
     thresholds: Mapping[str, float],
@@ -183,7 +183,7 @@ def summarise_run(
     for record in records:
         groups.setdefault((record.dataset, record.engine), []).append(record)
     made = (
-        summarise(own, rules.get(dataset, rules[""]), thresholds.get(engine, 0.0))
+        summarize(own, rules.get(dataset, rules[""]), thresholds.get(engine, 0.0))
         for (dataset, engine), own in groups.items()
     )
     return [s for s in made if s is not None]

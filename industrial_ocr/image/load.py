@@ -91,7 +91,7 @@ def load_image(source: ImageSource) -> ImageArray:
     * Integers wider than 8 bit are scaled by one rule: full scale is the smallest of 8, 10, 12,
       14 and 16 bit that holds the largest value of the image. A 12-bit camera in a 16-bit file
       thus comes out at full brightness; pass uint8 where the scale must not depend on the
-      content. (Colour files of 16 bit are read by Pillow as their upper 8 bit.)
+      content. (Color files of 16 bit are read by Pillow as their upper 8 bit.)
     * Floats are 0 (black) to 1 (white); bool is black and white.
 
     Args:
@@ -280,14 +280,14 @@ def _to_uint8(array: NDArray[Any], name: str) -> ImageArray:
     if array.dtype.kind == "f":
         if not (np.isfinite(low) and np.isfinite(high)):  # min and max pass NaN on
             raise ImageError(f"{name}: holds NaN or infinite values; replace them first")
-        rounding = 1e-3  # of resizing filters and float16, far below one grey level of 255
+        rounding = 1e-3  # of resizing filters and float16, far below one gray level of 255
         if low < -rounding or high > 1 + rounding:
             raise ImageError(
                 f"{name}: float images are 0 to 1, got {low:g} to {high:g}; "
                 "divide by the full scale, or convert 0..255 with .astype(np.uint8)"
             )
-        grey = np.clip(array.astype(np.float32), 0, 1) * np.float32(255)
-        return grey.round().astype(np.uint8)
+        gray = np.clip(array.astype(np.float32), 0, 1) * np.float32(255)
+        return gray.round().astype(np.uint8)
     if low < 0 or high > 65535:
         raise ImageError(
             f"{name}: integer images are 0 to 65535, got {low} to {high}; "

@@ -8,13 +8,13 @@ import numpy as np
 from industrial_ocr.results.types import FloatArray, ImageArray
 
 LOCAL_WINDOW = 49
-"""Side in pixels of the neighbourhood that the detector's second channel evens out."""
+"""Side in pixels of the neighborhood that the detector's second channel evens out."""
 CONTRAST_FLOOR = 5.0
-"""Grey levels below which contrast is taken for noise and not amplified further."""
+"""Gray levels below which contrast is taken for noise and not amplified further."""
 
 
-def to_grey(image: ImageArray) -> ImageArray:
-    """(H, W, 3) RGB or (H, W) grey -> (H, W) uint8."""
+def to_gray(image: ImageArray) -> ImageArray:
+    """(H, W, 3) RGB or (H, W) gray -> (H, W) uint8."""
     if image.ndim == 2:
         return image
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
@@ -36,14 +36,14 @@ def on_ground(image: ImageArray, margin: int) -> ImageArray:
     return np.asarray(framed, np.uint8)
 
 
-def detector_input(grey: ImageArray) -> FloatArray:
-    """Grey picture -> (2, H, W) float32 for the light detector.
+def detector_input(gray: ImageArray) -> FloatArray:
+    """Gray picture -> (2, H, W) float32 for the light detector.
 
     Channel 0 is the brightness, -1 to 1. Channel 1 is the local contrast: the difference to the
-    neighbourhood's mean over its standard deviation. A faint mark on a dark part stays visible
+    neighborhood's mean over its standard deviation. A faint mark on a dark part stays visible
     there, whatever bright table the part lies on; statistics of the whole image would lose it.
     """
-    plain = grey.astype(np.float32)
+    plain = gray.astype(np.float32)
     window = (LOCAL_WINDOW, LOCAL_WINDOW)
     mean = cv2.blur(plain, window)
     variance = np.maximum(cv2.blur(plain * plain, window) - mean * mean, 0)
@@ -51,21 +51,21 @@ def detector_input(grey: ImageArray) -> FloatArray:
     return np.stack([plain / 127.5 - 1, np.clip(local, -4, 4) / 2]).astype(np.float32)
 
 
-def edge_width(grey: ImageArray) -> float:
+def edge_width(gray: ImageArray) -> float:
     """How many pixels the steepest edges of an (H, W) uint8 picture take: its contrast over the
     slope there. 1 is sharp; 0 where there is no contrast to measure."""
-    low, high = np.percentile(grey, (5, 95))
-    across = cv2.Sobel(grey, cv2.CV_32F, 1, 0, ksize=3) / 8
-    down = cv2.Sobel(grey, cv2.CV_32F, 0, 1, ksize=3) / 8
+    low, high = np.percentile(gray, (5, 95))
+    across = cv2.Sobel(gray, cv2.CV_32F, 1, 0, ksize=3) / 8
+    down = cv2.Sobel(gray, cv2.CV_32F, 0, 1, ksize=3) / 8
     slope = float(np.percentile(np.hypot(across, down), 98))
     contrast = float(high - low)
     return contrast / slope if contrast > CONTRAST_FLOOR and slope > 0 else 0.0
 
 
-def normalise_crops(crops: ImageArray) -> FloatArray:
-    """Grey crops (..., H, W) uint8 -> float32, each with zero mean and unit contrast of its own."""
+def normalize_crops(crops: ImageArray) -> FloatArray:
+    """Gray crops (..., H, W) uint8 -> float32, each with zero mean and unit contrast of its own."""
     plain = crops.astype(np.float32)
     mean = plain.mean(axis=(-2, -1), keepdims=True)
     deviation = plain.std(axis=(-2, -1), keepdims=True)
-    normalised: FloatArray = (plain - mean) / (deviation + CONTRAST_FLOOR)
-    return normalised
+    normalized: FloatArray = (plain - mean) / (deviation + CONTRAST_FLOOR)
+    return normalized

@@ -61,7 +61,7 @@ class ModelEntry(BaseModel):
         recipe: the training configuration, to repeat it.
         seed: of the training.
         commit: of the source tree that trained it, None where there was none.
-        licence: SPDX identifier of the weights.
+        license: SPDX identifier of the weights.
         metrics: measured numbers by name.
         temperature: logits are divided by it, so that probabilities are calibrated.
         folder: where the manifest lies; not written to it.
@@ -79,7 +79,7 @@ class ModelEntry(BaseModel):
     recipe: dict[str, Any] = {}
     seed: int = 0
     commit: str | None = None
-    licence: str = "MIT"
+    license: str = "MIT"
     metrics: dict[str, float] = {}
     temperature: PositiveFloat = 1.0
     folder: Path | None = Field(None, exclude=True, repr=False)

@@ -1,4 +1,4 @@
-"""The glyph classifier: any timm network on small grey crops."""
+"""The glyph classifier: any timm network on small gray crops."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from industrial_ocr.errors import ConfigError
 
 
 class GlyphClassifier(nn.Module):
-    """A timm image classifier with one grey channel.
+    """A timm image classifier with one gray channel.
 
     Args:
         classes: number of outputs.

@@ -1,7 +1,7 @@
 """CRAFT, the character detector: the published network and a light one for CPUs.
 
 Baek et al. 2019, "Character Region Awareness for Text Detection" (arXiv 1904.01941). Both
-networks turn an image into two maps at half its resolution: channel 0 ``region`` (the centre of a
+networks turn an image into two maps at half its resolution: channel 0 ``region`` (the center of a
 character) and channel 1 ``affinity`` (the middle between two linked characters).
 """
 
@@ -27,7 +27,7 @@ class CraftVGG(nn.Module):
     """The published CRAFT: VGG16 with batch norm and a U-shaped decoder (section 3.1, figure 2).
 
     State-dict keys and outputs are those of the authors' clovaai/CRAFT-pytorch, so its checkpoint
-    files load (``load_published_craft``). Expects RGB, normalised by ImageNet's mean and standard
+    files load (``load_published_craft``). Expects RGB, normalized by ImageNet's mean and standard
     deviation.
     """
 
@@ -87,7 +87,7 @@ class CraftLight(nn.Module):
         backbone: any timm model with ``features_only`` whose features come at strides
             (2,) 4, 8, 16, 32. One that starts at 4 gets a small strided convolution of its own
             for the half-resolution level.
-        in_channels: 1 for grey, 3 for RGB.
+        in_channels: 1 for gray, 3 for RGB.
         decoder_channels: of the levels at stride 2, 4, 8 and 16.
         backbone_options: further arguments of ``timm.create_model``, such as narrower channels.
 

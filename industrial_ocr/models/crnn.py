@@ -1,4 +1,4 @@
-"""CRNN, the string recogniser.
+"""CRNN, the string recognizer.
 
 Shi, Bai and Yao 2015, "An End-to-End Trainable Neural Network for Image-based Sequence
 Recognition" (arXiv 1507.05717): convolutions, two bidirectional LSTMs, and CTC over the frames.
@@ -19,7 +19,7 @@ from industrial_ocr.models.craft import fill, read_checkpoint
 Variant = Literal["paper", "crnn.pytorch"]
 
 FRAME_STRIDE = 4
-"""Input pixels from frame to frame; frame ``t`` looks at a window centred on x = 4 t."""
+"""Input pixels from frame to frame; frame ``t`` looks at a window centerd on x = 4 t."""
 
 _CHANNELS = (64, 128, 256, 256, 512, 512, 512)
 _BATCH_NORMS = {"paper": (4, 5), "crnn.pytorch": (2, 4, 6)}
@@ -81,10 +81,10 @@ class Crnn(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Grey strings to log-probabilities of every class in every frame.
+        """Gray strings to log-probabilities of every class in every frame.
 
         Args:
-            x: (N, 1, 32, W) float, normalised to mean 0; the paper uses W >= 100.
+            x: (N, 1, 32, W) float, normalized to mean 0; the paper uses W >= 100.
 
         Returns:
             (T, N, classes) with T = W // 4 + 1, as ``torch.nn.functional.ctc_loss`` takes it.

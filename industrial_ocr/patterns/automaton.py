@@ -243,7 +243,7 @@ class Automaton:
                 ways = np.asarray(step @ (ways / most), np.float64)
         return np.array(counts)
 
-    def minimised(self, check: Callable[[], None] = _no_check) -> Automaton:
+    def minimized(self, check: Callable[[], None] = _no_check) -> Automaton:
         """The automaton of the same codes with the fewest states.
 
         Args:
@@ -268,7 +268,7 @@ class Automaton:
     def _blocks_by_arcs(self) -> NDArray[np.int64]:
         """(S,) equal numbers for states of equal futures; without cycles, one look at each state.
 
-        Revuz 1992, "Minimisation of acyclic deterministic automata in linear time".
+        Revuz 1992, "Minimization of acyclic deterministic automata in linear time".
         """
         offsets, labels = self.offsets.tolist(), self.labels.tolist()
         targets, accepting = self.targets.tolist(), self.accepting.tolist()

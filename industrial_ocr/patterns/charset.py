@@ -16,7 +16,7 @@ DEFAULT_SYMBOLS: tuple[str, ...] = tuple(
 """The characters of industrial codes: 62 letters and digits, 12 marks."""
 
 SPACE = " "
-"""Stands last among the classes of a manifest whose recogniser sees spaces; it is no symbol."""
+"""Stands last among the classes of a manifest whose recognizer sees spaces; it is no symbol."""
 
 
 @dataclass(frozen=True)

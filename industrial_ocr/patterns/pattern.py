@@ -235,7 +235,7 @@ class Pattern(CodeCounts):
         """The code that a text holds as a whole, or None."""
         return self._texts.match(text)
 
-    def normalise(self, text: str) -> str:
+    def normalize(self, text: str) -> str:
         """Without separators, and in upper case where case is ignored; need not match."""
         return _code(text, self.separators, self.ignore_case)
 
@@ -251,7 +251,7 @@ class Pattern(CodeCounts):
         return self.verify_code(found.code)
 
     def verify_code(self, code: str) -> CheckResult:
-        """Applies the check alone, to a code that is known to match and is normalised."""
+        """Applies the check alone, to a code that is known to match and is normalized."""
         return checkdigits.verify(code, self.check)
 
     def sample(self, rng: np.random.Generator) -> str:

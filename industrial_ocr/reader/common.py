@@ -19,7 +19,7 @@ from industrial_ocr.detection.ink import unread_marks
 from industrial_ocr.detection.linking import link_characters, reading_order, without_blobs
 from industrial_ocr.detection.missed_ink import with_missed_ink
 from industrial_ocr.detection.segmentation import character_boxes
-from industrial_ocr.image.preprocess import to_grey
+from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.reader.router import Way
 from industrial_ocr.results.codes import CodeReading
 from industrial_ocr.results.geometry import edge_lengths, expand_quad, inside
@@ -89,7 +89,7 @@ def find_strings(
     with clock.stage("link"):
         ordered = [reading_order(without_blobs(own)) for own in again]
         return [
-            with_missed_ink(to_grey(image), own) for image, own in zip(images, ordered, strict=True)
+            with_missed_ink(to_gray(image), own) for image, own in zip(images, ordered, strict=True)
         ]
 
 
@@ -152,7 +152,7 @@ def _judged(
     """Strings with the marks that nobody read and the probability that they are right."""
     if not strings:
         return ()
-    gray = to_grey(image)
+    gray = to_gray(image)
     coded = [c.character.quad for code in codes for c in code.characters]
     marked = []
     for string in strings:

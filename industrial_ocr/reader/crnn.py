@@ -104,9 +104,9 @@ def read_frames(
 ) -> list[list[tuple[TextString, StringFrames]]]:
     """Every string of every image with its frames, the way up in which it reads best."""
     ways = [[(i, w) for i, s in enumerate(own) for w in orientations(s)] for own in found]
-    with clock.stage("recognise"):
+    with clock.stage("recognize"):
         pieces = [[_pieces(w) for _, w in own] for own in ways]
-        frames = recognizer.recognise(images, pieces, config.recognition)
+        frames = recognizer.recognize(images, pieces, config.recognition)
     ratio = config.linking.word_space_ratio
     read: list[list[Reading]] = []
     with clock.stage("decode"):
@@ -256,7 +256,7 @@ def _as_word(
 
 
 def _frame_borders(spans: Sequence[tuple[int, int]]) -> list[tuple[float, float]]:
-    """Widens CTC's narrow spikes: each reaches half-way to its neighbours, at most 2.5 frames."""
+    """Widens CTC's narrow spikes: each reaches half-way to its neighbors, at most 2.5 frames."""
     places = []
     for i, (first, last) in enumerate(spans):
         left = (spans[i - 1][1] + first) / 2 + 0.5 if i else first - 2.0

@@ -26,7 +26,7 @@ CLEARLY = 0.12
 """Another layout must read so much more surely to be believed."""
 
 
-def recognise_crops(
+def recognize_crops(
     crops: Sequence[Rectified],
     recognizer: Recognizer,
     config: PipelineConfig,
@@ -68,16 +68,16 @@ def read_crops(
         return [with_margin(rect_quad(0, 0, crop.shape[1], crop.shape[0]), margin)]
 
     first, *others = config.recognition.crop_margins
-    with clock.stage("recognise"):
-        seen = recognizer.recognise(images, [[view(i, first)] for i in images], config.recognition)
+    with clock.stage("recognize"):
+        seen = recognizer.recognize(images, [[view(i, first)] for i in images], config.recognition)
     with clock.stage("decode"):
         read = _decoded([f for (f,) in seen], recognizer.charset, lexicon)
     further = [
         [view(image, margin) for margin in others] if string.confidence < SURE else []
         for image, (string, _) in zip(images, read, strict=True)
     ]
-    with clock.stage("recognise"):
-        seen = recognizer.recognise(images, further, config.recognition)
+    with clock.stage("recognize"):
+        seen = recognizer.recognize(images, further, config.recognition)
     with clock.stage("decode"):
         read = [
             _most_agreed([first_view, *_decoded(views, recognizer.charset, lexicon)])
@@ -115,8 +115,8 @@ def _laid_otherwise(
         for crop, (string, _) in zip(crops, read, strict=True)
     ]
     flat = [layout for own in layouts for layout in own]
-    with clock.stage("recognise"):
-        frames = recognizer.recognise(
+    with clock.stage("recognize"):
+        frames = recognizer.recognize(
             [layout.image for layout in flat],
             [list(layout.views) for layout in flat],
             config.recognition,

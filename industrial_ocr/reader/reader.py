@@ -24,7 +24,7 @@ from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, Found, find_strings
 from industrial_ocr.reader.crnn import read_crnn, read_frames
-from industrial_ocr.reader.crnn_crops import read_crops, recognise_crops
+from industrial_ocr.reader.crnn_crops import read_crops, recognize_crops
 from industrial_ocr.reader.routed import Routing, read_routed, route_results, without_crnn
 from industrial_ocr.reader.router import WAYS, Route, RouteTable, Way, load_routes
 from industrial_ocr.reader.two_stage import read_two_stage, string_evidence
@@ -160,7 +160,7 @@ class Reader:
         """Finds and reads every string of a picture.
 
         Args:
-            image: path, bytes, PIL image, or numpy array: grey, RGB or RGBA, 8 or 16 bit.
+            image: path, bytes, PIL image, or numpy array: gray, RGB or RGBA, 8 or 16 bit.
             engine: ``two-stage`` (context-free), ``crnn``, ``agree`` (both must read the same) or
                 ``auto``: both ways, and of every string the surer reading (without a pattern), or
                 the way that suits the pattern (see ``router``).
@@ -329,7 +329,7 @@ class Reader:
                 for own in zip(*both, strict=True)
             ]
         if engine == "crnn":
-            return recognise_crops(loaded, self._recognizer, config, lexicon, patterns)
+            return recognize_crops(loaded, self._recognizer, config, lexicon, patterns)
         images = [crop.image for crop in loaded]
         return read_two_stage_crops(images, self._detector, self._classifier, config, patterns)
 
@@ -345,7 +345,7 @@ class Reader:
 
         Args:
             image: as of ``read``.
-            expected: the text, which may run over neighbouring strings; spaces need not be given
+            expected: the text, which may run over neighboring strings; spaces need not be given
                 as printed.
             roi: as of ``read``.
             engine: ``two-stage``, ``crnn``, or ``agree``: both must pass.
@@ -411,7 +411,7 @@ class Reader:
 
     @property
     def charset(self) -> Charset:
-        """The symbols of the recogniser, with the blank."""
+        """The symbols of the recognizer, with the blank."""
         return self._recognizer.charset
 
     @property
@@ -421,7 +421,7 @@ class Reader:
 
     @property
     def temperatures(self) -> dict[str, float]:
-        """What the logits of the classifier and of the recogniser are divided by, by task."""
+        """What the logits of the classifier and of the recognizer are divided by, by task."""
         return {
             "classifier": self._classifier.temperature,
             "recognizer": self._recognizer.temperature,

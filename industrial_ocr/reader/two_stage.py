@@ -19,7 +19,7 @@ from industrial_ocr.detection.hypotheses import Proposals, propose
 from industrial_ocr.detection.ink import ink_sizes
 from industrial_ocr.detection.orientation import orientations, string_quad
 from industrial_ocr.detection.spacing import word_gaps
-from industrial_ocr.image.preprocess import edge_width, to_grey
+from industrial_ocr.image.preprocess import edge_width, to_gray
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, Found, find_strings, finish
@@ -151,7 +151,7 @@ def read_view(
     with clock.stage("decode"):
         parts = [[p for r in own for p in _without_doubtful_ends(r, config)] for own in readings]
         decoded = [
-            [(_decode(r, to_grey(image), config), sure) for r, sure in own]
+            [(_decode(r, to_gray(image), config), sure) for r, sure in own]
             for image, own in zip(images, parts, strict=True)
         ]
         return [
@@ -183,7 +183,7 @@ def _with_blur(code: CodeReading, image: ImageArray) -> CodeReading:
     if code.signs is None:
         return code
     width, height = edge_lengths(code.quad)
-    strip = warp_quad(to_grey(image), code.quad, max(8, round(width)), max(8, round(height)))
+    strip = warp_quad(to_gray(image), code.quad, max(8, round(width)), max(8, round(height)))
     blur = edge_width(strip) / max(code.signs.height, 1.0)
     return replace(code, signs=replace(code.signs, blur=blur))
 

@@ -16,7 +16,7 @@ from industrial_ocr.detection.detector import Detector
 from industrial_ocr.detection.ink import unread_marks
 from industrial_ocr.detection.orientation import string_quad
 from industrial_ocr.errors import ConfigError
-from industrial_ocr.image.preprocess import to_grey
+from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.reader.common import Clock, find_strings
 from industrial_ocr.reader.crnn import read_frames
@@ -72,7 +72,7 @@ def observe(image: ImageArray, engine: VerifyEngine, models: Models, clock: Cloc
     if engine != "two-stage":
         (read,) = read_frames([image], found, models.recognizer, models.config, clock)
         frames = [FrameString(f.log_probs, f.span_quad, s.direction) for s, f in read]
-    return Observed(boxes, frames, [string_quad(s) for s in found[0]], to_grey(image))
+    return Observed(boxes, frames, [string_quad(s) for s in found[0]], to_gray(image))
 
 
 def hold_against(seen: Observed, expected: str, models: Models, part: bool = False) -> Verification:

@@ -9,17 +9,17 @@ import torch
 from torch import nn
 
 from industrial_ocr.config import ClassificationConfig
-from industrial_ocr.image.preprocess import normalise_crops, to_grey
+from industrial_ocr.image.preprocess import normalize_crops, to_gray
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.results.geometry import glyph_window, rect_quad, warp_quad
 from industrial_ocr.results.types import CharCandidates, FloatArray, ImageArray
 
 
-def glyph_crops(grey: ImageArray, quads: Sequence[FloatArray], size: int) -> ImageArray:
-    """The squares around characters, upright, (N, size, size) uint8 of an (H, W) grey picture."""
+def glyph_crops(gray: ImageArray, quads: Sequence[FloatArray], size: int) -> ImageArray:
+    """The squares around characters, upright, (N, size, size) uint8 of an (H, W) gray picture."""
     if not quads:
         return np.zeros((0, size, size), np.uint8)
-    return np.stack([warp_quad(grey, glyph_window(q), size, size) for q in quads])
+    return np.stack([warp_quad(gray, glyph_window(q), size, size) for q in quads])
 
 
 def _view(image: ImageArray, scale: float, down: float) -> FloatArray:
@@ -68,7 +68,7 @@ class Classifier:
         """(N, size, size) uint8 -> (N, symbols + 1) float32, the reject class last."""
         parts = [np.zeros((0, len(self.charset) + 1), np.float32)]
         for start in range(0, len(crops), batch_size):
-            plain = normalise_crops(crops[start : start + batch_size])[:, None]
+            plain = normalize_crops(crops[start : start + batch_size])[:, None]
             tensor = torch.from_numpy(plain).to(self._device, self._dtype)
             logits = self._model(tensor.contiguous(memory_format=torch.channels_last)).float()
             parts.append(torch.softmax(logits / self.temperature, -1).cpu().numpy())
@@ -91,7 +91,7 @@ class Classifier:
             Per image one ``CharCandidates`` a quad.
         """
         crops = [
-            glyph_crops(to_grey(image), list(own), self.size)
+            glyph_crops(to_gray(image), list(own), self.size)
             for image, own in zip(images, quads, strict=True)
         ]
         every = np.concatenate(crops) if crops else np.zeros((0, self.size, self.size), np.uint8)
@@ -110,7 +110,7 @@ class Classifier:
             config: batch size, number of candidates and the views.
         """
         crops = [
-            glyph_crops(to_grey(i), [_view(i, *v) for v in config.whole_views], self.size)
+            glyph_crops(to_gray(i), [_view(i, *v) for v in config.whole_views], self.size)
             for i in images
         ]
         every = np.concatenate(crops) if crops else np.zeros((0, self.size, self.size), np.uint8)

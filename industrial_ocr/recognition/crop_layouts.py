@@ -5,7 +5,7 @@
 * What was made level may have been level before: its edges were those of something else.
 * Narrow characters set closely need more columns than 32 rows give them.
 
-Which of them, is for the recogniser to say: it reads each, and a layout that reads clearly more
+Which of them, is for the recognizer to say: it reads each, and a layout that reads clearly more
 surely is believed.
 """
 
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from industrial_ocr.image.preprocess import to_grey
+from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.recognition.rectification import SHORTEST, Rectified, string_band
 from industrial_ocr.results.geometry import edge_lengths, rect_quad, warp_quad, with_margin
 from industrial_ocr.results.types import FloatArray, ImageArray
@@ -83,12 +83,12 @@ def crop_layouts(crop: Rectified, characters: int) -> list[Layout]:
         return []
     found = []
     if NARROWEST * height < width < WIDEST * height:
-        grey = to_grey(image)
-        band = string_band(grey, NARROWEST) if width < SHORTEST * height else None
+        gray = to_gray(image)
+        band = string_band(gray, NARROWEST) if width < SHORTEST * height else None
         if band is not None:
             steep = tuple([with_margin(band, m)] for m in STEEP_MARGINS)
             found.append(Layout(image, steep))
-        lines = two_lines(grey, rect_quad(0, 0, width, height) if band is None else band)
+        lines = two_lines(gray, rect_quad(0, 0, width, height) if band is None else band)
         if lines is not None:
             both = tuple([with_margin(line, m) for line in lines] for m in LINE_MARGINS)
             found.append(Layout(image, both, least=LEAST_LINES))
@@ -108,11 +108,11 @@ def _whole(image: ImageArray, matrix: FloatArray) -> Layout:
     return Layout(image, tuple([with_margin(quad, m)] for m in AS_IT_IS_MARGINS), matrix)
 
 
-def two_lines(grey: ImageArray, quad: FloatArray) -> tuple[FloatArray, FloatArray] | None:
+def two_lines(gray: ImageArray, quad: FloatArray) -> tuple[FloatArray, FloatArray] | None:
     """The quads (4, 2) of the two lines into which a quad of a (H, W) uint8 image falls, if any."""
     along, across = edge_lengths(quad)
     width = int(np.clip(HEIGHT * along / max(across, 1e-6), 16, LONGEST))
-    band = warp_quad(grey, quad, width, HEIGHT)
+    band = warp_quad(gray, quad, width, HEIGHT)
     edges = np.abs(np.asarray(cv2.Sobel(band, cv2.CV_32F, 1, 0)))
     rows = edges[:, width // 10 : width - width // 20].mean(1, keepdims=True)
     ink = np.asarray(cv2.GaussianBlur(rows, (1, 7), 0))[:, 0]

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from industrial_ocr.config import RecognitionConfig
-from industrial_ocr.image.preprocess import normalise_crops, to_grey
+from industrial_ocr.image.preprocess import normalize_crops, to_gray
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.results.geometry import edge_lengths, warp_quad
 from industrial_ocr.results.types import FloatArray, ImageArray
@@ -59,14 +59,14 @@ class StringFrames:
         return np.stack(corners).astype(np.float32)
 
 
-def strip(grey: ImageArray, pieces: Sequence[FloatArray]) -> tuple[ImageArray, tuple[int, ...]]:
-    """Quads side by side as one upright grey strip (32, W), widths in proportion."""
+def strip(gray: ImageArray, pieces: Sequence[FloatArray]) -> tuple[ImageArray, tuple[int, ...]]:
+    """Quads side by side as one upright gray strip (32, W), widths in proportion."""
     parts = []
     limit = max(8, LONGEST // len(pieces))
     for quad in pieces:
         width, height = edge_lengths(quad)
         size = int(np.clip(round(width * HEIGHT / max(height, 1e-3)), 8, limit))
-        parts.append(warp_quad(grey, quad, size, HEIGHT))
+        parts.append(warp_quad(gray, quad, size, HEIGHT))
     return np.concatenate(parts, axis=1), tuple(p.shape[1] for p in parts)
 
 
@@ -118,14 +118,14 @@ class Recognizer:
             cv2.copyMakeBorder(s, 0, 0, 0, width - s.shape[1], cv2.BORDER_REPLICATE) for s in strips
         ]
         stacked = np.stack(padded).astype(np.uint8)
-        plain = normalise_crops(stacked) if self._own_contrast else stacked / np.float32(127.5) - 1
+        plain = normalize_crops(stacked) if self._own_contrast else stacked / np.float32(127.5) - 1
         tensor = torch.from_numpy(plain[:, None]).to(self._device)
         log_probs = self._model(tensor.contiguous(memory_format=torch.channels_last)).float()
         log_probs = torch.log_softmax(log_probs / self.temperature, -1)
         result: FloatArray = log_probs.permute(1, 0, 2).cpu().numpy()
         return result
 
-    def recognise(
+    def recognize(
         self,
         images: Sequence[ImageArray],
         strings: Sequence[Sequence[Sequence[FloatArray]]],
@@ -144,8 +144,8 @@ class Recognizer:
         """
         jobs: list[tuple[ImageArray, tuple[int, ...], tuple[FloatArray, ...]]] = []
         for image, own in zip(images, strings, strict=True):
-            grey = to_grey(image)
-            jobs += [(*strip(grey, pieces), tuple(pieces)) for pieces in own]
+            gray = to_gray(image)
+            jobs += [(*strip(gray, pieces), tuple(pieces)) for pieces in own]
         frames: dict[int, StringFrames] = {}
         # The padded width depends on the strip alone: the LSTM reads the padding too, and a
         # string must not be read differently for the company it is in.

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from industrial_ocr.image.preprocess import to_grey
+from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.results.geometry import edge_lengths, expand_quad, rect_quad, warp_quad
 from industrial_ocr.results.types import FloatArray, ImageArray
 
@@ -74,7 +74,7 @@ def rectified(image: ImageArray) -> Rectified:
     Returns:
         The image itself where neither slope nor slant is plain to see.
     """
-    quad = string_band(to_grey(image))
+    quad = string_band(to_gray(image))
     if quad is None:
         return Rectified(image)
     quad = expand_quad(quad, 0.0, MARGIN * edge_lengths(quad)[1])
@@ -83,17 +83,17 @@ def rectified(image: ImageArray) -> Rectified:
     return Rectified(warp_quad(image, quad, width, height), matrix.astype(np.float32), image)
 
 
-def string_band(grey: ImageArray, shortest: float = SHORTEST) -> FloatArray | None:
+def string_band(gray: ImageArray, shortest: float = SHORTEST) -> FloatArray | None:
     """The quad (4, 2) along the only line of an image; None where that is all of it.
 
     Args:
-        grey: (H, W) uint8.
+        gray: (H, W) uint8.
         shortest: least width, in its heights, of an image that is looked at.
     """
-    height, width = grey.shape
+    height, width = gray.shape
     if min(height, width) < 4 or width < shortest * height:
         return None
-    sized = _sized(grey)
+    sized = _sized(gray)
     slopes = SLOPES[np.abs(SLOPES) * sized.shape[1] < 1.2 * HEIGHT]
     slope, sharper = _sharpest(cv2.Sobel(sized, cv2.CV_32F, 0, 1), slopes, rows=True)
     sloping = sharper >= SLOPED and abs(slope) * width >= LEAST_RISE * height
@@ -105,7 +105,7 @@ def string_band(grey: ImageArray, shortest: float = SHORTEST) -> FloatArray | No
         [[0, left - high / 2], [width, right - high / 2],
          [width, right + high / 2], [0, left + high / 2]], np.float32,
     )  # fmt: skip
-    band = warp_quad(grey, quad, max(8, round(width * HEIGHT / high)), HEIGHT)
+    band = warp_quad(gray, quad, max(8, round(width * HEIGHT / high)), HEIGHT)
     across = cv2.Sobel(_sized(band), cv2.CV_32F, 1, 0)
     slant, sharper = _sharpest(across, SLANTS, rows=False)
     if sharper >= (LEANING if sloping else SLANTED) and abs(slant) >= LEAST_SLANT:
@@ -114,10 +114,10 @@ def string_band(grey: ImageArray, shortest: float = SHORTEST) -> FloatArray | No
     return quad if sloping else None
 
 
-def _sized(grey: ImageArray) -> FloatArray:
+def _sized(gray: ImageArray) -> FloatArray:
     """(HEIGHT, W) float32 of zero mean and unit contrast."""
-    width = int(np.clip(round(grey.shape[1] * HEIGHT / grey.shape[0]), 8, LONGEST))
-    small = cv2.resize(grey, (width, HEIGHT), interpolation=cv2.INTER_AREA).astype(np.float32)
+    width = int(np.clip(round(gray.shape[1] * HEIGHT / gray.shape[0]), 8, LONGEST))
+    small = cv2.resize(gray, (width, HEIGHT), interpolation=cv2.INTER_AREA).astype(np.float32)
     return np.asarray((small - small.mean()) / (small.std() + 1e-3), np.float32)
 
 

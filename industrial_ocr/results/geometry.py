@@ -27,7 +27,7 @@ def rect_quad(x0: float, y0: float, x1: float, y1: float) -> FloatArray:
 
 
 def oriented_quad(center: ArrayLike, axis: ArrayLike, width: float, height: float) -> FloatArray:
-    """A rectangle by its centre and the unit vector along its top edge (left to right).
+    """A rectangle by its center and the unit vector along its top edge (left to right).
 
     Args:
         center: (2,) x, y.

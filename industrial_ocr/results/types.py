@@ -69,7 +69,7 @@ class ScoreMaps:
     """CRAFT's output for one image.
 
     Attributes:
-        region: (H, W) float32, the probability that a pixel is the centre of a character.
+        region: (H, W) float32, the probability that a pixel is the center of a character.
         affinity: (H, W) float32, the probability that it lies between two linked characters.
         scale: (x, y) source pixels per map pixel.
     """
@@ -108,7 +108,7 @@ class CharBox:
 
     @property
     def center(self) -> FloatArray:
-        """(2,) centre of the quad."""
+        """(2,) center of the quad."""
         center: FloatArray = self.quad.mean(axis=0)
         return center
 
@@ -239,7 +239,7 @@ class SequenceScores:
     Attributes:
         mean: arithmetic mean of the character probabilities.
         joint_log: log of the product of the character probabilities.
-        joint_normalised: exp(joint_log / length), their geometric mean.
+        joint_normalized: exp(joint_log / length), their geometric mean.
         weighted: position-weighted mean.
         sequence_log: log p(l|y), the exact CTC probability; for the two-stage pipeline, whose
             characters are independent, the same as ``joint_log``.
@@ -247,7 +247,7 @@ class SequenceScores:
 
     mean: float
     joint_log: float
-    joint_normalised: float
+    joint_normalized: float
     weighted: float
     sequence_log: float
 

@@ -155,7 +155,7 @@ class Verification:
         return json.dumps(self.to_dict(), **options)
 
     def draw(self) -> ImageArray:
-        """The picture with the characters, coloured by their state, (H, W, 3) uint8 RGB."""
+        """The picture with the characters, colored by their state, (H, W, 3) uint8 RGB."""
         from industrial_ocr.results.viz import draw_verification
 
         return draw_verification(self)

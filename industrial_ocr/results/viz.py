@@ -23,7 +23,7 @@ SURE, DOUBTFUL = 0.85, 0.5
 """Green from the first on, amber from the second on, red below; the shipped configuration calls
 strings below the first and characters below the second doubtful."""
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 Box = tuple[float, float, float, float]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -69,8 +69,8 @@ class DrawnVerification(Protocol):
     def extra(self) -> Sequence[Character]: ...
 
 
-def _colours(confidence: float) -> tuple[Colour, Colour]:
-    """The colour of a confidence, and that of text which is readable on it."""
+def _colors(confidence: float) -> tuple[Color, Color]:
+    """The color of a confidence, and that of text which is readable on it."""
     if confidence >= SURE:
         return _GREEN, _WHITE
     return (_AMBER, _BLACK) if confidence >= DOUBTFUL else (_RED, _WHITE)
@@ -92,10 +92,10 @@ def draw_result(result: DrawnResult) -> ImageArray:
     thin = max(1, round(scale))
     for string in result.strings:
         for character in string.characters:
-            _outline(image, character.quad, _colours(character.confidence)[0], thin)
+            _outline(image, character.quad, _colors(character.confidence)[0], thin)
     for string in result.strings:
         _outline(image, string.quad, _BLACK, 2 * thin + 2)
-        _outline(image, string.quad, _colours(string.confidence)[0], 2 * thin)
+        _outline(image, string.quad, _colors(string.confidence)[0], 2 * thin)
     if not result.strings:
         return image
     canvas = Image.fromarray(image)
@@ -105,8 +105,8 @@ def draw_result(result: DrawnResult) -> ImageArray:
     for string in result.strings:
         text = f"{string.text}  {string.confidence:.2f}"
         lies = string.direction == "horizontal"
-        colours = _colours(string.confidence)
-        taken.append(_label(pen, text, colours, string.quad, lies, font, canvas.size, taken))
+        colors = _colors(string.confidence)
+        taken.append(_label(pen, text, colors, string.quad, lies, font, canvas.size, taken))
     return np.array(canvas, np.uint8)
 
 
@@ -122,7 +122,7 @@ def draw_verification(verification: DrawnVerification) -> ImageArray:
     """The picture with a verdict on it: characters that pass green, unsure amber, wrong red.
 
     Characters that are not expected are red too. What reads there stands on a plate with the
-    verdict's colour, the expected text below it where the two differ; without a place, at the top.
+    verdict's color, the expected text below it where the two differ; without a place, at the top.
 
     Returns:
         (H, W, 3) uint8 RGB, of the size of the picture that was looked at.
@@ -140,31 +140,31 @@ def draw_verification(verification: DrawnVerification) -> ImageArray:
             _outline(image, character.quad, _STATES.get(character.state, _RED), 2 * thin)
     for extra in verification.extra:
         _outline(image, extra.quad, _RED, 2 * thin)
-    colours = _VERDICTS[verification.verdict]
+    colors = _VERDICTS[verification.verdict]
     quad = verification.quad
     if quad is None:
         quad = np.zeros((4, 2), np.float32)
     else:
-        _outline(image, quad, colours[0], thin)
+        _outline(image, quad, colors[0], thin)
     canvas = Image.fromarray(image)
     font: Font = ImageFont.load_default(size=max(10, round(18 * scale)))
     text = f"{verification.verdict.value.replace('_', ' ')}: {verification.text or 'nothing'}"
     if verification.verdict is not Verdict.PASS:
         text += f"\nexpected: {verification.expected}"
     (x0, y0, x1, y1), pen = bounds(quad), ImageDraw.Draw(canvas)
-    _label(pen, text, colours, quad, x1 - x0 >= y1 - y0, font, canvas.size, [bounds(quad)])
+    _label(pen, text, colors, quad, x1 - x0 >= y1 - y0, font, canvas.size, [bounds(quad)])
     return np.array(canvas, np.uint8)
 
 
-def _outline(image: ImageArray, quad: FloatArray, colour: Colour, width: int) -> None:
+def _outline(image: ImageArray, quad: FloatArray, color: Color, width: int) -> None:
     points = np.round(quad * (1 << _FRACTION_BITS)).astype(np.int32)
-    cv2.polylines(image, [points], True, colour, width, cv2.LINE_AA, _FRACTION_BITS)
+    cv2.polylines(image, [points], True, color, width, cv2.LINE_AA, _FRACTION_BITS)
 
 
 def _label(
     pen: ImageDraw.ImageDraw,
     text: str,
-    colours: tuple[Colour, Colour],
+    colors: tuple[Color, Color],
     quad: FloatArray,
     lies: bool,
     font: Font,
@@ -183,7 +183,7 @@ def _label(
         (_inside(place, wide, tall, size) for place in _places(quad, lies, wide, tall, pad)),
         key=lambda b: sum(_common(b, other) for other in taken),
     )
-    ground, ink = colours
+    ground, ink = colors
     pen.rectangle(box, fill=ground, outline=_BLACK)
     pen.text((box[0] + pad - left, box[1] + pad - top), text, fill=ink, font=font)
     return box

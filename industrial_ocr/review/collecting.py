@@ -232,7 +232,7 @@ def _new(
 
 
 def _place(name: str) -> FloatArray:
-    """(2,) the centre of a character, in pixels of what was read, from its id."""
+    """(2,) the center of a character, in pixels of what was read, from its id."""
     return np.array([int(name[-8:-4], 16), int(name[-4:], 16)], np.float32)
 
 

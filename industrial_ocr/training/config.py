@@ -24,7 +24,7 @@ class TrainConfig(Section):
         seed: of the data, the initial weights and everything else drawn by chance.
         out: folder for checkpoints, logs and the trained weights.
         name: the model's name in the manifest.
-        steps: optimiser steps in all; the learning-rate schedule ends there.
+        steps: optimizer steps in all; the learning-rate schedule ends there.
         batch_size: samples a step.
         workers: processes that render samples.
         lr: peak learning rate.

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from industrial_ocr.config import SegmentationConfig
-from industrial_ocr.datasets.synthesis.layout import LabelledString
+from industrial_ocr.datasets.synthesis.layout import LabeledString
 from industrial_ocr.datasets.synthesis.scenes import SceneRenderer
 from industrial_ocr.detection.segmentation import character_boxes
-from industrial_ocr.image.preprocess import detector_input, to_grey
+from industrial_ocr.image.preprocess import detector_input, to_gray
 from industrial_ocr.models.craft import build_detector
 from industrial_ocr.results.geometry import bounds, box_iou
 from industrial_ocr.results.types import FloatArray, ImageArray, ScoreMaps
@@ -50,7 +50,7 @@ def _stamp(canvas: FloatArray, quad: FloatArray) -> None:
 
 
 def affinity_quad(one: FloatArray, two: FloatArray, along: bool) -> FloatArray:
-    """CRAFT's affinity box: the centres of two opposite triangles of each character (figure 3).
+    """CRAFT's affinity box: the centers of two opposite triangles of each character (figure 3).
 
     Args:
         one: (4, 2) quad of a character.
@@ -70,7 +70,7 @@ def affinity_quad(one: FloatArray, two: FloatArray, along: bool) -> FloatArray:
 
 
 def score_targets(
-    strings: tuple[LabelledString, ...], shape: tuple[int, int], stride: int = 2
+    strings: tuple[LabeledString, ...], shape: tuple[int, int], stride: int = 2
 ) -> tuple[FloatArray, FloatArray]:
     """Region and affinity maps of a scene.
 
@@ -96,18 +96,18 @@ def score_targets(
 
 
 def _varied(
-    rng: np.random.Generator, grey: ImageArray, target: ImageArray
+    rng: np.random.Generator, gray: ImageArray, target: ImageArray
 ) -> tuple[ImageArray, ImageArray]:
     """Another view of a scene: turned or mirrored, often as a negative, in other tones."""
     turn = int(rng.choice([0, 1, 2, 3], p=[0.4, 0.2, 0.2, 0.2]))
-    grey, target = np.rot90(grey, turn), np.rot90(target, turn, axes=(1, 2))
+    gray, target = np.rot90(gray, turn), np.rot90(target, turn, axes=(1, 2))
     if turn == 0:
-        grey, target = grey[:, ::-1], target[..., ::-1]
+        gray, target = gray[:, ::-1], target[..., ::-1]
     if rng.random() < 0.5:
-        grey = 255 - grey
+        gray = 255 - gray
     gamma = float(np.exp(rng.normal(0, 0.3)))
     tones = (255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)
-    return np.ascontiguousarray(tones[grey]), np.ascontiguousarray(target)
+    return np.ascontiguousarray(tones[gray]), np.ascontiguousarray(target)
 
 
 def _hits(found: list[Box], wanted: list[Box]) -> NDArray[np.float64]:
@@ -160,12 +160,12 @@ class DetectorTask:
         for item in range(self.config.batch_size):
             if item % self.config.copies == 0:
                 scene = self._renderer.render((seed, index, item))
-                grey = to_grey(scene.image)
+                gray = to_gray(scene.image)
                 maps = np.stack(score_targets(scene.strings, (side, side)))
                 target = np.round(maps * 255).astype(np.uint8)
             else:
-                grey, target = _varied(rng, grey, target)
-            images.append(detector_input(grey))
+                gray, target = _varied(rng, gray, target)
+            images.append(detector_input(gray))
             targets.append(target)
         image = torch.from_numpy(np.stack(images))
         if not self._options:
@@ -204,8 +204,8 @@ class DetectorTask:
             overlap += torch.stack([2 * common, (maps + target).sum((0, 2, 3))])
             for found, wanted in zip(_map_boxes(maps), _map_boxes(target), strict=True):
                 hits += _hits(found, wanted)
-        right, given, met, labelled = hits.tolist()
-        precision, recall = right / max(given, 1), met / max(labelled, 1)
+        right, given, met, labeled = hits.tolist()
+        precision, recall = right / max(given, 1), met / max(labeled, 1)
         region, affinity = (overlap[0] / overlap[1].clamp(min=1e-6)).tolist()
         return {
             "score": 2 * precision * recall / max(precision + recall, 1e-9),

@@ -27,7 +27,7 @@ from industrial_ocr.detection.linking import link_characters
 from industrial_ocr.detection.orientation import orientations
 from industrial_ocr.detection.segmentation import character_boxes
 from industrial_ocr.errors import DatasetError
-from industrial_ocr.image.preprocess import to_grey
+from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.inference.device import resolve_device
 from industrial_ocr.inference.manifest import find_entry
 from industrial_ocr.inference.weights import load_state
@@ -51,8 +51,8 @@ class Harvest:
     """Crops as a detector cuts them from rendered scenes.
 
     Attributes:
-        rejects: (N, S, S) uint8 grey, what it took for characters and was wrong about.
-        characters: (M, S, S) uint8 grey, what it was right about, standing upright.
+        rejects: (N, S, S) uint8 gray, what it took for characters and was wrong about.
+        characters: (M, S, S) uint8 gray, what it was right about, standing upright.
         symbols: (M,) what they show.
     """
 
@@ -108,7 +108,7 @@ def shown_character(quad: FloatArray, quads: FloatArray) -> int | None:
 def harvest(
     detector: Detector, renderer: SceneRenderer, seed: int, scenes: int, size: int
 ) -> Iterator[tuple[ImageArray, str]]:
-    """Crops (size, size) uint8 grey of boxes on rendered scenes, with the symbol they show.
+    """Crops (size, size) uint8 gray of boxes on rendered scenes, with the symbol they show.
 
     Wrong boxes come with ``REJECT``, a random way up; right ones once, upright. Boxes that are
     neither, as those on two characters, are left out.
@@ -126,7 +126,7 @@ def harvest(
         quads = np.array([q for s in scene.strings for q in s.quads], np.float32)
         symbols = [c for s in scene.strings for c in s.symbols]
         true = [bounds(q) for q in quads]
-        grey = to_grey(scene.image)
+        gray = to_gray(scene.image)
         for string in strings:
             ways = orientations(string)
             chosen = int(rng.integers(len(ways)))
@@ -136,7 +136,7 @@ def harvest(
                     wrong = not true or shows_none(bounds(box.quad), true)
                     if at is None and not (wrong and turn == chosen):
                         continue
-                    crop = warp_quad(grey, glyph_window(box.quad), size, size)
+                    crop = warp_quad(gray, glyph_window(box.quad), size, size)
                     yield crop, REJECT if at is None else symbols[at]
 
 

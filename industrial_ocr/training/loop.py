@@ -30,7 +30,7 @@ from rich.progress import (
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from industrial_ocr.image.preprocess import normalise_crops
+from industrial_ocr.image.preprocess import normalize_crops
 from industrial_ocr.inference.device import has_fast_bf16, resolve_device
 from industrial_ocr.inference.manifest import ModelEntry
 from industrial_ocr.inference.weights import commit_id, save_entry
@@ -45,7 +45,7 @@ VALIDATION_SEED = 10_000_019
 
 def crops_input(batch: Batch) -> Tensor:
     """(N, H, W) uint8 crops under ``image`` as (N, 1, H, W) input of a network, on their device."""
-    crops = normalise_crops(batch["image"].cpu().numpy())
+    crops = normalize_crops(batch["image"].cpu().numpy())
     tensor = torch.from_numpy(crops).unsqueeze(1).to(batch["image"].device)
     return tensor.contiguous(memory_format=torch.channels_last)
 
@@ -65,7 +65,7 @@ class Task(Protocol):
         """The loss of a batch, a scalar."""
 
     def validate(self, model: nn.Module, batches: Iterator[Batch]) -> dict[str, float]:
-        """Numbers measured on held-out data; ``score`` is the one to be maximised."""
+        """Numbers measured on held-out data; ``score`` is the one to be maximized."""
 
     def entry(self) -> dict[str, Any]:
         """The manifest's fields that only the task knows: architecture, charset, input."""
@@ -296,7 +296,7 @@ class Trainer:
             recipe={**recipe, **data_hashes(self.config, own["task"]), "step": self.step},
             seed=self.config.seed,
             commit=commit_id(),
-            licence="MIT",
+            license="MIT",
             metrics={k: round(v, 5) for k, v in metrics.items()},
             **own,
         )

@@ -12,11 +12,11 @@ import torch.nn.functional as F
 from rapidfuzz.distance import Levenshtein
 from torch import Tensor, nn
 
-from industrial_ocr.datasets.synthesis.layout import LabelledString
+from industrial_ocr.datasets.synthesis.layout import LabeledString
 from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.decoding.ctc import greedy_decode
 from industrial_ocr.decoding.ctc import spaced as ctc_text
-from industrial_ocr.image.preprocess import to_grey
+from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.models.crnn import Crnn
 from industrial_ocr.patterns.charset import SPACE, Charset
 from industrial_ocr.recognition.recognizer import split_space
@@ -52,7 +52,7 @@ class RecognizerTask:
         self._renderer: StripRenderer | None = None
 
     def _strip(self, seed: tuple[int, ...], cap: int) -> tuple[np.ndarray, list[int], np.ndarray]:
-        """A grey strip of height 32, its classes, and the frame on which each character stands.
+        """A gray strip of height 32, its classes, and the frame on which each character stands.
 
         What is wider than ``cap`` is squeezed to it, as the paper squeezes everything to 100; what
         is much wider is left to wider batches.
@@ -60,22 +60,22 @@ class RecognizerTask:
         assert self._renderer is not None
         for attempt in range(20):
             strip = self._renderer.render((*seed, attempt))
-            grey = to_grey(strip.image)
-            natural = round(grey.shape[1] * HEIGHT / grey.shape[0])
+            gray = to_gray(strip.image)
+            natural = round(gray.shape[1] * HEIGHT / gray.shape[0])
             if natural > SQUEEZE * cap and attempt < 10:
                 continue
             width = min(natural, cap)
             classes, places = self._labels(strip.string)
             repeats = sum(a == b for a, b in zip(classes, classes[1:], strict=False))
             if 5 * len(classes) + 4 * repeats <= width:
-                way = cv2.INTER_AREA if grey.shape[0] > HEIGHT else cv2.INTER_LINEAR
-                resized = np.asarray(cv2.resize(grey, (width, HEIGHT), interpolation=way))
-                x = places * (width / grey.shape[1])
+                way = cv2.INTER_AREA if gray.shape[0] > HEIGHT else cv2.INTER_LINEAR
+                resized = np.asarray(cv2.resize(gray, (width, HEIGHT), interpolation=way))
+                x = places * (width / gray.shape[1])
                 frames = np.clip(np.round(x / FRAME_STRIDE), 0, width // FRAME_STRIDE)
                 return resized, classes, frames.astype(np.int64)
         raise RuntimeError(f"no strip up to {cap} pixels wide for seed {seed}")
 
-    def _labels(self, string: LabelledString) -> tuple[list[int], FloatArray]:
+    def _labels(self, string: LabeledString) -> tuple[list[int], FloatArray]:
         """Classes of a string, spaces among them if they are learnt, and the x of each."""
         symbols = self.charset.encode(string.text)
         middles = string.quads.mean(1)[:, 0]

@@ -42,7 +42,7 @@ def start_weights(model: nn.Module, entry: dict[str, Any], source: str) -> None:
 
     Raises:
         WeightsError: they are missing, damaged, of another architecture or of other symbols. A
-            recogniser that is to learn the space may begin with one that does not know it, one
+            recognizer that is to learn the space may begin with one that does not know it, one
             with residual blocks with one that has none, and one with larger LSTMs with one whose
             LSTMs are smaller; it reads at first as that one does.
     """
@@ -66,7 +66,7 @@ def start_weights(model: nn.Module, entry: dict[str, Any], source: str) -> None:
 
 
 def _with_units(state: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A recogniser's weights with units added to its LSTMs (Chen et al. 2015, arXiv 1511.05641).
+    """A recognizer's weights with units added to its LSTMs (Chen et al. 2015, arXiv 1511.05641).
 
     The new units see all there is, with the weights of ``own``, but no old unit and no class
     hears them yet.
@@ -101,7 +101,7 @@ def _with_units(state: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, T
 
 
 def _with_space(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A recogniser's weights with a last class that is nowhere likely yet."""
+    """A recognizer's weights with a last class that is nowhere likely yet."""
     weight, bias = state[f"{_HEAD}.weight"], state[f"{_HEAD}.bias"]
     return {
         **state,

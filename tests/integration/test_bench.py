@@ -80,7 +80,7 @@ def test_a_suite_says_how_datasets_are_judged(data: Path, tmp_path: Path) -> Non
     assert done.exit_code == 0, done.output
     rows = json.loads((tmp_path / "o" / "summary.json").read_text())["summary"]
     assert [(r["engine"], r["n"]) for r in rows] == [("crnn", "1"), ("crnn+lexicon", "1")]
-    assert "labelled strings read by crnn" in done.output
+    assert "labeled strings read by crnn" in done.output
     suite.write_text(
         "datasets: {codes: {task: recognize, engines: [crnn]}, "
         "again: {folder: codes, task: recognize, pattern: '[A-Z0-9]+', engines: [two-stage]}}\n"
@@ -117,9 +117,9 @@ def test_a_suite_says_how_datasets_are_judged(data: Path, tmp_path: Path) -> Non
     assert (none.exit_code, "both read under a pattern" in line_of(none)) == (2, True)
     lost = call("bench", "reroute", tmp_path / "q", "--out", tmp_path / "no" / "routes.md")
     assert (lost.exit_code, "cannot be written" in line_of(lost)) == (1, True)
-    suite.write_text("datasets: {codes: {colour: red}}\n")
+    suite.write_text("datasets: {codes: {color: red}}\n")
     bad = call("bench", data.parent, "--suite", suite, "--engines", "crnn")
-    assert (bad.exit_code, "colour" in line_of(bad)) == (2, True)
+    assert (bad.exit_code, "color" in line_of(bad)) == (2, True)
     suite.write_text("datasets: {nothing: {}}\n")
     bad = call("bench", data.parent, "--suite", suite, "--engines", "crnn")
     assert (bad.exit_code, "no dataset of the suite: nothing" in line_of(bad)) == (2, True)

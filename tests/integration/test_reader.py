@@ -98,12 +98,12 @@ def forms(tmp_path: Path) -> dict[str, Any]:
     Image.fromarray(rgb).save(buffer, "PNG")
     path = tmp_path / "picture.png"
     path.write_bytes(buffer.getvalue())
-    grey = rgb[..., 0]
+    gray = rgb[..., 0]
     return {
         "path": path, "text": str(path), "bytes": buffer.getvalue(),
-        "PIL": Image.fromarray(rgb), "grey": grey, "RGB": rgb,
-        "RGBA": np.dstack([rgb, np.full_like(grey, 255)]),
-        "16 bit": grey.astype(np.uint16) * 257,
+        "PIL": Image.fromarray(rgb), "gray": gray, "RGB": rgb,
+        "RGBA": np.dstack([rgb, np.full_like(gray, 255)]),
+        "16 bit": gray.astype(np.uint16) * 257,
     }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from industrial_ocr.image.preprocess import detector_input, edge_width, normalise_crops
+from industrial_ocr.image.preprocess import detector_input, edge_width, normalize_crops
 from industrial_ocr.patterns.charset import DEFAULT_SYMBOLS, Charset
 from industrial_ocr.results.geometry import (
     area,
@@ -119,10 +119,10 @@ def test_types_say_what_they_got() -> None:
 
 
 def test_local_contrast_lifts_a_faint_mark_on_a_dark_part_of_a_bright_picture() -> None:
-    grey = np.full((200, 200), 250, np.uint8)
-    grey[40:160, 40:160] = 30
-    grey[95:105, 95:105] = 42
-    plain, local = detector_input(grey)
+    gray = np.full((200, 200), 250, np.uint8)
+    gray[40:160, 40:160] = 30
+    gray[95:105, 95:105] = 42
+    plain, local = detector_input(gray)
     assert abs(plain[100, 100] - plain[100, 90]) < 0.1
     assert local[100, 100] - local[100, 85] > 0.5
 
@@ -131,7 +131,7 @@ def test_crops_lose_brightness_and_contrast() -> None:
     rng = np.random.default_rng(0)
     crop = rng.integers(0, 2, (1, 16, 16)).astype(np.uint8) * 200
     faint = (crop // 4 + 90).astype(np.uint8)
-    assert np.abs(normalise_crops(crop) - normalise_crops(faint)).max() < 0.3
+    assert np.abs(normalize_crops(crop) - normalize_crops(faint)).max() < 0.3
 
 
 def test_numpy_modules_do_not_load_torch() -> None:

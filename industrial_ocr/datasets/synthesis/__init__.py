@@ -1,1 +1,1 @@
-"""Synthetic labelled pictures: texts, glyphs, layouts, marks, surfaces, cameras."""
+"""Synthetic labeled pictures: texts, glyphs, layouts, marks, surfaces, cameras."""

@@ -15,7 +15,7 @@ import albumentations as A  # noqa: E402  (the switch above must come first: no 
 
 
 class Camera:
-    """Blur, motion, defocus, noise, JPEG, gamma, colour cast and lost resolution.
+    """Blur, motion, defocus, noise, JPEG, gamma, color cast and lost resolution.
 
     Every transform is drawn with the caller's generator, so a seed fixes the picture.
 

@@ -1,7 +1,7 @@
 """Things that look like text and are not: hard negatives for the detector.
 
-Every kind draws on a grey canvas where 128 is transparent, more is the item's light colour and
-less its dark colour; the canvas is then turned a little, blurred and laid on a free place of the
+Every kind draws on a gray canvas where 128 is transparent, more is the item's light color and
+less its dark color; the canvas is then turned a little, blurred and laid on a free place of the
 picture. No kind draws, alone and at letter size, what could be read: single rings, bars and dots
 are left to long rows of them.
 """
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from industrial_ocr.datasets.synthesis.clutter_kinds import KINDS
-from industrial_ocr.datasets.synthesis.texture import grey_rgb, random_color
+from industrial_ocr.datasets.synthesis.texture import gray_rgb, random_color
 from industrial_ocr.results.types import ImageArray
 
 MAX_ITEMS = 8
@@ -84,7 +84,7 @@ def _finish(rng: np.random.Generator, canvas: ImageArray) -> ImageArray:
 
 
 def _lay(rng: np.random.Generator, spot: ImageArray, canvas: ImageArray) -> None:
-    """Mixes light and dark colours into ``spot`` as the canvas says, in place."""
+    """Mixes light and dark colors into ``spot`` as the canvas says, in place."""
     local = np.asarray(spot[:: max(1, len(spot) // 8), :: max(1, spot.shape[1] // 8)], np.float32)
     ground = local.reshape(-1, 3).mean(0)
     if rng.random() < 0.35:
@@ -101,5 +101,5 @@ def _lay(rng: np.random.Generator, spot: ImageArray, canvas: ImageArray) -> None
     target = np.where(tones > 128, light, dark)
     keep = np.round(255 * (1 - weight[:, 0])).astype(np.uint8)
     add = np.clip(target * weight, 0, 255).astype(np.uint8)
-    kept = cv2.multiply(spot, grey_rgb(cv2.LUT(canvas, keep)), scale=1 / 255)
+    kept = cv2.multiply(spot, gray_rgb(cv2.LUT(canvas, keep)), scale=1 / 255)
     spot[:] = cv2.add(kept, cv2.merge([cv2.LUT(canvas, add[:, i]) for i in range(3)]))

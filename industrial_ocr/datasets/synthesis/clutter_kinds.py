@@ -1,4 +1,4 @@
-"""The kinds of clutter, each a function that draws on a grey canvas (128 is transparent).
+"""The kinds of clutter, each a function that draws on a gray canvas (128 is transparent).
 
 A canvas is (H, W) uint8, any orientation: kinds with a direction run along its longer side.
 """

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from industrial_ocr.datasets.synthesis.strips import StripRenderer
-from industrial_ocr.image.preprocess import to_grey
+from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.patterns.charset import CONFUSABLE_SETS, DEFAULT_SYMBOLS
 from industrial_ocr.results.geometry import (
     edge_lengths,
@@ -169,7 +169,7 @@ class GlyphRenderer:
         first, count = int(rng.integers(len(self._digits))), int(rng.integers(3, 6))
         text = "".join(self._digits[(first + i) % len(self._digits)] for i in range(count))
         strip = self.strips.render(seed, text, True)
-        grey, quads = to_grey(strip.image), strip.string.quads
+        gray, quads = to_gray(strip.image), strip.string.quads
         widest = max(edge_lengths(quad)[0] for quad in quads)
         crops: list[tuple[ImageArray, str]] = []
         for i in range(count):
@@ -182,7 +182,7 @@ class GlyphRenderer:
             window = oriented_quad(
                 quads[i].mean(0) + step * phase, np.array([1.0, 0.0], np.float32), wide, high
             )
-            patch = warp_quad(grey, window, max(2, round(wide)), max(2, round(high)))
+            patch = warp_quad(gray, window, max(2, round(wide)), max(2, round(high)))
             crops.append((_seen_whole(rng, patch, self.size), REJECT if between else text[i]))
         return crops
 
@@ -198,7 +198,7 @@ class GlyphRenderer:
         ]
 
     def render(self, seed: int | tuple[int, ...]) -> list[tuple[ImageArray, str]]:
-        """The grey crops (size, size) uint8 of one string with their symbols; REJECT for none."""
+        """The gray crops (size, size) uint8 of one string with their symbols; REJECT for none."""
         rng = np.random.default_rng(seed)
         stacked = bool(rng.random() < self.stack_share)
         drawn = (*np.atleast_1d(seed).tolist(), 1)
@@ -206,14 +206,14 @@ class GlyphRenderer:
             return self._counter(rng, drawn)
         text = self._text(rng)
         strip = self.strips.render(drawn, text, stacked)
-        grey = to_grey(strip.image)
+        gray = to_gray(strip.image)
         crops: list[tuple[ImageArray, str]] = []
         for symbol, quad in zip(strip.string.symbols, strip.string.quads, strict=True):
             window = detector_window(rng, quad)
             if rng.random() < 0.25:
-                crops.append((self._isolated(rng, grey, window, quad), symbol))
+                crops.append((self._isolated(rng, gray, window, quad), symbol))
             else:
-                crops.append((warp_quad(grey, window, self.size, self.size), symbol))
+                crops.append((warp_quad(gray, window, self.size, self.size), symbol))
         crops += self._found(rng, len(crops))
         wanted = self.reject_share / (1 - self.reject_share) * len(crops)
         for _ in range(int(wanted) + (rng.random() < wanted % 1)):
@@ -225,5 +225,5 @@ class GlyphRenderer:
                 crops.append((self.strips.ground(rng, self.size), REJECT))
                 continue
             window = self._reject_window(rng, strip.string.quads)
-            crops.append((warp_quad(grey, window, self.size, self.size), REJECT))
+            crops.append((warp_quad(gray, window, self.size, self.size), REJECT))
         return crops

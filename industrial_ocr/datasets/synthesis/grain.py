@@ -50,7 +50,7 @@ def noise_patch(
 
 
 def sensor_noise(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> FloatArray:
-    """White noise of a standard deviation in grey levels, (H, W) or (H, W, C)."""
+    """White noise of a standard deviation in gray levels, (H, W) or (H, W, C)."""
     planes = [
         noise_patch(rng, shape[0], shape[1], 0) for _ in range(shape[2] if len(shape) > 2 else 1)
     ]

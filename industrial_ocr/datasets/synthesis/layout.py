@@ -20,7 +20,7 @@ NARROWEST = 0.28
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledString:
+class LabeledString:
     """What a string says and where each of its characters stands.
 
     Attributes:
@@ -37,12 +37,12 @@ class LabelledString:
     space_after: tuple[bool, ...]
     direction: Direction
 
-    def moved(self, matrix: FloatArray) -> LabelledString:
+    def moved(self, matrix: FloatArray) -> LabeledString:
         """The same string under a 3x3 homography."""
         quads = cv2.perspectiveTransform(self.quads.reshape(1, -1, 2), matrix)
         return replace(self, quads=quads.reshape(-1, 4, 2).astype(np.float32))
 
-    def kept(self, keep: Sequence[bool]) -> LabelledString | None:
+    def kept(self, keep: Sequence[bool]) -> LabeledString | None:
         """The string without the characters that are not to be kept; None if none is left."""
         chosen = [i for i, k in enumerate(keep) if k]
         if not chosen:
@@ -52,7 +52,7 @@ class LabelledString:
         spaces = tuple(self.space_after[i] and i != chosen[-1] for i in chosen)
         symbols = tuple(self.symbols[i] for i in chosen)
         text = "".join(s + " " * gap for s, gap in zip(symbols, spaces, strict=True))
-        return LabelledString(text, symbols, self.quads[chosen], spaces, self.direction)
+        return LabeledString(text, symbols, self.quads[chosen], spaces, self.direction)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ class Block:
     """A mask (H, W) uint8 at ``CAP_HEIGHT`` scale with the strings on it."""
 
     mask: Mask
-    strings: tuple[LabelledString, ...]
+    strings: tuple[LabeledString, ...]
 
 
 def _paste(canvas: Mask, glyph: Glyph, x: float, y: float) -> None:
@@ -75,12 +75,12 @@ def _widened(x0: float, x1: float) -> tuple[float, float]:
     return (x0 - lack / 2, x1 + lack / 2) if lack > 0 else (x0 - 1, x1 + 1)
 
 
-def labelled(text: str, quads: Sequence[FloatArray], direction: Direction) -> LabelledString:
+def labeled(text: str, quads: Sequence[FloatArray], direction: Direction) -> LabeledString:
     """The string of a text whose characters, without spaces, have these quads."""
     symbols = tuple(c for c in text if c != " ")
     spaces = tuple(text[i + 1 : i + 2] == " " for i, c in enumerate(text) if c != " ")
     quads_of_them = np.stack(quads).astype(np.float32)
-    return LabelledString(" ".join(text.split()), symbols, quads_of_them, spaces, direction)
+    return LabeledString(" ".join(text.split()), symbols, quads_of_them, spaces, direction)
 
 
 def line_of_text(face: GlyphSource, text: str, tracking: float = 0.0, pitch: float = 0.0) -> Block:
@@ -90,7 +90,7 @@ def line_of_text(face: GlyphSource, text: str, tracking: float = 0.0, pitch: flo
         face: supports every character of ``text``; a space is no glyph.
         text: not empty, no space at either end.
         tracking: added to each advance, in cap heights; negative makes characters touch.
-        pitch: fixed distance of character centres in cap heights, 0 for proportional advances.
+        pitch: fixed distance of character centers in cap heights, 0 for proportional advances.
     """
     glyphs = [None if c == " " else face.glyph(c) for c in text]
     pen, spots = 0.0, []
@@ -119,7 +119,7 @@ def line_of_text(face: GlyphSource, text: str, tracking: float = 0.0, pitch: flo
     for glyph, x in placed:
         x0, x1 = _widened(x - left + PAD, x - left + PAD + glyph.mask.shape[1])
         quads.append(rect_quad(x0, y0, x1, y1))
-    return Block(canvas, (labelled(text, quads, "horizontal"),))
+    return Block(canvas, (labeled(text, quads, "horizontal"),))
 
 
 def stack_of_text(face: GlyphSource, text: str, pitch: float, gap: float = 0.6) -> Block:
@@ -144,7 +144,7 @@ def stack_of_text(face: GlyphSource, text: str, pitch: float, gap: float = 0.6) 
         _paste(canvas, glyph, x, y)
         (x0, x1), (y0, y1) = _widened(x, x + w), _widened(y, y + height)
         quads.append(rect_quad(x0, y0, x1, y1))
-    return Block(canvas, (labelled(text, quads, "vertical"),))
+    return Block(canvas, (labeled(text, quads, "vertical"),))
 
 
 def boxed(block: Block, index: int, thickness: int) -> Block:
@@ -200,13 +200,13 @@ def join(blocks: Sequence[Block], gap: float, across: bool, align: float) -> Blo
         blocks: at least one.
         gap: between them, in cap heights.
         across: side by side.
-        align: 0 to the left (top), 0.5 centred, 1 to the right (bottom).
+        align: 0 to the left (top), 0.5 centerd, 1 to the right (bottom).
     """
     axis = 1 if across else 0
     total = sum(b.mask.shape[axis] for b in blocks) + round(gap * CAP_HEIGHT) * (len(blocks) - 1)
     other = max(b.mask.shape[1 - axis] for b in blocks)
     canvas = np.zeros((other, total) if across else (total, other), np.uint8)
-    strings: list[LabelledString] = []
+    strings: list[LabeledString] = []
     at = 0
     for block in blocks:
         side = round((other - block.mask.shape[1 - axis]) * align)
@@ -220,7 +220,7 @@ def join(blocks: Sequence[Block], gap: float, across: bool, align: float) -> Blo
 
 
 def scaled(block: Block, factor: float) -> Block:
-    """The block at another size: below 1 it is smaller than its neighbours."""
+    """The block at another size: below 1 it is smaller than its neighbors."""
     height, width = block.mask.shape
     size = (max(2, round(width * factor)), max(2, round(height * factor)))
     how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR

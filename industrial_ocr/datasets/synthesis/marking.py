@@ -43,7 +43,7 @@ def worn(rng: np.random.Generator, mask: Mask, stroke: bool = True) -> Mask:
 
 
 def _ink(rng: np.random.Generator, ground: np.ndarray) -> np.ndarray:
-    """A colour (3,) float32 that differs in brightness from the ground, (N, 3) sampled colours.
+    """A color (3,) float32 that differs in brightness from the ground, (N, 3) sampled colors.
 
     The fainter the contrast, the plainer the ground: what nobody can read teaches nothing.
     """
@@ -70,10 +70,10 @@ def _ink(rng: np.random.Generator, ground: np.ndarray) -> np.ndarray:
     return np.clip(target + tint, 0, 255).astype(np.float32)
 
 
-def _blend(view: ImageArray, alpha: np.ndarray, colour: np.ndarray) -> None:
-    """view = view + alpha (colour - view), alpha (H, W) float32 0..1, in place."""
+def _blend(view: ImageArray, alpha: np.ndarray, color: np.ndarray) -> None:
+    """view = view + alpha (color - view), alpha (H, W) float32 0..1, in place."""
     ground = view.astype(np.float32)
-    ground += alpha[..., None] * (colour - ground)
+    ground += alpha[..., None] * (color - ground)
     np.clip(ground, 0, 255, out=ground)
     view[...] = ground.astype(np.uint8)
 
@@ -111,7 +111,7 @@ def _moved(alpha: np.ndarray, dx: float, dy: float) -> np.ndarray:
 
 
 def _extrude(
-    rng: np.random.Generator, view: ImageArray, alpha: np.ndarray, colour: np.ndarray
+    rng: np.random.Generator, view: ImageArray, alpha: np.ndarray, color: np.ndarray
 ) -> None:
     """The flanks of letters that stand out from a wall, and often their shadow on it."""
     rows = np.flatnonzero(alpha.max(1) > 0.3)
@@ -126,11 +126,11 @@ def _extrude(
     flank = alpha
     for step in np.arange(1.0, depth + 1):
         flank = np.maximum(flank, _moved(alpha, *(toward * min(step, depth))))
-    shade = colour * float(rng.uniform(0.2, 0.8)) if rng.random() < 0.7 else rng.uniform(0, 255, 3)
+    shade = color * float(rng.uniform(0.2, 0.8)) if rng.random() < 0.7 else rng.uniform(0, 255, 3)
     _blend(view, flank, shade.astype(np.float32))
     if rng.random() < 0.3:
         rim = np.clip(alpha - _moved(alpha, *toward), 0, 1)
-        _blend(view, rim * 0.8, np.clip(colour + 90, 0, 255))
+        _blend(view, rim * 0.8, np.clip(color + 90, 0, 255))
 
 
 def mark(rng: np.random.Generator, view: ImageArray, mask: Mask) -> None:
@@ -149,7 +149,7 @@ def mark(rng: np.random.Generator, view: ImageArray, mask: Mask) -> None:
         _relief(rng, view, alpha)
         return
     ground = view[:: max(1, view.shape[0] // 16), :: max(1, view.shape[1] // 16)]
-    colour = _ink(rng, ground.reshape(-1, 3))
+    color = _ink(rng, ground.reshape(-1, 3))
     if kind < 0.16:
         size = 2 * int(rng.integers(1, 3)) + 1
         wide = cv2.dilate(alpha, np.ones((size, size), np.uint8))
@@ -157,13 +157,13 @@ def mark(rng: np.random.Generator, view: ImageArray, mask: Mask) -> None:
             _blend(
                 view,
                 wide,
-                np.clip(510 - 2 * colour, 0, 255) if rng.random() < 0.5 else 255 - colour,
+                np.clip(510 - 2 * color, 0, 255) if rng.random() < 0.5 else 255 - color,
             )
         else:
             alpha = wide - alpha
     elif kind < 0.26:
         halo = cv2.GaussianBlur(alpha, (0, 0), float(rng.uniform(1.5, 5)))
-        _blend(view, halo * float(rng.uniform(0.15, 0.5)), colour)
+        _blend(view, halo * float(rng.uniform(0.15, 0.5)), color)
         alpha = alpha * np.clip(0.75 + 0.35 * noise_patch(rng, *alpha.shape), 0.15, 1)
     elif kind < 0.32:
         alpha = np.asarray(_splash(rng, alpha), np.float32)
@@ -173,9 +173,9 @@ def mark(rng: np.random.Generator, view: ImageArray, mask: Mask) -> None:
             view, shadow * float(rng.uniform(0.2, 0.9)), rng.uniform(0, 255, 3).astype(np.float32)
         )
     elif kind < 0.46:
-        _extrude(rng, view, alpha, colour)
+        _extrude(rng, view, alpha, color)
     if rng.random() < 0.25:
         alpha = alpha * float(rng.uniform(0.55, 0.95))
     if rng.random() < 0.2:
         alpha = np.asarray(cv2.GaussianBlur(alpha, (3, 3), 0))
-    _blend(view, alpha, colour)
+    _blend(view, alpha, color)

@@ -27,23 +27,23 @@ CONTAINER_COLORS = (
 
 
 def paint(rng: np.random.Generator, height: int, width: int) -> ImageArray:
-    """A painted or moulded face of any colour, nearly plain, with orange peel and soft mottling."""
+    """A painted or molded face of any color, nearly plain, with orange peel and soft mottling."""
     mottled = noise(rng, "brown", height, width, float(rng.uniform(1, 3)))
     fine = noise(rng, "grain" if rng.random() < 0.5 else "white", height, width)
-    grey = mix(mottled, fine, float(rng.uniform(0.1, 0.8)), float(rng.uniform(0, 0.35)))
+    gray = mix(mottled, fine, float(rng.uniform(0.1, 0.8)), float(rng.uniform(0, 0.35)))
     base = random_color(rng, (0.0, 0.9) if rng.random() < 0.6 else (0, 0.1), (0.08, 1.0))
-    return tint(grey, shade(base, float(rng.uniform(6, 50))))
+    return tint(gray, shade(base, float(rng.uniform(6, 50))))
 
 
 def gradient(rng: np.random.Generator, height: int, width: int) -> ImageArray:
-    """A smooth run of two to four related colours."""
+    """A smooth run of two to four related colors."""
     base = random_color(rng, (0, 0.7), (0.1, 1))
     far = jitter(rng, base, 90) if rng.random() < 0.7 else random_color(rng, (0, 0.7), (0.1, 1))
     size = (int(rng.integers(2, 5)), int(rng.integers(2, 5)))
     grid = rng.integers(0, 256, size).astype(np.uint8)
-    grey = cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
+    gray = cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
     fine = noise(rng, "white", height, width)
-    return tint(mix(np.asarray(grey, np.uint8), fine, 0.8, float(rng.uniform(0, 0.2))), [base, far])
+    return tint(mix(np.asarray(gray, np.uint8), fine, 0.8, float(rng.uniform(0, 0.2))), [base, far])
 
 
 def brushed_metal(rng: np.random.Generator, height: int, width: int) -> ImageArray:
@@ -52,37 +52,37 @@ def brushed_metal(rng: np.random.Generator, height: int, width: int) -> ImageArr
     stretch = float(rng.uniform(15, 60))
     streaks = noise(rng, "pink", height, width, float(rng.uniform(0.7, 1.4)), stretch, angle)
     bands = noise(rng, "brown", height, width, 3, 6, angle + rng.choice([0, np.pi / 2]))
-    grey = mix(streaks, bands, float(rng.uniform(0.3, 1.0)), float(rng.uniform(0.2, 0.9)))
+    gray = mix(streaks, bands, float(rng.uniform(0.3, 1.0)), float(rng.uniform(0.2, 0.9)))
     level = float(rng.uniform(40, 215))
     base = [level + d for d in rng.uniform(-8, 8, 3)]
     if rng.random() < 0.15:
         base = jitter(rng, (176, 132, 70), 30)
-    return tint(grey, shade(base, float(rng.uniform(25, 110))))
+    return tint(gray, shade(base, float(rng.uniform(25, 110))))
 
 
 def cast_metal(rng: np.random.Generator, height: int, width: int) -> ImageArray:
     """Cast, forged, sand-blasted or galvanised metal: relief lit from one side."""
     relief = noise(rng, "relief", height, width, float(rng.uniform(0.8, 3)))
     patches = noise(rng, "brown" if rng.random() < 0.7 else "blobs", height, width, 2)
-    grey = mix(relief, patches, float(rng.uniform(0.4, 1.0)), float(rng.uniform(0.1, 0.7)))
+    gray = mix(relief, patches, float(rng.uniform(0.4, 1.0)), float(rng.uniform(0.1, 0.7)))
     level = float(rng.uniform(35, 190))
     tone = rng.choice([0, 0, 14, 30])
     base = [level + tone, level, level - tone]
-    return tint(grey, shade(base, float(rng.uniform(20, 80))))
+    return tint(gray, shade(base, float(rng.uniform(20, 80))))
 
 
 def epoxy(rng: np.random.Generator, height: int, width: int) -> ImageArray:
-    """The dark moulding compound of chips: nearly black, fine grain, sparse bright fillers."""
+    """The dark molding compound of chips: nearly black, fine grain, sparse bright fillers."""
     grain = "white" if rng.random() < 0.7 else "grain"
     fine = noise(rng, grain, height, width, float(rng.choice([1.0, rng.uniform(0.7, 1.4)])))
     broad = noise(rng, "brown", height, width, float(rng.uniform(1, 4)))
-    grey = mix(fine, broad, float(rng.uniform(0.2, 0.9)), float(rng.uniform(0.1, 0.5)))
+    gray = mix(fine, broad, float(rng.uniform(0.2, 0.9)), float(rng.uniform(0.1, 0.5)))
     if rng.random() < 0.35:
         sparks = noise(rng, "speckle", height, width, float(rng.uniform(0.8, 1.6)))
-        grey = mix(grey, sparks, 1.0, float(rng.uniform(0.2, 0.7)))
+        gray = mix(gray, sparks, 1.0, float(rng.uniform(0.2, 0.7)))
     level = float(rng.uniform(14, 75))
     base = [level + d for d in rng.uniform(-5, 5, 3)]
-    return tint(grey, shade(base, float(rng.uniform(12, 50))))
+    return tint(gray, shade(base, float(rng.uniform(12, 50))))
 
 
 def corrugated(
@@ -104,9 +104,9 @@ def corrugated(
         profile = np.asarray(cv2.blur(profile, (soft, 1)), np.uint8)
     folds = np.asarray(cv2.resize(profile, (width, height)), np.uint8)
     dirt = noise(rng, "pink", height, width, float(rng.uniform(1, 3)), 4, np.pi / 2)
-    grey = mix(folds, dirt, float(rng.uniform(0.5, 1.3)), float(rng.uniform(0.1, 0.4)))
+    gray = mix(folds, dirt, float(rng.uniform(0.5, 1.3)), float(rng.uniform(0.1, 0.4)))
     color = CONTAINER_COLORS[rng.integers(len(CONTAINER_COLORS))]
-    image = tint(grey, shade(jitter(rng, color, 25), float(rng.uniform(35, 100))))
+    image = tint(gray, shade(jitter(rng, color, 25), float(rng.uniform(35, 100))))
     return image if vertical else np.ascontiguousarray(image.transpose(1, 0, 2))
 
 
@@ -115,19 +115,19 @@ def cardboard(rng: np.random.Generator, height: int, width: int) -> ImageArray:
     fibre = noise(rng, "pink", height, width, 1, 4)
     angle = float(rng.choice([0, np.pi / 2])) + float(rng.uniform(-0.05, 0.05))
     flutes = noise(rng, "grain", height, width, float(rng.uniform(1, 2.5)), 120, angle)
-    grey = mix(fibre, flutes, float(rng.uniform(0.3, 0.8)), float(rng.uniform(0.05, 0.5)))
+    gray = mix(fibre, flutes, float(rng.uniform(0.3, 0.8)), float(rng.uniform(0.05, 0.5)))
     base = jitter(rng, (182, 144, 100) if rng.random() < 0.75 else (215, 212, 205), 30)
-    return tint(grey, shade(base, float(rng.uniform(15, 45))))
+    return tint(gray, shade(base, float(rng.uniform(15, 45))))
 
 
 def concrete(rng: np.random.Generator, height: int, width: int) -> ImageArray:
     """Concrete, stone, plaster or asphalt: blotches, aggregate, sometimes cracks."""
     fine = noise(rng, "white" if rng.random() < 0.5 else "grain", height, width, 1.3)
     broad = noise(rng, "pink", height, width, float(rng.uniform(1, 3)))
-    grey = mix(broad, fine, float(rng.uniform(0.4, 1)), float(rng.uniform(0.15, 0.8)))
+    gray = mix(broad, fine, float(rng.uniform(0.4, 1)), float(rng.uniform(0.15, 0.8)))
     level = float(rng.uniform(45, 215))
     base = [level * f for f in rng.uniform(0.93, 1.03, 3)]
-    image = tint(grey, shade(base, float(rng.uniform(20, 70))))
+    image = tint(gray, shade(base, float(rng.uniform(20, 70))))
     if rng.random() < 0.3:
         lines = noise(rng, "ridged", height, width, float(rng.uniform(2, 5)))
         multiply(image, cv2.LUT(lines, _crack_table()))
@@ -148,8 +148,8 @@ def fabric(rng: np.random.Generator, height: int, width: int) -> ImageArray:
     y = np.sin(np.arange(height) * (2 * np.pi / pitch * rng.uniform(0.8, 1.25)))
     weave = (128 + 60 * np.outer(y, x).astype(np.float32)).astype(np.uint8)
     worn = noise(rng, "pink", height, width, 1.5)
-    grey = mix(weave, worn, float(rng.uniform(0.2, 0.8)), float(rng.uniform(0.3, 0.8)))
-    return tint(grey, shade(random_color(rng, (0, 0.7), (0.1, 0.95)), float(rng.uniform(15, 60))))
+    gray = mix(weave, worn, float(rng.uniform(0.2, 0.8)), float(rng.uniform(0.3, 0.8)))
+    return tint(gray, shade(random_color(rng, (0, 0.7), (0.1, 0.95)), float(rng.uniform(15, 60))))
 
 
 def wood(rng: np.random.Generator, height: int, width: int) -> ImageArray:
@@ -158,10 +158,10 @@ def wood(rng: np.random.Generator, height: int, width: int) -> ImageArray:
     angle = np.pi / 2 if upright else 0.0
     grain = noise(rng, "pink", height, width, float(rng.uniform(0.8, 1.6)), 14, angle)
     rings = noise(rng, "brown", height, width, float(rng.uniform(0.4, 1.2)), 9, angle)
-    grey = mix(grain, rings, float(rng.uniform(0.4, 1)), float(rng.uniform(0.3, 0.9)))
+    gray = mix(grain, rings, float(rng.uniform(0.4, 1)), float(rng.uniform(0.3, 0.9)))
     palette = ((150, 104, 62), (196, 160, 112), (96, 62, 38), (130, 126, 120), (70, 68, 66))
     base = jitter(rng, palette[rng.integers(len(palette))], 25)
-    image = tint(grey, shade(base, float(rng.uniform(25, 80))))
+    image = tint(gray, shade(base, float(rng.uniform(25, 80))))
     if rng.random() < 0.7:
         pitch, at = int(rng.integers(30, 140)), int(rng.integers(0, 60))
         while at < (width if upright else height):
@@ -175,19 +175,19 @@ def foil(rng: np.random.Generator, height: int, width: int) -> ImageArray:
     """Crumpled film, bag or foil: facets, sharp folds, glints."""
     folds = noise(rng, "crumple", height, width, float(rng.uniform(1, 4)))
     broad = noise(rng, "brown", height, width, 2)
-    grey = mix(folds, broad, float(rng.uniform(0.5, 1.1)), float(rng.uniform(0.2, 0.7)))
+    gray = mix(folds, broad, float(rng.uniform(0.5, 1.1)), float(rng.uniform(0.2, 0.7)))
     base = random_color(rng, (0, 0.75), (0.15, 0.9))
     glint = [255.0, 255.0, 255.0] if rng.random() < 0.6 else [c + 60 for c in base]
-    return tint(grey, [[c * 0.4 for c in base], base, glint])
+    return tint(gray, [[c * 0.4 for c in base], base, glint])
 
 
 def foliage(rng: np.random.Generator, height: int, width: int) -> ImageArray:
     """Leaves or grass: busy, contrasty, green to brown."""
     leaves = noise(rng, "leaves", height, width, float(rng.uniform(0.8, 2.5)))
     broad = noise(rng, "brown", height, width, 2)
-    grey = mix(leaves, broad, float(rng.uniform(0.6, 1.2)), float(rng.uniform(0.2, 0.7)))
+    gray = mix(leaves, broad, float(rng.uniform(0.6, 1.2)), float(rng.uniform(0.2, 0.7)))
     base = jitter(rng, (84, 104, 52) if rng.random() < 0.8 else (120, 104, 66), 25)
-    return tint(grey, [[c * 0.15 for c in base], base, [min(255, c * 2 + 20) for c in base]])
+    return tint(gray, [[c * 0.15 for c in base], base, [min(255, c * 2 + 20) for c in base]])
 
 
 def bricks(rng: np.random.Generator, height: int, width: int) -> ImageArray:
@@ -196,20 +196,20 @@ def bricks(rng: np.random.Generator, height: int, width: int) -> ImageArray:
     tall = max(6, int(long * rng.uniform(0.3, 0.7)))
     rows, columns = height // tall + 2, width // long + 2
     cells = rng.integers(90, 166, (rows, columns)).astype(np.uint8)
-    grey = np.repeat(np.repeat(cells, tall, 0), long, 1)
+    gray = np.repeat(np.repeat(cells, tall, 0), long, 1)
     for row in range(rows):
-        band = grey[row * tall : (row + 1) * tall]
+        band = gray[row * tall : (row + 1) * tall]
         band[:, (row % 2) * (long // 2) :: long] = 30
         band[:1] = 30
         if tall > 14:
             band[:, (row % 2) * (long // 2) + 1 :: long] = 40
     y, x = int(rng.integers(0, tall)), int(rng.integers(0, long))
-    grey = np.ascontiguousarray(grey[y : y + height, x : x + width])
+    gray = np.ascontiguousarray(gray[y : y + height, x : x + width])
     rough = noise(rng, "pink", height, width, 1.2)
     palette = ((150, 84, 60), (170, 150, 120), (140, 136, 130), (200, 196, 188), (110, 60, 50))
     base = jitter(rng, palette[rng.integers(len(palette))], 20)
-    grey = mix(grey, rough, float(rng.uniform(0.4, 0.9)), float(rng.uniform(0.2, 0.7)))
-    return tint(grey, shade(base, float(rng.uniform(25, 75))))
+    gray = mix(gray, rough, float(rng.uniform(0.4, 0.9)), float(rng.uniform(0.2, 0.7)))
+    return tint(gray, shade(base, float(rng.uniform(25, 75))))
 
 
 MATERIALS = (

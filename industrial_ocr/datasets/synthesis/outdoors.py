@@ -11,7 +11,7 @@ import numpy as np
 from industrial_ocr.datasets.synthesis import materials
 from industrial_ocr.datasets.synthesis.panels import outline
 from industrial_ocr.datasets.synthesis.texture import (
-    grey_rgb,
+    gray_rgb,
     jitter,
     noise,
     random_color,
@@ -95,7 +95,7 @@ def _vehicle(rng: np.random.Generator, image: ImageArray, horizon: int) -> None:
     box(0.82, 0.44, 0.15, 0.16, lamp)
     spot = image[max(0, y0) : y0 + tall, max(0, x0) : x0 + wide]
     sheen = noise(rng, "brown", spot.shape[0], spot.shape[1], 2, 4, 0.0)
-    spot[:] = cv2.multiply(spot, grey_rgb(sheen), scale=1 / 128)
+    spot[:] = cv2.multiply(spot, gray_rgb(sheen), scale=1 / 128)
 
 
 def container_view(rng: np.random.Generator, height: int, width: int) -> ImageArray:

@@ -42,7 +42,7 @@ def outline(image: ImageArray, quad: FloatArray, color: list[float], thickness: 
 
 
 def label(rng: np.random.Generator, height: int, width: int) -> ImageArray:
-    """A printed sticker, with or without a border or a coloured band, on some material."""
+    """A printed sticker, with or without a border or a colored band, on some material."""
     image = materials.any_material(rng, height, width)
     palette = ((240, 240, 236), (246, 244, 230), (242, 204, 40), (220, 220, 224), (200, 40, 40))
     base = jitter(rng, palette[rng.integers(len(palette))], 15)
@@ -70,7 +70,7 @@ def label(rng: np.random.Generator, height: int, width: int) -> ImageArray:
 
 
 def plate(rng: np.random.Generator, height: int, width: int) -> ImageArray:
-    """A licence-plate or name-plate face filling most of the picture: gradient, rim, bolts."""
+    """A license-plate or name-plate face filling most of the picture: gradient, rim, bolts."""
     image = materials.paint(rng, height, width)
     palette = ((238, 238, 234), (240, 240, 238), (240, 200, 50), (190, 206, 226), (30, 60, 130))
     top = jitter(rng, palette[rng.integers(len(palette))], 20)
@@ -121,7 +121,7 @@ def circuit_board(rng: np.random.Generator, height: int, width: int) -> ImageArr
         (36, 110, 70),
     )
     mask = jitter(rng, palette[rng.integers(len(palette))], 14)
-    grey = noise(rng, "pink", height, width, 2)
+    gray = noise(rng, "pink", height, width, 2)
     light = int(rng.integers(14, 50))
     pitch = int(rng.integers(5, 14))
     lines = []
@@ -135,7 +135,7 @@ def circuit_board(rng: np.random.Generator, height: int, width: int) -> ImageArr
     cv2.polylines(
         copper, [line.astype(np.int32) for line in lines], False, light, max(1, pitch // 3)
     )
-    image = tint(np.asarray(cv2.add(mix(grey, grey, 0.12, 0), copper), np.uint8), shade(mask, 60))
+    image = tint(np.asarray(cv2.add(mix(gray, gray, 0.12, 0), copper), np.uint8), shade(mask, 60))
     metal = jitter(rng, (196, 190, 176) if rng.random() < 0.6 else (200, 170, 90), 25)
     for x, y in rng.integers(0, (width, height), (int(rng.integers(4, 24)), 2)):
         radius = int(rng.integers(2, 6))

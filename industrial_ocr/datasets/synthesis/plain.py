@@ -16,7 +16,7 @@ import numpy as np
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT, FontFace, Mask
 from industrial_ocr.datasets.synthesis.grain import sensor_noise
-from industrial_ocr.datasets.synthesis.layout import NARROWEST, Block, LabelledString, labelled
+from industrial_ocr.datasets.synthesis.layout import NARROWEST, Block, LabeledString, labeled
 from industrial_ocr.datasets.synthesis.text import (
     CAPTIONS,
     DIGITS,
@@ -136,7 +136,7 @@ def set_line(face: FontFace, text: str, height: float) -> Block:
     for x0, _, x1, _, _ in boxes:
         lack = max((NARROWEST * height - (x1 - x0)) / 2, height / CAP_HEIGHT)
         quads.append(rect_quad(x0 - lack, y0, x1 + lack, y1))
-    return Block(np.ascontiguousarray(mask), (labelled(text, quads, "horizontal"),))
+    return Block(np.ascontiguousarray(mask), (labeled(text, quads, "horizontal"),))
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +176,7 @@ class PlainPrinter:
 
     def picture(
         self, rng: np.random.Generator, text: str, heights: tuple[float, float], tilt: float = 1.5
-    ) -> tuple[ImageArray, LabelledString] | None:
+    ) -> tuple[ImageArray, LabeledString] | None:
         """One line and little around it, often cut at the characters.
 
         Args:
@@ -240,7 +240,7 @@ class PlainPrinter:
 
     def label(
         self, rng: np.random.Generator, size: tuple[int, int]
-    ) -> tuple[FloatArray, tuple[LabelledString, ...]]:
+    ) -> tuple[FloatArray, tuple[LabeledString, ...]]:
         """A label of several lines in few fonts, with rules, frames, bars and rings; level.
 
         Args:
@@ -254,7 +254,7 @@ class PlainPrinter:
         ground, ink = self.tones(rng)
         image = np.broadcast_to(ground, (rows, columns, 3)).copy()
         mask = np.zeros((rows, columns), np.uint8)
-        strings: list[LabelledString] = []
+        strings: list[LabeledString] = []
         usual = float(np.clip(np.exp(rng.normal(np.log(20), 0.45)), 8, 70))
         y = float(rng.uniform(0, 1.5) * usual)
         while y < rows - 8:
@@ -268,7 +268,7 @@ class PlainPrinter:
         self,
         rng: np.random.Generator,
         mask: Mask,
-        strings: list[LabelledString],
+        strings: list[LabeledString],
         y: float,
         height: float,
     ) -> float:
@@ -326,7 +326,7 @@ def _drawn(rng: np.random.Generator, mask: Mask, x: int, y: int, height: float) 
     return float(high + 4)
 
 
-def sizes_of(strings: Sequence[LabelledString]) -> FloatArray:
+def sizes_of(strings: Sequence[LabeledString]) -> FloatArray:
     """(N,) heights in pixels of every character of some strings."""
     quads = [q for s in strings for q in s.quads]
     return np.array([np.linalg.norm(q[3] - q[0]) for q in quads], np.float32)

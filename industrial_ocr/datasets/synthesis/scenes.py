@@ -13,9 +13,9 @@ from industrial_ocr.datasets.synthesis.clutter import draw_clutter
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT, Mask
 from industrial_ocr.datasets.synthesis.grain import sensor_noise
-from industrial_ocr.datasets.synthesis.layout import Block, LabelledString, random_block
+from industrial_ocr.datasets.synthesis.layout import Block, LabeledString, random_block
 from industrial_ocr.datasets.synthesis.marking import mark, worn
-from industrial_ocr.datasets.synthesis.neighbourhood import emblems, with_gaps
+from industrial_ocr.datasets.synthesis.neighborhood import emblems, with_gaps
 from industrial_ocr.datasets.synthesis.panels import render_part
 from industrial_ocr.datasets.synthesis.plain import PlainPrinter, sizes_of
 from industrial_ocr.datasets.synthesis.surfaces import render_surface
@@ -32,7 +32,7 @@ GAPS = 0.12
 EMBLEMS = 0.5
 """How many lines with wide gaps have emblems, dashes or patches in them."""
 CONDENSED = 0.22
-"""How many blocks are much narrower than their face, as on licence plates and labels."""
+"""How many blocks are much narrower than their face, as on license plates and labels."""
 TILT = 3.5
 """Degrees by which labels in plain print are turned at most."""
 NEAREST = 3.5
@@ -49,7 +49,7 @@ class Scene:
     """
 
     image: ImageArray
-    strings: tuple[LabelledString, ...]
+    strings: tuple[LabeledString, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +151,7 @@ def _claim(occupied: Mask, hull: FloatArray) -> bool:
 
 @dataclass
 class SceneRenderer:
-    """Renders labelled scenes; the same seed gives the same scenes.
+    """Renders labeled scenes; the same seed gives the same scenes.
 
     Args:
         fonts: folders with font files.
@@ -236,9 +236,9 @@ class SceneRenderer:
         grown = (hull - middle) * rng.uniform(1.02, 1.3, 2) + middle
         points = np.round(grown * 8).astype(np.int32)
         level = rng.uniform(0, 255)
-        colour = np.clip(level + rng.normal(0, 18, 3), 0, 255)
+        color = np.clip(level + rng.normal(0, 18, 3), 0, 255)
         overlay = image.copy()
-        cv2.fillConvexPoly(overlay, points, colour.tolist(), cv2.LINE_AA, 3)
+        cv2.fillConvexPoly(overlay, points, color.tolist(), cv2.LINE_AA, 3)
         strength = float(rng.choice([1.0, 0.9, 0.6]))
         cv2.addWeighted(overlay, strength, image, 1 - strength, 0, dst=image)
         x0, y0 = np.maximum(grown.min(0).astype(int), 0)
@@ -248,7 +248,7 @@ class SceneRenderer:
             noise = sensor_noise(rng, view.shape[:2], float(rng.uniform(1, 8)))[..., None]
             view[...] = np.clip(view + noise, 0, 255).astype(np.uint8)
         if rng.random() < 0.4:
-            frame = np.clip(255 - colour + rng.normal(0, 30, 3), 0, 255)
+            frame = np.clip(255 - color + rng.normal(0, 30, 3), 0, 255)
             inner = np.round(((hull - middle) * 1.02 + middle) * 8).astype(np.int32)
             cv2.polylines(
                 image, [inner if rng.random() < 0.5 else points], True, frame.tolist(),
@@ -286,7 +286,7 @@ class SceneRenderer:
             if rng.random() < 0.22:
                 self._panel(rng, image, placement.hull)
         draw_clutter(rng, image, occupied)
-        strings: list[LabelledString] = []
+        strings: list[LabeledString] = []
         for placement in placements:
             strings += self._write_block(rng, image, placement)
         heights = [edge_lengths(q)[1] for s in strings for q in s.quads]
@@ -314,7 +314,7 @@ class SceneRenderer:
 
     def _write_block(
         self, rng: np.random.Generator, image: ImageArray, placement: _Placement
-    ) -> list[LabelledString]:
+    ) -> list[LabeledString]:
         mask = worn(rng, placement.block.mask)
         mask, x, y = _warp_into(mask, placement.matrix, placement.height, self.size)
         if not mask.size:

@@ -1,4 +1,4 @@
-"""Pictures of one string, for the recogniser, and for the classifier to be cut into crops."""
+"""Pictures of one string, for the recognizer, and for the classifier to be cut into crops."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT
 from industrial_ocr.datasets.synthesis.layout import (
     Block,
-    LabelledString,
+    LabeledString,
     bent,
     boxed,
     line_of_text,
@@ -21,7 +21,7 @@ from industrial_ocr.datasets.synthesis.layout import (
     stack_of_text,
 )
 from industrial_ocr.datasets.synthesis.marking import mark, worn
-from industrial_ocr.datasets.synthesis.neighbourhood import (
+from industrial_ocr.datasets.synthesis.neighborhood import (
     loose_margins,
     surround,
     with_gaps,
@@ -30,7 +30,7 @@ from industrial_ocr.datasets.synthesis.neighbourhood import (
 from industrial_ocr.datasets.synthesis.plain import PlainPrinter
 from industrial_ocr.datasets.synthesis.surfaces import SurfacePool
 from industrial_ocr.datasets.synthesis.text import random_text, shipped_words
-from industrial_ocr.image.preprocess import to_grey
+from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.results.types import FloatArray, ImageArray
 
 SIGN = 0.3
@@ -47,7 +47,7 @@ class Strip:
     """
 
     image: ImageArray
-    string: LabelledString
+    string: LabeledString
 
 
 @dataclass
@@ -61,7 +61,7 @@ class StripRenderer:
         heights: smallest and largest height of the string in pixels.
         camera: chance of each of the camera's effects, see ``Camera``.
         loose: share of lines that are cut loosely, with what stands around them
-            (``datasets.synthesis.neighbourhood``).
+            (``datasets.synthesis.neighborhood``).
         lettering: share of words set in faces for words alone (``FaceLibrary.pick``).
         plain: share of lines in plain print (``datasets.synthesis.plain``).
     """
@@ -124,8 +124,8 @@ class StripRenderer:
         return Strip(image, block.strings[0].moved(matrix))
 
     def ground(self, rng: np.random.Generator, side: int) -> ImageArray:
-        """A (side, side) uint8 grey patch of a surface without any text."""
-        return to_grey(self._camera.shoot(rng, self._pool.patch(rng, side, side), 20.0))
+        """A (side, side) uint8 gray patch of a surface without any text."""
+        return to_gray(self._camera.shoot(rng, self._pool.patch(rng, side, side), 20.0))
 
     def _print(
         self,

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from industrial_ocr.datasets.synthesis import materials, outdoors, panels
-from industrial_ocr.datasets.synthesis.texture import blend, grey_rgb, multiply, noise, tint
+from industrial_ocr.datasets.synthesis.texture import blend, gray_rgb, multiply, noise, tint
 from industrial_ocr.results.types import ImageArray
 
 Recipe = Callable[[np.random.Generator, int, int], ImageArray]
@@ -104,7 +104,7 @@ def _scratches(rng: np.random.Generator, image: ImageArray) -> None:
         bend = (start + end) / 2 + rng.normal(0, 0.02 * width, 2)
         line = np.array([start, bend, end]).astype(np.int32)
         cv2.polylines(layer, [line], False, tone * rng.uniform(0.3, 1), 1, cv2.LINE_AA)
-    (cv2.add if light else cv2.subtract)(image, grey_rgb(layer), dst=image)
+    (cv2.add if light else cv2.subtract)(image, gray_rgb(layer), dst=image)
 
 
 def _dust(rng: np.random.Generator, image: ImageArray) -> None:
@@ -112,7 +112,7 @@ def _dust(rng: np.random.Generator, image: ImageArray) -> None:
     specks = noise(rng, "speckle", height, width, float(rng.uniform(0.7, 1.6)))
     table = _threshold_table(rng.uniform(150, 190), 60, rng.uniform(30, 160))
     layer = cv2.LUT(specks, table)
-    (cv2.add if rng.random() < 0.7 else cv2.subtract)(image, grey_rgb(layer), dst=image)
+    (cv2.add if rng.random() < 0.7 else cv2.subtract)(image, gray_rgb(layer), dst=image)
 
 
 def _light_gradient(rng: np.random.Generator, image: ImageArray) -> None:
@@ -156,7 +156,7 @@ def _glare(rng: np.random.Generator, image: ImageArray) -> None:
     radius = int(rng.integers(2, 8)) * 2 + 1
     soft = cv2.GaussianBlur(small, (radius, radius), 0)
     layer = cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR)
-    cv2.add(image, grey_rgb(layer), dst=image)
+    cv2.add(image, gray_rgb(layer), dst=image)
 
 
 class SurfacePool:

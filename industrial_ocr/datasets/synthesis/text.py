@@ -46,7 +46,7 @@ def shipped_words() -> tuple[str, ...]:
     """The word list inside the package, its commonest words three times.
 
     SCOWL's English and American words, names and abbreviations of levels 10 to 50, from the common
-    levels to the rare (see data/words.txt.LICENCE).
+    levels to the rare (see data/words.txt.LICENSE).
     """
     words = load_words(str(Path(__file__).parent / "data" / "words.txt"))
     return words + 2 * words[:COMMON]

@@ -1,7 +1,7 @@
 """Tileable noise and the few cheap image operations every surface is made of.
 
 Noise is built once per process from a fixed seed, as uint8 tiles; a caller gets a random place,
-mirrored, turned and stretched, of one. Colour comes last, through a 256-entry ramp, so that nearly
+mirrored, turned and stretched, of one. Color comes last, through a 256-entry ramp, so that nearly
 all work is done on one uint8 channel.
 """
 
@@ -109,20 +109,20 @@ def mix(first: ImageArray, second: ImageArray, gain: float, other: float) -> Ima
     return np.asarray(cv2.addWeighted(first, gain, second, other, offset), np.uint8)
 
 
-def tint(grey: ImageArray, stops: Sequence[Color]) -> ImageArray:
-    """(H, W, 3) RGB: ``grey`` through a ramp of colours spread evenly over 0..255."""
+def tint(gray: ImageArray, stops: Sequence[Color]) -> ImageArray:
+    """(H, W, 3) RGB: ``gray`` through a ramp of colors spread evenly over 0..255."""
     colors = np.clip(np.asarray(stops, np.float64), -255, 511)
     at = np.linspace(0, 255, len(colors))
     levels = np.arange(256)
     ramps = (
         np.clip(np.interp(levels, at, colors[:, i]), 0, 255).astype(np.uint8) for i in range(3)
     )
-    return np.asarray(cv2.merge([cv2.LUT(grey, ramp) for ramp in ramps]), np.uint8)
+    return np.asarray(cv2.merge([cv2.LUT(gray, ramp) for ramp in ramps]), np.uint8)
 
 
-def grey_rgb(grey: Any) -> ImageArray:
+def gray_rgb(gray: Any) -> ImageArray:
     """(H, W) repeated into (H, W, 3)."""
-    return np.asarray(cv2.merge([grey, grey, grey]), np.uint8)
+    return np.asarray(cv2.merge([gray, gray, gray]), np.uint8)
 
 
 def shade(color: Color, amount: float) -> list[list[float]]:
@@ -131,14 +131,14 @@ def shade(color: Color, amount: float) -> list[list[float]]:
 
 
 def _muted(rng: np.random.Generator, low: float, high: float) -> float:
-    """Between the two, more often low: strong colours are rare on real surfaces."""
+    """Between the two, more often low: strong colors are rare on real surfaces."""
     return float(low + (high - low) * rng.random() ** 1.7)
 
 
 def random_color(
     rng: np.random.Generator, saturation: tuple[float, float], value: tuple[float, float]
 ) -> list[float]:
-    """One RGB colour of any hue; ``saturation`` and ``value`` are ranges within 0..1."""
+    """One RGB color of any hue; ``saturation`` and ``value`` are ranges within 0..1."""
     hue, sat, val = rng.uniform(0, 6), _muted(rng, *saturation), rng.uniform(*value)
     offsets = (np.array([5.0, 3.0, 1.0]) + hue) % 6
     channel = val - val * sat * np.clip(np.minimum(offsets, 4 - offsets), 0, 1)
@@ -162,12 +162,12 @@ def multiply(image: ImageArray, factor: Any) -> None:
     height, width = image.shape[:2]
     if factor.shape != (height, width):
         factor = cv2.resize(factor, (width, height), interpolation=cv2.INTER_LINEAR)
-    cv2.multiply(image, grey_rgb(factor), dst=image, scale=1 / 128)
+    cv2.multiply(image, gray_rgb(factor), dst=image, scale=1 / 128)
 
 
 def blend(image: ImageArray, other: ImageArray, alpha: ImageArray) -> None:
     """``image`` becomes ``other`` where ``alpha`` (H, W) uint8 is 255, in place."""
-    weight = grey_rgb(alpha)
+    weight = gray_rgb(alpha)
     add = cv2.multiply(other, weight, scale=1 / 255)
     cv2.multiply(image, cv2.bitwise_not(weight), dst=image, scale=1 / 255)
     cv2.add(image, add, dst=image)

@@ -17,7 +17,7 @@ import numpy as np
 from industrial_ocr.datasets.synthesis.code_scenes import CodeSceneRenderer
 from industrial_ocr.datasets.synthesis.crops import GlyphRenderer
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
-from industrial_ocr.datasets.synthesis.layout import LabelledString
+from industrial_ocr.datasets.synthesis.layout import LabeledString
 from industrial_ocr.datasets.synthesis.scenes import SceneRenderer
 from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.errors import DatasetError
@@ -27,7 +27,7 @@ from industrial_ocr.results.types import ImageArray
 Kind = Literal["scenes", "crops", "strings", "codes"]
 Label = dict[str, Any]
 Render = Callable[[int, int], tuple[ImageArray, Label]]
-"""Seed and number to a picture, RGB or grey, and what it shows."""
+"""Seed and number to a picture, RGB or gray, and what it shows."""
 
 SHOWN: dict[Kind, int] = {"scenes": 24, "crops": 480, "strings": 80, "codes": 24}
 """Pictures on the contact sheet."""
@@ -176,7 +176,7 @@ def _crop(renderer: GlyphRenderer, seed: int, number: int) -> tuple[ImageArray, 
     return image, {"symbol": symbol}
 
 
-def _string_label(string: LabelledString) -> Label:
+def _string_label(string: LabeledString) -> Label:
     quads = np.round(string.quads.astype(float), 2).tolist()
     rows = zip(string.symbols, quads, string.space_after, strict=True)
     return {
@@ -186,7 +186,7 @@ def _string_label(string: LabelledString) -> Label:
     }
 
 
-def labelled_picture(out: Path, label: Label) -> ImageArray:
+def labeled_picture(out: Path, label: Label) -> ImageArray:
     """A written picture with its quads drawn thinly and its text below, for the contact sheet.
 
     Args:

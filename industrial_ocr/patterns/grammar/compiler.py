@@ -71,7 +71,7 @@ def compile_node(
             groups.setdefault(signature, []).append(index)
     kinds = {s: [k for k, has in enumerate(groups) if has[i]] for i, s in enumerate(sets)}
     arcs = [[(kinds[s], target) for s, target in arcs] for arcs in nfa.arcs]
-    small = _subsets(arcs, nfa.empty, final, len(groups), budget).minimised(budget.check)
+    small = _subsets(arcs, nfa.empty, final, len(groups), budget).minimized(budget.check)
     return _spread(small, list(groups.values()), alphabet)
 
 

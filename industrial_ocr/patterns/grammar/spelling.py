@@ -51,7 +51,7 @@ def with_separators(
         np.concatenate(targets),
         accepting,
     )
-    return _minimised(made)
+    return _minimized(made)
 
 
 def project(automaton: Automaton, charset: Charset, ignore_case: bool = False) -> Automaton:
@@ -88,10 +88,10 @@ def project(automaton: Automaton, charset: Charset, ignore_case: bool = False) -
         np.concatenate(targets),
         automaton.accepting,
     )
-    return _minimised(made)
+    return _minimized(made)
 
 
-def _minimised(automaton: Automaton) -> Automaton:
+def _minimized(automaton: Automaton) -> Automaton:
     """That of a large lexicon is as good as minimal, and it would take seconds to make it so."""
     small = len(automaton) <= MAX_STATES
-    return automaton.minimised(Budget().check) if small else automaton
+    return automaton.minimized(Budget().check) if small else automaton

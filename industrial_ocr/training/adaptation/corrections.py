@@ -8,7 +8,7 @@ from pathlib import Path
 from industrial_ocr.datasets.synthesis.crops import REJECT
 from industrial_ocr.errors import DatasetError, ImageError
 from industrial_ocr.image.load import load_image
-from industrial_ocr.image.preprocess import to_grey
+from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.results.types import as_quad
 from industrial_ocr.review.answers import FILE_NAME, Answer, answer_of, standing
 from industrial_ocr.review.items import ITEMS
@@ -59,8 +59,8 @@ def _sample(folder: Path, answer: Answer) -> GlyphSample:
     if symbol != REJECT:
         check_symbol(symbol, source)
     item = json.loads((folder / f"{answer.id}.json").read_bytes())
-    grey = to_grey(load_image(folder / f"{answer.id}.png"))
-    return sample_at(symbol, grey, as_quad(item["quad"]), source)
+    gray = to_gray(load_image(folder / f"{answer.id}.png"))
+    return sample_at(symbol, gray, as_quad(item["quad"]), source)
 
 
 def corrections_file(path: Path) -> Path | None:

@@ -14,7 +14,7 @@ from industrial_ocr.datasets.formats import image_files
 from industrial_ocr.datasets.formats_store import SPLITS, folder_symbol, symbol_folders
 from industrial_ocr.errors import DatasetError, ImageError
 from industrial_ocr.image.load import ImageSource, load_image
-from industrial_ocr.image.preprocess import to_grey
+from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.training.adaptation.samples import GlyphSample, SampleSet, check_symbol
 
@@ -24,8 +24,8 @@ LEARNT = ("train", "training")
 
 def close_cut(symbol: str, picture: ImageSource, source: str) -> GlyphSample:
     """A picture that is one character cut close to it; ImageError where it cannot be read."""
-    grey = to_grey(load_image(picture))
-    return GlyphSample(symbol, grey, rect_quad(0, 0, grey.shape[1], grey.shape[0]), source)
+    gray = to_gray(load_image(picture))
+    return GlyphSample(symbol, gray, rect_quad(0, 0, gray.shape[1], gray.shape[0]), source)
 
 
 def read_folders(root: Path) -> SampleSet:

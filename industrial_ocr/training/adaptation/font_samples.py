@@ -10,7 +10,7 @@ import numpy as np
 from industrial_ocr.datasets.synthesis.glyphs import FontFace, Glyph, GlyphSource
 from industrial_ocr.datasets.synthesis.strips import Strip, StripRenderer
 from industrial_ocr.errors import DatasetError
-from industrial_ocr.image.preprocess import to_grey
+from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.training.adaptation.samples import (
     GlyphSample,
     SampleSet,
@@ -24,7 +24,7 @@ HEIGHTS = (18.0, 64.0)
 COMPANY = "ABCDEFGHJKLMNPRSTUVWXYZ0123456789"
 """What stands beside a symbol, as far as the font has it."""
 LEAST_CONTRAST = 9.0
-"""Standard deviation in grey levels; fainter pictures teach nothing."""
+"""Standard deviation in gray levels; fainter pictures teach nothing."""
 MOST_ATTEMPTS = 40
 _PRIVATE, _LETTERS = 0xE000, 0x4E00
 
@@ -89,7 +89,7 @@ def render_symbols(
             at = int(rng.integers(len(beside) + 1))
             strip = strips.render((seed, number, attempt, 1), beside[:at] + private + beside[at:])
             source = f"{face.name} #{attempt}"
-            sample = sample_at(symbol, to_grey(strip.image), strip.string.quads[at], source)
+            sample = sample_at(symbol, to_gray(strip.image), strip.string.quads[at], source)
             if sample.image.std() >= LEAST_CONTRAST and (good is None or good(strip, at)):
                 samples.append(sample)
                 done += 1

@@ -291,7 +291,7 @@ def _entry(
         recipe=recipe,
         seed=order.recipe.seed,
         commit=commit_id(),
-        licence=parent.licence,
+        license=parent.license,
         metrics={k: round(v, 5) for k, v in metrics.items()},
         temperature=carried_temperature(bench.parent, learnt.model, bench.names, rehearsal),
     )

@@ -38,7 +38,7 @@ class Legibility:
     Attributes:
         heights: of the strings in pixels.
         camera: chance of each of the camera's effects, see ``datasets.synthesis.camera``.
-        contrast: least standard deviation of a crop of a symbol in grey levels.
+        contrast: least standard deviation of a crop of a symbol in gray levels.
     """
 
     heights: tuple[float, float]

@@ -17,7 +17,7 @@ from industrial_ocr.datasets.synthesis.crops import detector_window
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT, Glyph, GlyphSource, Mask
 from industrial_ocr.datasets.synthesis.strips import StripRenderer
-from industrial_ocr.image.preprocess import to_grey
+from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.results.geometry import edge_lengths, expand_quad, warp_quad
 from industrial_ocr.results.types import ImageArray
 from industrial_ocr.training.adaptation.samples import GlyphSample
@@ -157,7 +157,7 @@ class Reprinter:
         text = company[:at] + SYMBOL + company[at:]
         strip = self._strips.render((*seed, 1), text, stacked=bool(rng.random() < 0.1))
         window = detector_window(rng, strip.string.quads[at])
-        return warp_quad(to_grey(strip.image), window, self._size, self._size)
+        return warp_quad(to_gray(strip.image), window, self._size, self._size)
 
 
 class _Only:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from industrial_ocr.errors import WeightsError
-from industrial_ocr.image.preprocess import normalise_crops
+from industrial_ocr.image.preprocess import normalize_crops
 from industrial_ocr.inference.manifest import ModelEntry, find_entry
 from industrial_ocr.inference.weights import load_state
 from industrial_ocr.models.classifier import GlyphClassifier
@@ -164,7 +164,7 @@ class _Features(nn.Module):
 
 def network_input(crops: ImageArray) -> Tensor:
     """(N, S, S) uint8 -> (N, 1, S, S) float32."""
-    return torch.from_numpy(normalise_crops(crops)[:, None])
+    return torch.from_numpy(normalize_crops(crops)[:, None])
 
 
 @torch.inference_mode()

@@ -36,10 +36,10 @@ def part_of(family: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Crops:
-    """Labelled crops as the classifier sees them.
+    """Labeled crops as the classifier sees them.
 
     Attributes:
-        images: (N, S, S) uint8 grey.
+        images: (N, S, S) uint8 gray.
         symbols: (N,) what each shows, ``REJECT`` for no character.
     """
 

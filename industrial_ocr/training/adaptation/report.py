@@ -32,7 +32,7 @@ class Confused:
     """What held-out crops show and what they are named now.
 
     Attributes:
-        images: (N, S, S) uint8 grey.
+        images: (N, S, S) uint8 gray.
         true: (N,) their symbols.
         named: (N,) the readings.
         trust: (N,) probability of the right symbol.
@@ -58,7 +58,7 @@ def spelled(symbol: str) -> str:
 
 
 def tile(crop: ImageArray, caption: str) -> ImageArray:
-    """A grey crop enlarged, with a line of ASCII under it, (H, W, 3) uint8."""
+    """A gray crop enlarged, with a line of ASCII under it, (H, W, 3) uint8."""
     large = Image.fromarray(crop).resize((TILE, TILE), Image.Resampling.NEAREST).convert("RGB")
     canvas = Image.new("RGB", (TILE, TILE + CAPTION), (24, 24, 24))
     canvas.paste(large)
@@ -110,9 +110,9 @@ def draw_confusion(path: Path, seen: Confused, symbols: Sequence[str]) -> None:
             pen.text((at + 2, edge - 13), spelled(symbol), (0, 0, 0), font=font)
         for j in np.flatnonzero(shares[i]):
             level = int(255 * (1 - shares[i, j]))
-            colour = (level, level, 255) if i == j else (255, level, level)
+            color = (level, level, 255) if i == j else (255, level, level)
             x = edge + CELL * int(j)
-            pen.rectangle((x, at, x + CELL - 2, at + CELL - 2), fill=colour)
+            pen.rectangle((x, at, x + CELL - 2, at + CELL - 2), fill=color)
     canvas.save(path)
 
 

@@ -28,7 +28,7 @@ class GlyphSample:
 
     Attributes:
         symbol: what it shows, ``REJECT`` for no character.
-        image: (H, W) uint8 grey.
+        image: (H, W) uint8 gray.
         quad: (4, 2) float32 pixels of ``image``, clockwise from the character's top-left.
         source: where it came from, for people.
     """
@@ -41,7 +41,7 @@ class GlyphSample:
     def __post_init__(self) -> None:
         object.__setattr__(self, "quad", as_quad(self.quad))
         if self.image.ndim != 2:
-            raise ValueError(f"a sample is a grey picture (H, W), got {self.image.shape}")
+            raise ValueError(f"a sample is a gray picture (H, W), got {self.image.shape}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ class SampleSet:
         return sha.hexdigest()
 
 
-def sample_at(symbol: str, grey: ImageArray, quad: FloatArray, source: str) -> GlyphSample:
+def sample_at(symbol: str, gray: ImageArray, quad: FloatArray, source: str) -> GlyphSample:
     """A sample cut out of a larger picture with what stands around it.
 
     Raises:
@@ -82,13 +82,13 @@ def sample_at(symbol: str, grey: ImageArray, quad: FloatArray, source: str) -> G
     """
     x0, y0, x1, y1 = bounds(quad)
     side = max(x1 - x0, y1 - y0)
-    height, width = grey.shape
+    height, width = gray.shape
     if min(x1, width) - max(x0, 0) < 2 or min(y1, height) - max(y0, 0) < 2:
         raise DatasetError(f"{source}: the box of {symbol!r} lies outside the picture or is empty")
     pad = CONTEXT * side
     left, top = max(0, int(x0 - pad)), max(0, int(y0 - pad))
     right, bottom = min(width, int(x1 + pad) + 1), min(height, int(y1 + pad) + 1)
-    patch = np.ascontiguousarray(grey[top:bottom, left:right])
+    patch = np.ascontiguousarray(gray[top:bottom, left:right])
     return GlyphSample(symbol, patch, quad - np.array([left, top], np.float32), source)
 
 

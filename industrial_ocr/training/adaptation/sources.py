@@ -30,7 +30,7 @@ def split_symbols(text: str) -> tuple[str, ...]:
 def read_samples(
     path: Path, symbols: Sequence[str], pictures: int, seed: int, models: Callable[[], Models]
 ) -> SampleSet:
-    """The samples of a folder of folders, labelled pictures, a font or a corrections file.
+    """The samples of a folder of folders, labeled pictures, a font or a corrections file.
 
     Args:
         path: file or folder.

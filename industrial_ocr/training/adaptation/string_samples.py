@@ -17,7 +17,7 @@ from industrial_ocr.decoding.expected import Alignment, align_symbols
 from industrial_ocr.detection.linking import as_one_string
 from industrial_ocr.errors import DatasetError, ImageError
 from industrial_ocr.image.load import load_image
-from industrial_ocr.image.preprocess import to_grey
+from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.reader.common import Clock, find_strings
 from industrial_ocr.reader.two_stage import string_evidence
@@ -86,7 +86,7 @@ def _of_picture(
     """The samples of all labels of a picture, and what could not be used."""
     labels = _told(item)
     image = load_image(item.source)
-    grey = to_grey(image)
+    gray = to_gray(image)
     samples: list[GlyphSample] = []
     problems: list[str] = []
     seen: list[StringEvidence] | None = None
@@ -95,7 +95,7 @@ def _of_picture(
         if label.characters:
             for own in label.characters:
                 check_symbol(own.symbol, where)
-                samples.append(sample_at(own.symbol, grey, own.quad, where))
+                samples.append(sample_at(own.symbol, gray, own.quad, where))
             continue
         symbols = symbols_of(label.text, models.classifier.charset.symbols, tokens)
         for symbol in symbols:
@@ -108,7 +108,7 @@ def _of_picture(
             problems.append(f"{where}: {wrong}")
             continue
         samples += [
-            sample_at(s.symbol, grey, s.box.quad, where) for s in found.symbols if s.box is not None
+            sample_at(s.symbol, gray, s.box.quad, where) for s in found.symbols if s.box is not None
         ]
     return samples, problems
 

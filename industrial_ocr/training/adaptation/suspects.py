@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from industrial_ocr.datasets.synthesis.crops import REJECT
 from industrial_ocr.decoding.homoglyphs import same_shape
-from industrial_ocr.image.preprocess import normalise_crops
+from industrial_ocr.image.preprocess import normalize_crops
 from industrial_ocr.results.types import FloatArray, ImageArray
 from industrial_ocr.training.adaptation.samples import GlyphSample
 
@@ -48,7 +48,7 @@ def duplicates(samples: Sequence[GlyphSample], crops: ImageArray) -> list[Suspec
     """Each sample that is nearly one before it; ``crops`` (N, S, S) uint8 as the reader cuts."""
     if not len(crops):
         return []
-    plain = normalise_crops(crops).reshape(len(crops), -1)
+    plain = normalize_crops(crops).reshape(len(crops), -1)
     plain = plain / np.maximum(np.linalg.norm(plain, axis=1, keepdims=True), 1e-6)
     found = []
     for i in range(1, len(samples)):
@@ -98,10 +98,10 @@ def _nearer(i: int, symbols: NDArray[np.str_], features: FloatArray) -> str | No
     own = rest & (symbols == symbols[i])
     if not own.any():
         return None
-    centre = features.mean(0)
+    center = features.mean(0)
 
     def near(rows: NDArray[np.bool_]) -> float:
-        mean, this = features[rows].mean(0) - centre, features[i] - centre
+        mean, this = features[rows].mean(0) - center, features[i] - center
         return float(mean @ this / max(np.linalg.norm(mean) * np.linalg.norm(this), 1e-6))
 
     others = {s: near(rest & (symbols == s)) for s in np.unique(symbols) if s != symbols[i]}

@@ -37,11 +37,11 @@ class Views:
 
     Args:
         size: side of the crops in pixels.
-        neighbours: (N, size, size) uint8 crops whose characters may stand beside a sample.
+        neighbors: (N, size, size) uint8 crops whose characters may stand beside a sample.
     """
 
-    def __init__(self, size: int, neighbours: ImageArray) -> None:
-        self._size, self._neighbours = size, neighbours
+    def __init__(self, size: int, neighbors: ImageArray) -> None:
+        self._size, self._neighbors = size, neighbors
         self._camera = Camera(CAMERA)
 
     def draw(self, rng: np.random.Generator, sample: GlyphSample) -> ImageArray:
@@ -83,13 +83,13 @@ class Views:
         width, height = edge_lengths(sample.quad)
         share = width / max(edge_lengths(window)[0], 1e-3)
         gap = int((1 - share) / 2 * len(crop) * float(rng.uniform(0.3, 1.0)))
-        if gap < 3 or not len(self._neighbours):
+        if gap < 3 or not len(self._neighbors):
             return crop
         result = crop.copy()
         for side in (0, 1):
             if rng.random() < 0.25:
                 continue
-            other = self._neighbours[int(rng.integers(len(self._neighbours)))]
+            other = self._neighbors[int(rng.integers(len(self._neighbors)))]
             other = cv2.resize(other, crop.shape, interpolation=cv2.INTER_LINEAR)
             part = other[:, len(other) // 2 : len(other) // 2 + gap]
             plain = part.astype(np.float32) - np.median(other)

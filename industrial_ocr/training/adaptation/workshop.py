@@ -39,7 +39,7 @@ FOLDS = 4
 UNMEASURED = "?"
 """Named so where no other picture of the symbol is left to learn from."""
 FAINT = 14.0
-"""Prints of less contrast, in grey levels of standard deviation, teach nothing."""
+"""Prints of less contrast, in gray levels of standard deviation, teach nothing."""
 ALONG_VIEWS, ALONG_PRINTS = 4, 8
 """Of each picture of a symbol that is only shown along, see ``shown_along``."""
 SURE_LOGIT = 10.0

@@ -311,7 +311,7 @@ def test_weights_are_listed_and_a_damaged_file_is_exit_code_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry = manifest.ModelEntry(
-        name="tiny", task="classifier", architecture={}, charset=("A",), licence="MIT",
+        name="tiny", task="classifier", architecture={}, charset=("A",), license="MIT",
         input=manifest.InputSpec(size=(8, 8), mean=(0.5,), std=(0.5,)),
     )  # fmt: skip
     saved = weights.save_entry(tmp_path, entry, {"w": torch.ones(3)})

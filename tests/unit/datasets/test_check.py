@@ -133,7 +133,7 @@ def test_the_same_image_and_the_same_row_twice() -> None:
         ("r:2", "duplicate-image"),
         ("r:4", "duplicate-row"),
     ]
-    assert "the same file as 1.png, which is labelled ['AB'], not ['CD']" in str(report.problems[0])
+    assert "the same file as 1.png, which is labeled ['AB'], not ['CD']" in str(report.problems[0])
     assert "r:3" in report.problems[1].message
     assert report.counts == {"duplicate-image": 1, "duplicate-row": 1}
 

@@ -12,16 +12,16 @@ import pytest
 
 from industrial_ocr.datasets.convert import FORMATS, convert_dataset
 from industrial_ocr.datasets.datasets import READERS, load_dataset
-from industrial_ocr.datasets.samples import Dataset, Label, LabelledCharacter, Sample, Task
+from industrial_ocr.datasets.samples import Dataset, Label, LabeledCharacter, Sample, Task
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.results.geometry import rect_quad
 
 BOX = rect_quad(1.1, 2.3, 61.7, 32.9)
 QUAD = np.array([[5, 6.5], [70, 8], [69, 30], [4, 28.123]], np.float32)
 LETTERS = (
-    LabelledCharacter("A", rect_quad(1.5, 2, 6, 12)),
-    LabelledCharacter(",", rect_quad(6, 2, 11, 12)),
-    LabelledCharacter(";", rect_quad(11, 2, 16, 12)),
+    LabeledCharacter("A", rect_quad(1.5, 2, 6, 12)),
+    LabeledCharacter(",", rect_quad(6, 2, 11, 12)),
+    LabeledCharacter(";", rect_quad(11, 2, 16, 12)),
 )
 TRICKY = ["A,1", 'Q"U"', "ÄÖ字", "A  B", "&<>'", "#", "A;1,2,3,4,B", "[1]"]
 
@@ -87,7 +87,7 @@ CASES: list[tuple[str, str, list[Label], bool]] = [
             Label("whole", kind="0"),
             Label(" ###"),
             Label(
-                "mirrored", rect_quad(9, 1, 2, 5), (LabelledCharacter("A", rect_quad(9, 1, 2, 5)),)
+                "mirrored", rect_quad(9, 1, 2, 5), (LabeledCharacter("A", rect_quad(9, 1, 2, 5)),)
             ),
         ],
         False,
@@ -154,8 +154,8 @@ def test_symbols_come_back(tmp_path: Path) -> None:
         ("tsv", Label("A", ignore=True), "ignored labels", None),
         ("tsv", Label("A", BOX, ignore=True), "texts of ignored", Label("", BOX, ignore=True)),
         ("tsv", Label("A", kind="1,2,3,4"), "kinds", Label("A")),
-        ("tsv", Label("A", None, (LabelledCharacter("A", QUAD),)), "characters", Label("A")),
-        ("tsv", Label("A", None, (LabelledCharacter("A;B", BOX),)), "characters", Label("A")),
+        ("tsv", Label("A", None, (LabeledCharacter("A", QUAD),)), "characters", Label("A")),
+        ("tsv", Label("A", None, (LabeledCharacter("A;B", BOX),)), "characters", Label("A")),
         ("csv", Label("A", BOX), "boxes", Label("A")),
         ("csv", Label("A", kind="k"), "kinds", Label("A")),
         ("csv", Label("A", ignore=True), "ignored labels", None),

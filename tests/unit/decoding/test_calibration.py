@@ -176,7 +176,7 @@ def test_where_a_pattern_would_keep_the_rate_the_refusal_says_so() -> None:
 def test_a_rate_that_none_can_keep_is_refused_with_the_lowest_that_one_keeps() -> None:
     few = MisreadCurve.of([0.9] * 30, [True] * 30, 30)
     curves = {"two-stage": few, "two-stage under a pattern": curve()}
-    with pytest.raises(ConfigError, match="two-stage under a pattern, the way .* 4140 labelled"):
+    with pytest.raises(ConfigError, match="two-stage under a pattern, the way .* 4140 labeled"):
         Calibration({}, curves).check_rate(1e-5)
     with pytest.raises(ConfigError, match="nothing was measured"):
         Calibration().check_rate(0.1)

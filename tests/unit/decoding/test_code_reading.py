@@ -194,7 +194,7 @@ def test_the_check_digit_never_overrules_a_clear_reading() -> None:
     assert "check digit is 3, should be 2" in code.reason
 
 
-def test_a_code_may_span_neighbouring_strings() -> None:
+def test_a_code_may_span_neighboring_strings() -> None:
     parts = [evidence(list("TRHU")), evidence(list("307437"), 5), evidence(["2"], 12)]
     (code,) = read_codes(parts, ISO, CHARSET)
     assert (code.text, code.status, code.strings) == ("TRHU3074372", Status.OK, (0, 1, 2))

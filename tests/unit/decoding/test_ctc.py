@@ -57,7 +57,7 @@ def frames_of(text: str, probability: float = 0.9) -> NDArray[np.float64]:
         ("A", [("A", 0, 0)]),
         ("__AAA_", [("A", 2, 4)]),  # repeats merge
         ("AA_A", [("A", 0, 1), ("A", 3, 3)]),  # a blank keeps them apart
-        ("AABB", [("A", 0, 1), ("B", 2, 3)]),  # neighbours need none
+        ("AABB", [("A", 0, 1), ("B", 2, 3)]),  # neighbors need none
         ("ABA", [("A", 0, 0), ("B", 1, 1), ("A", 2, 2)]),
         ("_B_CC", [("B", 1, 1), ("CE", 3, 4)]),  # a token of two characters
     ],

@@ -1,4 +1,4 @@
-"""0 and O, 1 and I by the kind of their neighbours, never against the shape's own evidence."""
+"""0 and O, 1 and I by the kind of their neighbors, never against the shape's own evidence."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def candidates(text: str) -> CharCandidates:
         (["7", "-", OPEN_O], "7-0"),
     ],
 )
-def test_kind_of_the_neighbours(given: list[str], read: str) -> None:
+def test_kind_of_the_neighbors(given: list[str], read: str) -> None:
     resolved = resolve_homoglyphs([candidates(g) for g in given], [False] * len(given))
     assert "".join(s for s, _ in resolved) == read
 

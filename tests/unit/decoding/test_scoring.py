@@ -19,7 +19,7 @@ from industrial_ocr.results.types import SequenceScores
 
 
 @pytest.mark.parametrize(
-    ("probabilities", "mean", "joint", "normalised"),
+    ("probabilities", "mean", "joint", "normalized"),
     [
         ([0.8], 0.8, 0.8, 0.8),
         ([1.0, 1.0], 1.0, 1.0, 1.0),
@@ -29,15 +29,15 @@ from industrial_ocr.results.types import SequenceScores
     ],
 )
 def test_scores_of_independent_characters(
-    probabilities: list[float], mean: float, joint: float, normalised: float
+    probabilities: list[float], mean: float, joint: float, normalized: float
 ) -> None:
     scores = score_sequence(probabilities)
     assert scores.mean == pytest.approx(mean)
     assert math.exp(scores.joint_log) == pytest.approx(joint)
-    assert scores.joint_normalised == pytest.approx(normalised)
+    assert scores.joint_normalized == pytest.approx(normalized)
     assert scores.weighted == pytest.approx(mean)
     assert scores.sequence_log == scores.joint_log
-    assert string_confidence(scores) == scores.joint_normalised
+    assert string_confidence(scores) == scores.joint_normalized
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_an_empty_string_scores_nothing() -> None:
         ([0.9, 0.9], 0.81, 0.9),
         ([0.9, 0.9], 0.49, 0.7),  # a doubtful gap: only the sequence sees it
         ([0.9, 0.9, 0.9], 0.001, 0.1),
-        ([1.0, 1.0], 0.5, 0.5),  # certain characters tell no length: not normalised
+        ([1.0, 1.0], 0.5, 0.5),  # certain characters tell no length: not normalized
         ([1.0, 1.0], 1.0, 1.0),
     ],
 )

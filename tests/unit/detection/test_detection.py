@@ -88,7 +88,7 @@ def test_odd_sizes_and_a_single_pixel() -> None:
         assert maps.region.size
 
 
-def test_the_published_network_gets_imagenet_normalised_rgb() -> None:
+def test_the_published_network_gets_imagenet_normalized_rgb() -> None:
     published = Detector(CraftVGG().eval(), torch.device("cpu"), published=True)
     white = np.full((32, 32, 3), 255, np.uint8)
     expected = (1 - detection.IMAGENET_MEAN) / detection.IMAGENET_STD

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from industrial_ocr.datasets.synthesis.layout import LabelledString
+from industrial_ocr.datasets.synthesis.layout import LabeledString
 from industrial_ocr.detection.linking import as_one_string, link_characters
 from industrial_ocr.detection.orientation import orientations, string_quad
 from industrial_ocr.detection.segmentation import character_boxes
@@ -21,7 +21,7 @@ SIZE = (480, 640)
 
 def line(
     text: str, x: float, y: float, size: float = 30, angle: float = 0, spacing: float = 0.85
-) -> LabelledString:
+) -> LabeledString:
     """A line of letters 0.6 wide and 1 high, turned clockwise by ``angle`` degrees."""
     axis = np.array([np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))])
     quads, symbols, spaces, step = [], [], [], 0.0
@@ -34,27 +34,27 @@ def line(
         symbols.append(c)
         spaces.append(text[i + 1 : i + 2] == " ")
         step += spacing * size
-    return LabelledString(text, tuple(symbols), np.stack(quads), tuple(spaces), "horizontal")
+    return LabeledString(text, tuple(symbols), np.stack(quads), tuple(spaces), "horizontal")
 
 
-def stack(text: str, x: float, y: float, size: float = 30, pitch: float = 1.4) -> LabelledString:
+def stack(text: str, x: float, y: float, size: float = 30, pitch: float = 1.4) -> LabeledString:
     quads = [
         rect_quad(x - 0.3 * size, y + i * pitch * size, x + 0.3 * size, y + (i * pitch + 1) * size)
         for i in range(len(text))
     ]
-    return LabelledString(text, tuple(text), np.stack(quads), (False,) * len(text), "vertical")
+    return LabeledString(text, tuple(text), np.stack(quads), (False,) * len(text), "vertical")
 
 
-def arc(text: str, x: float, y: float, radius: float, size: float = 30) -> LabelledString:
+def arc(text: str, x: float, y: float, radius: float, size: float = 30) -> LabeledString:
     quads = []
     for i in range(len(text)):
         a = (i - (len(text) - 1) / 2) * 0.9 * size / radius
         center = (x + radius * np.sin(a), y - radius * np.cos(a))
         quads.append(oriented_quad(center, (np.cos(a), np.sin(a)), 0.6 * size, size))
-    return LabelledString(text, tuple(text), np.stack(quads), (False,) * len(text), "horizontal")
+    return LabeledString(text, tuple(text), np.stack(quads), (False,) * len(text), "horizontal")
 
 
-def maps_of(strings: Sequence[LabelledString]) -> ScoreMaps:
+def maps_of(strings: Sequence[LabeledString]) -> ScoreMaps:
     region, affinity = score_targets(tuple(strings), SIZE)
     return ScoreMaps(region, affinity, (2.0, 2.0))
 
@@ -63,7 +63,7 @@ def found_in(maps: ScoreMaps) -> list[BoxString]:
     return link_characters(character_boxes(maps, 0.45, 0.25), maps, 0.25)
 
 
-def fits(found: BoxString, wanted: LabelledString, least: float = 0.7) -> bool:
+def fits(found: BoxString, wanted: LabeledString, least: float = 0.7) -> bool:
     """Whether some way up has every character at its place, in order."""
     return any(
         len(way.boxes) == len(wanted.quads)
@@ -72,7 +72,7 @@ def fits(found: BoxString, wanted: LabelledString, least: float = 0.7) -> bool:
     )
 
 
-LAYOUTS: dict[str, list[LabelledString]] = {
+LAYOUTS: dict[str, list[LabeledString]] = {
     "horizontal": [line("ABC123", 100, 100)],
     "two letters": [line("AB", 100, 100)],
     "touching": [line("ABC123", 100, 100, spacing=0.62)],
@@ -151,7 +151,7 @@ def test_boxes_are_in_source_pixels_whatever_the_scale() -> None:
     ],
 )
 def test_orientations_begin_with_the_likeliest(
-    string: LabelledString, direction: Direction, ways: int
+    string: LabeledString, direction: Direction, ways: int
 ) -> None:
     (found,) = found_in(maps_of([string]))
     turned = orientations(found)
@@ -164,7 +164,7 @@ def test_heights_follow_the_string() -> None:
     string = line("ABCDE", 100, 100)
     quads = string.quads.copy()
     quads[2] = rect_quad(143, 100, 159, 116)
-    maps = maps_of([LabelledString("AB.DE", tuple("AB.DE"), quads, (False,) * 5, "horizontal")])
+    maps = maps_of([LabeledString("AB.DE", tuple("AB.DE"), quads, (False,) * 5, "horizontal")])
     (found,) = found_in(maps)
     heights = [float(np.linalg.norm(b.quad[3] - b.quad[0])) for b in orientations(found)[0].boxes]
     assert min(heights) > 0.7 * max(heights)

@@ -60,7 +60,7 @@ def test_words_have_narrower_spaces_than_codes(text: str, spaces: int) -> None:
 
 
 def test_a_narrow_letter_is_no_space() -> None:
-    """Its gaps are wide, but its neighbours stand no farther apart than others."""
+    """Its gaps are wide, but its neighbors stand no farther apart than others."""
     lefts = [0, 22, 54, 72, 94]
     own = boxes(0, 22, width=WIDTH) + boxes(54, width=4) + boxes(72, 94, width=WIDTH)
     assert [b.quad[0, 0] for b in own] == pytest.approx(lefts)

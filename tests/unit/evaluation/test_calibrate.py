@@ -1,4 +1,4 @@
-"""What calibration learns of labelled images: which characters and strings count, and how."""
+"""What calibration learns of labeled images: which characters and strings count, and how."""
 
 from __future__ import annotations
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from industrial_ocr.datasets.samples import Label, LabelledCharacter, Task
+from industrial_ocr.datasets.samples import Label, LabeledCharacter, Task
 from industrial_ocr.evaluation.blame import lost_stage
 from industrial_ocr.evaluation.items import Rules, answers
 from industrial_ocr.evaluation.readings import ReadString
 from industrial_ocr.evaluation.records import Record
-from industrial_ocr.evaluation.summary import LOSS_HEADERS, loss_rows, summarise_run
+from industrial_ocr.evaluation.summary import LOSS_HEADERS, loss_rows, summarize_run
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.results.geometry import rect_quad
 
@@ -34,7 +34,7 @@ def written(text: str, start: float = 0, confidence: float | None = 0.9) -> Read
 
 def label(text: str, boxes: bool = False, ignore: bool = False) -> Label:
     x1 = 100 + PITCH * (len(text) - 1) + SIZE
-    own = (LabelledCharacter(c, char_quad(i)) for i, c in enumerate(text))  # type: ignore[arg-type]
+    own = (LabeledCharacter(c, char_quad(i)) for i, c in enumerate(text))  # type: ignore[arg-type]
     return Label(text, rect_quad(100, 50, x1, 74), tuple(own) if boxes else (), ignore)
 
 
@@ -50,7 +50,7 @@ def record(
         (["AB12"], "AB12"),
         (["XX", "AB12"], "AB12"),
         (["ab-12"], "AB12"),  # folded
-        (["AB", "12"], "AB12"),  # neighbours joined
+        (["AB", "12"], "AB12"),  # neighbors joined
         (["AB1", "Z9Z9Z9", "2"], "AB1"),  # nothing between them may be skipped
         (["AB", "--", "12"], "AB12"),  # but what folds to nothing may
         (["XYZ AB12 Q"], "AB12"),  # a word of a line
@@ -86,7 +86,7 @@ def test_what_surrounds_a_contained_label_counts_in_no_figure() -> None:
         replace(record([Label("74LS00")], [written(text)]), image=text)
         for text in ("SN74LS00N", "SN74L500N", "SN74L00N")
     ]
-    (summary,) = summarise_run(records, {"": rules}, {})
+    (summary,) = summarize_run(records, {"": rules}, {})
     assert summary.accuracy == pytest.approx(1 / 3)
     assert summary.cer == pytest.approx(2 / 18)
     assert summary.one_minus_ned == pytest.approx((1 + 5 / 6 + 5 / 6) / 3)
@@ -163,7 +163,7 @@ def test_the_stage_that_lost_a_code(
     assert lost_stage(answer, Rules()) == stage
 
 
-def test_labelled_characters_tell_a_missing_box_from_a_merged_one() -> None:
+def test_labeled_characters_tell_a_missing_box_from_a_merged_one() -> None:
     wide = ("B", 0.9, rect_quad(120, 50, 156, 74).tolist())  # over the B and the 1
     ends = tuple((c, 0.9, char_quad(i)) for c, i in (("A", 0), ("2", 3)))
     merged = ReadString("AB2", 0.9, rect_quad(100, 50, 176, 74).tolist(), (ends[0], wide, ends[1]))
@@ -211,7 +211,7 @@ def test_lost_codes_are_tabled_by_stage_as_shares_of_all() -> None:
         for i, s in enumerate(read)
     ]
     rival = [replace(r, engine="tesseract") for r in records]
-    found = loss_rows(summarise_run([*records, *rival], {"": Rules()}, {}))
+    found = loss_rows(summarize_run([*records, *rival], {"": Rules()}, {}))
     (row,) = found
     cells = dict(zip(LOSS_HEADERS, row, strict=True))
     assert (cells["engine"], cells["n"]) == ("two-stage", "4")

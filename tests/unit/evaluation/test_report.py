@@ -30,7 +30,7 @@ from industrial_ocr.evaluation.report_figures import (
     rate_figure,
 )
 from industrial_ocr.evaluation.report_gallery import choose, failure_picture, marked, window
-from industrial_ocr.evaluation.summary import summarise_run
+from industrial_ocr.evaluation.summary import summarize_run
 from industrial_ocr.results.geometry import rect_quad
 
 ABOUT = {
@@ -106,7 +106,7 @@ def page_of(
     about: dict[str, object] | None = None,
 ) -> Page:
     run = RecordedRun(ABOUT if about is None else about, tuple(records))
-    summaries = summarise_run(run.records, {"": rules or Rules()}, thresholds or {})
+    summaries = summarize_run(run.records, {"": rules or Rules()}, thresholds or {})
     if sources is None:
         sources = {("codes", r.image): jpeg() for r in records}
     path = tmp_path / "report.html"
@@ -340,7 +340,7 @@ def test_picture_of_strange_quads() -> None:
 def test_styles_differ() -> None:
     styles = engine_styles([f"engine{i}" for i in range(10)])
     assert len(set(styles.values())) == 10
-    assert len({s.colour for s in list(styles.values())[:8]}) == 8
+    assert len({s.color for s in list(styles.values())[:8]}) == 8
 
 
 def test_rate_figure_goes_through_its_points() -> None:
@@ -372,13 +372,13 @@ def test_most_confused_symbols_are_kept() -> None:
     assert "A" in symbols and chr(0x4E00 + 99) in symbols
 
 
-def test_one_colour_an_engine_on_every_dataset(tmp_path: Path) -> None:
+def test_one_color_an_engine_on_every_dataset(tmp_path: Path) -> None:
     page_of(tmp_path, MIXED)
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     for engine, style in engine_styles(["one", "two"]).items():
         swatches = re.findall(rf'stroke="(#\w+)"[^<]*/></svg> <bdi>{engine}</bdi>', html)
         assert len(swatches) > 5
-        assert set(swatches) == {style.colour}
+        assert set(swatches) == {style.color}
 
 
 def test_unwritable_path(tmp_path: Path) -> None:

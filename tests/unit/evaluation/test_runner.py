@@ -23,13 +23,13 @@ from industrial_ocr.evaluation.runner import (
     prepare_folder,
     run_benchmark,
 )
-from industrial_ocr.evaluation.summary import summarise_run, table_row
+from industrial_ocr.evaluation.summary import summarize_run, table_row
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import ImageArray
 
 
 class Brightness:
-    """Reads the grey value of a picture: right wherever the label says it."""
+    """Reads the gray value of a picture: right wherever the label says it."""
 
     version = "1"
     datasets = None
@@ -64,7 +64,7 @@ def about(dataset: Dataset, engines: list[Brightness]) -> dict[str, object]:
 
 
 def table(records: Iterable[Record]) -> list[tuple[str, ...]]:
-    return [table_row(s)[:-2] for s in summarise_run(records, {"": Rules()}, {})]
+    return [table_row(s)[:-2] for s in summarize_run(records, {"": Rules()}, {})]
 
 
 def test_a_run_cut_short_and_continued_equals_one_run_through(
@@ -105,7 +105,7 @@ def test_an_engine_that_fails_on_an_image_is_a_line_with_the_error(
     errors = {r.image: r.error for r in run.records if r.error}
     assert errors["2.png"] == "RuntimeError: cannot read this one"
     assert "1.png" in errors["1.png"]
-    (summary,) = summarise_run(run.records, {"": Rules()}, {"brightness": 0.8})
+    (summary,) = summarize_run(run.records, {"": Rules()}, {"brightness": 0.8})
     counts = summary.counts
     assert (counts.correct, counts.misread, counts.rejected, counts.missed) == (0, 0, 4, 2)
     assert summary.accuracy == pytest.approx(4 / 6)
@@ -137,7 +137,7 @@ def test_an_output_folder_that_cannot_be_written_is_found_before_the_run(tmp_pat
 
 def test_nothing_to_run_is_an_error(dataset: Dataset, tmp_path: Path) -> None:
     empty = Dataset("empty", tmp_path, "tsv", "read", ())
-    with pytest.raises(DatasetError, match="no labelled image"):
+    with pytest.raises(DatasetError, match="no labeled image"):
         run_benchmark([empty], [Brightness()], tmp_path, {})
     with pytest.raises(DatasetError, match="names of their own"):
         run_benchmark([dataset, dataset], [Brightness()], tmp_path, {})

@@ -19,7 +19,7 @@ from industrial_ocr.image import load as image_module
 from industrial_ocr.image.load import MAX_PIXELS, MAX_SIDE, find_images, load_image
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 9, 3), np.uint8)
-GREY = RGB[..., 0].copy()
+GRAY = RGB[..., 0].copy()
 
 
 def encoded(pixels: np.ndarray | Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -69,9 +69,9 @@ def test_every_kind_of_source_gives_the_same_pixels(tmp_path: Path, kind: str) -
 
 # fmt: off
 ARRAYS = [
-    # what            source                                               expected grey or RGB
-    ("grey",          GREY,                                                GREY),
-    ("grey, 1 ch",    GREY[..., None],                                     GREY),
+    # what            source                                               expected gray or RGB
+    ("gray",          GRAY,                                                GRAY),
+    ("gray, 1 ch",    GRAY[..., None],                                     GRAY),
     ("rgb",           RGB,                                                 RGB),
     ("reversed",      RGB[:, ::-1],                                        RGB[:, ::-1]),
     ("fortran",       np.asfortranarray(RGB),                              RGB),
@@ -81,7 +81,7 @@ ARRAYS = [
     ("float16",       np.array([[0, 0.2, 1]], np.float16),                 [[0, 51, 255]]),
     ("float64",       RGB / 255.0,                                         RGB),
     ("overshoot",     np.array([[-0.0005, 1.0005]]),                       [[0, 255]]),
-    ("int64, 8 bit",  GREY.astype(np.int64),                               GREY),
+    ("int64, 8 bit",  GRAY.astype(np.int64),                               GRAY),
     ("u16, 8 bit",    np.array([[0, 255]], np.uint16),                     [[0, 255]]),
     ("u16, 10 bit",   np.array([[0, 512, 1023]], np.uint16),               [[0, 128, 255]]),
     ("u16, 12 bit",   np.array([[0, 2048, 4095]], np.uint16),              [[0, 128, 255]]),
@@ -132,7 +132,7 @@ def test_16_bit_pillow_modes(mode: str) -> None:
     np.testing.assert_array_equal(load_image(picture)[0, :, 0], [128, 255])
 
 
-def test_16_bit_colour_file_is_read_by_its_upper_bytes() -> None:
+def test_16_bit_color_file_is_read_by_its_upper_bytes() -> None:
     _, data = cv2.imencode(".png", np.full((2, 3, 3), 30000, np.uint16))
     assert (load_image(data.tobytes()) == 30000 >> 8).all()
 
@@ -150,12 +150,12 @@ def test_pillow_modes_white_stays_white(mode: str) -> None:
     assert (image == 255).all()
 
 
-def test_transparent_palette_and_grey_are_laid_on_white() -> None:
-    grey = Image.new("LA", (2, 1), (0, 0))
+def test_transparent_palette_and_gray_are_laid_on_white() -> None:
+    gray = Image.new("LA", (2, 1), (0, 0))
     palette = Image.new("P", (2, 1), 0)
     palette.putpalette([0, 0, 0, 10, 20, 30])
     palette.putpixel((1, 0), 1)
-    assert (load_image(grey) == 255).all()
+    assert (load_image(gray) == 255).all()
     image = load_image(encoded(palette, transparency=0))
     np.testing.assert_array_equal(image[0], [[255, 255, 255], [10, 20, 30]])
 
@@ -199,7 +199,7 @@ def test_what_pillow_warns_of_is_read_where_warnings_are_errors() -> None:
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_honoured(kind: str, orientation: int) -> None:
+def test_exif_orientation_is_honored(kind: str, orientation: int) -> None:
     upright = np.zeros((16, 32), np.uint8)
     upright[:8, :8] = 255  # white top-left corner of a wide picture
     upright[8:, :8] = 128
@@ -220,7 +220,7 @@ def test_exif_orientation_is_honoured(kind: str, orientation: int) -> None:
     np.testing.assert_allclose(image[..., 0], upright, atol=3)
 
 
-def test_orientation_of_a_pillow_image_is_honoured_too() -> None:
+def test_orientation_of_a_pillow_image_is_honored_too() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     picture = Image.open(io.BytesIO(encoded(RGB, exif=exif)))

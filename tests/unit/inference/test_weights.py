@@ -108,7 +108,7 @@ def test_the_manifest_keeps_every_field(folder: Path) -> None:
         "recipe": {"steps": 10},
         "seed": 3,
         "commit": "abc",
-        "licence": "MIT",
+        "license": "MIT",
         "metrics": {"accuracy": 0.5},
         "temperature": 1.5,
     }

@@ -84,7 +84,7 @@ def test_frames_and_probabilities_at_any_width(variant: str) -> None:
 
 
 @pytest.mark.parametrize("variant", ["paper", "crnn.pytorch"])
-def test_frame_t_is_centred_on_4t(variant: str) -> None:
+def test_frame_t_is_centerd_on_4t(variant: str) -> None:
     """Pixels that move frame t of the convolutions lie evenly around x = 4 t."""
     model = Crnn(11, width=0.125, hidden=8, variant=variant).double().eval()
     x = torch.rand(1, 1, 32, 200, dtype=torch.double, requires_grad=True)

@@ -232,7 +232,7 @@ def test_separators(pattern: Pattern, text: str, code: str | None) -> None:
     assert (found.code if found else None) == code
     assert pattern.explain(text).ok == (code is not None)
     if found:
-        assert pattern.normalise(text) == code
+        assert pattern.normalize(text) == code
         assert "".join(text[i] for i in found.positions) == code
 
 
@@ -255,7 +255,7 @@ def test_case() -> None:
     exact, either = Pattern.regex("Ab[c-d]"), Pattern.regex("Ab[c-d]", ignore_case=True)
     assert exact.match("Abc") and not exact.match("ABC")
     assert [m.code for t in ("abc", "ABD") if (m := either.match(t))] == ["ABC", "ABD"]
-    assert either.normalise("abX") == "ABX" and exact.normalise("abX") == "abX"
+    assert either.normalize("abX") == "ABX" and exact.normalize("abX") == "abX"
     assert either.cardinality == 2 and either.explain("ab1").allowed == "[CD]"
     assert not Pattern.regex("[^a]", ignore_case=True).match("A")
     mixed = either.automaton(Charset(("a", "B", "C", "c")))

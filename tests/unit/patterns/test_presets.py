@@ -71,7 +71,7 @@ def test_a_preset_compiles_small_for_the_charset_of_the_readers(name: str) -> No
 )
 def test_separators_stand_at_their_places_only(name: str, good: str, bad: str) -> None:
     pattern = Pattern.preset(name)
-    assert pattern.verify(good).ok and pattern.verify(pattern.normalise(bad)).ok
+    assert pattern.verify(good).ok and pattern.verify(pattern.normalize(bad)).ok
     assert not pattern.match(bad)
 
 

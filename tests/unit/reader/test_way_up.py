@@ -45,7 +45,7 @@ class TwoWays:
     def __init__(self, strings: Sequence[Ways]) -> None:
         self.tables = [table(*way) for ways in strings for way in ways]
 
-    def recognise(
+    def recognize(
         self, images: Sequence[Any], strings: Sequence[Any], config: Any
     ) -> list[list[StringFrames]]:
         return [

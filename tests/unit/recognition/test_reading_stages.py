@@ -81,7 +81,7 @@ def test_no_strings_are_no_work() -> None:
 
 
 def test_a_character_by_itself_is_the_mean_of_its_views() -> None:
-    """The inmost view shows one flat grey, the shifted one the same as the whole."""
+    """The inmost view shows one flat gray, the shifted one the same as the whole."""
     crop = np.full((40, 40, 3), 90, np.uint8)
     crop[:, 4:8] = 255
     views = ((1.0, 0.0), (0.4, 0.0), (1.0, 0.1))
@@ -98,10 +98,10 @@ def test_a_character_by_itself_is_the_mean_of_its_views() -> None:
 
 
 def test_a_strip_keeps_proportions_and_sets_stacked_letters_side_by_side() -> None:
-    grey = picture()[..., 0]
-    pixels, widths = strip(grey, [rect_quad(0, 0, 120, 40)])
+    gray = picture()[..., 0]
+    pixels, widths = strip(gray, [rect_quad(0, 0, 120, 40)])
     assert pixels.shape == (32, 96) and widths == (96,)
-    pixels, widths = strip(grey, [rect_quad(10, 0, 30, 40), rect_quad(60, 0, 80, 40)])
+    pixels, widths = strip(gray, [rect_quad(10, 0, 30, 40), rect_quad(60, 0, 80, 40)])
     assert pixels.shape == (32, 32) and widths == (16, 16)
 
 
@@ -109,7 +109,7 @@ def test_frames_beyond_the_strip_are_cut_off_and_batches_do_not_matter() -> None
     recognizer = Recognizer(Framewise(), Charset(("I",), blank=True), 1.0, CPU)
     strings = [[rect_quad(0, 0, 120, 40)], [rect_quad(0, 0, 60, 40)]]
     every = [
-        recognizer.recognise([picture()], [strings], RecognitionConfig(batch_size=n))[0]
+        recognizer.recognize([picture()], [strings], RecognitionConfig(batch_size=n))[0]
         for n in (1, 8)
     ]
     for one, two in zip(*every, strict=True):
@@ -142,8 +142,8 @@ def test_the_space_of_a_network_is_no_symbol_but_blank_with_a_probability() -> N
     plain = Recognizer(Framewise(), Charset(("I",), blank=True), 1.0, CPU)
     knowing = Recognizer(KnowsSpace(), Charset(("I",), blank=True), 1.0, CPU, knows_space=True)
     strings = [[[rect_quad(0, 0, 120, 40)]]]
-    ((without,),) = plain.recognise([picture()], strings, RecognitionConfig())
-    ((seen,),) = knowing.recognise([picture()], strings, RecognitionConfig())
+    ((without,),) = plain.recognize([picture()], strings, RecognitionConfig())
+    ((seen,),) = knowing.recognize([picture()], strings, RecognitionConfig())
     assert without.space is None and without.log_probs.shape == seen.log_probs.shape
     assert seen.space is not None and seen.space.shape == (25,)
     np.testing.assert_allclose(np.exp(seen.log_probs), np.tile([0.9, 0.1], (25, 1)), atol=1e-6)

@@ -91,8 +91,8 @@ def test_a_sloping_code_is_read_and_its_boxes_lie_on_it(engine: str) -> None:
         assert middle[0] == pytest.approx(x, abs=22)
         axis = corners[1] - corners[0]
         along = (middle[0] - corners[0][0]) / axis[0]
-        centre = (corners[0][1] + corners[3][1]) / 2 + along * axis[1]
-        assert middle[1] == pytest.approx(centre, abs=10)
+        center = (corners[0][1] + corners[3][1]) / 2 + along * axis[1]
+        assert middle[1] == pytest.approx(center, abs=10)
 
 
 def test_it_can_be_left_out() -> None:

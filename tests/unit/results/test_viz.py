@@ -50,14 +50,14 @@ def drawn_parts(
 
 @pytest.mark.parametrize("ground", [0, 128, 255])
 @pytest.mark.parametrize(("confidence", "red", "green"), [(0.9, 0, 1), (0.6, 1, 1), (0.2, 1, 0)])
-def test_colour_tells_the_confidence_on_any_ground(
+def test_color_tells_the_confidence_on_any_ground(
     ground: int, confidence: float, red: int, green: int
 ) -> None:
     drawn = drawn_parts(rect_quad(100, 200, 300, 240), "horizontal", confidence, ground)
     pixels = drawn[np.ptp(drawn, axis=2) > 100].astype(int)
-    colour = pixels.mean(0)
+    color = pixels.mean(0)
     assert len(pixels) > 300
-    assert (colour[0] > 120, colour[1] > 120) == (bool(red), bool(green))
+    assert (color[0] > 120, color[1] > 120) == (bool(red), bool(green))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_the_label_stands_beside_the_string_and_hides_nothing_of_it(
     assert xs.max() <= place[2] and ys.max() <= place[3]
 
 
-def test_labels_hide_no_neighbouring_line() -> None:
+def test_labels_hide_no_neighboring_line() -> None:
     quads = [rect_quad(50, 100, 250, 140), rect_quad(50, 144, 250, 184)]
     scores = SequenceScores(0.9, -0.1, 0.9, 0.9, -0.1)
     strings = tuple(TextString("AB12", 0.9, q, (), "horizontal", scores) for q in quads)
@@ -129,20 +129,20 @@ def test_contact_sheet_holds_every_picture() -> None:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "colour"),
+    ("verdict", "color"),
     [
         (Verdict.PASS, (0, 150, 60)),
         (Verdict.CANNOT_TELL, (255, 170, 0)),
         (Verdict.FAIL, (215, 30, 30)),
     ],
 )
-def test_a_verdict_is_drawn_in_its_colour(verdict: Verdict, colour: tuple[int, int, int]) -> None:
+def test_a_verdict_is_drawn_in_its_color(verdict: Verdict, color: tuple[int, int, int]) -> None:
     image = np.full((200, 400, 3), 128, np.uint8)
     quad = rect_quad(100, 90, 160, 110)
     found = Verification("AB", verdict, "why", "crnn", "AB", quad=quad, image=image)
     drawn = found.draw()
     assert drawn.shape == image.shape and (image == 128).all()
-    assert (drawn == colour).all(axis=2).sum() > 200
+    assert (drawn == color).all(axis=2).sum() > 200
 
 
 def test_a_verdict_without_a_place_is_drawn_inside() -> None:

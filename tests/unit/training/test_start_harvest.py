@@ -64,7 +64,7 @@ def recognizer(out: Path, **changes: object) -> RecognizerTask:
     return RecognizerTask(RecognizerTrainConfig.model_validate(plain | changes))
 
 
-def test_a_recogniser_with_more_units_reads_at_first_as_the_smaller_one(tmp_path: Path) -> None:
+def test_a_recognizer_with_more_units_reads_at_first_as_the_smaller_one(tmp_path: Path) -> None:
     first = Trainer(recognizer(tmp_path / "first"))
     first.run()
     start = str(tmp_path / "first" / "recognizer.safetensors")
@@ -80,7 +80,7 @@ def test_a_recogniser_with_more_units_reads_at_first_as_the_smaller_one(tmp_path
     assert float(heard.abs().max()) > 0
 
 
-def test_a_recogniser_with_fewer_units_cannot_begin_with_a_larger_one(tmp_path: Path) -> None:
+def test_a_recognizer_with_fewer_units_cannot_begin_with_a_larger_one(tmp_path: Path) -> None:
     first = Trainer(recognizer(tmp_path / "first"))
     first.run()
     start = str(tmp_path / "first" / "recognizer.safetensors")
@@ -88,7 +88,7 @@ def test_a_recogniser_with_fewer_units_cannot_begin_with_a_larger_one(tmp_path: 
         Trainer(recognizer(tmp_path / "second", start_from=start, hidden=4))
 
 
-def test_a_recogniser_that_learns_the_space_begins_with_one_that_does_not(tmp_path: Path) -> None:
+def test_a_recognizer_that_learns_the_space_begins_with_one_that_does_not(tmp_path: Path) -> None:
     """Its other classes say what they said, and the new one nearly nothing."""
     first = Trainer(recognizer(tmp_path / "first"))
     first.run()
@@ -109,7 +109,7 @@ def test_a_recogniser_that_learns_the_space_begins_with_one_that_does_not(tmp_pa
         Trainer(recognizer(tmp_path / "third", start_from=str(entry.path)))
 
 
-def test_a_deeper_recogniser_begins_with_a_plain_one(tmp_path: Path) -> None:
+def test_a_deeper_recognizer_begins_with_a_plain_one(tmp_path: Path) -> None:
     """It reads as that one did; a shallower one cannot begin with a deeper one."""
     first = Trainer(recognizer(tmp_path / "first"))
     first.run()
@@ -126,7 +126,7 @@ def test_a_deeper_recogniser_begins_with_a_plain_one(tmp_path: Path) -> None:
         Trainer(recognizer(tmp_path / "third", start_from=start))
 
 
-def test_spaces_are_labelled_between_their_neighbours(tmp_path: Path) -> None:
+def test_spaces_are_labeled_between_their_neighbors(tmp_path: Path) -> None:
     task = recognizer(tmp_path, spaces=True)
     space = task.charset.classes
     batches = [task.render(i, 3) for i in range(12)]

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from industrial_ocr.datasets.synthesis.layout import LabelledString
+from industrial_ocr.datasets.synthesis.layout import LabeledString
 from industrial_ocr.inference.manifest import find_entry
 from industrial_ocr.inference.weights import load_state
 from industrial_ocr.results.geometry import rect_quad
@@ -112,7 +112,7 @@ def test_the_best_weights_are_exported_with_their_entry(tmp_path: Path) -> None:
     trainer.run()
     entry = find_entry("detector", tmp_path / "line.safetensors")
     assert entry.metrics["score"] == pytest.approx(trainer.best, abs=1e-4)
-    assert entry.recipe["steps"] == 40 and entry.licence == "MIT" and entry.seed == 0
+    assert entry.recipe["steps"] == 40 and entry.license == "MIT" and entry.seed == 0
     assert set(load_state(entry)) == set(trainer.model.state_dict())
 
 
@@ -161,19 +161,19 @@ def test_each_task_learns_a_batch(name: str, tmp_path: Path) -> None:
     assert task.entry()["task"] == name
 
 
-def test_recogniser_labels_fit_their_frames(tmp_path: Path) -> None:
+def test_recognizer_labels_fit_their_frames(tmp_path: Path) -> None:
     batch = _tiny(tmp_path)["recognizer"].render(0, 0)
     assert int(batch["length"].sum()) == len(batch["label"]) == len(batch["frame"])
     assert batch["image"].shape[2] % 4 == 0 and batch["image"].shape[2] >= 100
     assert int(batch["frame"].max()) <= batch["image"].shape[2] // 4
 
 
-def pair(space: bool) -> LabelledString:
+def pair(space: bool) -> LabeledString:
     quads = np.stack([rect_quad(20, 20, 40, 60), rect_quad(44, 20, 64, 60)])
-    return LabelledString("AB", ("A", "B"), quads, (space, False), "horizontal")
+    return LabeledString("AB", ("A", "B"), quads, (space, False), "horizontal")
 
 
-def test_targets_peak_at_the_centres_and_fall_to_the_edges() -> None:
+def test_targets_peak_at_the_centers_and_fall_to_the_edges() -> None:
     region, affinity = score_targets((pair(False),), (80, 80))
     assert region.shape == (40, 40)
     assert region[20, 15] > 0.95 and region[20, 27] > 0.95
@@ -189,7 +189,7 @@ def test_there_is_no_affinity_across_a_space() -> None:
 
 def test_characters_beyond_the_border_do_not_fail() -> None:
     quads = np.stack([rect_quad(-30, -30, -5, -5), rect_quad(70, 70, 120, 120)])
-    string = LabelledString("AB", ("A", "B"), quads, (False, False), "horizontal")
+    string = LabeledString("AB", ("A", "B"), quads, (False, False), "horizontal")
     region, _ = score_targets((string,), (80, 80))
     assert region[-1, -1] > 0
 

@@ -1,4 +1,4 @@
-"""Scenes of one code: what is labelled stands in the picture as a whole."""
+"""Scenes of one code: what is labeled stands in the picture as a whole."""
 
 from __future__ import annotations
 

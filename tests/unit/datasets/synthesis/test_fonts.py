@@ -41,13 +41,13 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 def test_the_table_of_font_packages_is_whole() -> None:
     with (shipped_folder("configs") / "fonts.tsv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
-    assert all(list(r) == ["package", "source", "style", "licence", "version"] for r in rows)
+    assert all(list(r) == ["package", "source", "style", "license", "version"] for r in rows)
     assert all(value and value == value.strip() for r in rows for value in r.values())
     assert {r["source"] for r in rows} == {"debian", "npm"}
     assert all((r["version"] == "-") == (r["source"] == "debian") for r in rows)
     assert len({(r["source"], r["package"]) for r in rows}) == len(rows) > 150
     assert {r["style"] for r in rows} == STYLES
-    terms = {t for r in rows for t in re.split(" (?:OR|AND|WITH) ", r["licence"])}
+    terms = {t for r in rows for t in re.split(" (?:OR|AND|WITH) ", r["license"])}
     assert [t for t in sorted(terms) if not re.fullmatch(r"[A-Z]\w*(-[\w.]+)+|MIT|IPA", t)] == []
 
 

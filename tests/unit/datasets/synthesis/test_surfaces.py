@@ -42,7 +42,7 @@ def test_too_small_a_surface_is_refused() -> None:
         render_surface(np.random.default_rng(0), 15, 40)
 
 
-def test_surfaces_differ_in_brightness_colour_and_contrast() -> None:
+def test_surfaces_differ_in_brightness_color_and_contrast() -> None:
     drawn = [render_surface(np.random.default_rng(seed), 96, 96) for seed in range(200)]
     means = np.array([image.mean() for image in drawn])
     spreads = np.array([image.mean(-1).std() for image in drawn])
@@ -80,7 +80,7 @@ def test_a_zoomed_part_is_larger_than_the_picture_and_still_in_sight() -> None:
         assert inside.mean() > 0.15
 
 
-def test_noise_is_centred_and_streaks_run_along_their_angle() -> None:
+def test_noise_is_centerd_and_streaks_run_along_their_angle() -> None:
     rng = np.random.default_rng(3)
     for name in noise_bank():
         assert abs(float(noise(rng, name, 400, 400).mean()) - 128) < 20, name
@@ -91,15 +91,15 @@ def test_noise_is_centred_and_streaks_run_along_their_angle() -> None:
 
 
 def test_tint_mix_and_blend_on_numbers_known_beforehand() -> None:
-    grey = np.array([[0, 51, 255]], np.uint8)
-    assert tint(grey, [(0, 100, 255), (255, 100, 0)])[0].tolist() == [
+    gray = np.array([[0, 51, 255]], np.uint8)
+    assert tint(gray, [(0, 100, 255), (255, 100, 0)])[0].tolist() == [
         [0, 100, 255],
         [51, 100, 204],
         [255, 100, 0],
     ]
-    assert mix(grey, np.full_like(grey, 128), 0.5, 1.0)[0].tolist() == [64, 90, 192]
+    assert mix(gray, np.full_like(gray, 128), 0.5, 1.0)[0].tolist() == [64, 90, 192]
     below, above = np.full((1, 3, 3), 200, np.uint8), np.full((1, 3, 3), 40, np.uint8)
-    blend(below, above, grey)
+    blend(below, above, gray)
     assert below[0, :, 0].tolist() == [200, 168, 40]
 
 

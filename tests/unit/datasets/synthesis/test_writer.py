@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from industrial_ocr.datasets.synthesis.writer import Kind, labelled_picture, write_dataset
+from industrial_ocr.datasets.synthesis.writer import Kind, labeled_picture, write_dataset
 from industrial_ocr.errors import DatasetError
 
 
@@ -30,7 +30,7 @@ def test_labels_fit_their_pictures(kind: Kind, tmp_path: Path) -> None:
             for character in string["characters"]:
                 center = np.array(character["quad"]).mean(0)
                 assert (center >= 0).all() and (center <= image.shape[1::-1]).all()
-        shown = labelled_picture(tmp_path, label)
+        shown = labeled_picture(tmp_path, label)
         assert shown.dtype == np.uint8 and shown.shape[2] == 3
 
 

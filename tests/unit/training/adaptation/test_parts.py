@@ -322,11 +322,11 @@ def test_duplicates_are_found_across_symbols() -> None:
 
 def test_a_sample_among_the_wrong_symbols_is_found() -> None:
     rng = np.random.default_rng(0)
-    centres = {"Ω": np.eye(8)[0], "Δ": np.eye(8)[1], "→": np.eye(8)[2]}
+    centers = {"Ω": np.eye(8)[0], "Δ": np.eye(8)[1], "→": np.eye(8)[2]}
     symbols = ["Ω"] * 5 + ["Δ"] * 5 + ["→"] * 5
     shown = [*symbols]
     shown[3] = "Δ"
-    features = np.stack([centres[s] * 3 for s in shown]) + rng.normal(0, 0.2, (15, 8))
+    features = np.stack([centers[s] * 3 for s in shown]) + rng.normal(0, 0.2, (15, 8))
     parent = np.full((15, 3), 1 / 3, np.float32)
     samples = [sample(s, "X") for s in symbols]
     found = label_errors(samples, features.astype(np.float32), parent, ("A", "B"))

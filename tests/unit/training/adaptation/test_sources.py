@@ -107,7 +107,7 @@ def test_a_folder_name_of_200_characters_is_an_error(tmp_path: Path) -> None:
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no such file or folder"):
         read(tmp_path / "missing")
-    with pytest.raises(DatasetError, match="no labelled dataset recognised"):
+    with pytest.raises(DatasetError, match="no labeled dataset recognized"):
         read(tmp_path)
 
 
@@ -171,8 +171,8 @@ def test_broken_lines_and_items_are_listed(tmp_path: Path) -> None:
 
 
 def test_a_sample_keeps_what_jittered_windows_need() -> None:
-    grey = np.zeros((400, 400), np.uint8)
-    sample = sample_at("A", grey, rect_quad(200, 200, 220, 240), "x")
+    gray = np.zeros((400, 400), np.uint8)
+    sample = sample_at("A", gray, rect_quad(200, 200, 220, 240), "x")
     assert sample.image.shape == (121, 101)
     np.testing.assert_allclose(sample.quad[0], [40, 40])
 

@@ -7,8 +7,8 @@ import pytest
 
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.datasets.synthesis.glyphs import FontFace
-from industrial_ocr.datasets.synthesis.layout import LabelledString, line_of_text
-from industrial_ocr.datasets.synthesis.neighbourhood import (
+from industrial_ocr.datasets.synthesis.layout import LabeledString, line_of_text
+from industrial_ocr.datasets.synthesis.neighborhood import (
     loose_margins,
     surround,
     with_gaps,
@@ -66,7 +66,7 @@ def test_a_loose_crop_is_wider_and_higher_than_its_string(loose: StripRenderer) 
 def test_something_stands_around_and_the_characters_stay_clear(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Against the same strip without its neighbourhood, most of what changed lies outside."""
+    """Against the same strip without its neighborhood, most of what changed lies outside."""
     renderer = StripRenderer(loose=1.0, camera=0.0, heights=(24.0, 40.0))
     busy = [renderer.render((6, seed), "AB12CD") for seed in SEEDS]
     monkeypatch.setattr("industrial_ocr.datasets.synthesis.strips.surround", lambda *args: None)
@@ -121,9 +121,7 @@ def test_a_sign_stands_before_the_string_and_is_no_part_of_it() -> None:
 def test_two_patches_in_a_wide_gap_leave_the_ground_between_them() -> None:
     ground = np.full((60, 200, 3), 200, np.uint8)
     quads = np.stack([rect_quad(x, 20, x + 14, 40) for x in (30, 50, 120, 140)])
-    string = LabelledString(
-        "AB 12", tuple("AB12"), quads, (False, True, False, False), "horizontal"
-    )
+    string = LabeledString("AB 12", tuple("AB12"), quads, (False, True, False, False), "horizontal")
     faces, kinds = FaceLibrary(), set()
     for seed in range(60):
         image = ground.copy()

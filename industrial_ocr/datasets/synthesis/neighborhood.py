@@ -1,8 +1,8 @@
 """What stands around a string in a loose crop: bands, captions, frames, stickers, emblems.
 
-A crop of a plate holds more than its code: a coloured band with a small letter in it, a caption
+A crop of a plate holds more than its code: a colored band with a small letter in it, a caption
 above, a frame, screw heads, a seal or an emblem in the gap between two groups, something pasted
-over. None of it is part of the string, and a recogniser has to be shown so.
+over. None of it is part of the string, and a recognizer has to be shown so.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.datasets.synthesis.glyphs import GlyphSource
-from industrial_ocr.datasets.synthesis.layout import Block, LabelledString, line_of_text
+from industrial_ocr.datasets.synthesis.layout import Block, LabeledString, line_of_text
 from industrial_ocr.datasets.synthesis.marking import mark
 from industrial_ocr.datasets.synthesis.text import CAPTIONS, DIGITS, UPPER
 from industrial_ocr.datasets.synthesis.texture import random_color
@@ -81,8 +81,8 @@ def _slots(quads: FloatArray, height: float) -> tuple[list[_Slot], list[_Slot]]:
     return [g for g in gaps if g.width > LEAST_GAP * height], [before, after]
 
 
-def _colour(rng: np.random.Generator, image: ImageArray) -> list[float]:
-    """Grey, bright or dark, or any."""
+def _color(rng: np.random.Generator, image: ImageArray) -> list[float]:
+    """Gray, bright or dark, or any."""
     kind = rng.random()
     if kind < 0.35:
         return [float(rng.uniform(20, 235))] * 3
@@ -92,9 +92,9 @@ def _colour(rng: np.random.Generator, image: ImageArray) -> list[float]:
     return random_color(rng, (0.3, 1.0), (0.15, 0.95))
 
 
-def _fill(image: ImageArray, points: FloatArray, colour: list[float]) -> None:
+def _fill(image: ImageArray, points: FloatArray, color: list[float]) -> None:
     fixed = np.round(points * 16).astype(np.int32)
-    cv2.fillPoly(image, [fixed], colour, cv2.LINE_AA, 4)
+    cv2.fillPoly(image, [fixed], color, cv2.LINE_AA, 4)
 
 
 def _blob(rng: np.random.Generator, image: ImageArray, quad: FloatArray) -> None:
@@ -110,7 +110,7 @@ def _blob(rng: np.random.Generator, image: ImageArray, quad: FloatArray) -> None
     size = float(rng.uniform(0.7, 1.0))
     for scale in (1.0, 0.6, 0.3)[: int(rng.integers(1, 4))]:
         points = middle + size * scale * (shape[:, :1] * across + shape[:, 1:] * down)
-        _fill(image, points.astype(np.float32), _colour(rng, image))
+        _fill(image, points.astype(np.float32), _color(rng, image))
 
 
 def _in_gaps(rng: np.random.Generator, image: ImageArray, gaps: list[_Slot]) -> None:
@@ -122,7 +122,7 @@ def _in_gaps(rng: np.random.Generator, image: ImageArray, gaps: list[_Slot]) -> 
             _blob(rng, image, gap.inner(0.06, top, 0.94, float(rng.uniform(top + 0.5, 1.1))))
         elif kind < 0.7:
             over = float(rng.uniform(0, 0.25))
-            _fill(image, gap.inner(0.06, -over, 0.94, 1 + over), _colour(rng, image))
+            _fill(image, gap.inner(0.06, -over, 0.94, 1 + over), _color(rng, image))
 
 
 def _censored(
@@ -133,10 +133,10 @@ def _censored(
     height: float,
 ) -> None:
     """Characters made unreadable: upright rectangles of one tone in the gaps and at the ends."""
-    colour = _colour(rng, image)
+    color = _color(rng, image)
     if rng.random() < 0.7:
         level = float(image[:: max(1, image.shape[0] // 8), :: max(1, image.shape[1] // 8)].mean())
-        colour = [float(np.clip(level + rng.normal(0, 45), 0, 255))] * 3
+        color = [float(np.clip(level + rng.normal(0, 45), 0, 255))] * 3
     places = []
     for gap in gaps:
         left, top, right, bottom = *rng.uniform(-0.06, 0.12, 2), *rng.uniform(0.88, 1.06, 2)
@@ -155,7 +155,7 @@ def _censored(
             near += width + float(rng.uniform(0.06, 0.3))
     for quad in places:
         (x0, y0), (x1, y1) = quad.min(0), quad.max(0)
-        shade = [float(np.clip(c + rng.normal(0, 6), 0, 255)) for c in colour]
+        shade = [float(np.clip(c + rng.normal(0, 6), 0, 255)) for c in color]
         _fill(image, np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], np.float32), shade)
 
 
@@ -173,11 +173,11 @@ def _beside(
         if kind < 0.35:
             left, right = (outer[0], 1 - clear) if outer[0] < 0 else (clear, 1 + outer[1])
             over = float(rng.uniform(0.05, 2.5))
-            _fill(image, slot.inner(left, -over, right, 1 + over), _colour(rng, image))
+            _fill(image, slot.inner(left, -over, right, 1 + over), _color(rng, image))
         elif kind < 0.5:
             width = float(rng.uniform(0.3, 0.9))
             left = 1 - clear - width if outer[0] < 0 else clear
-            _fill(image, slot.inner(left, -0.1, left + width, 1.1), _colour(rng, image))
+            _fill(image, slot.inner(left, -0.1, left + width, 1.1), _color(rng, image))
         elif kind < 0.65:
             _blob(rng, image, slot.inner(0.2, 0.1, 0.8, 0.9))
         elif kind < 0.8 and (other := faces.foreign(rng)) is not None:
@@ -261,7 +261,7 @@ def with_sign(rng: np.random.Generator, block: Block, faces: FaceLibrary) -> tup
     return Block(mask, (string.moved(matrix),)), float(reach)
 
 
-def emblems(rng: np.random.Generator, image: ImageArray, string: LabelledString) -> None:
+def emblems(rng: np.random.Generator, image: ImageArray, string: LabeledString) -> None:
     """Draws emblems and patches into wide gaps of one line, in place (see ``surround``)."""
     if len(string.quads) > 1:
         height = float(np.linalg.norm(string.quads[0][3] - string.quads[0][0]))
@@ -271,7 +271,7 @@ def emblems(rng: np.random.Generator, image: ImageArray, string: LabelledString)
 def surround(
     rng: np.random.Generator,
     image: ImageArray,
-    string: LabelledString,
+    string: LabeledString,
     faces: FaceLibrary,
     before: bool = True,
 ) -> None:
@@ -303,4 +303,4 @@ def surround(
         frame = _Slot(line).inner(-share, -grow[1], 1 + share, 1 + grow[1])
         thickness = max(1, round(height * float(rng.uniform(0.02, 0.1))))
         points = np.round(frame).astype(np.int32)
-        cv2.polylines(image, [points], True, _colour(rng, image), thickness, cv2.LINE_AA)
+        cv2.polylines(image, [points], True, _color(rng, image), thickness, cv2.LINE_AA)
