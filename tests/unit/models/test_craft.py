@@ -31,7 +31,7 @@ def published(golden_weights: Weights) -> CraftVGG:
 
 
 def _golden_input(golden: dict[str, np.ndarray]) -> Tensor:
-    return torch.from_numpy(golden["resized_normalized"]).permute(2, 0, 1)[None]
+    return torch.from_numpy(golden["resized_normalised"]).permute(2, 0, 1)[None]
 
 
 def test_vgg_has_the_published_keys_and_shapes(golden_weights: Weights) -> None:
