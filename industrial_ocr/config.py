@@ -33,6 +33,8 @@ from industrial_ocr.errors import ConfigError
 Probability = Annotated[float, Field(ge=0, le=1)]
 Margins = Annotated[tuple[Annotated[float, Field(ge=-0.45, le=1)], ...], Field(min_length=1)]
 
+Precision = Literal["fp32", "bf16", "auto"]
+
 
 class Section(BaseModel):
     """A group of settings: frozen, and closed to keys it does not know."""
@@ -224,12 +226,12 @@ class PipelineConfig(Section):
 
     Attributes:
         precision: in which detector and classifier compute. ``fp32`` gives the same result on
-            every machine but for rounding; ``auto`` is bfloat16 where the device is faster in it
-            (GPUs, processors with AMX), where confidences then differ by a few hundredths.
+            every machine but for rounding; with ``bf16`` (bfloat16) confidences differ by a few
+            hundredths; ``auto`` is bf16 where the backend and the device are faster in it.
         rectify_crops: an image that is one string is made level and upright before it is read.
     """
 
-    precision: Literal["fp32", "auto"] = "fp32"
+    precision: Precision = "fp32"
     rectify_crops: bool = True
     detection: DetectionConfig = DetectionConfig()
     segmentation: SegmentationConfig = SegmentationConfig()

@@ -33,3 +33,7 @@ class CollectError(IndustrialOcrError):
 
 class EngineError(IndustrialOcrError):
     """An engine to compare with is unknown or not installed; the message says how to get it."""
+
+
+class MissingPackageError(IndustrialOcrError, ImportError):
+    """A package is needed that is not installed; the message says which extra brings it."""

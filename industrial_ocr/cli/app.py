@@ -138,7 +138,13 @@ def read(
         if files:
             from industrial_ocr.reader.reader import Reader
 
-            reader = Reader(device, config, detector, classifier, recognizer)
+            reader = Reader(
+                device=device,
+                config=config,
+                detector=detector,
+                classifier=classifier,
+                recognizer=recognizer,
+            )
         sources = cli_input.image_sources(files)
     chosen = engine or (EngineName.CRNN if crops else EngineName.AUTO)
     way: Engine = chosen.value

@@ -59,7 +59,12 @@ def calibrate(
 
         def make_reader(calibration: Calibration) -> Any:
             return Reader(
-                device, settings, detector, classifier, recognizer, calibration=calibration
+                device=device,
+                config=settings,
+                detector=detector,
+                classifier=classifier,
+                recognizer=recognizer,
+                calibration=calibration,
             )
 
         about = {

@@ -72,7 +72,13 @@ def verify(
         if jobs:
             from industrial_ocr.reader.reader import Reader
 
-            reader = Reader(device, config, detector, classifier, recognizer)
+            reader = Reader(
+                device=device,
+                config=config,
+                detector=detector,
+                classifier=classifier,
+                recognizer=recognizer,
+            )
         sources = cli_input.image_sources(files)
 
     def verify_one(file: Path, expected: str) -> Verification:

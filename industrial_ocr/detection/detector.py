@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from industrial_ocr.config import DetectionConfig
 from industrial_ocr.image.preprocess import detector_input, to_gray
@@ -82,31 +79,18 @@ def _padded(pixels: ImageArray) -> ImageArray:
     return np.asarray(grown, np.uint8)
 
 
-class ScoringNetwork(Protocol):
-    """A network of two score maps."""
-
-    def scores(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, 2, H / 2, W / 2) within [0, 1]."""
-
-    def parameters(self) -> Iterator[nn.Parameter]:
-        """The weights."""
-
-
 class Detector:
-    """A CRAFT network ready to score pictures.
+    """A CRAFT network over pictures of any size.
 
     Args:
-        model: with its weights, in evaluation mode, on ``device``.
-        device: where it runs.
+        network: (N, C, H, W) float32 -> (N, 2, H / 2, W / 2) region and affinity.
         published: it takes RGB as the published CRAFT does, not ``detector_input``.
     """
 
     def __init__(
-        self, model: ScoringNetwork, device: torch.device, published: bool = False
+        self, network: Callable[[FloatArray], FloatArray], published: bool = False
     ) -> None:
-        self._model, self._device = model, device
-        self._published = published
-        self._dtype = next((p.dtype for p in model.parameters()), torch.float32)
+        self._network, self._published = network, published
 
     def _input(self, pixels: ImageArray) -> FloatArray:
         if not self._published:
@@ -114,14 +98,10 @@ class Detector:
         normal = (pixels.astype(np.float32) / 255 - IMAGENET_MEAN) / IMAGENET_STD
         return np.ascontiguousarray(normal.transpose(2, 0, 1), np.float32)
 
-    @torch.inference_mode()
     def _score(self, batch: Sequence[ImageArray]) -> FloatArray:
         """Padded pictures of one size -> (N, 2, H / 2, W / 2) in 0..1."""
-        tensor = torch.from_numpy(np.stack([self._input(p) for p in batch]))
-        tensor = tensor.to(self._device, self._dtype)
-        maps = self._model.scores(tensor.contiguous(memory_format=torch.channels_last))
-        result: FloatArray = maps.clamp(0, 1).float().cpu().numpy()
-        return result
+        maps = self._network(np.stack([self._input(pixels) for pixels in batch]))
+        return np.clip(maps, 0, 1)
 
     def detect(self, images: Sequence[ImageArray], config: DetectionConfig) -> list[ScoreMaps]:
         """Region and affinity maps of each image.

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 import threading
 from functools import cache
 
 import cv2
-import torch
 
 _OMP_PAUSE_SOFT = 1
 
@@ -54,6 +54,6 @@ class _Pools:
 
     def restore_in_child(self) -> None:
         """The same; where OpenMP's pool could not be emptied, the child does without."""
-        if not self._openmp_empty:
-            torch.set_num_threads(1)
+        if not self._openmp_empty and "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(1)
         self.restore()

@@ -1,150 +1,225 @@
-"""From a model's name or file to a network ready to run."""
+"""From a model's name or file to a network on the chosen backend."""
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Mapping
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from types import ModuleType
+from typing import Literal, NamedTuple, cast, get_args
 
-import torch
+import cv2
 
-from industrial_ocr.errors import WeightsError
+from industrial_ocr.config import Precision
+from industrial_ocr.errors import ConfigError, MissingPackageError
 from industrial_ocr.inference.manifest import ModelEntry, Task, find_entry
-from industrial_ocr.inference.weights import load_state
-from industrial_ocr.models.classifier import GlyphClassifier
-from industrial_ocr.models.craft import CraftLight, CraftVGG, build_detector, load_published_craft
-from industrial_ocr.models.crnn import Crnn, load_published_crnn
-from industrial_ocr.models.fusing import fold_batch_norms, small_maps_as_matrices
+from industrial_ocr.inference.network import Network, Session
 from industrial_ocr.patterns.charset import SPACE, Charset
 
-PUBLISHED_CRNN_SYMBOLS = tuple("0123456789abcdefghijklmnopqrstuvwxyz")
+Backend = Literal["auto", "torch", "onnxruntime", "openvino"]
 Name = str | Path | None
-Model = TypeVar("Model", bound=torch.nn.Module)
+
+PUBLISHED_CRNN_SYMBOLS = tuple("0123456789abcdefghijklmnopqrstuvwxyz")
 
 
 class DetectorNetwork(NamedTuple):
-    """A network for ``Detector``, in the order of its arguments."""
+    """What ``Detector`` needs, in the order of its arguments."""
 
-    model: CraftLight | CraftVGG
-    device: torch.device
+    network: Network
     published: bool
 
 
 class ClassifierNetwork(NamedTuple):
-    """A network for ``Classifier``, in the order of its arguments."""
+    """What ``Classifier`` needs, in the order of its arguments."""
 
-    model: torch.nn.Module
+    network: Network
     charset: Charset
     size: int
     temperature: float
-    device: torch.device
 
 
 class RecognizerNetwork(NamedTuple):
-    """A network for ``Recognizer``, in the order of its arguments."""
+    """What ``Recognizer`` needs, in the order of its arguments."""
 
-    model: torch.nn.Module
+    network: Network
     charset: Charset
     temperature: float
-    device: torch.device
     own_contrast: bool = True
     knows_space: bool = False
 
 
-@dataclass
 class Loader:
-    """Loads models onto a device and notes what it loaded.
+    """Finds models and prepares their networks, which load when they are first used.
+
+    Args:
+        device: ``auto``, ``cpu``, or a device of torch such as ``cuda``.
+        backend: ``auto`` takes torch on a GPU if both are there, else OpenVINO if it is
+            installed, else ONNX Runtime.
+        threads: at most so many for each network and for OpenCV; None leaves it to the libraries.
+        precision: ``fp32``; ``bf16``, in which detector and classifier compute then; or ``auto``,
+            bf16 where the backend is faster in it on this device.
+        temperatures: by sha256 of the weights they were fitted to; they go before those of the
+            manifest.
 
     Attributes:
-        device: where they run.
-        temperatures: by sha256 of the weights they were fitted to; they go before those
-            of the manifest.
-        half: detector and classifier compute in bfloat16.
-        weights: sha256 by task of what was loaded.
+        backend: the one in use.
+        device: where networks run.
+        weights: sha256 of the weights that were asked for, by task.
+
+    Raises:
+        ConfigError: an unknown backend or device, or one that is not available.
+        MissingPackageError: the backend is not installed.
     """
 
-    device: torch.device
-    temperatures: Mapping[str, float]
-    half: bool = False
-    weights: dict[str, str] = field(default_factory=dict)
+    def __init__(
+        self,
+        device: str = "auto",
+        backend: Backend = "auto",
+        threads: int | None = None,
+        precision: Precision = "fp32",
+        temperatures: Mapping[str, float] | None = None,
+    ) -> None:
+        self.backend = _backend(backend, device)
+        self.device = "cpu"
+        if self.backend == "torch":
+            self.device = str(_import_backend("torch").resolve_device(device))
+        self.weights: dict[str, str] = {}
+        self._threads = threads
+        self._temperatures = temperatures or {}
+        self._bf16 = self._computes_in_bf16(precision)
+        _limit_threads(threads, self.backend)
 
     def detector(self, name: Name) -> DetectorNetwork:
-        """A detector of ours, or a published CRAFT checkpoint.
+        """A detector of a manifest, or a published CRAFT checkpoint.
 
         Raises:
-            WeightsError: it is missing, damaged or of another architecture.
+            WeightsError: it is missing, or its manifest is damaged.
         """
         if _is_published(name):
-            published = _built(lambda: load_published_craft(str(name)))
-            fold_batch_norms(published.eval()).to(self.device)
-            self.weights["detector"] = _file_hash(name)
-            return DetectorNetwork(published, self.device, published=True)
-        entry = find_entry("detector", name)
-        model = _built(lambda: build_detector(**entry.architecture))
-        self._ready(model, entry)
-        if self.half and isinstance(model, CraftLight):
-            model.to(torch.bfloat16).head.float()
-        return DetectorNetwork(model, self.device, published=isinstance(model, CraftVGG))
+            return DetectorNetwork(self._published("detector", name), published=True)
+        entry = self._entry("detector", name)
+        vgg = entry.architecture.get("architecture") == "vgg16_bn"
+        return DetectorNetwork(self._network(entry), published=vgg)
 
     def classifier(self, name: Name) -> ClassifierNetwork:
         """A character classifier; raises as ``detector``."""
-        entry = find_entry("classifier", name)
-        charset = Charset(_symbols(entry, "classifier"))
-        model = _built(lambda: GlyphClassifier(len(charset) + 1, **entry.architecture))
-        size = entry.input.size[0] if entry.input.size else 40
-        ready, temperature = self._ready(model, entry), self._temperature(entry)
-        if self.device.type == "cpu":
-            sample = torch.zeros(1, 1, size, size, dtype=torch.float32, device=self.device)
-            small_maps_as_matrices(ready, sample)
-        ready.to(torch.bfloat16 if self.half else torch.float32)
-        return ClassifierNetwork(ready, charset, size, temperature, self.device)
+        entry = self._entry("classifier", name)
+        charset, size = Charset(entry.symbols), entry.input.size
+        side = size[0] if size else 40
+        return ClassifierNetwork(self._network(entry), charset, side, self._temperature(entry))
 
     def recognizer(self, name: Name) -> RecognizerNetwork:
-        """A CRNN of ours, or a checkpoint of crnn.pytorch; raises as ``detector``."""
+        """A CRNN of a manifest, or a checkpoint of crnn.pytorch; raises as ``detector``."""
         if _is_published(name):
             charset = Charset(PUBLISHED_CRNN_SYMBOLS, blank=True)
-            published = _built(lambda: load_published_crnn(str(name), len(charset))).to(self.device)
-            self.weights["recognizer"] = _file_hash(name)
-            return RecognizerNetwork(published, charset, 1.0, self.device, own_contrast=False)
-        entry = find_entry("recognizer", name)
-        symbols = _symbols(entry, "recognizer")
-        spaces = symbols[-1:] == (SPACE,)
-        charset = Charset(symbols[: len(symbols) - spaces], blank=True)
-        model = _built(lambda: Crnn(charset.classes + spaces, **entry.architecture))
-        ready, temperature = self._ready(model, entry), self._temperature(entry)
-        return RecognizerNetwork(ready, charset, temperature, self.device, knows_space=spaces)
+            network = self._published("recognizer", name)
+            return RecognizerNetwork(network, charset, 1.0, own_contrast=False)
+        entry = self._entry("recognizer", name)
+        knows_space = entry.symbols[-1:] == (SPACE,)
+        symbols = entry.symbols[:-1] if knows_space else entry.symbols
+        charset = Charset(symbols, blank=True)
+        return RecognizerNetwork(
+            self._network(entry), charset, self._temperature(entry), knows_space=knows_space
+        )
+
+    def _entry(self, task: Task, name: Name) -> ModelEntry:
+        entry = find_entry(task, name)
+        self.weights[task] = entry.sha256
+        return entry
 
     def _temperature(self, entry: ModelEntry) -> float:
-        return self.temperatures.get(entry.sha256, entry.temperature)
+        return self._temperatures.get(entry.sha256, entry.temperature)
 
-    def _ready(self, model: torch.nn.Module, entry: ModelEntry) -> torch.nn.Module:
-        try:
-            model.load_state_dict(load_state(entry))
-        except RuntimeError as error:
-            reason = str(error).splitlines()[-1].strip()
-            raise WeightsError(f"{entry.path}: does not fit its architecture: {reason}") from error
-        self.weights[entry.task] = entry.sha256
-        folded = fold_batch_norms(model.eval())
-        return folded.to(self.device).to(memory_format=torch.channels_last)
+    def _network(self, entry: ModelEntry) -> Network:
+        return Network(partial(self._session, entry))
+
+    def _session(self, entry: ModelEntry) -> Session:
+        bf16 = self._bf16 and entry.task != "recognizer"
+        # Weights may be older than the ONNX files that are written with them now.
+        without_onnx = not entry.onnx and find_spec("torch") is not None
+        if self.backend == "torch" or without_onnx:
+            backend = _import_backend("torch")
+            session = backend.load_session(entry, backend.resolve_device(self.device), bf16)
+        elif self.backend == "openvino":
+            session = _import_backend("openvino").OpenVinoSession(entry, self._threads, bf16)
+        else:
+            session = _import_backend("onnxruntime").OnnxRuntimeSession(entry, self._threads)
+        return cast(Session, session)
+
+    def _published(self, task: Task, path: Name) -> Network:
+        backend = _import_backend("torch")
+        session = backend.load_published(task, path, backend.resolve_device(self.device))
+        self.weights[task] = hashlib.sha256(Path(str(path)).read_bytes()).hexdigest()
+        return Network(lambda: cast(Session, session))
+
+    def _computes_in_bf16(self, precision: Precision) -> bool:
+        if precision == "fp32":
+            return False
+        if self.backend == "onnxruntime":
+            if precision == "bf16":
+                raise ConfigError("ONNX Runtime has no precision bf16; use backend 'openvino'")
+            return False
+        if precision == "bf16":
+            return True
+        backend = _import_backend(self.backend)
+        return bool(backend.has_bf16(self.device))
 
 
-def _built(build: Callable[[], Model]) -> Model:
-    """A network of float32 on the CPU, whatever torch's defaults are in the host program."""
-    with torch.device("cpu"):
-        return build().to(torch.float32)
+def _backend(backend: Backend, device: str) -> Literal["torch", "onnxruntime", "openvino"]:
+    """The backend to use."""
+    if backend not in get_args(Backend):
+        raise ConfigError(f"backend is one of {list(get_args(Backend))}, got {backend!r}")
+    on_cpu = device == "cpu"
+    if backend in ("onnxruntime", "openvino") and device not in ("auto", "cpu"):
+        raise ConfigError(f"backend {backend} runs on the CPU; device {device!r} needs 'torch'")
+    if backend != "auto":
+        _import_backend(backend)
+        return backend
+    if not on_cpu and (device != "auto" or _has_usable_gpu()):
+        _import_backend("torch")
+        return "torch"
+    return "openvino" if find_spec("openvino") is not None else "onnxruntime"
+
+
+def _import_backend(name: str) -> ModuleType:
+    """The module of a backend.
+
+    Raises:
+        MissingPackageError: what it needs is not installed.
+    """
+    try:
+        return import_module(f"industrial_ocr.inference.{name}_backend")
+    except ModuleNotFoundError as error:
+        raise MissingPackageError(
+            f"backend {name} needs {error.name}: pip install 'industrial-ocr[{name}]'"
+        ) from error
+
+
+def _has_usable_gpu() -> bool:
+    """Whether torch can use a GPU; torch, slow to import, is asked only if there is a driver."""
+    if find_spec("torch") is None:
+        return False
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    return bool(import_module("torch").cuda.is_available())
+
+
+def _limit_threads(threads: int | None, backend: str) -> None:
+    if threads is None:
+        return
+    if threads < 1:
+        raise ConfigError(f"threads is 1 at least, got {threads}")
+    cv2.setNumThreads(threads)
+    if backend == "torch":
+        import_module("torch").set_num_threads(threads)
 
 
 def _is_published(name: Name) -> bool:
     return name is not None and Path(name).suffix.lower() in {".pth", ".pt"}
-
-
-def _file_hash(name: Name) -> str:
-    return hashlib.sha256(Path(str(name)).read_bytes()).hexdigest()
-
-
-def _symbols(entry: ModelEntry, task: Task) -> tuple[str, ...]:
-    if entry.charset is None:
-        raise WeightsError(f"{entry.path}: the manifest gives no charset for this {task}")
-    return tuple(entry.charset)

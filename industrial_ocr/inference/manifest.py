@@ -55,6 +55,8 @@ class ModelEntry(BaseModel):
         task: what it does.
         file: a ``.safetensors`` file beside the manifest; by default called by the name.
         sha256: of the file, 64 lower-case hex digits; empty only before ``save_entry``.
+        onnx: the same network as an ONNX file beside the manifest; empty if there is none.
+        onnx_sha256: of that file.
         architecture: keyword arguments of the model class.
         charset: the symbols in class order, None for a detector.
         input: see ``InputSpec``.
@@ -73,6 +75,8 @@ class ModelEntry(BaseModel):
     task: Task
     file: str = Field("", pattern=_PLAIN_NAME + "|^$")
     sha256: str = Field("", pattern=r"^([0-9a-f]{64})?$")
+    onnx: str = Field(default="", pattern=_PLAIN_NAME + "|^$")
+    onnx_sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
     architecture: dict[str, Any]
     charset: tuple[str, ...] | None = None
     input: InputSpec
@@ -88,6 +92,22 @@ class ModelEntry(BaseModel):
     def path(self) -> Path:
         """The weights file."""
         return (self.folder or Path()) / (self.file or f"{self.name}.safetensors")
+
+    @property
+    def onnx_path(self) -> Path:
+        """The ONNX file."""
+        return (self.folder or Path()) / (self.onnx or f"{self.name}.onnx")
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols in class order.
+
+        Raises:
+            WeightsError: the manifest gives none.
+        """
+        if self.charset is None:
+            raise WeightsError(f"{self.path}: the manifest gives no charset for this {self.task}")
+        return self.charset
 
 
 class Manifest(BaseModel):

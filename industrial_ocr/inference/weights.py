@@ -32,7 +32,7 @@ def load_state(entry: ModelEntry) -> dict[str, Tensor]:
     import safetensors.torch
     import torch
 
-    data = _checked_bytes(entry)
+    data = _checked_bytes(entry.path, entry.sha256)
     try:
         # The very bytes that were hashed, not the file again, which may have changed since.
         state = safetensors.torch.load(data)
@@ -42,18 +42,32 @@ def load_state(entry: ModelEntry) -> dict[str, Tensor]:
     return {k: v.to(torch.float32) if v.is_floating_point() else v for k, v in state.items()}
 
 
-def _checked_bytes(entry: ModelEntry) -> bytes:
+def load_onnx(entry: ModelEntry) -> bytes:
+    """A model's ONNX file; its hash is checked every time.
+
+    Raises:
+        WeightsError: there is none, or it is damaged or not the one the manifest means.
+    """
+    if not entry.onnx:
+        raise WeightsError(
+            f"{entry.path}: has no ONNX file, and torch is not installed; export it where torch "
+            f"is: python -m industrial_ocr.inference.export {entry.folder}"
+        )
+    return _checked_bytes(entry.onnx_path, entry.onnx_sha256)
+
+
+def _checked_bytes(path: Path, sha256: str) -> bytes:
     try:
-        data = entry.path.read_bytes()
+        data = path.read_bytes()
     except OSError as error:
         what = "no such file" if isinstance(error, FileNotFoundError) else _one_line(error)
         raise WeightsError(
-            f"{entry.path}: {what}, but {MANIFEST_NAME} names it; restore it or install again"
+            f"{path}: {what}, but {MANIFEST_NAME} names it; restore it or install again"
         ) from error
     found = hashlib.sha256(data).hexdigest()
-    if found != entry.sha256:
+    if found != sha256:
         raise WeightsError(
-            f"{entry.path}: sha256 is {found}, {MANIFEST_NAME} says {entry.sha256 or 'nothing'}; "
+            f"{path}: sha256 is {found}, {MANIFEST_NAME} says {sha256 or 'nothing'}; "
             "the file is damaged or was exchanged: restore it or install the package again"
         )
     return data
@@ -91,26 +105,49 @@ def save_entry(
     update = {
         "file": entry.file or f"{entry.name}.safetensors",
         "sha256": hashlib.sha256(data).hexdigest(),
+        "onnx": "",
+        "onnx_sha256": "",
         "folder": folder,
     }
     saved = entry.model_copy(update=update)
+    _write(saved, saved.path, data)
+    return saved
+
+
+def save_onnx(entry: ModelEntry, data: bytes) -> ModelEntry:
+    """Writes the ONNX file of a saved model and notes it in the manifest.
+
+    Returns:
+        The entry as written.
+
+    Raises:
+        WeightsError: the folder cannot be written.
+    """
+    update = {"onnx": f"{entry.path.stem}.onnx", "onnx_sha256": hashlib.sha256(data).hexdigest()}
+    saved = entry.model_copy(update=update)
+    _write(saved, saved.onnx_path, data)
+    return saved
+
+
+def _write(entry: ModelEntry, path: Path, data: bytes) -> None:
+    """Writes one file of a model, then the manifest with its entry replaced or added."""
+    folder = path.parent
     models = list(load_manifest(folder).models)
-    key = (saved.task, saved.name)
+    key = (entry.task, entry.name)
     places = [i for i, m in enumerate(models) if (m.task, m.name) == key]
-    if any(m.file == saved.file and (m.task, m.name) != key for m in models):
-        raise WeightsError(f"{saved.path}: another model of the manifest has that file")
+    if any(m.file == entry.file and (m.task, m.name) != key for m in models):
+        raise WeightsError(f"{entry.path}: another model of the manifest has that file")
     if places:
-        models[places[0]] = saved
+        models[places[0]] = entry
     else:
-        models.append(saved)
+        models.append(entry)
     text = Manifest(models=tuple(models)).model_dump_json(indent=2) + "\n"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(saved.path, data)
+        write_whole(path, data)
         write_whole(folder / MANIFEST_NAME, text)
     except OSError as error:
         raise WeightsError(f"{folder}: cannot be written: {_one_line(error)}") from error
-    return saved
 
 
 def _storable(key: str, tensor: Tensor, half: bool) -> Tensor:
@@ -128,20 +165,22 @@ def _storable(key: str, tensor: Tensor, half: bool) -> Tensor:
 
 
 def verify_all() -> list[tuple[ModelEntry, bool, str]]:
-    """Loads every installed model's file: the entry, whether it is sound, and a line about it.
+    """Hashes every installed model's files: the entry, whether it is sound, and a line about it.
 
     Raises:
         WeightsError: a manifest itself is damaged.
     """
     results = []
-    for entry in (m for folder in weights_folders() for m in load_manifest(folder).models):
-        try:
-            state = load_state(entry)
-        except WeightsError as error:
-            results.append((entry, False, str(error)))
-        else:
-            count = sum(t.numel() for t in state.values())
-            results.append((entry, True, f"sha256 as in the manifest, {count:,} numbers"))
+    for folder in weights_folders():
+        for entry in load_manifest(folder).models:
+            try:
+                _checked_bytes(entry.path, entry.sha256)
+                if entry.onnx:
+                    load_onnx(entry)
+            except WeightsError as error:
+                results.append((entry, False, str(error)))
+            else:
+                results.append((entry, True, "sha256 as in the manifest"))
     return results
 
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 
-from industrial_ocr.config import PipelineConfig, config_path, load_config, parse_config
+from industrial_ocr.config import (
+    PipelineConfig,
+    Precision,
+    config_path,
+    load_config,
+    parse_config,
+)
 from industrial_ocr.decoding.calibration import SHIPPED_CALIBRATION, Calibration, load_calibration
 from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.decoding.lexicon import Lexicon
@@ -17,9 +24,8 @@ from industrial_ocr.detection.linking import as_one_string
 from industrial_ocr.errors import ConfigError, ImageError
 from industrial_ocr.image.load import image_list, load_image
 from industrial_ocr.image.preprocess import on_ground
-from industrial_ocr.inference.device import has_fast_bf16, resolve_device
 from industrial_ocr.inference.forking import keep_forks_usable
-from industrial_ocr.inference.loading import Loader
+from industrial_ocr.inference.loading import Backend, Loader
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, Found, find_strings
@@ -70,8 +76,16 @@ def reading_config(
 class Reader:
     """Reads serial codes from pictures. Safe to share between threads and after a fork.
 
+    Every network is loaded when it is first needed.
+
     Args:
-        device: ``auto`` takes CUDA where there is a device, else the CPU.
+        device: ``auto``, ``cpu``, or a device of torch such as ``cuda``.
+        backend: what the networks run on: ``torch``, ``onnxruntime`` or ``openvino``. ``auto``
+            takes torch on a GPU if both are there, else OpenVINO if it is installed, else ONNX
+            Runtime.
+        threads: at most so many for a network and for OpenCV (that of the whole process); None
+            leaves it to the libraries, which take one a core.
+        precision: of the configuration, if given: ``fp32``, ``bf16`` or ``auto``.
         config: a ``PipelineConfig``, a dict of its sections, a YAML file, or one of the shipped
             ``configs``: the default ``pipeline``, or ``fast``, about half the time for a little
             less.
@@ -91,6 +105,8 @@ class Reader:
 
     Attributes:
         weights: sha256 of the weights in use, by task.
+        backend: ``torch``, ``onnxruntime`` or ``openvino``.
+        device: ``cpu`` or a device of torch.
         routes: what was measured of the two ways, by pattern; ``auto`` goes by it.
 
     Raises:
@@ -100,7 +116,11 @@ class Reader:
 
     def __init__(
         self,
+        *,
         device: str = "auto",
+        backend: Backend = "auto",
+        threads: int | None = None,
+        precision: Precision | None = None,
         config: PipelineConfig | str | Path | dict[str, Any] | None = None,
         detector: str | Path | None = None,
         classifier: str | Path | None = None,
@@ -109,19 +129,28 @@ class Reader:
         calibration: Calibration | str | Path | None = None,
         max_misread_rate: float | None = None,
     ) -> None:
+        self._options = {k: v for k, v in locals().items() if k != "self"}
         keep_forks_usable()
         self.config = reading_config(config)
-        self.device = resolve_device(device)
+        if precision is not None:
+            self.config = parse_config(
+                {**self.config.model_dump(), "precision": precision}, PipelineConfig
+            )
         self.routes = _routes(routes)
         self._calibration = _calibration(calibration, max_misread_rate)
-        half = self.config.precision == "auto" and has_fast_bf16(self.device)
-        loader = Loader(self.device, self._calibration.by_weights(), half)
+        loader = Loader(
+            device, backend, threads, self.config.precision, self._calibration.by_weights()
+        )
+        self.backend, self.device = loader.backend, loader.device
         self._detector = Detector(*loader.detector(detector))
         self._classifier = Classifier(*loader.classifier(classifier))
         self._recognizer = Recognizer(*loader.recognizer(recognizer))
         self.weights = loader.weights
         self._misread_rate = max_misread_rate
         self._check_misread_rate(calibration is None)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(Reader, **self._options), ()
 
     def _check_misread_rate(self, shipped: bool) -> None:
         """Whether a misread rate was asked for that no way of reading can keep."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
-import torch
-from torch import nn
 
 from industrial_ocr.config import ClassificationConfig
 from industrial_ocr.image.preprocess import normalize_crops, to_gray
+from industrial_ocr.inference.network import log_softmax
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.results.geometry import glyph_window, rect_quad, warp_quad
 from industrial_ocr.results.types import CharCandidates, FloatArray, ImageArray
@@ -40,38 +39,31 @@ def shows_none(named: CharCandidates, times: float) -> bool:
 
 
 class Classifier:
-    """A classifier ready to name crops.
+    """A classifier over crops of characters.
 
     Args:
-        model: ``GlyphClassifier`` with its weights, in evaluation mode, on ``device``; its last
-            class is the reject class.
+        network: (N, 1, size, size) float32 -> (N, symbols + 1) logits, the reject class last.
         charset: the other classes.
         size: side of the crops in pixels.
         temperature: logits are divided by it (calibration).
-        device: where it runs.
     """
 
     def __init__(
         self,
-        model: nn.Module,
+        network: Callable[[FloatArray], FloatArray],
         charset: Charset,
         size: int,
         temperature: float,
-        device: torch.device,
     ) -> None:
-        self._model, self._device, self.temperature = model, device, temperature
-        self._dtype = next((p.dtype for p in model.parameters()), torch.float32)
+        self._network, self.temperature = network, temperature
         self.charset, self.size = charset, size
 
-    @torch.inference_mode()
     def probabilities(self, crops: ImageArray, batch_size: int) -> FloatArray:
         """(N, size, size) uint8 -> (N, symbols + 1) float32, the reject class last."""
         parts = [np.zeros((0, len(self.charset) + 1), np.float32)]
         for start in range(0, len(crops), batch_size):
-            plain = normalize_crops(crops[start : start + batch_size])[:, None]
-            tensor = torch.from_numpy(plain).to(self._device, self._dtype)
-            logits = self._model(tensor.contiguous(memory_format=torch.channels_last)).float()
-            parts.append(torch.softmax(logits / self.temperature, -1).cpu().numpy())
+            logits = self._network(normalize_crops(crops[start : start + batch_size])[:, None])
+            parts.append(np.exp(log_softmax(logits / self.temperature)))
         return np.concatenate(parts)
 
     def classify(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import torch
-from torch import nn
 
 from industrial_ocr.config import RecognitionConfig
 from industrial_ocr.image.preprocess import normalize_crops, to_gray
+from industrial_ocr.inference.network import log_softmax
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.results.geometry import edge_lengths, warp_quad
 from industrial_ocr.results.types import FloatArray, ImageArray
@@ -86,32 +85,29 @@ def split_space(log_probs: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 class Recognizer:
-    """A CRNN ready to read strips.
+    """A CRNN over strips.
 
     Args:
-        model: ``Crnn`` with its weights, in evaluation mode, on ``device``.
+        network: (N, 1, 32, W) float32 -> (T, N, classes) scores, class 0 the blank.
         charset: with the blank.
-        temperature: logits are divided by it (calibration).
-        device: where it runs.
-        own_contrast: each strip is brought to zero mean and unit contrast, as our own training
-            does; False scales brightness to -1..1, as crnn.pytorch does.
+        temperature: scores are divided by it (calibration).
+        own_contrast: bring each strip to zero mean and unit contrast, as our own training does;
+            False scales brightness to -1..1, as crnn.pytorch does.
         knows_space: the model's last class is the space, behind those of the charset.
     """
 
     def __init__(
         self,
-        model: nn.Module,
+        network: Callable[[FloatArray], FloatArray],
         charset: Charset,
         temperature: float,
-        device: torch.device,
         own_contrast: bool = True,
         knows_space: bool = False,
     ) -> None:
         self._own_contrast, self._knows_space = own_contrast, knows_space
-        self._model, self._device, self.temperature = model, device, temperature
+        self._network, self.temperature = network, temperature
         self.charset = charset
 
-    @torch.inference_mode()
     def _log_probs(self, strips: Sequence[ImageArray], width: int) -> FloatArray:
         """Strips padded to one width with their own edge -> (N, T, C)."""
         padded = [
@@ -119,11 +115,8 @@ class Recognizer:
         ]
         stacked = np.stack(padded).astype(np.uint8)
         plain = normalize_crops(stacked) if self._own_contrast else stacked / np.float32(127.5) - 1
-        tensor = torch.from_numpy(plain[:, None]).to(self._device)
-        log_probs = self._model(tensor.contiguous(memory_format=torch.channels_last)).float()
-        log_probs = torch.log_softmax(log_probs / self.temperature, -1)
-        result: FloatArray = log_probs.permute(1, 0, 2).cpu().numpy()
-        return result
+        scores = self._network(plain[:, None])
+        return log_softmax(scores / self.temperature).transpose(1, 0, 2)
 
     def recognize(
         self,

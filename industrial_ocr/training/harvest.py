@@ -28,10 +28,8 @@ from industrial_ocr.detection.orientation import orientations
 from industrial_ocr.detection.segmentation import character_boxes
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.image.preprocess import to_gray
-from industrial_ocr.inference.device import resolve_device
 from industrial_ocr.inference.manifest import find_entry
-from industrial_ocr.inference.weights import load_state
-from industrial_ocr.models.craft import build_detector
+from industrial_ocr.inference.torch_backend import load_session, resolve_device
 from industrial_ocr.results.geometry import bounds, box_iou, edge_lengths, glyph_window, warp_quad
 from industrial_ocr.results.types import BoxString, FloatArray, ImageArray, ScoreMaps
 
@@ -166,10 +164,7 @@ def main() -> None:
     args = parser.parse_args()
     cv2.setNumThreads(1)
     entry = find_entry("detector", args.detector)
-    model = build_detector(**entry.architecture)
-    model.load_state_dict(load_state(entry))
-    device = resolve_device("auto")
-    detector = Detector(model.eval().to(device), device)
+    detector = Detector(load_session(entry, resolve_device("auto"), bf16=False).run)
     renderer = SceneRenderer(tuple(args.fonts), plain=args.plain)
     found = list(harvest(detector, renderer, args.seed, args.scenes, args.size))
     rejects = [crop for crop, symbol in found if symbol == REJECT]

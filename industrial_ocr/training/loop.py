@@ -31,8 +31,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from industrial_ocr.image.preprocess import normalize_crops
-from industrial_ocr.inference.device import has_fast_bf16, resolve_device
+from industrial_ocr.inference.export import add_onnx
 from industrial_ocr.inference.manifest import ModelEntry
+from industrial_ocr.inference.torch_backend import has_bf16, resolve_device
 from industrial_ocr.inference.weights import commit_id, save_entry
 from industrial_ocr.results.files import write_whole
 from industrial_ocr.training.config import TrainConfig
@@ -128,7 +129,7 @@ class Trainer:
         if self.config.threads:
             torch.set_num_threads(self.config.threads)
         self.device = resolve_device(self.config.device)
-        fast = self.config.precision == "auto" and has_fast_bf16(self.device)
+        fast = self.config.precision == "auto" and has_bf16(self.device)
         self.bf16 = self.config.precision == "bf16" or fast
         if self.config.start_from is not None:
             start_weights(task.model, task.entry(), self.config.start_from)
@@ -300,4 +301,4 @@ class Trainer:
             metrics={k: round(v, 5) for k, v in metrics.items()},
             **own,
         )
-        save_entry(self.out, entry, self.average.state_dict(), half=True)
+        add_onnx(save_entry(self.out, entry, self.average.state_dict(), half=True))

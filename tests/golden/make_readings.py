@@ -67,7 +67,7 @@ def _of(result: ReadResult) -> dict[str, Any]:
 
 def main() -> None:
     """Reads everything and writes the file."""
-    reader = Reader()
+    reader = Reader(backend="onnxruntime")
     lines = [
         f"{json.dumps('/'.join(case))}: {json.dumps(reading(reader, *case), ensure_ascii=False)}"
         for case in cases()

@@ -20,7 +20,7 @@ ROUNDING = 0.005
 
 @pytest.fixture(scope="module")
 def reader():
-    return Reader()
+    return Reader(backend="onnxruntime")
 
 
 def test_every_case_stands_in_the_file():

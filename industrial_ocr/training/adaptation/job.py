@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from industrial_ocr.datasets.synthesis.crops import REJECT
 from industrial_ocr.errors import DatasetError
+from industrial_ocr.inference.export import add_onnx
 from industrial_ocr.inference.manifest import ModelEntry
 from industrial_ocr.inference.weights import commit_id, save_entry
 from industrial_ocr.models.classifier import GlyphClassifier
@@ -155,7 +156,7 @@ def retrain(order: Order, found: SampleSet, say: Say, told: Told) -> Outcome:
     path = _report(order, gate, seen, bench, entry, notes)
     written = gate.passed or order.force
     if written:
-        entry = save_entry(order.out.parent, entry, learnt.model.state_dict(), half=True)
+        entry = add_onnx(save_entry(order.out.parent, entry, learnt.model.state_dict(), half=True))
         labels = np.array([found.samples[i].symbol for i in bench.groups])
         save_memory(memory_file(order.out), Crops(bench.views, labels), bench.parent)
     return Outcome(gate, entry, written, learnt.interrupted, path)

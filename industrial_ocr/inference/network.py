@@ -1,0 +1,84 @@
+"""A network as the rest of the package sees it: a batch of arrays in, arrays out."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+from industrial_ocr.results.types import FloatArray
+
+
+class Session(Protocol):
+    """A network that a backend has loaded. Safe to share between threads."""
+
+    survives_fork: bool
+    """Whether a child that was made with ``fork`` can go on with it."""
+
+    def run(self, batch: FloatArray) -> FloatArray:
+        """(N, C, H, W) float32 -> float32, the network's output."""
+
+
+class Network:
+    """A network that is loaded when it is first called, and again in a forked child.
+
+    The thread pool of an ONNX Runtime or OpenVINO session does not exist in a child; work given
+    to it there would wait forever.
+
+    Args:
+        load: loads the session.
+    """
+
+    def __init__(self, load: Callable[[], Session]) -> None:
+        self._load = load
+        self._session: Session | None = None
+        self._lock = threading.Lock()
+        _networks.add(self)
+
+    def __call__(self, batch: FloatArray) -> FloatArray:
+        """(N, C, H, W) float32 -> float32, the network's output.
+
+        Raises:
+            WeightsError: at the first call: the file is missing, damaged or of another network.
+        """
+        return self.session.run(batch)
+
+    @property
+    def session(self) -> Session:
+        """The loaded network; loads it if need be."""
+        with self._lock:
+            if self._session is None:
+                self._session = self._load()
+            return self._session
+
+    def after_fork(self) -> None:
+        """Drops, in a child, what the child cannot use."""
+        self._lock = threading.Lock()
+        if self._session is not None and not self._session.survives_fork:
+            # Never freed: its destructor would wait for threads that the child does not have.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._session))
+            self._session = None
+
+
+def log_softmax(scores: FloatArray) -> FloatArray:
+    """Log-probabilities over the last axis, float32."""
+    shifted = scores - scores.max(axis=-1, keepdims=True)
+    result: FloatArray = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return result
+
+
+_networks: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for network in list(_networks):
+        network.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

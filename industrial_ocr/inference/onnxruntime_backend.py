@@ -1,0 +1,40 @@
+"""Networks on ONNX Runtime: the backend that every installation has."""
+
+from __future__ import annotations
+
+import onnxruntime
+
+from industrial_ocr.inference.manifest import ModelEntry
+from industrial_ocr.inference.weights import load_onnx
+from industrial_ocr.results.types import FloatArray
+
+
+class OnnxRuntimeSession:
+    """A network on ONNX Runtime.
+
+    Args:
+        entry: the model; its ONNX file is used.
+        threads: at most so many; None leaves the choice to ONNX Runtime, one a core.
+
+    Raises:
+        WeightsError: there is no ONNX file, or it is damaged.
+    """
+
+    survives_fork = False
+
+    def __init__(self, entry: ModelEntry, threads: int | None) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or 0
+        options.inter_op_num_threads = 1
+        # Sizes of pictures differ: memory kept for one size is of no use for the next.
+        options.enable_mem_pattern = False
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(
+            load_onnx(entry), options, providers=["CPUExecutionProvider"]
+        )
+        self._input = self._session.get_inputs()[0].name
+
+    def run(self, batch: FloatArray) -> FloatArray:
+        """(N, C, H, W) float32 -> the network's output, float32."""
+        output: FloatArray = self._session.run(None, {self._input: batch})[0]
+        return output
