@@ -114,7 +114,10 @@ class Recognizer:
             cv2.copyMakeBorder(s, 0, 0, 0, width - s.shape[1], cv2.BORDER_REPLICATE) for s in strips
         ]
         stacked = np.stack(padded).astype(np.uint8)
-        plain = normalize_crops(stacked) if self._own_contrast else stacked / np.float32(127.5) - 1
+        if self._own_contrast:
+            plain = normalize_crops(stacked)
+        else:
+            plain = stacked.astype(np.float32) / 127.5 - 1
         scores = self._network(plain[:, None])
         return log_softmax(scores / self.temperature).transpose(1, 0, 2)
 
