@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from industrial_ocr.reader.reader import Reader
     from industrial_ocr.results.read_result import ReadResult
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Pattern", "ReadResult", "Reader", "__version__"]
 
 _HOMES = {

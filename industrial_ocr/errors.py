@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 
 class IndustrialOcrError(Exception):
     """Base of every error below: ``except IndustrialOcrError`` catches all of them."""
@@ -37,3 +39,14 @@ class EngineError(IndustrialOcrError):
 
 class MissingPackageError(IndustrialOcrError, ImportError):
     """A package is needed that is not installed; the message says which extra brings it."""
+
+
+def require(extra: str, *packages: str) -> None:
+    """Checks that the packages of an extra are installed.
+
+    Raises:
+        MissingPackageError: one is missing.
+    """
+    for package in packages:
+        if find_spec(package) is None:
+            raise MissingPackageError(f"this needs {package}: pip install 'industrial-ocr[{extra}]'")

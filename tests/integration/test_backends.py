@@ -1,0 +1,141 @@
+"""The networks give the same on every backend, and a reader on each of them reads the same."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from industrial_ocr import Reader
+from industrial_ocr.datasets.synthesis.strips import StripRenderer
+from industrial_ocr.errors import ConfigError, MissingPackageError, WeightsError
+from industrial_ocr.inference import loading
+from industrial_ocr.inference.loading import Loader
+
+BACKENDS = ("torch", "onnxruntime", "openvino")
+LABEL = Path(__file__).resolve().parents[2] / "examples" / "label.png"
+SHAPES = {
+    "detector": [(1, 2, 64, 96), (3, 2, 160, 128)],
+    "classifier": [(1, 1, 40, 40), (7, 1, 40, 40)],
+    "recognizer": [(1, 1, 32, 100), (5, 1, 32, 340)],
+}
+
+
+@pytest.fixture(scope="module")
+def readers() -> dict[str, Reader]:
+    return {backend: Reader(backend=backend, threads=1) for backend in BACKENDS}
+
+
+@pytest.mark.parametrize("task", SHAPES)
+def test_outputs_are_those_of_torch(task: str) -> None:
+    networks = [getattr(Loader(backend=b), task)(None).network for b in BACKENDS]
+    rng = np.random.default_rng(3)
+    for shape in SHAPES[task]:
+        batch = rng.normal(size=shape).astype(np.float32)
+        expected, *others = [network(batch) for network in networks]
+        for output in others:
+            assert output.dtype == np.float32
+            np.testing.assert_allclose(output, expected, atol=2e-4)
+
+
+def test_200_pictures_read_the_same(readers: dict[str, Reader]) -> None:
+    renderer = StripRenderer(heights=(14.0, 40.0))
+    strips = [renderer.render((11, i)).image for i in range(200)]
+    texts = []
+    for reader in readers.values():
+        crnn = reader.recognize(strips[:150], engine="crnn")
+        two_stage = reader.recognize(strips[150:], engine="two-stage")
+        texts.append([result.text for result in [*crnn, *two_stage]])
+    assert texts[1] == texts[0]
+    assert texts[2] == texts[0]
+    assert sum(map(bool, texts[0])) > 150
+
+
+def test_nothing_of_torch_is_imported_to_read_on_a_cpu() -> None:
+    code = (
+        "import sys; from industrial_ocr import Reader; "
+        f"Reader(backend='onnxruntime').read({str(LABEL)!r}); "
+        "print([m for m in ('torch', 'timm', 'albumentations', 'safetensors') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_reader_can_be_pickled(backend: str, readers: dict[str, Reader]) -> None:
+    copy = pickle.loads(pickle.dumps(readers[backend]))
+    assert copy.backend == backend
+    assert copy.read(LABEL).text == readers[backend].read(LABEL).text
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+def test_a_forked_child_reads_and_ends(backend: str) -> None:
+    code = (
+        "import os, sys; from industrial_ocr import Reader\n"
+        f"reader = Reader(backend={backend!r}, threads=2)\n"
+        f"text = reader.read({str(LABEL)!r}).text\n"
+        "pid = os.fork()\n"
+        "if pid == 0:\n"
+        f"    sys.exit(0 if reader.read({str(LABEL)!r}).text == text else 3)\n"
+        "print(os.waitpid(pid, 0)[1])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True
+    )
+    assert done.stdout.strip() == "0"
+
+
+def test_networks_are_loaded_when_they_are_needed() -> None:
+    reader = Reader(backend="onnxruntime")
+    reader.read(LABEL, engine="two-stage")
+    assert reader._classifier._network._session is not None
+    assert reader._recognizer._network._session is None
+
+
+def test_a_backend_that_is_not_installed_is_named_with_its_extra(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def missing(name: str) -> None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name="openvino")
+
+    monkeypatch.setattr(loading, "import_module", missing)
+    with pytest.raises(MissingPackageError, match=r"industrial-ocr\[openvino\]"):
+        Loader(backend="openvino")
+
+
+def test_auto_takes_onnx_runtime_where_nothing_else_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "find_spec", lambda name: None)
+    assert Loader().backend == "onnxruntime"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"backend": "tensorrt"}, "backend is one of"),
+        ({"backend": "openvino", "device": "cuda"}, "runs on the CPU"),
+        ({"backend": "onnxruntime", "precision": "bf16"}, "use backend 'openvino'"),
+        ({"threads": 0}, "threads is 1 at least"),
+        ({"device": "tpu"}, "unknown or not available"),
+    ],
+)
+def test_impossible_settings_are_refused(options: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Reader(**options)
+
+
+def test_weights_without_an_onnx_file_need_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    find_entry = loading.find_entry
+    monkeypatch.setattr(
+        loading, "find_entry", lambda *a: find_entry(*a).model_copy(update={"onnx": ""})
+    )
+    reader = Reader(backend="onnxruntime")
+    assert reader.read(LABEL, engine="two-stage").text
+    monkeypatch.setattr(loading, "find_spec", lambda name: None)
+    with pytest.raises(WeightsError, match="has no ONNX file"):
+        Reader(backend="onnxruntime").read(LABEL)
