@@ -1,4 +1,4 @@
-"""Networks with batch norms folded, and small maps as matrices, answer as before."""
+"""Networks with batch norms folded answer as before."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 from industrial_ocr.models.classifier import GlyphClassifier
 from industrial_ocr.models.craft import CraftVGG, build_detector
 from industrial_ocr.models.crnn import Crnn
-from industrial_ocr.models.fusing import fold_batch_norms, small_maps_as_matrices
+from industrial_ocr.models.fusing import fold_batch_norms
 
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "light detector": (lambda: build_detector("resnet18", in_channels=2), (1, 2, 64, 96)),
@@ -55,38 +55,3 @@ def test_what_does_not_follow_a_convolution_stays() -> None:
     model = nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1), nn.ReLU(), nn.BatchNorm2d(3))
     fold_batch_norms(model.eval())
     assert [type(m) for m in model] == [nn.BatchNorm2d, nn.Conv2d, nn.ReLU, nn.BatchNorm2d]
-
-
-@pytest.mark.parametrize(("size", "stride"), [((2, 2), 1), ((2, 2), 2), ((1, 4), 1)])
-@torch.inference_mode()
-def test_maps_of_few_pixels_become_a_matrix(size: tuple[int, int], stride: int) -> None:
-    torch.manual_seed(4)
-    conv = nn.Conv2d(128, 24, 3, stride=stride, padding=1, bias=stride == 1)
-    x, larger = torch.randn(5, 128, *size), torch.randn(1, 128, 6, 5)
-    before = conv(x), conv(larger)
-    model = small_maps_as_matrices(nn.Sequential(conv), x[:1])
-    assert not isinstance(model[0], nn.Conv2d)
-    torch.testing.assert_close((model(x), model(larger)), before, rtol=1e-4, atol=1e-4)
-
-
-@torch.inference_mode()
-def test_other_convolutions_stay() -> None:
-    model = nn.Sequential(
-        nn.Conv2d(8, 128, 3, padding=1), nn.Conv2d(128, 128, 1),
-        nn.Conv2d(128, 128, 3, padding=1, groups=2), nn.Upsample(scale_factor=2),
-        nn.Conv2d(128, 8, 3),
-    )  # fmt: skip
-    small_maps_as_matrices(model, torch.zeros(1, 8, 2, 2))
-    assert sum(isinstance(m, nn.Conv2d) for m in model) == 4
-
-
-@torch.inference_mode()
-def test_the_classifier_has_such_a_map() -> None:
-    torch.manual_seed(5)
-    model, x = _lived_in(GlyphClassifier(12, "resnet10t")), torch.randn(3, 1, 40, 40)
-    before = model(x)
-    count = sum(isinstance(m, nn.Conv2d) for m in model.modules())
-    small_maps_as_matrices(model, x)
-    assert sum(type(m).__name__ == "_MatrixConv" for m in model.modules()) == 1
-    assert sum(isinstance(m, nn.Conv2d) for m in model.modules()) == count
-    torch.testing.assert_close(model(x), before, rtol=1e-3, atol=1e-3)
