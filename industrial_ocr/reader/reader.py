@@ -348,6 +348,14 @@ class Reader:
             )  # fmt: skip
         return read_crnn(images, self._detector, self._recognizer, config, patterns, found)
 
+    def pattern(self, text: str) -> Pattern:
+        """A pattern that ``read`` takes, compiled: a name or an expression, as ``Pattern.parse``.
+
+        Raises:
+            PatternError: no such name, or an expression that cannot be compiled.
+        """
+        return _patterns(text, self._presets)[0]
+
     def recognize(
         self,
         crops: Iterable[Any],

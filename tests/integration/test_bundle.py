@@ -85,6 +85,7 @@ def test_it_reads_the_same_from_a_folder_and_from_an_archive(written: Any, name:
     result = reader.read(LABEL, pattern="our-lot").to_dict()
     assert result["codes"][0]["text"].endswith("7B4K92-3")
     assert without_times(result) == without_times(before)
+    assert reader.pattern("our-lot").name == "our-lot"
     # A process that is spawned gets a Reader so.
     again = pickle.loads(pickle.dumps(reader)).read(LABEL, pattern="our-lot").to_dict()
     assert without_times(again) == without_times(before)
