@@ -17,13 +17,18 @@ python=${PYTHON:-python3}
 name=industrial-ocr${extras:+[$extras]}
 
 mkdir -p "$folder"
-"$python" -m pip wheel --disable-pip-version-check --no-deps --wheel-dir "$folder" "$source"
-"$python" -m pip wheel --disable-pip-version-check --find-links "$folder" --wheel-dir "$folder" "$name"
-"$python" -m pip --version > "$folder/made_with.txt"
+built=$(mktemp -d)
+trap 'rm -rf "$built"' EXIT
+pip=("$python" -m pip --disable-pip-version-check --quiet)
+"${pip[@]}" wheel --no-deps --wheel-dir "$built" "$source"
+wheel=$(echo "$built"/industrial_ocr-*.whl)
+"${pip[@]}" wheel --wheel-dir "$folder" "$wheel${extras:+[$extras]}"
 (cd "$folder" && sha256sum -- *.whl > SHA256SUMS)
 
+place=$(basename "$folder")
+echo "$(find "$folder" -name '*.whl' | wc -l) wheels, $(du -sh "$folder" | cut -f1), in $folder."
+echo "On the computer without network:"
 echo
-echo "$(find "$folder" -name '*.whl' | wc -l) wheels, $(du -sh "$folder" | cut -f1), in $folder. On the computer without network:"
-echo
-echo "  (cd $(basename "$folder") && sha256sum --check --quiet SHA256SUMS)"
-echo "  python3 -m venv venv && venv/bin/pip install --no-index --find-links $(basename "$folder") '$name'"
+echo "  (cd $place && sha256sum --check --quiet SHA256SUMS)"
+echo "  python3 -m venv venv"
+echo "  venv/bin/pip install --no-index --find-links $place '$name'"
