@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from industrial_ocr import __version__
-from industrial_ocr.cli import bench, calibrate, patterns, retrain, review, verify
+from industrial_ocr.cli import bench, calibrate, export, patterns, retrain, review, verify
 from industrial_ocr.cli import input as cli_input
 from industrial_ocr.cli import output as cli_output
 from industrial_ocr.cli.output import FAILED, WRONG_USAGE, note, one_line_errors
@@ -41,6 +41,7 @@ app.add_typer(bench.bench_app, name="bench")
 app.add_typer(bench.dataset_app, name="dataset")
 app.add_typer(patterns.patterns_app, name="patterns")
 app.command("calibrate")(calibrate.calibrate)
+app.command()(export.export)
 app.command()(review.review)
 app.command()(retrain.retrain)
 app.add_typer(retrain.glyphs_app, name="glyphs")
@@ -123,6 +124,7 @@ def read(
     detector: Annotated[str | None, typer.Option(help="Name or weights file.")] = None,
     classifier: Annotated[str | None, typer.Option(help="Name or weights file.")] = None,
     recognizer: Annotated[str | None, typer.Option(help="Name or weights file.")] = None,
+    bundle: export.BundleOption = None,
 ) -> None:
     """Reads images. Exit code 0: all were read; 1: some were not; 2: wrong usage."""
     with one_line_errors(WRONG_USAGE):
@@ -131,14 +133,13 @@ def read(
         if crops and roi is not None:
             raise ConfigError("--crops and --roi exclude each other")
         region = None if roi is None else cli_input.region(roi)
-        patterns = _compiled(pattern or [])
+        patterns = _compiled(pattern or [], bundle)
         keep = _kept(collect, collect_limit_mb)
         files, problems = cli_input.find_files(paths)
         pictures = None if out is None else cli_output.PictureFolder(out, files)
         if files:
-            from industrial_ocr.reader.reader import Reader
-
-            reader = Reader(
+            reader = export.make_reader(
+                bundle,
                 device=device,
                 config=config,
                 detector=detector,
@@ -167,13 +168,14 @@ def read(
         raise typer.Exit(FAILED)
 
 
-def _compiled(given: list[str]) -> list[Pattern] | None:
+def _compiled(given: list[str], bundle: Path | None) -> list[Pattern] | None:
     """The patterns of the command line, compiled before anything is loaded."""
     if not given:
         return None
     from industrial_ocr.patterns.pattern import Pattern
 
-    return [Pattern.parse(text) for text in given]
+    presets = export.known_patterns(bundle)
+    return [Pattern.parse(text, presets) for text in given]
 
 
 def _kept(collect: Path | None, limit_mb: float | None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from industrial_ocr.cli import export
 from industrial_ocr.cli import output as cli_output
 from industrial_ocr.cli.output import WRONG_USAGE, note, one_line_errors, show_table
 from industrial_ocr.errors import ConfigError
@@ -36,6 +37,7 @@ def calibrate(
     detector: Annotated[str | None, typer.Option(help="Name or weights file.")] = None,
     classifier: Annotated[str | None, typer.Option(help="Name or weights file.")] = None,
     recognizer: Annotated[str | None, typer.Option(help="Name or weights file.")] = None,
+    bundle: export.BundleOption = None,
 ) -> None:
     """Fits confidences to your labeled images and measures how often each way misreads."""
     with one_line_errors(WRONG_USAGE):
@@ -49,16 +51,17 @@ def calibrate(
             note(f"{dataset.name}: {len(dataset.samples)} samples, {TASKS[dataset.task]}")
     with one_line_errors(), cli_output.progress_bar(True) as progress:
         from industrial_ocr.evaluation.calibrate import calibrate as measure
-        from industrial_ocr.reader.reader import Reader, reading_config
 
-        settings = reading_config(config)
+        settings = export.make_reader(bundle, config=config).config
         # Nothing is refused, so that the curve shows every threshold.
         nothing = dict.fromkeys(("min_confidence", "min_code_confidence"), 0.0)
         free = settings.confidence.model_copy(update=nothing)
         settings = settings.model_copy(update={"confidence": free})
 
         def make_reader(calibration: Calibration) -> Any:
-            return Reader(
+            return export.make_reader(
+                bundle,
+                unset=("max_misread_rate",),
                 device=device,
                 config=settings,
                 detector=detector,

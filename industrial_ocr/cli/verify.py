@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from industrial_ocr.cli import export
 from industrial_ocr.cli import input as cli_input
 from industrial_ocr.cli import output as cli_output
 from industrial_ocr.cli.output import FAILED, WRONG_USAGE, complain, one_line_errors, show_table
@@ -58,6 +59,7 @@ def verify(
     detector: Annotated[str | None, typer.Option(help="Name or weights file.")] = None,
     classifier: Annotated[str | None, typer.Option(help="Name or weights file.")] = None,
     recognizer: Annotated[str | None, typer.Option(help="Name or weights file.")] = None,
+    bundle: export.BundleOption = None,
 ) -> None:
     """Says whether the text that must be printed is.
 
@@ -70,9 +72,8 @@ def verify(
         files = list(dict.fromkeys(file for file, _ in jobs))
         pictures = None if out is None else cli_output.PictureFolder(out, files)
         if jobs:
-            from industrial_ocr.reader.reader import Reader
-
-            reader = Reader(
+            reader = export.make_reader(
+                bundle,
                 device=device,
                 config=config,
                 detector=detector,

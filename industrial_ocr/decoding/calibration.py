@@ -243,6 +243,16 @@ class Calibration:
         """Whether it was measured with these weights."""
         return all(weights.get(task, digest) == digest for task, digest in self.weights.items())
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON; ``parse_calibration`` reads them."""
+        return {
+            "format": FORMAT,
+            "about": dict(self.about),
+            "weights": dict(self.weights),
+            "temperatures": {k: round(v, 4) for k, v in self.temperatures.items()},
+            "curves": {k: c.to_dict() for k, c in self.curves.items()},
+        }
+
     def save(self, file: str | os.PathLike[str]) -> None:
         """Writes it as JSON, atomically.
 
@@ -250,15 +260,8 @@ class Calibration:
             ConfigError: the file cannot be written.
         """
         path = Path(file)
-        values = {
-            "format": FORMAT,
-            "about": dict(self.about),
-            "weights": dict(self.weights),
-            "temperatures": {k: round(v, 4) for k, v in self.temperatures.items()},
-            "curves": {k: c.to_dict() for k, c in self.curves.items()},
-        }
         try:
-            write_whole(path, json.dumps(values, indent=1) + "\n")
+            write_whole(path, json.dumps(self.to_dict(), indent=1) + "\n")
         except OSError as error:
             raise ConfigError(f"{path}: cannot be written: {error}") from error
 
@@ -274,8 +277,24 @@ def load_calibration(file: str | os.PathLike[str]) -> Calibration:
         raise ConfigError(f"{path}: no such calibration file")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: no calibration: {error}") from error
+    return parse_calibration(values, str(path))
+
+
+def parse_calibration(values: Any, source: str) -> Calibration:
+    """A calibration from the values of ``Calibration.to_dict``.
+
+    Args:
+        values: parsed JSON.
+        source: where they are from, for messages.
+
+    Raises:
+        ConfigError: they are none.
+    """
+    try:
         if values["format"] != FORMAT:
-            raise ConfigError(f"{path}: of format {values['format']}, known is {FORMAT}")
+            raise ConfigError(f"{source}: of format {values['format']}, known is {FORMAT}")
         temperatures = {str(k): float(v) for k, v in values["temperatures"].items()}
         if any(not LEAST_TEMPERATURE <= t <= LARGEST_TEMPERATURE for t in temperatures.values()):
             raise ValueError(f"a temperature is 0.25 to 4, got {temperatures}")
@@ -285,9 +304,9 @@ def load_calibration(file: str | os.PathLike[str]) -> Calibration:
             {str(k): str(v) for k, v in values["weights"].items()},
             values["about"],
         )
-    except (OSError, UnicodeDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise ConfigError(f"{path}: no calibration: {reason}") from error
+        raise ConfigError(f"{source}: no calibration: {reason}") from error
 
 
 def _curve(values: Mapping[str, Any]) -> MisreadCurve:

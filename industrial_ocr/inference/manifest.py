@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationErro
 
 from industrial_ocr.config import shipped_folder
 from industrial_ocr.errors import WeightsError
+from industrial_ocr.results.files import read_whole
 
 MANIFEST_NAME = "manifest.json"
 FOLDERS_VARIABLE = "INDUSTRIAL_OCR_WEIGHTS"
@@ -151,7 +152,7 @@ def load_manifest(folder: str | os.PathLike[str]) -> Manifest:
     """
     path = Path(folder) / MANIFEST_NAME
     try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
+        manifest = Manifest.model_validate_json(read_whole(path))
     except FileNotFoundError:
         return Manifest()
     except OSError as error:

@@ -17,7 +17,7 @@ from industrial_ocr.inference.manifest import (
     load_manifest,
     weights_folders,
 )
-from industrial_ocr.results.files import write_whole
+from industrial_ocr.results.files import read_whole, write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +32,7 @@ def load_state(entry: ModelEntry) -> dict[str, Tensor]:
     import safetensors.torch
     import torch
 
-    data = _checked_bytes(entry.path, entry.sha256)
+    data = checked_bytes(entry.path, entry.sha256)
     try:
         # The very bytes that were hashed, not the file again, which may have changed since.
         state = safetensors.torch.load(data)
@@ -53,22 +53,36 @@ def load_onnx(entry: ModelEntry) -> bytes:
             f"{entry.path}: has no ONNX file, and torch is not installed; export it where torch "
             f"is: python -m industrial_ocr.inference.export {entry.folder}"
         )
-    return _checked_bytes(entry.onnx_path, entry.onnx_sha256)
+    return checked_bytes(entry.onnx_path, entry.onnx_sha256)
 
 
-def _checked_bytes(path: Path, sha256: str) -> bytes:
+def checked_bytes(
+    path: Path,
+    sha256: str,
+    manifest: str = MANIFEST_NAME,
+    remedy: str = "restore it or install the package again",
+) -> bytes:
+    """A file that a manifest names, if it is the one that the manifest means.
+
+    Args:
+        path: of the file; it may lie inside an archive (see ``read_whole``).
+        sha256: as the manifest has it.
+        manifest: the manifest's name, for messages.
+        remedy: what to do about a wrong file, for messages.
+
+    Raises:
+        WeightsError: it is missing, cannot be read, or has another hash.
+    """
     try:
-        data = path.read_bytes()
+        data = read_whole(path)
     except OSError as error:
         what = "no such file" if isinstance(error, FileNotFoundError) else _one_line(error)
-        raise WeightsError(
-            f"{path}: {what}, but {MANIFEST_NAME} names it; restore it or install again"
-        ) from error
+        raise WeightsError(f"{path}: {what}, but {manifest} names it; {remedy}") from error
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
         raise WeightsError(
-            f"{path}: sha256 is {found}, {MANIFEST_NAME} says {sha256 or 'nothing'}; "
-            "the file is damaged or was exchanged: restore it or install the package again"
+            f"{path}: sha256 is {found}, {manifest} says {sha256 or 'nothing'}; "
+            f"the file is damaged or was exchanged: {remedy}"
         )
     return data
 
@@ -174,7 +188,7 @@ def verify_all() -> list[tuple[ModelEntry, bool, str]]:
     for folder in weights_folders():
         for entry in load_manifest(folder).models:
             try:
-                _checked_bytes(entry.path, entry.sha256)
+                checked_bytes(entry.path, entry.sha256)
                 if entry.onnx:
                     load_onnx(entry)
             except WeightsError as error:

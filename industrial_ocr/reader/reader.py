@@ -24,10 +24,13 @@ from industrial_ocr.detection.linking import as_one_string
 from industrial_ocr.errors import ConfigError, ImageError
 from industrial_ocr.image.load import image_list, load_image
 from industrial_ocr.image.preprocess import on_ground
+from industrial_ocr.inference.bundle import open_bundle
 from industrial_ocr.inference.forking import keep_forks_usable
 from industrial_ocr.inference.loading import Backend, Loader
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.patterns.presets import Preset, load_presets
+from industrial_ocr.reader.bundled import TASKS, bundled_options, export_files, setting_files
 from industrial_ocr.reader.common import Clock, Found, find_strings
 from industrial_ocr.reader.crnn import read_crnn, read_frames
 from industrial_ocr.reader.crnn_crops import read_crops, recognize_crops
@@ -102,6 +105,8 @@ class Reader:
         max_misread_rate: at most this share of the readings that pass as ``ok`` is wrong, on
             pictures like those that the calibration was measured on; it replaces
             ``min_confidence``. None: the configuration says when a reading is doubtful.
+        patterns: named patterns of your own, which ``pattern`` of ``read`` then knows beside the
+            shipped ones: a YAML file, or what ``load_presets`` gives.
 
     Attributes:
         weights: sha256 of the weights in use, by task.
@@ -128,6 +133,7 @@ class Reader:
         routes: RouteTable | str | Path | None = None,
         calibration: Calibration | str | Path | None = None,
         max_misread_rate: float | None = None,
+        patterns: Mapping[str, Preset] | str | Path | None = None,
     ) -> None:
         self._options = {k: v for k, v in locals().items() if k != "self"}
         keep_forks_usable()
@@ -137,6 +143,7 @@ class Reader:
                 {**self.config.model_dump(), "precision": precision}, PipelineConfig
             )
         self.routes = _routes(routes)
+        self._presets = _presets(patterns)
         self._calibration = _calibration(calibration, max_misread_rate)
         loader = Loader(
             device, backend, threads, self.config.precision, self._calibration.by_weights()
@@ -151,6 +158,56 @@ class Reader:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return partial(Reader, **self._options), ()
+
+    @classmethod
+    def from_bundle(cls, path: str | Path, **overrides: Any) -> Reader:
+        """A Reader from a bundle, as ``export`` writes it.
+
+        Args:
+            path: the folder or the .zip. It must stay where it is while the Reader is used.
+            overrides: arguments of ``Reader`` that go before what the bundle says.
+
+        Raises:
+            WeightsError: it is no bundle, or a file of it is missing or was changed.
+            ConfigError: a setting that this version does not know, or a wrong override.
+        """
+        bundle = open_bundle(path)
+        bundle.check()
+        reader = cls(**(bundled_options(bundle) | overrides))
+        if reader.backend == "torch" and not bundle.holds_safetensors:
+            raise ConfigError(
+                f"{path}: the bundle was written for {bundle.manifest.backend} and holds no "
+                "networks for torch; export it with backend torch"
+            )
+        return reader
+
+    def export(self, out: str | Path, archive: bool = False) -> list[Path]:
+        """Writes a bundle: all that reads as this Reader does, in one folder with hashes.
+
+        It holds the networks, the configuration, and what was given of calibration, misread rate,
+        routes and named patterns. Device and threads are the computer's own.
+
+        Args:
+            out: the folder; ends it in .zip, only an archive of that name is written.
+            archive: write ``out``.zip beside the folder, too.
+
+        Returns:
+            What was written.
+
+        Raises:
+            ConfigError: it exists already, a model is a published checkpoint, or the calibration
+                was measured with other weights.
+            WeightsError: a model has no ONNX file, or the bundle cannot be written.
+        """
+        if not self._calibration.fits(self.weights):
+            raise ConfigError(
+                "the calibration was measured with other weights than these; "
+                "industrial-ocr calibrate DATA measures these ones"
+            )
+        files = setting_files(self.config, self._calibration, self.routes, self._presets)
+        names = {task: self._options[task] for task in TASKS}
+        rate = self._misread_rate
+        return export_files(out, archive, files, names, self.backend, self.config.precision, rate)
 
     def _check_misread_rate(self, shipped: bool) -> None:
         """Whether a misread rate was asked for that no way of reading can keep."""
@@ -223,7 +280,7 @@ class Reader:
     ) -> list[ReadResult]:
         """``read`` for several pictures with common batches; the options apply to each."""
         _check_engine(engine)
-        patterns = _patterns(pattern)
+        patterns = _patterns(pattern, self._presets)
         config = self._config_for(engine, bool(patterns))
         collector = self._collector(collect, collect_limit_mb)
         images = image_list(images)
@@ -291,6 +348,14 @@ class Reader:
             )  # fmt: skip
         return read_crnn(images, self._detector, self._recognizer, config, patterns, found)
 
+    def pattern(self, text: str) -> Pattern:
+        """A pattern that ``read`` takes, compiled: a name or an expression, as ``Pattern.parse``.
+
+        Raises:
+            PatternError: no such name, or an expression that cannot be compiled.
+        """
+        return _patterns(text, self._presets)[0]
+
     def recognize(
         self,
         crops: Iterable[Any],
@@ -319,7 +384,7 @@ class Reader:
         _check_engine(engine)
         if lexicon is not None and engine != "crnn":
             raise ConfigError("a lexicon is for engine crnn")
-        patterns = _patterns(pattern)
+        patterns = _patterns(pattern, self._presets)
         collector = self._collector(collect, collect_limit_mb)
         crops = image_list(crops)
         config = self._config_for(engine, bool(patterns))
@@ -485,6 +550,12 @@ def _routes(source: RouteTable | str | Path | None) -> RouteTable:
     return load_routes(source)
 
 
+def _presets(source: Mapping[str, Preset] | str | Path | None) -> dict[str, Preset]:
+    if source is None or isinstance(source, Mapping):
+        return dict(source or {})
+    return load_presets(source)
+
+
 def _calibration(
     source: Calibration | str | Path | None, misread_rate: float | None
 ) -> Calibration:
@@ -496,12 +567,13 @@ def _calibration(
     return load_calibration(source)
 
 
-def _patterns(given: Patterns) -> tuple[Pattern, ...]:
-    """What ``pattern`` of ``read`` holds, compiled."""
+def _patterns(given: Patterns, own: Mapping[str, Preset]) -> tuple[Pattern, ...]:
+    """What ``pattern`` of ``read`` holds, compiled; a name of ``own`` goes before a shipped one."""
     if given is None:
         return ()
     several = [given] if isinstance(given, Pattern | str) else list(given)
-    return tuple(p if isinstance(p, Pattern) else Pattern.parse(p) for p in several)
+    presets = {**load_presets(), **own} if own else None
+    return tuple(p if isinstance(p, Pattern) else Pattern.parse(p, presets) for p in several)
 
 
 def _check_engine(engine: str) -> None:

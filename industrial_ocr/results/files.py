@@ -1,9 +1,11 @@
-"""Writing files so that a reader, or a kill at any moment, never finds half of one."""
+"""Files: written so that a kill at any moment never leaves half of one; read from archives too."""
 
 from __future__ import annotations
 
 import os
 import threading
+import zipfile
+import zlib
 from pathlib import Path
 
 
@@ -27,3 +29,24 @@ def write_whole(path: Path, data: str | bytes | memoryview) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def read_whole(path: Path) -> bytes:
+    """A file's bytes; ``some.zip/folder/file`` is a file inside an archive.
+
+    Raises:
+        OSError: it is missing or cannot be read, or the archive is damaged there.
+    """
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        archive = next((p for p in path.parents if p.suffix == ".zip" and p.is_file()), None)
+        if archive is None:
+            raise
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            return opened.read(path.relative_to(archive).as_posix())
+    except KeyError as error:
+        raise FileNotFoundError(f"{path}: {archive} holds no such file") from error
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+        raise OSError(f"{archive}: damaged archive: {error}") from error

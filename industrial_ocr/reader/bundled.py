@@ -1,0 +1,132 @@
+"""From a Reader to a bundle and back; its files and hashes are those of ``inference.bundle``."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import cv2
+import numpy as np
+
+from industrial_ocr import __version__
+from industrial_ocr.config import PipelineConfig, Precision, parse_config
+from industrial_ocr.decoding.calibration import Calibration, parse_calibration
+from industrial_ocr.errors import ConfigError
+from industrial_ocr.inference.bundle import (
+    Bundle,
+    BundleManifest,
+    as_json,
+    network_files,
+    write_bundle,
+)
+from industrial_ocr.inference.loading import Name
+from industrial_ocr.inference.manifest import ModelEntry, Task, find_entry
+from industrial_ocr.inference.weights import commit_id
+from industrial_ocr.patterns.presets import Preset
+from industrial_ocr.reader.router import RouteTable, parse_routes
+
+TASKS: tuple[Task, ...] = get_args(Task)
+CONFIG, CALIBRATION, ROUTES, PATTERNS = (
+    f"{name}.json" for name in ("config", "calibration", "routes", "patterns")
+)
+
+
+def setting_files(
+    config: PipelineConfig,
+    calibration: Calibration,
+    routes: RouteTable,
+    patterns: Mapping[str, Preset],
+) -> dict[str, bytes]:
+    """The files of a Reader's settings; what is empty has none."""
+    values: dict[str, Any] = {CONFIG: config.model_dump(mode="json")}
+    if calibration.temperatures or calibration.curves:
+        values[CALIBRATION] = calibration.to_dict()
+    if routes:
+        values[ROUTES] = {name: [asdict(row) for row in rows] for name, rows in routes.items()}
+    if patterns:
+        values[PATTERNS] = {
+            name: preset.model_dump(mode="json", exclude_defaults=True)
+            for name, preset in patterns.items()
+        }
+    return {name: as_json(value) for name, value in values.items()}
+
+
+def bundled_options(bundle: Bundle) -> dict[str, Any]:
+    """A bundle as arguments of ``Reader``.
+
+    Raises:
+        ConfigError: a setting that this version does not know.
+        WeightsError: a file was changed.
+    """
+    manifest, path = bundle.manifest, bundle.path
+    options: dict[str, Any] = {task: bundle.network(task) for task in TASKS}
+    options |= {"backend": manifest.backend, "precision": manifest.precision}
+    options["max_misread_rate"] = manifest.max_misread_rate
+    config = bundle.document(CONFIG)
+    options["config"] = parse_config(config, PipelineConfig, str(path / CONFIG))
+    calibration = bundle.document(CALIBRATION)
+    if calibration is not None:
+        options["calibration"] = parse_calibration(calibration, str(path / CALIBRATION))
+    options["routes"] = parse_routes(bundle.document(ROUTES) or {}, str(path / ROUTES))
+    options["patterns"] = bundled_patterns(bundle)
+    return options
+
+
+def bundled_patterns(bundle: Bundle) -> dict[str, Preset]:
+    """The named patterns of a bundle; raises as ``bundled_options``."""
+    source = bundle.path / PATTERNS
+    return {
+        name: parse_config(values, Preset, f"{source}: {name}")
+        for name, values in (bundle.document(PATTERNS) or {}).items()
+    }
+
+
+def export_files(
+    out: str | Path,
+    archive: bool,
+    settings: Mapping[str, bytes],
+    names: Mapping[Task, Name],
+    backend: str,
+    precision: Precision,
+    max_misread_rate: float | None,
+) -> list[Path]:
+    """Writes a bundle of settings (of ``setting_files``) and of the models of that name.
+
+    Raises:
+        ConfigError: the bundle exists already, or a model is a published checkpoint.
+        WeightsError: a model has no ONNX file, or the bundle cannot be written.
+    """
+    entries = [_entry(task, name) for task, name in names.items()]
+    manifest = BundleManifest(
+        backend=cast(Any, backend),
+        precision=precision,
+        max_misread_rate=max_misread_rate,
+        models={entry.task: entry.name for entry in entries},
+        versions=_versions(backend),
+        files={},
+    )
+    networks = network_files(entries, safetensors=backend == "torch")
+    return write_bundle(out, manifest, {**settings, **networks}, archive)
+
+
+def _entry(task: Task, name: Name) -> ModelEntry:
+    if name is not None and Path(name).suffix in {".pth", ".pt"}:
+        raise ConfigError(f"{task} {name}: a published checkpoint cannot be put into a bundle")
+    return find_entry(task, name)
+
+
+def _versions(backend: str) -> dict[str, str]:
+    """Of what reads: the package, Python, and the packages that readings depend on."""
+    found = {
+        "industrial-ocr": __version__,
+        "commit": commit_id(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+        backend: version(backend),
+    }
+    return {name: value for name, value in found.items() if value is not None}
