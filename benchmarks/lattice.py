@@ -14,10 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from industrial_ocr.decoding.code_reading import read_codes
-from industrial_ocr.evaluation.items import Rules, answers
-from industrial_ocr.evaluation.metrics import Outcome, outcome
-from industrial_ocr.evaluation.readings import ReadString
-from industrial_ocr.evaluation.records import Record
+from industrial_ocr.evaluation.label_matching import Rules, match_labels
+from industrial_ocr.evaluation.metrics import ReadOutcome
+from industrial_ocr.evaluation.records import ReadString, Record
 from industrial_ocr.evaluation.session import plan_run
 from industrial_ocr.image.load import load_image
 from industrial_ocr.reader.reader import Reader
@@ -63,11 +62,8 @@ def main() -> None:
                 codes = read_codes(evidence, pattern, reader.classifier_charset, merging=merging)
                 cases[way] = _record(dataset.name, sample.name, sample.labels, codes), rules
             for way, (record, judged) in cases.items():
-                found = [
-                    outcome(a.item, 0.0, judged.matching, judged.folding)
-                    for a in answers(record, judged)
-                ]
-                right[way] += sum(o is Outcome.CORRECT for o in found)
+                found = [label.outcome(judged) for label in match_labels(record, judged)]
+                right[way] += sum(o is ReadOutcome.CORRECT for o in found)
                 n += len(found) if way == WAYS[1] else 0
         cells = " | ".join(f"{100 * right[w] / max(n, 1):.1f}" for w in WAYS)
         print(f"| {dataset.name} | {n} | {cells} |", flush=True)

@@ -13,12 +13,11 @@ from PIL import Image
 from industrial_ocr.datasets.samples import Dataset, Label, Sample
 from industrial_ocr.errors import ConfigError, DatasetError, EngineError
 from industrial_ocr.evaluation.engines import check_engine_names
-from industrial_ocr.evaluation.items import Rules
-from industrial_ocr.evaluation.readings import EngineReading, ReadString
-from industrial_ocr.evaluation.records import Record, load_run
+from industrial_ocr.evaluation.label_matching import Rules
+from industrial_ocr.evaluation.records import EngineReading, ReadString, Record, load_run
 from industrial_ocr.evaluation.runner import (
     RESULTS,
-    Job,
+    ImageJob,
     describe_run,
     prepare_folder,
     run_benchmark,
@@ -75,7 +74,7 @@ def test_a_run_cut_short_and_continued_equals_one_run_through(
     prepare_folder(whole)
     through = run_benchmark([dataset], engines, whole, about(dataset, engines))
 
-    def killed(jobs: list[Job]) -> Iterable[Job]:
+    def killed(jobs: list[ImageJob]) -> Iterable[ImageJob]:
         yield from jobs[:3]
         raise KeyboardInterrupt
 
@@ -108,7 +107,7 @@ def test_an_engine_that_fails_on_an_image_is_a_line_with_the_error(
     (summary,) = summarize_run(run.records, {"": Rules()}, {"brightness": 0.8})
     counts = summary.counts
     assert (counts.correct, counts.misread, counts.rejected, counts.missed) == (0, 0, 4, 2)
-    assert summary.accuracy == pytest.approx(4 / 6)
+    assert summary.right.rate == pytest.approx(4 / 6)
     assert (summary.failed, dict(summary.lost)) == (2, {"no string": 2})
 
 
