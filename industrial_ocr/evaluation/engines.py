@@ -11,13 +11,15 @@ import importlib
 import importlib.metadata
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import astuple
 from typing import Any, Protocol
 
 import cv2
 import numpy as np
 
+from industrial_ocr.datasets.samples import Task
 from industrial_ocr.decoding.lexicon import Lexicon
 from industrial_ocr.errors import EngineError
 from industrial_ocr.evaluation.records import EngineReading, ReadString
@@ -39,11 +41,15 @@ class BenchmarkEngine(Protocol):
     version: str
     datasets: frozenset[str] | None
 
-    def read(self, image: ImageArray) -> EngineReading:
-        """Finds and reads every string of a picture."""
+    def read(self, image: ImageArray, task: Task) -> EngineReading:
+        """Reads a whole picture, or one that is a single string or character already."""
 
-    def recognize(self, image: ImageArray, one_character: bool = False) -> EngineReading:
-        """Reads a picture that is one string, or one character, already."""
+
+def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
+    """What a call gives, and its seconds."""
+    start = time.perf_counter()
+    result = call()
+    return result, time.perf_counter() - start
 
 
 def _own_string(string: TextString) -> ReadString:
@@ -91,45 +97,29 @@ class OwnEngine:
         """Takes the pattern of a dataset."""
         self.pattern = self._patterns.get(dataset)
 
-    def _timed(self, call: Callable[[], Any]) -> EngineReading:
-        start = time.perf_counter()
-        result = call()
-        seconds = time.perf_counter() - start
+    def _result(self, image: ImageArray, task: Task) -> Any:
+        options = {"engine": self.name, "pattern": self.pattern}
+        if task == "read":
+            return self.reader.read(image, **options)
+        return self.reader.recognize([image], **options)[0]
+
+    def read(self, image: ImageArray, task: Task) -> EngineReading:
+        """``Reader.read`` or ``recognize``; two-stage classifies a single character."""
+        if task == "classify" and self.name == "two-stage":
+            candidates, seconds = _timed(lambda: self.reader.classify([image])[0])
+            named = tuple(ReadString(symbol, round(p, 5)) for symbol, p in candidates[:1])
+            return EngineReading(named, seconds=seconds)
+        result, seconds = _timed(lambda: self._result(image, task))
         strings = tuple(_own_string(s) for s in result.strings)
         codes = None if self.pattern is None else tuple(_own_code(c) for c in result.codes)
         return EngineReading(strings, result.status.value, seconds, dict(result.timings), codes)
 
-    def read(self, image: ImageArray) -> EngineReading:
-        """``Reader.read``."""
-        return self._timed(lambda: self.reader.read(image, engine=self.name, pattern=self.pattern))
-
-    def recognize(self, image: ImageArray, one_character: bool = False) -> EngineReading:
-        """``Reader.recognize``; a single character goes to ``Reader.classify`` (two-stage)."""
-        if one_character and self.name == "two-stage":
-            return _timed(lambda: self.reader.classify([image])[0][:1], _classified)
-        return self._timed(
-            lambda: self.reader.recognize([image], engine=self.name, pattern=self.pattern)[0]
-        )
-
-
-def _classified(candidates: Iterable[tuple[str, float]]) -> Iterator[ReadString]:
-    for symbol, probability in candidates:
-        yield ReadString(symbol, round(probability, 5))
-
 
 class LexiconEngine(OwnEngine):
-    """The crnn under a lexicon, on the datasets that have one.
-
-    Args:
-        reader: a ``Reader``.
-        lexicons: by dataset.
-    """
-
-    NAME = "crnn+lexicon"
+    """The crnn under a lexicon, by dataset; it reads only datasets that have one."""
 
     def __init__(self, reader: Any, lexicons: Mapping[str, Lexicon]) -> None:
-        super().__init__("crnn", reader)
-        self.name = self.NAME
+        super().__init__("crnn+lexicon", reader)
         self.lexicons = lexicons
         self.datasets = frozenset(lexicons)
         self.lexicon: Lexicon | None = None
@@ -138,31 +128,39 @@ class LexiconEngine(OwnEngine):
         """Takes the lexicon of a dataset; patterns go to the plain engine."""
         self.lexicon = self.lexicons[dataset]
 
-    def recognize(self, image: ImageArray, one_character: bool = False) -> EngineReading:
-        """``Reader.recognize`` under the lexicon."""
-        return self._timed(
-            lambda: self.reader.recognize([image], engine="crnn", lexicon=self.lexicon)[0]
-        )
+    def _result(self, image: ImageArray, task: Task) -> Any:
+        return self.reader.recognize([image], engine="crnn", lexicon=self.lexicon)[0]
 
 
-def _timed(
-    call: Callable[[], Any], strings: Callable[[Any], Iterable[ReadString]]
-) -> EngineReading:
-    """Times a call of another package; ``strings`` converts what it gives, outside of the time."""
-    start = time.perf_counter()
-    found = call()
-    seconds = time.perf_counter() - start
-    return EngineReading(tuple(strings(found)), seconds=seconds)
+class OtherEngine(ABC):
+    """An engine of another package, which is imported when the engine is made."""
+
+    name: str
+    version: str
+    datasets: frozenset[str] | None = None
+
+    def _import(self, module: str, install: str) -> Any:
+        """A module; EngineError that says how to install it."""
+        try:
+            return importlib.import_module(module)
+        except ImportError as error:
+            raise EngineError(f"engine {self.name} is not installed: {install}") from error
+
+    def read(self, image: ImageArray, task: Task) -> EngineReading:
+        """What the package reads, with the time of its call alone."""
+        found, seconds = _timed(lambda: self._call(image, task))
+        return EngineReading(tuple(self._strings(found)), seconds=seconds)
+
+    @abstractmethod
+    def _call(self, image: ImageArray, task: Task) -> Any:
+        """The call of the package."""
+
+    @abstractmethod
+    def _strings(self, found: Any) -> Iterator[ReadString]:
+        """What the call gave as strings."""
 
 
-def _imported(module: str, engine: str, install: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise EngineError(f"engine {engine} is not installed: {install}") from error
-
-
-class RapidOcrEngine:
+class RapidOcrEngine(OtherEngine):
     """RapidOCR with the models inside its package and its default settings.
 
     Crops go to its recognizer alone: its detector would often miss a word that fills the picture.
@@ -171,135 +169,103 @@ class RapidOcrEngine:
         runtime: ``onnxruntime``, its default, or ``openvino``.
     """
 
-    datasets: frozenset[str] | None = None
-
     def __init__(self, runtime: str = "onnxruntime") -> None:
         self.name = "rapidocr" if runtime == "onnxruntime" else f"rapidocr-{runtime}"
         install = "pip install 'industrial-ocr[bench]'"
-        rapidocr = _imported("rapidocr", self.name, install)
+        rapidocr = self._import("rapidocr", install)
         self.version = importlib.metadata.version("rapidocr")
         params: dict[str, Any] = {"Global.log_level": "error"}
         if runtime != "onnxruntime":
-            _imported(runtime, self.name, f"{install} {runtime}")
+            self._import(runtime, f"{install} {runtime}")
             self.version += f", {runtime} {importlib.metadata.version(runtime)}"
             for stage in ("Det", "Cls", "Rec"):
                 params[f"{stage}.engine_type"] = rapidocr.EngineType(runtime)
         self._engine = rapidocr.RapidOCR(params=params)
 
-    @staticmethod
-    def _strings(found: Any) -> Iterator[ReadString]:
+    def _call(self, image: ImageArray, task: Task) -> Any:
+        whole = task == "read"
+        # All three are named each time: RapidOCR keeps what an earlier call switched off.
+        return self._engine(image[..., ::-1], use_det=whole, use_cls=whole, use_rec=True)
+
+    def _strings(self, found: Any) -> Iterator[ReadString]:
         boxes = getattr(found, "boxes", None)
         for i, (text, score) in enumerate(zip(found.txts or (), found.scores or (), strict=True)):
             if text.strip():
                 quad = None if boxes is None else np.asarray(boxes[i]).tolist()
                 yield ReadString(text, float(score), quad)
 
-    def read(self, image: ImageArray) -> EngineReading:
-        """Detection, orientation and recognition."""
-        # All three are named each time: RapidOCR keeps what an earlier call switched off.
-        return _timed(
-            lambda: self._engine(image[..., ::-1], use_det=True, use_cls=True, use_rec=True),
-            self._strings,
-        )
 
-    def recognize(self, image: ImageArray, one_character: bool = False) -> EngineReading:
-        """Recognition alone."""
-        return _timed(
-            lambda: self._engine(image[..., ::-1], use_det=False, use_cls=False, use_rec=True),
-            self._strings,
-        )
+class TesseractEngine(OtherEngine):
+    """Tesseract 5 with English data, in the page modes that its manual advises.
 
-
-class TesseractEngine:
-    """Tesseract 5 with English data: sparse text (page mode 11) in pictures, one line (7) in crops.
-
-    Both are what its manual advises for such images. Words of one line are joined by spaces; a
-    line's confidence is that of its weakest word.
+    Pictures are sparse text (11), crops one line (7) or one character (10); small crops are
+    enlarged to 48 px. Words of one line are joined by spaces; a line's confidence is that of its
+    weakest word.
     """
 
     name = "tesseract"
-    datasets: frozenset[str] | None = None
 
     def __init__(self) -> None:
         program = "apt install tesseract-ocr"
         install = f"pip install 'industrial-ocr[bench]' and {program}"
-        self._tesseract = _imported("pytesseract", self.name, install)
+        self._tesseract = self._import("pytesseract", install)
         if shutil.which("tesseract") is None:
             raise EngineError(f"engine tesseract needs the program of that name: {program}")
         self.version = str(self._tesseract.get_tesseract_version())
 
-    def _run(self, image: ImageArray, page_mode: int) -> EngineReading:
-        return _timed(
-            lambda: self._tesseract.image_to_data(
-                image, config=f"--psm {page_mode}", output_type=self._tesseract.Output.DICT
-            ),
-            self._strings,
-        )
-
-    @staticmethod
-    def _strings(data: Mapping[str, list[Any]]) -> Iterator[ReadString]:
-        lines: dict[tuple[int, int, int], list[int]] = {}
-        for i, text in enumerate(data["text"]):
-            if text.strip():
-                key = (data["block_num"][i], data["par_num"][i], data["line_num"][i])
-                lines.setdefault(key, []).append(i)
-        for words in lines.values():
-            x0 = float(min(data["left"][i] for i in words))
-            y0 = float(min(data["top"][i] for i in words))
-            x1 = float(max(data["left"][i] + data["width"][i] for i in words))
-            y1 = float(max(data["top"][i] + data["height"][i] for i in words))
-            confidence = min(max(float(data["conf"][i]), 0.0) for i in words) / 100
-            text = " ".join(data["text"][i].strip() for i in words)
-            yield ReadString(text, confidence, [[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
-
-    def read(self, image: ImageArray) -> EngineReading:
-        """Page mode 11: as much text as possible in no particular order."""
-        return self._run(image, 11)
-
-    def recognize(self, image: ImageArray, one_character: bool = False) -> EngineReading:
-        """Page mode 7, one line, or 10, one character; small crops are enlarged to 48 px."""
-        scale = max(48 / image.shape[0], 1.0)
+    def _call(self, image: ImageArray, task: Task) -> Any:
+        page_mode = {"read": 11, "recognize": 7, "classify": 10}[task]
+        scale = 1.0 if task == "read" else 48 / image.shape[0]
         if scale > 1:
             image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)  # type: ignore[assignment]
-        return self._run(image, 10 if one_character else 7)
+        output = self._tesseract.Output.DICT
+        return self._tesseract.image_to_data(image, config=f"--psm {page_mode}", output_type=output)
+
+    def _strings(self, found: Any) -> Iterator[ReadString]:
+        lines: dict[tuple[int, int, int], list[int]] = {}
+        for i, text in enumerate(found["text"]):
+            if text.strip():
+                key = (found["block_num"][i], found["par_num"][i], found["line_num"][i])
+                lines.setdefault(key, []).append(i)
+        for words in lines.values():
+            x0 = float(min(found["left"][i] for i in words))
+            y0 = float(min(found["top"][i] for i in words))
+            x1 = float(max(found["left"][i] + found["width"][i] for i in words))
+            y1 = float(max(found["top"][i] + found["height"][i] for i in words))
+            confidence = min(max(float(found["conf"][i]), 0.0) for i in words) / 100
+            text = " ".join(found["text"][i].strip() for i in words)
+            yield ReadString(text, confidence, [[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
 
 
-class EasyOcrEngine:
-    """EasyOCR, English, as installed by the user with its models already on disk."""
+class EasyOcrEngine(OtherEngine):
+    """EasyOCR, English, its defaults, as installed by the user with its models already on disk."""
 
     name = "easyocr"
-    datasets: frozenset[str] | None = None
 
     def __init__(self) -> None:
-        easyocr = _imported("easyocr", self.name, "pip install easyocr")
+        easyocr = self._import("easyocr", "pip install easyocr")
         self.version = importlib.metadata.version("easyocr")
         self._engine = easyocr.Reader(["en"], verbose=False)
 
-    @staticmethod
-    def _strings(found: Any) -> Iterator[ReadString]:
+    def _call(self, image: ImageArray, task: Task) -> Any:
+        if task == "read":
+            return self._engine.readtext(image[..., ::-1])
+        height, width = image.shape[:2]
+        gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        return self._engine.recognize(gray, [[0, width, 0, height]], [])
+
+    def _strings(self, found: Any) -> Iterator[ReadString]:
         for quad, text, score in found:
             yield ReadString(text, float(score), as_quad(quad).tolist())
 
-    def read(self, image: ImageArray) -> EngineReading:
-        """``readtext`` with its defaults."""
-        return _timed(lambda: self._engine.readtext(image[..., ::-1]), self._strings)
 
-    def recognize(self, image: ImageArray, one_character: bool = False) -> EngineReading:
-        """``recognize`` on the whole crop."""
-        height, width = image.shape[:2]
-        gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-        whole = [[0, width, 0, height]]
-        return _timed(lambda: self._engine.recognize(gray, whole, []), self._strings)
-
-
-class PaddleOcrEngine:
+class PaddleOcrEngine(OtherEngine):
     """PaddleOCR 3, as installed by the user with its models already on disk."""
 
     name = "paddleocr"
-    datasets: frozenset[str] | None = None
 
     def __init__(self) -> None:
-        paddleocr = _imported("paddleocr", self.name, "pip install paddleocr")
+        paddleocr = self._import("paddleocr", "pip install paddleocr")
         self.version = importlib.metadata.version("paddleocr")
         self._engine = paddleocr.PaddleOCR(
             use_doc_orientation_classify=False,
@@ -308,22 +274,17 @@ class PaddleOcrEngine:
         )
         self._recognizer = paddleocr.TextRecognition()
 
-    @staticmethod
-    def _strings(found: Any) -> Iterator[ReadString]:
+    def _call(self, image: ImageArray, task: Task) -> Any:
+        engine = self._engine if task == "read" else self._recognizer
+        return engine.predict(image[..., ::-1])[0]
+
+    def _strings(self, found: Any) -> Iterator[ReadString]:
+        if "rec_text" in found:  # of the recognizer alone
+            yield ReadString(found["rec_text"], float(found["rec_score"]))
+            return
         rows = zip(found["rec_texts"], found["rec_scores"], found["rec_polys"], strict=True)
         for text, score, quad in rows:
             yield ReadString(text, float(score), as_quad(quad).tolist())
-
-    def read(self, image: ImageArray) -> EngineReading:
-        """The whole pipeline."""
-        return _timed(lambda: self._engine.predict(image[..., ::-1])[0], self._strings)
-
-    def recognize(self, image: ImageArray, one_character: bool = False) -> EngineReading:
-        """The recognizer alone."""
-        return _timed(
-            lambda: self._recognizer.predict(image[..., ::-1])[0],
-            lambda found: [ReadString(found["rec_text"], float(found["rec_score"]))],
-        )
 
 
 OWN_ENGINES = ("two-stage", "crnn", "agree", "auto")

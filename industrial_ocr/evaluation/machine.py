@@ -121,7 +121,7 @@ def _main(engine: str, image: str, options: str) -> None:
         return Reader(**json.loads(options))
 
     engines, _ = make_engines([engine], make_reader)
-    engines[0].read(load_image(image))
+    engines[0].read(load_image(image), "read")
     print(json.dumps({"first_result_s": round(_process_age(), 3), "peak_mb": round(_peak_mb(), 1)}))
 
 

@@ -119,9 +119,7 @@ def open_jobs(
 def _read(engine: BenchmarkEngine, image: ImageArray, dataset: Dataset) -> EngineReading:
     if hasattr(engine, "use"):
         engine.use(dataset.name)
-    if dataset.task == "read":
-        return engine.read(image)
-    return engine.recognize(image, one_character=dataset.task == "classify")
+    return engine.read(image, dataset.task)
 
 
 def run_job(job: ImageJob) -> Iterator[Record]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from industrial_ocr.datasets.samples import Dataset, Label, Sample
+from industrial_ocr.datasets.samples import Dataset, Label, Sample, Task
 from industrial_ocr.errors import ConfigError, DatasetError, EngineError
 from industrial_ocr.evaluation.engines import check_engine_names
 from industrial_ocr.evaluation.label_matching import Rules
@@ -36,16 +36,13 @@ class Brightness:
     def __init__(self, name: str = "brightness", wrong: int = -1) -> None:
         self.name, self.wrong, self.calls = name, wrong, 0
 
-    def read(self, image: ImageArray) -> EngineReading:
+    def read(self, image: ImageArray, task: Task = "read") -> EngineReading:
         self.calls += 1
         value = int(image[0, 0, 0])
         if value == self.wrong:
             raise RuntimeError("cannot read this one")
         place = rect_quad(0, 0, 8, 8).tolist()
         return EngineReading((ReadString(f"N{value}", 0.75, place),), "ok", 0.01, {"look": 0.01})
-
-    def recognize(self, image: ImageArray, one_character: bool = False) -> EngineReading:
-        return self.read(image)
 
 
 @pytest.fixture
