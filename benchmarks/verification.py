@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import math
 import string
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -33,6 +32,7 @@ from industrial_ocr.datasets.synthesis.layout import line_of_text, stack_of_text
 from industrial_ocr.datasets.synthesis.marking import worn
 from industrial_ocr.datasets.synthesis.materials import brushed_metal, epoxy, gradient, paint
 from industrial_ocr.decoding.homoglyphs import same_shape
+from industrial_ocr.evaluation.metrics import Proportion
 from industrial_ocr.image.load import load_image
 from industrial_ocr.reader.common import Clock
 from industrial_ocr.reader.reader import Reader
@@ -177,14 +177,6 @@ def real(models: Models, folder: Path, part: bool) -> Tally:
     return tally
 
 
-def interval(hits: int, count: int) -> str:
-    """Wilson's 95 % interval in percent."""
-    z, p = 1.96, hits / max(count, 1)
-    middle = (p + z * z / (2 * count)) / (1 + z * z / count)
-    half = z * math.sqrt(p * (1 - p) / count + z * z / (4 * count**2)) / (1 + z * z / count)
-    return f"{100 * max(middle - half, 0):.1f}-{100 * (middle + half):.1f}"
-
-
 def table(tally: Tally) -> str:
     """Shares in percent, and the wrong texts together with their interval."""
     lines = [
@@ -198,7 +190,8 @@ def table(tally: Tally) -> str:
             lines.append(f"| {engine} | {kind} | {n} | {shares} |")
         wrong = sum((c for k, c in kinds.items() if k != TRUE), Counter())
         n = wrong.total()
-        passed = f"{100 * wrong[Verdict.PASS] / n:.2f} ({interval(wrong[Verdict.PASS], n)})"
+        low, high = Proportion(wrong[Verdict.PASS], n).interval
+        passed = f"{100 * wrong[Verdict.PASS] / n:.2f} ({100 * low:.1f}-{100 * high:.1f})"
         rest = " | ".join(f"{100 * wrong[v] / n:.1f}" for v in (Verdict.FAIL, Verdict.CANNOT_TELL))
         lines.append(f"| {engine} | **all wrong ones** | {n} | **{passed}** | {rest} |")
     return "\n".join(lines)

@@ -15,14 +15,7 @@ from industrial_ocr.evaluation.summary import Summary, summarize_run
 
 @dataclass(frozen=True)
 class Change:
-    """A label that one run reads right and the other does not.
-
-    Attributes:
-        image: its image.
-        truth: what is written.
-        before: what the first run read.
-        after: what the second run read.
-    """
+    """A label that one run reads right and the other does not, and what each read."""
 
     image: str
     truth: str
@@ -37,13 +30,10 @@ class Comparison:
     Attributes:
         dataset: name.
         engine: name, or ``first > second``.
-        labels: in both runs.
-        only_before: labels that only the first run has.
-        only_after: labels that only the second run has.
-        accuracy: of both, on the labels they share.
+        labels: number of those in both runs; ``only_before`` and ``only_after`` count the others.
+        accuracy: of both runs, on the labels they share.
         difference: second minus first, with its paired interval.
-        better: read right only in the second.
-        worse: read right only in the first.
+        better: read right only in the second; ``worse`` only in the first.
     """
 
     dataset: str

@@ -102,14 +102,9 @@ def read_rate_at(curve: RateCurve, misread_rate: float) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """One bar of a reliability diagram.
+    """One bar of a reliability diagram: readings with a confidence in (low, high], 0 in the first.
 
-    Attributes:
-        low: lower edge, not in the bin (but 0 is in the first one).
-        high: upper edge, in the bin.
-        count: readings in it, 1 or more.
-        confidence: their mean confidence.
-        accuracy: the share of them that is correct.
+    ``confidence`` is their mean, ``accuracy`` the share of them that is correct.
     """
 
     low: float
@@ -172,14 +167,7 @@ def expected_calibration_error(confidences: ArrayLike, correct: ArrayLike, bins:
 
 @dataclass(frozen=True)
 class BootstrapDifference:
-    """The mean of one array less that of another.
-
-    Attributes:
-        difference: of the values themselves.
-        low: lower end of the 95 % interval.
-        high: upper end.
-        p_value: two-sided, of no difference.
-    """
+    """A difference of two means, its 95 % interval, and the two-sided p-value of none."""
 
     difference: float
     low: float

@@ -114,12 +114,7 @@ def _nearest_characters(truth: str, found: list[SymbolQuad], rules: Rules) -> li
 
 
 def attribute_error(matched: MatchedLabel, rules: Rules) -> ErrorStage | None:
-    """The stage that lost a label, None where the reading is right.
-
-    Args:
-        matched: of any engine.
-        rules: those that it was matched with.
-    """
+    """The stage that lost a label, None where the reading is right by the same rules."""
     truth = rules.normalize(matched.prediction.truth)
     read = rules.normalize(matched.prediction.reading)
     if read == truth or (rules.comparison.contains and truth and truth in read):

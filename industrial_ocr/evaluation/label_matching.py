@@ -68,12 +68,9 @@ class Rules:
 
 @dataclass(frozen=True)
 class StringRun:
-    """Neighboring strings, or words of them, taken as one.
+    """Neighboring strings (indices), or words of them, joined and normalized.
 
-    Attributes:
-        text: normalized and joined.
-        confidence: of the weakest string, None where the engine gives none.
-        strings: indices of the strings.
+    The confidence is that of the weakest string, None where the engine gives none.
     """
 
     text: str
@@ -83,14 +80,7 @@ class StringRun:
 
 @dataclass(frozen=True)
 class MatchedLabel:
-    """A label and the engine's answer for it.
-
-    Attributes:
-        prediction: what the metrics count.
-        record: the reading it is from.
-        label: the truth.
-        strings: indices of the strings of the record that were taken.
-    """
+    """A label and the engine's answer for it, taken from ``strings`` (indices) of the record."""
 
     prediction: Prediction
     record: Record

@@ -23,13 +23,7 @@ from industrial_ocr.results.types import FloatArray, ImageArray
 
 @dataclass(frozen=True)
 class OracleResult:
-    """What was right with perfect boxes.
-
-    Attributes:
-        characters: classified right, of those labeled with a box.
-        codes: all characters of a label right.
-        strings: read right by the CRNN, of those whose own box is labeled.
-    """
+    """What was right with perfect boxes: characters, labels with all characters right, strings."""
 
     characters: Proportion
     codes: Proportion

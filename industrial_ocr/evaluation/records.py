@@ -82,13 +82,11 @@ class EngineReading:
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """What one engine made of one image: the fields of its ``EngineReading``, and
+    """What one engine made of one image, with the fields of its ``EngineReading``.
 
     Attributes:
-        dataset: the dataset's name.
-        image: the sample's name.
-        engine: the engine's name.
-        task: what was asked of it.
+        dataset: name; ``image`` and ``engine`` too.
+        task: what was asked of the engine.
         size: width and height in pixels, (0, 0) where the image could not be loaded.
         labels: the truth.
         error: why there is no reading, empty where there is one.
@@ -161,12 +159,7 @@ def _label_from_dict(own: dict[str, Any]) -> Label:
 
 @dataclass(frozen=True, eq=False)
 class RecordedRun:
-    """A run read back.
-
-    Attributes:
-        about: settings, versions, machine: the first line.
-        records: in the order they were written.
-    """
+    """A run read back: settings, versions and machine, and the records in their order."""
 
     about: dict[str, Any]
     records: tuple[Record, ...]

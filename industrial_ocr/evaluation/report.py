@@ -20,7 +20,7 @@ from industrial_ocr.evaluation.metrics import accuracy_by_kind, per_position_acc
 from industrial_ocr.evaluation.records import RecordedRun
 from industrial_ocr.evaluation.report_figures import (
     MOST_SYMBOLS,
-    TEMPLATES,
+    PAGE_TEMPLATES,
     Style,
     confusion_figure,
     engine_styles,
@@ -50,13 +50,9 @@ class ReportTable:
     """A table of the page.
 
     Attributes:
-        caption: one line.
-        headers: of the columns.
-        rows: their cells.
         engine: column of the engine's name, None without one.
         names: how many of the first columns are words, not numbers.
         engines_above: the headers are engines.
-        note: what to know about it.
     """
 
     caption: str
@@ -289,7 +285,7 @@ def write_report(
         _section(own, i + 1, run.about, sources, styles)
         for i, own in enumerate(_by_dataset(summaries))
     ]
-    page = TEMPLATES.get_template("report.html.j2").render(
+    page = PAGE_TEMPLATES.get_template("report.html.j2").render(
         title=title,
         command=_settings_text(run.about.get("command", "")),
         machine=_machine(run.about),

@@ -22,7 +22,7 @@ DASHES = ("", "7 3", "2 2.5", "9 3 2 3")
 MOST_SYMBOLS = 40
 """Of a confusion matrix."""
 
-TEMPLATES = Environment(
+PAGE_TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
     autoescape=True,
     undefined=StrictUndefined,
@@ -33,7 +33,9 @@ TEMPLATES = Environment(
 
 def _draw(figure: str, *values: Any) -> Markup:
     """A macro of the SVG template with its arguments."""
-    drawn: Markup = getattr(TEMPLATES.get_template("report_figures.svg.j2").module, figure)(*values)
+    drawn: Markup = getattr(PAGE_TEMPLATES.get_template("report_figures.svg.j2").module, figure)(
+        *values
+    )
     return drawn
 
 

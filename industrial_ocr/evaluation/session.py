@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -69,12 +70,9 @@ class BenchmarkPlan:
 
 @dataclass(frozen=True)
 class EngineTeam:
-    """The engines of a run.
+    """The engines of a run, and why the missing ones could not be made, a line each.
 
-    Attributes:
-        engines: in the order they were asked for.
-        missing: those that could not be made, each with one line that says why.
-        reader: of our own engines, None where none of them was asked for.
+    ``reader`` is that of our own engines, None where none of them was asked for.
     """
 
     engines: tuple[BenchmarkEngine, ...]
@@ -186,8 +184,8 @@ def _lexicons(plan: BenchmarkPlan, lexicon: str | None, reader: Any) -> dict[str
     found = {}
     for dataset in strings:
         if plan.judged(dataset.name).lexicon == "labels":
-            texts = (label.text for s in dataset.samples for label in s.labels)
-            found[dataset.name] = lexicon_of(texts, reader.charset)
+            labels = chain.from_iterable(sample.labels for sample in dataset.samples)
+            found[dataset.name] = lexicon_of((label.text for label in labels), reader.charset)
     return found
 
 

@@ -45,17 +45,12 @@ class Summary:
     """What one engine did on one dataset.
 
     Attributes:
-        dataset: name.
-        engine: name.
         labels: those that count, with the engine's answers.
-        rules: how they were judged.
         threshold: below this confidence a reading is rejected.
         counts: correct, misread, rejected and missed at that threshold.
         right: labels read right, whatever the confidence.
         cer: character error rate, nan where nothing is labeled.
         one_minus_ned: mean of 1 - normalized edit distance.
-        curve: read and misread rate over the threshold.
-        calibration_error: expected calibration error of the readings.
         confusions: (true, read) symbols with their number, most frequent first.
         lost: labels by the stage that lost them.
         strings: boxes of strings, IoU 0.5, None where no label has a box.
