@@ -14,7 +14,6 @@ glyphs_scene tells what became of the other symbols. The table goes to results/n
 from __future__ import annotations
 
 import argparse
-import csv
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -25,6 +24,7 @@ import cv2
 import numpy as np
 import torch
 
+from industrial_ocr.datasets.datasets import load_dataset
 from industrial_ocr.datasets.formats_store import symbol_folder
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT, Glyph, GlyphSource
@@ -54,11 +54,17 @@ HEAD = (
     "| gate | minutes |"
 )
 BLOCKS = {
-    "0": "111101101101111", "1": "010110010010111", "2": "111001111100111",
-    "3": "111001011001111", "4": "101101111001001", "5": "111100111001111",
-    "6": "111100111101111", "7": "111001010010010", "8": "111101111101111",
+    "0": "111101101101111",
+    "1": "010110010010111",
+    "2": "111001111100111",
+    "3": "111001011001111",
+    "4": "101101111001001",
+    "5": "111100111001111",
+    "6": "111100111101111",
+    "7": "111001010010010",
+    "8": "111101111101111",
     "9": "111101111001111",
-}  # fmt: skip
+}
 
 
 class BlockFace:
@@ -145,7 +151,7 @@ def some(
     reader: Reader,
     counted: list[bool],
 ) -> list[GlyphSample]:
-    """Legible samples of symbols in a face."""  # fmt: skip
+    """Legible samples of symbols in a face."""
     strips = StripRenderer(words=(), heights=HEIGHTS, camera=CAMERA)
     good = legible(reader, counted) if face.supports("A") else None
     return render_symbols(face, symbols, count, seed, strips, good)
@@ -175,12 +181,10 @@ def taught(samples: Sequence[GlyphSample], fonts: Sequence[str]) -> tuple[Outcom
 
 def labeled(folder: Path) -> list[GlyphSample]:
     """The samples of a real dataset of single characters."""
-    with (folder / "labels.tsv").open(encoding="utf-8") as file:
-        rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     return [
-        close_cut(row[1], load_image(folder / "images" / row[0]), row[0])
-        for row in rows
-        if len(row[1]) == 1
+        close_cut(sample.labels[0].text, load_image(sample.source), sample.name)
+        for sample in load_dataset(folder).samples
+        if len(sample.labels[0].text) == 1
     ]
 
 
@@ -216,18 +220,21 @@ class Table:
         test: Sequence[GlyphSample],
         in_string: Sequence[GlyphSample] = (),
     ) -> None:
-        """Retrains, measures, and writes the table."""  # fmt: skip
+        """Retrains, measures, and writes the table."""
         outcome, after, minutes = taught(learnt, self._fonts)
         gate, known = outcome.gate, set(self._before.parent.symbols)
         before = self._before.right(test) if test[0].symbol in known else None
         cells = [
-            what, str(count), "" if before is None else f"{before:.1%}",
+            what,
+            str(count),
+            "" if before is None else f"{before:.1%}",
             f"{after.right(test):.1%}",
             f"{after.right(in_string):.1%}" if in_string else "",
             f"{gate.before:.2%} to {gate.after:.2%} ({100 * (gate.after - gate.before):+.2f})",
-            self._scenes(after), "passed" if gate.passed else "; ".join(gate.reasons),
+            self._scenes(after),
+            "passed" if gate.passed else "; ".join(gate.reasons),
             f"{minutes:.1f}",
-        ]  # fmt: skip
+        ]
         self._rows.append(f"| {' | '.join(cells)} |")
         for symbol in dict.fromkeys(s.symbol for s in test):
             own = [s for s in test if s.symbol == symbol]

@@ -224,16 +224,20 @@ def table(symbol: str, n: int, counts: dict[str, tuple[int, int]], facts: dict[s
         counts[k] for k in ("before", "after", "twin before", "twin after")
     )
     lines = [
-        "# The loop of a factory", "",
+        "# The loop of a factory",
+        "",
         f"`python benchmarks/teach_loop.py`. Codes `{FORM.format(symbol)}`; {symbol} is not in "
-        f"the shipped charset. {n} scenes, other ones than were learnt from.", "",
-        f"| codes read right, of {n} | before | after |", "|---|---|---|",
+        f"the shipped charset. {n} scenes, other ones than were learnt from.",
+        "",
+        f"| codes read right, of {n} | before | after |",
+        "|---|---|---|",
         f"| no pattern | {before[0]} | {after[0]} |",
         f"| their pattern | refused: {symbol} is not known | {after[1]} |",
         f"| {STAND_IN} in place of {symbol}, no pattern | {twin_before[0]} | {twin_after[0]} |",
         f"| {STAND_IN} in place of {symbol}, their pattern | {twin_before[1]} | {twin_after[1]} |",
-        "", *(f"- {name}: {value}" for name, value in facts.items()),
-    ]  # fmt: skip
+        "",
+        *(f"- {name}: {value}" for name, value in facts.items()),
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -155,8 +155,18 @@ def _outcome(
     right = equal(close, near, line)
     nearly = folded(close, HOMOGLYPHS) == folded(near, HOMOGLYPHS)
     return Outcome(
-        picture["number"], picture["plate"], line["kind"], line["family"], line["height"],
-        truth, read, right, equal(truth, read, line), right or nearly, ok,
-        not right and read_on_head(close, near, ordered), picture["margin"],
+        picture["number"],
+        picture["plate"],
+        line["kind"],
+        line["family"],
+        line["height"],
+        truth,
+        read,
+        right,
+        equal(truth, read, line),
+        right or nearly,
+        ok,
+        not right and read_on_head(close, near, ordered),
+        picture["margin"],
         picture["ground"] < picture["ink"],
-    )  # fmt: skip
+    )

@@ -12,9 +12,10 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -77,11 +78,11 @@ def is_right(
 
 @dataclass
 class Readings:
-    """Features of each reading, and whether it is right, by way and kind of picture.
+    """Features of each reading, and whether it is right.
 
     Attributes:
         rows: of single readings, by the names of the models.
-        pairs: of what both ways read in one place, and whether the picture was one string.
+        pairs: of what both engines read in one place, and whether the picture was one string.
     """
 
     rows: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
@@ -93,7 +94,7 @@ class Readings:
         printed: Sequence[LabeledString],
         one_string: bool,
     ) -> None:
-        """Adds what the ways, in the order of ``WAYS``, read on one picture."""
+        """Adds what the engines, in the order of ``WAYS``, read on one picture."""
         right = [{id(s): is_right(s, printed) for s in r.strings} for r in results]
         for way, result, known in zip(WAYS, results, right, strict=True):
             name = f"{way}-crop" if one_string else way
@@ -168,7 +169,7 @@ def fit(rows: Sequence[Row], names: Sequence[str] = FEATURES) -> ConfidenceModel
 def pair_rows(
     pairs: Sequence[tuple[Pair, bool]], models: Mapping[str, ConfidenceModel]
 ) -> dict[str, list[Row]]:
-    """What both ways' readings of a string are worth together, by the names of those models."""
+    """Features of both engines' readings of a string together, by the names of their models."""
     rows: dict[str, list[Row]] = defaultdict(list)
     for (one, two, one_right, two_right), one_string in pairs:
         end = "-crop" if one_string else ""
@@ -176,36 +177,34 @@ def pair_rows(
             float(models[way + end].probability(features(s)))
             for way, s in zip(WAYS, (one, two), strict=True)
         ]
-        told = together_features(two, *sure)
+        row = together_features(two, *sure)
         if same_text(one, two):
-            rows["same"].append((told, one_right))
+            rows["same"].append((row, one_right))
         else:
-            rows[f"apart-{WAYS[0]}"].append((told, one_right))
-            rows[f"apart-{WAYS[1]}"].append((told, two_right))
+            rows[f"apart-{WAYS[0]}"].append((row, one_right))
+            rows[f"apart-{WAYS[1]}"].append((row, two_right))
     return rows
 
 
-def report(name: str, sure: Floats, right: NDArray[np.bool_]) -> Iterator[str]:
-    """Lines: how often readings are right by their confidence, and what passes from where."""
-    yield f"{name}: {len(right)} readings, {100 * right.mean():.1f} % right"
-    edges = (0.0, 0.5, 0.8, 0.9, 0.97, 0.99, 1.01)
-    for low, high in zip(edges, edges[1:], strict=False):
-        part = (sure >= low) & (sure < high)
-        if part.any():
-            share = 100 * right[part].mean()
-            yield f"  {low:.2f} to {min(high, 1):.2f}: {part.sum()} readings, {share:.1f} % right"
-    for least in (0.8, 0.85, 0.9, 0.95, 0.97):
-        passed = sure >= least
-        good, bad = 100 * (passed & right).mean(), 100 * (passed & ~right).mean()
-        yield f"  from {least}: {good:.1f} % pass right, {bad:.2f} % wrong"
+def print_held_out(name: str, own: Sequence[Row], names: Sequence[str]) -> None:
+    """Fits a model to the first half of the readings and prints how it does on the other.
 
-
-def _print_held_out(name: str, own: Sequence[Row], names: Sequence[str]) -> None:
-    """Fits a model to the first half of the readings and prints how it does on the other."""
+    That is how often readings are right by their confidence, and what passes from where.
+    """
     half = len(own) // 2
     sure = fit(own[:half], names).probability(np.stack([row for row, _ in own[half:]]))
     right = np.array([good for _, good in own[half:]])
-    print("\n".join(report(f"{name}, half not fitted", sure, right)))
+    print(f"{name}: {len(right)} readings not fitted, {100 * right.mean():.1f} % right")
+    edges = (0.0, 0.5, 0.8, 0.9, 0.97, 0.99, 1.01)
+    for low, high in pairwise(edges):
+        part = (sure >= low) & (sure < high)
+        if part.any():
+            share = 100 * right[part].mean()
+            print(f"  {low:.2f} to {min(high, 1):.2f}: {part.sum()} readings, {share:.1f} % right")
+    for least in (0.8, 0.85, 0.9, 0.95, 0.97):
+        passed = sure >= least
+        good, bad = 100 * (passed & right).mean(), 100 * (passed & ~right).mean()
+        print(f"  from {least}: {good:.1f} % pass right, {bad:.2f} % wrong")
 
 
 def _to_dict(model: ConfidenceModel, names: Sequence[str], readings: int) -> dict[str, Any]:
@@ -225,11 +224,11 @@ def main() -> None:
         readings.extend(some)
     models, table = {}, {}
     for name, own in sorted(readings.rows.items()):
-        _print_held_out(name, own, FEATURES)
+        print_held_out(name, own, FEATURES)
         models[name] = fit(own)
         table[name] = _to_dict(models[name], FEATURES, len(own))
     for name, own in pair_rows(readings.pairs, models).items():
-        _print_held_out(name, own, TOGETHER)
+        print_held_out(name, own, TOGETHER)
         table[name] = _to_dict(fit(own, TOGETHER), TOGETHER, len(own))
     fitted_on = {"pictures": asked.pictures, "seed": asked.seed}
     content = {"fitted_on": fitted_on, "models": table}

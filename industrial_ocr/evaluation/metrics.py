@@ -256,15 +256,6 @@ def cer(pairs: Iterable[TextPair]) -> float:
     return math.inf if errors else (0.0 if pairs else math.nan)
 
 
-def one_minus_ned(pairs: Iterable[TextPair]) -> float:
-    """1-N.E.D.: the mean of 1 - edit distance / length of the longer text, 0 to 1.
-
-    ICDAR 2019 ArT (Chng et al. 2019, arXiv 1909.07145, task 2). Two empty texts are equal: 1.
-    """
-    scores = [Levenshtein.normalized_similarity(truth, reading) for truth, reading in pairs]
-    return sum(scores) / len(scores) if scores else math.nan
-
-
 def per_position_accuracy(pairs: Iterable[TextPair]) -> tuple[Proportion, ...]:
     """Correct characters at each position, over the pairs whose texts are of one length.
 

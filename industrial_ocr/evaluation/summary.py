@@ -30,7 +30,6 @@ from industrial_ocr.evaluation.metrics import (
     cer,
     confusion_pairs,
     count_outcomes,
-    one_minus_ned,
     text_pairs,
 )
 from industrial_ocr.evaluation.records import Record
@@ -50,7 +49,6 @@ class Summary:
         counts: correct, misread, rejected and missed at that threshold.
         right: labels read right, whatever the confidence.
         cer: character error rate, nan where nothing is labeled.
-        one_minus_ned: mean of 1 - normalized edit distance.
         confusions: (true, read) symbols with their number, most frequent first.
         lost: labels by the stage that lost them.
         strings: boxes of strings, IoU 0.5, None where no label has a box.
@@ -68,7 +66,6 @@ class Summary:
     counts: OutcomeCounts
     right: Proportion
     cer: float
-    one_minus_ned: float
     curve: RateCurve
     calibration_error: float
     confusions: tuple[tuple[TextPair, int], ...]
@@ -170,7 +167,6 @@ def summarize(records: Sequence[Record], rules: Rules, threshold: float = 0.0) -
             count_outcomes(predictions, 0.0, rules.comparison).correct, len(predictions)
         ),
         cer=cer(pairs),
-        one_minus_ned=one_minus_ned(pairs),
         curve=rate_curve(predictions, rules.comparison),
         calibration_error=expected_calibration_error(*known_confidences(labels, rules)),
         confusions=tuple(confusion_pairs(pairs).most_common(400)),

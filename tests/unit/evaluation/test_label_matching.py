@@ -89,7 +89,6 @@ def test_what_surrounds_a_contained_label_counts_in_no_figure() -> None:
     (summary,) = summarize_run(records, {"": rules}, {})
     assert summary.right.rate == pytest.approx(1 / 3)
     assert summary.cer == pytest.approx(2 / 18)
-    assert summary.one_minus_ned == pytest.approx((1 + 5 / 6 + 5 / 6) / 3)
     assert dict(summary.confusions) == {("S", ""): 1, ("S", "5"): 1}
     assert summary.lost == {"wrong class": 1, "no box": 1}
 

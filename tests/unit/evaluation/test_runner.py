@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from PIL import Image
 
 from industrial_ocr.datasets.samples import Dataset, Label, Sample, Task
 from industrial_ocr.errors import ConfigError, DatasetError, EngineError
-from industrial_ocr.evaluation.engines import check_engine_names
+from industrial_ocr.evaluation.engines import check_engine_names, make_engines
 from industrial_ocr.evaluation.label_matching import Rules
 from industrial_ocr.evaluation.records import EngineReading, ReadString, Record, load_run
 from industrial_ocr.evaluation.runner import (
@@ -165,3 +166,14 @@ def test_files_that_are_no_run_are_named(tmp_path: Path) -> None:
 def test_engine_names(names: list[str], message: str) -> None:
     with pytest.raises(EngineError, match=message):
         check_engine_names(names)
+
+
+def test_an_engine_whose_package_is_missing_is_left_out_with_a_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    engines, missing = make_engines(["rapidocr-openvino"], lambda: None)
+    assert engines == []
+    assert missing["rapidocr-openvino"].startswith(
+        "engine rapidocr-openvino is not installed: pip install 'industrial-ocr[bench]'"
+    )
