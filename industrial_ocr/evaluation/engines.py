@@ -12,9 +12,9 @@ import importlib.metadata
 import shutil
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import cv2
 import numpy as np
@@ -167,9 +167,15 @@ class RapidOcrEngine(OtherEngine):
 
     Args:
         runtime: ``onnxruntime``, its default, or ``openvino``.
+        threads: of the runtime; None leaves RapidOCR's own setting.
     """
 
-    def __init__(self, runtime: str = "onnxruntime") -> None:
+    THREAD_OPTIONS: ClassVar[Mapping[str, Sequence[str]]] = {
+        "onnxruntime": ("intra_op_num_threads", "inter_op_num_threads"),
+        "openvino": ("inference_num_threads",),
+    }
+
+    def __init__(self, runtime: str = "onnxruntime", threads: int | None = None) -> None:
         self.name = "rapidocr" if runtime == "onnxruntime" else f"rapidocr-{runtime}"
         install = "pip install 'industrial-ocr[bench]'"
         rapidocr = self._import("rapidocr", install)
@@ -180,6 +186,9 @@ class RapidOcrEngine(OtherEngine):
             self.version += f", {runtime} {importlib.metadata.version(runtime)}"
             for stage in ("Det", "Cls", "Rec"):
                 params[f"{stage}.engine_type"] = rapidocr.EngineType(runtime)
+        if threads is not None:
+            for option in self.THREAD_OPTIONS[runtime]:
+                params[f"EngineConfig.{runtime}.{option}"] = threads
         self._engine = rapidocr.RapidOCR(params=params)
 
     def _call(self, image: ImageArray, task: Task) -> Any:
