@@ -46,6 +46,11 @@ class Comparison:
     better: tuple[Change, ...]
     worse: tuple[Change, ...]
 
+    def cells(self) -> tuple[str, str]:
+        """The difference and its interval in percentage points, for tables."""
+        d = self.difference
+        return f"{100 * d.difference:+.1f}", f"{100 * d.low:+.1f} to {100 * d.high:+.1f}"
+
 
 def compare_summaries(before: Summary, after: Summary) -> Comparison | None:
     """One dataset in two runs, or two engines of one run; None if they share no label."""

@@ -20,7 +20,6 @@ from industrial_ocr.evaluation.summary import (
     DETECTION_HEADERS,
     LOSS_HEADERS,
     RESULT_HEADERS,
-    Summary,
     detection_rows,
     loss_rows,
     markdown_table,
@@ -51,15 +50,6 @@ def write_table(
     rows = map(table_row, summarize_run(recorded.records, rules, thresholds))
     with _writing(file):
         write_whole(file, markdown_table(RESULT_HEADERS, rows) + "\n")
-
-
-def _difference_rows(summaries: Sequence[Summary]) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = []
-    for c in compare_engines(summaries):
-        d = c.difference
-        change, ends = f"{100 * d.difference:+.1f}", f"{100 * d.low:+.1f} to {100 * d.high:+.1f}"
-        rows.append((c.dataset, c.engine.replace(" > ", " to "), change, ends))
-    return rows
 
 
 def _header(about: Mapping[str, Any], thresholds: Mapping[str, float]) -> list[str]:
@@ -93,7 +83,10 @@ def write_outputs(
     if lost := loss_rows(summaries):
         parts.append("Codes lost, by stage (percent of all codes):")
         parts.append(markdown_table(LOSS_HEADERS, lost))
-    if differences := _difference_rows(summaries):
+    differences = [
+        (c.dataset, c.engine.replace(" > ", " to "), *c.cells()) for c in compare_engines(summaries)
+    ]
+    if differences:
         headers = ("dataset", "from one engine to another", "right, change", "95 %")
         parts.append(markdown_table(headers, differences))
     if extra:

@@ -106,14 +106,10 @@ def _difference_table(own: Sequence[Summary]) -> ReportTable:
     rows = []
     for found in compare_engines(own):
         second, first = found.engine.split(" > ")
-        d = found.difference
-        cells = (
-            f"{100 * d.difference:+.1f}",
-            f"{100 * d.low:+.1f} to {100 * d.high:+.1f}",
-            "< 0.001" if d.p_value < 0.001 else f"{d.p_value:.3f}",
-        )
+        p = found.difference.p_value
         counts = (str(len(found.better)), str(len(found.worse)))
-        rows.append((first, second, str(found.labels), *cells, *counts))
+        p_cell = "< 0.001" if p < 0.001 else f"{p:.3f}"
+        rows.append((first, second, str(found.labels), *found.cells(), p_cell, *counts))
     headers = [
         "engine",
         "against",

@@ -42,30 +42,18 @@ class BenchmarkPlan:
 
     Attributes:
         datasets: cut to the limit.
-        suite: as loaded, None without one.
-        judging: of datasets that the suite does not name.
-        rules: by dataset name, ``""`` for all others.
+        judging: by dataset name, ``""`` for all others; ``rules`` are made of it.
         thresholds: by engine.
         limit: images of each dataset, 0 for all.
+        absent: datasets of the suite that are not there.
     """
 
     datasets: tuple[Dataset, ...]
-    suite: Suite | None
-    judging: Judging
+    judging: dict[str, Judging]
     rules: dict[str, Rules]
     thresholds: dict[str, float]
     limit: int
-
-    @property
-    def absent(self) -> list[str]:
-        """Datasets of the suite that are not there."""
-        known = {d.name for d in self.datasets}
-        return [] if self.suite is None else [n for n in self.suite.datasets if n not in known]
-
-    def judged(self, name: str) -> Judging:
-        """How a dataset is judged."""
-        known = {} if self.suite is None else self.suite.datasets
-        return known.get(name, self.judging)
+    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,14 +93,20 @@ def plan_run(
             raise ConfigError("with --suite give the one folder that its datasets are in")
         if data[0].name not in suite.datasets:
             folders = list(suite.folders(data[0]).items())
-    datasets, rules = [], {"": otherwise.rules()}
+    in_suite = {} if suite is None else suite.datasets
+    datasets, judged = [], {"": otherwise}
     for name, folder in folders:
-        judged = otherwise if suite is None else suite.datasets.get(name, otherwise)
-        found = load_dataset(folder, label_format, judged.task)
+        judged[name] = in_suite.get(name, otherwise)
+        found = load_dataset(folder, label_format, judged[name].task)
         datasets.append(replace(found, name=name, samples=found.samples[: limit or None]))
-        rules[name] = judged.rules()
-    limits = thresholds_of(thresholds, suite)
-    return BenchmarkPlan(tuple(datasets), suite, otherwise, rules, limits, limit)
+    return BenchmarkPlan(
+        datasets=tuple(datasets),
+        judging=judged,
+        rules={name: own.rules() for name, own in judged.items()},
+        thresholds=thresholds_of(thresholds, suite),
+        limit=limit,
+        absent=tuple(name for name in in_suite if name not in judged),
+    )
 
 
 def thresholds_of(given: Sequence[str], suite: Suite | None = None) -> dict[str, float]:
@@ -163,7 +157,7 @@ def build_engines(
     engines, missing = make_engines(wanted, make_reader, patterns)
     if not engines:
         raise EngineError("no engine can run: " + "; ".join(missing.values()))
-    only = {d.name: plan.judged(d.name).engines for d in plan.datasets}
+    only = {d.name: plan.judging[d.name].engines for d in plan.datasets}
     for engine in engines:
         reads = (d for d, chosen in only.items() if chosen is None or engine.name in chosen)
         engine.datasets = frozenset(reads)
@@ -183,7 +177,7 @@ def _lexicons(plan: BenchmarkPlan, lexicon: str | None, reader: Any) -> dict[str
         return {d.name: words for d in strings}
     found = {}
     for dataset in strings:
-        if plan.judged(dataset.name).lexicon == "labels":
+        if plan.judging[dataset.name].lexicon == "labels":
             labels = chain.from_iterable(sample.labels for sample in dataset.samples)
             found[dataset.name] = lexicon_of((label.text for label in labels), reader.charset)
     return found
@@ -197,7 +191,7 @@ def run(
     track: Callable[[Any], Iterable[Any]],
 ) -> RecordedRun:
     """Runs or continues; see ``runner.run_benchmark``."""
-    judged = {d.name: plan.judged(d.name).model_dump(exclude_defaults=True) for d in plan.datasets}
+    judged = {d.name: plan.judging[d.name].model_dump(exclude_defaults=True) for d in plan.datasets}
     about = describe_run(
         plan.datasets,
         team.engines,

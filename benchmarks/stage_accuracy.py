@@ -1,6 +1,6 @@
 """Measures the package on folders of real labeled photographs (evaluation only).
 
-    python benchmarks/floors.py DATA [--only containers,chips,...] [--limit N] [--json FILE]
+    python benchmarks/stage_accuracy.py DATA [--only containers,chips,...] [--limit N] [--json FILE]
 
 DATA holds one folder a kind, each with ``images/`` and ``labels.tsv`` (tab-separated: file, text,
 and for some kinds boxes as x0,y0,x1,y1). Texts are compared on A-Z0-9 after upper-casing.
