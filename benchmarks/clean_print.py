@@ -18,6 +18,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +150,7 @@ def report(args: argparse.Namespace) -> str:
             scored = [
                 score(row) for row in _rows(path)[1:] if row["picture"]["number"] < args.count
             ]
-            outcomes[name] = [o for own, _ in scored for o in own]
+            outcomes[name] = list(chain.from_iterable(own for own, _ in scored))
             plates = len({o.number for o in outcomes[name] if o.plate})
             extra[name] = (sum(len(e) for _, e in scored), plates)
     parts = [f"# Clean print, {args.split} families", tables.bands(outcomes)]

@@ -171,9 +171,12 @@ def main() -> None:
         "| engine | reading | n | caught | passed as ok |",
         "|---|---|---|---|---|",
     ]
-    found = [misprints(reader, wrong, engine) for engine in engines]
-    lines += [row for rows, _ in found for row in rows]
-    lines += ["", *(line for _, passed in found for line in passed)]
+    passed_lines = [""]
+    for engine in engines:
+        rows, passed = misprints(reader, wrong, engine)
+        lines += rows
+        passed_lines += passed
+    lines += passed_lines
     lines += [
         "",
         "Codes of three letters and five digits with a character of a confusable pair, %.",

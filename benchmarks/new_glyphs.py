@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import cv2
@@ -132,11 +133,9 @@ def rendered(
         if not faces:
             raise SystemExit(f"no held-out font has {symbol}: more --fonts are needed")
         each = -(-count // len(faces))
-        own = [
-            sample
-            for i, f in enumerate(faces)
-            for sample in legible_samples(f, (symbol,), each, i, reader, neighbors_read)
-        ]
+        own: list[GlyphSample] = []
+        for i, face in enumerate(faces):
+            own += legible_samples(face, (symbol,), each, i, reader, neighbors_read)
         order = np.random.default_rng(1).permutation(len(own))
         found[symbol] = [own[i] for i in order[:count]]
         print(f"{symbol}: {len(faces)} faces, {len(found[symbol])} pictures", flush=True)
@@ -275,8 +274,9 @@ def main() -> None:
     )
     table = Table(args.fonts, args.data, intro, args.add)
     for count in counts if "symbols" in parts else ():
-        training = [cut(s) for own in pool.values() for s in own[TEST_PICTURES:][:count]]
-        test = [s for own in pool.values() for s in own[:TEST_PICTURES]]
+        training = list(chain.from_iterable(s[TEST_PICTURES:][:count] for s in pool.values()))
+        training = [cut(s) for s in training]
+        test = list(chain.from_iterable(own[:TEST_PICTURES] for own in pool.values()))
         table.add("five new symbols", count, training, [cut(s) for s in test], test)
     if "font" in parts:
         digits = legible_samples(

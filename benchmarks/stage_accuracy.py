@@ -15,6 +15,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +89,8 @@ def scenes(reader: Reader, folder: Path, limit: int, engine: Engine) -> dict[str
     hit = wanted = right = given = 0
     for name, rows in by_image(folder, limit).items():
         result = reader.read(folder / "images" / name, engine=engine)
-        boxes = [bounds(c.quad) for s in result.strings for c in s.characters]
+        characters = chain.from_iterable(s.characters for s in result.strings)
+        boxes = [bounds(c.quad) for c in characters]
         every, counted = [], []
         for row in rows:
             word = [tuple(map(float, c.split(",")[:4])) for c in row[3].split(";") if c]

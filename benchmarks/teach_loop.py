@@ -116,12 +116,11 @@ def _way_up(quad: FloatArray) -> FloatArray:
 
 def truth_of(scene: Scene, box: FloatArray) -> tuple[str, str]:
     """The answer for a box of a scene: an action and, for ``label``, the symbol."""
-    quads = [
-        (s, q)
-        for string in scene.strings
-        for s, q in zip(string.symbols, string.quads, strict=True)
-    ]
-    found = sorted(((iou(box, q), s, q) for s, q in quads), key=lambda t: -t[0])
+    found: list[tuple[float, str, FloatArray]] = []
+    for string in scene.strings:
+        pairs = zip(string.symbols, string.quads, strict=True)
+        found += [(iou(box, quad), symbol, quad) for symbol, quad in pairs]
+    found.sort(key=lambda t: -t[0])
     if not found or found[0][0] < MIN_OVERLAP:
         return "nothing", ""
     share, symbol, quad = found[0]
@@ -134,9 +133,9 @@ def truth_of(scene: Scene, box: FloatArray) -> tuple[str, str]:
 def box_of(item: dict[str, Any], result: ReadResult) -> FloatArray:
     """The box of an item in the picture that was read; its id ends with the box's middle."""
     middle = np.array([int(item["id"][-8:-4], 16), int(item["id"][-4:], 16)])
-    boxes: list[Character] = [
-        c for s in result.strings for c in (*s.characters, *(r for _, r in s.rejected))
-    ]
+    boxes: list[Character] = []
+    for string in result.strings:
+        boxes += [*string.characters, *(rejected for _, rejected in string.rejected)]
     return min((c.quad for c in boxes), key=lambda q: float(np.hypot(*(q.mean(0) - middle))))
 
 

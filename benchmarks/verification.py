@@ -46,7 +46,7 @@ from industrial_ocr.reader.verify import (
 from industrial_ocr.results.types import ImageArray, Verdict
 
 SYMBOLS = string.ascii_uppercase + string.digits
-PARTNERS = {a: b for pair in ("8B", "5S", "2Z", "6G", "D0", "QO") for a, b in (pair, pair[::-1])}
+PARTNERS = dict(zip("8B5S2Z6GD0QO", "B8S5Z2G60DOQ", strict=True))
 HEIGHTS = (24.0, 56.0)
 """Smallest and largest height of capitals in pixels."""
 GROUNDS = (paint, gradient, brushed_metal, epoxy)

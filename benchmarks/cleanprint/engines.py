@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 
 from cleanprint.render import Picture
-from industrial_ocr.evaluation.engines import OWN_ENGINES, RapidOcrEngine
+from industrial_ocr.evaluation.engines import OWN_ENGINES
+from industrial_ocr.evaluation.other_engines import RapidOcrEngine
 
 Reading = dict[str, Any]
 PAD_BELOW = 1.0
@@ -79,7 +80,7 @@ class PaddedRapidOcr:
     """RapidOCR with the models inside its package and its own settings, on one thread.
 
     Args:
-        runtime: see ``evaluation.engines.RapidOcrEngine``.
+        runtime: see ``evaluation.other_engines.RapidOcrEngine``.
     """
 
     def __init__(self, runtime: str = "onnxruntime") -> None:

@@ -76,7 +76,10 @@ def plain(text: str) -> str:
 
 def folded(text: str, groups: Sequence[str]) -> str:
     """A text with every symbol of a group replaced by the first of the group."""
-    return text.translate(str.maketrans({c: g[0] for g in groups for c in g[1:]}))
+    table: dict[str, str] = {}
+    for group in groups:
+        table |= dict.fromkeys(group[1:], group[0])
+    return text.translate(str.maketrans(table))
 
 
 def equal(truth: str, read: str, line: Mapping[str, Any]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from cleanprint.scoring import Outcome
@@ -68,7 +69,7 @@ def bands(outcomes: Outcomes) -> str:
 def groups(outcomes: Outcomes, title: str, key: Callable[[Outcome], str]) -> str:
     """Right and wrong-and-ok in percent of single strings, by a group."""
     own = {e: [o for o in some if not o.plate] for e, some in outcomes.items()}
-    names = sorted({key(o) for some in own.values() for o in some})
+    names = sorted({key(o) for o in chain.from_iterable(own.values())})
     lines = [
         f"**by {title}**: right / wrong and ok, percent of single strings of all heights\n",
         f"| {title} | n | {' | '.join(own)} |",

@@ -21,7 +21,7 @@ from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.datasets.synthesis.text import shipped_words
 from industrial_ocr.results.types import ImageArray
 
-SHARES = {"crop of one string": 0.3, "one plain line": 0.42, "label": 0.16, "scene": 0.12}
+PICTURE_SHARES = {"crop of one string": 0.3, "one plain line": 0.42, "label": 0.16, "scene": 0.12}
 """Of the kinds of pictures; labels are plain print, scenes are worn and cluttered."""
 
 Result = TypeVar("Result")
@@ -45,7 +45,7 @@ def pictures(
     labels = SceneRenderer(tuple(plain_fonts), (420, 420), plain=1.0)
     strips = StripRenderer(tuple(fonts), plain=0.4, loose=0.3, heights=(10.0, 64.0))
     printer = PlainPrinter(labels.faces, shipped_words())
-    kinds, limits = tuple(SHARES), np.cumsum(list(SHARES.values()))[:-1]
+    kinds, limits = tuple(PICTURE_SHARES), np.cumsum(list(PICTURE_SHARES.values()))[:-1]
     for number in numbers:
         rng = np.random.default_rng((seed, number))
         kind = kinds[int(np.searchsorted(limits, rng.random(), "right"))]
