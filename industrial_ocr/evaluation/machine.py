@@ -14,15 +14,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-PACKAGES: tuple[str, ...] = (
-    "industrial-ocr",
-    "torch",
-    "torchvision",
-    "timm",
-    "numpy",
-    "opencv-python-headless",
-)
-PACKAGES += ("pillow", "rapidocr", "onnxruntime", "openvino", "pytesseract", "easyocr", "paddleocr")
+OWN_PACKAGES = ("industrial-ocr", "torch", "torchvision", "timm", "numpy", "pillow")
+OTHER_PACKAGES = ("rapidocr", "onnxruntime", "openvino", "pytesseract", "easyocr", "paddleocr")
 
 
 def processor() -> str:
@@ -37,7 +30,7 @@ def processor() -> str:
 def versions() -> dict[str, str]:
     """Installed versions of the packages that matter to a result."""
     found = {"python": platform.python_version()}
-    for name in PACKAGES:
+    for name in (*OWN_PACKAGES, "opencv-python-headless", *OTHER_PACKAGES):
         with suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
     return found
