@@ -110,16 +110,24 @@ def collect(asked: argparse.Namespace, numbers: range) -> tuple[list[Row], list[
 
 
 def fit(rows: Sequence[Row]) -> tuple[NDArray[np.float64], float, str]:
-    """Weights and bias fitted to all rows, and how those of one half do on the other."""
+    """Weights and bias fitted to all rows, and how those of the first half do on the other."""
     table, right = np.array([r for r, _ in rows]), np.array([good for _, good in rows])
     half = len(rows) // 2
-    weights, bias = logistic(table[:half], right[:half])
+    weights, bias = _log_odds(table[:half], right[:half])
     fitted = (table[half:] @ weights + bias > 0) != right[half:]
     shape = (table[half:, 0] > 0) != right[half:]
-    text = (
-        f"{len(rows)}; of {len(fitted)} not fitted {fitted.sum()} are wrong, {shape.sum()} before"
-    )
-    return *logistic(table, right), text
+    wrong = f"{fitted.sum()} are wrong, {shape.sum()} by their shape alone"
+    text = f"{len(rows)}; of {len(fitted)} that were not fitted {wrong}"
+    return *_log_odds(table, right), text
+
+
+def _log_odds(
+    table: NDArray[np.float64], right: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], float]:
+    """Weights and bias of a logistic regression on features that are not standardized."""
+    mean, scale = table.mean(0), np.maximum(table.std(0), 1e-3)
+    weights, bias = logistic((table - mean) / scale, right)
+    return weights / scale, bias - float(mean @ (weights / scale))
 
 
 def main() -> None:
