@@ -18,6 +18,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,14 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parent))
 
 from cleanprint import tables  # noqa: E402
-from cleanprint.engines import ENGINES, OWN, make_engine  # noqa: E402
+from cleanprint.engines import ENGINES, make_engine  # noqa: E402
 from cleanprint.faces import TABLE, load_faces  # noqa: E402
 from cleanprint.render import PLATE_EVERY, SPLITS, Picture, render  # noqa: E402
 from cleanprint.scoring import Outcome, score  # noqa: E402
 from cleanprint.verifying import RIGHT, verify  # noqa: E402
+
+from industrial_ocr.errors import EngineError  # noqa: E402
+from industrial_ocr.evaluation.engines import OWN_ENGINES  # noqa: E402
 
 Row = dict[str, Any]
 VERIFY = "verify"
@@ -107,10 +111,10 @@ def run(args: argparse.Namespace, picture: Callable[[int], Picture]) -> None:
     for name in args.engines:
         try:
             engines[name] = make_engine(name, reader)
-        except (ImportError, OSError) as error:
-            if name in OWN:
+        except (EngineError, ImportError, OSError) as error:
+            if name in OWN_ENGINES:
                 raise
-            print(f"{name} is left out, it is not installed: {error}", file=sys.stderr)
+            print(f"{name} is left out: {error}", file=sys.stderr)
     logs = {
         name: Log(args.out / f"{args.split}-{name}.jsonl", {**same, **engine.meta})
         for name, engine in engines.items()
@@ -146,7 +150,7 @@ def report(args: argparse.Namespace) -> str:
             scored = [
                 score(row) for row in _rows(path)[1:] if row["picture"]["number"] < args.count
             ]
-            outcomes[name] = [o for own, _ in scored for o in own]
+            outcomes[name] = list(chain.from_iterable(own for own, _ in scored))
             plates = len({o.number for o in outcomes[name] if o.plate})
             extra[name] = (sum(len(e) for _, e in scored), plates)
     parts = [f"# Clean print, {args.split} families", tables.bands(outcomes)]

@@ -87,11 +87,15 @@ def main() -> None:
     found = np.array(leads)
     print(f"{len(found)} of {args.count} read upright; largest lead turned {found.max():.2f} nats")
     for lead in LEADS:
-        print(f"  lead {lead}: {(found > lead).sum()} upright ones turned, "
-              f"{(-found > lead).mean():.1%} of turned ones found")  # fmt: skip
+        print(
+            f"  lead {lead}: {(found > lead).sum()} upright ones turned, "
+            f"{(-found > lead).mean():.1%} of turned ones found"
+        )
     for kind, values in odds.items():
-        print(f"{kind} ({len(values)}): log-odds at {QUANTILES}:",
-              np.quantile(values, QUANTILES).round(1))  # fmt: skip
+        print(
+            f"{kind} ({len(values)}): log-odds at {QUANTILES}:",
+            np.quantile(values, QUANTILES).round(1),
+        )
 
 
 if __name__ == "__main__":

@@ -13,11 +13,11 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from industrial_ocr.datasets.samples import Label
 from industrial_ocr.decoding.code_reading import read_codes
-from industrial_ocr.evaluation.items import Rules, answers
-from industrial_ocr.evaluation.metrics import Outcome, outcome
-from industrial_ocr.evaluation.readings import ReadString
-from industrial_ocr.evaluation.records import Record
+from industrial_ocr.evaluation.label_matching import Rules, match_labels
+from industrial_ocr.evaluation.metrics import ReadOutcome
+from industrial_ocr.evaluation.records import ReadString, Record
 from industrial_ocr.evaluation.session import plan_run
 from industrial_ocr.image.load import load_image
 from industrial_ocr.reader.reader import Reader
@@ -26,9 +26,13 @@ from industrial_ocr.results.codes import CodeReading
 WAYS = ("no pattern", "boxes", "lattice", "boxes, check", "lattice, check")
 
 
-def _record(name: str, image: str, labels: object, codes: list[CodeReading] | None) -> Record:
-    given = tuple(ReadString(c.text, c.confidence, None, (), c.status.value) for c in codes or ())
-    return Record(name, image, "two-stage", "read", (1, 1), labels, (), codes=given)  # type: ignore[arg-type]
+def _record(
+    name: str, image: str, labels: tuple[Label, ...], codes: list[CodeReading] | None
+) -> Record:
+    given = None
+    if codes is not None:
+        given = tuple(ReadString(c.text, c.confidence, status=c.status.value) for c in codes)
+    return Record(name, image, "two-stage", "read", (1, 1), labels, codes=given)
 
 
 def main() -> None:
@@ -51,23 +55,20 @@ def main() -> None:
             image = load_image(sample.source)
             evidence, _ = reader.evidence(image)
             strings = tuple(ReadString(s.text, s.confidence) for s in reader.read(image).strings)
-            plain = Record(dataset.name, sample.name, "two-stage", "read", (1, 1), sample.labels,
-                           strings)  # fmt: skip
+            plain = replace(
+                _record(dataset.name, sample.name, sample.labels, None), strings=strings
+            )
             cases: dict[str, tuple[Record, Rules]] = {
                 WAYS[0]: (plain, replace(rules, pattern=None))
             }
-            for way, pattern, merging in (
-                (WAYS[1], free, False), (WAYS[2], free, True),
-                (WAYS[3], rules.pattern, False), (WAYS[4], rules.pattern, True),
-            ):  # fmt: skip
+            patterns = (free, free, rules.pattern, rules.pattern)
+            merged = (False, True, False, True)
+            for way, pattern, merging in zip(WAYS[1:], patterns, merged, strict=True):
                 codes = read_codes(evidence, pattern, reader.classifier_charset, merging=merging)
                 cases[way] = _record(dataset.name, sample.name, sample.labels, codes), rules
             for way, (record, judged) in cases.items():
-                found = [
-                    outcome(a.item, 0.0, judged.matching, judged.folding)
-                    for a in answers(record, judged)
-                ]
-                right[way] += sum(o is Outcome.CORRECT for o in found)
+                found = [label.outcome(judged) for label in match_labels(record, judged)]
+                right[way] += sum(o is ReadOutcome.CORRECT for o in found)
                 n += len(found) if way == WAYS[1] else 0
         cells = " | ".join(f"{100 * right[w] / max(n, 1):.1f}" for w in WAYS)
         print(f"| {dataset.name} | {n} | {cells} |", flush=True)

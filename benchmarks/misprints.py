@@ -163,19 +163,27 @@ def main() -> None:
     engines = args.engine or ["two-stage", "crnn"]
     lines = [
         f"Written by `python benchmarks/misprints.py --count {args.count} --pairs {args.pairs}`.",
-        "", "Misprints: one wrong character in a rendered code. Clear: the reading without the "
+        "",
+        "Misprints: one wrong character in a rendered code. Clear: the reading without the "
         f"pattern is what is printed, each character at {CLEAR_RAW} or more (``CLEAR_RAW``: from "
-        "there on nothing is corrected). Below, one line for each that passed.", "",
-        "| engine | reading | n | caught | passed as ok |", "|---|---|---|---|---|",
-    ]  # fmt: skip
-    found = [misprints(reader, wrong, engine) for engine in engines]
-    lines += [row for rows, _ in found for row in rows]
-    lines += ["", *(line for _, passed in found for line in passed)]
+        "there on nothing is corrected). Below, one line for each that passed.",
+        "",
+        "| engine | reading | n | caught | passed as ok |",
+        "|---|---|---|---|---|",
+    ]
+    passed_lines = [""]
+    for engine in engines:
+        rows, passed = misprints(reader, wrong, engine)
+        lines += rows
+        passed_lines += passed
+    lines += passed_lines
     lines += [
-        "", "Codes of three letters and five digits with a character of a confusable pair, %.", "",
+        "",
+        "Codes of three letters and five digits with a character of a confusable pair, %.",
+        "",
         "| engine | pair | n | right without pattern | right with it | ok | ok and wrong |",
         "|---|---|---|---|---|---|---|",
-    ]  # fmt: skip
+    ]
     for pair in PAIRS:
         own = []
         for n in range(args.pairs):

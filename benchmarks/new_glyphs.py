@@ -14,17 +14,18 @@ glyphs_scene tells what became of the other symbols. The table goes to results/n
 from __future__ import annotations
 
 import argparse
-import csv
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 
+from industrial_ocr.datasets.datasets import load_dataset
 from industrial_ocr.datasets.formats_store import symbol_folder
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT, Glyph, GlyphSource
@@ -43,22 +44,28 @@ from industrial_ocr.training.adaptation.samples import GlyphSample
 from industrial_ocr.training.adaptation.sources import read_samples
 from industrial_ocr.training.adaptation.views import plain_crop
 
-NEW = ("Ω", "Δ", "µ", "⌀", "→")
-MEASURED = 200
-LEAST_CONTRAST = 30.0
+NEW_SYMBOLS = ("Ω", "Δ", "µ", "⌀", "→")
+TEST_PICTURES = 200
+MIN_CONTRAST = 30.0
 """Of the character in its quad, gray levels of standard deviation."""
 HEIGHTS, CAMERA = (28.0, 64.0), 0.3
 RESULTS = Path(__file__).parent / "results" / "new_glyphs.md"
-HEAD = (
+TABLE_HEAD = (
     "| what | pictures each | before | cut close | in its string | old, held-out | glyphs_scene "
     "| gate | minutes |"
 )
 BLOCKS = {
-    "0": "111101101101111", "1": "010110010010111", "2": "111001111100111",
-    "3": "111001011001111", "4": "101101111001001", "5": "111100111001111",
-    "6": "111100111101111", "7": "111001010010010", "8": "111101111101111",
+    "0": "111101101101111",
+    "1": "010110010010111",
+    "2": "111001111100111",
+    "3": "111001011001111",
+    "4": "101101111001001",
+    "5": "111100111001111",
+    "6": "111100111101111",
+    "7": "111001010010010",
+    "8": "111101111101111",
     "9": "111101111001111",
-}  # fmt: skip
+}
 
 
 class BlockFace:
@@ -82,8 +89,8 @@ class BlockFace:
 
 
 @dataclass(frozen=True, eq=False)
-class Told:
-    """A classifier and what it makes of samples."""
+class MeasuredClassifier:
+    """A classifier whose accuracy is measured on samples."""
 
     parent: Parent
 
@@ -97,57 +104,55 @@ class Told:
         return float(np.mean([(n.upper() if fold else n) == s.symbol for n, s in pairs]))
 
 
-def legible(reader: Reader, counted: list[bool]) -> Callable[[Strip, int], bool]:
-    """Whether a strip is, see above; the characters beside are counted."""
+def legible(reader: Reader, neighbors_read: list[bool]) -> Callable[[Strip, int], bool]:
+    """Whether a strip is, see above; the characters beside are neighbors_read."""
 
     def good(strip: Strip, at: int) -> bool:
         x0, y0, x1, y1 = (round(max(v, 0)) for v in bounds(strip.string.quads[at]))
-        if to_gray(strip.image)[y0 : y1 + 1, x0 : x1 + 1].std() < LEAST_CONTRAST:
+        if to_gray(strip.image)[y0 : y1 + 1, x0 : x1 + 1].std() < MIN_CONTRAST:
             return False
         others = [i for i in range(len(strip.string.symbols)) if i != at]
         named = reader.classify_boxes(strip.image, [strip.string.quads[i] for i in others])
         read = [
             n[0][0].upper() == strip.string.symbols[i] for n, i in zip(named, others, strict=True)
         ]
-        counted.extend(read)
+        neighbors_read.extend(read)
         return all(read)
 
     return good
 
 
 def rendered(
-    fonts: Sequence[str], count: int, reader: Reader, counted: list[bool]
+    fonts: Sequence[str], count: int, reader: Reader, neighbors_read: list[bool]
 ) -> dict[str, list[GlyphSample]]:
     """``count`` legible samples of each new symbol, over all held-out families that have it."""
     library = FaceLibrary(fonts, families=lambda name: part_of(name) == "held_out")
     found = {}
-    for symbol in NEW:
+    for symbol in NEW_SYMBOLS:
         faces = [f for f in library.font_faces() if f.supports(symbol) and f.supports("8")]
         if not faces:
             raise SystemExit(f"no held-out font has {symbol}: more --fonts are needed")
         each = -(-count // len(faces))
-        own = [
-            sample
-            for i, f in enumerate(faces)
-            for sample in some(f, (symbol,), each, i, reader, counted)
-        ]
+        own: list[GlyphSample] = []
+        for i, face in enumerate(faces):
+            own += legible_samples(face, (symbol,), each, i, reader, neighbors_read)
         order = np.random.default_rng(1).permutation(len(own))
         found[symbol] = [own[i] for i in order[:count]]
         print(f"{symbol}: {len(faces)} faces, {len(found[symbol])} pictures", flush=True)
     return found
 
 
-def some(
+def legible_samples(
     face: GlyphSource,
     symbols: Sequence[str],
     count: int,
     seed: int,
     reader: Reader,
-    counted: list[bool],
+    neighbors_read: list[bool],
 ) -> list[GlyphSample]:
-    """Legible samples of symbols in a face."""  # fmt: skip
+    """Legible samples of symbols in a face."""
     strips = StripRenderer(words=(), heights=HEIGHTS, camera=CAMERA)
-    good = legible(reader, counted) if face.supports("A") else None
+    good = legible(reader, neighbors_read) if face.supports("A") else None
     return render_symbols(face, symbols, count, seed, strips, good)
 
 
@@ -157,7 +162,9 @@ def cut(sample: GlyphSample) -> GlyphSample:
     return close_cut(sample.symbol, sample.image[y0 : y1 + 1, x0 : x1 + 1], sample.source)
 
 
-def taught(samples: Sequence[GlyphSample], fonts: Sequence[str]) -> tuple[Outcome, Told, float]:
+def retrained(
+    samples: Sequence[GlyphSample], fonts: Sequence[str]
+) -> tuple[Outcome, MeasuredClassifier, float]:
     """Retrains from pictures on disk, whatever the gate says; the minutes it took."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -170,17 +177,15 @@ def taught(samples: Sequence[GlyphSample], fonts: Sequence[str]) -> tuple[Outcom
         order = Order(root / "new.safetensors", fonts=tuple(fonts), force=True)
         outcome = retrain(order, found, lambda line: None, lambda *_: None)
         minutes = (time.monotonic() - start) / 60
-        return outcome, Told(load_parent(str(order.out))), minutes
+        return outcome, MeasuredClassifier(load_parent(str(order.out))), minutes
 
 
 def labeled(folder: Path) -> list[GlyphSample]:
     """The samples of a real dataset of single characters."""
-    with (folder / "labels.tsv").open(encoding="utf-8") as file:
-        rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     return [
-        close_cut(row[1], load_image(folder / "images" / row[0]), row[0])
-        for row in rows
-        if len(row[1]) == 1
+        close_cut(sample.labels[0].text, load_image(sample.source), sample.name)
+        for sample in load_dataset(folder).samples
+        if len(sample.labels[0].text) == 1
     ]
 
 
@@ -204,39 +209,42 @@ class Table:
     def __init__(self, fonts: Sequence[str], data: Path | None, intro: str, add: bool) -> None:
         self._fonts, self._intro = fonts, intro
         self._scene = [] if data is None else labeled(data / "glyphs_scene")
-        self._before = Told(load_parent(None))
+        self._before = MeasuredClassifier(load_parent(None))
         lines = RESULTS.read_text(encoding="utf-8").splitlines() if add else []
-        self._rows = [x for x in lines if x.startswith("| ") and x != HEAD]
+        self._rows = [x for x in lines if x.startswith("| ") and x != TABLE_HEAD]
 
     def add(
         self,
         what: str,
         count: int,
-        learnt: Sequence[GlyphSample],
+        training: Sequence[GlyphSample],
         test: Sequence[GlyphSample],
         in_string: Sequence[GlyphSample] = (),
     ) -> None:
-        """Retrains, measures, and writes the table."""  # fmt: skip
-        outcome, after, minutes = taught(learnt, self._fonts)
+        """Retrains, measures, and writes the table."""
+        outcome, after, minutes = retrained(training, self._fonts)
         gate, known = outcome.gate, set(self._before.parent.symbols)
         before = self._before.right(test) if test[0].symbol in known else None
         cells = [
-            what, str(count), "" if before is None else f"{before:.1%}",
+            what,
+            str(count),
+            "" if before is None else f"{before:.1%}",
             f"{after.right(test):.1%}",
             f"{after.right(in_string):.1%}" if in_string else "",
             f"{gate.before:.2%} to {gate.after:.2%} ({100 * (gate.after - gate.before):+.2f})",
-            self._scenes(after), "passed" if gate.passed else "; ".join(gate.reasons),
+            self._scenes(after),
+            "passed" if gate.passed else "; ".join(gate.reasons),
             f"{minutes:.1f}",
-        ]  # fmt: skip
+        ]
         self._rows.append(f"| {' | '.join(cells)} |")
         for symbol in dict.fromkeys(s.symbol for s in test):
             own = [s for s in test if s.symbol == symbol]
             print(f"  {symbol} {after.right(own):.1%} of {len(own)}", flush=True)
         print(self._rows[-1], flush=True)
-        lines = ["# New glyphs", "", self._intro, "", HEAD, "|" + "---|" * 9, *self._rows]
+        lines = ["# New glyphs", "", self._intro, "", TABLE_HEAD, "|" + "---|" * 9, *self._rows]
         RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
-    def _scenes(self, after: Told) -> str:
+    def _scenes(self, after: MeasuredClassifier) -> str:
         if not self._scene:
             return ""
         was, now = self._before.right(self._scene, True), after.right(self._scene, True)
@@ -255,28 +263,32 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     counts, parts = [int(c) for c in args.counts.split(",")], args.only.split(",")
-    counted: list[bool] = []
-    pool = rendered(args.fonts, MEASURED + max(counts), Reader(), counted)
+    neighbors_read: list[bool] = []
+    pool = rendered(args.fonts, TEST_PICTURES + max(counts), Reader(), neighbors_read)
     intro = (
-        f"`python benchmarks/new_glyphs.py`, {args.threads} threads. New symbols {' '.join(NEW)}, "
-        f"{MEASURED} pictures each for measuring, of held-out font families; of all characters "
-        f"beside them the shipped classifier reads {np.mean(counted):.1%}. Old symbols: the "
-        "held-out rehearsal crops, and glyphs_scene with case folded."
+        f"`python benchmarks/new_glyphs.py`, {args.threads} threads. "
+        f"New symbols {' '.join(NEW_SYMBOLS)}, {TEST_PICTURES} pictures each for measuring, of "
+        "held-out font families; of all characters beside them the shipped classifier reads "
+        f"{np.mean(neighbors_read):.1%}. Old symbols: the held-out rehearsal crops, and "
+        "glyphs_scene with case folded."
     )
     table = Table(args.fonts, args.data, intro, args.add)
     for count in counts if "symbols" in parts else ():
-        learnt = [cut(s) for own in pool.values() for s in own[MEASURED:][:count]]
-        test = [s for own in pool.values() for s in own[:MEASURED]]
-        table.add("five new symbols", count, learnt, [cut(s) for s in test], test)
+        training = list(chain.from_iterable(s[TEST_PICTURES:][:count] for s in pool.values()))
+        training = [cut(s) for s in training]
+        test = list(chain.from_iterable(own[:TEST_PICTURES] for own in pool.values()))
+        table.add("five new symbols", count, training, [cut(s) for s in test], test)
     if "font" in parts:
-        digits = some(BlockFace(), tuple(BLOCKS), MEASURED // 10 + 10, 3, Reader(), [])
-        learnt, test = split(digits, 10)
+        digits = legible_samples(
+            BlockFace(), tuple(BLOCKS), TEST_PICTURES // 10 + 10, 3, Reader(), []
+        )
+        training, test = split(digits, 10)
         table.add(
-            "digits of a new typeface", 10, [cut(s) for s in learnt], [cut(s) for s in test], test
+            "digits of a new typeface", 10, [cut(s) for s in training], [cut(s) for s in test], test
         )
     for name in ("digits_seg7", "digits_meter") if args.data and "real" in parts else ():
-        learnt, test = split(labeled(args.data / name), 10)
-        table.add(f"{name}, real", 10, learnt, test)
+        training, test = split(labeled(args.data / name), 10)
+        table.add(f"{name}, real", 10, training, test)
 
 
 if __name__ == "__main__":

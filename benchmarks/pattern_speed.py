@@ -68,8 +68,10 @@ def shares(reader: Reader, images: list[Any], engine: Any) -> None:
     whole = median(totals)
     print(f"{engine}: {whole * 1e3:.0f} ms a read without a pattern, {len(images)} images")
     for name, own in more.items():
-        print(f"  {name} ({states[name]} states): {median(own) * 1e3:+.1f} ms, "
-              f"{median(own) / whole:+.1%} of a read")  # fmt: skip
+        print(
+            f"  {name} ({states[name]} states): {median(own) * 1e3:+.1f} ms, "
+            f"{median(own) / whole:+.1%} of a read"
+        )
 
 
 def lexicon(reader: Reader, words: int) -> None:
@@ -81,8 +83,10 @@ def lexicon(reader: Reader, words: int) -> None:
     pattern = Pattern.lexicon(codes)
     for charset in (reader.classifier_charset, reader.charset):
         pattern.automaton(charset)
-    print(f"lexicon of {words:,} codes: compiled for both models in "
-          f"{time.perf_counter() - start:.2f} s, {len(pattern.core):,} states")  # fmt: skip
+    print(
+        f"lexicon of {words:,} codes: compiled for both models in "
+        f"{time.perf_counter() - start:.2f} s, {len(pattern.core):,} states"
+    )
     write = CodeSceneRenderer((), (200, 640), write=lambda rng: codes[int(rng.integers(words))])
     boxes_s, frames_s, right = [], [], [0, 0]
     for i in range(20):
@@ -100,9 +104,11 @@ def lexicon(reader: Reader, words: int) -> None:
             frames_s.append(time.perf_counter() - start)
             right[1] += any(c.text == code for c in found)
     for name, seconds, hits in (("boxes", boxes_s, right[0]), ("frames", frames_s, right[1])):
-        print(f"  {name}: {median(seconds) * 1e3:.1f} ms a string in the middle, "
-              f"{max(seconds) * 1e3:.1f} ms at most, {len(seconds)} strings, "
-              f"{hits} of 20 codes")  # fmt: skip
+        print(
+            f"  {name}: {median(seconds) * 1e3:.1f} ms a string in the middle, "
+            f"{max(seconds) * 1e3:.1f} ms at most, {len(seconds)} strings, "
+            f"{hits} of 20 codes"
+        )
 
 
 def main() -> None:

@@ -47,15 +47,15 @@ from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import Character, FloatArray, ImageArray
 from industrial_ocr.training.adaptation.rehearsal import part_of
 
-FORM = "R[0-9]{{2}}{}-[0-9]{{4}}"
-STAND_IN = "K"
+CODE_PATTERN = "R[0-9]{{2}}{}-[0-9]{{4}}"
+KNOWN_SYMBOL = "K"
 """A known symbol, to tell how many such scenes can be read at all."""
 SIZE = 448
-SAME = 0.45
+MIN_IOU = 0.45
 """Least IoU of a box and the character it holds."""
-SOME = 0.2
+MIN_OVERLAP = 0.2
 """IoU from which on a box holds a part of a character."""
-UPRIGHT = 0.7
+MIN_COSINE = 0.7
 """Least cosine between the ways up of a box and of what it holds, for a person to name it."""
 RESULTS = Path(__file__).parent / "results" / "teach_loop.md"
 COMMAND = (sys.executable, "-m", "industrial_ocr.cli")
@@ -66,7 +66,7 @@ class Faces:
 
     def __init__(self, fonts: Sequence[str], symbol: str) -> None:
         library = FaceLibrary(fonts, families=lambda name: part_of(name) == "held_out")
-        needed = (symbol, STAND_IN, "R", "8", "-")
+        needed = (symbol, KNOWN_SYMBOL, "R", "8", "-")
         self.all = [f for f in library.font_faces() if all(map(f.supports, needed))]
         if not self.all:
             raise SystemExit(f"no held-out font has {symbol}: more --fonts are needed")
@@ -78,23 +78,23 @@ class Faces:
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class LabeledScene:
     """A scene and the code on it."""
 
     scene: Scene
     code: str
 
 
-def rendered(faces: Faces, symbol: str, seed: int, count: int) -> list[Shown]:
+def rendered(faces: Faces, symbol: str, seed: int, count: int) -> list[LabeledScene]:
     """``count`` scenes of codes with a symbol."""
-    pattern = Pattern.regex(FORM.format(symbol))
+    pattern = Pattern.regex(CODE_PATTERN.format(symbol))
     renderer = CodeSceneRenderer((), (SIZE, SIZE), write=pattern.sample)
     renderer.faces = faces  # type: ignore[assignment]
-    return [Shown(*renderer.render_code((seed, number))) for number in range(count)]
+    return [LabeledScene(*renderer.render_code((seed, number))) for number in range(count)]
 
 
 def read_right(
-    reader: Reader, shown: Sequence[Shown], pattern: Pattern | None = None
+    reader: Reader, shown: Sequence[LabeledScene], pattern: Pattern | None = None
 ) -> tuple[int, int]:
     """How many codes are a string as read without the pattern, and how many the code under it."""
     plain = under = 0
@@ -116,17 +116,16 @@ def _way_up(quad: FloatArray) -> FloatArray:
 
 def truth_of(scene: Scene, box: FloatArray) -> tuple[str, str]:
     """The answer for a box of a scene: an action and, for ``label``, the symbol."""
-    quads = [
-        (s, q)
-        for string in scene.strings
-        for s, q in zip(string.symbols, string.quads, strict=True)
-    ]
-    found = sorted(((iou(box, q), s, q) for s, q in quads), key=lambda t: -t[0])
-    if not found or found[0][0] < SOME:
+    found: list[tuple[float, str, FloatArray]] = []
+    for string in scene.strings:
+        pairs = zip(string.symbols, string.quads, strict=True)
+        found += [(iou(box, quad), symbol, quad) for symbol, quad in pairs]
+    found.sort(key=lambda t: -t[0])
+    if not found or found[0][0] < MIN_OVERLAP:
         return "nothing", ""
     share, symbol, quad = found[0]
-    lone = len(found) < 2 or found[1][0] < SOME
-    if share >= SAME and lone and float(_way_up(box) @ _way_up(quad)) >= UPRIGHT:
+    lone = len(found) < 2 or found[1][0] < MIN_OVERLAP
+    if share >= MIN_IOU and lone and float(_way_up(box) @ _way_up(quad)) >= MIN_COSINE:
         return "label", symbol
     return "skip", ""
 
@@ -134,9 +133,9 @@ def truth_of(scene: Scene, box: FloatArray) -> tuple[str, str]:
 def box_of(item: dict[str, Any], result: ReadResult) -> FloatArray:
     """The box of an item in the picture that was read; its id ends with the box's middle."""
     middle = np.array([int(item["id"][-8:-4], 16), int(item["id"][-4:], 16)])
-    boxes: list[Character] = [
-        c for s in result.strings for c in (*s.characters, *(r for _, r in s.rejected))
-    ]
+    boxes: list[Character] = []
+    for string in result.strings:
+        boxes += [*string.characters, *(rejected for _, rejected in string.rejected)]
     return min((c.quad for c in boxes), key=lambda q: float(np.hypot(*(q.mean(0) - middle))))
 
 
@@ -165,7 +164,7 @@ def ask(url: str, body: dict[str, str] | None = None) -> Any:
         return json.load(reply)
 
 
-def reviewed(url: str, shown: dict[str, tuple[Shown, ReadResult]]) -> Counter[str]:
+def reviewed(url: str, shown: dict[str, tuple[LabeledScene, ReadResult]]) -> Counter[str]:
     """Answers every open item in the page's order; how often each symbol or action was given."""
     given: Counter[str] = Counter()
     while True:
@@ -189,8 +188,8 @@ def write_picture(path: Path, image: ImageArray) -> None:
 
 
 def collected(
-    reader: Reader, shown: Sequence[Shown], root: Path
-) -> dict[str, tuple[Shown, ReadResult]]:
+    reader: Reader, shown: Sequence[LabeledScene], root: Path
+) -> dict[str, tuple[LabeledScene, ReadResult]]:
     """By file name the scenes and what was read of them, with what was doubted kept."""
     found = {}
     for number, each in enumerate(shown):
@@ -223,17 +222,22 @@ def table(symbol: str, n: int, counts: dict[str, tuple[int, int]], facts: dict[s
     before, after, twin_before, twin_after = (
         counts[k] for k in ("before", "after", "twin before", "twin after")
     )
+    twin = f"{KNOWN_SYMBOL} in place of {symbol}"
     lines = [
-        "# The loop of a factory", "",
-        f"`python benchmarks/teach_loop.py`. Codes `{FORM.format(symbol)}`; {symbol} is not in "
-        f"the shipped charset. {n} scenes, other ones than were learnt from.", "",
-        f"| codes read right, of {n} | before | after |", "|---|---|---|",
+        "# The loop of a factory",
+        "",
+        f"`python benchmarks/teach_loop.py`. Codes `{CODE_PATTERN.format(symbol)}`; {symbol} is "
+        f"not in the shipped charset. {n} scenes, other ones than were learnt from.",
+        "",
+        f"| codes read right, of {n} | before | after |",
+        "|---|---|---|",
         f"| no pattern | {before[0]} | {after[0]} |",
         f"| their pattern | refused: {symbol} is not known | {after[1]} |",
-        f"| {STAND_IN} in place of {symbol}, no pattern | {twin_before[0]} | {twin_after[0]} |",
-        f"| {STAND_IN} in place of {symbol}, their pattern | {twin_before[1]} | {twin_after[1]} |",
-        "", *(f"- {name}: {value}" for name, value in facts.items()),
-    ]  # fmt: skip
+        f"| {twin}, no pattern | {twin_before[0]} | {twin_after[0]} |",
+        f"| {twin}, their pattern | {twin_before[1]} | {twin_after[1]} |",
+        "",
+        *(f"- {name}: {value}" for name, value in facts.items()),
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -261,7 +265,7 @@ def loop(args: argparse.Namespace, root: Path) -> str:
     print(f"{len(faces.all)} faces have {args.symbol}", flush=True)
     learnt = rendered(faces, args.symbol, 1, args.teach)
     held_out = rendered(faces, args.symbol, 2, args.measure)
-    twins = rendered(faces, STAND_IN, 2, args.measure)
+    twins = rendered(faces, KNOWN_SYMBOL, 2, args.measure)
     reader = Reader()
     found = collected(reader, learnt, root)
     start = time.monotonic()
@@ -269,7 +273,7 @@ def loop(args: argparse.Namespace, root: Path) -> str:
         given = reviewed(url, found)
     seconds = time.monotonic() - start
     print(f"answers: {dict(given)}", flush=True)
-    twin, pattern = (Pattern.regex(FORM.format(s)) for s in (STAND_IN, args.symbol))
+    twin, pattern = (Pattern.regex(CODE_PATTERN.format(s)) for s in (KNOWN_SYMBOL, args.symbol))
     counts = {
         "before": read_right(reader, held_out),
         "twin before": read_right(reader, twins, twin),

@@ -14,11 +14,8 @@ label with one character replaced is the wrong text. The label of a chip is a pa
 from __future__ import annotations
 
 import argparse
-import csv
-import math
 import string
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -26,6 +23,7 @@ from typing import get_args
 import cv2
 import numpy as np
 
+from industrial_ocr.datasets.datasets import load_dataset
 from industrial_ocr.datasets.synthesis.camera import Camera
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT
@@ -33,6 +31,7 @@ from industrial_ocr.datasets.synthesis.layout import line_of_text, stack_of_text
 from industrial_ocr.datasets.synthesis.marking import worn
 from industrial_ocr.datasets.synthesis.materials import brushed_metal, epoxy, gradient, paint
 from industrial_ocr.decoding.homoglyphs import same_shape
+from industrial_ocr.evaluation.metrics import Proportion
 from industrial_ocr.image.load import load_image
 from industrial_ocr.reader.common import Clock
 from industrial_ocr.reader.reader import Reader
@@ -47,17 +46,11 @@ from industrial_ocr.reader.verify import (
 from industrial_ocr.results.types import ImageArray, Verdict
 
 SYMBOLS = string.ascii_uppercase + string.digits
-PARTNERS = {a: b for pair in ("8B", "5S", "2Z", "6G", "D0", "QO") for a, b in (pair, pair[::-1])}
+PARTNERS = dict(zip("8B5S2Z6GD0QO", "B8S5Z2G60DOQ", strict=True))
 HEIGHTS = (24.0, 56.0)
 """Smallest and largest height of capitals in pixels."""
 GROUNDS = (paint, gradient, brushed_metal, epoxy)
-DISPLAY = (
-    "abril", "alfa-slab", "baskerville", "black-ops", "bowlby", "bungee", "caveat", "cormorant",
-    "doto", "emblema", "faster", "garamond", "gruppo", "handjet", "jersey", "limelight", "lobster",
-    "major-mono", "megrim", "merriweather", "micro-5", "monoton", "pacifico", "permanent-marker",
-    "pixelify", "playfair", "poiret", "press-start", "racing", "rock-salt", "rye", "sancreek",
-    "shadows-into", "silkscreen", "special-elite", "text-me", "tiny5", "ultra", "wallpoet",
-)  # fmt: skip
+DISPLAY = (Path(__file__).parent / "display_typefaces.txt").read_text(encoding="utf-8").split()
 """Typefaces that nobody marks parts with."""
 TRUE = "as printed"
 KINDS = (TRUE, "one replaced", "one confusable", "one left out", "one put in")
@@ -151,38 +144,20 @@ def synthetic(models: Models, args: argparse.Namespace) -> Tally:
     return tally
 
 
-def labeled(folder: Path) -> Iterator[tuple[Path, list[str]]]:
-    """The images of a folder with all their labels."""
-    texts: dict[str, list[str]] = defaultdict(list)
-    with (folder / "labels.tsv").open(encoding="utf-8", newline="") as file:
-        for name, text, *_ in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-            texts[name].append(text)
-    for name, own in texts.items():
-        yield folder / "images" / name, own
-
-
 def real(models: Models, folder: Path, part: bool) -> Tally:
     """Photographs against their labels, and against those with one character replaced."""
     tally: Tally = defaultdict(lambda: defaultdict(Counter))
-    for number, (path, texts) in enumerate(labeled(folder)):
-        seen = observe(load_image(path), "agree", models, Clock())
-        for text in texts:
+    for number, sample in enumerate(load_dataset(folder).samples):
+        seen = observe(load_image(sample.source), "agree", models, Clock())
+        for text in (label.text for label in sample.labels):
             rng = np.random.default_rng((7, number, len(text)))
             for kind, wanted in zip(KINDS, (text, replaced(rng, text)), strict=False):
                 found = verdicts(seen, wanted, models, part)
                 add(tally, kind, found)
                 for engine, verdict in found.items():
                     if kind != TRUE and verdict is Verdict.PASS:
-                        print(f"passed by {engine}: {path.name}, printed {text}, {wanted}")
+                        print(f"passed by {engine}: {sample.name}, printed {text}, {wanted}")
     return tally
-
-
-def interval(hits: int, count: int) -> str:
-    """Wilson's 95 % interval in percent."""
-    z, p = 1.96, hits / max(count, 1)
-    middle = (p + z * z / (2 * count)) / (1 + z * z / count)
-    half = z * math.sqrt(p * (1 - p) / count + z * z / (4 * count**2)) / (1 + z * z / count)
-    return f"{100 * max(middle - half, 0):.1f}-{100 * (middle + half):.1f}"
 
 
 def table(tally: Tally) -> str:
@@ -198,7 +173,8 @@ def table(tally: Tally) -> str:
             lines.append(f"| {engine} | {kind} | {n} | {shares} |")
         wrong = sum((c for k, c in kinds.items() if k != TRUE), Counter())
         n = wrong.total()
-        passed = f"{100 * wrong[Verdict.PASS] / n:.2f} ({interval(wrong[Verdict.PASS], n)})"
+        low, high = Proportion(wrong[Verdict.PASS], n).interval
+        passed = f"{100 * wrong[Verdict.PASS] / n:.2f} ({100 * low:.1f}-{100 * high:.1f})"
         rest = " | ".join(f"{100 * wrong[v] / n:.1f}" for v in (Verdict.FAIL, Verdict.CANNOT_TELL))
         lines.append(f"| {engine} | **all wrong ones** | {n} | **{passed}** | {rest} |")
     return "\n".join(lines)

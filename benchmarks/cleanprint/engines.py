@@ -15,9 +15,10 @@ import cv2
 import numpy as np
 
 from cleanprint.render import Picture
+from industrial_ocr.evaluation.engines import OWN_ENGINES
+from industrial_ocr.evaluation.other_engines import RapidOcrEngine
 
 Reading = dict[str, Any]
-OWN = ("two-stage", "crnn", "agree", "auto")
 PAD_BELOW = 1.0
 """Text heights from ink to edge below which a rival gets a border of ground of one text height."""
 
@@ -75,30 +76,24 @@ def _rival(strings: list[dict[str, Any]], border: int, scale: float = 1.0) -> Re
     }
 
 
-class RapidOcrEngine:
-    """RapidOCR with the models inside its package and its own settings, on one thread."""
+class PaddedRapidOcr:
+    """RapidOCR with the models inside its package and its own settings, on one thread.
 
-    name = "rapidocr"
+    Args:
+        runtime: see ``evaluation.other_engines.RapidOcrEngine``.
+    """
 
-    def __init__(self) -> None:
-        from importlib.metadata import version
-
-        from rapidocr import RapidOCR
-
-        threads = {f"EngineConfig.onnxruntime.{n}_op_num_threads": 1 for n in ("intra", "inter")}
-        self._engine = RapidOCR(params={"Global.log_level": "error", **threads})
-        self.meta = {"version": version("rapidocr"), "pad_below": PAD_BELOW}
+    def __init__(self, runtime: str = "onnxruntime") -> None:
+        self._engine = RapidOcrEngine(runtime, threads=1)
+        self.name = self._engine.name
+        self.meta = {"version": self._engine.version, "pad_below": PAD_BELOW}
 
     def read(self, picture: Picture) -> Reading:
         """Detection, orientation and recognition."""
         image, border = padded(picture, PAD_BELOW)
-        found = self._engine(image[..., ::-1], use_det=True, use_cls=True, use_rec=True)
-        texts, scores, boxes = found.txts or (), found.scores or (), found.boxes
-        quads = [] if boxes is None else [np.asarray(b).tolist() for b in boxes]
         strings = [
-            {"text": t, "confidence": round(float(s), 4), "quad": q}
-            for t, s, q in zip(texts, scores, quads, strict=True)
-            if t.strip()
+            {"text": s.text, "confidence": round(s.confidence or 0.0, 4), "quad": s.quad}
+            for s in self._engine.read(image, "read").strings
         ]
         return _rival(strings, border)
 
@@ -148,12 +143,13 @@ class TesseractEngine:
 
 
 RIVALS: Mapping[str, Callable[[], Any]] = {
-    "rapidocr": RapidOcrEngine,
+    "rapidocr": PaddedRapidOcr,
+    "rapidocr-openvino": lambda: PaddedRapidOcr("openvino"),
     "tesseract": TesseractEngine,
 }
-ENGINES = (*OWN, *RIVALS)
+ENGINES = (*OWN_ENGINES, *RIVALS)
 
 
 def make_engine(name: str, reader: Callable[[], Any]) -> Any:
     """An engine by its name; ``reader`` gives the one Reader that ours share."""
-    return OwnEngine(name, reader()) if name in OWN else RIVALS[name]()
+    return OwnEngine(name, reader()) if name in OWN_ENGINES else RIVALS[name]()

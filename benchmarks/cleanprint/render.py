@@ -132,7 +132,7 @@ def _line(face: Face, text: str, kind: str, height: float, box: tuple[float, ...
     quad = [[x0, y0], [x1, y0], [x1, y1], [x0, y1]]
     return Line(
         text, kind, round(height, 2), face.family, quad, twins(face, height), scaled_twins(face)
-    )  # fmt: skip
+    )
 
 
 def _draw_string(face: Face, rng: np.random.Generator) -> tuple[np.ndarray, list[Line]]:

@@ -76,7 +76,10 @@ def plain(text: str) -> str:
 
 def folded(text: str, groups: Sequence[str]) -> str:
     """A text with every symbol of a group replaced by the first of the group."""
-    return text.translate(str.maketrans({c: g[0] for g in groups for c in g[1:]}))
+    table: dict[str, str] = {}
+    for group in groups:
+        table |= dict.fromkeys(group[1:], group[0])
+    return text.translate(str.maketrans(table))
 
 
 def equal(truth: str, read: str, line: Mapping[str, Any]) -> bool:
@@ -155,8 +158,18 @@ def _outcome(
     right = equal(close, near, line)
     nearly = folded(close, HOMOGLYPHS) == folded(near, HOMOGLYPHS)
     return Outcome(
-        picture["number"], picture["plate"], line["kind"], line["family"], line["height"],
-        truth, read, right, equal(truth, read, line), right or nearly, ok,
-        not right and read_on_head(close, near, ordered), picture["margin"],
+        picture["number"],
+        picture["plate"],
+        line["kind"],
+        line["family"],
+        line["height"],
+        truth,
+        read,
+        right,
+        equal(truth, read, line),
+        right or nearly,
+        ok,
+        not right and read_on_head(close, near, ordered),
+        picture["margin"],
         picture["ground"] < picture["ink"],
-    )  # fmt: skip
+    )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from cleanprint.scoring import Outcome
 from cleanprint.verifying import ENGINES, RIGHT, WRONG
+from industrial_ocr.evaluation.metrics import Proportion
 
 Outcomes = Mapping[str, Sequence[Outcome]]
 """Those of every engine, by its name."""
@@ -25,11 +26,9 @@ def share(hits: int, count: int) -> str:
     """A share in percent with its interval, and the count of hits."""
     if not count:
         return "-"
-    z, p = 1.96, hits / count
-    middle = (p + z * z / (2 * count)) / (1 + z * z / count)
-    half = z * math.sqrt(p * (1 - p) / count + z * z / (4 * count**2)) / (1 + z * z / count)
-    low, high = 100 * max(middle - half, 0), 100 * min(middle + half, 1)
-    return f"{100 * p:.1f} ({low:.1f}-{high:.1f})"
+    found = Proportion(hits, count)
+    low, high = found.interval
+    return f"{100 * found.rate:.1f} ({100 * low:.1f}-{100 * high:.1f})"
 
 
 def _row(engine: str, own: Sequence[Outcome]) -> str:
@@ -70,7 +69,7 @@ def bands(outcomes: Outcomes) -> str:
 def groups(outcomes: Outcomes, title: str, key: Callable[[Outcome], str]) -> str:
     """Right and wrong-and-ok in percent of single strings, by a group."""
     own = {e: [o for o in some if not o.plate] for e, some in outcomes.items()}
-    names = sorted({key(o) for some in own.values() for o in some})
+    names = sorted({key(o) for o in chain.from_iterable(own.values())})
     lines = [
         f"**by {title}**: right / wrong and ok, percent of single strings of all heights\n",
         f"| {title} | n | {' | '.join(own)} |",
@@ -121,6 +120,7 @@ def verification(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _verdicts(rows: Sequence[Mapping[str, Any]], engine: str, kinds: Sequence[str]) -> Counter[str]:
-    return Counter(
-        v["verdicts"][engine] for r in rows for v in r["verify"] if v["what"] in kinds
-    )  # fmt: skip
+    counts: Counter[str] = Counter()
+    for row in rows:
+        counts.update(v["verdicts"][engine] for v in row["verify"] if v["what"] in kinds)
+    return counts

@@ -29,7 +29,7 @@ from industrial_ocr.errors import DatasetError
 if TYPE_CHECKING:
     from industrial_ocr.datasets.samples import Dataset
     from industrial_ocr.evaluation.compare import Comparison
-    from industrial_ocr.evaluation.items import Rules
+    from industrial_ocr.evaluation.label_matching import Rules
     from industrial_ocr.evaluation.records import RecordedRun
 
 SHOWN_CHANGES = 12
@@ -142,7 +142,7 @@ def _show(
     from industrial_ocr.evaluation import summary
 
     summaries = summary.summarize_run(recorded.records, rules, thresholds)
-    _print(summary.HEADERS, map(summary.table_row, summaries))
+    _print(summary.RESULT_HEADERS, map(summary.table_row, summaries))
     detected = summary.detection_rows(summaries)
     if detected:
         _print(summary.DETECTION_HEADERS, detected)

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from industrial_ocr.evaluation.curves import BootstrapDifference, paired_bootstrap
-from industrial_ocr.evaluation.items import Answer, Rules
-from industrial_ocr.evaluation.metrics import Outcome, outcome
+from industrial_ocr.evaluation.label_matching import Rules
+from industrial_ocr.evaluation.metrics import ReadOutcome
 from industrial_ocr.evaluation.records import RecordedRun
 from industrial_ocr.evaluation.summary import Summary, summarize_run
-
-Label = tuple[str, int]
-"""Image, and which of its labels."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """A label that one run reads right and the other does not.
-
-    Attributes:
-        image: its image.
-        truth: what is written.
-        before: what the first run read.
-        after: what the second run read.
-    """
+    """A label that one run reads right and the other does not, and what each read."""
 
     image: str
     truth: str
@@ -34,18 +25,15 @@ class Change:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One dataset and engine in both runs.
+    """One dataset and engine in both runs, or two engines of one run.
 
     Attributes:
         dataset: name.
-        engine: name.
-        labels: in both runs.
-        only_before: labels that only the first run has.
-        only_after: labels that only the second run has.
-        accuracy: of both, on the labels they share.
+        engine: name, or ``first > second``.
+        labels: number of those in both runs; ``only_before`` and ``only_after`` count the others.
+        accuracy: of both runs, on the labels they share.
         difference: second minus first, with its paired interval.
-        better: read right only in the second.
-        worse: read right only in the first.
+        better: read right only in the second; ``worse`` only in the first.
     """
 
     dataset: str
@@ -58,47 +46,42 @@ class Comparison:
     better: tuple[Change, ...]
     worse: tuple[Change, ...]
 
-
-def _by_label(summary: Summary) -> dict[Label, Answer]:
-    found: dict[Label, Answer] = {}
-    for answer in summary.answers:
-        number = 0
-        while (answer.item.image, number) in found:
-            number += 1
-        found[answer.item.image, number] = answer
-    return found
+    def cells(self) -> tuple[str, str]:
+        """The difference and its interval in percentage points, for tables."""
+        d = self.difference
+        return f"{100 * d.difference:+.1f}", f"{100 * d.low:+.1f} to {100 * d.high:+.1f}"
 
 
 def compare_summaries(before: Summary, after: Summary) -> Comparison | None:
-    """The same dataset in two runs, or two engines of one run; None if they share no label."""
-    one, two = _by_label(before), _by_label(after)
-    shared = [k for k in one if k in two and one[k].item.truth == two[k].item.truth]
-    if not shared:
+    """One dataset in two runs, or two engines of one run; None if they share no label."""
+    old, new, rules = before.by_label(), after.by_label(), after.rules
+    was_right, is_right = [], []
+    better: list[Change] = []
+    worse: list[Change] = []
+    for key, first in old.items():
+        truth = first.prediction.truth
+        second = new.get(key)
+        if second is None or second.prediction.truth != truth:
+            continue
+        was_right.append(first.outcome(rules) is ReadOutcome.CORRECT)
+        is_right.append(second.outcome(rules) is ReadOutcome.CORRECT)
+        if was_right[-1] != is_right[-1]:
+            change = Change(key[0], truth, first.prediction.reading, second.prediction.reading)
+            (better if is_right[-1] else worse).append(change)
+    n = len(was_right)
+    if not n:
         return None
-    rules = after.rules
-
-    def right(answer: Answer) -> bool:
-        return outcome(answer.item, 0.0, rules.matching, rules.folding) is Outcome.CORRECT
-
-    hits = [(right(one[k]), right(two[k])) for k in shared]
-    changes = [
-        (b, Change(k[0], one[k].item.truth, one[k].item.reading, two[k].item.reading))
-        for k, (a, b) in zip(shared, hits, strict=True)
-        if a != b
-    ]
-    first, second = [float(a) for a, _ in hits], [float(b) for _, b in hits]
+    one_engine = before.engine == after.engine
     return Comparison(
         dataset=after.dataset,
-        engine=after.engine
-        if before.engine == after.engine
-        else f"{before.engine} > {after.engine}",
-        labels=len(shared),
-        only_before=len(one) - len(shared),
-        only_after=len(two) - len(shared),
-        accuracy=(sum(first) / len(first), sum(second) / len(second)),
-        difference=paired_bootstrap(second, first),
-        better=tuple(c for good, c in changes if good),
-        worse=tuple(c for good, c in changes if not good),
+        engine=after.engine if one_engine else f"{before.engine} > {after.engine}",
+        labels=n,
+        only_before=len(old) - n,
+        only_after=len(new) - n,
+        accuracy=(sum(was_right) / n, sum(is_right) / n),
+        difference=paired_bootstrap(is_right, was_right),
+        better=tuple(better),
+        worse=tuple(worse),
     )
 
 
@@ -107,21 +90,14 @@ def compare_runs(
 ) -> list[Comparison]:
     """Every dataset and engine that both runs have, in the order of the second."""
     old = {(s.dataset, s.engine): s for s in summarize_run(before.records, rules, {})}
-    found = (
-        compare_summaries(old[s.dataset, s.engine], s)
-        for s in summarize_run(after.records, rules, {})
-        if (s.dataset, s.engine) in old
-    )
+    new = summarize_run(after.records, rules, {})
+    known = [s for s in new if (s.dataset, s.engine) in old]
+    found = (compare_summaries(old[s.dataset, s.engine], s) for s in known)
     return [c for c in found if c is not None]
 
 
-def compare_engines(summaries: list[Summary]) -> list[Comparison]:
-    """Every pair of engines of one run on each dataset, the first named against each other."""
-    found = []
-    for i, first in enumerate(summaries):
-        for second in summaries[i + 1 :]:
-            if first.dataset == second.dataset:
-                comparison = compare_summaries(second, first)
-                if comparison is not None:
-                    found.append(comparison)
-    return found
+def compare_engines(summaries: Sequence[Summary]) -> list[Comparison]:
+    """Every pair of engines of one run on each dataset; a difference is first minus second."""
+    pairs = [(a, b) for a, b in combinations(summaries, 2) if a.dataset == b.dataset]
+    found = (compare_summaries(second, first) for first, second in pairs)
+    return [c for c in found if c is not None]

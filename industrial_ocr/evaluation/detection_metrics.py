@@ -10,9 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from industrial_ocr.results.geometry import bounds, box_iou
 
-_MOSTLY = 0.5
-"""Share of a prediction's box above which an ignored region hides it, as in ICDAR 2015."""
-
 
 @dataclass(frozen=True)
 class DetectionCounts:
@@ -56,64 +53,45 @@ class DetectionCounts:
         return 2 * self.matched / both if both else 0.0
 
 
-@dataclass(frozen=True)
-class BoxMatches:
-    """Which prediction found which label.
-
-    Attributes:
-        pairs: (place in ``predicted``, place in ``truth``), highest IoU first.
-        counts: of this image.
-    """
-
-    pairs: tuple[tuple[int, int], ...]
-    counts: DetectionCounts
-
-
 def match_boxes(
     predicted: Sequence[ArrayLike],
     truth: Sequence[ArrayLike],
     iou: float = 0.5,
     ignored: Sequence[ArrayLike] = (),
-) -> BoxMatches:
-    """Pairs predictions and labels one to one, highest IoU first.
+) -> DetectionCounts:
+    """Pairs predictions and labels one to one, highest IoU first, and counts the pairs.
 
     The protocol of ICDAR 2015 (Karatzas et al. 2015, challenge 4, task 1), but IoU is that of the
-    quads' upright bounds, which is kinder than theirs to boxes that are turned the wrong way.
-    Predictions of which more than half lies in one ignored region are dropped before the
-    matching, as there: a label inside such a region is not found by them.
+    quads' upright bounds, which is kinder to boxes that are turned the wrong way. As there, a
+    prediction of which more than half lies in an ignored region is dropped before the matching.
 
     Args:
         predicted: (4, 2) quads, or other polygons (K, 2).
         truth: the labels to be found.
-        iou: the least that is a match, above 0.
+        iou: the smallest IoU that is a match, above 0.
         ignored: regions where finding something is neither right nor wrong.
 
     Raises:
         ValueError: an IoU outside (0, 1].
     """
     if not 0 < iou <= 1:
-        raise ValueError(f"an IoU is above 0 and at most 1, got {iou}")
-    found, labels = _boxes(predicted), _boxes(truth)
-    hidden = np.any(_covered(found, _boxes(ignored)) > _MOSTLY, axis=1, keepdims=True)
-    overlaps = box_iou(found, labels)
-    rows, columns = np.nonzero((overlaps >= iou) & ~hidden)
+        raise ValueError(f"the least IoU is above 0 and at most 1, got {iou}")
+    found, labels, regions = (
+        np.array([bounds(q) for q in quads], np.float32).reshape(-1, 4)
+        for quads in (predicted, truth, ignored)
+    )
+    hidden = (_covered(found, regions) > 0.5).any(axis=1)
+    overlaps = box_iou(found[~hidden], labels)
+    rows, columns = np.nonzero(overlaps >= iou)
     # Stable, so that of equal IoUs the first prediction takes the first label.
     order = np.argsort(-overlaps[rows, columns], kind="stable")
-    pairs: list[tuple[int, int]] = []
     used_rows: set[int] = set()
     used_columns: set[int] = set()
     for row, column in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
         if row not in used_rows and column not in used_columns:
             used_rows.add(row)
             used_columns.add(column)
-            pairs.append((row, column))
-    counts = DetectionCounts(len(pairs), int(np.count_nonzero(~hidden)), len(labels))
-    return BoxMatches(tuple(pairs), counts)
-
-
-def _boxes(quads: Sequence[ArrayLike]) -> NDArray[np.float32]:
-    """(N, 4) x0, y0, x1, y1."""
-    return np.array([bounds(q) for q in quads], np.float32).reshape(-1, 4)
+    return DetectionCounts(len(used_rows), len(overlaps), len(labels))
 
 
 def _covered(boxes: NDArray[np.float32], regions: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -1,8 +1,8 @@
 """Fits what a string's confidence means: the probability that it is read right.
 
-Reads rendered pictures of all difficulties, clean print among them, every way, and fits a logistic
-regression to which strings were right, and then another one to what two ways together are worth
-(see ``decoding.confidence``).
+Both engines read rendered pictures of all difficulties, clean print among them. A logistic
+regression is fitted to which strings were right, and another one to which were right given the
+readings of both engines (see ``decoding.confidence``).
 
     python -m industrial_ocr.evaluation.fit_confidence --fonts DIR --plain-fonts DIR/debian
 """
@@ -12,9 +12,10 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ from industrial_ocr.decoding.confidence import (
     features,
     together_features,
 )
-from industrial_ocr.evaluation.fit_pictures import arguments, looked_at, pictures
+from industrial_ocr.evaluation.fit_pictures import arguments, asked_pictures, map_pictures
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.reader.routed import paired, same_text
 from industrial_ocr.reader.router import WAYS
@@ -39,10 +40,6 @@ from industrial_ocr.results.geometry import edge_lengths, expand_quad, inside
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import TextString
 
-PENALTY = 1.0
-"""Of the squared standardized weights, in nats, beside the log loss of all readings."""
-BESIDE = 0.5
-"""Printed characters within so many heights of a string's ends belong to it, read or not."""
 SIGNS = {
     **dict.fromkeys(("joint", "sequence", "weakest", "margin", "agreement", *WAYS), 1),
     **dict.fromkeys(
@@ -50,42 +47,42 @@ SIGNS = {
         -1,
     ),
 }
-"""What speaks for a reading never speaks against it, and the other way round."""
+"""Of the weights: a feature that speaks for a reading never speaks against it."""
 
 Row = tuple[Floats, bool]
 """Features of a reading, and whether it is right."""
 Pair = tuple[TextString, TextString, bool, bool]
-"""Two ways' readings of one string, without alternatives, and whether each is right."""
+"""Both engines' readings of one string, and whether each is right."""
 
 
-def is_right(string: TextString, printed: Sequence[LabeledString]) -> bool:
-    """Whether a reading says all of what stands in its place, and nothing else; spaces aside.
+def is_right(
+    string: TextString, printed: Sequence[LabeledString], beyond_ends: float = 0.5
+) -> bool:
+    """Whether a reading says all of what is printed in its place, and nothing else; spaces aside.
 
-    Its place reaches ``BESIDE`` heights beyond its ends; what is printed farther off in the same
-    line is another string.
+    Its place reaches ``beyond_ends`` heights beyond its ends; what is printed farther off in the
+    same line is another string.
     """
-    height = edge_lengths(string.quad)[1]
-    place = expand_quad(string.quad, BESIDE * height, 0.0)
-    axis = (string.quad[1] - string.quad[0]).astype(np.float64)
-    if string.direction == "vertical":
-        place = expand_quad(string.quad, 0.0, BESIDE * edge_lengths(string.quad)[0])
-        axis = (string.quad[3] - string.quad[0]).astype(np.float64)
-    own = sorted(
-        (float(quad.mean(0) @ axis), symbol)
-        for one in printed
-        for symbol, quad in zip(one.symbols, one.quads, strict=True)
-        if inside(place, quad.mean(0))
-    )
-    return "".join(string.text.split()) == "".join(symbol for _, symbol in own)
+    width, height = edge_lengths(string.quad)
+    vertical = string.direction == "vertical"
+    more = (0.0, beyond_ends * width) if vertical else (beyond_ends * height, 0.0)
+    place = expand_quad(string.quad, *more)
+    axis = (string.quad[3 if vertical else 1] - string.quad[0]).astype(np.float64)
+    own = []
+    for one in printed:
+        for symbol, quad in zip(one.symbols, one.quads, strict=True):
+            if inside(place, quad.mean(0)):
+                own.append((float(quad.mean(0) @ axis), symbol))
+    return "".join(string.text.split()) == "".join(symbol for _, symbol in sorted(own))
 
 
 @dataclass
 class Readings:
-    """Features of each reading, and whether it is right, by way and kind of picture.
+    """Features of each reading, and whether it is right.
 
     Attributes:
         rows: of single readings, by the names of the models.
-        pairs: of what both ways read in one place, and whether the picture was one string.
+        pairs: of what both engines read in one place, and whether the picture was one string.
     """
 
     rows: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
@@ -97,7 +94,7 @@ class Readings:
         printed: Sequence[LabeledString],
         one_string: bool,
     ) -> None:
-        """Adds what the ways, in the order of ``WAYS``, read on one picture."""
+        """Adds what the engines, in the order of ``WAYS``, read on one picture."""
         right = [{id(s): is_right(s, printed) for s in r.strings} for r in results]
         for way, result, known in zip(WAYS, results, right, strict=True):
             name = f"{way}-crop" if one_string else way
@@ -120,10 +117,9 @@ def _reader() -> Reader:
 
 
 def collect(asked: argparse.Namespace, numbers: range) -> Readings:
-    """Reads rendered pictures every way."""
+    """Reads rendered pictures with both engines."""
     readings, reader = Readings(), _reader()
-    plain_fonts = asked.plain_fonts or asked.fonts
-    for image, printed, one_string in pictures(asked.fonts, plain_fonts, numbers, asked.seed):
+    for image, printed, one_string in asked_pictures(asked, numbers):
         if one_string:
             results = [reader.recognize([image], engine=way)[0] for way in WAYS]
         else:
@@ -133,24 +129,29 @@ def collect(asked: argparse.Namespace, numbers: range) -> Readings:
 
 
 def logistic(
-    table: Floats, right: NDArray[np.bool_], signs: Sequence[int] | None = None
+    table: Floats,
+    right: NDArray[np.bool_],
+    signs: Sequence[int] | None = None,
+    penalty: float = 1.0,
 ) -> tuple[Floats, float]:
     """Weights (K,) and bias of a logistic regression with a small quadratic penalty.
 
     Args:
-        table: (N, K) features.
+        table: (N, K) standardized features.
         right: (N,) booleans.
         signs: that each weight may have, 0 for any.
+        penalty: of the squared weights, in nats, beside the log loss of all readings.
     """
     limits = {1: (0.0, None), -1: (None, 0.0), 0: (None, None)}
-    bounds = [limits[s] for s in signs or [0] * table.shape[1]] + [limits[0]]
+    signs = signs or np.zeros(table.shape[1], int).tolist()
+    bounds = [limits[s] for s in (*signs, 0)]
     sign = np.where(right, 1.0, -1.0)
 
     def loss(theta: Floats) -> tuple[float, Floats]:
         odds = sign * (table @ theta[:-1] + theta[-1])
         wrong = -sign / (1 + np.exp(np.clip(odds, -50, 50)))
-        gradient = np.append(table.T @ wrong + 2 * PENALTY * theta[:-1], wrong.sum())
-        value = np.logaddexp(0, -odds).sum() + PENALTY * float(theta[:-1] @ theta[:-1])
+        gradient = np.append(table.T @ wrong + 2 * penalty * theta[:-1], wrong.sum())
+        value = np.logaddexp(0, -odds).sum() + penalty * float(theta[:-1] @ theta[:-1])
         return float(value), gradient
 
     found = minimize(loss, np.zeros(table.shape[1] + 1), jac=True, method="L-BFGS-B", bounds=bounds)
@@ -168,7 +169,7 @@ def fit(rows: Sequence[Row], names: Sequence[str] = FEATURES) -> ConfidenceModel
 def pair_rows(
     pairs: Sequence[tuple[Pair, bool]], models: Mapping[str, ConfidenceModel]
 ) -> dict[str, list[Row]]:
-    """What both ways' readings of a string are worth together, by the names of those models."""
+    """Features of both engines' readings of a string together, by the names of their models."""
     rows: dict[str, list[Row]] = defaultdict(list)
     for (one, two, one_right, two_right), one_string in pairs:
         end = "-crop" if one_string else ""
@@ -176,44 +177,37 @@ def pair_rows(
             float(models[way + end].probability(features(s)))
             for way, s in zip(WAYS, (one, two), strict=True)
         ]
-        told = together_features(two, *sure)
+        row = together_features(two, *sure)
         if same_text(one, two):
-            rows["same"].append((told, one_right))
+            rows["same"].append((row, one_right))
         else:
-            rows[f"apart-{WAYS[0]}"].append((told, one_right))
-            rows[f"apart-{WAYS[1]}"].append((told, two_right))
+            rows[f"apart-{WAYS[0]}"].append((row, one_right))
+            rows[f"apart-{WAYS[1]}"].append((row, two_right))
     return rows
 
 
-def report(name: str, sure: Floats, right: NDArray[np.bool_]) -> Iterator[str]:
-    """Lines: how often readings are right by their confidence, and what passes from where."""
-    yield f"{name}: {len(right)} readings, {100 * right.mean():.1f} % right"
+def print_held_out(name: str, own: Sequence[Row], names: Sequence[str]) -> None:
+    """Fits a model to the first half of the readings and prints how it does on the other.
+
+    That is how often readings are right by their confidence, and what passes from where.
+    """
+    half = len(own) // 2
+    sure = fit(own[:half], names).probability(np.stack([row for row, _ in own[half:]]))
+    right = np.array([good for _, good in own[half:]])
+    print(f"{name}: {len(right)} readings not fitted, {100 * right.mean():.1f} % right")
     edges = (0.0, 0.5, 0.8, 0.9, 0.97, 0.99, 1.01)
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         part = (sure >= low) & (sure < high)
         if part.any():
             share = 100 * right[part].mean()
-            yield f"  {low:.2f} to {min(high, 1):.2f}: {part.sum()} readings, {share:.1f} % right"
+            print(f"  {low:.2f} to {min(high, 1):.2f}: {part.sum()} readings, {share:.1f} % right")
     for least in (0.8, 0.85, 0.9, 0.95, 0.97):
         passed = sure >= least
         good, bad = 100 * (passed & right).mean(), 100 * (passed & ~right).mean()
-        yield f"  from {least}: {good:.1f} % pass right, {bad:.2f} % wrong"
+        print(f"  from {least}: {good:.1f} % pass right, {bad:.2f} % wrong")
 
 
-def _halves(rows: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
-    half = len(rows) // 2
-    return rows[:half], rows[half:]
-
-
-def _told(name: str, own: Sequence[Row], names: Sequence[str]) -> None:
-    """Prints how a model does on the half of the readings that it is not fitted to."""
-    one, two = _halves(own)
-    sure = fit(one, names).probability(np.stack([row for row, _ in two]))
-    right = np.array([good for _, good in two])
-    print("\n".join(report(f"{name}, half not fitted", sure, right)))
-
-
-def _plain(model: ConfidenceModel, names: Sequence[str], readings: int) -> dict[str, Any]:
+def _to_dict(model: ConfidenceModel, names: Sequence[str], readings: int) -> dict[str, Any]:
     """A model as JSON has it."""
     parts = {
         part: dict(zip(names, np.round(getattr(model, part), 5).tolist(), strict=True))
@@ -226,16 +220,16 @@ def main() -> None:
     """Fits and writes the models that reading uses."""
     asked = arguments(__doc__, 2400, FITTED).parse_args()
     readings = Readings()
-    for some in looked_at(collect, asked):
+    for some in map_pictures(collect, asked):
         readings.extend(some)
     models, table = {}, {}
     for name, own in sorted(readings.rows.items()):
-        _told(name, own, FEATURES)
+        print_held_out(name, own, FEATURES)
         models[name] = fit(own)
-        table[name] = _plain(models[name], FEATURES, len(own))
+        table[name] = _to_dict(models[name], FEATURES, len(own))
     for name, own in pair_rows(readings.pairs, models).items():
-        _told(name, own, TOGETHER)
-        table[name] = _plain(fit(own, TOGETHER), TOGETHER, len(own))
+        print_held_out(name, own, TOGETHER)
+        table[name] = _to_dict(fit(own, TOGETHER), TOGETHER, len(own))
     fitted_on = {"pictures": asked.pictures, "seed": asked.seed}
     content = {"fitted_on": fitted_on, "models": table}
     asked.out.write_text(json.dumps(content, indent=1) + "\n")

@@ -1,4 +1,4 @@
-"""Rendered pictures to which the fitted numbers of reading are fitted, looked at in parallel."""
+"""Rendered pictures to which the fitted numbers of reading are fitted, in parallel processes."""
 
 from __future__ import annotations
 
@@ -21,12 +21,8 @@ from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.datasets.synthesis.text import shipped_words
 from industrial_ocr.results.types import ImageArray
 
-SEED = 7_000_003
-CHUNK = 50
-"""Pictures that one process looks at before it takes the next ones."""
-STRIPS, LINES, LABELS = 0.3, 0.42, 0.16
-"""Shares of crops of one string, of pictures of one plain line, and of labels; the rest are scenes
-of worn and cluttered print."""
+PICTURE_SHARES = {"crop of one string": 0.3, "one plain line": 0.42, "label": 0.16, "scene": 0.12}
+"""Of the kinds of pictures; labels are plain print, scenes are worn and cluttered."""
 
 Result = TypeVar("Result")
 
@@ -43,61 +39,58 @@ def pictures(
         seed: of the row.
 
     Yields:
-        (H, W, 3) uint8 RGB, what is printed on it, and whether it is cut out around one string.
+        (H, W, 3) uint8 RGB, what is printed on it, and whether it is a crop of one string.
     """
     scenes = SceneRenderer(tuple(fonts), (420, 420))
     labels = SceneRenderer(tuple(plain_fonts), (420, 420), plain=1.0)
     strips = StripRenderer(tuple(fonts), plain=0.4, loose=0.3, heights=(10.0, 64.0))
     printer = PlainPrinter(labels.faces, shipped_words())
+    kinds, limits = tuple(PICTURE_SHARES), np.cumsum(list(PICTURE_SHARES.values()))[:-1]
     for number in numbers:
         rng = np.random.default_rng((seed, number))
-        kind = rng.random()
-        if kind < STRIPS:
+        kind = kinds[int(np.searchsorted(limits, rng.random(), "right"))]
+        if kind == "crop of one string":
             strip = strips.render((seed, number, 1))
             yield strip.image, (strip.string,), True
-        elif kind < STRIPS + LINES:
+        elif kind == "one plain line":
             printed = printer.picture(rng, printer.text(rng), (9.0, 64.0), tilt=3.0)
             if printed is not None:
                 yield printed[0], (printed[1],), False
         else:
-            plain = kind < STRIPS + LINES + LABELS
-            scene = (labels if plain else scenes).render((seed, number, 2))
+            renderer = labels if kind == "label" else scenes
+            scene = renderer.render((seed, number, 2))
             yield scene.image, scene.strings, False
 
 
 def arguments(about: str | None, count: int, out: Path) -> argparse.ArgumentParser:
-    """What every fit asks for.
-
-    Args:
-        about: what the fit does.
-        count: how many pictures are rendered if nobody says.
-        out: where it is written.
-    """
+    """The options of every fit; ``count`` pictures and the file ``out`` by default."""
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--fonts", action="append", default=[], help="folder with font files")
     parser.add_argument("--plain-fonts", action="append", help="ordinary ones, for plain print")
     parser.add_argument("--pictures", type=int, default=count)
-    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--seed", type=int, default=7_000_003)
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--out", type=Path, default=out)
     return parser
 
 
-def looked_at(
-    look: Callable[[argparse.Namespace, range], Result], asked: argparse.Namespace
-) -> list[Result]:
-    """What ``look`` gives of every chunk of the pictures, in their order.
+def asked_pictures(
+    asked: argparse.Namespace, numbers: Iterable[int]
+) -> Iterator[tuple[ImageArray, tuple[LabeledString, ...], bool]]:
+    """``pictures`` with the options of ``arguments``."""
+    return pictures(asked.fonts, asked.plain_fonts or asked.fonts, numbers, asked.seed)
 
-    Args:
-        look: takes the arguments and the numbers of some pictures; a function of a module.
-        asked: of ``arguments``.
-    """
-    chunks = [
-        range(first, min(first + CHUNK, asked.pictures))
-        for first in range(0, asked.pictures, CHUNK)
-    ]
+
+def map_pictures(
+    function: Callable[[argparse.Namespace, range], Result],
+    asked: argparse.Namespace,
+    chunk: int = 50,
+) -> list[Result]:
+    """Calls a function of a module in parallel on the options and the numbers of some pictures."""
+    starts = range(0, asked.pictures, chunk)
+    chunks = [range(first, min(first + chunk, asked.pictures)) for first in starts]
     with ProcessPoolExecutor(asked.workers, get_context("spawn"), _one_thread) as processes:
-        return list(processes.map(partial(look, asked), chunks))
+        return list(processes.map(partial(function, asked), chunks))
 
 
 def _one_thread() -> None:

@@ -1,10 +1,10 @@
 """Fits the priors of segmentation (``decoding.segmentation``) to rendered strings.
 
-The detector and the classifier look at rendered scenes and at plain lines of print, whose true
-character quads are known; leave out the fonts that the fit is to be measured on. Of each string
-that they find, one path through its lattice is right: the one whose characters lie on the true
-ones. The weights are those under which the right paths are likeliest (conditional likelihood,
-L-BFGS). Run it again after either network was trained on::
+The detector and the classifier see rendered scenes and plain lines of print whose true character
+quads are known; leave out the fonts that the fit is to be measured on. Of each string that they
+find, one path through its lattice is right: the one whose characters lie on the true ones. The
+weights are those under which the right paths are likeliest (conditional likelihood, L-BFGS). Run
+it again after either network was trained on::
 
     python -m industrial_ocr.evaluation.fit_segmentation --fonts FOLDER
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -27,7 +27,7 @@ from industrial_ocr.decoding.lattice import arc_posteriors
 from industrial_ocr.decoding.segmentation import FEATURES, FITTED
 from industrial_ocr.detection.hypotheses import propose
 from industrial_ocr.detection.orientation import orientations
-from industrial_ocr.evaluation.fit_pictures import arguments, looked_at, pictures
+from industrial_ocr.evaluation.fit_pictures import arguments, asked_pictures, map_pictures
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.reader.common import Clock, find_strings
 from industrial_ocr.reader.reader import Reader
@@ -36,22 +36,13 @@ from industrial_ocr.reader.verify import Models
 from industrial_ocr.results.geometry import axis_of, edge_lengths
 from industrial_ocr.results.types import BoxString, FloatArray, ImageArray
 
-PRIOR_VARIANCE = 25.0
-"""Variance of the weights' Gaussian prior."""
-LEAST_FIT = 0.35
+MIN_FIT = 0.35
 """A box shows a true character if it fits at least so well, see ``_fit``."""
-NARROW = 0.35
-"""A true character of fewer heights is narrow: its box must have the same middle alone."""
-ALONE, UNCLEAR = 0.3, 0.5
-"""See ``lesson``: largest overlap of a box that stands alone, least reject probability of one that
-may show nothing."""
-READ_BONUS = 0.3
-"""Of two paths that fit alike, the one whose boxes read as the true characters is right."""
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Truth:
+class LabeledPicture:
     """A picture and its true characters: (N,) symbols with (N, 4, 2) quads in pixels."""
 
     image: ImageArray
@@ -60,7 +51,7 @@ class Truth:
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class LabeledLattice:
     """A string's hypotheses, and which of them are on the right path."""
 
     options: list[Option]
@@ -68,31 +59,34 @@ class Lesson:
     nodes: int
 
 
-def rendered(
-    fonts: Sequence[str], plain_fonts: Sequence[str], numbers: Iterable[int], seed: int
-) -> Iterator[Truth]:
+def labeled_pictures(asked: argparse.Namespace, numbers: range) -> Iterator[LabeledPicture]:
     """Those of ``fit_pictures.pictures`` that are whole pictures with at least one character."""
-    for image, strings, one_string in pictures(fonts, plain_fonts, numbers, seed):
-        symbols = tuple(c for s in strings for c in s.symbols)
+    for image, strings, one_string in asked_pictures(asked, numbers):
+        symbols = "".join("".join(s.symbols) for s in strings)
         if symbols and not one_string:
-            yield Truth(image, symbols, np.concatenate([s.quads for s in strings]))
+            quads = np.concatenate([s.quads for s in strings])
+            yield LabeledPicture(image, tuple(symbols), quads)
 
 
-def observed(truth: Truth, models: Models) -> Iterator[StringEvidence]:
-    """What the classifier says of the strings of a picture, the way up in which they stand."""
+def read_evidence(truth: LabeledPicture, models: Models) -> Iterator[StringEvidence]:
+    """What the classifier says of the strings of a picture, in the orientation that is true."""
     (found,) = find_strings([truth.image], models.detector, models.config, Clock())
-    upright = [way for s in found for way in orientations(s) if _stands(way, truth)]
-    cases = [propose(way) for way in upright]
-    quads = [[b.quad for case in cases for b in case.boxes]]
-    (named,) = models.classifier.classify([truth.image], quads, models.config.classification)
+    upright: list[BoxString] = []
+    for string in found:
+        upright += [turned for turned in orientations(string) if _is_upright(turned, truth)]
+    cases = [propose(string) for string in upright]
+    quads: list[FloatArray] = []
+    for case in cases:
+        quads += [b.quad for b in case.boxes]
+    (named,) = models.classifier.classify([truth.image], [quads], models.config.classification)
     rows = iter(named)
     for case in cases:
         yield evidence_of(case, rows)
 
 
-def _stands(way: BoxString, truth: Truth) -> bool:
-    """Whether the true characters beneath a string stand as this way up has it."""
-    for box in way.boxes:
+def _is_upright(string: BoxString, truth: LabeledPicture) -> bool:
+    """Whether the true characters beneath a string have its orientation."""
+    for box in string.boxes:
         near = np.linalg.norm(truth.quads.mean(axis=1) - box.center, axis=1)
         k = int(near.argmin())
         if near[k] < 0.5 * max(edge_lengths(box.quad)):
@@ -114,14 +108,44 @@ def _fit(option: Option, quad: FloatArray, vertical: bool) -> float:
     centered = 1 - abs(low + high) / height
     if option.kind == "gap":
         return 2 * centered - 1
-    if high - low < NARROW * height:
-        return centered  # the detector's boxes of marks are wider than those
+    if high - low < 0.35 * height:  # the boxes of marks are wider than the marks
+        return centered
     apart = abs(low + length / 2) + abs(high - length / 2)
     return 1 - apart / max(high - low, 0.5 * height)
 
 
-def lesson(evidence: StringEvidence, truth: Truth, charset: Charset) -> Lesson | None:
+def _fits(options: list[Option], truth: LabeledPicture, vertical: bool, charset: Charset) -> Floats:
+    """(N, T) how well each hypothesis fits each true character.
+
+    Of two paths that fit alike, the one whose boxes read as the true characters is right: the
+    probability of the true symbol adds up to 0.3. A gap that does not read so fits nothing.
+    """
+    fits = np.array([[_fit(o, quad, vertical) for quad in truth.quads] for o in options])
+    for k, t in np.argwhere(fits >= MIN_FIT):
+        same = [s for s in same_shape(truth.symbols[t]) if s in charset.symbols]
+        p = float(options[k].probabilities[[charset.symbols.index(s) for s in same]].sum())
+        if options[k].kind == "gap" and p < 0.5:
+            fits[k, t] = -1
+        else:
+            fits[k, t] += 0.3 * p
+    return fits
+
+
+def label_lattice(
+    evidence: StringEvidence,
+    truth: LabeledPicture,
+    charset: Charset,
+    alone: float = 0.3,
+    unclear: float = 0.5,
+) -> LabeledLattice | None:
     """The right path through a string's lattice.
+
+    Args:
+        evidence: of the string.
+        truth: the picture that it was found in.
+        charset: the classifier's.
+        alone: largest overlap of a box that shares its ink with no other.
+        unclear: least reject probability of a box that may show nothing.
 
     Returns:
         None where no true character stands there, or where a box on that path that the detector
@@ -129,26 +153,19 @@ def lesson(evidence: StringEvidence, truth: Truth, charset: Charset) -> Lesson |
         not tell.
     """
     own = options(evidence, charset)
-    vertical = evidence.string.direction == "vertical"
-    known = np.array([[_fit(o, q, vertical) for q in truth.quads] for o in own])
-    for k, option in enumerate(own):
-        for t in np.flatnonzero(known[k] >= LEAST_FIT):
-            same = [charset.symbols.index(s) for s in same_shape(truth.symbols[t])
-                    if s in charset.symbols]  # fmt: skip
-            p = float(option.probabilities[same].sum())
-            known[k, t] = -1 if option.kind == "gap" and p < 0.5 else known[k, t] + READ_BONUS * p
-    beneath = np.flatnonzero(known.max(axis=0) >= LEAST_FIT)
+    fits = _fits(own, truth, evidence.string.direction == "vertical", charset)
+    beneath = np.flatnonzero(fits.max(axis=0) >= MIN_FIT)
     if not len(beneath):
         return None
     nodes = 2 * len(evidence.singles) + 1
-    right = _right_path(own, known[:, beneath], nodes)
+    right = _right_path(own, fits[:, beneath], nodes)
     overlap = FEATURES["nothing"].index("overlap")
     for k in right:
         option = own[k]
-        alone = option.kind == "nothing" and option.features[overlap] < ALONE
-        if alone and option.box.score > 0 and option.candidates.reject < UNCLEAR:
+        lone = option.kind == "nothing" and option.features[overlap] < alone
+        if lone and option.box.score > 0 and option.candidates.reject < unclear:
             return None
-    return Lesson(own, right, nodes)
+    return LabeledLattice(own, right, nodes)
 
 
 def _right_path(own: Sequence[Option], fits: Floats, nodes: int) -> frozenset[int]:
@@ -165,63 +182,75 @@ def _right_path(own: Sequence[Option], fits: Floats, nodes: int) -> frozenset[in
     count = fits.shape[1]
     best = np.full((nodes, count + 1), -np.inf)
     best[0] = 0.0
-    way = np.full((nodes, count + 1, 2), -1)
+    came_from = np.full((nodes, count + 1, 2), -1)
     for k in sorted(range(len(own)), key=lambda k: (own[k].first, own[k].last)):
         option = own[k]
         none = option.kind in ("nothing", "empty")
         for t in range(count + 1):
             reached, before = best[option.first, t], t
             if not none:
-                usable = [s for s in range(t) if fits[k, s] >= LEAST_FIT]
-                values = [best[option.first, s] + fits[k, s] - LEAST_FIT for s in usable]
+                usable = [s for s in range(t) if fits[k, s] >= MIN_FIT]
+                values = [best[option.first, s] + fits[k, s] - MIN_FIT for s in usable]
                 if not values:
                     continue
                 before = usable[int(np.argmax(values))]
                 reached = max(values)
             if reached > best[option.last, t]:
                 best[option.last, t] = reached
-                way[option.last, t] = k, before
+                came_from[option.last, t] = k, before
     path, node, t = set(), nodes - 1, count
     while node > 0:
-        k, t = (int(v) for v in way[node, t])
+        k, t = (int(v) for v in came_from[node, t])
         path.add(k)
         node = own[k].first
     return frozenset(path)
 
 
-def fit(lessons: Sequence[Lesson]) -> tuple[dict[str, dict[str, float]], float]:
-    """The weights by kind and feature, and the mean negative log-likelihood of a right path."""
-    columns = [(kind, name) for kind, names in FEATURES.items() for name in names]
-    starts = {kind: columns.index((kind, names[0])) for kind, names in FEATURES.items()}
-    every = [o for own in lessons for o in own.options]
-    rows = np.zeros((len(every), len(columns)))
-    for row, option in zip(rows, every, strict=True):
-        start = starts[option.kind]
-        row[start : start + len(option.features)] = option.features
-    right = np.array([float(k in own.right) for own in lessons for k in range(len(own.options))])
+def fit(
+    lattices: Sequence[LabeledLattice], prior_variance: float = 25.0
+) -> tuple[dict[str, dict[str, float]], float]:
+    """The weights by kind and feature, and the mean negative log-likelihood of a right path.
+
+    Args:
+        lattices: with their right paths.
+        prior_variance: of the weights' Gaussian prior.
+    """
+    columns: list[tuple[str, str]] = []
+    starts: dict[str, int] = {}
+    for kind, names in FEATURES.items():
+        starts[kind] = len(columns)
+        columns += [(kind, name) for name in names]
+    rows, right, spans = [], [], []
+    for own in lattices:
+        spans.append([(o.first, o.last) for o in own.options])
+        for k, option in enumerate(own.options):
+            row = np.zeros(len(columns))
+            row[starts[option.kind] :][: len(option.features)] = option.features
+            rows.append(row)
+            right.append(float(k in own.right))
+    features, on_path = np.array(rows), np.array(right)
     begin = np.array([float(name in ("log_p", "reject")) for _, name in columns])
-    spans = [[(o.first, o.last) for o in own.options] for own in lessons]
     ends = np.cumsum([len(own) for own in spans])[:-1]
 
     def loss(weights: Floats) -> tuple[float, Floats]:
-        scores = rows @ weights
-        looked_at = [
+        scores = features @ weights
+        sums = [
             arc_posteriors(over, part.tolist(), own.nodes)
-            for over, part, own in zip(spans, np.split(scores, ends), lessons, strict=True)
+            for over, part, own in zip(spans, np.split(scores, ends), lattices, strict=True)
         ]
-        posteriors = np.concatenate([p for p, _ in looked_at])
-        total = sum(log_sum for _, log_sum in looked_at)
+        posteriors = np.concatenate([p for p, _ in sums])
+        total = sum(log_sum for _, log_sum in sums)
         off = weights - begin
         return (
-            total - float(scores @ right) + float(off @ off) / (2 * PRIOR_VARIANCE),
-            rows.T @ (posteriors - right) + off / PRIOR_VARIANCE,
+            total - float(scores @ on_path) + float(off @ off) / (2 * prior_variance),
+            features.T @ (posteriors - on_path) + off / prior_variance,
         )
 
     done = minimize(loss, begin, jac=True, method="L-BFGS-B", options={"maxiter": 200})
     table: dict[str, dict[str, float]] = {kind: {} for kind in FEATURES}
     for (kind, name), weight in zip(columns, done.x.tolist(), strict=True):
         table[kind][name] = round(weight, 4)
-    return table, float(done.fun) / max(len(lessons), 1)
+    return table, float(done.fun) / max(len(lattices), 1)
 
 
 @cache
@@ -229,34 +258,37 @@ def _reader(detector: str | None, classifier: str | None) -> Reader:
     return Reader(detector=detector, classifier=classifier)
 
 
-def lessons_of(asked: argparse.Namespace, numbers: range) -> list[Lesson]:
-    """What there is to learn from some pictures."""
+def labeled_lattices(asked: argparse.Namespace, numbers: range) -> list[LabeledLattice]:
+    """The lattices of some pictures whose right path is known."""
     reader = _reader(asked.detector, asked.classifier)
-    seen = (
-        lesson(evidence, truth, reader.classifier_charset)
-        for truth in rendered(asked.fonts, asked.plain_fonts or asked.fonts, numbers, asked.seed)
-        for evidence in observed(truth, reader.models)
-    )
-    return [own for own in seen if own is not None]
+    found = []
+    for truth in labeled_pictures(asked, numbers):
+        for evidence in read_evidence(truth, reader.models):
+            lattice = label_lattice(evidence, truth, reader.classifier_charset)
+            if lattice is not None:
+                found.append(lattice)
+    return found
 
 
 def main() -> None:
-    """Renders, looks, fits, writes."""
+    """Renders, reads, fits, writes."""
     parser = arguments(__doc__, 3000, FITTED)
     parser.add_argument("--detector", help="weights, the shipped ones by default")
     parser.add_argument("--classifier", help="weights, the shipped ones by default")
     asked = parser.parse_args()
-    lessons = [own for some in looked_at(lessons_of, asked) for own in some]
-    weights, loss = fit(lessons)
+    lattices: list[LabeledLattice] = []
+    for some in map_pictures(labeled_lattices, asked):
+        lattices += some
+    weights, loss = fit(lattices)
     networks = _reader(asked.detector, asked.classifier).weights
     about = {
         "fitted_on": f"{asked.pictures} pictures, seed {asked.seed}",
-        "strings": len(lessons),
+        "strings": len(lattices),
         "mean_negative_log_likelihood": round(loss, 4),
         "networks": {k: v for k, v in networks.items() if k != "recognizer"},
     }
     asked.out.write_text(json.dumps({"about": about, "weights": weights}, indent=1) + "\n", "utf-8")
-    print(f"{asked.out}: {len(lessons)} strings, {loss:.3f} nats each")
+    print(f"{asked.out}: {len(lattices)} strings, {loss:.3f} nats each")
 
 
 if __name__ == "__main__":

@@ -8,16 +8,14 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-PACKAGES = (
-    "industrial-ocr", "torch", "torchvision", "timm", "numpy", "opencv-python-headless", "pillow",
-    "rapidocr", "onnxruntime", "pytesseract", "easyocr", "paddleocr",
-)  # fmt: skip
-PROBE_LIMIT_S = 300
+OWN_PACKAGES = ("industrial-ocr", "torch", "torchvision", "timm", "numpy", "pillow")
+OTHER_PACKAGES = ("rapidocr", "onnxruntime", "openvino", "pytesseract", "easyocr", "paddleocr")
 
 
 def processor() -> str:
@@ -30,9 +28,9 @@ def processor() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Installed versions of everything that matters to a result."""
+    """Installed versions of the packages that matter to a result."""
     found = {"python": platform.python_version()}
-    for name in PACKAGES:
+    for name in (*OWN_PACKAGES, "opencv-python-headless", *OTHER_PACKAGES):
         with suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
     return found
@@ -52,13 +50,16 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
-def probe(engine: str, image: Path, options: dict[str, Any]) -> dict[str, float]:
+def probe(
+    engine: str, image: Path, options: dict[str, Any], limit_s: float = 300
+) -> dict[str, float]:
     """Time to the first result and peak memory of an engine in a fresh process.
 
     Args:
-        engine: a name of ``engines.KNOWN``.
+        engine: a name of ``engines.ENGINE_NAMES``.
         image: read once as a whole picture.
         options: of ``Reader``.
+        limit_s: a process that takes longer has failed.
 
     Returns:
         ``first_result_s`` from the start of the process to the reading, ``peak_mb`` of the
@@ -68,21 +69,22 @@ def probe(engine: str, image: Path, options: dict[str, Any]) -> dict[str, float]
     try:
         done = subprocess.run(
             [*command, json.dumps(options)],
-            capture_output=True, text=True, timeout=PROBE_LIMIT_S, check=True,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=limit_s,
+            check=True,
+        )
         return dict(json.loads(done.stdout.splitlines()[-1]))
     except (subprocess.SubprocessError, json.JSONDecodeError, IndexError):
         return {}
 
 
-def _started() -> float:
+def _process_age() -> float:
     """Seconds since this process began, the interpreter's own start included."""
     with suppress(OSError, IndexError, ValueError):
         ticks = int(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19])
         up = float(Path("/proc/uptime").read_text().split()[0])
         return up - ticks / os.sysconf("SC_CLK_TCK")
-    import time
-
     return time.process_time()
 
 
@@ -102,6 +104,7 @@ def _peak_mb() -> float:
 
 
 def _main(engine: str, image: str, options: str) -> None:
+    # Imported here: an engine of another package does not pay for ours.
     from industrial_ocr.evaluation.engines import make_engines
     from industrial_ocr.image.load import load_image
 
@@ -111,8 +114,8 @@ def _main(engine: str, image: str, options: str) -> None:
         return Reader(**json.loads(options))
 
     engines, _ = make_engines([engine], make_reader)
-    engines[0].read(load_image(image))
-    print(json.dumps({"first_result_s": round(_started(), 3), "peak_mb": round(_peak_mb(), 1)}))
+    engines[0].read(load_image(image), "read")
+    print(json.dumps({"first_result_s": round(_process_age(), 3), "peak_mb": round(_peak_mb(), 1)}))
 
 
 if __name__ == "__main__":

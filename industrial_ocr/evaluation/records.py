@@ -1,46 +1,95 @@
 """The file a benchmark run leaves behind: JSON lines, one for the run, one an image and engine.
 
-Everything the tables, the report and ``bench compare`` need is in it, so a recorded run can be
-scored again, with another threshold or pattern, without reading any image again. A run that was
-interrupted is continued: whole lines are kept, a torn last line is dropped.
+It holds all that the tables, the report and ``bench compare`` need. So a recorded run can be scored
+again, with another threshold or pattern, without reading any image again. An interrupted run is
+continued: whole lines are kept, a torn last line is dropped.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from industrial_ocr.datasets.samples import Label, LabeledCharacter, Sample, Task
+from industrial_ocr.datasets.samples import Label, LabeledCharacter, Task
 from industrial_ocr.errors import DatasetError
-from industrial_ocr.evaluation.readings import EngineReading, ReadString
 
-FORMAT = 1
-Key = tuple[str, str, str]
+RUN_FORMAT = 1
+"""Of the file; a run of another format is refused."""
+RecordKey = tuple[str, str, str]
 """Dataset, image, engine."""
+JsonQuad = list[list[float]]
+
+
+@dataclass(frozen=True)
+class ReadString:
+    """One string as an engine gave it, ready for JSON.
+
+    Attributes:
+        text: the reading.
+        confidence: 0 to 1 as the engine says, None where it says nothing.
+        quad: four (x, y) source pixels, None where the engine gives no place.
+        characters: (symbol, confidence, quad) each, empty where the engine gives none.
+        status: of a code, what its reading came to (``results.types.Status``); empty otherwise.
+        raw: of a code, what stands there without the pattern.
+        signs: of a code, the numbers of ``results.codes.ImageSigns``, where there are any.
+    """
+
+    text: str
+    confidence: float | None = None
+    quad: JsonQuad | None = None
+    characters: tuple[tuple[str, float, JsonQuad], ...] = ()
+    status: str = ""
+    raw: str = ""
+    signs: tuple[float, ...] = ()
+
+    @property
+    def accepted_confidence(self) -> float | None:
+        """The confidence, 0 where the engine's own status rejects the code."""
+        return self.confidence if self.status in ("", "ok") else 0.0
+
+    @staticmethod
+    def from_dict(own: Mapping[str, Any]) -> ReadString:
+        """The string of a parsed line; TypeError for an unknown key."""
+        characters = tuple((s, float(p), q) for s, p, q in own.get("characters", ()))
+        changed = {"characters": characters, "signs": tuple(own.get("signs", ()))}
+        return ReadString(**{"text": "", **own, **changed})
+
+
+@dataclass(frozen=True)
+class EngineReading:
+    """What an engine found in one image.
+
+    Attributes:
+        strings: in the engine's reading order.
+        status: the engine's own verdict, empty where it has none.
+        seconds: wall time of the call.
+        timings: seconds by stage, empty where the engine does not tell.
+        codes: what the engine itself found under a pattern, the surest first; None where it was
+            given none or knows none.
+    """
+
+    strings: tuple[ReadString, ...]
+    status: str = ""
+    seconds: float = 0.0
+    timings: dict[str, float] = field(default_factory=dict)
+    codes: tuple[ReadString, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """What one engine made of one image.
+    """What one engine made of one image, with the fields of its ``EngineReading``.
 
     Attributes:
-        dataset: the dataset's name.
-        image: the sample's name.
-        engine: the engine's name.
-        task: what was asked of it.
+        dataset: name; ``image`` and ``engine`` too.
+        task: what was asked of the engine.
         size: width and height in pixels, (0, 0) where the image could not be loaded.
         labels: the truth.
-        strings: what was read, in the engine's reading order.
-        status: the engine's own verdict, empty where it has none.
-        seconds: wall time.
-        timings: seconds by stage, where the engine tells.
         error: why there is no reading, empty where there is one.
-        codes: what the engine itself found under the pattern; None without one.
     """
 
     dataset: str
@@ -57,88 +106,60 @@ class Record:
     codes: tuple[ReadString, ...] | None = None
 
     @property
-    def key(self) -> Key:
+    def key(self) -> RecordKey:
         """What names this record within a run."""
         return self.dataset, self.image, self.engine
 
     def to_json(self) -> str:
-        """One line without its end."""
+        """One line without its end; empty fields are left out."""
         own = asdict(self)
-        own["labels"] = [_label_out(x) for x in self.labels]
+        own["labels"] = [_label_to_dict(x) for x in self.labels]
         own["strings"] = [{k: v for k, v in asdict(s).items() if v} for s in self.strings]
-        if self.codes is not None:
-            own["codes"] = [
-                {k: v for k, v in asdict(c).items() if v or k == "confidence"} for c in self.codes
-            ]
         own["seconds"] = round(self.seconds, 5)
         own["timings"] = {k: round(v, 5) for k, v in self.timings.items()}
-        return json.dumps(
-            {k: v for k, v in own.items() if v not in ("", {}, None) and (v != [] or k == "codes")}
-        )
+        line = {k: v for k, v in own.items() if v not in ("", {}, None, [], ())}
+        if self.codes is not None:  # no codes is not the same as none asked for
+            codes = [asdict(c) for c in self.codes]
+            line["codes"] = [
+                {k: v for k, v in code.items() if v or k == "confidence"} for code in codes
+            ]
+        return json.dumps(line)
 
     @staticmethod
     def from_dict(line: dict[str, Any]) -> Record:
         """The record of one parsed line; KeyError or TypeError where it is none."""
         own = dict(line)
         own["size"] = tuple(own["size"])
-        own["labels"] = tuple(_label_in(x) for x in own.get("labels", ()))
-        own["strings"] = tuple(_string_in(s) for s in own.get("strings", ()))
+        own["labels"] = tuple(_label_from_dict(x) for x in own.get("labels", ()))
+        own["strings"] = tuple(ReadString.from_dict(s) for s in own.get("strings", ()))
         if "codes" in own:
-            own["codes"] = tuple(_string_in(s) for s in own["codes"])
+            own["codes"] = tuple(ReadString.from_dict(s) for s in own["codes"])
         return Record(**own)
 
 
-def make_record(
-    dataset: str, sample: Sample, engine: str, task: Task, size: tuple[int, int],
-    reading: EngineReading | None, error: str = "",
-) -> Record:  # fmt: skip
-    """The record of a reading, or of the error that took its place."""
-    if reading is None:
-        return Record(dataset, sample.name, engine, task, size, sample.labels, error=error)
-    return Record(
-        dataset, sample.name, engine, task, size, sample.labels, reading.strings, reading.status,
-        reading.seconds, dict(reading.timings), "", reading.codes,
-    )  # fmt: skip
+def _json_quad(quad: Any) -> JsonQuad:
+    rounded: JsonQuad = np.round(np.asarray(quad, float), 1).tolist()
+    return rounded
 
 
-def _label_out(label: Label) -> dict[str, Any]:
-    own: dict[str, Any] = {"text": label.text}
-    if label.quad is not None:
-        own["quad"] = np.round(label.quad.astype(float), 1).tolist()
-    if label.characters:
-        own["characters"] = [
-            [c.symbol, np.round(c.quad.astype(float), 1).tolist()] for c in label.characters
-        ]
-    if label.ignore:
-        own["ignore"] = True
-    if label.kind:
-        own["kind"] = label.kind
-    return own
+def _label_to_dict(label: Label) -> dict[str, Any]:
+    own = {
+        "quad": None if label.quad is None else _json_quad(label.quad),
+        "characters": [[c.symbol, _json_quad(c.quad)] for c in label.characters],
+        "ignore": label.ignore,
+        "kind": label.kind,
+    }
+    return {"text": label.text, **{k: v for k, v in own.items() if v}}
 
 
-def _label_in(own: dict[str, Any]) -> Label:
+def _label_from_dict(own: dict[str, Any]) -> Label:
     characters = tuple(LabeledCharacter(s, q) for s, q in own.get("characters", ()))
-    return Label(
-        own["text"], own.get("quad"), characters, own.get("ignore", False), own.get("kind", "")
-    )
-
-
-def _string_in(own: dict[str, Any]) -> ReadString:
-    characters = tuple((s, float(p), q) for s, p, q in own.get("characters", ()))
-    return ReadString(
-        own.get("text", ""), own.get("confidence"), own.get("quad"), characters,
-        own.get("status", ""), own.get("raw", ""), tuple(own.get("signs", ())),
-    )  # fmt: skip
+    return Label(**{**own, "characters": characters})
 
 
 @dataclass(frozen=True, eq=False)
 class RecordedRun:
-    """A run read back.
-
-    Attributes:
-        about: settings, versions, machine: the first line.
-        records: in the order they were written.
-    """
+    """A run read back: settings, versions and machine, and the records in their order."""
 
     about: dict[str, Any]
     records: tuple[Record, ...]
@@ -151,12 +172,11 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         if not line:
             continue
         try:
-            parsed = json.loads(line)
+            yield number, json.loads(line)
         except json.JSONDecodeError as error:
             if number == len(lines):
                 return
             raise DatasetError(f"{path}:{number}: not a line of a benchmark run") from error
-        yield number, parsed
 
 
 def load_run(path: Path) -> RecordedRun:
@@ -168,13 +188,15 @@ def load_run(path: Path) -> RecordedRun:
     if not path.is_file():
         raise DatasetError(f"{path}: no such file; a run is the results.jsonl of its folder")
     about: dict[str, Any] | None = None
-    records: dict[Key, Record] = {}
+    records: dict[RecordKey, Record] = {}
     for number, line in _lines(path):
         try:
             if about is None:
                 about = dict(line["run"])
-                if about["format"] != FORMAT:
-                    raise DatasetError(f"{path}: a run of format {about['format']}, not {FORMAT}")
+                if about["format"] != RUN_FORMAT:
+                    raise DatasetError(
+                        f"{path}: a run of format {about['format']}, not {RUN_FORMAT}"
+                    )
                 continue
             record = Record.from_dict(line)
         except (KeyError, TypeError, ValueError) as error:
@@ -187,5 +209,4 @@ def load_run(path: Path) -> RecordedRun:
 
 def whole_length(path: Path) -> int:
     """Bytes of the file up to the end of its last whole line."""
-    data = path.read_bytes()
-    return data.rfind(b"\n") + 1
+    return path.read_bytes().rfind(b"\n") + 1

@@ -12,9 +12,8 @@ from dataclasses import replace
 import numpy as np
 
 from industrial_ocr.errors import DatasetError
-from industrial_ocr.evaluation.items import Rules
-from industrial_ocr.evaluation.readings import ReadString
-from industrial_ocr.evaluation.records import Record, RecordedRun
+from industrial_ocr.evaluation.label_matching import Rules
+from industrial_ocr.evaluation.records import ReadString, Record, RecordedRun
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.router import WAYS, Route, RouteTable, Way, choose, settle
 from industrial_ocr.results.codes import CodeReading, ImageSigns
@@ -28,12 +27,21 @@ def _code(record: Record, pattern: Pattern) -> CodeReading | None:
     if not record.codes:
         return None
     read = record.codes[0]
-    quad = np.zeros((4, 2), np.float32) if read.quad is None else read.quad
+    quad = np.zeros((4, 2)) if read.quad is None else read.quad
     return CodeReading(
-        read.text, pattern.name or pattern.text, Status(read.status or "ok"), "",
-        float(read.confidence or 0.0), read.raw, 0.0, (), np.asarray(quad, np.float32), (),
-        "horizontal", (), ImageSigns(*read.signs) if read.signs else None,
-    )  # fmt: skip
+        text=read.text,
+        pattern=pattern.name or pattern.text,
+        status=Status(read.status or "ok"),
+        reason="",
+        confidence=float(read.confidence or 0.0),
+        raw_text=read.raw,
+        raw_confidence=0.0,
+        characters=(),
+        quad=np.asarray(quad, np.float32),
+        strings=(),
+        direction="horizontal",
+        signs=ImageSigns(*read.signs) if read.signs else None,
+    )
 
 
 def settled(
@@ -47,23 +55,26 @@ def settled(
 
     Args:
         route: ``agree`` or ``auto``.
-        ways: what both ways found, under the pattern.
+        ways: what both engines found, under the pattern.
         pattern: that one.
         measured: of ``bench --write-routes``.
         least: confidence that two equal readings must have together.
     """
-    first = choose(pattern, measured)
     codes = {w: _code(r, pattern) for w, r in ways.items()}
-    found = settle(route, codes, first, least)
-    base = ways["crnn" if found.route == "crnn" else "two-stage"]
+    found = settle(route, codes, choose(pattern, measured), least)
+    base = replace(ways["crnn" if found.route == "crnn" else "two-stage"], engine=route, codes=())
     if found.code is None:
-        return replace(base, engine=route, codes=())
+        return base
     c = found.code
     read = ReadString(
-        c.text, round(c.confidence, 5), c.quad.tolist(), (), c.status.value, c.raw_text
+        text=c.text,
+        confidence=round(c.confidence, 5),
+        quad=c.quad.tolist(),
+        status=c.status.value,
+        raw=c.raw_text,
     )
     seconds = sum(r.seconds for r in ways.values())
-    return replace(base, engine=route, codes=(read,), status=c.status.value, seconds=seconds)
+    return replace(base, codes=(read,), status=c.status.value, seconds=seconds)
 
 
 def reroute(
@@ -74,7 +85,7 @@ def reroute(
 ) -> RecordedRun:
     """The run with the records of ``agree`` and ``auto`` in place of those it may hold.
 
-    Seconds are those of both ways: what a route would have saved is not known.
+    Seconds are those of both engines: what a route would have saved is not known.
 
     Args:
         run: with records of two-stage and crnn.
@@ -83,9 +94,11 @@ def reroute(
         least: confidence that two equal readings must have together.
 
     Raises:
-        DatasetError: the run does not hold both ways under a pattern.
+        DatasetError: the run does not hold both engines under a pattern.
     """
-    made = list(_routed(run, rules, measured, least))
+    made = []
+    for ways, pattern in _read_both_ways(run, rules):
+        made += [settled(route, ways, pattern, measured, least) for route in NEW_ROUTES]
     if not made:
         raise DatasetError(
             "the run has no image that two-stage and crnn both read under a pattern; "
@@ -97,12 +110,10 @@ def reroute(
     return RecordedRun({**run.about, "engines": engines}, (*kept, *made))
 
 
-def _routed(
-    run: RecordedRun,
-    rules: Mapping[str, Rules],
-    measured: RouteTable | None,
-    least: float,
-) -> Iterator[Record]:
+def _read_both_ways(
+    run: RecordedRun, rules: Mapping[str, Rules]
+) -> Iterator[tuple[dict[Way, Record], Pattern]]:
+    """The records of images that both engines read under a pattern, with that pattern."""
     by_image: dict[tuple[str, str], dict[Way, Record]] = {}
     for record in run.records:
         for way in WAYS:
@@ -110,7 +121,5 @@ def _routed(
                 by_image.setdefault((record.dataset, record.image), {})[way] = record
     for (dataset, _), ways in by_image.items():
         pattern = rules.get(dataset, rules.get("", Rules())).read_under
-        if pattern is None or len(ways) < len(WAYS):
-            continue
-        for route in NEW_ROUTES:
-            yield settled(route, ways, pattern, measured, least)
+        if pattern is not None and len(ways) == len(WAYS):
+            yield ways, pattern

@@ -17,27 +17,24 @@ from typing import Any
 
 from industrial_ocr.datasets.samples import Dataset, Sample
 from industrial_ocr.errors import ConfigError, DatasetError, ImageError
-from industrial_ocr.evaluation.engines import Engine
-from industrial_ocr.evaluation.readings import EngineReading
+from industrial_ocr.evaluation.engines import BenchmarkEngine
 from industrial_ocr.evaluation.records import (
-    FORMAT,
-    Key,
+    RUN_FORMAT,
+    EngineReading,
     Record,
     RecordedRun,
+    RecordKey,
     load_run,
-    make_record,
     whole_length,
 )
 from industrial_ocr.image.load import load_image
 from industrial_ocr.results.types import ImageArray
 
 RESULTS = "results.jsonl"
-MUST_AGREE = ("format", "engines", "datasets", "limit", "weights")
-"""What a run and its continuation have in common; anything else may differ."""
 
 
 def dataset_digest(dataset: Dataset) -> str:
-    """sha256 over the names and texts of a dataset: tells one set of labels from another."""
+    """Start of the sha256 over the names and texts of a dataset: tells other labels apart."""
     sha = hashlib.sha256()
     for sample in dataset.samples:
         sha.update(json.dumps([sample.name, [label.text for label in sample.labels]]).encode())
@@ -45,11 +42,11 @@ def dataset_digest(dataset: Dataset) -> str:
 
 
 def describe_run(
-    datasets: Sequence[Dataset], engines: Sequence[Engine], limit: int, **more: Any
+    datasets: Sequence[Dataset], engines: Sequence[BenchmarkEngine], limit: int, **more: Any
 ) -> dict[str, Any]:
     """The first line of a run: what is compared, on what, under which settings."""
     return {
-        "format": FORMAT,
+        "format": RUN_FORMAT,
         "engines": {e.name: e.version for e in engines},
         "datasets": {
             d.name: {"task": d.task, "images": len(d.samples), "digest": dataset_digest(d)}
@@ -75,110 +72,109 @@ def prepare_folder(out: Path) -> None:
         raise ConfigError(f"{out}: the output folder cannot be written: {error}") from error
 
 
-def _continued(path: Path, about: Mapping[str, Any]) -> set[Key]:
-    """Keys already done in a run of the same settings; a torn last line is cut off.
+def _recorded_keys(path: Path, about: Mapping[str, Any]) -> set[RecordKey]:
+    """Keys of the records that a run of the same settings has left; a torn line is cut off.
 
     Raises:
-        ConfigError: the folder holds a run of other settings.
+        ConfigError: the file holds a run of other settings.
     """
     if not path.exists() or whole_length(path) == 0:
         path.write_text(json.dumps({"run": about}) + "\n", encoding="utf-8")
         return set()
     os.truncate(path, whole_length(path))
     run = load_run(path)
-    same = json.loads(json.dumps({k: about.get(k) for k in MUST_AGREE}))
-    for name in MUST_AGREE:
-        if run.about.get(name) != same[name]:
+    now = json.loads(json.dumps(about))
+    for name in ("format", "engines", "datasets", "limit", "weights"):
+        if run.about.get(name) != now.get(name):
             raise ConfigError(
                 f"{path} holds a run with other {name} ({run.about.get(name)} there, "
-                f"{same[name]} now); give another --out or remove it"
+                f"{now.get(name)} now); give another --out or remove it"
             )
     return {r.key for r in run.records}
 
 
 @dataclass(frozen=True)
-class Job:
+class ImageJob:
     """One image that engines have yet to read."""
 
     dataset: Dataset
     sample: Sample
-    engines: tuple[Engine, ...]
+    engines: tuple[BenchmarkEngine, ...]
 
 
-def open_jobs(datasets: Iterable[Dataset], engines: Sequence[Engine], done: set[Key]) -> list[Job]:
+def open_jobs(
+    datasets: Iterable[Dataset], engines: Sequence[BenchmarkEngine], done: set[RecordKey]
+) -> list[ImageJob]:
     """Images with the engines that have not read them yet."""
     jobs = []
     for dataset in datasets:
+        own = [e for e in engines if e.datasets is None or dataset.name in e.datasets]
         for sample in dataset.samples:
-            left = tuple(
-                e
-                for e in engines
-                if (e.datasets is None or dataset.name in e.datasets)
-                and (dataset.name, sample.name, e.name) not in done
-            )
+            left = [e for e in own if (dataset.name, sample.name, e.name) not in done]
             if left:
-                jobs.append(Job(dataset, sample, left))
+                jobs.append(ImageJob(dataset, sample, tuple(left)))
     return jobs
 
 
-def _ask(engine: Engine, image: ImageArray, dataset: Dataset) -> EngineReading:
-    task = dataset.task
+def _read(engine: BenchmarkEngine, image: ImageArray, dataset: Dataset) -> EngineReading:
     if hasattr(engine, "use"):
         engine.use(dataset.name)
-    if task == "read":
-        return engine.read(image)
-    return engine.recognize(image, one_character=task == "classify")
+    return engine.read(image, dataset.task)
 
 
-def run_job(job: Job) -> Iterator[Record]:
+def run_job(job: ImageJob) -> Iterator[Record]:
     """The records of one image; an engine that fails on it is a record with the error."""
+    image, size, unreadable = None, (0, 0), ""
     try:
         image = load_image(job.sample.source)
+        size = (image.shape[1], image.shape[0])
     except ImageError as error:
-        for engine in job.engines:
-            yield make_record(
-                job.dataset.name, job.sample, engine.name, job.dataset.task, (0, 0), None,
-                str(error),
-            )  # fmt: skip
-        return
-    size = (image.shape[1], image.shape[0])
+        unreadable = str(error)
     for engine in job.engines:
-        reading, problem = None, ""
-        try:
-            reading = _ask(engine, image, job.dataset)
-        except Exception as error:  # a rival may raise anything; one image is not the run
-            problem = f"{type(error).__name__}: {error}"
-        yield make_record(
-            job.dataset.name, job.sample, engine.name, job.dataset.task, size, reading, problem
+        reading, problem = EngineReading(()), unreadable
+        if image is not None:
+            try:
+                reading = _read(engine, image, job.dataset)
+            except Exception as error:  # an engine may raise anything; one image is not the run
+                problem = f"{type(error).__name__}: {error}"
+        yield Record(
+            dataset=job.dataset.name,
+            image=job.sample.name,
+            engine=engine.name,
+            task=job.dataset.task,
+            size=size,
+            labels=job.sample.labels,
+            error=problem,
+            **vars(reading),
         )
 
 
-def warm_up(engines: Sequence[Engine], jobs: Sequence[Job]) -> None:
+def warm_up(jobs: Sequence[ImageJob]) -> None:
     """Each engine reads the first readable image of each task once, before anything is timed.
 
     First calls load libraries and fill caches; ``machine.probe`` measures them on their own.
     """
-    waiting = {(e.name, j.dataset.task) for j in jobs for e in j.engines}
+    done: set[tuple[str, str]] = set()
     for job in jobs:
-        own = [e for e in job.engines if (e.name, job.dataset.task) in waiting]
-        if not own:
+        cold = [e for e in job.engines if (e.name, job.dataset.task) not in done]
+        if not cold:
             continue
         try:
             image = load_image(job.sample.source)
         except ImageError:
             continue
-        for engine in own:
-            waiting.discard((engine.name, job.dataset.task))
+        for engine in cold:
+            done.add((engine.name, job.dataset.task))
             with suppress(Exception):  # told of when the image's turn comes
-                _ask(engine, image, job.dataset)
+                _read(engine, image, job.dataset)
 
 
 def run_benchmark(
     datasets: Sequence[Dataset],
-    engines: Sequence[Engine],
+    engines: Sequence[BenchmarkEngine],
     out: Path,
     about: Mapping[str, Any],
-    track: Callable[[list[Job]], Iterable[Job]] = lambda jobs: jobs,
+    track: Callable[[list[ImageJob]], Iterable[ImageJob]] = lambda jobs: jobs,
 ) -> RecordedRun:
     """Runs what is left to run and gives the whole run.
 
@@ -199,9 +195,8 @@ def run_benchmark(
     if len(set(names)) < len(names):
         raise DatasetError(f"datasets need names of their own, got {names}")
     path = out / RESULTS
-    jobs = open_jobs(datasets, engines, _continued(path, about))
-    if jobs:
-        warm_up(engines, jobs)
+    jobs = open_jobs(datasets, engines, _recorded_keys(path, about))
+    warm_up(jobs)
     with path.open("a", encoding="utf-8") as file:
         for job in track(jobs):
             for record in run_job(job):

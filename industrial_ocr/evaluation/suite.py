@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from industrial_ocr.datasets.samples import Task
-from industrial_ocr.errors import DatasetError, PatternError
-from industrial_ocr.evaluation.items import Rules
-from industrial_ocr.evaluation.metrics import CODES, VERBATIM, Matching
+from industrial_ocr.errors import ConfigError, DatasetError, PatternError
+from industrial_ocr.evaluation.label_matching import Rules
+from industrial_ocr.evaluation.metrics import CODE_TEXT, VERBATIM
 from industrial_ocr.patterns.pattern import Pattern
 
 
@@ -25,7 +27,7 @@ class Judging(BaseModel):
         pattern: a preset or regular expression of the codes that are asked for.
         decode: False: nothing is read under the pattern, it is only looked for in what was read, as
             for engines that know none.
-        labels: regular expression over folded text: labels that count.
+        labels: regular expression over normalized text: labels that count.
         verbatim: compare character by character instead of A-Z0-9 in upper case.
         engines: only these, None: all that were asked for.
         lexicon: ``labels`` adds the crnn under the lexicon of all labels as an engine of its own.
@@ -36,7 +38,7 @@ class Judging(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     task: Task | None = None
-    match: Matching = "exact"
+    match: Literal["exact", "contains"] = "exact"
     pattern: str | None = None
     decode: bool = True
     labels: str | None = None
@@ -46,31 +48,25 @@ class Judging(BaseModel):
     about: str = ""
     folder: str | None = None
 
-    @field_validator("pattern")
+    @field_validator("pattern", "labels")
     @classmethod
-    def _is_pattern(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
+    def _can_be_parsed(cls, value: str | None, info: Any) -> str | None:
+        try:
+            if value is not None and info.field_name == "pattern":
                 Pattern.parse(value)
-            except PatternError as error:
-                raise ValueError(f"no pattern: {error}") from error
-        return value
-
-    @field_validator("labels")
-    @classmethod
-    def _compiles(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
+            elif value is not None:
                 re.compile(value)
-            except re.error as error:
-                raise ValueError(f"no regular expression: {error}") from error
+        except PatternError as error:
+            raise ValueError(f"no pattern: {error}") from error
+        except re.error as error:
+            raise ValueError(f"no regular expression: {error}") from error
         return value
 
     def rules(self) -> Rules:
-        """The rules that answers are judged by."""
+        """The rules that readings are judged by."""
+        comparison = VERBATIM if self.verbatim else CODE_TEXT
         return Rules(
-            VERBATIM if self.verbatim else CODES,
-            self.match,
+            replace(comparison, contains=self.match == "contains"),
             Pattern.parse(self.pattern) if self.pattern else None,
             re.compile(self.labels) if self.labels else None,
             self.decode,
@@ -78,11 +74,11 @@ class Judging(BaseModel):
 
 
 class Suite(BaseModel):
-    """Datasets by name, which is that of their folder unless they tell another.
+    """Datasets by name, which is that of their folder unless they name another.
 
     Attributes:
         datasets: in the order in which they run.
-        thresholds: by engine: below it an answer counts as rejected.
+        thresholds: by engine: below it a reading counts as rejected.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -103,8 +99,29 @@ class Suite(BaseModel):
         return found
 
 
-def rules_of(names: Sequence[str], suite: Suite | None, otherwise: Judging) -> dict[str, Rules]:
-    """Rules by dataset name; ``""`` holds those of datasets that the suite does not name."""
-    known = {} if suite is None else suite.datasets
-    found = {name: known[name].rules() for name in names if name in known}
-    return {"": otherwise.rules(), **found}
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validated(model: type[Model], values: Mapping[str, Any], source: str) -> Model:
+    """A model made of values from ``source``; ConfigError that names the first bad key."""
+    try:
+        return model(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise ConfigError(f"{source}: {key}: {first['msg']}") from error
+
+
+def load_suite(path: Path) -> Suite:
+    """A suite from YAML.
+
+    Raises:
+        ConfigError: it cannot be read, a key is unknown or a value impossible; names the key.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: the suite cannot be read: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: a suite is a mapping with the key datasets")
+    return validated(Suite, values, str(path))

@@ -7,33 +7,36 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from industrial_ocr.evaluation.blame import STAGES, Lost, lost_stage
+import numpy as np
+
 from industrial_ocr.evaluation.curves import (
     RateCurve,
     expected_calibration_error,
-    percentiles,
     rate_curve,
     read_rate_at,
 )
 from industrial_ocr.evaluation.detection_metrics import DetectionCounts, match_boxes
-from industrial_ocr.evaluation.items import Answer, Rules, answers
+from industrial_ocr.evaluation.error_attribution import (
+    ERROR_STAGES,
+    ErrorStage,
+    attribute_error,
+)
+from industrial_ocr.evaluation.label_matching import MatchedLabel, Rules, match_labels
 from industrial_ocr.evaluation.metrics import (
-    Outcome,
     OutcomeCounts,
-    Pair,
+    Proportion,
+    ReadOutcome,
+    TextPair,
     cer,
     confusion_pairs,
     count_outcomes,
-    one_minus_ned,
-    outcome,
-    pairs_of,
-    wilson_interval,
+    text_pairs,
 )
 from industrial_ocr.evaluation.records import Record
 from industrial_ocr.reader.router import WAYS
 
-MISREAD_LIMITS = (0.01, 0.001, 0.0)
-WORST_CONFUSIONS = 400
+LabelKey = tuple[str, int]
+"""Image, and which of its labels."""
 
 
 @dataclass(frozen=True)
@@ -41,21 +44,14 @@ class Summary:
     """What one engine did on one dataset.
 
     Attributes:
-        dataset: name.
-        engine: name.
-        answers: one a label that counts.
-        rules: how they were judged.
-        threshold: below it an answer is refused.
+        labels: those that count, with the engine's answers.
+        threshold: below this confidence a reading is rejected.
         counts: correct, misread, rejected and missed at that threshold.
-        accuracy: share of labels read right, whatever the confidence.
-        interval: its Wilson 95 % interval.
+        right: labels read right, whatever the confidence.
         cer: character error rate, nan where nothing is labeled.
-        one_minus_ned: mean of 1 - normalized edit distance.
-        curve: read and misread rate over the threshold.
-        calibration_error: expected calibration error of the readings.
         confusions: (true, read) symbols with their number, most frequent first.
-        lost: answers by the stage that lost them.
-        words: boxes of strings, IoU 0.5, None where no label has a box.
+        lost: labels by the stage that lost them.
+        strings: boxes of strings, IoU 0.5, None where no label has a box.
         characters: boxes of characters, the same.
         seconds: wall time of each image.
         timings: mean seconds by stage.
@@ -64,43 +60,52 @@ class Summary:
 
     dataset: str
     engine: str
-    answers: tuple[Answer, ...]
+    labels: tuple[MatchedLabel, ...]
     rules: Rules
     threshold: float
     counts: OutcomeCounts
-    accuracy: float
-    interval: tuple[float, float]
+    right: Proportion
     cer: float
-    one_minus_ned: float
     curve: RateCurve
     calibration_error: float
-    confusions: tuple[tuple[Pair, int], ...]
-    lost: Mapping[Lost, int]
-    words: DetectionCounts | None
+    confusions: tuple[tuple[TextPair, int], ...]
+    lost: Mapping[ErrorStage, int]
+    strings: DetectionCounts | None
     characters: DetectionCounts | None
     seconds: tuple[float, ...]
     timings: Mapping[str, float]
     failed: int
 
-    def read_at(self, misread_rate: float) -> tuple[float, float]:
-        """Best read rate whose misread rate is within a limit, and its threshold."""
-        return read_rate_at(self.curve, misread_rate)
+    def read_at(self, misread_rate: float) -> float:
+        """Best read rate whose misread rate is within a limit."""
+        return read_rate_at(self.curve, misread_rate)[0]
 
-    @property
-    def latency(self) -> tuple[float, ...]:
-        """p50, p95, p99 of the wall time in seconds."""
-        return percentiles(self.seconds)
+    def latency(self, percentile: float) -> float:
+        """A percentile (0 to 100) of the wall time in seconds, nan without any."""
+        return float(np.percentile(self.seconds, percentile)) if self.seconds else math.nan
+
+    def by_label(self) -> dict[LabelKey, MatchedLabel]:
+        """The labels by image and number."""
+        seen: Counter[str] = Counter()
+        found = {}
+        for label in self.labels:
+            image = label.prediction.image
+            found[image, seen[image]] = label
+            seen[image] += 1
+        return found
 
 
-def _calibration(given: Sequence[Answer], rules: Rules) -> float:
-    known = [
-        (a.item.confidence, outcome(a.item, 0.0, rules.matching, rules.folding) is Outcome.CORRECT)
-        for a in given
-        if a.item.confidence is not None and a.item.reading
-    ]
-    if not known:
-        return math.nan
-    return expected_calibration_error([c for c, _ in known], [float(r) for _, r in known])
+def known_confidences(
+    labels: Iterable[MatchedLabel], rules: Rules
+) -> tuple[list[float], list[bool]]:
+    """Confidences of the readings that have one, and whether each is right."""
+    confidences, right = [], []
+    for label in labels:
+        confidence = label.prediction.confidence
+        if confidence is not None and label.prediction.reading:
+            confidences.append(confidence)
+            right.append(label.outcome(rules) is ReadOutcome.CORRECT)
+    return confidences, right
 
 
 def string_detection(records: Iterable[Record]) -> DetectionCounts | None:
@@ -113,53 +118,60 @@ def string_detection(records: Iterable[Record]) -> DetectionCounts | None:
         ignored = [x.quad for x in record.labels if x.quad is not None and x.ignore]
         found = [s.quad for s in record.strings if s.quad is not None]
         labeled, given = labeled or bool(truth), given or bool(found)
-        total += match_boxes(found, truth, ignored=ignored).counts
+        total += match_boxes(found, truth, ignored=ignored)
     return total if labeled and given else None
 
 
 def character_detection(records: Iterable[Record]) -> DetectionCounts | None:
     """Character boxes against labeled ones at IoU 0.5; None where none is labeled or given."""
-    total, labeled, given = DetectionCounts(), False, False
+    total, given = DetectionCounts(), False
     for record in records:
-        truth = [c.quad for x in record.labels for c in x.characters]
-        if not truth:
-            continue
-        found = [q for s in record.strings for _, _, q in s.characters]
-        labeled, given = True, given or bool(found)
-        total += match_boxes(found, truth).counts
-    return total if labeled and given else None
+        truth, found = [], []
+        for label in record.labels:
+            truth += [c.quad for c in label.characters]
+        for string in record.strings:
+            found += [quad for _, _, quad in string.characters]
+        if truth:
+            given = given or bool(found)
+            total += match_boxes(found, truth)
+    return total if given else None
 
 
 def _mean_timings(records: Sequence[Record]) -> dict[str, float]:
-    names = dict.fromkeys(n for r in records for n in r.timings if n != "total")
-    return {n: sum(r.timings.get(n, 0.0) for r in records) / len(records) for n in names}
+    total: dict[str, float] = {}
+    for record in records:
+        for name, seconds in record.timings.items():
+            if name != "total":
+                total[name] = total.get(name, 0.0) + seconds
+    return {name: seconds / len(records) for name, seconds in total.items()}
 
 
 def summarize(records: Sequence[Record], rules: Rules, threshold: float = 0.0) -> Summary | None:
     """The summary of one engine's records of one dataset; None where no label counts."""
-    given = [a for r in records for a in answers(r, rules)]
-    if not given:
+    labels: list[MatchedLabel] = []
+    for record in records:
+        labels += match_labels(record, rules)
+    if not labels:
         return None
-    items = [a.item for a in given]
-    everything = count_outcomes(items, 0.0, rules.matching, rules.folding)
-    pairs = pairs_of(items, rules.folding, rules.matching)
-    lost = Counter(stage for a in given if (stage := lost_stage(a, rules)) is not None)
+    predictions = [x.prediction for x in labels]
+    pairs = text_pairs(predictions, rules.comparison)
+    lost = [stage for x in labels if (stage := attribute_error(x, rules)) is not None]
     return Summary(
         dataset=records[0].dataset,
         engine=records[0].engine,
-        answers=tuple(given),
+        labels=tuple(labels),
         rules=rules,
         threshold=threshold,
-        counts=count_outcomes(items, threshold, rules.matching, rules.folding),
-        accuracy=everything.correct / everything.total,
-        interval=wilson_interval(everything.correct, everything.total),
+        counts=count_outcomes(predictions, threshold, rules.comparison),
+        right=Proportion(
+            count_outcomes(predictions, 0.0, rules.comparison).correct, len(predictions)
+        ),
         cer=cer(pairs),
-        one_minus_ned=one_minus_ned(pairs),
-        curve=rate_curve(items, rules.matching, rules.folding),
-        calibration_error=_calibration(given, rules),
-        confusions=tuple(confusion_pairs(pairs).most_common(WORST_CONFUSIONS)),
-        lost=lost,
-        words=string_detection(records),
+        curve=rate_curve(predictions, rules.comparison),
+        calibration_error=expected_calibration_error(*known_confidences(labels, rules)),
+        confusions=tuple(confusion_pairs(pairs).most_common(400)),
+        lost=Counter(lost),
+        strings=string_detection(records),
         characters=character_detection(records),
         seconds=tuple(r.seconds for r in records if not r.error),
         timings=_mean_timings(records),
@@ -189,8 +201,17 @@ def summarize_run(
     return [s for s in made if s is not None]
 
 
-HEADERS = ("dataset", "engine", "n", "right", "95 %", "correct", "misread", "rejected", "missed",
-           "CER", "read at 1 %", "0.1 %", "0 misread", "ECE", "p50 ms", "p95 ms")  # fmt: skip
+RESULT_HEADERS: tuple[str, ...] = (
+    "dataset",
+    "engine",
+    "n",
+    "right",
+    "95 %",
+    "correct",
+    "misread",
+    "rejected",
+)
+RESULT_HEADERS += ("missed", "CER", "read at 1 %", "0.1 %", "0 misread", "ECE", "p50 ms", "p95 ms")
 
 
 def percent(value: float) -> str:
@@ -198,25 +219,33 @@ def percent(value: float) -> str:
     return "-" if math.isnan(value) else f"{100 * value:.1f}"
 
 
-def milliseconds(seconds: float) -> str:
+def milliseconds(seconds: float, digits: int = 0) -> str:
     """A time for a table."""
-    return "-" if math.isnan(seconds) else f"{1000 * seconds:.0f}"
+    return "-" if math.isnan(seconds) else f"{1000 * seconds:.{digits}f}"
+
+
+def interval(proportion: Proportion) -> str:
+    """A 95 % interval for a table."""
+    return "-".join(percent(end) for end in proportion.interval)
 
 
 def table_row(summary: Summary) -> tuple[str, ...]:
-    """The cells of ``HEADERS``: rates in percent, ``right`` whatever the confidence."""
-    low, high = summary.interval
-    n = summary.counts.total
+    """The cells of ``RESULT_HEADERS``: rates in percent, ``right`` whatever the confidence."""
     counts = summary.counts
-    at = [percent(summary.read_at(limit)[0]) for limit in MISREAD_LIMITS]
-    p50, p95, _ = summary.latency
-    shares = [percent(x / n) for x in
-              (counts.correct, counts.misread, counts.rejected, counts.missed)]  # fmt: skip
+    outcomes = (counts.correct, counts.misread, counts.rejected, counts.missed)
     return (
-        summary.dataset, summary.engine, str(n), percent(summary.accuracy),
-        f"{percent(low)}-{percent(high)}", *shares, percent(summary.cer), *at,
-        percent(summary.calibration_error), milliseconds(p50), milliseconds(p95),
-    )  # fmt: skip
+        summary.dataset,
+        summary.engine,
+        str(counts.total),
+        percent(summary.right.rate),
+        interval(summary.right),
+        *(percent(n / counts.total) for n in outcomes),
+        percent(summary.cer),
+        *(percent(summary.read_at(misread)) for misread in (0.01, 0.001, 0.0)),
+        percent(summary.calibration_error),
+        milliseconds(summary.latency(50)),
+        milliseconds(summary.latency(95)),
+    )
 
 
 DETECTION_HEADERS = ("dataset", "engine", "boxes", "n", "precision", "recall", "hmean")
@@ -226,23 +255,25 @@ def detection_rows(summaries: Iterable[Summary]) -> list[tuple[str, ...]]:
     """Rows of boxes found at IoU 0.5, strings and characters."""
     rows = []
     for summary in summaries:
-        for kind, counts in (("strings", summary.words), ("characters", summary.characters)):
+        for kind, counts in (("strings", summary.strings), ("characters", summary.characters)):
             if counts is not None:
                 cells = map(percent, (counts.precision, counts.recall, counts.hmean))
                 rows.append((summary.dataset, summary.engine, kind, str(counts.truth), *cells))
     return rows
 
 
-LOSS_HEADERS = ("dataset", "engine", "n", *STAGES)
+LOSS_HEADERS = ("dataset", "engine", "n", *ERROR_STAGES)
 
 
 def loss_rows(summaries: Iterable[Summary]) -> list[tuple[str, ...]]:
     """Rows of the share of all codes, in percent, that each stage lost; of our own engines."""
-    return [
-        (s.dataset, s.engine, str(s.counts.total),
-         *(percent(s.lost.get(stage, 0) / s.counts.total) for stage in STAGES))
-        for s in summaries if s.engine in WAYS and s.counts.total
-    ]  # fmt: skip
+    rows = []
+    for s in summaries:
+        total = s.counts.total
+        if s.engine in WAYS and total:
+            shares = (percent(s.lost.get(stage, 0) / total) for stage in ERROR_STAGES)
+            rows.append((s.dataset, s.engine, str(total), *shares))
+    return rows
 
 
 def markdown_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

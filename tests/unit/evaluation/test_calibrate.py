@@ -8,17 +8,16 @@ import pytest
 from industrial_ocr.datasets.samples import Label
 from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.evaluation.calibrate import (
-    LEAST_CHARACTERS,
-    Evidence,
+    MIN_CHARACTERS,
+    CalibrationData,
     add_characters,
     add_string,
     count,
     fit,
     fit_ctc_temperature,
 )
-from industrial_ocr.evaluation.items import Rules
-from industrial_ocr.evaluation.readings import ReadString
-from industrial_ocr.evaluation.records import Record
+from industrial_ocr.evaluation.label_matching import Rules
+from industrial_ocr.evaluation.records import ReadString, Record
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.results.geometry import rect_quad
@@ -42,12 +41,12 @@ def string(text: str, sure: float = 0.9) -> StringEvidence:
     return StringEvidence(row, tuple(singles), {})
 
 
-def names(found: Evidence) -> str:
+def names(found: CalibrationData) -> str:
     return "".join(CHARSET.symbols[c] for c in found.classes)
 
 
 def test_a_label_counts_on_the_string_it_fits() -> None:
-    found = Evidence()
+    found = CalibrationData()
     add_characters(found, [string("XY77"), string("AB17")], "AB12", CHARSET)
     assert names(found) == "AB12"
     assert np.exp(found.characters[3]).argmax() == CHARSET.symbols.index("7")
@@ -55,7 +54,7 @@ def test_a_label_counts_on_the_string_it_fits() -> None:
 
 
 def test_a_label_that_nothing_resembles_counts_nowhere() -> None:
-    found = Evidence()
+    found = CalibrationData()
     add_characters(found, [string("XY77")], "AB12", CHARSET)
     add_characters(found, [], "AB12", CHARSET)
     add_characters(found, [string("AB12")], "ΩΩ", CHARSET)
@@ -63,7 +62,7 @@ def test_a_label_that_nothing_resembles_counts_nowhere() -> None:
 
 
 def test_the_case_of_a_letter_is_what_it_was_taken_for() -> None:
-    found = Evidence()
+    found = CalibrationData()
     add_characters(found, [string("aB12")], "AB12", CHARSET)
     assert names(found) == "aB12"
 
@@ -79,7 +78,7 @@ def frames(text: str, sure: float = 0.9) -> np.ndarray:
 
 
 def test_a_string_counts_where_it_resembles_the_label() -> None:
-    found = Evidence()
+    found = CalibrationData()
     add_string(found, [frames("XY77"), frames("aB17")], "AB12", BLANKED)
     assert [BLANKED.decode(x) for x in found.labels] == ["aB12"]
     add_string(found, [frames("XY77")], "AB12", BLANKED)
@@ -97,11 +96,11 @@ def test_frames_surer_than_they_are_right_are_cooled() -> None:
 
 
 def test_too_little_evidence_leaves_the_temperature_as_it_is() -> None:
-    found = Evidence()
+    found = CalibrationData()
     add_characters(found, [string("AB12")], "AB12", CHARSET)
     now = {"classifier": 2.0, "recognizer": 1.0}
     assert fit(found, now) == {}
-    for _ in range(LEAST_CHARACTERS // 4):
+    for _ in range(MIN_CHARACTERS // 4):
         add_characters(found, [string("AB12", 0.6)], "AB12", CHARSET)
     fitted = fit(found, now)
     assert set(fitted) == {"classifier"}
@@ -131,4 +130,4 @@ def test_what_would_not_pass_as_ok_has_no_confidence(
 ) -> None:
     rules = Rules(pattern=Pattern.regex("[A-Z]{2}[0-9]{2}") if pattern else None)
     (found,) = count(record(text, 0.9, weakest, status), rules, 0.5)
-    assert (None if found is None else (found.confidence, found.right)) == expected
+    assert found == expected

@@ -108,7 +108,9 @@ QUAD = [[0, 0], [90, 0], [90, 10], [0, 10]]
 HEAD = [[90, 10], [0, 10], [0, 0], [90, 0]]
 
 
-def outcome(truth: str, *strings: dict[str, Any], ok: bool = True, **line: Any) -> scoring.Outcome:
+def outcome(
+    truth: str, *strings: dict[str, Any], ok: bool = True, **line: Any
+) -> scoring.ReadOutcome:
     """What comes of one string."""
     own = render.Line(truth, "code", 20.0, "pillow", QUAD, **{"twins": [], "scaled": [], **line})
     picture = render.Picture(0, np.zeros((10, 90, 3), np.uint8), False, (own,), 255, 0, 0.5)

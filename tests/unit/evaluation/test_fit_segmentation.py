@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
+
 import numpy as np
 
 from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.decoding.segmentation import FEATURES, FITTED, fitted_weights
-from industrial_ocr.evaluation.fit_segmentation import Lesson, Truth, fit, lesson, rendered
+from industrial_ocr.evaluation.fit_segmentation import (
+    LabeledLattice,
+    LabeledPicture,
+    fit,
+    label_lattice,
+    labeled_pictures,
+)
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import BoxString, CharBox, CharCandidates
@@ -32,24 +40,24 @@ def evidence(text: str, merged: str, *spans: tuple[float, float]) -> StringEvide
     return StringEvidence(string, tuple(seen(c) for c in text), both)
 
 
-def truth(text: str, *spans: tuple[float, float]) -> Truth:
+def truth(text: str, *spans: tuple[float, float]) -> LabeledPicture:
     quads = np.array([rect_quad(a, 0, b, 30) for a, b in spans], np.float32)
-    return Truth(IMAGE, tuple(text), quads)
+    return LabeledPicture(IMAGE, tuple(text), quads)
 
 
-BROKEN = lesson(
+BROKEN = label_lattice(
     evidence("VW45", "W", (0, 18), (10, 40), (44, 64), (68, 88)),
     truth("W45", (0, 40), (44, 64), (68, 88)),
     CHARSET,
 )
-WHOLE = lesson(
+WHOLE = label_lattice(
     evidence("VV45", "W", (0, 20), (23, 43), (47, 67), (71, 91)),
     truth("VV45", (0, 20), (23, 43), (47, 67), (71, 91)),
     CHARSET,
 )
 
 
-def kinds(own: Lesson | None) -> list[str]:
+def kinds(own: LabeledLattice | None) -> list[str]:
     assert own is not None
     return [o.kind for k, o in enumerate(own.options) if k in own.right]
 
@@ -61,9 +69,9 @@ def test_the_right_path_lies_on_the_true_characters() -> None:
 
 def test_a_string_without_true_characters_teaches_nothing() -> None:
     own = evidence("VV45", "W", (0, 20), (23, 43), (47, 67), (71, 91))
-    assert lesson(own, truth("A", (150, 170)), CHARSET) is None
+    assert label_lattice(own, truth("A", (150, 170)), CHARSET) is None
     # A box that reads clearly where no true character stands: the quads do not tell.
-    assert lesson(own, truth("VV4", (0, 20), (23, 43), (47, 67)), CHARSET) is None
+    assert label_lattice(own, truth("VV4", (0, 20), (23, 43), (47, 67)), CHARSET) is None
 
 
 def test_overlap_tells_strokes_from_letters() -> None:
@@ -80,7 +88,7 @@ def test_the_shipped_weights_fit_the_features() -> None:
 
 
 def test_scenes_and_plain_lines_show_what_is_true_of_them() -> None:
-    pictures = list(rendered((), (), range(4), seed=4))
+    pictures = list(labeled_pictures(Namespace(fonts=(), plain_fonts=(), seed=4), range(4)))
     assert 1 <= len(pictures) <= 4
     for own in pictures:
         assert own.image.dtype == np.uint8

@@ -18,10 +18,9 @@ from PIL import Image
 from industrial_ocr.datasets.samples import Label
 from industrial_ocr.evaluation import report_gallery
 from industrial_ocr.evaluation.curves import rate_curve
-from industrial_ocr.evaluation.items import Rules
-from industrial_ocr.evaluation.metrics import VERBATIM, Item
-from industrial_ocr.evaluation.readings import ReadString
-from industrial_ocr.evaluation.records import Record, RecordedRun
+from industrial_ocr.evaluation.label_matching import Rules
+from industrial_ocr.evaluation.metrics import VERBATIM, Prediction
+from industrial_ocr.evaluation.records import ReadString, Record, RecordedRun
 from industrial_ocr.evaluation.report import write_report
 from industrial_ocr.evaluation.report_figures import (
     confusion_figure,
@@ -185,7 +184,7 @@ def test_escapes_names_and_readings(tmp_path: Path) -> None:
         record("b.png", f"one{EVIL}", EVIL, "CD", 0.9, boxes=False),
     ]
     about = {**ABOUT, "command": EVIL, "versions": {EVIL: EVIL}, "machine": {"date": EVIL}}
-    page = page_of(tmp_path, records, rules=Rules(folding=VERBATIM), about=about)
+    page = page_of(tmp_path, records, rules=Rules(VERBATIM), about=about)
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<script" not in html
     assert "script" not in {tag for tag, _ in page.tags}
@@ -345,8 +344,8 @@ def test_styles_differ() -> None:
 
 def test_rate_figure_goes_through_its_points() -> None:
     items = [
-        Item("a", "A", "A", 0.9), Item("b", "B", "8", 0.8),
-        Item("c", "C", "C", 0.7), Item("d", "D", "", None),
+        Prediction("a", "A", "A", 0.9), Prediction("b", "B", "8", 0.8),
+        Prediction("c", "C", "C", 0.7), Prediction("d", "D", "", None),
     ]  # fmt: skip
     svg = rate_figure({"one": rate_curve(items)}, {"one": (0.25, 0.5)}, engine_styles(["one"]), "x")
     # Right ends at 25 % misread, its axis at 25 %: read 0, 25 (sure ones), 25 and 50 % of 206 px.

@@ -10,9 +10,8 @@ import pytest
 
 from industrial_ocr.datasets.samples import Label
 from industrial_ocr.errors import DatasetError
-from industrial_ocr.evaluation.items import Rules, answers
-from industrial_ocr.evaluation.readings import ReadString
-from industrial_ocr.evaluation.records import Record, RecordedRun, load_run
+from industrial_ocr.evaluation.label_matching import Rules, match_labels
+from industrial_ocr.evaluation.records import ReadString, Record, RecordedRun, load_run
 from industrial_ocr.evaluation.reroute import reroute
 from industrial_ocr.patterns.pattern import Pattern
 
@@ -33,11 +32,11 @@ def routed(*records: Record, least: float = 0.0) -> dict[str, Record]:
 
 def test_equal_codes_agree_and_different_ones_do_not() -> None:
     same = routed(record("two-stage", "AB12"), record("crnn", "AB12"))
-    assert same["agree"].codes[0].vouched == pytest.approx(0.81 / 0.82, abs=1e-4)  # type: ignore[index]
+    assert same["agree"].codes[0].accepted_confidence == pytest.approx(0.81 / 0.82, abs=1e-4)  # type: ignore[index]
     apart = routed(record("two-stage", "AB12"), record("crnn", "A812"))
     assert apart["agree"].status == "disagreement"
-    assert apart["agree"].codes[0].vouched == 0.0  # type: ignore[index]
-    assert answers(apart["agree"], RULES[""])[0].item.confidence == 0.0
+    assert apart["agree"].codes[0].accepted_confidence == 0.0  # type: ignore[index]
+    assert match_labels(apart["agree"], RULES[""])[0].prediction.confidence == 0.0
 
 
 def test_auto_takes_the_other_way_where_the_first_is_not_sure() -> None:
@@ -74,6 +73,6 @@ def test_status_and_raw_reading_survive_the_file(tmp_path: Path) -> None:
     line = record("crnn", "AB12", "check_failed", 0.7).to_json()
     file.write_text('{"run": {"format": 1}}\n' + line + "\n")
     code = load_run(file).records[0].codes[0]  # type: ignore[index]
-    assert (code.status, code.raw, code.confidence, code.vouched) == (
+    assert (code.status, code.raw, code.confidence, code.accepted_confidence) == (
         "check_failed", "AB12", 0.7, 0.0,
     )  # fmt: skip

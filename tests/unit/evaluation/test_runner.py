@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,15 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from industrial_ocr.datasets.samples import Dataset, Label, Sample
+from industrial_ocr.datasets.samples import Dataset, Label, Sample, Task
 from industrial_ocr.errors import ConfigError, DatasetError, EngineError
-from industrial_ocr.evaluation.engines import check_engine_names
-from industrial_ocr.evaluation.items import Rules
-from industrial_ocr.evaluation.readings import EngineReading, ReadString
-from industrial_ocr.evaluation.records import Record, load_run
+from industrial_ocr.evaluation.engines import check_engine_names, make_engines
+from industrial_ocr.evaluation.label_matching import Rules
+from industrial_ocr.evaluation.records import EngineReading, ReadString, Record, load_run
 from industrial_ocr.evaluation.runner import (
     RESULTS,
-    Job,
+    ImageJob,
     describe_run,
     prepare_folder,
     run_benchmark,
@@ -37,16 +37,13 @@ class Brightness:
     def __init__(self, name: str = "brightness", wrong: int = -1) -> None:
         self.name, self.wrong, self.calls = name, wrong, 0
 
-    def read(self, image: ImageArray) -> EngineReading:
+    def read(self, image: ImageArray, task: Task = "read") -> EngineReading:
         self.calls += 1
         value = int(image[0, 0, 0])
         if value == self.wrong:
             raise RuntimeError("cannot read this one")
         place = rect_quad(0, 0, 8, 8).tolist()
         return EngineReading((ReadString(f"N{value}", 0.75, place),), "ok", 0.01, {"look": 0.01})
-
-    def recognize(self, image: ImageArray, one_character: bool = False) -> EngineReading:
-        return self.read(image)
 
 
 @pytest.fixture
@@ -75,7 +72,7 @@ def test_a_run_cut_short_and_continued_equals_one_run_through(
     prepare_folder(whole)
     through = run_benchmark([dataset], engines, whole, about(dataset, engines))
 
-    def killed(jobs: list[Job]) -> Iterable[Job]:
+    def killed(jobs: list[ImageJob]) -> Iterable[ImageJob]:
         yield from jobs[:3]
         raise KeyboardInterrupt
 
@@ -108,7 +105,7 @@ def test_an_engine_that_fails_on_an_image_is_a_line_with_the_error(
     (summary,) = summarize_run(run.records, {"": Rules()}, {"brightness": 0.8})
     counts = summary.counts
     assert (counts.correct, counts.misread, counts.rejected, counts.missed) == (0, 0, 4, 2)
-    assert summary.accuracy == pytest.approx(4 / 6)
+    assert summary.right.rate == pytest.approx(4 / 6)
     assert (summary.failed, dict(summary.lost)) == (2, {"no string": 2})
 
 
@@ -169,3 +166,14 @@ def test_files_that_are_no_run_are_named(tmp_path: Path) -> None:
 def test_engine_names(names: list[str], message: str) -> None:
     with pytest.raises(EngineError, match=message):
         check_engine_names(names)
+
+
+def test_an_engine_whose_package_is_missing_is_left_out_with_a_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    engines, missing = make_engines(["rapidocr-openvino"], lambda: None)
+    assert engines == []
+    assert missing["rapidocr-openvino"].startswith(
+        "engine rapidocr-openvino is not installed: pip install 'industrial-ocr[bench]'"
+    )

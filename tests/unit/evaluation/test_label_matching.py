@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 
 from industrial_ocr.datasets.samples import Label, LabeledCharacter, Task
-from industrial_ocr.evaluation.blame import lost_stage
-from industrial_ocr.evaluation.items import Rules, answers
-from industrial_ocr.evaluation.readings import ReadString
-from industrial_ocr.evaluation.records import Record
+from industrial_ocr.evaluation.error_attribution import attribute_error
+from industrial_ocr.evaluation.label_matching import Rules, match_labels
+from industrial_ocr.evaluation.metrics import TextComparison
+from industrial_ocr.evaluation.records import ReadString, Record
 from industrial_ocr.evaluation.summary import LOSS_HEADERS, loss_rows, summarize_run
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.results.geometry import rect_quad
@@ -61,74 +61,73 @@ def record(
     ],
 )
 def test_the_answer_without_a_pattern(read: list[str], reading: str) -> None:
-    (answer,) = answers(record([label("AB12")], [written(t) for t in read]), Rules())
-    assert answer.item.reading == reading
+    (answer,) = match_labels(record([label("AB12")], [written(t) for t in read]), Rules())
+    assert answer.prediction.reading == reading
 
 
 def test_confidence_is_that_of_the_weakest_string_joined() -> None:
     strings = [written("AB", confidence=0.9), written("12", confidence=0.6)]
-    (answer,) = answers(record([label("AB12")], strings), Rules())
-    assert (answer.item.confidence, answer.strings) == (0.6, (0, 1))
-    (answer,) = answers(record([label("AB12")], [written("AB12", confidence=None)]), Rules())
-    assert answer.item.confidence is None
+    (answer,) = match_labels(record([label("AB12")], strings), Rules())
+    assert (answer.prediction.confidence, answer.strings) == (0.6, (0, 1))
+    (answer,) = match_labels(record([label("AB12")], [written("AB12", confidence=None)]), Rules())
+    assert answer.prediction.confidence is None
 
 
 def test_contained_labels_are_found_inside_longer_strings() -> None:
-    rules = Rules(matching="contains")
-    (answer,) = answers(record([label("LS00")], [written("SN74LS00N")]), rules)
-    assert answer.item.reading == "SN74LS00N"
-    assert lost_stage(answer, rules) is None
+    rules = Rules(TextComparison(contains=True))
+    (answer,) = match_labels(record([label("LS00")], [written("SN74LS00N")]), rules)
+    assert answer.prediction.reading == "SN74LS00N"
+    assert attribute_error(answer, rules) is None
 
 
 def test_what_surrounds_a_contained_label_counts_in_no_figure() -> None:
-    rules = Rules(matching="contains")
+    rules = Rules(TextComparison(contains=True))
     records = [
         replace(record([Label("74LS00")], [written(text)]), image=text)
         for text in ("SN74LS00N", "SN74L500N", "SN74L00N")
     ]
     (summary,) = summarize_run(records, {"": rules}, {})
-    assert summary.accuracy == pytest.approx(1 / 3)
+    assert summary.right.rate == pytest.approx(1 / 3)
     assert summary.cer == pytest.approx(2 / 18)
-    assert summary.one_minus_ned == pytest.approx((1 + 5 / 6 + 5 / 6) / 3)
     assert dict(summary.confusions) == {("S", ""): 1, ("S", "5"): 1}
     assert summary.lost == {"wrong class": 1, "no box": 1}
 
 
 def test_a_label_scattered_over_a_text_is_not_contained() -> None:
-    rules = Rules(matching="contains")
-    (answer,) = answers(record([label("AB12")], [written("AXXXBXXX1XXX2")]), rules)
-    assert answer.item.reading == ""
+    rules = Rules(TextComparison(contains=True))
+    (answer,) = match_labels(record([label("AB12")], [written("AXXXBXXX1XXX2")]), rules)
+    assert answer.prediction.reading == ""
 
 
 def test_a_pattern_takes_its_first_match_right_or_wrong() -> None:
     rules = Rules(pattern=Pattern.regex("[A-Z]{2}[0-9]{2}"))
     read = [written("XY99AB"), written("AB12")]
-    (answer,) = answers(record([label("AB12"), label("LONGER")], read[::-1]), rules)
-    assert answer.item.reading == "AB12"
-    (answer,) = answers(record([label("AB12")], read), rules)
-    assert answer.item.reading == "XY99"
-    assert lost_stage(answer, rules) == "decoding"
-    (answer,) = answers(record([label("AB12")], [written("A812")]), rules)
-    assert answer.item.reading == ""
+    (answer,) = match_labels(record([label("AB12"), label("LONGER")], read[::-1]), rules)
+    assert answer.prediction.reading == "AB12"
+    (answer,) = match_labels(record([label("AB12")], read), rules)
+    assert answer.prediction.reading == "XY99"
+    assert attribute_error(answer, rules) == "decoding"
+    (answer,) = match_labels(record([label("AB12")], [written("A812")]), rules)
+    assert answer.prediction.reading == ""
 
 
 def test_several_codes_of_one_pattern_each_get_a_match() -> None:
     rules = Rules(pattern=Pattern.regex("[0-9]{2}"))
-    given = answers(record([label("11"), label("22")], [written("22"), written("33")]), rules)
-    assert [a.item.reading for a in given] == ["33", "22"]
+    given = match_labels(record([label("11"), label("22")], [written("22"), written("33")]), rules)
+    assert [a.prediction.reading for a in given] == ["33", "22"]
 
 
 def test_ignored_and_unwanted_labels_do_not_count() -> None:
     labels = [label("AB12"), label("XY", ignore=True), label("TOOLONG"), Label("***")]
-    given = answers(record(labels, []), Rules(labels=re.compile(".{4}")))
-    assert [a.item.truth for a in given] == ["AB12"]
+    given = match_labels(record(labels, []), Rules(labels=re.compile(".{4}")))
+    assert [a.prediction.truth for a in given] == ["AB12"]
 
 
 def test_crops_are_one_item_whatever_is_read() -> None:
     crop = record([Label("AB12")], [written("AB"), written("12")], task="recognize")
-    assert [a.item.reading for a in answers(crop, Rules())] == ["AB12"]
+    assert [a.prediction.reading for a in match_labels(crop, Rules())] == ["AB12"]
     empty = record([Label("")], [], task="classify")
-    assert [a.item.truth for a in answers(empty, Rules())] == [""]
+    assert [a.prediction.truth for a in match_labels(empty, Rules())] == [""]
 
 
 def split() -> ReadString:
@@ -159,8 +158,8 @@ LOST = [
 def test_the_stage_that_lost_a_code(
     truth: str, strings: list[ReadString], stage: str | None
 ) -> None:
-    (answer,) = answers(record([label(truth)], strings), Rules())
-    assert lost_stage(answer, Rules()) == stage
+    (answer,) = match_labels(record([label(truth)], strings), Rules())
+    assert attribute_error(answer, Rules()) == stage
 
 
 def test_labeled_characters_tell_a_missing_box_from_a_merged_one() -> None:
@@ -169,14 +168,14 @@ def test_labeled_characters_tell_a_missing_box_from_a_merged_one() -> None:
     merged = ReadString("AB2", 0.9, rect_quad(100, 50, 176, 74).tolist(), (ends[0], wide, ends[1]))
     missing = ReadString("A12", 0.9, merged.quad, (ends[0], ("1", 0.9, char_quad(2)), ends[1]))
     for string, stage in ((merged, "merged or split box"), (missing, "no box")):
-        (answer,) = answers(record([label("AB12", boxes=True)], [string]), Rules())
-        assert lost_stage(answer, Rules()) == stage
+        (answer,) = match_labels(record([label("AB12", boxes=True)], [string]), Rules())
+        assert attribute_error(answer, Rules()) == stage
 
 
 def test_engines_without_characters_only_miss_or_misread() -> None:
     def lost(read: list[ReadString]) -> str | None:
-        (answer,) = answers(record([label("AB12")], read, engine="rapidocr"), Rules())
-        return lost_stage(answer, Rules())
+        (answer,) = match_labels(record([label("AB12")], read, engine="rapidocr"), Rules())
+        return attribute_error(answer, Rules())
 
     near = ReadString("AB1Z", 0.9, rect_quad(100, 50, 176, 74).tolist())
     far = ReadString("QQQQ", 0.9, rect_quad(400, 150, 476, 174).tolist())
@@ -186,19 +185,19 @@ def test_engines_without_characters_only_miss_or_misread() -> None:
 def test_codes_that_fail_the_check_come_last_and_are_accepted_by_nobody() -> None:
     rules = Rules(pattern=Pattern.preset("iso6346"))
     read = [written("TRHU3074373"), written("XX TRHU3074372")]
-    (answer,) = answers(record([label("TRHU3074372")], read), rules)
-    assert (answer.item.reading, answer.item.confidence) == ("TRHU3074372", 0.9)
-    (answer,) = answers(record([label("TRHU3074372")], read[:1]), rules)
-    assert (answer.item.reading, answer.item.confidence) == ("TRHU3074373", 0.0)
+    (answer,) = match_labels(record([label("TRHU3074372")], read), rules)
+    assert (answer.prediction.reading, answer.prediction.confidence) == ("TRHU3074372", 0.9)
+    (answer,) = match_labels(record([label("TRHU3074372")], read[:1]), rules)
+    assert (answer.prediction.reading, answer.prediction.confidence) == ("TRHU3074373", 0.0)
 
 
 def test_an_engine_that_knows_patterns_answers_with_its_own_codes() -> None:
     rules = Rules(pattern=Pattern.regex("[A-Z]{2}[0-9]{2}"))
     own = replace(record([label("AB12")], [written("AB12")]), codes=(ReadString("AB17", 0.8),))
-    (answer,) = answers(own, rules)
-    assert (answer.item.reading, answer.item.confidence) == ("AB17", 0.8)
-    (answer,) = answers(replace(own, codes=()), rules)
-    assert answer.item.reading == ""
+    (answer,) = match_labels(own, rules)
+    assert (answer.prediction.reading, answer.prediction.confidence) == ("AB17", 0.8)
+    (answer,) = match_labels(replace(own, codes=()), rules)
+    assert answer.prediction.reading == ""
     assert Record.from_dict(json.loads(own.to_json())).codes == own.codes
     assert Record.from_dict(json.loads(replace(own, codes=()).to_json())).codes == ()
 

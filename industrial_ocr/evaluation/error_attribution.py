@@ -1,0 +1,139 @@
+"""Which stage of reading lost a code, for every label that was not read right.
+
+The places of the characters that were read are compared with the place of the label: its character
+boxes where they are labeled, else its own box, else the whole of what was read for it. Engines
+that give no characters can only have missed the string or misread it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from industrial_ocr.evaluation.label_matching import MatchedLabel, Rules, string_runs
+from industrial_ocr.evaluation.metrics import nearest_part
+from industrial_ocr.evaluation.records import ReadString
+from industrial_ocr.results.geometry import bounds, box_iou
+
+ErrorStage = Literal[
+    "no string",
+    "no box",
+    "merged or split box",
+    "wrong link",
+    "wrong class",
+    "decoding",
+    "misread",
+]
+ERROR_STAGES: tuple[ErrorStage, ...] = get_args(ErrorStage)
+
+Box = tuple[float, float, float, float]
+SymbolQuad = tuple[str, NDArray[np.float64]]
+"""A character that was read, and its quad."""
+
+
+def _place(matched: MatchedLabel, margin: float = 0.15) -> Box | None:
+    """The box of the label, widened by a margin in its shorter sides; None if not labeled."""
+    label = matched.label
+    if label.quad is not None:
+        box = bounds(label.quad)
+    elif label.characters:
+        box = bounds(np.concatenate([c.quad for c in label.characters]))
+    elif matched.record.task != "read":
+        width, height = matched.record.size
+        return 0.0, 0.0, float(width), float(height)
+    else:
+        return None
+    x0, y0, x1, y1 = box
+    more = margin * min(x1 - x0, y1 - y0)
+    return x0 - more, y0 - more, x1 + more, y1 + more
+
+
+def _center_inside(box: Box, quad: object) -> bool:
+    x, y = np.asarray(quad, np.float64).mean(0)
+    return bool(box[0] <= x <= box[2] and box[1] <= y <= box[3])
+
+
+def _overlaps(box: Box, string: ReadString) -> bool:
+    """Whether a string may stand in a box: it has text and its place, if known, overlaps it."""
+    if not string.text or string.quad is None:
+        return bool(string.text)
+    x0, y0, x1, y1 = bounds(string.quad)
+    return min(x1, box[2]) > max(x0, box[0]) and min(y1, box[3]) > max(y0, box[1])
+
+
+def _read_characters(matched: MatchedLabel) -> list[SymbolQuad]:
+    """The letters and digits read in the place of the label, or in the strings taken for it."""
+    place = _place(matched)
+    strings = matched.record.strings
+    if place is None:
+        strings = tuple(strings[i] for i in matched.strings)
+    found = []
+    for string in strings:
+        for symbol, _, quad in string.characters:
+            if symbol.isalnum() and (place is None or _center_inside(place, quad)):
+                found.append((symbol, np.asarray(quad, np.float64)))
+    return found
+
+
+def _box_error(
+    matched: MatchedLabel,
+    quads: list[NDArray[np.float64]],
+    wanted: int,
+    same_character: float = 0.3,
+) -> ErrorStage | None:
+    """What is wrong with the boxes, None if there is one for each of the ``wanted`` characters.
+
+    A box shows a labeled character from an IoU of ``same_character`` on.
+    """
+    labeled = [c.quad for c in matched.label.characters if c.symbol.isalnum()]
+    if len(labeled) == wanted:
+        boxes = [bounds(q) for q in quads]
+        if not all(any(_center_inside(b, quad) for b in boxes) for quad in labeled):
+            return "no box"
+        overlaps = box_iou(boxes, [bounds(q) for q in labeled])
+        if (overlaps.max(0) < same_character).any() or len(quads) != wanted:
+            return "merged or split box"
+        return None
+    if len(quads) == wanted:
+        return None
+    return "no box" if len(quads) < wanted else "merged or split box"
+
+
+def _nearest_characters(truth: str, found: list[SymbolQuad], rules: Rules) -> list[SymbolQuad]:
+    """Of the characters of a longer text those that stand for the label."""
+    texts = [rules.normalize(symbol) for symbol, _ in found]
+    start, end = nearest_part(truth, "".join(texts))
+    chosen, position = [], 0
+    for character, text in zip(found, texts, strict=True):
+        if position < end and position + len(text) > start:
+            chosen.append(character)
+        position += len(text)
+    return chosen
+
+
+def attribute_error(matched: MatchedLabel, rules: Rules) -> ErrorStage | None:
+    """The stage that lost a label, None where the reading is right by the same rules."""
+    truth = rules.normalize(matched.prediction.truth)
+    read = rules.normalize(matched.prediction.reading)
+    if read == truth or (rules.comparison.contains and truth and truth in read):
+        return None
+    strings = matched.record.strings
+    if rules.pattern is not None and any(r.text == truth for r in string_runs(strings, rules)):
+        return "decoding"  # the string was there, the pattern took another
+    place = _place(matched)
+    if not matched.strings and not (place and any(_overlaps(place, s) for s in strings)):
+        return "no string"
+    if matched.record.engine != "two-stage" or not any(s.characters for s in strings):
+        return "misread"
+    characters = _read_characters(matched)
+    if not characters:
+        return "no string"
+    if rules.comparison.contains:
+        characters = _nearest_characters(truth, characters, rules)
+    box_error = _box_error(matched, [quad for _, quad in characters], len(truth))
+    if box_error is not None:
+        return box_error
+    joined = "".join(rules.normalize(symbol) for symbol, _ in characters)
+    return "wrong link" if sorted(joined) == sorted(truth) else "wrong class"

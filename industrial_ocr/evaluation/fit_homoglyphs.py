@@ -1,0 +1,150 @@
+"""Fits the numbers of ``decoding.homoglyphs``: the case of letters, and 0 or O.
+
+Both engines read rendered pictures without the rules for homoglyphs. The case of a letter whose
+cases differ in size alone is fitted to what two-stage reads (``CASE_*``), the prior of a 0 against
+an O to what the crnn reads (``reader.crnn.DIGIT``). The numbers are printed, with how many
+characters of pictures that were not fitted to are wrong with them, and with the shape alone::
+
+    python -m industrial_ocr.evaluation.fit_homoglyphs --fonts DIR --plain-fonts DIR/debian
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from industrial_ocr.datasets.synthesis.layout import LabeledString
+from industrial_ocr.decoding import homoglyphs
+from industrial_ocr.detection.ink import ink_sizes
+from industrial_ocr.evaluation.fit_confidence import logistic
+from industrial_ocr.evaluation.fit_pictures import arguments, asked_pictures, map_pictures
+from industrial_ocr.image.preprocess import to_gray
+from industrial_ocr.reader.reader import Reader
+from industrial_ocr.results.geometry import inside
+from industrial_ocr.results.types import Character, ImageArray, TextString
+
+Row = tuple[list[float], bool]
+"""Features of a character, and whether it is a small letter, or a 0."""
+
+
+@cache
+def _reader() -> Reader:
+    return Reader(config={"classification": {"homoglyphs": False}})
+
+
+def true_symbol(character: Character, printed: Sequence[LabeledString]) -> str | None:
+    """The one symbol that is printed within a character's box, None if there are others."""
+    found = []
+    for string in printed:
+        for symbol, quad in zip(string.symbols, string.quads, strict=True):
+            if inside(character.quad, quad.mean(0)):
+                found.append(symbol)
+    return found[0] if len(found) == 1 else None
+
+
+def probabilities(character: Character) -> dict[str, float]:
+    """The probability of each symbol by its shape alone.
+
+    A 0 or O that the crnn has replaced holds the probability of all its twins: more than 1 in sum
+    with the alternatives.
+    """
+    own, others = character.confidence, dict(character.alternatives)
+    if own + sum(others.values()) > 1.02:
+        twins = homoglyphs.same_shape(character.symbol)
+        own = max(own - sum(p for symbol, p in others.items() if symbol in twins), 1e-4)
+    return {character.symbol: own, **others}
+
+
+def case_rows(
+    string: TextString, gray: ImageArray, printed: Sequence[LabeledString]
+) -> Iterator[Row]:
+    """Log-odds of the shape, smallness and case of the neighbors, as ``resolve_cases`` has them."""
+    symbols = [c.symbol for c in string.characters]
+    heights = ink_sizes(gray, string.quad, [c.quad for c in string.characters])[:, 1].tolist()
+    tall, small = (
+        homoglyphs._median(h for s, h in zip(symbols, heights, strict=True) if s in group)
+        for group in (homoglyphs.TALL, homoglyphs.SMALL)
+    )
+    clear = [(s in homoglyphs.CLEARLY_SMALL) - (s in homoglyphs.CLEARLY_CAPITAL) for s in symbols]
+    for i, character in enumerate(string.characters):
+        truth = true_symbol(character, printed)
+        lower = "o" if character.symbol == "0" else character.symbol.lower()
+        capitals = ("O", "0") if lower == "o" else (lower.upper(),)
+        ranked = probabilities(character)
+        if lower.upper() not in homoglyphs.SAME_SHAPE or truth not in (lower, *capitals):
+            continue
+        if lower in ranked and any(c in ranked for c in capitals):
+            shape = homoglyphs._log_ratio(ranked[lower], sum(ranked.get(c, 0.0) for c in capitals))
+            size = 0.0 if lower in "kp" else homoglyphs._smallness(heights[i], tall, small)
+            beside = homoglyphs._first(clear[:i][::-1]) + homoglyphs._first(clear[i + 1 :])
+            yield [shape, size, float(beside)], truth == lower
+
+
+def zero_rows(string: TextString, printed: Sequence[LabeledString]) -> Iterator[Row]:
+    """Log-odds of the shape of a 0 against an O."""
+    for character in string.characters:
+        truth = true_symbol(character, printed)
+        if character.symbol in "0O" and truth in ("0", "O"):
+            ranked = probabilities(character)
+            yield [homoglyphs._log_ratio(ranked.get("0", 0.0), ranked.get("O", 0.0))], truth == "0"
+
+
+def collect(asked: argparse.Namespace, numbers: range) -> tuple[list[Row], list[Row]]:
+    """Rows of letters as two-stage reads them, and of zeros as the crnn does."""
+    cases: list[Row] = []
+    zeros: list[Row] = []
+    for image, printed, one_string in asked_pictures(asked, numbers):
+        if one_string:
+            continue
+        for string in _reader().read(image, engine="two-stage").strings:
+            if string.direction != "vertical":
+                cases += case_rows(string, to_gray(image), printed)
+        for string in _reader().read(image, engine="crnn").strings:
+            zeros += zero_rows(string, printed)
+    return cases, zeros
+
+
+def fit(rows: Sequence[Row]) -> tuple[NDArray[np.float64], float, str]:
+    """Weights and bias fitted to all rows, and how those of the first half do on the other."""
+    table, right = np.array([r for r, _ in rows]), np.array([good for _, good in rows])
+    half = len(rows) // 2
+    weights, bias = _log_odds(table[:half], right[:half])
+    fitted = (table[half:] @ weights + bias > 0) != right[half:]
+    shape = (table[half:, 0] > 0) != right[half:]
+    wrong = f"{fitted.sum()} are wrong, {shape.sum()} by their shape alone"
+    text = f"{len(rows)}; of {len(fitted)} that were not fitted {wrong}"
+    return *_log_odds(table, right), text
+
+
+def _log_odds(
+    table: NDArray[np.float64], right: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], float]:
+    """Weights and bias of a logistic regression on features that are not standardized."""
+    mean, scale = table.mean(0), np.maximum(table.std(0), 1e-3)
+    weights, bias = logistic((table - mean) / scale, right)
+    return weights / scale, bias - float(mean @ (weights / scale))
+
+
+def main() -> None:
+    """Reads, fits, prints."""
+    asked = arguments(__doc__, 1100, Path()).parse_args()
+    cases: list[Row] = []
+    zeros: list[Row] = []
+    for some_cases, some_zeros in map_pictures(collect, asked):
+        cases += some_cases
+        zeros += some_zeros
+    weights, bias, text = fit(cases)
+    names = ("CASE_SHAPE", "CASE_SIZE", "CASE_BESIDE")
+    numbers = ", ".join(f"{n} {w:.2f}" for n, w in zip(names, weights, strict=True))
+    print(f"CASE_BIAS {bias:.2f}, {numbers}: letters {text}")
+    weights, bias, text = fit(zeros)
+    print(f"DIGIT {bias / weights[0]:.2f}: characters {text}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""Which of the strings that an engine read in an image answers for each label.
+
+The rules, the same for every engine:
+
+* ``recognize`` and ``classify``: the image is the label; the reading is everything read in it,
+  joined, its confidence that of the weakest string.
+* With a pattern: an engine that reads under patterns answers with the codes it found. For the
+  others the answer is the first match of the pattern, looked for in each string in reading order,
+  then in neighboring strings joined; matches that fail the pattern's check come last. Only labels
+  that match the pattern count. An image with several such labels takes so many codes.
+* ``read`` without a pattern: the answer for a label is the string, or run of up to four neighboring
+  strings, or run of up to six words set apart by spaces, that equals it; failing that the one
+  nearest to it in edit distance, if less than half of it would have to change. Failing that too,
+  the label was missed. (So no engine is asked which of its strings is the code; that is what
+  patterns are for.)
+
+Texts are normalized before they are compared (see ``metrics.TextComparison``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from rapidfuzz.distance import Levenshtein
+
+from industrial_ocr.datasets.samples import Label
+from industrial_ocr.evaluation.metrics import (
+    CODE_TEXT,
+    Prediction,
+    ReadOutcome,
+    TextComparison,
+    nearest_part,
+    outcome,
+)
+from industrial_ocr.evaluation.records import ReadString, Record
+from industrial_ocr.patterns.pattern import Pattern
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How readings are matched with labels and compared.
+
+    Attributes:
+        comparison: of the texts.
+        pattern: of the codes that are asked for; None for none.
+        labels: a regular expression over normalized text; labels that do not match it as a whole
+            do not count. None: all count.
+        decode: engines that know patterns read under it; else it is looked for in what they read,
+            as for the others.
+    """
+
+    comparison: TextComparison = CODE_TEXT
+    pattern: Pattern | None = None
+    labels: re.Pattern[str] | None = None
+    decode: bool = True
+
+    @property
+    def read_under(self) -> Pattern | None:
+        """The pattern that engines read under, if they know any."""
+        return self.pattern if self.decode else None
+
+    def normalize(self, text: str) -> str:
+        """The text as it is compared."""
+        return self.comparison.normalize(text)
+
+
+@dataclass(frozen=True)
+class StringRun:
+    """Neighboring strings (indices), or words of them, joined and normalized.
+
+    The confidence is that of the weakest string, None where the engine gives none.
+    """
+
+    text: str
+    confidence: float | None
+    strings: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class MatchedLabel:
+    """A label and the engine's answer for it, taken from ``strings`` (indices) of the record."""
+
+    prediction: Prediction
+    record: Record
+    label: Label
+    strings: tuple[int, ...]
+
+    def outcome(self, rules: Rules, threshold: float = 0.0) -> ReadOutcome:
+        """See ``metrics.outcome``."""
+        return outcome(self.prediction, threshold, rules.comparison)
+
+
+def _weakest(strings: Sequence[ReadString]) -> float | None:
+    return min((s.confidence for s in strings if s.confidence is not None), default=None)
+
+
+def string_runs(strings: Sequence[ReadString], rules: Rules) -> list[StringRun]:
+    """Every string, every word of it, and runs of neighbors of either; none with empty text."""
+    whole = [(rules.normalize(s.text), i) for i, s in enumerate(strings)]
+    words = []
+    for i, string in enumerate(strings):
+        words += [(rules.normalize(word), i) for word in string.text.split()]
+    found: dict[tuple[str, tuple[int, ...]], StringRun] = {}
+    for units, longest in ((whole, 4), (words, 6)):
+        for length in range(1, longest + 1):
+            for start in range(len(units) - length + 1):
+                run = units[start : start + length]
+                # A run that begins or ends with nothing is a shorter run already seen.
+                if run[0][0] and run[-1][0]:
+                    text = "".join(t for t, _ in run)
+                    own = tuple(dict.fromkeys(i for _, i in run))
+                    weakest = _weakest([strings[i] for i in own])
+                    found.setdefault((text, own), StringRun(text, weakest, own))
+    return list(found.values())
+
+
+def nearest_run(
+    label: str, runs: Sequence[StringRun], comparison: TextComparison
+) -> StringRun | None:
+    """The run that answers for a normalized label (see the rules above)."""
+    if comparison.contains:
+        holding = [r for r in runs if label in r.text]
+        if holding:
+            return holding[0]
+    equal = [r for r in runs if r.text == label]
+    if equal:
+        return max(equal, key=lambda r: 1.0 if r.confidence is None else r.confidence)
+    best, least = None, 0.5 * len(label)
+    for run in runs:
+        text = run.text
+        if comparison.contains:  # what surrounds the label costs nothing
+            start, end = nearest_part(label, text)
+            text = text[start:end]
+        distance = Levenshtein.distance(label, text)
+        if distance < least:
+            best, least = run, distance
+    return best
+
+
+def _codes_in(text: str, pattern: Pattern) -> Iterator[str]:
+    """Codes that stand in a normalized text, from the left, the longest first."""
+    lengths = sorted(pattern.lengths, reverse=True)
+    start = 0
+    while start < len(text):
+        for length in lengths:
+            part = text[start : start + length]
+            if len(part) == length and (match := pattern.match(part)) is not None:
+                yield match.code
+                start += length - 1
+                break
+        start += 1
+
+
+def _codes_of(record: Record, rules: Rules, pattern: Pattern) -> list[StringRun]:
+    """The codes of an image: the engine's own, or those that stand in what it read.
+
+    The latter are in reading order, single strings before joined ones. Those that fail the
+    pattern's check come last with confidence 0: nobody would accept them.
+    """
+    if record.codes is not None:
+        return [StringRun(rules.normalize(c.text), c.accepted_confidence, ()) for c in record.codes]
+    codes: dict[str, StringRun] = {}
+    for run in string_runs(record.strings, rules):
+        for code in _codes_in(run.text, pattern):
+            codes.setdefault(code, replace(run, text=code))
+    good = [c for c in codes.values() if pattern.verify(c.text).ok]
+    bad = [replace(c, confidence=0.0) for c in codes.values() if not pattern.verify(c.text).ok]
+    return good + bad
+
+
+Answers = Iterable[tuple[Label, StringRun | None]]
+
+
+def _code_answers(labels: Sequence[Label], record: Record, rules: Rules) -> Answers:
+    """An answer for each label that is a code, of as many codes as there are labels."""
+    pattern = rules.pattern
+    assert pattern is not None
+    asked = [x for x in labels if pattern.match(rules.normalize(x.text)) is not None]
+    texts = [pattern.normalize(rules.normalize(x.text)) for x in asked]
+    codes = _codes_of(record, rules, pattern)[: len(asked)]
+    right = {c.text: c for c in codes if c.text in texts}
+    wrong = [c for c in codes if c.text not in texts]
+    for label, text in zip(asked, texts, strict=True):
+        if text in right:
+            yield label, right[text]
+        else:
+            yield label, wrong.pop(0) if wrong else None
+
+
+def _text_answers(labels: Sequence[Label], record: Record, rules: Rules) -> Answers:
+    """An answer for each label of a whole picture, without a pattern."""
+    runs = string_runs(record.strings, rules)
+    for label in labels:
+        if text := rules.normalize(label.text):
+            yield label, nearest_run(text, runs, rules.comparison)
+
+
+def _crop_answers(labels: Sequence[Label], record: Record, rules: Rules) -> Answers:
+    """Everything read in a crop, for its only label."""
+    strings = record.strings
+    text = "".join(rules.normalize(s.text) for s in strings)
+    for label in labels[:1]:
+        yield label, StringRun(text, _weakest(strings), tuple(range(len(strings))))
+
+
+def match_labels(record: Record, rules: Rules) -> list[MatchedLabel]:
+    """Every label of an image that counts, with the engine's answer for it."""
+    labels = [x for x in record.labels if not x.ignore]
+    if rules.labels is not None:
+        labels = [x for x in labels if rules.labels.fullmatch(rules.normalize(x.text))]
+    if rules.pattern is not None:
+        answers = _code_answers(labels, record, rules)
+    elif record.task == "read":
+        answers = _text_answers(labels, record, rules)
+    else:
+        answers = _crop_answers(labels, record, rules)
+    matched = []
+    for label, run in answers:
+        run = run or StringRun("", None, ())
+        prediction = Prediction(record.image, label.text, run.text, run.confidence, label.kind)
+        matched.append(MatchedLabel(prediction, record, label, run.strings))
+    return matched
