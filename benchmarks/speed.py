@@ -93,7 +93,12 @@ def measure(name: str, threads: int, pictures: list[str]) -> dict[str, float] | 
 
 def table(found: dict[str, list[dict[str, float]]], about: str) -> str:
     """Markdown: one row a reader, medians of the rounds."""
-    rows = [about, "", "| reader | first result, s | a picture, ms | memory, MB |", "|---|---|---|---|"]
+    rows = [
+        about,
+        "",
+        "| reader | first result, s | a picture, ms | memory, MB |",
+        "|---|---|---|---|",
+    ]
     for name, rounds in found.items():
         first, ms, mb = (statistics.median(r[k] for r in rounds) for k in ("first", "ms", "mb"))
         rows.append(f"| {name} | {first:.2f} | {ms:.0f} | {mb:.0f} |")

@@ -49,4 +49,6 @@ def require(extra: str, *packages: str) -> None:
     """
     for package in packages:
         if find_spec(package) is None:
-            raise MissingPackageError(f"this needs {package}: pip install 'industrial-ocr[{extra}]'")
+            raise MissingPackageError(
+                f"this needs {package}: pip install 'industrial-ocr[{extra}]'"
+            )

@@ -70,6 +70,7 @@ class Loader:
         backend: the one in use.
         device: where networks run.
         weights: sha256 of the weights that were asked for, by task.
+        networks: those that were asked for.
 
     Raises:
         ConfigError: an unknown backend or device, or one that is not available.
@@ -89,6 +90,7 @@ class Loader:
         if self.backend == "torch":
             self.device = str(_import_backend("torch").resolve_device(device))
         self.weights: dict[str, str] = {}
+        self.networks: list[Network] = []
         self._threads = threads
         self._temperatures = temperatures or {}
         self._bf16 = self._computes_in_bf16(precision)
@@ -136,7 +138,11 @@ class Loader:
         return self._temperatures.get(entry.sha256, entry.temperature)
 
     def _network(self, entry: ModelEntry) -> Network:
-        return Network(partial(self._session, entry))
+        return self._noted(Network(partial(self._session, entry)))
+
+    def _noted(self, network: Network) -> Network:
+        self.networks.append(network)
+        return network
 
     def _session(self, entry: ModelEntry) -> Session:
         bf16 = self._bf16 and entry.task != "recognizer"
@@ -155,7 +161,7 @@ class Loader:
         backend = _import_backend("torch")
         session = backend.load_published(task, path, backend.resolve_device(self.device))
         self.weights[task] = hashlib.sha256(Path(str(path)).read_bytes()).hexdigest()
-        return Network(lambda: cast(Session, session))
+        return self._noted(Network(lambda: cast(Session, session)))
 
     def _computes_in_bf16(self, precision: Precision) -> bool:
         if precision == "fp32":

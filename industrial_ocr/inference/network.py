@@ -46,11 +46,10 @@ class Network:
         Raises:
             WeightsError: at the first call: the file is missing, damaged or of another network.
         """
-        return self.session.run(batch)
+        return self.load().run(batch)
 
-    @property
-    def session(self) -> Session:
-        """The loaded network; loads it if need be."""
+    def load(self) -> Session:
+        """Loads the network if that has not been done yet; raises as a call does."""
         with self._lock:
             if self._session is None:
                 self._session = self._load()

@@ -149,12 +149,23 @@ class Reader:
             device, backend, threads, self.config.precision, self._calibration.by_weights()
         )
         self.backend, self.device = loader.backend, loader.device
+        self._networks = loader.networks
         self._detector = Detector(*loader.detector(detector))
         self._classifier = Classifier(*loader.classifier(classifier))
         self._recognizer = Recognizer(*loader.recognizer(recognizer))
         self.weights = loader.weights
         self._misread_rate = max_misread_rate
         self._check_misread_rate(calibration is None)
+
+    def load(self) -> Reader:
+        """Loads every network now, so that a damaged one shows, and the first read is quick.
+
+        Raises:
+            WeightsError: a file is missing, damaged or of another network.
+        """
+        for network in self._networks:
+            network.load()
+        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         return partial(Reader, **self._options), ()

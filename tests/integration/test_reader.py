@@ -56,15 +56,14 @@ def test_both_engines_read_clean_print(reader: Reader, engine: Any) -> None:
     assert {"detect", "segment", "link", "decode", "total"} <= set(result.timings)
 
 
-def test_bfloat16_reads_the_same_within_hundredths(
-    reader: Reader, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bfloat16_reads_the_same_within_hundredths(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fast preset computes so where it is faster, and only there."""
-    shown = picture()
+    shown, exact = picture(), Reader(backend="torch", device="cpu")
     for fast in (True, False):
-        monkeypatch.setattr("industrial_ocr.reader.reader.has_fast_bf16", lambda _, fast=fast: fast)
-        other = Reader(config={"precision": "auto"}, device="cpu")
-        (was,), (now,) = (r.read(shown).strings for r in (reader, other))
+        name = "industrial_ocr.inference.torch_backend.has_bf16"
+        monkeypatch.setattr(name, lambda _, fast=fast: fast)
+        other = Reader(precision="auto", backend="torch", device="cpu")
+        (was,), (now,) = (r.read(shown).strings for r in (exact, other))
         assert now.text == was.text
         assert now.confidence == pytest.approx(was.confidence, abs=0.05)
         assert (now.confidence == was.confidence) is not fast
@@ -202,12 +201,16 @@ def test_threads_share_a_reader(reader: Reader) -> None:
 def test_damaged_weights_name_their_hash(tmp_path: Path) -> None:
     entry = find_entry("classifier")
     shutil.copytree(entry.path.parent, tmp_path / "weights")
-    file = tmp_path / "weights" / entry.path.name
-    data = bytearray(file.read_bytes())
-    data[-1] ^= 1
-    file.write_bytes(data)
-    with pytest.raises(WeightsError, match=entry.sha256):
-        Reader(device="cpu", classifier=file)
+    weights = tmp_path / "weights" / entry.path.name
+    for file, sha256, backend in (
+        (weights, entry.sha256, "torch"),
+        (weights.with_suffix(".onnx"), entry.onnx_sha256, "onnxruntime"),
+    ):
+        data = bytearray(file.read_bytes())
+        data[-1] ^= 1
+        file.write_bytes(data)
+        with pytest.raises(WeightsError, match=sha256):
+            Reader(device="cpu", classifier=weights, backend=backend).load()
 
 
 def test_unknown_names_are_named() -> None:
