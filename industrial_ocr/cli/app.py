@@ -263,7 +263,7 @@ def _training(task: TaskName, config: Path, changes: dict[str, Any]) -> Any:
 def _settings(kind: type[TrainConfig], config: Path, changes: dict[str, Any]) -> TrainConfig:
     """Settings checked as far as they can be before torch is loaded and workers start."""
     from industrial_ocr.config import load_config, parse_config
-    from industrial_ocr.datasets.synthesis.fonts import describe_fonts, system_font_folders
+    from industrial_ocr.datasets.synthesis.faces import describe_fonts, system_font_folders
 
     merged = load_config(config, kind).model_dump(mode="json") | changes
     merged["fonts"] = list(map(str, merged["fonts"] or system_font_folders()))
@@ -296,7 +296,7 @@ def synth(
 
     from PIL import Image
 
-    from industrial_ocr.datasets.synthesis.fonts import describe_fonts, system_font_folders
+    from industrial_ocr.datasets.synthesis.faces import describe_fonts, system_font_folders
     from industrial_ocr.datasets.synthesis.writer import SHOWN, labeled_picture, write_dataset
     from industrial_ocr.results.viz import contact_sheet
 

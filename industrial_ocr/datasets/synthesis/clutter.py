@@ -12,9 +12,10 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 from industrial_ocr.datasets.synthesis.clutter_kinds import KINDS
-from industrial_ocr.datasets.synthesis.texture import gray_rgb, random_color
+from industrial_ocr.datasets.synthesis.color import gray_rgb, random_color
 from industrial_ocr.results.types import ImageArray
 
 MAX_ITEMS = 8
@@ -22,7 +23,7 @@ _SHARES = np.cumsum([kind.share for kind in KINDS]) / sum(kind.share for kind in
 _TRIES = 6
 
 
-def draw_clutter(rng: np.random.Generator, image: ImageArray, occupied: ImageArray) -> None:
+def draw_clutter(rng: Generator, image: ImageArray, occupied: ImageArray) -> None:
     """Draws up to ``MAX_ITEMS`` items on free places of a picture, in place.
 
     Args:
@@ -36,10 +37,10 @@ def draw_clutter(rng: np.random.Generator, image: ImageArray, occupied: ImageArr
     """
     if image.shape[:2] != occupied.shape:
         raise ValueError(f"image {image.shape} and occupied {occupied.shape} differ in size")
-    for _ in range(int(rng.integers(0, MAX_ITEMS + 1))):
+    for _ in range(rng.integers(0, MAX_ITEMS + 1)):
         kind = KINDS[int(np.searchsorted(_SHARES, rng.random(), side="right"))]
         size = float(np.exp(rng.uniform(np.log(kind.smallest), np.log(kind.largest))))
-        place = _free_place(rng, occupied, size, float(rng.uniform(*kind.aspect)))
+        place = _free_place(rng, occupied, size, rng.uniform(*kind.aspect))
         if place is None:
             continue
         y, x, height, width = place
@@ -49,7 +50,7 @@ def draw_clutter(rng: np.random.Generator, image: ImageArray, occupied: ImageArr
 
 
 def _free_place(
-    rng: np.random.Generator, occupied: ImageArray, size: float, aspect: float
+    rng: Generator, occupied: ImageArray, size: float, aspect: float
 ) -> tuple[int, int, int, int] | None:
     """(y, x, height, width) of a free rectangle, ``size`` its shorter side, or None."""
     upright = rng.random() < 0.5
@@ -67,23 +68,23 @@ def _free_place(
     return None
 
 
-def _finish(rng: np.random.Generator, canvas: ImageArray) -> ImageArray:
+def _finish(rng: Generator, canvas: ImageArray) -> ImageArray:
     """Turns the canvas by a few degrees (seldom by any angle) and blurs it."""
     height, width = canvas.shape
     if rng.random() < 0.6:
-        degrees = float(rng.normal(0, 5)) if rng.random() < 0.85 else float(rng.uniform(0, 360))
+        degrees = rng.normal(0, 5) if rng.random() < 0.85 else rng.uniform(0, 360)
         center = (width / 2, height / 2)
         matrix = cv2.getRotationMatrix2D(center, degrees, 1.0)
         canvas = np.asarray(
             cv2.warpAffine(canvas, matrix, (width, height), borderValue=128), np.uint8
         )
     if rng.random() < 0.6:
-        sigma = float(rng.uniform(0.4, 1.4))
+        sigma = rng.uniform(0.4, 1.4)
         canvas = np.asarray(cv2.GaussianBlur(canvas, (0, 0), sigma), np.uint8)
     return canvas
 
 
-def _lay(rng: np.random.Generator, spot: ImageArray, canvas: ImageArray) -> None:
+def _lay(rng: Generator, spot: ImageArray, canvas: ImageArray) -> None:
     """Mixes light and dark colors into ``spot`` as the canvas says, in place."""
     local = np.asarray(spot[:: max(1, len(spot) // 8), :: max(1, spot.shape[1] // 8)], np.float32)
     ground = local.reshape(-1, 3).mean(0)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 from industrial_ocr.datasets.synthesis import clutter_marks as marks
 from industrial_ocr.datasets.synthesis.clutter_marks import (
@@ -22,7 +23,7 @@ from industrial_ocr.datasets.synthesis.clutter_marks import (
 )
 from industrial_ocr.results.types import ImageArray
 
-Draw = Callable[[np.random.Generator, ImageArray], None]
+Draw = Callable[[Generator, ImageArray], None]
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Kind:
     share: float = 1.0
 
 
-def _fastener(rng: np.random.Generator, canvas: ImageArray) -> None:
+def _fastener(rng: Generator, canvas: ImageArray) -> None:
     """A hole, rivet, screw or lamp: a shaded disc with a slot, cross or socket, never a ring."""
     height, width = canvas.shape
     radius, x, y = min(height, width) * 0.42, width / 2, height / 2
@@ -70,7 +71,7 @@ def _fastener(rng: np.random.Generator, canvas: ImageArray) -> None:
         disc(canvas, x - radius * 0.3, y - radius * 0.3, radius * 0.2, 255)
 
 
-def _wheel(rng: np.random.Generator, canvas: ImageArray) -> None:
+def _wheel(rng: Generator, canvas: ImageArray) -> None:
     """A tyre with a rim, spokes and a hub, or a target of several rings."""
     height, width = canvas.shape
     radius, x, y = min(height, width) * 0.46, width / 2, height / 2
@@ -82,12 +83,12 @@ def _wheel(rng: np.random.Generator, canvas: ImageArray) -> None:
     disc(canvas, x, y, radius * 0.2, DARK)
 
 
-def _row(rng: np.random.Generator, canvas: ImageArray) -> None:
+def _row(rng: Generator, canvas: ImageArray) -> None:
     """A long row of equal pins, holes, rings, windows or teeth."""
     view = along(canvas)
     height, width = view.shape
     flat = np.full((height, width), 128, np.uint8)
-    pitch = max(4.0, min(height * float(rng.uniform(0.45, 1.4)), width / 7))
+    pitch = max(4.0, min(height * rng.uniform(0.45, 1.4), width / 7))
     shape, tone, other = rng.integers(5), random_tone(rng), int(rng.integers(30, 220))
     wide, tall = pitch * rng.uniform(0.25, 0.75), height * rng.uniform(0.5, 0.95)
     for x in np.arange(pitch / 2, width - wide / 2, pitch):
@@ -103,7 +104,7 @@ def _row(rng: np.random.Generator, canvas: ImageArray) -> None:
     view[:] = flat
 
 
-def _stripes(rng: np.random.Generator, canvas: ImageArray) -> None:
+def _stripes(rng: Generator, canvas: ImageArray) -> None:
     """Long parallel edges, equally spaced: corrugation, slats, ventilation, lock rods, fences."""
     view = along(canvas)
     height = view.shape[0]
@@ -116,7 +117,7 @@ def _stripes(rng: np.random.Generator, canvas: ImageArray) -> None:
             view[y + thick : y + 2 * thick] = DARK
 
 
-def _hatch(rng: np.random.Generator, canvas: ImageArray) -> None:
+def _hatch(rng: Generator, canvas: ImageArray) -> None:
     """Oblique bars: knurls, hazard stripes, hatching."""
     height, width = canvas.shape
     pitch = max(4, int(min(min(height, width) * rng.uniform(0.15, 0.8), width / 6)))
@@ -127,7 +128,7 @@ def _hatch(rng: np.random.Generator, canvas: ImageArray) -> None:
         line(canvas, (x, 0), (x + lean, height), tone, thick)
 
 
-def _scale(rng: np.random.Generator, canvas: ImageArray) -> None:
+def _scale(rng: Generator, canvas: ImageArray) -> None:
     """A ruler: ticks of two or three lengths."""
     view = along(canvas)
     height, width = view.shape
@@ -139,7 +140,7 @@ def _scale(rng: np.random.Generator, canvas: ImageArray) -> None:
         view[:thick] = tone
 
 
-def _grid(rng: np.random.Generator, canvas: ImageArray) -> None:
+def _grid(rng: Generator, canvas: ImageArray) -> None:
     """A grille, mesh, window front or array of dots."""
     height, width = canvas.shape
     pitch = max(4, int(min(height, width) / rng.integers(3, 10)))
@@ -158,7 +159,7 @@ def _grid(rng: np.random.Generator, canvas: ImageArray) -> None:
                 canvas[y - pitch // 3 : y + pitch // 3, x - pitch // 3 : x + pitch // 3] = tone
 
 
-def _bricks(rng: np.random.Generator, canvas: ImageArray) -> None:
+def _bricks(rng: Generator, canvas: ImageArray) -> None:
     """Joints of paving or brickwork."""
     height, width = canvas.shape
     tall = max(5, int(height / rng.integers(3, 8)))
@@ -170,28 +171,28 @@ def _bricks(rng: np.random.Generator, canvas: ImageArray) -> None:
             canvas[y : y + tall, x : x + thick] = tone
 
 
-def _cable(rng: np.random.Generator, canvas: ImageArray) -> None:
+def _cable(rng: Generator, canvas: ImageArray) -> None:
     """One to four wires sagging side by side."""
     height, width = canvas.shape
     x = np.linspace(-0.1, 1.1, 24)
     curve = rng.uniform(-0.4, 0.4) * np.sin(x * rng.uniform(1, 7) + rng.uniform(0, 6))
     thick, tone = int(rng.integers(1, 6)), random_tone(rng)
-    for k in range(int(rng.integers(1, 5))):
+    for k in range(rng.integers(1, 5)):
         y = (0.5 + curve * (1 - 0.12 * k)) * height + k * thick * 1.8
         points = np.stack([x * width, y], 1).astype(np.int32)
         cv2.polylines(canvas, [points], False, tone, thick, cv2.LINE_AA)
         cv2.polylines(canvas, [points - [0, thick // 2]], False, 256 - tone, 1, cv2.LINE_AA)
 
 
-def _leaves(rng: np.random.Generator, canvas: ImageArray) -> None:
+def _leaves(rng: Generator, canvas: ImageArray) -> None:
     """A handful of leaf-like blobs, overlapping, light and dark."""
     height, width = canvas.shape
-    for _ in range(int(rng.integers(6, 28))):
+    for _ in range(rng.integers(6, 28)):
         center = (int(rng.integers(0, width)), int(rng.integers(0, height)))
-        long = max(2.0, min(height, width) * float(rng.uniform(0.06, 0.22)))
+        long = max(2.0, min(height, width) * rng.uniform(0.06, 0.22))
         axes = (int(long), max(1, int(long * rng.uniform(0.2, 0.6))))
         tone = int(rng.integers(10, 246))
-        cv2.ellipse(canvas, center, axes, float(rng.uniform(0, 360)), 0, 360, tone, -1)
+        cv2.ellipse(canvas, center, axes, rng.uniform(0, 360), 0, 360, tone, -1)
 
 
 KINDS = (

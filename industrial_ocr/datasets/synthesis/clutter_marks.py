@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 from industrial_ocr.results.types import ImageArray
 
@@ -31,22 +32,22 @@ def line(canvas: ImageArray, start: tuple[float, float], end: tuple[float, float
     cv2.line(canvas, first, last, tone, max(1, thick), cv2.LINE_AA)
 
 
-def random_tone(rng: np.random.Generator) -> int:
+def random_tone(rng: Generator) -> int:
     """The light or the dark tone."""
     return LIGHT if rng.random() < 0.5 else DARK
 
 
-def barcode(rng: np.random.Generator, canvas: ImageArray) -> None:
+def barcode(rng: Generator, canvas: ImageArray) -> None:
     """A linear code: bars of one to four modules on a quiet ground."""
     view = along(canvas)
-    module = float(rng.uniform(1, 3))
+    module = rng.uniform(1, 3)
     runs = rng.integers(1, 5, int(view.shape[1] / module) + 4)
     bars = np.repeat(np.arange(len(runs)) % 2, runs)
     columns = bars[(np.arange(view.shape[1]) / module).astype(int)]
     view[:] = np.where(columns > 0, DARK, LIGHT if rng.random() < 0.7 else 128).astype(np.uint8)
 
 
-def matrix_code(rng: np.random.Generator, canvas: ImageArray) -> None:
+def matrix_code(rng: Generator, canvas: ImageArray) -> None:
     """A two-dimensional code: Data Matrix with its L and clock track, or QR with three eyes."""
     cells = int(rng.integers(10, 30))
     code = rng.integers(0, 2, (cells, cells)).astype(np.uint8)
@@ -63,13 +64,13 @@ def matrix_code(rng: np.random.Generator, canvas: ImageArray) -> None:
     canvas[:side, :side] = cv2.resize(tones, (side, side), interpolation=cv2.INTER_NEAREST)
 
 
-def arrow(rng: np.random.Generator, canvas: ImageArray) -> None:
+def arrow(rng: Generator, canvas: ImageArray) -> None:
     """An arrow, or a warning triangle with something in it."""
     height, width = canvas.shape
     tone = random_tone(rng)
     if rng.random() < 0.5:
         y, thick = height / 2, height * rng.uniform(0.08, 0.2)
-        neck = width * float(rng.uniform(0.4, 0.7))
+        neck = width * rng.uniform(0.4, 0.7)
         points = [(0, y - thick), (neck, y - thick), (neck, height * 0.1), (width * 0.98, y),
                   (neck, height * 0.9), (neck, y + thick), (0, y + thick)]  # fmt: skip
         cv2.fillPoly(canvas, [np.array(points, np.int32)], tone, cv2.LINE_AA)
@@ -80,7 +81,7 @@ def arrow(rng: np.random.Generator, canvas: ImageArray) -> None:
     cv2.fillPoly(canvas, [bolt.astype(np.int32)], 256 - tone, cv2.LINE_AA)
 
 
-def logo(rng: np.random.Generator, canvas: ImageArray) -> None:
+def logo(rng: Generator, canvas: ImageArray) -> None:
     """A mark of one to three filled blobs or stars, one inside the other."""
     height, width = canvas.shape
     tone = random_tone(rng)
@@ -101,7 +102,7 @@ def logo(rng: np.random.Generator, canvas: ImageArray) -> None:
         tone = 256 - tone
 
 
-def dashes(rng: np.random.Generator, canvas: ImageArray) -> None:
+def dashes(rng: Generator, canvas: ImageArray) -> None:
     """Long dashed or dotted lines, one or two of them."""
     view = along(canvas)
     height, width = view.shape
@@ -113,7 +114,7 @@ def dashes(rng: np.random.Generator, canvas: ImageArray) -> None:
         view[y : y + thick, on] = tone
 
 
-def frame(rng: np.random.Generator, canvas: ImageArray) -> None:
+def frame(rng: Generator, canvas: ImageArray) -> None:
     """An empty frame, single, double or divided like a table."""
     height, width = canvas.shape
     thick, tone = int(rng.integers(1, 1 + max(2, min(height, width) // 14))), random_tone(rng)
@@ -127,7 +128,7 @@ def frame(rng: np.random.Generator, canvas: ImageArray) -> None:
         canvas[y : y + 1] = tone
 
 
-def crosshair(rng: np.random.Generator, canvas: ImageArray) -> None:
+def crosshair(rng: Generator, canvas: ImageArray) -> None:
     """A registration mark: rings, a cross through them and filled quarters."""
     height, width = canvas.shape
     radius, x, y, tone = min(height, width) * 0.34, width / 2, height / 2, random_tone(rng)
@@ -142,7 +143,7 @@ def crosshair(rng: np.random.Generator, canvas: ImageArray) -> None:
     line(canvas, (x, y - radius * 1.4), (x, y + radius * 1.4), tone, thick)
 
 
-def squiggle(rng: np.random.Generator, canvas: ImageArray) -> None:
+def squiggle(rng: Generator, canvas: ImageArray) -> None:
     """Tangled strokes: a scribble that crosses itself many times, no letter of any script."""
     height, width = canvas.shape
     tone, thick = random_tone(rng), max(1, int(min(height, width) * rng.uniform(0.02, 0.06)))

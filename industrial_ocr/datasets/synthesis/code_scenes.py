@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 
 from industrial_ocr.datasets.synthesis.glyphs import Mask
 from industrial_ocr.datasets.synthesis.layout import (
@@ -40,32 +41,28 @@ class CodeSceneRenderer(SceneRenderer):
         groups: lengths of its groups, between which a space or a new line may come.
     """
 
-    write: Callable[[np.random.Generator], str] = lambda rng: "A"
+    write: Callable[[Generator], str] = lambda rng: "A"
     groups: Sequence[int] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._code = ""
 
-    def _block(self, rng: np.random.Generator) -> Block:
+    def _block(self, rng: Generator) -> Block:
         """The code as a line, a stack, or lines of its groups."""
         parts = grouped(self._code, self.groups)
         text = (" " if rng.random() < SPACED else "").join(parts)
         face = self.faces.pick(rng, self._code)
         kind = rng.random()
         if kind < STACKED:
-            return stack_of_text(
-                face, text, float(rng.uniform(1.12, 1.9)), float(rng.uniform(0.3, 1.2))
-            )
+            return stack_of_text(face, text, rng.uniform(1.12, 1.9), rng.uniform(0.3, 1.2))
         tracking, pitch = random_spacing(rng)
         if kind < STACKED + TWO_LINES and len(parts) > 1:
             lines = [line_of_text(face, p, tracking, pitch) for p in parts]
-            return join(lines, float(rng.uniform(0.2, 0.7)), False, float(rng.choice([0, 0.5])))
+            return join(lines, rng.uniform(0.2, 0.7), False, float(rng.choice([0, 0.5])))
         return line_of_text(face, text, tracking, pitch)
 
-    def _asked_for(
-        self, rng: np.random.Generator, occupied: Mask, height: float
-    ) -> list[_Placement]:
+    def _asked_for(self, rng: Generator, occupied: Mask, height: float) -> list[_Placement]:
         placed = self._put(rng, occupied, height, self._block(rng))
         return [] if placed is None else [placed]
 

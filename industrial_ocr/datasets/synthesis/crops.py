@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.random import Generator
 
+from industrial_ocr.datasets.synthesis.chance import pick
 from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.patterns.charset import CONFUSABLE_SETS, DEFAULT_SYMBOLS
@@ -27,24 +29,24 @@ NARROW = 0.55
 """Width over height below which a character may stand at one side of its cell."""
 
 
-def detector_window(rng: np.random.Generator, quad: FloatArray) -> FloatArray:
+def detector_window(rng: Generator, quad: FloatArray) -> FloatArray:
     """The classifier's square (4, 2) of a character, as imprecise as a detector's boxes are."""
     width, height = edge_lengths(quad)
     side = max(width, height)
     jittered = quad + rng.normal(0, 0.035, 2).astype(np.float32) * side
     window = glyph_window(jittered)
     center = window.mean(0)
-    angle = float(rng.normal(0, 0.05))
+    angle = rng.normal(0, 0.05)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     scale = np.exp(rng.normal(0.02, 0.09, 2) if rng.random() < 0.7 else rng.normal(0.08, 0.2, 2))
     grown: FloatArray = ((window - center) * scale @ turn.T + center).astype(np.float32)
     return grown
 
 
-def _seen_whole(rng: np.random.Generator, image: ImageArray, size: int) -> ImageArray:
+def _seen_whole(rng: Generator, image: ImageArray, size: int) -> ImageArray:
     """An image of one character in one of the views of ``Classifier.classify_whole``."""
     high, wide = image.shape[:2]
-    scale = float(rng.uniform(0.7, 1.15))
+    scale = rng.uniform(0.7, 1.15)
     x, y = wide * (1 - scale) / 2, high * (1 - scale) / 2
     return warp_quad(image, glyph_window(rect_quad(x, y, wide - x, high - y)), size, size)
 
@@ -89,20 +91,20 @@ class GlyphRenderer:
         self._capitals = [s for s in self._letters if not s.islower()]
         self._pairs = ["".join(c for c in g if c in self.symbols) for g in CONFUSABLE_SETS]
 
-    def _text(self, rng: np.random.Generator) -> str:
+    def _text(self, rng: Generator) -> str:
         pool = self._capitals if rng.random() < 0.6 else self._letters
         count = int(rng.integers(3, 11))
         if self._digits and rng.random() < 0.2:
             return "".join(self._digits[i] for i in rng.integers(0, len(self._digits), count))
         chosen = [pool[i] for i in rng.integers(0, len(pool), count)]
         if rng.random() < 0.35:
-            group = self._pairs[int(rng.integers(len(self._pairs)))]
-            chosen[int(rng.integers(count))] = group[int(rng.integers(len(group)))]
+            group = pick(rng, self._pairs)
+            chosen[int(rng.integers(count))] = pick(rng, group)
         if rng.random() < 0.45:
-            chosen[int(rng.integers(count))] = self._marks[int(rng.integers(len(self._marks)))]
+            chosen[int(rng.integers(count))] = pick(rng, self._marks)
         return "".join(chosen)
 
-    def _reject_window(self, rng: np.random.Generator, quads: FloatArray) -> FloatArray:
+    def _reject_window(self, rng: Generator, quads: FloatArray) -> FloatArray:
         """A square on half a character, two halves, a gap, a pair or a detail of a character."""
         at = int(rng.integers(len(quads)))
         quad = quads[at]
@@ -112,8 +114,8 @@ class GlyphRenderer:
         step = quads[at + 1].mean(0) - quad.mean(0) if at + 1 < len(quads) else np.zeros(2)
         if kind < 0.45 and abs(step[1]) > abs(step[0]):
             # A counter between two digits: the end of one and the beginning of the next.
-            middle = quad.mean(0) + step * float(rng.uniform(0.3, 0.7))
-            span = float(rng.uniform(0.95, 1.3)) * height
+            middle = quad.mean(0) + step * rng.uniform(0.3, 0.7)
+            span = rng.uniform(0.95, 1.3) * height
             return glyph_window(oriented_quad(middle.astype(np.float32), axis, width, span))
         if kind < 0.4 and at + 1 < len(quads):
             middle = (quad.mean(0) + quads[at + 1].mean(0)) / 2
@@ -121,13 +123,13 @@ class GlyphRenderer:
             return glyph_window(oriented_quad(middle, axis, height * span * 0.9, height * span))
         if kind < 0.75:
             down = np.array([-axis[1], axis[0]], np.float32)
-            step = float(rng.uniform(0.5, 0.7)) * float(rng.choice([-1, 1]))
+            step = rng.uniform(0.5, 0.7) * float(rng.choice([-1, 1]))
             move = axis * width * step if rng.random() < 0.4 else down * height * step
-            scale = float(rng.uniform(0.6, 1.1))
+            scale = rng.uniform(0.6, 1.1)
             return glyph_window(
                 oriented_quad(quad.mean(0) + move, axis, width * scale, height * scale)
             )
-        scale = float(rng.uniform(0.3, 0.5))
+        scale = rng.uniform(0.3, 0.5)
         move = rng.uniform(-0.3, 0.3, 2).astype(np.float32) * height
         return glyph_window(
             oriented_quad(quad.mean(0) + move, axis, height * scale, height * scale)
@@ -135,7 +137,7 @@ class GlyphRenderer:
 
     def _isolated(
         self,
-        rng: np.random.Generator,
+        rng: Generator,
         image: ImageArray,
         window: FloatArray,
         quad: FloatArray,
@@ -148,7 +150,7 @@ class GlyphRenderer:
         wide, high = patch.shape[1], patch.shape[0]
         if wide < NARROW * high and rng.random() < 0.5:
             # In a cell as wide as those of other characters, a narrow one may stand at its edge.
-            cell = high * float(rng.uniform(0.6, 1.1))
+            cell = high * rng.uniform(0.6, 1.1)
             beside = (cell - wide) * float(
                 rng.choice([0, 1]) if rng.random() < 0.7 else rng.random()
             )
@@ -157,14 +159,12 @@ class GlyphRenderer:
             shifted = np.array([low, [far[0], low[1]], far, [low[0], far[1]]], np.float32)
         elif rng.random() < 0.6:
             low, high = np.zeros(2, np.float32), np.array(patch.shape[1::-1], np.float32)
-            margin = (high - low) * float(rng.uniform(0.05, 0.17))
+            margin = (high - low) * rng.uniform(0.05, 0.17)
             low, high = low - margin, high + margin
             shifted = np.array([low, [high[0], low[1]], high, [low[0], high[1]]], np.float32)
         return warp_quad(patch, shifted, self.size, self.size)
 
-    def _counter(
-        self, rng: np.random.Generator, seed: tuple[int, ...]
-    ) -> list[tuple[ImageArray, str]]:
+    def _counter(self, rng: Generator, seed: tuple[int, ...]) -> list[tuple[ImageArray, str]]:
         """Windows of a counter: on a digit, or on the way from one to the next, which is none."""
         first, count = int(rng.integers(len(self._digits))), int(rng.integers(3, 6))
         text = "".join(self._digits[(first + i) % len(self._digits)] for i in range(count))
@@ -175,8 +175,8 @@ class GlyphRenderer:
         for i in range(count):
             other = i + 1 if i + 1 < count else i - 1
             step = (quads[other].mean(0) - quads[i].mean(0)) * (1 if other > i else -1)
-            high = float(np.linalg.norm(step)) * float(rng.uniform(0.85, 1.1))
-            wide = widest * float(rng.uniform(1.0, 1.6))
+            high = float(np.linalg.norm(step)) * rng.uniform(0.85, 1.1)
+            wide = widest * rng.uniform(1.0, 1.6)
             between = i + 1 < count and rng.random() < 0.6
             phase = float(rng.uniform(0.27, 0.73) if between else rng.normal(0, 0.05))
             window = oriented_quad(
@@ -186,7 +186,7 @@ class GlyphRenderer:
             crops.append((_seen_whole(rng, patch, self.size), REJECT if between else text[i]))
         return crops
 
-    def _found(self, rng: np.random.Generator, rendered: int) -> list[tuple[ImageArray, str]]:
+    def _found(self, rng: Generator, rendered: int) -> list[tuple[ImageArray, str]]:
         """Harvested characters in their share, often as negatives."""
         if self.found is None or not len(self.found):
             return []
@@ -218,7 +218,7 @@ class GlyphRenderer:
         wanted = self.reject_share / (1 - self.reject_share) * len(crops)
         for _ in range(int(wanted) + (rng.random() < wanted % 1)):
             if self.rejects is not None and rng.random() < 0.5:
-                real = self.rejects[int(rng.integers(len(self.rejects)))]
+                real = self.rejects[rng.integers(len(self.rejects))]
                 crops.append((real if rng.random() < 0.5 else 255 - real, REJECT))
                 continue
             if rng.random() < 0.12:

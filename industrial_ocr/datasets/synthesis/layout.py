@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
+from industrial_ocr.datasets.synthesis.chance import pick
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT, Glyph, GlyphSource, Mask
 from industrial_ocr.datasets.synthesis.text import CAPTIONS
@@ -229,27 +231,23 @@ def scaled(block: Block, factor: float) -> Block:
     return Block(mask, tuple(replace(s, quads=s.quads * share) for s in block.strings))
 
 
-def random_spacing(rng: np.random.Generator) -> tuple[float, float]:
+def random_spacing(rng: Generator) -> tuple[float, float]:
     """(tracking, pitch) as printers, plates and engravers space their characters."""
     kind = rng.random()
     if kind < 0.5:
-        return float(rng.normal(0.02, 0.03)), 0.0
+        return rng.normal(0.02, 0.03), 0.0
     if kind < 0.62:
-        return float(rng.uniform(-0.12, -0.02)), 0.0
+        return rng.uniform(-0.12, -0.02), 0.0
     if kind < 0.82:
-        return float(rng.uniform(0.05, 0.5)), 0.0
-    return 0.0, float(rng.uniform(0.75, 1.5))
+        return rng.uniform(0.05, 0.5), 0.0
+    return 0.0, rng.uniform(0.75, 1.5)
 
 
-def random_string(
-    rng: np.random.Generator, faces: FaceLibrary, text: str, stack: float = 0.0
-) -> Block:
+def random_string(rng: Generator, faces: FaceLibrary, text: str, stack: float = 0.0) -> Block:
     """One string in a random face and spacing; ``stack`` is the chance of stacked letters."""
     face = faces.pick(rng, text)
     if rng.random() < stack:
-        block = stack_of_text(
-            face, text, float(rng.uniform(1.12, 1.9)), float(rng.uniform(0.3, 1.2))
-        )
+        block = stack_of_text(face, text, rng.uniform(1.12, 1.9), rng.uniform(0.3, 1.2))
         if rng.random() < 0.3:
             block = boxed(block, -1, int(rng.integers(2, 5)))
         return block
@@ -263,17 +261,15 @@ def random_string(
     return block
 
 
-def captioned(
-    rng: np.random.Generator, faces: FaceLibrary, write: Callable[[np.random.Generator], str]
-) -> Block:
+def captioned(rng: Generator, faces: FaceLibrary, write: Callable[[Generator], str]) -> Block:
     """A string as plates and name-plates show it: small lines above and below, close by."""
 
     def small() -> Block:
-        text = CAPTIONS[int(rng.integers(len(CAPTIONS)))] if rng.random() < 0.5 else write(rng)
-        line = scaled(random_string(rng, faces, text), float(rng.uniform(0.2, 0.6)))
+        text = pick(rng, CAPTIONS) if rng.random() < 0.5 else write(rng)
+        line = scaled(random_string(rng, faces, text), rng.uniform(0.2, 0.6))
         if rng.random() < 0.25:
             other = scaled(random_string(rng, faces, write(rng)[:4].strip()), 0.3)
-            line = join([line, other], float(rng.uniform(0.5, 2.5)), True, float(rng.random()))
+            line = join([line, other], rng.uniform(0.5, 2.5), True, rng.random())
         return line
 
     lines = [random_string(rng, faces, write(rng))]
@@ -282,12 +278,10 @@ def captioned(
         lines.insert(0, small())
     if not above or rng.random() < 0.6:
         lines.append(small())
-    return join(lines, float(rng.uniform(-0.15, 0.3)), False, float(rng.choice([0, 0.5, 0.5])))
+    return join(lines, rng.uniform(-0.15, 0.3), False, float(rng.choice([0, 0.5, 0.5])))
 
 
-def random_block(
-    rng: np.random.Generator, faces: FaceLibrary, write: Callable[[np.random.Generator], str]
-) -> Block:
+def random_block(rng: Generator, faces: FaceLibrary, write: Callable[[Generator], str]) -> Block:
     """A string, a stack, several lines, or stacks side by side; ``write`` gives the texts."""
     kind = rng.random()
     if kind < 0.48:
@@ -298,9 +292,9 @@ def random_block(
         stacks = [random_string(rng, faces, write(rng)[:14].strip(), stack=1.0)]
         while rng.random() < 0.45 and len(stacks) < 3:
             stacks.append(random_string(rng, faces, write(rng)[:8].strip(), stack=1.0))
-        return join(stacks, float(rng.uniform(0.1, 1.6)), True, float(rng.choice([0, 0, 0.5])))
-    lines = [random_string(rng, faces, write(rng)) for _ in range(int(rng.integers(2, 5)))]
+        return join(stacks, rng.uniform(0.1, 1.6), True, float(rng.choice([0, 0, 0.5])))
+    lines = [random_string(rng, faces, write(rng)) for _ in range(rng.integers(2, 5))]
     if rng.random() < 0.4:
         lines = [scaled(line, float(np.exp(rng.normal(-0.2, 0.3)))) for line in lines]
-    gap = float(rng.uniform(-0.1, 0.7))
+    gap = rng.uniform(-0.1, 0.7)
     return join(lines, gap, False, float(rng.choice([0, 0, 0.5, 1])))

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
+from industrial_ocr.datasets.synthesis.chance import pick
+from industrial_ocr.datasets.synthesis.color import random_color
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.datasets.synthesis.glyphs import GlyphSource
 from industrial_ocr.datasets.synthesis.layout import Block, LabeledString, line_of_text
 from industrial_ocr.datasets.synthesis.marking import mark
-from industrial_ocr.datasets.synthesis.text import CAPTIONS, DIGITS, UPPER
-from industrial_ocr.datasets.synthesis.texture import random_color
+from industrial_ocr.datasets.synthesis.text import CAPTIONS
 from industrial_ocr.results.geometry import unit_vector
 from industrial_ocr.results.types import FloatArray, ImageArray
 
@@ -27,14 +29,14 @@ ROOM = {"side": (0.1, 1.1), "above": (0.05, 0.8)}
 """Margins of a loose crop, in heights of the string, beside it and above or below it."""
 
 
-def loose_margins(rng: np.random.Generator) -> FloatArray:
+def loose_margins(rng: Generator) -> FloatArray:
     """(4,) float32 margins in heights: left, right, top, bottom."""
     beside = rng.uniform(*ROOM["side"], 2) * (rng.random(2) < 0.75)
     above = rng.uniform(*ROOM["above"], 2) * (rng.random(2) < 0.6)
     return (np.concatenate([beside, above]) + 0.03).astype(np.float32)
 
 
-def with_gaps(rng: np.random.Generator, text: str) -> str:
+def with_gaps(rng: Generator, text: str) -> str:
     """The text with one or two wide gaps where it has none."""
     if len(text) < 4 or " " in text:
         return text
@@ -81,11 +83,11 @@ def _slots(quads: FloatArray, height: float) -> tuple[list[_Slot], list[_Slot]]:
     return [g for g in gaps if g.width > LEAST_GAP * height], [before, after]
 
 
-def _color(rng: np.random.Generator, image: ImageArray) -> list[float]:
+def _color(rng: Generator, image: ImageArray) -> list[float]:
     """Gray, bright or dark, or any."""
     kind = rng.random()
     if kind < 0.35:
-        return [float(rng.uniform(20, 235))] * 3
+        return [rng.uniform(20, 235)] * 3
     if kind < 0.5:
         middle = image[:: max(1, image.shape[0] // 8), :: max(1, image.shape[1] // 8)]
         return [float(np.clip(v + rng.normal(0, 40), 0, 255)) for v in middle.mean((0, 1))]
@@ -97,7 +99,7 @@ def _fill(image: ImageArray, points: FloatArray, color: list[float]) -> None:
     cv2.fillPoly(image, [fixed], color, cv2.LINE_AA, 4)
 
 
-def _blob(rng: np.random.Generator, image: ImageArray, quad: FloatArray) -> None:
+def _blob(rng: Generator, image: ImageArray, quad: FloatArray) -> None:
     """An emblem or seal: a disc, a dash, a star or any round-cornered shape, with a detail."""
     middle, count = quad.mean(0), int(rng.integers(5, 14))
     across = (quad[1] - quad[0] + quad[2] - quad[3]) / 4
@@ -107,26 +109,26 @@ def _blob(rng: np.random.Generator, image: ImageArray, quad: FloatArray) -> None
     )  # fmt: skip
     reach = rng.uniform(0.35, 1.0, count) if rng.random() < 0.6 else np.ones(count)
     shape = np.stack([np.cos(angles), np.sin(angles)], 1) * reach[:, None]
-    size = float(rng.uniform(0.7, 1.0))
+    size = rng.uniform(0.7, 1.0)
     for scale in (1.0, 0.6, 0.3)[: int(rng.integers(1, 4))]:
         points = middle + size * scale * (shape[:, :1] * across + shape[:, 1:] * down)
         _fill(image, points.astype(np.float32), _color(rng, image))
 
 
-def _in_gaps(rng: np.random.Generator, image: ImageArray, gaps: list[_Slot]) -> None:
+def _in_gaps(rng: Generator, image: ImageArray, gaps: list[_Slot]) -> None:
     """Something in at most two gaps; an emblem is too large to be a point or a dash."""
     for i in rng.permutation(len(gaps))[:2]:
         gap, kind = gaps[int(i)], rng.random()
         if kind < 0.4:
-            top = float(rng.uniform(-0.1, 0.4))
-            _blob(rng, image, gap.inner(0.06, top, 0.94, float(rng.uniform(top + 0.5, 1.1))))
+            top = rng.uniform(-0.1, 0.4)
+            _blob(rng, image, gap.inner(0.06, top, 0.94, rng.uniform(top + 0.5, 1.1)))
         elif kind < 0.7:
-            over = float(rng.uniform(0, 0.25))
+            over = rng.uniform(0, 0.25)
             _fill(image, gap.inner(0.06, -over, 0.94, 1 + over), _color(rng, image))
 
 
 def _censored(
-    rng: np.random.Generator,
+    rng: Generator,
     image: ImageArray,
     gaps: list[_Slot],
     ends: list[_Slot],
@@ -147,12 +149,12 @@ def _censored(
             left = middle + clear
         places.append(gap.inner(left, top, right, bottom))
     for slot, before in zip(ends[::-1], (False, True), strict=False):
-        near = float(rng.uniform(0.0, 0.2))
+        near = rng.uniform(0.0, 0.2)
         for _ in range(int(rng.choice([0, 1, 2], p=[0.55, 0.33, 0.12]))):
-            width = float(rng.uniform(0.35, 0.75))
+            width = rng.uniform(0.35, 0.75)
             left = 1 - near - width if before else near
-            places.append(slot.inner(left, float(rng.uniform(-0.1, 0.1)), left + width, 1.05))
-            near += width + float(rng.uniform(0.06, 0.3))
+            places.append(slot.inner(left, rng.uniform(-0.1, 0.1), left + width, 1.05))
+            near += width + rng.uniform(0.06, 0.3)
     for quad in places:
         (x0, y0), (x1, y1) = quad.min(0), quad.max(0)
         shade = [float(np.clip(c + rng.normal(0, 6), 0, 255)) for c in color]
@@ -160,7 +162,7 @@ def _censored(
 
 
 def _beside(
-    rng: np.random.Generator,
+    rng: Generator,
     image: ImageArray,
     slots: list[_Slot],
     faces: FaceLibrary,
@@ -169,39 +171,41 @@ def _beside(
     """A band, a patch, screw heads or a small sign before the string and behind it (last)."""
     for slot, outer in zip(slots[::-1], ((0.0, 3.0), (-3.0, 0.0)), strict=False):
         kind = rng.random() * (0.35 / band)
-        clear = float(rng.uniform(0.08, 0.45))
+        clear = rng.uniform(0.08, 0.45)
         if kind < 0.35:
             left, right = (outer[0], 1 - clear) if outer[0] < 0 else (clear, 1 + outer[1])
-            over = float(rng.uniform(0.05, 2.5))
+            over = rng.uniform(0.05, 2.5)
             _fill(image, slot.inner(left, -over, right, 1 + over), _color(rng, image))
         elif kind < 0.5:
-            width = float(rng.uniform(0.3, 0.9))
+            width = rng.uniform(0.3, 0.9)
             left = 1 - clear - width if outer[0] < 0 else clear
             _fill(image, slot.inner(left, -0.1, left + width, 1.1), _color(rng, image))
         elif kind < 0.65:
             _blob(rng, image, slot.inner(0.2, 0.1, 0.8, 0.9))
         elif kind < 0.8 and (other := faces.foreign(rng)) is not None:
-            wide = float(rng.uniform(0.5, 1.0))
+            wide = rng.uniform(0.5, 1.0)
             left = 1 - clear - wide if outer[0] < 0 else clear
             _text_at(rng, image, slot.inner(left, -0.05, left + wide, 1.05), other[1], other[0])
             continue
         if rng.random() < 0.35:
-            small = float(rng.uniform(0.2, 0.42))
+            small = rng.uniform(0.2, 0.42)
             left = 1 - clear - small if outer[0] < 0 else clear + 0.05
-            top = float(rng.uniform(0.0, 1 - small))
-            text = "".join((UPPER + DIGITS)[i] for i in rng.integers(0, 36, rng.integers(1, 3)))
+            top = rng.uniform(0.0, 1 - small)
+            text = "".join(
+                (ascii_uppercase + digits)[i] for i in rng.integers(0, 36, rng.integers(1, 3))
+            )
             _small_text(rng, image, slot.inner(left, top, left + small, top + small), text, faces)
 
 
 def _small_text(
-    rng: np.random.Generator, image: ImageArray, quad: FloatArray, text: str, faces: FaceLibrary
+    rng: Generator, image: ImageArray, quad: FloatArray, text: str, faces: FaceLibrary
 ) -> None:
     """A text in any face, warped into a place."""
     _text_at(rng, image, quad, text, faces.pick(rng, text))
 
 
 def _text_at(
-    rng: np.random.Generator, image: ImageArray, quad: FloatArray, text: str, face: GlyphSource
+    rng: Generator, image: ImageArray, quad: FloatArray, text: str, face: GlyphSource
 ) -> None:
     mask = line_of_text(face, text).mask
     height, width = mask.shape
@@ -214,24 +218,22 @@ def _text_at(
     mark(rng, image, np.asarray(warped, np.uint8))
 
 
-def _captions(
-    rng: np.random.Generator, image: ImageArray, string: FloatArray, faces: FaceLibrary
-) -> None:
+def _captions(rng: Generator, image: ImageArray, string: FloatArray, faces: FaceLibrary) -> None:
     """A line of small text above or below the string."""
     place = _Slot(string)
     aspect = place.width / max(float(np.linalg.norm(string[3] - string[0])), 1.0)
     for above in (True, False):
         if rng.random() > 0.35:
             continue
-        text = CAPTIONS[int(rng.integers(len(CAPTIONS)))]
-        high, clear = float(rng.uniform(0.15, 0.5)), float(rng.uniform(0.08, 0.25))
+        text = pick(rng, CAPTIONS)
+        high, clear = rng.uniform(0.15, 0.5), rng.uniform(0.08, 0.25)
         wide = min(high * 0.65 * len(text) / max(aspect, 0.3), 1.2)
-        left = float(rng.uniform(-0.1, max(1.1 - wide, 0.0)))
+        left = rng.uniform(-0.1, max(1.1 - wide, 0.0))
         top = -clear - high if above else 1 + clear
         _small_text(rng, image, place.inner(left, top, left + wide, top + high), text, faces)
 
 
-def with_sign(rng: np.random.Generator, block: Block, faces: FaceLibrary) -> tuple[Block, float]:
+def with_sign(rng: Generator, block: Block, faces: FaceLibrary) -> tuple[Block, float]:
     """The line with a sign of another writing system before it, marked like it but no part of it.
 
     Also gives how far the sign reaches to the left of the string, in pixels of the block; 0, and
@@ -247,10 +249,10 @@ def with_sign(rng: np.random.Generator, block: Block, faces: FaceLibrary) -> tup
     if not len(rows):
         return block, 0.0
     sign = sign[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    height = max(4, round((bottom - top) * float(rng.uniform(0.85, 1.1))))
-    width = max(3, round(height * float(rng.uniform(0.5, 1.05))))
+    height = max(4, round((bottom - top) * rng.uniform(0.85, 1.1)))
+    width = max(3, round(height * rng.uniform(0.5, 1.05)))
     sign = np.asarray(cv2.resize(sign, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-    reach = width + (bottom - top) * float(rng.uniform(0.08, 0.4))
+    reach = width + (bottom - top) * rng.uniform(0.08, 0.4)
     room = max(0, int(np.ceil(reach - left)) + 2)
     x, y = round(left - reach) + room, round((top + bottom - height) / 2)
     lower = max(0, y + height - block.mask.shape[0])
@@ -261,7 +263,7 @@ def with_sign(rng: np.random.Generator, block: Block, faces: FaceLibrary) -> tup
     return Block(mask, (string.moved(matrix),)), float(reach)
 
 
-def emblems(rng: np.random.Generator, image: ImageArray, string: LabeledString) -> None:
+def emblems(rng: Generator, image: ImageArray, string: LabeledString) -> None:
     """Draws emblems and patches into wide gaps of one line, in place (see ``surround``)."""
     if len(string.quads) > 1:
         height = float(np.linalg.norm(string.quads[0][3] - string.quads[0][0]))
@@ -269,7 +271,7 @@ def emblems(rng: np.random.Generator, image: ImageArray, string: LabeledString) 
 
 
 def surround(
-    rng: np.random.Generator,
+    rng: Generator,
     image: ImageArray,
     string: LabeledString,
     faces: FaceLibrary,
@@ -301,6 +303,6 @@ def surround(
         grow = rng.uniform(0.12, 0.35, 2)
         share = grow[0] * height / max(_Slot(line).width, 1.0)
         frame = _Slot(line).inner(-share, -grow[1], 1 + share, 1 + grow[1])
-        thickness = max(1, round(height * float(rng.uniform(0.02, 0.1))))
+        thickness = max(1, round(height * rng.uniform(0.02, 0.1)))
         points = np.round(frame).astype(np.int32)
         cv2.polylines(image, [points], True, _color(rng, image), thickness, cv2.LINE_AA)

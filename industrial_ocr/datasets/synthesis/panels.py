@@ -7,17 +7,12 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 from industrial_ocr.datasets.synthesis import materials
-from industrial_ocr.datasets.synthesis.texture import (
-    jitter,
-    mix,
-    multiply,
-    noise,
-    random_color,
-    shade,
-    tint,
-)
+from industrial_ocr.datasets.synthesis.chance import pick
+from industrial_ocr.datasets.synthesis.color import jitter, mix, multiply, random_color, shade, tint
+from industrial_ocr.datasets.synthesis.noise import noise
 from industrial_ocr.results.types import FloatArray, ImageArray
 
 
@@ -41,24 +36,24 @@ def outline(image: ImageArray, quad: FloatArray, color: list[float], thickness: 
     cv2.polylines(image, [points], True, color, thickness, cv2.LINE_AA)
 
 
-def label(rng: np.random.Generator, height: int, width: int) -> ImageArray:
+def label(rng: Generator, height: int, width: int) -> ImageArray:
     """A printed sticker, with or without a border or a colored band, on some material."""
     image = materials.any_material(rng, height, width)
     palette = ((240, 240, 236), (246, 244, 230), (242, 204, 40), (220, 220, 224), (200, 40, 40))
-    base = jitter(rng, palette[rng.integers(len(palette))], 15)
+    base = jitter(rng, pick(rng, palette), 15)
     if rng.random() < 0.15:
         base = random_color(rng, (0.2, 0.9), (0.2, 0.9))
-    paper = tint(noise(rng, "pink", height, width, 2), shade(base, float(rng.uniform(4, 20))))
+    paper = tint(noise(rng, "pink", height, width, 2), shade(base, rng.uniform(4, 20)))
     center = (width * rng.uniform(0.4, 0.6), height * rng.uniform(0.4, 0.6))
     size = (width * rng.uniform(0.5, 1.0), height * rng.uniform(0.3, 1.0))
-    angle = float(rng.normal(0, 0.12))
+    angle = rng.normal(0, 0.12)
     quad = rotated_box(center, size, angle)
     if rng.random() < 0.6:
         paste(image, tint(noise(rng, "pink", height, width), shade((50, 48, 46), 20)), quad + 2)
     paste(image, paper, quad)
     dark = [c * 0.15 for c in base]
     if rng.random() < 0.5:
-        inset = float(rng.uniform(4, 14))
+        inset = rng.uniform(4, 14)
         inner = rotated_box(center, (size[0] - inset, size[1] - inset), angle)
         outline(image, inner, dark, int(rng.integers(1, 4)))
     if rng.random() < 0.3:
@@ -69,17 +64,17 @@ def label(rng: np.random.Generator, height: int, width: int) -> ImageArray:
     return image
 
 
-def plate(rng: np.random.Generator, height: int, width: int) -> ImageArray:
+def plate(rng: Generator, height: int, width: int) -> ImageArray:
     """A license-plate or name-plate face filling most of the picture: gradient, rim, bolts."""
     image = materials.paint(rng, height, width)
     palette = ((238, 238, 234), (240, 240, 238), (240, 200, 50), (190, 206, 226), (30, 60, 130))
-    top = jitter(rng, palette[rng.integers(len(palette))], 20)
+    top = jitter(rng, pick(rng, palette), 20)
     bottom = jitter(rng, top, 45) if rng.random() < 0.6 else random_color(rng, (0, 0.5), (0.6, 1))
     ramp = np.linspace(0, 255, 32).astype(np.uint8)[:, None]
     face = mix(np.asarray(cv2.resize(ramp, (width, height)), np.uint8),
-               noise(rng, "pink", height, width), 0.9, float(rng.uniform(0, 0.3)))  # fmt: skip
+               noise(rng, "pink", height, width), 0.9, rng.uniform(0, 0.3))  # fmt: skip
     size = (width * rng.uniform(0.75, 1.02), height * rng.uniform(0.4, 0.95))
-    quad = rotated_box((width / 2, height / 2), size, float(rng.normal(0, 0.05)))
+    quad = rotated_box((width / 2, height / 2), size, rng.normal(0, 0.05))
     paste(image, tint(face, [top, bottom]), quad)
     rim = [c * 0.3 for c in top] if rng.random() < 0.6 else [230.0, 230.0, 230.0]
     outline(image, quad, rim, int(rng.integers(1, 6)))
@@ -92,15 +87,15 @@ def plate(rng: np.random.Generator, height: int, width: int) -> ImageArray:
     return image
 
 
-def screen(rng: np.random.Generator, height: int, width: int) -> ImageArray:
+def screen(rng: Generator, height: int, width: int) -> ImageArray:
     """An LCD, LED or monitor panel: dark or greenish, with a pixel grid and a bezel."""
     palette = ((16, 18, 22), (150, 164, 120), (30, 70, 160), (8, 20, 10), (210, 220, 225))
-    base = jitter(rng, palette[rng.integers(len(palette))], 12)
-    image = tint(noise(rng, "brown", height, width, 3), shade(base, float(rng.uniform(5, 30))))
+    base = jitter(rng, pick(rng, palette), 12)
+    image = tint(noise(rng, "brown", height, width, 3), shade(base, rng.uniform(5, 30)))
     if rng.random() < 0.6:
         pitch = int(rng.integers(2, 6))
         image[::pitch] = cv2.addWeighted(
-            image[::pitch], float(rng.uniform(0.7, 0.95)), image[::pitch], 0, 0
+            image[::pitch], rng.uniform(0.7, 0.95), image[::pitch], 0, 0
         )
         image[:, ::pitch] -= image[:, ::pitch] // int(rng.integers(6, 20))
     if rng.random() < 0.6:
@@ -110,7 +105,7 @@ def screen(rng: np.random.Generator, height: int, width: int) -> ImageArray:
     return image
 
 
-def circuit_board(rng: np.random.Generator, height: int, width: int) -> ImageArray:
+def circuit_board(rng: Generator, height: int, width: int) -> ImageArray:
     """Solder mask with traces bent by 45 degrees, vias, rows of pads and some dark parts."""
     palette = (
         (20, 84, 46),
@@ -120,17 +115,17 @@ def circuit_board(rng: np.random.Generator, height: int, width: int) -> ImageArr
         (130, 24, 28),
         (36, 110, 70),
     )
-    mask = jitter(rng, palette[rng.integers(len(palette))], 14)
+    mask = jitter(rng, pick(rng, palette), 14)
     gray = noise(rng, "pink", height, width, 2)
     light = int(rng.integers(14, 50))
     pitch = int(rng.integers(5, 14))
     lines = []
-    for _ in range(int(rng.integers(2, 7))):
+    for _ in range(rng.integers(2, 7)):
         start, step = rng.integers(0, (width, height)), rng.integers(0, 8)
         legs = (step + rng.integers(-1, 2, 3)) % 8
         path = np.cumsum([start, *(_DIRECTIONS[legs] * rng.integers(15, 120, (3, 1)))], 0)
         shift = np.array([pitch, pitch // 2]) if step % 4 == 0 else np.array([pitch, -pitch // 2])
-        lines += [path + shift * k for k in range(int(rng.integers(1, 9)))]
+        lines += [path + shift * k for k in range(rng.integers(1, 9))]
     copper = np.zeros((height, width), np.uint8)
     cv2.polylines(
         copper, [line.astype(np.int32) for line in lines], False, light, max(1, pitch // 3)
@@ -141,7 +136,7 @@ def circuit_board(rng: np.random.Generator, height: int, width: int) -> ImageArr
         radius = int(rng.integers(2, 6))
         cv2.circle(image, (int(x), int(y)), radius, metal, -1, cv2.LINE_AA)
         cv2.circle(image, (int(x), int(y)), radius // 2, (20, 20, 20), -1)
-    for _ in range(int(rng.integers(1, 5))):
+    for _ in range(rng.integers(1, 5)):
         _pads(rng, image, metal)
     return image
 
@@ -149,7 +144,7 @@ def circuit_board(rng: np.random.Generator, height: int, width: int) -> ImageArr
 _DIRECTIONS = np.array([[1, 0], [1, 1], [0, 1], [-1, 1], [-1, 0], [-1, -1], [0, -1], [1, -1]])
 
 
-def _pads(rng: np.random.Generator, image: ImageArray, metal: list[float]) -> None:
+def _pads(rng: Generator, image: ImageArray, metal: list[float]) -> None:
     """Two facing rows of pads with, mostly, a dark body between them, in place."""
     height, width = image.shape[:2]
     pitch, count = int(rng.integers(6, 20)), int(rng.integers(2, 12))
@@ -169,7 +164,7 @@ def _pads(rng: np.random.Generator, image: ImageArray, metal: list[float]) -> No
 
 
 def render_part(
-    rng: np.random.Generator, height: int, width: int, zoom: float = 1.0
+    rng: Generator, height: int, width: int, zoom: float = 1.0
 ) -> tuple[ImageArray, FloatArray]:
     """A part lying on a table: a small dark one on white, or the reverse.
 
@@ -188,9 +183,9 @@ def render_part(
         part_level, table_level = rng.uniform(150, 250), rng.uniform(5, 70)
     even = [float(table_level)] * 3 if rng.random() < 0.6 else jitter(rng, [table_level] * 3, 25)
     table = noise(rng, "pink", height, width, 2)
-    image = tint(table, shade(even, float(rng.uniform(0, 14))))
-    long = width * zoom * float(rng.uniform(0.25, 0.85))
-    size = (long, min(long * float(rng.uniform(0.22, 0.9)), 0.8 * height * zoom))
+    image = tint(table, shade(even, rng.uniform(0, 14)))
+    long = width * zoom * rng.uniform(0.25, 0.85)
+    size = (long, min(long * rng.uniform(0.22, 0.9), 0.8 * height * zoom))
     angle = float(rng.normal(0, 0.1) if rng.random() < 0.6 else rng.uniform(-np.pi, np.pi))
     away = (1 - 1 / zoom) * rng.uniform(-0.5, 0.5, 2) * size
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
@@ -206,7 +201,7 @@ def render_part(
     face = make(rng, height, width)
     if not dark_part:
         tone = jitter(rng, [float(part_level)] * 3, 20)
-        face = tint(noise(rng, "pink", height, width), shade(tone, float(rng.uniform(5, 30))))
+        face = tint(noise(rng, "pink", height, width), shade(tone, rng.uniform(5, 30)))
     paste(image, face, quad)
     rim = [float(np.clip(part_level + rng.uniform(-40, 60), 0, 255))] * 3
     outline(image, quad, rim)
@@ -216,7 +211,7 @@ def render_part(
 
 
 def _leads(
-    rng: np.random.Generator,
+    rng: Generator,
     image: ImageArray,
     quad: FloatArray,
     table: list[float],
@@ -225,7 +220,7 @@ def _leads(
     """Pins along two sides of a chip, in place: shiny or nearly as bright as the table."""
     along, across = quad[1] - quad[0], quad[3] - quad[0]
     count = int(rng.integers(4, 15))
-    fill = float(rng.uniform(0.25, 0.7)) / count
+    fill = rng.uniform(0.25, 0.7) / count
     reach = across / max(1.0, float(np.linalg.norm(across))) * float(rng.uniform(3, 22) * zoom)
     bright = float(np.clip(table[0] + rng.uniform(-110, 40), 40, 255))
     for k in range(count):
@@ -239,9 +234,7 @@ def _leads(
             cv2.polylines(image, [pin.astype(np.int32)], True, [bright * 0.5] * 3)
 
 
-def _pin_one(
-    rng: np.random.Generator, image: ImageArray, quad: FloatArray, tone: list[float]
-) -> None:
+def _pin_one(rng: Generator, image: ImageArray, quad: FloatArray, tone: list[float]) -> None:
     """The notch or the dot that marks pin 1, in place."""
     tall = float(np.linalg.norm(quad[3] - quad[0]))
     middle = (quad[0] + quad[3]) / 2
@@ -253,18 +246,18 @@ def _pin_one(
     )
 
 
-def part_on_table(rng: np.random.Generator, height: int, width: int) -> ImageArray:
+def part_on_table(rng: Generator, height: int, width: int) -> ImageArray:
     """``render_part`` without the place of the part."""
     return render_part(rng, height, width)[0]
 
 
-def wall_with_sign(rng: np.random.Generator, height: int, width: int) -> ImageArray:
+def wall_with_sign(rng: Generator, height: int, width: int) -> ImageArray:
     """A plain board of one material before another, as shop and door signs are."""
     image = materials.any_material(rng, height, width)
     board = (materials.paint, materials.brushed_metal, materials.gradient)[rng.integers(3)]
     size = (width * rng.uniform(0.5, 1.1), height * rng.uniform(0.2, 0.8))
     place = (width * rng.uniform(0.4, 0.6), height * rng.uniform(0.3, 0.7))
-    quad = rotated_box(place, size, float(rng.normal(0, 0.06)))
+    quad = rotated_box(place, size, rng.normal(0, 0.06))
     soft = np.zeros((max(2, height // 8), max(2, width // 8)), np.uint8) + 128
     cv2.fillConvexPoly(soft, (quad / 8 + 0.8).astype(np.int32), int(rng.integers(50, 120)))
     multiply(image, soft)

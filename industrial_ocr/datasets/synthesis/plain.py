@@ -12,101 +12,18 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT, FontFace, Mask
-from industrial_ocr.datasets.synthesis.grain import sensor_noise
 from industrial_ocr.datasets.synthesis.layout import NARROWEST, Block, LabeledString, labeled
-from industrial_ocr.datasets.synthesis.text import (
-    CAPTIONS,
-    DIGITS,
-    LOWER,
-    MARKS,
-    UPPER,
-    fill_template,
-    random_code,
-    random_date,
-    random_word,
-)
+from industrial_ocr.datasets.synthesis.noise import sensor_noise
+from industrial_ocr.datasets.synthesis.text import label_text
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import FloatArray, ImageArray
 
-TEMPLATES = (
-    "AAA99999", "A9999999", "-999.9", "-99", "+9.9", "+99.99", "9.9", "99.999", "9.999.999",
-    "0.99", "-0.9", "V9.9.9", "v9.9", "REV.A", "REV 9.9", "9/9", "99/99", "9-9", "A-9", "-A9",
-    "#99", "#A99", "*A999*", "(01)99999999999999", "(99)9999(99)AA99", "(10)A9999", "(17)999999",
-    "9,99", "99.99", "1.999,99", "999:99", "99:99:99", "A.9", "A.A.", "No.99", "Nr. 9999",
-    "L9999:99", "P/N 999-9999-99", "S/N AA999999", "99x99 mm", "99 kg", "9.9 kW", "-99 ... +99",
-    "999V AC", "99A", "IP99", "9&9", "A&A", "99+99", "'99", "A'9", "-", "--9", "9-", "A.", "9.",
-    ".9", ".99", "/9", "AA:99:AA:99:AA:99", "99-99-9999", "9999.99.99", "99.99.99", "A99-A99-A99",
-    "LOT 99999", "LOT-99999", "SN-999999", "A999999", "WW9W9", "W99M9", "WA99W", "MW-99",
-    "-99..+99C", "99..99", "9..99 V", "-9...+9", "A..A", "99.9 kPa", "999 rpm", "9.9 m/s",
-    "99.9 l/min", "99 dB", "9.99 kVA", "999 ms", "99 W", "9.9 bar", "99 C", "9,- CHF", "99,- EUR",
-    "9'999.99", "Max. 99.9 V max.", "Rated 99 VDC 9.99 A", "Weight: 9.9 kg", "Model: AA-999/9.9",
-    "CH.-B.: 99-9999", "Lot no. 9999", "AAA Ltd.", "AAA Inc.", "A9-AAA GmbH", "AA & AA",
-    "999 999 999", "AAAA-AAAA-9999", "9999999999999999999999", "XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX",
-    "(01)99999999999999(17)999999(10)AA999(21)999999",
-)  # fmt: skip
-"""Texts of labels, as ``fill_template`` takes them."""
-
-CONFUSABLE = (*("0O",) * 5, *("1Il",) * 2, "QO0D", "5S", "8B", "2Z", "6G", "cC", "oO0", "sS", "uU",
-              "vV", "wW", "xX", "zZ", "kK", "pP", "jJiI", "rn", "VW", ".,:")  # fmt: skip
-"""Symbols that differ little in shape, or in size alone; those that are read wrong most, often."""
-
 CONTRAST = (45.0, 255.0)
 """Least and largest difference in brightness between ink and ground."""
-
-
-def plain_text(rng: np.random.Generator, words: tuple[str, ...]) -> str:
-    """What labels say: codes, dates, signed numbers, runs of one character, marks at the ends."""
-    kind = rng.random()
-    if kind < 0.3:
-        return fill_template(rng, TEMPLATES[int(rng.integers(len(TEMPLATES)))])
-    if kind < 0.42:
-        code = _with_marks(rng, random_code(rng, lower=0.3, marks=0.0))
-        return _confusing(rng, code) if rng.random() < 0.3 else code
-    if kind < 0.5:
-        return _with_run(rng)
-    if kind < 0.6:
-        return random_date(rng)
-    if kind < 0.76:
-        code = random_code(rng, lower=0.25)
-        return _confusing(rng, code) if rng.random() < 0.5 else code
-    if kind < 0.8:
-        return CAPTIONS[int(rng.integers(len(CAPTIONS)))]
-    many = 1 if rng.random() < 0.6 else int(rng.integers(2, 6))
-    text = " ".join(random_word(rng, words) for _ in range(many))
-    return f"{text} {random_code(rng)}" if rng.random() < 0.2 else text
-
-
-def _with_marks(rng: np.random.Generator, code: str) -> str:
-    """A code with one to three marks anywhere, also before it and behind it."""
-    text = list(code)
-    for _ in range(int(rng.integers(1, 4))):
-        text.insert(int(rng.integers(0, len(text) + 1)), MARKS[int(rng.integers(len(MARKS)))])
-    return "".join(text)
-
-
-def _confusing(rng: np.random.Generator, code: str) -> str:
-    """A code in which many characters are of one or two groups that are easily confused."""
-    groups = [
-        CONFUSABLE[int(rng.integers(len(CONFUSABLE)))] for _ in range(int(rng.integers(1, 3)))
-    ]
-    pool, share = "".join(groups), float(rng.uniform(0.2, 0.7))
-    return "".join(
-        pool[int(rng.integers(len(pool)))] if c.isalnum() and rng.random() < share else c
-        for c in code
-    )
-
-
-def _with_run(rng: np.random.Generator) -> str:
-    """A code in which one character stands several times in a row; rarely the letter O."""
-    pool = "0000000001118" + DIGITS + UPPER.replace("O", "") + LOWER[:2] + "il"
-    pool += "O" if rng.random() < 0.4 else ""
-    run = pool[int(rng.integers(len(pool)))] * int(rng.integers(2, 9))
-    prefix = ("", "", "A", "LOT-", "SN-", "LOT ", "AA", "9", "A9")[int(rng.integers(9))]
-    suffix = ("", "", "", "9", "A", "-9", "99")[int(rng.integers(7))]
-    return fill_template(rng, prefix) + run + fill_template(rng, suffix)
 
 
 def set_line(face: FontFace, text: str, height: float) -> Block:
@@ -151,11 +68,11 @@ class PlainPrinter:
     faces: FaceLibrary
     words: tuple[str, ...]
 
-    def text(self, rng: np.random.Generator) -> str:
-        """See ``plain_text``."""
-        return plain_text(rng, self.words)
+    def text(self, rng: Generator) -> str:
+        """See ``label_text``."""
+        return label_text(rng, self.words)
 
-    def line(self, rng: np.random.Generator, text: str, height: float) -> Block | None:
+    def line(self, rng: Generator, text: str, height: float) -> Block | None:
         """The text in a random font; None if none that was tried has all its characters."""
         for _ in range(20):
             face = self.faces.pick(rng, text)
@@ -163,10 +80,10 @@ class PlainPrinter:
                 return set_line(face, text, height)
         return None
 
-    def tones(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    def tones(self, rng: Generator) -> tuple[FloatArray, FloatArray]:
         """Ground and ink, (3,) RGB each: mostly gray, dark on light or light on dark."""
-        step = float(rng.uniform(*CONTRAST)) if rng.random() < 0.4 else float(rng.uniform(130, 255))
-        low = float(rng.uniform(0, 255 - step))
+        step = rng.uniform(*CONTRAST) if rng.random() < 0.4 else rng.uniform(130, 255)
+        low = rng.uniform(0, 255 - step)
         if rng.random() < 0.4:
             low = 0.0 if rng.random() < 0.5 else 255 - step
         ground, ink = (low + step, low) if rng.random() < 0.7 else (low, low + step)
@@ -175,7 +92,7 @@ class PlainPrinter:
         return pair[0], pair[1]
 
     def picture(
-        self, rng: np.random.Generator, text: str, heights: tuple[float, float], tilt: float = 1.5
+        self, rng: Generator, text: str, heights: tuple[float, float], tilt: float = 1.5
     ) -> tuple[ImageArray, LabeledString] | None:
         """One line and little around it, often cut at the characters.
 
@@ -199,7 +116,7 @@ class PlainPrinter:
         if rng.random() < 0.7:  # the line alone, without what hangs below it
             low[1], high[1] = corners[:, 1].min(), corners[:, 1].max()
         margin = rng.uniform(0.0, 0.35, 4) * height * (rng.random(4) < 0.75)
-        angle = float(rng.uniform(-tilt, tilt)) if rng.random() < 0.5 else 0.0
+        angle = rng.uniform(-tilt, tilt) if rng.random() < 0.5 else 0.0
         size = np.ceil(high - low + margin[:2] + margin[2:]).astype(int)
         middle = (low - margin[:2] + high + margin[2:]) / 2
         matrix = cv2.getRotationMatrix2D((float(middle[0]), float(middle[1])), angle, 1.0)
@@ -216,7 +133,7 @@ class PlainPrinter:
         alpha = mask.astype(np.float32)[..., None] / 255
         return np.asarray(image + alpha * (ink - image), np.float32)
 
-    def seen(self, rng: np.random.Generator, image: FloatArray, height: float) -> ImageArray:
+    def seen(self, rng: Generator, image: FloatArray, height: float) -> ImageArray:
         """Uneven light, slight blur, noise and JPEG, each now and then; (H, W, 3) uint8."""
         rows, columns = image.shape[:2]
         if rng.random() < 0.25:
@@ -226,7 +143,7 @@ class PlainPrinter:
             )[:, None]  # fmt: skip
             image = image * light[..., None].astype(np.float32)
         if rng.random() < 0.5:
-            sigma = float(rng.uniform(0.2, 0.3 + 0.035 * height))
+            sigma = rng.uniform(0.2, 0.3 + 0.035 * height)
             image = np.asarray(cv2.GaussianBlur(image, (0, 0), min(sigma, 1.6)), np.float32)
         if rng.random() < 0.6:
             noise = sensor_noise(rng, image.shape, float(min(rng.exponential(3), 10)))
@@ -239,7 +156,7 @@ class PlainPrinter:
         return np.ascontiguousarray(seen)
 
     def label(
-        self, rng: np.random.Generator, size: tuple[int, int]
+        self, rng: Generator, size: tuple[int, int]
     ) -> tuple[FloatArray, tuple[LabeledString, ...]]:
         """A label of several lines in few fonts, with rules, frames, bars and rings; level.
 
@@ -260,13 +177,13 @@ class PlainPrinter:
         while y < rows - 8:
             height = float(np.clip(usual * np.exp(rng.normal(0, 0.15)), 8, 80))
             down = self._row(rng, mask, strings, y, height)
-            y += down + height * float(rng.uniform(0.25, 1.6))
+            y += down + height * rng.uniform(0.25, 1.6)
         image = self.inked(image, mask, ink)
         return image, tuple(strings)
 
     def _row(
         self,
-        rng: np.random.Generator,
+        rng: Generator,
         mask: Mask,
         strings: list[LabeledString],
         y: float,
@@ -298,11 +215,11 @@ class PlainPrinter:
                 strings.append(cut.moved(shift))
                 x += end
             reached = max(reached, block.mask.shape[0])
-            x += int(height * float(rng.uniform(1.0, 3.0)))
+            x += int(height * rng.uniform(1.0, 3.0))
         return float(reached or height)
 
 
-def _drawn(rng: np.random.Generator, mask: Mask, x: int, y: int, height: float) -> float:
+def _drawn(rng: Generator, mask: Mask, x: int, y: int, height: float) -> float:
     """A rule, a frame, a barcode or a ring on a label; gives the height it takes."""
     rows, columns = mask.shape
     wide = int(rng.uniform(0.3, 1.0) * (columns - x))

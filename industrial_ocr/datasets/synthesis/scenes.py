@@ -7,15 +7,16 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 from industrial_ocr.datasets.synthesis.camera import Camera
 from industrial_ocr.datasets.synthesis.clutter import draw_clutter
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT, Mask
-from industrial_ocr.datasets.synthesis.grain import sensor_noise
 from industrial_ocr.datasets.synthesis.layout import Block, LabeledString, random_block
 from industrial_ocr.datasets.synthesis.marking import mark, worn
 from industrial_ocr.datasets.synthesis.neighborhood import emblems, with_gaps
+from industrial_ocr.datasets.synthesis.noise import sensor_noise
 from industrial_ocr.datasets.synthesis.panels import render_part
 from industrial_ocr.datasets.synthesis.plain import PlainPrinter, sizes_of
 from industrial_ocr.datasets.synthesis.surfaces import render_surface
@@ -60,21 +61,19 @@ class _Placement:
     height: float
 
 
-def _homography(
-    rng: np.random.Generator, block: Block, height: float, center: FloatArray
-) -> FloatArray:
+def _homography(rng: Generator, block: Block, height: float, center: FloatArray) -> FloatArray:
     """Block pixels -> scene pixels: scale, turn, slant and a little perspective."""
     rows, cols = block.mask.shape
     scale = height / CAP_HEIGHT
     kind = rng.random()
     if kind < 0.42:
-        angle = float(rng.normal(0, 0.05))
+        angle = rng.normal(0, 0.05)
     elif kind < 0.66:
-        angle = float(rng.uniform(-0.5, 0.5))
+        angle = rng.uniform(-0.5, 0.5)
     elif kind < 0.86:
         angle = float(rng.choice([-0.5, 0.5, 1.0]) * np.pi + rng.normal(0, 0.08))
     else:
-        angle = float(rng.uniform(-np.pi, np.pi))
+        angle = rng.uniform(-np.pi, np.pi)
     narrow = rng.random() < CONDENSED
     stretch = float(np.exp(rng.normal(-0.35, 0.2) if narrow else rng.normal(0, 0.16)))
     shear = float(rng.normal(0, 0.08) if rng.random() < 0.8 else rng.uniform(-0.45, 0.45))
@@ -174,16 +173,16 @@ class SceneRenderer:
         self._camera = Camera()
         self._printer = PlainPrinter(self.faces, self._vocabulary)
 
-    def _write(self, rng: np.random.Generator) -> str:
+    def _write(self, rng: Generator) -> str:
         text = random_text(rng, self._vocabulary, self.word_share)
         return with_gaps(rng, text) if rng.random() < GAPS else text
 
-    def _place(self, rng: np.random.Generator, occupied: Mask, height: float) -> _Placement | None:
+    def _place(self, rng: Generator, occupied: Mask, height: float) -> _Placement | None:
         """Finds free room for a random block of that character height, None if there is none."""
         return self._put(rng, occupied, height, random_block(rng, self.faces, self._write))
 
     def _put(
-        self, rng: np.random.Generator, occupied: Mask, height: float, block: Block
+        self, rng: Generator, occupied: Mask, height: float, block: Block
     ) -> _Placement | None:
         """Finds free room for a block, made smaller if need be."""
         rows, cols = self.size
@@ -203,13 +202,11 @@ class SceneRenderer:
             height = max(SMALLEST, height * 0.95)
         return None
 
-    def _asked_for(
-        self, rng: np.random.Generator, occupied: Mask, height: float
-    ) -> list[_Placement]:
+    def _asked_for(self, rng: Generator, occupied: Mask, height: float) -> list[_Placement]:
         """What a picture must show besides random blocks: nothing."""
         return []
 
-    def _on_part(self, rng: np.random.Generator, occupied: Mask, quad: FloatArray) -> _Placement:
+    def _on_part(self, rng: Generator, occupied: Mask, quad: FloatArray) -> _Placement:
         """A block that fills the face of a part, along its longer side."""
         block = random_block(rng, self.faces, self._write)
         width, height = edge_lengths(quad)
@@ -218,7 +215,7 @@ class SceneRenderer:
         elif rng.random() < 0.3:
             quad = rotate_quad(quad, 2)
         rows, cols = block.mask.shape
-        scale = float(rng.uniform(0.5, 0.97)) * min(width / cols, height / rows)
+        scale = rng.uniform(0.5, 0.97) * min(width / cols, height / rows)
         scale = float(np.clip(scale, SMALLEST / CAP_HEIGHT, LARGEST / CAP_HEIGHT))
         axis = (quad[1] - quad[0]) / max(width, 1e-3)
         slack = np.maximum([width - cols * scale, height - rows * scale], 0) * 0.4
@@ -230,7 +227,7 @@ class SceneRenderer:
         cv2.fillConvexPoly(occupied, np.round(hull).astype(np.int32), 1)
         return _Placement(block, matrix, hull, scale * CAP_HEIGHT)
 
-    def _panel(self, rng: np.random.Generator, image: ImageArray, hull: FloatArray) -> None:
+    def _panel(self, rng: Generator, image: ImageArray, hull: FloatArray) -> None:
         """A plate, label or dark body under the text, often against a contrasting ground."""
         middle = hull.mean(0)
         grown = (hull - middle) * rng.uniform(1.02, 1.3, 2) + middle
@@ -245,7 +242,7 @@ class SceneRenderer:
         x1, y1 = grown.max(0).astype(int) + 1
         view = image[y0:y1, x0:x1]
         if view.size and rng.random() < 0.5:
-            noise = sensor_noise(rng, view.shape[:2], float(rng.uniform(1, 8)))[..., None]
+            noise = sensor_noise(rng, view.shape[:2], rng.uniform(1, 8))[..., None]
             view[...] = np.clip(view + noise, 0, 255).astype(np.uint8)
         if rng.random() < 0.4:
             frame = np.clip(255 - color + rng.normal(0, 30, 3), 0, 255)
@@ -294,12 +291,12 @@ class SceneRenderer:
         image = self._camera.shoot(rng, image, detail)
         return Scene(np.ascontiguousarray(image), tuple(strings))
 
-    def _label(self, rng: np.random.Generator) -> Scene:
+    def _label(self, rng: Generator) -> Scene:
         """A label in plain print, up to ``TILT`` degrees from level."""
         rows, cols = self.size
         image, strings = self._printer.label(rng, self.size)
         if rng.random() < 0.6:
-            angle = float(rng.uniform(-TILT, TILT))
+            angle = rng.uniform(-TILT, TILT)
             matrix = cv2.getRotationMatrix2D((cols / 2, rows / 2), angle, 1.0)
             image = np.asarray(
                 cv2.warpAffine(image, matrix, (cols, rows), borderMode=cv2.BORDER_REPLICATE)
@@ -313,7 +310,7 @@ class SceneRenderer:
         return Scene(seen, strings)
 
     def _write_block(
-        self, rng: np.random.Generator, image: ImageArray, placement: _Placement
+        self, rng: Generator, image: ImageArray, placement: _Placement
     ) -> list[LabeledString]:
         mask = worn(rng, placement.block.mask)
         mask, x, y = _warp_into(mask, placement.matrix, placement.height, self.size)

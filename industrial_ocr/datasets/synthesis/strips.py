@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 from industrial_ocr.datasets.synthesis.camera import Camera
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
@@ -83,7 +84,7 @@ class StripRenderer:
         self._plain = PlainPrinter(self.faces, self._vocabulary)
         self._pool = SurfacePool(11, count=64, refresh=1 << 62)
 
-    def random_line(self, rng: np.random.Generator, text: str) -> Block:
+    def random_line(self, rng: Generator, text: str) -> Block:
         """A line in a random face and spacing, sometimes bent."""
         tracking, pitch = random_spacing(rng)
         word = len(text) > 2 and text.replace(" ", "").isalpha()
@@ -110,7 +111,7 @@ class StripRenderer:
         loose = not stacked and bool(self.loose) and rng.random() < self.loose
         if stacked:
             face = self.faces.pick(rng, text)
-            block = stack_of_text(face, text, float(rng.uniform(1.1, 1.8)))
+            block = stack_of_text(face, text, rng.uniform(1.1, 1.8))
             if rng.random() < 0.3:
                 block = boxed(block, -1, int(rng.integers(2, 5)))
             height *= float(np.ptp(block.strings[0].quads[..., 1])) / CAP_HEIGHT
@@ -123,13 +124,13 @@ class StripRenderer:
         image, matrix = self._print(rng, block, height, letter, loose, reach)
         return Strip(image, block.strings[0].moved(matrix))
 
-    def ground(self, rng: np.random.Generator, side: int) -> ImageArray:
+    def ground(self, rng: Generator, side: int) -> ImageArray:
         """A (side, side) uint8 gray patch of a surface without any text."""
         return to_gray(self._camera.shoot(rng, self._pool.patch(rng, side, side), 20.0))
 
     def _print(
         self,
-        rng: np.random.Generator,
+        rng: Generator,
         block: Block,
         height: float,
         letter: float,
@@ -148,7 +149,7 @@ class StripRenderer:
         stretch = float(np.exp(rng.normal(0, 0.14)))
         margin = (loose_margins(rng) if loose else rng.uniform(0.02, 0.3, 4)) * letter
         if reach:
-            margin[0] = max(margin[0], reach * scale * stretch * float(rng.uniform(1.02, 1.3)))
+            margin[0] = max(margin[0], reach * scale * stretch * rng.uniform(1.02, 1.3))
         width = (right - left) * scale * stretch + margin[0] + margin[1]
         size = (int(max(width, 6)), int(height + margin[2] + margin[3]))
         inner = np.array(
@@ -157,9 +158,9 @@ class StripRenderer:
         )  # fmt: skip
         inner += rng.normal(0, 0.035, (4, 2)) * letter
         if rng.random() < 0.4:
-            tilt = float(rng.normal(0, 0.75 if loose else 0.35)) * letter
+            tilt = rng.normal(0, 0.75 if loose else 0.35) * letter
             inner += [[0, -tilt / 2], [0, tilt / 2], [0, tilt / 2], [0, -tilt / 2]]
-            inner[:2, 0] += float(rng.normal(0, 0.12)) * letter
+            inner[:2, 0] += rng.normal(0, 0.12) * letter
             low, high = inner.min(0), inner.max(0)
             inner += np.maximum(1 - low, 0)
             size = (
@@ -187,7 +188,7 @@ class StripRenderer:
         return np.ascontiguousarray(image), matrix.astype(np.float32)
 
 
-def _out_of_focus(rng: np.random.Generator, image: ImageArray, height: float) -> ImageArray:
+def _out_of_focus(rng: Generator, image: ImageArray, height: float) -> ImageArray:
     """Blurred almost to where a string of that height cannot be read any more."""
-    sigma = height * float(rng.uniform(0.03, 0.075))
+    sigma = height * rng.uniform(0.03, 0.075)
     return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)

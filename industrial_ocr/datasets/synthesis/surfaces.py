@@ -11,12 +11,14 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 from industrial_ocr.datasets.synthesis import materials, outdoors, panels
-from industrial_ocr.datasets.synthesis.texture import blend, gray_rgb, multiply, noise, tint
+from industrial_ocr.datasets.synthesis.color import blend, gray_rgb, multiply, tint
+from industrial_ocr.datasets.synthesis.noise import noise
 from industrial_ocr.results.types import ImageArray
 
-Recipe = Callable[[np.random.Generator, int, int], ImageArray]
+Recipe = Callable[[Generator, int, int], ImageArray]
 
 _RECIPES: tuple[tuple[Recipe, float], ...] = (
     (materials.paint, 9), (materials.gradient, 5), (materials.brushed_metal, 8),
@@ -30,7 +32,7 @@ _SHARES = np.cumsum([share for _, share in _RECIPES]) / sum(share for _, share i
 _LIT_FROM_THE_START = (panels.part_on_table, panels.screen)
 
 
-def render_surface(rng: np.random.Generator, height: int, width: int) -> ImageArray:
+def render_surface(rng: Generator, height: int, width: int) -> ImageArray:
     """Draws one surface.
 
     Args:
@@ -52,7 +54,7 @@ def render_surface(rng: np.random.Generator, height: int, width: int) -> ImageAr
     return image
 
 
-def wear_and_light(rng: np.random.Generator, image: ImageArray, strength: float = 1.0) -> None:
+def wear_and_light(rng: Generator, image: ImageArray, strength: float = 1.0) -> None:
     """Puts a random choice of wear and lighting on a surface, in place.
 
     Args:
@@ -74,30 +76,30 @@ def _threshold_table(start: float, width: float, top: float) -> ImageArray:
     return np.asarray(np.clip(ramp, 0, top), np.uint8)
 
 
-def _rust(rng: np.random.Generator, image: ImageArray) -> None:
+def _rust(rng: Generator, image: ImageArray) -> None:
     height, width = image.shape[:2]
     runs = 3.0 if rng.random() < 0.5 else 1.0
-    where = noise(rng, "pink", height, width, float(rng.uniform(1, 3)), runs, np.pi / 2)
+    where = noise(rng, "pink", height, width, rng.uniform(1, 3), runs, np.pi / 2)
     table = _threshold_table(rng.uniform(150, 210), rng.uniform(8, 40), rng.uniform(120, 250))
     color = tint(noise(rng, "grain", height, width), [(60, 28, 14), (110, 56, 26), (160, 98, 54)])
     blend(image, color, np.asarray(cv2.LUT(where, table), np.uint8))
 
 
-def _stains(rng: np.random.Generator, image: ImageArray) -> None:
+def _stains(rng: Generator, image: ImageArray) -> None:
     height, width = image.shape[:2]
-    where = noise(rng, "brown", height // 2 + 1, width // 2 + 1, float(rng.uniform(0.5, 2)), 2)
+    where = noise(rng, "brown", height // 2 + 1, width // 2 + 1, rng.uniform(0.5, 2), 2)
     low, high = sorted(rng.uniform(70, 165, 2))
     table = np.interp(np.arange(256), [90, 120, 150, 190], [128, 128, low, high]).astype(np.uint8)
     multiply(image, cv2.LUT(where, table))
 
 
-def _scratches(rng: np.random.Generator, image: ImageArray) -> None:
+def _scratches(rng: Generator, image: ImageArray) -> None:
     height, width = image.shape[:2]
     light = rng.random() < 0.65
-    tone = float(rng.uniform(25, 110))
+    tone = rng.uniform(25, 110)
     layer = np.zeros((height, width), np.uint8)
     main = rng.uniform(0, np.pi)
-    for _ in range(int(rng.integers(2, 16))):
+    for _ in range(rng.integers(2, 16)):
         start = rng.random(2) * (width, height)
         angle = main + rng.normal(0, 0.3)
         end = start + np.array([np.cos(angle), np.sin(angle)]) * rng.uniform(0.1, 1.0) * width
@@ -107,22 +109,22 @@ def _scratches(rng: np.random.Generator, image: ImageArray) -> None:
     (cv2.add if light else cv2.subtract)(image, gray_rgb(layer), dst=image)
 
 
-def _dust(rng: np.random.Generator, image: ImageArray) -> None:
+def _dust(rng: Generator, image: ImageArray) -> None:
     height, width = image.shape[:2]
-    specks = noise(rng, "speckle", height, width, float(rng.uniform(0.7, 1.6)))
+    specks = noise(rng, "speckle", height, width, rng.uniform(0.7, 1.6))
     table = _threshold_table(rng.uniform(150, 190), 60, rng.uniform(30, 160))
     layer = cv2.LUT(specks, table)
     (cv2.add if rng.random() < 0.7 else cv2.subtract)(image, gray_rgb(layer), dst=image)
 
 
-def _light_gradient(rng: np.random.Generator, image: ImageArray) -> None:
+def _light_gradient(rng: Generator, image: ImageArray) -> None:
     strength = rng.uniform(10, 80)
     grid = rng.uniform(-1, 1, (2, 2)) if rng.random() < 0.6 else rng.uniform(-1, 1, (3, 3))
     factor = np.clip(128 + strength * grid, 10, 255).astype(np.uint8)
     multiply(image, cv2.resize(factor, (24, 24), interpolation=cv2.INTER_CUBIC))
 
 
-def _polygon(rng: np.random.Generator, height: int, width: int, inside: int) -> ImageArray:
+def _polygon(rng: Generator, height: int, width: int, inside: int) -> ImageArray:
     """A map of 128 with a random half plane or polygon of ``inside``."""
     factor = np.full((height, width), 128, np.uint8)
     count = int(rng.integers(3, 7))
@@ -133,26 +135,26 @@ def _polygon(rng: np.random.Generator, height: int, width: int, inside: int) -> 
     return factor
 
 
-def _soft_shadow(rng: np.random.Generator, image: ImageArray) -> None:
+def _soft_shadow(rng: Generator, image: ImageArray) -> None:
     small = _polygon(rng, 32, 32, int(rng.integers(45, 105)))
     radius = int(rng.integers(1, 7)) * 2 + 1
     multiply(image, cv2.GaussianBlur(small, (radius, radius), 0))
 
 
-def _hard_shadow(rng: np.random.Generator, image: ImageArray) -> None:
+def _hard_shadow(rng: Generator, image: ImageArray) -> None:
     height, width = image.shape[:2]
     multiply(image, cv2.blur(_polygon(rng, height, width, int(rng.integers(45, 110))), (3, 3)))
 
 
-def _glare(rng: np.random.Generator, image: ImageArray) -> None:
+def _glare(rng: Generator, image: ImageArray) -> None:
     """One to three bright spots or a bright stripe, added."""
     height, width = image.shape[:2]
     small = np.zeros((48, 48), np.uint8)
-    for _ in range(int(rng.integers(1, 4))):
+    for _ in range(rng.integers(1, 4)):
         axes = tuple(int(v) for v in rng.integers(1, (30, 8)))
         center = tuple(int(v) for v in rng.integers(0, 48, 2))
-        power = float(rng.uniform(40, 250))
-        cv2.ellipse(small, center, axes, float(rng.uniform(0, 180)), 0, 360, power, -1)
+        power = rng.uniform(40, 250)
+        cv2.ellipse(small, center, axes, rng.uniform(0, 180), 0, 360, power, -1)
     radius = int(rng.integers(2, 8)) * 2 + 1
     soft = cv2.GaussianBlur(small, (radius, radius), 0)
     layer = cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -180,7 +182,7 @@ class SurfacePool:
         self._surfaces: list[ImageArray] = []
         self._calls = 0
 
-    def patch(self, rng: np.random.Generator, height: int, width: int) -> ImageArray:
+    def patch(self, rng: Generator, height: int, width: int) -> ImageArray:
         """A random place of a random surface, mirrored, zoomed by 0.6 to 2, brightness moved.
 
         Returns:
@@ -192,7 +194,7 @@ class SurfacePool:
             self._surfaces[(self._calls // self._refresh) % self._count] = self._draw()
         self._calls += 1
         surface = self._surfaces[rng.integers(self._count)]
-        zoom = max(float(rng.uniform(0.6, 2.0)), height / self._side, width / self._side)
+        zoom = max(rng.uniform(0.6, 2.0), height / self._side, width / self._side)
         tall, wide = max(1, int(height / zoom)), max(1, int(width / zoom))
         y, x = rng.integers(0, (self._side - tall + 1, self._side - wide + 1))
         crop = surface[y : y + tall, x : x + wide]
@@ -201,8 +203,8 @@ class SurfacePool:
         if rng.random() < 0.5:
             crop = crop[::-1]
         resized = cv2.resize(np.ascontiguousarray(crop), (width, height))
-        gain = float(rng.uniform(0.75, 1.25))
-        moved = cv2.convertScaleAbs(resized, alpha=gain, beta=float(rng.uniform(0, 25)))
+        gain = rng.uniform(0.75, 1.25)
+        moved = cv2.convertScaleAbs(resized, alpha=gain, beta=rng.uniform(0, 25))
         return np.asarray(moved, np.uint8)
 
     def _draw(self) -> ImageArray:

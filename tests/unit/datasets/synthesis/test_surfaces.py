@@ -9,8 +9,9 @@ import pytest
 from industrial_ocr.datasets.synthesis import materials, outdoors, panels, surfaces
 from industrial_ocr.datasets.synthesis.clutter import draw_clutter
 from industrial_ocr.datasets.synthesis.clutter_kinds import KINDS, Kind
+from industrial_ocr.datasets.synthesis.color import blend, mix, tint
+from industrial_ocr.datasets.synthesis.noise import noise, noise_bank
 from industrial_ocr.datasets.synthesis.surfaces import SurfacePool, render_surface
-from industrial_ocr.datasets.synthesis.texture import blend, mix, noise, noise_bank, tint
 
 PANELS = (
     panels.label, panels.plate, panels.screen, panels.circuit_board, panels.part_on_table,
