@@ -191,9 +191,7 @@ def _beside(
             small = rng.uniform(0.2, 0.42)
             left = 1 - clear - small if outer[0] < 0 else clear + 0.05
             top = rng.uniform(0.0, 1 - small)
-            text = "".join(
-                (ascii_uppercase + digits)[i] for i in rng.integers(0, 36, rng.integers(1, 3))
-            )
+            text = fill_template(rng, "X" * int(rng.integers(1, 3)))
             _small_text(rng, image, slot.inner(left, top, left + small, top + small), text, faces)
 
 

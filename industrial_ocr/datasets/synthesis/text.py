@@ -77,11 +77,6 @@ def random_date(rng: Generator) -> str:
     week = rng.integers(1, 53)
     months = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
     y2, name = year % 100, months[month - 1]
-        year % 100,
-        ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"][
-            month - 1
-        ],
-    )
     forms = (
         f"{day:02d}.{month:02d}.{year}",
         f"{day:02d}/{month:02d}/{y2:02d}",
