@@ -18,8 +18,8 @@ from industrial_ocr.datasets.synthesis.color import random_color
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.datasets.synthesis.glyphs import GlyphSource
 from industrial_ocr.datasets.synthesis.layout import Block, LabeledString, line_of_text
-from industrial_ocr.datasets.synthesis.marking import mark
-from industrial_ocr.datasets.synthesis.text import CAPTIONS
+from industrial_ocr.datasets.synthesis.marking_styles import mark
+from industrial_ocr.datasets.synthesis.text import CAPTIONS, fill_template
 from industrial_ocr.results.geometry import unit_vector
 from industrial_ocr.results.types import FloatArray, ImageArray
 

@@ -44,7 +44,7 @@ def noise_patch(rng: Generator, height: int, width: int, kind: int | None = None
     """
     layer = _smoothness_bank()[int(rng.integers(1, 6)) if kind is None else kind]
     y, x = rng.integers(_TILE), rng.integers(_TILE)
-    patch = layer[y : y + height, x : x + width]
+    patch: FloatArray = layer[y : y + height, x : x + width]
     if patch.shape == (height, width):
         return patch
     rows, cols = np.arange(y, y + height) % _TILE, np.arange(x, x + width) % _TILE

@@ -14,7 +14,7 @@ from industrial_ocr.datasets.synthesis.clutter import draw_clutter
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT, Mask
 from industrial_ocr.datasets.synthesis.layout import Block, LabeledString, random_block
-from industrial_ocr.datasets.synthesis.marking import mark, worn
+from industrial_ocr.datasets.synthesis.marking_styles import mark, worn
 from industrial_ocr.datasets.synthesis.neighborhood import emblems, with_gaps
 from industrial_ocr.datasets.synthesis.noise import sensor_noise
 from industrial_ocr.datasets.synthesis.panels import render_part

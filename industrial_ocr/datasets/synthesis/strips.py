@@ -21,7 +21,7 @@ from industrial_ocr.datasets.synthesis.layout import (
     random_spacing,
     stack_of_text,
 )
-from industrial_ocr.datasets.synthesis.marking import mark, worn
+from industrial_ocr.datasets.synthesis.marking_styles import mark, worn
 from industrial_ocr.datasets.synthesis.neighborhood import (
     loose_margins,
     surround,

@@ -8,7 +8,7 @@ import pytest
 
 from industrial_ocr.datasets.synthesis import materials, outdoors, panels, surfaces
 from industrial_ocr.datasets.synthesis.clutter import draw_clutter
-from industrial_ocr.datasets.synthesis.clutter_kinds import KINDS, Kind
+from industrial_ocr.datasets.synthesis.clutter_kinds import CLUTTER_KINDS, ClutterKind
 from industrial_ocr.datasets.synthesis.color import blend, mix, tint
 from industrial_ocr.datasets.synthesis.noise import noise, noise_bank
 from industrial_ocr.datasets.synthesis.surfaces import SurfacePool, render_surface
@@ -162,8 +162,8 @@ def test_clutter_refuses_a_mask_of_another_size() -> None:
         )
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.draw.__name__)
-def test_every_kind_of_clutter_marks_its_canvas_upright_and_lying(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", CLUTTER_KINDS, ids=lambda kind: kind.draw.__name__)
+def test_every_kind_of_clutter_marks_its_canvas_upright_and_lying(kind: ClutterKind) -> None:
     for seed in range(20):
         for shape in ((30, 90), (90, 30), (40, 40), (6, 6)):
             canvas = np.full(shape, 128, np.uint8)
