@@ -17,6 +17,11 @@ from industrial_ocr.results.types import ImageArray
 Color = Sequence[float]
 
 
+def palette(colors: str) -> list[Color]:
+    """RGB colors written as hexadecimal numbers, such as "f0f0ec c82828"."""
+    return [tuple(bytes.fromhex(color)) for color in colors.split()]
+
+
 def mix(first: ImageArray, second: ImageArray, gain: float, other: float) -> ImageArray:
     """``128 + gain * (first - 128) + other * (second - 128)``, saturated."""
     offset = 128 * (1 - gain - other)

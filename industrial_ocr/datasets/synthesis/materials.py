@@ -5,20 +5,27 @@ Every function takes (rng, height, width) and returns (height, width, 3) uint8 R
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from numpy.random import Generator
 
 from industrial_ocr.datasets.synthesis.chance import pick
-from industrial_ocr.datasets.synthesis.color import jitter, mix, multiply, random_color, shade, tint
+from industrial_ocr.datasets.synthesis.color import (
+    jitter,
+    mix,
+    multiply,
+    palette,
+    random_color,
+    shade,
+    tint,
+)
 from industrial_ocr.datasets.synthesis.noise import noise
 from industrial_ocr.results.types import ImageArray
 
-CONTAINER_COLORS = (
-    (112, 40, 34), (140, 52, 40), (90, 34, 34), (24, 44, 110), (30, 80, 160), (36, 48, 66),
-    (60, 70, 84), (120, 118, 112), (160, 160, 156), (40, 92, 56), (30, 110, 60), (205, 96, 36),
-    (210, 208, 200), (60, 60, 58), (30, 70, 80),
-)  # fmt: skip
+Recipe = Callable[[Generator, int, int], ImageArray]
+"""(rng, height, width) -> (height, width, 3) uint8 RGB."""
 
 
 def paint(rng: Generator, height: int, width: int) -> ImageArray:
@@ -80,7 +87,7 @@ def epoxy(rng: Generator, height: int, width: int) -> ImageArray:
     return tint(gray, shade(base, rng.uniform(12, 50)))
 
 
-def corrugated(rng: Generator, height: int, width: int, vertical: bool = True) -> ImageArray:
+def corrugated(rng: Generator, height: int, width: int) -> ImageArray:
     """Container steel: trapezoid folds shaded by one light, dirt, runs of rust, scratches."""
     period = float(rng.uniform(10, 40) if rng.random() < 0.5 else rng.uniform(30, 140))
     bend = rng.uniform(-0.15, 0.15) * (np.arange(width) / width) ** 2
@@ -98,9 +105,11 @@ def corrugated(rng: Generator, height: int, width: int, vertical: bool = True) -
     folds = np.asarray(cv2.resize(profile, (width, height)), np.uint8)
     dirt = noise(rng, "pink", height, width, rng.uniform(1, 3), 4, np.pi / 2)
     gray = mix(folds, dirt, rng.uniform(0.5, 1.3), rng.uniform(0.1, 0.4))
-    color = pick(rng, CONTAINER_COLORS)
-    image = tint(gray, shade(jitter(rng, color, 25), rng.uniform(35, 100)))
-    return image if vertical else np.ascontiguousarray(image.transpose(1, 0, 2))
+    colors = palette(
+        "702822 8c3428 5a2222 182c6e 1e50a0 243042 3c4654 787670 a0a09c 285c38 1e6e3c "
+        "cd6024 d2d0c8 3c3c3a 1e4650"
+    )
+    return tint(gray, shade(jitter(rng, pick(rng, colors), 25), rng.uniform(35, 100)))
 
 
 def cardboard(rng: Generator, height: int, width: int) -> ImageArray:
@@ -152,8 +161,8 @@ def wood(rng: Generator, height: int, width: int) -> ImageArray:
     grain = noise(rng, "pink", height, width, rng.uniform(0.8, 1.6), 14, angle)
     rings = noise(rng, "brown", height, width, rng.uniform(0.4, 1.2), 9, angle)
     gray = mix(grain, rings, rng.uniform(0.4, 1), rng.uniform(0.3, 0.9))
-    palette = ((150, 104, 62), (196, 160, 112), (96, 62, 38), (130, 126, 120), (70, 68, 66))
-    base = jitter(rng, pick(rng, palette), 25)
+    colors = palette("96683e c4a070 603e26 827e78 464442")
+    base = jitter(rng, pick(rng, colors), 25)
     image = tint(gray, shade(base, rng.uniform(25, 80)))
     if rng.random() < 0.7:
         pitch, at = int(rng.integers(30, 140)), int(rng.integers(0, 60))
@@ -199,18 +208,30 @@ def bricks(rng: Generator, height: int, width: int) -> ImageArray:
     y, x = int(rng.integers(0, tall)), int(rng.integers(0, long))
     gray = np.ascontiguousarray(gray[y : y + height, x : x + width])
     rough = noise(rng, "pink", height, width, 1.2)
-    palette = ((150, 84, 60), (170, 150, 120), (140, 136, 130), (200, 196, 188), (110, 60, 50))
-    base = jitter(rng, pick(rng, palette), 20)
+    colors = palette("96543c aa9678 8c8882 c8c4bc 6e3c32")
+    base = jitter(rng, pick(rng, colors), 20)
     gray = mix(gray, rough, rng.uniform(0.4, 0.9), rng.uniform(0.2, 0.7))
     return tint(gray, shade(base, rng.uniform(25, 75)))
 
 
-MATERIALS = (
-    paint, gradient, brushed_metal, cast_metal, epoxy, corrugated, cardboard, concrete, fabric,
-    wood, foil, foliage, bricks,
-)  # fmt: skip
+MATERIALS: tuple[tuple[Recipe, float], ...] = (
+    (paint, 9),
+    (gradient, 5),
+    (brushed_metal, 8),
+    (cast_metal, 7),
+    (epoxy, 10),
+    (corrugated, 10),
+    (cardboard, 4),
+    (concrete, 5),
+    (fabric, 2),
+    (wood, 3),
+    (foil, 4),
+    (foliage, 1),
+    (bricks, 2),
+)
+"""Every material, and how often it is a surface of its own, relative to the others."""
 
 
 def any_material(rng: Generator, height: int, width: int) -> ImageArray:
-    """One of ``MATERIALS``."""
-    return pick(rng, MATERIALS)(rng, height, width)
+    """One of the materials, all equally likely."""
+    return pick(rng, MATERIALS)[0](rng, height, width)

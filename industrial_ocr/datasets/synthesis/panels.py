@@ -11,7 +11,15 @@ from numpy.random import Generator
 
 from industrial_ocr.datasets.synthesis import materials
 from industrial_ocr.datasets.synthesis.chance import pick
-from industrial_ocr.datasets.synthesis.color import jitter, mix, multiply, random_color, shade, tint
+from industrial_ocr.datasets.synthesis.color import (
+    jitter,
+    mix,
+    multiply,
+    palette,
+    random_color,
+    shade,
+    tint,
+)
 from industrial_ocr.datasets.synthesis.noise import noise
 from industrial_ocr.results.types import FloatArray, ImageArray
 
@@ -39,8 +47,8 @@ def outline(image: ImageArray, quad: FloatArray, color: list[float], thickness: 
 def label(rng: Generator, height: int, width: int) -> ImageArray:
     """A printed sticker, with or without a border or a colored band, on some material."""
     image = materials.any_material(rng, height, width)
-    palette = ((240, 240, 236), (246, 244, 230), (242, 204, 40), (220, 220, 224), (200, 40, 40))
-    base = jitter(rng, pick(rng, palette), 15)
+    colors = palette("f0f0ec f6f4e6 f2cc28 dcdce0 c82828")
+    base = jitter(rng, pick(rng, colors), 15)
     if rng.random() < 0.15:
         base = random_color(rng, (0.2, 0.9), (0.2, 0.9))
     paper = tint(noise(rng, "pink", height, width, 2), shade(base, rng.uniform(4, 20)))
@@ -67,8 +75,8 @@ def label(rng: Generator, height: int, width: int) -> ImageArray:
 def plate(rng: Generator, height: int, width: int) -> ImageArray:
     """A license-plate or name-plate face filling most of the picture: gradient, rim, bolts."""
     image = materials.paint(rng, height, width)
-    palette = ((238, 238, 234), (240, 240, 238), (240, 200, 50), (190, 206, 226), (30, 60, 130))
-    top = jitter(rng, pick(rng, palette), 20)
+    colors = palette("eeeeea f0f0ee f0c832 becee2 1e3c82")
+    top = jitter(rng, pick(rng, colors), 20)
     bottom = jitter(rng, top, 45) if rng.random() < 0.6 else random_color(rng, (0, 0.5), (0.6, 1))
     ramp = np.linspace(0, 255, 32).astype(np.uint8)[:, None]
     face = mix(np.asarray(cv2.resize(ramp, (width, height)), np.uint8),
@@ -89,8 +97,8 @@ def plate(rng: Generator, height: int, width: int) -> ImageArray:
 
 def screen(rng: Generator, height: int, width: int) -> ImageArray:
     """An LCD, LED or monitor panel: dark or greenish, with a pixel grid and a bezel."""
-    palette = ((16, 18, 22), (150, 164, 120), (30, 70, 160), (8, 20, 10), (210, 220, 225))
-    base = jitter(rng, pick(rng, palette), 12)
+    colors = palette("101216 96a478 1e46a0 08140a d2dce1")
+    base = jitter(rng, pick(rng, colors), 12)
     image = tint(noise(rng, "brown", height, width, 3), shade(base, rng.uniform(5, 30)))
     if rng.random() < 0.6:
         pitch = int(rng.integers(2, 6))
@@ -107,15 +115,8 @@ def screen(rng: Generator, height: int, width: int) -> ImageArray:
 
 def circuit_board(rng: Generator, height: int, width: int) -> ImageArray:
     """Solder mask with traces bent by 45 degrees, vias, rows of pads and some dark parts."""
-    palette = (
-        (20, 84, 46),
-        (14, 60, 34),
-        (20, 44, 110),
-        (24, 24, 26),
-        (130, 24, 28),
-        (36, 110, 70),
-    )
-    mask = jitter(rng, pick(rng, palette), 14)
+    colors = palette("14542e 0e3c22 142c6e 18181a 82181c 246e46")
+    mask = jitter(rng, pick(rng, colors), 14)
     gray = noise(rng, "pink", height, width, 2)
     light = int(rng.integers(14, 50))
     pitch = int(rng.integers(5, 14))

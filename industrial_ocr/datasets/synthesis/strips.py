@@ -29,7 +29,7 @@ from industrial_ocr.datasets.synthesis.neighborhood import (
     with_sign,
 )
 from industrial_ocr.datasets.synthesis.plain import PlainPrinter
-from industrial_ocr.datasets.synthesis.surfaces import SurfacePool
+from industrial_ocr.datasets.synthesis.surfaces import surface_patch
 from industrial_ocr.datasets.synthesis.text import random_text, shipped_words
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.results.types import FloatArray, ImageArray
@@ -82,7 +82,6 @@ class StripRenderer:
         self._vocabulary = self.words if self.words is not None else shipped_words()
         self._camera = Camera(self.camera)
         self._plain = PlainPrinter(self.faces, self._vocabulary)
-        self._pool = SurfacePool(11, count=64, refresh=1 << 62)
 
     def random_line(self, rng: Generator, text: str) -> Block:
         """A line in a random face and spacing, sometimes bent."""
@@ -126,7 +125,7 @@ class StripRenderer:
 
     def ground(self, rng: Generator, side: int) -> ImageArray:
         """A (side, side) uint8 gray patch of a surface without any text."""
-        return to_gray(self._camera.shoot(rng, self._pool.patch(rng, side, side), 20.0))
+        return to_gray(self._camera.shoot(rng, surface_patch(rng, side, side), 20.0))
 
     def _print(
         self,
@@ -176,7 +175,7 @@ class StripRenderer:
             warp = matrix @ np.diag([mask.shape[1] / small[0], mask.shape[0] / small[1], 1.0])
             mask = np.asarray(cv2.resize(mask, small, interpolation=cv2.INTER_AREA), np.uint8)
         mask = np.asarray(cv2.warpPerspective(mask, warp, size, flags=cv2.INTER_LINEAR), np.uint8)
-        image = self._pool.patch(rng, size[1], size[0])
+        image = surface_patch(rng, size[1], size[0])
         mark(rng, image, mask)
         if loose:
             surround(

@@ -6,17 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
-from industrial_ocr.datasets.synthesis import materials, outdoors, panels, surfaces
+from industrial_ocr.datasets.synthesis import panels
 from industrial_ocr.datasets.synthesis.clutter import draw_clutter
 from industrial_ocr.datasets.synthesis.clutter_kinds import CLUTTER_KINDS, ClutterKind
 from industrial_ocr.datasets.synthesis.color import blend, mix, tint
+from industrial_ocr.datasets.synthesis.materials import Recipe
 from industrial_ocr.datasets.synthesis.noise import noise, noise_bank
-from industrial_ocr.datasets.synthesis.surfaces import SurfacePool, render_surface
-
-PANELS = (
-    panels.label, panels.plate, panels.screen, panels.circuit_board, panels.part_on_table,
-    outdoors.street, outdoors.container_view, panels.wall_with_sign,
-)  # fmt: skip
+from industrial_ocr.datasets.synthesis.surfaces import SURFACES, render_surface, surface_patch
 
 
 @pytest.mark.parametrize("size", [(16, 16), (33, 120), (96, 64), (384, 384), (20, 1400)])
@@ -29,8 +25,8 @@ def test_surface_has_the_size_asked_for_and_follows_the_seed(size: tuple[int, in
         assert np.array_equal(first, again)
 
 
-@pytest.mark.parametrize("recipe", [*materials.MATERIALS, *PANELS])
-def test_every_recipe_draws_any_size(recipe: surfaces.Recipe) -> None:
+@pytest.mark.parametrize("recipe", [recipe for recipe, _ in SURFACES])
+def test_every_recipe_draws_any_size(recipe: Recipe) -> None:
     for seed, size in enumerate([(16, 16), (17, 301), (301, 17), (200, 260), (64, 64), (99, 98)]):
         image = recipe(np.random.default_rng(seed), *size)
         assert image.shape == (*size, 3)
@@ -104,29 +100,21 @@ def test_tint_mix_and_blend_on_numbers_known_beforehand() -> None:
     assert below[0, :, 0].tolist() == [200, 168, 40]
 
 
-def test_pool_gives_the_same_patches_for_the_same_calls_and_renews_itself() -> None:
-    def cut(count: int, seed: int) -> list[bytes]:
-        pool = SurfacePool(seed, count=3, side=64, refresh=5)
-        rng = np.random.default_rng(1)
-        return [pool.patch(rng, 24, 40).tobytes() for _ in range(count)]
-
-    assert cut(40, 7) == cut(40, 7)
-    assert cut(40, 7) != cut(40, 8)
-    pool = SurfacePool(0, count=1, side=64, refresh=4)
-    same = [pool.patch(np.random.default_rng(5), 24, 40) for _ in range(6)]
-    assert np.array_equal(same[0], same[3])
-    assert not np.array_equal(same[3], same[4])
+def test_patches_are_decided_by_the_seed_alone() -> None:
+    first, again, other = (surface_patch(np.random.default_rng(i), 24, 40) for i in (5, 5, 6))
+    assert np.array_equal(first, again) and not np.array_equal(first, other)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (48, 96), (500, 30)])
 def test_patches_of_any_size_belong_to_the_caller(size: tuple[int, int]) -> None:
-    pool = SurfacePool(0, count=2, side=64)
     for seed in range(10):
         rng = np.random.default_rng(seed)
-        patch = pool.patch(rng, *size)
+        patch = surface_patch(rng, *size)
         assert patch.shape == (*size, 3)
         assert patch.dtype == np.uint8
+        before = patch.copy()
         patch[:] = 0
+        assert np.array_equal(surface_patch(np.random.default_rng(seed), *size), before)
 
 
 def test_clutter_leaves_text_alone_and_changes_what_is_around_it() -> None:
