@@ -42,7 +42,7 @@ def main(folders: list[str]) -> None:
     plain, narrow = face(folders, "DejaVuSans"), face(folders, "LiberationSansNarrow-Bold")
 
     container = materials.corrugated(rng, 640, 480)
-    code = boxed(stack_of_text(narrow, "TRHU 170036 9", 1.3), -1, 3)
+    code = boxed(stack_of_text(narrow, "TRHU 170036 9", 1.3), 3)
     put(container, code, 190, 20, 30, (235, 235, 230))
     put(container, stack_of_text(narrow, "22G1", 1.3), 290, 20, 30, (235, 235, 230))
 

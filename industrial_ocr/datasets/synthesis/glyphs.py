@@ -42,6 +42,11 @@ class Glyph:
     top: float
     advance: float
 
+    @property
+    def bottom(self) -> float:
+        """From the baseline down to the mask's bottom edge."""
+        return float(self.mask.shape[0] - self.top)
+
 
 class GlyphSource(Protocol):
     """A typeface."""

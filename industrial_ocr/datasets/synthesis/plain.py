@@ -7,7 +7,6 @@ relief, clutter) is left out; small marks stand at the beginning, inside and at 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -16,7 +15,7 @@ from numpy.random import Generator
 
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT, FontFace, Mask
-from industrial_ocr.datasets.synthesis.layout import NARROWEST, Block, LabeledString, labeled
+from industrial_ocr.datasets.synthesis.layout import MIN_QUAD_WIDTH, Block, LabeledString, labeled
 from industrial_ocr.datasets.synthesis.noise import sensor_noise
 from industrial_ocr.datasets.synthesis.text import label_text
 from industrial_ocr.results.geometry import rect_quad
@@ -51,7 +50,7 @@ def set_line(face: FontFace, text: str, height: float) -> Block:
     y1 = max(max(b[3] for b in core) + height / CAP_HEIGHT, y0 + 0.4 * height)
     quads = []
     for x0, _, x1, _, _ in boxes:
-        lack = max((NARROWEST * height - (x1 - x0)) / 2, height / CAP_HEIGHT)
+        lack = max((MIN_QUAD_WIDTH * height - (x1 - x0)) / 2, height / CAP_HEIGHT)
         quads.append(rect_quad(x0 - lack, y0, x1 + lack, y1))
     return Block(np.ascontiguousarray(mask), (labeled(text, quads, "horizontal"),))
 
@@ -241,9 +240,3 @@ def _drawn(rng: Generator, mask: Mask, x: int, y: int, height: float) -> float:
         thick = int(rng.integers(1, 4))
         cv2.circle(mask, (x + radius, y + radius), radius, 255, thick, cv2.LINE_AA)
     return float(high + 4)
-
-
-def sizes_of(strings: Sequence[LabeledString]) -> FloatArray:
-    """(N,) heights in pixels of every character of some strings."""
-    quads = [q for s in strings for q in s.quads]
-    return np.array([np.linalg.norm(q[3] - q[0]) for q in quads], np.float32)
