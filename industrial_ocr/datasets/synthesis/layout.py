@@ -15,7 +15,7 @@ from industrial_ocr.datasets.synthesis.chance import pick
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT, Glyph, GlyphSource, Mask
 from industrial_ocr.datasets.synthesis.text import CAPTIONS
-from industrial_ocr.results.geometry import edge_lengths, rect_quad
+from industrial_ocr.results.geometry import area, edge_lengths, rect_quad
 from industrial_ocr.results.types import Direction, FloatArray
 
 _PAD = 10
@@ -40,6 +40,16 @@ class LabeledString:
     quads: FloatArray
     space_after: tuple[bool, ...]
     direction: Direction
+
+    def visible(self, shape: tuple[int, int]) -> LabeledString | None:
+        """The characters with at least 60 % of their quad inside a (height, width) picture."""
+        limit = np.array([shape[1], shape[0]], np.float32)
+        keep = []
+        for quad in self.quads:
+            clipped, full = np.clip(quad, 0, limit), area(quad)
+            inside = np.array_equal(clipped, quad)
+            keep.append(inside or (full > 1 and area(clipped) / full > 0.6))
+        return self.kept(keep)
 
     def least_height(self) -> float:
         """Of its characters, in pixels."""

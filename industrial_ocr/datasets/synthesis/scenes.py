@@ -24,7 +24,6 @@ from industrial_ocr.datasets.synthesis.plain import PlainPrinter
 from industrial_ocr.datasets.synthesis.surfaces import render_surface
 from industrial_ocr.datasets.synthesis.text import random_text, shipped_words
 from industrial_ocr.results.geometry import (
-    area,
     edge_lengths,
     oriented_quad,
     rect_quad,
@@ -104,16 +103,6 @@ def _warp_into(placed: _Placement, mask: Mask, shape: tuple[int, int]) -> tuple[
     if scale > 1.4:
         out = cv2.convertScaleAbs(cv2.GaussianBlur(out, (0, 0), scale), alpha=3, beta=-255)
     return out.astype(np.uint8), int(x0), int(y0)
-
-
-def _visible(string: LabeledString, shape: tuple[int, int]) -> LabeledString | None:
-    """The string's characters with at least 60 % of their quad inside the picture."""
-    limit = np.array([shape[1], shape[0]], np.float32)
-    keep = []
-    for quad in string.quads:
-        clipped, full = np.clip(quad, 0, limit), area(quad)
-        keep.append(np.array_equal(clipped, quad) or (full > 1 and area(clipped) / full > 0.6))
-    return string.kept(keep)
 
 
 def _claim(occupied: Mask, hull: FloatArray) -> bool:
@@ -231,7 +220,7 @@ class SceneRenderer:
         """The scene of that seed; ``required`` makes a block that it shows if there is room."""
         rng = np.random.default_rng(seed)
         if self.plain and rng.random() < self.plain:
-            return self._label(rng)
+            return Scene(*self._printer.label(rng, self.size))
         occupied = np.zeros(self.size, np.uint8)
         placements: list[_Placement] = []
         wanted = int(rng.choice([0, 1, 2, 4, 6, 9, 14], p=[0.04, 0.12, 0.18, 0.22, 0.2, 0.14, 0.1]))
@@ -282,19 +271,5 @@ class SceneRenderer:
         for string in moved:
             if string.direction == "horizontal" and rng.random() < 0.5:
                 emblems(rng, image, string)
-        kept = (_visible(s, self.size) for s in moved)
-        return [s for s in kept if s is not None]
-
-    def _label(self, rng: Generator) -> Scene:
-        """A label in plain print, often turned by a few degrees."""
-        rows, cols = self.size
-        image, strings = self._printer.label(rng, self.size)
-        if rng.random() < 0.6:
-            matrix = cv2.getRotationMatrix2D((cols / 2, rows / 2), rng.uniform(-3.5, 3.5), 1.0)
-            turned = cv2.warpAffine(image, matrix, (cols, rows), borderMode=cv2.BORDER_REPLICATE)
-            image = np.asarray(turned, np.float32)
-            full = np.vstack([matrix, [0, 0, 1]]).astype(np.float32)
-            kept = (_visible(s.moved(full), self.size) for s in strings)
-            strings = tuple(s for s in kept if s is not None)
-        detail = min([40.0, *(s.least_height() for s in strings)])
-        return Scene(self._printer.seen(rng, image, detail), strings)
+        visible = (string.visible(self.size) for string in moved)
+        return [string for string in visible if string is not None]
