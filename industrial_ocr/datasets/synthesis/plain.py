@@ -182,19 +182,13 @@ class PlainPrinter:
         return _photographed(rng, image, smallest), tuple(strings)
 
     def _row(
-        self,
-        rng: Generator,
-        mask: Mask,
-        strings: list[LabeledString],
-        x: int,
-        y: int,
-        height: float,
+        self, rng: Generator, mask: Mask, strings: list[LabeledString], x: int, y: int, size: float
     ) -> float:
-        """Adds a row of texts to a label and gives its height."""
+        """Adds a row of texts with capitals of that size to a label, and gives its height."""
         rows, columns = mask.shape
         reached = 0
-        while x < columns - 2 * height and (not reached or rng.random() < 0.35):
-            block = self._line(rng, self.text(rng), height)
+        while x < columns - 2 * size and (not reached or rng.random() < 0.35):
+            block = self._line(rng, self.text(rng), size)
             if block is None or y + block.mask.shape[0] > rows:
                 break
             tall, wide = block.mask.shape
@@ -208,8 +202,8 @@ class PlainPrinter:
                 strings.append(cut.moved(np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], np.float32)))
                 x += end
             reached = max(reached, tall)
-            x += int(height * rng.uniform(1.0, 3.0))
-        return reached or height
+            x += int(size * rng.uniform(1.0, 3.0))
+        return reached or size
 
 
 def _draw_graphic(rng: Generator, mask: Mask, x: int, y: int, height: float) -> float:
