@@ -297,7 +297,11 @@ def synth(
     from PIL import Image
 
     from industrial_ocr.datasets.synthesis.faces import describe_fonts, system_font_folders
-    from industrial_ocr.datasets.synthesis.writer import SHEET_PICTURES, labeled_picture, write_dataset
+    from industrial_ocr.datasets.synthesis.writer import (
+        SHEET_PICTURES,
+        labeled_picture,
+        write_dataset,
+    )
     from industrial_ocr.results.viz import contact_sheet
 
     with one_line_errors():
@@ -312,7 +316,8 @@ def synth(
         written = write_dataset(out, kind.value, count, seed, folders, size, workers, pattern)
         with cli_output.progress_bar(True) as progress:
             labels = progress.track(written, total=count, description="rendering")
-            shown = [labeled_picture(out, lab) for lab in islice(labels, SHEET_PICTURES[kind.value])]
+            first = islice(labels, SHEET_PICTURES[kind.value])
+            shown = [labeled_picture(out, label) for label in first]
             for _ in labels:
                 pass
         columns = max(1, SHEET_WIDTH // (max(p.shape[1] for p in shown) + 4))

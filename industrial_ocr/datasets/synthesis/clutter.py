@@ -28,7 +28,7 @@ def draw_clutter(rng: Generator, image: ImageArray, occupied: ImageArray) -> Non
         raise ValueError(f"image {image.shape} and occupied {occupied.shape} differ in size")
     for _ in range(rng.integers(0, 9)):
         kind = pick_weighted(rng, [(kind, kind.share) for kind in CLUTTER_KINDS])
-        size = log_uniform(rng, kind.smallest, kind.largest)
+        size = log_uniform(rng, *kind.size)
         place = _free_place(rng, occupied, size, rng.uniform(*kind.aspect))
         if place is not None:
             spot = image[place]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from industrial_ocr.results.types import ImageArray
 
-Point = tuple[float, float]
+Point = tuple[float, float] | NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,8 @@ class ClutterKind:
     """How a kind is drawn, on which canvases, and how often relative to the others."""
 
     draw: Callable[[Generator, ImageArray], None]
-    smallest: int
-    """Shorter side of the canvas in pixels, at least; ``largest``: at most."""
-    largest: int
+    size: tuple[int, int]
+    """Range of the canvas's shorter side in pixels."""
     aspect: tuple[float, float]
     """Range of longer to shorter side."""
     share: float
@@ -43,9 +42,13 @@ def _along(canvas: ImageArray) -> ImageArray:
     return canvas if canvas.shape[1] >= canvas.shape[0] else canvas.T
 
 
-def _disc(canvas: ImageArray, x: float, y: float, radius: float, tone: int, ring: int = -1) -> None:
+def _pixel(point: Point) -> tuple[int, int]:
+    return int(point[0]), int(point[1])
+
+
+def _disc(canvas: ImageArray, center: Point, radius: float, tone: int, ring: int = -1) -> None:
     """A filled disc, or a ring of so many pixels."""
-    cv2.circle(canvas, (int(x), int(y)), max(1, int(radius)), tone, ring, cv2.LINE_AA)
+    cv2.circle(canvas, _pixel(center), max(1, int(radius)), tone, ring, cv2.LINE_AA)
 
 
 def _fill(canvas: ImageArray, points: Sequence[Point] | NDArray[Any], tone: int) -> None:
@@ -54,8 +57,12 @@ def _fill(canvas: ImageArray, points: Sequence[Point] | NDArray[Any], tone: int)
 
 def _line(canvas: ImageArray, start: Point, end: Point, tone: int, thick: int = 1) -> None:
     """A smooth line of ``thick`` pixels."""
-    first, last = (int(start[0]), int(start[1])), (int(end[0]), int(end[1]))
-    cv2.line(canvas, first, last, tone, max(1, thick), cv2.LINE_AA)
+    cv2.line(canvas, _pixel(start), _pixel(end), tone, max(1, thick), cv2.LINE_AA)
+
+
+def _middle(canvas: ImageArray) -> NDArray[Any]:
+    """Its center as x, y."""
+    return np.array(canvas.shape[::-1]) / 2
 
 
 def _random_tone(rng: Generator) -> int:
@@ -65,40 +72,40 @@ def _random_tone(rng: Generator) -> int:
 
 def _fastener(rng: Generator, canvas: ImageArray) -> None:
     """A hole, rivet, screw or lamp: a shaded disc with a slot, cross or socket, never a ring."""
-    height, width = canvas.shape
-    radius, x, y = min(height, width) * 0.42, width / 2, height / 2
-    _disc(canvas, x + radius * 0.12, y + radius * 0.12, radius, _DARK)
+    center, radius = _middle(canvas), min(canvas.shape) * 0.42
+    _disc(canvas, center + radius * 0.12, radius, _DARK)
     face = int(rng.integers(20, 236))
-    _disc(canvas, x, y, radius * 0.94, face)
+    _disc(canvas, center, radius * 0.94, face)
     lit = min(250, face + int(rng.integers(0, 45)))
-    _disc(canvas, x - radius * 0.1, y - radius * 0.1, radius * 0.7, lit)
+    _disc(canvas, center - radius * 0.1, radius * 0.7, lit)
     head, angle = rng.integers(5), rng.uniform(0, np.pi)
-    cos, sin = np.cos(angle) * radius * 0.7, np.sin(angle) * radius * 0.7
+    along = np.array([np.cos(angle), np.sin(angle)]) * radius * 0.7
+    across = np.array([-along[1], along[0]])
     thick = max(1, int(radius * 0.2))
     if head <= 1:
-        _line(canvas, (x - cos, y - sin), (x + cos, y + sin), _DARK, thick)
+        _line(canvas, center - along, center + along, _DARK, thick)
     if head == 1:
-        _line(canvas, (x - sin, y + cos), (x + sin, y - cos), _DARK, thick)
+        _line(canvas, center + across, center - across, _DARK, thick)
     if head == 2:
         turn = angle + np.arange(6) * np.pi / 3
-        points = np.stack([x + np.cos(turn) * radius * 0.5, y + np.sin(turn) * radius * 0.5], 1)
+        points = center + np.stack([np.cos(turn), np.sin(turn)], 1) * radius * 0.5
         cv2.fillConvexPoly(canvas, points.astype(np.int32), _DARK)
     if head == 3:
-        _disc(canvas, x, y, radius * 0.35, _DARK)
+        _disc(canvas, center, radius * 0.35, _DARK)
     if head == 4:
-        _disc(canvas, x - radius * 0.3, y - radius * 0.3, radius * 0.2, 255)
+        _disc(canvas, center - radius * 0.3, radius * 0.2, 255)
 
 
 def _wheel(rng: Generator, canvas: ImageArray) -> None:
-    """A tyre with a rim, spokes and a hub, or a target of several rings."""
-    height, width = canvas.shape
-    radius, x, y = min(height, width) * 0.46, width / 2, height / 2
-    _disc(canvas, x, y, radius, _DARK)
-    _disc(canvas, x, y, radius * 0.68, int(rng.integers(140, 235)))
-    for turn in np.arange(spokes := int(rng.integers(4, 12))) * 2 * np.pi / spokes:
-        end = (x + np.cos(turn) * radius * 0.65, y + np.sin(turn) * radius * 0.65)
-        _line(canvas, (x, y), end, 50, int(radius * 0.12))
-    _disc(canvas, x, y, radius * 0.2, _DARK)
+    """A tyre with a rim, spokes and a hub."""
+    center, radius = _middle(canvas), min(canvas.shape) * 0.46
+    _disc(canvas, center, radius, _DARK)
+    _disc(canvas, center, radius * 0.68, int(rng.integers(140, 235)))
+    spokes = int(rng.integers(4, 12))
+    for turn in np.arange(spokes) * 2 * np.pi / spokes:
+        end = center + np.array([np.cos(turn), np.sin(turn)]) * radius * 0.65
+        _line(canvas, center, end, 50, int(radius * 0.12))
+    _disc(canvas, center, radius * 0.2, _DARK)
 
 
 def _row(rng: Generator, canvas: ImageArray) -> None:
@@ -118,7 +125,7 @@ def _row(rng: Generator, canvas: ImageArray) -> None:
             cv2.rectangle(flat, corner, end, tone, -1)
             cv2.rectangle(flat, corner, end, other, 1)
         else:
-            _disc(flat, x, height / 2, min(wide, tall) * 0.5, tone, -1 if shape == 3 else 1)
+            _disc(flat, (x, height / 2), min(wide, tall) * 0.5, tone, -1 if shape == 3 else 1)
     view[:] = flat
 
 
@@ -172,7 +179,7 @@ def _grid(rng: Generator, canvas: ImageArray) -> None:
     for y in range(pitch // 2, height - pitch // 3, pitch):
         for x in range(pitch // 2, width - pitch // 3, pitch):
             if kind == 1:
-                _disc(canvas, x, y, pitch * 0.3, tone)
+                _disc(canvas, (x, y), pitch * 0.3, tone)
             else:
                 canvas[y - pitch // 3 : y + pitch // 3, x - pitch // 3 : x + pitch // 3] = tone
 
@@ -305,16 +312,14 @@ def _frame(rng: Generator, canvas: ImageArray) -> None:
 
 def _crosshair(rng: Generator, canvas: ImageArray) -> None:
     """A registration mark: rings, a cross through them and filled quarters."""
-    height, width = canvas.shape
-    radius, x, y, tone = min(height, width) * 0.34, width / 2, height / 2, _random_tone(rng)
-    thick = max(1, int(radius * 0.12))
-    _disc(canvas, x, y, radius, tone, thick)
-    _disc(canvas, x, y, radius * 0.5, tone, thick)
-    inner = int(radius * 0.5)
+    center, radius, tone = _middle(canvas), min(canvas.shape) * 0.34, _random_tone(rng)
+    thick, inner, reach = max(1, int(radius * 0.12)), int(radius * 0.5), radius * 1.4
+    _disc(canvas, center, radius, tone, thick)
+    _disc(canvas, center, radius * 0.5, tone, thick)
     for start in (0, 180):
-        cv2.ellipse(canvas, (int(x), int(y)), (inner, inner), 0, start, start + 90, tone, -1)
-    _line(canvas, (x - radius * 1.4, y), (x + radius * 1.4, y), tone, thick)
-    _line(canvas, (x, y - radius * 1.4), (x, y + radius * 1.4), tone, thick)
+        cv2.ellipse(canvas, _pixel(center), (inner, inner), 0, start, start + 90, tone, -1)
+    for arm in ((reach, 0), (0, reach)):
+        _line(canvas, center - arm, center + arm, tone, thick)
 
 
 def _squiggle(rng: Generator, canvas: ImageArray) -> None:
@@ -333,22 +338,22 @@ def _squiggle(rng: Generator, canvas: ImageArray) -> None:
 
 
 CLUTTER_KINDS = (
-    ClutterKind(_fastener, 10, 70, (1, 1), 2.0),
-    ClutterKind(_wheel, 24, 160, (1, 1), 0.8),
-    ClutterKind(_row, 6, 50, (5, 16), 2.5),
-    ClutterKind(_stripes, 12, 110, (2, 8), 2.0),
-    ClutterKind(_hatch, 12, 80, (1.5, 8), 1.2),
-    ClutterKind(_scale, 7, 30, (5, 18), 1.0),
-    ClutterKind(_grid, 16, 120, (1, 2.5), 1.2),
-    ClutterKind(_bricks, 26, 160, (1, 2.5), 1.0),
-    ClutterKind(_barcode, 12, 70, (1.5, 5), 1.2),
-    ClutterKind(_matrix_code, 20, 110, (1, 1), 1.2),
-    ClutterKind(_arrow, 16, 70, (1, 1.6), 1.2),
-    ClutterKind(_logo, 20, 140, (1, 2.2), 2.0),
-    ClutterKind(_dashes, 7, 24, (6, 20), 0.8),
-    ClutterKind(_frame, 28, 140, (1, 4), 1.2),
-    ClutterKind(_cable, 36, 120, (1.5, 5), 1.0),
-    ClutterKind(_leaves, 20, 140, (1, 2), 1.0),
-    ClutterKind(_crosshair, 14, 50, (1, 1), 0.6),
-    ClutterKind(_squiggle, 18, 70, (1, 3), 1.2),
+    ClutterKind(_fastener, (10, 70), (1, 1), 2.0),
+    ClutterKind(_wheel, (24, 160), (1, 1), 0.8),
+    ClutterKind(_row, (6, 50), (5, 16), 2.5),
+    ClutterKind(_stripes, (12, 110), (2, 8), 2.0),
+    ClutterKind(_hatch, (12, 80), (1.5, 8), 1.2),
+    ClutterKind(_scale, (7, 30), (5, 18), 1.0),
+    ClutterKind(_grid, (16, 120), (1, 2.5), 1.2),
+    ClutterKind(_bricks, (26, 160), (1, 2.5), 1.0),
+    ClutterKind(_barcode, (12, 70), (1.5, 5), 1.2),
+    ClutterKind(_matrix_code, (20, 110), (1, 1), 1.2),
+    ClutterKind(_arrow, (16, 70), (1, 1.6), 1.2),
+    ClutterKind(_logo, (20, 140), (1, 2.2), 2.0),
+    ClutterKind(_dashes, (7, 24), (6, 20), 0.8),
+    ClutterKind(_frame, (28, 140), (1, 4), 1.2),
+    ClutterKind(_cable, (36, 120), (1.5, 5), 1.0),
+    ClutterKind(_leaves, (20, 140), (1, 2), 1.0),
+    ClutterKind(_crosshair, (14, 50), (1, 1), 0.6),
+    ClutterKind(_squiggle, (18, 70), (1, 3), 1.2),
 )

@@ -18,7 +18,7 @@ from industrial_ocr.datasets.synthesis.text import CAPTIONS
 from industrial_ocr.results.geometry import area, edge_lengths, rect_quad
 from industrial_ocr.results.types import Direction, FloatArray
 
-_PAD = 10
+_BORDER = 10
 MIN_QUAD_WIDTH = 0.28
 """Least width of a quad in cap heights, so that points and strokes count."""
 
@@ -133,15 +133,17 @@ def line_of_text(face: GlyphSource, text: str, tracking: float = 0.0, pitch: flo
     left = min(x for _, x in placed)
     right = max(x + g.mask.shape[1] for g, x in placed)
     top, bottom = max(g.top for g in glyphs), max(g.bottom for g in glyphs)
-    canvas = np.zeros((int(top + bottom) + 2 * _PAD, int(right - left) + 2 * _PAD + 2), np.uint8)
+    canvas = np.zeros(
+        (int(top + bottom) + 2 * _BORDER, int(right - left) + 2 * _BORDER + 2), np.uint8
+    )
     symbols = text.replace(" ", "")
     core = [g for g, symbol in zip(glyphs, symbols, strict=True) if symbol.isalnum()] or glyphs
-    y0 = _PAD + top - max(g.top for g in core) - 1
-    y1 = max(_PAD + top + max(g.bottom for g in core) + 1, y0 + 0.4 * CAP_HEIGHT)
+    y0 = _BORDER + top - max(g.top for g in core) - 1
+    y1 = max(_BORDER + top + max(g.bottom for g in core) + 1, y0 + 0.4 * CAP_HEIGHT)
     quads = []
     for glyph, x in placed:
-        _paste(canvas, glyph, x - left + _PAD, _PAD + top - glyph.top)
-        x0, x1 = _widened(x - left + _PAD, glyph.mask.shape[1])
+        _paste(canvas, glyph, x - left + _BORDER, _BORDER + top - glyph.top)
+        x0, x1 = _widened(x - left + _BORDER, glyph.mask.shape[1])
         quads.append(rect_quad(x0, y0, x1, y1))
     return Block(canvas, (labeled(text, quads, "horizontal"),))
 
@@ -160,11 +162,11 @@ def stack_of_text(face: GlyphSource, text: str, pitch: float, gap: float = 0.6) 
     width = max(g.mask.shape[1] for g, _ in placed)
     top = min(y for _, y in placed)
     bottom = max(y + g.mask.shape[0] for g, y in placed)
-    canvas = np.zeros((int(bottom - top) + 2 * _PAD + 2, width + 2 * _PAD + 2), np.uint8)
+    canvas = np.zeros((int(bottom - top) + 2 * _BORDER + 2, width + 2 * _BORDER + 2), np.uint8)
     quads = []
     for glyph, y in placed:
         tall, wide = glyph.mask.shape
-        x, y = _PAD + (width - wide) / 2, y - top + _PAD
+        x, y = _BORDER + (width - wide) / 2, y - top + _BORDER
         _paste(canvas, glyph, x, y)
         (x0, x1), (y0, y1) = _widened(x, wide), _widened(y, tall)
         quads.append(rect_quad(x0, y0, x1, y1))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.random import Generator
 
 from industrial_ocr.datasets.synthesis import materials
+from industrial_ocr.datasets.synthesis.chance import pick
 from industrial_ocr.datasets.synthesis.color import gray_rgb, jitter, random_color, shade, tint
 from industrial_ocr.datasets.synthesis.noise import noise
 from industrial_ocr.datasets.synthesis.panels import outline
@@ -24,7 +25,7 @@ def street(rng: Generator, height: int, width: int) -> ImageArray:
     clouds = noise(rng, "brown", horizon + 1, width, 3, 2, 0.0)
     image[: horizon + 1] = tint(clouds, [sky, sky, [c + 35 for c in sky]])
     ground = (materials.concrete, materials.concrete, materials.bricks, materials.foliage)
-    image[horizon:] = ground[rng.integers(4)](rng, height - horizon, width)
+    image[horizon:] = pick(rng, ground)(rng, height - horizon, width)
     for _ in range(rng.integers(3, 9)):
         limits = (max(24, width // 2), max(24, height // 3))
         wide, tall = (int(v) for v in rng.integers((14, 12), limits))
@@ -44,7 +45,7 @@ def street(rng: Generator, height: int, width: int) -> ImageArray:
 def _far_object(rng: Generator, spot: ImageArray) -> None:
     """A wall, a stack of containers or a tree, some with rows of windows, in place."""
     kinds = (materials.foliage, materials.bricks, materials.corrugated, materials.concrete)
-    kind = kinds[rng.integers(4)]
+    kind = pick(rng, kinds)
     face = kind(rng, *spot.shape[:2])
     if kind is materials.foliage:
         crown = np.zeros(spot.shape[:2], np.uint8)

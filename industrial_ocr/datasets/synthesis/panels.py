@@ -8,6 +8,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import ArrayLike
 
 from industrial_ocr.datasets.synthesis import materials
 from industrial_ocr.datasets.synthesis.chance import pick
@@ -21,14 +22,13 @@ from industrial_ocr.datasets.synthesis.color import (
     tint,
 )
 from industrial_ocr.datasets.synthesis.noise import noise
+from industrial_ocr.results.geometry import oriented_quad
 from industrial_ocr.results.types import FloatArray, ImageArray
 
 
-def rotated_box(center: tuple[float, float], size: tuple[float, float], angle: float) -> FloatArray:
+def rotated_box(center: ArrayLike, size: tuple[float, float], angle: float) -> FloatArray:
     """(4, 2) corners, clockwise from top-left, of a (width, height) box turned by ``angle``."""
-    cos, sin = np.cos(angle), np.sin(angle)
-    half = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]]) * size
-    return np.asarray(half @ np.array([[cos, sin], [-sin, cos]]) + center, np.float32)
+    return oriented_quad(center, (np.cos(angle), np.sin(angle)), *size)
 
 
 def paste(image: ImageArray, other: ImageArray, quad: FloatArray) -> None:
@@ -42,6 +42,12 @@ def outline(image: ImageArray, quad: FloatArray, color: list[float], thickness: 
     """Draws the border of ``quad``, in place."""
     points = np.round(quad).astype(np.int32)
     cv2.polylines(image, [points], True, color, thickness, cv2.LINE_AA)
+
+
+def dot(image: ImageArray, center: ArrayLike, radius: int, color: list[float]) -> None:
+    """Draws a filled disc, in place."""
+    place = np.asarray(center).astype(int).tolist()
+    cv2.circle(image, place, radius, color, -1, cv2.LINE_AA)
 
 
 def label(rng: Generator, height: int, width: int) -> ImageArray:
@@ -59,15 +65,13 @@ def label(rng: Generator, height: int, width: int) -> ImageArray:
     if rng.random() < 0.6:
         paste(image, tint(noise(rng, "pink", height, width), shade((50, 48, 46), 20)), quad + 2)
     paste(image, paper, quad)
-    dark = [c * 0.15 for c in base]
     if rng.random() < 0.5:
         inset = rng.uniform(4, 14)
         inner = rotated_box(center, (size[0] - inset, size[1] - inset), angle)
-        outline(image, inner, dark, int(rng.integers(1, 4)))
+        outline(image, inner, [c * 0.15 for c in base], int(rng.integers(1, 4)))
     if rng.random() < 0.3:
-        band = np.stack(
-            [quad[0], quad[1], quad[1] * 0.8 + quad[2] * 0.2, quad[0] * 0.8 + quad[3] * 0.2]
-        )
+        a, b, c, d = quad
+        band = np.stack([a, b, b * 0.8 + c * 0.2, a * 0.8 + d * 0.2])
         cv2.fillConvexPoly(image, band.astype(np.int32), random_color(rng, (0.3, 1), (0.1, 0.9)))
     return image
 
@@ -79,19 +83,17 @@ def plate(rng: Generator, height: int, width: int) -> ImageArray:
     top = jitter(rng, pick(rng, colors), 20)
     bottom = jitter(rng, top, 45) if rng.random() < 0.6 else random_color(rng, (0, 0.5), (0.6, 1))
     ramp = np.linspace(0, 255, 32).astype(np.uint8)[:, None]
-    face = mix(np.asarray(cv2.resize(ramp, (width, height)), np.uint8),
-               noise(rng, "pink", height, width), 0.9, rng.uniform(0, 0.3))  # fmt: skip
+    smooth = np.asarray(cv2.resize(ramp, (width, height)), np.uint8)
+    face = mix(smooth, noise(rng, "pink", height, width), 0.9, rng.uniform(0, 0.3))
     size = (width * rng.uniform(0.75, 1.02), height * rng.uniform(0.4, 0.95))
     quad = rotated_box((width / 2, height / 2), size, rng.normal(0, 0.05))
     paste(image, tint(face, [top, bottom]), quad)
     rim = [c * 0.3 for c in top] if rng.random() < 0.6 else [230.0, 230.0, 230.0]
     outline(image, quad, rim, int(rng.integers(1, 6)))
-    for side in (0, 1):
+    for across in (0.12, 0.88):
         if rng.random() < 0.5:
-            across = 0.12 if side == 0 else 0.88
             spot = quad[0] * (1 - across) + quad[1] * across + (quad[3] - quad[0]) * 0.07
-            radius = max(2, int(height * rng.uniform(0.01, 0.025)))
-            cv2.circle(image, (int(spot[0]), int(spot[1])), radius, (90, 88, 84), -1, cv2.LINE_AA)
+            dot(image, spot, max(2, int(height * rng.uniform(0.01, 0.025))), [90, 88, 84])
     return image
 
 
@@ -102,9 +104,8 @@ def screen(rng: Generator, height: int, width: int) -> ImageArray:
     image = tint(noise(rng, "brown", height, width, 3), shade(base, rng.uniform(5, 30)))
     if rng.random() < 0.6:
         pitch = int(rng.integers(2, 6))
-        image[::pitch] = cv2.addWeighted(
-            image[::pitch], rng.uniform(0.7, 0.95), image[::pitch], 0, 0
-        )
+        lines = image[::pitch]
+        lines[:] = cv2.addWeighted(lines, rng.uniform(0.7, 0.95), lines, 0, 0)
         image[:, ::pitch] -= image[:, ::pitch] // int(rng.integers(6, 20))
     if rng.random() < 0.6:
         bezel = int(min(height, width) * rng.uniform(0.02, 0.12))
@@ -123,26 +124,22 @@ def circuit_board(rng: Generator, height: int, width: int) -> ImageArray:
     lines = []
     for _ in range(rng.integers(2, 7)):
         start, step = rng.integers(0, (width, height)), rng.integers(0, 8)
-        legs = (step + rng.integers(-1, 2, 3)) % 8
-        path = np.cumsum([start, *(_DIRECTIONS[legs] * rng.integers(15, 120, (3, 1)))], 0)
+        eighths = (step + rng.integers(-1, 2, 3)) % 8 * (np.pi / 4)
+        directions = np.rint(np.sqrt(2) * np.stack([np.cos(eighths), np.sin(eighths)], 1))
+        path = np.cumsum([start, *(directions * rng.integers(15, 120, (3, 1)))], 0)
         shift = np.array([pitch, pitch // 2]) if step % 4 == 0 else np.array([pitch, -pitch // 2])
-        lines += [path + shift * k for k in range(rng.integers(1, 9))]
+        lines += [(path + shift * k).astype(np.int32) for k in range(rng.integers(1, 9))]
     copper = np.zeros((height, width), np.uint8)
-    cv2.polylines(
-        copper, [line.astype(np.int32) for line in lines], False, light, max(1, pitch // 3)
-    )
+    cv2.polylines(copper, lines, False, light, max(1, pitch // 3))
     image = tint(np.asarray(cv2.add(mix(gray, gray, 0.12, 0), copper), np.uint8), shade(mask, 60))
     metal = jitter(rng, (196, 190, 176) if rng.random() < 0.6 else (200, 170, 90), 25)
     for x, y in rng.integers(0, (width, height), (int(rng.integers(4, 24)), 2)):
         radius = int(rng.integers(2, 6))
-        cv2.circle(image, (int(x), int(y)), radius, metal, -1, cv2.LINE_AA)
+        dot(image, (x, y), radius, metal)
         cv2.circle(image, (int(x), int(y)), radius // 2, (20, 20, 20), -1)
     for _ in range(rng.integers(1, 5)):
         _pads(rng, image, metal)
     return image
-
-
-_DIRECTIONS = np.array([[1, 0], [1, 1], [0, 1], [-1, 1], [-1, 0], [-1, -1], [0, -1], [1, -1]])
 
 
 def _pads(rng: Generator, image: ImageArray, metal: list[float]) -> None:
@@ -179,29 +176,30 @@ def render_part(
         The picture, and the (4, 2) corners of the part's face, where a marking belongs.
     """
     dark_part = rng.random() < 0.75
-    part_level, table_level = (rng.uniform(14, 80), rng.uniform(185, 275))
+    part_level, table_level = rng.uniform(14, 80), rng.uniform(185, 275)
     if not dark_part:
         part_level, table_level = rng.uniform(150, 250), rng.uniform(5, 70)
-    even = [float(table_level)] * 3 if rng.random() < 0.6 else jitter(rng, [table_level] * 3, 25)
+    even = [table_level] * 3
+    if rng.random() >= 0.6:
+        even = jitter(rng, even, 25)
     table = noise(rng, "pink", height, width, 2)
     image = tint(table, shade(even, rng.uniform(0, 14)))
     long = width * zoom * rng.uniform(0.25, 0.85)
     size = (long, min(long * rng.uniform(0.22, 0.9), 0.8 * height * zoom))
-    angle = float(rng.normal(0, 0.1) if rng.random() < 0.6 else rng.uniform(-np.pi, np.pi))
+    angle = rng.normal(0, 0.1) if rng.random() < 0.6 else rng.uniform(-np.pi, np.pi)
     away = (1 - 1 / zoom) * rng.uniform(-0.5, 0.5, 2) * size
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     center = rng.uniform(0.35, 0.65, 2) * (width, height) + away @ turn
-    quad = rotated_box((float(center[0]), float(center[1])), size, angle)
+    quad = rotated_box(center, size, angle)
     if rng.random() < 0.6:
-        drop = rng.uniform(-6, 6, 2).astype(np.float32)
         shadow = tint(table, shade([c * 0.6 for c in even], 5))
-        paste(image, shadow, quad + drop)
+        paste(image, shadow, quad + rng.uniform(-6, 6, 2).astype(np.float32))
     if rng.random() < 0.7:
         _leads(rng, image, quad, even, zoom)
     make = materials.epoxy if dark_part and rng.random() < 0.8 else materials.cast_metal
     face = make(rng, height, width)
     if not dark_part:
-        tone = jitter(rng, [float(part_level)] * 3, 20)
+        tone = jitter(rng, [part_level] * 3, 20)
         face = tint(noise(rng, "pink", height, width), shade(tone, rng.uniform(5, 30)))
     paste(image, face, quad)
     rim = [float(np.clip(part_level + rng.uniform(-40, 60), 0, 255))] * 3
@@ -212,11 +210,7 @@ def render_part(
 
 
 def _leads(
-    rng: Generator,
-    image: ImageArray,
-    quad: FloatArray,
-    table: list[float],
-    zoom: float,
+    rng: Generator, image: ImageArray, quad: FloatArray, table: list[float], zoom: float
 ) -> None:
     """Pins along two sides of a chip, in place: shiny or nearly as bright as the table."""
     along, across = quad[1] - quad[0], quad[3] - quad[0]
@@ -227,12 +221,10 @@ def _leads(
     for k in range(count):
         first = along * ((k + 0.5) / count - fill / 2)
         for base, out in ((quad[0], -reach), (quad[3], reach)):
-            corner = base + first
-            pin = np.stack(
-                [corner, corner + along * fill, corner + along * fill + out, corner + out]
-            )
-            cv2.fillConvexPoly(image, pin.astype(np.int32), [bright] * 3)
-            cv2.polylines(image, [pin.astype(np.int32)], True, [bright * 0.5] * 3)
+            near, far = base + first, base + first + along * fill
+            pin = np.stack([near, far, far + out, near + out]).astype(np.int32)
+            cv2.fillConvexPoly(image, pin, [bright] * 3)
+            cv2.polylines(image, [pin], True, [bright * 0.5] * 3)
 
 
 def _pin_one(rng: Generator, image: ImageArray, quad: FloatArray, tone: list[float]) -> None:
@@ -242,9 +234,7 @@ def _pin_one(rng: Generator, image: ImageArray, quad: FloatArray, tone: list[flo
     if rng.random() < 0.5:
         middle = middle + (quad[1] - quad[0]) * 0.06 + (quad[3] - quad[0]) * 0.3
     color = tone if rng.random() < 0.5 else [c * 0.5 for c in tone]
-    cv2.circle(
-        image, (int(middle[0]), int(middle[1])), max(2, int(tall * 0.08)), color, -1, cv2.LINE_AA
-    )
+    dot(image, middle, max(2, int(tall * 0.08)), color)
 
 
 def part_on_table(rng: Generator, height: int, width: int) -> ImageArray:
@@ -255,7 +245,7 @@ def part_on_table(rng: Generator, height: int, width: int) -> ImageArray:
 def wall_with_sign(rng: Generator, height: int, width: int) -> ImageArray:
     """A plain board of one material before another, as shop and door signs are."""
     image = materials.any_material(rng, height, width)
-    board = (materials.paint, materials.brushed_metal, materials.gradient)[rng.integers(3)]
+    board = pick(rng, (materials.paint, materials.brushed_metal, materials.gradient))
     size = (width * rng.uniform(0.5, 1.1), height * rng.uniform(0.2, 0.8))
     place = (width * rng.uniform(0.4, 0.6), height * rng.uniform(0.3, 0.7))
     quad = rotated_box(place, size, rng.normal(0, 0.06))
