@@ -56,17 +56,14 @@ def _fill(canvas: ImageArray, points: Sequence[Point] | NDArray[Any], tone: int)
 
 
 def _line(canvas: ImageArray, start: Point, end: Point, tone: int, thick: int = 1) -> None:
-    """A smooth line of ``thick`` pixels."""
     cv2.line(canvas, _pixel(start), _pixel(end), tone, max(1, thick), cv2.LINE_AA)
 
 
 def _middle(canvas: ImageArray) -> NDArray[Any]:
-    """Its center as x, y."""
     return np.array(canvas.shape[::-1]) / 2
 
 
 def _random_tone(rng: Generator) -> int:
-    """The light or the dark tone."""
     return _LIGHT if rng.random() < 0.5 else _DARK
 
 
@@ -119,12 +116,11 @@ def _row(rng: Generator, canvas: ImageArray) -> None:
     for x in np.arange(pitch / 2, width - wide / 2, pitch):
         top, bottom = (height - tall) / 2, (height + tall) / 2
         corner, end = (int(x - wide / 2), int(top)), (int(x + wide / 2), int(bottom))
-        if shape <= 1:
+        if shape <= 2:
             cv2.rectangle(flat, corner, end, tone, -1)
-        elif shape == 2:
-            cv2.rectangle(flat, corner, end, tone, -1)
+        if shape == 2:
             cv2.rectangle(flat, corner, end, other, 1)
-        else:
+        if shape > 2:
             _disc(flat, (x, height / 2), min(wide, tall) * 0.5, tone, -1 if shape == 3 else 1)
     view[:] = flat
 
@@ -147,8 +143,7 @@ def _hatch(rng: Generator, canvas: ImageArray) -> None:
     height, width = canvas.shape
     pitch = max(4, int(min(min(height, width) * rng.uniform(0.15, 0.8), width / 6)))
     thick = max(1, int(pitch * rng.uniform(0.12, 0.6)))
-    lean = int(height * rng.uniform(-1.2, 1.2))
-    tone = _random_tone(rng)
+    lean, tone = int(height * rng.uniform(-1.2, 1.2)), _random_tone(rng)
     for x in range(-abs(lean), width + abs(lean), pitch):
         _line(canvas, (x, 0), (x + lean, height), tone, thick)
 
@@ -172,16 +167,16 @@ def _grid(rng: Generator, canvas: ImageArray) -> None:
     tone, thick = _random_tone(rng), max(1, int(pitch * rng.uniform(0.1, 0.5)))
     kind = rng.integers(3)
     if kind == 0:
-        for k in range(thick):
-            canvas[k::pitch] = tone
-            canvas[:, k::pitch] = tone
+        canvas[np.arange(height) % pitch < thick] = tone
+        canvas[:, np.arange(width) % pitch < thick] = tone
         return
-    for y in range(pitch // 2, height - pitch // 3, pitch):
-        for x in range(pitch // 2, width - pitch // 3, pitch):
+    half = pitch // 3
+    for y in range(pitch // 2, height - half, pitch):
+        for x in range(pitch // 2, width - half, pitch):
             if kind == 1:
                 _disc(canvas, (x, y), pitch * 0.3, tone)
             else:
-                canvas[y - pitch // 3 : y + pitch // 3, x - pitch // 3 : x + pitch // 3] = tone
+                canvas[y - half : y + half, x - half : x + half] = tone
 
 
 def _bricks(rng: Generator, canvas: ImageArray) -> None:
@@ -241,16 +236,14 @@ def _matrix_code(rng: Generator, canvas: ImageArray) -> None:
         eye = np.ones((7, 7), np.uint8)
         eye[1:-1, 1:-1], eye[2:-2, 2:-2] = 0, 1
         code[:7, :7], code[:7, -7:], code[-7:, :7] = eye, eye, eye
-    ground = _LIGHT if rng.random() < 0.7 else 128
-    tones = np.where(code > 0, _DARK, ground).astype(np.uint8)
+    tones = np.where(code > 0, _DARK, _LIGHT if rng.random() < 0.7 else 128).astype(np.uint8)
     side = min(canvas.shape) - 1
     canvas[:side, :side] = cv2.resize(tones, (side, side), interpolation=cv2.INTER_NEAREST)
 
 
 def _arrow(rng: Generator, canvas: ImageArray) -> None:
     """An arrow, or a warning triangle with something in it."""
-    height, width = canvas.shape
-    tone = _random_tone(rng)
+    (height, width), tone = canvas.shape, _random_tone(rng)
     if rng.random() < 0.5:
         y, thick = height / 2, height * rng.uniform(0.08, 0.2)
         neck = width * rng.uniform(0.4, 0.7)
@@ -304,10 +297,8 @@ def _frame(rng: Generator, canvas: ImageArray) -> None:
     if rng.random() < 0.5:
         inset = 3 * thick + 2
         cv2.rectangle(canvas, (inset, inset), (width - inset, height - inset), tone, 1)
-    for x in rng.integers(2, width - 2, int(rng.integers(0, 4))):
-        canvas[:, x : x + 1] = tone
-    for y in rng.integers(2, height - 2, int(rng.integers(0, 4))):
-        canvas[y : y + 1] = tone
+    canvas[:, rng.integers(2, width - 2, rng.integers(0, 4))] = tone
+    canvas[rng.integers(2, height - 2, rng.integers(0, 4))] = tone
 
 
 def _crosshair(rng: Generator, canvas: ImageArray) -> None:

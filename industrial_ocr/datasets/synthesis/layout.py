@@ -133,9 +133,8 @@ def line_of_text(face: GlyphSource, text: str, tracking: float = 0.0, pitch: flo
     left = min(x for _, x in placed)
     right = max(x + g.mask.shape[1] for g, x in placed)
     top, bottom = max(g.top for g in glyphs), max(g.bottom for g in glyphs)
-    canvas = np.zeros(
-        (int(top + bottom) + 2 * _BORDER, int(right - left) + 2 * _BORDER + 2), np.uint8
-    )
+    size = int(top + bottom) + 2 * _BORDER, int(right - left) + 2 * _BORDER + 2
+    canvas = np.zeros(size, np.uint8)
     symbols = text.replace(" ", "")
     core = [g for g, symbol in zip(glyphs, symbols, strict=True) if symbol.isalnum()] or glyphs
     y0 = _BORDER + top - max(g.top for g in core) - 1

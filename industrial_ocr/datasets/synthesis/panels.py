@@ -22,13 +22,14 @@ from industrial_ocr.datasets.synthesis.color import (
     tint,
 )
 from industrial_ocr.datasets.synthesis.noise import noise
-from industrial_ocr.results.geometry import oriented_quad
 from industrial_ocr.results.types import FloatArray, ImageArray
 
 
 def rotated_box(center: ArrayLike, size: tuple[float, float], angle: float) -> FloatArray:
     """(4, 2) corners, clockwise from top-left, of a (width, height) box turned by ``angle``."""
-    return oriented_quad(center, (np.cos(angle), np.sin(angle)), *size)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    half = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]]) * size
+    return np.asarray(half @ turn + center, np.float32)
 
 
 def paste(image: ImageArray, other: ImageArray, quad: FloatArray) -> None:
