@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-
 import cv2
 import numpy as np
 
-from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT, Glyph, GlyphSource, Mask, cut_glyph
+from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT, Face, Glyph, Mask, cut_glyph
 from industrial_ocr.results.geometry import unit_vector
 from industrial_ocr.results.types import FloatArray
 
@@ -56,28 +54,7 @@ _SEGMENT_ENDS = {
 """Segment -> start and end (2, 2) as x, y in a unit box, y down."""
 
 
-class _BuiltInFace(ABC):
-    """A face that draws each glyph when it is first asked for."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._glyphs: dict[str, Glyph] = {}
-
-    @abstractmethod
-    def supports(self, symbol: str) -> bool:
-        """Whether ``glyph`` can draw the symbol."""
-
-    @abstractmethod
-    def _draw(self, symbol: str) -> Glyph: ...
-
-    def glyph(self, symbol: str) -> Glyph:
-        """The glyph, drawn once and kept."""
-        if symbol not in self._glyphs:
-            self._glyphs[symbol] = self._draw(symbol)
-        return self._glyphs[symbol]
-
-
-class StrokeFace(_BuiltInFace):
+class StrokeFace(Face):
     """OpenCV's Hershey strokes, as engravers and pen plotters draw; printable ASCII."""
 
     def __init__(self, face: int, thickness: int) -> None:
@@ -87,11 +64,9 @@ class StrokeFace(_BuiltInFace):
         cv2.putText(probe, "H", (60, 110), face, 3.0, 255, 1)  # getTextSize is of the whole face
         self._scale = 3.0 * CAP_HEIGHT / int(np.ptp(np.flatnonzero(probe.max(1))) + 1)
 
-    def supports(self, symbol: str) -> bool:
-        """Whether ``glyph`` can draw the symbol."""
-        return len(symbol) == 1 and "!" <= symbol <= "~"
-
-    def _draw(self, symbol: str) -> Glyph:
+    def _draw(self, symbol: str) -> Glyph | None:
+        if not (len(symbol) == 1 and "!" <= symbol <= "~"):
+            return None
         face, scale, pen, baseline = self._face, self._scale, 60, 110
         (advance, _), _ = cv2.getTextSize(symbol, face, scale, 1)
         canvas = np.zeros((160, 200), np.uint8)
@@ -99,7 +74,7 @@ class StrokeFace(_BuiltInFace):
         return cut_glyph(canvas, baseline, pen, advance)
 
 
-class DotFace(_BuiltInFace):
+class DotFace(Face):
     """Dot matrix: dots on a grid, with jitter, missing and merging dots.
 
     Args:
@@ -118,10 +93,6 @@ class DotFace(_BuiltInFace):
         self._stretch = rng.uniform(0.75, 1.3)
         self._bold = rows >= 12 and rng.random() < 0.5
 
-    def supports(self, symbol: str) -> bool:
-        """Whether ``glyph`` can draw the symbol."""
-        return symbol in _DOT_COLUMNS if self._columns == 5 else len(symbol) == 1 and symbol > " "
-
     def _grid(self, symbol: str) -> tuple[Mask, int]:
         """(rows, columns) dots of a symbol and the row of its baseline."""
         if self._columns == 5:
@@ -134,7 +105,10 @@ class DotFace(_BuiltInFace):
         cols = np.flatnonzero(canvas.max(0))
         return canvas[size // 2 :, cols[0] : cols[-1] + 1], 2 * size - size // 2 + 1
 
-    def _draw(self, symbol: str) -> Glyph:
+    def _draw(self, symbol: str) -> Glyph | None:
+        known = symbol in _DOT_COLUMNS if self._columns == 5 else len(symbol) == 1 and symbol > " "
+        if not known:
+            return None
         rng = np.random.default_rng((self._seed, *map(ord, symbol)))  # same head, same dots
         grid, baseline = self._grid(symbol)
         pitch = CAP_HEIGHT / self._rows
@@ -153,7 +127,7 @@ class DotFace(_BuiltInFace):
         return cut_glyph(canvas, int((baseline + 0.5) * pitch), int(pitch_x * 0.5), advance)
 
 
-class SegmentFace(_BuiltInFace):
+class SegmentFace(Face):
     """Seven or fourteen segments with slant, gap, thickness and ends of their own.
 
     Seven segments have digits and minus, fourteen capitals too. Some have thin segments with round
@@ -172,10 +146,6 @@ class SegmentFace(_BuiltInFace):
         if self._end_shape != "round":
             self._gap = rng.uniform(0.0, 0.06)
             self._thickness = int(rng.integers(5, 13 if segments == 7 else 8))
-
-    def supports(self, symbol: str) -> bool:
-        """Whether ``glyph`` can draw the symbol."""
-        return symbol in self._segments
 
     def _ends(self, segment: str) -> tuple[FloatArray, FloatArray]:
         """Where a segment starts and stops on the canvas."""
@@ -197,7 +167,9 @@ class SegmentFace(_BuiltInFace):
         back = [stop, stop - half - aside, start + half - aside]
         return np.asarray([*there, *back], np.float32)
 
-    def _draw(self, symbol: str) -> Glyph:
+    def _draw(self, symbol: str) -> Glyph | None:
+        if symbol not in self._segments:
+            return None
         canvas = np.zeros((CAP_HEIGHT + 24, int(self._width) + 40), np.uint8)
         for segment in self._segments[symbol]:
             start, stop = self._ends(segment)
@@ -210,9 +182,9 @@ class SegmentFace(_BuiltInFace):
         return cut_glyph(canvas, 12 + CAP_HEIGHT, 14, self._width * 1.35)
 
 
-def built_in_faces() -> list[GlyphSource]:
+def built_in_faces() -> list[Face]:
     """The faces that need no font file: strokes, dots and segments."""
-    faces: list[GlyphSource] = []
+    faces: list[Face] = []
     for face in (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX):
         faces += [StrokeFace(face, thickness) for thickness in (2, 4, 6, 9)]
     grids = [(5, 7)] * 8 + [(7, 9)] * 6 + [(9, 12)] * 5 + [(12, 16)] * 5

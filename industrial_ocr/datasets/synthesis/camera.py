@@ -38,7 +38,6 @@ class Camera:
             A.RandomBrightnessContrast(0.25, 0.35, p=1),
         )
         self._jpeg = A.ImageCompression(quality_range=(25, 92), p=1)
-        self._all = (*self._blurs, *self._tones, self._jpeg)
 
     def _apply(
         self, rng: Generator, transform: A.ImageOnlyTransform, image: ImageArray
@@ -57,8 +56,7 @@ class Camera:
         """
         chance = self._chance
         if rng.random() < 0.3 * chance and detail > 14:
-            blur = pick(rng, self._blurs)
-            image = self._apply(rng, blur, image)
+            image = self._apply(rng, pick(rng, self._blurs), image)
         if rng.random() < 0.15 * chance and detail > 16:
             height, width = image.shape[:2]
             factor = rng.uniform(max(0.4, 9 / detail), 0.95)
@@ -66,8 +64,7 @@ class Camera:
             mode = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST)[int(rng.integers(3))]
             image = np.asarray(cv2.resize(small, (width, height), interpolation=mode), np.uint8)
         if rng.random() < 0.35 * chance:
-            tone = pick(rng, self._tones)
-            image = self._apply(rng, tone, image)
+            image = self._apply(rng, pick(rng, self._tones), image)
         if rng.random() < 0.5 * chance:
             noise = sensor_noise(rng, image.shape, float(min(rng.exponential(4), 16)))
             image = np.clip(image + noise, 0, 255).astype(np.uint8)

@@ -6,6 +6,7 @@ the baseline, so that layout needs to know nothing about where they come from.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -71,7 +72,36 @@ def cut_glyph(canvas: Mask, baseline: int, pen: int, advance: float) -> Glyph:
     return Glyph(mask, float(x0 - pen), float(baseline - y0), advance)
 
 
-class FontFace:
+class Face(ABC):
+    """A typeface that draws each glyph when it is first asked for, and keeps it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._glyphs: dict[str, Glyph | None] = {}
+
+    @abstractmethod
+    def _draw(self, symbol: str) -> Glyph | None:
+        """The glyph; None if the face has none."""
+
+    def supports(self, symbol: str) -> bool:
+        """Whether ``glyph`` can draw the symbol."""
+        if symbol not in self._glyphs:
+            self._glyphs[symbol] = self._draw(symbol)
+        return self._glyphs[symbol] is not None
+
+    def glyph(self, symbol: str) -> Glyph:
+        """The glyph of a supported symbol.
+
+        Raises:
+            DatasetError: the face has none for the symbol.
+        """
+        glyph = self._glyphs[symbol] if self.supports(symbol) else None
+        if glyph is None:
+            raise DatasetError(f"{self.name}: no glyph for {symbol!r}")
+        return glyph
+
+
+class FontFace(Face):
     """A TrueType, OpenType or WOFF file, rendered by FreeType through Pillow.
 
     Args:
@@ -83,7 +113,7 @@ class FontFace:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.name = self.path.stem
+        super().__init__(self.path.stem)
         try:
             probe = ImageFont.truetype(str(path), 100)
             box = probe.getbbox("H", anchor="ls")
@@ -93,14 +123,12 @@ class FontFace:
             self._font = ImageFont.truetype(str(path), size)
             self._missing = self._ink("\U0010fffe")
             self._digits_only = "DSEG7" in str(self.path)
-            self._capitals_only = "DSEG14" in self.name or all(
-                self._is_small_capital(c) for c in "aegr"
-            )
+            small_capitals = all(map(self._is_small_capital, "aegr"))
+            self._capitals_only = "DSEG14" in self.name or small_capitals
         except (OSError, ValueError) as error:
             raise DatasetError(f"{path}: no usable font: {error}") from error
         if len({self._ink(c) for c in "0123456789"} - {self._missing, b""}) < 10:
             raise DatasetError(f"{path}: no usable font: it lacks digits")
-        self._glyphs: dict[str, Glyph | None] = {}
 
     def sized(self, height: float) -> ImageFont.FreeTypeFont:
         """The font at which a capital H is ``height`` pixels high, without ligatures."""
@@ -125,19 +153,13 @@ class FontFace:
         either, both = shapes[0] | shapes[1], shapes[0] & shapes[1]
         return bool(both.sum() > 0.75 * either.sum())
 
-    def supports(self, symbol: str) -> bool:
-        """Whether the font has its own ink for the symbol."""
-        if symbol not in self._glyphs:
-            self._glyphs[symbol] = self._draw(symbol) if self._offers(symbol) else None
-        return self._glyphs[symbol] is not None
-
-    def _offers(self, symbol: str) -> bool:
-        if self._digits_only:
-            return symbol in "0123456789-"
-        return not self._capitals_only or symbol.isdigit() or symbol.isupper() or symbol == "-"
-
     def _draw(self, symbol: str) -> Glyph | None:
-        """The glyph as FreeType draws it; None for no ink, or for the box of a missing glyph."""
+        """As FreeType draws it; None for no ink, or for the box of a missing glyph."""
+        if self._digits_only and symbol not in "0123456789-":
+            return None
+        capital = symbol.isdigit() or symbol.isupper() or symbol == "-"
+        if self._capitals_only and not capital:
+            return None
         ink, (left, top) = self._font.getmask2(symbol, mode="L", anchor="ls")
         if not ink.size[0] * ink.size[1] or ink.getbbox() is None:
             return None
@@ -148,14 +170,3 @@ class FontFace:
         if canvas.max() <= _NO_INK:
             return None
         return cut_glyph(canvas, -int(top), -int(left), self._font.getlength(symbol))
-
-    def glyph(self, symbol: str) -> Glyph:
-        """The glyph, rendered once and kept.
-
-        Raises:
-            DatasetError: the font has none for the symbol.
-        """
-        glyph = self._glyphs[symbol] if self.supports(symbol) else None
-        if glyph is None:
-            raise DatasetError(f"{self.path}: no glyph for {symbol!r}")
-        return glyph
