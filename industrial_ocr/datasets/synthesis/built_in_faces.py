@@ -11,7 +11,7 @@ from industrial_ocr.results.types import FloatArray
 
 
 def _pairs(table: str) -> dict[str, str]:
-    """Every second word of a table by the word before it."""
+    """A table of words read in pairs: key and value."""
     words = table.split()
     return dict(zip(words[::2], words[1::2], strict=True))
 

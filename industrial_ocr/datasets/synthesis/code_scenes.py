@@ -20,7 +20,7 @@ from industrial_ocr.datasets.synthesis.scenes import Scene, SceneRenderer
 
 
 def grouped(code: str, groups: Sequence[int]) -> list[str]:
-    """A code cut into its groups; what they do not cover is the last one."""
+    """A code cut into groups of these lengths; the rest, if any, is the last group."""
     parts, at = [], 0
     for length in groups:
         parts.append(code[at : at + length])

@@ -28,7 +28,7 @@ _CYRILLIC_LIKE_LATIN = frozenset("АВЕКМНОРСТУХЗБ")
 
 
 def system_font_folders() -> tuple[Path, ...]:
-    """The font folders of this system that exist; none is no error: built-in faces remain."""
+    """The font folders of this system that exist; there may be none."""
     found = []
     for place in _SYSTEM_FOLDERS:
         try:
@@ -147,7 +147,7 @@ class FaceLibrary:
                 face.glyph(symbol)
 
     def foreign(self, rng: Generator) -> tuple[FontFace, str] | None:
-        """A face and a character of it that is none of the symbols; None without such fonts."""
+        """A font and one of its characters of another writing system; None without such fonts."""
         face = self._font(pick(rng, self._foreign)) if self._foreign else None
         if face is None:
             return None

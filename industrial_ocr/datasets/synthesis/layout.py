@@ -52,7 +52,7 @@ class LabeledString:
         return self.kept(keep)
 
     def least_height(self) -> float:
-        """Of its characters, in pixels."""
+        """Height of its lowest character in pixels."""
         return min(edge_lengths(quad)[1] for quad in self.quads)
 
     def moved(self, matrix: FloatArray) -> LabeledString:
@@ -61,7 +61,7 @@ class LabeledString:
         return replace(self, quads=quads.reshape(-1, 4, 2).astype(np.float32))
 
     def kept(self, keep: Sequence[bool]) -> LabeledString | None:
-        """The string without the characters that are not to be kept; None if none is left."""
+        """The string with only the characters that ``keep`` marks; None if it marks none."""
         chosen = [i for i, k in enumerate(keep) if k]
         if not chosen:
             return None

@@ -26,7 +26,7 @@ _LUMA = np.array([0.299, 0.587, 0.114])
 def _ink(rng: Generator, view: ImageArray) -> FloatArray:
     """A color (3,) float32 that differs in brightness from the ground.
 
-    The fainter the contrast, the plainer the ground: what nobody can read teaches nothing.
+    On a rough ground the contrast is never faint: a text that nobody can read teaches nothing.
     """
     ground = view[:: max(1, view.shape[0] // 16), :: max(1, view.shape[1] // 16)].reshape(-1, 3)
     brightness = ground.astype(np.float32) @ _LUMA.astype(np.float32)

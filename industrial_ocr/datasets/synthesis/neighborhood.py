@@ -87,7 +87,7 @@ class _Slot:
         return np.stack(corners).astype(np.float32)
 
     def outward(self, near: float, width: float, top: float, bottom: float) -> FloatArray:
-        """(4, 2) corners of a part that begins so far from the string."""
+        """(4, 2) corners of a part that begins ``near`` away from the string."""
         left = 1 - near - width if self.before else near
         return self.inner(left, top, left + width, bottom)
 
@@ -122,7 +122,7 @@ class _Neighborhood:
         return self.image[:: max(1, height // 8), :: max(1, width // 8)]
 
     def _color(self) -> list[float]:
-        """Gray, bright or dark, or any."""
+        """Any gray, a color near that of the ground, or any color."""
         kind = self.rng.random()
         if kind < 0.35:
             return [self.rng.uniform(20, 235)] * 3

@@ -85,20 +85,10 @@ class StripRenderer:
         self._camera = Camera(self.camera)
         self._plain = PlainPrinter(self.faces, self._vocabulary)
 
-    def random_line(self, rng: Generator, text: str) -> Block:
-        """A line in a random face and spacing, sometimes bent."""
-        tracking, pitch = random_spacing(rng)
-        word = len(text) > 2 and text.replace(" ", "").isalpha()
-        face = self.faces.pick(rng, text, self.lettering if word else 0.0)
-        block = line_of_text(face, text, tracking, pitch)
-        if len(text) > 3 and rng.random() < (0.12 if word else 0.07):
-            block = bent(block, float(rng.uniform(0.2, 1.2) * rng.choice([-1, 1])))
-        return block
-
     def render(
         self, seed: int | tuple[int, ...], text: str | None = None, stacked: bool = False
     ) -> Strip:
-        """The strip of that seed; ``text`` instead of a random one, letters stacked, on demand."""
+        """The strip of that seed, with this or a random text; ``stacked`` letters below another."""
         rng = np.random.default_rng(seed)
         if self.plain and not stacked and rng.random() < self.plain:
             asked = self._plain.text(rng) if text is None else text

@@ -146,7 +146,7 @@ def _light_gradient(rng: Generator, image: ImageArray) -> None:
 
 
 def _polygon(rng: Generator, height: int, width: int, inside: int) -> ImageArray:
-    """A map of 128 with a random half plane or polygon of ``inside``."""
+    """A map of 128 (no change) with ``inside`` in a random polygon."""
     factor = np.full((height, width), 128, np.uint8)
     count = int(rng.integers(3, 7))
     angles = np.sort(rng.uniform(0, 2 * np.pi, count))

@@ -51,7 +51,7 @@ def write_dataset(
 
     * scenes: ``strings``, each with ``text``, ``direction`` and ``characters``; these have
       ``symbol``, ``quad`` (four x, y in pixels) and ``space_after``;
-    * strings: ``text``, ``direction`` and ``characters`` of the only one;
+    * strings: ``text``, ``direction`` and ``characters``;
     * crops: ``symbol``, ``""`` where the crop shows no character;
     * codes: as scenes, and ``code``, which ``out/labels.tsv`` holds too: file and code, a dataset
       as ``industrial-ocr bench`` and ``calibrate`` take it.
@@ -98,7 +98,7 @@ def write_dataset(
 
 
 def _run(job: Callable[[int], Label], count: int, workers: int) -> Iterator[Label]:
-    """The jobs' results in order; what has not begun is given up when the caller stops."""
+    """The labels in order; jobs that have not begun are canceled when the caller stops."""
     if workers < 2:
         yield from map(job, range(count))
         return
@@ -167,7 +167,7 @@ def _strip(renderer: StripRenderer, seed: int, number: int) -> tuple[ImageArray,
 
 
 def _crop(renderer: GlyphRenderer, seed: int, number: int) -> tuple[ImageArray, Label]:
-    """One of the crops that the renderer cuts from a string; a string gives a dozen alike."""
+    """One of the crops cut from a string, since all of them look alike."""
     crops = renderer.render((seed, number))
     image, symbol = pick(np.random.default_rng((seed, number, 2)), crops)
     return image, {"symbol": symbol}

@@ -1,4 +1,4 @@
-"""Surfaces and clutter: right shape, decided by the seed alone, many kinds, text left untouched."""
+"""Surfaces, marking styles and clutter: shape, seed, many kinds, text left untouched."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from industrial_ocr.datasets.synthesis import panels
 from industrial_ocr.datasets.synthesis.clutter import draw_clutter
 from industrial_ocr.datasets.synthesis.clutter_kinds import CLUTTER_KINDS, ClutterKind
 from industrial_ocr.datasets.synthesis.color import blend, mix, tint
+from industrial_ocr.datasets.synthesis.marking_styles import MARKING_STYLES, MarkingStyle, mark
 from industrial_ocr.datasets.synthesis.materials import Recipe
 from industrial_ocr.datasets.synthesis.noise import noise, noise_bank
 from industrial_ocr.datasets.synthesis.surfaces import SURFACES, render_surface, surface_patch
@@ -157,3 +158,23 @@ def test_every_kind_of_clutter_marks_its_canvas_upright_and_lying(kind: ClutterK
             canvas = np.full(shape, 128, np.uint8)
             kind.draw(np.random.default_rng(seed), canvas)
             assert (canvas != 128).any() or min(shape) < 10
+
+
+@pytest.mark.parametrize("style", [style for style, _ in MARKING_STYLES])
+def test_every_marking_style_changes_the_picture_at_the_text(style: MarkingStyle) -> None:
+    alpha = np.zeros((40, 90), np.float32)
+    alpha[12:28, 20:70] = 1
+    for seed in range(10):
+        image = np.full((40, 90, 3), 25 * seed + 10, np.uint8)
+        before = image.copy()
+        style(np.random.default_rng(seed), image, alpha)
+        changed = np.abs(image.astype(int) - before).max(2) > 2
+        assert changed[10:30, 18:72].mean() > 0.05
+        assert changed[:, -2:].mean() < 0.1
+
+
+def test_shares_of_marking_styles_add_up_and_no_text_marks_nothing() -> None:
+    assert sum(share for _, share in MARKING_STYLES) == pytest.approx(1)
+    image = np.full((20, 30, 3), 90, np.uint8)
+    mark(np.random.default_rng(0), image, np.zeros((20, 30), np.uint8))
+    assert (image == 90).all()
