@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 
 from industrial_ocr.datasets.synthesis import materials
+from industrial_ocr.datasets.synthesis.built_in_faces import DotFace
 from industrial_ocr.datasets.synthesis.camera import Camera
-from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT, DotFace, FontFace, GlyphSource
+from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT, FontFace, GlyphSource
 from industrial_ocr.datasets.synthesis.layout import Block, boxed, line_of_text, stack_of_text
 
 HERE = Path(__file__).parent
