@@ -28,7 +28,7 @@ from industrial_ocr.datasets.synthesis.camera import Camera
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT
 from industrial_ocr.datasets.synthesis.layout import line_of_text, stack_of_text
-from industrial_ocr.datasets.synthesis.marking import worn
+from industrial_ocr.datasets.synthesis.marking_styles import worn
 from industrial_ocr.datasets.synthesis.materials import brushed_metal, epoxy, gradient, paint
 from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.evaluation.metrics import Proportion

@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 
 from industrial_ocr.datasets.synthesis import materials
+from industrial_ocr.datasets.synthesis.built_in_faces import DotFace
 from industrial_ocr.datasets.synthesis.camera import Camera
-from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT, DotFace, FontFace, GlyphSource
+from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT, FontFace, GlyphSource
 from industrial_ocr.datasets.synthesis.layout import Block, boxed, line_of_text, stack_of_text
 
 HERE = Path(__file__).parent
@@ -42,7 +43,7 @@ def main(folders: list[str]) -> None:
     plain, narrow = face(folders, "DejaVuSans"), face(folders, "LiberationSansNarrow-Bold")
 
     container = materials.corrugated(rng, 640, 480)
-    code = boxed(stack_of_text(narrow, "TRHU 170036 9", 1.3), -1, 3)
+    code = boxed(stack_of_text(narrow, "TRHU 170036 9", 1.3), 3)
     put(container, code, 190, 20, 30, (235, 235, 230))
     put(container, stack_of_text(narrow, "22G1", 1.3), 290, 20, 30, (235, 235, 230))
 

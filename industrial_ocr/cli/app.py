@@ -271,7 +271,7 @@ def _training(task: TaskName, config: Path, changes: dict[str, Any]) -> Any:
 def _settings(kind: type[TrainConfig], config: Path, changes: dict[str, Any]) -> TrainConfig:
     """Settings checked as far as they can be before torch is loaded and workers start."""
     from industrial_ocr.config import load_config, parse_config
-    from industrial_ocr.datasets.synthesis.fonts import describe_fonts, system_font_folders
+    from industrial_ocr.datasets.synthesis.faces import describe_fonts, system_font_folders
 
     merged = load_config(config, kind).model_dump(mode="json") | changes
     merged["fonts"] = list(map(str, merged["fonts"] or system_font_folders()))
@@ -304,8 +304,12 @@ def synth(
 
     from PIL import Image
 
-    from industrial_ocr.datasets.synthesis.fonts import describe_fonts, system_font_folders
-    from industrial_ocr.datasets.synthesis.writer import SHOWN, labeled_picture, write_dataset
+    from industrial_ocr.datasets.synthesis.faces import describe_fonts, system_font_folders
+    from industrial_ocr.datasets.synthesis.writer import (
+        SHEET_PICTURES,
+        labeled_picture,
+        write_dataset,
+    )
     from industrial_ocr.results.viz import contact_sheet
 
     with one_line_errors():
@@ -320,7 +324,8 @@ def synth(
         written = write_dataset(out, kind.value, count, seed, folders, size, workers, pattern)
         with cli_output.progress_bar(True) as progress:
             labels = progress.track(written, total=count, description="rendering")
-            shown = [labeled_picture(out, lab) for lab in islice(labels, SHOWN[kind.value])]
+            first = islice(labels, SHEET_PICTURES[kind.value])
+            shown = [labeled_picture(out, label) for label in first]
             for _ in labels:
                 pass
         columns = max(1, SHEET_WIDTH // (max(p.shape[1] for p in shown) + 4))

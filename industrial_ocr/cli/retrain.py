@@ -75,7 +75,7 @@ def retrain(
     with one_line_errors(WRONG_USAGE):
         from dataclasses import replace
 
-        from industrial_ocr.datasets.synthesis.fonts import system_font_folders
+        from industrial_ocr.datasets.synthesis.faces import system_font_folders
         from industrial_ocr.training.adaptation.learning import Recipe
         from industrial_ocr.training.adaptation.orders import Order, check_order
 

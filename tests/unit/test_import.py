@@ -13,7 +13,7 @@ import industrial_ocr
 def test_light_imports_do_not_load_torch() -> None:
     # Not synthesis.camera and what builds on it: albumentations itself loads torch.
     modules = "results.read_result results.geometry image.load config results.viz cli "
-    modules += "datasets.synthesis.fonts"
+    modules += "datasets.synthesis.faces"
     imports = "; ".join(f"import industrial_ocr.{m}" for m in modules.split())
     code = (
         f"import sys; {imports}; from industrial_ocr import ReadResult, __version__; "

@@ -6,8 +6,10 @@ import os
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
-from industrial_ocr.datasets.synthesis.grain import sensor_noise
+from industrial_ocr.datasets.synthesis.chance import pick
+from industrial_ocr.datasets.synthesis.noise import sensor_noise
 from industrial_ocr.results.types import ImageArray
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
@@ -36,16 +38,15 @@ class Camera:
             A.RandomBrightnessContrast(0.25, 0.35, p=1),
         )
         self._jpeg = A.ImageCompression(quality_range=(25, 92), p=1)
-        self._all = (*self._blurs, *self._tones, self._jpeg)
 
     def _apply(
-        self, rng: np.random.Generator, transform: A.ImageOnlyTransform, image: ImageArray
+        self, rng: Generator, transform: A.ImageOnlyTransform, image: ImageArray
     ) -> ImageArray:
         transform.set_random_seed(int(rng.integers(2**31)))
         result: ImageArray = transform(image=image)["image"]
         return result
 
-    def shoot(self, rng: np.random.Generator, image: ImageArray, detail: float) -> ImageArray:
+    def shoot(self, rng: Generator, image: ImageArray, detail: float) -> ImageArray:
         """The picture as a camera would have it.
 
         Args:
@@ -55,17 +56,15 @@ class Camera:
         """
         chance = self._chance
         if rng.random() < 0.3 * chance and detail > 14:
-            blur = self._blurs[int(rng.integers(len(self._blurs)))]
-            image = self._apply(rng, blur, image)
+            image = self._apply(rng, pick(rng, self._blurs), image)
         if rng.random() < 0.15 * chance and detail > 16:
             height, width = image.shape[:2]
-            factor = float(rng.uniform(max(0.4, 9 / detail), 0.95))
+            factor = rng.uniform(max(0.4, 9 / detail), 0.95)
             small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
             mode = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST)[int(rng.integers(3))]
             image = np.asarray(cv2.resize(small, (width, height), interpolation=mode), np.uint8)
         if rng.random() < 0.35 * chance:
-            tone = self._tones[int(rng.integers(len(self._tones)))]
-            image = self._apply(rng, tone, image)
+            image = self._apply(rng, pick(rng, self._tones), image)
         if rng.random() < 0.5 * chance:
             noise = sensor_noise(rng, image.shape, float(min(rng.exponential(4), 16)))
             image = np.clip(image + noise, 0, 255).astype(np.uint8)

@@ -1,29 +1,19 @@
-"""Things that look like text and are not: hard negatives for the detector.
-
-Every kind draws on a gray canvas where 128 is transparent, more is the item's light color and
-less its dark color; the canvas is then turned a little, blurred and laid on a free place of the
-picture. No kind draws, alone and at letter size, what could be read: single rings, bars and dots
-are left to long rows of them.
-"""
+"""Hard negatives for the detector: draws ``CLUTTER_KINDS`` on free places of a picture."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
+from numpy.random import Generator
 
-from industrial_ocr.datasets.synthesis.clutter_kinds import KINDS
-from industrial_ocr.datasets.synthesis.texture import gray_rgb, random_color
+from industrial_ocr.datasets.synthesis.chance import log_uniform, pick_weighted
+from industrial_ocr.datasets.synthesis.clutter_kinds import CLUTTER_KINDS
+from industrial_ocr.datasets.synthesis.color import gray_rgb, random_color
 from industrial_ocr.results.types import ImageArray
 
-MAX_ITEMS = 8
-_SHARES = np.cumsum([kind.share for kind in KINDS]) / sum(kind.share for kind in KINDS)
-_TRIES = 6
 
-
-def draw_clutter(rng: np.random.Generator, image: ImageArray, occupied: ImageArray) -> None:
-    """Draws up to ``MAX_ITEMS`` items on free places of a picture, in place.
+def draw_clutter(rng: Generator, image: ImageArray, occupied: ImageArray) -> None:
+    """Draws up to eight items on free places of a picture, in place.
 
     Args:
         rng: decides everything.
@@ -36,24 +26,23 @@ def draw_clutter(rng: np.random.Generator, image: ImageArray, occupied: ImageArr
     """
     if image.shape[:2] != occupied.shape:
         raise ValueError(f"image {image.shape} and occupied {occupied.shape} differ in size")
-    for _ in range(int(rng.integers(0, MAX_ITEMS + 1))):
-        kind = KINDS[int(np.searchsorted(_SHARES, rng.random(), side="right"))]
-        size = float(np.exp(rng.uniform(np.log(kind.smallest), np.log(kind.largest))))
-        place = _free_place(rng, occupied, size, float(rng.uniform(*kind.aspect)))
-        if place is None:
-            continue
-        y, x, height, width = place
-        canvas = np.full((height, width), 128, np.uint8)
-        kind.draw(rng, canvas)
-        _lay(rng, image[y : y + height, x : x + width], _finish(rng, canvas))
+    for _ in range(rng.integers(0, 9)):
+        kind = pick_weighted(rng, [(kind, kind.share) for kind in CLUTTER_KINDS])
+        size = log_uniform(rng, *kind.size)
+        place = _free_place(rng, occupied, size, rng.uniform(*kind.aspect))
+        if place is not None:
+            spot = image[place]
+            canvas = np.full(spot.shape[:2], 128, np.uint8)
+            kind.draw(rng, canvas)
+            _lay(rng, spot, _turned_and_blurred(rng, canvas))
 
 
 def _free_place(
-    rng: np.random.Generator, occupied: ImageArray, size: float, aspect: float
-) -> tuple[int, int, int, int] | None:
-    """(y, x, height, width) of a free rectangle, ``size`` its shorter side, or None."""
+    rng: Generator, occupied: ImageArray, size: float, aspect: float
+) -> tuple[slice, slice] | None:
+    """Rows and columns of a free rectangle, ``size`` its shorter side, or None."""
     upright = rng.random() < 0.5
-    for _ in range(_TRIES):
+    for _ in range(6):
         short, long = int(size), int(size * aspect)
         height, width = (long, short) if upright else (short, long)
         height, width = min(height, occupied.shape[0]), min(width, occupied.shape[1])
@@ -61,42 +50,40 @@ def _free_place(
             return None
         y = int(rng.integers(0, occupied.shape[0] - height + 1))
         x = int(rng.integers(0, occupied.shape[1] - width + 1))
-        if not cv2.countNonZero(occupied[y : y + height, x : x + width]):
-            return y, x, height, width
+        place = slice(y, y + height), slice(x, x + width)
+        if not occupied[place].any():
+            return place
         size *= 0.8
     return None
 
 
-def _finish(rng: np.random.Generator, canvas: ImageArray) -> ImageArray:
-    """Turns the canvas by a few degrees (seldom by any angle) and blurs it."""
+def _turned_and_blurred(rng: Generator, canvas: ImageArray) -> ImageArray:
+    """The canvas turned by a few degrees (seldom by any angle) and blurred, each not always."""
     height, width = canvas.shape
     if rng.random() < 0.6:
-        degrees = float(rng.normal(0, 5)) if rng.random() < 0.85 else float(rng.uniform(0, 360))
-        center = (width / 2, height / 2)
-        matrix = cv2.getRotationMatrix2D(center, degrees, 1.0)
-        canvas = np.asarray(
-            cv2.warpAffine(canvas, matrix, (width, height), borderValue=128), np.uint8
-        )
+        degrees = rng.normal(0, 5) if rng.random() < 0.85 else rng.uniform(0, 360)
+        matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
+        turned = cv2.warpAffine(canvas, matrix, (width, height), borderValue=128)
+        canvas = np.asarray(turned, np.uint8)
     if rng.random() < 0.6:
-        sigma = float(rng.uniform(0.4, 1.4))
-        canvas = np.asarray(cv2.GaussianBlur(canvas, (0, 0), sigma), np.uint8)
+        canvas = np.asarray(cv2.GaussianBlur(canvas, (0, 0), rng.uniform(0.4, 1.4)), np.uint8)
     return canvas
 
 
-def _lay(rng: np.random.Generator, spot: ImageArray, canvas: ImageArray) -> None:
-    """Mixes light and dark colors into ``spot`` as the canvas says, in place."""
-    local = np.asarray(spot[:: max(1, len(spot) // 8), :: max(1, spot.shape[1] // 8)], np.float32)
-    ground = local.reshape(-1, 3).mean(0)
+def _lay(rng: Generator, spot: ImageArray, canvas: ImageArray) -> None:
+    """Mixes a light and a dark color into ``spot`` as the canvas says, in place."""
+    ground = spot[:: max(1, len(spot) // 8), :: max(1, spot.shape[1] // 8)]
+    level = ground.astype(np.float32).reshape(-1, 3).mean(0)
     if rng.random() < 0.35:
         light = np.array(random_color(rng, (0.2, 1), (0.3, 1)))
         dark = light * rng.uniform(0.05, 0.5)
     else:
-        light = ground + rng.uniform(0.15, 1) * (255 - ground)
-        dark = ground * rng.uniform(0, 0.8)
+        light = level + rng.uniform(0.15, 1) * (255 - level)
+        dark = level * rng.uniform(0, 0.8)
     if rng.random() < 0.25:
         light, dark = dark, light
-    strength = float(rng.uniform(0.15, 0.6) if rng.random() < 0.3 else rng.uniform(0.5, 1))
-    tones: Any = np.arange(256, dtype=np.float32)[:, None]
+    strength = rng.uniform(0.15, 0.6) if rng.random() < 0.3 else rng.uniform(0.5, 1)
+    tones = np.arange(256, dtype=np.float32)[:, None]
     weight = np.clip(np.abs(tones - 128) / 110, 0, 1) * strength
     target = np.where(tones > 128, light, dark)
     keep = np.round(255 * (1 - weight[:, 0])).astype(np.uint8)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+from numpy.random import Generator
 
-from industrial_ocr.datasets.synthesis.glyphs import Mask
 from industrial_ocr.datasets.synthesis.layout import (
     Block,
     join,
@@ -15,20 +16,16 @@ from industrial_ocr.datasets.synthesis.layout import (
     random_spacing,
     stack_of_text,
 )
-from industrial_ocr.datasets.synthesis.scenes import Scene, SceneRenderer, _Placement
-
-STACKED, TWO_LINES, SPACED = 0.15, 0.2, 0.5
-"""Shares of stacks, of codes broken into lines between their groups, and of spaces there."""
-TRIES = 12
+from industrial_ocr.datasets.synthesis.scenes import Scene, SceneRenderer
 
 
 def grouped(code: str, groups: Sequence[int]) -> list[str]:
-    """A code cut into its groups; what they do not cover is the last one."""
+    """A code cut into groups of these lengths; the rest, if any, is the last group."""
     parts, at = [], 0
     for length in groups:
         parts.append(code[at : at + length])
         at += length
-    return [p for p in (*parts, code[at:]) if p]
+    return [part for part in (*parts, code[at:]) if part]
 
 
 @dataclass
@@ -40,45 +37,33 @@ class CodeSceneRenderer(SceneRenderer):
         groups: lengths of its groups, between which a space or a new line may come.
     """
 
-    write: Callable[[np.random.Generator], str] = lambda rng: "A"
+    write: Callable[[Generator], str] = lambda rng: "A"
     groups: Sequence[int] = ()
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._code = ""
-
-    def _block(self, rng: np.random.Generator) -> Block:
-        """The code as a line, a stack, or lines of its groups."""
-        parts = grouped(self._code, self.groups)
-        text = (" " if rng.random() < SPACED else "").join(parts)
-        face = self.faces.pick(rng, self._code)
+    def _block(self, code: str, rng: Generator) -> Block:
+        """The code as a stack (15 %), lines of its groups (20 %), or one line."""
+        parts = grouped(code, self.groups)
+        text = (" " if rng.random() < 0.5 else "").join(parts)
+        face = self.faces.pick(rng, code)
         kind = rng.random()
-        if kind < STACKED:
-            return stack_of_text(
-                face, text, float(rng.uniform(1.12, 1.9)), float(rng.uniform(0.3, 1.2))
-            )
+        if kind < 0.15:
+            return stack_of_text(face, text, rng.uniform(1.12, 1.9), rng.uniform(0.3, 1.2))
         tracking, pitch = random_spacing(rng)
-        if kind < STACKED + TWO_LINES and len(parts) > 1:
-            lines = [line_of_text(face, p, tracking, pitch) for p in parts]
-            return join(lines, float(rng.uniform(0.2, 0.7)), False, float(rng.choice([0, 0.5])))
+        if kind < 0.35 and len(parts) > 1:
+            lines = [line_of_text(face, part, tracking, pitch) for part in parts]
+            return join(lines, rng.uniform(0.2, 0.7), False, float(rng.choice([0, 0.5])))
         return line_of_text(face, text, tracking, pitch)
-
-    def _asked_for(
-        self, rng: np.random.Generator, occupied: Mask, height: float
-    ) -> list[_Placement]:
-        placed = self._put(rng, occupied, height, self._block(rng))
-        return [] if placed is None else [placed]
 
     def render_code(self, seed: tuple[int, ...]) -> tuple[Scene, str]:
         """The scene of that seed and the code that it shows as a whole.
 
         Raises:
-            ValueError: it found no room for the code.
+            ValueError: in 12 tries, no picture had room for its code.
         """
-        for attempt in range(TRIES):
-            self._code = self.write(np.random.default_rng((*seed, attempt, 1)))
-            scene = self.render((*seed, attempt))
-            shown = "".join("".join(s.symbols) for s in scene.strings)
-            if self._code in shown:
-                return scene, self._code
-        raise ValueError(f"no room for {self._code!r} in a picture of {self.size} pixels")
+        for attempt in range(12):
+            code = self.write(np.random.default_rng((*seed, attempt, 1)))
+            scene = self.render((*seed, attempt), partial(self._block, code))
+            shown = "".join("".join(string.symbols) for string in scene.strings)
+            if code in shown:
+                return scene, code
+        raise ValueError(f"no room for {code!r} in a picture of {self.size} pixels")

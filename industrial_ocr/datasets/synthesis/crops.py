@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.random import Generator
 
+from industrial_ocr.datasets.synthesis.chance import pick
 from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.patterns.charset import CONFUSABLE_SETS, DEFAULT_SYMBOLS
@@ -23,30 +25,89 @@ from industrial_ocr.results.types import FloatArray, ImageArray
 REJECT = ""
 """The label of a crop that shows no character."""
 
-NARROW = 0.55
-"""Width over height below which a character may stand at one side of its cell."""
 
-
-def detector_window(rng: np.random.Generator, quad: FloatArray) -> FloatArray:
+def detector_window(rng: Generator, quad: FloatArray) -> FloatArray:
     """The classifier's square (4, 2) of a character, as imprecise as a detector's boxes are."""
     width, height = edge_lengths(quad)
     side = max(width, height)
     jittered = quad + rng.normal(0, 0.035, 2).astype(np.float32) * side
     window = glyph_window(jittered)
     center = window.mean(0)
-    angle = float(rng.normal(0, 0.05))
+    angle = rng.normal(0, 0.05)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     scale = np.exp(rng.normal(0.02, 0.09, 2) if rng.random() < 0.7 else rng.normal(0.08, 0.2, 2))
     grown: FloatArray = ((window - center) * scale @ turn.T + center).astype(np.float32)
     return grown
 
 
-def _seen_whole(rng: np.random.Generator, image: ImageArray, size: int) -> ImageArray:
+def _seen_whole(rng: Generator, image: ImageArray, size: int) -> ImageArray:
     """An image of one character in one of the views of ``Classifier.classify_whole``."""
     high, wide = image.shape[:2]
-    scale = float(rng.uniform(0.7, 1.15))
+    scale = rng.uniform(0.7, 1.15)
     x, y = wide * (1 - scale) / 2, high * (1 - scale) / 2
     return warp_quad(image, glyph_window(rect_quad(x, y, wide - x, high - y)), size, size)
+
+
+def _isolated(
+    rng: Generator, image: ImageArray, window: FloatArray, quad: FloatArray
+) -> tuple[ImageArray, FloatArray]:
+    """A character cut out of its picture, and the window on it; beyond is only repeated border."""
+    (x0, y0), (x1, y1) = quad.min(0) - 1, quad.max(0) + 1
+    left, top = max(0, int(x0)), max(0, int(y0))
+    patch = image[top : max(int(y1) + 1, top + 2), left : max(int(x1) + 1, left + 2)]
+    high, wide = patch.shape[:2]
+    if wide < 0.55 * high and rng.random() < 0.5:
+        # In a cell as wide as those of other characters, a narrow one may stand at its edge.
+        cell = high * rng.uniform(0.6, 1.1)
+        side = float(rng.choice([0, 1])) if rng.random() < 0.7 else rng.random()
+        beside = (cell - wide) * side
+        low = np.array([-beside, 0.0]) - high * rng.uniform(-0.02, 0.12, 2)
+        far = np.array([cell - beside, high]) + high * rng.uniform(-0.02, 0.12, 2)
+        return patch, rect_quad(*low, *far)
+    if rng.random() < 0.6:
+        x, y = np.array([wide, high], np.float32) * rng.uniform(0.05, 0.17)
+        return patch, rect_quad(-x, -y, wide + x, high + y)
+    return patch, window - np.array([left, top], np.float32)
+
+
+def _reject_window(rng: Generator, quads: FloatArray) -> FloatArray:
+    """A square on half a character, two halves, a gap, a pair or a detail of a character."""
+    at = int(rng.integers(len(quads)))
+    quad, center = quads[at], quads[at].mean(0)
+    width, height = edge_lengths(quad)
+    axis = (quad[1] - quad[0]) / max(width, 1e-3)
+    kind = rng.random()
+    if at + 1 < len(quads):
+        following = quads[at + 1].mean(0)
+        step = following - center
+        if kind < 0.45 and abs(step[1]) > abs(step[0]):
+            # A counter between two digits: the end of one and the beginning of the next.
+            middle = center + step * rng.uniform(0.3, 0.7)
+            span = rng.uniform(0.95, 1.3) * height
+            return glyph_window(oriented_quad(middle, axis, width, span))
+        if kind < 0.4:
+            span = height * (1.0 if rng.random() < 0.5 else 1.7)
+            return glyph_window(oriented_quad((center + following) / 2, axis, span * 0.9, span))
+    if kind < 0.75:
+        share = rng.uniform(0.5, 0.7) * float(rng.choice([-1, 1]))
+        across = axis * width
+        down = np.array([-axis[1], axis[0]], np.float32) * height
+        move = (across if rng.random() < 0.4 else down) * share
+        scale = rng.uniform(0.6, 1.1)
+        return glyph_window(oriented_quad(center + move, axis, width * scale, height * scale))
+    side = height * rng.uniform(0.3, 0.5)
+    move = rng.uniform(-0.3, 0.3, 2).astype(np.float32) * height
+    return glyph_window(oriented_quad(center + move, axis, side, side))
+
+
+def _count(rng: Generator, share: float, others: int) -> int:
+    """How many crops to add to others so that they are that share of all, on average."""
+    wanted = share / (1 - share) * others
+    return int(wanted) + int(rng.random() < wanted % 1)
+
+
+def _often_inverted(rng: Generator, crop: ImageArray) -> ImageArray:
+    return crop if rng.random() < 0.5 else 255 - crop
 
 
 @dataclass
@@ -89,83 +150,21 @@ class GlyphRenderer:
         self._capitals = [s for s in self._letters if not s.islower()]
         self._pairs = ["".join(c for c in g if c in self.symbols) for g in CONFUSABLE_SETS]
 
-    def _text(self, rng: np.random.Generator) -> str:
+    def _text(self, rng: Generator) -> str:
         pool = self._capitals if rng.random() < 0.6 else self._letters
         count = int(rng.integers(3, 11))
         if self._digits and rng.random() < 0.2:
             return "".join(self._digits[i] for i in rng.integers(0, len(self._digits), count))
         chosen = [pool[i] for i in rng.integers(0, len(pool), count)]
         if rng.random() < 0.35:
-            group = self._pairs[int(rng.integers(len(self._pairs)))]
-            chosen[int(rng.integers(count))] = group[int(rng.integers(len(group)))]
+            confusable = pick(rng, self._pairs)
+            chosen[rng.integers(count)] = pick(rng, confusable)
         if rng.random() < 0.45:
-            chosen[int(rng.integers(count))] = self._marks[int(rng.integers(len(self._marks)))]
+            chosen[rng.integers(count)] = pick(rng, self._marks)
         return "".join(chosen)
 
-    def _reject_window(self, rng: np.random.Generator, quads: FloatArray) -> FloatArray:
-        """A square on half a character, two halves, a gap, a pair or a detail of a character."""
-        at = int(rng.integers(len(quads)))
-        quad = quads[at]
-        width, height = edge_lengths(quad)
-        axis = (quad[1] - quad[0]) / max(width, 1e-3)
-        kind = rng.random()
-        step = quads[at + 1].mean(0) - quad.mean(0) if at + 1 < len(quads) else np.zeros(2)
-        if kind < 0.45 and abs(step[1]) > abs(step[0]):
-            # A counter between two digits: the end of one and the beginning of the next.
-            middle = quad.mean(0) + step * float(rng.uniform(0.3, 0.7))
-            span = float(rng.uniform(0.95, 1.3)) * height
-            return glyph_window(oriented_quad(middle.astype(np.float32), axis, width, span))
-        if kind < 0.4 and at + 1 < len(quads):
-            middle = (quad.mean(0) + quads[at + 1].mean(0)) / 2
-            span = 1.0 if rng.random() < 0.5 else 1.7
-            return glyph_window(oriented_quad(middle, axis, height * span * 0.9, height * span))
-        if kind < 0.75:
-            down = np.array([-axis[1], axis[0]], np.float32)
-            step = float(rng.uniform(0.5, 0.7)) * float(rng.choice([-1, 1]))
-            move = axis * width * step if rng.random() < 0.4 else down * height * step
-            scale = float(rng.uniform(0.6, 1.1))
-            return glyph_window(
-                oriented_quad(quad.mean(0) + move, axis, width * scale, height * scale)
-            )
-        scale = float(rng.uniform(0.3, 0.5))
-        move = rng.uniform(-0.3, 0.3, 2).astype(np.float32) * height
-        return glyph_window(
-            oriented_quad(quad.mean(0) + move, axis, height * scale, height * scale)
-        )
-
-    def _isolated(
-        self,
-        rng: np.random.Generator,
-        image: ImageArray,
-        window: FloatArray,
-        quad: FloatArray,
-    ) -> ImageArray:
-        """The crop with everything beyond the quad replaced by its border, as of a lone glyph."""
-        (x0, y0), (x1, y1) = quad.min(0) - 1, quad.max(0) + 1
-        left, top = max(0, int(x0)), max(0, int(y0))
-        patch = image[top : max(int(y1) + 1, top + 2), left : max(int(x1) + 1, left + 2)]
-        shifted = window - np.array([left, top], np.float32)
-        wide, high = patch.shape[1], patch.shape[0]
-        if wide < NARROW * high and rng.random() < 0.5:
-            # In a cell as wide as those of other characters, a narrow one may stand at its edge.
-            cell = high * float(rng.uniform(0.6, 1.1))
-            beside = (cell - wide) * float(
-                rng.choice([0, 1]) if rng.random() < 0.7 else rng.random()
-            )
-            low = np.array([-beside, 0.0]) - high * rng.uniform(-0.02, 0.12, 2)
-            far = np.array([cell - beside, high]) + high * rng.uniform(-0.02, 0.12, 2)
-            shifted = np.array([low, [far[0], low[1]], far, [low[0], far[1]]], np.float32)
-        elif rng.random() < 0.6:
-            low, high = np.zeros(2, np.float32), np.array(patch.shape[1::-1], np.float32)
-            margin = (high - low) * float(rng.uniform(0.05, 0.17))
-            low, high = low - margin, high + margin
-            shifted = np.array([low, [high[0], low[1]], high, [low[0], high[1]]], np.float32)
-        return warp_quad(patch, shifted, self.size, self.size)
-
-    def _counter(
-        self, rng: np.random.Generator, seed: tuple[int, ...]
-    ) -> list[tuple[ImageArray, str]]:
-        """Windows of a counter: on a digit, or on the way from one to the next, which is none."""
+    def _counter(self, rng: Generator, seed: tuple[int, ...]) -> list[tuple[ImageArray, str]]:
+        """Crops of a turning counter: on a digit, or between two digits (``REJECT``)."""
         first, count = int(rng.integers(len(self._digits))), int(rng.integers(3, 6))
         text = "".join(self._digits[(first + i) % len(self._digits)] for i in range(count))
         strip = self.strips.render(seed, text, True)
@@ -173,57 +172,50 @@ class GlyphRenderer:
         widest = max(edge_lengths(quad)[0] for quad in quads)
         crops: list[tuple[ImageArray, str]] = []
         for i in range(count):
-            other = i + 1 if i + 1 < count else i - 1
-            step = (quads[other].mean(0) - quads[i].mean(0)) * (1 if other > i else -1)
-            high = float(np.linalg.norm(step)) * float(rng.uniform(0.85, 1.1))
-            wide = widest * float(rng.uniform(1.0, 1.6))
-            between = i + 1 < count and rng.random() < 0.6
-            phase = float(rng.uniform(0.27, 0.73) if between else rng.normal(0, 0.05))
-            window = oriented_quad(
-                quads[i].mean(0) + step * phase, np.array([1.0, 0.0], np.float32), wide, high
-            )
+            last = i + 1 == count
+            start = i - 1 if last else i
+            step = quads[start + 1].mean(0) - quads[start].mean(0)
+            high = float(np.linalg.norm(step)) * rng.uniform(0.85, 1.1)
+            wide = widest * rng.uniform(1.0, 1.6)
+            between = not last and rng.random() < 0.6
+            phase = rng.uniform(0.27, 0.73) if between else rng.normal(0, 0.05)
+            window = oriented_quad(quads[i].mean(0) + step * phase, (1.0, 0.0), wide, high)
             patch = warp_quad(gray, window, max(2, round(wide)), max(2, round(high)))
             crops.append((_seen_whole(rng, patch, self.size), REJECT if between else text[i]))
         return crops
 
-    def _found(self, rng: np.random.Generator, rendered: int) -> list[tuple[ImageArray, str]]:
-        """Harvested characters in their share, often as negatives."""
+    def _harvested(self, rng: Generator, rendered: int) -> list[tuple[ImageArray, str]]:
+        """Harvested characters in the share asked for, half of them inverted."""
         if self.found is None or not len(self.found):
             return []
-        wanted = self.found_share / (1 - self.found_share) * rendered
-        chosen = rng.integers(0, len(self.found), int(wanted) + int(rng.random() < wanted % 1))
-        return [
-            (self.found[i] if rng.random() < 0.5 else 255 - self.found[i], self.found_symbols[i])
-            for i in map(int, chosen)
-        ]
+        count = _count(rng, self.found_share, rendered)
+        chosen = [int(i) for i in rng.integers(0, len(self.found), count)]
+        return [(_often_inverted(rng, self.found[i]), self.found_symbols[i]) for i in chosen]
+
+    def _reject(self, rng: Generator, gray: ImageArray, quads: FloatArray) -> ImageArray:
+        """A crop that shows no single character."""
+        if self.rejects is not None and rng.random() < 0.5:
+            return _often_inverted(rng, self.rejects[rng.integers(len(self.rejects))])
+        if rng.random() < 0.12:
+            return self.strips.ground(rng, self.size)
+        return warp_quad(gray, _reject_window(rng, quads), self.size, self.size)
 
     def render(self, seed: int | tuple[int, ...]) -> list[tuple[ImageArray, str]]:
         """The gray crops (size, size) uint8 of one string with their symbols; REJECT for none."""
         rng = np.random.default_rng(seed)
-        stacked = bool(rng.random() < self.stack_share)
+        stacked = rng.random() < self.stack_share
         drawn = (*np.atleast_1d(seed).tolist(), 1)
         if len(self._digits) > 1 and rng.random() < self.counter_share:
             return self._counter(rng, drawn)
-        text = self._text(rng)
-        strip = self.strips.render(drawn, text, stacked)
-        gray = to_gray(strip.image)
+        strip = self.strips.render(drawn, self._text(rng), stacked)
+        gray, quads = to_gray(strip.image), strip.string.quads
         crops: list[tuple[ImageArray, str]] = []
-        for symbol, quad in zip(strip.string.symbols, strip.string.quads, strict=True):
-            window = detector_window(rng, quad)
+        for symbol, quad in zip(strip.string.symbols, quads, strict=True):
+            image, window = gray, detector_window(rng, quad)
             if rng.random() < 0.25:
-                crops.append((self._isolated(rng, gray, window, quad), symbol))
-            else:
-                crops.append((warp_quad(gray, window, self.size, self.size), symbol))
-        crops += self._found(rng, len(crops))
-        wanted = self.reject_share / (1 - self.reject_share) * len(crops)
-        for _ in range(int(wanted) + (rng.random() < wanted % 1)):
-            if self.rejects is not None and rng.random() < 0.5:
-                real = self.rejects[int(rng.integers(len(self.rejects)))]
-                crops.append((real if rng.random() < 0.5 else 255 - real, REJECT))
-                continue
-            if rng.random() < 0.12:
-                crops.append((self.strips.ground(rng, self.size), REJECT))
-                continue
-            window = self._reject_window(rng, strip.string.quads)
-            crops.append((warp_quad(gray, window, self.size, self.size), REJECT))
+                image, window = _isolated(rng, gray, window, quad)
+            crops.append((warp_quad(image, window, self.size, self.size), symbol))
+        crops += self._harvested(rng, len(crops))
+        for _ in range(_count(rng, self.reject_share, len(crops))):
+            crops.append((self._reject(rng, gray, quads), REJECT))
         return crops

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
 
+from industrial_ocr.datasets.synthesis.chance import pick
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT, Glyph, GlyphSource, Mask
 from industrial_ocr.datasets.synthesis.text import CAPTIONS
-from industrial_ocr.results.geometry import rect_quad
+from industrial_ocr.results.geometry import area, edge_lengths, rect_quad
 from industrial_ocr.results.types import Direction, FloatArray
 
-PAD = 10
-NARROWEST = 0.28
-"""A quad is never narrower than this share of the cap height, so that points and strokes count."""
+_BORDER = 10
+MIN_QUAD_WIDTH = 0.28
+"""Least width of a quad in cap heights, so that points and strokes count."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,13 +41,27 @@ class LabeledString:
     space_after: tuple[bool, ...]
     direction: Direction
 
+    def visible(self, shape: tuple[int, int]) -> LabeledString | None:
+        """The characters with at least 60 % of their quad inside a (height, width) picture."""
+        limit = np.array([shape[1], shape[0]], np.float32)
+        keep = []
+        for quad in self.quads:
+            clipped, full = np.clip(quad, 0, limit), area(quad)
+            inside = np.array_equal(clipped, quad)
+            keep.append(inside or (full > 1 and area(clipped) / full > 0.6))
+        return self.kept(keep)
+
+    def least_height(self) -> float:
+        """Height of its lowest character in pixels."""
+        return min(edge_lengths(quad)[1] for quad in self.quads)
+
     def moved(self, matrix: FloatArray) -> LabeledString:
         """The same string under a 3x3 homography."""
         quads = cv2.perspectiveTransform(self.quads.reshape(1, -1, 2), matrix)
         return replace(self, quads=quads.reshape(-1, 4, 2).astype(np.float32))
 
     def kept(self, keep: Sequence[bool]) -> LabeledString | None:
-        """The string without the characters that are not to be kept; None if none is left."""
+        """The string with only the characters that ``keep`` marks; None if it marks none."""
         chosen = [i for i, k in enumerate(keep) if k]
         if not chosen:
             return None
@@ -65,14 +83,23 @@ class Block:
 
 def _paste(canvas: Mask, glyph: Glyph, x: float, y: float) -> None:
     height, width = glyph.mask.shape
-    x0, y0 = round(x), round(y)
-    part = canvas[y0 : y0 + height, x0 : x0 + width]
+    part = canvas[round(y) : round(y) + height, round(x) : round(x) + width]
     np.maximum(part, glyph.mask[: part.shape[0], : part.shape[1]], out=part)
 
 
-def _widened(x0: float, x1: float) -> tuple[float, float]:
-    lack = NARROWEST * CAP_HEIGHT - (x1 - x0)
-    return (x0 - lack / 2, x1 + lack / 2) if lack > 0 else (x0 - 1, x1 + 1)
+def _widened(start: float, size: float) -> tuple[float, float]:
+    """Start and end of a quad around so many pixels of ink."""
+    lack = max(MIN_QUAD_WIDTH * CAP_HEIGHT - size, 0) / 2 or 1
+    return start - lack, start + size + lack
+
+
+def shrunk(mask: Mask, matrix: NDArray[Any], factor: float) -> tuple[Mask, NDArray[Any]]:
+    """The mask at another scale, so that thin strokes fade instead of aliasing, and its matrix."""
+    height, width = mask.shape
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    larger = np.diag([width / size[0], height / size[1], 1.0])
+    small = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return small, matrix @ larger
 
 
 def labeled(text: str, quads: Sequence[FloatArray], direction: Direction) -> LabeledString:
@@ -92,73 +119,66 @@ def line_of_text(face: GlyphSource, text: str, tracking: float = 0.0, pitch: flo
         tracking: added to each advance, in cap heights; negative makes characters touch.
         pitch: fixed distance of character centers in cap heights, 0 for proportional advances.
     """
-    glyphs = [None if c == " " else face.glyph(c) for c in text]
-    pen, spots = 0.0, []
-    for glyph in glyphs:
-        if pitch:
-            width = 0 if glyph is None else glyph.mask.shape[1]
-            spots.append(pen + (pitch * CAP_HEIGHT - width) / 2)
-            pen += pitch * CAP_HEIGHT
-        else:
-            spots.append(pen + (0 if glyph is None else glyph.left))
-            advance = 0.4 * CAP_HEIGHT if glyph is None else glyph.advance
-            pen += max(advance + tracking * CAP_HEIGHT, 2)
-    placed = [(g, x) for g, x in zip(glyphs, spots, strict=True) if g is not None]
+    pen = 0.0
+    placed: list[tuple[Glyph, float]] = []
+    for symbol in text:
+        glyph = None if symbol == " " else face.glyph(symbol)
+        if glyph is not None:
+            width = glyph.mask.shape[1]
+            indent = (pitch * CAP_HEIGHT - width) / 2 if pitch else glyph.left
+            placed.append((glyph, pen + indent))
+        advance = 0.4 * CAP_HEIGHT if glyph is None else glyph.advance
+        pen += pitch * CAP_HEIGHT if pitch else max(advance + tracking * CAP_HEIGHT, 2)
+    glyphs = [glyph for glyph, _ in placed]
     left = min(x for _, x in placed)
     right = max(x + g.mask.shape[1] for g, x in placed)
-    top = max(g.top for g, _ in placed)
-    bottom = max(g.mask.shape[0] - g.top for g, _ in placed)
-    canvas = np.zeros((int(top + bottom) + 2 * PAD, int(right - left) + 2 * PAD + 2), np.uint8)
-    for glyph, x in placed:
-        _paste(canvas, glyph, x - left + PAD, PAD + top - glyph.top)
-    core = [g for (g, _), c in zip(placed, text.replace(" ", ""), strict=True) if c.isalnum()]
-    core = core or [g for g, _ in placed]
-    y0 = PAD + top - max(g.top for g in core) - 1
-    y1 = max(PAD + top + max(g.mask.shape[0] - g.top for g in core) + 1, y0 + 0.4 * CAP_HEIGHT)
+    top, bottom = max(g.top for g in glyphs), max(g.bottom for g in glyphs)
+    size = int(top + bottom) + 2 * _BORDER, int(right - left) + 2 * _BORDER + 2
+    canvas = np.zeros(size, np.uint8)
+    symbols = text.replace(" ", "")
+    core = [g for g, symbol in zip(glyphs, symbols, strict=True) if symbol.isalnum()] or glyphs
+    y0 = _BORDER + top - max(g.top for g in core) - 1
+    y1 = max(_BORDER + top + max(g.bottom for g in core) + 1, y0 + 0.4 * CAP_HEIGHT)
     quads = []
     for glyph, x in placed:
-        x0, x1 = _widened(x - left + PAD, x - left + PAD + glyph.mask.shape[1])
+        _paste(canvas, glyph, x - left + _BORDER, _BORDER + top - glyph.top)
+        x0, x1 = _widened(x - left + _BORDER, glyph.mask.shape[1])
         quads.append(rect_quad(x0, y0, x1, y1))
     return Block(canvas, (labeled(text, quads, "horizontal"),))
 
 
 def stack_of_text(face: GlyphSource, text: str, pitch: float, gap: float = 0.6) -> Block:
     """Upright letters one below the other; ``pitch`` and a space's ``gap`` in cap heights."""
-    glyphs = [None if c == " " else face.glyph(c) for c in text]
     placed: list[tuple[Glyph, float]] = []
-    y = 0.0
-    for glyph in glyphs:
-        if glyph is None:
-            y += gap * CAP_HEIGHT
-            continue
-        placed.append((glyph, y + CAP_HEIGHT - glyph.top))
-        y += max(pitch * CAP_HEIGHT, 0.0)
+    pen = 0.0
+    for symbol in text:
+        if symbol == " ":
+            pen += gap * CAP_HEIGHT
+        else:
+            glyph = face.glyph(symbol)
+            placed.append((glyph, pen + CAP_HEIGHT - glyph.top))
+            pen += pitch * CAP_HEIGHT
     width = max(g.mask.shape[1] for g, _ in placed)
     top = min(y for _, y in placed)
     bottom = max(y + g.mask.shape[0] for g, y in placed)
-    canvas = np.zeros((int(bottom - top) + 2 * PAD + 2, width + 2 * PAD + 2), np.uint8)
+    canvas = np.zeros((int(bottom - top) + 2 * _BORDER + 2, width + 2 * _BORDER + 2), np.uint8)
     quads = []
     for glyph, y in placed:
-        height, w = glyph.mask.shape
-        x, y = PAD + (width - w) / 2, y - top + PAD
+        tall, wide = glyph.mask.shape
+        x, y = _BORDER + (width - wide) / 2, y - top + _BORDER
         _paste(canvas, glyph, x, y)
-        (x0, x1), (y0, y1) = _widened(x, x + w), _widened(y, y + height)
+        (x0, x1), (y0, y1) = _widened(x, wide), _widened(y, tall)
         quads.append(rect_quad(x0, y0, x1, y1))
     return Block(canvas, (labeled(text, quads, "vertical"),))
 
 
-def boxed(block: Block, index: int, thickness: int) -> Block:
-    """Draws a frame around one character of the first string, as of a check digit."""
-    string = block.strings[0]
-    index %= len(string.symbols)
-    quad = string.quads[index]
-    margin = 5 + thickness
-    (x0, y0), (x1, y1) = quad.min(0) - margin, quad.max(0) + margin
-    grow = 12
+def boxed(block: Block, thickness: int) -> Block:
+    """Draws a frame around the last character of the first string, as of a check digit."""
+    string, grow = block.strings[0], 12
+    quad, margin = string.quads[-1], 5 + thickness
     mask = cv2.copyMakeBorder(block.mask, grow, grow, grow, grow, cv2.BORDER_CONSTANT, value=0)
-    corner = (round(float(x0)) + grow, round(float(y0)) + grow)
-    other = (round(float(x1)) + grow, round(float(y1)) + grow)
-    cv2.rectangle(mask, corner, other, 255, thickness)
+    corner, other = np.rint([quad.min(0) - margin, quad.max(0) + margin]).astype(int) + grow
+    cv2.rectangle(mask, corner.tolist(), other.tolist(), 255, thickness)
     shifted = replace(string, quads=string.quads + np.float32(grow))
     return Block(mask.astype(np.uint8), (shifted, *block.strings[1:]))
 
@@ -176,19 +196,16 @@ def bent(block: Block, sweep: float) -> Block:
         y = distance * np.cos(angle) * (1 if flip else -1)
         return np.stack([x, y], -1).astype(np.float32)
 
-    edge = np.stack(np.meshgrid(np.linspace(0, width, 17), [0, height / 2, height]), -1).astype(
-        np.float32
-    )
-    spread = forward(edge).reshape(-1, 2)
+    grid = np.stack(np.meshgrid(np.linspace(0, width, 17), [0, height / 2, height]), -1)
+    spread = forward(grid.astype(np.float32)).reshape(-1, 2)
     low = spread.min(0)
     size = np.ceil(spread.max(0) - low).astype(int) + 1
     xs, ys = np.meshgrid(np.arange(size[0]) + low[0], np.arange(size[1]) + low[1])
     source_x = np.arctan2(xs, ys if flip else -ys) * radius + width / 2
     offset = np.hypot(xs, ys) - radius + height / 2
     source_y = offset if flip else height - offset
-    mask = cv2.remap(
-        block.mask, source_x.astype(np.float32), source_y.astype(np.float32), cv2.INTER_LINEAR
-    )
+    maps = source_x.astype(np.float32), source_y.astype(np.float32)
+    mask = cv2.remap(block.mask, *maps, cv2.INTER_LINEAR)
     strings = tuple(replace(s, quads=forward(s.quads) - low) for s in block.strings)
     return Block(mask.astype(np.uint8), strings)
 
@@ -229,29 +246,25 @@ def scaled(block: Block, factor: float) -> Block:
     return Block(mask, tuple(replace(s, quads=s.quads * share) for s in block.strings))
 
 
-def random_spacing(rng: np.random.Generator) -> tuple[float, float]:
+def random_spacing(rng: Generator) -> tuple[float, float]:
     """(tracking, pitch) as printers, plates and engravers space their characters."""
     kind = rng.random()
     if kind < 0.5:
-        return float(rng.normal(0.02, 0.03)), 0.0
+        return rng.normal(0.02, 0.03), 0.0
     if kind < 0.62:
-        return float(rng.uniform(-0.12, -0.02)), 0.0
+        return rng.uniform(-0.12, -0.02), 0.0
     if kind < 0.82:
-        return float(rng.uniform(0.05, 0.5)), 0.0
-    return 0.0, float(rng.uniform(0.75, 1.5))
+        return rng.uniform(0.05, 0.5), 0.0
+    return 0.0, rng.uniform(0.75, 1.5)
 
 
-def random_string(
-    rng: np.random.Generator, faces: FaceLibrary, text: str, stack: float = 0.0
-) -> Block:
+def random_string(rng: Generator, faces: FaceLibrary, text: str, stack: float = 0.0) -> Block:
     """One string in a random face and spacing; ``stack`` is the chance of stacked letters."""
     face = faces.pick(rng, text)
     if rng.random() < stack:
-        block = stack_of_text(
-            face, text, float(rng.uniform(1.12, 1.9)), float(rng.uniform(0.3, 1.2))
-        )
+        block = stack_of_text(face, text, rng.uniform(1.12, 1.9), rng.uniform(0.3, 1.2))
         if rng.random() < 0.3:
-            block = boxed(block, -1, int(rng.integers(2, 5)))
+            block = boxed(block, int(rng.integers(2, 5)))
         return block
     tracking, pitch = random_spacing(rng)
     block = line_of_text(face, text, tracking, pitch)
@@ -259,21 +272,19 @@ def random_string(
     if special < 0.05 and len(text) > 3:
         block = bent(block, float(rng.uniform(0.3, 2.2) * rng.choice([-1, 1])))
     elif special < 0.12:
-        block = boxed(block, -1, int(rng.integers(2, 5)))
+        block = boxed(block, int(rng.integers(2, 5)))
     return block
 
 
-def captioned(
-    rng: np.random.Generator, faces: FaceLibrary, write: Callable[[np.random.Generator], str]
-) -> Block:
+def captioned(rng: Generator, faces: FaceLibrary, write: Callable[[Generator], str]) -> Block:
     """A string as plates and name-plates show it: small lines above and below, close by."""
 
     def small() -> Block:
-        text = CAPTIONS[int(rng.integers(len(CAPTIONS)))] if rng.random() < 0.5 else write(rng)
-        line = scaled(random_string(rng, faces, text), float(rng.uniform(0.2, 0.6)))
+        text = pick(rng, CAPTIONS) if rng.random() < 0.5 else write(rng)
+        line = scaled(random_string(rng, faces, text), rng.uniform(0.2, 0.6))
         if rng.random() < 0.25:
             other = scaled(random_string(rng, faces, write(rng)[:4].strip()), 0.3)
-            line = join([line, other], float(rng.uniform(0.5, 2.5)), True, float(rng.random()))
+            line = join([line, other], rng.uniform(0.5, 2.5), True, rng.random())
         return line
 
     lines = [random_string(rng, faces, write(rng))]
@@ -282,12 +293,10 @@ def captioned(
         lines.insert(0, small())
     if not above or rng.random() < 0.6:
         lines.append(small())
-    return join(lines, float(rng.uniform(-0.15, 0.3)), False, float(rng.choice([0, 0.5, 0.5])))
+    return join(lines, rng.uniform(-0.15, 0.3), False, float(rng.choice([0, 0.5, 0.5])))
 
 
-def random_block(
-    rng: np.random.Generator, faces: FaceLibrary, write: Callable[[np.random.Generator], str]
-) -> Block:
+def random_block(rng: Generator, faces: FaceLibrary, write: Callable[[Generator], str]) -> Block:
     """A string, a stack, several lines, or stacks side by side; ``write`` gives the texts."""
     kind = rng.random()
     if kind < 0.48:
@@ -298,9 +307,9 @@ def random_block(
         stacks = [random_string(rng, faces, write(rng)[:14].strip(), stack=1.0)]
         while rng.random() < 0.45 and len(stacks) < 3:
             stacks.append(random_string(rng, faces, write(rng)[:8].strip(), stack=1.0))
-        return join(stacks, float(rng.uniform(0.1, 1.6)), True, float(rng.choice([0, 0, 0.5])))
-    lines = [random_string(rng, faces, write(rng)) for _ in range(int(rng.integers(2, 5)))]
+        return join(stacks, rng.uniform(0.1, 1.6), True, float(rng.choice([0, 0, 0.5])))
+    lines = [random_string(rng, faces, write(rng)) for _ in range(rng.integers(2, 5))]
     if rng.random() < 0.4:
         lines = [scaled(line, float(np.exp(rng.normal(-0.2, 0.3)))) for line in lines]
-    gap = float(rng.uniform(-0.1, 0.7))
+    gap = rng.uniform(-0.1, 0.7)
     return join(lines, gap, False, float(rng.choice([0, 0, 0.5, 1])))

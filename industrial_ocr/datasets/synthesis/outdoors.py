@@ -7,21 +7,17 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 from industrial_ocr.datasets.synthesis import materials
+from industrial_ocr.datasets.synthesis.chance import pick
+from industrial_ocr.datasets.synthesis.color import gray_rgb, jitter, random_color, shade, tint
+from industrial_ocr.datasets.synthesis.noise import noise
 from industrial_ocr.datasets.synthesis.panels import outline
-from industrial_ocr.datasets.synthesis.texture import (
-    gray_rgb,
-    jitter,
-    noise,
-    random_color,
-    shade,
-    tint,
-)
 from industrial_ocr.results.types import ImageArray
 
 
-def street(rng: np.random.Generator, height: int, width: int) -> ImageArray:
+def street(rng: Generator, height: int, width: int) -> ImageArray:
     """An outdoor picture: sky, far buildings and trees, ground, vehicles, posts."""
     horizon = int(height * rng.uniform(0.1, 0.6))
     sky = jitter(rng, (150, 180, 215) if rng.random() < 0.6 else (225, 228, 230), 25)
@@ -29,16 +25,16 @@ def street(rng: np.random.Generator, height: int, width: int) -> ImageArray:
     clouds = noise(rng, "brown", horizon + 1, width, 3, 2, 0.0)
     image[: horizon + 1] = tint(clouds, [sky, sky, [c + 35 for c in sky]])
     ground = (materials.concrete, materials.concrete, materials.bricks, materials.foliage)
-    image[horizon:] = ground[rng.integers(4)](rng, height - horizon, width)
-    for _ in range(int(rng.integers(3, 9))):
+    image[horizon:] = pick(rng, ground)(rng, height - horizon, width)
+    for _ in range(rng.integers(3, 9)):
         limits = (max(24, width // 2), max(24, height // 3))
         wide, tall = (int(v) for v in rng.integers((14, 12), limits))
         y, x = max(0, int(horizon - tall * rng.uniform(0.3, 1))), int(rng.integers(0, width - 4))
         _far_object(rng, image[y : y + tall, x : x + wide])
-    for _ in range(int(rng.integers(0, 3))):
+    for _ in range(rng.integers(0, 3)):
         _vehicle(rng, image, horizon)
     for x in rng.integers(0, width, int(rng.integers(0, 4))):
-        tone, foot = [float(rng.uniform(40, 230))] * 3, int(rng.integers(horizon, height))
+        tone, foot = [rng.uniform(40, 230)] * 3, int(rng.integers(horizon, height))
         cv2.line(image, (int(x), 0), (int(x), foot), tone, int(rng.integers(1, 6)))
     if rng.random() < 0.4:
         size = (int(rng.integers(1, 5)), int(rng.integers(1, 5)))
@@ -46,10 +42,10 @@ def street(rng: np.random.Generator, height: int, width: int) -> ImageArray:
     return image
 
 
-def _far_object(rng: np.random.Generator, spot: ImageArray) -> None:
+def _far_object(rng: Generator, spot: ImageArray) -> None:
     """A wall, a stack of containers or a tree, some with rows of windows, in place."""
     kinds = (materials.foliage, materials.bricks, materials.corrugated, materials.concrete)
-    kind = kinds[rng.integers(4)]
+    kind = pick(rng, kinds)
     face = kind(rng, *spot.shape[:2])
     if kind is materials.foliage:
         crown = np.zeros(spot.shape[:2], np.uint8)
@@ -60,14 +56,14 @@ def _far_object(rng: np.random.Generator, spot: ImageArray) -> None:
         face = np.where(crown[..., None] > 0, face, spot)
     elif rng.random() < 0.4:
         pitch = int(rng.integers(8, 26))
-        pane = [float(rng.uniform(20, 110))] * 3
+        pane = [rng.uniform(20, 110)] * 3
         for y in range(pitch // 2, face.shape[0] - pitch, pitch):
             for x in range(pitch // 2, face.shape[1] - pitch, pitch):
                 cv2.rectangle(face, (x, y), (x + pitch // 2, y + pitch // 2), pane, -1)
     spot[:] = face
 
 
-def _vehicle(rng: np.random.Generator, image: ImageArray, horizon: int) -> None:
+def _vehicle(rng: Generator, image: ImageArray, horizon: int) -> None:
     """A car from behind: body, window, tyres, two lamps, bumper and its shadow, in place."""
     height, width = image.shape[:2]
     wide = int(width * rng.uniform(0.15, 0.6)) + 8
@@ -98,7 +94,7 @@ def _vehicle(rng: np.random.Generator, image: ImageArray, horizon: int) -> None:
     spot[:] = cv2.multiply(spot, gray_rgb(sheen), scale=1 / 128)
 
 
-def container_view(rng: np.random.Generator, height: int, width: int) -> ImageArray:
+def container_view(rng: Generator, height: int, width: int) -> ImageArray:
     """A container's side or end in perspective before a yard: posts, frame, rods, stripes."""
     image = street(rng, height, width)
     side = materials.corrugated(rng, height, width)
@@ -115,7 +111,7 @@ def container_view(rng: np.random.Generator, height: int, width: int) -> ImageAr
     return image
 
 
-def _rails(rng: np.random.Generator, side: ImageArray) -> None:
+def _rails(rng: Generator, side: ImageArray) -> None:
     """The top and bottom rail of a container, in place: flat bands with a shadow below."""
     height, width = side.shape[:2]
     tone = side[::8, ::8].reshape(-1, 3).mean(0) * rng.uniform(0.8, 1.3)
@@ -125,18 +121,18 @@ def _rails(rng: np.random.Generator, side: ImageArray) -> None:
     side[band : band + max(1, band // 4)] //= 2
 
 
-def _doors(rng: np.random.Generator, side: ImageArray) -> None:
+def _doors(rng: Generator, side: ImageArray) -> None:
     """Flat door leaves with lock rods, their brackets and a dark seam, in place."""
     height, width = side.shape[:2]
     flat = side[::8, ::8].reshape(-1, 3).mean(0).tolist()
-    worn = tint(noise(rng, "pink", height, width, 2), shade(flat, float(rng.uniform(8, 28))))
+    worn = tint(noise(rng, "pink", height, width, 2), shade(flat, rng.uniform(8, 28)))
     np.copyto(side, worn)
     seam = int(width * rng.uniform(0.35, 0.65))
     cv2.line(side, (seam, 0), (seam, height), (15, 15, 18), int(rng.integers(2, 6)))
     thick = int(rng.integers(3, max(4, width // 50) + 1))
     for share in (0.16, 0.4, 0.6, 0.84):
         x = int(width * (share + rng.uniform(-0.03, 0.03)))
-        tone = [float(rng.uniform(120, 235))] * 3
+        tone = [rng.uniform(120, 235)] * 3
         cv2.line(side, (x + thick, 0), (x + thick, height), (25, 25, 28), 2)
         cv2.line(side, (x, 0), (x, height), tone, thick)
         for y in rng.integers(0, height, 4):

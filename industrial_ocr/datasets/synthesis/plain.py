@@ -7,136 +7,81 @@ relief, clutter) is left out; small marks stand at the beginning, inside and at 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
+from industrial_ocr.datasets.synthesis.chance import log_uniform
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT, FontFace, Mask
-from industrial_ocr.datasets.synthesis.grain import sensor_noise
-from industrial_ocr.datasets.synthesis.layout import NARROWEST, Block, LabeledString, labeled
-from industrial_ocr.datasets.synthesis.text import (
-    CAPTIONS,
-    DIGITS,
-    LOWER,
-    MARKS,
-    UPPER,
-    fill_template,
-    random_code,
-    random_date,
-    random_word,
-)
+from industrial_ocr.datasets.synthesis.layout import MIN_QUAD_WIDTH, Block, LabeledString, labeled
+from industrial_ocr.datasets.synthesis.noise import sensor_noise
+from industrial_ocr.datasets.synthesis.text import label_text
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import FloatArray, ImageArray
 
-TEMPLATES = (
-    "AAA99999", "A9999999", "-999.9", "-99", "+9.9", "+99.99", "9.9", "99.999", "9.999.999",
-    "0.99", "-0.9", "V9.9.9", "v9.9", "REV.A", "REV 9.9", "9/9", "99/99", "9-9", "A-9", "-A9",
-    "#99", "#A99", "*A999*", "(01)99999999999999", "(99)9999(99)AA99", "(10)A9999", "(17)999999",
-    "9,99", "99.99", "1.999,99", "999:99", "99:99:99", "A.9", "A.A.", "No.99", "Nr. 9999",
-    "L9999:99", "P/N 999-9999-99", "S/N AA999999", "99x99 mm", "99 kg", "9.9 kW", "-99 ... +99",
-    "999V AC", "99A", "IP99", "9&9", "A&A", "99+99", "'99", "A'9", "-", "--9", "9-", "A.", "9.",
-    ".9", ".99", "/9", "AA:99:AA:99:AA:99", "99-99-9999", "9999.99.99", "99.99.99", "A99-A99-A99",
-    "LOT 99999", "LOT-99999", "SN-999999", "A999999", "WW9W9", "W99M9", "WA99W", "MW-99",
-    "-99..+99C", "99..99", "9..99 V", "-9...+9", "A..A", "99.9 kPa", "999 rpm", "9.9 m/s",
-    "99.9 l/min", "99 dB", "9.99 kVA", "999 ms", "99 W", "9.9 bar", "99 C", "9,- CHF", "99,- EUR",
-    "9'999.99", "Max. 99.9 V max.", "Rated 99 VDC 9.99 A", "Weight: 9.9 kg", "Model: AA-999/9.9",
-    "CH.-B.: 99-9999", "Lot no. 9999", "AAA Ltd.", "AAA Inc.", "A9-AAA GmbH", "AA & AA",
-    "999 999 999", "AAAA-AAAA-9999", "9999999999999999999999", "XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX",
-    "(01)99999999999999(17)999999(10)AA999(21)999999",
-)  # fmt: skip
-"""Texts of labels, as ``fill_template`` takes them."""
 
-CONFUSABLE = (*("0O",) * 5, *("1Il",) * 2, "QO0D", "5S", "8B", "2Z", "6G", "cC", "oO0", "sS", "uU",
-              "vV", "wW", "xX", "zZ", "kK", "pP", "jJiI", "rn", "VW", ".,:")  # fmt: skip
-"""Symbols that differ little in shape, or in size alone; those that are read wrong most, often."""
-
-CONTRAST = (45.0, 255.0)
-"""Least and largest difference in brightness between ink and ground."""
-
-
-def plain_text(rng: np.random.Generator, words: tuple[str, ...]) -> str:
-    """What labels say: codes, dates, signed numbers, runs of one character, marks at the ends."""
-    kind = rng.random()
-    if kind < 0.3:
-        return fill_template(rng, TEMPLATES[int(rng.integers(len(TEMPLATES)))])
-    if kind < 0.42:
-        code = _with_marks(rng, random_code(rng, lower=0.3, marks=0.0))
-        return _confusing(rng, code) if rng.random() < 0.3 else code
-    if kind < 0.5:
-        return _with_run(rng)
-    if kind < 0.6:
-        return random_date(rng)
-    if kind < 0.76:
-        code = random_code(rng, lower=0.25)
-        return _confusing(rng, code) if rng.random() < 0.5 else code
-    if kind < 0.8:
-        return CAPTIONS[int(rng.integers(len(CAPTIONS)))]
-    many = 1 if rng.random() < 0.6 else int(rng.integers(2, 6))
-    text = " ".join(random_word(rng, words) for _ in range(many))
-    return f"{text} {random_code(rng)}" if rng.random() < 0.2 else text
-
-
-def _with_marks(rng: np.random.Generator, code: str) -> str:
-    """A code with one to three marks anywhere, also before it and behind it."""
-    text = list(code)
-    for _ in range(int(rng.integers(1, 4))):
-        text.insert(int(rng.integers(0, len(text) + 1)), MARKS[int(rng.integers(len(MARKS)))])
-    return "".join(text)
-
-
-def _confusing(rng: np.random.Generator, code: str) -> str:
-    """A code in which many characters are of one or two groups that are easily confused."""
-    groups = [
-        CONFUSABLE[int(rng.integers(len(CONFUSABLE)))] for _ in range(int(rng.integers(1, 3)))
-    ]
-    pool, share = "".join(groups), float(rng.uniform(0.2, 0.7))
-    return "".join(
-        pool[int(rng.integers(len(pool)))] if c.isalnum() and rng.random() < share else c
-        for c in code
-    )
-
-
-def _with_run(rng: np.random.Generator) -> str:
-    """A code in which one character stands several times in a row; rarely the letter O."""
-    pool = "0000000001118" + DIGITS + UPPER.replace("O", "") + LOWER[:2] + "il"
-    pool += "O" if rng.random() < 0.4 else ""
-    run = pool[int(rng.integers(len(pool)))] * int(rng.integers(2, 9))
-    prefix = ("", "", "A", "LOT-", "SN-", "LOT ", "AA", "9", "A9")[int(rng.integers(9))]
-    suffix = ("", "", "", "9", "A", "-9", "99")[int(rng.integers(7))]
-    return fill_template(rng, prefix) + run + fill_template(rng, suffix)
-
-
-def set_line(face: FontFace, text: str, height: float) -> Block:
-    """A line as the font sets it, capitals ``height`` pixels high, mask at that size.
-
-    Args:
-        face: supports every character of ``text``.
-        text: not empty, no space at either end.
-        height: of a capital H in pixels.
-    """
-    font = face.sized(height)
+def _line_as_set(face: FontFace, text: str, height: float) -> Block:
+    """A line as the font sets it, capitals ``height`` pixels high, mask at that size."""
+    font, pad = face.sized(height), 2
     ink, (left, top) = font.getmask2(text, mode="L", anchor="ls")
-    pad = 2
-    mask = np.frombuffer(bytes(ink), np.uint8).reshape(ink.size[::-1])
-    mask = np.pad(mask, pad)
+    mask = np.pad(np.frombuffer(bytes(ink), np.uint8).reshape(ink.size[::-1]), pad)
     x, y = pad - int(left), pad - int(top)
-    boxes = []
+    symbols, boxes = text.replace(" ", ""), []
     for i, symbol in enumerate(text):
         if symbol != " ":
             pen = font.getlength(text[: i + 1]) - font.getlength(symbol)
             x0, y0, x1, y1 = font.getbbox(symbol, anchor="ls")
-            boxes.append((x + pen + x0, y + y0, x + pen + x1, y + y1, symbol))
-    core = [b for b in boxes if b[4].isalnum()] or boxes
-    y0 = min(b[1] for b in core) - height / CAP_HEIGHT
-    y1 = max(max(b[3] for b in core) + height / CAP_HEIGHT, y0 + 0.4 * height)
+            boxes.append((x + pen + x0, y + y0, x + pen + x1, y + y1))
+    core = [box for box, symbol in zip(boxes, symbols, strict=True) if symbol.isalnum()] or boxes
+    pixel = height / CAP_HEIGHT
+    y0 = min(box[1] for box in core) - pixel
+    y1 = max(max(box[3] for box in core) + pixel, y0 + 0.4 * height)
     quads = []
-    for x0, _, x1, _, _ in boxes:
-        lack = max((NARROWEST * height - (x1 - x0)) / 2, height / CAP_HEIGHT)
+    for x0, _, x1, _ in boxes:
+        lack = max((MIN_QUAD_WIDTH * height - (x1 - x0)) / 2, pixel)
         quads.append(rect_quad(x0 - lack, y0, x1 + lack, y1))
     return Block(np.ascontiguousarray(mask), (labeled(text, quads, "horizontal"),))
+
+
+def _tones(rng: Generator) -> tuple[FloatArray, FloatArray]:
+    """Ground and ink, (3,) RGB each: mostly gray, dark on light or light on dark."""
+    contrast = rng.uniform(45, 255) if rng.random() < 0.4 else rng.uniform(130, 255)
+    low = rng.uniform(0, 255 - contrast)
+    if rng.random() < 0.4:
+        low = 0.0 if rng.random() < 0.5 else 255 - contrast
+    levels = [low + contrast, low] if rng.random() < 0.7 else [low, low + contrast]
+    tint = rng.normal(0, 14, (2, 3)) * (rng.random((2, 1)) < 0.4)
+    ground, ink = np.clip(np.array(levels)[:, None] + tint, 0, 255).astype(np.float32)
+    return ground, ink
+
+
+def _printed(mask: Mask, ground: FloatArray, ink: FloatArray) -> FloatArray:
+    """(H, W, 3) with ink where the mask covers the ground."""
+    alpha = mask.astype(np.float32)[..., None] / 255
+    return np.asarray(ground + alpha * (ink - ground), np.float32)
+
+
+def _photographed(rng: Generator, image: FloatArray, height: float) -> ImageArray:
+    """Uneven light, slight blur, noise and JPEG, each now and then; (H, W, 3) uint8."""
+    rows, columns = image.shape[:2]
+    if rng.random() < 0.25:
+        across, down = rng.uniform(-0.2, 0.2, 2)
+        light = 1 + across * np.linspace(-1, 1, columns) + down * np.linspace(-1, 1, rows)[:, None]
+        image = image * light[..., None].astype(np.float32)
+    if rng.random() < 0.5:
+        sigma = min(rng.uniform(0.2, 0.3 + 0.035 * height), 1.6)
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32)
+    if rng.random() < 0.6:
+        image = image + sensor_noise(rng, image.shape, min(rng.exponential(3), 10))
+    seen = np.clip(image, 0, 255).astype(np.uint8)
+    if rng.random() < 0.25:
+        quality = int(rng.integers(45, 96))
+        _, data = cv2.imencode(".jpg", seen, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        seen = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+    return np.ascontiguousarray(seen)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,31 +96,20 @@ class PlainPrinter:
     faces: FaceLibrary
     words: tuple[str, ...]
 
-    def text(self, rng: np.random.Generator) -> str:
-        """See ``plain_text``."""
-        return plain_text(rng, self.words)
+    def text(self, rng: Generator) -> str:
+        """See ``label_text``."""
+        return label_text(rng, self.words)
 
-    def line(self, rng: np.random.Generator, text: str, height: float) -> Block | None:
+    def _line(self, rng: Generator, text: str, height: float) -> Block | None:
         """The text in a random font; None if none that was tried has all its characters."""
         for _ in range(20):
             face = self.faces.pick(rng, text)
             if isinstance(face, FontFace):
-                return set_line(face, text, height)
+                return _line_as_set(face, text, height)
         return None
 
-    def tones(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-        """Ground and ink, (3,) RGB each: mostly gray, dark on light or light on dark."""
-        step = float(rng.uniform(*CONTRAST)) if rng.random() < 0.4 else float(rng.uniform(130, 255))
-        low = float(rng.uniform(0, 255 - step))
-        if rng.random() < 0.4:
-            low = 0.0 if rng.random() < 0.5 else 255 - step
-        ground, ink = (low + step, low) if rng.random() < 0.7 else (low, low + step)
-        tint = rng.normal(0, 14, (2, 3)) * (rng.random((2, 1)) < 0.4)
-        pair = np.clip(np.array([[ground], [ink]]) + tint, 0, 255).astype(np.float32)
-        return pair[0], pair[1]
-
     def picture(
-        self, rng: np.random.Generator, text: str, heights: tuple[float, float], tilt: float = 1.5
+        self, rng: Generator, text: str, heights: tuple[float, float], tilt: float = 1.5
     ) -> tuple[ImageArray, LabeledString] | None:
         """One line and little around it, often cut at the characters.
 
@@ -188,123 +122,93 @@ class PlainPrinter:
         Returns:
             (H, W, 3) uint8 RGB and the string in it; None if no font has all characters.
         """
-        height = float(np.exp(rng.uniform(*np.log(heights))))
-        block = self.line(rng, text, height)
+        height = log_uniform(rng, *heights)
+        block = self._line(rng, text, height)
         if block is None:
             return None
-        corners = block.strings[0].quads.reshape(-1, 2)
+        string = block.strings[0]
+        first, last = string.quads.min((0, 1)), string.quads.max((0, 1))
         rows, columns = np.flatnonzero(block.mask.max(1)), np.flatnonzero(block.mask.max(0))
-        low = np.minimum(corners.min(0), [columns[0], rows[0]])
-        high = np.maximum(corners.max(0), [columns[-1] + 1, rows[-1] + 1])
+        low = np.minimum(first, [columns[0], rows[0]])
+        high = np.maximum(last, [columns[-1] + 1, rows[-1] + 1])
         if rng.random() < 0.7:  # the line alone, without what hangs below it
-            low[1], high[1] = corners[:, 1].min(), corners[:, 1].max()
+            low[1], high[1] = first[1], last[1]
         margin = rng.uniform(0.0, 0.35, 4) * height * (rng.random(4) < 0.75)
-        angle = float(rng.uniform(-tilt, tilt)) if rng.random() < 0.5 else 0.0
+        angle = rng.uniform(-tilt, tilt) if rng.random() < 0.5 else 0.0
         size = np.ceil(high - low + margin[:2] + margin[2:]).astype(int)
         middle = (low - margin[:2] + high + margin[2:]) / 2
-        matrix = cv2.getRotationMatrix2D((float(middle[0]), float(middle[1])), angle, 1.0)
+        matrix = cv2.getRotationMatrix2D(middle.tolist(), angle, 1.0)
         matrix[:, 2] += np.floor(size / 2) - np.floor(middle)
-        full = np.vstack([matrix, [0, 0, 1]]).astype(np.float32)
         mask = cv2.warpAffine(block.mask, matrix, size.tolist(), flags=cv2.INTER_LINEAR)
-        ground, ink = self.tones(rng)
-        image = np.broadcast_to(ground, (*mask.shape, 3)).copy()
-        image = self.inked(image, np.asarray(mask, np.uint8), ink)
-        return self.seen(rng, image, height), block.strings[0].moved(full)
-
-    def inked(self, image: FloatArray, mask: Mask, ink: FloatArray) -> FloatArray:
-        """The picture (H, W, 3) with ink where the mask covers it."""
-        alpha = mask.astype(np.float32)[..., None] / 255
-        return np.asarray(image + alpha * (ink - image), np.float32)
-
-    def seen(self, rng: np.random.Generator, image: FloatArray, height: float) -> ImageArray:
-        """Uneven light, slight blur, noise and JPEG, each now and then; (H, W, 3) uint8."""
-        rows, columns = image.shape[:2]
-        if rng.random() < 0.25:
-            slope = rng.uniform(-0.2, 0.2, 2)
-            light = 1 + slope[0] * np.linspace(-1, 1, columns) + slope[1] * np.linspace(
-                -1, 1, rows
-            )[:, None]  # fmt: skip
-            image = image * light[..., None].astype(np.float32)
-        if rng.random() < 0.5:
-            sigma = float(rng.uniform(0.2, 0.3 + 0.035 * height))
-            image = np.asarray(cv2.GaussianBlur(image, (0, 0), min(sigma, 1.6)), np.float32)
-        if rng.random() < 0.6:
-            noise = sensor_noise(rng, image.shape, float(min(rng.exponential(3), 10)))
-            image = image + noise
-        seen = np.clip(image, 0, 255).astype(np.uint8)
-        if rng.random() < 0.25:
-            quality = int(rng.integers(45, 96))
-            _, data = cv2.imencode(".jpg", seen, [cv2.IMWRITE_JPEG_QUALITY, quality])
-            seen = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
-        return np.ascontiguousarray(seen)
+        image = _printed(np.asarray(mask, np.uint8), *_tones(rng))
+        full = np.vstack([matrix, [0, 0, 1]]).astype(np.float32)
+        return _photographed(rng, image, height), string.moved(full)
 
     def label(
-        self, rng: np.random.Generator, size: tuple[int, int]
-    ) -> tuple[FloatArray, tuple[LabeledString, ...]]:
-        """A label of several lines in few fonts, with rules, frames, bars and rings; level.
+        self, rng: Generator, size: tuple[int, int]
+    ) -> tuple[ImageArray, tuple[LabeledString, ...]]:
+        """A label of several lines in few fonts, with rules, frames, bars and rings.
 
         Args:
             rng: source of chance.
             size: (height, width) of the picture.
 
         Returns:
-            (H, W, 3) float32 RGB before the camera, and its strings.
+            (H, W, 3) uint8 RGB, often turned by up to 3.5 degrees, and its strings.
         """
         rows, columns = size
-        ground, ink = self.tones(rng)
-        image = np.broadcast_to(ground, (rows, columns, 3)).copy()
-        mask = np.zeros((rows, columns), np.uint8)
+        tones = _tones(rng)
+        mask = np.zeros(size, np.uint8)
         strings: list[LabeledString] = []
         usual = float(np.clip(np.exp(rng.normal(np.log(20), 0.45)), 8, 70))
-        y = float(rng.uniform(0, 1.5) * usual)
+        y = rng.uniform(0, 1.5) * usual
         while y < rows - 8:
             height = float(np.clip(usual * np.exp(rng.normal(0, 0.15)), 8, 80))
-            down = self._row(rng, mask, strings, y, height)
-            y += down + height * float(rng.uniform(0.25, 1.6))
-        image = self.inked(image, mask, ink)
-        return image, tuple(strings)
+            x = int(rng.uniform(0, 0.12) * columns)
+            if rng.random() < 0.16:
+                down = _draw_graphic(rng, mask, x, int(y), height)
+            else:
+                down = self._row(rng, mask, strings, x, int(y), height)
+            y += down + height * rng.uniform(0.25, 1.6)
+        image = _printed(mask, *tones)
+        if rng.random() < 0.6:
+            matrix = cv2.getRotationMatrix2D((columns / 2, rows / 2), rng.uniform(-3.5, 3.5), 1.0)
+            edge = cv2.BORDER_REPLICATE
+            image = np.asarray(cv2.warpAffine(image, matrix, (columns, rows), borderMode=edge))
+            full = np.vstack([matrix, [0, 0, 1]]).astype(np.float32)
+            visible = (string.moved(full).visible(size) for string in strings)
+            strings = [string for string in visible if string is not None]
+        smallest = min([40.0, *(string.least_height() for string in strings)])
+        return _photographed(rng, image, smallest), tuple(strings)
 
     def _row(
-        self,
-        rng: np.random.Generator,
-        mask: Mask,
-        strings: list[LabeledString],
-        y: float,
-        height: float,
+        self, rng: Generator, mask: Mask, strings: list[LabeledString], x: int, y: int, size: float
     ) -> float:
-        """One row of a label at ``y``, texts or something drawn; gives the height it takes."""
+        """Adds a row of texts with capitals of that size to a label, and gives its height."""
         rows, columns = mask.shape
-        x = int(rng.uniform(0, 0.12) * columns)
-        if rng.random() < 0.16:
-            return _drawn(rng, mask, x, int(y), height)
         reached = 0
-        while x < columns - 2 * height and (not reached or rng.random() < 0.35):
-            block = self.line(rng, self.text(rng), height)
-            if block is None:
+        while x < columns - 2 * size and (not reached or rng.random() < 0.35):
+            block = self._line(rng, self.text(rng), size)
+            if block is None or y + block.mask.shape[0] > rows:
                 break
-            room = min(rows - int(y), block.mask.shape[0]), min(columns - x, block.mask.shape[1])
-            if room[0] < block.mask.shape[0]:
-                break
-            part = mask[int(y) : int(y) + room[0], x : x + room[1]]
-            cut = block.strings[0].kept(
-                [bool(q[:, 0].max() <= room[1]) for q in block.strings[0].quads]
-            )
+            tall, wide = block.mask.shape
+            string, end = block.strings[0], min(columns - x, wide)
+            cut = string.kept([bool(quad[:, 0].max() <= end) for quad in string.quads])
             if cut is not None:
-                shift = np.array([[1, 0, x], [0, 1, int(y)], [0, 0, 1]], np.float32)
-                end = room[1]
-                if len(cut.symbols) < len(block.strings[0].symbols):
+                if cut is not string:
                     end = int(cut.quads[-1][:, 0].max())
-                np.maximum(part[:, :end], block.mask[: room[0], :end], out=part[:, :end])
-                strings.append(cut.moved(shift))
+                part = mask[y : y + tall, x : x + end]
+                np.maximum(part, block.mask[:, :end], out=part)
+                strings.append(cut.moved(np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], np.float32)))
                 x += end
-            reached = max(reached, block.mask.shape[0])
-            x += int(height * float(rng.uniform(1.0, 3.0)))
-        return float(reached or height)
+            reached = max(reached, tall)
+            x += int(size * rng.uniform(1.0, 3.0))
+        return reached or size
 
 
-def _drawn(rng: np.random.Generator, mask: Mask, x: int, y: int, height: float) -> float:
-    """A rule, a frame, a barcode or a ring on a label; gives the height it takes."""
-    rows, columns = mask.shape
+def _draw_graphic(rng: Generator, mask: Mask, x: int, y: int, height: float) -> float:
+    """Draws a rule, a barcode, a frame or a ring on a label; gives the height it takes."""
+    columns = mask.shape[1]
     wide = int(rng.uniform(0.3, 1.0) * (columns - x))
     kind = rng.random()
     if kind < 0.35:
@@ -313,20 +217,14 @@ def _drawn(rng: np.random.Generator, mask: Mask, x: int, y: int, height: float) 
     high = int(rng.uniform(1.0, 3.0) * height)
     if kind < 0.6:
         edges = np.cumsum(rng.integers(1, 5, 80) * max(1, round(height / 14)))
-        for one, two in zip(edges[::2], edges[1::2], strict=False):
-            if two < wide:
-                mask[y : y + high, x + one : x + two] = 255
-    elif kind < 0.8:
-        thick = int(rng.integers(1, 4))
+        for start, end in edges.reshape(-1, 2):
+            if end < wide:
+                mask[y : y + high, x + start : x + end] = 255
+        return high + 4.0
+    thick = int(rng.integers(1, 4))
+    if kind < 0.8:
         cv2.rectangle(mask, (x, y), (min(x + wide, columns - 1), y + high), 255, thick)
     else:
         radius = max(3, high // 2)
-        thick = int(rng.integers(1, 4))
         cv2.circle(mask, (x + radius, y + radius), radius, 255, thick, cv2.LINE_AA)
-    return float(high + 4)
-
-
-def sizes_of(strings: Sequence[LabeledString]) -> FloatArray:
-    """(N,) heights in pixels of every character of some strings."""
-    quads = [q for s in strings for q in s.quads]
-    return np.array([np.linalg.norm(q[3] - q[0]) for q in quads], np.float32)
+    return high + 4.0

@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 from industrial_ocr.datasets.synthesis.camera import Camera
+from industrial_ocr.datasets.synthesis.chance import log_uniform
 from industrial_ocr.datasets.synthesis.clutter import draw_clutter
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT, Mask
-from industrial_ocr.datasets.synthesis.grain import sensor_noise
-from industrial_ocr.datasets.synthesis.layout import Block, LabeledString, random_block
-from industrial_ocr.datasets.synthesis.marking import mark, worn
+from industrial_ocr.datasets.synthesis.layout import Block, LabeledString, random_block, shrunk
+from industrial_ocr.datasets.synthesis.marking_styles import mark, worn
 from industrial_ocr.datasets.synthesis.neighborhood import emblems, with_gaps
+from industrial_ocr.datasets.synthesis.noise import sensor_noise
 from industrial_ocr.datasets.synthesis.panels import render_part
-from industrial_ocr.datasets.synthesis.plain import PlainPrinter, sizes_of
+from industrial_ocr.datasets.synthesis.plain import PlainPrinter
 from industrial_ocr.datasets.synthesis.surfaces import render_surface
 from industrial_ocr.datasets.synthesis.text import random_text, shipped_words
-from industrial_ocr.results.geometry import area, edge_lengths, oriented_quad, rotate_quad
+from industrial_ocr.results.geometry import (
+    edge_lengths,
+    oriented_quad,
+    rect_quad,
+    rotate_quad,
+)
 from industrial_ocr.results.types import FloatArray, ImageArray
 
-SMALLEST, LARGEST = 8.0, 130.0
-"""Character heights in pixels that scenes contain."""
-USUAL, SPREAD = 34.0, 0.65
-"""Their log-normal distribution: codes in inspection pictures are mostly 12 to 60 pixels high."""
-GAPS = 0.12
-"""How many texts have wide gaps between groups."""
-EMBLEMS = 0.5
-"""How many lines with wide gaps have emblems, dashes or patches in them."""
-CONDENSED = 0.22
-"""How many blocks are much narrower than their face, as on license plates and labels."""
-TILT = 3.5
-"""Degrees by which labels in plain print are turned at most."""
-NEAREST = 3.5
-"""Parts are seen up to so much larger than the picture."""
+CHARACTER_HEIGHTS = (8.0, 130.0)
+"""Least and greatest height in pixels of characters in scenes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,82 +50,59 @@ class Scene:
 
 @dataclass(frozen=True, eq=False)
 class _Placement:
+    """A block, its matrix to the picture, its corners there and the height of a capital there."""
+
     block: Block
     matrix: FloatArray
     hull: FloatArray
     height: float
 
 
-def _homography(
-    rng: np.random.Generator, block: Block, height: float, center: FloatArray
-) -> FloatArray:
+def _homography(rng: Generator, block: Block, height: float, center: FloatArray) -> FloatArray:
     """Block pixels -> scene pixels: scale, turn, slant and a little perspective."""
     rows, cols = block.mask.shape
     scale = height / CAP_HEIGHT
     kind = rng.random()
     if kind < 0.42:
-        angle = float(rng.normal(0, 0.05))
+        angle = rng.normal(0, 0.05)
     elif kind < 0.66:
-        angle = float(rng.uniform(-0.5, 0.5))
+        angle = rng.uniform(-0.5, 0.5)
     elif kind < 0.86:
         angle = float(rng.choice([-0.5, 0.5, 1.0]) * np.pi + rng.normal(0, 0.08))
     else:
-        angle = float(rng.uniform(-np.pi, np.pi))
-    narrow = rng.random() < CONDENSED
-    stretch = float(np.exp(rng.normal(-0.35, 0.2) if narrow else rng.normal(0, 0.16)))
-    shear = float(rng.normal(0, 0.08) if rng.random() < 0.8 else rng.uniform(-0.45, 0.45))
+        angle = rng.uniform(-np.pi, np.pi)
+    condensed = rng.random() < 0.22  # as on license plates and labels
+    stretch = float(np.exp(rng.normal(-0.35, 0.2) if condensed else rng.normal(0, 0.16)))
+    shear = rng.normal(0, 0.08) if rng.random() < 0.8 else rng.uniform(-0.45, 0.45)
     c, s = np.cos(angle), np.sin(angle)
     turn = np.array([[c, -s], [s, c]]) @ np.array([[1, shear], [0, 1]])
     linear = turn @ np.diag([scale * stretch, scale])
-    corners = np.array([[0, 0], [cols, 0], [cols, rows], [0, rows]], np.float64)
-    target = (corners - [cols / 2, rows / 2]) @ linear.T
+    corners = rect_quad(0, 0, cols, rows)
+    target = (corners.astype(np.float64) - [cols / 2, rows / 2]) @ linear.T
     if rng.random() < 0.35:
         extent = np.ptp(target, axis=0)
-        target = target * (1 + rng.normal(0, 0.035, (4, 2)) * (extent.min() / (extent + 1)))
-    target = target + center
-    return cv2.getPerspectiveTransform(
-        corners.astype(np.float32), target.astype(np.float32)
-    ).astype(np.float32)
+        target *= 1 + rng.normal(0, 0.035, (4, 2)) * (extent.min() / (extent + 1))
+    target = (target + center).astype(np.float32)
+    return cv2.getPerspectiveTransform(corners, target).astype(np.float32)
 
 
-def _warp_into(
-    mask: Mask, matrix: FloatArray, height: float, shape: tuple[int, int]
-) -> tuple[Mask, int, int]:
+def _warp_into(placed: _Placement, mask: Mask, shape: tuple[int, int]) -> tuple[Mask, int, int]:
     """The mask at its place: (mask, x, y) of the part that lies inside the picture."""
-    shrink = height / CAP_HEIGHT
-    if shrink < 0.7:
-        factor = shrink * 1.25
-        size = (max(1, round(mask.shape[1] * factor)), max(1, round(mask.shape[0] * factor)))
-        undo = np.diag([mask.shape[1] / size[0], mask.shape[0] / size[1], 1.0])
-        mask = cv2.resize(mask, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
-        matrix = (matrix @ undo).astype(np.float32)
-    rows, cols = mask.shape
-    corners = np.array([[[0, 0], [cols, 0], [cols, rows], [0, rows]]], np.float32)
+    scale, matrix = placed.height / CAP_HEIGHT, placed.matrix
+    if scale < 0.7:
+        mask, smaller = shrunk(mask, matrix, scale * 1.25)
+        matrix = smaller.astype(np.float32)
+    corners = rect_quad(0, 0, mask.shape[1], mask.shape[0])[None]
     spread = cv2.perspectiveTransform(corners, matrix)[0]
     x0, y0 = np.maximum(np.floor(spread.min(0)).astype(int) - 6, 0)
-    x1 = min(shape[1], int(spread[:, 0].max()) + 7)
-    y1 = min(shape[0], int(spread[:, 1].max()) + 7)
+    x1, y1 = np.minimum(spread.max(0).astype(int) + 7, shape[::-1])
     if x1 <= x0 or y1 <= y0:
         return np.zeros((0, 0), np.uint8), 0, 0
     shift = np.array([[1, 0, -x0], [0, 1, -y0], [0, 0, 1]], np.float32)
     out = cv2.warpPerspective(mask, shift @ matrix, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR)
-    if shrink > 1.4:
-        out = cv2.convertScaleAbs(cv2.GaussianBlur(out, (0, 0), shrink), alpha=3, beta=-255)
+    if scale > 1.4:
+        out = cv2.convertScaleAbs(cv2.GaussianBlur(out, (0, 0), scale), alpha=3, beta=-255)
     return out.astype(np.uint8), int(x0), int(y0)
-
-
-def _inside(quads: FloatArray, shape: tuple[int, int]) -> list[bool]:
-    """Which characters have at least 60 % of their quad inside the picture."""
-    limit = np.array([shape[1], shape[0]], np.float32)
-    kept = []
-    for quad in quads:
-        if (quad >= 0).all() and (quad <= limit).all():
-            kept.append(True)
-            continue
-        full = area(quad)
-        clipped = area(np.clip(quad, 0, limit))
-        kept.append(full > 1 and clipped / full > 0.6)
-    return kept
 
 
 def _claim(occupied: Mask, hull: FloatArray) -> bool:
@@ -149,6 +122,29 @@ def _claim(occupied: Mask, hull: FloatArray) -> bool:
     return True
 
 
+def _draw_panel(rng: Generator, image: ImageArray, hull: FloatArray) -> None:
+    """A plate, label or dark body under the text, often against a contrasting ground, in place."""
+    middle = hull.mean(0)
+    grown = (hull - middle) * rng.uniform(1.02, 1.3, 2) + middle
+    points = np.round(grown * 8).astype(np.int32)
+    color = np.clip(rng.uniform(0, 255) + rng.normal(0, 18, 3), 0, 255)
+    overlay = image.copy()
+    cv2.fillConvexPoly(overlay, points, color.tolist(), cv2.LINE_AA, 3)
+    strength = float(rng.choice([1.0, 0.9, 0.6]))
+    cv2.addWeighted(overlay, strength, image, 1 - strength, 0, dst=image)
+    x0, y0 = np.maximum(grown.min(0).astype(int), 0)
+    x1, y1 = grown.max(0).astype(int) + 1
+    view = image[y0:y1, x0:x1]
+    if view.size and rng.random() < 0.5:
+        noise = sensor_noise(rng, view.shape[:2], rng.uniform(1, 8))[..., None]
+        view[...] = np.clip(view + noise, 0, 255).astype(np.uint8)
+    if rng.random() < 0.4:
+        frame = np.clip(255 - color + rng.normal(0, 30, 3), 0, 255).tolist()
+        if rng.random() < 0.5:
+            points = np.round(((hull - middle) * 1.02 + middle) * 8).astype(np.int32)
+        cv2.polylines(image, [points], True, frame, int(rng.integers(1, 4)), cv2.LINE_AA, 3)
+
+
 @dataclass
 class SceneRenderer:
     """Renders labeled scenes; the same seed gives the same scenes.
@@ -157,14 +153,12 @@ class SceneRenderer:
         fonts: folders with font files.
         size: (height, width) of the pictures.
         words: words for the share of texts that are language; None takes the shipped list.
-        word_share: how many of the texts are words.
         plain: share of scenes that are labels in plain print (``datasets.synthesis.plain``).
     """
 
     fonts: tuple[str | Path, ...] = ()
     size: tuple[int, int] = (384, 384)
     words: tuple[str, ...] | None = None
-    word_share: float = 0.25
     plain: float = 0.0
     faces: FaceLibrary = field(init=False)
 
@@ -174,25 +168,20 @@ class SceneRenderer:
         self._camera = Camera()
         self._printer = PlainPrinter(self.faces, self._vocabulary)
 
-    def _write(self, rng: np.random.Generator) -> str:
-        text = random_text(rng, self._vocabulary, self.word_share)
-        return with_gaps(rng, text) if rng.random() < GAPS else text
+    def _text(self, rng: Generator) -> str:
+        text = random_text(rng, self._vocabulary, word_share=0.25)
+        return with_gaps(rng, text) if rng.random() < 0.12 else text
 
-    def _place(self, rng: np.random.Generator, occupied: Mask, height: float) -> _Placement | None:
-        """Finds free room for a random block of that character height, None if there is none."""
-        return self._put(rng, occupied, height, random_block(rng, self.faces, self._write))
-
-    def _put(
-        self, rng: np.random.Generator, occupied: Mask, height: float, block: Block
+    def _place(
+        self, rng: Generator, occupied: Mask, height: float, block: Block
     ) -> _Placement | None:
-        """Finds free room for a block, made smaller if need be."""
+        """Finds free room for a block, made smaller if need be; None if there is none."""
         rows, cols = self.size
         tall, wide = block.mask.shape
-        corners = np.array([[[0, 0], [wide, 0], [wide, tall], [0, tall]]], np.float32)
         for attempt in range(5):
             center = rng.uniform([0.02 * cols, 0.02 * rows], [0.98 * cols, 0.98 * rows])
             matrix = _homography(rng, block, height, center.astype(np.float32))
-            hull = cv2.perspectiveTransform(corners, matrix)[0]
+            hull = cv2.perspectiveTransform(rect_quad(0, 0, wide, tall)[None], matrix)[0]
             low, high = hull.min(0), hull.max(0)
             if attempt < 4 and ((high - low) < [cols, rows]).all() and rng.random() < 0.8:
                 shift = np.maximum(-low, 0) - np.maximum(high - [cols, rows], 0)
@@ -200,129 +189,87 @@ class SceneRenderer:
                 matrix, hull = (move @ matrix).astype(np.float32), hull + shift
             if _claim(occupied, hull):
                 return _Placement(block, matrix, hull.astype(np.float32), height)
-            height = max(SMALLEST, height * 0.95)
+            height = max(CHARACTER_HEIGHTS[0], height * 0.95)
         return None
 
-    def _asked_for(
-        self, rng: np.random.Generator, occupied: Mask, height: float
-    ) -> list[_Placement]:
-        """What a picture must show besides random blocks: nothing."""
-        return []
-
-    def _on_part(self, rng: np.random.Generator, occupied: Mask, quad: FloatArray) -> _Placement:
+    def _on_part(self, rng: Generator, occupied: Mask, quad: FloatArray) -> _Placement:
         """A block that fills the face of a part, along its longer side."""
-        block = random_block(rng, self.faces, self._write)
+        block = random_block(rng, self.faces, self._text)
+        rows, cols = block.mask.shape
         width, height = edge_lengths(quad)
-        if (width < height) != (block.mask.shape[1] < block.mask.shape[0]):
+        if (width < height) != (cols < rows):
             quad, width, height = rotate_quad(quad, int(rng.choice([1, 3]))), height, width
         elif rng.random() < 0.3:
             quad = rotate_quad(quad, 2)
-        rows, cols = block.mask.shape
-        scale = float(rng.uniform(0.5, 0.97)) * min(width / cols, height / rows)
-        scale = float(np.clip(scale, SMALLEST / CAP_HEIGHT, LARGEST / CAP_HEIGHT))
+        scale = rng.uniform(0.5, 0.97) * min(width / cols, height / rows)
+        scale = float(np.clip(scale, *np.divide(CHARACTER_HEIGHTS, CAP_HEIGHT)))
         axis = (quad[1] - quad[0]) / max(width, 1e-3)
         slack = np.maximum([width - cols * scale, height - rows * scale], 0) * 0.4
         move = rng.uniform(-1, 1, 2) * slack
         center = quad.mean(0) + axis * move[0] + np.array([-axis[1], axis[0]]) * move[1]
         hull = oriented_quad(center, axis, cols * scale, rows * scale)
-        source = np.array([[0, 0], [cols, 0], [cols, rows], [0, rows]], np.float32)
-        matrix = cv2.getPerspectiveTransform(source, hull).astype(np.float32)
+        matrix = cv2.getPerspectiveTransform(rect_quad(0, 0, cols, rows), hull).astype(np.float32)
         cv2.fillConvexPoly(occupied, np.round(hull).astype(np.int32), 1)
         return _Placement(block, matrix, hull, scale * CAP_HEIGHT)
 
-    def _panel(self, rng: np.random.Generator, image: ImageArray, hull: FloatArray) -> None:
-        """A plate, label or dark body under the text, often against a contrasting ground."""
-        middle = hull.mean(0)
-        grown = (hull - middle) * rng.uniform(1.02, 1.3, 2) + middle
-        points = np.round(grown * 8).astype(np.int32)
-        level = rng.uniform(0, 255)
-        color = np.clip(level + rng.normal(0, 18, 3), 0, 255)
-        overlay = image.copy()
-        cv2.fillConvexPoly(overlay, points, color.tolist(), cv2.LINE_AA, 3)
-        strength = float(rng.choice([1.0, 0.9, 0.6]))
-        cv2.addWeighted(overlay, strength, image, 1 - strength, 0, dst=image)
-        x0, y0 = np.maximum(grown.min(0).astype(int), 0)
-        x1, y1 = grown.max(0).astype(int) + 1
-        view = image[y0:y1, x0:x1]
-        if view.size and rng.random() < 0.5:
-            noise = sensor_noise(rng, view.shape[:2], float(rng.uniform(1, 8)))[..., None]
-            view[...] = np.clip(view + noise, 0, 255).astype(np.uint8)
-        if rng.random() < 0.4:
-            frame = np.clip(255 - color + rng.normal(0, 30, 3), 0, 255)
-            inner = np.round(((hull - middle) * 1.02 + middle) * 8).astype(np.int32)
-            cv2.polylines(
-                image, [inner if rng.random() < 0.5 else points], True, frame.tolist(),
-                int(rng.integers(1, 4)), cv2.LINE_AA, 3,
-            )  # fmt: skip
-
-    def render(self, seed: int | tuple[int, ...]) -> Scene:
-        """The scene of that seed."""
+    def render(
+        self,
+        seed: int | tuple[int, ...],
+        required: Callable[[Generator], Block] | None = None,
+    ) -> Scene:
+        """The scene of that seed; ``required`` makes a block that it shows if there is room."""
         rng = np.random.default_rng(seed)
         if self.plain and rng.random() < self.plain:
-            return self._label(rng)
-        rows, cols = self.size
-        occupied = np.zeros((rows, cols), np.uint8)
+            return Scene(*self._printer.label(rng, self.size))
+        occupied = np.zeros(self.size, np.uint8)
         placements: list[_Placement] = []
         wanted = int(rng.choice([0, 1, 2, 4, 6, 9, 14], p=[0.04, 0.12, 0.18, 0.22, 0.2, 0.14, 0.1]))
         if rng.random() < 0.16:
-            zoom = float(np.exp(rng.uniform(0, np.log(NEAREST))))
-            image, quad = render_part(rng, rows, cols, zoom)
+            image, quad = render_part(rng, *self.size, zoom=log_uniform(rng, 1, 3.5))
             placements.append(self._on_part(rng, occupied, quad))
             wanted = int(wanted * rng.choice([0, 0, 0.5]))
         else:
-            image = render_surface(rng, rows, cols)
-        common = USUAL * float(np.exp(rng.normal(0, SPREAD)))
-        placements += self._asked_for(rng, occupied, common)
+            image = render_surface(rng, *self.size)
+        # Codes in inspection pictures are mostly 12 to 60 pixels high.
+        common = 34.0 * float(np.exp(rng.normal(0, 0.65)))
+        if required is not None:
+            placed = self._place(rng, occupied, common, required(rng))
+            placements += [] if placed is None else [placed]
         misses = 0
         while len(placements) < wanted and misses < 2:
-            spread = np.exp(rng.normal(0, 0.3))
-            height = float(np.clip(common * spread, SMALLEST, LARGEST))
-            placement = self._place(rng, occupied, height)
-            if placement is None:
+            height = float(np.clip(common * np.exp(rng.normal(0, 0.3)), *CHARACTER_HEIGHTS))
+            block = random_block(rng, self.faces, self._text)
+            placed = self._place(rng, occupied, height, block)
+            if placed is None:
                 misses += 1  # the picture is nearly full
             else:
-                placements.append(placement)
-        for placement in placements:
+                placements.append(placed)
+        return self._draw(rng, image, occupied, placements)
+
+    def _draw(
+        self, rng: Generator, image: ImageArray, occupied: Mask, placements: list[_Placement]
+    ) -> Scene:
+        """Panels, clutter, texts, then the camera."""
+        for placed in placements:
             if rng.random() < 0.22:
-                self._panel(rng, image, placement.hull)
+                _draw_panel(rng, image, placed.hull)
         draw_clutter(rng, image, occupied)
         strings: list[LabeledString] = []
-        for placement in placements:
-            strings += self._write_block(rng, image, placement)
-        heights = [edge_lengths(q)[1] for s in strings for q in s.quads]
-        detail = float(np.min(heights)) if heights else 20.0
+        for placed in placements:
+            strings += self._write(rng, image, placed)
+        detail = min((s.least_height() for s in strings), default=20.0)
         image = self._camera.shoot(rng, image, detail)
         return Scene(np.ascontiguousarray(image), tuple(strings))
 
-    def _label(self, rng: np.random.Generator) -> Scene:
-        """A label in plain print, up to ``TILT`` degrees from level."""
-        rows, cols = self.size
-        image, strings = self._printer.label(rng, self.size)
-        if rng.random() < 0.6:
-            angle = float(rng.uniform(-TILT, TILT))
-            matrix = cv2.getRotationMatrix2D((cols / 2, rows / 2), angle, 1.0)
-            image = np.asarray(
-                cv2.warpAffine(image, matrix, (cols, rows), borderMode=cv2.BORDER_REPLICATE)
-            )
-            full = np.vstack([matrix, [0, 0, 1]]).astype(np.float32)
-            moved = [s.moved(full) for s in strings]
-            kept = [s.kept(_inside(s.quads, self.size)) for s in moved]
-            strings = tuple(s for s in kept if s is not None)
-        heights = sizes_of(strings)
-        seen = self._printer.seen(rng, image, float(heights.min(initial=40)))
-        return Scene(seen, strings)
-
-    def _write_block(
-        self, rng: np.random.Generator, image: ImageArray, placement: _Placement
-    ) -> list[LabeledString]:
-        mask = worn(rng, placement.block.mask)
-        mask, x, y = _warp_into(mask, placement.matrix, placement.height, self.size)
+    def _write(self, rng: Generator, image: ImageArray, placed: _Placement) -> list[LabeledString]:
+        """Marks a block on the picture, in place, and gives its visible strings."""
+        mask, x, y = _warp_into(placed, worn(rng, placed.block.mask), self.size)
         if not mask.size:
             return []
         mark(rng, image[y : y + mask.shape[0], x : x + mask.shape[1]], mask)
-        moved = [s.moved(placement.matrix) for s in placement.block.strings]
+        moved = [s.moved(placed.matrix) for s in placed.block.strings]
         for string in moved:
-            if string.direction == "horizontal" and rng.random() < EMBLEMS:
+            if string.direction == "horizontal" and rng.random() < 0.5:
                 emblems(rng, image, string)
-        kept = [s.kept(_inside(s.quads, self.size)) for s in moved]
-        return [s for s in kept if s is not None]
+        visible = (string.visible(self.size) for string in moved)
+        return [string for string in visible if string is not None]

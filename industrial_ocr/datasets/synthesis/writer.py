@@ -14,6 +14,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
+from industrial_ocr.datasets.synthesis.chance import pick
 from industrial_ocr.datasets.synthesis.code_scenes import CodeSceneRenderer
 from industrial_ocr.datasets.synthesis.crops import GlyphRenderer
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
@@ -29,12 +30,8 @@ Label = dict[str, Any]
 Render = Callable[[int, int], tuple[ImageArray, Label]]
 """Seed and number to a picture, RGB or gray, and what it shows."""
 
-SHOWN: dict[Kind, int] = {"scenes": 24, "crops": 480, "strings": 80, "codes": 24}
+SHEET_PICTURES: dict[Kind, int] = {"scenes": 24, "crops": 480, "strings": 80, "codes": 24}
 """Pictures on the contact sheet."""
-
-LABELS_NAME = "labels.jsonl"
-TABLE_NAME = "labels.tsv"
-_CHUNK = 8
 
 
 def write_dataset(
@@ -54,7 +51,7 @@ def write_dataset(
 
     * scenes: ``strings``, each with ``text``, ``direction`` and ``characters``; these have
       ``symbol``, ``quad`` (four x, y in pixels) and ``space_after``;
-    * strings: ``text``, ``direction`` and ``characters`` of the only one;
+    * strings: ``text``, ``direction`` and ``characters``;
     * crops: ``symbol``, ``""`` where the crop shows no character;
     * codes: as scenes, and ``code``, which ``out/labels.tsv`` holds too: file and code, a dataset
       as ``industrial-ocr bench`` and ``calibrate`` take it.
@@ -74,7 +71,7 @@ def write_dataset(
         DatasetError: a missing font folder, or an ``out`` that holds labels or cannot be written.
     """
     FaceLibrary(fonts)  # a missing folder is noticed before anything is written
-    path = out / LABELS_NAME
+    path = out / "labels.jsonl"
     if pattern is not None:
         Pattern.parse(pattern)
     job = partial(
@@ -92,7 +89,7 @@ def write_dataset(
         files.enter_context(file)
         table = None
         if pattern is not None:
-            table = files.enter_context((out / TABLE_NAME).open("w", encoding="utf-8"))
+            table = files.enter_context((out / "labels.tsv").open("w", encoding="utf-8"))
         for label in _run(job, count, workers):
             file.write(json.dumps(label) + "\n")
             if table is not None:
@@ -101,13 +98,13 @@ def write_dataset(
 
 
 def _run(job: Callable[[int], Label], count: int, workers: int) -> Iterator[Label]:
-    """The jobs' results in order; what has not begun is given up when the caller stops."""
+    """The labels in order; jobs that have not begun are canceled when the caller stops."""
     if workers < 2:
         yield from map(job, range(count))
         return
     # Fresh processes: forking one that holds threads of OpenCV or torch may hang.
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _one_thread)
-    chunk = max(1, min(_CHUNK, count // workers))
+    chunk = max(1, min(8, count // workers))
     try:
         yield from pool.map(job, range(count), chunksize=chunk)
     finally:
@@ -141,14 +138,14 @@ def _write_one(
 
 @lru_cache(maxsize=1)
 def _renderer(kind: Kind, fonts: tuple[str, ...], size: int, pattern: str | None) -> Render:
-    """What renders one kind; kept, because opened fonts make it dear."""
+    """What renders one kind; kept, because opening fonts takes long."""
+    square = (size, size)
     if pattern is not None:
         asked = Pattern.parse(pattern)
-        return partial(
-            _code, CodeSceneRenderer(fonts, (size, size), write=asked.sample, groups=asked.groups)
-        )
+        codes = CodeSceneRenderer(fonts, square, write=asked.sample, groups=asked.groups)
+        return partial(_code, codes)
     if kind == "scenes":
-        return partial(_scene, SceneRenderer(fonts, (size, size)))
+        return partial(_scene, SceneRenderer(fonts, square))
     if kind == "strings":
         return partial(_strip, StripRenderer(fonts))
     return partial(_crop, GlyphRenderer(fonts))
@@ -170,9 +167,9 @@ def _strip(renderer: StripRenderer, seed: int, number: int) -> tuple[ImageArray,
 
 
 def _crop(renderer: GlyphRenderer, seed: int, number: int) -> tuple[ImageArray, Label]:
-    """One of the crops that the renderer cuts from a string; a string gives a dozen alike."""
+    """One of the crops cut from a string, since all of them look alike."""
     crops = renderer.render((seed, number))
-    image, symbol = crops[int(np.random.default_rng((seed, number, 2)).integers(len(crops)))]
+    image, symbol = pick(np.random.default_rng((seed, number, 2)), crops)
     return image, {"symbol": symbol}
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from industrial_ocr.datasets.synthesis.camera import Camera
 from industrial_ocr.datasets.synthesis.crops import detector_window
-from industrial_ocr.datasets.synthesis.grain import noise_patch
+from industrial_ocr.datasets.synthesis.noise import noise_patch
 from industrial_ocr.results.geometry import bounds, edge_lengths, glyph_window, warp_quad
 from industrial_ocr.results.types import FloatArray, ImageArray
 from industrial_ocr.training.adaptation.samples import GlyphSample

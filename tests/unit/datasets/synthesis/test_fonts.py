@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from industrial_ocr.config import shipped_folder
-from industrial_ocr.datasets.synthesis import fonts
+from industrial_ocr.datasets.synthesis import faces
 from industrial_ocr.errors import DatasetError
 
 STYLES = {
@@ -23,19 +23,19 @@ STYLES = {
 def test_only_folders_that_exist_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     places = (str(tmp_path), str(tmp_path / "none"), str(tmp_path / "file"), "~/none-of-these")
-    monkeypatch.setattr(fonts, "_PLACES", places)
-    assert fonts.system_font_folders() == (tmp_path,)
+    monkeypatch.setattr(faces, "_SYSTEM_FOLDERS", places)
+    assert faces.system_font_folders() == (tmp_path,)
 
 
 def test_built_in_faces_are_always_mentioned(tmp_path: Path) -> None:
     for folders in ((), (tmp_path,)):
-        line = fonts.describe_fonts(folders)
+        line = faces.describe_fonts(folders)
         assert line.startswith("0 font files") and "built-in" in line and "\n" not in line
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="nowhere"):
-        fonts.describe_fonts([tmp_path / "nowhere"])
+        faces.describe_fonts([tmp_path / "nowhere"])
 
 
 def test_the_table_of_font_packages_is_whole() -> None:

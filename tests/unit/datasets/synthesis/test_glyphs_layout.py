@@ -18,7 +18,7 @@ from industrial_ocr.datasets.synthesis.layout import (
     scaled,
     stack_of_text,
 )
-from industrial_ocr.datasets.synthesis.scenes import LARGEST, SceneRenderer
+from industrial_ocr.datasets.synthesis.scenes import CHARACTER_HEIGHTS, SceneRenderer
 from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.patterns.charset import DEFAULT_SYMBOLS
@@ -178,7 +178,7 @@ def test_scenes_hold_characters_of_the_stated_sizes(font: Path) -> None:
     heights = [edge_lengths(q)[1] for s in scenes for t in s.strings for q in t.quads]
     assert len(heights) > 300
     assert 10 < np.median(heights) < 40
-    assert np.mean([h < 2 * LARGEST for h in heights]) == 1
+    assert np.mean([h < 2 * CHARACTER_HEIGHTS[1] for h in heights]) == 1
     assert 0 < np.mean([not s.strings for s in scenes]) < 0.3
 
 

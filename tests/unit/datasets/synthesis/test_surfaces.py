@@ -1,4 +1,4 @@
-"""Surfaces and clutter: right shape, decided by the seed alone, many kinds, text left untouched."""
+"""Surfaces, marking styles and clutter: shape, seed, many kinds, text left untouched."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ import cv2
 import numpy as np
 import pytest
 
-from industrial_ocr.datasets.synthesis import materials, outdoors, panels, surfaces
+from industrial_ocr.datasets.synthesis import panels
 from industrial_ocr.datasets.synthesis.clutter import draw_clutter
-from industrial_ocr.datasets.synthesis.clutter_kinds import KINDS, Kind
-from industrial_ocr.datasets.synthesis.surfaces import SurfacePool, render_surface
-from industrial_ocr.datasets.synthesis.texture import blend, mix, noise, noise_bank, tint
-
-PANELS = (
-    panels.label, panels.plate, panels.screen, panels.circuit_board, panels.part_on_table,
-    outdoors.street, outdoors.container_view, panels.wall_with_sign,
-)  # fmt: skip
+from industrial_ocr.datasets.synthesis.clutter_kinds import CLUTTER_KINDS, ClutterKind
+from industrial_ocr.datasets.synthesis.color import blend, mix, tint
+from industrial_ocr.datasets.synthesis.marking_styles import MARKING_STYLES, MarkingStyle, mark
+from industrial_ocr.datasets.synthesis.materials import Recipe
+from industrial_ocr.datasets.synthesis.noise import noise, noise_bank
+from industrial_ocr.datasets.synthesis.surfaces import SURFACES, render_surface, surface_patch
 
 
 @pytest.mark.parametrize("size", [(16, 16), (33, 120), (96, 64), (384, 384), (20, 1400)])
@@ -28,8 +26,8 @@ def test_surface_has_the_size_asked_for_and_follows_the_seed(size: tuple[int, in
         assert np.array_equal(first, again)
 
 
-@pytest.mark.parametrize("recipe", [*materials.MATERIALS, *PANELS])
-def test_every_recipe_draws_any_size(recipe: surfaces.Recipe) -> None:
+@pytest.mark.parametrize("recipe", [recipe for recipe, _ in SURFACES])
+def test_every_recipe_draws_any_size(recipe: Recipe) -> None:
     for seed, size in enumerate([(16, 16), (17, 301), (301, 17), (200, 260), (64, 64), (99, 98)]):
         image = recipe(np.random.default_rng(seed), *size)
         assert image.shape == (*size, 3)
@@ -103,29 +101,21 @@ def test_tint_mix_and_blend_on_numbers_known_beforehand() -> None:
     assert below[0, :, 0].tolist() == [200, 168, 40]
 
 
-def test_pool_gives_the_same_patches_for_the_same_calls_and_renews_itself() -> None:
-    def cut(count: int, seed: int) -> list[bytes]:
-        pool = SurfacePool(seed, count=3, side=64, refresh=5)
-        rng = np.random.default_rng(1)
-        return [pool.patch(rng, 24, 40).tobytes() for _ in range(count)]
-
-    assert cut(40, 7) == cut(40, 7)
-    assert cut(40, 7) != cut(40, 8)
-    pool = SurfacePool(0, count=1, side=64, refresh=4)
-    same = [pool.patch(np.random.default_rng(5), 24, 40) for _ in range(6)]
-    assert np.array_equal(same[0], same[3])
-    assert not np.array_equal(same[3], same[4])
+def test_patches_are_decided_by_the_seed_alone() -> None:
+    first, again, other = (surface_patch(np.random.default_rng(i), 24, 40) for i in (5, 5, 6))
+    assert np.array_equal(first, again) and not np.array_equal(first, other)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (48, 96), (500, 30)])
 def test_patches_of_any_size_belong_to_the_caller(size: tuple[int, int]) -> None:
-    pool = SurfacePool(0, count=2, side=64)
     for seed in range(10):
         rng = np.random.default_rng(seed)
-        patch = pool.patch(rng, *size)
+        patch = surface_patch(rng, *size)
         assert patch.shape == (*size, 3)
         assert patch.dtype == np.uint8
+        before = patch.copy()
         patch[:] = 0
+        assert np.array_equal(surface_patch(np.random.default_rng(seed), *size), before)
 
 
 def test_clutter_leaves_text_alone_and_changes_what_is_around_it() -> None:
@@ -161,10 +151,30 @@ def test_clutter_refuses_a_mask_of_another_size() -> None:
         )
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.draw.__name__)
-def test_every_kind_of_clutter_marks_its_canvas_upright_and_lying(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", CLUTTER_KINDS, ids=lambda kind: kind.draw.__name__)
+def test_every_kind_of_clutter_marks_its_canvas_upright_and_lying(kind: ClutterKind) -> None:
     for seed in range(20):
         for shape in ((30, 90), (90, 30), (40, 40), (6, 6)):
             canvas = np.full(shape, 128, np.uint8)
             kind.draw(np.random.default_rng(seed), canvas)
             assert (canvas != 128).any() or min(shape) < 10
+
+
+@pytest.mark.parametrize("style", [style for style, _ in MARKING_STYLES])
+def test_every_marking_style_changes_the_picture_at_the_text(style: MarkingStyle) -> None:
+    alpha = np.zeros((40, 90), np.float32)
+    alpha[12:28, 20:70] = 1
+    for seed in range(10):
+        image = np.full((40, 90, 3), 25 * seed + 10, np.uint8)
+        before = image.copy()
+        style(np.random.default_rng(seed), image, alpha)
+        changed = np.abs(image.astype(int) - before).max(2) > 2
+        assert changed[10:30, 18:72].mean() > 0.05
+        assert changed[:, -2:].mean() < 0.1
+
+
+def test_shares_of_marking_styles_add_up_and_no_text_marks_nothing() -> None:
+    assert sum(share for _, share in MARKING_STYLES) == pytest.approx(1)
+    image = np.full((20, 30, 3), 90, np.uint8)
+    mark(np.random.default_rng(0), image, np.zeros((20, 30), np.uint8))
+    assert (image == 90).all()
