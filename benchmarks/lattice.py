@@ -56,11 +56,14 @@ def main() -> None:
             cases: dict[str, tuple[Record, Rules]] = {
                 WAYS[0]: (plain, replace(rules, pattern=None))
             }
-            for way, pattern, merging in (
-                (WAYS[1], free, False), (WAYS[2], free, True),
-                (WAYS[3], rules.pattern, False), (WAYS[4], rules.pattern, True),
-            ):  # fmt: skip
-                codes = read_codes(evidence, pattern, reader.classifier_charset, merging=merging)
+            found = [replace(e, merged={}, split={}) for e in evidence]
+            for way, pattern, own in (
+                (WAYS[1], free, found),
+                (WAYS[2], free, evidence),
+                (WAYS[3], rules.pattern, found),
+                (WAYS[4], rules.pattern, evidence),
+            ):
+                codes = read_codes(own, pattern, reader.classifier_charset)
                 cases[way] = _record(dataset.name, sample.name, sample.labels, codes), rules
             for way, (record, judged) in cases.items():
                 found = [

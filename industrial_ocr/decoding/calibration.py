@@ -1,11 +1,9 @@
-"""How far confidences can be trusted: a temperature a model, and misread rates by threshold.
+"""How far confidences can be trusted: a temperature for each model, and misread rates by threshold.
 
 A temperature divides a network's logits so that what it calls 0.9 is right nine times in ten (Guo
 et al. 2017, arXiv 1706.04599, section 4.2). It cannot know what the network never saw: a character
-that was not found, a string read upside down. What such things come to is counted on labeled
-images: a ``MisreadCurve`` holds how many accepted readings were wrong at every threshold.
-
-Numpy and scipy only.
+that was not found, a string read upside down. Such errors are counted on labeled images: a
+``MisreadCurve`` holds how many accepted readings were wrong at every threshold.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,10 +27,8 @@ from industrial_ocr.results.files import write_whole
 Floats = NDArray[np.float64]
 
 LEAST_TEMPERATURE, LARGEST_TEMPERATURE = 0.25, 4.0
-SURE = 0.95
-"""Misread rates are upper limits of one-sided intervals that hold with this probability."""
 SHIPPED_CALIBRATION = Path(__file__).parent / "data" / "calibration.json"
-FORMAT = 1
+CALIBRATION_FORMAT = 1
 
 
 def tempered(log_probs: ArrayLike, temperature: float) -> Floats:
@@ -64,7 +60,7 @@ def fit_temperature(log_probs: ArrayLike, labels: ArrayLike) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=limits, method="bounded").x))
 
 
-def upper_limit(wrong: int, accepted: int, sure: float = SURE) -> float:
+def upper_limit(wrong: int, accepted: int, sure: float = 0.95) -> float:
     """The misread rate that is not exceeded with probability ``sure`` (Clopper, Pearson 1934).
 
     1 of nothing: no reading proves no rate.
@@ -156,15 +152,6 @@ class MisreadCurve:
             self.thresholds[keep], self.accepted[keep], self.wrong[keep], self.total
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, ready for JSON."""
-        return {
-            "total": self.total,
-            "thresholds": self.thresholds.tolist(),
-            "accepted": self.accepted.tolist(),
-            "wrong": self.wrong.tolist(),
-        }
-
 
 def curve_name(engine: str, with_pattern: bool) -> str:
     """The name of an engine's curve: readings under a pattern have one of their own."""
@@ -219,19 +206,10 @@ class Calibration:
         try:
             return self.curves[name].threshold(misread_rate)
         except ConfigError as error:
-            hint = "" if with_pattern else self._hint(engine, misread_rate)
+            curve = self.curves.get(curve_name(engine, True))
+            helps = not with_pattern and curve is not None and curve.lowest_rate() <= misread_rate
+            hint = "; under a pattern it can be kept" if helps else ""
             raise ConfigError(f"{name}: {error}{hint}") from error
-
-    def _hint(self, engine: str, misread_rate: float) -> str:
-        """Says so where a pattern is what would help."""
-        curve = self.curves.get(curve_name(engine, True))
-        try:
-            if curve is None:
-                return ""
-            curve.threshold(misread_rate)
-        except ConfigError:
-            return ""
-        return "; under a pattern it can be kept"
 
     def by_weights(self) -> dict[str, float]:
         """The temperatures by sha256 of the weights they were fitted to."""
@@ -251,11 +229,19 @@ class Calibration:
         """
         path = Path(file)
         values = {
-            "format": FORMAT,
+            "format": CALIBRATION_FORMAT,
             "about": dict(self.about),
             "weights": dict(self.weights),
             "temperatures": {k: round(v, 4) for k, v in self.temperatures.items()},
-            "curves": {k: c.to_dict() for k, c in self.curves.items()},
+            "curves": {
+                name: {
+                    "total": c.total,
+                    "thresholds": c.thresholds.tolist(),
+                    "accepted": c.accepted.tolist(),
+                    "wrong": c.wrong.tolist(),
+                }
+                for name, c in self.curves.items()
+            },
         }
         try:
             write_whole(path, json.dumps(values, indent=1) + "\n")
@@ -274,25 +260,27 @@ def load_calibration(file: str | os.PathLike[str]) -> Calibration:
         raise ConfigError(f"{path}: no such calibration file")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        if values["format"] != FORMAT:
-            raise ConfigError(f"{path}: of format {values['format']}, known is {FORMAT}")
+        if values["format"] != CALIBRATION_FORMAT:
+            raise ConfigError(
+                f"{path}: of format {values['format']}, known is {CALIBRATION_FORMAT}"
+            )
         temperatures = {str(k): float(v) for k, v in values["temperatures"].items()}
         if any(not LEAST_TEMPERATURE <= t <= LARGEST_TEMPERATURE for t in temperatures.values()):
             raise ValueError(f"a temperature is 0.25 to 4, got {temperatures}")
         return Calibration(
             temperatures,
-            {str(k): _curve(c) for k, c in values["curves"].items()},
+            {
+                str(name): MisreadCurve(
+                    np.array(c["thresholds"], np.float64).reshape(-1),
+                    np.array(c["accepted"], np.int64).reshape(-1),
+                    np.array(c["wrong"], np.int64).reshape(-1),
+                    int(c["total"]),
+                )
+                for name, c in values["curves"].items()
+            },
             {str(k): str(v) for k, v in values["weights"].items()},
             values["about"],
         )
     except (OSError, UnicodeDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise ConfigError(f"{path}: no calibration: {reason}") from error
-
-
-def _curve(values: Mapping[str, Any]) -> MisreadCurve:
-    counts: Sequence[NDArray[np.int64]] = [
-        np.array(values[k], np.int64).reshape(-1) for k in ("accepted", "wrong")
-    ]
-    thresholds = np.array(values["thresholds"], np.float64).reshape(-1)
-    return MisreadCurve(thresholds, counts[0], counts[1], int(values["total"]))

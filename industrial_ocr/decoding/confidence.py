@@ -1,9 +1,9 @@
-"""How sure a reading is: the probability that a whole string is right, fitted to readings.
+"""The confidence of a reading: the probability that the whole string is right.
 
-What a network gives each character is one witness; that views of a string differ, that a mark in
-its band was not read, that print is tiny, are others. A logistic regression over all of them
-(Platt 1999; features as of ``features``) is fitted on rendered pictures of all difficulties, clean
-print among them (``evaluation.fit_confidence``). It is the only place where they come together.
+The networks' probabilities are one feature. Others are whether the views of a string agree, whether
+a mark in its band was not read, how small the print is. A logistic regression over all of them
+(Platt 1999) is fitted on rendered pictures of all difficulties, clean print among them
+(``evaluation.fit_confidence``).
 """
 
 from __future__ import annotations
@@ -23,11 +23,24 @@ from industrial_ocr.results.types import Character, TextString
 
 Floats = NDArray[np.float64]
 
-FITTED = Path(__file__).parent / "data" / "confidence.json"
-FEATURES = (
-    "joint", "sequence", "weakest", "margin", "length", "agreement", "marks", "tall_marks",
-    "height", "rejected", "reject", "twins", "cases", "twin_doubt", "case_doubt",
-)  # fmt: skip
+CONFIDENCE_WEIGHTS = Path(__file__).parent / "data" / "confidence.json"
+CONFIDENCE_FEATURES = (
+    "joint",
+    "sequence",
+    "weakest",
+    "margin",
+    "length",
+    "agreement",
+    "marks",
+    "tall_marks",
+    "height",
+    "rejected",
+    "reject",
+    "twins",
+    "cases",
+    "twin_doubt",
+    "case_doubt",
+)
 """Names of the features, see ``features``."""
 TOGETHER = ("two-stage", "crnn", "length", "height", "twins", "cases")
 """Features of two readings of one string: log-odds of the ways' own confidences, and of what
@@ -35,7 +48,7 @@ TOGETHER = ("two-stage", "crnn", "length", "height", "twins", "cases")
 CASE_TWINS = frozenset("cCoOsSvVwWxXzZ")
 """Letters whose cases differ in size alone."""
 CERTAIN = 1e-4
-"""Probabilities closer than this to 0 or 1 tell no more."""
+"""Probabilities count as at least so far from 0 and from 1."""
 
 
 def log_odds(probability: float) -> float:
@@ -132,7 +145,7 @@ def together_features(string: TextString, one: float, two: float) -> Floats:
         one: confidence of two-stage.
         two: of the CRNN.
     """
-    own = dict(zip(FEATURES, features(string).tolist(), strict=True))
+    own = dict(zip(CONFIDENCE_FEATURES, features(string).tolist(), strict=True))
     odds = [log_odds(one), log_odds(two)]
     return np.array([*odds, *(own[name] for name in TOGETHER[2:])], np.float64)
 
@@ -157,12 +170,12 @@ def together(one: TextString, two: TextString, same: bool) -> tuple[float, float
 
 def fitted_model(engine: str, one_string: bool) -> ConfidenceModel:
     """The shipped model of a way of reading, for whole pictures or images of one string."""
-    return _fitted(f"{engine}-crop" if one_string else engine, FEATURES)
+    return _fitted(f"{engine}-crop" if one_string else engine, CONFIDENCE_FEATURES)
 
 
 @cache
 def _fitted(name: str, names: tuple[str, ...]) -> ConfidenceModel:
-    own = json.loads(FITTED.read_text(encoding="utf-8"))["models"][name]
+    own = json.loads(CONFIDENCE_WEIGHTS.read_text(encoding="utf-8"))["models"][name]
     mean, scale, weights = (
         np.array([own[part][f] for f in names]) for part in ("mean", "scale", "weights")
     )

@@ -1,9 +1,9 @@
 """Prefix beam search of CTC frames: the likeliest texts, any or those that an automaton accepts.
 
-Hannun, Maas, Jurafsky and Ng 2014 (arXiv 1408.2873, algorithm 1), with an automaton where they
-have a language model: a prefix is only extended by symbols that may follow it, and only where what
-can still come is worth it (``ctc_backward``). The finalists are ranked by their exact probability
-p(l|y), not by what the beam kept of it. Numpy only.
+Hannun, Maas, Jurafsky and Ng 2014 (arXiv 1408.2873, algorithm 1), with an automaton in place of
+their language model: a prefix is only extended by symbols that may follow it, and only if the
+look-ahead (``ctc_backward``) says that it can end near the best. The finalists are ranked by their
+exact probability p(l|y), not by what the beam kept of it.
 """
 
 from __future__ import annotations
@@ -15,18 +15,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from industrial_ocr.decoding.backward import has_backward_scores
 from industrial_ocr.decoding.ctc import label_log_probabilities
 from industrial_ocr.decoding.ctc_backward import Backward, Distance
-from industrial_ocr.decoding.outlook import has_outlook
 from industrial_ocr.patterns.automaton import Automaton
-
-BEAM = 24
 
 LookAhead = Backward | Distance
 
 
 @dataclass(frozen=True)
-class Hypothesis:
+class CtcReading:
     """One reading of the frames.
 
     Attributes:
@@ -64,16 +62,16 @@ class _Prefix:
 
 def look_ahead(log_probs: NDArray[np.float64], automaton: Automaton) -> LookAhead:
     """What a search should know of the frames still to come, as far as it can be had in time."""
-    return (Backward if has_outlook(automaton) else Distance)(log_probs, automaton)
+    return (Backward if has_backward_scores(automaton) else Distance)(log_probs, automaton)
 
 
 def beam_search(
     log_probs: ArrayLike,
     automaton: Automaton,
     most: int = 5,
-    beam: int = BEAM,
+    beam: int = 24,
     ahead: LookAhead | None = None,
-) -> list[Hypothesis]:
+) -> list[CtcReading]:
     """The likeliest texts, best first.
 
     Args:
@@ -86,7 +84,7 @@ def beam_search(
 
     Returns:
         With their exact probability. None at all where the frames are too few for any text. Those
-        more than ``ctc_backward.FAINT`` below the best may be missing, and without backward scores
+        more than ``backward.MAX_LOSS`` below the best may be missing, and without backward scores
         also those that the beam lost.
 
     Raises:
@@ -171,7 +169,7 @@ def _near(
 
 def _ranked(
     table: NDArray[np.float64], found: Sequence[tuple[int, ...]], most: int
-) -> list[Hypothesis]:
+) -> list[CtcReading]:
     """The texts by their exact probability, at most so many of them."""
     if not found:
         return []
@@ -181,6 +179,6 @@ def _ranked(
         return []
     total = float(np.logaddexp.reduce(scores[order]))
     return [
-        Hypothesis(found[i], float(min(scores[i], 0.0)), math.exp(scores[i] - total))
+        CtcReading(found[i], float(min(scores[i], 0.0)), math.exp(scores[i] - total))
         for i in order[:most]
     ]

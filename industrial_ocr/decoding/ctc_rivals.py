@@ -1,9 +1,8 @@
 """A text against all texts with one character more or one less.
 
-The probability p(l|y) of each of them over all CTC paths, exactly, from one forward and one
-backward pass over the text itself: such a text is a prefix of it, perhaps one symbol, and a
-suffix. For a text of L symbols and a charset of C that is (L + 1) C + L texts in about the time
-of one. Numpy only.
+The exact p(l|y) of each comes from one forward and one backward pass over the text itself, because
+such a text is a prefix of it, perhaps one symbol, and a suffix. For a text of L symbols and C
+classes that is (L + 1) C + L texts in about the time of one.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from industrial_ocr.decoding.verification import MARKS
+from industrial_ocr.decoding.verification import MARK_SYMBOLS
 from industrial_ocr.patterns.charset import Charset
 
 END_MARK_ODDS = 9.0
@@ -112,15 +111,16 @@ def _without(label: NDArray[np.intp], before: Floats, after: Floats) -> Floats:
     """(L,) probability of the label without each of its symbols."""
     found = np.zeros(len(label))
     for i in range(len(label)):
-        blank, symbol = before[:, 2 * i], before[:, 2 * i - 1] if i else 0.0
+        ends_in_symbol = before[:, 2 * i - 1] if i else np.zeros(len(before))
+        both = before[:, 2 * i] + ends_in_symbol
         if i + 1 == len(label):
-            found[i] = before[-1, 2 * i] + (before[-1, 2 * i - 1] if i else 0.0)
+            found[i] = both[-1]
             continue
         alike = i > 0 and label[i - 1] == label[i + 1]
-        found[i] = ((blank if alike else blank + symbol) * after[:, 2 * i + 3]).sum()
+        found[i] = ((before[:, 2 * i] if alike else both) * after[:, 2 * i + 3]).sum()
     return found
 
 
 def mark_classes(charset: Charset) -> list[int]:
-    """The classes of ``verification.MARKS``, as far as a charset has them."""
-    return [i for i, s in enumerate(charset.symbols, 1) if s in MARKS]
+    """The classes of ``verification.MARK_SYMBOLS``, as far as a charset has them."""
+    return [i for i, s in enumerate(charset.symbols, 1) if s in MARK_SYMBOLS]

@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from industrial_ocr.decoding.evidence import Option, StringEvidence, options
+from industrial_ocr.decoding.evidence import Hypothesis, StringEvidence, hypotheses
 from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.decoding.lattice import arc_posteriors
-from industrial_ocr.decoding.segmentation import FEATURES, FITTED
+from industrial_ocr.decoding.segmentation import HYPOTHESIS_FEATURES, SEGMENTATION_WEIGHTS
 from industrial_ocr.detection.hypotheses import propose
 from industrial_ocr.detection.orientation import orientations
 from industrial_ocr.evaluation.fit_pictures import arguments, looked_at, pictures
@@ -63,7 +63,7 @@ class Truth:
 class Lesson:
     """A string's hypotheses, and which of them are on the right path."""
 
-    options: list[Option]
+    options: list[Hypothesis]
     right: frozenset[int]
     nodes: int
 
@@ -100,7 +100,7 @@ def _stands(way: BoxString, truth: Truth) -> bool:
     return False
 
 
-def _fit(option: Option, quad: FloatArray, vertical: bool) -> float:
+def _fit(option: Hypothesis, quad: FloatArray, vertical: bool) -> float:
     """How well a hypothesis lies on a true character along its string, 1 at best."""
     own = option.box.quad
     axis = axis_of(own, vertical)
@@ -128,7 +128,7 @@ def lesson(evidence: StringEvidence, truth: Truth, charset: Charset) -> Lesson |
         found reads clearly, shows nothing and shares its ink with no other: then the true quads do
         not tell.
     """
-    own = options(evidence, charset)
+    own = hypotheses(evidence, charset)
     vertical = evidence.string.direction == "vertical"
     known = np.array([[_fit(o, q, vertical) for q in truth.quads] for o in own])
     for k, option in enumerate(own):
@@ -142,7 +142,7 @@ def lesson(evidence: StringEvidence, truth: Truth, charset: Charset) -> Lesson |
         return None
     nodes = 2 * len(evidence.singles) + 1
     right = _right_path(own, known[:, beneath], nodes)
-    overlap = FEATURES["nothing"].index("overlap")
+    overlap = HYPOTHESIS_FEATURES["nothing"].index("overlap")
     for k in right:
         option = own[k]
         alone = option.kind == "nothing" and option.features[overlap] < ALONE
@@ -151,7 +151,7 @@ def lesson(evidence: StringEvidence, truth: Truth, charset: Charset) -> Lesson |
     return Lesson(own, right, nodes)
 
 
-def _right_path(own: Sequence[Option], fits: Floats, nodes: int) -> frozenset[int]:
+def _right_path(own: Sequence[Hypothesis], fits: Floats, nodes: int) -> frozenset[int]:
     """The hypotheses on the path that fits the true characters best, each of them used once.
 
     Args:
@@ -191,8 +191,8 @@ def _right_path(own: Sequence[Option], fits: Floats, nodes: int) -> frozenset[in
 
 def fit(lessons: Sequence[Lesson]) -> tuple[dict[str, dict[str, float]], float]:
     """The weights by kind and feature, and the mean negative log-likelihood of a right path."""
-    columns = [(kind, name) for kind, names in FEATURES.items() for name in names]
-    starts = {kind: columns.index((kind, names[0])) for kind, names in FEATURES.items()}
+    columns = [(kind, name) for kind, names in HYPOTHESIS_FEATURES.items() for name in names]
+    starts = {kind: columns.index((kind, names[0])) for kind, names in HYPOTHESIS_FEATURES.items()}
     every = [o for own in lessons for o in own.options]
     rows = np.zeros((len(every), len(columns)))
     for row, option in zip(rows, every, strict=True):
@@ -218,7 +218,7 @@ def fit(lessons: Sequence[Lesson]) -> tuple[dict[str, dict[str, float]], float]:
         )
 
     done = minimize(loss, begin, jac=True, method="L-BFGS-B", options={"maxiter": 200})
-    table: dict[str, dict[str, float]] = {kind: {} for kind in FEATURES}
+    table: dict[str, dict[str, float]] = {kind: {} for kind in HYPOTHESIS_FEATURES}
     for (kind, name), weight in zip(columns, done.x.tolist(), strict=True):
         table[kind][name] = round(weight, 4)
     return table, float(done.fun) / max(len(lessons), 1)
@@ -242,7 +242,7 @@ def lessons_of(asked: argparse.Namespace, numbers: range) -> list[Lesson]:
 
 def main() -> None:
     """Renders, looks, fits, writes."""
-    parser = arguments(__doc__, 3000, FITTED)
+    parser = arguments(__doc__, 3000, SEGMENTATION_WEIGHTS)
     parser.add_argument("--detector", help="weights, the shipped ones by default")
     parser.add_argument("--classifier", help="weights, the shipped ones by default")
     asked = parser.parse_args()

@@ -34,9 +34,7 @@ def random_lattice(seed: int, boxes: int = 4) -> list[Arc]:
         if first + length <= boxes:
             p = rng.dirichlet(np.ones(len(SYMBOLS) + 1))
             nothing = float(np.log(p[-1])) if length == 1 else None
-            arcs.append(
-                Arc(first, first + length, np.log(p[:-1]), nothing, float(rng.normal(0, 0.3)))
-            )
+            arcs.append(Arc(first, first + length, np.log(p[:-1]), nothing))
     return arcs
 
 
@@ -52,10 +50,10 @@ def every_path(arcs: list[Arc], boxes: int) -> dict[str, float]:
             if arc.first != node:
                 continue
             if arc.nothing is not None:
-                walk(arc.last, text, score + arc.nothing + arc.prior)
+                walk(arc.last, text, score + arc.nothing)
             if arc.log_probs is not None:
                 for symbol, p in zip(SYMBOLS, arc.log_probs, strict=True):
-                    walk(arc.last, text + symbol, score + float(p) + arc.prior)
+                    walk(arc.last, text + symbol, score + float(p))
 
     walk(0, "", 0.0)
     return found

@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from industrial_ocr.decoding import outlook as module
-from industrial_ocr.decoding.lattice import Arc, best_path, best_paths, outlook_of
+from industrial_ocr.decoding import backward
+from industrial_ocr.decoding.lattice import Arc, backward_scores, best_path, best_paths
 from industrial_ocr.patterns.automaton import Automaton
 
 SYMBOLS = ("A", "B", "1")
@@ -32,8 +32,7 @@ def random_lattice(seed: int, boxes: int = 4) -> list[Arc]:
         if first + length <= boxes:
             p = rng.dirichlet(np.ones(len(SYMBOLS) + 1))
             nothing = float(np.log(p[-1])) if length == 1 else None
-            prior = float(rng.normal(0, 0.3))
-            arcs.append(Arc(first, first + length, np.log(p[:-1]), nothing, prior))
+            arcs.append(Arc(first, first + length, np.log(p[:-1]), nothing))
     return arcs
 
 
@@ -54,8 +53,8 @@ def test_an_automaton_too_large_to_look_ahead_reads_the_same(
 ) -> None:
     arcs, automaton = random_lattice(seed), AUTOMATA[1]
     wanted = best_paths(arcs, 5, automaton, 8)
-    monkeypatch.setattr(module, "MOST_ARCS", 0)
-    assert outlook_of(arcs, 5, automaton) is None
+    monkeypatch.setattr(backward, "MAX_AUTOMATON_ARCS", 0)
+    assert backward_scores(arcs, 5, automaton) is None
     assert [p.symbols for p in best_paths(arcs, 5, automaton, 8)] == [p.symbols for p in wanted]
     alone = best_path(arcs, 5, automaton)
     assert alone is not None
