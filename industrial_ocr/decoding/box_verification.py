@@ -24,7 +24,7 @@ from industrial_ocr.results.geometry import quad_around
 from industrial_ocr.results.types import Character, CharState, Verdict
 from industrial_ocr.results.verdicts import Verification, VerifiedCharacter
 
-NO_CHARACTER = 0.8
+SURE_REJECT = 0.8
 """From this reject probability on, a box is no character and in nobody's way."""
 
 
@@ -123,7 +123,7 @@ def _extra(found: Alignment, part: bool) -> list[SkippedBox]:
         s
         for s in found.skipped
         if (s in inside or (s.same_word and not part))
-        and s.candidates.reject < NO_CHARACTER
+        and s.candidates.reject < SURE_REJECT
         and s.log_odds > -VERIFICATION_RULES.pass_odds
     ]
 
@@ -189,7 +189,7 @@ def _gaps(found: Alignment, spaces: Collection[int]) -> list[int]:
 
 def _another_text(characters: Sequence[VerifiedCharacter], run: Sequence[StringEvidence]) -> bool:
     """Whether the run is a text of the expected length that reads clearly as something else."""
-    count = sum(sum(c.reject < NO_CHARACTER for c in e.singles) for e in run)
+    count = sum(sum(c.reject < SURE_REJECT for c in e.singles) for e in run)
     clear = sum(c.state in (CharState.PASS, CharState.FAIL) for c in characters)
     long_enough = clear >= VERIFICATION_RULES.clear * len(characters)
     return abs(count - len(characters)) <= 1 and long_enough

@@ -61,13 +61,7 @@ DIGIT_CHECKS = frozenset({"iso6346", "vin", "luhn", "gs1", "mod97", "mrz"})
 
 @dataclass(frozen=True)
 class Limits:
-    """When a code is doubtful.
-
-    Attributes:
-        min_confidence: of the code.
-        min_character: of each of its characters.
-        min_code: of all of them together.
-    """
+    """Below which confidence of the code, of one character, of all together a code is doubtful."""
 
     min_confidence: float = 0.85
     min_character: float = 0.5
@@ -130,24 +124,22 @@ def read_in_turn(
     read: Callable[[Run], CodeReading | None],
     settled: frozenset[Status],
 ) -> list[CodeReading]:
-    """The codes of runs that compete where they share a string.
+    """The codes of runs of strings, given with their places and the likeliest first.
 
-    Args:
-        runs: with their places, the likeliest first.
-        read: gives the code of one.
-        settled: a code of such a status spares the reading of its competitors.
+    A code of a ``settled`` status spares the reading of runs that share a string with it.
     """
     found: list[CodeReading] = []
+    taken: set[int] = set()
     for places, run in runs:
-        taken = {i for c in found if c.status in settled for i in c.strings}
         code = None if taken & set(places) else read(run)
         if code is not None:
             found.append(code)
+            taken.update(code.strings if code.status in settled else ())
     return found
 
 
 @dataclass(frozen=True)
-class Choice:
+class CodeChoice:
     """The code among the likeliest ones.
 
     Attributes:
@@ -165,31 +157,28 @@ class Choice:
 
 def chosen_by_check(
     codes: Sequence[str], pattern: Pattern, contradicted: Callable[[int], bool]
-) -> Choice:
+) -> CodeChoice:
     """Chooses among codes, each given once and the likeliest first.
 
     ``contradicted`` tells whether the evidence contradicts the code of a number.
     """
     everyone = list(range(len(codes)))
     if pattern.check == "none":
-        return Choice(0, "", everyone, False)
+        return CodeChoice(0, "", everyone, False)
     passing = [i for i in everyone if pattern.verify_code(codes[i]).ok]
     if passing and (passing[0] == 0 or not contradicted(passing[0]) or contradicted(0)):
-        return Choice(passing[0], "", passing, pattern.check in DIGIT_CHECKS)
+        return CodeChoice(passing[0], "", passing, pattern.check in DIGIT_CHECKS)
     failed = pattern.verify(codes[0]).message
-    return Choice(0, failed, everyone, not failed and pattern.check in DIGIT_CHECKS)
+    return CodeChoice(0, failed, everyone, not failed and pattern.check in DIGIT_CHECKS)
 
 
 def judged_code(
     mismatch: str, failed: str, rival: str, doubts: Iterable[str]
 ) -> tuple[Status, str]:
-    """The status of a code and the reason of it; what is empty does not hold.
+    """The status of a code and its reason, from what speaks against it; what is empty does not.
 
-    Args:
-        mismatch: why it contradicts what reads there.
-        failed: what its check says against it.
-        rival: another code that is nearly as likely.
-        doubts: what else is doubtful.
+    ``mismatch`` says why it contradicts what reads there, ``failed`` what its check says,
+    ``rival`` is a code that is nearly as likely.
     """
     if mismatch:
         return Status.PATTERN_MISMATCH, mismatch

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -135,45 +136,48 @@ def label_log_probabilities(
     table = np.asarray(log_probs, np.float64)
     if table.ndim != 2:
         raise ValueError(f"log_probs are (T, C), got shape {table.shape}")
-    lengths = np.array([len(x) for x in labels], np.intp)
-    if not len(lengths):
+    used = set(chain.from_iterable(labels))
+    if any(not 0 <= c < table.shape[1] or c == blank for c in used):
+        raise ValueError(f"labels have classes below {table.shape[1]} other than the blank {blank}")
+    if not len(labels):
         return np.zeros(0)
-    states = np.full((len(labels), 2 * int(lengths.max()) + 1), blank, np.intp)
+    last = forward_scores(table, labels, blank)[-1]
+    rows, lengths = np.arange(len(labels)), np.array([len(x) for x in labels], np.intp)
+    in_symbol = np.where(lengths > 0, last[rows, 2 * lengths - 1], -np.inf)
+    return np.asarray(np.logaddexp(last[rows, 2 * lengths], in_symbol))
+
+
+def forward_scores(
+    table: NDArray[np.float64], labels: Sequence[Sequence[int]], blank: int = 0
+) -> NDArray[np.float64]:
+    """(T + 1, N, 2 L + 1) log-probability that the first t frames end in each state of a label.
+
+    State 2 i is the blank behind i symbols, state 2 i - 1 is the i-th symbol; L is the length of
+    the longest of the N labels.
+    """
+    states = np.full((len(labels), 2 * max(map(len, labels)) + 1), blank, np.intp)
     for row, label in zip(states, labels, strict=True):
         row[1 : 2 * len(label) : 2] = label
-    own = np.arange(states.shape[1]) < (2 * lengths + 1)[:, None]
-    odd = np.arange(states.shape[1]) % 2 == 1
-    if np.any((states < 0) | (states >= table.shape[1]) | ((states == blank) & odd & own)):
-        raise ValueError(f"labels have classes below {table.shape[1]} other than the blank {blank}")
-    # A blank before, between and after the symbols: the odd places are the label's. Of the two
-    # places of padding the second holds all the probability before the first frame: one step away
-    # from the first blank, one skip away from the first symbol.
-    skips = np.zeros(states.shape, bool)
-    skips[:, 1:2] = True
-    skips[:, 3::2] = states[:, 3::2] != states[:, 1:-2:2]
-    alpha = np.full((len(labels), states.shape[1] + 2), -np.inf)
-    alpha[:, 1] = 0.0
-    for frame in table:
-        step = np.logaddexp(alpha[:, 2:], alpha[:, 1:-1])
-        skipped = np.where(skips, alpha[:, :-2], -np.inf)
-        alpha[:, 2:] = np.logaddexp(step, skipped) + frame[states]
-        alpha[:, 1] = -np.inf
-    if not len(table):
-        return np.where(lengths == 0, 0.0, -np.inf)
-    rows = np.arange(len(labels))
-    # The last symbol's state and the blank after it; padded by two, so place s is s + 2.
-    last = np.where(lengths > 0, alpha[rows, 2 * lengths + 1], -np.inf)
-    ends: NDArray[np.float64] = np.logaddexp(alpha[rows, 2 * lengths + 2], last)
-    return ends
+    skips = np.full(states.shape, -np.inf)
+    skips[:, 3::2] = np.where(states[:, 3::2] != states[:, 1:-2:2], 0.0, -np.inf)
+    scores = np.full((len(table) + 1, *states.shape), -np.inf)
+    scores[0, :, 0] = 0.0
+    for t, frame in enumerate(table):
+        before, now = scores[t], scores[t + 1]
+        now[:, 0] = before[:, 0]
+        now[:, 1:] = np.logaddexp(before[:, 1:], before[:, :-1])
+        now[:, 2:] = np.logaddexp(now[:, 2:], before[:, :-2] + skips[:, 2:])
+        now += frame[states]
+    return scores
 
 
 def align(
     log_probs: ArrayLike, classes: Sequence[int], charset: Charset, top_k: int = 5
 ) -> list[CtcSymbol]:
-    """The best path that collapses to a given label: where each of its symbols would stand.
+    """The best path that collapses to a given label (Viterbi): where its symbols would stand.
 
-    Viterbi over the states of ``sequence_log_probability``. A symbol's probability is that of its
-    best frame on the path; it may be far below an alternative's, as the label is given, not read.
+    A symbol's probability is that of its best frame on the path. It may be far below an
+    alternative's, because the label is given, not read.
 
     Args:
         log_probs: (T, C) log-probabilities, class 0 the blank.

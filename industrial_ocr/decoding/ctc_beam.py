@@ -39,10 +39,7 @@ class CtcReading:
 
 
 class _Prefix:
-    """A text that is followed: where it is in the automaton and how likely its paths are.
-
-    Its probability is in two parts: of the paths that end in a blank, and in its last symbol.
-    """
+    """A text that is followed; its probability is of paths that end in a blank or in a symbol."""
 
     __slots__ = ("arc", "blank", "children", "last", "parent", "state", "symbol")
 
@@ -52,7 +49,6 @@ class _Prefix:
         self.children: dict[int, _Prefix] = {}
 
     def text(self) -> tuple[int, ...]:
-        """Its symbols."""
         found, prefix = [], self
         while prefix.parent is not None:
             found.append(prefix.last)
@@ -61,7 +57,7 @@ class _Prefix:
 
 
 def look_ahead(log_probs: NDArray[np.float64], automaton: Automaton) -> LookAhead:
-    """What a search should know of the frames still to come, as far as it can be had in time."""
+    """What a search should know of the frames still to come."""
     return (Backward if has_backward_scores(automaton) else Distance)(log_probs, automaton)
 
 

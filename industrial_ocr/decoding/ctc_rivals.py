@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from industrial_ocr.decoding.ctc import forward_scores
 from industrial_ocr.decoding.verification import MARK_SYMBOLS
 from industrial_ocr.patterns.charset import Charset
 
@@ -50,13 +51,13 @@ def edit_scores(log_probs: ArrayLike, label: Sequence[int]) -> EditScores:
     table = np.asarray(log_probs, np.float64)
     # Every frame is scaled by its likeliest class, so that products stay within floats.
     scale = table.max(1, initial=-np.inf)
-    p = np.exp(table - scale[:, None])
+    table = table - scale[:, None]
     own = np.asarray(label, np.intp).reshape(-1)
     # before[t, s]: the first t frames end in state s of the label with its blanks; after[t, s]:
     # the frames from t on begin in it.
-    before = _forward(p, own)
-    after = _forward(p[::-1], own[::-1])[::-1, ::-1]
-    symbols = _with_symbol(p, own, before, after)
+    before = np.exp(forward_scores(table, [own.tolist()])[:, 0])
+    after = np.exp(forward_scores(table[::-1], [own[::-1].tolist()])[:, 0])[::-1, ::-1]
+    symbols = _with_symbol(np.exp(table), own, before, after)
     symbols[:, 0] = 0.0
     with np.errstate(divide="ignore"):
         shift = float(scale.sum())
@@ -64,26 +65,6 @@ def edit_scores(log_probs: ArrayLike, label: Sequence[int]) -> EditScores:
         gone = np.log(_without(own, before, after)) + shift
         whole = float(np.log(before[-1, -2:].sum()) + shift)
     return EditScores(whole, more, gone)
-
-
-def _forward(p: Floats, label: NDArray[np.intp]) -> Floats:
-    """(T + 1, 2 L + 1) probability that the first t frames collapse to a prefix and end in a state.
-
-    State 2 i is the blank behind i symbols, state 2 i - 1 the i-th symbol.
-    """
-    states = np.zeros(2 * len(label) + 1, np.intp)
-    states[1::2] = label
-    skips = np.zeros(len(states))
-    skips[3::2] = label[1:] != label[:-1]
-    found = np.zeros((len(p) + 1, len(states)))
-    found[0, 0] = 1.0
-    for t, frame in enumerate(p[:, states]):
-        now, then = found[t + 1], found[t]
-        now[:] = then
-        now[1:] += then[:-1]
-        now[2:] += skips[2:] * then[:-2]
-        now *= frame
-    return found
 
 
 def _with_symbol(p: Floats, label: NDArray[np.intp], before: Floats, after: Floats) -> Floats:

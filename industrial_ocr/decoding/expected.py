@@ -140,12 +140,10 @@ def align_symbols(evidence: Strings, symbols: Sequence[str], charset: Charset) -
             search.step((node, 0), (arc.last, 0), here[:-1] + shown, read=1, arc=number)
             if arc.nothing is not None:
                 search.step((node, 0), (arc.last, 0), here + max(arc.nothing, WRONG_SYMBOL))
-    taken = [-1] * len(symbols)
-    for k, number, _ in search.trace(0):
-        if number >= 0:
-            taken[k - 1] = number
-    if max(taken) < 0:
+    used = {k - 1: number for k, number, _ in search.trace(0) if number >= 0}
+    if not used:
         return None
+    taken = [used.get(k, -1) for k in range(len(symbols))]
     starts = np.cumsum([0, *(len(e.singles) for e in strings)])
     aligned = [
         _aligned(symbol, arc, lattice, starts, charset)

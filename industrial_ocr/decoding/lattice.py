@@ -331,7 +331,7 @@ def likeliest_arcs(spans: Sequence[Span], scores: Sequence[float], nodes: int) -
 
     Args: as of ``arc_posteriors``; some path leads to the last node.
     """
-    best, back = [-np.inf] * nodes, [-1] * nodes
+    best, back = np.full(nodes, -np.inf), np.full(nodes, -1)
     best[0] = 0.0
     for k in sorted(range(len(spans)), key=lambda k: spans[k]):
         first, last = spans[k]
@@ -339,6 +339,6 @@ def likeliest_arcs(spans: Sequence[Span], scores: Sequence[float], nodes: int) -
             best[last], back[last] = best[first] + scores[k], k
     path, node = [], nodes - 1
     while node > 0:
-        path.append(back[node])
-        node = spans[back[node]][0]
+        path.append(int(back[node]))
+        node = spans[path[-1]][0]
     return path[::-1]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 
@@ -83,9 +84,8 @@ class _NeighborSearch(TextSearch):
             if edits < 2 and added <= 0:
                 fewer = EDITS.index((edits + 1, added - 1))
                 self.step((node, kind), (node, fewer), self.best[node, kind, :-1], read=1)
-        kinds = [k for k, row in enumerate(self.best[node]) if np.isfinite(row).any()]
-        arcs = self.leaving(node)
-        steps = [(kind, number, arc) for kind in kinds for number, arc in arcs]
+        kinds = np.flatnonzero(np.isfinite(self.best[node]).any(1)).tolist()
+        steps = [(kind, *leaving) for kind, leaving in product(kinds, self.leaving(node))]
         for kind, number, arc in steps:
             if arc.log_probs is not None:
                 self._read_symbol(node, kind, number, arc)
