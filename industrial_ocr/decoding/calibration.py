@@ -63,7 +63,7 @@ def fit_temperature(log_probs: ArrayLike, labels: ArrayLike) -> float:
 def upper_limit(wrong: int, accepted: int, sure: float = 0.95) -> float:
     """The misread rate that is not exceeded with probability ``sure`` (Clopper, Pearson 1934).
 
-    1 of nothing: no reading proves no rate.
+    It is 1 without any reading: nothing was shown.
     """
     if wrong >= accepted:
         return 1.0
@@ -97,12 +97,9 @@ class MisreadCurve:
 
     @staticmethod
     def of(confidences: ArrayLike, right: ArrayLike, total: int) -> MisreadCurve:
-        """The curve of readings, one point a distinct confidence.
+        """The curve of N readings by their confidences and whether each is right.
 
-        Args:
-            confidences: (N,) of every reading.
-            right: (N,) booleans.
-            total: labeled texts, those without a reading included.
+        ``total`` counts all labeled texts, those without a reading included.
         """
         p, good = np.asarray(confidences, np.float64), np.asarray(right, bool)
         thresholds = np.unique(p)
@@ -115,9 +112,7 @@ class MisreadCurve:
         )
 
     def threshold(self, misread_rate: float) -> float:
-        """The lowest threshold at which at most that share of the accepted readings is wrong.
-
-        The rate is the upper limit of its interval (``upper_limit``), not what was counted.
+        """The lowest threshold whose misread rate (``upper_limit``) is at most that.
 
         Raises:
             ConfigError: the readings are too few, or too often wrong, to show such a rate.
@@ -187,11 +182,11 @@ class Calibration:
     def threshold(self, engine: str, with_pattern: bool, misread_rate: float) -> float:
         """The least confidence of readings that keep a misread rate.
 
-        Without a pattern ``agree`` and ``auto`` pass a string where one way by itself would: their
-        threshold is the higher one of both ways'.
+        Without a pattern ``agree`` and ``auto`` accept a string where one engine by itself would:
+        their threshold is the higher one of both engines'.
 
         Raises:
-            ConfigError: that way was not measured, or not on enough images.
+            ConfigError: that engine was not measured, or not on enough images.
         """
         name = curve_name(engine, with_pattern)
         if not with_pattern and name not in self.curves and engine in ("agree", "auto"):
@@ -222,11 +217,7 @@ class Calibration:
         return all(weights.get(task, digest) == digest for task, digest in self.weights.items())
 
     def save(self, file: str | os.PathLike[str]) -> None:
-        """Writes it as JSON, atomically.
-
-        Raises:
-            ConfigError: the file cannot be written.
-        """
+        """Writes it as JSON, atomically; raises ConfigError where that fails."""
         path = Path(file)
         values = {
             "format": CALIBRATION_FORMAT,
@@ -250,11 +241,7 @@ class Calibration:
 
 
 def load_calibration(file: str | os.PathLike[str]) -> Calibration:
-    """A calibration from its file.
-
-    Raises:
-        ConfigError: it cannot be read, or is none.
-    """
+    """A calibration from its file; raises ConfigError where it cannot be read, or is none."""
     path = Path(file)
     if not path.exists():
         raise ConfigError(f"{path}: no such calibration file")

@@ -152,7 +152,7 @@ def _code_of(
     if len(used) != len(run.places):
         return None  # the shorter run has it
     if status is not Status.OK and code.agreement < CODE_RULES.min_agreement:
-        return None  # another text, bent until it fits
+        return None  # another text, which the pattern would change in too many places
     total = np.logaddexp.reduce([texts[known[i]].log_prob for i in choice.rivals])
     alternatives = [(text, float(np.exp(log_prob - total))) for text, log_prob in rest.items()]
     boxes = [h.box for h in code.behind]

@@ -69,11 +69,11 @@ class _FrameRun:
 
 @dataclass(frozen=True)
 class _CodeText:
-    """A code, spelled in one way or in several that differ in separators.
+    """A code, written in one way or in several that differ in separators.
 
     Attributes:
         code: without separators.
-        spelled: the likeliest way.
+        spelled: the likeliest way to write it.
         label: the symbols of that.
         log_prob: of all ways.
         probability: of all ways, among the codes that were found.
@@ -268,12 +268,8 @@ def _characters(
 def _confidence(chosen: _CodeText, others: float, raw: str, raw_log: float, checked: bool) -> float:
     """Probability of a code as a whole.
 
-    Args:
-        chosen: the code.
-        others: probability of all other texts that were found and match.
-        raw: what is read without the pattern.
-        raw_log: log-probability of that.
-        checked: a check digit is in order.
+    ``others`` is the probability of all other texts that were found and match, ``raw`` what is
+    read without the pattern, with its log-probability.
     """
     share_of_paths = float(np.exp(chosen.log_prob))
     code = chosen.spelled

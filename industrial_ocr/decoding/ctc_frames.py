@@ -14,7 +14,7 @@ from industrial_ocr.results.types import Direction, FloatArray
 
 @dataclass(frozen=True, eq=False)
 class FrameString:
-    """The frames of one string and where they stand.
+    """The frames of one string, and where they stand in the picture.
 
     Attributes:
         log_probs: (T, C) log-probabilities, class 0 the blank.

@@ -239,7 +239,7 @@ def _judged(
 
 
 def _text_odds(log_p: float, free_p: float, same: bool) -> float:
-    """Log-odds of a text against all other readings, or against the best one where it is not it."""
+    """Log-odds of a text against all other readings, or if it is not the best against the best."""
     if not same:
         return max(log_p - free_p, MIN_LOG_PROB)
     p = float(np.exp(min(log_p, 0.0)))
@@ -306,14 +306,7 @@ def _lost(seen: Sequence[VerifiedCharacter], rivals: EditScores) -> list[int]:
 def _mark_doubts(
     rivals: EditScores, symbols: Sequence[str], charset: Charset, part: bool
 ) -> list[str]:
-    """Marks that may be printed besides the text, and those of it that may be not.
-
-    Args:
-        rivals: of the text.
-        symbols: of the text.
-        charset: the recognizer's.
-        part: what stands before and behind the text does not matter.
-    """
+    """Marks that may be printed besides the text, and marks of the text that may be missing."""
     marks = mark_classes(charset)
     doubts = []
     for i, others in enumerate(rivals.insertions[:, marks]):

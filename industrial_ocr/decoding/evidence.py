@@ -219,13 +219,9 @@ def build_lattice(
 
 def _words(strings: Sequence[StringEvidence]) -> NDArray[np.int64]:
     """(boxes,) number of the word each box is in."""
-    number, words = 0, []
-    for evidence in strings:
-        for space in evidence.string.space_after:
-            words.append(number)
-            number += space
-        number += 1
-    return np.array(words, np.int64)
+    ends = [np.array([*e.string.space_after[:-1], True], np.int64) for e in strings]
+    last_of_word = np.concatenate(ends) if ends else np.zeros(0, np.int64)
+    return np.asarray(np.cumsum(last_of_word) - last_of_word)
 
 
 def _left_out(rejects: Floats, words: NDArray[np.int64], other_word: float) -> list[Arc]:

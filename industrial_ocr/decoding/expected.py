@@ -154,7 +154,7 @@ def align_symbols(evidence: Strings, symbols: Sequence[str], charset: Charset) -
 
 
 class TextSearch:
-    """The best score of each (node, kind of edits, symbols read) of a lattice, and its step.
+    """Viterbi's search over the states (node, kind of edits, symbols read) of a lattice.
 
     Attributes:
         best: (nodes, kinds, L + 1) scores, -inf where nothing leads there.

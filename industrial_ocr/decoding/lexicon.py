@@ -115,9 +115,9 @@ def best_word(log_probs: ArrayLike, greedy: str, lexicon: Lexicon, charset: Char
 
     Args:
         log_probs: (T, C) of one string, class 0 the blank.
-        greedy: the unconstrained reading.
+        greedy: the reading without a lexicon.
         lexicon: its words can be encoded in the charset.
-        charset: with ``blank=True`` and C classes.
+        charset: with the blank.
     """
     table = np.asarray(log_probs, np.float64)
     if not lexicon.case:
