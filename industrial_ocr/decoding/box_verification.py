@@ -13,19 +13,18 @@ from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.decoding.neighbor_texts import against_neighbors
 from industrial_ocr.decoding.verification import (
     VERIFICATION_RULES,
-    cannot_tell,
+    Findings,
     expected_symbols,
-    judge,
     seen_as,
-    string_runs,
+    verify_strings,
 )
 from industrial_ocr.patterns.charset import Charset
-from industrial_ocr.results.geometry import quad_around
-from industrial_ocr.results.types import Character, CharState, Verdict
+from industrial_ocr.results.types import Character, CharState
 from industrial_ocr.results.verdicts import Verification, VerifiedCharacter
 
 SURE_REJECT = 0.8
-"""From this reject probability on, a box is no character and in nobody's way."""
+"""From this reject probability on, a box is ignored."""
+_AlignedRun = tuple[Alignment, list[StringEvidence]]
 
 
 def verify_boxes(
@@ -43,64 +42,49 @@ def verify_boxes(
         ConfigError: an empty text, or symbols that the charset lacks.
     """
     symbols = expected_symbols(expected, charset)
-    best: tuple[float, Alignment, list[StringEvidence]] | None = None
-    for run in string_runs(len(strings)):
+
+    def find(run: tuple[int, ...]) -> tuple[float, _AlignedRun] | None:
         own = [strings[i] for i in run]
         found = align_symbols(own, symbols, charset)
-        if found is None:
-            continue
-        used = {s.string for s in found.symbols if s.box is not None}
-        score = found.score + float(np.log(0.05)) * (len(used) - 1)  # it goes on in another string
-        if len(used) == len(run) and (best is None or score > best[0]):
-            best = score, found, own
-    if best is None:
-        return cannot_tell(expected, "two-stage", "no text was found")
-    return _judged(best[1], best[2], expected, charset, part)
+        used = {s.string for s in found.symbols if s.box is not None} if found else set()
+        if found is None or len(used) < len(run):
+            return None
+        # A text seldom goes on in the next string.
+        return found.score + float(np.log(0.05)) * (len(used) - 1), (found, own)
+
+    def examine(place: _AlignedRun) -> Findings | None:
+        return _findings(*place, expected, charset, part)
+
+    return verify_strings(len(strings), expected, "two-stage", find, examine)
 
 
-def _judged(
+def _findings(
     found: Alignment, run: Sequence[StringEvidence], expected: str, charset: Charset, part: bool
-) -> Verification:
-    """The verdict on the best place of a text."""
+) -> Findings | None:
+    """What stands in the best place of a text, None where it is nothing like it."""
     rules = VERIFICATION_RULES
     characters = [_character(s, charset) for s in found.symbols]
     extra = _extra(found, part)
-    boxes = [s.box for s in found.symbols if s.box is not None]
     text = _text(found, extra)
     alike = sum(c.state is CharState.PASS or c.log_odds > 0 for c in characters)
-    if alike >= rules.min_found * len(characters):
-        characters, doubtful = _doubtful_together(found, extra, characters)
-        told = [
-            (
-                s.before,
-                s.candidates.symbols[0],
-                s.candidates.probabilities[0] >= rules.clear and k not in doubtful,
-            )
-            for k, s in enumerate(extra)
-        ]
-        doubts = [
-            f"there is room for a character after character {at}; "
-            "if a space is meant, expect one there"
-            for at in _gaps(found, _spaces(expected, charset))
-        ]
-        margin, other = against_neighbors(run, [s.symbol for s in found.symbols], charset, part)
-        if margin < rules.pass_odds:
-            doubts.append(f"{other!r} is as likely or nearly so")
-        verdict, reason = judge(characters, told, _without_room(found), doubts)
-    elif _another_text(characters, run):
-        verdict, reason = Verdict.FAIL, f"another text stands there: {text!r}"
-    else:
-        return cannot_tell(expected, "two-stage", "no text like it was found")
-    return Verification(
-        expected=expected,
-        verdict=verdict,
-        reason=reason,
-        engine="two-stage",
-        text=text,
-        characters=tuple(characters),
-        extra=tuple(_shown(s) for s in extra),
-        quad=quad_around([b.quad for b in boxes]),
-    )
+    if alike < rules.min_found * len(characters):
+        shown = [(s.before, _shown(s), False) for s in extra]
+        another = _another_text(characters, run)
+        return Findings(text, False, characters, shown) if another else None
+    characters, doubtful = _doubtful_together(found, extra, characters)
+    shown = []
+    for k, skipped in enumerate(extra):
+        character = _shown(skipped)
+        clear = character.confidence >= rules.clear and k not in doubtful
+        shown.append((skipped.before, character, clear))
+    doubts = [
+        f"there is room for a character after character {at}; if a space is meant, expect one there"
+        for at in _gaps(found, _spaces(expected, charset))
+    ]
+    margin, other = against_neighbors(run, [s.symbol for s in found.symbols], charset, part)
+    if margin < rules.pass_odds:
+        doubts.append(f"{other!r} is as likely or nearly so")
+    return Findings(text, True, characters, shown, _without_room(found), doubts)
 
 
 def _character(aligned: AlignedSymbol, charset: Charset) -> VerifiedCharacter:

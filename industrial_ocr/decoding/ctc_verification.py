@@ -36,15 +36,13 @@ from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.decoding.verification import (
     MARK_SYMBOLS,
     VERIFICATION_RULES,
-    cannot_tell,
+    Findings,
     expected_symbols,
-    judge,
     seen_as,
-    string_runs,
+    verify_strings,
 )
 from industrial_ocr.patterns.charset import Charset
-from industrial_ocr.results.geometry import quad_around
-from industrial_ocr.results.types import Character, CharState, FloatArray, Verdict
+from industrial_ocr.results.types import Character, CharState, FloatArray
 from industrial_ocr.results.verdicts import Verification, VerifiedCharacter
 
 MARK_ODDS = float(np.log(5))
@@ -119,20 +117,20 @@ def verify_frames(
     symbols = expected_symbols(expected, charset)
     shape = shape_classes(charset)
     label = [int(shape[1 + charset.symbols.index(s)]) for s in symbols]
-    best: tuple[tuple[float, float], _TextPlace] | None = None
-    for run in string_runs(len(strings)):
+
+    def find(run: tuple[int, ...]) -> tuple[tuple[float, float], _TextPlace] | None:
         place = _place([strings[i] for i in run], label, shape, charset)
         if place is None:
-            continue
+            return None
         start, stop = place.frames
         log_p = sequence_log_probability(place.folded[start:stop], label)
-        # A text that goes on in the next string must be worth it.
-        rank = -(place.distance + (len(run) - 1) / 2), log_p
-        if best is None or rank > best[0]:
-            best = rank, place
-    if best is None:
-        return cannot_tell(expected, "crnn", "no text was found")
-    return _judged(best[1], expected, symbols, label, charset, part)
+        # A text over two strings must save half an edit.
+        return (-(place.distance + (len(run) - 1) / 2), log_p), place
+
+    def examine(place: _TextPlace) -> Findings | None:
+        return _findings(place, symbols, label, charset, part)
+
+    return verify_strings(len(strings), expected, "crnn", find, examine)
 
 
 def shape_classes(charset: Charset) -> NDArray[np.int64]:
@@ -182,59 +180,41 @@ def _place(
     return _TextPlace(run, starts, raw, folded, free, first, last, distance)
 
 
-def _judged(
-    place: _TextPlace,
-    expected: str,
-    symbols: Sequence[str],
-    label: Sequence[int],
-    charset: Charset,
-    part: bool,
-) -> Verification:
-    """The verdict on the best place of a text."""
+def _findings(
+    place: _TextPlace, symbols: Sequence[str], label: Sequence[int], charset: Charset, part: bool
+) -> Findings | None:
+    """What stands in the best place of a text, None where it is nothing like it."""
     rules = VERIFICATION_RULES
     start, stop = place.frames
     folded, raw = place.folded[start:stop], place.raw[start:stop]
     inner = [charset.encode(s.symbol)[0] for s in place.read]
     free_p = sequence_log_probability(folded, inner)
     sure = free_p >= np.log(rules.clear)
-    text = "".join(s.symbol for s in place.read)
     alike = 1 - place.distance / len(label) >= rules.min_found
     another = len(place.read) == len(place.free) and abs(len(inner) - len(label)) <= 1 and sure
-    nothing = cannot_tell(expected, "crnn", "no text like it was found")
     if not alike and not another:
-        return nothing
+        return None
     try:
         aligned = align(folded, label, charset)
     except ValueError:  # longer than there are frames
-        return nothing
+        return None
     rivals = edit_scores(folded, label)
-    text_odds = _text_odds(rivals.own, free_p, inner == list(label))
     seen = [
         _character(symbol, wanted, folded, raw, charset, place.quad(wanted, start))
         for symbol, wanted in zip(symbols, aligned, strict=True)
     ]
-    extra = _extra(place, label, inner, part)
-    if alike:
-        told = [(at, s.symbol, sure and s.probability >= rules.clear) for at, s in extra]
-        lost = _lost(seen, rivals) if sure else []
-        verdict, reason = judge(seen, told, lost, _mark_doubts(rivals, symbols, charset, part))
-        if verdict is Verdict.PASS and text_odds < 0:
-            verdict, reason = Verdict.CANNOT_TELL, "another reading of the text is as likely"
-    else:
-        verdict, reason = Verdict.FAIL, f"another text stands there: {text!r}"
-    quads = [c.quad for c in seen if c.quad is not None]
-    return Verification(
-        expected=expected,
-        verdict=verdict,
-        reason=reason,
-        engine="crnn",
-        text=text,
-        characters=tuple(seen),
-        extra=tuple(
-            Character(s.symbol, place.quad(s), s.probability, s.alternatives) for _, s in extra
-        ),
-        quad=quad_around(quads) if quads else None,
-        text_log_odds=text_odds,
+    extra = [
+        (before, Character(s.symbol, place.quad(s), s.probability, s.alternatives))
+        for before, s in _extra(place, label, inner, part)
+    ]
+    return Findings(
+        text="".join(s.symbol for s in place.read),
+        alike=alike,
+        characters=seen,
+        extra=[(at, c, bool(sure and c.confidence >= rules.clear)) for at, c in extra],
+        missing=_lost(seen, rivals) if sure else (),
+        doubts=_mark_doubts(rivals, symbols, charset, part),
+        text_log_odds=_text_odds(rivals.own, free_p, inner == list(label)),
     )
 
 

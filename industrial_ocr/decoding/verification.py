@@ -28,8 +28,9 @@ A misprint that passes is the costly error, so whatever is not clear is ``cannot
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,8 @@ from numpy.typing import NDArray
 from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.patterns.charset import CONFUSABLE_SETS, Charset
-from industrial_ocr.results.types import CharState, FloatArray, Verdict
+from industrial_ocr.results.geometry import quad_around
+from industrial_ocr.results.types import Character, CharState, FloatArray, Verdict
 from industrial_ocr.results.verdicts import Verification, VerifiedCharacter
 
 
@@ -99,46 +101,97 @@ def string_runs(count: int) -> Iterator[tuple[int, ...]]:
                 yield run[::-1]
 
 
-def cannot_tell(expected: str, engine: str, reason: str) -> Verification:
-    """The verdict where no place for the text was found."""
-    return Verification(expected, Verdict.CANNOT_TELL, reason, engine)
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What an engine finds in the place of a text.
 
-
-def judge(
-    characters: Sequence[VerifiedCharacter],
-    extra: Iterable[tuple[int, str, bool]],
-    missing: Sequence[int],
-    doubts: Sequence[str],
-) -> tuple[Verdict, str]:
-    """The verdict on a text and the reason of it.
-
-    Args:
-        characters: of the text, as they are seen.
-        extra: of each character too many how many expected ones stand before it, what it reads as,
-            and whether it clearly is a character; a mark is never more than doubtful.
+    Attributes:
+        text: what reads there.
+        alike: whether enough of it reads as expected; otherwise another text stands there.
+        characters: of the expected text, as they are seen.
+        extra: characters too many: how many expected ones stand before each, what it reads as, and
+            whether it clearly is a character.
         missing: the numbers of the characters that are clearly missing.
         doubts: what else is doubtful.
+        text_log_odds: of the text as a whole against all others, None where it is not known.
     """
-    against, unclear = [], []
-    for before, symbol, clear in extra:
-        where = f"after character {before}" if before else "before the text"
-        if clear and symbol not in MARK_SYMBOLS:
-            against.append(f"an extra {symbol!r} stands {where}")
-        else:
-            unclear.append(f"something stands {where} that may be a character")
-    # Characters are counted from 1, as people do.
-    names = [f"character {i} ({c.symbol!r})" for i, c in enumerate(characters, 1)]
-    named = list(zip(names, characters, strict=True))
-    wrong = [f"{n} reads as {c.rival!r}" for n, c in named if c.state is CharState.FAIL]
-    against = [*wrong, *against, *(f"{names[i]} is missing" for i in missing)]
-    if against:
-        return Verdict.FAIL, _sentence(against)
-    unsure = [f"{n} is not clear" for n, c in named if c.state is CharState.UNSURE]
-    lost = [f"{n} was not found" for n, c in named if c.state is CharState.MISSING]
-    reasons = [*unsure, *lost, *unclear, *doubts]
-    if reasons:
-        return Verdict.CANNOT_TELL, _sentence(reasons)
-    return Verdict.PASS, "every character reads as expected"
+
+    text: str
+    alike: bool
+    characters: Sequence[VerifiedCharacter]
+    extra: Sequence[tuple[int, Character, bool]] = ()
+    missing: Sequence[int] = ()
+    doubts: Sequence[str] = ()
+    text_log_odds: float | None = None
+
+    def judged(self) -> tuple[Verdict, str]:
+        """The verdict and the reason of it."""
+        if not self.alike:
+            return Verdict.FAIL, f"another text stands there: {self.text!r}"
+        against, unclear = [], []
+        for before, character, clear in self.extra:
+            where = f"after character {before}" if before else "before the text"
+            if clear and character.symbol not in MARK_SYMBOLS:
+                against.append(f"an extra {character.symbol!r} stands {where}")
+            else:
+                unclear.append(f"something stands {where} that may be a character")
+        # Characters are counted from 1, as people do.
+        names = [f"character {i} ({c.symbol!r})" for i, c in enumerate(self.characters, 1)]
+        named = list(zip(names, self.characters, strict=True))
+        wrong = [f"{n} reads as {c.rival!r}" for n, c in named if c.state is CharState.FAIL]
+        against = [*wrong, *against, *(f"{names[i]} is missing" for i in self.missing)]
+        if against:
+            return Verdict.FAIL, _sentence(against)
+        unsure = [f"{n} is not clear" for n, c in named if c.state is CharState.UNSURE]
+        lost = [f"{n} was not found" for n, c in named if c.state is CharState.MISSING]
+        reasons = [*unsure, *lost, *unclear, *self.doubts]
+        if reasons:
+            return Verdict.CANNOT_TELL, _sentence(reasons)
+        if self.text_log_odds is not None and self.text_log_odds < 0:
+            return Verdict.CANNOT_TELL, "another reading of the text is as likely"
+        return Verdict.PASS, "every character reads as expected"
+
+
+Place = TypeVar("Place")
+Rank = TypeVar("Rank", float, tuple[float, float])
+
+
+def verify_strings(
+    count: int,
+    expected: str,
+    engine: str,
+    find: Callable[[tuple[int, ...]], tuple[Rank, Place] | None],
+    examine: Callable[[Place], Findings | None],
+) -> Verification:
+    """Looks for a text in strings and judges the best place.
+
+    Args:
+        count: number of strings.
+        expected: the text.
+        engine: that reads them.
+        find: gives the best place in neighboring strings, and how good it is.
+        examine: gives what stands in a place, None where it is nothing like the text.
+    """
+    places = [found for run in string_runs(count) if (found := find(run)) is not None]
+    if not places:
+        return Verification(expected, Verdict.CANNOT_TELL, "no text was found", engine)
+    _, place = max(places, key=lambda p: p[0])
+    findings = examine(place)
+    if findings is None:
+        return Verification(expected, Verdict.CANNOT_TELL, "no text like it was found", engine)
+    verdict, reason = findings.judged()
+    quads = [c.quad for c in findings.characters if c.quad is not None]
+    return Verification(
+        expected=expected,
+        verdict=verdict,
+        reason=reason,
+        engine=engine,
+        text=findings.text,
+        characters=tuple(findings.characters),
+        extra=tuple(character for _, character, _ in findings.extra),
+        quad=quad_around(quads) if quads else None,
+        text_log_odds=findings.text_log_odds,
+    )
 
 
 def _sentence(reasons: Sequence[str]) -> str:
