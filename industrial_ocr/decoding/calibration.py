@@ -170,7 +170,7 @@ class Calibration:
     about: Mapping[str, Any] = field(default_factory=dict)
 
     def check_rate(self, misread_rate: float) -> None:
-        """Raises ConfigError where no way of reading can keep that rate."""
+        """Raises ConfigError where no engine can keep that rate."""
         if not self.curves:
             raise ConfigError("max_misread_rate: nothing was measured")
         best = min(self.curves, key=lambda name: self.curves[name].lowest_rate())
@@ -190,8 +190,8 @@ class Calibration:
         """
         name = curve_name(engine, with_pattern)
         if not with_pattern and name not in self.curves and engine in ("agree", "auto"):
-            ways = ("two-stage", "crnn")
-            return max(self.threshold(way, with_pattern, misread_rate) for way in ways)
+            engines = ("two-stage", "crnn")
+            return max(self.threshold(e, with_pattern, misread_rate) for e in engines)
         if name not in self.curves:
             known = ", ".join(self.curves) or "none"
             raise ConfigError(

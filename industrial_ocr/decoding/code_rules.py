@@ -43,8 +43,8 @@ class CodeRules:
         clear_raw: a character that reads so surely by itself is printed as it reads.
         ambiguous: another code of this share of the code's probability is a rival.
         check_odds: by which a check digit in order raises the odds.
-        min_agreement: a text that does not match is told of as a misprint if this share of its
-            characters does.
+        min_agreement: a text that does not match is reported as a misprint if this share of its
+            characters does match.
     """
 
     contradiction: float = 0.2

@@ -1,7 +1,7 @@
-"""Connectionist temporal classification: from frames to symbols, and what a label is worth.
+"""Connectionist temporal classification: from frames to symbols, and the probability of a label.
 
 Graves, Fernandez, Gomez and Schmidhuber 2006, "Connectionist Temporal Classification: Labeling
-Unsegmented Sequence Data with Recurrent Neural Networks" (ICML). Numpy only.
+Unsegmented Sequence Data with Recurrent Neural Networks" (ICML).
 """
 
 from __future__ import annotations
@@ -184,9 +184,6 @@ def align(
         classes: the label, without blanks.
         charset: with ``blank=True`` and C classes.
         top_k: at most so many alternatives a symbol.
-
-    Returns:
-        One entry a symbol of the label, in order.
 
     Raises:
         ValueError: the label does not fit into T frames.

@@ -92,10 +92,7 @@ class Backward:
     def rest(self, t: int, state: int, arc: int) -> float:
         """Share of the best alignment that a path of probability 1 before frame t can reach.
 
-        Args:
-            t: frame.
-            state: of the automaton.
-            arc: whose symbol may go on, -1 for none.
+        The symbol of ``arc`` may go on; -1 for none.
         """
         of_states, of_arcs = self._reach
         ahead = float(of_states[t, state])
@@ -108,7 +105,7 @@ class Backward:
 
     @cached_property
     def _reach(self) -> tuple[Floats, Floats]:
-        """(T + 1, S) and (T + 1, E) what ``rest`` tells of states and of arcs."""
+        """(T + 1, S) and (T + 1, E) what ``rest`` gives for states and for arcs."""
         shift = self._scale[:, None] - self.best
         of_states = np.exp(np.minimum(self._ahead + shift, -UNDERFLOW))
         return of_states, np.exp(np.minimum(self._onward + shift, -UNDERFLOW))

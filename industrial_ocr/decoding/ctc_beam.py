@@ -79,9 +79,8 @@ def beam_search(
         ahead: of these frames and this automaton, where it was made already.
 
     Returns:
-        With their exact probability. None at all where the frames are too few for any text. Those
-        more than ``backward.MAX_LOSS`` below the best may be missing, and without backward scores
-        also those that the beam lost.
+        Empty where the frames are too few for any text. Texts more than ``backward.MAX_LOSS`` below
+        the best may be missing, and without backward scores also those that the beam lost.
 
     Raises:
         ValueError: the array does not fit the automaton's symbols.
@@ -140,8 +139,8 @@ def _near(
 ) -> list[_Prefix]:
     """The prefixes that may still end near the best reading, of those the best.
 
-    Without backward scores also the best one of each distance to the end, so that none starves:
-    under a pattern whose last symbols are faint the likeliest prefixes are those that stop short.
+    Without backward scores also the best one of each distance to the end: under a pattern whose
+    last symbols are faint the likeliest prefixes are those that stop short.
     """
     found = []
     for prefix in prefixes:

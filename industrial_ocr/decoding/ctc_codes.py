@@ -54,7 +54,7 @@ class _FrameRun:
         ahead: of the frames under the pattern.
         promise: how far, in nats, the best code's alignment is from contradicting the frames; below
             0 where it does.
-        best: log-probability of that alignment a symbol.
+        best: log-probability per symbol of that alignment.
     """
 
     places: range
@@ -136,7 +136,7 @@ def read_ctc_codes(
 def _run_of(
     places: range, strings: Sequence[FrameString], pattern: Pattern, charset: Charset
 ) -> _FrameRun | None:
-    """What a first look tells of neighboring strings, None where they are another text."""
+    """Neighboring strings after a first look, None where they are another text."""
     table, starts = joined(strings)
     raw = "".join(s.symbol for s in greedy_decode(table, charset, 0))
     pattern = narrowed(pattern, raw)

@@ -18,9 +18,9 @@ from industrial_ocr.decoding.verification import MARK_SYMBOLS
 from industrial_ocr.patterns.charset import Charset
 
 END_MARK_ODDS = 9.0
-"""A text has a mark too few or too many at an end, in doubt, below these log-odds: the network is
-the least sure there. Of 123 printed minus signs before a number 98 % show below it, of 665 plain
-codes without one 99 % stay above it."""
+"""Log-odds below which a mark too few or too many at an end of a text is possible: the network is
+least sure there. Of 123 printed minus signs before a number 98 % show below it, of 665 plain codes
+without one 99 % stay above it."""
 
 Floats = NDArray[np.float64]
 

@@ -46,8 +46,8 @@ from industrial_ocr.results.types import Character, CharState, FloatArray
 from industrial_ocr.results.verdicts import Verification, VerifiedCharacter
 
 MARK_ODDS = float(np.log(5))
-"""A mark between two characters is told of by the frames: of 286 that are printed 98 % are above
-it, of 394 texts that leave one out none is."""
+"""Log-odds of a mark between two characters. Of 286 printed marks 98 % are above it; of 394 texts
+that leave a mark out none is."""
 
 Floats = NDArray[np.float64]
 

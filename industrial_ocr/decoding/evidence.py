@@ -87,13 +87,9 @@ class Hypothesis:
 def hypotheses(
     evidence: StringEvidence, charset: Charset, capitals: bool = False, number: int = 0
 ) -> list[Hypothesis]:
-    """Every hypothesis about a string, in the order of its boxes.
+    """Every hypothesis about a string of that number, in the order of its boxes.
 
-    Args:
-        evidence: of the string.
-        charset: the classifier's.
-        capitals: see ``distribution``.
-        number: of the string.
+    ``capitals`` as of ``distribution``.
     """
     geometry = measure(evidence.string, evidence.proposed)
     found: list[Hypothesis] = []
@@ -142,10 +138,7 @@ class StringLattice:
 def distribution(candidates: CharCandidates, charset: Charset, capitals: bool) -> Floats:
     """(C,) probabilities of the charset's symbols, at least ``MIN_PROBABILITY`` each.
 
-    Args:
-        candidates: with their full distribution, or the best symbols only.
-        charset: the classifier's.
-        capitals: add small letters to capitals of the same shape.
+    With ``capitals`` those of small letters are added to capitals of the same shape.
     """
     if candidates.distribution is not None:
         found = np.array(candidates.distribution, np.float64)
@@ -162,10 +155,10 @@ def distribution(candidates: CharCandidates, charset: Charset, capitals: bool) -
 
 
 def shapes(p: Floats, charset: Charset) -> Floats:
-    """(C,) probability of each symbol's shape: the likeliest of one shape has that of all of them.
+    """(C,) probability of each symbol's shape.
 
-    0 and O often look the same; that one of them stands there is sure even where which is not. The
-    others of the shape keep their odds to the likeliest.
+    The likeliest symbol of a shape gets the probability of all of them: that 0 or O stands there is
+    sure even where which of them is not. The others keep their odds to the likeliest.
     """
     groups = shape_groups(charset.symbols)
     together = np.bincount(groups, p)[groups]
@@ -191,8 +184,8 @@ def build_lattice(
         strings: in reading order.
         charset: the classifier's.
         capitals: see ``distribution``.
-        other_word: a box before or after a text, in another word, is left out with this
-            probability at least: codes stand among other text.
+        other_word: least probability with which a box before or after a text, in another word, is
+            left out: codes stand among other text.
     """
     unit = fitted_weights()["single"][0]
     arcs: list[Arc] = []

@@ -26,9 +26,8 @@ from industrial_ocr.results.types import CharBox, CharCandidates
 MISSING_SYMBOL = math.log(3e-4)
 """Log-probability of a symbol that has no box."""
 WRONG_SYMBOL = math.log(1e-4)
-"""A box shows another symbol than it should with this log-probability at least, below that of its
-best symbol, so that a wrong character is not one missing and one too many. It shows nothing at
-least with this one."""
+"""Least log-probability, relative to a box's best symbol, that it shows the symbol of the text: so
+that a wrong character is not one missing and one too many. Also the least that it shows nothing."""
 
 Floats = NDArray[np.float64]
 Strings = StringEvidence | Sequence[StringEvidence]
@@ -250,7 +249,7 @@ def shape_scores(lattice: StringLattice, symbols: Sequence[str], charset: Charse
     likely = [MIN_PROBABILITY if h is None else h.probabilities.max() for h in lattice.hypotheses]
     for k, symbol in enumerate(symbols):
         if symbol not in charset.symbols:
-            # Nothing speaks for a symbol that nobody knows, but what speaks for its box.
+            # The evidence for an unknown symbol is that its box shows a character.
             p = np.array(likely)
             values[:, k] = logs.max(2)[:, 0] - np.log(p) + _unknown_log_prob(p)
     return values

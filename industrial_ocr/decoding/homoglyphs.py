@@ -105,7 +105,7 @@ def resolve_cases(
     candidates: Sequence[CharCandidates],
     heights: Sequence[float],
 ) -> list[tuple[str, float]]:
-    """The symbols of a string with their probabilities, every case as all that is known has it.
+    """The symbols of a string with their probabilities, their cases resolved as described above.
 
     Args:
         named: symbol and probability of each character, see ``resolve_homoglyphs``.
@@ -182,7 +182,7 @@ def resolve_homoglyphs(
         space_after: whether a space follows each.
         neighbors: what the kind of the neighbors counts, in nats; 0 for a reader that has seen
             them.
-        digit: how much likelier a digit is than its shape says, in nats a character.
+        digit: added to the log-odds of a digit, in nats a character.
     """
     chosen = [c.symbols[0] for c in candidates]
     twins = [_other_kind(c) for c in candidates]

@@ -103,14 +103,7 @@ def backward_scores(arcs: Sequence[Arc], nodes: int, automaton: Automaton) -> Fl
 def best_path(
     arcs: Sequence[Arc], nodes: int, automaton: Automaton, ahead: Floats | None = None
 ) -> Path | None:
-    """The likeliest reading of a lattice, None where the automaton accepts no path.
-
-    Args:
-        arcs: of the lattice.
-        nodes: their number; every path leads from the first to the last.
-        automaton: what may be read.
-        ahead: the ``backward_scores``, if they are known already.
-    """
+    """The best of ``best_paths``, in less time; None where the automaton accepts no path."""
     ahead = backward_scores(arcs, nodes, automaton) if ahead is None else ahead
     if ahead is None:
         return next(iter(best_paths(arcs, nodes, automaton, 1)), None)
@@ -304,13 +297,8 @@ def arc_posteriors(
 ) -> tuple[list[float], float]:
     """The probability that the path goes over each hypothesis (forward-backward).
 
-    Args:
-        spans: of the hypotheses, all forwards.
-        scores: log-score of each.
-        nodes: their number; every path leads from the first to the last.
-
-    Returns:
-        The probabilities, and the logarithm of the sum over all paths.
+    ``scores`` are log-scores; every path leads from the first to the last of the nodes. Returned
+    with the logarithm of the sum over all paths.
     """
     order = sorted(range(len(spans)), key=lambda k: spans[k])
     ahead, behind = np.full(nodes, -np.inf), np.full(nodes, -np.inf)
@@ -327,10 +315,7 @@ def arc_posteriors(
 
 
 def likeliest_arcs(spans: Sequence[Span], scores: Sequence[float], nodes: int) -> list[int]:
-    """The hypotheses on the best path from the first node to the last (Viterbi), in order.
-
-    Args: as of ``arc_posteriors``; some path leads to the last node.
-    """
+    """The hypotheses on the best path from the first node to the last (Viterbi), in order."""
     best, back = np.full(nodes, -np.inf), np.full(nodes, -1)
     best[0] = 0.0
     for k in sorted(range(len(spans)), key=lambda k: spans[k]):

@@ -118,7 +118,7 @@ def measure(string: BoxString, proposed: frozenset[int]) -> StringGeometry:
 def hypothesis_features(
     kind: str, g: StringGeometry, i: int, box: CharBox, symbol: str, p: float
 ) -> tuple[float, ...]:
-    """What the score of a hypothesis depends on, in the order of ``HYPOTHESIS_FEATURES``.
+    """The features of a kind of hypothesis, in the order of ``HYPOTHESIS_FEATURES``.
 
     Args:
         kind: of hypothesis.
