@@ -146,27 +146,22 @@ def _code_of(
     rest = {known[i]: texts[known[i]].log_prob for i in choice.rivals if i != choice.at}
     least = CODE_RULES.ambiguous
     near = [text for text, log_prob in rest.items() if np.exp(log_prob - code.log_prob) >= least]
-    doubts = _doubts(code, lattice, limits, run.direction)
-    status, reason = judged_code(code.mismatch, choice.failed, near[0] if near else "", doubts)
-    used = sorted({h.string for h in code.behind})
-    if len(used) != len(run.places):
+    if len({h.string for h in code.behind}) != len(run.places):
         return None  # the shorter run has it
-    if status is not Status.OK and code.agreement < CODE_RULES.min_agreement:
-        return None  # another text, which the pattern would change in too many places
     total = np.logaddexp.reduce([texts[known[i]].log_prob for i in choice.rivals])
     alternatives = [(text, float(np.exp(log_prob - total))) for text, log_prob in rest.items()]
     boxes = [h.box for h in code.behind]
-    return CodeReading(
+    reading = CodeReading(
         text=code.text,
         pattern=pattern.name or pattern.text,
-        status=status,
-        reason=reason,
+        status=Status.OK,
+        reason="",
         confidence=code.confidence,
         raw_text=code.raw,
         raw_confidence=code.raw_confidence,
         characters=code.characters,
         quad=quad_around([b.quad for b in boxes]),
-        strings=tuple(run.places[i] for i in used),
+        strings=tuple(run.places),
         direction=run.direction,
         alternatives=tuple(alternatives[:4]),
         signs=ImageSigns(
@@ -175,6 +170,9 @@ def _code_of(
             weakest=float(min(b.score for b in boxes)),
         ),
     )
+    rival = near[0] if near else ""
+    doubts = _doubts(code, lattice, limits, run.direction)
+    return judged_code(reading, code.agreement, code.mismatch, choice.failed, rival, doubts)
 
 
 def _doubts(

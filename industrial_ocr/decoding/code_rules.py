@@ -21,7 +21,7 @@ The numbers are those of ``CODE_RULES``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -173,22 +173,38 @@ def chosen_by_check(
 
 
 def judged_code(
-    mismatch: str, failed: str, rival: str, doubts: Iterable[str]
-) -> tuple[Status, str]:
-    """The status of a code and its reason, from what speaks against it; what is empty does not.
+    code: CodeReading,
+    agreement: float,
+    mismatch: str,
+    failed: str,
+    rival: str,
+    doubts: Iterable[str],
+) -> CodeReading | None:
+    """A code with its status and the reason of it.
 
-    ``mismatch`` says why it contradicts what reads there, ``failed`` what its check says,
-    ``rival`` is a code that is nearly as likely.
+    Args:
+        code: as it was read.
+        agreement: share of its characters that are read so without the pattern too.
+        mismatch: why it contradicts what reads there, empty where it does not.
+        failed: what its check says against it, empty for nothing.
+        rival: another code that is nearly as likely, empty for none.
+        doubts: what else is doubtful.
+
+    Returns:
+        None for another text, which the pattern would change in too many places.
     """
+    status, reason = Status.OK, "read as the pattern asks"
     if mismatch:
-        return Status.PATTERN_MISMATCH, mismatch
-    if failed:
-        return Status.CHECK_FAILED, failed
-    if rival:
-        return Status.AMBIGUOUS, f"{rival!r} is nearly as likely"
-    for doubt in filter(None, doubts):
-        return Status.LOW_CONFIDENCE, doubt
-    return Status.OK, "read as the pattern asks"
+        status, reason = Status.PATTERN_MISMATCH, mismatch
+    elif failed:
+        status, reason = Status.CHECK_FAILED, failed
+    elif rival:
+        status, reason = Status.AMBIGUOUS, f"{rival!r} is nearly as likely"
+    elif doubt := next(filter(None, doubts), ""):
+        status, reason = Status.LOW_CONFIDENCE, doubt
+    if status is not Status.OK and agreement < CODE_RULES.min_agreement:
+        return None
+    return replace(code, status=status, reason=reason)
 
 
 def without_shared_strings(found: Sequence[CodeReading]) -> list[CodeReading]:

@@ -187,20 +187,13 @@ def _read(run: _FrameRun, charset: Charset, limits: Limits) -> CodeReading | Non
     share = chosen.probability / sum(texts[i].probability for i in choice.rivals)
     rest = [(texts[i].code, texts[i].probability) for i in choice.rivals if i != choice.at]
     rival = rest[0][0] if rest and share <= 1 / (1 + CODE_RULES.ambiguous) else ""
-    status, reason = judged_code(
-        f"{raw!r} is read, which does not match" if contradicted(choice.at) else "",
-        choice.failed,
-        rival or _mark_rival(chosen, run, charset),
-        [limits.doubt(confidence, len(characters))],
-    )
-    agreement = Levenshtein.normalized_similarity(raw, chosen.spelled)
-    if not characters or (status is not Status.OK and agreement < CODE_RULES.min_agreement):
+    if not characters:
         return None
-    return CodeReading(
+    reading = CodeReading(
         text=chosen.code,
         pattern=pattern.name or pattern.text,
-        status=status,
-        reason=reason,
+        status=Status.OK,
+        reason="",
         confidence=confidence,
         raw_text=raw,
         raw_confidence=float(np.exp(raw_log / max(len(raw), 1))),
@@ -209,6 +202,14 @@ def _read(run: _FrameRun, charset: Charset, limits: Limits) -> CodeReading | Non
         strings=tuple(run.places),
         direction=run.strings[0].direction,
         alternatives=tuple(rest[:4]),
+    )
+    return judged_code(
+        reading,
+        Levenshtein.normalized_similarity(raw, chosen.spelled),
+        f"{raw!r} is read, which does not match" if contradicted(choice.at) else "",
+        choice.failed,
+        rival or _mark_rival(chosen, run, charset),
+        [limits.doubt(confidence, len(characters))],
     )
 
 
