@@ -24,6 +24,9 @@ from industrial_ocr.decoding.expected import (
 from industrial_ocr.decoding.lattice import Arc
 from industrial_ocr.patterns.charset import Charset
 
+EDITS = ((0, 0), (1, -1), (1, 0), (1, 1), (2, -2), (2, -1), (2, 0), (2, 1), (2, 2))
+"""The kinds of texts that are searched: number of edits, and how many symbols more."""
+
 
 def against_neighbors(
     evidence: Strings, symbols: Sequence[str], charset: Charset, part: bool = False
@@ -58,10 +61,6 @@ def against_neighbors(
     return (exact - other if math.isfinite(exact) else -math.inf), text
 
 
-EDITS = ((0, 0), (1, -1), (1, 0), (1, 1), (2, -2), (2, -1), (2, 0), (2, 1), (2, 2))
-"""The kinds of texts that are searched: number of edits, and how many symbols more."""
-
-
 class _NeighborSearch(TextSearch):
     """The search for texts within two edits.
 
@@ -86,6 +85,7 @@ class _NeighborSearch(TextSearch):
                 self.step((node, kind), (node, fewer), self.best[node, kind, :-1], read=1)
         kinds = np.flatnonzero(np.isfinite(self.best[node]).any(1)).tolist()
         steps = [(kind, *leaving) for kind, leaving in product(kinds, self.leaving(node))]
+        # Steps that read a symbol come first, as ties go to the earlier step.
         for kind, number, arc in steps:
             if arc.log_probs is not None:
                 self._read_symbol(node, kind, number, arc)
