@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from industrial_ocr.datasets.synthesis.strips import StripRenderer
-from industrial_ocr.decoding.ctc import LOWEST
+from industrial_ocr.decoding.ctc import MIN_LOG_PROB
 from industrial_ocr.decoding.ctc_rivals import edit_scores, mark_classes
 from industrial_ocr.reader.crnn import decode_frames
 from industrial_ocr.reader.reader import Reader
@@ -80,7 +80,9 @@ def main() -> None:
             kind = "a sign lost" if text.startswith("-") else "none at the ends"
             scores = edit_scores(up.log_probs, charset.encode(text.lstrip("-")))
             marked = scores.insertions[[0, -1]][:, mark_classes(charset)]
-            odds[kind].append(float(np.clip(scores.own - marked.max(), LOWEST, -LOWEST)))
+            odds[kind].append(
+                float(np.clip(scores.own - marked.max(), MIN_LOG_PROB, -MIN_LOG_PROB))
+            )
             if "".join(ways[0].text.split()) == text.replace(" ", ""):
                 own = np.log([max(w.confidence, 1e-12) for w in ways])
                 leads.append(max(len(w.characters) for w in ways) * float(own[1] - own[0]))

@@ -61,10 +61,14 @@ def main() -> None:
             cases: dict[str, tuple[Record, Rules]] = {
                 WAYS[0]: (plain, replace(rules, pattern=None))
             }
-            patterns = (free, free, rules.pattern, rules.pattern)
-            merged = (False, True, False, True)
-            for way, pattern, merging in zip(WAYS[1:], patterns, merged, strict=True):
-                codes = read_codes(evidence, pattern, reader.classifier_charset, merging=merging)
+            found = [replace(e, merged={}, split={}) for e in evidence]
+            for way, pattern, own in (
+                (WAYS[1], free, found),
+                (WAYS[2], free, evidence),
+                (WAYS[3], rules.pattern, found),
+                (WAYS[4], rules.pattern, evidence),
+            ):
+                codes = read_codes(own, pattern, reader.classifier_charset)
                 cases[way] = _record(dataset.name, sample.name, sample.labels, codes), rules
             for way, (record, judged) in cases.items():
                 found = [label.outcome(judged) for label in match_labels(record, judged)]

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from industrial_ocr.datasets.synthesis.strips import StripRenderer
-from industrial_ocr.decoding.code_rules import CLEAR_RAW
+from industrial_ocr.decoding.code_rules import CODE_RULES
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.results.read_result import ReadResult
@@ -108,7 +108,7 @@ def misprints(reader: Reader, jobs: list[Job], engine: str) -> tuple[list[str], 
         clear = (
             code is not None
             and code.raw_text == job.printed
-            and min(c.raw_confidence for c in code.characters) >= CLEAR_RAW
+            and min(c.raw_confidence for c in code.characters) >= CODE_RULES.clear_raw
         )
         passed = code is not None and code.status is Status.OK
         kinds["clear" if clear else "unclear", "passed" if passed else "caught"] += 1
@@ -165,7 +165,7 @@ def main() -> None:
         f"Written by `python benchmarks/misprints.py --count {args.count} --pairs {args.pairs}`.",
         "",
         "Misprints: one wrong character in a rendered code. Clear: the reading without the "
-        f"pattern is what is printed, each character at {CLEAR_RAW} or more (``CLEAR_RAW``: from "
+        f"pattern is what is printed, each character at {CODE_RULES.clear_raw} or more (``clear_raw``: from "
         "there on nothing is corrected). Below, one line for each that passed.",
         "",
         "| engine | reading | n | caught | passed as ok |",

@@ -25,12 +25,15 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
     model_validator,
 )
 
 from industrial_ocr.errors import ConfigError
 
 Probability = Annotated[float, Field(ge=0, le=1)]
+PositionWeights = Literal["none", "exponential"] | tuple[NonNegativeFloat, ...]
 Margins = Annotated[tuple[Annotated[float, Field(ge=-0.45, le=1)], ...], Field(min_length=1)]
 
 Precision = Literal["fp32", "bf16", "auto"]
@@ -189,6 +192,9 @@ class ConfidenceConfig(Section):
         lone: so are single characters by themselves below this. Strings of two and three have to
             be as sure as lies between the two: what is no text reads as something short.
         crop_noise: instead of both, of an image that is one string.
+        position_weights: of the characters in the score ``weighted`` of a string: ``none``,
+            ``exponential`` (each counts 0.8 times as much as the one before it), or one weight a
+            position, of which longer strings repeat the last.
     """
 
     min_confidence: Probability = 0.9
@@ -198,6 +204,21 @@ class ConfidenceConfig(Section):
     noise: Probability = 0.4
     lone: Probability = 0.9
     crop_noise: Probability = 0.2
+    position_weights: PositionWeights = "none"
+
+    @field_validator("position_weights", mode="wrap")
+    @classmethod
+    def _known_weights(cls, value: object, check: ValidatorFunctionWrapHandler) -> PositionWeights:
+        try:
+            weights: PositionWeights = check(tuple(value) if isinstance(value, list) else value)
+        except ValidationError:
+            weights = (0.0,)
+        if not isinstance(weights, str) and not any(weights):
+            raise ValueError(
+                "must be none, exponential or a list of weights of at least 0, one of them above "
+                f"0, got {value!r}"
+            )
+        return weights
 
     def least(self, characters: int, one_string: bool = False) -> float:
         """The confidence from which a string of so many characters is text."""

@@ -1,7 +1,4 @@
-"""From the boxes of a picture and the text that must stand there to a verdict.
-
-The rules stand at the top of ``verification``.
-"""
+"""Holds the boxes of a picture against the text that must stand there (rules: ``verification``)."""
 
 from __future__ import annotations
 
@@ -11,43 +8,23 @@ from dataclasses import replace
 import numpy as np
 
 from industrial_ocr.decoding.evidence import StringEvidence, distribution
-from industrial_ocr.decoding.expected import (
-    AlignedSymbol,
-    Alignment,
-    SkippedBox,
-    against_neighbors,
-    align_symbols,
-)
+from industrial_ocr.decoding.expected import AlignedSymbol, Alignment, SkippedBox, align_symbols
 from industrial_ocr.decoding.homoglyphs import same_shape
+from industrial_ocr.decoding.neighbor_texts import against_neighbors
 from industrial_ocr.decoding.verification import (
-    CLEAR,
-    LEAST_FOUND,
-    PASS_ODDS,
+    VERIFICATION_RULES,
+    Findings,
     expected_symbols,
-    judge,
-    name_of,
-    runs,
     seen_as,
-    told_of_extra,
+    verify_strings,
 )
 from industrial_ocr.patterns.charset import Charset
-from industrial_ocr.results.geometry import quad_around
-from industrial_ocr.results.types import Character, CharState, Verdict
+from industrial_ocr.results.types import Character, CharState
 from industrial_ocr.results.verdicts import Verification, VerifiedCharacter
 
-ENGINE = "two-stage"
-GOOD_BOX = 0.5
-"""Largest reject probability of a box that can speak against a character."""
-NOTHING = 0.8
-"""From this reject probability on, a box is no character and in nobody's way."""
-NARROW = frozenset("1Iijlt.,':()-/")
-ROOM = 1.35
-"""Neighbors closer than this many usual distances have no room for a character between them;
-for a narrow one they may have."""
-GAP, SPACE = 1.42, 1.8
-"""Between so many usual distances there is room for a narrow character; beyond, it is a space."""
-ANOTHER_STRING = float(np.log(0.05))
-"""Log-probability that a text goes on in the next string."""
+SURE_REJECT = 0.8
+"""From this reject probability on, a box is ignored."""
+_AlignedRun = tuple[Alignment, list[StringEvidence]]
 
 
 def verify_boxes(
@@ -65,71 +42,60 @@ def verify_boxes(
         ConfigError: an empty text, or symbols that the charset lacks.
     """
     symbols = expected_symbols(expected, charset)
-    best: tuple[float, Alignment, list[StringEvidence]] | None = None
-    for run in runs(len(strings)):
+
+    def find(run: tuple[int, ...]) -> tuple[float, _AlignedRun] | None:
         own = [strings[i] for i in run]
         found = align_symbols(own, symbols, charset)
-        if found is None:
-            continue
-        used = {s.string for s in found.symbols if s.box is not None}
-        score = found.score + ANOTHER_STRING * (len(used) - 1)
-        if len(used) == len(run) and (best is None or score > best[0]):
-            best = score, found, own
-    if best is None:
-        return Verification(expected, Verdict.CANNOT_TELL, "no text was found", ENGINE)
-    return _judged(best[1], best[2], expected, charset, part)
+        used = {s.string for s in found.symbols if s.box is not None} if found else set()
+        if found is None or len(used) < len(run):
+            return None
+        # A text seldom goes on in the next string.
+        return found.score + float(np.log(0.05)) * (len(used) - 1), (found, own)
+
+    def examine(place: _AlignedRun) -> Findings | None:
+        return _findings(*place, expected, charset, part)
+
+    return verify_strings(len(strings), expected, "two-stage", find, examine)
 
 
-def _judged(
+def _findings(
     found: Alignment, run: Sequence[StringEvidence], expected: str, charset: Charset, part: bool
-) -> Verification:
-    """The verdict on the best place of a text."""
-    characters = tuple(_character(s, charset) for s in found.symbols)
+) -> Findings | None:
+    """What stands in the best place of a text, None where it is nothing like it."""
+    rules = VERIFICATION_RULES
+    characters = [_character(s, charset) for s in found.symbols]
     extra = _extra(found, part)
-    boxes = [s.box for s in found.symbols if s.box is not None]
     text = _text(found, extra)
     alike = sum(c.state is CharState.PASS or c.log_odds > 0 for c in characters)
-    if alike < LEAST_FOUND * len(characters):
-        if _another_text(characters, found, run):
-            verdict, reason = Verdict.FAIL, f"another text stands there: {text!r}"
-        else:
-            nothing = "no text like it was found"
-            return Verification(expected, Verdict.CANNOT_TELL, nothing, ENGINE)
-    else:
-        characters, doubtful = _doubtful_together(found, extra, characters)
-        clear = [
-            float(s.candidates.probabilities[0]) >= CLEAR and k not in doubtful
-            for k, s in enumerate(extra)
-        ]
-        against, doubts = told_of_extra(
-            (s.before, s.candidates.symbols[0], sure) for s, sure in zip(extra, clear, strict=True)
-        )
-        against += [f"{name_of(characters, at)} is missing" for at in _without_room(found)]
-        for at in _gaps(found, _spaces(expected, charset)):
-            doubts.append(
-                f"there is room for a character after character {at}; "
-                "if a space is meant, expect one there"
-            )
-        symbols = [s.symbol for s in found.symbols]
-        margin, other = against_neighbors(run, symbols, charset, part)
-        if margin < PASS_ODDS:
-            doubts.append(f"{other!r} is as likely or nearly so")
-        verdict, reason = judge(characters, against, doubts)
-    return Verification(
-        expected, verdict, reason, ENGINE, text, characters,
-        tuple(_shown(s) for s in extra), quad_around([b.quad for b in boxes]),
-    )  # fmt: skip
+    if alike < rules.min_found * len(characters):
+        shown = [(s.before, _shown(s), False) for s in extra]
+        another = _another_text(characters, run)
+        return Findings(text, False, characters, shown) if another else None
+    characters, doubtful = _doubtful_together(found, extra, characters)
+    shown = []
+    for k, skipped in enumerate(extra):
+        character = _shown(skipped)
+        clear = character.confidence >= rules.clear and k not in doubtful
+        shown.append((skipped.before, character, clear))
+    doubts = [
+        f"there is room for a character after character {at}; if a space is meant, expect one there"
+        for at in _gaps(found, _spaces(expected, charset))
+    ]
+    margin, other = against_neighbors(run, [s.symbol for s in found.symbols], charset, part)
+    if margin < rules.pass_odds:
+        doubts.append(f"{other!r} is as likely or nearly so")
+    return Findings(text, True, characters, shown, _without_room(found), doubts)
 
 
 def _character(aligned: AlignedSymbol, charset: Charset) -> VerifiedCharacter:
-    """A character with its state, by the rules above."""
+    """A character with its state; a box that may be none does not speak against it."""
     if aligned.box is None or aligned.candidates is None:
         return VerifiedCharacter(
             aligned.symbol, None, 0.0, "", 0.0, aligned.log_prob, CharState.MISSING
         )
     p = distribution(aligned.candidates, charset, False)
     seen = seen_as(aligned.symbol, aligned.box.quad, p, charset)
-    if seen.state is CharState.FAIL and aligned.candidates.reject >= GOOD_BOX:
+    if seen.state is CharState.FAIL and aligned.candidates.reject >= 0.5:
         return replace(seen, state=CharState.UNSURE)
     return seen
 
@@ -141,14 +107,14 @@ def _extra(found: Alignment, part: bool) -> list[SkippedBox]:
         s
         for s in found.skipped
         if (s in inside or (s.same_word and not part))
-        and s.candidates.reject < NOTHING
-        and s.log_odds > -PASS_ODDS
+        and s.candidates.reject < SURE_REJECT
+        and s.log_odds > -VERIFICATION_RULES.pass_odds
     ]
 
 
 def _doubtful_together(
     found: Alignment, extra: Sequence[SkippedBox], characters: Sequence[VerifiedCharacter]
-) -> tuple[tuple[VerifiedCharacter, ...], set[int]]:
+) -> tuple[list[VerifiedCharacter], set[int]]:
     """Characters that do not pass beside a box too many: together they may be one character.
 
     Returns:
@@ -163,61 +129,54 @@ def _doubtful_together(
             if beside and characters[i].state is not CharState.PASS:
                 eased[i] = replace(characters[i], state=CharState.UNSURE)
                 doubtful.add(k)
-    return tuple(eased), doubtful
+    return eased, doubtful
+
+
+def _distance(a: AlignedSymbol, b: AlignedSymbol) -> float | None:
+    """Pixels between two symbols, None where they are not both found in one string."""
+    if a.box is None or b.box is None or a.string != b.string:
+        return None
+    return float(np.linalg.norm(b.box.center - a.box.center))
 
 
 def _steps(found: Alignment) -> tuple[dict[int, float], float]:
-    """Distances from symbols to the next one of their string, and the usual one; 0: nobody knows.
-
-    Returns:
-        Pixels by the place of the first of the two.
-    """
-    symbols = found.symbols
-    steps = {
-        i: float(np.linalg.norm(b.box.center - a.box.center))
-        for i, (a, b) in enumerate(zip(symbols[:-1], symbols[1:], strict=True))
-        if a.box is not None and b.box is not None and a.string == b.string
-    }
+    """Pixels from each symbol to the next one of its string, and the usual step, 0 if unknown."""
+    pairs = zip(found.symbols, found.symbols[1:], strict=False)
+    distances = {i: _distance(a, b) for i, (a, b) in enumerate(pairs)}
+    steps = {i: step for i, step in distances.items() if step is not None}
     return steps, float(np.median(list(steps.values()))) if len(steps) > 1 else 0.0
 
 
 def _without_room(found: Alignment) -> list[int]:
     """Missing symbols whose neighbors stand too close to have one between them."""
-    symbols, (_, usual) = found.symbols, _steps(found)
+    _, usual = _steps(found)
+    narrow = frozenset("1Iijlt.,':()-/")
     tight = []
-    for i in range(1, len(symbols) - 1):
-        left, right = symbols[i - 1], symbols[i + 1]
-        if symbols[i].box is not None or symbols[i].symbol in NARROW:
-            continue
-        if left.box is None or right.box is None or left.string != right.string:
-            continue
-        if float(np.linalg.norm(right.box.center - left.box.center)) < ROOM * usual:
-            tight.append(i)
+    for i in range(1, len(found.symbols) - 1):
+        before, own, after = found.symbols[i - 1 : i + 2]
+        if own.box is None and own.symbol not in narrow:
+            distance = _distance(before, after)
+            if distance is not None and distance < 1.35 * usual:
+                tight.append(i)
     return tight
 
 
 def _gaps(found: Alignment, spaces: Collection[int]) -> list[int]:
-    """Places before which there is room for a narrow character that the detector may have lost.
+    """Places with room for a narrow character that the detector may have lost.
 
-    Args:
-        found: the text on its boxes.
-        spaces: places before which the expected text has a space.
+    Wider gaps are spaces, and so are those of the expected text, before the places ``spaces``.
     """
     steps, usual = _steps(found)
-    return [
-        i + 1
-        for i, step in steps.items()
-        if GAP * usual < step < SPACE * usual and i + 1 not in spaces
-    ]
+    wide = [i + 1 for i, step in steps.items() if 1.42 * usual < step < 1.8 * usual]
+    return [at for at in wide if at not in spaces]
 
 
-def _another_text(
-    characters: Sequence[VerifiedCharacter], found: Alignment, run: Sequence[StringEvidence]
-) -> bool:
+def _another_text(characters: Sequence[VerifiedCharacter], run: Sequence[StringEvidence]) -> bool:
     """Whether the run is a text of the expected length that reads clearly as something else."""
-    count = sum(c.reject < NOTHING for e in run for c in e.singles)
+    count = sum(sum(c.reject < SURE_REJECT for c in e.singles) for e in run)
     clear = sum(c.state in (CharState.PASS, CharState.FAIL) for c in characters)
-    return abs(count - len(characters)) <= 1 and clear >= CLEAR * len(characters)
+    long_enough = clear >= VERIFICATION_RULES.clear * len(characters)
+    return abs(count - len(characters)) <= 1 and long_enough
 
 
 def _spaces(expected: str, charset: Charset) -> set[int]:
@@ -239,5 +198,5 @@ def _text(found: Alignment, extra: Sequence[SkippedBox]) -> str:
 
 def _shown(skipped: SkippedBox) -> Character:
     named = skipped.candidates
-    pairs = list(zip(named.symbols, map(float, named.probabilities), strict=True))
-    return Character(pairs[0][0], skipped.box.quad, pairs[0][1], tuple(pairs[1:]))
+    (symbol, p), *others = zip(named.symbols, map(float, named.probabilities), strict=True)
+    return Character(symbol, skipped.box.quad, p, tuple(others))

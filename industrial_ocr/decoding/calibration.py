@@ -1,11 +1,9 @@
-"""How far confidences can be trusted: a temperature a model, and misread rates by threshold.
+"""How far confidences can be trusted: a temperature for each model, and misread rates by threshold.
 
 A temperature divides a network's logits so that what it calls 0.9 is right nine times in ten (Guo
 et al. 2017, arXiv 1706.04599, section 4.2). It cannot know what the network never saw: a character
-that was not found, a string read upside down. What such things come to is counted on labeled
-images: a ``MisreadCurve`` holds how many accepted readings were wrong at every threshold.
-
-Numpy and scipy only.
+that was not found, a string read upside down. Such errors are counted on labeled images: a
+``MisreadCurve`` holds how many accepted readings were wrong at every threshold.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,10 +27,8 @@ from industrial_ocr.results.files import write_whole
 Floats = NDArray[np.float64]
 
 LEAST_TEMPERATURE, LARGEST_TEMPERATURE = 0.25, 4.0
-SURE = 0.95
-"""Misread rates are upper limits of one-sided intervals that hold with this probability."""
 SHIPPED_CALIBRATION = Path(__file__).parent / "data" / "calibration.json"
-FORMAT = 1
+CALIBRATION_FORMAT = 1
 
 
 def tempered(log_probs: ArrayLike, temperature: float) -> Floats:
@@ -64,10 +60,10 @@ def fit_temperature(log_probs: ArrayLike, labels: ArrayLike) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=limits, method="bounded").x))
 
 
-def upper_limit(wrong: int, accepted: int, sure: float = SURE) -> float:
+def upper_limit(wrong: int, accepted: int, sure: float = 0.95) -> float:
     """The misread rate that is not exceeded with probability ``sure`` (Clopper, Pearson 1934).
 
-    1 of nothing: no reading proves no rate.
+    It is 1 without any reading: nothing was shown.
     """
     if wrong >= accepted:
         return 1.0
@@ -101,12 +97,9 @@ class MisreadCurve:
 
     @staticmethod
     def of(confidences: ArrayLike, right: ArrayLike, total: int) -> MisreadCurve:
-        """The curve of readings, one point a distinct confidence.
+        """The curve of N readings by their confidences and whether each is right.
 
-        Args:
-            confidences: (N,) of every reading.
-            right: (N,) booleans.
-            total: labeled texts, those without a reading included.
+        ``total`` counts all labeled texts, those without a reading included.
         """
         p, good = np.asarray(confidences, np.float64), np.asarray(right, bool)
         thresholds = np.unique(p)
@@ -119,9 +112,7 @@ class MisreadCurve:
         )
 
     def threshold(self, misread_rate: float) -> float:
-        """The lowest threshold at which at most that share of the accepted readings is wrong.
-
-        The rate is the upper limit of its interval (``upper_limit``), not what was counted.
+        """The lowest threshold whose misread rate (``upper_limit``) is at most that.
 
         Raises:
             ConfigError: the readings are too few, or too often wrong, to show such a rate.
@@ -156,15 +147,6 @@ class MisreadCurve:
             self.thresholds[keep], self.accepted[keep], self.wrong[keep], self.total
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, ready for JSON."""
-        return {
-            "total": self.total,
-            "thresholds": self.thresholds.tolist(),
-            "accepted": self.accepted.tolist(),
-            "wrong": self.wrong.tolist(),
-        }
-
 
 def curve_name(engine: str, with_pattern: bool) -> str:
     """The name of an engine's curve: readings under a pattern have one of their own."""
@@ -188,7 +170,7 @@ class Calibration:
     about: Mapping[str, Any] = field(default_factory=dict)
 
     def check_rate(self, misread_rate: float) -> None:
-        """Raises ConfigError where no way of reading can keep that rate."""
+        """Raises ConfigError where no engine can keep that rate."""
         if not self.curves:
             raise ConfigError("max_misread_rate: nothing was measured")
         best = min(self.curves, key=lambda name: self.curves[name].lowest_rate())
@@ -200,16 +182,16 @@ class Calibration:
     def threshold(self, engine: str, with_pattern: bool, misread_rate: float) -> float:
         """The least confidence of readings that keep a misread rate.
 
-        Without a pattern ``agree`` and ``auto`` pass a string where one way by itself would: their
-        threshold is the higher one of both ways'.
+        Without a pattern ``agree`` and ``auto`` accept a string where one engine by itself would:
+        their threshold is the higher one of both engines'.
 
         Raises:
-            ConfigError: that way was not measured, or not on enough images.
+            ConfigError: that engine was not measured, or not on enough images.
         """
         name = curve_name(engine, with_pattern)
         if not with_pattern and name not in self.curves and engine in ("agree", "auto"):
-            ways = ("two-stage", "crnn")
-            return max(self.threshold(way, with_pattern, misread_rate) for way in ways)
+            engines = ("two-stage", "crnn")
+            return max(self.threshold(e, with_pattern, misread_rate) for e in engines)
         if name not in self.curves:
             known = ", ".join(self.curves) or "none"
             raise ConfigError(
@@ -219,19 +201,10 @@ class Calibration:
         try:
             return self.curves[name].threshold(misread_rate)
         except ConfigError as error:
-            hint = "" if with_pattern else self._hint(engine, misread_rate)
+            curve = self.curves.get(curve_name(engine, True))
+            helps = not with_pattern and curve is not None and curve.lowest_rate() <= misread_rate
+            hint = "; under a pattern it can be kept" if helps else ""
             raise ConfigError(f"{name}: {error}{hint}") from error
-
-    def _hint(self, engine: str, misread_rate: float) -> str:
-        """Says so where a pattern is what would help."""
-        curve = self.curves.get(curve_name(engine, True))
-        try:
-            if curve is None:
-                return ""
-            curve.threshold(misread_rate)
-        except ConfigError:
-            return ""
-        return "; under a pattern it can be kept"
 
     def by_weights(self) -> dict[str, float]:
         """The temperatures by sha256 of the weights they were fitted to."""
@@ -246,19 +219,23 @@ class Calibration:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON; ``parse_calibration`` reads them."""
         return {
-            "format": FORMAT,
+            "format": CALIBRATION_FORMAT,
             "about": dict(self.about),
             "weights": dict(self.weights),
             "temperatures": {k: round(v, 4) for k, v in self.temperatures.items()},
-            "curves": {k: c.to_dict() for k, c in self.curves.items()},
+            "curves": {
+                name: {
+                    "total": c.total,
+                    "thresholds": c.thresholds.tolist(),
+                    "accepted": c.accepted.tolist(),
+                    "wrong": c.wrong.tolist(),
+                }
+                for name, c in self.curves.items()
+            },
         }
 
     def save(self, file: str | os.PathLike[str]) -> None:
-        """Writes it as JSON, atomically.
-
-        Raises:
-            ConfigError: the file cannot be written.
-        """
+        """Writes it as JSON, atomically; raises ConfigError where that fails."""
         path = Path(file)
         try:
             write_whole(path, json.dumps(self.to_dict(), indent=1) + "\n")
@@ -267,11 +244,7 @@ class Calibration:
 
 
 def load_calibration(file: str | os.PathLike[str]) -> Calibration:
-    """A calibration from its file.
-
-    Raises:
-        ConfigError: it cannot be read, or is none.
-    """
+    """A calibration from its file; raises ConfigError where it cannot be read, or is none."""
     path = Path(file)
     if not path.exists():
         raise ConfigError(f"{path}: no such calibration file")
@@ -293,25 +266,27 @@ def parse_calibration(values: Any, source: str) -> Calibration:
         ConfigError: they are none.
     """
     try:
-        if values["format"] != FORMAT:
-            raise ConfigError(f"{source}: of format {values['format']}, known is {FORMAT}")
+        if values["format"] != CALIBRATION_FORMAT:
+            raise ConfigError(
+                f"{source}: of format {values['format']}, known is {CALIBRATION_FORMAT}"
+            )
         temperatures = {str(k): float(v) for k, v in values["temperatures"].items()}
         if any(not LEAST_TEMPERATURE <= t <= LARGEST_TEMPERATURE for t in temperatures.values()):
             raise ValueError(f"a temperature is 0.25 to 4, got {temperatures}")
         return Calibration(
             temperatures,
-            {str(k): _curve(c) for k, c in values["curves"].items()},
+            {
+                str(name): MisreadCurve(
+                    np.array(c["thresholds"], np.float64).reshape(-1),
+                    np.array(c["accepted"], np.int64).reshape(-1),
+                    np.array(c["wrong"], np.int64).reshape(-1),
+                    int(c["total"]),
+                )
+                for name, c in values["curves"].items()
+            },
             {str(k): str(v) for k, v in values["weights"].items()},
             values["about"],
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise ConfigError(f"{source}: no calibration: {reason}") from error
-
-
-def _curve(values: Mapping[str, Any]) -> MisreadCurve:
-    counts: Sequence[NDArray[np.int64]] = [
-        np.array(values[k], np.int64).reshape(-1) for k in ("accepted", "wrong")
-    ]
-    thresholds = np.array(values["thresholds"], np.float64).reshape(-1)
-    return MisreadCurve(thresholds, counts[0], counts[1], int(values["total"]))

@@ -1,17 +1,19 @@
-"""When a code can be trusted: the rules that both ways of reading under a pattern keep.
+"""When a code can be trusted: the rules that both engines keep under a pattern.
+
+The numbers are those of ``CODE_RULES``.
 
 * The likeliest texts that the pattern accepts are looked at, best first. Where the pattern has a
   check, the best one that passes it is the code, unless that would contradict the evidence.
 * A character *contradicts* where another symbol is so much likelier by itself that only the pattern
-  speaks for the one it wants: more than 1 / ``CONTRADICTION`` times (50 times among 0 O and 1 I l,
-  whose shapes do not tell), or ``CLEAR_RAW`` by itself. A code with such a character is a misprint
-  or another text: it is reported with the status ``pattern_mismatch`` (``check_failed`` where only
-  the check asked for it), never corrected to ``ok``. So does a place where other boxes are so much
-  likelier by themselves: one clear M is not read as two digits because the pattern would have them.
+  speaks for the one it wants: more than 5 times (50 times among 0 O and 1 I l, whose shapes do not
+  tell), or where the other one reads clearly. A code with such a character is a misprint or another
+  text: its status is ``pattern_mismatch`` (``check_failed`` where only the check asked for it),
+  never ``ok``. The same holds where other boxes are so much likelier by themselves: one clear M is
+  not read as two digits because the pattern would have them.
 * Confidence is the joint probability per character, among the symbols that the pattern allows
   there. A check digit in order is evidence too: by chance it would be so once in ten times. It
-  counts once, for the weakest character, whose odds it raises ``CHECK_ODDS`` times.
-* ``ambiguous``: another code that matches, and passes, is at least ``AMBIGUOUS`` as likely.
+  counts once, for the weakest character.
+* ``ambiguous``: another code that matches, and passes, is nearly as likely.
 * ``low_confidence``: the code or a character is below its limit, or the code is a part of a longer
   word that reads clearly.
 """
@@ -19,33 +21,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
+import numpy as np
+
 from industrial_ocr.decoding.homoglyphs import TWINS
+from industrial_ocr.patterns.automaton import Automaton
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.results.codes import CharStatus, CodeReading
 from industrial_ocr.results.types import Direction, Status
 
-CONTRADICTION, TWIN_CONTRADICTION = 0.2, 0.02
-CLEAR_RAW = 0.95
-"""A character that reads so surely by itself is printed as it reads, twins included."""
-AMBIGUOUS = 0.5
-CHECK_ODDS = 10.0
+
+@dataclass(frozen=True)
+class CodeRules:
+    """The numbers of the rules above.
+
+    Attributes:
+        contradiction: a symbol is contradicted below this share of what reads there.
+        twin_contradiction: the same among symbols whose shapes do not tell.
+        clear_raw: a character that reads so surely by itself is printed as it reads.
+        ambiguous: another code of this share of the code's probability is a rival.
+        check_odds: by which a check digit in order raises the odds.
+        min_agreement: a text that does not match is reported as a misprint if this share of its
+            characters does match.
+    """
+
+    contradiction: float = 0.2
+    twin_contradiction: float = 0.02
+    clear_raw: float = 0.95
+    ambiguous: float = 0.5
+    check_odds: float = 10.0
+    min_agreement: float = 0.6
+
+
+CODE_RULES = CodeRules()
 DIGIT_CHECKS = frozenset({"iso6346", "vin", "luhn", "gs1", "mod97", "mrz"})
-LEAST_AGREEMENT = 0.6
-"""A text that does not match is told of as a misprint if this share of its characters does."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When a code is doubtful.
-
-    Attributes:
-        min_confidence: of the code.
-        min_character: of each of its characters.
-        min_code: of all of them together.
-    """
+    """Below which confidence of the code, of one character, of all together a code is doubtful."""
 
     min_confidence: float = 0.85
     min_character: float = 0.5
@@ -54,9 +70,7 @@ class Limits:
     def doubt(self, confidence: float, count: int) -> str:
         """Why a code of so many characters is doubtful, empty where it is not.
 
-        Args:
-            confidence: of the code per character, see ``scoring.string_confidence``.
-            count: of its characters.
+        ``confidence`` is per character, see ``scoring.string_confidence``.
         """
         if confidence < self.min_confidence:
             return f"the code is read at {confidence:.2f} only"
@@ -67,6 +81,7 @@ class Limits:
 
 
 def are_twins(a: str, b: str) -> bool:
+    """Whether the shapes of two symbols do not tell them apart."""
     return any(a in t and b in t for t in TWINS)
 
 
@@ -74,9 +89,10 @@ def contradicts(symbol: str, probability: float, raw: str, raw_probability: floa
     """Whether a raw reading speaks against a symbol (see the rules above)."""
     if raw == symbol:
         return False
-    if raw_probability >= CLEAR_RAW:
+    if raw_probability >= CODE_RULES.clear_raw:
         return True
-    ratio = TWIN_CONTRADICTION if are_twins(symbol, raw) else CONTRADICTION
+    twins = are_twins(symbol, raw)
+    ratio = CODE_RULES.twin_contradiction if twins else CODE_RULES.contradiction
     return probability < ratio * raw_probability
 
 
@@ -85,6 +101,11 @@ def character_status(symbol: str, raw: str, probability: float, limits: Limits) 
     if raw != symbol:
         return CharStatus.CORRECTED
     return CharStatus.REJECTED if probability < limits.min_character else CharStatus.READ
+
+
+def has_lower_case(automaton: Automaton) -> bool:
+    """Whether a small letter may be read."""
+    return any(automaton.symbols[i].islower() for i in np.unique(automaton.labels))
 
 
 def runs_of(directions: Sequence[Direction], pattern: Pattern) -> Iterator[range]:
@@ -103,73 +124,94 @@ def read_in_turn(
     read: Callable[[Run], CodeReading | None],
     settled: frozenset[Status],
 ) -> list[CodeReading]:
-    """The codes of runs that compete where they share a string.
+    """The codes of runs of strings, given with their places and the likeliest first.
 
-    Args:
-        runs: with their places, the likeliest first.
-        read: gives the code of one.
-        settled: a code of such a status spares the reading of its competitors.
+    A code of a ``settled`` status spares the reading of runs that share a string with it.
     """
     found: list[CodeReading] = []
+    taken: set[int] = set()
     for places, run in runs:
-        taken = {i for c in found if c.status in settled for i in c.strings}
         code = None if taken & set(places) else read(run)
-        found += [code] if code is not None else []
+        if code is not None:
+            found.append(code)
+            taken.update(code.strings if code.status in settled else ())
     return found
+
+
+@dataclass(frozen=True)
+class CodeChoice:
+    """The code among the likeliest ones.
+
+    Attributes:
+        at: its number.
+        failed: what its check says against it, empty for nothing.
+        rivals: the numbers of those it competes with, its own among them.
+        checked: whether a check digit is in order.
+    """
+
+    at: int
+    failed: str
+    rivals: list[int]
+    checked: bool
 
 
 def chosen_by_check(
     codes: Sequence[str], pattern: Pattern, contradicted: Callable[[int], bool]
-) -> tuple[int, str, list[int]]:
-    """The code among the likeliest ones.
+) -> CodeChoice:
+    """Chooses among codes, each given once and the likeliest first.
 
-    Args:
-        codes: the likeliest first, each once.
-        pattern: with its check.
-        contradicted: whether the evidence contradicts the code of that number.
-
-    Returns:
-        Its number, what its check says against it, and the numbers of those it competes with.
+    ``contradicted`` tells whether the evidence contradicts the code of a number.
     """
     everyone = list(range(len(codes)))
     if pattern.check == "none":
-        return 0, "", everyone
+        return CodeChoice(0, "", everyone, False)
     passing = [i for i in everyone if pattern.verify_code(codes[i]).ok]
     if passing and (passing[0] == 0 or not contradicted(passing[0]) or contradicted(0)):
-        return passing[0], "", passing
-    return 0, pattern.verify(codes[0]).message, everyone
+        return CodeChoice(passing[0], "", passing, pattern.check in DIGIT_CHECKS)
+    failed = pattern.verify(codes[0]).message
+    return CodeChoice(0, failed, everyone, not failed and pattern.check in DIGIT_CHECKS)
 
 
 def judged_code(
-    mismatch: str, failed: str, rival: str, doubts: Iterable[str]
-) -> tuple[Status, str]:
-    """The status of a code and the reason of it; what is empty does not hold.
+    code: CodeReading,
+    agreement: float,
+    mismatch: str,
+    failed: str,
+    rival: str,
+    doubts: Iterable[str],
+) -> CodeReading | None:
+    """A code with its status and the reason of it.
 
     Args:
-        mismatch: why it contradicts what reads there.
-        failed: what its check says against it.
-        rival: another code that is nearly as likely.
+        code: as it was read.
+        agreement: share of its characters that are read so without the pattern too.
+        mismatch: why it contradicts what reads there, empty where it does not.
+        failed: what its check says against it, empty for nothing.
+        rival: another code that is nearly as likely, empty for none.
         doubts: what else is doubtful.
+
+    Returns:
+        None for another text, which the pattern would change in too many places.
     """
+    status, reason = Status.OK, "read as the pattern asks"
     if mismatch:
-        return Status.PATTERN_MISMATCH, mismatch
-    if failed:
-        return Status.CHECK_FAILED, failed
-    if rival:
-        return Status.AMBIGUOUS, f"{rival!r} is nearly as likely"
-    for doubt in filter(None, doubts):
-        return Status.LOW_CONFIDENCE, doubt
-    return Status.OK, "read as the pattern asks"
+        status, reason = Status.PATTERN_MISMATCH, mismatch
+    elif failed:
+        status, reason = Status.CHECK_FAILED, failed
+    elif rival:
+        status, reason = Status.AMBIGUOUS, f"{rival!r} is nearly as likely"
+    elif doubt := next(filter(None, doubts), ""):
+        status, reason = Status.LOW_CONFIDENCE, doubt
+    if status is not Status.OK and agreement < CODE_RULES.min_agreement:
+        return None
+    return replace(code, status=status, reason=reason)
 
 
-_RANK = {Status.OK: 0, Status.LOW_CONFIDENCE: 1, Status.AMBIGUOUS: 1, Status.CHECK_FAILED: 2}
-
-
-def apart(found: Sequence[CodeReading]) -> list[CodeReading]:
+def without_shared_strings(found: Sequence[CodeReading]) -> list[CodeReading]:
     """Codes that share no string, the surest first; mismatches only where nothing else is."""
-    ordered = sorted(found, key=lambda c: (_RANK.get(c.status, 3), -c.confidence))
+    rank = {Status.OK: 0, Status.LOW_CONFIDENCE: 1, Status.AMBIGUOUS: 1, Status.CHECK_FAILED: 2}
     kept: list[CodeReading] = []
-    for code in ordered:
+    for code in sorted(found, key=lambda c: (rank.get(c.status, 3), -c.confidence)):
         if all(not set(code.strings) & set(k.strings) for k in kept):
             kept.append(code)
     matching = [c for c in kept if c.status is not Status.PATTERN_MISMATCH]

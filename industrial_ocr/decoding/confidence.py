@@ -1,9 +1,9 @@
-"""How sure a reading is: the probability that a whole string is right, fitted to readings.
+"""The confidence of a reading: the probability that the whole string is right.
 
-What a network gives each character is one witness; that views of a string differ, that a mark in
-its band was not read, that print is tiny, are others. A logistic regression over all of them
-(Platt 1999; features as of ``features``) is fitted on rendered pictures of all difficulties, clean
-print among them (``evaluation.fit_confidence``). It is the only place where they come together.
+The networks' probabilities are one feature. Others are whether the views of a string agree, whether
+a mark in its band was not read, how small the print is. A logistic regression over all of them
+(Platt 1999) is fitted on rendered pictures of all difficulties, clean print among them
+(``evaluation.fit_confidence``).
 """
 
 from __future__ import annotations
@@ -23,19 +23,21 @@ from industrial_ocr.results.types import Character, TextString
 
 Floats = NDArray[np.float64]
 
-FITTED = Path(__file__).parent / "data" / "confidence.json"
-FEATURES = (
-    "joint", "sequence", "weakest", "margin", "length", "agreement", "marks", "tall_marks",
-    "height", "rejected", "reject", "twins", "cases", "twin_doubt", "case_doubt",
-)  # fmt: skip
+CONFIDENCE_WEIGHTS = Path(__file__).parent / "data" / "confidence.json"
+CONFIDENCE_FEATURES = (
+    *("joint", "sequence", "weakest", "margin"),
+    *("length", "agreement", "marks", "tall_marks", "height"),
+    *("rejected", "reject"),
+    *("twins", "cases", "twin_doubt", "case_doubt"),
+)
 """Names of the features, see ``features``."""
 TOGETHER = ("two-stage", "crnn", "length", "height", "twins", "cases")
-"""Features of two readings of one string: log-odds of the ways' own confidences, and of what
-``features`` tells of it what makes both ways err together."""
+"""Features of two readings of one string: the log-odds of both engines' confidences, and those of
+``features`` that make both engines err together."""
 CASE_TWINS = frozenset("cCoOsSvVwWxXzZ")
-"""Letters whose cases differ in size alone."""
+"""Letters that are often read in the wrong case."""
 CERTAIN = 1e-4
-"""Probabilities closer than this to 0 or 1 tell no more."""
+"""Probabilities count as at least so far from 0 and from 1."""
 
 
 def log_odds(probability: float) -> float:
@@ -44,25 +46,25 @@ def log_odds(probability: float) -> float:
     return float(np.log(p / (1 - p)))
 
 
-def _said_for(character: Character, others: Iterable[str]) -> float:
+def _highest_of(character: Character, others: Iterable[str]) -> float:
     """The highest probability of some other symbols in a character's place."""
     return max((p for s, p in character.alternatives if s in others), default=0.0)
 
 
 def features(string: TextString) -> Floats:
-    """(K,) float64, what tells how far a reading with at least one character can be trusted.
+    """(K,) float64, the features of a reading with at least one character.
 
     * ``joint``, ``sequence``: log-odds of all characters together, and of the whole CTC sequence;
-    * ``weakest``: log-odds of the weakest character; ``margin``: ln of how much likelier each is
-      than its runner-up, the least of them;
+    * ``weakest``: log-odds of the weakest character; ``margin``: the least ln(probability over
+      that of the runner-up);
     * ``length``: ln of the number of characters; ``height``: ln of their height in pixels;
-    * ``agreement``: ln of how far the views of the string say the same;
+    * ``agreement``: ln of how far the views of the string read the same;
     * ``marks``, ``tall_marks``: unread marks in the string's band by their strength, 2 at most;
     * ``rejected``: boxes among the characters that are none, 2 at most; ``reject``: the highest
       probability that a character is none;
-    * ``twins``, ``cases``: ln(1 + characters) that others resemble in shape (0 O, 1 I l), and in
-      all but size (c C); ``twin_doubt``, ``case_doubt``: what these others have of the
-      probability, summed over the string.
+    * ``twins``, ``cases``: ln(1 + number of characters) that others resemble in shape (0 O, 1 I l),
+      or in all but size (c C); ``twin_doubt``, ``case_doubt``: the probability of those others,
+      summed over the string.
     """
     characters = string.characters
     p = [c.confidence for c in characters]
@@ -87,8 +89,8 @@ def features(string: TextString) -> Floats:
             max(c.reject for c in characters),
             np.log1p(twins),
             np.log1p(cases),
-            sum(_said_for(c, next((t for t in TWINS if c.symbol in t), ())) for c in characters),
-            sum(_said_for(c, c.symbol.swapcase()) for c in characters if c.symbol in CASE_TWINS),
+            sum(_highest_of(c, next((t for t in TWINS if c.symbol in t), ())) for c in characters),
+            sum(_highest_of(c, c.symbol.swapcase()) for c in characters if c.symbol in CASE_TWINS),
         ],
         np.float64,
     )
@@ -100,7 +102,7 @@ class ConfidenceModel:
 
     Attributes:
         mean: (K,) of the features where it was fitted.
-        scale: (K,) their standard deviations.
+        scale: (K,) their standard deviations there.
         weights: (K,) of the standardized features.
         bias: log-odds where all features are at their means.
     """
@@ -125,44 +127,39 @@ class ConfidenceModel:
 
 
 def together_features(string: TextString, one: float, two: float) -> Floats:
-    """(K,) float64, what tells how far both ways together can be trusted, see ``TOGETHER``.
+    """(K,) float64, the features ``TOGETHER`` of a string that the CRNN read.
 
-    Args:
-        string: as the CRNN read it.
-        one: confidence of two-stage.
-        two: of the CRNN.
+    ``one`` and ``two`` are the confidences of two-stage and of the CRNN.
     """
-    own = dict(zip(FEATURES, features(string).tolist(), strict=True))
+    own = dict(zip(CONFIDENCE_FEATURES, features(string).tolist(), strict=True))
     odds = [log_odds(one), log_odds(two)]
     return np.array([*odds, *(own[name] for name in TOGETHER[2:])], np.float64)
 
 
 def together(one: TextString, two: TextString, same: bool) -> tuple[float, float]:
-    """The probabilities that the readings of both ways are right, each of them given the other.
+    """The probabilities that the readings of both engines are right, each given the other.
 
     Args:
         one: as two-stage read it.
-        two: as the CRNN did.
+        two: as the CRNN read it.
         same: whether they read the same text.
     """
     told = together_features(two, one.confidence, two.confidence)
     if same:
         p = float(_fitted("same", TOGETHER).probability(told))
         return p, p
-    first, second = (
-        float(_fitted(f"apart-{way}", TOGETHER).probability(told)) for way in TOGETHER[:2]
-    )
-    return first, second
+    models = [_fitted(f"apart-{engine}", TOGETHER) for engine in TOGETHER[:2]]
+    return float(models[0].probability(told)), float(models[1].probability(told))
 
 
 def fitted_model(engine: str, one_string: bool) -> ConfidenceModel:
-    """The shipped model of a way of reading, for whole pictures or images of one string."""
-    return _fitted(f"{engine}-crop" if one_string else engine, FEATURES)
+    """The shipped model of an engine, for whole pictures or for images of one string."""
+    return _fitted(f"{engine}-crop" if one_string else engine, CONFIDENCE_FEATURES)
 
 
 @cache
 def _fitted(name: str, names: tuple[str, ...]) -> ConfidenceModel:
-    own = json.loads(FITTED.read_text(encoding="utf-8"))["models"][name]
+    own = json.loads(CONFIDENCE_WEIGHTS.read_text(encoding="utf-8"))["models"][name]
     mean, scale, weights = (
         np.array([own[part][f] for f in names]) for part in ("mean", "scale", "weights")
     )

@@ -1,24 +1,22 @@
-"""Connectionist temporal classification: from frames to symbols, and what a label is worth.
+"""Connectionist temporal classification: from frames to symbols, and the probability of a label.
 
 Graves, Fernandez, Gomez and Schmidhuber 2006, "Connectionist Temporal Classification: Labeling
-Unsegmented Sequence Data with Recurrent Neural Networks" (ICML). Numpy only.
+Unsegmented Sequence Data with Recurrent Neural Networks" (ICML).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from industrial_ocr.patterns.charset import Charset
 
-_BLANK = 0
-LOWEST = -60.0
+MIN_LOG_PROB = -60.0
 """Log-probabilities and log-odds of frames are not below this, so that sums stay finite."""
-SPACE = 0.5
-"""Probability from which a frame between two characters is a space."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +27,8 @@ class CtcSymbol:
         symbol: the reading.
         first_frame: first frame in which it is the best class.
         last_frame: last such frame, inclusive.
-        probability: its probability in its peak frame, the one where it is highest. Not the mean
-            of the span: at the rims the symbol gives way to the blank, so a mean would measure
-            how wide a symbol is spread, not how sure it is. The peak's rivals are other symbols,
-            and ``alternatives`` are of the same frame, so all of them sum to at most 1.
+        probability: its probability in its peak frame, the one where it is highest. The mean of
+            the span would measure how wide a symbol is spread, not how sure it is.
         alternatives: other symbols (never the blank) with their probabilities in the peak frame,
             best first.
     """
@@ -49,14 +45,12 @@ def spaces_after(symbols: Sequence[CtcSymbol], space: ArrayLike) -> list[bool]:
 
     Args:
         symbols: decoded, in order.
-        space: (T,) probability of a space in each frame; it counts from ``SPACE`` on.
+        space: (T,) probability of a space in each frame; it counts from 0.5 on.
     """
-    seen = np.asarray(space) >= SPACE
-    flags = [
-        bool(seen[a.last_frame + 1 : b.first_frame].any())
-        for a, b in zip(symbols, symbols[1:], strict=False)
-    ]
-    return flags + [False] * bool(symbols)
+    seen = np.asarray(space) >= 0.5
+    gaps = [(a.last_frame + 1, b.first_frame) for a, b in zip(symbols, symbols[1:], strict=False)]
+    last = [False] if symbols else []
+    return [bool(seen[first:stop].any()) for first, stop in gaps] + last
 
 
 def spaced(symbols: Sequence[CtcSymbol], space: ArrayLike | None) -> str:
@@ -95,7 +89,7 @@ def greedy_decode(log_probs: ArrayLike, charset: Charset, top_k: int = 5) -> lis
     return [
         _symbol(table, charset, int(best[start]), np.arange(start, end), top_k)
         for start, end in zip(starts, ends, strict=False)
-        if best[start] != _BLANK
+        if best[start] != 0
     ]
 
 
@@ -104,7 +98,7 @@ def _symbol(
 ) -> CtcSymbol:
     """A class as a symbol in some frames (N,), ascending."""
     peak = np.exp(table[frames[int(table[frames, symbol].argmax())]])
-    order = [int(c) for c in np.argsort(-peak, kind="stable") if c not in (_BLANK, symbol)]
+    order = [int(c) for c in np.argsort(-peak, kind="stable") if c not in (0, symbol)]
     return CtcSymbol(
         symbol=charset.symbol(symbol),
         first_frame=int(frames[0]),
@@ -114,41 +108,26 @@ def _symbol(
     )
 
 
-def sequence_log_probability(
-    log_probs: ArrayLike, classes: Sequence[int], blank: int = _BLANK
-) -> float:
-    """The log of p(l|y), the probability of a label over all paths that collapse to it.
-
-    Args:
-        log_probs: (T, C) log-probabilities of independent frames.
-        classes: the label l, without blanks; may be empty.
-        blank: the class of the blank.
-
-    Returns:
-        At most 0 for normalized frames; -inf where no path has any probability, as when the
-        label (with a blank between each repeat) is longer than T.
-
-    Raises:
-        ValueError: ``log_probs`` is no (T, C) array, or the label holds the blank or a class
-            beyond C.
-    """
+def sequence_log_probability(log_probs: ArrayLike, classes: Sequence[int], blank: int = 0) -> float:
+    """``label_log_probabilities`` of one label: log p(l|y)."""
     return float(label_log_probabilities(log_probs, [classes], blank)[0])
 
 
 def label_log_probabilities(
-    log_probs: ArrayLike, labels: Sequence[Sequence[int]], blank: int = _BLANK
+    log_probs: ArrayLike, labels: Sequence[Sequence[int]], blank: int = 0
 ) -> NDArray[np.float64]:
-    """``sequence_log_probability`` of many labels at once.
+    """log p(l|y) of labels: the probability of each over all paths that collapse to it.
 
     The forward algorithm (section 4.1, equations 5 to 8), in natural logarithms.
 
     Args:
         log_probs: (T, C) log-probabilities of independent frames.
-        labels: N labels of any length, without blanks.
+        labels: N labels of any length, without blanks; they may be empty.
         blank: the class of the blank.
 
     Returns:
-        (N,) natural logarithms, -inf where no path has any probability.
+        (N,) at most 0 for normalized frames; -inf where no path has any probability, as when the
+        label (with a blank between each repeat) is longer than T.
 
     Raises:
         ValueError: ``log_probs`` is no (T, C) array, or a label holds the blank or a class
@@ -157,45 +136,48 @@ def label_log_probabilities(
     table = np.asarray(log_probs, np.float64)
     if table.ndim != 2:
         raise ValueError(f"log_probs are (T, C), got shape {table.shape}")
-    lengths = np.array([len(x) for x in labels], np.intp)
-    if not len(lengths):
+    used = set(chain.from_iterable(labels))
+    if any(not 0 <= c < table.shape[1] or c == blank for c in used):
+        raise ValueError(f"labels have classes below {table.shape[1]} other than the blank {blank}")
+    if not len(labels):
         return np.zeros(0)
-    states = np.full((len(labels), 2 * int(lengths.max()) + 1), blank, np.intp)
+    last = forward_scores(table, labels, blank)[-1]
+    rows, lengths = np.arange(len(labels)), np.array([len(x) for x in labels], np.intp)
+    in_symbol = np.where(lengths > 0, last[rows, 2 * lengths - 1], -np.inf)
+    return np.asarray(np.logaddexp(last[rows, 2 * lengths], in_symbol))
+
+
+def forward_scores(
+    table: NDArray[np.float64], labels: Sequence[Sequence[int]], blank: int = 0
+) -> NDArray[np.float64]:
+    """(T + 1, N, 2 L + 1) log-probability that the first t frames end in each state of a label.
+
+    State 2 i is the blank behind i symbols, state 2 i - 1 is the i-th symbol; L is the length of
+    the longest of the N labels.
+    """
+    states = np.full((len(labels), 2 * max(map(len, labels)) + 1), blank, np.intp)
     for row, label in zip(states, labels, strict=True):
         row[1 : 2 * len(label) : 2] = label
-    own = np.arange(states.shape[1]) < (2 * lengths + 1)[:, None]
-    odd = np.arange(states.shape[1]) % 2 == 1
-    if np.any((states < 0) | (states >= table.shape[1]) | ((states == blank) & odd & own)):
-        raise ValueError(f"labels have classes below {table.shape[1]} other than the blank {blank}")
-    # A blank before, between and after the symbols: the odd places are the label's. Two places of
-    # padding; in the one before the first blank all the probability waits for the first frame, a
-    # step away from that blank and a skip away from the first symbol.
-    skips = np.zeros(states.shape, bool)
-    skips[:, 1:2] = True
-    skips[:, 3::2] = states[:, 3::2] != states[:, 1:-2:2]
-    alpha = np.full((len(labels), states.shape[1] + 2), -np.inf)
-    alpha[:, 1] = 0.0
-    for frame in table:
-        step = np.logaddexp(alpha[:, 2:], alpha[:, 1:-1])
-        skipped = np.where(skips, alpha[:, :-2], -np.inf)
-        alpha[:, 2:] = np.logaddexp(step, skipped) + frame[states]
-        alpha[:, 1] = -np.inf
-    if not len(table):
-        return np.where(lengths == 0, 0.0, -np.inf)
-    rows = np.arange(len(labels))
-    # The last symbol's state and the blank after it; padded by two, so place s is s + 2.
-    last = np.where(lengths > 0, alpha[rows, 2 * lengths + 1], -np.inf)
-    ends: NDArray[np.float64] = np.logaddexp(alpha[rows, 2 * lengths + 2], last)
-    return ends
+    skips = np.full(states.shape, -np.inf)
+    skips[:, 3::2] = np.where(states[:, 3::2] != states[:, 1:-2:2], 0.0, -np.inf)
+    scores = np.full((len(table) + 1, *states.shape), -np.inf)
+    scores[0, :, 0] = 0.0
+    for t, frame in enumerate(table):
+        before, now = scores[t], scores[t + 1]
+        now[:, 0] = before[:, 0]
+        now[:, 1:] = np.logaddexp(before[:, 1:], before[:, :-1])
+        now[:, 2:] = np.logaddexp(now[:, 2:], before[:, :-2] + skips[:, 2:])
+        now += frame[states]
+    return scores
 
 
 def align(
     log_probs: ArrayLike, classes: Sequence[int], charset: Charset, top_k: int = 5
 ) -> list[CtcSymbol]:
-    """The best path that collapses to a given label: where each of its symbols would stand.
+    """The best path that collapses to a given label (Viterbi): where its symbols would stand.
 
-    Viterbi over the states of ``sequence_log_probability``. A symbol's probability is that of its
-    best frame on the path; it may be far below an alternative's, as the label is given, not read.
+    A symbol's probability is that of its best frame on the path. It may be far below an
+    alternative's, because the label is given, not read.
 
     Args:
         log_probs: (T, C) log-probabilities, class 0 the blank.
@@ -203,15 +185,12 @@ def align(
         charset: with ``blank=True`` and C classes.
         top_k: at most so many alternatives a symbol.
 
-    Returns:
-        One entry a symbol of the label, in order.
-
     Raises:
         ValueError: the label does not fit into T frames.
     """
     table = np.asarray(log_probs, np.float64)
     label = np.asarray(classes, np.intp).reshape(-1)
-    states = np.full(2 * len(label) + 1, _BLANK, np.intp)
+    states = np.zeros(2 * len(label) + 1, np.intp)
     states[1::2] = label
     score = np.full(len(states), -np.inf)
     back = np.zeros((len(table), len(states)), np.intp)

@@ -1,10 +1,9 @@
-"""What CTC frames can still come to, looked at from their end: the look-ahead of the beam search.
+"""The look-ahead of the CTC beam search: what the frames still to come may add.
 
-``Backward`` is Viterbi's recursion backwards over an automaton (see ``outlook``): it gives the best
-alignment at once, and with the same recursion forwards it tells which symbols can begin in which
-frame at all, which leaves a prefix search little to follow. It is dense in frames times arcs, so
-for an automaton of many arcs there is ``Distance``, which only knows how many symbols are left.
-Numpy only.
+``Backward`` computes backward scores over frames and an automaton (see ``backward``). They give the
+best alignment at once; with the same recursion forwards they tell which symbols can begin in which
+frame, which leaves little to follow. They are dense in frames times arcs, so for an automaton of
+many arcs there is ``Distance``, which only knows how many symbols are left.
 """
 
 from __future__ import annotations
@@ -15,14 +14,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from industrial_ocr.decoding.outlook import FAINT, best_of_states, end_scores
+from industrial_ocr.decoding.backward import MAX_LOSS, best_of_states, end_scores
 from industrial_ocr.patterns.automaton import Automaton
 
-LEAST = -600.0
-"""Below this log-probability nothing is looked for: it would be no number any more."""
-NEGLIGIBLE = 1e-6
-"""Without backward scores: a symbol less likely than this in a frame, next to the likeliest,
-begins nothing there, unless frames run out."""
+UNDERFLOW = -600.0
+"""Below this log-probability nothing is looked for: its exponential would be 0."""
 
 Floats = NDArray[np.float64]
 Beginning = tuple[int, int, int, float, float]
@@ -31,9 +27,9 @@ frame's likeliest class), and the share of the best alignment that can be reache
 
 
 class Backward:
-    """Of the frames of a string under an automaton: the best of what may still follow.
+    """The backward scores of a string's frames under an automaton.
 
-    It bounds the truth from above: a symbol may follow itself without a blank between.
+    They bound the truth from above: a symbol may follow itself without a blank between.
 
     Args:
         log_probs: (T, C + 1) log-probabilities, class 0 the blank, class i + 1 symbol i.
@@ -44,7 +40,7 @@ class Backward:
         least: share of the best alignment below which nothing is followed.
     """
 
-    least = math.exp(-FAINT)
+    least = math.exp(-MAX_LOSS)
 
     def __init__(self, log_probs: Floats, automaton: Automaton) -> None:
         self._log_probs, self._automaton = log_probs, automaton
@@ -67,7 +63,7 @@ class Backward:
     @cached_property
     def hopeless(self) -> bool:
         """Whether nothing can be read, or nothing that is a number beside the likeliest path."""
-        return bool(self.best - self._scale[-1] < LEAST)
+        return bool(self.best - self._scale[-1] < UNDERFLOW)
 
     def best_alignment(self) -> tuple[int, ...]:
         """The symbols of the best alignment, as indices; none where nothing can be read."""
@@ -96,10 +92,7 @@ class Backward:
     def rest(self, t: int, state: int, arc: int) -> float:
         """Share of the best alignment that a path of probability 1 before frame t can reach.
 
-        Args:
-            t: frame.
-            state: of the automaton.
-            arc: whose symbol may go on, -1 for none.
+        The symbol of ``arc`` may go on; -1 for none.
         """
         of_states, of_arcs = self._reach
         ahead = float(of_states[t, state])
@@ -112,10 +105,10 @@ class Backward:
 
     @cached_property
     def _reach(self) -> tuple[Floats, Floats]:
-        """(T + 1, S) and (T + 1, E) what ``rest`` tells of states and of arcs."""
+        """(T + 1, S) and (T + 1, E) what ``rest`` gives for states and for arcs."""
         shift = self._scale[:, None] - self.best
-        of_states = np.exp(np.minimum(self._ahead + shift, -LEAST))
-        return of_states, np.exp(np.minimum(self._onward + shift, -LEAST))
+        of_states = np.exp(np.minimum(self._ahead + shift, -UNDERFLOW))
+        return of_states, np.exp(np.minimum(self._onward + shift, -UNDERFLOW))
 
     @cached_property
     def _beginnings(self) -> list[dict[int, list[Beginning]]]:
@@ -131,19 +124,18 @@ class Backward:
             arrived = np.maximum.reduceat(on_arc[order], first)
             before[t + 1, into] = np.maximum(before[t + 1, into], arrived)
         rest = of_arcs + self._onward[1:] - self.best
-        frames, arcs = np.nonzero(before[:, automaton.sources] + rest >= -FAINT)
+        frames, arcs = np.nonzero(before[:, automaton.sources] + rest >= -MAX_LOSS)
         best_first = np.lexsort((-rest[frames, arcs], frames))
         frames, arcs = frames[best_first], arcs[best_first]
         reach = rest[frames, arcs] + self._scale[frames]
         found: list[dict[int, list[Beginning]]] = [{} for _ in log_probs]
-        rows = zip(
-            frames.tolist(), automaton.sources[arcs].tolist(), arcs.tolist(),
-            automaton.labels[arcs].tolist(), automaton.targets[arcs].tolist(),
-            np.exp(of_arcs[frames, arcs] - log_probs[frames].max(1)).tolist(),
-            np.exp(np.minimum(reach, -LEAST)).tolist(), strict=True,
-        )  # fmt: skip
-        for t, source, *beginning in rows:
-            found[t].setdefault(source, []).append(tuple(beginning))
+        p = np.exp(of_arcs[frames, arcs] - log_probs[frames].max(1)).tolist()
+        share = np.exp(np.minimum(reach, -UNDERFLOW)).tolist()
+        labels, targets = automaton.labels[arcs].tolist(), automaton.targets[arcs].tolist()
+        beginnings = zip(arcs.tolist(), labels, targets, p, share, strict=True)
+        sources = automaton.sources[arcs].tolist()
+        for t, source, beginning in zip(frames.tolist(), sources, beginnings, strict=True):
+            found[t].setdefault(source, []).append(beginning)
         return found
 
 
@@ -160,7 +152,7 @@ class Distance:
         self._automaton = automaton
 
     def beginnings(self, t: int, state: int) -> list[Beginning]:
-        """What may begin in a frame, in any order."""
+        """What may begin in a frame, in any order; hardly likely symbols only if frames run out."""
         labels, targets = self._automaton.arcs(state)
         first = int(self._automaton.offsets[state])
         p = self._frames[t, labels + 1]
@@ -169,7 +161,7 @@ class Distance:
         fits = self._automaton.distance_to_accept[targets] < left
         return [
             (first + i, int(labels[i]), int(targets[i]), float(p[i]), 1.0)
-            for i in np.flatnonzero(((p > NEGLIGIBLE) | short) & fits).tolist()
+            for i in np.flatnonzero(((p > 1e-6) | short) & fits).tolist()
         ]
 
     def rest(self, t: int, state: int, arc: int) -> float:

@@ -1,9 +1,9 @@
 """Prefix beam search of CTC frames: the likeliest texts, any or those that an automaton accepts.
 
-Hannun, Maas, Jurafsky and Ng 2014 (arXiv 1408.2873, algorithm 1), with an automaton where they
-have a language model: a prefix is only extended by symbols that may follow it, and only where what
-can still come is worth it (``ctc_backward``). The finalists are ranked by their exact probability
-p(l|y), not by what the beam kept of it. Numpy only.
+Hannun, Maas, Jurafsky and Ng 2014 (arXiv 1408.2873, algorithm 1), with an automaton in place of
+their language model: a prefix is only extended by symbols that may follow it, and only if the
+look-ahead (``ctc_backward``) says that it can end near the best. The finalists are ranked by their
+exact probability p(l|y), not by what the beam kept of it.
 """
 
 from __future__ import annotations
@@ -15,18 +15,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from industrial_ocr.decoding.backward import has_backward_scores
 from industrial_ocr.decoding.ctc import label_log_probabilities
 from industrial_ocr.decoding.ctc_backward import Backward, Distance
-from industrial_ocr.decoding.outlook import has_outlook
 from industrial_ocr.patterns.automaton import Automaton
-
-BEAM = 24
 
 LookAhead = Backward | Distance
 
 
 @dataclass(frozen=True)
-class Hypothesis:
+class CtcReading:
     """One reading of the frames.
 
     Attributes:
@@ -41,10 +39,7 @@ class Hypothesis:
 
 
 class _Prefix:
-    """A text that is followed: where it is in the automaton and how likely its paths are.
-
-    Its probability is in two parts: of the paths that end in a blank, and in its last symbol.
-    """
+    """A text that is followed; its probability is of paths that end in a blank or in a symbol."""
 
     __slots__ = ("arc", "blank", "children", "last", "parent", "state", "symbol")
 
@@ -54,7 +49,6 @@ class _Prefix:
         self.children: dict[int, _Prefix] = {}
 
     def text(self) -> tuple[int, ...]:
-        """Its symbols."""
         found, prefix = [], self
         while prefix.parent is not None:
             found.append(prefix.last)
@@ -63,17 +57,17 @@ class _Prefix:
 
 
 def look_ahead(log_probs: NDArray[np.float64], automaton: Automaton) -> LookAhead:
-    """What a search should know of the frames still to come, as far as it can be had in time."""
-    return (Backward if has_outlook(automaton) else Distance)(log_probs, automaton)
+    """What a search should know of the frames still to come."""
+    return (Backward if has_backward_scores(automaton) else Distance)(log_probs, automaton)
 
 
 def beam_search(
     log_probs: ArrayLike,
     automaton: Automaton,
     most: int = 5,
-    beam: int = BEAM,
+    beam: int = 24,
     ahead: LookAhead | None = None,
-) -> list[Hypothesis]:
+) -> list[CtcReading]:
     """The likeliest texts, best first.
 
     Args:
@@ -85,9 +79,8 @@ def beam_search(
         ahead: of these frames and this automaton, where it was made already.
 
     Returns:
-        With their exact probability. None at all where the frames are too few for any text. Those
-        more than ``ctc_backward.FAINT`` below the best may be missing, and without backward scores
-        also those that the beam lost.
+        Empty where the frames are too few for any text. Texts more than ``backward.MAX_LOSS`` below
+        the best may be missing, and without backward scores also those that the beam lost.
 
     Raises:
         ValueError: the array does not fit the automaton's symbols.
@@ -146,8 +139,8 @@ def _near(
 ) -> list[_Prefix]:
     """The prefixes that may still end near the best reading, of those the best.
 
-    Without backward scores also the best one of each distance to the end, so that none starves:
-    under a pattern whose last symbols are faint the likeliest prefixes are those that stop short.
+    Without backward scores also the best one of each distance to the end: under a pattern whose
+    last symbols are faint the likeliest prefixes are those that stop short.
     """
     found = []
     for prefix in prefixes:
@@ -171,7 +164,7 @@ def _near(
 
 def _ranked(
     table: NDArray[np.float64], found: Sequence[tuple[int, ...]], most: int
-) -> list[Hypothesis]:
+) -> list[CtcReading]:
     """The texts by their exact probability, at most so many of them."""
     if not found:
         return []
@@ -181,6 +174,6 @@ def _ranked(
         return []
     total = float(np.logaddexp.reduce(scores[order]))
     return [
-        Hypothesis(found[i], float(min(scores[i], 0.0)), math.exp(scores[i] - total))
+        CtcReading(found[i], float(min(scores[i], 0.0)), math.exp(scores[i] - total))
         for i in order[:most]
     ]

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from industrial_ocr.decoding.ctc import LOWEST, CtcSymbol
+from industrial_ocr.decoding.ctc import MIN_LOG_PROB, CtcSymbol
 from industrial_ocr.results.types import Direction, FloatArray
 
 
 @dataclass(frozen=True, eq=False)
 class FrameString:
-    """The frames of one string and where they stand.
+    """The frames of one string, and where they stand in the picture.
 
     Attributes:
         log_probs: (T, C) log-probabilities, class 0 the blank.
@@ -30,18 +30,13 @@ class FrameString:
 def joined(strings: Sequence[FrameString]) -> tuple[NDArray[np.float64], list[int]]:
     """The frames of neighboring strings with a sure blank between, and where each begins."""
     classes = strings[0].log_probs.shape[1]
-    blank = np.full((1, classes), LOWEST)
+    blank = np.full((1, classes), MIN_LOG_PROB)
     blank[0, 0] = 0.0
     parts: list[NDArray[np.floating]] = []
-    starts, count = [], 0
-    for i, string in enumerate(strings):
-        if i:
-            parts.append(blank)
-            count += 1
-        starts.append(count)
-        parts.append(string.log_probs)
-        count += len(string.log_probs)
-    return np.concatenate(parts).astype(np.float64), starts
+    for string in strings:
+        parts += [string.log_probs, blank]
+    starts = np.cumsum([0, *(len(s.log_probs) + 1 for s in strings[:-1])])
+    return np.concatenate(parts[:-1]).astype(np.float64), starts.tolist()
 
 
 def place_of(symbol: CtcSymbol, run: Sequence[FrameString], starts: Sequence[int]) -> FloatArray:

@@ -1,9 +1,8 @@
 """A text against all texts with one character more or one less.
 
-The probability p(l|y) of each of them over all CTC paths, exactly, from one forward and one
-backward pass over the text itself: such a text is a prefix of it, perhaps one symbol, and a
-suffix. For a text of L symbols and a charset of C that is (L + 1) C + L texts in about the time
-of one. Numpy only.
+The exact p(l|y) of each comes from one forward and one backward pass over the text itself, because
+such a text is a prefix of it, perhaps one symbol, and a suffix. For a text of L symbols and C
+classes that is (L + 1) C + L texts in about the time of one.
 """
 
 from __future__ import annotations
@@ -14,13 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from industrial_ocr.decoding.verification import MARKS
+from industrial_ocr.decoding.ctc import forward_scores
+from industrial_ocr.decoding.verification import MARK_SYMBOLS
 from industrial_ocr.patterns.charset import Charset
 
 END_MARK_ODDS = 9.0
-"""A text has a mark too few or too many at an end, in doubt, below these log-odds: the network is
-the least sure there. Of 123 printed minus signs before a number 98 % show below it, of 665 plain
-codes without one 99 % stay above it."""
+"""Log-odds below which a mark too few or too many at an end of a text is possible: the network is
+least sure there. Of 123 printed minus signs before a number 98 % show below it, of 665 plain codes
+without one 99 % stay above it."""
 
 Floats = NDArray[np.float64]
 
@@ -51,13 +51,13 @@ def edit_scores(log_probs: ArrayLike, label: Sequence[int]) -> EditScores:
     table = np.asarray(log_probs, np.float64)
     # Every frame is scaled by its likeliest class, so that products stay within floats.
     scale = table.max(1, initial=-np.inf)
-    p = np.exp(table - scale[:, None])
+    table = table - scale[:, None]
     own = np.asarray(label, np.intp).reshape(-1)
     # before[t, s]: the first t frames end in state s of the label with its blanks; after[t, s]:
     # the frames from t on begin in it.
-    before = _forward(p, own)
-    after = _forward(p[::-1], own[::-1])[::-1, ::-1]
-    symbols = _with_symbol(p, own, before, after)
+    before = np.exp(forward_scores(table, [own.tolist()])[:, 0])
+    after = np.exp(forward_scores(table[::-1], [own[::-1].tolist()])[:, 0])[::-1, ::-1]
+    symbols = _with_symbol(np.exp(table), own, before, after)
     symbols[:, 0] = 0.0
     with np.errstate(divide="ignore"):
         shift = float(scale.sum())
@@ -65,26 +65,6 @@ def edit_scores(log_probs: ArrayLike, label: Sequence[int]) -> EditScores:
         gone = np.log(_without(own, before, after)) + shift
         whole = float(np.log(before[-1, -2:].sum()) + shift)
     return EditScores(whole, more, gone)
-
-
-def _forward(p: Floats, label: NDArray[np.intp]) -> Floats:
-    """(T + 1, 2 L + 1) probability that the first t frames collapse to a prefix and end in a state.
-
-    State 2 i is the blank behind i symbols, state 2 i - 1 the i-th symbol.
-    """
-    states = np.zeros(2 * len(label) + 1, np.intp)
-    states[1::2] = label
-    skips = np.zeros(len(states))
-    skips[3::2] = label[1:] != label[:-1]
-    found = np.zeros((len(p) + 1, len(states)))
-    found[0, 0] = 1.0
-    for t, frame in enumerate(p[:, states]):
-        now, then = found[t + 1], found[t]
-        now[:] = then
-        now[1:] += then[:-1]
-        now[2:] += skips[2:] * then[:-2]
-        now *= frame
-    return found
 
 
 def _with_symbol(p: Floats, label: NDArray[np.intp], before: Floats, after: Floats) -> Floats:
@@ -112,15 +92,16 @@ def _without(label: NDArray[np.intp], before: Floats, after: Floats) -> Floats:
     """(L,) probability of the label without each of its symbols."""
     found = np.zeros(len(label))
     for i in range(len(label)):
-        blank, symbol = before[:, 2 * i], before[:, 2 * i - 1] if i else 0.0
+        ends_in_symbol = before[:, 2 * i - 1] if i else np.zeros(len(before))
+        both = before[:, 2 * i] + ends_in_symbol
         if i + 1 == len(label):
-            found[i] = before[-1, 2 * i] + (before[-1, 2 * i - 1] if i else 0.0)
+            found[i] = both[-1]
             continue
         alike = i > 0 and label[i - 1] == label[i + 1]
-        found[i] = ((blank if alike else blank + symbol) * after[:, 2 * i + 3]).sum()
+        found[i] = ((before[:, 2 * i] if alike else both) * after[:, 2 * i + 3]).sum()
     return found
 
 
 def mark_classes(charset: Charset) -> list[int]:
-    """The classes of ``verification.MARKS``, as far as a charset has them."""
-    return [i for i, s in enumerate(charset.symbols, 1) if s in MARKS]
+    """The classes of ``verification.MARK_SYMBOLS``, as far as a charset has them."""
+    return [i for i, s in enumerate(charset.symbols, 1) if s in MARK_SYMBOLS]

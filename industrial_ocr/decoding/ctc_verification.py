@@ -1,15 +1,15 @@
-"""From the frames of the CRNN and the text that must stand there to a verdict.
+"""Holds the CRNN's frames against the text that must stand there.
 
-As ``verification``, whose thresholds hold here too, with these differences:
+The rules and their numbers are those of ``verification``, with these differences:
 
 * Classes of one shape are joined before anything is asked of the frames.
 * Frames say nothing of other text, so the text is looked for in what reads without it (Sellers
-  1980), and frames beyond it are cut off. What is cut off within ``WORD_GAP`` usual distances is
-  of the same word, and one too many.
+  1980), and frames beyond it are cut off. What is cut off within 1.7 usual distances is of the same
+  word, and one too many.
 * A character's odds are those of its best frame on the likeliest path of the text (``ctc.align``).
 * The text as a whole must pass too: by log p(l|y), over all paths, it must be likelier than all
-  other readings together (``TEXT_ODDS``), and clearly likelier (``MARK_ODDS``) than itself with a
-  mark more or less anywhere (``ctc_rivals``); at its ends by ``END_MARK_ODDS``.
+  other readings together, and clearly likelier (``MARK_ODDS``) than itself with a mark more or less
+  anywhere (``ctc_rivals``); at its ends by ``END_MARK_ODDS``.
 * One missing or too many is a failure only where the reading without it is clear as a whole, and
   a missing mark only where the text without it is clearly likelier, by the same odds.
 """
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
 from industrial_ocr.decoding.ctc import (
-    LOWEST,
+    MIN_LOG_PROB,
     CtcSymbol,
     align,
     greedy_decode,
@@ -34,36 +34,26 @@ from industrial_ocr.decoding.ctc_frames import FrameString, joined, place_of
 from industrial_ocr.decoding.ctc_rivals import END_MARK_ODDS, EditScores, edit_scores, mark_classes
 from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.decoding.verification import (
-    CLEAR,
-    LEAST_FOUND,
-    LIKELY,
-    MARKS,
+    MARK_SYMBOLS,
+    VERIFICATION_RULES,
+    Findings,
     expected_symbols,
-    judge,
-    name_of,
-    runs,
     seen_as,
-    told_of_extra,
+    verify_strings,
 )
 from industrial_ocr.patterns.charset import Charset
-from industrial_ocr.results.geometry import quad_around
-from industrial_ocr.results.types import Character, CharState, FloatArray, Verdict
+from industrial_ocr.results.types import Character, CharState, FloatArray
 from industrial_ocr.results.verdicts import Verification, VerifiedCharacter
 
-ENGINE = "crnn"
-TEXT_ODDS = 0.0
 MARK_ODDS = float(np.log(5))
-"""A mark between two characters is told of by the frames: of 286 that are printed 98 % are above
-it, of 394 texts that leave one out none is."""
-WORD_GAP = 1.7
-BLANK = 0.5
-"""A character whose best frame is blank with this probability is missing."""
+"""Log-odds of a mark between two characters. Of 286 printed marks 98 % are above it; of 394 texts
+that leave a mark out none is."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class _Place:
+class _TextPlace:
     """Where a text probably stands in a run of strings.
 
     Attributes:
@@ -87,19 +77,63 @@ class _Place:
     distance: int
 
     @property
+    def read(self) -> Sequence[CtcSymbol]:
+        """What reads in the place."""
+        return self.free[self.first : self.last]
+
+    @property
     def frames(self) -> tuple[int, int]:
         """First frame, and the one beyond the last; borders lie half-way between symbols."""
         start, stop = 0, len(self.folded)
         if self.first > 0:
-            start = (self.free[self.first - 1].last_frame + self.free[self.first].first_frame) // 2
-            start += 1
+            before = self.free[self.first - 1].last_frame
+            start = (before + self.free[self.first].first_frame) // 2 + 1
         if self.last < len(self.free):
-            ends = self.free[self.last - 1].last_frame + self.free[self.last].first_frame
-            stop = ends // 2 + 1
+            after = self.free[self.last].first_frame
+            stop = (self.free[self.last - 1].last_frame + after) // 2 + 1
         return start, stop
 
+    def quad(self, symbol: CtcSymbol, shift: int = 0) -> FloatArray:
+        """Where a symbol, its frames counted from ``shift``, stands in the picture."""
+        first, last = symbol.first_frame + shift, symbol.last_frame + shift
+        moved = replace(symbol, first_frame=first, last_frame=last)
+        return place_of(moved, self.run, self.starts)
 
-def shapes(charset: Charset) -> NDArray[np.int64]:
+
+def verify_frames(
+    strings: Sequence[FrameString], expected: str, charset: Charset, part: bool = False
+) -> Verification:
+    """Holds the strings of a picture against the text that must stand there.
+
+    Args:
+        strings: of one picture, in reading order.
+        expected: the text; spaces do not matter to frames.
+        charset: the recognizer's, with the blank.
+        part: the text may be a part of a longer word.
+
+    Raises:
+        ConfigError: an empty text, or symbols that the charset lacks.
+    """
+    symbols = expected_symbols(expected, charset)
+    shape = shape_classes(charset)
+    label = [int(shape[1 + charset.symbols.index(s)]) for s in symbols]
+
+    def find(run: tuple[int, ...]) -> tuple[tuple[float, float], _TextPlace] | None:
+        place = _place([strings[i] for i in run], label, shape, charset)
+        if place is None:
+            return None
+        start, stop = place.frames
+        log_p = sequence_log_probability(place.folded[start:stop], label)
+        # A text over two strings must save half an edit.
+        return (-(place.distance + (len(run) - 1) / 2), log_p), place
+
+    def examine(place: _TextPlace) -> Findings | None:
+        return _findings(place, symbols, label, charset, part)
+
+    return verify_strings(len(strings), expected, "crnn", find, examine)
+
+
+def shape_classes(charset: Charset) -> NDArray[np.int64]:
     """(C,) for each class the first class of its shape; the blank is its own."""
     first = {s: i for i, s in reversed(list(enumerate(charset.symbols, 1)))}
     known = [min(first[t] for t in same_shape(s) if t in first) for s in charset.symbols]
@@ -108,7 +142,7 @@ def shapes(charset: Charset) -> NDArray[np.int64]:
 
 def _folded(table: Floats, shape: NDArray[np.int64]) -> Floats:
     """Classes of one shape joined into the first of them."""
-    joint = np.full_like(table, LOWEST)
+    joint = np.full_like(table, MIN_LOG_PROB)
     for i in np.unique(shape):
         joint[:, i] = np.logaddexp.reduce(table[:, shape == i], axis=1)
     return joint
@@ -131,196 +165,140 @@ def _infix(read: str, text: str) -> tuple[int, int, int]:
     return row[last][1], last, edits
 
 
-def verify_frames(
-    strings: Sequence[FrameString], expected: str, charset: Charset, part: bool = False
-) -> Verification:
-    """Holds the strings of a picture against the text that must stand there.
-
-    Args:
-        strings: of one picture, in reading order.
-        expected: the text; spaces do not matter to frames.
-        charset: the recognizer's, with the blank.
-        part: the text may be a part of a longer word.
-
-    Raises:
-        ConfigError: an empty text, or symbols that the charset lacks.
-    """
-    symbols = expected_symbols(expected, charset)
-    shape = shapes(charset)
-    label = [int(shape[1 + charset.symbols.index(s)]) for s in symbols]
-    best: tuple[tuple[float, float], _Place] | None = None
-    for run in runs(len(strings)):
-        place = _place([strings[i] for i in run], label, shape, charset)
-        if place is None:
-            continue
-        start, stop = place.frames
-        log_p = sequence_log_probability(place.folded[start:stop], label)
-        # A text that goes on in the next string must be worth it.
-        rank = -(place.distance + (len(run) - 1) / 2), log_p
-        if best is None or rank > best[0]:
-            best = rank, place
-    if best is None:
-        return Verification(expected, Verdict.CANNOT_TELL, "no text was found", ENGINE)
-    return _judged(best[1], expected, symbols, label, charset, part)
-
-
 def _place(
     run: Sequence[FrameString], label: Sequence[int], shape: NDArray[np.int64], charset: Charset
-) -> _Place | None:
+) -> _TextPlace | None:
     """Where the text probably stands in a run; None where nothing reads there."""
     raw, starts = joined(run)
     folded = _folded(raw, shape)
     free = greedy_decode(folded, charset)
-    if not free:
-        return None
     # A character a class, so that tokens count as one.
     read = "".join(chr(charset.encode(s.symbol)[0]) for s in free)
     first, last, distance = _infix(read, "".join(map(chr, label)))
     if last <= first:
         return None
-    return _Place(run, starts, raw, folded, free, first, last, distance)
+    return _TextPlace(run, starts, raw, folded, free, first, last, distance)
 
 
-def _judged(
-    place: _Place, expected: str, symbols: Sequence[str], label: Sequence[int], charset: Charset,
-    part: bool,
-) -> Verification:  # fmt: skip
-    """The verdict on the best place of a text."""
+def _findings(
+    place: _TextPlace, symbols: Sequence[str], label: Sequence[int], charset: Charset, part: bool
+) -> Findings | None:
+    """What stands in the best place of a text, None where it is nothing like it."""
+    rules = VERIFICATION_RULES
     start, stop = place.frames
     folded, raw = place.folded[start:stop], place.raw[start:stop]
-    inner = [charset.encode(s.symbol)[0] for s in place.free[place.first : place.last]]
+    inner = [charset.encode(s.symbol)[0] for s in place.read]
     free_p = sequence_log_probability(folded, inner)
-    sure = free_p >= np.log(CLEAR)
-    text = "".join(s.symbol for s in place.free[place.first : place.last])
-    nothing = Verification(expected, Verdict.CANNOT_TELL, "no text like it was found", ENGINE)
-    alike = 1 - place.distance / len(label) >= LEAST_FOUND
-    whole = (place.first, place.last) == (0, len(place.free))
-    if not alike and not (whole and sure and abs(len(inner) - len(label)) <= 1):
-        return nothing
+    sure = free_p >= np.log(rules.clear)
+    alike = 1 - place.distance / len(label) >= rules.min_found
+    another = len(place.read) == len(place.free) and abs(len(inner) - len(label)) <= 1 and sure
+    if not alike and not another:
+        return None
     try:
         aligned = align(folded, label, charset)
     except ValueError:  # longer than there are frames
-        return nothing
+        return None
     rivals = edit_scores(folded, label)
-    text_odds = _text_odds(rivals.own, free_p, inner == list(label))
     seen = [
-        _character(symbol, wanted, folded, raw, charset, _quad(wanted, place, start))
+        _character(symbol, wanted, folded, raw, charset, place.quad(wanted, start))
         for symbol, wanted in zip(symbols, aligned, strict=True)
     ]
-    extra = _extra(place, label, inner, part)
-    if not alike:
-        verdict, reason = Verdict.FAIL, f"another text stands there: {text!r}"
-    else:
-        against, doubts = told_of_extra(
-            (before, s.symbol, sure and s.probability >= CLEAR) for before, s in extra
-        )
-        lost = _lost(seen, rivals) if sure else []
-        against += [f"{name_of(seen, i)} is missing" for i in lost]
-        doubts += _mark_doubts(rivals, symbols, charset, part)
-        verdict, reason = judge(seen, against, doubts)
-        if verdict is Verdict.PASS and text_odds < TEXT_ODDS:
-            verdict, reason = Verdict.CANNOT_TELL, "another reading of the text is as likely"
-    quads = [c.quad for c in seen if c.quad is not None]
-    return Verification(
-        expected, verdict, reason, ENGINE, text, tuple(seen),
-        tuple(Character(s.symbol, _quad(s, place, 0), s.probability, s.alternatives)
-              for _, s in extra),
-        quad_around(quads) if quads else None, text_odds,
-    )  # fmt: skip
+    extra = [
+        (before, Character(s.symbol, place.quad(s), s.probability, s.alternatives))
+        for before, s in _extra(place, label, inner, part)
+    ]
+    return Findings(
+        text="".join(s.symbol for s in place.read),
+        alike=alike,
+        characters=seen,
+        extra=[(at, c, bool(sure and c.confidence >= rules.clear)) for at, c in extra],
+        missing=_lost(seen, rivals) if sure else (),
+        doubts=_mark_doubts(rivals, symbols, charset, part),
+        text_log_odds=_text_odds(rivals.own, free_p, inner == list(label)),
+    )
 
 
 def _text_odds(log_p: float, free_p: float, same: bool) -> float:
-    """Log-odds of a text against all other readings, or against the best one where it is not it."""
+    """Log-odds of a text against all other readings, or if it is not the best against the best."""
     if not same:
-        return max(log_p - free_p, LOWEST)
+        return max(log_p - free_p, MIN_LOG_PROB)
     p = float(np.exp(min(log_p, 0.0)))
-    return max(log_p, LOWEST) - float(np.log(max(1 - p, 1e-12)))
+    return max(log_p, MIN_LOG_PROB) - float(np.log(max(1 - p, 1e-12)))
 
 
 def _character(
-    symbol: str, wanted: CtcSymbol, folded: Floats, raw: Floats, charset: Charset,
+    symbol: str,
+    wanted: CtcSymbol,
+    folded: Floats,
+    raw: Floats,
+    charset: Charset,
     quad: FloatArray,
-) -> VerifiedCharacter:  # fmt: skip
+) -> VerifiedCharacter:
     """A character with its state, by the frame in which its shape is likeliest."""
     frames = slice(wanted.first_frame, wanted.last_frame + 1)
     column = charset.encode(wanted.symbol)[0]
     peak = wanted.first_frame + int(folded[frames, column].argmax())
     p = np.maximum(np.exp(raw[peak]), 1e-12)
     seen = seen_as(symbol, quad, p[1:], charset)
-    if p[0] >= BLANK:
+    if p[0] >= 0.5:  # the blank
         return replace(seen, quad=None, state=CharState.MISSING)
-    if seen.state is CharState.FAIL and seen.rival_probability < LIKELY:
+    if seen.state is CharState.FAIL and seen.rival_probability < VERIFICATION_RULES.likely:
         return replace(seen, state=CharState.UNSURE)
     return seen
 
 
 def _extra(
-    place: _Place, label: Sequence[int], inner: Sequence[int], part: bool
+    place: _TextPlace, label: Sequence[int], inner: Sequence[int], part: bool
 ) -> list[tuple[int, CtcSymbol]]:
     """Symbols too many, each with the number of expected ones before it."""
+    own = place.read
     found = [
-        (step.dest_pos, place.free[place.first + step.src_pos])
+        (step.dest_pos, own[step.src_pos])
         for step in Levenshtein.editops(inner, label)
         if step.tag == "delete"
     ]
     if part:
         return found
-    own = place.free[place.first : place.last]
-    steps = [b.first_frame - a.last_frame for a, b in zip(own[:-1], own[1:], strict=True)]
-    usual = float(np.median(steps)) if steps else 0.0
-    for before, beyond, count in ((place.first - 1, place.first, 0),
-                                  (place.last, place.last - 1, len(label))):  # fmt: skip
-        if 0 <= before < len(place.free):
-            pair = sorted((place.free[before], place.free[beyond]), key=lambda s: s.first_frame)
-            if pair[1].first_frame - pair[0].last_frame <= WORD_GAP * usual:
-                found.append((count, place.free[before]))
+    steps = [b.first_frame - a.last_frame for a, b in zip(own, own[1:], strict=False)]
+    same_word = 1.7 * float(np.median(steps)) if steps else 0.0
+    if place.first > 0:
+        before = place.free[place.first - 1]
+        if own[0].first_frame - before.last_frame <= same_word:
+            found.append((0, before))
+    if place.last < len(place.free):
+        after = place.free[place.last]
+        if after.first_frame - own[-1].last_frame <= same_word:
+            found.append((len(label), after))
     return sorted(found, key=lambda f: f[0])
 
 
 def _lost(seen: Sequence[VerifiedCharacter], rivals: EditScores) -> list[int]:
     """Characters that are clearly missing: a mark only where the text without it is clear."""
-    return [
-        i
-        for i, c in enumerate(seen)
-        if c.state is CharState.MISSING
-        and (c.symbol not in MARKS or rivals.deletions[i] - rivals.own >= _mark_odds(i, len(seen)))
-    ]
-
-
-def _mark_odds(at: int, count: int) -> float:
-    """What a mark that is the text's symbol of that number must be told apart by."""
-    return END_MARK_ODDS if at in (0, count - 1) else MARK_ODDS
+    lost = []
+    for i, c in enumerate(seen):
+        odds = END_MARK_ODDS if i in (0, len(seen) - 1) else MARK_ODDS
+        clear = c.symbol not in MARK_SYMBOLS or rivals.deletions[i] - rivals.own >= odds
+        if c.state is CharState.MISSING and clear:
+            lost.append(i)
+    return lost
 
 
 def _mark_doubts(
     rivals: EditScores, symbols: Sequence[str], charset: Charset, part: bool
 ) -> list[str]:
-    """Marks that may be printed besides the text, and those of it that may be not.
-
-    Args:
-        rivals: of the text.
-        symbols: of the text.
-        charset: the recognizer's.
-        part: what stands before and behind the text does not matter.
-    """
+    """Marks that may be printed besides the text, and marks of the text that may be missing."""
     marks = mark_classes(charset)
     doubts = []
     for i, others in enumerate(rivals.insertions[:, marks]):
         at_end = i in (0, len(symbols))
         if at_end and part:
             continue
-        if rivals.own - others.max(initial=LOWEST) < (END_MARK_ODDS if at_end else MARK_ODDS):
+        odds = END_MARK_ODDS if at_end else MARK_ODDS
+        if rivals.own - others.max(initial=MIN_LOG_PROB) < odds:
             mark = charset.symbol(marks[int(others.argmax())])
             where = f"after character {i}" if i else "before the text"
             doubts.append(f"a {mark!r} may stand {where}")
     for i, symbol in enumerate(symbols):
-        if symbol in MARKS and rivals.own - rivals.deletions[i] < MARK_ODDS:
+        if symbol in MARK_SYMBOLS and rivals.own - rivals.deletions[i] < MARK_ODDS:
             doubts.append(f"character {i + 1} ({symbol!r}) may be missing")
     return doubts
-
-
-def _quad(symbol: CtcSymbol, place: _Place, shift: int) -> FloatArray:
-    """Where a symbol, its frames counted from ``shift``, stands in the picture."""
-    first, last = symbol.first_frame + shift, symbol.last_frame + shift
-    moved = replace(symbol, first_frame=first, last_frame=last)
-    return place_of(moved, place.run, place.starts)

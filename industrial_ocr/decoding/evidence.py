@@ -1,4 +1,4 @@
-"""The lattice of one or more neighboring strings: what their boxes may be, alone and together."""
+"""The lattice of neighboring strings: what their boxes may be, alone and together."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from industrial_ocr.decoding.homoglyphs import SAME_SHAPE, shape_groups
+from industrial_ocr.decoding.homoglyphs import SIZE_TWINS, shape_groups
 from industrial_ocr.decoding.lattice import Arc
-from industrial_ocr.decoding.segmentation import FEATURES, features, fitted_weights, measure
+from industrial_ocr.decoding.segmentation import (
+    MIN_PROBABILITY,
+    evidence_weight,
+    fitted_weights,
+    hypothesis_features,
+    measure,
+)
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.results.types import BoxString, CharBox, CharCandidates
 
 Floats = NDArray[np.float64]
-
-FLOOR = 1e-6
-LEFT_OUT, WORD_LEFT_OUT = 0.02, 0.2
-"""A box beyond the ends of a code counts as this probability at least, in the code's word and in
-another one: codes stand among other text."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,17 +50,18 @@ class StringEvidence:
 
 
 @dataclass(frozen=True, eq=False)
-class Option:
+class Hypothesis:
     """One hypothesis about the boxes of a string.
 
     Attributes:
         kind: see ``segmentation``.
-        first: node that it leaves; box i leads from node 2 i to 2 i + 2.
+        first: node that it leaves; box i leads from node 2 i to 2 i + 2, its halves by 2 i + 1.
         last: node that it reaches.
-        box: what it is about.
-        candidates: what the classifier said of that.
-        probabilities: (C,) of each symbol, cases of one shape joined.
-        features: what its score depends on, see ``segmentation.FEATURES``.
+        box: one box, half of one or the box around two.
+        candidates: what the classifier said of that box.
+        probabilities: (C,) of each symbol, see ``distribution``.
+        features: what its score depends on, see ``segmentation.HYPOTHESIS_FEATURES``.
+        string: number of its string in the lattice.
     """
 
     kind: str
@@ -69,89 +71,74 @@ class Option:
     candidates: CharCandidates
     probabilities: Floats
     features: tuple[float, ...]
+    string: int = 0
 
     @property
     def score(self) -> float:
         """Its log-score, see ``segmentation``."""
         return float(np.dot(self.features, fitted_weights()[self.kind]))
 
+    @property
+    def is_character(self) -> bool:
+        """Whether it says that a character stands there."""
+        return self.kind not in ("nothing", "empty")
 
-def options(
-    evidence: StringEvidence, charset: Charset, capitals: bool = False, merging: bool = True
-) -> list[Option]:
-    """Every hypothesis about a string, in the order of its boxes.
 
-    Args:
-        evidence: of the string.
-        charset: the classifier's.
-        capitals: see ``distribution``.
-        merging: pairs of boxes may be one character, and wide boxes two.
+def hypotheses(
+    evidence: StringEvidence, charset: Charset, capitals: bool = False, number: int = 0
+) -> list[Hypothesis]:
+    """Every hypothesis about a string of that number, in the order of its boxes.
+
+    ``capitals`` as of ``distribution``.
     """
-    vertical = evidence.string.direction == "vertical"
     geometry = measure(evidence.string, evidence.proposed)
-    found: list[Option] = []
+    found: list[Hypothesis] = []
 
     def add(kind: str, i: int, nodes: tuple[int, int], box: CharBox, named: CharCandidates) -> None:
         p = distribution(named, charset, capitals)
         none = kind in ("nothing", "empty")
-        seen = named.reject if none else float(shapes(p, charset).max())
-        own = features(kind, geometry, i, box, named.symbols[0], seen, vertical)
-        found.append(Option(kind, *nodes, box, named, p, own))
+        likely = named.reject if none else float(shapes(p, charset).max())
+        own = hypothesis_features(kind, geometry, i, box, named.symbols[0], likely)
+        found.append(Hypothesis(kind, *nodes, box, named, p, own, number))
 
     for i, (box, named) in enumerate(zip(evidence.string.boxes, evidence.singles, strict=True)):
         node = 2 * i
-        unseen = i in evidence.proposed
-        for kind in ("gap", "empty") if unseen else ("single", "nothing"):
+        for kind in ("gap", "empty") if i in evidence.proposed else ("single", "nothing"):
             add(kind, i, (node, node + 2), box, named)
-        if merging and i in evidence.merged:
+        if i in evidence.merged:
             add("merged", i, (node, node + 4), *evidence.merged[i])
-        for step, half in enumerate(evidence.split.get(i, ()) if merging else ()):
+        for step, half in enumerate(evidence.split.get(i, ())):
             add("half", i, (node + step, node + step + 1), *half)
     return found
 
 
 @dataclass(frozen=True, eq=False)
-class Hypothesis:
-    """What stands behind an arc of the lattice.
+class StringLattice:
+    """A lattice and what its arcs are.
 
     Attributes:
-        box: one box, half of one or the box around two.
-        candidates: of it, None on arcs that leave boxes out.
-        probabilities: (C,) of each symbol, cases of one shape joined.
-        string: which of the strings it belongs to.
-    """
-
-    box: CharBox | None
-    candidates: CharCandidates | None
-    probabilities: Floats
-    string: int
-
-
-@dataclass(frozen=True, eq=False)
-class Evidence:
-    """A lattice with what its arcs are.
-
-    Attributes:
-        arcs: see ``lattice.Arc``; box i leads from node 2 i to 2 i + 2, its halves to 2 i + 1 and
-            from there.
-        hypotheses: one an arc.
+        arcs: see ``lattice.Arc``; nodes as of ``Hypothesis``, counted over all strings.
+        hypotheses: one an arc, None for those that leave boxes out.
         nodes: twice the boxes and one.
         words: (boxes,) number of the word each box is in.
     """
 
     arcs: tuple[Arc, ...]
-    hypotheses: tuple[Hypothesis, ...]
+    hypotheses: tuple[Hypothesis | None, ...]
     nodes: int
     words: NDArray[np.int64]
 
+    def behind(self, arc: int) -> Hypothesis:
+        """What was read on an arc."""
+        hypothesis = self.hypotheses[arc]
+        assert hypothesis is not None, "nothing is read on arcs that leave boxes out"
+        return hypothesis
+
 
 def distribution(candidates: CharCandidates, charset: Charset, capitals: bool) -> Floats:
-    """(C,) probabilities of the charset's symbols, with a floor.
+    """(C,) probabilities of the charset's symbols, at least ``MIN_PROBABILITY`` each.
 
-    Args:
-        candidates: with their full distribution, or the best symbols only.
-        charset: the classifier's.
-        capitals: join the cases of letters of one shape into the capital.
+    With ``capitals`` those of small letters are added to capitals of the same shape.
     """
     if candidates.distribution is not None:
         found = np.array(candidates.distribution, np.float64)
@@ -164,14 +151,14 @@ def distribution(candidates: CharCandidates, charset: Charset, capitals: bool) -
         upper, lower = _cases(charset.symbols)
         found[upper] += found[lower]
         found[lower] = 0.0
-    return np.maximum(found, FLOOR)
+    return np.maximum(found, MIN_PROBABILITY)
 
 
 def shapes(p: Floats, charset: Charset) -> Floats:
-    """(C,) probability of each symbol's shape: the likeliest of one shape has that of all of them.
+    """(C,) probability of each symbol's shape.
 
-    0 and O often look the same; that one of them stands there is sure even where which is not. The
-    others of the shape keep their odds to the likeliest.
+    The likeliest symbol of a shape gets the probability of all of them: that 0 or O stands there is
+    sure even where which of them is not. The others keep their odds to the likeliest.
     """
     groups = shape_groups(charset.symbols)
     together = np.bincount(groups, p)[groups]
@@ -182,79 +169,62 @@ def shapes(p: Floats, charset: Charset) -> Floats:
 
 @lru_cache(maxsize=8)
 def _cases(symbols: tuple[str, ...]) -> tuple[list[int], list[int]]:
-    """The capitals of ``SAME_SHAPE`` among some symbols and their small letters."""
+    """The capitals of ``SIZE_TWINS`` among some symbols and their small letters."""
     index = {s: i for i, s in enumerate(symbols)}
-    both = [c for c in SAME_SHAPE if c in index and c.lower() in index]
+    both = [c for c in SIZE_TWINS if c in index and c.lower() in index]
     return [index[c] for c in both], [index[c.lower()] for c in both]
 
 
-def _words(strings: Sequence[StringEvidence]) -> NDArray[np.int64]:
-    number, words = 0, []
-    for evidence in strings:
-        for space in evidence.string.space_after:
-            words.append(number)
-            number += space
-        number += 1
-    return np.array(words, np.int64)
-
-
-def gather(
-    strings: Sequence[StringEvidence],
-    charset: Charset,
-    capitals: bool,
-    merging: bool = True,
-    other_word: float = WORD_LEFT_OUT,
-) -> Evidence:
+def build_lattice(
+    strings: Sequence[StringEvidence], charset: Charset, capitals: bool, other_word: float = 0.2
+) -> StringLattice:
     """The lattice of neighboring strings, read one after the other.
 
     Args:
         strings: in reading order.
         charset: the classifier's.
         capitals: see ``distribution``.
-        merging: pairs of boxes may be one character, and wide boxes two.
-        other_word: a box before or after a text, in another word, is left out with this
-            probability at least.
+        other_word: least probability with which a box before or after a text, in another word, is
+            left out: codes stand among other text.
     """
-    weights = fitted_weights()
-    unit = weights["single"][0]
+    unit = fitted_weights()["single"][0]
     arcs: list[Arc] = []
-    behind: list[Hypothesis] = []
-    sure: list[float] = []
-    node = 0
+    behind: list[Hypothesis | None] = []
+    rejects: list[float] = []
     for number, evidence in enumerate(strings):
-        nothing: dict[int, float] = {}
-        own = options(evidence, charset, capitals, merging)
-        for option in own:
-            if option.kind in ("nothing", "empty"):
-                nothing[option.first] = option.score / unit
-        for option in own:
-            if option.kind in ("nothing", "empty"):
-                continue
-            # Evidence and priors in nats of single characters, so that those need no weight.
-            evident = dict(zip(FEATURES[option.kind], weights[option.kind], strict=True))["log_p"]
-            log_p = np.log(shapes(option.probabilities, charset))
-            values = (option.score + evident * (log_p - log_p.max())) / unit
-            none = nothing[option.first] if option.kind in ("single", "gap") else None
-            arcs.append(Arc(2 * node + option.first, 2 * node + option.last, values, none))
-            behind.append(Hypothesis(option.box, option.candidates, option.probabilities, number))
-        sure += [1 - c.reject for c in evidence.singles]
-        node += len(evidence.singles)
-    words, certain = _words(strings), np.array(sure)
-    nobody = Hypothesis(None, None, np.zeros(len(charset)), -1)
-    for arc in _left_out(certain, words, other_word):
-        arcs.append(arc)
-        behind.append(nobody)
-    return Evidence(tuple(arcs), tuple(behind), 2 * node + 1, words)
+        start = 2 * len(rejects)
+        own = hypotheses(evidence, charset, capitals, number)
+        nothing = {h.first: h.score / unit for h in own if not h.is_character}
+        for h in own:
+            if h.is_character:
+                # Evidence and priors in nats of single characters, so that those need no weight.
+                log_p = np.log(shapes(h.probabilities, charset))
+                values = (h.score + evidence_weight(h.kind) * (log_p - log_p.max())) / unit
+                none = nothing[h.first] if h.kind in ("single", "gap") else None
+                arcs.append(Arc(start + h.first, start + h.last, values, none))
+                behind.append(h)
+        rejects += [c.reject for c in evidence.singles]
+    words = _words(strings)
+    left_out = _left_out(np.array(rejects), words, other_word)
+    behind += [None for _ in left_out]
+    return StringLattice((*arcs, *left_out), tuple(behind), 2 * len(rejects) + 1, words)
 
 
-def _left_out(sure: Floats, words: NDArray[np.int64], other_word: float) -> list[Arc]:
+def _words(strings: Sequence[StringEvidence]) -> NDArray[np.int64]:
+    """(boxes,) number of the word each box is in."""
+    ends = [np.array([*e.string.space_after[:-1], True], np.int64) for e in strings]
+    last_of_word = np.concatenate(ends) if ends else np.zeros(0, np.int64)
+    return np.asarray(np.cumsum(last_of_word) - last_of_word)
+
+
+def _left_out(rejects: Floats, words: NDArray[np.int64], other_word: float) -> list[Arc]:
     """Arcs over the boxes before a code and over those after it."""
-    count = len(sure)
+    count, own_word = len(rejects), 0.02
     arcs = []
     for edge in range(1, count):
         for first, last, beside in ((0, edge, edge), (edge, count, edge - 1)):
             same = words[first:last] == words[beside]
-            least = np.where(same, LEFT_OUT, other_word)
-            cost = float(np.log(np.maximum(1 - sure[first:last], least)).sum())
+            least = np.where(same, own_word, other_word)
+            cost = float(np.log(np.maximum(rejects[first:last], least)).sum())
             arcs.append(Arc(2 * first, 2 * last, None, cost))
     return arcs

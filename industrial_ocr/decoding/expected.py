@@ -1,47 +1,37 @@
 """A known text on the lattice of one string, or of several that are read one after the other.
 
-Two questions are asked of the lattice that is read freely and under patterns (``evidence.gather``):
-
-* ``align_symbols``: which hypothesis shows which symbol of the text? A symbol may be missing, a box
-  may be left over, a box may show another symbol, each at a price (Needleman and Wunsch 1970).
-* ``against_neighbors``: is the text likelier than every text one or two edits away, an edit being
-  one symbol more, less or of another shape (Levenshtein 1966)? Two, as a box that is taken for two
-  characters and not for one makes two.
-
-Symbols of one shape (0 O, 1 I l, C c) count as the same here. Numpy only; ties go to the earlier
-box.
+Two questions are asked of it, by one search (``TextSearch``): which hypothesis shows which symbol
+(``align_symbols``), and whether a text nearby is as likely (``neighbor_texts``). In an alignment a
+symbol may be missing, a box may be left over, a box may show another symbol, each at a price
+(Needleman and Wunsch 1970). Symbols of one shape (0 O, 1 I l, C c) count as the same here. Ties go
+to the earlier box.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from industrial_ocr.decoding.evidence import FLOOR, Evidence, StringEvidence, gather
+from industrial_ocr.decoding.evidence import StringEvidence, StringLattice, build_lattice
 from industrial_ocr.decoding.homoglyphs import same_shape
-from industrial_ocr.decoding.lattice import leaving
+from industrial_ocr.decoding.lattice import Arc, leaving
+from industrial_ocr.decoding.segmentation import MIN_PROBABILITY
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.results.types import CharBox, CharCandidates
 
-MISSING = math.log(3e-4)
+MISSING_SYMBOL = math.log(3e-4)
 """Log-probability of a symbol that has no box."""
-MOST_EDITS = 2
-ANOTHER = math.log(1e-4)
-"""A box shows another symbol than it should with this log-probability at least, below that of its
-best symbol, so that a wrong character is one wrong character, and not one missing and one too
-many; and it shows nothing at least with this one."""
-OTHER_WORD = 0.9
-"""A box in another word before or after the text is left out with this probability at least."""
-WILDCARD = 0.1
-"""Likelihood of a box under a symbol that the classifier does not know; half of it where the
-classifier is sure of another symbol."""
+WRONG_SYMBOL = math.log(1e-4)
+"""Least log-probability, relative to a box's best symbol, that it shows the symbol of the text: so
+that a wrong character is not one missing and one too many. Also the least that it shows nothing."""
 
 Floats = NDArray[np.float64]
+Strings = StringEvidence | Sequence[StringEvidence]
+"""One string, or several in reading order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +42,9 @@ class AlignedSymbol:
         symbol: of the text.
         box: its box, half of it, or the box around its two; None where it is missing.
         candidates: what the classifier said of that box, None where it is missing.
-        log_prob: natural logarithm of the symbol's own probability there, at least that of
-            ``evidence.FLOOR``; ``MISSING`` where it is missing, the log of its ``WILDCARD``
-            likelihood where the classifier does not know it.
+        log_prob: log of the symbol's own probability there, at least ``MIN_PROBABILITY``;
+            ``MISSING_SYMBOL`` where it is missing, ``_unknown_log_prob`` where the classifier does
+            not know it.
         known: whether the classifier knows the symbol.
         string: which of the strings it stands in, -1 where it is missing.
         boxes: places of its boxes in that string: none, one or two.
@@ -116,44 +106,11 @@ class Alignment:
         return tuple(s for s in self.skipped if found[0] < s.before <= found[-1])
 
 
-def _row(
-    evidence: StringEvidence | Sequence[StringEvidence], charset: Charset
-) -> tuple[list[StringEvidence], Evidence]:
-    strings = [evidence] if isinstance(evidence, StringEvidence) else list(evidence)
-    return strings, gather(strings, charset, False, other_word=OTHER_WORD)
-
-
-def _same_shape(symbols: Sequence[str], charset: Charset) -> NDArray[np.bool_]:
-    """(L, C) whether each of the charset's symbols has the shape of each of the text."""
-    shapes = [same_shape(s) for s in symbols]
-    return np.array([[s in shape for s in charset.symbols] for shape in shapes], bool)
-
-
-def _logs(lattice: Evidence, charset: Charset) -> Floats:
-    """(A, 1, C) score of each symbol on each arc, -inf where an arc can only be nothing."""
-    nothing = np.full(len(charset.symbols), -np.inf)
-    rows = [nothing if a.log_probs is None else a.log_probs for a in lattice.arcs]
-    return np.array(rows)[:, None]
-
-
-def _values(lattice: Evidence, symbols: Sequence[str], charset: Charset) -> Floats:
-    """(A, L) score of each symbol's shape on each arc, -inf where an arc can only be nothing."""
-    logs = _logs(lattice, charset)
-    values: Floats = np.where(_same_shape(symbols, charset), logs, -np.inf).max(2)
-    for k in [k for k, s in enumerate(symbols) if s not in charset.symbols]:
-        # Nothing speaks for a symbol that nobody knows, but what speaks for its box.
-        p = np.array([max(float(h.probabilities.max()), FLOOR) for h in lattice.hypotheses])
-        values[:, k] = logs.max(2)[:, 0] - np.log(p) + np.log(WILDCARD * (1 - p / 2))
-    return values
-
-
-def align_symbols(
-    evidence: StringEvidence | Sequence[StringEvidence], symbols: Sequence[str], charset: Charset
-) -> Alignment | None:
-    """Lays a known text over the boxes of one string or of several.
+def align_symbols(evidence: Strings, symbols: Sequence[str], charset: Charset) -> Alignment | None:
+    """Lays a known text over the boxes of strings.
 
     Args:
-        evidence: of one string, or of several in reading order.
+        evidence: of the strings.
         symbols: the text, a symbol each, without white space; those that the charset lacks are
             wildcards.
         charset: the classifier's.
@@ -166,78 +123,155 @@ def align_symbols(
     """
     if not symbols or any(not s or s.isspace() for s in symbols):
         raise ValueError(f"a text to align has symbols, none of them a space, got {symbols!r}")
-    strings, lattice = _row(evidence, charset)
+    strings, lattice = text_lattice(evidence, charset)
     if not len(lattice.words):
         return None
-    taken, score = _best_path(lattice, _values(lattice, symbols, charset))
-    if all(arc < 0 for arc in taken):
+    values = shape_scores(lattice, symbols, charset)
+    search = TextSearch(lattice, len(symbols))
+    for node in range(lattice.nodes):
+        search.skip_symbols(node, MISSING_SYMBOL)
+        here = search.best[node, 0]
+        for number, arc in search.leaving(node):
+            if arc.log_probs is None:
+                search.leave_out(node, 0, arc)
+                continue
+            shown = np.maximum(values[number], arc.log_probs.max() + WRONG_SYMBOL)
+            search.step((node, 0), (arc.last, 0), here[:-1] + shown, read=1, arc=number)
+            if arc.nothing is not None:
+                search.step((node, 0), (arc.last, 0), here + max(arc.nothing, WRONG_SYMBOL))
+    used = {k - 1: number for k, number, _ in search.trace(0) if number >= 0}
+    if not used:
         return None
+    taken = [used.get(k, -1) for k in range(len(symbols))]
     starts = np.cumsum([0, *(len(e.singles) for e in strings)])
-    found = tuple(
+    aligned = [
         _aligned(symbol, arc, lattice, starts, charset)
         for symbol, arc in zip(symbols, taken, strict=True)
-    )
-    return Alignment(found, _skipped(taken, lattice, strings), score)
+    ]
+    score = float(search.best[-1, 0, -1])
+    return Alignment(tuple(aligned), _skipped(taken, lattice, strings), score)
 
 
-_MISSING, _LEFT_OUT = -1, -2
+class TextSearch:
+    """Viterbi's search over the states (node, kind of edits, symbols read) of a lattice.
+
+    Attributes:
+        best: (nodes, kinds, L + 1) scores, -inf where nothing leads there.
+        length: L, of the text.
+    """
+
+    def __init__(self, lattice: StringLattice, length: int, kinds: int = 1) -> None:
+        self._leaving = leaving(lattice.arcs)
+        self.length = length
+        self.best = np.full((lattice.nodes, kinds, length + 1), -np.inf)
+        self.best[0, 0, 0] = 0.0
+        # Of the step that led there: node, kind and symbols read before; arc and symbol, or -1.
+        self._back = np.zeros((*self.best.shape, 5), np.int64)
+
+    def leaving(self, node: int) -> list[tuple[int, Arc]]:
+        """The arcs that leave a node, with their numbers."""
+        return self._leaving.get(node, [])
+
+    def step(
+        self,
+        source: tuple[int, int],
+        target: tuple[int, int],
+        scores: Floats,
+        read: int = 0,
+        arc: int = -1,
+        symbols: NDArray[np.int64] | int = -1,
+    ) -> None:
+        """Leads from all states of a node and kind to those of another where that is better.
+
+        Args:
+            source: node and kind.
+            target: node and kind.
+            scores: (L + 1 - read,) with the step, by the number of symbols read before it.
+            read: 1 for a step that reads a symbol of the text, otherwise 0.
+            arc: that was read, -1 for none.
+            symbols: that stand there, by the number of symbols read before; -1 for none.
+        """
+        best, back = self.best[target][read:], self._back[target][read:]
+        better = np.flatnonzero(scores > best)
+        best[better] = scores[better]
+        back[better, :2] = source
+        back[better, 2] = better
+        back[better, 3] = arc
+        back[better, 4] = symbols if isinstance(symbols, int) else symbols[better]
+
+    def skip_symbols(self, node: int, score: float) -> None:
+        """Leaves out symbols of the text, each at the same price, without an edit."""
+        best = self.best[node, 0]
+        for k in range(self.length):
+            if best[k] + score > best[k + 1]:
+                best[k + 1] = best[k] + score
+                self._back[node, 0, k + 1] = node, 0, k, -1, -1
+
+    def leave_out(self, node: int, kind: int, arc: Arc) -> None:
+        """Follows an arc that leaves out all boxes before the text, or all after it."""
+        at = 0 if node == 0 else self.length
+        scores = np.full(self.length + 1, -np.inf)
+        scores[at] = self.best[node, kind, at] + float(arc.nothing or 0.0)
+        self.step((node, kind), (arc.last, kind), scores)
+
+    def trace(self, kind: int) -> Iterator[tuple[int, int, int]]:
+        """The steps of the best path of a kind, the last first: symbols read, arc, symbol."""
+        node, k = len(self.best) - 1, self.length
+        while node > 0 or k > 0:
+            before, kind_before, fewer, arc, symbol = self._back[node, kind, k].tolist()
+            yield k, arc, symbol
+            node, kind, k = before, kind_before, fewer
 
 
-def _best_path(lattice: Evidence, values: Floats) -> tuple[list[int], float]:
-    """The arc that each symbol took, -1 for none, and the score (Viterbi over node and symbol)."""
-    length = values.shape[1]
-    best = np.full((lattice.nodes, length + 1), -np.inf)
-    best[0, 0] = 0.0
-    way = np.zeros((lattice.nodes, length + 1, 3), np.int64)  # node and symbol before, arc
-    places = np.arange(length + 1)
+def text_lattice(evidence: Strings, charset: Charset) -> tuple[list[StringEvidence], StringLattice]:
+    """The strings and their lattice; leaving out boxes of other words costs little in it."""
+    strings = [evidence] if isinstance(evidence, StringEvidence) else list(evidence)
+    return strings, build_lattice(strings, charset, capitals=False, other_word=0.9)
 
-    def settle(node: int) -> None:
-        for k in range(1, length + 1):
-            if best[node, k - 1] + MISSING > best[node, k]:
-                best[node, k] = best[node, k - 1] + MISSING
-                way[node, k] = node, k - 1, _MISSING
 
-    def reach(node: int, scores: Floats, first: int, before: NDArray[np.int64], arc: int) -> None:
-        better = scores > best[node]
-        best[node, better] = scores[better]
-        way[node, better, 0], way[node, better, 2] = first, arc
-        way[node, better, 1] = before[better]
+def has_shape_of(symbols: Sequence[str], charset: Charset) -> NDArray[np.bool_]:
+    """(L, C) whether each of the charset's symbols has the shape of each of the text."""
+    shapes = [same_shape(s) for s in symbols]
+    return np.array([[s in shape for s in charset.symbols] for shape in shapes], bool)
 
-    ways_on = leaving(lattice.arcs)
-    for node in range(lattice.nodes):
-        settle(node)
-        here = best[node]
-        for number, arc in ways_on.get(node, ()):
-            if arc.log_probs is not None:
-                shown = np.maximum(values[number], arc.log_probs.max() + ANOTHER)
-                reach(arc.last, np.append(-np.inf, here[:-1] + shown), node, places - 1, number)
-            if arc.nothing is not None:
-                outside = arc.log_probs is None
-                scores = here + (arc.nothing if outside else max(arc.nothing, ANOTHER))
-                if outside:
-                    scores[1:-1] = -np.inf
-                    scores[-1 if node == 0 else 0] = -np.inf
-                reach(arc.last, scores, node, places, _LEFT_OUT)
-    taken, node, k = [_MISSING] * length, lattice.nodes - 1, length
-    while node > 0 or k > 0:
-        before, fewer, number = (int(v) for v in way[node, k])
-        if number >= 0:
-            taken[k - 1] = number
-        node, k = before, fewer
-    return taken, float(best[-1, -1])
+
+def symbol_scores(lattice: StringLattice, charset: Charset) -> Floats:
+    """(A, 1, C) score of each symbol on each arc, -inf where an arc can only be nothing."""
+    nothing = np.full(len(charset.symbols), -np.inf)
+    rows = [nothing if a.log_probs is None else a.log_probs for a in lattice.arcs]
+    return np.array(rows)[:, None]
+
+
+def shape_scores(lattice: StringLattice, symbols: Sequence[str], charset: Charset) -> Floats:
+    """(A, L) score of each symbol's shape on each arc, -inf where an arc can only be nothing."""
+    logs = symbol_scores(lattice, charset)
+    values: Floats = np.where(has_shape_of(symbols, charset), logs, -np.inf).max(2)
+    likely = [MIN_PROBABILITY if h is None else h.probabilities.max() for h in lattice.hypotheses]
+    for k, symbol in enumerate(symbols):
+        if symbol not in charset.symbols:
+            # The evidence for an unknown symbol is that its box shows a character.
+            p = np.array(likely)
+            values[:, k] = logs.max(2)[:, 0] - np.log(p) + _unknown_log_prob(p)
+    return values
+
+
+def _unknown_log_prob(p: Floats) -> Floats:
+    """Log-likelihood of a symbol that the classifier does not know, where its best symbol has p."""
+    return np.asarray(np.log(0.1 * (1 - p / 2)))
 
 
 def _aligned(
-    symbol: str, arc: int, lattice: Evidence, starts: NDArray[np.int64], charset: Charset
+    symbol: str, arc: int, lattice: StringLattice, starts: NDArray[np.int64], charset: Charset
 ) -> AlignedSymbol:
     known = symbol in charset.symbols
     if arc < 0:
-        return AlignedSymbol(symbol, None, None, MISSING, known)
-    hypothesis, own = lattice.hypotheses[arc], lattice.arcs[arc]
+        return AlignedSymbol(symbol, None, None, MISSING_SYMBOL, known)
+    hypothesis, own = lattice.behind(arc), lattice.arcs[arc]
     p = hypothesis.probabilities
-    log_prob = math.log(WILDCARD * (1 - float(p.max()) / 2))
     if known:
-        log_prob = float(np.log(max(p[charset.symbols.index(symbol)], FLOOR)))
+        log_prob = math.log(max(p[charset.symbols.index(symbol)], MIN_PROBABILITY))
+    else:
+        log_prob = float(_unknown_log_prob(p.max()))
     first = own.first // 2 - int(starts[hypothesis.string])
     boxes = tuple(range(first, first + max((own.last - own.first) // 2, 1)))
     return AlignedSymbol(
@@ -246,120 +280,41 @@ def _aligned(
 
 
 def _skipped(
-    taken: Sequence[int], lattice: Evidence, strings: Sequence[StringEvidence]
+    taken: Sequence[int], lattice: StringLattice, strings: Sequence[StringEvidence]
 ) -> tuple[SkippedBox, ...]:
     """The boxes that no symbol took, and where they stand to the text."""
-    owner = {
-        box: k
-        for k, arc in enumerate(taken)
-        if arc >= 0
-        for box in range(lattice.arcs[arc].first // 2, (lattice.arcs[arc].last + 1) // 2)
-    }
+    owner: dict[int, int] = {}
+    for k, arc in enumerate(taken):
+        if arc >= 0:
+            own = lattice.arcs[arc]
+            owner.update(dict.fromkeys(range(own.first // 2, (own.last + 1) // 2), k))
     odds = {
         a.first // 2: float(a.log_probs.max() - a.nothing)
         for a in lattice.arcs
         if a.log_probs is not None and a.nothing is not None
     }
-    places = [(s, i) for s, e in enumerate(strings) for i in range(len(e.singles))]
-    found = []
-    for i, (number, place) in enumerate(places):
-        if i in owner:
-            continue
-        left = next((k for k in range(i - 1, -1, -1) if k in owner), None)
-        right = next((k for k in range(i + 1, len(places)) if k in owner), None)
-        before = 0 if left is None else len(taken) if right is None else owner[left] + 1
-        fellows = [
-            k for k in (left, right) if k is not None and lattice.words[k] == lattice.words[i]
-        ]
-        adjoining = any(abs(k - i) == 1 for k in fellows)
-        evidence = strings[number]
-        found.append(
-            SkippedBox(
-                evidence.string.boxes[place], evidence.singles[place], number, place, before,
-                bool(fellows), adjoining, odds[i],
-            )
-        )  # fmt: skip
-    return tuple(found)
-
-
-def against_neighbors(
-    evidence: StringEvidence | Sequence[StringEvidence], symbols: Sequence[str], charset: Charset,
-    part: bool = False,
-) -> tuple[float, str]:  # fmt: skip
-    """How much likelier a text is than the likeliest other one within ``MOST_EDITS`` of it.
-
-    Args:
-        evidence: of one string, or of several in reading order.
-        symbols: the text, all of them known to the classifier.
-        charset: the classifier's.
-        part: what stands beside the text in its word is no part of it, and a longer or shorter
-            part of that word is no other text.
-
-    Returns:
-        The difference of the log-scores of their best paths, below 0 where the other one is
-        likelier, and that other text.
-    """
-    _, lattice = _row(evidence, charset)
-    values = _values(lattice, symbols, charset)
-    length = len(symbols)
-    # By node, symbols read, edits made and symbols added: the best score and the text as edited.
-    # What was left out is not added elsewhere, so that no edited text is the text itself.
-    best: dict[tuple[int, int, int, int], tuple[float, str]] = {(0, 0, 0, 0): (0.0, "")}
-    counts = [(e, n) for e in range(MOST_EDITS + 1) for n in range(-MOST_EDITS, MOST_EDITS + 1)]
-
-    def reach(state: tuple[int, int, int, int], score: float, text: str) -> None:
-        if score > best.get(state, (-math.inf, ""))[0]:
-            best[state] = score, text
-
-    ways_on = leaving(lattice.arcs)
-    others = np.where(_same_shape(symbols, charset), -np.inf, _logs(lattice, charset))
-    rivals = others.argmax(2)
-    for node in range(lattice.nodes):
-        for k, (edits, added) in itertools.product(range(length + 1), counts):
-            if (node, k, edits, added) not in best:
+    found: list[SkippedBox] = []
+    start = 0
+    for number, evidence in enumerate(strings):
+        for place, box in enumerate(evidence.string.boxes):
+            i = start + place
+            if i in owner:
                 continue
-            score, text = best[node, k, edits, added]
-            more = edits < MOST_EDITS
-            if k < length and more and added <= 0:
-                reach((node, k + 1, edits + 1, added - 1), score, text)
-            for number, arc in ways_on.get(node, ()):
-                if arc.log_probs is None:
-                    if k == (0 if arc.first == 0 else length):
-                        reach((arc.last, k, edits, added), score + float(arc.nothing or 0.0), text)
-                    continue
-                if part and k in (0, length):  # beside the text, whatever it is
-                    free = float(arc.log_probs.max())
-                    reach((arc.last, k, edits, added), score + free, text)
-                elif arc.nothing is not None:
-                    reach((arc.last, k, edits, added), score + arc.nothing, text)
-                if k < length:
-                    shown = score + float(values[number, k])
-                    reach((arc.last, k + 1, edits, added), shown, text + symbols[k])
-                # After a symbol more, another one in the last place would be one beyond the end.
-                if k < length and more and not (added > 0 and k == length - 1):
-                    rival = int(rivals[number, k])
-                    other = score + float(others[number, k, rival])
-                    wrong = text + charset.symbols[rival]
-                    reach((arc.last, k + 1, edits + 1, added), other, wrong)
-                inside = (0 if edits == 0 or added > 0 else 1) < k < length
-                if (
-                    more
-                    and added >= 0
-                    and (inside or (not part and _beside(lattice, arc.first // 2, k == 0)))
-                ):
-                    top = int(arc.log_probs.argmax())
-                    extra = score + float(arc.log_probs[top])
-                    reach((arc.last, k, edits + 1, added + 1), extra, text + charset.symbols[top])
-    exact, _ = best.get((lattice.nodes - 1, length, 0, 0), (-math.inf, ""))
-    ends = [best.get((lattice.nodes - 1, length, *c)) for c in counts if c[0] > 0]
-    whole = "".join(symbols)
-    reached = [e for e in ends if e is not None]
-    apart = [e for e in reached if not (part and (whole in e[1] or e[1] in whole))]
-    other, text = max(apart, default=(-math.inf, ""))
-    return (exact - other if math.isfinite(exact) else -math.inf), text
-
-
-def _beside(lattice: Evidence, box: int, before: bool) -> bool:
-    """Whether a box before or after a text may belong to its word."""
-    other = box + 1 if before else box - 1
-    return 0 <= other < len(lattice.words) and lattice.words[other] == lattice.words[box]
+            left = max((k for k in owner if k < i), default=None)
+            right = min((k for k in owner if k > i), default=None)
+            sides = [k for k in (left, right) if k is not None]
+            fellows = [k for k in sides if lattice.words[k] == lattice.words[i]]
+            before = 0 if left is None else len(taken) if right is None else owner[left] + 1
+            skipped = SkippedBox(
+                box,
+                evidence.singles[place],
+                number,
+                place,
+                before,
+                same_word=bool(fellows),
+                adjoining=any(abs(k - i) == 1 for k in fellows),
+                log_odds=odds[i],
+            )
+            found.append(skipped)
+        start += len(evidence.singles)
+    return tuple(found)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from industrial_ocr.decoding.evidence import StringEvidence, options
+from industrial_ocr.decoding.evidence import Hypothesis, StringEvidence, hypotheses
 from industrial_ocr.decoding.lattice import arc_posteriors, likeliest_arcs
 from industrial_ocr.patterns.charset import Charset
-from industrial_ocr.results.types import BoxString, CharBox, CharCandidates
+from industrial_ocr.results.types import BoxString, CharCandidates
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,27 +30,25 @@ class Segmented:
 
 def read_freely(evidence: StringEvidence, charset: Charset) -> Segmented:
     """What the boxes of a string are on its likeliest path."""
-    own = options(evidence, charset)
-    spans, scores = [(o.first, o.last) for o in own], [o.score for o in own]
+    own = hypotheses(evidence, charset)
+    spans, scores = [(h.first, h.last) for h in own], [h.score for h in own]
     nodes = 2 * len(evidence.singles) + 1
     posteriors, _ = arc_posteriors(spans, scores, nodes)
-    boxes: list[CharBox] = []
-    candidates: list[CharCandidates] = []
-    character: list[bool] = []
-    sure: list[float] = []
+    found: list[tuple[Hypothesis, float]] = []
     spaces: list[bool] = []
     for k in likeliest_arcs(spans, scores, nodes):
-        option = own[k]
-        space = option.last % 2 == 0 and evidence.string.space_after[option.last // 2 - 1]
-        if option.kind == "empty":
-            if spaces:
-                spaces[-1] |= space
-            continue
-        boxes.append(option.box)
-        candidates.append(option.candidates)
-        character.append(option.kind != "nothing")
-        sure.append(posteriors[k])
-        spaces.append(space)
+        last = own[k].last
+        space = last % 2 == 0 and evidence.string.space_after[last // 2 - 1]
+        if own[k].kind != "empty":
+            found.append((own[k], posteriors[k]))
+            spaces.append(space)
+        elif spaces:
+            spaces[-1] |= space
     # A string of proposed boxes alone does not exist: the detector's are on every path.
-    string = BoxString(tuple(boxes), (*spaces[:-1], False), evidence.string.direction)
-    return Segmented(string, tuple(candidates), tuple(character), tuple(sure))
+    boxes = tuple(h.box for h, _ in found)
+    return Segmented(
+        BoxString(boxes, (*spaces[:-1], False), evidence.string.direction),
+        tuple(h.candidates for h, _ in found),
+        tuple(h.is_character for h, _ in found),
+        tuple(posterior for _, posterior in found),
+    )

@@ -1,24 +1,22 @@
 """Glyphs that many typefaces draw alike: 0 and O, 1 and I and l.
 
-Their shape does not tell them apart, and a classifier that sees one glyph says so: it spreads its
-probability over them. The one thing besides the shape that is known without any language is
-whether the characters beside it are digits or letters. The rule:
+Their shape does not tell them apart, so the classifier spreads its probability over them. What else
+is known without any language is whether the characters beside them are digits or letters. The rule:
 
-* A character is open where its best symbol is of such a set, and a twin of the other kind has at
-  least ``OPEN`` of the probability.
-* A run of open characters is of one kind (digits or letters). For each the nearest characters on
-  both sides, up to the next space, that are not open count ``NEIGHBORS`` nats, and so much at most
-  says the shape of a single one; those of a run add up, and ``NO_WORD`` in a row are taken for
-  digits: ``C000000`` has zeros.
-* Where they disagree it is a digit: who numbers things avoids the letters O and I beside digits
-  (ISO 3779 forbids them). For the same reason two or more open characters in a row between
+* A character is *open* if its best symbol is such a glyph, and a twin of the other kind has at
+  least ``MIN_TWIN_PROBABILITY``.
+* The open characters of a run are all digits or all letters. The shape of each speaks for one or
+  the other; the nearest characters on both sides that are not open, up to the next space, count
+  ``NEIGHBOR_NATS``. Three or more open characters are digits rather: ``C000000`` has zeros.
+* Where the two sides disagree the run is of digits, because serial codes avoid the letters O and I
+  beside digits (ISO 3779 forbids them). For the same reason two or more open characters between
   letters are digits if the word has a clear digit elsewhere: ``74LS01N``, not ``74LSOIN``.
-* Its probability is that of its shape, all its twins together: which of them it is, is another
-  question, and those that were not taken stay among the alternatives.
+* The probability of such a character is that of its shape, all twins together. The twins that were
+  not taken stay among the alternatives.
 
-The case of a letter whose cases differ in size alone (c C) is what a logistic regression makes of
-the classifier's probabilities, of the height of its ink against that of letters whose case is
-clear, and of the case of the nearest such letters on both sides; digits count as capitals.
+The case of a letter whose cases differ in size alone (c C) comes from a logistic regression of the
+classifier's probabilities, of the height of its ink against that of letters whose case is clear,
+and of the case of the nearest such letters on both sides. Digits count as capitals.
 """
 
 from __future__ import annotations
@@ -33,22 +31,19 @@ from numpy.typing import NDArray
 from industrial_ocr.results.types import CharCandidates
 
 TWINS: tuple[frozenset[str], ...] = (frozenset("0Oo"), frozenset("1Il"))
-OPEN = 0.1
-NO_WORD = 3
-"""So many open characters in a row are in no word: they are digits."""
-NEIGHBORS = math.log((1 - OPEN) / OPEN)
-"""Nats by which the kind of the neighbors counts: what the shape of one open character can say."""
-X_HEIGHT = 0.73
-"""Height of small letters over that of capitals, where a string shows only one of them."""
+MIN_TWIN_PROBABILITY = 0.1
+"""A twin less likely than this leaves no doubt."""
+NEIGHBOR_NATS = math.log((1 - MIN_TWIN_PROBABILITY) / MIN_TWIN_PROBABILITY)
+"""What the kind of the neighbors counts: as much as the shape of one open character can say."""
 TALL = frozenset("23456789ABDEFGHIJLMNQRTYbdhkl")
 SMALL = frozenset("aemnr")
 """Symbols as high as capitals, and as low as an x."""
 CLEARLY_CAPITAL = frozenset("ABDEFGHIJLMNQRTY23456789")
 CLEARLY_SMALL = frozenset("abdefghijlmnqrty")
-CASE_BIAS, CASE_SHAPE, CASE_SIZE, CASE_BESIDE = 0.67, 0.73, 4.0, 1.28
+CASE_MODEL = {"bias": 0.67, "shape": 0.73, "size": 4.0, "beside": 1.28}
 """Of the log-odds of a small letter, fitted to 3,445 letters that two-stage read on 1,100 rendered
 pictures; on those of them held out it halved what was read in the wrong case, 231 to 121."""
-SAME_SHAPE = "CKOPSUVWXZ"
+SIZE_TWINS = "CKOPSUVWXZ"
 """Letters whose cases differ in size alone; under a pattern of capitals both are the capital."""
 
 
@@ -56,7 +51,7 @@ SAME_SHAPE = "CKOPSUVWXZ"
 def same_shape(symbol: str) -> frozenset[str]:
     """The symbols that many typefaces draw as this one, itself included."""
     same = {symbol}
-    if symbol.upper() in SAME_SHAPE:
+    if symbol.upper() in SIZE_TWINS:
         same |= {symbol.upper(), symbol.lower()}
     for twins in TWINS:
         if same & twins:
@@ -81,7 +76,11 @@ def _other_kind(candidates: CharCandidates) -> tuple[str, float] | None:
     """The likeliest twin of the other kind of an open character."""
     best, twins = candidates.symbols[0], _twins(candidates)
     for symbol, p in zip(candidates.symbols[1:], candidates.probabilities[1:], strict=True):
-        if symbol in twins and symbol.isdigit() != best.isdigit() and float(p) >= OPEN:
+        if (
+            symbol in twins
+            and symbol.isdigit() != best.isdigit()
+            and float(p) >= MIN_TWIN_PROBABILITY
+        ):
             return symbol, float(p)
     return None
 
@@ -106,7 +105,7 @@ def resolve_cases(
     candidates: Sequence[CharCandidates],
     heights: Sequence[float],
 ) -> list[tuple[str, float]]:
-    """The symbols of a string with their probabilities, every case as all that is known has it.
+    """The symbols of a string with their probabilities, their cases resolved as described above.
 
     Args:
         named: symbol and probability of each character, see ``resolve_homoglyphs``.
@@ -119,7 +118,7 @@ def resolve_cases(
     small = _median(h for s, h in zip(symbols, heights, strict=True) if s in SMALL)
     resolved = list(named)
     for i, symbol in enumerate(symbols):
-        if symbol.upper() not in SAME_SHAPE and symbol != "0":
+        if symbol.upper() not in SIZE_TWINS and symbol != "0":
             continue
         own = candidates[i]
         ranked = dict(zip(own.symbols, map(float, own.probabilities), strict=True))
@@ -129,10 +128,10 @@ def resolve_cases(
         if lower not in ranked or not capitals:
             continue
         p_capital = sum(ranked[s] for s in capitals)
-        odds = CASE_BIAS + CASE_SHAPE * _log_ratio(ranked[lower], p_capital)
-        odds += CASE_BESIDE * (_first(clear[:i][::-1]) + _first(clear[i + 1 :]))
+        odds = CASE_MODEL["bias"] + CASE_MODEL["shape"] * _log_ratio(ranked[lower], p_capital)
+        odds += CASE_MODEL["beside"] * (_first(clear[:i][::-1]) + _first(clear[i + 1 :]))
         if lower not in "kp":
-            odds += CASE_SIZE * _smallness(heights[i], tall, small)
+            odds += CASE_MODEL["size"] * _smallness(heights[i], tall, small)
         p, whole = 1 / (1 + math.exp(-odds)), min(ranked[lower] + p_capital, 1.0)
         if p > 0.5:
             resolved[i] = lower, p * whole
@@ -162,17 +161,18 @@ def _smallness(height: float, tall: float | None, small: float | None) -> float:
     """0.5 for a character as high as small letters, -0.5 as high as capitals, 0 if not known."""
     if not math.isfinite(height) or (tall is None and small is None):
         return 0.0
-    if tall is None or small is None or tall <= small:
-        tall = small / X_HEIGHT if tall is None and small is not None else tall
-        small = tall * X_HEIGHT if tall is not None else small
-    assert tall is not None and small is not None
+    x_height = 0.73  # of capitals, where a string shows only one of the two
+    if tall is None:
+        tall = small / x_height if small is not None else 0.0
+    if small is None or tall <= small:
+        small = tall * x_height
     return max(-0.7, min(0.5 - (height - small) / max(tall - small, 1.0), 0.7))
 
 
 def resolve_homoglyphs(
     candidates: Sequence[CharCandidates],
     space_after: Sequence[bool],
-    neighbors: float = NEIGHBORS,
+    neighbors: float = NEIGHBOR_NATS,
     digit: float = 0.0,
 ) -> list[tuple[str, float]]:
     """The symbol of every character of a string and its probability, by the rule above.
@@ -182,58 +182,53 @@ def resolve_homoglyphs(
         space_after: whether a space follows each.
         neighbors: what the kind of the neighbors counts, in nats; 0 for a reader that has seen
             them.
-        digit: how much likelier a digit is than its shape says, in nats a character.
+        digit: added to the log-odds of a digit, in nats a character.
     """
     chosen = [c.symbols[0] for c in candidates]
     twins = [_other_kind(c) for c in candidates]
-
     closed = [t is None and s.isalnum() for t, s in zip(twins, chosen, strict=True)]
-
-    def run_of(at: int) -> range:
-        """The places around an open one up to the nearest closed letters and digits."""
-        first = last = at
-        while first > 0 and not space_after[first - 1] and not closed[first - 1]:
-            first -= 1
-        while last + 1 < len(chosen) and not space_after[last] and not closed[last + 1]:
-            last += 1
-        return range(first, last + 1)
-
-    def has_digit(at: int, step: int) -> bool:
-        """Whether the word has a closed digit on that side."""
-        digits = [done and s.isdigit() for done, s in zip(closed, chosen, strict=True)]
-        return _nearest(at, step, digits, space_after) is not None
-
-    def for_digits(run: Sequence[int]) -> float:
-        """What the shapes of the open characters of a run say for digits, in nats."""
-        total = 0.0
-        for i in run:
-            twin = twins[i]
-            if twin is not None:
-                lead = math.log(float(candidates[i].probabilities[0]) / twin[1])
-                total += lead if chosen[i].isdigit() else -lead
-        return total
-
+    digits = [done and s.isdigit() for done, s in zip(closed, chosen, strict=True)]
     resolved = [
         (s, float(c.probabilities[0]) if t is None else _shape(c))
         for s, c, t in zip(chosen, candidates, twins, strict=True)
     ]
-    decided: set[int] = set()
-    for i, open_to in enumerate(twins):
-        if open_to is None or i in decided:
-            continue
-        run = [k for k in run_of(i) if twins[k] is not None]
-        decided.update(run)
+
+    def for_digits(i: int, other: tuple[str, float]) -> float:
+        """What the shape of an open character says for digits, in nats."""
+        lead = math.log(float(candidates[i].probabilities[0]) / other[1])
+        return lead if chosen[i].isdigit() else -lead
+
+    def of_neighbors(i: int, count: int) -> float:
+        """What stands beside a run of so many open characters says for digits, in nats."""
+        if count >= 3:  # so many are in no word
+            return NEIGHBOR_NATS
         sides = [_nearest(i, step, closed, space_after) for step in (-1, 1)]
         kinds = {chosen[k].isdigit() for k in sides if k is not None}
-        in_a_row = len(run) > 1 and (has_digit(i, -1) or has_digit(i, 1))
-        wanted = digit * len(run)
-        if len(run) >= NO_WORD:
-            wanted += NEIGHBORS
-        elif kinds:
-            wanted += neighbors if True in kinds or in_a_row else -neighbors
-        digits = wanted + for_digits(run) > 0
-        for k in run:
-            twin = twins[k]
-            if twin is not None and twin[0].isdigit() == digits:
-                resolved[k] = twin[0], resolved[k][1]
+        if not kinds:
+            return 0.0
+        in_word = [_nearest(i, step, digits, space_after) for step in (-1, 1)]
+        in_a_row = count > 1 and any(k is not None for k in in_word)
+        return neighbors if True in kinds or in_a_row else -neighbors
+
+    for run in _open_runs(twins, closed, space_after):
+        said = of_neighbors(run[0][0], len(run)) + digit * len(run)
+        digits_win = said + sum(for_digits(i, twin) for i, twin in run) > 0
+        for i, (symbol, _) in run:
+            if symbol.isdigit() == digits_win:
+                resolved[i] = symbol, resolved[i][1]
     return resolved
+
+
+def _open_runs(
+    twins: Sequence[tuple[str, float] | None],
+    closed: Sequence[bool],
+    space_after: Sequence[bool],
+) -> list[list[tuple[int, tuple[str, float]]]]:
+    """The open characters between the same closed ones or spaces, each with its twin."""
+    runs: list[list[tuple[int, tuple[str, float]]]] = [[]]
+    for i, twin in enumerate(twins):
+        if twin is not None:
+            runs[-1].append((i, twin))
+        if closed[i] or space_after[i]:
+            runs.append([])
+    return [run for run in runs if run]

@@ -1,9 +1,8 @@
 """Reading under a lexicon: a pattern of those of its words that are near the greedy reading.
 
-Shi, Bai and Yao 2015 (arXiv 1507.05717, section 2.3.2): of the words within edit distance delta of
-the unconstrained reading, the one of highest p(l|y). The paper finds them with a BK-tree; rapidfuzz
-compares with all of them in less time. They are searched as any pattern is (``ctc_beam``).
-Numpy and rapidfuzz only.
+Shi, Bai and Yao 2015 (arXiv 1507.05717, section 2.3.2) take the word of highest p(l|y) among those
+within edit distance delta of the unconstrained reading. The paper finds them with a BK-tree;
+rapidfuzz compares with all of them in less time. They are searched like any pattern (``ctc_beam``).
 """
 
 from __future__ import annotations
@@ -18,19 +17,15 @@ from numpy.typing import ArrayLike, NDArray
 from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
-from industrial_ocr.decoding.ctc import LOWEST
+from industrial_ocr.decoding.ctc import MIN_LOG_PROB
 from industrial_ocr.decoding.ctc_beam import beam_search
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.grammar.words import compile_words
 from industrial_ocr.patterns.pattern import Pattern
 
-DELTA = 3
-"""The paper's choice: larger gains little and costs much."""
-EXACT = 64
+SMALL_LEXICON = 64
 """A lexicon of at most so many words is searched whole."""
-MOST = 1024
-"""So many of a large one at most."""
 
 
 @dataclass(frozen=True)
@@ -79,14 +74,14 @@ class Lexicon:
         return Lexicon(tuple(words), case)
 
 
-def nearest(words: Sequence[str], text: str, delta: int = DELTA) -> tuple[str, ...]:
+def nearest(words: Sequence[str], text: str, delta: int = 3) -> tuple[str, ...]:
     """The words within an edit distance of a text, or where there are none the nearest ones.
 
-    All of them where they are few, at most ``MOST`` of many.
+    All of them where they are few, at most 1024 of many. A ``delta`` of 3 is the paper's choice.
     """
-    if len(words) <= EXACT:
+    if len(words) <= SMALL_LEXICON:
         return tuple(words)
-    extract = partial(process.extract, text, words, scorer=Levenshtein.distance, limit=MOST)
+    extract = partial(process.extract, text, words, scorer=Levenshtein.distance, limit=1024)
     found = extract(score_cutoff=delta) or extract()
     least = max(delta, found[0][1])
     return tuple(word for word, distance, _ in found if distance <= least)
@@ -97,7 +92,7 @@ def narrowed(pattern: Pattern, read: str) -> Pattern:
 
     Any other pattern, and that of a small lexicon, as it is.
     """
-    if len(pattern.words) <= EXACT:
+    if len(pattern.words) <= SMALL_LEXICON:
         return pattern
     words = nearest(pattern.words, pattern.normalize(read))
     return replace(pattern, words=words, core=compile_words(words, pattern.core.symbols))
@@ -111,7 +106,7 @@ def joined_cases(log_probs: ArrayLike, charset: Charset) -> NDArray[np.float64]:
         upper = place.get(symbol.upper(), at)
         if upper != at:
             table[:, upper] = np.logaddexp(table[:, upper], table[:, at])
-            table[:, at] = LOWEST
+            table[:, at] = MIN_LOG_PROB
     return table
 
 
@@ -120,9 +115,9 @@ def best_word(log_probs: ArrayLike, greedy: str, lexicon: Lexicon, charset: Char
 
     Args:
         log_probs: (T, C) of one string, class 0 the blank.
-        greedy: the unconstrained reading.
+        greedy: the reading without a lexicon.
         lexicon: its words can be encoded in the charset.
-        charset: with ``blank=True`` and C classes.
+        charset: with the blank.
     """
     table = np.asarray(log_probs, np.float64)
     if not lexicon.case:

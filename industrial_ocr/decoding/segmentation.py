@@ -1,11 +1,11 @@
 """Fitted priors of segmentation: how likely each hypothesis about a string's boxes is.
 
 A path through the lattice of a string scores the sum of its hypotheses, each a linear function of
-what is known of it (a log-linear model over segmentations, a conditional random field: Sarawagi and
-Cohen 2004). The weights are fitted on rendered strings whose true boxes are known
-(``evaluation.fit_segmentation``) and lie in ``data/segmentation.json``. The hypotheses:
+its features (a conditional random field over segmentations: Sarawagi and Cohen 2004). The weights
+were fitted on rendered strings whose true boxes are known (``evaluation.fit_segmentation``). The
+hypotheses:
 
-* ``single``: a box is one character; the reference, with a weight of its evidence alone.
+* ``single``: a box is one character; its only feature is the evidence.
 * ``nothing``: a box is no character, or shows what its neighbor shows.
 * ``merged``: two neighboring boxes are one character.
 * ``half``: one half of a box that is two characters.
@@ -28,18 +28,13 @@ from industrial_ocr.results.types import BoxString, CharBox
 
 Floats = NDArray[np.float64]
 
-FITTED = Path(__file__).parent / "data" / "segmentation.json"
-LEAST_LENGTHS = 3
-"""Fewer boxes have no usual length; their height stands for it."""
-
+SEGMENTATION_WEIGHTS = Path(__file__).parent / "data" / "segmentation.json"
 BROAD = frozenset("MWmw%&@")
 """Symbols that most typefaces draw broader than others."""
-BESIDE = 0.4
-"""Overlap from which a box may show what its neighbor shows."""
-LEAST_P, SURE = 1e-6, 6.0
-"""Least probability, largest log-odds that count."""
+MIN_PROBABILITY = 1e-6
+"""Smaller probabilities of symbols count as this."""
 
-FEATURES: Mapping[str, tuple[str, ...]] = {
+HYPOTHESIS_FEATURES: Mapping[str, tuple[str, ...]] = {
     "single": ("log_p",),
     "nothing": ("bias", "reject", "alone", "overlap", "length", "aspect", "height", "score"),
     "merged": ("bias", "log_p", "overlap", "gap", "step", "length", "aspect", "broad"),
@@ -50,7 +45,7 @@ FEATURES: Mapping[str, tuple[str, ...]] = {
 """What the score of each kind of hypothesis is a linear function of:
 
 * ``log_p``: of the best symbol's shape; ``reject``: log-odds that it is no character;
-  ``alone``: the same, less the nearer the overlap comes to ``BESIDE``;
+  ``alone``: the same, less the nearer the overlap comes to 0.4;
 * ``overlap``: with the neighbor along the string, over the shorter of both;
 * ``gap``: clear distance over the height; ``end``: beyond the first or the last box;
 * ``step``: between centers, over the string's median;
@@ -61,10 +56,11 @@ FEATURES: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Geometry:
+class StringGeometry:
     """The sizes of a string's boxes, along it and across it, in pixels.
 
     Attributes:
+        vertical: whether the string is a stack.
         length: (N,) along the string.
         height: (N,) across it.
         own: (N,) across it as the detector saw each box by itself.
@@ -74,6 +70,7 @@ class Geometry:
         usual_step: median distance of those.
     """
 
+    vertical: bool
     length: Floats
     height: Floats
     own: Floats
@@ -90,46 +87,38 @@ class Geometry:
         return float(np.clip(-self.clear[i] / max(shorter, 1e-6), 0.0, 1.0))
 
 
-def measure(string: BoxString, proposed: frozenset[int]) -> Geometry:
-    """The sizes of an oriented string's boxes.
-
-    Args:
-        string: with proposed boxes.
-        proposed: places of those, which say nothing of what is usual.
-    """
-    along = int(string.direction == "vertical")
+def measure(string: BoxString, proposed: frozenset[int]) -> StringGeometry:
+    """The sizes of an oriented string's boxes; ``proposed`` ones do not count for the usual."""
+    vertical = string.direction == "vertical"
     sizes = np.array([edge_lengths(b.quad) for b in string.boxes], np.float64)
-    length, height = sizes[:, along], sizes[:, 1 - along]
+    length, height = sizes[:, int(vertical)], sizes[:, 1 - int(vertical)]
     quads = [b.quad for b in string.boxes]
-    axes = [axis_of(q, bool(along)) for q in quads]
+    axes = [axis_of(q, vertical) for q in quads]
     across = [np.array([-a[1], a[0]], np.float32) for a in axes]
     own = [b.extent(a) for b, a in zip(string.boxes, across, strict=True)]
     centers = np.array([b.center for b in string.boxes], np.float64)
     found = [i for i in range(len(length)) if i not in proposed]
     usual = float(np.median(length[found]))
-    if len(found) < LEAST_LENGTHS:
-        usual = float(height.mean()) * (1.0 if along else USUAL_ASPECT)
+    if len(found) < 3:  # too few for a median: the usual aspect of a character in a line
+        usual = float(height.mean()) * (1.0 if vertical else 0.7)
     steps = np.linalg.norm(np.diff(centers[found], axis=0), axis=1)
-    clear = clear_gaps(quads, bool(along))
-    step = clear + (length[:-1] + length[1:]) / 2
-    return Geometry(
-        length, height, np.array(own), clear, step, max(usual, 1e-6),
-        float(np.median(steps)) if len(steps) > 1 else 1.2 * usual,
-    )  # fmt: skip
+    clear = clear_gaps(quads, vertical)
+    return StringGeometry(
+        vertical=vertical,
+        length=length,
+        height=height,
+        own=np.array(own),
+        clear=clear,
+        step=clear + (length[:-1] + length[1:]) / 2,
+        usual=max(usual, 1e-6),
+        usual_step=float(np.median(steps)) if len(steps) > 1 else 1.2 * usual,
+    )
 
 
-USUAL_ASPECT = 0.7
-"""Length over height of a usual character in a line."""
-
-
-def _log_ratio(value: float, usual: float) -> float:
-    return float(np.clip(np.log(max(value, 1e-6) / max(usual, 1e-6)), -2.0, 2.0))
-
-
-def features(
-    kind: str, g: Geometry, i: int, box: CharBox, symbol: str, p: float, vertical: bool
+def hypothesis_features(
+    kind: str, g: StringGeometry, i: int, box: CharBox, symbol: str, p: float
 ) -> tuple[float, ...]:
-    """What the score of a hypothesis depends on, in the order of ``FEATURES``.
+    """The features of a kind of hypothesis, in the order of ``HYPOTHESIS_FEATURES``.
 
     Args:
         kind: of hypothesis.
@@ -138,18 +127,18 @@ def features(
         box: as the classifier saw it.
         symbol: the classifier's best.
         p: probability of the best shape, or of no character.
-        vertical: the string is a stack.
     """
     sizes = edge_lengths(box.quad)
-    length, height = sizes[int(vertical)], sizes[1 - int(vertical)]
-    last = len(g.length) - 1
+    length, height = sizes[int(g.vertical)], sizes[1 - int(g.vertical)]
+    p, rest = max(p, MIN_PROBABILITY), max(1 - p, MIN_PROBABILITY)
     known = {
         "bias": 1.0,
-        "log_p": float(np.log(max(p, LEAST_P))),
-        "reject": float(np.clip(np.log(max(p, LEAST_P) / max(1 - p, LEAST_P)), -SURE, SURE)),
+        "log_p": float(np.log(p)),
+        "reject": float(np.clip(np.log(p / rest), -6.0, 6.0)),
         "length": _log_ratio(length, g.usual),
         "aspect": _log_ratio(length, height),
     }
+    at_end = i in (0, len(g.length) - 1)
     if kind == "merged":
         known["broad"] = float(symbol in BROAD)
         known["overlap"] = g.overlap(i)
@@ -157,28 +146,35 @@ def features(
         known["step"] = float(np.clip(g.step[i] / max(g.usual_step, 1e-6), 0.0, 2.0))
     elif kind == "nothing":
         known["overlap"] = max(g.overlap(i - 1), g.overlap(i))
-        known["alone"] = known["reject"] * max(0.0, 1.0 - known["overlap"] / BESIDE)
+        known["alone"] = known["reject"] * max(0.0, 1.0 - known["overlap"] / 0.4)
         known["height"] = _log_ratio(float(g.own[i]), float(np.median(g.own)))
         known["score"] = box.score
     elif kind == "gap":
-        known["end"] = float(i in (0, last))
-        room = 0.0 if i in (0, last) else float(g.step[i - 1] + g.step[i])
-        room -= 0.0 if i in (0, last) else float(g.length[i - 1] + g.length[i + 1]) / 2
+        room = 0.0
+        if not at_end:
+            room = float(g.step[i - 1] + g.step[i] - (g.length[i - 1] + g.length[i + 1]) / 2)
+        known["end"] = float(at_end)
         known["gap"] = float(np.clip(room / g.height[i], 0.0, 1.5))
-    return tuple(known[name] for name in FEATURES[kind])
+    return tuple(known[name] for name in HYPOTHESIS_FEATURES[kind])
 
 
-Weights = Mapping[str, Sequence[float]]
+def _log_ratio(value: float, usual: float) -> float:
+    return float(np.clip(np.log(max(value, 1e-6) / max(usual, 1e-6)), -2.0, 2.0))
 
 
 @lru_cache(maxsize=2)
-def fitted_weights(path: Path = FITTED) -> Weights:
-    """The weights by kind of hypothesis, in the order of ``FEATURES``.
+def fitted_weights(path: Path = SEGMENTATION_WEIGHTS) -> Mapping[str, Sequence[float]]:
+    """The weights by kind of hypothesis, in the order of ``HYPOTHESIS_FEATURES``.
 
     Raises:
         ValueError: the file is not of these features.
     """
     table = json.loads(path.read_text("utf-8"))["weights"]
-    if {k: tuple(v) for k, v in table.items()} != dict(FEATURES):
+    if {k: tuple(v) for k, v in table.items()} != dict(HYPOTHESIS_FEATURES):
         raise ValueError(f"{path} was fitted to other features; run evaluation.fit_segmentation")
-    return {kind: tuple(table[kind].values()) for kind in FEATURES}
+    return {kind: tuple(table[kind].values()) for kind in HYPOTHESIS_FEATURES}
+
+
+def evidence_weight(kind: str) -> float:
+    """What a hypothesis's log-probability counts in its score."""
+    return fitted_weights()[kind][HYPOTHESIS_FEATURES[kind].index("log_p")]

@@ -1,35 +1,36 @@
-"""Whether a text that must stand there does: the rules, and what both ways share of them.
+"""Whether a text that must stand there does: the rules, and what both engines share of them.
 
-A misprint that passes is the costly error, so whatever is not clear is ``cannot_tell``:
+A misprint that passes is the costly error, so whatever is not clear is ``cannot_tell``. The numbers
+(``VERIFICATION_RULES``) were chosen on rendered codes alone (``benchmarks/verification.py``).
 
 * The text is laid over every string, and over every two or three neighboring ones in both orders
-  (``expected``); the best place counts. Its spaces need not be printed, nor printed ones be in it,
-  but for one thing: a gap with room for a narrow character (``box_verification.GAP``), as the
-  detector leaves of an I that it lost, is no pass unless the text has a space there.
-* A character passes where its shape is ``PASS_ODDS`` times as likely as any other, ``ALIKE_ODDS``
-  times where they look alike (``patterns.charset.CONFUSABLE_SETS``: O and Q), and likelier than
-  not. It fails where another shape is ``FAIL_ODDS`` times as likely in a box that is clearly a
-  character. Shapes are those of ``homoglyphs.same_shape``: 0 for O never fails, and c for C passes;
-  where a twin like O is ``TWIN_ODDS`` times as likely, 0 does not pass either.
-* The text passes only if it is ``PASS_ODDS`` times as likely as every text one or two edits away
+  (``expected``); the best place counts. Its spaces need not be printed, and printed spaces need not
+  be in it. One exception: a gap with room for a narrow character, as the detector leaves of an I
+  that it lost, is no pass unless the text has a space there.
+* A character passes where its shape is 5 times as likely as any other, 20 times where they look
+  alike (``patterns.charset.CONFUSABLE_SETS``: O and Q), and likelier than not. It fails where
+  another shape is 20 times as likely in a box that is clearly a character. Shapes are those of
+  ``homoglyphs.same_shape``: 0 for O never fails, and c for C passes; where a twin like O is 50
+  times as likely, 0 does not pass either.
+* The text passes only if it is 5 times as likely as every text one or two edits away
   (``expected.against_neighbors``): a box that shows a mark, the stroke of a W that might be a V,
   and two boxes that might be one all count there.
-* A character is missing where it has no box; that is a failure only where its neighbors stand so
-  close that there is no room for it. Elsewhere the detector may have lost it.
+* A character is missing where it has no box. That is a failure only where its neighbors stand so
+  close that there is no room for it; elsewhere the detector may have lost it.
 * A box among the characters, or beside them in their word, is one too many: a failure where it
   clearly reads as a letter or digit, no pass unless it clearly is none. Beside a character that
   does not pass either, both are doubts: they may be the halves of one. Text beyond a space is other
   text.
-* Where fewer than ``LEAST_FOUND`` of the characters read as expected, there is no text like it.
-  Another text of its length that reads clearly in its place is a failure; all else is
-  ``cannot_tell``.
-
-The thresholds were chosen on rendered codes alone (``benchmarks/verification.py``).
+* Where fewer than half of the characters read as expected, there is no text like it. Another text
+  of its length that reads clearly in its place is a failure; all else is ``cannot_tell``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,18 +38,37 @@ from numpy.typing import NDArray
 from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.patterns.charset import CONFUSABLE_SETS, Charset
-from industrial_ocr.results.types import CharState, FloatArray, Verdict
-from industrial_ocr.results.verdicts import VerifiedCharacter
+from industrial_ocr.results.geometry import quad_around
+from industrial_ocr.results.types import Character, CharState, FloatArray, Verdict
+from industrial_ocr.results.verdicts import Verification, VerifiedCharacter
 
-PASS_ODDS, ALIKE_ODDS, FAIL_ODDS, TWIN_ODDS = (float(np.log(x)) for x in (5, 20, 20, 50))
-LIKELY = 0.5
-"""Least probability of a shape that passes."""
-CLEAR = 0.8
-"""Least probability of a character that is clearly one too many."""
-MARKS = frozenset(".,':-*/")
+
+@dataclass(frozen=True)
+class VerificationRules:
+    """The numbers of the rules above.
+
+    Attributes:
+        pass_odds: log-odds of a shape, or of the text, from which it passes.
+        alike_odds: the same against a shape that looks alike.
+        fail_odds: log-odds of another shape from which a character fails.
+        twin_odds: log-odds of another symbol of the same shape from which it does not pass.
+        likely: least probability of a shape that passes.
+        clear: least probability of a character that is clearly one too many.
+        min_found: least share of the characters that must read as expected.
+    """
+
+    pass_odds: float = math.log(5)
+    alike_odds: float = math.log(20)
+    fail_odds: float = math.log(20)
+    twin_odds: float = math.log(50)
+    likely: float = 0.5
+    clear: float = 0.8
+    min_found: float = 0.5
+
+
+VERIFICATION_RULES = VerificationRules()
+MARK_SYMBOLS = frozenset(".,':-*/")
 """Dirt looks like these: one too many of them is never a failure by itself."""
-LEAST_FOUND = 0.5
-MOST_STRINGS = 3
 
 
 def expected_symbols(expected: str, charset: Charset) -> tuple[str, ...]:
@@ -71,9 +91,9 @@ def expected_symbols(expected: str, charset: Charset) -> tuple[str, ...]:
     return tuple(charset.symbol(c) for c in classes)
 
 
-def runs(count: int) -> Iterator[tuple[int, ...]]:
-    """Places of neighboring strings among ``count``, single ones first, several both ways."""
-    for length in range(1, min(MOST_STRINGS, count) + 1):
+def string_runs(count: int) -> Iterator[tuple[int, ...]]:
+    """Places of one to three neighboring strings among ``count``, several in both orders."""
+    for length in range(1, min(3, count) + 1):
         for start in range(count - length + 1):
             run = tuple(range(start, start + length))
             yield run
@@ -81,82 +101,102 @@ def runs(count: int) -> Iterator[tuple[int, ...]]:
                 yield run[::-1]
 
 
-def judge(
-    characters: Sequence[VerifiedCharacter], against: Sequence[str], doubts: Sequence[str]
-) -> tuple[Verdict, str]:
-    """The verdict on characters, given what else clearly speaks against the text or is doubtful."""
-    wrong = [i for i, c in enumerate(characters) if c.state is CharState.FAIL]
-    if wrong:
-        reasons = [f"{name_of(characters, i)} reads as {characters[i].rival!r}" for i in wrong]
-        return Verdict.FAIL, _sentence([*reasons, *against])
-    if against:
-        return Verdict.FAIL, _sentence(against)
-    unsure = [i for i, c in enumerate(characters) if c.state is CharState.UNSURE]
-    reasons = [f"{name_of(characters, i)} is not clear" for i in unsure]
-    lost = [i for i, c in enumerate(characters) if c.state is CharState.MISSING]
-    reasons += [f"{name_of(characters, i)} was not found" for i in lost]
-    if reasons or doubts:
-        return Verdict.CANNOT_TELL, _sentence([*reasons, *doubts])
-    return Verdict.PASS, "every character reads as expected"
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What an engine finds in the place of a text.
+
+    Attributes:
+        text: what reads there.
+        alike: whether enough of it reads as expected; otherwise another text stands there.
+        characters: of the expected text, as they are seen.
+        extra: characters too many: how many expected ones stand before each, what it reads as, and
+            whether it clearly is a character.
+        missing: the numbers of the characters that are clearly missing.
+        doubts: what else is doubtful.
+        text_log_odds: of the text as a whole against all others, None where it is not known.
+    """
+
+    text: str
+    alike: bool
+    characters: Sequence[VerifiedCharacter]
+    extra: Sequence[tuple[int, Character, bool]] = ()
+    missing: Sequence[int] = ()
+    doubts: Sequence[str] = ()
+    text_log_odds: float | None = None
+
+    def judged(self) -> tuple[Verdict, str]:
+        """The verdict and the reason of it."""
+        if not self.alike:
+            return Verdict.FAIL, f"another text stands there: {self.text!r}"
+        against, unclear = [], []
+        for before, character, clear in self.extra:
+            where = f"after character {before}" if before else "before the text"
+            if clear and character.symbol not in MARK_SYMBOLS:
+                against.append(f"an extra {character.symbol!r} stands {where}")
+            else:
+                unclear.append(f"something stands {where} that may be a character")
+        # Characters are counted from 1, as people do.
+        names = [f"character {i} ({c.symbol!r})" for i, c in enumerate(self.characters, 1)]
+        named = list(zip(names, self.characters, strict=True))
+        wrong = [f"{n} reads as {c.rival!r}" for n, c in named if c.state is CharState.FAIL]
+        against = [*wrong, *against, *(f"{names[i]} is missing" for i in self.missing)]
+        if against:
+            return Verdict.FAIL, _sentence(against)
+        unsure = [f"{n} is not clear" for n, c in named if c.state is CharState.UNSURE]
+        lost = [f"{n} was not found" for n, c in named if c.state is CharState.MISSING]
+        reasons = [*unsure, *lost, *unclear, *self.doubts]
+        if reasons:
+            return Verdict.CANNOT_TELL, _sentence(reasons)
+        if self.text_log_odds is not None and self.text_log_odds < 0:
+            return Verdict.CANNOT_TELL, "another reading of the text is as likely"
+        return Verdict.PASS, "every character reads as expected"
 
 
-def told_of_extra(extra: Iterable[tuple[int, str, bool]]) -> tuple[list[str], list[str]]:
-    """What characters too many say against a text.
+Place = TypeVar("Place")
+Rank = TypeVar("Rank", float, tuple[float, float])
+
+
+def verify_strings(
+    count: int,
+    expected: str,
+    engine: str,
+    find: Callable[[tuple[int, ...]], tuple[Rank, Place] | None],
+    examine: Callable[[Place], Findings | None],
+) -> Verification:
+    """Looks for a text in strings and judges the best place.
 
     Args:
-        extra: of each how many expected ones stand before it, what it reads as, and whether it is
-            clearly a character.
-
-    Returns:
-        What clearly speaks against the text, and what is doubtful; a mark is never more than that.
+        count: number of strings.
+        expected: the text.
+        engine: that reads them.
+        find: gives the best place in neighboring strings, and how good it is.
+        examine: gives what stands in a place, None where it is nothing like the text.
     """
-    against, doubts = [], []
-    for before, symbol, clear in extra:
-        where = f"after character {before}" if before else "before the text"
-        if clear and symbol not in MARKS:
-            against.append(f"an extra {symbol!r} stands {where}")
-        else:
-            doubts.append(f"something stands {where} that may be a character")
-    return against, doubts
-
-
-def name_of(characters: Sequence[VerifiedCharacter], at: int) -> str:
-    """A character by its place, counted from 1 as people do."""
-    return f"character {at + 1} ({characters[at].symbol!r})"
+    places = [found for run in string_runs(count) if (found := find(run)) is not None]
+    if not places:
+        return Verification(expected, Verdict.CANNOT_TELL, "no text was found", engine)
+    _, place = max(places, key=lambda p: p[0])
+    findings = examine(place)
+    if findings is None:
+        return Verification(expected, Verdict.CANNOT_TELL, "no text like it was found", engine)
+    verdict, reason = findings.judged()
+    quads = [c.quad for c in findings.characters if c.quad is not None]
+    return Verification(
+        expected=expected,
+        verdict=verdict,
+        reason=reason,
+        engine=engine,
+        text=findings.text,
+        characters=tuple(findings.characters),
+        extra=tuple(character for _, character, _ in findings.extra),
+        quad=quad_around(quads) if quads else None,
+        text_log_odds=findings.text_log_odds,
+    )
 
 
 def _sentence(reasons: Sequence[str]) -> str:
     rest = len(reasons) - 1
     return reasons[0] + (f", and {rest} more" if rest else "")
-
-
-def odds(
-    p: NDArray[np.float64], symbol: str, symbols: Sequence[str]
-) -> tuple[float, str, float, str, float]:
-    """What speaks for a symbol and against it.
-
-    Args:
-        p: (C,) probabilities of a charset's symbols, none 0.
-        symbol: one of them.
-        symbols: all of them.
-
-    Returns:
-        Log-odds of its shape, the best symbol of another shape with its probability, the best one
-        of the same shape (empty where there is none) and the log-odds against that.
-    """
-    same = same_shape(symbol)
-    own = np.array([s in same for s in symbols])
-    rest = np.where(own, 0.0, p)
-    rival = int(rest.argmax())
-    at = symbols.index(symbol)
-    own[at] = False
-    twin = int(np.where(own, p, 0.0).argmax()) if own.any() else -1
-    shape = p[at] + p[own].sum()
-    log_odds = float(np.log(shape) - np.log(max(float(p[rival]), 1e-12)))
-    if twin < 0:
-        return log_odds, symbols[rival], float(p[rival]), "", 0.0
-    against = float(np.log(p[at]) - np.log(p[twin]))
-    return log_odds, symbols[rival], float(p[rival]), symbols[twin], against
 
 
 def seen_as(
@@ -170,23 +210,35 @@ def seen_as(
         p: (C,) probabilities of the charset's symbols, none 0.
         charset: of the model.
     """
-    log_odds, rival, rival_p, twin, twin_odds = odds(p, symbol, charset.symbols)
-    state = CharState.UNSURE
-    shape = rival_p * float(np.exp(log_odds))
-    if shape >= LIKELY and passes(symbol, rival, log_odds, twin, twin_odds):
-        state = CharState.PASS
-    elif log_odds <= -FAIL_ODDS:
-        state = CharState.FAIL
-    own = float(min(p[charset.symbols.index(symbol)], 1.0))
-    return VerifiedCharacter(
-        symbol, quad, own, rival, min(rival_p, 1.0), log_odds, state, twin, twin_odds
-    )
-
-
-def passes(symbol: str, rival: str, log_odds: float, twin: str, twin_odds: float) -> bool:
-    """Whether what ``odds`` says of a symbol is clear enough."""
-    alike = any(symbol in look and rival in look for look in CONFUSABLE_SETS)
-    least = ALIKE_ODDS if alike else PASS_ODDS
+    rules, symbols = VERIFICATION_RULES, charset.symbols
+    at = symbols.index(symbol)
+    same = np.array([s in same_shape(symbol) for s in symbols])
+    rest = np.where(same, 0.0, p)
+    rival = int(rest.argmax())
+    shape = float(p[same].sum())
+    log_odds = math.log(shape) - math.log(max(float(rest[rival]), 1e-12))
+    same[at] = False
+    twin, twin_odds = "", 0.0
+    if same.any():
+        likeliest = int(np.where(same, p, 0.0).argmax())
+        twin, twin_odds = symbols[likeliest], float(np.log(p[at]) - np.log(p[likeliest]))
+    alike = any(symbol in look and symbols[rival] in look for look in CONFUSABLE_SETS)
     # Crops do not show how large a letter is, so its case says nothing.
-    told_apart = twin_odds <= -TWIN_ODDS and twin.lower() != symbol.lower()
-    return log_odds >= least and not told_apart
+    another = twin_odds <= -rules.twin_odds and twin.lower() != symbol.lower()
+    passes = log_odds >= (rules.alike_odds if alike else rules.pass_odds) and not another
+    state = CharState.UNSURE
+    if shape >= rules.likely and passes:
+        state = CharState.PASS
+    elif log_odds <= -rules.fail_odds:
+        state = CharState.FAIL
+    return VerifiedCharacter(
+        symbol=symbol,
+        quad=quad,
+        probability=float(min(p[at], 1.0)),
+        rival=symbols[rival],
+        rival_probability=min(float(p[rival]), 1.0),
+        log_odds=log_odds,
+        state=state,
+        twin=twin,
+        twin_log_odds=twin_odds,
+    )

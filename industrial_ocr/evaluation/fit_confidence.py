@@ -24,8 +24,8 @@ from scipy.optimize import minimize
 
 from industrial_ocr.datasets.synthesis.layout import LabeledString
 from industrial_ocr.decoding.confidence import (
-    FEATURES,
-    FITTED,
+    CONFIDENCE_FEATURES,
+    CONFIDENCE_WEIGHTS,
     TOGETHER,
     ConfidenceModel,
     Floats,
@@ -158,7 +158,7 @@ def logistic(
     return found.x[:-1], float(found.x[-1])
 
 
-def fit(rows: Sequence[Row], names: Sequence[str] = FEATURES) -> ConfidenceModel:
+def fit(rows: Sequence[Row], names: Sequence[str] = CONFIDENCE_FEATURES) -> ConfidenceModel:
     """The model of readings with these features, by name."""
     table, right = np.stack([r for r, _ in rows]), np.array([good for _, good in rows])
     mean, scale = table.mean(0), np.maximum(table.std(0), 1e-3)
@@ -218,15 +218,15 @@ def _to_dict(model: ConfidenceModel, names: Sequence[str], readings: int) -> dic
 
 def main() -> None:
     """Fits and writes the models that reading uses."""
-    asked = arguments(__doc__, 2400, FITTED).parse_args()
+    asked = arguments(__doc__, 2400, CONFIDENCE_WEIGHTS).parse_args()
     readings = Readings()
     for some in map_pictures(collect, asked):
         readings.extend(some)
     models, table = {}, {}
     for name, own in sorted(readings.rows.items()):
-        print_held_out(name, own, FEATURES)
+        print_held_out(name, own, CONFIDENCE_FEATURES)
         models[name] = fit(own)
-        table[name] = _to_dict(models[name], FEATURES, len(own))
+        table[name] = _to_dict(models[name], CONFIDENCE_FEATURES, len(own))
     for name, own in pair_rows(readings.pairs, models).items():
         print_held_out(name, own, TOGETHER)
         table[name] = _to_dict(fit(own, TOGETHER), TOGETHER, len(own))

@@ -76,7 +76,7 @@ def case_rows(
         lower = "o" if character.symbol == "0" else character.symbol.lower()
         capitals = ("O", "0") if lower == "o" else (lower.upper(),)
         ranked = probabilities(character)
-        if lower.upper() not in homoglyphs.SAME_SHAPE or truth not in (lower, *capitals):
+        if lower.upper() not in homoglyphs.SIZE_TWINS or truth not in (lower, *capitals):
             continue
         if lower in ranked and any(c in ranked for c in capitals):
             shape = homoglyphs._log_ratio(ranked[lower], sum(ranked.get(c, 0.0) for c in capitals))

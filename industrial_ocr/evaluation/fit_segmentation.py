@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from industrial_ocr.decoding.evidence import Option, StringEvidence, options
+from industrial_ocr.decoding.evidence import Hypothesis, StringEvidence, hypotheses
 from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.decoding.lattice import arc_posteriors
-from industrial_ocr.decoding.segmentation import FEATURES, FITTED
+from industrial_ocr.decoding.segmentation import HYPOTHESIS_FEATURES, SEGMENTATION_WEIGHTS
 from industrial_ocr.detection.hypotheses import propose
 from industrial_ocr.detection.orientation import orientations
 from industrial_ocr.evaluation.fit_pictures import arguments, asked_pictures, map_pictures
@@ -54,7 +54,7 @@ class LabeledPicture:
 class LabeledLattice:
     """A string's hypotheses, and which of them are on the right path."""
 
-    options: list[Option]
+    options: list[Hypothesis]
     right: frozenset[int]
     nodes: int
 
@@ -94,7 +94,7 @@ def _is_upright(string: BoxString, truth: LabeledPicture) -> bool:
     return False
 
 
-def _fit(option: Option, quad: FloatArray, vertical: bool) -> float:
+def _fit(option: Hypothesis, quad: FloatArray, vertical: bool) -> float:
     """How well a hypothesis lies on a true character along its string, 1 at best."""
     own = option.box.quad
     axis = axis_of(own, vertical)
@@ -114,7 +114,9 @@ def _fit(option: Option, quad: FloatArray, vertical: bool) -> float:
     return 1 - apart / max(high - low, 0.5 * height)
 
 
-def _fits(options: list[Option], truth: LabeledPicture, vertical: bool, charset: Charset) -> Floats:
+def _fits(
+    options: list[Hypothesis], truth: LabeledPicture, vertical: bool, charset: Charset
+) -> Floats:
     """(N, T) how well each hypothesis fits each true character.
 
     Of two paths that fit alike, the one whose boxes read as the true characters is right: the
@@ -152,14 +154,14 @@ def label_lattice(
         found reads clearly, shows nothing and shares its ink with no other: then the true quads do
         not tell.
     """
-    own = options(evidence, charset)
+    own = hypotheses(evidence, charset)
     fits = _fits(own, truth, evidence.string.direction == "vertical", charset)
     beneath = np.flatnonzero(fits.max(axis=0) >= MIN_FIT)
     if not len(beneath):
         return None
     nodes = 2 * len(evidence.singles) + 1
     right = _right_path(own, fits[:, beneath], nodes)
-    overlap = FEATURES["nothing"].index("overlap")
+    overlap = HYPOTHESIS_FEATURES["nothing"].index("overlap")
     for k in right:
         option = own[k]
         lone = option.kind == "nothing" and option.features[overlap] < alone
@@ -168,7 +170,7 @@ def label_lattice(
     return LabeledLattice(own, right, nodes)
 
 
-def _right_path(own: Sequence[Option], fits: Floats, nodes: int) -> frozenset[int]:
+def _right_path(own: Sequence[Hypothesis], fits: Floats, nodes: int) -> frozenset[int]:
     """The hypotheses on the path that fits the true characters best, each of them used once.
 
     Args:
@@ -217,7 +219,7 @@ def fit(
     """
     columns: list[tuple[str, str]] = []
     starts: dict[str, int] = {}
-    for kind, names in FEATURES.items():
+    for kind, names in HYPOTHESIS_FEATURES.items():
         starts[kind] = len(columns)
         columns += [(kind, name) for name in names]
     rows, right, spans = [], [], []
@@ -247,7 +249,7 @@ def fit(
         )
 
     done = minimize(loss, begin, jac=True, method="L-BFGS-B", options={"maxiter": 200})
-    table: dict[str, dict[str, float]] = {kind: {} for kind in FEATURES}
+    table: dict[str, dict[str, float]] = {kind: {} for kind in HYPOTHESIS_FEATURES}
     for (kind, name), weight in zip(columns, done.x.tolist(), strict=True):
         table[kind][name] = round(weight, 4)
     return table, float(done.fun) / max(len(lattices), 1)
@@ -272,7 +274,7 @@ def labeled_lattices(asked: argparse.Namespace, numbers: range) -> list[LabeledL
 
 def main() -> None:
     """Renders, reads, fits, writes."""
-    parser = arguments(__doc__, 3000, FITTED)
+    parser = arguments(__doc__, 3000, SEGMENTATION_WEIGHTS)
     parser.add_argument("--detector", help="weights, the shipped ones by default")
     parser.add_argument("--classifier", help="weights, the shipped ones by default")
     asked = parser.parse_args()

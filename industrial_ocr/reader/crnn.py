@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from industrial_ocr.config import PipelineConfig
+from industrial_ocr.config import PipelineConfig, PositionWeights
 from industrial_ocr.decoding.code_rules import Limits
 from industrial_ocr.decoding.ctc import (
     CtcSymbol,
@@ -107,13 +107,14 @@ def read_frames(
     with clock.stage("recognize"):
         pieces = [[_pieces(w) for _, w in own] for own in ways]
         frames = recognizer.recognize(images, pieces, config.recognition)
-    ratio = config.linking.word_space_ratio
+    ratio, weights = config.linking.word_space_ratio, config.confidence.position_weights
     read: list[list[Reading]] = []
     with clock.stage("decode"):
         for own, seen in zip(ways, frames, strict=True):
             told: dict[int, list[tuple[BoxString, Reading]]] = {}
             for (i, way), f in zip(own, seen, strict=True):
-                reading = decode_frames(f, recognizer.charset, way.direction), f
+                string = decode_frames(f, recognizer.charset, way.direction, weights=weights)
+                reading = string, f
                 told.setdefault(i, []).append((way, reading))
             chosen = _right_way_up([told[i] for i in sorted(told)])
             read.append(
@@ -180,7 +181,11 @@ def _pieces(string: BoxString) -> list[FloatArray]:
 
 
 def decode_frames(
-    frames: StringFrames, charset: Charset, direction: Direction, lexicon: Lexicon | None = None
+    frames: StringFrames,
+    charset: Charset,
+    direction: Direction,
+    lexicon: Lexicon | None = None,
+    weights: PositionWeights = "none",
 ) -> TextString:
     """CTC decoding with a place and a probability for every character.
 
@@ -201,7 +206,7 @@ def decode_frames(
         for s, place in zip(symbols, places, strict=True)
     )
     text = spaced(symbols, frames.space if lexicon is None else None)
-    scores = score_sequence([c.confidence for c in characters], log_probability)
+    scores = score_sequence([c.confidence for c in characters], log_probability, weights)
     quad = frames.pieces[0] if len(frames.pieces) == 1 else quad_around(frames.pieces)
     return TextString(text, string_confidence(scores), quad, characters, direction, scores)
 

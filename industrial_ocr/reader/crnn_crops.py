@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 
-from industrial_ocr.config import PipelineConfig
+from industrial_ocr.config import PipelineConfig, PositionWeights
 from industrial_ocr.decoding.lexicon import Lexicon
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.pattern import Pattern
@@ -62,7 +62,7 @@ def read_crops(
     Where that leaves doubt, the text may lie otherwise (``recognition.crop_layouts``). Places are
     in pixels of the level images.
     """
-    images = [crop.image for crop in crops]
+    images, weights = [crop.image for crop in crops], config.confidence.position_weights
 
     def view(crop: ImageArray, margin: float) -> list[FloatArray]:
         return [with_margin(rect_quad(0, 0, crop.shape[1], crop.shape[0]), margin)]
@@ -71,7 +71,7 @@ def read_crops(
     with clock.stage("recognize"):
         seen = recognizer.recognize(images, [[view(i, first)] for i in images], config.recognition)
     with clock.stage("decode"):
-        read = _decoded([f for (f,) in seen], recognizer.charset, lexicon)
+        read = _decoded([f for (f,) in seen], recognizer.charset, lexicon, weights)
     further = [
         [view(image, margin) for margin in others] if string.confidence < SURE else []
         for image, (string, _) in zip(images, read, strict=True)
@@ -80,7 +80,7 @@ def read_crops(
         seen = recognizer.recognize(images, further, config.recognition)
     with clock.stage("decode"):
         read = [
-            _most_agreed([first_view, *_decoded(views, recognizer.charset, lexicon)])
+            _most_agreed([first_view, *_decoded(views, recognizer.charset, lexicon, weights)])
             for first_view, views in zip(read, seen, strict=True)
         ]
     if config.recognition.crop_layouts:
@@ -89,9 +89,12 @@ def read_crops(
 
 
 def _decoded(
-    views: Sequence[StringFrames], charset: Charset, lexicon: Lexicon | None
+    views: Sequence[StringFrames],
+    charset: Charset,
+    lexicon: Lexicon | None,
+    weights: PositionWeights,
 ) -> list[Reading]:
-    return [(decode_frames(f, charset, "horizontal", lexicon), f) for f in views]
+    return [(decode_frames(f, charset, "horizontal", lexicon, weights), f) for f in views]
 
 
 def _most_agreed(views: Sequence[Reading]) -> Reading:
@@ -110,6 +113,7 @@ def _laid_otherwise(
     lexicon: Lexicon | None,
 ) -> list[Reading]:
     """Readings, or where they are not sure and another layout reads more surely, those of it."""
+    weights = config.confidence.position_weights
     layouts = [
         crop_layouts(crop, len(string.characters)) if string.confidence < SURE else []
         for crop, (string, _) in zip(crops, read, strict=True)
@@ -131,7 +135,7 @@ def _laid_otherwise(
                     replace(view, pieces=tuple(layout.place(q) for q in view.pieces))
                     for view in views
                 ]
-                said = _most_agreed(_decoded(placed, recognizer.charset, lexicon))
+                said = _most_agreed(_decoded(placed, recognizer.charset, lexicon, weights))
                 if said[0].confidence > max(layout.least, best[0].confidence + CLEARLY):
                     best, again = said, layout.same_line
             if again and _plain(best[0]) != _plain(first[0]):

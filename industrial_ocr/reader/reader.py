@@ -333,7 +333,9 @@ class Reader:
         unknown = set(self._classifier.charset.symbols) - set(self._recognizer.charset.symbols)
         sure = config.confidence
         least = sure.min_code_confidence if patterns else sure.min_confidence
-        return Routing(route, patterns, self.routes, least, frozenset(unknown))
+        return Routing(
+            route, patterns, self.routes, least, frozenset(unknown), sure.position_weights
+        )
 
     def _unknown_to_crnn(self, patterns: Sequence[Pattern]) -> list[str]:
         """Characters of codes that the CRNN can never read, as of a glyph taught later."""

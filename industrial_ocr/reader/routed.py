@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from industrial_ocr.config import PipelineConfig
+from industrial_ocr.config import PipelineConfig, PositionWeights
 from industrial_ocr.decoding.confidence import together
 from industrial_ocr.decoding.scoring import score_sequence
 from industrial_ocr.detection.detector import Detector
@@ -45,6 +45,7 @@ class Routing:
         measured: what was measured for patterns.
         least: confidence that two equal readings must have together.
         unknown: symbols that the crnn can never read; where two-stage reads one it stands alone.
+        weights: of the positions of characters, see ``scoring.position_weights``.
     """
 
     route: Route
@@ -52,6 +53,7 @@ class Routing:
     measured: RouteTable
     least: float = 0.0
     unknown: frozenset[str] = frozenset()
+    weights: PositionWeights = "none"
 
 
 def read_routed(
@@ -147,7 +149,7 @@ def _of_strings(own: dict[Way, ReadResult], routing: Routing, first: Choice) -> 
         return _likelier(one, two, routing)
     if not one.strings and not two.strings:
         return replace(one, route="agree", reason="neither way found text")
-    pairs, alone = paired(one.strings, two.strings)
+    pairs, alone = paired(one.strings, two.strings, routing.weights)
     strings = tuple(
         _agreed(s, t, routing.least)
         if t is not None and same_text(s, t)
@@ -168,7 +170,7 @@ def _of_strings(own: dict[Way, ReadResult], routing: Routing, first: Choice) -> 
 
 def _likelier(one: ReadResult, two: ReadResult, routing: Routing) -> ReadResult:
     """What both ways say together: of every string the likelier reading, held against the other."""
-    pairs, alone = paired(one.strings, two.strings)
+    pairs, alone = paired(one.strings, two.strings, routing.weights)
     strings = tuple(_held_together(s, t, routing) for s, t in pairs) + tuple(alone)
     doubtful = [s for s in strings if s.status is not Status.OK]
     status, reason = Status.OK, "both ways together are sure"
@@ -213,13 +215,14 @@ def same_text(one: TextString, two: TextString) -> bool:
 
 
 def paired(
-    one: Sequence[TextString], two: Sequence[TextString]
+    one: Sequence[TextString], two: Sequence[TextString], weights: PositionWeights = "none"
 ) -> tuple[list[tuple[TextString, TextString | None]], list[TextString]]:
     """Which of two ways' readings are of one string.
 
     Args:
         one: as two-stage read them, which may part a string at a wide gap.
         two: as the CRNN read the same strings, each whole.
+        weights: of the positions of characters.
 
     Returns:
         Every string of ``one``, parts of a string joined, with the reading of ``two`` in its place,
@@ -232,7 +235,7 @@ def paired(
         if k is None:
             pairs.append((string, None))
         elif string is parts[k][0]:
-            pairs.append((_joined(parts[k]), two[k]))
+            pairs.append((_joined(parts[k], weights), two[k]))
     return pairs, [t for k, t in enumerate(two) if k not in parts]
 
 
@@ -248,7 +251,7 @@ def _owner(string: TextString, others: Sequence[TextString]) -> int | None:
     return next((k for k, t in enumerate(others) if inside(t.quad, middle)), None)
 
 
-def _joined(parts: Sequence[TextString]) -> TextString:
+def _joined(parts: Sequence[TextString], weights: PositionWeights) -> TextString:
     """Parts of one string, in reading order, as the string that they are."""
     if len(parts) == 1:
         return parts[0]
@@ -260,7 +263,7 @@ def _joined(parts: Sequence[TextString]) -> TextString:
         confidence=min(p.confidence for p in parts),
         quad=quad_around([p.quad for p in parts]),
         characters=tuple(c for p in parts for c in p.characters),
-        scores=score_sequence([c.confidence for p in parts for c in p.characters]),
+        scores=score_sequence([c.confidence for p in parts for c in p.characters], weights=weights),
         rejected=tuple((i + at, c) for p, at in placed for i, c in p.rejected),
         unread=tuple(replace(m, before=m.before + at) for p, at in placed for m in p.unread),
     )

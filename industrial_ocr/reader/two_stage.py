@@ -330,7 +330,7 @@ def _decode(reading: Reading, gray: ImageArray, config: PipelineConfig) -> TextS
         characters.append(character)
         certainty.append(probability * reading.posterior[i])
         text += symbol + gap
-    scores = score_sequence(certainty)
+    scores = score_sequence(certainty, weights=config.confidence.position_weights)
     return TextString(
         " ".join(text.split()), string_confidence(scores), string_quad(inside),
         tuple(characters), string.direction, scores, tuple(rejected),

@@ -56,6 +56,26 @@ def test_both_engines_read_clean_print(reader: Reader, engine: Any) -> None:
     assert {"detect", "segment", "link", "decode", "total"} <= set(result.timings)
 
 
+@pytest.mark.parametrize("task", ["read", "recognize"])
+@pytest.mark.parametrize("engine", ["two-stage", "crnn", "agree"])
+def test_the_configuration_weighs_positions(task: str, engine: Any) -> None:
+    shown = picture() if task == "read" else picture()[75:160, 45:350]
+    settings = {"confidence": {"position_weights": [1.0, 0.0]}}
+    weighing, plain = (Reader(config=c, device="cpu") for c in (settings, None))
+    found = []
+    for reader in (weighing, plain):
+        if task == "read":
+            found.append(reader.read(shown, engine=engine))
+        else:
+            found += reader.recognize([shown], engine=engine)
+    (string,), (unweighed,) = (result.strings for result in found)
+    # Two-stage multiplies the probability of the character by that of its box.
+    least = 0.9 if engine != "crnn" else 0.999
+    assert least < string.scores.weighted / string.characters[0].confidence < 1.001
+    assert string.scores.weighted != string.scores.mean
+    assert unweighed.scores.weighted == pytest.approx(unweighed.scores.mean)
+
+
 def test_bfloat16_reads_the_same_within_hundredths(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fast preset computes so where it is faster, and only there."""
     shown, exact = picture(), Reader(backend="torch", device="cpu")

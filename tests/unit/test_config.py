@@ -230,3 +230,15 @@ def test_short_strings_have_to_be_surer_than_long_ones() -> None:
     least = [limits.least(n) for n in (1, 2, 3, 4, 20)]
     assert least == pytest.approx([0.9, 0.9 - 0.5 / 3, 0.4 + 0.5 / 3, 0.4, 0.4])
     assert limits.least(1, one_string=True) == limits.least(9, one_string=True) == 0.2
+
+
+@pytest.mark.parametrize("weights", ["none", "exponential", (2.0, 0.5)])
+def test_weights_of_positions(weights: object) -> None:
+    config = parse_config({"confidence": {"position_weights": weights}}, PipelineConfig)
+    assert config.confidence.position_weights == weights
+
+
+@pytest.mark.parametrize("weights", ["middle", [-1], [0, 0], [], 3])
+def test_weights_of_positions_that_do_not_fit(weights: object) -> None:
+    with pytest.raises(ConfigError, match="position_weights: must be none, exponential or a list"):
+        parse_config({"confidence": {"position_weights": weights}}, PipelineConfig)

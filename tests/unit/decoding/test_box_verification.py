@@ -9,7 +9,7 @@ import pytest
 
 from industrial_ocr.decoding.box_verification import verify_boxes
 from industrial_ocr.decoding.evidence import StringEvidence
-from industrial_ocr.decoding.verification import expected_symbols, runs
+from industrial_ocr.decoding.verification import expected_symbols, string_runs
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.results.geometry import rect_quad
@@ -235,8 +235,8 @@ def test_tokens_are_symbols() -> None:
 
 
 def test_runs() -> None:
-    assert list(runs(1)) == [(0,)]
-    assert list(runs(3)) == [
+    assert list(string_runs(1)) == [(0,)]
+    assert list(string_runs(3)) == [
         (0,), (1,), (2,), (0, 1), (1, 0), (1, 2), (2, 1), (0, 1, 2), (2, 1, 0),
     ]  # fmt: skip
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from industrial_ocr.decoding.backward import MAX_LOSS
 from industrial_ocr.decoding.ctc import greedy_decode, sequence_log_probability
-from industrial_ocr.decoding.ctc_backward import FAINT, Backward, Distance
+from industrial_ocr.decoding.ctc_backward import Backward, Distance
 from industrial_ocr.decoding.ctc_beam import beam_search
 from industrial_ocr.patterns.automaton import Automaton
 from industrial_ocr.patterns.charset import Charset
@@ -66,7 +67,7 @@ def test_backward_scores_lose_nothing_that_ends_near_the_best(
 ) -> None:
     table = random_log_probs(7, seed)
     wanted = beam_search(table, automaton, 6, beam=2000, ahead=Distance(table, automaton))
-    near = [h for h in wanted if h.log_prob > wanted[0].log_prob - FAINT / 2]
+    near = [h for h in wanted if h.log_prob > wanted[0].log_prob - MAX_LOSS / 2]
     found = beam_search(table, automaton, 6, beam=2000)[: len(near)]
     assert [h.symbols for h in found] == [h.symbols for h in near]
     np.testing.assert_allclose([h.log_prob for h in found], [h.log_prob for h in near])

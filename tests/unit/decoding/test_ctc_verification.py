@@ -7,7 +7,7 @@ import pytest
 
 from industrial_ocr.decoding.ctc import sequence_log_probability
 from industrial_ocr.decoding.ctc_frames import FrameString
-from industrial_ocr.decoding.ctc_verification import _infix, shapes, verify_frames
+from industrial_ocr.decoding.ctc_verification import _infix, shape_classes, verify_frames
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.results.geometry import rect_quad
@@ -156,7 +156,7 @@ def test_texts_that_cannot_be_checked() -> None:
 
 
 def test_shapes_join_the_classes_of_one_shape() -> None:
-    shape = shapes(CHARSET)
+    shape = shape_classes(CHARSET)
     name = {s: shape[CHARSET.encode(s)[0]] for s in "0OoDQ1Ilcs5C8B"}
     assert name["0"] == name["O"] == name["o"] and name["1"] == name["I"] == name["l"]
     assert name["c"] == name["C"]

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from industrial_ocr.decoding.evidence import StringEvidence
-from industrial_ocr.decoding.expected import MISSING, Alignment, against_neighbors, align_symbols
+from industrial_ocr.decoding.expected import MISSING_SYMBOL, Alignment, align_symbols
 from industrial_ocr.decoding.homoglyphs import same_shape
+from industrial_ocr.decoding.neighbor_texts import against_neighbors
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import BoxString, CharBox, CharCandidates
@@ -140,7 +141,7 @@ def test_missing_symbol_has_no_box() -> None:
     found = align_symbols(line(*"AC"), "ABC", CHARSET)
     assert found is not None
     lost = found.symbols[1]
-    assert (lost.box, lost.candidates, lost.log_prob) == (None, None, MISSING)
+    assert (lost.box, lost.candidates, lost.log_prob) == (None, None, MISSING_SYMBOL)
     assert lost.string == -1
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from industrial_ocr.decoding.confidence import (
-    FEATURES,
+    CONFIDENCE_FEATURES,
     ConfidenceModel,
     features,
     fitted_model,
@@ -35,12 +35,12 @@ def read(text: str = "AB12", p: float = 0.97) -> TextString:
 
 
 def value(string: TextString, name: str) -> float:
-    return float(features(string)[FEATURES.index(name)])
+    return float(features(string)[CONFIDENCE_FEATURES.index(name)])
 
 
 def test_features_say_what_their_names_promise() -> None:
     string = replace(read(), unread=(POINT, LETTER, POINT), agreement=0.5)
-    assert len(features(string)) == len(FEATURES)
+    assert len(features(string)) == len(CONFIDENCE_FEATURES)
     assert value(string, "joint") == pytest.approx(log_odds(0.97**4))
     assert value(string, "weakest") == pytest.approx(np.log(0.97 / 0.03))
     assert value(string, "margin") == pytest.approx(np.log(0.97 / 0.015))

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from industrial_ocr.decoding.scoring import (
-    Weighting,
-    position_weights,
-    score_sequence,
-    string_confidence,
-)
+from industrial_ocr.config import PositionWeights
+from industrial_ocr.decoding.scoring import position_weights, score_sequence, string_confidence
 from industrial_ocr.results.types import SequenceScores
 
 
@@ -41,24 +36,24 @@ def test_scores_of_independent_characters(
 
 
 @pytest.mark.parametrize(
-    ("weighting", "expected"),
+    ("weights", "expected"),
     [
-        ("uniform", (0.1 + 0.2 + 0.4 + 0.8) / 4),
-        ("first", (4 * 0.1 + 3 * 0.2 + 2 * 0.4 + 1 * 0.8) / 10),
-        ("last", (1 * 0.1 + 2 * 0.2 + 3 * 0.4 + 4 * 0.8) / 10),
-        ("ends", (2.5 * 0.1 + 1.5 * 0.2 + 1.5 * 0.4 + 2.5 * 0.8) / 8),
-        ([0, 0, 0, 3], 0.8),
-        ([1.0, 0.0, 1.0, 0.0], 0.25),
+        ("none", (0.1 + 0.2 + 0.4 + 0.8) / 4),
+        ("exponential", (0.1 + 0.8 * 0.2 + 0.64 * 0.4 + 0.512 * 0.8) / 2.952),
+        ((0, 0, 0, 3), 0.8),
+        ((1.0, 0.0, 1.0, 0.0, 9.0), 0.25),
+        ((3.0, 1.0), (3 * 0.1 + 0.2 + 0.4 + 0.8) / 6),  # the last is repeated
+        ((0, 0, 0, 0, 1), 0.375),  # none of the four counts: all do
     ],
 )
-def test_position_weighted_mean(weighting: Weighting | Sequence[float], expected: float) -> None:
-    scores = score_sequence([0.1, 0.2, 0.4, 0.8], weighting=weighting)
+def test_position_weighted_mean(weights: PositionWeights, expected: float) -> None:
+    scores = score_sequence([0.1, 0.2, 0.4, 0.8], weights=weights)
     assert scores.weighted == pytest.approx(expected)
-    assert position_weights(4, weighting).sum() == pytest.approx(1)
+    assert position_weights(4, weights).sum() == pytest.approx(1)
 
 
 def test_an_empty_string_scores_nothing() -> None:
-    for scores in (score_sequence([]), score_sequence([], -0.1, "ends")):
+    for scores in (score_sequence([]), score_sequence([], -0.1, (1.0, 2.0))):
         assert scores == SequenceScores(0.0, 0.0, 0.0, 0.0, 0.0)
         assert string_confidence(scores) == 0.0
 
@@ -93,22 +88,18 @@ def test_rounding_above_one_is_forgiven() -> None:
 
 
 @pytest.mark.parametrize(
-    ("probabilities", "sequence", "weighting", "message"),
+    ("probabilities", "sequence", "message"),
     [
-        ([1.2], None, "uniform", r"within \[0, 1\]"),
-        ([-0.1], None, "uniform", r"within \[0, 1\]"),
-        ([math.nan], None, "uniform", r"within \[0, 1\]"),
-        ([[0.5]], None, "uniform", r"\(L,\)"),
-        ([0.5], 0.5, "uniform", "at most 0"),
-        ([0.5], math.nan, "uniform", "at most 0"),
-        ([0.5], None, "middle", "weighting is one of"),
-        ([0.5], None, [1, 1], "1 finite weights"),
-        ([0.5], None, [-1], "1 finite weights"),
-        ([0.5], None, [0], "above 0"),
+        ([1.2], None, r"within \[0, 1\]"),
+        ([-0.1], None, r"within \[0, 1\]"),
+        ([math.nan], None, r"within \[0, 1\]"),
+        ([[0.5]], None, r"\(L,\)"),
+        ([0.5], 0.5, "at most 0"),
+        ([0.5], math.nan, "at most 0"),
     ],
 )
 def test_bad_input_is_refused(
-    probabilities: list[float], sequence: float | None, weighting: Weighting, message: str
+    probabilities: list[float], sequence: float | None, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        score_sequence(probabilities, sequence, weighting)
+        score_sequence(probabilities, sequence)

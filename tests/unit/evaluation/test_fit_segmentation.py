@@ -7,7 +7,11 @@ from argparse import Namespace
 import numpy as np
 
 from industrial_ocr.decoding.evidence import StringEvidence
-from industrial_ocr.decoding.segmentation import FEATURES, FITTED, fitted_weights
+from industrial_ocr.decoding.segmentation import (
+    HYPOTHESIS_FEATURES,
+    SEGMENTATION_WEIGHTS,
+    fitted_weights,
+)
 from industrial_ocr.evaluation.fit_segmentation import (
     LabeledLattice,
     LabeledPicture,
@@ -82,8 +86,8 @@ def test_overlap_tells_strokes_from_letters() -> None:
 
 
 def test_the_shipped_weights_fit_the_features() -> None:
-    assert {k: len(v) for k, v in fitted_weights(FITTED).items()} == {
-        k: len(v) for k, v in FEATURES.items()
+    assert {k: len(v) for k, v in fitted_weights(SEGMENTATION_WEIGHTS).items()} == {
+        k: len(v) for k, v in HYPOTHESIS_FEATURES.items()
     }
 
 

@@ -1,0 +1,40 @@
+"""Backward scores: the best score that can still be added from each state of a search.
+
+They are Viterbi's recursion run backwards. A search that has them follows only what can end near
+the best reading, and finds the best reading itself by walking along them. They are dense over the
+states and arcs of an automaton: too much for a lexicon of 100,000 codes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from industrial_ocr.patterns.automaton import Automaton
+
+MAX_AUTOMATON_ARCS = 8192
+"""Automata with more arcs get no backward scores: those would take longer than the search."""
+MAX_LOSS = 7.0
+"""A path that must end more than so many nats below the best reading is not followed."""
+
+Floats = NDArray[np.float64]
+
+
+def has_backward_scores(automaton: Automaton) -> bool:
+    """Whether the automaton is small enough for backward scores."""
+    return len(automaton.labels) <= MAX_AUTOMATON_ARCS
+
+
+def best_of_states(automaton: Automaton, values: Floats) -> Floats:
+    """(..., E) values of the arcs -> (..., S) the best that leaves each state, -inf for none."""
+    found = np.full((*values.shape[:-1], len(automaton)), -np.inf)
+    leaving = np.flatnonzero(np.diff(automaton.offsets))
+    if len(leaving):
+        first = automaton.offsets[leaving]
+        found[..., leaving] = np.maximum.reduceat(values, first, axis=-1)
+    return found
+
+
+def end_scores(automaton: Automaton) -> Floats:
+    """(S,) 0 where a code may end, -inf elsewhere."""
+    return np.where(automaton.accepting, 0.0, -np.inf)
