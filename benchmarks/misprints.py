@@ -165,8 +165,8 @@ def main() -> None:
         f"Written by `python benchmarks/misprints.py --count {args.count} --pairs {args.pairs}`.",
         "",
         "Misprints: one wrong character in a rendered code. Clear: the reading without the "
-        f"pattern is what is printed, each character at {CODE_RULES.clear_raw} or more (``clear_raw``: from "
-        "there on nothing is corrected). Below, one line for each that passed.",
+        f"pattern is what is printed, each character at {CODE_RULES.clear_raw} or more "
+        "(``clear_raw``: from there on nothing is corrected). Below, one line for each that passed.",
         "",
         "| engine | reading | n | caught | passed as ok |",
         "|---|---|---|---|---|",

@@ -18,8 +18,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize_scalar
-from scipy.stats import beta
 
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.results.files import write_whole
@@ -57,6 +55,8 @@ def fit_temperature(log_probs: ArrayLike, labels: ArrayLike) -> float:
         return -float(tempered(table, float(np.exp(log_t)))[rows, label].mean())
 
     limits = (float(np.log(LEAST_TEMPERATURE)), float(np.log(LARGEST_TEMPERATURE)))
+    from scipy.optimize import minimize_scalar  # slow to import, and reading needs none of it
+
     return float(np.exp(minimize_scalar(loss, bounds=limits, method="bounded").x))
 
 
@@ -67,6 +67,8 @@ def upper_limit(wrong: int, accepted: int, sure: float = 0.95) -> float:
     """
     if wrong >= accepted:
         return 1.0
+    from scipy.stats import beta  # slow to import
+
     return float(beta.ppf(sure, wrong + 1, accepted - wrong))
 
 
