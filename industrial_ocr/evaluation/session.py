@@ -6,13 +6,14 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
 from industrial_ocr.config import PipelineConfig, config_path, load_config
-from industrial_ocr.datasets.datasets import load_dataset
+from industrial_ocr.datasets.load import load_dataset
 from industrial_ocr.datasets.samples import Dataset
+from industrial_ocr.datasets.splits import Split, part_of
 from industrial_ocr.decoding.lexicon import Lexicon, lexicon_of
 from industrial_ocr.errors import ConfigError, EngineError
 from industrial_ocr.evaluation.engines import OWN, Engine, OwnEngine, make_engines
@@ -110,6 +111,7 @@ def load_suite(path: Path) -> Suite:
 def plan_run(
     data: Sequence[Path], suite_file: Path | None, judging: Mapping[str, Any],
     label_format: str | None, limit: int, thresholds: Sequence[str],
+    split: Split | Literal["all"] = "all",
 ) -> Plan:  # fmt: skip
     """Loads the datasets and everything that says how they are judged; no image is opened.
 
@@ -132,6 +134,8 @@ def plan_run(
     for name, folder in folders:
         judged = suite.datasets.get(name, otherwise) if suite is not None else otherwise
         found = load_dataset(folder, label_format, judged.task)
+        if split != "all":
+            found = part_of(found, split)
         datasets.append(replace(found, name=name, samples=found.samples[: limit or None]))
     rules = rules_of([d.name for d in datasets], suite, otherwise)
     return Plan(tuple(datasets), suite, otherwise, rules, thresholds_of(thresholds, suite), limit)

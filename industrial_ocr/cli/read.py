@@ -1,0 +1,153 @@
+"""The command ``industrial-ocr read``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from enum import Enum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from industrial_ocr.cli import files as cli_files
+from industrial_ocr.cli import options, output
+from industrial_ocr.cli.read_output import print_csv, print_table
+from industrial_ocr.errors import ConfigError, IndustrialOcrError
+
+if TYPE_CHECKING:
+    from industrial_ocr.patterns.pattern import Pattern
+    from industrial_ocr.results.read_result import ReadResult
+    from industrial_ocr.review.collecting import Collector
+
+
+class EngineName(str, Enum):
+    """Engines that read."""
+
+    TWO_STAGE = "two-stage"
+    CRNN = "crnn"
+    AGREE = "agree"
+    AUTO = "auto"
+
+
+def read(
+    paths: Annotated[
+        list[str], typer.Argument(help="Image files, folders, globs; - is standard input.")
+    ],
+    engine: Annotated[
+        EngineName | None,
+        typer.Option(help="Engine that reads.", show_default="auto; crnn with --crops"),
+    ] = None,
+    as_json: options.AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line a string.")] = False,
+    out: options.Pictures = None,
+    crops: Annotated[bool, typer.Option("--crops", help="Each image is one string.")] = False,
+    roi: options.Roi = None,
+    pattern: Annotated[
+        list[str] | None,
+        typer.Option(help="Preset or regular expression of the code; repeatable."),
+    ] = None,
+    collect: Annotated[
+        Path | None, typer.Option(help="Keep uncertain characters there, for review.")
+    ] = None,
+    collect_limit_mb: Annotated[
+        float | None,
+        typer.Option(
+            min=1,
+            help="Largest size of that folder; the oldest characters are removed.",
+            show_default="200",
+        ),
+    ] = None,
+    device: options.Device = "auto",
+    config: options.Config = None,
+    detector: options.Weights = None,
+    classifier: options.Weights = None,
+    recognizer: options.Weights = None,
+) -> None:
+    """Reads images. Exit code 0: all were read; 1: some were not; 2: wrong usage."""
+    with output.one_line_errors(output.WRONG_USAGE):
+        if as_json and as_csv:
+            raise ConfigError("--json and --csv exclude each other")
+        if crops and roi is not None:
+            raise ConfigError("--crops and --roi exclude each other")
+        region = None if roi is None else cli_files.region(roi)
+        patterns = _compiled(pattern or [])
+        collector = _collector(collect, collect_limit_mb, config)
+        files, problems = cli_files.find_files(paths)
+        pictures = None if out is None else output.PictureFolder(out, files)
+        if files:
+            from industrial_ocr.reader.reader import Reader
+
+            reader = Reader(
+                device=device,
+                config=config,
+                detector=detector,
+                classifier=classifier,
+                recognizer=recognizer,
+            )
+        sources = cli_files.image_sources(files)
+    chosen = engine or (EngineName.CRNN if crops else EngineName.AUTO)
+
+    def read_one(file: Path) -> ReadResult:
+        if crops:
+            result = reader.recognize([sources[file]], engine=chosen.value, pattern=patterns)[0]
+        else:
+            result = reader.read(sources[file], engine=chosen.value, roi=region, pattern=patterns)
+        if collector is not None:
+            collector.add(result, None if file == cli_files.STDIN else file.name)
+        return result
+
+    show: Callable[[Iterable[output.Reading]], None] = print_table
+    if as_json:
+        show = output.print_json
+    elif as_csv:
+        show = partial(print_csv, with_codes=patterns is not None)
+    several = len(files) > 3 and not ((as_json or as_csv) and sys.stdout.isatty())
+    with output.progress_bar(several) as progress:
+        watched = progress.track(files, description="reading")
+        show(_readings(watched, read_one, pictures, problems))
+    if problems:
+        raise typer.Exit(output.FAILED)
+
+
+def _compiled(given: list[str]) -> list[Pattern] | None:
+    """The patterns of the command line, compiled before any model is loaded."""
+    if not given:
+        return None
+    from industrial_ocr.patterns.pattern import Pattern
+
+    return [Pattern.parse(text) for text in given]
+
+
+def _collector(
+    folder: Path | None, limit_mb: float | None, config: Path | None
+) -> Collector | None:
+    """Where uncertain characters go; the folder is tried before any model is loaded."""
+    if folder is None:
+        if limit_mb is not None:
+            raise ConfigError("--collect-limit-mb is for --collect DIR")
+        return None
+    from industrial_ocr.reader.reader import reading_config
+    from industrial_ocr.review.collecting import Collector
+
+    rules = reading_config(config).collecting
+    return Collector(folder, limit_mb=limit_mb or rules.limit_mb, rules=rules)
+
+
+def _readings(
+    files: Iterable[Path],
+    read_one: Callable[[Path], ReadResult],
+    pictures: output.PictureFolder | None,
+    problems: list[str],
+) -> Iterator[output.Reading]:
+    """Reads file after file; an error is one line on stderr and an entry in ``problems``."""
+    for file in files:
+        try:
+            result = read_one(file)
+        except IndustrialOcrError as error:
+            output.add_problem(problems, file, error)
+            continue
+        if pictures is not None:
+            pictures.save(file, result, problems)
+        yield {"file": str(file), **result.to_dict()}
