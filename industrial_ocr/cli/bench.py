@@ -98,7 +98,7 @@ def run(
             split.value,
         )
         session.prepare_folder(out)
-        team = session.build_engines(engines.split(","), plan, None, reader_options)
+        team = session.build_engines(engines.split(","), plan, reader_options)
         _describe(plan, team)
     with output.one_line_errors(), output.progress_bar() as progress:
         track = partial(progress.track, description="reading")

@@ -146,5 +146,4 @@ def _separators(pattern: Pattern) -> str:
     marks = " ".join("space" if s == " " else s for s in pattern.separators)
     if pattern.groups:
         return f"{marks}, after groups of {', '.join(map(str, pattern.groups))}"
-    inside = pattern.grammar is not None and pattern.grammar.places
-    return f"{marks}, {'where the pattern has one' if inside else 'anywhere'}"
+    return f"{marks}, {'where the pattern has one' if pattern.has_slots else 'anywhere'}"

@@ -120,8 +120,6 @@ def plan_run(
         ConfigError: a setting is impossible.
     """
     own = {k: v for k, v in judging.items() if v is not None}
-    if own.get("lexicon") != "labels":
-        own.pop("lexicon", None)  # a file, which build_engines loads
     otherwise: Judging = _model(Judging, own, "options")
     suite = None if suite_file is None else load_suite(suite_file)
     folders = [(f.resolve().name, f) for f in data]
@@ -154,9 +152,7 @@ def thresholds_of(given: Sequence[str], suite: Suite | None = None) -> dict[str,
     return found
 
 
-def build_engines(
-    names: Sequence[str], plan: Plan, lexicon: str | None, options: Mapping[str, Any]
-) -> Team:
+def build_engines(names: Sequence[str], plan: Plan, options: Mapping[str, Any]) -> Team:
     """Makes the engines; under a lexicon the crnn is one more engine.
 
     Raises:
@@ -186,23 +182,24 @@ def build_engines(
         engine.datasets = frozenset(reads)
     reader = readers[0] if readers else None
     if reader is not None and "crnn" in wanted:
-        lexicons = _lexicons(plan, lexicon, reader)
+        lexicons = _lexicons(plan, reader)
         if lexicons:
             engines.append(_LexiconEngine(reader, lexicons))
     return Team(tuple(engines), missing, reader)
 
 
-def _lexicons(plan: Plan, lexicon: str | None, reader: Any) -> dict[str, Lexicon]:
+def _lexicons(plan: Plan, reader: Any) -> dict[str, Lexicon]:
     """A lexicon for each dataset of strings that is read under one."""
-    strings = [d for d in plan.datasets if d.task == "recognize"]
-    if lexicon is not None and lexicon != "labels":
-        words = Lexicon.from_file(Path(lexicon), reader.charset)
-        return {d.name: words for d in strings}
     found = {}
-    for dataset in strings:
-        if plan.judged(dataset.name).lexicon == "labels":
-            texts = (label.text for s in dataset.samples for label in s.labels)
+    for dataset in plan.datasets:
+        lexicon = plan.judged(dataset.name).lexicon
+        if dataset.task != "recognize" or lexicon is None:
+            continue
+        if lexicon == "labels":
+            texts = (label.text for label in dataset.labels)
             found[dataset.name] = lexicon_of(texts, reader.charset)
+        else:
+            found[dataset.name] = Lexicon.from_file(Path(lexicon), reader.charset)
     return found
 
 

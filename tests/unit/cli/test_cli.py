@@ -112,7 +112,8 @@ def test_csv_under_a_pattern_tells_the_codes_and_each_string_its_own_status(fold
         ("", "", "Q7", "0.3", "check_failed", "[A-Z0-9]+"),
         ("", "no_text", "", "", "no_text", ""),
     ]
-    assert printed.startswith(",".join(read_output.STRING_COLUMNS + read_output.CODE_COLUMNS) + "\n")
+    header = read_output.STRING_COLUMNS + read_output.CODE_COLUMNS
+    assert printed.startswith(",".join(header) + "\n")
 
 
 @pytest.mark.parametrize("options", [[], ["--crops"]])
