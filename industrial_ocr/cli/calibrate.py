@@ -44,7 +44,7 @@ def calibrate(
             output.note(f"{dataset.name}: {len(dataset.samples)} samples, {TASKS[dataset.task]}")
     with output.one_line_errors(), output.progress_bar() as progress:
         from industrial_ocr.evaluation.calibrate import calibrate as measure
-        from industrial_ocr.reader.reader import Reader, reading_config
+        from industrial_ocr.reader.reader import reading_config
 
         settings = reading_config(config)
         # Nothing is rejected, so that the curve shows every threshold.
@@ -53,14 +53,8 @@ def calibrate(
         settings = settings.model_copy(update={"confidence": confidence})
 
         def make_reader(calibration: Calibration) -> Any:
-            return Reader(
-                device=device,
-                config=settings,
-                detector=detector,
-                classifier=classifier,
-                recognizer=recognizer,
-                calibration=calibration,
-            )
+            models = (detector, classifier, recognizer)
+            return options.make_reader(device, settings, *models, calibration=calibration)
 
         def track(jobs: Any, what: str) -> Any:
             return progress.track(jobs, description=what)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from enum import Enum
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-_DATA_PANEL = "Data and how it is judged"
-_MODEL_PANEL = "Models"
+if TYPE_CHECKING:
+    from industrial_ocr.reader.reader import Reader
 
 
 class MatchName(str, Enum):
@@ -35,71 +36,37 @@ class TaskName(str, Enum):
     CLASSIFY = "classify"
 
 
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=_MODEL_PANEL)]
-Config = Annotated[
-    Path | None,
-    typer.Option(help="fast, or a YAML file with settings.", rich_help_panel=_MODEL_PANEL),
-]
-Weights = Annotated[
-    str | None, typer.Option(help="Name or weights file.", rich_help_panel=_MODEL_PANEL)
-]
+_model = partial(typer.Option, rich_help_panel="Models")
+Device = Annotated[str, _model(help="auto, cpu or cuda.")]
+Config = Annotated[Path | None, _model(help="fast, or a YAML file with settings.")]
+Weights = Annotated[str | None, _model(help="Name or weights file.")]
 
+_data = partial(typer.Option, rich_help_panel="Data and how it is judged")
 Data = Annotated[list[Path], typer.Argument(help="Folders or label files.")]
 OneDataset = Annotated[Path, typer.Argument(help="Folder or label file.")]
-LabelFormat = Annotated[
-    str | None,
-    typer.Option(
-        "--format", help="Format of the labels; detected if not given.", rich_help_panel=_DATA_PANEL
-    ),
-]
+LabelFormat = Annotated[str | None, _data("--format", help="Of the labels; else detected.")]
 Suite = Annotated[
-    Path | None,
-    typer.Option(
-        help="YAML file that lists datasets and how each is judged; DATA is their folder.",
-        rich_help_panel=_DATA_PANEL,
-    ),
+    Path | None, _data(help="YAML: datasets and how each is judged; DATA is their folder.")
 ]
-CodePattern = Annotated[
-    str | None,
-    typer.Option(
-        help="Pattern of the codes: a preset or a regular expression.",
-        rich_help_panel=_DATA_PANEL,
-    ),
-]
+CodePattern = Annotated[str | None, _data(help="Of the codes: a preset or a regular expression.")]
 Match = Annotated[
-    MatchName,
-    typer.Option(
-        help="A reading is right if it equals the label, or if it contains it.",
-        rich_help_panel=_DATA_PANEL,
-    ),
+    MatchName, _data(help="A reading is right if it equals the label, or if it contains it.")
 ]
 Task = Annotated[
     TaskName | None,
-    typer.Option(
+    _data(
         help="Whole images, crops of one string, or crops of one character.",
         show_default="from the labels and image sizes",
-        rich_help_panel=_DATA_PANEL,
     ),
 ]
 Split = Annotated[
-    SplitName,
-    typer.Option(
-        help="Part of each dataset: choose settings on dev, report numbers of test.",
-        rich_help_panel=_DATA_PANEL,
-    ),
+    SplitName, _data(help="Part of each dataset: choose on dev, report numbers of test.")
 ]
-Limit = Annotated[
-    int,
-    typer.Option(
-        min=0, help="Use the first N images of each dataset; 0: all.", rich_help_panel=_DATA_PANEL
-    ),
-]
+Limit = Annotated[int, _data(min=0, help="First images of each dataset; 0: all.")]
 Thresholds = Annotated[
     list[str] | None,
     typer.Option(
-        "--threshold",
-        metavar="ENGINE=VALUE",
-        help="Reject readings of this engine below this confidence; repeatable.",
+        "--threshold", metavar="ENGINE=VALUE", help="Reject readings below it; repeatable."
     ),
 ]
 
@@ -110,6 +77,21 @@ Fonts = Annotated[
     list[Path] | None,
     typer.Option(help="Font folder; repeatable.", show_default="the system's fonts"),
 ]
+
+
+def make_reader(
+    device: str,
+    config: Any,
+    detector: str | None,
+    classifier: str | None,
+    recognizer: str | None,
+    **more: Any,
+) -> Reader:
+    """The reader of the model options; ``more`` are further arguments of ``Reader``."""
+    from industrial_ocr.reader import reader
+
+    models = {"detector": detector, "classifier": classifier, "recognizer": recognizer}
+    return reader.Reader(device=device, config=config, **models, **more)
 
 
 def judging(pattern: str | None, match: MatchName, task: TaskName | None) -> dict[str, str]:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -27,6 +27,7 @@ FAILED = 1
 WRONG_USAGE = 2
 """Exit code of wrong arguments and unusable input."""
 
+R = TypeVar("R", "ReadResult", "Verification")
 Reading = dict[str, Any]
 """``ReadResult.to_dict`` with the ``file`` it was read from."""
 
@@ -108,6 +109,23 @@ def print_json(readings: Iterable[Reading]) -> None:
         sys.stdout.write((",\n" if number else "\n") + json.dumps(reading))
         sys.stdout.flush()
     sys.stdout.write("\n]\n")
+
+
+def results_of(
+    jobs: Iterable[tuple[Path, Callable[[], R]]],
+    pictures: PictureFolder | None,
+    problems: list[str],
+) -> Iterator[tuple[Path, R]]:
+    """The result of each job on a file; an error is one line on stderr and one of ``problems``."""
+    for file, job in jobs:
+        try:
+            result = job()
+        except IndustrialOcrError as error:
+            add_problem(problems, file, error)
+            continue
+        if pictures is not None:
+            pictures.save(file, result, problems)
+        yield file, result
 
 
 class PictureFolder:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ import typer
 from industrial_ocr.cli import files as cli_files
 from industrial_ocr.cli import options, output
 from industrial_ocr.cli.read_output import print_csv, print_table
-from industrial_ocr.errors import ConfigError, IndustrialOcrError
+from industrial_ocr.errors import ConfigError
 
 if TYPE_CHECKING:
     from industrial_ocr.patterns.pattern import Pattern
@@ -77,15 +77,7 @@ def read(
         files, problems = cli_files.find_files(paths)
         pictures = None if out is None else output.PictureFolder(out, files)
         if files:
-            from industrial_ocr.reader.reader import Reader
-
-            reader = Reader(
-                device=device,
-                config=config,
-                detector=detector,
-                classifier=classifier,
-                recognizer=recognizer,
-            )
+            reader = options.make_reader(device, config, detector, classifier, recognizer)
         sources = cli_files.image_sources(files)
     chosen = engine or (EngineName.CRNN if crops else EngineName.AUTO)
 
@@ -106,7 +98,9 @@ def read(
     several = len(files) > 3 and not ((as_json or as_csv) and sys.stdout.isatty())
     with output.progress_bar(several) as progress:
         watched = progress.track(files, description="reading")
-        show(_readings(watched, read_one, pictures, problems))
+        jobs = ((file, partial(read_one, file)) for file in watched)
+        results = output.results_of(jobs, pictures, problems)
+        show({"file": str(file), **result.to_dict()} for file, result in results)
     if problems:
         raise typer.Exit(output.FAILED)
 
@@ -133,21 +127,3 @@ def _collector(
 
     rules = reading_config(config).collecting
     return Collector(folder, limit_mb=limit_mb or rules.limit_mb, rules=rules)
-
-
-def _readings(
-    files: Iterable[Path],
-    read_one: Callable[[Path], ReadResult],
-    pictures: output.PictureFolder | None,
-    problems: list[str],
-) -> Iterator[output.Reading]:
-    """Reads file after file; an error is one line on stderr and an entry in ``problems``."""
-    for file in files:
-        try:
-            result = read_one(file)
-        except IndustrialOcrError as error:
-            output.add_problem(problems, file, error)
-            continue
-        if pictures is not None:
-            pictures.save(file, result, problems)
-        yield {"file": str(file), **result.to_dict()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Iterable
+from itertools import chain
 
 from rich.markup import escape
 
@@ -81,7 +82,7 @@ def _row(
     file, engine = reading["file"], reading["route"]
     if string is None:
         return [file, "", "", "", status, "", engine, *[""] * 8]
-    corners = [value for corner in string["quad"] for value in corner]
+    corners = chain.from_iterable(string["quad"])
     text, confidence, direction = string["text"], string["confidence"], string["direction"]
     return [file, number, text, confidence, status, direction, engine, *corners]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ from rich.markup import escape
 
 from industrial_ocr.cli import files as cli_files
 from industrial_ocr.cli import options, output
-from industrial_ocr.errors import ConfigError, DatasetError, IndustrialOcrError
+from industrial_ocr.errors import ConfigError, DatasetError
 
 if TYPE_CHECKING:
     from industrial_ocr.results.verdicts import Verification
@@ -68,26 +69,26 @@ def verify(
         files = list(dict.fromkeys(file for file, _ in jobs))
         pictures = None if out is None else output.PictureFolder(out, files)
         if jobs:
-            from industrial_ocr.reader.reader import Reader
-
-            reader = Reader(
-                device=device,
-                config=config,
-                detector=detector,
-                classifier=classifier,
-                recognizer=recognizer,
-            )
+            reader = options.make_reader(device, config, detector, classifier, recognizer)
         sources = cli_files.image_sources(files)
 
     def verify_one(file: Path, expected: str) -> Verification:
-        return reader.verify(sources[file], expected, roi=region, engine=engine.value, part=part)
+        try:
+            return reader.verify(
+                sources[file], expected, roi=region, engine=engine.value, part=part
+            )
+        except ConfigError as error:
+            if labels is not None:
+                raise
+            # A text that cannot be checked is wrong usage, unless it is one line of many.
+            output.complain(error)
+            raise typer.Exit(output.WRONG_USAGE) from error
 
     passed = []
 
     def verdicts() -> Iterator[output.Reading]:
-        # A text that cannot be checked is wrong usage, unless it is one line of many.
-        strict = labels is None
-        for file, verdict in _verdicts(jobs, verify_one, strict, pictures, problems):
+        calls = ((file, partial(verify_one, file, expected)) for file, expected in jobs)
+        for file, verdict in output.results_of(calls, pictures, problems):
             passed.append(verdict.passed)
             yield {"file": str(file), **verdict.to_dict()}
 
@@ -166,28 +167,6 @@ def match_rows(
             )
         jobs.append((fitting[0], text))
     return jobs
-
-
-def _verdicts(
-    jobs: Iterable[Job],
-    verify_one: Callable[[Path, str], Verification],
-    strict: bool,
-    pictures: output.PictureFolder | None,
-    problems: list[str],
-) -> Iterator[tuple[Path, Verification]]:
-    """Verifies file after file; an error is one line on stderr and an entry in ``problems``."""
-    for file, expected in jobs:
-        try:
-            verdict = verify_one(file, expected)
-        except IndustrialOcrError as error:
-            if strict and isinstance(error, ConfigError):
-                output.complain(error)
-                raise typer.Exit(output.WRONG_USAGE) from error
-            output.add_problem(problems, file, error)
-            continue
-        if pictures is not None:
-            pictures.save(file, verdict, problems)
-        yield file, verdict
 
 
 def print_verdicts(verdicts: Iterable[output.Reading]) -> None:

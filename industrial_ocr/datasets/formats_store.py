@@ -27,7 +27,7 @@ _NAMES = {
     "|": "pipe",
 }
 _SYMBOLS = {name: symbol for symbol, name in _NAMES.items()}
-_CODE_POINTS = re.compile(r"U\+[0-9A-Fa-f]{4,6}(?:_U\+[0-9A-Fa-f]{4,6})*")
+_CODE_POINT_NAME = re.compile(r"U\+[0-9A-Fa-f]{4,6}(?:_U\+[0-9A-Fa-f]{4,6})*")
 _RESERVED = re.compile(r"(?:CON|PRN|AUX|NUL|COM\d|LPT\d)", re.IGNORECASE)
 
 
@@ -59,7 +59,7 @@ def folder_symbol(name: str) -> str:
         return _SYMBOLS[name]
     if len(name) == 7 and name.endswith(("_lower", "_upper")):
         return name[0].lower() if name.endswith("_lower") else name[0].upper()
-    if _CODE_POINTS.fullmatch(name):
+    if _CODE_POINT_NAME.fullmatch(name):
         return "".join(chr(int(code[2:], 16)) for code in name.split("_"))
     return unicodedata.normalize("NFC", name)
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 
 from PIL import Image
@@ -155,8 +156,9 @@ def infer_task(samples: tuple[Sample, ...], format: str) -> Task:
         return "classify"
     # A repeated row is a mistake for the check to find, not a second text in the image.
     several = any(len({label.text for label in s.labels}) > 1 for s in samples)
-    texts = [label.text for sample in samples for label in sample.labels]
-    if several or any(label.quad is not None for s in samples for label in s.labels):
+    labels = list(chain.from_iterable(sample.labels for sample in samples))
+    texts = [label.text for label in labels]
+    if several or any(label.quad is not None for label in labels):
         return "read"
     if not any(texts):
         return "recognize" if texts else "read"

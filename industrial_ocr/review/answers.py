@@ -15,6 +15,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -83,20 +84,18 @@ def standing(answers: Iterable[ReviewAnswer]) -> dict[str, list[ReviewAnswer]]:
     """By id the answers that are not revoked, oldest first; the last one counts."""
     found: dict[str, list[ReviewAnswer]] = {}
     for answer in answers:
-        _take(found, answer)
+        _add(found, answer)
     return found
 
 
-def _take(found: dict[str, list[ReviewAnswer]], answer: ReviewAnswer) -> ReviewAnswer | None:
-    """Adds an answer to the standing ones; returns the answer that it revokes."""
+def _add(found: dict[str, list[ReviewAnswer]], answer: ReviewAnswer) -> None:
+    """Adds an answer to the standing ones, or removes the one that it revokes."""
     if answer.action != "undo":
         found.setdefault(answer.id, []).append(answer)
-        return None
-    own = found.pop(answer.id, [])
-    revoked = own.pop() if own else None
+        return
+    own = found.pop(answer.id, [])[:-1]
     if own:
         found[answer.id] = own
-    return revoked
 
 
 def read_answers(folder: Path) -> list[ReviewAnswer]:
@@ -126,7 +125,6 @@ class AnswerFile:
         self._lock = threading.Lock()
         self._seen = 0
         self._standing: dict[str, list[ReviewAnswer]] = {}
-        self._uses: dict[str, int] = {}
 
     def standing(self) -> dict[str, ReviewAnswer]:
         """The answer that counts, by id."""
@@ -138,8 +136,9 @@ class AnswerFile:
         """The symbols answered last, the latest first, without those that a single key types."""
         with self._lock:
             self._refresh()
-            longer = [s for s in self._uses if len(s) > 1 or not s.isascii()]
-        return longer[: -count - 1 : -1]
+            answers = sorted(chain.from_iterable(self._standing.values()), key=lambda a: a.time)
+        used = dict.fromkeys(a.symbol for a in reversed(answers) if a.action == "label")
+        return [s for s in used if len(s) > 1 or not s.isascii()][:count]
 
     def append(self, item: str, action: Action, symbol: str = "") -> ReviewAnswer:
         """Writes an answer; it is on disk when this returns.
@@ -166,21 +165,15 @@ class AnswerFile:
         try:
             with self._path.open("rb") as file:
                 if file.seek(0, os.SEEK_END) < self._seen:
-                    self._seen, self._standing, self._uses = 0, {}, {}
+                    self._seen, self._standing = 0, {}
                 file.seek(self._seen)
                 data = file.read()
         except FileNotFoundError:
-            self._seen, self._standing, self._uses = 0, {}, {}
+            self._seen, self._standing = 0, {}
             return
         whole = data[: data.rfind(b"\n") + 1]
         self._seen += len(whole)
         for line in whole.split(b"\n"):
             answer = parse_answer(line)
             if answer is not None:
-                revoked = _take(self._standing, answer)
-                if answer.action == "label":
-                    self._uses[answer.symbol] = self._uses.pop(answer.symbol, 0) + 1
-                elif revoked is not None and revoked.action == "label":
-                    self._uses[revoked.symbol] -= 1
-                    if not self._uses[revoked.symbol]:
-                        del self._uses[revoked.symbol]
+                _add(self._standing, answer)
