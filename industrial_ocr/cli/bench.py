@@ -42,25 +42,26 @@ bench_app = typer.Typer(
 )
 
 
+Engines = Annotated[str, typer.Option(help="Comma-separated names.")]
+RunFolder = Annotated[Path, typer.Option(help="Folder of the results; run again to continue.")]
+Oracle = Annotated[bool, typer.Option("--oracle", help="Also read with the labeled boxes given.")]
+Probe = Annotated[
+    bool, typer.Option("--probe", help="Also measure memory and start in fresh processes.")
+]
+RoutesFile = Annotated[
+    Path | None, typer.Option(help="Write what was measured for --engine auto there (YAML).")
+]
+
+
 @bench_app.command("run")
 def run(
     data: options.Data,
-    engines: Annotated[
-        str, typer.Option(help="Comma-separated names.")
-    ] = "two-stage,crnn,rapidocr,tesseract",
-    out: Annotated[Path, typer.Option(help="Folder of the results; run again to continue.")] = Path(
-        "bench"
-    ),
+    engines: Engines = "two-stage,crnn,rapidocr,tesseract",
+    out: RunFolder = Path("bench"),
     threshold: options.Thresholds = None,
-    oracle: Annotated[
-        bool, typer.Option("--oracle", help="Also read with the labeled boxes given.")
-    ] = False,
-    probe: Annotated[
-        bool, typer.Option("--probe", help="Also measure memory and start in fresh processes.")
-    ] = False,
-    write_routes: Annotated[
-        Path | None, typer.Option(help="Write what was measured for --engine auto there (YAML).")
-    ] = None,
+    oracle: Oracle = False,
+    probe: Probe = False,
+    write_routes: RoutesFile = None,
     suite: options.Suite = None,
     split: options.Split = options.SplitName.ALL,
     pattern: options.CodePattern = None,
@@ -88,15 +89,9 @@ def run(
     with output.one_line_errors(output.WRONG_USAGE):
         from industrial_ocr.evaluation import outputs, session
 
-        plan = session.plan_run(
-            data,
-            suite,
-            options.judging(pattern, match, task),
-            label_format,
-            limit,
-            threshold or [],
-            split.value,
-        )
+        judged = options.judging(pattern, match, task)
+        refuse = threshold or []
+        plan = session.plan_run(data, suite, judged, label_format, limit, refuse, split.value)
         session.prepare_folder(out)
         team = session.build_engines(engines.split(","), plan, reader_options)
         _describe(plan, team)

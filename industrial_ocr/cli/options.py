@@ -90,8 +90,8 @@ def make_reader(
     """The reader of the model options; ``more`` are further arguments of ``Reader``."""
     from industrial_ocr.reader import reader
 
-    models = {"detector": detector, "classifier": classifier, "recognizer": recognizer}
-    return reader.Reader(device=device, config=config, **models, **more)
+    more |= {"detector": detector, "classifier": classifier, "recognizer": recognizer}
+    return reader.Reader(device=device, config=config, **more)
 
 
 def judging(pattern: str | None, match: MatchName, task: TaskName | None) -> dict[str, str]:

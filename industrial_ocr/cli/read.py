@@ -31,34 +31,36 @@ class EngineName(str, Enum):
     AUTO = "auto"
 
 
+Paths = Annotated[
+    list[str], typer.Argument(help="Image files, folders, globs; - is standard input.")
+]
+EngineOption = Annotated[
+    EngineName | None,
+    typer.Option(help="Engine that reads.", show_default="auto; crnn with --crops"),
+]
+CodePatterns = Annotated[
+    list[str] | None, typer.Option(help="Preset or regular expression of the code; repeatable.")
+]
+CollectFolder = Annotated[
+    Path | None, typer.Option(help="Keep uncertain characters there, for review.")
+]
+CollectLimit = Annotated[
+    float | None,
+    typer.Option(min=1, help="Largest size of it; the oldest are removed.", show_default="200"),
+]
+
+
 def read(
-    paths: Annotated[
-        list[str], typer.Argument(help="Image files, folders, globs; - is standard input.")
-    ],
-    engine: Annotated[
-        EngineName | None,
-        typer.Option(help="Engine that reads.", show_default="auto; crnn with --crops"),
-    ] = None,
+    paths: Paths,
+    engine: EngineOption = None,
     as_json: options.AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line a string.")] = False,
     out: options.Pictures = None,
     crops: Annotated[bool, typer.Option("--crops", help="Each image is one string.")] = False,
     roi: options.Roi = None,
-    pattern: Annotated[
-        list[str] | None,
-        typer.Option(help="Preset or regular expression of the code; repeatable."),
-    ] = None,
-    collect: Annotated[
-        Path | None, typer.Option(help="Keep uncertain characters there, for review.")
-    ] = None,
-    collect_limit_mb: Annotated[
-        float | None,
-        typer.Option(
-            min=1,
-            help="Largest size of that folder; the oldest characters are removed.",
-            show_default="200",
-        ),
-    ] = None,
+    pattern: CodePatterns = None,
+    collect: CollectFolder = None,
+    collect_limit_mb: CollectLimit = None,
     device: options.Device = "auto",
     config: options.Config = None,
     detector: options.Weights = None,

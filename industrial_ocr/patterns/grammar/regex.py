@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import partial
 
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.grammar.expression import (
@@ -58,9 +59,7 @@ def parse_regex(
     Raises:
         PatternError: bad syntax or an unsupported construct, with its position.
     """
-    return parse_expression(
-        lambda *rest: _RegexParser(text, *rest), charset, ignore_case, separators
-    )
+    return parse_expression(partial(_RegexParser, text), charset, ignore_case, separators)
 
 
 class _RegexParser(Parser):
