@@ -12,11 +12,6 @@ from industrial_ocr.cli import output
 glyphs_app = typer.Typer(no_args_is_help=True, help="What a classifier knows, and how well.")
 
 
-@glyphs_app.callback()
-def glyphs() -> None:
-    """Keeps ``show`` a command of its own, although it is the only one."""
-
-
 @glyphs_app.command("show")
 def show(
     file: Annotated[

@@ -135,8 +135,9 @@ class Automaton:
 
     @cached_property
     def table(self) -> Ints:
-        """(S, C) int32, the next state or -1. For a large lexicon use ``rows``."""
-        table = self.rows(np.arange(len(self)))
+        """(S, C) int32, the next state or -1. It is large for a large lexicon."""
+        table = np.full((len(self), len(self.symbols)), DEAD, np.int32)
+        table[self.sources, self.labels] = self.targets
         table.setflags(write=False)
         return table
 
@@ -168,17 +169,6 @@ class Automaton:
         for symbol in symbols:
             state = self.step(state, symbol)
         return state
-
-    def rows(self, states: ArrayLike) -> Ints:
-        """(N, C) the rows of ``table`` of N states; the row of state -1 is all -1."""
-        wanted = np.asarray(states, np.int64).reshape(-1)
-        rows = np.full((len(wanted), len(self.symbols)), DEAD, np.int32)
-        alive = np.flatnonzero(wanted >= 0)
-        first = self.offsets[wanted[alive]].astype(np.int64)
-        counts = self.offsets[wanted[alive] + 1] - first
-        arcs = np.repeat(first - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
-        rows[np.repeat(alive, counts), self.labels[arcs]] = self.targets[arcs]
-        return rows
 
     @cached_property
     def _bottom_up(self) -> list[int] | None:

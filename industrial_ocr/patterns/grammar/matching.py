@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,12 +18,10 @@ class Match:
     Attributes:
         text: as given.
         code: without separators, in upper case if case is ignored.
-        positions: the position in the text of each character of the code.
     """
 
     text: str
     code: str
-    positions: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -34,14 +33,12 @@ class Explanation:
         position: of the first character that is not allowed; the length of the text if it matches
             or ends too early.
         allowed: the characters allowed there, as ``[A-Z0-9]``; empty if there are none.
-        may_end: whether the code may end there.
         message: one sentence for people.
     """
 
     ok: bool
     position: int
     allowed: str
-    may_end: bool
     message: str
 
 
@@ -68,7 +65,7 @@ class TextMatcher:
         """The code, if the whole text is one; else None."""
         end = self._walk(text)
         whole = end.at == len(text) and end.may_end
-        return Match(text, end.code, end.positions) if whole else None
+        return Match(text, end.code) if whole else None
 
     def explain(self, text: str) -> Explanation:
         """Where a text fails, and what is allowed there."""
@@ -77,17 +74,17 @@ class TextMatcher:
         chars = {self.automaton.symbols[i] for i in labels} - set(self.separators)
         allowed = class_notation(chars) if chars else ""
         if end.at == len(text) and end.may_end:
-            return Explanation(True, end.at, allowed, True, "matches")
+            return Explanation(True, end.at, allowed, "matches")
         expected = " or ".join(filter(None, (allowed, "the end" if end.may_end else "")))
         if end.at == len(text):
             message = f"ends after {end.at} characters, expected {expected}"
         else:
             message = f"{text[end.at]!r} at position {end.at}, expected {expected}"
-        return Explanation(False, end.at, allowed, end.may_end, message)
+        return Explanation(False, end.at, allowed, message)
 
     def _walk(self, text: str) -> _Walk:
         """Follows a text as far as it is allowed."""
-        state, code, positions = self.automaton.start, "", []
+        state, code = self.automaton.start, ""
         may_end = bool(self.automaton.accepting[state])
         for at, char in enumerate(text):
             char = " " if char.isspace() else fold_case(char) if self.ignore_case else char
@@ -103,10 +100,9 @@ class TextMatcher:
             state, may_end = after, bool(self.automaton.accepting[after])
             if not is_separator:
                 code += char
-                positions.append(at)
         else:
             at = len(text)
-        return _Walk(state, at, may_end, code, tuple(positions))
+        return _Walk(state, at, may_end, code)
 
     def _may_separate(self, state: int, length: int) -> bool:
         """Whether a separator may stand here: between symbols, or between groups if any."""
@@ -115,12 +111,10 @@ class TextMatcher:
         return length > 0 and more and (not len(breaks) or length in breaks)
 
 
-@dataclass(frozen=True)
-class _Walk:
+class _Walk(NamedTuple):
     """How far a text is allowed: the state, the position, whether it may end, its code."""
 
     state: int
     at: int
     may_end: bool
     code: str
-    positions: tuple[int, ...]

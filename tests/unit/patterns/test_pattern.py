@@ -234,7 +234,6 @@ def test_separators(pattern: Pattern, text: str, code: str | None) -> None:
     assert pattern.explain(text).ok == (code is not None)
     if found:
         assert pattern.normalize(text) == code
-        assert "".join(text[i] for i in found.positions) == code
 
 
 @pytest.mark.parametrize("pattern", [p for p, _ in SEPARATED], ids=repr)
@@ -285,8 +284,6 @@ def test_steps_rows_and_distances_agree_with_the_table() -> None:
     for state, symbol in itertools.product(range(len(automaton)), range(len(DEFAULT_SYMBOLS))):
         assert automaton.step(state, symbol) == table[state, symbol]
     assert automaton.step(-1, 0) == -1
-    np.testing.assert_array_equal(automaton.rows([3, -1, 0])[[0, 2]], table[[3, 0]])
-    assert (automaton.rows([3, -1, 0])[1] == -1).all()
     for state, distance in enumerate(automaton.distance_to_accept):
         after = automaton.distance_to_accept[table[state][table[state] >= 0]]
         assert distance == (0 if automaton.accepting[state] else after.min() + 1)
