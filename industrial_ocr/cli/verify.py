@@ -31,18 +31,20 @@ class VerifyEngineName(str, Enum):
     AGREE = "agree"
 
 
+PathsAndText = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="PATH... EXPECTED",
+        help="Image files, folders, globs (- is standard input), then the text that must be "
+        "on each. With --labels only the images.",
+    ),
+]
+EngineOption = Annotated[VerifyEngineName, typer.Option(help="Engine; agree: both must pass.")]
+
+
 def verify(
-    arguments: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="PATH... EXPECTED",
-            help="Image files, folders, globs (- is standard input), then the text that must be "
-            "on each. With --labels only the images.",
-        ),
-    ],
-    engine: Annotated[
-        VerifyEngineName, typer.Option(help="Engine; agree: both must pass.")
-    ] = VerifyEngineName.TWO_STAGE,
+    arguments: PathsAndText,
+    engine: EngineOption = VerifyEngineName.TWO_STAGE,
     labels: Annotated[
         Path | None, typer.Option(help="File of lines image<TAB>expected, instead of EXPECTED.")
     ] = None,

@@ -91,18 +91,16 @@ class TextMatcher:
             is_separator = char in self.separators
             if is_separator and not self.in_automaton:
                 if not self._may_separate(state, len(code)):
-                    break
+                    return _Walk(state, at, may_end, code)
                 may_end = False
                 continue
             after = self.automaton.step(state, self.automaton.index.get(char, -1))
             if after == DEAD:
-                break
+                return _Walk(state, at, may_end, code)
             state, may_end = after, bool(self.automaton.accepting[after])
             if not is_separator:
                 code += char
-        else:
-            at = len(text)
-        return _Walk(state, at, may_end, code)
+        return _Walk(state, len(text), may_end, code)
 
     def _may_separate(self, state: int, length: int) -> bool:
         """Whether a separator may stand here: between symbols, or between groups if any."""
