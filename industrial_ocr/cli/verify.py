@@ -162,9 +162,9 @@ def match_rows(
         parts = Path(image).parts
         fitting = [f for f in by_name.get(parts[-1], []) if f.parts[-len(parts) :] == parts]
         if len(fitting) != 1:
-            told = "none" if not fitting else f"{len(fitting)}"
+            count = len(fitting) or "none"
             raise DatasetError(
-                f"{labels}, line {number}: {told} of the images given is {image!r}; "
+                f"{labels}, line {number}: {count} of the images given is {image!r}; "
                 "write its path as it was given, or its end"
             )
         jobs.append((fitting[0], text))

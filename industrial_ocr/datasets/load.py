@@ -40,10 +40,10 @@ class _InputFormat:
     Attributes:
         read: adds the samples of a label file or folder to the rows.
         looked_for: what makes a folder a dataset of this format, for messages.
-        suffix: of its label file; empty where it has none.
+        suffix: of its label file; empty if it has none.
         patterns: globs that find its label file in a folder, the most specific first.
-        begins_with: bytes that the label file begins with; or ...
-        holds: ... that its first 4096 bytes hold.
+        begins_with: the first bytes of the label file, as far as they are fixed.
+        holds: bytes that must be among the first 4096 of the label file.
     """
 
     read: Callable[[Path, Rows], None]

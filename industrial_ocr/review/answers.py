@@ -15,7 +15,6 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -88,14 +87,16 @@ def standing(answers: Iterable[ReviewAnswer]) -> dict[str, list[ReviewAnswer]]:
     return found
 
 
-def _add(found: dict[str, list[ReviewAnswer]], answer: ReviewAnswer) -> None:
-    """Adds an answer to the standing ones, or removes the one that it revokes."""
+def _add(found: dict[str, list[ReviewAnswer]], answer: ReviewAnswer) -> ReviewAnswer | None:
+    """Adds an answer to the standing ones; returns the answer that it revokes."""
     if answer.action != "undo":
         found.setdefault(answer.id, []).append(answer)
-        return
-    own = found.pop(answer.id, [])[:-1]
+        return None
+    own = found.pop(answer.id, [])
+    revoked = own.pop() if own else None
     if own:
         found[answer.id] = own
+    return revoked
 
 
 def read_answers(folder: Path) -> list[ReviewAnswer]:
@@ -125,6 +126,7 @@ class AnswerFile:
         self._lock = threading.Lock()
         self._seen = 0
         self._standing: dict[str, list[ReviewAnswer]] = {}
+        self._uses: dict[str, int] = {}
 
     def standing(self) -> dict[str, ReviewAnswer]:
         """The answer that counts, by id."""
@@ -136,9 +138,9 @@ class AnswerFile:
         """The symbols answered last, the latest first, without those that a single key types."""
         with self._lock:
             self._refresh()
-            answers = sorted(chain.from_iterable(self._standing.values()), key=lambda a: a.time)
-        used = dict.fromkeys(a.symbol for a in reversed(answers) if a.action == "label")
-        return [s for s in used if len(s) > 1 or not s.isascii()][:count]
+            symbols = [s for s, uses in self._uses.items() if uses]
+        longer = [s for s in reversed(symbols) if len(s) > 1 or not s.isascii()]
+        return longer[:count]
 
     def append(self, item: str, action: Action, symbol: str = "") -> ReviewAnswer:
         """Writes an answer; it is on disk when this returns.
@@ -165,15 +167,20 @@ class AnswerFile:
         try:
             with self._path.open("rb") as file:
                 if file.seek(0, os.SEEK_END) < self._seen:
-                    self._seen, self._standing = 0, {}
+                    self._seen, self._standing, self._uses = 0, {}, {}
                 file.seek(self._seen)
                 data = file.read()
         except FileNotFoundError:
-            self._seen, self._standing = 0, {}
+            self._seen, self._standing, self._uses = 0, {}, {}
             return
         whole = data[: data.rfind(b"\n") + 1]
         self._seen += len(whole)
         for line in whole.split(b"\n"):
             answer = parse_answer(line)
-            if answer is not None:
-                _add(self._standing, answer)
+            if answer is None:
+                continue
+            revoked = _add(self._standing, answer)
+            if answer.action == "label":
+                self._uses[answer.symbol] = self._uses.pop(answer.symbol, 0) + 1
+            elif revoked is not None and revoked.action == "label":
+                self._uses[revoked.symbol] -= 1
