@@ -166,7 +166,8 @@ def main() -> None:
         "",
         "Misprints: one wrong character in a rendered code. Clear: the reading without the "
         f"pattern is what is printed, each character at {CODE_RULES.clear_raw} or more "
-        "(``clear_raw``: from there on nothing is corrected). Below, one line for each that passed.",
+        "(``clear_raw``: from there on nothing is corrected). Below, one line for each that "
+        "passed.",
         "",
         "| engine | reading | n | caught | passed as ok |",
         "|---|---|---|---|---|",

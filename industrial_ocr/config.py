@@ -229,7 +229,7 @@ class ConfidenceConfig(Section):
 
 
 class CollectingConfig(Section):
-    """Which characters are kept for a person to look at (the rules: ``review.doubts``).
+    """Which characters are kept for a person to look at (the rules: ``review.uncertainty``).
 
     Attributes:
         min_confidence: a character less sure than this.

@@ -30,7 +30,7 @@ class DatasetError(IndustrialOcrError):
 
 
 class CollectError(IndustrialOcrError):
-    """A folder of doubtful characters cannot be made, read or written; the message names it."""
+    """A folder of uncertain characters cannot be made, read or written; the message names it."""
 
 
 class EngineError(IndustrialOcrError):

@@ -1,4 +1,4 @@
-"""The command ``industrial-ocr``: one file for each group of commands."""
+"""The command ``industrial-ocr``: one file for each command or group of commands."""
 
 from __future__ import annotations
 

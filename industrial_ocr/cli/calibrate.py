@@ -3,66 +3,66 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from industrial_ocr.cli import export
-from industrial_ocr.cli import output as cli_output
-from industrial_ocr.cli.output import WRONG_USAGE, note, one_line_errors, show_table
+from industrial_ocr.cli import options, output
 from industrial_ocr.errors import ConfigError
 
 if TYPE_CHECKING:
     from industrial_ocr.decoding.calibration import Calibration
 
-SHOWN_RATES = (0.05, 0.01, 0.001)
-
 
 def calibrate(
-    data: Annotated[list[Path], typer.Argument(help="Folders or label files.")],
+    data: options.Data,
     out: Annotated[Path, typer.Option(help="The calibration, for Reader(calibration=...).")],
-    pattern: Annotated[str | None, typer.Option(help="What the codes look like.")] = None,
-    suite: Annotated[
-        Path | None, typer.Option(help="YAML of datasets; DATA is the folder they are in.")
-    ] = None,
-    match: Annotated[str, typer.Option(help="exact, or contains.")] = "exact",
-    task: Annotated[str | None, typer.Option(help="read or recognize.")] = None,
-    label_format: Annotated[
-        str | None, typer.Option("--format", help="Of the labels; else detected.")
-    ] = None,
-    limit: Annotated[int, typer.Option(min=0, help="First images of each dataset; 0: all.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
-    config: Annotated[Path | None, typer.Option(help="fast, or a YAML with settings.")] = None,
-    detector: Annotated[str | None, typer.Option(help="Name or weights file.")] = None,
-    classifier: Annotated[str | None, typer.Option(help="Name or weights file.")] = None,
-    recognizer: Annotated[str | None, typer.Option(help="Name or weights file.")] = None,
-    bundle: export.BundleOption = None,
+    suite: options.Suite = None,
+    split: options.Split = options.SplitName.ALL,
+    pattern: options.CodePattern = None,
+    match: options.Match = options.MatchName.EXACT,
+    task: options.Task = None,
+    label_format: options.LabelFormat = None,
+    limit: options.Limit = 0,
+    bundle: options.Bundle = None,
+    device: options.Device = None,
+    backend: options.Backend = None,
+    precision: options.Precision = None,
+    threads: options.Threads = None,
+    config: options.Config = None,
+    detector: options.Weights = None,
+    classifier: options.Weights = None,
+    recognizer: options.Weights = None,
 ) -> None:
-    """Fits confidences to your labeled images and measures how often each way misreads."""
-    with one_line_errors(WRONG_USAGE):
+    """Fits confidences to your labeled images and measures how often each engine misreads."""
+    with output.one_line_errors(output.WRONG_USAGE):
         from industrial_ocr.evaluation.session import TASKS, plan_run
 
         if not out.parent.is_dir():
             raise ConfigError(f"{out}: there is no folder {out.parent}")
-        judging = {"pattern": pattern, "match": match, "task": task}
-        plan = plan_run(data, suite, judging, label_format, limit, [])
+        judged = options.judging(pattern, match, task)
+        plan = plan_run(data, suite, judged, label_format, limit, [], split.value)
         for dataset in plan.datasets:
-            note(f"{dataset.name}: {len(dataset.samples)} samples, {TASKS[dataset.task]}")
-    with one_line_errors(), cli_output.progress_bar(True) as progress:
+            output.note(f"{dataset.name}: {len(dataset.samples)} samples, {TASKS[dataset.task]}")
+    with output.one_line_errors(), output.progress_bar() as progress:
         from industrial_ocr.evaluation.calibrate import calibrate as measure
 
-        settings = export.make_reader(bundle, config=config).config
-        # Nothing is refused, so that the curve shows every threshold.
-        nothing = dict.fromkeys(("min_confidence", "min_code_confidence"), 0.0)
-        free = settings.confidence.model_copy(update=nothing)
-        settings = settings.model_copy(update={"confidence": free})
+        settings = options.make_reader(bundle, config=config).config
+        # Nothing is rejected, so that the curve shows every threshold.
+        accept_all = dict.fromkeys(("min_confidence", "min_code_confidence"), 0.0)
+        confidence = settings.confidence.model_copy(update=accept_all)
+        settings = settings.model_copy(update={"confidence": confidence})
 
         def make_reader(calibration: Calibration) -> Any:
-            return export.make_reader(
+            return options.make_reader(
                 bundle,
                 unset=("max_misread_rate",),
                 device=device,
+                backend=backend and backend.value,
+                precision=precision and precision.value,
+                threads=threads,
                 config=settings,
                 detector=detector,
                 classifier=classifier,
@@ -70,38 +70,36 @@ def calibrate(
                 calibration=calibration,
             )
 
+        def track(jobs: Any, what: str) -> Any:
+            return progress.track(jobs, description=what)
+
         about = {
             "data": ", ".join(d.name for d in plan.datasets),
             "pattern": pattern or ("by dataset" if suite else "none"),
             "date": datetime.date.today().isoformat(),
         }
-        found = measure(
-            make_reader, plan.datasets, plan.rules, about,
-            lambda jobs, what: progress.track(jobs, description=what),
-        )  # fmt: skip
+        found = measure(make_reader, plan.datasets, plan.rules, about, track)
         found.save(out)
     _show(found)
-    note(f"calibration in {out}: Reader(calibration={str(out)!r}, max_misread_rate=...)")
+    output.note(f"calibration in {out}: Reader(calibration={str(out)!r}, max_misread_rate=...)")
 
 
-def _show(found: Calibration) -> None:
-    """The temperatures, and what each way reads at some misread rates."""
-    from rich.table import Table
-
+def _show(found: Calibration, rates: Sequence[float] = (0.05, 0.01, 0.001)) -> None:
+    """Prints the temperatures, and what each engine accepts at some misread rates."""
     for task, value in found.temperatures.items():
         typer.echo(f"temperature of the {task}: {value:.2f}")
-    table = Table()
-    for i, name in enumerate(("way", "texts", *(f"misread <= {r:g}" for r in SHOWN_RATES))):
-        table.add_column(name, justify="right" if i else "left")
+    headers = ["texts", *(f"misread <= {rate:g}" for rate in rates)]
+    table = output.new_table("way", *headers, right=headers)
     for name, curve in found.curves.items():
-        cells = []
-        for rate in SHOWN_RATES:
-            try:
-                least = curve.threshold(rate)
-            except ConfigError:
-                cells.append("-")
-                continue
-            accepted = int(curve.accepted[list(curve.thresholds).index(least)])
-            cells.append(f"{accepted / max(curve.total, 1):.0%} accepted, from {least:.2f}")
-        table.add_row(name, str(curve.total), *cells)
-    show_table(table)
+        table.add_row(name, str(curve.total), *(_accepted(curve, rate) for rate in rates))
+    output.show_table(table)
+
+
+def _accepted(curve: Any, rate: float) -> str:
+    """The share accepted at a misread rate and the threshold for it."""
+    try:
+        least = curve.threshold(rate)
+    except ConfigError:
+        return "-"
+    accepted = int(curve.accepted[list(curve.thresholds).index(least)])
+    return f"{accepted / max(curve.total, 1):.0%} accepted, from {least:.2f}"

@@ -9,18 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from industrial_ocr.cli.output import FAILED, WRONG_USAGE, one_line_errors, show_table
+from industrial_ocr.cli import output
 from industrial_ocr.errors import PatternError
 
 if TYPE_CHECKING:
     from industrial_ocr.patterns.pattern import Pattern
-
-EXACT = 10**7
-"""Up to so many codes their number is written out."""
 
 patterns_app = typer.Typer(
     no_args_is_help=True, help="Serial-code patterns: what there is, what they allow, what fits."
@@ -43,15 +38,14 @@ def list_patterns(file: PresetFile = None) -> None:
 
     with _pattern_errors():
         presets = load_presets(file)
-        table = Table()
-        for column in ("name", "what", "symbols", "codes", "bits/symbol", "check"):
-            table.add_column(column, overflow="fold", no_wrap=column == "name")
+        table = output.new_table("name", "what", "symbols", "codes", "bits/symbol", "check")
+        table.columns[0].no_wrap = True
         for name, preset in presets.items():
             pattern = Pattern.preset(name, presets)
             bits = f"{pattern.bits_per_position():.2f}"
             cells = (name, preset.title, _lengths(pattern), _codes(pattern), bits, pattern.check)
             table.add_row(*map(escape, cells))
-        show_table(table)
+        output.show_table(table)
 
 
 @patterns_app.command()
@@ -89,11 +83,11 @@ def try_texts(
         made = _parse(pattern, file)
     passed = [_try(made, text) for text in texts]
     if not all(passed):
-        raise typer.Exit(FAILED)
+        raise typer.Exit(output.FAILED)
 
 
 def _try(pattern: Pattern, text: str) -> bool:
-    """Prints how a text fares."""
+    """Prints whether a text matches and passes the check; True if so."""
     found = pattern.match(text)
     if found is None:
         why = pattern.explain(text)
@@ -117,14 +111,13 @@ def _parse(text: str, file: Path | None) -> Pattern:
 
 @contextmanager
 def _pattern_errors() -> Iterator[None]:
-    """A pattern's error keeps its lines, as the last one points at the position."""
-    with one_line_errors(WRONG_USAGE):
+    """Like ``one_line_errors``, but the line that points into a pattern is kept."""
+    with output.one_line_errors(output.WRONG_USAGE):
         try:
             yield
         except PatternError as error:
-            console = Console(stderr=True)
-            console.print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
-            raise typer.Exit(WRONG_USAGE) from error
+            output.complain(error, one_line=False)
+            raise typer.Exit(output.WRONG_USAGE) from error
 
 
 def _lengths(pattern: Pattern) -> str:
@@ -137,11 +130,11 @@ def _lengths(pattern: Pattern) -> str:
 
 
 def _codes(pattern: Pattern) -> str:
-    """The number of codes, exact while it can be read."""
+    """The number of codes; from ten million on in powers of ten."""
     codes = pattern.cardinality
     if isinstance(codes, float):
         return "no end"
-    if codes <= EXACT:
+    if codes <= 10**7:
         return f"{codes:,}"
     power = math.floor(math.log10(codes))
     return f"{codes // 10 ** (power - 1) / 10:.1f}e{power}"
@@ -153,5 +146,4 @@ def _separators(pattern: Pattern) -> str:
     marks = " ".join("space" if s == " " else s for s in pattern.separators)
     if pattern.groups:
         return f"{marks}, after groups of {', '.join(map(str, pattern.groups))}"
-    inside = pattern.grammar is not None and pattern.grammar.places
-    return f"{marks}, {'where the pattern has one' if inside else 'anywhere'}"
+    return f"{marks}, {'where the pattern has one' if pattern.has_slots else 'anywhere'}"

@@ -12,24 +12,23 @@ from typing import Annotated
 
 import typer
 
-from industrial_ocr.cli.output import WRONG_USAGE, note, one_line_errors
+from industrial_ocr.cli import output
 from industrial_ocr.errors import CollectError, ConfigError
 
 HOST = "127.0.0.1"
-PORT = 8765
 
 
 def review(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="That read --collect DIR wrote to.")
+        Path, typer.Argument(metavar="DIR", help="Folder that read --collect wrote.")
     ],
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Of the page; 0: any free one.")
-    ] = PORT,
+        int, typer.Option(min=0, max=65535, help="Port of the page; 0: any free one.")
+    ] = 8765,
     open_page: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
 ) -> None:
-    """Shows doubtful characters on a local web page, where you say what they are."""
-    with one_line_errors(WRONG_USAGE):
+    """Shows uncertain characters on a local web page, where you say what they are."""
+    with output.one_line_errors(output.WRONG_USAGE):
         if any(importlib.util.find_spec(n) is None for n in ("fastapi", "uvicorn")):
             raise ConfigError("reviewing needs a web server: pip install 'industrial-ocr[review]'")
         import uvicorn
@@ -40,7 +39,7 @@ def review(
         listener = listen(port)
     url = f"http://{HOST}:{listener.getsockname()[1]}/"
     typer.echo(url)
-    note(f"answers go to {folder / 'corrections.jsonl'}; Ctrl-C ends")
+    output.note(f"answers go to {folder / 'corrections.jsonl'}; Ctrl-C ends")
     if open_page:
         webbrowser.open(url)
     with suppress(KeyboardInterrupt):
@@ -49,9 +48,9 @@ def review(
 
 
 def listen(port: int) -> socket.socket:
-    """A listening socket of this machine alone; what asks before the server runs waits for it."""
+    """A socket that listens on this machine only; early requests wait until the server runs."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    if os.name == "posix":  # elsewhere the option lets two servers share a port
+    if os.name == "posix":  # on Windows the option lets two servers share a port
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))

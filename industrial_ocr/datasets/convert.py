@@ -13,41 +13,38 @@ from typing import Literal
 
 import numpy as np
 
-from industrial_ocr.datasets import convert_writers as write
-from industrial_ocr.datasets.convert_writers import Item
+from industrial_ocr.datasets import writers
 from industrial_ocr.datasets.formats import IGNORE, reason
 from industrial_ocr.datasets.formats_export import UNCLASSIFIED
 from industrial_ocr.datasets.formats_store import import_lmdb, symbol_folder
 from industrial_ocr.datasets.formats_text import parse_characters, parse_columns
+from industrial_ocr.datasets.load import READERS
 from industrial_ocr.datasets.samples import Dataset, Label, LabeledCharacter, Sample
+from industrial_ocr.datasets.writers import NamedSample
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.image.load import IMAGE_SUFFIXES
 
-_XML_REFUSES = re.compile(r"[\x00-\x08\x0b-\x1f\ufffe\uffff]")
+_NOT_IN_XML = re.compile(r"[\x00-\x08\x0b-\x1f\ufffe\uffff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def _one_line(text: str) -> bool:
-    return text == text.strip() and text != IGNORE and not set(text) & set("\t\n\r")
-
-
 @dataclass(frozen=True)
-class _Format:
-    """A format's writer and what it can hold.
+class _OutputFormat:
+    """The writer of a format and what the format can hold.
 
     Attributes:
-        write: gets the items, whose images are in place already, and the folder.
-        holds_text: whether a text comes back as it was.
+        write: takes the items, whose images are in place already, and the folder.
+        holds_text: whether a text is read back as it was.
         several: more than one label an image.
         unlabeled: images without any label.
         boxes: "must": a label without a box is lost.
         characters: boxes of characters.
-        holds_kind: whether a kind that is not empty comes back as it was.
+        holds_kind: whether a kind that is not empty is read back as it was.
         ignore: labels that do not count; "mark": their text is lost.
         images: the writer needs the images in ``images/``.
     """
 
-    write: Callable[[list[Item], Path], None]
+    write: Callable[[list[NamedSample], Path], None]
     holds_text: Callable[[str], bool] = lambda text: True
     several: bool = True
     unlabeled: bool = False
@@ -58,89 +55,98 @@ class _Format:
     images: bool = True
 
 
-def _tsv_kind(kind: str) -> bool:
+def _has_no_tab(text: str) -> bool:
+    return not set(text) & set("\t\n\r")
+
+
+def _is_one_line(text: str) -> bool:
+    return text == text.strip() and text != IGNORE and _has_no_tab(text)
+
+
+def _is_text(text: str) -> bool:
+    return text != IGNORE
+
+
+def _is_tsv_kind(kind: str) -> bool:
     try:
-        return not set(kind) & set("\t\n\r") and parse_columns([kind]).kind == kind
+        return _has_no_tab(kind) and parse_columns([kind]).kind == kind
     except ValueError:
         return False
 
 
-_TSV = _Format(
-    write.write_tsv,
-    holds_text=lambda text: not set(text) & set("\t\n\r"),
-    boxes="yes",
-    characters=True,
-    holds_kind=_tsv_kind,
-    ignore="boxed-mark",
-)
-_ICDAR = _Format(write.write_icdar, _one_line, unlabeled=True, boxes="must", ignore="mark")
-_PADDLE_REGIONS = _Format(
-    write.write_paddle_regions,
-    holds_text=lambda text: text != IGNORE,
-    unlabeled=True,
-    boxes="must",
-    holds_kind=lambda kind: kind != "None",
-    ignore="text",
-)
-_PADDLE_TEXTS = _Format(
-    write.write_paddle_texts,
-    holds_text=lambda text: _one_line(text) and not text.startswith("[{") and text != "[]",
-    ignore="mark",
-)
-_LABEL_STUDIO = _Format(
-    write.write_label_studio,
-    holds_text=lambda text: text != IGNORE,
-    unlabeled=True,
-    boxes="yes",
-    holds_kind=lambda kind: True,
-    ignore="mark",
-)
-_CVAT = _Format(
-    write.write_cvat,
-    holds_text=lambda text: text != IGNORE and not _XML_REFUSES.search(text),
-    unlabeled=True,
-    boxes="yes",
-    holds_kind=lambda kind: kind != UNCLASSIFIED and not _CONTROL.search(kind),
-    ignore="text",
-)
-_LMDB = _Format(write.write_lmdb, several=False, images=False)
+_OUTPUTS = {
+    "tsv": _OutputFormat(
+        writers.write_tsv,
+        holds_text=_has_no_tab,
+        boxes="yes",
+        characters=True,
+        holds_kind=_is_tsv_kind,
+        ignore="boxed-mark",
+    ),
+    "csv": _OutputFormat(writers.write_csv),
+    "icdar": _OutputFormat(
+        writers.write_icdar, _is_one_line, unlabeled=True, boxes="must", ignore="mark"
+    ),
+    "paddle regions": _OutputFormat(
+        writers.write_paddle_regions,
+        holds_text=_is_text,
+        unlabeled=True,
+        boxes="must",
+        holds_kind=lambda kind: kind != "None",
+        ignore="text",
+    ),
+    "paddle texts": _OutputFormat(
+        writers.write_paddle_texts,
+        holds_text=lambda text: _is_one_line(text) and not text.startswith("[{") and text != "[]",
+        ignore="mark",
+    ),
+    "label-studio": _OutputFormat(
+        writers.write_label_studio,
+        holds_text=_is_text,
+        unlabeled=True,
+        boxes="yes",
+        holds_kind=lambda kind: True,
+        ignore="mark",
+    ),
+    "cvat": _OutputFormat(
+        writers.write_cvat,
+        holds_text=lambda text: _is_text(text) and not _NOT_IN_XML.search(text),
+        unlabeled=True,
+        boxes="yes",
+        holds_kind=lambda kind: kind != UNCLASSIFIED and not _CONTROL.search(kind),
+        ignore="text",
+    ),
+    "lmdb": _OutputFormat(writers.write_lmdb, several=False, images=False),
+    "imagefolder": _OutputFormat(
+        writers.write_imagefolder, lambda text: len(text) == 1, several=False, images=False
+    ),
+}
 
-FORMATS = ("tsv", "csv", "icdar", "paddle", "label-studio", "cvat", "lmdb", "imagefolder")
-"""What ``convert_dataset`` writes: everything that ``datasets.load_dataset`` reads."""
 
-
-def _format(name: str, dataset: Dataset) -> _Format:
-    """How a dataset is to be written; PaddleOCR has one file for regions, another for crops."""
+def _format(name: str, dataset: Dataset) -> _OutputFormat:
+    """The format to write; PaddleOCR has one file for regions and another for crops."""
+    if name not in READERS:
+        raise DatasetError(f"unknown dataset format {name!r}; known: {', '.join(READERS)}")
     if name == "paddle":
-        boxed = any(label.quad is not None for s in dataset.samples for label in s.labels)
-        return _PADDLE_REGIONS if boxed or dataset.task == "read" else _PADDLE_TEXTS
-    if name == "imagefolder":
-        tokens = dataset.task == "classify"
-        return _Format(
-            write.write_imagefolder,
-            holds_text=lambda text: len(text) == 1 or (tokens and len(text) > 1),
-            several=False,
-            images=False,
-        )
-    known = {"tsv": _TSV, "icdar": _ICDAR, "label-studio": _LABEL_STUDIO, "cvat": _CVAT}
-    known |= {"csv": _Format(write.write_csv), "lmdb": _LMDB}
-    if name not in known:
-        raise DatasetError(f"unknown dataset format {name!r}; known: {', '.join(FORMATS)}")
-    return known[name]
+        boxed = any(label.quad is not None for label in dataset.labels)
+        name = "paddle regions" if boxed or dataset.task == "read" else "paddle texts"
+    if name == "imagefolder" and dataset.task == "classify":
+        return replace(_OUTPUTS[name], holds_text=bool)  # also symbols of several characters
+    return _OUTPUTS[name]
 
 
 def convert_dataset(
     dataset: Dataset, format: str, out: str | os.PathLike[str], lossy: bool = False
 ) -> int:
-    """Writes a dataset in a format; images are copied byte for byte, not decoded again.
+    """Writes a dataset in a format; images are copied byte for byte.
 
-    Names of images are kept as far as a file system goes, except in an LMDB, which has none, and
-    below symbol folders, which put the symbol in front.
+    Images keep their names as far as the file system allows. In an LMDB they have none; below
+    symbol folders the symbol comes first.
 
     Args:
-        dataset: of ``datasets.load_dataset``.
-        format: one of ``FORMATS``.
-        out: a folder that is new or empty.
+        dataset: from ``load.load_dataset``.
+        format: one of ``load.READERS``.
+        out: a new or empty folder.
         lossy: leave out what the format cannot hold, labels and images included.
 
     Returns:
@@ -163,15 +169,15 @@ def convert_dataset(
     if not fitted:
         raise DatasetError(f"{format} can hold no image of {dataset.name}: nothing to write")
     folder = Path(out)
-    new = _prepare(folder)
+    created = _prepare(folder)
     try:
-        items = _place(fitted, format)
+        items = _name_all(fitted, format)
         if to.images:
             for item in items:
-                write.put_image(item.sample, folder / "images" / item.name)
+                writers.put_image(item.sample, folder / "images" / item.name)
         to.write(items, folder)
     except BaseException as error:
-        _clear(folder, new)
+        _clear(folder, created)
         if isinstance(error, OSError):
             raise DatasetError(f"{folder}: cannot be written: {reason(error)}") from error
         raise
@@ -179,7 +185,7 @@ def convert_dataset(
 
 
 def _prepare(folder: Path) -> bool:
-    """Makes sure of an empty folder; True where it was made."""
+    """Creates the folder or checks that it is empty; True if it was created."""
     try:
         if not folder.exists():
             folder.mkdir(parents=True)
@@ -191,19 +197,19 @@ def _prepare(folder: Path) -> bool:
     return False
 
 
-def _clear(folder: Path, new: bool) -> None:
-    """Removes what was written; the folder was empty before, so all in it is ours."""
+def _clear(folder: Path, created: bool) -> None:
+    """Removes what was written; the folder was empty before."""
     for path in list(folder.iterdir()):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
-    if new:
+    if created:
         folder.rmdir()
 
 
-def _fit_all(dataset: Dataset, to: _Format) -> tuple[list[Sample], dict[str, list[str]]]:
-    """The samples as the format can hold them; and what is lost, each with its places."""
+def _fit_all(dataset: Dataset, to: _OutputFormat) -> tuple[list[Sample], dict[str, list[str]]]:
+    """The samples as the format can hold them; and the places of each kind of loss."""
     fitted: list[Sample] = []
     lost: defaultdict[str, list[str]] = defaultdict(list)
     for sample in dataset.samples:
@@ -211,12 +217,12 @@ def _fit_all(dataset: Dataset, to: _Format) -> tuple[list[Sample], dict[str, lis
         for label in sample.labels:
             place = f"{label.text!r} at {label.row or sample.name}"
             kept, losses = _fit(label, to)
-            for what in losses:
-                lost[what].append(place)
             if kept is not None and labels and not to.several:
-                lost["further labels of an image"].append(place)
+                losses.append("further labels of an image")
             elif kept is not None:
                 labels.append(kept)
+            for what in losses:
+                lost[what].append(place)
         if labels or to.unlabeled:
             fitted.append(replace(sample, labels=tuple(labels)))
         elif not sample.labels:
@@ -224,7 +230,7 @@ def _fit_all(dataset: Dataset, to: _Format) -> tuple[list[Sample], dict[str, lis
     return fitted, lost
 
 
-def _fit(label: Label, to: _Format) -> tuple[Label | None, list[str]]:
+def _fit(label: Label, to: _OutputFormat) -> tuple[Label | None, list[str]]:
     """A label as the format can hold it, None if not at all; and what is lost of it."""
     marked = label.ignore and to.ignore in ("mark", "boxed-mark")
     if label.ignore and (to.ignore == "no" or (to.ignore == "boxed-mark" and label.quad is None)):
@@ -243,28 +249,28 @@ def _fit(label: Label, to: _Format) -> tuple[Label | None, list[str]]:
     if label.kind and not to.holds_kind(label.kind):
         lost.append("kinds")
         label = replace(label, kind="")
-    if label.characters and not (to.characters and _tsv_characters(label.characters)):
+    if label.characters and not (to.characters and _are_tsv_characters(label.characters)):
         lost.append("labels with boxes of characters")
         label = replace(label, characters=())
     return label, lost
 
 
-def _tsv_characters(characters: tuple[LabeledCharacter, ...]) -> bool:
-    """Whether boxes of characters come back as they were: upright ones of sound symbols."""
-    column = write.character_column(characters)
+def _are_tsv_characters(characters: tuple[LabeledCharacter, ...]) -> bool:
+    """Whether boxes of characters are read back as they were: upright, with valid symbols."""
+    column = writers.character_column(characters)
     try:
         back = parse_characters(column)
     except ValueError:
         return False
     return (
-        not set(column) & set("\t\n\r")
+        _has_no_tab(column)
         and [c.symbol for c in back] == [c.symbol for c in characters]
         and all(np.array_equal(a.quad, b.quad) for a, b in zip(back, characters, strict=True))
     )
 
 
-def _place(samples: list[Sample], format: str) -> list[Item]:
-    """Gives every sample a file name below the folder of images, no two the same anywhere."""
+def _name_all(samples: list[Sample], format: str) -> list[NamedSample]:
+    """Gives every sample a unique path below the folder of images."""
     taken: set[str] = set()
     items = []
     for number, sample in enumerate(samples, 1):
@@ -272,7 +278,7 @@ def _place(samples: list[Sample], format: str) -> list[Item]:
         parts = [part.lstrip("./") for part in PurePosixPath(raw).parts]
         name = PurePosixPath(*[part for part in parts if part] or [f"image-{number}"])
         if name.suffix.lower() not in IMAGE_SUFFIXES:
-            name = name.with_name(name.name + write.suffix_of(sample))
+            name = name.with_name(name.name + writers.suffix_of(sample))
         if format == "imagefolder":
             name = PurePosixPath(symbol_folder(sample.labels[0].text), name.name)
         stem, copy = name.stem, 1
@@ -280,10 +286,10 @@ def _place(samples: list[Sample], format: str) -> list[Item]:
             copy += 1
             name = name.with_name(f"{stem}_{copy}{name.suffix}")
         taken.add(key)
-        items.append(Item(sample, name.as_posix()))
+        items.append(NamedSample(sample, name.as_posix()))
     return items
 
 
 def _key(name: PurePosixPath, format: str) -> str:
-    # Some file systems fold case; ICDAR finds a ground truth by the image's stem.
+    # Some file systems ignore case; ICDAR finds a ground truth by the stem of the image.
     return str(name.with_suffix("") if format == "icdar" else name).casefold()

@@ -1,7 +1,7 @@
-"""What the readers of every format share.
+"""What the readers of all formats share.
 
-A reader never stops at a bad row: it notes the row as a ``Problem`` and goes on, so that a check
-can list them all.
+A reader does not stop at a bad row: it adds a ``Problem`` and goes on, so that a check can list
+all of them.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,13 +40,13 @@ ProblemKind = Literal[
 ]
 
 IGNORE = "###"
-"""ICDAR's text for "not to be counted"; its followers took it over."""
+"""The text of labels that do not count, in ICDAR and the formats after it."""
 
 NUMBER = r"(?:[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[nN][aA][nN]|[+-]?[iI][nN][fF])"
-"""A regular expression for a coordinate. It takes nan too, so that a quad can refuse it by name."""
+"""A regular expression for a coordinate. It accepts nan too, which a quad then refuses by name."""
 
 MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
-"""What taking apart a malformed entry of a JSON or XML file raises."""
+"""What malformed entries of JSON and XML files raise while they are parsed."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,9 @@ class Problem:
     """One thing that is wrong with a dataset.
 
     Attributes:
-        row: where it stands, "labels.tsv:12"; empty where it is about no row.
-        image: the image's name or path as the dataset writes it; empty where it is about none.
-        kind: for counting.
+        row: its place, "labels.tsv:12"; empty if it is not about a row.
+        image: name or path as the dataset writes it; empty if it is not about an image.
+        kind: for programs.
         message: for people, one line, without row and image.
     """
 
@@ -70,18 +71,18 @@ class Problem:
 
 
 def reason(error: BaseException) -> str:
-    """One line on what an exception complains about."""
+    """The message of an exception on one line."""
     text = " ".join(str(error).split())
     return f"{text} is missing" if isinstance(error, KeyError) else text or type(error).__name__
 
 
 @dataclass
 class _Entry:
-    """A sample while its labels come in."""
+    """A sample while its labels are collected."""
 
-    path: str | None
     name: str
-    data: bytes | None
+    path: str | None = None
+    data: bytes | None = None
     labels: list[Label] = field(default_factory=list)
 
 
@@ -98,62 +99,61 @@ class Rows:
         self._root = os.path.abspath(folder)
         self.problems: list[Problem] = []
         self._entries: dict[str, _Entry] = {}
+        # Strings, not Paths: they are several times faster, and there may be 100,000 rows.
         self._found: dict[tuple[str, ...], str] = {}
 
     def wrong(
         self, row: str, image: str, message: str, kind: ProblemKind = "malformed-row"
     ) -> None:
-        """Notes a row that cannot be used."""
+        """Adds a row that cannot be used to the problems."""
         self.problems.append(Problem(row, image, kind, message))
 
     def find(self, *written: str, bases: Sequence[str] = ("images", "")) -> str:
-        """The file of an image as a label file writes it.
+        """The absolute path of an image that a label file names.
 
         Args:
             written: spellings of the image's path, the likeliest first.
             bases: folders, relative to the label file's, that it may be relative to.
 
         Returns:
-            the absolute path of the first that is a file, else of the likeliest place.
+            the first path that is a file, else the likeliest one.
         """
         if written not in self._found:
             self._found[written] = self._search(written, bases)
         return self._found[written]
 
     def _search(self, written: tuple[str, ...], bases: Sequence[str]) -> str:
-        # Strings, not Paths: they are several times faster, and there may be 100,000 rows.
+        both_slashes = [(w, w.replace("\\", "/")) for w in written]
+        spellings = dict.fromkeys(chain.from_iterable(both_slashes))
         likeliest = ""
-        for spelling in dict.fromkeys(s for w in written for s in (w, w.replace("\\", "/"))):
-            for base in bases:
-                place = os.path.normpath(os.path.join(self._root, base, spelling))
-                if os.path.isfile(place):
-                    return place
-                if not likeliest and os.path.isdir(os.path.dirname(place)):
-                    likeliest = place
+        for spelling, base in product(spellings, bases):
+            place = os.path.normpath(os.path.join(self._root, base, spelling))
+            if os.path.isfile(place):
+                return place
+            if not likeliest and os.path.isdir(os.path.dirname(place)):
+                likeliest = place
         return likeliest or os.path.normpath(os.path.join(self._root, written[0]))
 
     def add(self, path: str, label: Label | None) -> None:
-        """Adds an image by its absolute path and, where there is one, a label of it."""
-        entry = self._entries.get(path)
-        if entry is None:
-            entry = self._entries[path] = _Entry(path, self._name(path), None)
-        self._label(entry, label)
+        """Adds an image by its absolute path and, if given, a label of it."""
+        if path not in self._entries:
+            self._entries[path] = _Entry(self._name(path), path)
+        if label is not None:
+            self._label(self._entries[path], label)
 
     def add_data(self, name: str, data: bytes, label: Label) -> None:
         """Adds an encoded image that is no file."""
-        self._entries[name] = _Entry(None, name, data)
+        self._entries[name] = _Entry(name, data=data)
         self._label(self._entries[name], label)
 
-    def _label(self, entry: _Entry, label: Label | None) -> None:
-        if label is None:
-            return
+    def _label(self, entry: _Entry, label: Label) -> None:
         if is_text(label.text) and is_text(label.kind):
             entry.labels.append(label)
         else:
             self.wrong(label.row, entry.name, "the label is not valid UTF-8")
 
     def _name(self, path: str) -> str:
-        """The image's path inside the dataset; ``images/`` goes without saying."""
+        """The image's path inside the dataset, without ``images/``."""
         root = self._root.rstrip(os.sep) + os.sep
         if not path.startswith(root):
             return path.rpartition(os.sep)[2]
@@ -172,12 +172,12 @@ class Rows:
 
 
 def is_text(text: str) -> bool:
-    """False where ``text`` stands for bytes that are no UTF-8 (lone surrogates)."""
+    """False if the text was decoded from bytes that are not UTF-8 (it has lone surrogates)."""
     return text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def read_text(path: Path) -> str:
-    """A label file's text; bytes that are no UTF-8 become surrogates, for ``is_text`` to find.
+    """The text of a label file; bytes that are not UTF-8 become surrogates, see ``is_text``.
 
     Raises:
         DatasetError: the file cannot be read or is UTF-16.
@@ -192,11 +192,11 @@ def read_text(path: Path) -> str:
 
 
 def text_lines(path: Path, rows: Rows) -> Iterator[tuple[str, str]]:
-    """The lines of a label file that are not blank, each with its place ("labels.tsv:12").
+    """The lines of a label file that are not blank, each after its place ("labels.tsv:12").
 
-    Lines that are no UTF-8 are noted as problems.
+    Lines that are not UTF-8 are added to the problems.
     """
-    # Not splitlines(): it also breaks at form feeds and U+2028, which may stand in a label.
+    # Not splitlines(): it also splits at form feeds and U+2028, which a label may contain.
     for number, line in enumerate(read_text(path).split("\n"), 1):
         line = line.removesuffix("\r")
         row = f"{path.name}:{number}"
@@ -210,23 +210,23 @@ _TSV_FIELD = re.compile(r'"((?:[^"]|"")*)"(?=\t|$)|([^\t]*)')
 
 
 def tsv_fields(line: str) -> list[str]:
-    """The fields of a line of a TSV; one that is quoted as a whole is taken out of its quotes."""
+    """The fields of a TSV line; a field that is quoted as a whole loses its quotes."""
     fields, place = [], 0
     while place <= len(line):
         match = _TSV_FIELD.match(line, place)
-        assert match is not None  # the second alternative fits everything
+        assert match is not None  # the second alternative matches everything
         fields.append(match[2] if match[1] is None else match[1].replace('""', '"'))
         place = match.end() + 1
     return fields
 
 
 def tsv_field(text: str) -> str:
-    """The text as ``tsv_fields`` reads it back."""
+    """The text as a field that ``tsv_fields`` reads back."""
     return '"' + text.replace('"', '""') + '"' if tsv_fields(text) != [text] else text
 
 
 def read_json_list(path: Path) -> list[Any]:
-    """A JSON file that holds a list; DatasetError names the line where it does not."""
+    """The list in a JSON file; DatasetError if there is none, with the line of a syntax error."""
     try:
         content = json.loads(read_text(path))
     except json.JSONDecodeError as error:
@@ -239,16 +239,16 @@ def read_json_list(path: Path) -> list[Any]:
 
 
 def polygon_quad(points: ArrayLike) -> FloatArray:
-    """Points of a polygon as a quad: four as they are, others by their smallest rectangle.
+    """A polygon as a quad: four points stay as they are, others become their smallest rectangle.
 
-    The rectangle's first corner is the one from which the next edge runs most to the right: an
-    outline alone does not say which way its text runs.
+    The first corner of that rectangle is chosen so that the first edge runs to the right, because
+    an outline does not say in which direction its text runs.
 
     Args:
-        points: (N, 2) pixels, N of 3 or more.
+        points: (N, 2) pixels, N at least 3.
 
     Raises:
-        ValueError: fewer points, or none that are finite.
+        ValueError: fewer points, or points that are not finite.
     """
     outline = np.asarray(points, np.float32)
     if outline.ndim != 2 or outline.shape[1] != 2 or len(outline) < 3:
@@ -265,25 +265,25 @@ def polygon_quad(points: ArrayLike) -> FloatArray:
 
 
 def signed_area(quad: ArrayLike) -> float:
-    """Area of (N, 2) corners in pixels, negative where they run anticlockwise on the screen."""
+    """Area of (N, 2) corners in pixels; negative if they run anticlockwise on the screen."""
     x, y = np.asarray(quad, np.float64).T
     return float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Image files below a folder by their suffix, sorted; hidden ones are left out."""
+    """Image files below a folder by their suffix, sorted, without hidden files and folders."""
     found = []
     for where, folders, files in os.walk(folder):
         folders[:] = [f for f in folders if not f.startswith(".")]
+        visible = (name for name in files if not name.startswith("."))
         found += [
             Path(where, name)
-            for name in files
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+            for name in visible
+            if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
         ]
     return sorted(found)
 
 
-def ignorable(texts: Iterable[str]) -> tuple[str, bool]:
-    """The text of a label and whether it says that the label is to be ignored."""
-    text = " ".join(texts)
+def ignorable(text: str) -> tuple[str, bool]:
+    """The text of a label, and whether it says that the label is to be ignored."""
     return ("", True) if text == IGNORE else (text, False)

@@ -1,4 +1,4 @@
-"""Readers of what annotation tools export: Label Studio's JSON and CVAT's XML."""
+"""Readers of the exports of annotation tools: Label Studio's JSON and CVAT's XML."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import FloatArray, as_quad
 
 UNCLASSIFIED = "unclassified"
-"""The label name under which a label without kind is written to CVAT, which demands one."""
+"""The label name of labels without a kind in CVAT, which demands one."""
 
 _UPLOAD_HASH = re.compile(r"^[0-9a-f]{8}-(?=.)")
-_SHAPES = {"rectangle", "rectanglelabels", "polygon", "polygonlabels", "labels", "textarea"}
 _CLASSES = ("rectanglelabels", "polygonlabels", "labels")
+_SHAPES = {"rectangle", "polygon", "textarea", *_CLASSES}
 
 
-def turned(quad: ArrayLike, degrees: float, pivot: ArrayLike) -> FloatArray:
-    """A quad turned clockwise on the screen around a point."""
+def _rotated(quad: ArrayLike, degrees: float, pivot: ArrayLike) -> FloatArray:
+    """A quad rotated clockwise on the screen around a point."""
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     center = np.asarray(pivot, np.float64)
     offsets = np.asarray(quad, np.float64) - center
@@ -46,21 +46,21 @@ def turned(quad: ArrayLike, degrees: float, pivot: ArrayLike) -> FloatArray:
 
 
 def _spellings(url: str) -> list[str]:
-    """Paths under which the image of a Label Studio URL may lie, the likeliest first.
+    """Paths where the image of a Label Studio URL may be, the likeliest first.
 
-    ``/data/upload/1/0a1b2c3d-name.jpg`` carries a hash that the original file lacks;
+    ``/data/upload/1/0a1b2c3d-name.jpg`` has a hash that the original file name lacks;
     ``/data/local-files/?d=folder/name.jpg`` has the path in its query.
     """
     parts = urlsplit(url)
     path = parse_qs(parts.query).get("d", [""])[0] or unquote(parts.path)
     name = path.replace("\\", "/").rpartition("/")[2]
-    bare = _UPLOAD_HASH.sub("", name)
-    # A path from the root is one on the server, not on this machine.
-    return [s for s in (path.lstrip("/"), name, bare) if s]
+    original = _UPLOAD_HASH.sub("", name)
+    # An absolute path is one on the server, not on this machine.
+    return [s for s in (path.lstrip("/"), name, original) if s]
 
 
 def _image_url(data: dict[str, Any]) -> str:
-    """The first value of a task that looks like an image's address."""
+    """The first value of a task that looks like the address of an image."""
     for value in data.values():
         if isinstance(value, str):
             path = _spellings(value)
@@ -70,7 +70,7 @@ def _image_url(data: dict[str, Any]) -> str:
 
 
 def _shape_quad(value: dict[str, Any], width: float, height: float) -> FloatArray | None:
-    """The quad of a region in percent of the image; None of a region that has no shape."""
+    """The quad of a region, which is given in percent of the image; None if it has no shape."""
     scale = np.array([width / 100, height / 100])
     if "points" in value:
         return polygon_quad(np.asarray(value["points"], np.float64) * scale)
@@ -78,19 +78,23 @@ def _shape_quad(value: dict[str, Any], width: float, height: float) -> FloatArra
         return None
     x, y, wide, tall = (float(value[k]) for k in ("x", "y", "width", "height"))
     box = np.array([[x, y], [x + wide, y], [x + wide, y + tall], [x, y + tall]]) * scale
-    # Label Studio turns a rectangle around its top-left corner, in pixels.
-    return turned(box, float(value.get("rotation") or 0), box[0])
+    # Label Studio rotates a rectangle around its top-left corner, in pixels.
+    return _rotated(box, float(value.get("rotation") or 0), box[0])
+
+
+def _is_texts(value: Any) -> bool:
+    texts = [value] if isinstance(value, str) else value
+    return isinstance(texts, list) and all(isinstance(t, str) for t in texts)
 
 
 def _texts(value: Any) -> list[str]:
-    texts = [value] if isinstance(value, str) else value
-    if not isinstance(texts, list) or not all(isinstance(t, str) for t in texts):
-        raise ValueError(f"a text was expected, got {texts!r}")
-    return texts
+    if not _is_texts(value):
+        raise ValueError(f"a text was expected, got {value!r}")
+    return [value] if isinstance(value, str) else value
 
 
 def _region_label(results: list[dict[str, Any]], row: str) -> Label:
-    """The label of one region: its results share an id and each holds a part of it."""
+    """The label of one region from its results, which share an id and each hold a part of it."""
     quad, kind, texts = None, "", list[str]()
     for result in results:
         if result["type"] not in _SHAPES:
@@ -103,12 +107,12 @@ def _region_label(results: list[dict[str, Any]], row: str) -> Label:
             kind = kind or "".join(value.get(name, [])[:1])
         if "text" in value:
             texts += _texts(value["text"])
-    text, ignore = ignorable(texts)
+    text, ignore = ignorable(" ".join(texts))
     return Label(text, quad, (), ignore, kind, row)
 
 
 def _results(task: dict[str, Any]) -> list[dict[str, Any]]:
-    """The results of the annotation that counts: the ground truth, else the last not cancelled."""
+    """The results of the annotation that counts: the ground truth, else the last valid one."""
     annotations = task.get("annotations", task.get("completions")) or []
     valid = [a for a in annotations if not a.get("was_cancelled")]
     chosen = [a for a in valid if a.get("ground_truth")] or valid
@@ -116,7 +120,7 @@ def _results(task: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _regions(task: dict[str, Any]) -> Iterable[list[dict[str, Any]]]:
-    """A task's results, those of one region together; relations and choices left out."""
+    """The results of a task, grouped by region, without relations and choices."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for number, result in enumerate(_results(task)):
         if result["type"] not in ("relation", "choices", "taxonomy", "rating"):
@@ -125,11 +129,11 @@ def _regions(task: dict[str, Any]) -> Iterable[list[dict[str, Any]]]:
 
 
 def _minimal_regions(task: dict[str, Any]) -> list[list[dict[str, Any]]]:
-    """The regions of a JSON-MIN task, as results: lists of boxes and texts side by side."""
+    """The regions of a JSON-MIN task, which has a list of boxes and one of texts."""
     shapes = next(
         (v for v in task.values() if isinstance(v, list) and v and isinstance(v[0], dict)), []
     )
-    names = [k for k in ("transcription", "text", "label") if _is_texts(task, k)]
+    names = [k for k in ("transcription", "text", "label") if _is_texts(task.get(k))]
     if not names:
         raise ValueError("holds neither annotations nor a text")
     texts = _texts(task[names[0]])
@@ -141,18 +145,11 @@ def _minimal_regions(task: dict[str, Any]) -> list[list[dict[str, Any]]]:
     ]
 
 
-def _is_texts(task: dict[str, Any], key: str) -> bool:
-    value = task.get(key)
-    return isinstance(value, str) or (
-        isinstance(value, list) and all(isinstance(t, str) for t in value)
-    )
-
-
 def read_label_studio(path: Path, rows: Rows) -> None:
-    """Label Studio's JSON or JSON-MIN: rectangles and polygons in percent, texts in textareas.
+    """Reads Label Studio's JSON or JSON-MIN: rectangles, polygons and texts.
 
-    Images are looked for by name, with and without the hash of an upload, in the export's folder
-    and its ``images/``. A text of no region is one of the whole image.
+    Images are looked for by name, with and without the hash of an upload, in the folder of the
+    export and its ``images/``. A text without region labels the whole image.
     """
     for number, task in enumerate(read_json_list(path), 1):
         row = f"{path.name}: task {number}"
@@ -180,11 +177,11 @@ def read_label_studio(path: Path, rows: Rows) -> None:
 
 
 def _parse_xml(path: Path) -> ElementTree.Element:
-    """The root of an XML file without document type.
+    """The root of an XML file.
 
     Raises:
-        DatasetError: the file cannot be read, is no XML, or declares a document type: entities
-            declared there can grow without bound or read other files, and CVAT writes none.
+        DatasetError: the file cannot be read, is not XML, or declares a document type. CVAT writes
+            none, and its entities could grow without bound or read other files.
     """
 
     def refuse(*_: object) -> None:
@@ -192,11 +189,11 @@ def _parse_xml(path: Path) -> ElementTree.Element:
 
     try:
         data = path.read_bytes()
-        # A pass of its own: expat calls this before it expands anything, whatever the encoding.
-        scout = expat.ParserCreate()
-        scout.StartDoctypeDeclHandler = refuse
-        scout.EntityDeclHandler = refuse
-        scout.Parse(data, True)
+        # A first pass, because expat calls the handlers before it expands any entity.
+        checker = expat.ParserCreate()
+        checker.StartDoctypeDeclHandler = refuse
+        checker.EntityDeclHandler = refuse
+        checker.Parse(data, True)
         return ElementTree.fromstring(data)
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {reason(error)}") from error
@@ -204,37 +201,34 @@ def _parse_xml(path: Path) -> ElementTree.Element:
         raise DatasetError(f"{path}: no XML: {reason(error)}") from error
 
 
-def _points(text: str) -> FloatArray:
-    return polygon_quad([[float(n) for n in p.split(",")] for p in text.split(";") if p.strip()])
-
-
 def _cvat_label(shape: ElementTree.Element, row: str) -> Label:
-    """The label of one shape; a tag is about the whole image."""
+    """The label of one shape; a tag labels the whole image."""
     quad: FloatArray | None = None
     if shape.tag == "box":
         box = rect_quad(*(float(shape.attrib[k]) for k in ("xtl", "ytl", "xbr", "ybr")))
-        # CVAT turns a box clockwise around its center.
-        quad = turned(box, float(shape.get("rotation", 0)), box.mean(axis=0))
+        # CVAT rotates a box clockwise around its center.
+        quad = _rotated(box, float(shape.get("rotation", 0)), box.mean(axis=0))
     elif shape.tag in ("polygon", "points"):
-        quad = _points(shape.attrib["points"])
+        points = [p.split(",") for p in shape.attrib["points"].split(";") if p.strip()]
+        quad = polygon_quad([[float(x) for x in point] for point in points])
     elif shape.tag != "tag":
         raise ValueError(f"a {shape.tag} is not read, only box, polygon, points and tag")
     attributes = {a.get("name", "").lower(): a.text or "" for a in shape.findall("attribute")}
     names = ("text", "transcription", "label")
-    text, ignore = ignorable([next((attributes[n] for n in names if n in attributes), "")])
+    text, ignore = ignorable(next((attributes[n] for n in names if n in attributes), ""))
     ignore = ignore or attributes.get("ignore", "").lower() in ("true", "1", "yes")
     kind = shape.attrib["label"]
     return Label(text, quad, (), ignore, "" if kind == UNCLASSIFIED else kind, row)
 
 
 def read_cvat(path: Path, rows: Rows) -> None:
-    """CVAT for images 1.1: boxes, polygons and points; a tag labels the whole image.
+    """Reads CVAT for images 1.1: boxes, polygons and points; a tag labels the whole image.
 
     The attribute ``text``, ``transcription`` or ``label`` is the text, ``ignore`` says that the
     label does not count, the shape's label is the kind.
 
     Raises:
-        DatasetError: the file is no such XML, or is CVAT's format for videos.
+        DatasetError: the file is not such XML, or is CVAT's format for videos.
     """
     root = _parse_xml(path)
     if root.tag != "annotations":

@@ -1,4 +1,4 @@
-"""Readers of datasets without a label file: LMDB, and one folder a symbol."""
+"""Readers of datasets without a label file: LMDB databases, and one folder a symbol."""
 
 from __future__ import annotations
 
@@ -27,17 +27,16 @@ _NAMES = {
     "|": "pipe",
 }
 _SYMBOLS = {name: symbol for symbol, name in _NAMES.items()}
-_CODES = re.compile(r"U\+[0-9A-Fa-f]{4,6}(?:_U\+[0-9A-Fa-f]{4,6})*")
+_CODE_POINT_NAME = re.compile(r"U\+[0-9A-Fa-f]{4,6}(?:_U\+[0-9A-Fa-f]{4,6})*")
 _RESERVED = re.compile(r"(?:CON|PRN|AUX|NUL|COM\d|LPT\d)", re.IGNORECASE)
 
 
 def symbol_folder(symbol: str) -> str:
-    """The folder name of a symbol: itself where every file system can hold and tell it.
+    """The folder name of a symbol: the symbol itself if every file system keeps it as it is.
 
-    ``slash``, ``backslash``, ``dot``, ``colon``, ``asterisk``, ``question``, ``quote``, ``less``,
-    ``greater`` and ``pipe`` stand for marks that a path cannot hold; ``a_lower`` for ``a``, which
-    some file systems do not tell from ``A``; ``U+00C5`` for anything else that might be folded
-    (``U+0043_U+0065`` for the token ``Ce``).
+    Marks that a path cannot contain have a name (``slash``, ``dot``). ``a_lower`` is ``a``, because
+    some file systems do not distinguish it from ``A``. Other symbols that a file system may change
+    are code points (``U+00C5``; ``U+0043_U+0065`` for the token ``Ce``).
     """
     if symbol in _NAMES:
         return _NAMES[symbol]
@@ -55,32 +54,26 @@ def symbol_folder(symbol: str) -> str:
 
 
 def folder_symbol(name: str) -> str:
-    """The symbol that a folder name of ``symbol_folder`` stands for; ValueError for none."""
+    """The symbol that a folder name stands for (see ``symbol_folder``); ValueError if none."""
     if name in _SYMBOLS:
         return _SYMBOLS[name]
-    if len(name) == 7 and name.endswith("_lower"):
-        return name[0].lower()
-    if len(name) == 7 and name.endswith("_upper"):
-        return name[0].upper()
-    if _CODES.fullmatch(name):
+    if len(name) == 7 and name.endswith(("_lower", "_upper")):
+        return name[0].lower() if name.endswith("_lower") else name[0].upper()
+    if _CODE_POINT_NAME.fullmatch(name):
         return "".join(chr(int(code[2:], 16)) for code in name.split("_"))
     return unicodedata.normalize("NFC", name)
 
 
 def symbol_folders(folder: Path) -> list[Path]:
-    """The folders of symbols in a folder or in its splits (``train``, ``val`` ...), sorted.
+    """The folders of symbols in a folder or in its parts (``train``, ``val`` ...), sorted.
 
-    Hidden folders are left out, and what macOS adds to an archive.
+    Hidden folders and the one that macOS adds to archives are left out.
     """
     found: list[Path] = []
     for each in _visible_folders(folder):
-        found += _visible_folders(each) if is_split(each) else [each]
+        inside = _visible_folders(each) if each.name.lower() in SPLITS else []
+        found += inside or [each]
     return found
-
-
-def is_split(folder: Path) -> bool:
-    """Whether a folder is a part of a dataset: called so, and it holds folders."""
-    return folder.name.lower() in SPLITS and bool(_visible_folders(folder))
 
 
 def _visible_folders(folder: Path) -> list[Path]:
@@ -93,7 +86,7 @@ SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "
 
 
 def read_imagefolder(folder: Path, rows: Rows) -> None:
-    """One folder a symbol, its images inside; names as in ``symbol_folder``."""
+    """Reads one folder a symbol with its images; for the names see ``symbol_folder``."""
     for stray in sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES):
         rows.wrong(stray.name, stray.name, "the image lies in no symbol's folder")
     for each in symbol_folders(folder):
@@ -112,18 +105,18 @@ def import_lmdb() -> Any:
     try:
         return importlib.import_module("lmdb")
     except ImportError as error:
-        message = 'LMDB datasets need a package more: pip install "industrial-ocr[bench]"'
+        message = 'LMDB datasets need one more package: pip install "industrial-ocr[bench]"'
         raise DatasetError(message) from error
 
 
 def read_lmdb(folder: Path, rows: Rows) -> None:
-    """A database of CRNN's training code and of deep-text-recognition-benchmark.
+    """Reads a database of CRNN's training code or of deep-text-recognition-benchmark.
 
-    Keys ``image-%09d`` and ``label-%09d``, counted from 1, and ``num-samples``.
+    Its keys are ``image-%09d`` and ``label-%09d``, counted from 1, and ``num-samples``.
     """
     lmdb = import_lmdb()
     try:
-        # Without a lock a database on a read-only disk opens too; nobody writes while we read.
+        # Without a lock a database on a read-only disk can be opened too.
         with (
             lmdb.open(str(folder), readonly=True, lock=False, readahead=False) as database,
             database.begin() as transaction,

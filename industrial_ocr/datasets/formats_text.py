@@ -8,6 +8,7 @@ import json
 import os
 import re
 from dataclasses import dataclass
+from itertools import chain, product
 from pathlib import Path
 
 import numpy as np
@@ -33,10 +34,9 @@ from industrial_ocr.results.types import FloatArray, as_quad
 
 _BOX = re.compile(rf"{NUMBER}(?:\s*,\s*{NUMBER}){{3}}")
 _QUAD = re.compile(rf"{NUMBER}(?:\s*,\s*{NUMBER}){{7}}")
-_FOUR = rf"{NUMBER},{NUMBER},{NUMBER},{NUMBER},"
-_CHARACTER = re.compile(rf"({NUMBER}),({NUMBER}),({NUMBER}),({NUMBER}),(.+)", re.DOTALL)
-_CHARACTERS = re.compile(rf"{_FOUR}.+", re.DOTALL)
-_NEXT_CHARACTER = re.compile(rf";(?={_FOUR})")
+_FOUR_NUMBERS = f"({NUMBER})," * 4
+_CHARACTER = re.compile(rf"{_FOUR_NUMBERS}(.+)", re.DOTALL)
+_NEXT_CHARACTER = re.compile(rf";(?={f'{NUMBER},' * 4})")
 _BROKEN_BOX = re.compile(rf"\s*,?\s*{NUMBER}\s*[,;].*", re.DOTALL)
 
 
@@ -50,10 +50,10 @@ class _Columns:
 
 
 def parse_characters(column: str) -> tuple[LabeledCharacter, ...]:
-    """``x0,y0,x1,y1,char;...`` where a char may itself be a comma or a semicolon.
+    """Parses ``x0,y0,x1,y1,char;...``, where a char may itself be a comma or a semicolon.
 
     Raises:
-        ValueError: an entry that has another shape.
+        ValueError: an entry has another form.
     """
     characters = []
     if column.endswith(";") and not column.endswith(",;"):
@@ -61,7 +61,7 @@ def parse_characters(column: str) -> tuple[LabeledCharacter, ...]:
     for entry in _NEXT_CHARACTER.split(column):
         match = _CHARACTER.fullmatch(entry)
         symbol = match[5] if match else ""
-        # A longer symbol is a token such as CE; one with separators in it is a broken entry.
+        # A longer symbol is a token such as CE; with separators in it the entry is broken.
         if match is None or (len(symbol) > 1 and ("," in symbol or ";" in symbol)):
             raise ValueError(f"a character is x0,y0,x1,y1,char, got {entry!r}")
         quad = rect_quad(*(float(match[i]) for i in range(1, 5)))
@@ -70,10 +70,10 @@ def parse_characters(column: str) -> tuple[LabeledCharacter, ...]:
 
 
 def parse_columns(columns: list[str]) -> _Columns:
-    """The optional columns of a TSV row, told apart by their shape.
+    """The optional columns of a TSV row, recognized by their form.
 
     Raises:
-        ValueError: a column of numbers that is no box, or two columns of one sort.
+        ValueError: a column of numbers that is not a box, or two columns of one sort.
     """
     parsed = _Columns()
     seen: set[str] = set()
@@ -85,7 +85,7 @@ def parse_columns(columns: list[str]) -> _Columns:
             numbers = [float(n) for n in column.split(",")]
             box = rect_quad(*numbers) if len(numbers) == 4 else np.reshape(numbers, (4, 2))
             parsed.quad = as_quad(box)
-        elif _CHARACTERS.fullmatch(column):
+        elif _CHARACTER.fullmatch(column):
             sort = "characters"
             parsed.characters = parse_characters(column)
         elif _BROKEN_BOX.fullmatch(column):
@@ -100,12 +100,11 @@ def parse_columns(columns: list[str]) -> _Columns:
 
 
 def read_tsv(path: Path, rows: Rows) -> None:
-    """``labels.tsv``: file, text, and optionally a box, boxes of characters and a kind.
+    """Reads ``labels.tsv``: file, text, and optionally a box, boxes of characters and a kind.
 
-    A first row that names the columns (``file``, ``text``) is passed over. A field may be quoted,
-    as spreadsheets do where it holds a quote or a tab.
-
-    A box is ``x0,y0,x1,y1``, or the four corners of a quad; text ``###`` with a box is ignored.
+    A box is ``x0,y0,x1,y1``, or the four corners of a quad; a label ``###`` with a box is ignored.
+    A first row that names the columns (``file``, ``text``) is skipped. A field may be quoted, as
+    spreadsheets do if it contains a quote or a tab.
     """
     for number, (row, line) in enumerate(text_lines(path, rows)):
         file, *columns = tsv_fields(line)
@@ -127,7 +126,7 @@ def read_tsv(path: Path, rows: Rows) -> None:
 
 
 def _is_header(file: str, columns: list[str]) -> bool:
-    """Whether a first row names its columns, as those of a CSV do."""
+    """Whether a first row names the columns."""
     return bool(columns) and file.lower() in _FILE_COLUMNS and columns[0].lower() in _TEXT_COLUMNS
 
 
@@ -143,10 +142,10 @@ _SEPARATOR_ROW = re.compile(r'"?sep=([,;\t|])"?', re.IGNORECASE)
 
 
 def read_csv(path: Path, rows: Rows) -> None:
-    """A CSV with a header that names a column of image paths and one of texts.
+    """Reads a CSV whose header names a column of image paths and one of texts.
 
-    Commas, semicolons or tabs separate: what a first row ``sep=;``, as Excel writes it, says, else
-    as in the header. A text with a separator is quoted.
+    The separator is that of a first row ``sep=;``, as Excel writes it, else the most frequent of
+    comma, semicolon and tab in the header. A text with a separator is quoted.
 
     Raises:
         DatasetError: the header lacks one of the two columns.
@@ -196,16 +195,14 @@ def read_csv(path: Path, rows: Rows) -> None:
             rows.add(image, Label(values[text_at], row=row))
 
 
-_COMMA_NUMBERS = rf"\s*,\s*({NUMBER})"
-_ICDAR_QUAD = re.compile(rf"\s*({NUMBER}){_COMMA_NUMBERS * 7}\s*,(.*)", re.DOTALL)
-_ICDAR_RECT = re.compile(rf"\s*({NUMBER}){_COMMA_NUMBERS * 3}\s*,(.*)", re.DOTALL)
-_ICDAR_SPACES = re.compile(rf"\s*({NUMBER})" + rf"\s+({NUMBER})" * 3 + r"\s+(.*)", re.DOTALL)
+_ICDAR_QUAD = re.compile(rf"\s*({NUMBER})\s*," * 8 + "(.*)", re.DOTALL)
+_ICDAR_RECT = re.compile(rf"\s*({NUMBER})\s*," * 4 + "(.*)", re.DOTALL)
+_ICDAR_SPACES = re.compile(r"\s*" + rf"({NUMBER})\s+" * 4 + "(.*)", re.DOTALL)
 _LEADING_NUMBER = re.compile(rf"\s*{NUMBER}\s*,")
-_ICDAR_SHAPE = "a line is x1,y1,...,x4,y4,text or x0,y0,x1,y1,text"
 
 
 def _is_rect(line: str) -> bool:
-    """Whether a line has four numbers for sure: its text does not begin with a number."""
+    """Whether a line certainly has four numbers: its text does not begin with a number."""
     match = _ICDAR_RECT.fullmatch(line) or _ICDAR_SPACES.fullmatch(line)
     return match is not None and not _LEADING_NUMBER.match(match[5])
 
@@ -215,47 +212,40 @@ def _parse_icdar(line: str, quads: bool, row: str) -> Label:
     match = _ICDAR_QUAD.fullmatch(line) if quads else None
     if match:
         quad: FloatArray = np.reshape([float(n) for n in match.groups()[:8]], (4, 2))
-        text, ignore = ignorable([match[9].strip()])
+        text, ignore = ignorable(match[9].strip())
         return Label(text, quad, ignore=ignore, row=row)
     match = _ICDAR_RECT.fullmatch(line) or _ICDAR_SPACES.fullmatch(line)
     if match is None or (quads and _LEADING_NUMBER.match(match[5])):
-        raise ValueError(f"{_ICDAR_SHAPE}, got {line!r}")
+        raise ValueError(f"a line is x1,y1,...,x4,y4,text or x0,y0,x1,y1,text, got {line!r}")
     text = match[5].strip()
     if len(text) > 1 and text[0] == text[-1] == '"':
         text = text[1:-1].replace('\\"', '"')
-    text, ignore = ignorable([text])
-    return Label(text, rect_quad(*(float(match[i]) for i in range(1, 5))), ignore=ignore, row=row)
+    text, ignore = ignorable(text)
+    return Label(text, rect_quad(*(float(n) for n in match.groups()[:4])), ignore=ignore, row=row)
 
 
 def icdar_files(folder: Path) -> tuple[list[tuple[Path, Path | None]], list[Path]]:
-    """Images with their ground truths (None where there is none), and those without image."""
+    """Images with their ground truths (None if missing), and ground truths without image."""
     images = folder / "images" if (folder / "images").is_dir() else folder
-    own = [b for b in (folder / "gt", folder / "labels") if b.is_dir()]
+    truth_folders = [f for f in (folder / "gt", folder / "labels") if f.is_dir()]
     pairs: list[tuple[Path, Path | None]] = []
-    used = set()
     for image in image_files(images):
         inside = image.relative_to(images).parent
-        truth = next(
-            (
-                file
-                for base in (*own, images)
-                for name in (f"gt_{image.stem}.txt", f"{image.stem}.txt")
-                if (file := base / inside / name).is_file()
-            ),
-            None,
-        )
-        used.add(truth)
-        pairs.append((image, truth))
-    named = {f for base in own for f in base.rglob("*.txt")} | set(images.rglob("gt_*.txt"))
-    return pairs, sorted(named - used)
+        names = (f"gt_{image.stem}.txt", f"{image.stem}.txt")
+        places = (base / inside / name for base, name in product((*truth_folders, images), names))
+        pairs.append((image, next((file for file in places if file.is_file()), None)))
+    truths = set(images.rglob("gt_*.txt"))
+    for base in truth_folders:
+        truths.update(base.rglob("*.txt"))
+    return pairs, sorted(truths - {truth for _, truth in pairs})
 
 
 def read_icdar(folder: Path, rows: Rows) -> None:
-    """A folder of images, each with ``gt_NAME.txt`` or ``NAME.txt`` beside it, in gt or in labels.
+    """Reads images, each with ``gt_NAME.txt`` or ``NAME.txt`` beside it, in gt or in labels.
 
-    Lines are ``x1,y1,...,x4,y4,text`` (ICDAR 2015), ``x0,y0,x1,y1,text`` or, of ICDAR 2013,
-    ``x0 y0 x1 y1 "text"``. Texts may hold commas: a line of a text that begins with numbers could
-    be of either shape, so the lines whose shape is sure decide.
+    Lines are ``x1,y1,...,x4,y4,text`` (ICDAR 2015), ``x0,y0,x1,y1,text`` or ``x0 y0 x1 y1 "text"``
+    (ICDAR 2013). Because a text may itself begin with numbers and commas, a line can have both
+    forms; then it has that of most lines of the dataset.
     """
     pairs, alone = icdar_files(folder)
     for truth in alone:
@@ -263,20 +253,20 @@ def read_icdar(folder: Path, rows: Rows) -> None:
         rows.wrong(row, "", "no image belongs to this file", "missing-image")
     lines = {}
     for image, file in pairs:
-        name = image.relative_to(folder).as_posix()
         if file is None:
+            name = image.relative_to(folder).as_posix()
             message = f"has no gt_{image.stem}.txt or {image.stem}.txt"
             rows.wrong("", name, message, "no-label")
         else:
             lines[image] = list(text_lines(file, rows))
-    everything = [line for of_image in lines.values() for _, line in of_image]
-    corners = sum(_ICDAR_QUAD.fullmatch(line) is not None for line in everything)
-    sides = sum(_is_rect(line) for line in everything)
+    every_line = [line for _, line in chain.from_iterable(lines.values())]
+    quads = sum(_ICDAR_QUAD.fullmatch(line) is not None for line in every_line)
+    rects = sum(_is_rect(line) for line in every_line)
     for image, of_image in lines.items():
         rows.add(os.path.abspath(image), None)
         for row, line in of_image:
             try:
-                label = _parse_icdar(line, corners >= sides, row)
+                label = _parse_icdar(line, quads >= rects, row)
             except MALFORMED as error:
                 rows.wrong(row, image.name, reason(error))
             else:
@@ -284,7 +274,7 @@ def read_icdar(folder: Path, rows: Rows) -> None:
 
 
 def _add_regions(rows: Rows, image: str, row: str, written: str, cell: str) -> None:
-    """Adds the JSON list of one line of PPOCRLabel's ``Label.txt``."""
+    """Adds the regions of one line of PPOCRLabel's ``Label.txt``."""
     rows.add(image, None)
     try:
         regions = json.loads(cell)
@@ -295,7 +285,9 @@ def _add_regions(rows: Rows, image: str, row: str, written: str, cell: str) -> N
         return
     for region in regions:
         try:
-            text, ignore = ignorable([region["transcription"]])
+            if not isinstance(region["transcription"], str):
+                raise ValueError(f"a text was expected, got {region['transcription']!r}")
+            text, ignore = ignorable(region["transcription"])
             ignore = ignore or bool(region.get("difficult", False))
             quad, kind = polygon_quad(region["points"]), region.get("key_cls") or "None"
             label = Label(text, quad, (), ignore, "" if kind == "None" else str(kind), row)
@@ -306,9 +298,9 @@ def _add_regions(rows: Rows, image: str, row: str, written: str, cell: str) -> N
 
 
 def read_paddle(path: Path, rows: Rows) -> None:
-    """PPOCRLabel's ``Label.txt`` (regions) or PaddleOCR's ``rec_gt.txt`` (one text an image).
+    """Reads PPOCRLabel's ``Label.txt`` (regions) or PaddleOCR's ``rec_gt.txt`` (a text an image).
 
-    Which of the two it is its name or the majority of its lines says. Regions that are
+    The file's name or most of its lines say which of the two it is. Regions that are
     ``difficult`` or ``###`` are ignored; ``key_cls`` is the kind.
     """
     lines = list(text_lines(path, rows))
@@ -324,5 +316,5 @@ def read_paddle(path: Path, rows: Rows) -> None:
         if regions:
             _add_regions(rows, image, row, written, cell)
         else:
-            text, ignore = ignorable([cell])
+            text, ignore = ignorable(cell)
             rows.add(image, Label(text, ignore=ignore, row=row))

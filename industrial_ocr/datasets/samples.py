@@ -1,16 +1,17 @@
-"""What a labeled dataset is made of, whatever format it came in."""
+"""Datasets, samples and labels, the same for every format."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
 from industrial_ocr.results.types import FloatArray, as_quad
 
 Task = Literal["read", "recognize", "classify"]
-"""``read``: whole pictures in which codes are found; ``recognize``: crops that are one string;
-``classify``: crops that are one character."""
+"""``read``: whole images in which codes are found; ``recognize``: crops of one string each;
+``classify``: crops of one character each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,14 +32,14 @@ class LabeledCharacter:
 
 @dataclass(frozen=True, eq=False)
 class Label:
-    """One text of a picture.
+    """One text of an image.
 
     Attributes:
-        text: what is written; empty where the picture shows nothing legible.
-        quad: (4, 2) float32 source pixels, None where nobody drew it.
+        text: what is written; empty where the image shows nothing legible.
+        quad: (4, 2) float32 source pixels, None where it is not labeled.
         characters: boxes of single characters, as far as labeled.
-        ignore: not to be counted, neither found nor missed (``###`` of ICDAR).
-        kind: the label's class where the dataset has classes, else empty.
+        ignore: counts neither as found nor as missed (``###`` of ICDAR).
+        kind: class of the label where the dataset has classes, else empty.
         row: where the label stands in its file, for messages ("labels.tsv:12").
     """
 
@@ -59,16 +60,21 @@ class Sample:
     """One image and all its labels.
 
     Attributes:
-        name: the image's name inside its dataset, unique there.
-        path: the file, None where the image lives inside a database (then ``data`` holds it).
+        name: of the image, unique in its dataset.
+        path: the file; None where the image is in a database (then ``data`` holds it).
         labels: in the order of the label file.
-        data: the encoded image (PNG, JPEG ...) where it is no file.
+        data: the encoded image (PNG, JPEG ...) where there is no file.
     """
 
     name: str
     path: Path | None
     labels: tuple[Label, ...]
     data: bytes | None = None
+
+    @property
+    def row(self) -> str:
+        """Where the sample stands in its label file; empty if it has no label."""
+        return self.labels[0].row if self.labels else ""
 
     @property
     def source(self) -> Path | bytes:
@@ -85,10 +91,9 @@ class Dataset:
     """A folder, file or database of labeled images.
 
     Attributes:
-        name: short, for tables: the folder's name.
+        name: short, for tables; usually the folder's name.
         root: where it was read from.
-        format: the reader's name: "tsv", "csv", "icdar", "paddle", "label-studio", "cvat", "lmdb",
-            "imagefolder".
+        format: one of ``load.READERS``.
         task: what its images are for.
         samples: in the order of the label file.
     """
@@ -98,3 +103,8 @@ class Dataset:
     format: str
     task: Task
     samples: tuple[Sample, ...]
+
+    @property
+    def labels(self) -> list[Label]:
+        """The labels of all samples."""
+        return list(chain.from_iterable(sample.labels for sample in self.samples))

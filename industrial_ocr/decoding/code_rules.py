@@ -110,7 +110,7 @@ def has_lower_case(automaton: Automaton) -> bool:
 
 def runs_of(directions: Sequence[Direction], pattern: Pattern) -> Iterator[range]:
     """Places of strings, neighbors of one direction, that may be a code together; short first."""
-    for length in range(1, max(1, len(pattern.spans_strings)) + 1):
+    for length in range(1, max(1, len(pattern.groups)) + 1):
         for start in range(len(directions) - length + 1):
             if len(set(directions[start : start + length])) == 1:
                 yield range(start, start + length)

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from industrial_ocr.config import PipelineConfig, config_path, load_config
-from industrial_ocr.datasets.datasets import load_dataset
+from industrial_ocr.datasets.load import load_dataset
 from industrial_ocr.datasets.samples import Dataset
+from industrial_ocr.datasets.splits import Split, part_of
 from industrial_ocr.decoding.lexicon import Lexicon, lexicon_of
 from industrial_ocr.errors import ConfigError, EngineError
 from industrial_ocr.evaluation.engines import (
@@ -75,6 +76,7 @@ def plan_run(
     label_format: str | None,
     limit: int,
     thresholds: Sequence[str],
+    split: Split | Literal["all"] = "all",
 ) -> BenchmarkPlan:
     """Loads the datasets and how they are judged; no image is opened.
 
@@ -83,8 +85,6 @@ def plan_run(
         ConfigError: a setting is impossible.
     """
     given = {k: v for k, v in judging.items() if v is not None}
-    if given.get("lexicon") != "labels":
-        given.pop("lexicon", None)  # a file, which build_engines loads
     otherwise = validated(Judging, given, "options")
     suite = None if suite_file is None else load_suite(suite_file)
     folders = [(f.resolve().name, f) for f in data]
@@ -98,6 +98,8 @@ def plan_run(
     for name, folder in folders:
         judged[name] = in_suite.get(name, otherwise)
         found = load_dataset(folder, label_format, judged[name].task)
+        if split != "all":
+            found = part_of(found, split)
         datasets.append(replace(found, name=name, samples=found.samples[: limit or None]))
     return BenchmarkPlan(
         datasets=tuple(datasets),
@@ -133,7 +135,7 @@ def thresholds_of(given: Sequence[str], suite: Suite | None = None) -> dict[str,
 
 
 def build_engines(
-    names: Sequence[str], plan: BenchmarkPlan, lexicon: str | None, options: Mapping[str, Any]
+    names: Sequence[str], plan: BenchmarkPlan, options: Mapping[str, Any]
 ) -> EngineTeam:
     """Makes the engines; under a lexicon the crnn is one more engine.
 
@@ -163,23 +165,24 @@ def build_engines(
         engine.datasets = frozenset(reads)
     reader = readers[0] if readers else None
     if reader is not None and "crnn" in wanted:
-        lexicons = _lexicons(plan, lexicon, reader)
+        lexicons = _lexicons(plan, reader)
         if lexicons:
             engines.append(LexiconEngine(reader, lexicons))
     return EngineTeam(tuple(engines), missing, reader)
 
 
-def _lexicons(plan: BenchmarkPlan, lexicon: str | None, reader: Any) -> dict[str, Lexicon]:
+def _lexicons(plan: BenchmarkPlan, reader: Any) -> dict[str, Lexicon]:
     """A lexicon for each dataset of strings that is read under one."""
-    strings = [d for d in plan.datasets if d.task == "recognize"]
-    if lexicon is not None and lexicon != "labels":
-        words = Lexicon.from_file(Path(lexicon), reader.charset)
-        return {d.name: words for d in strings}
     found = {}
-    for dataset in strings:
-        if plan.judging[dataset.name].lexicon == "labels":
+    for dataset in plan.datasets:
+        lexicon = plan.judging[dataset.name].lexicon
+        if dataset.task != "recognize" or lexicon is None:
+            continue
+        if lexicon == "labels":
             labels = chain.from_iterable(sample.labels for sample in dataset.samples)
             found[dataset.name] = lexicon_of((label.text for label in labels), reader.charset)
+        else:
+            found[dataset.name] = Lexicon.from_file(Path(lexicon), reader.charset)
     return found
 
 

@@ -30,7 +30,8 @@ class Judging(BaseModel):
         labels: regular expression over normalized text: labels that count.
         verbatim: compare character by character instead of A-Z0-9 in upper case.
         engines: only these, None: all that were asked for.
-        lexicon: ``labels`` adds the crnn under the lexicon of all labels as an engine of its own.
+        lexicon: a file of words, or ``labels`` for the lexicon of all labels: adds the crnn under
+            this lexicon as an engine of its own.
         about: one line on what the images are.
         folder: of the images, where it is not named as the dataset: one folder can be read twice.
     """
@@ -44,7 +45,7 @@ class Judging(BaseModel):
     labels: str | None = None
     verbatim: bool = False
     engines: tuple[str, ...] | None = None
-    lexicon: Literal["labels"] | None = None
+    lexicon: str | None = None
     about: str = ""
     folder: str | None = None
 

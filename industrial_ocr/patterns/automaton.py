@@ -1,8 +1,8 @@
-"""Deterministic finite automata over symbols: what decoders walk along.
+"""Deterministic finite automata over symbols, which guide the decoders.
 
-The arcs are kept sparse (CSR): a lexicon of 100,000 random codes has some hundred thousand states
-with little more than one arc each, a dozen megabytes, where a table of states times symbols has a
-hundred. ``table`` makes that table for the usual pattern of less than a few hundred states.
+Arcs are stored sparsely (CSR). A lexicon of 100,000 random codes has hundreds of thousands of
+states with few arcs each: about 12 MB, where a table of states times symbols has 100 MB. ``table``
+is that table, for patterns of a few hundred states.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from industrial_ocr.errors import PatternError
 
 Ints = NDArray[np.int32]
 DEAD = -1
-"""The next state where there is none."""
+"""Stands for the next state if there is none."""
 NOTHING_MATCHES = "nothing matches this pattern"
 
 
@@ -32,18 +32,18 @@ def _no_check() -> None:
 
 @dataclass(frozen=True, eq=False)
 class Automaton:
-    """States, and where each symbol leads; every state is on a way from the start to an end.
+    """A trimmed automaton: every state is on a path from the start to an accepting state.
 
-    A symbol is named by its index in ``symbols``: for an automaton over a charset that is the
-    class less one where the charset has a blank.
+    A symbol is given by its index in ``symbols``. For an automaton over a charset with a blank
+    that is the class minus one.
 
     Attributes:
         symbols: C symbols.
         offsets: (S + 1,) the arcs of state s are ``offsets[s]`` to ``offsets[s + 1]``.
         labels: (E,) symbols of the arcs, ascending within a state.
-        targets: (E,) states they lead to.
-        accepting: (S,) bool, where a code may end.
-        distance_to_accept: (S,) int32, the least number of symbols to such a state.
+        targets: (E,) states that the arcs lead to.
+        accepting: (S,) bool, the states where a code may end.
+        distance_to_accept: (S,) int32, least number of symbols to an accepting state.
         start: the first state; always 0.
     """
 
@@ -57,7 +57,7 @@ class Automaton:
 
     @staticmethod
     def free(symbols: Sequence[str]) -> Automaton:
-        """Any text of those symbols, the empty one included."""
+        """Accepts any text of the symbols, also the empty one."""
         zeros = np.zeros(len(symbols), np.int64)
         return Automaton.from_arcs(symbols, zeros, np.arange(len(symbols)), zeros, [True])
 
@@ -70,18 +70,18 @@ class Automaton:
         accepting: ArrayLike,
         start: int = 0,
     ) -> Automaton:
-        """Keeps the states on a way from the start to an accepting one, renumbers from the start.
+        """Builds an automaton; drops states on no path from the start to an accepting state.
 
         Args:
             symbols: C symbols.
             sources: (E,) states.
-            labels: (E,) indices of symbols; no two arcs of a state have the same.
+            labels: (E,) indices of symbols, different for all arcs of a state.
             targets: (E,) states.
             accepting: (S,) bool.
-            start: where codes begin.
+            start: the state where codes begin.
 
         Raises:
-            PatternError: no way leads from the start to an accepting state.
+            PatternError: no accepting state can be reached.
         """
         source, label, target = (np.asarray(a, np.int64) for a in (sources, labels, targets))
         accepts = np.asarray(accepting, bool)
@@ -90,9 +90,9 @@ class Automaton:
         ends = np.flatnonzero(accepts)
         if not len(ends):
             raise PatternError(NOTHING_MATCHES)
-        back = csr_array(graph.T)
-        far = dijkstra(back, indices=ends, unweighted=True, min_only=True)
-        order = order[np.isfinite(far[order])]
+        reverse = csr_array(graph.T)
+        distance = dijkstra(reverse, indices=ends, unweighted=True, min_only=True)
+        order = order[np.isfinite(distance[order])]
         if not len(order) or order[0] != start:
             raise PatternError(NOTHING_MATCHES)
         number = np.full(len(accepts), DEAD, np.int64)
@@ -107,7 +107,7 @@ class Automaton:
             label[by_state].astype(np.int32),
             target[by_state].astype(np.int32),
             accepts[order],
-            far[order].astype(np.int32),
+            distance[order].astype(np.int32),
         )
         for array in made._arrays:
             array.setflags(write=False)
@@ -118,7 +118,7 @@ class Automaton:
         return len(self.accepting)
 
     def sample(self, rng: np.random.Generator) -> list[int]:
-        """A random walk from the start to an end: every way on, and stopping, is as likely."""
+        """A random path from the start to an end; all arcs, and stopping, are equally likely."""
         state = self.start
         found: list[int] = []
         while True:
@@ -130,18 +130,14 @@ class Automaton:
             state = int(self.targets[chosen])
 
     @property
-    def nbytes(self) -> int:
-        """Bytes of the sparse form; ``table`` takes another 4 S C once it is asked for."""
-        return sum(a.nbytes for a in self._arrays)
-
-    @property
     def _arrays(self) -> tuple[NDArray[Any], ...]:
         return self.offsets, self.labels, self.targets, self.accepting, self.distance_to_accept
 
     @cached_property
     def table(self) -> Ints:
-        """(S, C) int32, the next state or -1; kept. For a large lexicon use ``rows``."""
-        table = self.rows(np.arange(len(self)))
+        """(S, C) int32, the next state or -1. It is large for a large lexicon."""
+        table = np.full((len(self), len(self.symbols)), DEAD, np.int32)
+        table[self.sources, self.labels] = self.targets
         table.setflags(write=False)
         return table
 
@@ -156,12 +152,12 @@ class Automaton:
         return np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.offsets))
 
     def arcs(self, state: int) -> tuple[Ints, Ints]:
-        """Symbols that may follow in a state and the states they lead to."""
+        """The symbols that may follow in a state, and the states that they lead to."""
         first, last = self.offsets[state], self.offsets[state + 1]
         return self.labels[first:last], self.targets[first:last]
 
     def step(self, state: int, symbol: int) -> int:
-        """The state after a symbol; -1 where it may not follow, and from -1."""
+        """The state after a symbol; -1 if the symbol may not follow or the state is -1."""
         if state < 0:
             return DEAD
         labels, targets = self.arcs(state)
@@ -174,43 +170,32 @@ class Automaton:
             state = self.step(state, symbol)
         return state
 
-    def rows(self, states: ArrayLike) -> Ints:
-        """(N, C) next states of N states: those rows of ``table``; a row of -1 for a state -1."""
-        wanted = np.asarray(states, np.int64).reshape(-1)
-        rows = np.full((len(wanted), len(self.symbols)), DEAD, np.int32)
-        alive = np.flatnonzero(wanted >= 0)
-        first = self.offsets[wanted[alive]].astype(np.int64)
-        counts = self.offsets[wanted[alive] + 1] - first
-        arcs = np.repeat(first - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
-        rows[np.repeat(alive, counts), self.labels[arcs]] = self.targets[arcs]
-        return rows
-
     @cached_property
     def _bottom_up(self) -> list[int] | None:
-        """The states, each after all those it leads to; None where there is a cycle."""
+        """The states, each after all states that it leads to; None if there is a cycle."""
         if not self.finite:
             return None
         graph = _graph(self.sources, self.targets, len(self))
-        back = csr_array(graph.T)
-        before, into = back.indptr.tolist(), back.indices.tolist()
-        waiting = np.diff(graph.indptr).tolist()
-        order = [s for s, n in enumerate(waiting) if n == 0]
+        reverse = csr_array(graph.T)
+        first, predecessors = reverse.indptr.tolist(), reverse.indices.tolist()
+        open_arcs = np.diff(graph.indptr).tolist()
+        order = [state for state, n in enumerate(open_arcs) if n == 0]
         for state in order:
-            for source in into[before[state] : before[state + 1]]:
-                waiting[source] -= 1
-                if not waiting[source]:
+            for source in predecessors[first[state] : first[state + 1]]:
+                open_arcs[source] -= 1
+                if not open_arcs[source]:
                     order.append(source)
         return order
 
     @cached_property
     def finite(self) -> bool:
-        """Whether there are finitely many codes: no way leads in a circle."""
+        """Whether the number of codes is finite: there is no cycle."""
         graph = _graph(self.sources, self.targets, len(self))
         parts, _ = connected_components(graph, connection="strong")
         return bool(parts == len(self)) and not np.any(self.sources == self.targets)
 
     def cardinality(self) -> int | float:
-        """The number of codes, exact; ``math.inf`` where there is no end of them."""
+        """The exact number of codes; ``math.inf`` if it is infinite."""
         if self._bottom_up is None:
             return math.inf
         offsets, targets = self.offsets.tolist(), self.targets.tolist()
@@ -224,10 +209,10 @@ class Automaton:
         """Base-2 logarithm of the number of codes of each length.
 
         Args:
-            limit: the longest length to look at where there is no end; else all lengths are.
+            limit: greatest length to look at if the number of codes is infinite.
 
         Returns:
-            (longest length + 1,) float64, -inf where no code has that length.
+            (greatest length + 1,) float64, -inf for lengths without codes.
         """
         step = _graph(self.sources, self.targets, len(self)).T
         ways: NDArray[np.float64] = np.zeros(len(self))
@@ -237,7 +222,7 @@ class Automaton:
         with np.errstate(divide="ignore"):
             while ways.any() and (self.finite or len(counts) <= limit):
                 counts.append(scale + float(np.log2(ways[self.accepting].sum())))
-                # Scaled, as 74 ** 200 is no float.
+                # Scaled, because 74 ** 200 is too large for a float.
                 most = float(ways.max())
                 scale += math.log2(most)
                 ways = np.asarray(step @ (ways / most), np.float64)
@@ -247,7 +232,7 @@ class Automaton:
         """The automaton of the same codes with the fewest states.
 
         Args:
-            check: called now and then; may raise to stop.
+            check: called repeatedly; may raise to stop.
         """
         block = self._blocks_by_arcs() if self.finite else self._blocks_by_refinement(check)
         kept = np.unique(block, return_index=True)[1]
@@ -266,26 +251,26 @@ class Automaton:
         )
 
     def _blocks_by_arcs(self) -> NDArray[np.int64]:
-        """(S,) equal numbers for states of equal futures; without cycles, one look at each state.
+        """(S,) equal numbers for equivalent states of an automaton without cycles.
 
         Revuz 1992, "Minimization of acyclic deterministic automata in linear time".
         """
         offsets, labels = self.offsets.tolist(), self.labels.tolist()
         targets, accepting = self.targets.tolist(), self.accepting.tolist()
         seen: dict[tuple[object, ...], int] = {}
-        block = [0] * len(self)
+        blocks: dict[int, int] = {}
         for state in self._bottom_up or ():
             first, last = offsets[state], offsets[state + 1]
-            arcs = tuple(block[t] for t in targets[first:last])
+            arcs = tuple(blocks[t] for t in targets[first:last])
             key = (accepting[state], *labels[first:last], *arcs)
-            block[state] = seen.setdefault(key, len(seen))
-        return np.array(block, np.int64)
+            blocks[state] = seen.setdefault(key, len(seen))
+        return np.array([blocks[state] for state in range(len(self))], np.int64)
 
     def _blocks_by_refinement(self, check: Callable[[], None]) -> NDArray[np.int64]:
-        """The same with cycles: blocks are split until each leads to equal blocks.
+        """The same with cycles (Moore 1956): blocks are split until all their arcs agree.
 
-        Moore 1956. It begins with the distances to an end, which equal states share, so that
-        chains take one round and not one round a state.
+        The first blocks are the distances to an accepting state, which are equal for equivalent
+        states; from them a chain needs only one round.
         """
         columns = np.unique(self.table, axis=1).T
         first = self.distance_to_accept.astype(np.int64)

@@ -1,34 +1,34 @@
-"""The symbols a model can name, and the way between text and class numbers.
+"""The symbols that a model knows, and the conversion between text and classes.
 
-A symbol is one character or a longer token (a logo called ``CE``); a token is matched before the
-characters it is made of.
+A symbol is one character or a longer token (such as the logo ``CE``); a token is matched before its
+characters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 DEFAULT_SYMBOLS: tuple[str, ...] = tuple(
     "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-/.:#()+&*',"
 )
-"""The characters of industrial codes: 62 letters and digits, 12 marks."""
+"""The characters of industrial codes: 62 letters and digits, 12 punctuation marks."""
 
 SPACE = " "
-"""Stands last among the classes of a manifest whose recognizer sees spaces; it is no symbol."""
+"""The last class of a recognizer that sees spaces; it is not a symbol."""
 
 
 @dataclass(frozen=True)
 class Charset:
-    """An ordered set of symbols; a symbol's place in it is its class.
+    """An ordered set of symbols; the class of a symbol is its index.
 
-    The CTC blank is no symbol: where there is one it is class 0 and the symbols follow
-    (``blank=True``), as in the CRNN paper's reference code.
+    The CTC blank is not a symbol. With ``blank=True`` it is class 0 and the symbols follow, as in
+    the reference code of the CRNN paper.
 
     Attributes:
-        symbols: unique, none empty, none containing white space.
-        blank: class 0 is the CTC blank.
+        symbols: unique, not empty, without white space.
+        blank: whether class 0 is the CTC blank.
     """
 
     symbols: tuple[str, ...] = DEFAULT_SYMBOLS
@@ -48,7 +48,7 @@ class Charset:
 
     @property
     def classes(self) -> int:
-        """Number of output classes: the symbols, and the blank where there is one."""
+        """Number of output classes: the symbols and the blank, if there is one."""
         return len(self.symbols) + self.blank
 
     @cached_property
@@ -60,16 +60,16 @@ class Charset:
         return max(map(len, self.symbols), default=0)
 
     def symbol(self, index: int) -> str:
-        """The symbol of a class; IndexError for the blank and beyond the end."""
+        """The symbol of a class; IndexError if the class is the blank or does not exist."""
         if not self.blank <= index < self.classes:
             raise IndexError(f"class {index} is no symbol of {self.classes} classes")
         return self.symbols[index - self.blank]
 
     def encode(self, text: str) -> list[int]:
-        """Text to classes, longest token first; spaces are skipped, they are no symbol.
+        """Converts text to classes, longest tokens first; white space is skipped.
 
         Raises:
-            ValueError: a character that the charset lacks, and where it stands.
+            ValueError: a character that the charset lacks, with its position.
         """
         classes: list[int] = []
         at = 0
@@ -87,10 +87,6 @@ class Charset:
                     )
                 at += 1
         return classes
-
-    def decode(self, classes: Iterable[int]) -> str:
-        """Classes to text, without any collapsing."""
-        return "".join(self.symbol(int(c)) for c in classes)
 
     def supports(self, text: str) -> bool:
         """Whether every character of ``text`` can be encoded."""
@@ -118,4 +114,4 @@ CONFUSABLE_SETS: tuple[Sequence[str], ...] = (
     "gq9",
     ".,'",
 )
-"""Symbols that look alike in some typeface; the runner-up in one of these sets is a near miss."""
+"""Sets of symbols that look alike in some typeface."""

@@ -1,6 +1,6 @@
-"""Check digits and calendar rules: what a code must fulfil besides its pattern.
+"""Check digits and calendar rules that a code must satisfy besides its pattern.
 
-python-stdnum reckons where it can (Luhn, GS1, ISO 6346, ISO 7064); it is imported when needed.
+python-stdnum computes Luhn, GS1, ISO 6346 and ISO 7064; it is imported when needed.
 """
 
 from __future__ import annotations
@@ -14,27 +14,26 @@ from functools import lru_cache
 
 from industrial_ocr.errors import PatternError
 
-MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+MONTH_NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _GS1_DATES = frozenset({"11", "12", "13", "15", "16", "17"})
 _DATE_FIELDS = {
     "YYYY": r"(?P<YYYY>\d{4})",
     "YY": r"(?P<YY>\d{2})",
-    "MMM": rf"(?P<MMM>{'|'.join(MONTHS)})",
+    "MMM": rf"(?P<MMM>{'|'.join(MONTH_NAMES)})",
     "MM": r"(?P<MM>\d{2})",
     "DD": r"(?P<DD>\d{2})",
     "WW": r"(?P<WW>\d{2})",
     "*": r".*",
 }
-_TD1_LINE, _TD2_LINE, _TD3_LINE = 30, 36, 44
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """Whether a code fulfils a rule.
+    """Whether a code satisfies a rule.
 
     Attributes:
-        ok: it does.
-        rule: the rule's name; ``pattern`` where the text does not even match.
+        ok: whether it does.
+        rule: name of the rule; ``pattern`` if the text does not match the pattern.
         message: one sentence for people.
     """
 
@@ -49,8 +48,8 @@ def verify(code: str, rule: str) -> CheckResult:
     Args:
         code: upper case.
         rule: ``none``, ``iso6346``, ``vin``, ``luhn``, ``gs1``, ``mod97``, ``mrz`` or
-            ``date:FORMAT``; FORMAT has ``YYYY YY MM MMM DD WW``, ``*`` for anything, and marks,
-            which are not compared: ``date:DD.MM.YYYY``.
+            ``date:FORMAT``. FORMAT consists of ``YYYY YY MM MMM DD WW``, ``*`` for anything, and
+            punctuation, which is not compared: ``date:DD.MM.YYYY``.
 
     Raises:
         PatternError: there is no such rule.
@@ -65,7 +64,7 @@ def verify(code: str, rule: str) -> CheckResult:
 
 
 def validate_rule(rule: str) -> None:
-    """Raises PatternError where there is no such rule, or its date format has none."""
+    """Raises PatternError if there is no such rule or its date format is not valid."""
     if rule.startswith("date:"):
         _date_expression(rule.removeprefix("date:"))
     elif rule not in _RULES:
@@ -75,23 +74,18 @@ def validate_rule(rule: str) -> None:
 
 
 def vin_check_digit(vin: str) -> str:
-    """The ninth character of a VIN from the other sixteen: 49 CFR 565.15(c), table III to V."""
+    """The ninth character of a VIN from the other sixteen (49 CFR 565.15(c), tables III to V)."""
     values = dict(zip("ABCDEFGHJKLMNPRSTUVWXYZ", map(int, "12345678123457923456789"), strict=True))
+    values |= {digit: int(digit) for digit in "0123456789"}
     weights = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
-    total = sum(
-        w * (int(c) if c.isdigit() else values[c]) for w, c in zip(weights, vin, strict=True)
-    )
+    total = sum(weight * values[c] for weight, c in zip(weights, vin, strict=True))
     return "0123456789X"[total % 11]
 
 
 def mrz_check_digit(field: str) -> str:
-    """ICAO Doc 9303 part 3, section 4.9: weights 7, 3, 1; A is 10, the filler ``<`` is 0."""
+    """ICAO Doc 9303 part 3, section 4.9: weights 7, 3, 1; A is 10, filler ``<`` is 0."""
     values = (0 if c == "<" else int(c, 36) for c in field)
     return str(sum(v * (7, 3, 1)[i % 3] for i, v in enumerate(values)) % 10)
-
-
-def _none(code: str) -> str | None:
-    return None
 
 
 def _differs(found: str, right: str, what: str = "the check digit") -> str | None:
@@ -99,7 +93,7 @@ def _differs(found: str, right: str, what: str = "the check digit") -> str | Non
 
 
 def _iso6346(code: str) -> str | None:
-    """ISO 6346:2022 annex A: letters' values skip multiples of 11; weights 2**i, mod 11 mod 10."""
+    """ISO 6346:2022 annex A."""
     from stdnum import iso6346
 
     if not re.fullmatch(r"[A-Z]{4}[0-9]{7}", code):
@@ -123,7 +117,7 @@ def _luhn(code: str) -> str | None:
 
 
 def _gs1(code: str) -> str | None:
-    """GS1 General Specifications 7.9.1, and the calendar of the dates of element strings."""
+    """GS1 General Specifications 7.9.1, and real dates in element strings."""
     if not code.startswith("("):
         return _gs1_digits(code)
     for identifier, value in re.findall(r"\((\d+)\)([^(]*)", code):
@@ -131,7 +125,7 @@ def _gs1(code: str) -> str | None:
         if identifier in ("00", "01", "02"):
             wrong = _gs1_digits(value)
         elif identifier in _GS1_DATES:
-            # A day 00 is the month as a whole (section 3.4).
+            # Day 00 means the whole month (section 3.4).
             wrong = _date(value, "YYMM*" if value.endswith("00") else "YYMMDD")
         if wrong:
             return f"({identifier}): {wrong}"
@@ -147,7 +141,7 @@ def _gs1_digits(code: str) -> str | None:
 
 
 def _mod97(code: str) -> str | None:
-    """ISO/IEC 7064, MOD 97-10."""
+    """ISO/IEC 7064 MOD 97-10."""
     from stdnum.iso7064 import mod_97_10
 
     if not re.fullmatch(r"[0-9A-Z]+[0-9]{2}", code):
@@ -155,31 +149,18 @@ def _mod97(code: str) -> str | None:
     return _differs(code[-2:], mod_97_10.calc_check_digits(code[:-2]), "the pair of check digits")
 
 
+_MrzField = tuple[str, str, str]
+"""Name, characters and check digit of a field of a machine-readable zone."""
+
+
 def _mrz(code: str) -> str | None:
     """ICAO Doc 9303 parts 4 to 6: TD3 (line 2, or both), TD2 (line 2), TD1 (line 1, or all)."""
-    fields: list[tuple[str, str, str]]
-    dates = (0, 0)
-    if len(code) in (_TD3_LINE, 2 * _TD3_LINE):
-        line = code[-_TD3_LINE:]
-        fields = [("document number", line[:9], line[9]), ("date of birth", line[13:19], line[19]),
-                  ("date of expiry", line[21:27], line[27]),
-                  ("personal number", line[28:42], line[42]),
-                  ("line", line[:10] + line[13:20] + line[21:43], line[43])]  # fmt: skip
-        dates = (13, 21)
-    elif len(code) in (_TD2_LINE, 2 * _TD2_LINE):
-        line = code[-_TD2_LINE:]
-        fields = [("document number", line[:9], line[9]), ("date of birth", line[13:19], line[19]),
-                  ("date of expiry", line[21:27], line[27]),
-                  ("line", line[:10] + line[13:20] + line[21:35], line[35])]  # fmt: skip
-        dates = (13, 21)
-    elif len(code) in (_TD1_LINE, 3 * _TD1_LINE):
-        line = code
-        fields = [_td1_number(code)]
-        if len(code) > _TD1_LINE:
-            fields += [("date of birth", line[30:36], line[36]),
-                       ("date of expiry", line[38:44], line[44]),
-                       ("lines", line[5:37] + line[38:45] + line[48:59], line[59])]  # fmt: skip
-            dates = (30, 38)
+    if len(code) in (44, 88):
+        fields, dates = _td3_fields(code[-44:])
+    elif len(code) in (36, 72):
+        fields, dates = _td2_fields(code[-36:])
+    elif len(code) in (30, 90):
+        fields, dates = _td1_fields(code)
     else:
         return f"no machine-readable zone has {len(code)} characters"
     for name, field, digit in fields:
@@ -187,59 +168,89 @@ def _mrz(code: str) -> str | None:
         # An empty personal number may have a filler for its check digit.
         if digit != right and not (name == "personal number" and digit == "<" and right == "0"):
             return _differs(digit, right, f"the check digit of the {name}")
-    return next(filter(None, (_mrz_date(line[at : at + 6]) for at in dates if at)), None)
+    # Unknown parts of a date are filled with "<"; such dates are not checked.
+    wrong = (_date(date, "YYMMDD") for date in dates if "<" not in date)
+    return next(filter(None, wrong), None)
 
 
-def _td1_number(code: str) -> tuple[str, str, str]:
-    """A document number of more than nine characters goes on in the optional data (note j)."""
-    field, digit = code[5:14], code[14]
+def _td3_fields(line: str) -> tuple[list[_MrzField], list[str]]:
+    """The fields and dates of line 2 of a passport."""
+    fields = [
+        ("document number", line[:9], line[9]),
+        ("date of birth", line[13:19], line[19]),
+        ("date of expiry", line[21:27], line[27]),
+        ("personal number", line[28:42], line[42]),
+        ("line", line[:10] + line[13:20] + line[21:43], line[43]),
+    ]
+    return fields, [line[13:19], line[21:27]]
+
+
+def _td2_fields(line: str) -> tuple[list[_MrzField], list[str]]:
+    """The fields and dates of line 2 of a document of two short lines."""
+    fields = [
+        ("document number", line[:9], line[9]),
+        ("date of birth", line[13:19], line[19]),
+        ("date of expiry", line[21:27], line[27]),
+        ("line", line[:10] + line[13:20] + line[21:35], line[35]),
+    ]
+    return fields, [line[13:19], line[21:27]]
+
+
+def _td1_fields(code: str) -> tuple[list[_MrzField], list[str]]:
+    """The fields and dates of an identity card: of line 1, or of all three lines."""
+    number, digit = code[5:14], code[14]
     rest = code[15:30].partition("<")[0]
     if digit == "<" and rest:
-        field, digit = field + rest[:-1], rest[-1]
-    return "document number", field, digit
-
-
-def _mrz_date(value: str) -> str | None:
-    """YYMMDD; what is not known is filled with ``<``."""
-    if "<" in value:
-        return None
-    return _date(value, "YYMMDD")
+        # A number of more than nine characters continues in the optional data (note j).
+        number, digit = number + rest[:-1], rest[-1]
+    fields = [("document number", number, digit)]
+    if len(code) == 30:
+        return fields, []
+    fields += [
+        ("date of birth", code[30:36], code[36]),
+        ("date of expiry", code[38:44], code[44]),
+        ("lines", code[5:37] + code[38:45] + code[48:59], code[59]),
+    ]
+    return fields, [code[30:36], code[38:44]]
 
 
 def _date(code: str, form: str) -> str | None:
-    """What is wrong with a date, None for a real one; two-digit years are those from 2000 on."""
-    found = _date_expression(form).fullmatch(_letters_and_digits(code))
+    """What is wrong with a date; None if it exists. Two-digit years are those from 2000 on."""
+    letters_and_digits = "".join(c for c in code if c.isalnum()).upper()
+    found = _date_expression(form).fullmatch(letters_and_digits)
     if found is None:
         return f"{code} is no date of the form {form}"
     parts = found.groupdict()
-    # Without a year a leap year, so that 29 February passes.
+    # A date without a year gets a leap year, so that 29 February passes.
     year = int(parts.get("YYYY") or f"20{parts.get('YY') or '00'}")
     if year < datetime.MINYEAR:
         return f"{code}: there is no year 0"
     if parts.get("WW"):
         return _week(int(parts["WW"]), year)
-    month = MONTHS.index(parts["MMM"]) + 1 if parts.get("MMM") else int(parts.get("MM") or 1)
+    month = MONTH_NAMES.index(parts["MMM"]) + 1 if parts.get("MMM") else int(parts.get("MM") or 1)
     if not 1 <= month <= 12:
         return f"there is no month {month:02d}"
     days = calendar.monthrange(year, month)[1]
     if parts.get("DD") and not 1 <= int(parts["DD"]) <= days:
-        return f"{MONTHS[month - 1]} {year} has no day {parts['DD']}"
+        return f"{MONTH_NAMES[month - 1]} {year} has no day {parts['DD']}"
     return None
 
 
 def _week(week: int, year: int) -> str | None:
-    """Week 53 where the year has one as 49 CFR 574.5 counts (Sundays) or as ISO 8601 does."""
-    sundays = sum(
-        datetime.date(year, 1, 1 + d).weekday() == calendar.SUNDAY
-        for d in range(1 + calendar.isleap(year))
+    """Week 53 exists if 49 CFR 574.5 (which counts Sundays) or ISO 8601 has one in this year."""
+    # The year has 53 Sundays if its first day, or in a leap year one of its first two, is one.
+    first = datetime.date(year, 1, 1).weekday()
+    has_53_sundays = first == calendar.SUNDAY or (
+        calendar.isleap(year) and first == calendar.SATURDAY
     )
-    most = 53 if sundays or datetime.date(year, 12, 28).isocalendar()[1] == 53 else 52
+    has_iso_53 = datetime.date(year, 12, 28).isocalendar()[1] == 53
+    most = 53 if has_53_sundays or has_iso_53 else 52
     return None if 1 <= week <= most else f"{year} has no week {week:02d}"
 
 
 @lru_cache(maxsize=64)
 def _date_expression(form: str) -> re.Pattern[str]:
-    """A format as an expression over letters and digits alone."""
+    """A date format as a regular expression over letters and digits."""
     fields = re.findall("YYYY|YY|MMM|MM|DD|WW|[*]|[A-Za-z0-9]", form)
     unknown = [f for f in fields if f not in _DATE_FIELDS]
     if unknown or not set(fields) - {"*"} or len(set(fields)) < len(fields):
@@ -249,12 +260,8 @@ def _date_expression(form: str) -> re.Pattern[str]:
     return re.compile("".join(_DATE_FIELDS[f] for f in fields), re.IGNORECASE)
 
 
-def _letters_and_digits(text: str) -> str:
-    return "".join(c for c in text if c.isalnum()).upper()
-
-
 _RULES: dict[str, Callable[[str], str | None]] = {
-    "none": _none,
+    "none": lambda code: None,
     "iso6346": _iso6346,
     "vin": _vin,
     "luhn": _luhn,

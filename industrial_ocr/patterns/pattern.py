@@ -1,8 +1,8 @@
-"""What a serial code may look like: one object for decoding, routing, verification, rejection.
+"""Patterns of serial codes, for decoding, routing and verification.
 
-A pattern says which codes there are (an automaton), where separators may stand in them, and what
-check digit or calendar rule they fulfil. A *code* is without separators, in upper case where case
-is ignored; a *text* is what was read or typed.
+A pattern says which codes exist (an automaton), where separators may stand in them, and which check
+digit or calendar rule they satisfy. A *code* is without separators, and in upper case if case is
+ignored; a *text* is what was read or typed.
 """
 
 from __future__ import annotations
@@ -20,19 +20,22 @@ from industrial_ocr.patterns.charset import DEFAULT_SYMBOLS, Charset
 from industrial_ocr.patterns.checkdigits import CheckResult
 from industrial_ocr.patterns.grammar.compiler import compile_node
 from industrial_ocr.patterns.grammar.counts import CodeCounts
-from industrial_ocr.patterns.grammar.expression import Grammar, base_alphabet, fold, parse_template
-from industrial_ocr.patterns.grammar.matching import Explanation, Match, Texts
+from industrial_ocr.patterns.grammar.expression import (
+    Grammar,
+    base_alphabet,
+    fold_case,
+    parse_template,
+)
+from industrial_ocr.patterns.grammar.matching import Explanation, Match, TextMatcher
 from industrial_ocr.patterns.grammar.regex import parse_regex
 from industrial_ocr.patterns.grammar.spelling import project, with_separators
 from industrial_ocr.patterns.grammar.words import check_letters, compile_words, read_lines
 from industrial_ocr.patterns.presets import Preset, find_preset, nearest_preset
 
-SAMPLE_TRIES = 20_000
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Pattern(CodeCounts):
-    """Made by ``regex``, ``template``, ``lexicon``, ``preset`` or ``parse``; does not change.
+    """A pattern, made by ``regex``, ``template``, ``lexicon``, ``preset`` or ``parse``; immutable.
 
     Attributes:
         text: the expression, the template, or the lexicon's name.
@@ -40,10 +43,10 @@ class Pattern(CodeCounts):
         grammar: the parsed expression; None for a lexicon.
         words: the lexicon, one entry a line; empty for an expression.
         ignore_case: lower case is read as upper case, codes are in upper case.
-        separators: characters that may stand in a text and are no part of its code: where the
-            expression has one of them, else after the groups, else after any symbol.
-        groups: lengths of the groups of symbols between which a separator or another string may
-            begin.
+        separators: characters that may stand in a text but are not part of its code. They may
+            stand where the expression has one of them, else between groups, else anywhere.
+        groups: lengths of the groups of symbols; a separator or a new string may come after each.
+            Empty: a code is in one string.
         check: the rule of ``verify``.
         name: of the preset, else empty.
         preset_data: the preset it was made from.
@@ -83,21 +86,20 @@ class Pattern(CodeCounts):
         groups: Sequence[int] = (),
         check: str = "none",
     ) -> Pattern:
-        """A regular expression that codes match as a whole; the subset: ``patterns.grammar.regex``.
+        """A regular expression that whole codes match; ``patterns.grammar.regex`` has the syntax.
 
         Args:
-            text: the expression. White space or a separator in it is a place where separators may
-                stand or not.
-            charset: what ``.`` and negated classes range over and codes are made of; None: the
-                default charset and whatever else the expression names.
+            text: the expression. Where it has white space or a separator, separators may stand.
+            charset: all characters of codes; ``.`` and negated classes match only these. None:
+                the default charset and all other characters that the expression names.
             ignore_case: lower case is read as upper case.
             separators: single characters that may stand between symbols.
-            groups: after so many symbols each, a separator or a change of string may come.
+            groups: numbers of symbols after which a separator or a new string may come.
             check: a rule of ``checkdigits.verify``.
 
         Raises:
-            PatternError: bad syntax or an unsupported construct (points at the position), nothing
-                matches, or beyond the limits on states and time.
+            PatternError: bad syntax or an unsupported construct (it shows the position), nothing
+                matches, or a limit on states or time is exceeded.
         """
         marks = frozenset(separators)
         grammar = parse_regex(text, charset, ignore_case, marks)
@@ -115,7 +117,7 @@ class Pattern(CodeCounts):
     ) -> Pattern:
         """A template: ``A`` is a letter A-Z, ``9`` a digit, ``X`` either, ``\\`` escapes.
 
-        Every other character is itself: ``AA999-9X``. Arguments and errors as of ``regex``.
+        Every other character is itself: ``AA999-9X``. For arguments and errors see ``regex``.
         """
         marks = frozenset(separators)
         grammar = parse_template(text, charset, ignore_case, marks)
@@ -132,14 +134,14 @@ class Pattern(CodeCounts):
         check: str = "none",
         source: str = "lexicon",
     ) -> Pattern:
-        """A list of codes; empty ones are skipped, separators in them are dropped.
+        """A list of codes; empty ones are skipped, separators in them are removed.
 
         Args:
             words: any number; 100,000 compile in about two seconds.
-            charset: that they are made of; None: the default charset.
+            charset: all characters of the words; None: the default charset.
             source: a name for the list, such as its file.
 
-        Other arguments as of ``regex``.
+        For the other arguments see ``regex``.
 
         Raises:
             PatternError: a character that the charset lacks, with its line; or no word at all.
@@ -156,10 +158,10 @@ class Pattern(CodeCounts):
 
     @staticmethod
     def preset(name: str, presets: Mapping[str, Preset] | None = None) -> Pattern:
-        """A named pattern: shipped, or of those that ``presets.load_presets(path)`` gave.
+        """A named pattern: a shipped one, or one of ``presets.load_presets(path)``.
 
         Raises:
-            PatternError: there is none of that name, or its expression does not compile.
+            PatternError: there is no such preset, or its expression does not compile.
         """
         chosen = find_preset(name, presets)
         make = Pattern.regex if chosen.regex else Pattern.template
@@ -172,12 +174,12 @@ class Pattern(CodeCounts):
 
     @staticmethod
     def parse(text: str, presets: Mapping[str, Preset] | None = None) -> Pattern:
-        """What a command line gives: a preset's name, else a regular expression.
+        """The pattern of a command line: the name of a preset, else a regular expression.
 
-        ``regex:...``, ``template:...`` and ``lexicon:FILE`` (a word a line) say which it is.
+        ``regex:...``, ``template:...`` and ``lexicon:FILE`` (a word a line) are explicit.
 
         Raises:
-            PatternError: as of the ways above; also for what is nearly the name of a preset.
+            PatternError: as above; also for a name that is almost that of a preset.
         """
         kind, _, rest = text.partition(":")
         if kind == "regex" and rest:
@@ -189,32 +191,26 @@ class Pattern(CodeCounts):
         try:
             return Pattern.preset(text, presets)
         except PatternError as error:
-            # A misspelled name is a regular expression too, but hardly meant as one.
+            # A misspelled name is a valid regular expression too, but probably not meant as one.
             if nearest_preset(text, presets) and text.replace("-", "").isalnum():
                 raise PatternError(f"{error} Write regex:{text} for the expression.") from error
         return Pattern.regex(text)
 
-    @property
-    def spans_strings(self) -> tuple[int, ...]:
-        """Lengths of the groups that may stand in strings of their own; empty: one string."""
-        return self.groups
-
     def automaton(self, charset: Charset) -> Automaton:
-        """What a decoder over a charset walks along; made once a charset and kept.
+        """The automaton for a decoder over a charset; built once for each charset.
 
-        Symbol i is ``charset.symbols[i]``: with a blank, class i + 1. One separator, as far as
-        the charset has it, may stand at each of its places; spaces are no symbols, so a decoder
-        knows nothing of them. A letter of either case leads on where case is ignored, a symbol of
-        several characters goes where they lead.
+        Symbol i is ``charset.symbols[i]`` (with a blank, class i + 1). Wherever separators are
+        allowed there may be one that the charset has; spaces are not symbols and never appear.
+        If case is ignored, letters of both cases are accepted.
 
         Raises:
-            PatternError: no code, or some word of a lexicon not, can be spelled with the charset.
+            PatternError: no code can be spelled with the charset, or not every word of a lexicon.
         """
         if charset not in self._automata:
             marks = tuple(s for s in self.separators if s in charset.symbols)
             self._check_spelling(charset)
             try:
-                found = project(self._reading(marks, run=False), charset, self.ignore_case)
+                found = project(self._separated(marks, run=False), charset, self.ignore_case)
             except PatternError as error:
                 if str(error) != NOTHING_MATCHES:
                     raise
@@ -227,64 +223,63 @@ class Pattern(CodeCounts):
         return self._automata[charset]
 
     def missing(self, charset: Charset) -> frozenset[str]:
-        """Characters of codes that a charset lacks: what has them can never be read with it."""
-        have = {fold(c) if self.ignore_case else c for s in charset.symbols for c in s}
-        return frozenset({self.core.symbols[i] for i in set(self.core.labels.tolist())} - have)
+        """Characters of codes that a charset lacks; codes with them cannot be read with it."""
+        known = base_alphabet(charset.symbols, self.ignore_case, frozenset())
+        used = {self.core.symbols[i] for i in set(self.core.labels.tolist())}
+        return frozenset(used.difference(known))
 
     def match(self, text: str) -> Match | None:
-        """The code that a text holds as a whole, or None."""
-        return self._texts.match(text)
+        """The code, if the whole text is one; else None."""
+        return self._matcher.match(text)
 
     def normalize(self, text: str) -> str:
-        """Without separators, and in upper case where case is ignored; need not match."""
+        """The text without separators, in upper case if case is ignored; it need not match."""
         return _code(text, self.separators, self.ignore_case)
 
     def explain(self, text: str) -> Explanation:
-        """Where a text fails, and what would be allowed there."""
-        return self._texts.explain(text)
+        """Where a text fails, and what is allowed there."""
+        return self._matcher.explain(text)
 
     def verify(self, text: str) -> CheckResult:
-        """Applies the check to the code of a text; one that does not match fails ``pattern``."""
+        """Applies the check to the code in a text; if there is none, the rule is ``pattern``."""
         found = self.match(text)
         if found is None:
             return CheckResult(False, "pattern", self.explain(text).message)
         return self.verify_code(found.code)
 
     def verify_code(self, code: str) -> CheckResult:
-        """Applies the check alone, to a code that is known to match and is normalized."""
+        """Applies only the check, to a normalized code that is known to match."""
         return checkdigits.verify(code, self.check)
 
     def sample(self, rng: np.random.Generator) -> str:
-        """A random code that passes the check.
-
-        Raises:
-            PatternError: none was found in ``SAMPLE_TRIES``.
-        """
-        for _ in range(SAMPLE_TRIES):
+        """A random code that passes the check; PatternError if none is found."""
+        tries = 20_000
+        for _ in range(tries):
             code = "".join(self.core.symbols[i] for i in self.core.sample(rng))
             if checkdigits.verify(code, self.check).ok:
                 return code
-        raise PatternError(f"no code of {self!r} that passes its check in {SAMPLE_TRIES} tries")
+        raise PatternError(f"no code of {self!r} that passes its check in {tries} tries")
 
     @cached_property
-    def _texts(self) -> Texts:
-        places = self._has_places
-        automaton = self._reading(self.separators, run=True) if places else self.core
-        return Texts(automaton, self.separators, places, self.groups, self.ignore_case)
+    def _matcher(self) -> TextMatcher:
+        slots = self.has_slots
+        automaton = self._separated(self.separators, run=True) if slots else self.core
+        return TextMatcher(automaton, self.separators, slots, self.groups, self.ignore_case)
 
     @property
-    def _has_places(self) -> bool:
-        return self.grammar is not None and self.grammar.places
+    def has_slots(self) -> bool:
+        """Whether the expression itself says where separators may stand."""
+        return self.grammar is not None and self.grammar.has_slots
 
-    def _reading(self, marks: tuple[str, ...], run: bool) -> Automaton:
-        """The automaton of codes with those separators at their places."""
-        if self._has_places and self.grammar is not None:
+    def _separated(self, marks: tuple[str, ...], run: bool) -> Automaton:
+        """The automaton of codes with these separators where they are allowed."""
+        if self.grammar is not None and self.grammar.has_slots:
             symbols = (*self.core.symbols, *marks)
             return compile_node(self.grammar.node, symbols, marks, run)
         return with_separators(self.core, marks, self.groups) if marks else self.core
 
     def _check_spelling(self, charset: Charset) -> None:
-        """A word that a charset cannot spell would silently never be read."""
+        """Refuses a lexicon with words that the charset cannot spell, which would never be read."""
         if self.words and (lost := self.missing(charset)):
             check_letters(self.words, frozenset(self.core.symbols) - lost, self.text, True)
 
@@ -297,7 +292,7 @@ def _from_grammar(
     groups: Sequence[int],
     check: str,
 ) -> Pattern:
-    marks = _separators((*separators, *((" ",) if grammar.spaced else ())))
+    marks = _separators((*separators, *((" ",) if grammar.has_spaces else ())))
     try:
         core = compile_node(grammar.node, grammar.alphabet)
     except PatternError as error:
@@ -316,4 +311,4 @@ def _code(text: str, separators: tuple[str, ...], ignore_case: bool) -> str:
         text = text.replace(mark, "")
     if not ignore_case:
         return text
-    return text.upper() if text.isascii() else "".join(map(fold, text))
+    return text.upper() if text.isascii() else "".join(map(fold_case, text))

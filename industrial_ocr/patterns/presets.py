@@ -17,18 +17,18 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 class Preset(Section):
-    """One named pattern.
+    """One named pattern, with either a regex or a template.
 
     Attributes:
         title: what it is, for people.
         source: the standard or other origin.
-        regex: the expression; or
-        template: the template. One of the two is given.
+        regex: the regular expression, or None.
+        template: the template, or None.
         ignore_case: lower case is read as upper case.
         separators: single characters that may stand between the symbols of a code.
-        groups: after so many symbols each, a separator or a change of string may come.
+        groups: numbers of symbols after which a separator or a new string may come.
         check: the rule for check digits or dates, see ``checkdigits.verify``.
-        examples: texts that match and pass the check; one at least.
+        examples: texts that match and pass the check; at least one.
         counter_examples: texts that do not.
     """
 
@@ -51,32 +51,28 @@ class Preset(Section):
 
 
 class _File(Section):
-    """What a presets file holds, before its presets are looked at."""
+    """The contents of a presets file before its presets are parsed."""
 
     patterns: dict[str, dict[str, object]]
 
 
 def load_presets(path: str | os.PathLike[str] | None = None) -> dict[str, Preset]:
-    """The presets of a file, by name; without a path, those shipped.
+    """The presets of a file by name; without a path, the shipped ones.
 
-    Their expressions are compiled only when ``Pattern.preset`` is asked for one.
+    An expression is compiled only when ``Pattern.preset`` needs it.
 
     Raises:
         ConfigError: the file is missing or damaged, or a key is unknown or has an impossible
-            value; names the file, the preset and the key.
+            value; it names the file, the preset and the key.
     """
     return dict(_shipped()) if path is None else _load(path)
 
 
 def find_preset(name: str, presets: Mapping[str, Preset] | None = None) -> Preset:
-    """A preset by name.
-
-    Args:
-        name: in full.
-        presets: where to look; None: those shipped.
+    """A preset by its full name, of ``presets`` or of the shipped ones.
 
     Raises:
-        PatternError: there is none of that name; names the nearest.
+        PatternError: there is no such preset; it names the nearest.
     """
     known = _shipped() if presets is None else presets
     if name in known:
@@ -87,7 +83,7 @@ def find_preset(name: str, presets: Mapping[str, Preset] | None = None) -> Prese
 
 
 def nearest_preset(name: str, presets: Mapping[str, Preset] | None = None) -> str | None:
-    """The name that a misspelled one probably means."""
+    """The preset that a misspelled name probably means; None if there is no similar name."""
     known = _shipped() if presets is None else presets
     close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.65)
     return close[0] if close else None
@@ -100,7 +96,7 @@ def _shipped() -> dict[str, Preset]:
 
 def _load(path: str | os.PathLike[str]) -> dict[str, Preset]:
     file = load_config(path, _File)
-    # One by one, so that a message names the preset, and an unknown key the known one it is near.
+    # One by one, so that error messages name the preset.
     return {
         name: parse_config(data, Preset, source=f"{path}: patterns.{name}")
         for name, data in file.patterns.items()

@@ -265,7 +265,7 @@ class Reader:
             pattern: what codes look like: a ``Pattern``, a preset's name or a regular expression,
                 or several; ``result.codes`` then holds the codes.
             collect: a folder where doubtful characters are kept, for ``industrial-ocr review``
-                (see ``review.doubts`` and ``review.collecting``).
+                (see ``review.uncertainty`` and ``review.collecting``).
             collect_limit_mb: size of that folder in megabytes beyond which the oldest of them
                 go; by default that of the configuration, 200.
 
@@ -343,7 +343,11 @@ class Reader:
 
     def _collector(self, folder: str | Path | None, limit_mb: float | None) -> Collector | None:
         """Made before anything is read, so that a folder which cannot be written shows then."""
-        return None if folder is None else Collector(folder, self.config.collecting, limit_mb)
+        if folder is None:
+            return None
+        rules = self.config.collecting
+        limit = rules.limit_mb if limit_mb is None else limit_mb
+        return Collector(folder, limit_mb=limit, rules=rules)
 
     def _read_way(
         self,

@@ -1,1 +1,1 @@
-"""Doubtful characters: which, where they are kept, the page that shows them."""
+"""Uncertain characters: which they are, where they are kept, the page that shows them."""

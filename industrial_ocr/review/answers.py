@@ -1,8 +1,8 @@
-"""What persons answered: ``corrections.jsonl``, one JSON object a line, only ever appended to.
+"""The answers of the review page: ``corrections.jsonl``, one JSON object a line, append-only.
 
 A line is ``{"id", "action", "symbol", "time"}``. The actions: ``label`` (the character is
-``symbol``), ``nothing`` (it is none), ``skip``, and ``undo``, which cancels the last answer to that
-id that is not cancelled yet. The last answer that stands is the answer.
+``symbol``), ``nothing`` (it is not a character), ``skip``, and ``undo``, which revokes the last
+answer to that id that is not revoked yet. The last answer that is not revoked counts.
 """
 
 from __future__ import annotations
@@ -22,21 +22,19 @@ from filelock import FileLock
 
 FILE_NAME = "corrections.jsonl"
 ID_FORM = re.compile(r"[0-9a-f]{8,64}")
-"""What the id of an item looks like; nothing else is looked for on disk."""
-LONGEST_SYMBOL = 16
-"""Most characters of one symbol."""
+"""The form of the ids of items; no other name is looked up on disk."""
 
 Action = Literal["label", "nothing", "skip", "undo"]
 _CODE_POINTS = re.compile(r"[Uu]\+[0-9A-Fa-f]{4,6}(?:[\s,]+[Uu]\+[0-9A-Fa-f]{4,6})*")
 
 
 @dataclass(frozen=True)
-class Answer:
+class ReviewAnswer:
     """One line of the file.
 
     Attributes:
         id: of the item.
-        action: what was done.
+        action: see above.
         symbol: of a ``label``, else empty.
         time: UTC, ISO 8601.
     """
@@ -48,10 +46,10 @@ class Answer:
 
 
 def parse_symbol(text: str) -> str:
-    """A symbol as a person types it: itself, or code points such as ``U+03A9``.
+    """The symbol that a person typed: the symbol itself, or code points such as ``U+03A9``.
 
     Raises:
-        ValueError: it is empty, too long, has white space or what cannot be printed.
+        ValueError: it is empty, longer than 16 characters, or not printable.
     """
     text = text.strip()
     if _CODE_POINTS.fullmatch(text):
@@ -62,18 +60,18 @@ def parse_symbol(text: str) -> str:
     symbol = unicodedata.normalize("NFC", text)
     if not symbol:
         raise ValueError("type the symbol first")
-    if len(symbol) > LONGEST_SYMBOL:
-        raise ValueError(f"a symbol has at most {LONGEST_SYMBOL} characters, got {len(symbol)}")
+    if len(symbol) > 16:
+        raise ValueError(f"a symbol has at most 16 characters, got {len(symbol)}")
     if any(c.isspace() or unicodedata.category(c) in ("Cc", "Cs", "Cn", "Zl") for c in symbol):
         raise ValueError("a symbol has no white space and only characters that can be printed")
     return symbol
 
 
-def answer_of(line: bytes) -> Answer | None:
-    """The answer of a line; None for what is none, such as one torn by a power cut."""
+def parse_answer(line: bytes) -> ReviewAnswer | None:
+    """The answer of a line; None if it is not valid, such as one cut off by a power failure."""
     try:
         data: Any = json.loads(line)
-        answer = Answer(data["id"], data["action"], data.get("symbol") or "", data["time"])
+        answer = ReviewAnswer(data["id"], data["action"], data.get("symbol") or "", data["time"])
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
     plain = all(isinstance(v, str) for v in vars(answer).values())
@@ -81,28 +79,28 @@ def answer_of(line: bytes) -> Answer | None:
     return answer if known and (answer.symbol or answer.action != "label") else None
 
 
-def standing(answers: Iterable[Answer]) -> dict[str, list[Answer]]:
-    """By id the answers that are not cancelled, oldest first; the last one counts."""
-    found: dict[str, list[Answer]] = {}
+def standing(answers: Iterable[ReviewAnswer]) -> dict[str, list[ReviewAnswer]]:
+    """By id the answers that are not revoked, oldest first; the last one counts."""
+    found: dict[str, list[ReviewAnswer]] = {}
     for answer in answers:
-        _take(found, answer)
+        _add(found, answer)
     return found
 
 
-def _take(found: dict[str, list[Answer]], answer: Answer) -> Answer | None:
-    """Adds an answer to those that stand; gives the one that it cancels."""
+def _add(found: dict[str, list[ReviewAnswer]], answer: ReviewAnswer) -> ReviewAnswer | None:
+    """Adds an answer to the standing ones; returns the answer that it revokes."""
     if answer.action != "undo":
         found.setdefault(answer.id, []).append(answer)
         return None
     own = found.pop(answer.id, [])
-    cancelled = own.pop() if own else None
+    revoked = own.pop() if own else None
     if own:
         found[answer.id] = own
-    return cancelled
+    return revoked
 
 
-def read_answers(folder: Path) -> list[Answer]:
-    """Every answer of a folder's file in the order it was given; none where there is no file.
+def read_answers(folder: Path) -> list[ReviewAnswer]:
+    """All answers of a folder in the order they were given; none if there is no file.
 
     Raises:
         OSError: the file cannot be read.
@@ -111,57 +109,53 @@ def read_answers(folder: Path) -> list[Answer]:
         data = (folder / FILE_NAME).read_bytes()
     except FileNotFoundError:
         return []
-    return [a for a in map(answer_of, data.split(b"\n")) if a is not None]
+    return [a for a in map(parse_answer, data.split(b"\n")) if a is not None]
 
 
 class AnswerFile:
     """The answers of a folder, as they are on disk now.
 
-    Other processes may write the same file; threads may share this object.
+    Other processes may write to the same file; threads may share this object.
 
     Args:
-        folder: with the file, or where it will be.
+        folder: of the file, which need not exist yet.
     """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE_NAME
         self._lock = threading.Lock()
         self._seen = 0
-        self._standing: dict[str, list[Answer]] = {}
+        self._standing: dict[str, list[ReviewAnswer]] = {}
         self._uses: dict[str, int] = {}
 
-    def standing(self) -> dict[str, Answer]:
-        """By id the answer that counts."""
+    def standing(self) -> dict[str, ReviewAnswer]:
+        """The answer that counts, by id."""
         with self._lock:
             self._refresh()
             return {key: own[-1] for key, own in self._standing.items()}
 
     def recent(self, count: int) -> list[str]:
-        """The symbols answered last, the latest first; none that a single key types."""
+        """The symbols answered last, the latest first, without those that a single key types."""
         with self._lock:
             self._refresh()
-            longer = [s for s in self._uses if len(s) > 1 or not s.isascii()]
-        return longer[: -count - 1 : -1]
+            symbols = [s for s, uses in self._uses.items() if uses]
+        longer = [s for s in reversed(symbols) if len(s) > 1 or not s.isascii()]
+        return longer[:count]
 
-    def append(self, item: str, action: Action, symbol: str = "") -> Answer:
+    def append(self, item: str, action: Action, symbol: str = "") -> ReviewAnswer:
         """Writes an answer; it is on disk when this returns.
-
-        Args:
-            item: its id.
-            action: see above.
-            symbol: of a ``label``.
 
         Raises:
             OSError: it cannot be written.
         """
         time = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-        answer = Answer(item, action, symbol if action == "label" else "", time)
+        answer = ReviewAnswer(item, action, symbol if action == "label" else "", time)
         line = json.dumps(vars(answer)).encode() + b"\n"
         with self._lock, FileLock(f"{self._path}.lock"), self._path.open("a+b") as file:
             end = file.seek(0, os.SEEK_END)
             if end:
                 file.seek(end - 1)
-                if file.read(1) != b"\n":  # torn by a power cut: the next one begins anew
+                if file.read(1) != b"\n":  # the last line was cut off by a power failure
                     line = b"\n" + line
             file.write(line)
             file.flush()
@@ -169,7 +163,7 @@ class AnswerFile:
         return answer
 
     def _refresh(self) -> None:
-        """Takes in the lines that were added since; a line without its end is not yet one."""
+        """Reads the complete lines that were added since."""
         try:
             with self._path.open("rb") as file:
                 if file.seek(0, os.SEEK_END) < self._seen:
@@ -182,12 +176,11 @@ class AnswerFile:
         whole = data[: data.rfind(b"\n") + 1]
         self._seen += len(whole)
         for line in whole.split(b"\n"):
-            answer = answer_of(line)
-            if answer is not None:
-                cancelled = _take(self._standing, answer)
-                if answer.action == "label":
-                    self._uses[answer.symbol] = self._uses.pop(answer.symbol, 0) + 1
-                elif cancelled is not None and cancelled.action == "label":
-                    self._uses[cancelled.symbol] -= 1
-                    if not self._uses[cancelled.symbol]:
-                        del self._uses[cancelled.symbol]
+            answer = parse_answer(line)
+            if answer is None:
+                continue
+            revoked = _add(self._standing, answer)
+            if answer.action == "label":
+                self._uses[answer.symbol] = self._uses.pop(answer.symbol, 0) + 1
+            elif revoked is not None and revoked.action == "label":
+                self._uses[revoked.symbol] -= 1

@@ -1,9 +1,8 @@
-"""The page and what it asks for: the next item, its picture, and a place for answers.
+"""The review page and its API: the next item, its picture, and answers.
 
-Bound to this machine, the page can still be asked by any web site open in a browser here. So a
-request must name this machine (``Host``: not another name that was made to point at it), an answer
-must come from the page itself (``Origin``), be JSON and be short, and the page may load nothing
-that is not its own.
+The server listens on this machine only, but any web site that is open in a browser here can send it
+requests. So ``Host`` must be this machine (against DNS rebinding), an answer must have the page's
+``Origin``, be JSON and be short, and the page may load nothing from elsewhere.
 """
 
 from __future__ import annotations
@@ -23,31 +22,30 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from industrial_ocr.review.items import Order
 from industrial_ocr.review.queue import GoneError, Review, Show
 
-LONGEST_POST = 4096
-"""Bytes of the longest answer that is taken."""
-# Any port, so that the page can be reached through a tunnel (ssh -L).
+MAX_POST_BYTES = 4096
+# Any port, so that the page can be used through a tunnel (ssh -L).
 _OWN_HOST = re.compile(r"(127\.0\.0\.1|localhost)(:\d{1,5})?")
-_NONE = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-_HEADERS = {
+_CSP_NONE = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
-    "Content-Security-Policy": _NONE,
+    "Content-Security-Policy": _CSP_NONE,
 }
 
 
 def create_app(folder: Path) -> FastAPI:
-    """The application that reviews a folder.
+    """The web application that reviews a folder.
 
     Raises:
         CollectError: there is no such folder.
     """
     review = Review(folder)
     page = (files("industrial_ocr.review") / "page.html").read_text(encoding="utf-8")
-    # No documentation pages: they load scripts from elsewhere.
+    # No documentation pages, because they load scripts from elsewhere.
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.middleware("http")(_guard)
     app.add_exception_handler(OSError, _disk_error)
@@ -56,7 +54,7 @@ def create_app(folder: Path) -> FastAPI:
     def show_page() -> HTMLResponse:
         nonce = secrets.token_urlsafe(16)
         rules = (
-            f"{_NONE}; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; "
+            f"{_CSP_NONE}; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; "
             "img-src 'self' data:; connect-src 'self'"
         )
         content = page.replace("{{nonce}}", nonce)
@@ -64,7 +62,7 @@ def create_app(folder: Path) -> FastAPI:
 
     @app.get("/api/state")
     def state(
-        show: Show = "open", order: Order = "doubt", wanted: str = "", after: str = ""
+        show: Show = "open", order: Order = "uncertain", wanted: str = "", after: str = ""
     ) -> dict[str, Any]:
         return review.state(show, order, wanted, after)
 
@@ -73,7 +71,7 @@ def create_app(folder: Path) -> FastAPI:
         data = review.items.picture(name)
         if data is None:
             raise HTTPException(404, "no such picture")
-        # The page loads the next pictures beforehand; an id stands for the same pixels always.
+        # The page loads the next pictures in advance; an id always has the same pixels.
         keep = {"Cache-Control": "private, max-age=3600"}
         return Response(data, media_type="image/png", headers=keep)
 
@@ -94,21 +92,21 @@ def create_app(folder: Path) -> FastAPI:
 
 
 async def _guard(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Refuses foreign requests before anything is done, and sets the headers of every reply."""
+    """Refuses requests from elsewhere, and sets the headers of every response."""
     response = _foreign(request) or await call(request)
-    for name, value in _HEADERS.items():
+    for name, value in _SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
     return response
 
 
 async def _disk_error(_: Request, error: Exception) -> Response:
-    """The reply where the folder cannot be read or an answer not be written."""
+    """The response if the folder cannot be read or an answer cannot be written."""
     reason = getattr(error, "strerror", None) or error
     return _refusal(507, f"the folder cannot be read or written: {reason}; nothing was changed")
 
 
 def _foreign(request: Request) -> Response | None:
-    """The refusal of a request that does not come from the page, None for one that does."""
+    """The refusal of a request that does not come from the page; None if it does."""
     host = request.headers.get("host", "")
     if not _OWN_HOST.fullmatch(host):
         return _refusal(403, "open the page as http://127.0.0.1 or http://localhost")
@@ -123,12 +121,12 @@ def _foreign(request: Request) -> Response | None:
 
 
 async def _short_body(request: Request) -> bytes:
-    """The body of a request, not read beyond ``LONGEST_POST`` whatever length it announces."""
+    """The body of a request, read up to ``MAX_POST_BYTES`` whatever length it announces."""
     body = b""
     async for part in request.stream():
         body += part
-        if len(body) > LONGEST_POST:
-            raise HTTPException(413, f"an answer has at most {LONGEST_POST} bytes")
+        if len(body) > MAX_POST_BYTES:
+            raise HTTPException(413, f"an answer has at most {MAX_POST_BYTES} bytes")
     return body
 
 

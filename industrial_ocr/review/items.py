@@ -1,97 +1,69 @@
-"""The doubtful characters of a folder, as they lie there now.
+"""The uncertain characters of a folder, as they are on disk now.
 
-Other processes add items and remove them while somebody reviews: every list is made of what is on
-disk at that moment.
+Other processes add and remove items while somebody reviews, so every list is read from disk.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import os
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+from pydantic import FiniteFloat
+from pydantic.dataclasses import dataclass
 
 from industrial_ocr.errors import CollectError
 from industrial_ocr.review.answers import ID_FORM
 
 ITEMS = "items"
-Order = Literal["doubt", "new", "old", "symbol"]
-"""Most doubtful first, latest first, oldest first, or by what was read."""
+Order = Literal["uncertain", "new", "old", "symbol"]
+"""Most uncertain first, latest first, oldest first, or by what was read."""
+Corner = tuple[FiniteFloat, FiniteFloat]
 
 
 @dataclass(frozen=True)
-class Item:
-    """One doubtful character, as its file says (``collecting``).
-
-    Attributes:
-        id: of the file.
-        symbol: as read, empty where it was taken for no character.
-        alternatives: with their probabilities, best first.
-        confidence: of the symbol, or of its refusal.
-        reject: probability that it is no character.
-        why: it is doubtful.
-        text: the string it belongs to.
-        position: of the symbol in it.
-        quad: four corners in pixels of the picture.
-        engine: that read it.
-        time: of reading.
-        source: file that was read, empty where unknown.
-    """
+class ReviewItem:
+    """One uncertain character, as its file says (``review.collecting`` describes the keys)."""
 
     id: str
     symbol: str
-    alternatives: tuple[tuple[str, float], ...]
-    confidence: float
-    reject: float
+    alternatives: tuple[tuple[str, FiniteFloat], ...]
+    confidence: FiniteFloat
+    reject: FiniteFloat
     why: str
     text: str
     position: int
-    quad: tuple[tuple[float, float], ...]
+    quad: tuple[Corner, Corner, Corner, Corner]
     engine: str
     time: str
-    source: str
+    source: str | None
 
     @property
     def margin(self) -> float:
-        """How much surer the reading is than its runner-up."""
+        """Confidence of the reading less that of its runner-up."""
         return self.confidence - max((p for _, p in self.alternatives), default=0.0)
 
 
-def item_of(data: Any, name: str) -> Item:
-    """The item of a file's JSON; ValueError where it is none."""
-    try:
-        item = Item(
-            name,
-            str(data["symbol"]),
-            tuple((str(s), float(p)) for s, p in data["alternatives"]),
-            float(data["confidence"]),
-            float(data["reject"]),
-            str(data["why"]),
-            str(data["text"]),
-            int(data["position"]),
-            tuple((float(x), float(y)) for x, y in data["quad"]),
-            str(data["engine"]),
-            str(data["time"]),
-            str(data["source"] or ""),
-        )
-    except (TypeError, KeyError) as error:
-        raise ValueError(f"{name}: not an item: {error!r}") from error
-    numbers = [item.confidence, item.reject, *(p for _, p in item.alternatives)]
-    if len(item.quad) != 4 or not all(map(math.isfinite, [*numbers, *sum(item.quad, ())])):
-        raise ValueError(f"{name}: an item has a quad of 4 corners and finite numbers")
-    return item
+def parse_item(data: Any, name: str) -> ReviewItem:
+    """The item in the JSON of a file.
+
+    Raises:
+        ValueError: a key is missing or has an impossible value.
+    """
+    if not isinstance(data, dict):
+        raise ValueError(f"{name}: an item is a JSON object")
+    return ReviewItem(**{**data, "id": name})
 
 
 class ItemFolder:
-    """The items of a folder; what was parsed once is remembered. Threads may share it.
+    """The items of a folder; a file is parsed only once. Threads may share this object.
 
     Args:
-        folder: that ``read(..., collect=...)`` wrote.
+        folder: that a ``Collector`` wrote.
 
     Raises:
         CollectError: there is no such folder.
@@ -104,21 +76,20 @@ class ItemFolder:
             )
         self._folder = folder / ITEMS
         self._lock = threading.Lock()
-        self._items: dict[str, Item | None] = {}
+        self._parsed: dict[str, ReviewItem | None] = {}
 
-    def list(self) -> dict[str, Item]:
-        """The items on disk by id; files that are none are left out."""
+    def list(self) -> dict[str, ReviewItem]:
+        """The items on disk by id, without files that are not valid items."""
         with self._lock:
             names = self._names()
-            self._items = {n: self._items[n] for n in self._items.keys() & names}
-            for name in names - self._items.keys():
-                with_item, item = self._load(name)
-                if with_item:
-                    self._items[name] = item
-            return {name: item for name, item in self._items.items() if item is not None}
+            self._parsed = {n: self._parsed[n] for n in self._parsed.keys() & names}
+            for name in names - self._parsed.keys():
+                with suppress(FileNotFoundError):
+                    self._parsed[name] = self._load(name)
+            return {name: item for name, item in self._parsed.items() if item is not None}
 
     def picture(self, name: str) -> bytes | None:
-        """The picture of an item, None where there is none; nothing but an id finds one."""
+        """The PNG of an item; None if there is none. Only valid ids are looked up."""
         if not ID_FORM.fullmatch(name):
             return None
         with suppress(FileNotFoundError):
@@ -132,19 +103,15 @@ class ItemFolder:
             return set()
         return {n[:-5] for n in names if n.endswith(".json") and ID_FORM.fullmatch(n[:-5])}
 
-    def _load(self, name: str) -> tuple[bool, Item | None]:
-        """Whether the file is still there, and its item if it is one."""
+    def _load(self, name: str) -> ReviewItem | None:
+        data = (self._folder / f"{name}.json").read_bytes()
         try:
-            data = (self._folder / f"{name}.json").read_bytes()
-        except FileNotFoundError:
-            return False, None
-        try:
-            return True, item_of(json.loads(data), name)
+            return parse_item(json.loads(data), name)
         except ValueError:
-            return True, None
+            return None
 
 
-def ordered(items: Sequence[Item], order: Order) -> list[Item]:
+def ordered(items: Sequence[ReviewItem], order: Order) -> list[ReviewItem]:
     """Items in an order that is the same every time."""
     if order in ("new", "old"):
         return sorted(items, key=lambda i: (i.time, i.id), reverse=order == "new")

@@ -1,4 +1,4 @@
-"""Doubtful characters of real readings, by every way of the reader and the command line."""
+"""Uncertain characters of real readings, by every way of the reader and the command line."""
 
 from __future__ import annotations
 
@@ -95,10 +95,14 @@ def test_a_folder_that_cannot_be_written_is_told_before_reading(
 def test_the_command_line_collects(
     shared: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader, "Reader", lambda *_: shared)
+    monkeypatch.setattr(reader, "Reader", lambda **_: shared)
+    config = tmp_path / "config.yaml"
+    config.write_text("collecting: {min_confidence: 0.95}\n")
     run = CliRunner().invoke
-    done = run(cli.app, ["read", str(LABEL), "--csv", "--collect", str(tmp_path / "d")])
-    assert done.exit_code == 0 and items(tmp_path / "d")
+    arguments = ["--csv", "--collect", str(tmp_path / "d"), "--config", str(config)]
+    done = run(cli.app, ["read", str(LABEL), *arguments])
+    assert done.exit_code == 0
+    assert {item["source"] for item in items(tmp_path / "d")} == {LABEL.name}
     (tmp_path / "file").write_text("")
     for wrong in (
         ["--collect", str(tmp_path / "file")],

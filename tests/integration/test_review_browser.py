@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from industrial_ocr.config import CollectingConfig
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import Character, SequenceScores, Status, TextString
@@ -46,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
         ((5, refused),),
     )  # fmt: skip
     result = ReadResult((string,), Status.LOW_CONFIDENCE, "two-stage", {}, image)
-    assert len(Collector(tmp_path, CollectingConfig()).add(result, "part 7.png")) == len(READ)
+    assert len(Collector(tmp_path).add(result, "part 7.png")) == len(READ)
     return tmp_path
 
 

@@ -68,7 +68,7 @@ def review(folder: Path, codes: dict[str, str]) -> list[str]:
 
     page = testclient.TestClient(create_app(folder), base_url="http://127.0.0.1:8765")
     given = []
-    while (item := page.get("/api/state?show=open&order=doubt").json()["item"]) is not None:
+    while (item := page.get("/api/state?show=open&order=uncertain").json()["item"]) is not None:
         code = codes[item["source"]]
         told = {"id": item["id"], "action": "skip", "symbol": ""}
         if item["symbol"] and len(item["text"]) == len(code):

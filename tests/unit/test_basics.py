@@ -80,7 +80,7 @@ def test_warp_outside_or_of_nothing_does_not_fail(quad: np.ndarray) -> None:
 def test_charset_round_trip_with_and_without_blank() -> None:
     for blank in (False, True):
         charset = Charset(blank=blank)
-        assert charset.decode(charset.encode("Ab-9:#")) == "Ab-9:#"
+        assert "".join(map(charset.symbol, charset.encode("Ab-9:#"))) == "Ab-9:#"
         assert charset.classes == len(DEFAULT_SYMBOLS) + blank
     assert Charset(blank=True).encode("0") == [1]
     with pytest.raises(IndexError):
@@ -90,7 +90,6 @@ def test_charset_round_trip_with_and_without_blank() -> None:
 def test_a_token_of_several_characters_is_one_class() -> None:
     charset = Charset(("C", "E", "CE", "1"))
     assert charset.encode("CE1 CC") == [2, 3, 0, 0]
-    assert charset.decode([2, 3]) == "CE1"
 
 
 @pytest.mark.parametrize("symbols", [("A", "A"), ("",), ("A B",)])

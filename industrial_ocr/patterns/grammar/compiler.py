@@ -1,40 +1,46 @@
-"""From expressions to minimal automata, within bounds of states and time.
+"""Compiles expressions to minimal automata, with limits on states and time.
 
-By way of Thompson's automaton (1968) and the subset construction. That of interegular 0.3.3
-(``fsm.crawl``) looks every new state up in a list and cannot be stopped.
+Builds Thompson's automaton (1968) and applies the subset construction. That of interegular 0.3.3
+(``fsm.crawl``) searches a list for every new state and cannot be stopped.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
+from itertools import chain
 
 import numpy as np
 
 from industrial_ocr.errors import PatternError
 from industrial_ocr.patterns.automaton import Automaton
-from industrial_ocr.patterns.grammar.expression import Chars, Choice, Node, Place, Repeat, Series
+from industrial_ocr.patterns.grammar.expression import (
+    Alternation,
+    CharClass,
+    Concat,
+    Node,
+    Repeat,
+    SeparatorSlot,
+)
 
 MAX_STATES = 20_000
 MAX_SECONDS = 2.0
 MAX_MEMBERS = 2_000_000
-"""Places of the expression that all states together stand for: bounds memory."""
-State = frozenset[int]
+"""Most states of Thompson's automaton in all subsets together; this limits memory."""
 _Arcs = list[list[tuple[list[int], int]]]
 
 
 class Budget:
-    """Processor time of this thread, so that a busy machine refuses no more than an idle one."""
+    """A limit on the processor time of this thread, which does not depend on other processes."""
 
-    def __init__(self, seconds: float | None = None) -> None:
-        self._seconds = MAX_SECONDS if seconds is None else seconds
-        self._end = time.thread_time() + self._seconds
+    def __init__(self) -> None:
+        self._end = time.thread_time() + MAX_SECONDS
 
     def check(self) -> None:
-        """Raises PatternError once the time is over."""
+        """Raises PatternError once the time is used up."""
         if time.thread_time() > self._end:
             raise PatternError(
-                f"this expression takes more than {self._seconds:g} s to compile; "
+                f"this expression takes more than {MAX_SECONDS:g} s to compile; "
                 "nested repetitions are the usual cause"
             )
 
@@ -46,12 +52,12 @@ def compile_node(
 
     Args:
         node: from ``parse_regex`` or ``parse_template``.
-        alphabet: the symbols, single characters; the separators among them if they are to be read.
-        separators: what may stand at a ``Place``.
-        run: any number of them in a row, otherwise one at most.
+        alphabet: the symbols, single characters, with the separators if they are to be read.
+        separators: what may stand at a ``SeparatorSlot``.
+        run: any number of them in a row; else at most one.
 
     Raises:
-        PatternError: nothing matches, or more states or time than ``MAX_STATES``, ``MAX_SECONDS``.
+        PatternError: nothing matches, or ``MAX_STATES`` or ``MAX_SECONDS`` is exceeded.
     """
     size = _size(node)
     if size > MAX_STATES:
@@ -60,10 +66,10 @@ def compile_node(
         )
     budget = Budget()
     between = frozenset(separators) & frozenset(alphabet)
-    nfa = _Nfa(Repeat(Chars(between), 0, None if run else 1))
+    nfa = _Nfa(Repeat(CharClass(between), 0, None if run else 1))
     final = nfa.add(node, 0)
-    # Characters that every set of the expression has or lacks together are told apart at the end.
-    sets = list(dict.fromkeys(s for arcs in nfa.arcs for s, _ in arcs))
+    # Characters that are in the same sets of the expression share one symbol until the end.
+    sets = list(dict.fromkeys(chars for chars, _ in chain.from_iterable(nfa.arcs)))
     groups: dict[tuple[bool, ...], list[int]] = {}
     for index, char in enumerate(alphabet):
         signature = tuple(char in s for s in sets)
@@ -76,10 +82,10 @@ def compile_node(
 
 
 def _size(node: Node) -> int:
-    """States of Thompson's automaton, about; reckoned before it is built."""
-    if isinstance(node, Series):
+    """About the number of states of Thompson's automaton, before it is built."""
+    if isinstance(node, Concat):
         return 1 + sum(map(_size, node.parts))
-    if isinstance(node, Choice):
+    if isinstance(node, Alternation):
         return 1 + sum(map(_size, node.options))
     if isinstance(node, Repeat):
         times = node.low + 1 if node.high is None else node.high
@@ -88,7 +94,7 @@ def _size(node: Node) -> int:
 
 
 class _Nfa:
-    """Thompson's automaton: per state its arcs, and the states reached without a symbol."""
+    """Thompson's automaton: the arcs of each state, and the states reached without a symbol."""
 
     def __init__(self, place: Node) -> None:
         self.arcs: list[list[tuple[frozenset[str], int]]] = [[]]
@@ -101,18 +107,18 @@ class _Nfa:
         return len(self.arcs) - 1
 
     def add(self, node: Node, start: int) -> int:
-        """Adds a part that begins in a state; gives the state in which it ends."""
-        if isinstance(node, Chars):
+        """Adds a part that begins in a state; returns the state in which it ends."""
+        if isinstance(node, CharClass):
             end = self._state()
             self.arcs[start].append((node.chars, end))
             return end
-        if isinstance(node, Place):
+        if isinstance(node, SeparatorSlot):
             return self.add(self._place, start)
-        if isinstance(node, Series):
+        if isinstance(node, Concat):
             for part in node.parts:
                 start = self.add(part, start)
             return start
-        if isinstance(node, Choice):
+        if isinstance(node, Alternation):
             end = self._state()
             for option in node.options:
                 self.empty[self.add(option, start)].append(end)
@@ -145,10 +151,10 @@ def _subsets(
     """The subset construction.
 
     Args:
-        arcs: per state of Thompson's automaton, the kinds of characters that lead to a target.
-        empty: per state, those reached without a symbol.
+        arcs: for each state, the kinds of characters that lead to a target.
+        empty: for each state, the states reached without a symbol.
         final: the accepting state.
-        kinds: how many kinds of characters there are.
+        kinds: number of kinds of characters.
         budget: of time.
     """
     first = _closure({0}, arcs, empty, final)
@@ -175,11 +181,12 @@ def _subsets(
             found.append((place, kind, number[after]))
     table = np.array(found, np.int64).reshape(-1, 3)
     accepting = [final in s for s in states]
-    return Automaton.from_arcs([""] * kinds, table[:, 0], table[:, 1], table[:, 2], accepting)
+    symbols = [str(kind) for kind in range(kinds)]
+    return Automaton.from_arcs(symbols, table[:, 0], table[:, 1], table[:, 2], accepting)
 
 
-def _closure(states: set[int], arcs: _Arcs, empty: list[list[int]], final: int) -> State:
-    """All that is reached without a symbol; only what tells futures apart is kept."""
+def _closure(states: set[int], arcs: _Arcs, empty: list[list[int]], final: int) -> frozenset[int]:
+    """All states reached without a symbol, as far as they have arcs or are final."""
     seen, waiting = set(states), list(states)
     while waiting:
         for state in empty[waiting.pop()]:
@@ -190,8 +197,8 @@ def _closure(states: set[int], arcs: _Arcs, empty: list[list[int]], final: int) 
 
 
 def _spread(small: Automaton, groups: list[list[int]], alphabet: Sequence[str]) -> Automaton:
-    """From kinds of characters to the characters."""
+    """Replaces every kind of characters by its characters."""
     counts = np.array([len(g) for g in groups], np.int64)[small.labels]
-    labels = [i for kind in small.labels.tolist() for i in groups[kind]]
+    labels = list(chain.from_iterable(groups[kind] for kind in small.labels.tolist()))
     sources, targets = np.repeat(small.sources, counts), np.repeat(small.targets, counts)
     return Automaton.from_arcs(alphabet, sources, labels, targets, small.accepting)

@@ -1,8 +1,7 @@
-"""How many codes there are, how long they are, how many bits a symbol carries."""
+"""How many codes there are, how long they are, and how many bits a symbol carries."""
 
 from __future__ import annotations
 
-import math
 from functools import cached_property
 
 import numpy as np
@@ -11,11 +10,11 @@ from numpy.typing import NDArray
 from industrial_ocr.patterns.automaton import Automaton
 
 LENGTH_LIMIT = 64
-"""How far lengths are listed where there is no longest code."""
+"""The greatest length that is looked at where there is no longest code."""
 
 
 class CodeCounts:
-    """What follows from an automaton of codes alone.
+    """Numbers that follow from an automaton of codes; checks do not count.
 
     Attributes:
         core: the automaton.
@@ -29,39 +28,26 @@ class CodeCounts:
 
     @property
     def max_length(self) -> int | None:
-        """Symbols of the longest code; None where there is no longest."""
+        """Symbols of the longest code; None if there is no longest."""
         return len(self._log2_counts) - 1 if self.core.finite else None
 
     @property
     def lengths(self) -> range | frozenset[int]:
-        """Possible lengths of codes, up to ``LENGTH_LIMIT`` where there is no longest."""
+        """Possible lengths of codes, up to ``LENGTH_LIMIT`` if there is no longest."""
         found = np.flatnonzero(np.isfinite(self._log2_counts)).tolist()
         whole = range(found[0], found[-1] + 1) if found else range(0)
         return whole if len(whole) == len(found) else frozenset(found)
 
     @cached_property
     def cardinality(self) -> int | float:
-        """The number of codes, exact; ``math.inf`` where there is no end. Checks do not count."""
+        """The exact number of codes; ``math.inf`` if it is infinite."""
         return self.core.cardinality()
 
-    def entropy(self, length: int) -> float:
-        """Bits to tell the codes of a length apart; -inf where there are none."""
-        if 0 <= length < len(self._log2_counts):
-            return float(self._log2_counts[length])
-        if length < 0 or self.core.finite:
-            return -math.inf
-        counts = self.core.log2_counts(length)
-        return float(counts[length]) if length < len(counts) else -math.inf
+    def bits_per_position(self) -> float:
+        """Entropy of all codes up to ``LENGTH_LIMIT``, divided by their mean length.
 
-    def bits_per_position(self, length: int | None = None) -> float:
-        """Entropy of a symbol where all codes are as likely: 5.17 for any letter or digit.
-
-        Args:
-            length: of the codes of that length; None: of all, to ``LENGTH_LIMIT`` symbols, by
-                their mean length.
+        All codes are equally likely: 5.17 bits for any letter or digit.
         """
-        if length is not None:
-            return self.entropy(length) / length if length > 0 else 0.0
         bits = self._log2_counts
         share = np.exp2(bits - bits.max())
         total = bits.max() + np.log2(share.sum())

@@ -1,48 +1,45 @@
-"""Regular expressions and templates of serial codes, parsed with positions for error messages.
+"""The parts of a parsed expression, what its two notations share, and the parser of templates.
 
-The subset of regular expressions that a finite automaton reads: literals, classes, ``\\d \\w \\s``,
-groups, alternation, ``{m}``, ``{m,n}``, ``{m,}``, ``? * +``, ``.``, and ``^ $`` at the ends. Parsed
-here and not by a library because what the subset lacks must be refused where it stands:
-interegular 0.3.3 reads ``A+?`` and ``(?i)a`` as something else and ``a{2}{3}`` as literal braces.
-
-White space is no symbol of a charset (``patterns.charset.Charset``), nor is a declared separator
-one of a pattern: either of them in an expression is a place where separators may stand or not.
+White space is not a symbol of a charset, and a declared separator is not a symbol of a code. In an
+expression both are a slot: separators may stand there or not.
 """
 
 from __future__ import annotations
 
+import string
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 
 from industrial_ocr.errors import PatternError
 from industrial_ocr.patterns.charset import DEFAULT_SYMBOLS, Charset
 
-DIGITS = frozenset("0123456789")
-UPPER = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-LOWER = frozenset("abcdefghijklmnopqrstuvwxyz")
+DIGIT_CHARS = frozenset(string.digits)
+UPPER_CHARS = frozenset(string.ascii_uppercase)
+LOWER_CHARS = frozenset(string.ascii_lowercase)
 
 
 @dataclass(frozen=True)
-class Chars:
-    """One character of a set; the set may be empty, then nothing matches."""
+class CharClass:
+    """One character of a set; nothing matches an empty set."""
 
     chars: frozenset[str]
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where separators may stand."""
+class SeparatorSlot:
+    """A place where separators may stand."""
 
 
 @dataclass(frozen=True)
-class Series:
-    """One part after the other; without parts, the empty text."""
+class Concat:
+    """One part after the other; the empty text if there are no parts."""
 
     parts: tuple[Node, ...] = ()
 
 
 @dataclass(frozen=True)
-class Choice:
+class Alternation:
     """One of the options."""
 
     options: tuple[Node, ...]
@@ -50,14 +47,14 @@ class Choice:
 
 @dataclass(frozen=True)
 class Repeat:
-    """``low`` to ``high`` times; ``high`` None is without end."""
+    """``low`` to ``high`` times; ``high`` None is any number of times."""
 
     node: Node
     low: int
     high: int | None
 
 
-Node = Chars | Place | Series | Choice | Repeat
+Node = CharClass | SeparatorSlot | Concat | Alternation | Repeat
 
 
 @dataclass(frozen=True)
@@ -66,30 +63,35 @@ class Grammar:
 
     Attributes:
         node: the root.
-        alphabet: the characters that codes are made of; without separators, in upper case where
-            case is ignored.
-        places: the expression itself says where separators may stand.
-        spaced: it has white space at such a place.
+        alphabet: the characters that codes consist of, without separators; upper case if case is
+            ignored.
+        has_slots: whether the expression says where separators may stand.
+        has_spaces: whether it has white space at such a slot.
     """
 
     node: Node
     alphabet: tuple[str, ...]
-    places: bool
-    spaced: bool
+    has_slots: bool
+    has_spaces: bool
 
 
-def fold(char: str) -> str:
-    """Upper case, where that is one character (of ``ß`` it is two)."""
+def fold_case(char: str) -> str:
+    """Upper case, if that is a single character (``ß`` has two)."""
     return char.upper() if len(char.upper()) == 1 else char
 
 
 def class_notation(chars: Iterable[str]) -> str:
-    """A set of characters as people write it: ``[A-Z0-9]``, or the character alone."""
+    """A set of characters as in a regular expression: ``[A-Z0-9]``, or a single character."""
     wanted = frozenset(chars)
     if len(wanted) == 1:
         return next(iter(wanted))
     runs: list[list[str]] = []
-    for kind in (UPPER, LOWER, DIGITS, wanted - UPPER - LOWER - DIGITS):
+    for kind in (
+        UPPER_CHARS,
+        LOWER_CHARS,
+        DIGIT_CHARS,
+        wanted - UPPER_CHARS - LOWER_CHARS - DIGIT_CHARS,
+    ):
         runs.append([])
         for char in sorted(wanted & kind):
             if runs[-1] and char.isalnum() and ord(char) == ord(runs[-1][-1][-1]) + 1:
@@ -106,42 +108,46 @@ def parse_template(
     ignore_case: bool = False,
     separators: frozenset[str] = frozenset(),
 ) -> Grammar:
-    """A template as a tree: ``A`` a letter, ``9`` a digit, ``X`` either, ``\\`` escapes them.
+    """Parses a template: ``A`` is a letter, ``9`` a digit, ``X`` either, ``\\`` escapes them.
 
-    Every other character is itself. Arguments and errors as of ``parse_regex``.
+    Every other character is itself. For arguments and errors see ``parse_regex``.
     """
-    return parse_twice(lambda *rest: _TemplateParser(text, *rest), charset, ignore_case, separators)
+    return parse_expression(
+        lambda *rest: _TemplateParser(text, *rest), charset, ignore_case, separators
+    )
 
 
 def base_alphabet(
     symbols: Iterable[str], ignore_case: bool, separators: frozenset[str]
 ) -> tuple[str, ...]:
-    """The characters of symbols that a code may hold, each once, in order."""
-    chars = (fold(c) if ignore_case else c for s in symbols for c in s)
-    return tuple(dict.fromkeys(c for c in chars if c not in separators))
+    """The characters of the symbols without separators, each once, in order."""
+    chars = chain.from_iterable(symbols)
+    folded = map(fold_case, chars) if ignore_case else chars
+    return tuple(dict.fromkeys(c for c in folded if c not in separators))
 
 
-def parse_twice(
+def parse_expression(
     parser: Callable[[frozenset[str], bool, frozenset[str]], Parser],
     charset: Charset | None,
     ignore_case: bool,
     separators: frozenset[str],
 ) -> Grammar:
+    """Parses an expression; without a charset, a second time with the characters that it names."""
     symbols = DEFAULT_SYMBOLS if charset is None else charset.symbols
     alphabet = base_alphabet(symbols, ignore_case, separators)
     first = parser(frozenset(alphabet), ignore_case, separators)
     node = first.whole()
     more = sorted(first.named - set(alphabet))
     if charset is None and more:
-        # What the expression names belongs to the alphabet, so ``.`` ranges over it as well.
+        # The characters that the expression names belong to the alphabet, and ``.`` matches them.
         alphabet = (*alphabet, *more)
         node = parser(frozenset(alphabet), ignore_case, separators).whole()
-    return Grammar(node, alphabet, first.places, first.spaced)
+    return Grammar(node, alphabet, first.has_slots, first.has_spaces)
 
 
 @dataclass
 class Parser:
-    """What both notations share: sets of characters and errors that point."""
+    """What both notations share: sets of characters, and errors that show the position."""
 
     text: str
     alphabet: frozenset[str]
@@ -149,8 +155,8 @@ class Parser:
     separators: frozenset[str]
     at: int = 0
     named: set[str] = field(default_factory=set)
-    places: bool = False
-    spaced: bool = False
+    has_slots: bool = False
+    has_spaces: bool = False
 
     def whole(self) -> Node:
         raise NotImplementedError
@@ -160,25 +166,25 @@ class Parser:
         return PatternError(f"{reason}, at position {at}:\n  {line}\n  {' ' * at}^")
 
     def chars(self, chars: Iterable[str], negated: bool = False) -> Node:
-        """Those characters of the alphabet; separators among them make a place of it."""
-        wanted = {fold(c) if self.ignore_case else c for c in chars}
+        """Those characters of the alphabet; separators among them become a slot."""
+        wanted = {fold_case(c) if self.ignore_case else c for c in chars}
         spaces = {c for c in wanted if c.isspace()}
-        between = spaces | (wanted & self.separators)
-        self.named |= wanted - between
+        separating = spaces | (wanted & self.separators)
+        self.named |= wanted - separating
         if negated:
-            return Chars(self.alphabet - wanted)
-        found = Chars(self.alphabet & wanted)
-        if not between:
+            return CharClass(self.alphabet - wanted)
+        found = CharClass(self.alphabet & wanted)
+        if not separating:
             return found
-        self.places = True
-        self.spaced = self.spaced or bool(spaces)
-        return Place() if wanted == between else Choice((Place(), found))
+        self.has_slots = True
+        self.has_spaces = self.has_spaces or bool(spaces)
+        return SeparatorSlot() if wanted == separating else Alternation((SeparatorSlot(), found))
 
 
 class _TemplateParser(Parser):
     def whole(self) -> Node:
         parts: list[Node] = []
-        kinds = {"A": UPPER, "9": DIGITS, "X": UPPER | DIGITS}
+        kinds = {"A": UPPER_CHARS, "9": DIGIT_CHARS, "X": UPPER_CHARS | DIGIT_CHARS}
         while self.at < len(self.text):
             char = self.text[self.at]
             if char == "\\":
@@ -189,4 +195,4 @@ class _TemplateParser(Parser):
             else:
                 parts.append(self.chars(kinds.get(char, frozenset(char))))
             self.at += 1
-        return Series(tuple(parts))
+        return Concat(tuple(parts))

@@ -1,31 +1,31 @@
-"""The regular expressions of serial codes.
+"""The parser of regular expressions of serial codes.
 
-The subset that a finite automaton reads: literals, classes, ``\\d \\w \\s``, groups, alternation,
-``{m}``, ``{m,n}``, ``{m,}``, ``? * +``, ``.``, and ``^ $`` at the ends. Parsed here and not by a
-library because what the subset lacks must be refused where it stands: interegular 0.3.3 reads
-``A+?`` and ``(?i)a`` as something else and ``a{2}{3}`` as literal braces.
+It accepts the subset that a finite automaton can read: literals, classes, ``\\d \\w \\s``, groups,
+alternation, ``{m}``, ``{m,n}``, ``{m,}``, ``? * +``, ``.``, and ``^ $`` at the ends. Everything
+else is refused with its position. Libraries do not do that: interegular 0.3.3 reads ``A+?`` and
+``(?i)a`` as something else and ``a{2}{3}`` as literal braces.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import partial
 
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.grammar.expression import (
-    DIGITS,
-    Chars,
-    Choice,
+    DIGIT_CHARS,
+    Alternation,
+    CharClass,
+    Concat,
     Grammar,
     Node,
     Parser,
-    Place,
     Repeat,
-    Series,
-    parse_twice,
+    SeparatorSlot,
+    parse_expression,
 )
 
-MAX_NESTING = 100
 _COUNT = re.compile(r"\{(\d+)(,?)(\d*)\}")
 _GROUP = re.compile(r"\(\?(?:P?<[A-Za-z_]\w*>|:)")
 _UNSUPPORTED_GROUPS = (
@@ -47,23 +47,23 @@ def parse_regex(
     ignore_case: bool = False,
     separators: frozenset[str] = frozenset(),
 ) -> Grammar:
-    """A regular expression as a tree.
+    """Parses a regular expression.
 
     Args:
-        text: the expression; it matches codes as a whole, whether it has ``^`` and ``$`` or not.
-        charset: what ``.`` and negated classes range over, and all that a code may hold. None is
-            the default charset and whatever else the expression names.
+        text: the expression; it matches whole codes, with or without ``^`` and ``$``.
+        charset: all characters of codes; ``.`` and negated classes match only these. None: the
+            default charset and all other characters that the expression names.
         ignore_case: the tree has upper case only.
-        separators: characters that are no part of codes.
+        separators: characters that are not part of codes.
 
     Raises:
-        PatternError: bad syntax or an unsupported construct; points at the position.
+        PatternError: bad syntax or an unsupported construct, with its position.
     """
-    return parse_twice(lambda *rest: _RegexParser(text, *rest), charset, ignore_case, separators)
+    return parse_expression(partial(_RegexParser, text), charset, ignore_case, separators)
 
 
 class _RegexParser(Parser):
-    """Recursive descent; ``at`` is the next character to be read."""
+    """A recursive descent parser; ``at`` is the position of the next character."""
 
     def whole(self) -> Node:
         node = self._choice(0)
@@ -79,7 +79,7 @@ class _RegexParser(Parser):
         while self._next() == "|":
             self.at += 1
             options.append(self._sequence(depth))
-        return options[0] if len(options) == 1 else Choice(tuple(options))
+        return options[0] if len(options) == 1 else Alternation(tuple(options))
 
     def _sequence(self, depth: int) -> Node:
         parts: list[Node] = []
@@ -88,10 +88,10 @@ class _RegexParser(Parser):
                 self._anchor(char, depth, first=not parts)
             else:
                 parts.append(self._quantified(self._atom(char, depth)))
-        return parts[0] if len(parts) == 1 else Series(tuple(parts))
+        return parts[0] if len(parts) == 1 else Concat(tuple(parts))
 
     def _anchor(self, char: str, depth: int, first: bool) -> None:
-        """A code always matches as a whole, so that ``^`` and ``$`` say nothing at the ends."""
+        """Skips ``^`` and ``$`` at the ends, where they change nothing; refuses others."""
         at_end = self.text[self.at + 1 : self.at + 2] in ("", "|")
         if depth or not (first if char == "^" else at_end):
             end = "begins" if char == "^" else "ends"
@@ -111,12 +111,12 @@ class _RegexParser(Parser):
         if char in "]}":
             raise self.fail(f"a {char} without its other half; a literal one is \\{char}", start)
         self.at += 1
-        return Chars(self.alphabet) if char == "." else self.chars(char)
+        return CharClass(self.alphabet) if char == "." else self.chars(char)
 
     def _group(self, depth: int) -> Node:
         start = self.at
-        if depth == MAX_NESTING:
-            raise self.fail(f"groups nested more than {MAX_NESTING} deep", start)
+        if depth == 100:  # well below Python's limit of recursion
+            raise self.fail("groups nested more than 100 deep", start)
         opening = _GROUP.match(self.text, start)
         if opening is None:
             for prefix, reason in _UNSUPPORTED_GROUPS:
@@ -130,16 +130,16 @@ class _RegexParser(Parser):
         return node
 
     def _escape(self) -> tuple[Iterable[str], bool]:
-        """The characters that an escape stands for, and whether it means all others."""
+        """The characters of an escape, and whether it means all others."""
         start = self.at
         char = self.text[start + 1 : start + 2]
         self.at += 2
         if not char:
             raise self.fail("nothing to escape; a backslash is \\\\", start)
         if char in "dD":
-            return DIGITS, char == "D"
+            return DIGIT_CHARS, char == "D"
         if char in "wW":
-            # Letters of any language, as far as the alphabet has them.
+            # Letters of any language that are in the alphabet.
             return {c for c in self.alphabet if c.isalnum() or c == "_"}, char == "W"
         if char in "sS":
             return " ", char == "S"
@@ -180,7 +180,7 @@ class _RegexParser(Parser):
         return set(map(chr, range(first, last + 1)))
 
     def _class_char(self) -> tuple[set[str], bool]:
-        """One character of a class, or those of an escape like ``\\d``."""
+        """One character of a class, or the characters of an escape like ``\\d``."""
         if self._next() != "\\":
             self.at += 1
             return {self.text[self.at - 1]}, False
@@ -197,8 +197,8 @@ class _RegexParser(Parser):
                 raise self.fail(f"{kind} quantifiers are not supported", start)
             low, high = self._count(char)
             quantified = True
-            # How often a separator may stand at a place is not the expression's to say.
-            node = node if isinstance(node, Place) else Repeat(node, low, high)
+            # How many separators may stand at a slot does not depend on the expression.
+            node = node if isinstance(node, SeparatorSlot) else Repeat(node, low, high)
         return node
 
     def _count(self, char: str) -> tuple[int, int | None]:

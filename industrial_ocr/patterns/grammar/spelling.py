@@ -1,4 +1,4 @@
-"""How codes are spelled: with separators between their symbols, in the symbols of a charset."""
+"""Automata of codes with separators between their symbols, and in the symbols of a charset."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ import numpy as np
 from industrial_ocr.patterns.automaton import Automaton
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.grammar.compiler import MAX_STATES, Budget
-from industrial_ocr.patterns.grammar.expression import fold
+from industrial_ocr.patterns.grammar.expression import fold_case
 
 
 def with_separators(
     core: Automaton, separators: Sequence[str], groups: Sequence[int] = ()
 ) -> Automaton:
-    """Lets one separator stand between two symbols of a code, never before or after it.
+    """Allows one separator between two symbols of a code, but not before or after it.
 
     Args:
         core: of codes without separators.
         separators: symbols that ``core`` does not have.
-        groups: after so many symbols each, a separator may stand; empty: after any symbol.
+        groups: a separator may follow each of these numbers of symbols; empty: any symbol.
     """
     size = len(core)
-    # Without groups a layer is enough to know the start where no way leads back to it.
+    # Without groups one layer is enough if no arc leads back to the start.
     flat = not groups and not (core.targets == core.start).any()
     layers = 1 if flat else sum(groups) + 2
     breaks = set(np.cumsum(groups).tolist()) if groups else {layers - 1}
-    # State (layer, s) has read so many symbols, the last layer more than matter; half a table
-    # further on it has just read a separator as well. Trimming drops what is never reached.
+    # State s of a layer has read that number of symbols (in the last layer, at least that number).
+    # The same state plus ``half`` has read a separator after them. States that cannot be reached
+    # are dropped in the end.
     half = layers * size
     sources, labels, targets = [], [], []
     for layer in range(layers):
@@ -55,14 +56,14 @@ def with_separators(
 
 
 def project(automaton: Automaton, charset: Charset, ignore_case: bool = False) -> Automaton:
-    """The same codes spelled with a charset, those that can be.
+    """The codes that can be spelled with a charset, as an automaton over its symbols.
 
-    A symbol of several characters goes where its characters lead one after the other.
+    A symbol of several characters leads where its characters lead one after the other.
 
     Args:
-        automaton: over single characters; upper-case ones where ``ignore_case``.
-        charset: its symbols become the automaton's, in order, without the blank.
-        ignore_case: a letter of the charset stands for its upper case.
+        automaton: over single characters; upper-case ones if ``ignore_case``.
+        charset: its symbols, in order and without the blank, become those of the automaton.
+        ignore_case: a letter of the charset is read as its upper case.
 
     Raises:
         PatternError: no code can be spelled.
@@ -70,7 +71,7 @@ def project(automaton: Automaton, charset: Charset, ignore_case: bool = False) -
     keys = automaton.sources.astype(np.int64) * len(automaton.symbols) + automaton.labels
     sources, labels, targets = [], [], []
     for index, symbol in enumerate(charset.symbols):
-        spelled = [automaton.index.get(fold(c) if ignore_case else c, -1) for c in symbol]
+        spelled = [automaton.index.get(fold_case(c) if ignore_case else c, -1) for c in symbol]
         arcs = np.flatnonzero(automaton.labels == spelled[0])
         source, target = automaton.sources[arcs], automaton.targets[arcs]
         for char in spelled[1:]:
@@ -92,6 +93,6 @@ def project(automaton: Automaton, charset: Charset, ignore_case: bool = False) -
 
 
 def _minimized(automaton: Automaton) -> Automaton:
-    """That of a large lexicon is as good as minimal, and it would take seconds to make it so."""
+    """Minimizes, except large lexicons: they are almost minimal and it would take seconds."""
     small = len(automaton) <= MAX_STATES
     return automaton.minimized(Budget().check) if small else automaton

@@ -1,9 +1,10 @@
-"""Word lists: their lines, their letters, the minimal automaton of them."""
+"""Word lists: reading, checking, and the minimal automaton of their words."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -13,20 +14,20 @@ from industrial_ocr.patterns.automaton import Automaton
 
 
 def compile_words(words: Iterable[str], alphabet: Sequence[str]) -> Automaton:
-    """The minimal automaton of a list of words, in one pass over the sorted words.
+    """The minimal automaton of a list of words, built in one pass over the sorted words.
 
-    Daciuk, Mihov, Watson and Watson 2000, "Incremental Construction of Minimal Acyclic Finite-State
-    Automata" (Computational Linguistics 26/1), algorithm 1.
+    Algorithm 1 of Daciuk, Mihov, Watson and Watson 2000, "Incremental Construction of Minimal
+    Acyclic Finite-State Automata" (Computational Linguistics 26/1).
 
     Args:
-        words: of characters of the alphabet, in any order; at least one.
+        words: at least one, in any order, of characters of the alphabet.
         alphabet: the symbols, single characters.
     """
     number = {c: i for i, c in enumerate(alphabet)}
     register: dict[tuple[object, ...], int] = {}
     made: list[tuple[object, ...]] = []
-    # The states along the word added last, still open: whether it ends there, its arcs so far as
-    # symbol, target, symbol, target; the target of the last arc is the next open state.
+    # The open states along the last word. Each is [accepting, symbol, target, symbol, target ...];
+    # the target of the last symbol, the next open state, is added when that state is closed.
     path: list[list[object]] = [[False]]
 
     def close(depth: int) -> None:
@@ -41,11 +42,7 @@ def compile_words(words: Iterable[str], alphabet: Sequence[str]) -> Automaton:
 
     before = ""
     for word in sorted(set(words)):
-        common = 0
-        for old, new in zip(before, word, strict=False):
-            if old != new:
-                break
-            common += 1
+        common = len(os.path.commonprefix([before, word]))
         close(common + 1)
         for char in word[common:]:
             path[-1].append(number[char])
@@ -53,9 +50,9 @@ def compile_words(words: Iterable[str], alphabet: Sequence[str]) -> Automaton:
         path[-1][0] = True
         before = word
     close(0)
-    # The start is the last state closed, and no word leads to it again.
-    arcs = np.array([(len(k) - 1) // 2 for k in made])
-    flat = np.array([x for key in made for x in key[1:]], np.int64).reshape(-1, 2)
+    # The start is the last state closed.
+    arcs = np.array([(len(key) - 1) // 2 for key in made])
+    flat = np.array(list(chain.from_iterable(key[1:] for key in made)), np.int64).reshape(-1, 2)
     sources = np.repeat(np.arange(len(made)), arcs)
     accepting = [bool(key[0]) for key in made]
     start = len(made) - 1
@@ -65,7 +62,10 @@ def compile_words(words: Iterable[str], alphabet: Sequence[str]) -> Automaton:
 def check_letters(
     lines: Iterable[str], alphabet: frozenset[str], source: str, declared: bool
 ) -> None:
-    """Raises PatternError that names the line and the character."""
+    """Raises PatternError, with line and character, if a line has characters of no symbol.
+
+    ``declared``: separators were declared, so that white space needs no hint.
+    """
     for number, word in enumerate(lines, 1):
         if not alphabet.issuperset(word):
             at, char = next((i, c) for i, c in enumerate(word) if c not in alphabet)
@@ -77,11 +77,7 @@ def check_letters(
 
 
 def read_lines(path: str | os.PathLike[str]) -> list[str]:
-    """The lines of a lexicon file.
-
-    Raises:
-        PatternError: it cannot be read.
-    """
+    """The lines of a lexicon file; PatternError if it cannot be read."""
     try:
         return Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:

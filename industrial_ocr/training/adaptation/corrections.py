@@ -10,7 +10,7 @@ from industrial_ocr.errors import DatasetError, ImageError
 from industrial_ocr.image.load import load_image
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.results.types import as_quad
-from industrial_ocr.review.answers import FILE_NAME, Answer, answer_of, standing
+from industrial_ocr.review.answers import FILE_NAME, ReviewAnswer, parse_answer, standing
 from industrial_ocr.review.items import ITEMS
 from industrial_ocr.training.adaptation.samples import (
     GlyphSample,
@@ -35,7 +35,7 @@ def read_corrections(file: Path) -> SampleSet:
         raise DatasetError(f"{file}: cannot be read: {error}") from error
     problems, answers = [], []
     for number, line in enumerate(lines, 1):
-        answer = answer_of(line) if line.strip() else None
+        answer = parse_answer(line) if line.strip() else None
         if answer is not None:
             answers.append(answer)
         elif line.strip():
@@ -52,7 +52,7 @@ def read_corrections(file: Path) -> SampleSet:
     return SampleSet(tuple(samples), tuple(problems), doubtful=True)
 
 
-def _sample(folder: Path, answer: Answer) -> GlyphSample:
+def _sample(folder: Path, answer: ReviewAnswer) -> GlyphSample:
     """The sample of one answer; many kinds of errors where its item is missing or broken."""
     symbol = answer.symbol if answer.action == "label" else REJECT
     source = f"item {answer.id}"

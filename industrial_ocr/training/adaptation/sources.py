@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from industrial_ocr.datasets.datasets import read_dataset
 from industrial_ocr.datasets.formats_store import symbol_folders
+from industrial_ocr.datasets.load import read_dataset
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.training.adaptation.corrections import corrections_file, read_corrections
 from industrial_ocr.training.adaptation.folders import read_folders

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,7 +19,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from industrial_ocr.cli import app as cli
-from industrial_ocr.cli import output as cli_output
+from industrial_ocr.cli import read_output
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.image.load import load_image
 from industrial_ocr.inference import manifest, weights
@@ -35,7 +36,7 @@ runner = CliRunner()
 class FakeReader:
     """Finds ``AB1`` in every picture it can load, nothing in black ones."""
 
-    def __init__(self, device: str = "auto", *rest: Any) -> None:
+    def __init__(self, device: str = "auto", **rest: Any) -> None:
         if device == "moon":
             raise ConfigError("device 'moon' is unknown or not available here")
 
@@ -111,7 +112,8 @@ def test_csv_under_a_pattern_tells_the_codes_and_each_string_its_own_status(fold
         ("", "", "Q7", "0.3", "check_failed", "[A-Z0-9]+"),
         ("", "no_text", "", "", "no_text", ""),
     ]
-    assert printed.startswith(",".join(cli_output.COLUMNS + cli_output.CODE_COLUMNS) + "\n")
+    header = read_output.STRING_COLUMNS + read_output.CODE_COLUMNS
+    assert printed.startswith(",".join(header) + "\n")
 
 
 @pytest.mark.parametrize("options", [[], ["--crops"]])
@@ -182,10 +184,10 @@ def test_pictures_never_replace_what_was_read(folder: Path) -> None:
 def test_a_picture_that_cannot_be_written_stops_neither_output_nor_the_rest(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: object, name: str, result: ReadResult) -> Path:
+    def full(self: object, path: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cli_output.PictureFolder, "save", full)
+    monkeypatch.setattr(Image.Image, "save", full)
     result = run("read", folder, "--json", "--out", tmp_path / "out")
     assert result.exit_code == 1 and len(json.loads(result.stdout)) == 2
     assert result.stderr.count("error:") == 2 and "No space left" in result.stderr
@@ -220,11 +222,11 @@ def test_odd_file_names_are_neither_markup_nor_a_reason_to_stop(folder: Path) ->
 def test_a_live_progress_bar_leaves_stdout_alone(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for i in range(cli.MANY):
+    for i in range(4):
         (folder / f"more{i}.png").write_bytes((folder / "a.png").read_bytes())
     monkeypatch.setenv("TTY_COMPATIBLE", "1")  # rich then takes stderr for a terminal
     result = run("read", folder, "--json")
-    assert len(json.loads(result.stdout)) == cli.MANY + 2
+    assert len(json.loads(result.stdout)) == 6
     assert "reading" in result.stderr
 
 
@@ -373,3 +375,16 @@ def test_a_bad_pattern_is_found_before_anything_is_read(folder: Path) -> None:
     result = run("read", folder, "--pattern", "[A-")
     assert result.exit_code == 2
     assert "[A-" in result.stderr and result.stdout == ""
+
+
+def test_messages_of_the_library_are_shown_on_request(folder: Path) -> None:
+    (folder / "labels.tsv").write_text("a.png\tAB1\n")
+    quiet = run("dataset", "check", folder)
+    assert quiet.exit_code == 0 and "images to" not in quiet.stderr
+    try:
+        verbose = run("--verbose", "dataset", "check", folder)
+    finally:
+        logging.getLogger("industrial_ocr").handlers.clear()
+        logging.getLogger("industrial_ocr").setLevel(logging.NOTSET)
+    assert verbose.exit_code == 0 and verbose.stdout == quiet.stdout
+    assert "1 images to recognize" in " ".join(verbose.stderr.split())

@@ -26,7 +26,7 @@ runner = CliRunner()
 class FakeReader:
     """Every picture says ``AB1``; black ones cannot be told."""
 
-    def __init__(self, device: str = "auto", *rest: Any) -> None:
+    def __init__(self, **rest: Any) -> None:
         self.rest = rest
 
     def verify(

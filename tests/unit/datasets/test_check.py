@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from industrial_ocr.datasets.check import check_dataset, contact_sheet
-from industrial_ocr.datasets.datasets import read_dataset
+from industrial_ocr.datasets.check import check_dataset
+from industrial_ocr.datasets.load import read_dataset
 from industrial_ocr.datasets.samples import Dataset, Label, Sample, Task
+from industrial_ocr.datasets.sheet import contact_sheet
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.results.geometry import rect_quad
@@ -49,9 +50,8 @@ def test_a_sound_dataset_is_counted_and_has_no_problem() -> None:
         sample(3),
     )
     report = check_dataset(dataset, Charset())
-    assert report.ok and not report.counts
+    assert not report.problems
     assert (report.images, report.labels, report.ignored, report.boxes) == (3, 2, 1, 3)
-    assert report.symbols == {"A": 2, "B": 2}
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_the_same_image_and_the_same_row_twice() -> None:
     ]
     assert "the same file as 1.png, which is labeled ['AB'], not ['CD']" in str(report.problems[0])
     assert "r:3" in report.problems[1].message
-    assert report.counts == {"duplicate-image": 1, "duplicate-row": 1}
+    assert sorted(p.kind for p in report.problems) == ["duplicate-image", "duplicate-row"]
 
 
 def test_crops_have_one_label() -> None:
@@ -195,8 +195,8 @@ def test_a_contact_sheet_keeps_to_its_limit_and_long_texts_to_their_place() -> N
     samples = [sample(n, Label("字" * 50 + "W" * 300)) for n in range(9)]
     sheet = contact_sheet(made(*samples), columns=4, limit=5, cell=60)
     assert sheet.shape == (2 * 86 + 4, 4 * 64 + 4, 3)
-    assert (sheet[:, 64:68] == 245).all()  # the gap between two images
+    assert (sheet[:, 64:68] == sheet[0, 0]).all()  # the gap between two images
     with pytest.raises(DatasetError, match="no samples"):
         contact_sheet(made())
-    with pytest.raises(ValueError, match="columns"):
+    with pytest.raises(ValueError, match="column"):
         contact_sheet(made(*samples), columns=0)

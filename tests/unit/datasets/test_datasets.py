@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 import pytest
 
-from industrial_ocr.datasets.datasets import READERS, load_dataset, read_dataset
 from industrial_ocr.datasets.formats import tsv_field, tsv_fields
 from industrial_ocr.datasets.formats_store import folder_symbol, symbol_folder
 from industrial_ocr.datasets.formats_text import parse_characters
+from industrial_ocr.datasets.load import READERS, load_dataset, read_dataset
 from industrial_ocr.datasets.samples import Dataset, Label
 from industrial_ocr.errors import DatasetError
 

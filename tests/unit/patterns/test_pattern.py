@@ -62,7 +62,8 @@ def compared(expression: str) -> None:
     wanted = [t for t in SHORT if re.fullmatch(expression, t)]
     assert [t for t in SHORT if pattern.match(t)] == wanted
     by_length = [sum(len(t) == n for t in wanted) for n in range(5)]
-    assert [round(2 ** pattern.entropy(n)) for n in range(5)] == by_length
+    counts = [*np.exp2(pattern.core.log2_counts(4)), *np.zeros(5)]
+    assert [round(n) for n in counts[:5]] == by_length
     assert len(pattern.core) == fewest_states(pattern.core)
 
 
@@ -233,7 +234,6 @@ def test_separators(pattern: Pattern, text: str, code: str | None) -> None:
     assert pattern.explain(text).ok == (code is not None)
     if found:
         assert pattern.normalize(text) == code
-        assert "".join(text[i] for i in found.positions) == code
 
 
 @pytest.mark.parametrize("pattern", [p for p, _ in SEPARATED], ids=repr)
@@ -284,8 +284,6 @@ def test_steps_rows_and_distances_agree_with_the_table() -> None:
     for state, symbol in itertools.product(range(len(automaton)), range(len(DEFAULT_SYMBOLS))):
         assert automaton.step(state, symbol) == table[state, symbol]
     assert automaton.step(-1, 0) == -1
-    np.testing.assert_array_equal(automaton.rows([3, -1, 0])[[0, 2]], table[[3, 0]])
-    assert (automaton.rows([3, -1, 0])[1] == -1).all()
     for state, distance in enumerate(automaton.distance_to_accept):
         after = automaton.distance_to_accept[table[state][table[state] >= 0]]
         assert distance == (0 if automaton.accepting[state] else after.min() + 1)
@@ -330,11 +328,10 @@ def test_how_many_codes(
         assert pattern.bits_per_position() == pytest.approx(bits, rel=1e-3)
 
 
-def test_bits_of_one_length() -> None:
-    pattern = Pattern.regex("[A-Z0-9]+")
-    assert pattern.bits_per_position(5) == pytest.approx(math.log2(36))
-    assert pattern.entropy(500) == pytest.approx(500 * math.log2(36))  # 36 ** 500 is no float
-    assert pattern.entropy(0) == -math.inf and Pattern.regex("A{3}").entropy(4) == -math.inf
+def test_bits_of_every_length() -> None:
+    bits = Pattern.regex("[A-Z0-9]+").core.log2_counts(500)
+    assert bits[500] == pytest.approx(500 * math.log2(36))  # 36 ** 500 is no float
+    assert bits[0] == -math.inf and len(Pattern.regex("A{3}").core.log2_counts(500)) == 4
 
 
 @pytest.mark.parametrize(
@@ -421,7 +418,7 @@ def test_a_lexicon_of_100_000_strings_compiles_in_time() -> None:
     lexicon = Pattern.lexicon(words)
     automaton = lexicon.automaton(Charset(blank=True))
     assert time.thread_time() - before < 5
-    assert automaton.nbytes < 10e6
+    assert sum(a.nbytes for a in automaton._arrays) < 10e6
     assert all(lexicon.match(w) for w in words[::1000]) and not lexicon.match(words[0][:-1])
 
 
@@ -460,7 +457,7 @@ def test_verify_says_first_whether_it_matches() -> None:
     assert (wrong.ok, wrong.rule) == (False, "iso6346") and "should be 3" in wrong.message
     short = pattern.verify("CSQU305")
     assert (short.ok, short.rule) == (False, "pattern") and "expected [0-9]" in short.message
-    assert pattern.spans_strings == (4, 6, 1) and Pattern.regex("A").verify("A").ok
+    assert pattern.groups == (4, 6, 1) and Pattern.regex("A").verify("A").ok
 
 
 def test_a_pattern_travels_to_another_process() -> None:

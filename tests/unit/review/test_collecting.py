@@ -1,4 +1,4 @@
-"""The folder of doubtful characters: what is written, how much, and by how many at once."""
+"""The folder of uncertain characters: what is written, how much, and by how many at once."""
 
 from __future__ import annotations
 
@@ -24,12 +24,11 @@ from industrial_ocr.review import collecting
 from industrial_ocr.review.answers import AnswerFile
 from industrial_ocr.review.collecting import Collector
 
-RULES = CollectingConfig()
 SCORES = SequenceScores(0.9, -0.1, 0.9, 0.9, -0.1)
 
 
 def reading(seed: int, size: int = 40, text: str = "A", step: float = 0.0) -> ReadResult:
-    """A picture of noise, which PNG does not compress, with doubtful characters."""
+    """A picture of noise, which PNG does not compress, with uncertain characters."""
     image = np.random.default_rng(seed).integers(0, 255, (size, 2 * size, 3), np.uint8)
     wide = 2 * size / len(text)
     quads = [rect_quad(wide * i + step, 2, wide * (i + 0.5), size - 2) for i in range(len(text))]
@@ -50,7 +49,7 @@ def used(folder: Path) -> int:
 
 
 def test_an_item_has_the_keys_of_the_format_and_a_picture(tmp_path: Path) -> None:
-    (name,) = Collector(tmp_path / "new" / "d", RULES).add(reading(0), "a.png")
+    (name,) = Collector(tmp_path / "new" / "d").add(reading(0), "a.png")
     item = json.loads((tmp_path / "new" / "d" / "items" / f"{name}.json").read_text())
     assert item.pop("time").endswith("+00:00")
     picture = cv2.imread(str(tmp_path / "new" / "d" / item.pop("context")))
@@ -68,27 +67,27 @@ def test_an_item_has_the_keys_of_the_format_and_a_picture(tmp_path: Path) -> Non
 def test_the_picture_is_rgb_in_the_file(tmp_path: Path) -> None:
     result = reading(0)
     result.image[:] = (200, 10, 20)
-    (name,) = Collector(tmp_path, RULES).add(result)
+    (name,) = Collector(tmp_path).add(result)
     blue_green_red = cv2.imread(str(tmp_path / "items" / f"{name}.png"))
     assert blue_green_red is not None and tuple(blue_green_red[20, 20]) == (20, 10, 200)
 
 
 def test_the_same_character_of_the_same_picture_is_kept_once(tmp_path: Path) -> None:
-    collector = Collector(tmp_path, RULES)
+    collector = Collector(tmp_path)
     assert len(collector.add(reading(0, text="AB"))) == 2
     assert collector.add(reading(0, text="AB")) == []
     # Another engine places the boxes a little otherwise.
-    assert Collector(tmp_path, RULES).add(reading(0, text="AB", step=3.0)) == []
+    assert Collector(tmp_path).add(reading(0, text="AB", step=3.0)) == []
     assert len(collector.add(reading(1, text="AB"))) == 2
 
 
-def test_nothing_doubtful_writes_nothing(tmp_path: Path) -> None:
+def test_nothing_uncertain_writes_nothing(tmp_path: Path) -> None:
     calm = CollectingConfig(min_confidence=0.4, min_margin=0.0)
-    assert Collector(tmp_path, calm).add(reading(0)) == [] and ids(tmp_path) == set()
+    assert Collector(tmp_path, rules=calm).add(reading(0)) == [] and ids(tmp_path) == set()
 
 
 def test_beyond_the_limit_the_oldest_go_and_answered_ones_last(tmp_path: Path) -> None:
-    collector = Collector(tmp_path, RULES, limit_mb=1.0)
+    collector = Collector(tmp_path, limit_mb=1.0)
     kept = []
     for seed in range(12):
         (name,) = collector.add(reading(seed, size=150))
@@ -107,12 +106,12 @@ def test_beyond_the_limit_the_oldest_go_and_answered_ones_last(tmp_path: Path) -
 
 
 def test_what_alone_is_beyond_the_limit_is_not_kept(tmp_path: Path) -> None:
-    assert Collector(tmp_path, RULES, limit_mb=1.0).add(reading(0, size=600)) == []
+    assert Collector(tmp_path, limit_mb=1.0).add(reading(0, size=600)) == []
     assert ids(tmp_path) == set()
 
 
 def test_a_ledger_that_says_nothing_is_made_anew(tmp_path: Path) -> None:
-    collector = Collector(tmp_path, RULES, limit_mb=1.0)
+    collector = Collector(tmp_path, limit_mb=1.0)
     collector.add(reading(0, size=150))
     (tmp_path / ".collecting").write_text("not a number")
     for seed in range(1, 12):
@@ -123,8 +122,8 @@ def test_a_ledger_that_says_nothing_is_made_anew(tmp_path: Path) -> None:
 WRITER = """
 import sys
 sys.path[:0] = [{tests!r}]
-from test_collecting import Collector, RULES, reading
-collector = Collector({folder!r}, RULES, limit_mb=1.0)
+from test_collecting import Collector, reading
+collector = Collector({folder!r}, limit_mb=1.0)
 for seed in range({first}, {first} + 6):
     collector.add(reading(seed, size=120, text="AB"))
 """
@@ -137,7 +136,7 @@ def test_two_processes_and_two_threads_stay_within_the_limit(tmp_path: Path) -> 
         subprocess.Popen([sys.executable, "-c", code.replace("{first}", first)])
         for first in ("0", "3")  # half of the pictures are the same
     ]
-    collector = Collector(tmp_path, RULES, limit_mb=1.0)
+    collector = Collector(tmp_path, limit_mb=1.0)
     threads = [
         threading.Thread(
             target=lambda: [collector.add(reading(s, size=120, text="AB")) for s in range(4, 8)]
@@ -168,7 +167,7 @@ def test_two_processes_and_two_threads_stay_within_the_limit(tmp_path: Path) -> 
 def test_a_writer_that_dies_leaves_no_half_item(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    collector = Collector(tmp_path, RULES)
+    collector = Collector(tmp_path)
     moved = []
 
     def die(*_: object) -> None:
@@ -186,7 +185,7 @@ def test_a_writer_that_dies_leaves_no_half_item(
 def test_a_full_disk_is_an_error_that_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    collector = Collector(tmp_path, RULES)
+    collector = Collector(tmp_path)
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -195,26 +194,26 @@ def test_a_full_disk_is_an_error_that_says_what_to_do(
     with pytest.raises(CollectError, match="No space left on device; free space"):
         collector.add(reading(0))
     with pytest.raises(CollectError, match="No space left"):
-        Collector(tmp_path, RULES)
+        Collector(tmp_path)
 
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CollectError, match="file"):
-        Collector(tmp_path / "file", RULES)
+        Collector(tmp_path / "file")
 
 
 @pytest.mark.parametrize("limit", [0.0, 0.5, -1.0, float("nan"), float("inf")])
 def test_an_impossible_limit_is_an_error(tmp_path: Path, limit: float) -> None:
     with pytest.raises(CollectError, match="1 MB or more"):
-        Collector(tmp_path / "d", RULES, limit)
+        Collector(tmp_path / "d", limit_mb=limit)
     assert not (tmp_path / "d").exists()
 
 
 def test_old_temporary_files_of_the_dead_are_swept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    collector = Collector(tmp_path, RULES)
+    collector = Collector(tmp_path)
     dead, alive = tmp_path / "items" / ".a.1.2", tmp_path / "items" / ".b.1.2"
     dead.write_bytes(b"x")
     alive.write_bytes(b"x")
@@ -225,7 +224,7 @@ def test_old_temporary_files_of_the_dead_are_swept(
 
 
 def test_names_of_files_are_told(tmp_path: Path) -> None:
-    Collector(tmp_path, RULES).add_all(
+    Collector(tmp_path).add_all(
         [reading(0), reading(1), reading(2)], ["in/a.png", Path("in/b.png"), np.zeros((2, 2))]
     )
     sources = {json.loads(p.read_text())["source"] for p in (tmp_path / "items").glob("*.json")}

@@ -1,4 +1,4 @@
-"""What several commands of ``industrial-ocr`` take from the command line."""
+"""Image files and regions as they are given on the command line."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from industrial_ocr.cli.output import complain
+from industrial_ocr.cli import output
 from industrial_ocr.errors import ConfigError, ImageError
 
 STDIN = Path("-")
-"""Stands for an image on standard input."""
+"""Stands for the image on standard input."""
 
 
 def region(text: str) -> tuple[float, ...]:
-    """The four numbers of ``--roi``; ConfigError where they are none."""
+    """The four numbers of ``--roi``; ConfigError if they are not a region."""
     numbers: tuple[float, ...] = ()
     with suppress(ValueError):
         numbers = tuple(float(n) for n in text.split(","))
@@ -31,7 +31,7 @@ def region(text: str) -> tuple[float, ...]:
 
 
 def find_files(paths: list[str]) -> tuple[list[Path], list[str]]:
-    """The images of all arguments, and those arguments that have none, already complained of.
+    """The images of all arguments, and the arguments without any, already reported on stderr.
 
     ``-`` is ``STDIN``; a file of that name is ``./-``.
     """
@@ -46,11 +46,11 @@ def find_files(paths: list[str]) -> tuple[list[Path], list[str]]:
         try:
             found.update((f.resolve() if f == STDIN else f, None) for f in find_images(path))
         except ImageError as error:
-            complain(error)
+            output.complain(error)
             problems.append(path)
     return list(found), problems
 
 
 def image_sources(files: Iterable[Path]) -> dict[Path, Path | bytes]:
-    """What to read for each file: itself, or what stands on standard input."""
+    """What to read for each file: the file itself, or the bytes of standard input."""
     return {f: sys.stdin.buffer.read() if f == STDIN else f for f in files}

@@ -1,4 +1,4 @@
-"""One writer a format; each gets samples that the format can hold, see ``convert``."""
+"""One writer a format; each takes samples that the format can hold, see ``convert``."""
 
 from __future__ import annotations
 
@@ -35,15 +35,20 @@ _SIGNATURES = (
 
 
 @dataclass(frozen=True)
-class Item:
-    """A sample and the name of its file, relative to the folder of images, with slashes."""
+class NamedSample:
+    """A sample and the path of its file below the folder of images, with slashes."""
 
     sample: Sample
     name: str
 
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """The labels of the sample."""
+        return self.sample.labels
+
 
 def suffix_of(sample: Sample) -> str:
-    """The suffix that an image's first bytes ask for; PNG's where they say nothing."""
+    """The suffix for the image format that the first bytes show; ``.png`` if they show none."""
     head = sample.data[:12] if sample.data is not None else b""
     if sample.path is not None and sample.path.is_file():
         with sample.path.open("rb") as file:
@@ -51,15 +56,8 @@ def suffix_of(sample: Sample) -> str:
     return next((suffix for mark, suffix in _SIGNATURES if head.startswith(mark)), ".png")
 
 
-def _bytes(sample: Sample) -> int:
-    """Size of the encoded image; 0 of a missing one."""
-    if sample.path is not None and sample.path.is_file():
-        return sample.path.stat().st_size
-    return len(sample.data or b"")
-
-
 def _read(sample: Sample) -> bytes:
-    """The encoded image; DatasetError names the sample that has none."""
+    """The encoded image; DatasetError names a sample without one."""
     if sample.data is not None:
         return sample.data
     try:
@@ -69,13 +67,13 @@ def _read(sample: Sample) -> bytes:
 
 
 def put_image(sample: Sample, path: Path) -> None:
-    """Copies an image, byte for byte; DatasetError names the sample that has none."""
+    """Copies an image byte for byte; DatasetError names a sample without one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(_read(sample))
 
 
 def _number(value: float) -> str:
-    """A float32 in the fewest digits that give it back, without exponent."""
+    """A float32 in the fewest digits that are read back as the same number, without exponent."""
     return str(np.format_float_positional(np.float32(value), trim="-"))
 
 
@@ -88,7 +86,7 @@ def _is_upright(quad: FloatArray) -> bool:
 
 
 def character_column(characters: Iterable[LabeledCharacter]) -> str:
-    """Boxes of characters as a column of a TSV; they must be upright."""
+    """Upright boxes of characters as a column of a TSV."""
     return ";".join(f"{_numbers(c.quad[[0, 2]].ravel())},{c.symbol}" for c in characters)
 
 
@@ -100,7 +98,7 @@ def _write_lines(path: Path, lines: Iterable[str]) -> None:
 def _tsv_row(name: str, label: Label) -> str:
     columns = [name, IGNORE if label.ignore else label.text]
     if label.quad is not None:
-        # Two corners are enough where a reader makes the same quad of them, even a mirrored one.
+        # Two corners are enough if they are read back as the same quad.
         ends = label.quad[[0, 2]].ravel()
         enough = np.array_equal(label.quad, rect_quad(*ends))
         columns.append(_numbers(ends if enough else label.quad.ravel()))
@@ -109,41 +107,41 @@ def _tsv_row(name: str, label: Label) -> str:
     return "\t".join(map(tsv_field, [*columns, label.kind] if label.kind else columns))
 
 
-def write_tsv(items: list[Item], out: Path) -> None:
+def write_tsv(items: list[NamedSample], out: Path) -> None:
     """``labels.tsv`` beside ``images/``."""
-    _write_lines(
-        out / "labels.tsv",
-        (_tsv_row(item.name, label) for item in items for label in item.sample.labels),
-    )
+    lines: list[str] = []
+    for item in items:
+        lines += [_tsv_row(item.name, label) for label in item.labels]
+    _write_lines(out / "labels.tsv", lines)
 
 
-def write_csv(items: list[Item], out: Path) -> None:
+def write_csv(items: list[NamedSample], out: Path) -> None:
     """``labels.csv`` with the columns image_path and text."""
     with (out / "labels.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["image_path", "text"])
         for item in items:
-            writer.writerows([f"images/{item.name}", label.text] for label in item.sample.labels)
+            writer.writerows([f"images/{item.name}", label.text] for label in item.labels)
 
 
-def write_icdar(items: list[Item], out: Path) -> None:
+def write_icdar(items: list[NamedSample], out: Path) -> None:
     """``gt/gt_NAME.txt`` for each image, four corners a line (ICDAR 2015)."""
     for item in items:
         image = Path(item.name)
         lines = []
-        for label in item.sample.labels:
+        for label in item.labels:
             assert label.quad is not None
             text = IGNORE if label.ignore else label.text
             lines.append(f"{_numbers(label.quad.ravel())},{text}")
         _write_lines(out / "gt" / image.parent / f"gt_{image.stem}.txt", lines)
 
 
-def write_paddle_regions(items: list[Item], out: Path) -> None:
+def write_paddle_regions(items: list[NamedSample], out: Path) -> None:
     """``Label.txt`` as PPOCRLabel writes it."""
     lines = []
     for item in items:
         regions = []
-        for label in item.sample.labels:
+        for label in item.labels:
             assert label.quad is not None
             region: dict[str, Any] = {
                 "transcription": label.text if label.text or not label.ignore else IGNORE,
@@ -155,20 +153,17 @@ def write_paddle_regions(items: list[Item], out: Path) -> None:
     _write_lines(out / "Label.txt", lines)
 
 
-def write_paddle_texts(items: list[Item], out: Path) -> None:
+def write_paddle_texts(items: list[NamedSample], out: Path) -> None:
     """``rec_gt.txt`` of PaddleOCR's recognition."""
-    _write_lines(
-        out / "rec_gt.txt",
-        (
-            f"images/{item.name}\t{IGNORE if label.ignore else label.text}"
-            for item in items
-            for label in item.sample.labels
-        ),
-    )
+    lines = []
+    for item in items:
+        texts = [IGNORE if label.ignore else label.text for label in item.labels]
+        lines += [f"images/{item.name}\t{text}" for text in texts]
+    _write_lines(out / "rec_gt.txt", lines)
 
 
-def _size(item: Item) -> tuple[int, int]:
-    """Width and height as a reader sees the image, its EXIF orientation applied."""
+def _size(item: NamedSample) -> tuple[int, int]:
+    """Width and height of the image, after its EXIF orientation is applied."""
     try:
         height, width = load_image(item.sample.source).shape[:2]
     except ImageError as error:
@@ -177,7 +172,7 @@ def _size(item: Item) -> tuple[int, int]:
 
 
 def _studio_results(label: Label, number: int, size: tuple[int, int]) -> list[dict[str, Any]]:
-    """The results of one region: shape, class and text under one id."""
+    """The results of one region: shape, class and text with one id."""
     shape: dict[str, Any] = {}
     kind = "rectangle"
     if label.quad is not None:
@@ -195,24 +190,24 @@ def _studio_results(label: Label, number: int, size: tuple[int, int]) -> list[di
         "image_rotation": 0,
     }
     text = IGNORE if label.ignore else label.text
-    results = [
-        {"from_name": "transcription", "type": "textarea", "value": {**shape, "text": [text]}}
-    ]
+    results: list[dict[str, Any]] = []
+    if shape:
+        results.append({"from_name": kind, "type": kind, "value": shape})
     if label.kind:
         value = {**shape, "labels": [label.kind]}
-        results.insert(0, {"from_name": "label", "type": "labels", "value": value})
-    if shape:
-        results.insert(0, {"from_name": kind, "type": kind, "value": shape})
+        results.append({"from_name": "label", "type": "labels", "value": value})
+    value = {**shape, "text": [text]}
+    results.append({"from_name": "transcription", "type": "textarea", "value": value})
     return [common | result for result in results]
 
 
-def write_label_studio(items: list[Item], out: Path) -> None:
-    """``label-studio.json``, which Label Studio imports too (local files, its OCR template)."""
+def write_label_studio(items: list[NamedSample], out: Path) -> None:
+    """``label-studio.json``, which Label Studio can import (local files, its OCR template)."""
     tasks = []
     for number, item in enumerate(items, 1):
         size = _size(item)
         results = []
-        for region, label in enumerate(item.sample.labels, 1):
+        for region, label in enumerate(item.labels, 1):
             results += _studio_results(label, region, size)
         url = f"/data/local-files/?d={quote(f'images/{item.name}')}"
         annotations = [{"id": number, "was_cancelled": False, "result": results}]
@@ -222,59 +217,56 @@ def write_label_studio(items: list[Item], out: Path) -> None:
 
 
 def _cvat_shape(image: ElementTree.Element, label: Label) -> None:
-    attributes = {"label": label.kind or UNCLASSIFIED, "source": "manual"}
-    if label.quad is None:
-        shape = ElementTree.SubElement(image, "tag", attributes)
-    elif _is_upright(label.quad):
-        corners = zip(("xtl", "ytl", "xbr", "ybr"), bounds(label.quad), strict=True)
-        box = {name: _number(value) for name, value in corners}
-        shape = ElementTree.SubElement(
-            image, "box", attributes | box | {"occluded": "0", "z_order": "0"}
-        )
-    else:
-        points = ";".join(_numbers(corner) for corner in label.quad)
-        shape = ElementTree.SubElement(
-            image, "polygon", attributes | {"points": points, "occluded": "0", "z_order": "0"}
-        )
+    tag, attributes = "tag", {"label": label.kind or UNCLASSIFIED, "source": "manual"}
+    if label.quad is not None:
+        attributes |= {"occluded": "0", "z_order": "0"}
+        if _is_upright(label.quad):
+            tag, corners = "box", map(_number, bounds(label.quad))
+            attributes |= dict(zip(("xtl", "ytl", "xbr", "ybr"), corners, strict=True))
+        else:
+            tag = "polygon"
+            attributes["points"] = ";".join(_numbers(corner) for corner in label.quad)
+    shape = ElementTree.SubElement(image, tag, attributes)
     ElementTree.SubElement(shape, "attribute", {"name": "text"}).text = label.text
     if label.ignore:
         ElementTree.SubElement(shape, "attribute", {"name": "ignore"}).text = "true"
 
 
-def write_cvat(items: list[Item], out: Path) -> None:
-    """``annotations.xml``, CVAT for images 1.1."""
+def write_cvat(items: list[NamedSample], out: Path) -> None:
+    """``annotations.xml`` of CVAT for images 1.1."""
     root = ElementTree.Element("annotations")
     ElementTree.SubElement(root, "version").text = "1.1"
     for number, item in enumerate(items):
         width, height = map(str, _size(item))
         attributes = {"id": str(number), "name": item.name, "width": width, "height": height}
         image = ElementTree.SubElement(root, "image", attributes)
-        for label in item.sample.labels:
+        for label in item.labels:
             _cvat_shape(image, label)
     ElementTree.indent(root)
     tree = ElementTree.ElementTree(root)
     tree.write(out / "annotations.xml", encoding="utf-8", xml_declaration=True)
 
 
-def write_imagefolder(items: list[Item], out: Path) -> None:
-    """One folder a symbol; the items' names begin with it."""
+def write_imagefolder(items: list[NamedSample], out: Path) -> None:
+    """One folder a symbol; the names of the items begin with it."""
     for item in items:
         put_image(item.sample, out / item.name)
 
 
-def write_lmdb(items: list[Item], out: Path) -> None:
+def write_lmdb(items: list[NamedSample], out: Path) -> None:
     """``image-%09d``, ``label-%09d`` and ``num-samples``, as CRNN's training code expects them."""
     lmdb = import_lmdb()
-    # LMDB rounds each value up to its pages of 4 KiB; what is not used takes no room on disk.
-    room = 2 * sum(_bytes(item.sample) for item in items) + 16_384 * len(items) + (16 << 20)
+    # The size of the map is only an upper limit: what is not used takes no space on disk.
+    sizes = [len(_read(item.sample)) for item in items]
+    map_size = 2 * sum(sizes) + 16_384 * len(items) + (16 << 20)
     try:
         with (
-            lmdb.open(str(out), map_size=room, lock=False) as database,
+            lmdb.open(str(out), map_size=map_size, lock=False) as database,
             database.begin(write=True) as transaction,
         ):
             for number, item in enumerate(items, 1):
                 transaction.put(f"image-{number:09d}".encode(), _read(item.sample))
-                text = item.sample.labels[0].text.encode()
+                text = item.labels[0].text.encode()
                 transaction.put(f"label-{number:09d}".encode(), text)
             transaction.put(b"num-samples", str(len(items)).encode())
     except lmdb.Error as error:

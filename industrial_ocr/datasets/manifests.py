@@ -1,4 +1,4 @@
-"""Which images a dataset holds: names and sha256, to be published where the images may not be."""
+"""Names and sha256 of a dataset's images: can be published where the images may not be."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from industrial_ocr.results.files import write_whole
 
 
 def sample_digests(dataset: Dataset) -> dict[str, str]:
-    """sha256 of every image's bytes by its name.
+    """The sha256 of every encoded image by its name.
 
     Raises:
         DatasetError: an image cannot be read.
@@ -29,7 +29,7 @@ def sample_digests(dataset: Dataset) -> dict[str, str]:
 
 
 def write_manifest(path: Path, digests: Mapping[str, str]) -> None:
-    """One line an image: name, tab, sha256; written whole or not at all."""
+    """Writes one line an image: name, tab, sha256."""
     text = "".join(f"{name}\t{digest}\n" for name, digest in sorted(digests.items()))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, text)
@@ -39,7 +39,7 @@ def read_manifest(path: Path) -> dict[str, str]:
     """The digests of a file that ``write_manifest`` wrote.
 
     Raises:
-        DatasetError: the file is missing or a line is none of a manifest; names it.
+        DatasetError: the file is missing, or a line is not name, tab, sha256.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()

@@ -1,0 +1,117 @@
+"""The commands ``industrial-ocr dataset check|convert|manifest``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from industrial_ocr.cli import options, output
+
+if TYPE_CHECKING:
+    from industrial_ocr.datasets.formats import Problem
+    from industrial_ocr.datasets.samples import Dataset
+
+dataset_app = typer.Typer(
+    no_args_is_help=True, help="Checks labeled images and converts between formats."
+)
+
+
+@dataset_app.command("check")
+def check(
+    data: options.Data,
+    label_format: options.LabelFormat = None,
+    any_text: Annotated[
+        bool, typer.Option("--any-text", help="Labels may hold characters the models lack.")
+    ] = False,
+    sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet (PNG) there.")] = None,
+) -> None:
+    """Lists every bad row and image. Exit code 1 when there is one."""
+    from industrial_ocr.datasets.load import read_dataset
+    from industrial_ocr.datasets.sheet import contact_sheet
+
+    bad = False
+    with output.one_line_errors(output.WRONG_USAGE):
+        for path in data:
+            dataset, problems = read_dataset(path, label_format)
+            bad = _check(dataset, problems, any_text) or bad
+            if sheet is not None and dataset.samples:
+                from PIL import Image
+
+                name = sheet if len(data) == 1 else sheet.with_stem(f"{sheet.stem}-{dataset.name}")
+                Image.fromarray(contact_sheet(dataset)).save(name)
+                output.note(f"contact sheet of {dataset.name} in {name}")
+    if bad:
+        raise typer.Exit(output.FAILED)
+
+
+def _check(dataset: Dataset, problems: Sequence[Problem], any_text: bool) -> bool:
+    """Prints the problems of a dataset; True where there are some."""
+    from industrial_ocr.datasets.check import check_dataset
+    from industrial_ocr.patterns.charset import Charset
+
+    with output.progress_bar() as progress:
+        job = progress.add_task(f"checking {dataset.name}", total=len(dataset.samples))
+
+        def step(done: int, total: int) -> None:
+            progress.update(job, completed=done, total=total)
+
+        found = check_dataset(dataset, None if any_text else Charset(), step, problems)
+    for problem in found.problems:
+        typer.echo(str(problem))
+    typer.echo(
+        f"{dataset.name} ({dataset.format}, {dataset.task}): {found.images} images, "
+        f"{found.labels} labels, {found.boxes} boxes, {len(found.problems)} problems"
+    )
+    return bool(found.problems)
+
+
+@dataset_app.command("convert")
+def convert(
+    data: options.OneDataset,
+    to: Annotated[str, typer.Argument(help="Format to write.")],
+    out: Annotated[Path, typer.Argument(help="New or empty folder.")],
+    label_format: options.LabelFormat = None,
+    lossy: Annotated[
+        bool, typer.Option("--lossy", help="Drop what the format cannot hold.")
+    ] = False,
+) -> None:
+    """Writes a dataset in another format; images are copied."""
+    with output.one_line_errors(output.WRONG_USAGE):
+        from industrial_ocr.datasets.convert import convert_dataset
+        from industrial_ocr.datasets.load import load_dataset
+
+        written = convert_dataset(load_dataset(data, label_format), to, out, lossy=lossy)
+    typer.echo(f"{written} images in {out}")
+
+
+@dataset_app.command("manifest")
+def manifest(
+    data: options.OneDataset,
+    file: Annotated[Path, typer.Argument(help="Names and sha256 of the images, tab-separated.")],
+    label_format: options.LabelFormat = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare with FILE instead of writing it.")
+    ] = False,
+) -> None:
+    """Writes which images a dataset holds, or checks that they are the same."""
+    with output.one_line_errors(output.WRONG_USAGE):
+        from industrial_ocr.datasets.load import load_dataset
+        from industrial_ocr.datasets.manifests import read_manifest, sample_digests, write_manifest
+
+        found = sample_digests(load_dataset(data, label_format))
+        if not verify:
+            write_manifest(file, found)
+            typer.echo(f"{len(found)} images in {file}")
+            return
+        wanted = read_manifest(file)
+    different = [name for name in wanted if found.get(name) != wanted[name]]
+    different += [name for name in found if name not in wanted]
+    for name in different:
+        state = "missing" if name not in found else "new" if name not in wanted else "different"
+        output.complain(f"{name}: {state}")
+    typer.echo(f"{len(wanted) - len(different)} of {len(wanted)} images are the same")
+    if different:
+        raise typer.Exit(output.FAILED)

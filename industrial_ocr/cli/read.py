@@ -1,0 +1,146 @@
+"""The command ``industrial-ocr read``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from enum import Enum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from industrial_ocr.cli import files as cli_files
+from industrial_ocr.cli import options, output
+from industrial_ocr.cli.read_output import print_csv, print_table
+from industrial_ocr.errors import ConfigError
+
+if TYPE_CHECKING:
+    from industrial_ocr.patterns.pattern import Pattern
+    from industrial_ocr.results.read_result import ReadResult
+    from industrial_ocr.review.collecting import Collector
+
+
+class EngineName(str, Enum):
+    """Engines that read."""
+
+    TWO_STAGE = "two-stage"
+    CRNN = "crnn"
+    AGREE = "agree"
+    AUTO = "auto"
+
+
+Paths = Annotated[
+    list[str], typer.Argument(help="Image files, folders, globs; - is standard input.")
+]
+EngineOption = Annotated[
+    EngineName | None,
+    typer.Option(help="Engine that reads.", show_default="auto; crnn with --crops"),
+]
+CodePatterns = Annotated[
+    list[str] | None, typer.Option(help="Preset or regular expression of the code; repeatable.")
+]
+CollectFolder = Annotated[
+    Path | None, typer.Option(help="Keep uncertain characters there, for review.")
+]
+CollectLimit = Annotated[
+    float | None,
+    typer.Option(min=1, help="Largest size of it; the oldest are removed.", show_default="200"),
+]
+
+
+def read(
+    paths: Paths,
+    engine: EngineOption = None,
+    as_json: options.AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line a string.")] = False,
+    out: options.Pictures = None,
+    crops: Annotated[bool, typer.Option("--crops", help="Each image is one string.")] = False,
+    roi: options.Roi = None,
+    pattern: CodePatterns = None,
+    collect: CollectFolder = None,
+    collect_limit_mb: CollectLimit = None,
+    bundle: options.Bundle = None,
+    device: options.Device = None,
+    backend: options.Backend = None,
+    precision: options.Precision = None,
+    threads: options.Threads = None,
+    config: options.Config = None,
+    detector: options.Weights = None,
+    classifier: options.Weights = None,
+    recognizer: options.Weights = None,
+) -> None:
+    """Reads images. Exit code 0: all were read; 1: some were not; 2: wrong usage."""
+    with output.one_line_errors(output.WRONG_USAGE):
+        if as_json and as_csv:
+            raise ConfigError("--json and --csv exclude each other")
+        if crops and roi is not None:
+            raise ConfigError("--crops and --roi exclude each other")
+        region = None if roi is None else cli_files.region(roi)
+        patterns = _compiled(pattern or [], bundle)
+        collector = _collector(collect, collect_limit_mb, config)
+        files, problems = cli_files.find_files(paths)
+        pictures = None if out is None else output.PictureFolder(out, files)
+        if files:
+            reader = options.make_reader(
+                bundle,
+                device=device,
+                backend=backend and backend.value,
+                precision=precision and precision.value,
+                threads=threads,
+                config=config,
+                detector=detector,
+                classifier=classifier,
+                recognizer=recognizer,
+            )
+        sources = cli_files.image_sources(files)
+    chosen = engine or (EngineName.CRNN if crops else EngineName.AUTO)
+
+    def read_one(file: Path) -> ReadResult:
+        if crops:
+            result = reader.recognize([sources[file]], engine=chosen.value, pattern=patterns)[0]
+        else:
+            result = reader.read(sources[file], engine=chosen.value, roi=region, pattern=patterns)
+        if collector is not None:
+            collector.add(result, None if file == cli_files.STDIN else file.name)
+        return result
+
+    show: Callable[[Iterable[output.Reading]], None] = print_table
+    if as_json:
+        show = output.print_json
+    elif as_csv:
+        show = partial(print_csv, with_codes=patterns is not None)
+    several = len(files) > 3 and not ((as_json or as_csv) and sys.stdout.isatty())
+    with output.progress_bar(several) as progress:
+        watched = progress.track(files, description="reading")
+        jobs = ((file, partial(read_one, file)) for file in watched)
+        results = output.results_of(jobs, pictures, problems)
+        show({"file": str(file), **result.to_dict()} for file, result in results)
+    if problems:
+        raise typer.Exit(output.FAILED)
+
+
+def _compiled(given: list[str], bundle: Path | None) -> list[Pattern] | None:
+    """The patterns of the command line, compiled before any model is loaded."""
+    if not given:
+        return None
+    from industrial_ocr.patterns.pattern import Pattern
+
+    presets = options.known_patterns(bundle)
+    return [Pattern.parse(text, presets) for text in given]
+
+
+def _collector(
+    folder: Path | None, limit_mb: float | None, config: Path | None
+) -> Collector | None:
+    """Where uncertain characters go; the folder is tried before any model is loaded."""
+    if folder is None:
+        if limit_mb is not None:
+            raise ConfigError("--collect-limit-mb is for --collect DIR")
+        return None
+    from industrial_ocr.reader.reader import reading_config
+    from industrial_ocr.review.collecting import Collector
+
+    rules = reading_config(config).collecting
+    return Collector(folder, limit_mb=limit_mb or rules.limit_mb, rules=rules)

@@ -1,0 +1,92 @@
+"""The command ``industrial-ocr train``."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from industrial_ocr.cli import options, output
+from industrial_ocr.errors import ConfigError
+
+if TYPE_CHECKING:
+    from industrial_ocr.training.config import TrainConfig
+
+
+class ModelName(str, Enum):
+    """Models to train."""
+
+    DETECTOR = "detector"
+    CLASSIFIER = "classifier"
+    RECOGNIZER = "recognizer"
+
+
+def train(
+    task: Annotated[ModelName, typer.Argument(help="What to train.")],
+    config: Annotated[Path, typer.Option(help="A file of configs/train.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; resumes there.")] = None,
+    fonts: options.Fonts = None,
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps in all.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Rendering processes.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads of torch on the CPU.")] = None,
+    max_seconds: Annotated[
+        float, typer.Option(min=0, help="Stop after this time, to resume later; 0: never.")
+    ] = 0,
+) -> None:
+    """Trains a model on images rendered on the fly; run it again to resume."""
+    given = dict(out=out, fonts=fonts, steps=steps, device=device, workers=workers, threads=threads)
+    with output.one_line_errors():
+        if importlib.util.find_spec("tensorboard") is None:
+            raise ConfigError("training logs to TensorBoard: pip install 'industrial-ocr[train]'")
+        job = _task(task, config, {k: v for k, v in given.items() if v is not None})
+        from industrial_ocr.training.loop import Trainer
+
+        trainer = Trainer(job, max_seconds)
+        trainer.resume()
+        if trainer.step:
+            output.note(f"goes on at step {trainer.step} of {job.config.steps}")
+        best = trainer.run()
+        if trainer.step < job.config.steps:
+            output.note(f"stopped at step {trainer.step} of {job.config.steps}; run again to go on")
+        score = f"best validation score {best:.4f}" if best > -math.inf else "not validated yet"
+        output.note(f"{score}; weights and manifest in {job.config.out}")
+
+
+def _task(name: ModelName, config: Path, changes: dict[str, Any]) -> Any:
+    """The training task with the settings of the file, replaced by those of the command line."""
+    from industrial_ocr.training import config as training_config
+
+    loaded: Any
+    if name is ModelName.DETECTOR:
+        loaded = _settings(training_config.DetectorTrainConfig, config, changes)
+        from industrial_ocr.training.detector import DetectorTask
+
+        return DetectorTask(loaded)
+    if name is ModelName.CLASSIFIER:
+        loaded = _settings(training_config.ClassifierTrainConfig, config, changes)
+        from industrial_ocr.training.classifier import ClassifierTask
+
+        return ClassifierTask(loaded)
+    loaded = _settings(training_config.RecognizerTrainConfig, config, changes)
+    from industrial_ocr.training.recognizer import RecognizerTask
+
+    return RecognizerTask(loaded)
+
+
+def _settings(kind: type[TrainConfig], config: Path, changes: dict[str, Any]) -> TrainConfig:
+    """Settings, checked as far as possible before torch is loaded and workers start."""
+    from industrial_ocr.config import load_config, parse_config
+    from industrial_ocr.datasets.synthesis.faces import describe_fonts, system_font_folders
+
+    merged = load_config(config, kind).model_dump(mode="json") | changes
+    merged["fonts"] = list(map(str, merged["fonts"] or system_font_folders()))
+    loaded = parse_config(merged, kind, f"{config} with the options")
+    output.note(describe_fonts(loaded.fonts))
+    if loaded.words is not None:
+        loaded.load_words()
+    return loaded
