@@ -24,8 +24,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-
 from industrial_ocr.datasets.datasets import load_dataset
+
 from industrial_ocr.datasets.formats_store import symbol_folder
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT, Glyph, GlyphSource
@@ -114,7 +114,8 @@ def legible(reader: Reader, neighbors_read: list[bool]) -> Callable[[Strip, int]
         others = [i for i in range(len(strip.string.symbols)) if i != at]
         named = reader.classify_boxes(strip.image, [strip.string.quads[i] for i in others])
         read = [
-            n[0][0].upper() == strip.string.symbols[i] for n, i in zip(named, others, strict=True)
+            n.symbols[0].upper() == strip.string.symbols[i]
+            for n, i in zip(named, others, strict=True)
         ]
         neighbors_read.extend(read)
         return all(read)

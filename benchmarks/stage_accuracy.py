@@ -112,9 +112,9 @@ def glyphs(reader: Reader, folder: Path, limit: int, engine: Engine) -> dict[str
     total: dict[str, int] = defaultdict(int)
     rows = rows_of(folder)[: limit or None]
     named = reader.classify([folder / "images" / r[0] for r in rows])
-    for row, symbols in zip(rows, named, strict=True):
+    for row, candidates in zip(rows, named, strict=True):
         total[row[2]] += 1
-        right[row[2]] += bool(symbols) and symbols[0][0].upper() == row[1].upper()
+        right[row[2]] += candidates is not None and candidates.symbols[0].upper() == row[1].upper()
     return {**{k: right[k] / total[k] for k in total}, "of": dict(total)}
 
 

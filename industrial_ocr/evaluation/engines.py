@@ -99,9 +99,11 @@ class OwnEngine:
     def read(self, image: ImageArray, task: Task) -> EngineReading:
         """``Reader.read`` or ``recognize``; two-stage classifies a single character."""
         if task == "classify" and self.name == "two-stage":
-            candidates, seconds = timed(lambda: self.reader.classify([image])[0])
-            named = tuple(ReadString(symbol, round(p, 5)) for symbol, p in candidates[:1])
-            return EngineReading(named, seconds=seconds)
+            named, seconds = timed(lambda: self.reader.classify([image])[0])
+            if named is None:
+                return EngineReading((), seconds=seconds)
+            confidence = round(float(named.probabilities[0]), 5)
+            return EngineReading((ReadString(named.symbols[0], confidence),), seconds=seconds)
         result, seconds = timed(lambda: self._result(image, task))
         strings = tuple(_own_string(s) for s in result.strings)
         codes = None if self.pattern is None else tuple(_own_code(c) for c in result.codes)

@@ -83,7 +83,7 @@ def run_oracle(
             if boxes:
                 named = reader.classify_boxes(image, [c.quad for c in boxes])
                 right = [
-                    rules.normalize(candidates[0][0]) == rules.normalize(box.symbol)
+                    rules.normalize(candidates.symbols[0]) == rules.normalize(box.symbol)
                     for candidates, box in zip(named, boxes, strict=True)
                 ]
                 characters += right

@@ -44,7 +44,7 @@ from industrial_ocr.recognition.recognizer import Recognizer
 from industrial_ocr.recognition.rectification import Rectified, rectified
 from industrial_ocr.results.geometry import bounds
 from industrial_ocr.results.read_result import ReadResult
-from industrial_ocr.results.types import FloatArray, ImageArray, as_quad
+from industrial_ocr.results.types import CharCandidates, FloatArray, ImageArray, as_quad
 from industrial_ocr.results.verdicts import Verification
 from industrial_ocr.review.collecting import Collector
 
@@ -503,9 +503,7 @@ class Reader:
         """What looks at pictures, for those who ask the ways themselves."""
         return Models(self._detector, self._classifier, self._recognizer, self.config)
 
-    def classify_boxes(
-        self, image: Any, quads: Sequence[Any]
-    ) -> list[tuple[tuple[str, float], ...]]:
+    def classify_boxes(self, image: Any, quads: Sequence[Any]) -> list[CharCandidates]:
         """Names the characters of a picture whose places are known.
 
         Args:
@@ -513,12 +511,13 @@ class Reader:
             quads: (4, 2) source pixels each, clockwise from the top-left of the character.
 
         Returns:
-            Per quad the best symbols with their probabilities, best first.
+            Per quad the best symbols with their probabilities.
         """
-        named = self._classifier.classify(
-            [load_image(image)], [[as_quad(q) for q in quads]], self.config.classification
-        )[0]
-        return [tuple(zip(n.symbols, map(float, n.probabilities), strict=True)) for n in named]
+        places = [as_quad(quad) for quad in quads]
+        (named,) = self._classifier.classify(
+            [load_image(image)], [places], self.config.classification
+        )
+        return named
 
     @property
     def charset(self) -> Charset:
@@ -538,27 +537,23 @@ class Reader:
             "recognizer": self._recognizer.temperature,
         }
 
-    def classify(self, crops: Iterable[Any]) -> list[tuple[tuple[str, float], ...]]:
+    def classify(self, crops: Iterable[Any]) -> list[CharCandidates | None]:
         """Names images that are one upright character each, cut more or less close to it.
 
         Args:
             crops: as ``image`` of ``read``.
 
         Returns:
-            Per crop the best symbols with their probabilities, best first; nothing where it shows
-            no character that can be told (``classification.whole_reject``).
+            Per crop the best symbols with their probabilities; None where it shows no character
+            that can be told (``classification.whole_reject``).
 
         Raises:
             ImageError: a crop cannot be read, or it is one image and no list of them.
         """
         loaded = [load_image(c) for c in image_list(crops)]
         config = self.config.classification
-        return [
-            ()
-            if shows_none(named, config.whole_reject)
-            else tuple(zip(named.symbols, map(float, named.probabilities), strict=True))
-            for named in self._classifier.classify_whole(loaded, config)
-        ]
+        named = self._classifier.classify_whole(loaded, config)
+        return [None if shows_none(n, config.whole_reject) else n for n in named]
 
 
 def _routes(source: RouteTable | str | Path | None) -> RouteTable:

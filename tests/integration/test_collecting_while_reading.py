@@ -78,7 +78,7 @@ def test_the_quad_finds_the_character_in_the_picture(shared: Reader, tmp_path: P
         with Image.open(tmp_path / item["context"]) as picture:
             context = np.asarray(picture)
         (named,) = shared.classify_boxes(context, [item["quad"]])
-        best = dict(named)
+        best = dict(zip(named.symbols, named.probabilities, strict=True))
         twins = len(same_shape(item["symbol"])) > 1
         margin = 0.1 if twins else 0.02
         assert best[item["symbol"]] == pytest.approx(item["confidence"], abs=margin)

@@ -212,7 +212,7 @@ def test_a_harvest_of_the_shipped_detector_is_mostly_right() -> None:
     assert all(c.shape == (40, 40) for c, _ in found)
     named = reader.classify([c for c, _ in characters])
     right = [
-        bool(n) and n[0][0].upper() == s.upper()
+        n is not None and n.symbols[0].upper() == s.upper()
         for n, (_, s) in zip(named, characters, strict=True)
     ]
     assert np.mean(right) > 0.5

@@ -97,7 +97,7 @@ def test_new_symbols_stand_beside_the_old_ones(trained: tuple[Path, list[str]]) 
 def test_the_reader_names_them_at_once(trained: tuple[Path, list[str]]) -> None:
     reader = Reader(classifier=trained[0])
     pictures = [drawn(s, 77 + i) for i in range(3) for s in ("Δ", "⊗CE")]
-    named = [symbols[0][0] for symbols in reader.classify(pictures)]
+    named = [one.symbols[0] for one in reader.classify(pictures) if one is not None]
     assert named == ["Δ", "⊗CE"] * 3
 
 
