@@ -21,6 +21,11 @@ def unit_vector(vector: NDArray[F]) -> NDArray[F]:
     return unit
 
 
+def normal_vector(axis: NDArray[F]) -> NDArray[F]:
+    """A (2,) vector turned by 90 degrees, clockwise on the screen: from x to y."""
+    return np.array([-axis[1], axis[0]], axis.dtype)
+
+
 def rect_quad(x0: float, y0: float, x1: float, y1: float) -> FloatArray:
     """The quad of an upright rectangle."""
     return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], np.float32)
@@ -31,14 +36,13 @@ def oriented_quad(center: ArrayLike, axis: ArrayLike, width: float, height: floa
 
     Args:
         center: (2,) x, y.
-        axis: (2,) unit vector of the character's own x axis; y is 90 degrees clockwise from it
-            on the screen, so (1, 0) is an upright character.
+        axis: (2,) unit vector of the character's own x axis; (1, 0) is an upright character.
         width: along ``axis``.
         height: across it.
     """
     c = np.asarray(center, np.float32)
     u = np.asarray(axis, np.float32)
-    v = np.array([-u[1], u[0]], np.float32)
+    v = normal_vector(u)
     a, b = u * (width / 2), v * (height / 2)
     return np.stack([c - a - b, c + a - b, c + a + b, c - a + b]).astype(np.float32)
 
@@ -96,10 +100,7 @@ def box_iou(a: ArrayLike, b: ArrayLike) -> FloatArray:
 def centers_meet(a: ArrayLike, b: ArrayLike) -> bool:
     """Whether the center of one of two quads (4, 2) lies inside the other."""
     qa, qb = np.asarray(a, np.float32), np.asarray(b, np.float32)
-    return any(
-        cv2.pointPolygonTest(quad, tuple(map(float, other.mean(0))), False) >= 0
-        for quad, other in ((qa, qb), (qb, qa))
-    )
+    return inside(qa, qb.mean(0)) or inside(qb, qa.mean(0))
 
 
 def expand_quad(quad: ArrayLike, x: float, y: float) -> FloatArray:
@@ -128,7 +129,7 @@ def axis_of(quad: FloatArray, vertical: bool = False) -> FloatArray:
 def enclosing_quad(quads: Sequence[ArrayLike], axis: ArrayLike) -> FloatArray:
     """The smallest rectangle along ``axis`` (unit vector) around all points of all quads."""
     u = np.asarray(axis, np.float32)
-    v = np.array([-u[1], u[0]], np.float32)
+    v = normal_vector(u)
     points = np.concatenate([np.asarray(q, np.float32) for q in quads])
     s, t = points @ u, points @ v
     corners = [(s.min(), t.min()), (s.max(), t.min()), (s.max(), t.max()), (s.min(), t.max())]
@@ -170,15 +171,14 @@ def warp_quad(image: ImageArray, quad: ArrayLike, width: int, height: int) -> Im
     return warped.astype(np.uint8)
 
 
-GLYPH_MARGIN = 1.3
-"""Side of the square a classifier sees, over the longer side of the character's quad."""
+def glyph_window(quad: ArrayLike, margin: float = 1.3) -> FloatArray:
+    """The square around a character's quad, along its edges, that becomes the classifier's crop.
 
-
-def glyph_window(quad: ArrayLike) -> FloatArray:
-    """The square around a character's quad, along its edges, that becomes the classifier's crop."""
+    Its side is ``margin`` times the longer side of the quad.
+    """
     q = np.asarray(quad, np.float32)
     axis = unit_vector((q[1] - q[0]) + (q[2] - q[3]))
-    side = GLYPH_MARGIN * max(max(edge_lengths(q)), 2.0)
+    side = margin * max(max(edge_lengths(q)), 2.0)
     return oriented_quad(q.mean(axis=0), axis, side, side)
 
 
