@@ -44,6 +44,12 @@ class _Group(NamedTuple):
         """Its middle along the string."""
         return (self.x0 + self.x1) / 2
 
+    def joined(self, other: _Group) -> _Group:
+        """The rectangle around both."""
+        x0, y0 = min(self.x0, other.x0), min(self.y0, other.y0)
+        x1, y1 = max(self.x1, other.x1), max(self.y1, other.y1)
+        return _Group(x0, y0, x1, y1, self.weight + other.weight)
+
     def shared(self, other: _Group) -> float:
         """Columns that both take, below 0 where they are apart."""
         return min(self.x1, other.x1) - max(self.x0, other.x0)
@@ -216,12 +222,7 @@ def _groups(band: _Band, ink: FloatArray) -> list[_Group]:
     groups: list[_Group] = []
     for piece in sorted(pieces):
         if groups and _one_place(groups[-1], piece):
-            last = groups.pop()
-            piece = _Group(
-                *np.minimum(last[:2], piece[:2]).tolist(),
-                *np.maximum(last[2:4], piece[2:4]).tolist(),
-                last.weight + piece.weight,
-            )
+            piece = groups.pop().joined(piece)
         groups.append(piece)
     return groups
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import importlib.util
 import io
+import itertools
 import os
 import threading
 import warnings
@@ -14,41 +15,41 @@ from typing import IO, Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from industrial_ocr.errors import ImageError
 from industrial_ocr.results.types import ImageArray
 
 MAX_PIXELS = 100_000_000
 """Most pixels of one image; beyond it an image is refused before it is decoded."""
-
 MAX_SIDE = 32_000
 """Longest side in pixels; OpenCV's warps take no image of 32,767 or more."""
 
-IMAGE_SUFFIXES = frozenset({
-    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".tif", ".tiff", ".bmp", ".dib",
-    ".webp", ".gif", ".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c", ".ppm", ".pgm", ".pbm",
-    ".pnm", ".pfm", ".avif", ".avifs", ".ras", ".qoi",
-})  # fmt: skip
+# A closed list: Pillow's EPS reader, for one, would run Ghostscript on an untrusted file.
+_SUFFIXES = {
+    "PNG": (".png", ".apng"),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+    "TIFF": (".tif", ".tiff"),
+    "BMP": (".bmp",),
+    "DIB": (".dib",),
+    "WEBP": (".webp",),
+    "GIF": (".gif",),
+    "JPEG2000": (".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
+    "SUN": (".ras",),
+    "QOI": (".qoi",),
+    "AVIF": (".avif", ".avifs"),
+}
+"""By Pillow's name of the format."""
+IMAGE_SUFFIXES = frozenset(itertools.chain(*_SUFFIXES.values()))
 """Suffixes, in lower case, by which ``find_images`` knows an image inside a folder."""
-
-MIDDLE = 127
-"""Gray and opacity that count as light and as visible lie above it."""
-
-DARK_SHARE = 0.02
-"""Share of dark ones among an image's visible pixels from which they are taken for print."""
 
 ImageSource = str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image | NDArray[Any]
 """What ``load_image`` takes."""
 
-# A closed list: Pillow's EPS reader, for one, would run Ghostscript on an untrusted file.
-_FORMATS: tuple[str, ...] = (
-    *("PNG", "JPEG", "TIFF", "BMP", "DIB", "WEBP", "GIF", "JPEG2000", "PPM", "SUN", "QOI"),
-)
-if importlib.util.find_spec("PIL.AvifImagePlugin") is not None:  # Pillow 11.3 and later
-    _FORMATS += ("AVIF",)
-_SENSOR_BITS = (8, 10, 12, 14, 16)
-_ORIENTATION_TAG = 0x0112
+_PILLOW_FORMATS = list(_SUFFIXES)
+if importlib.util.find_spec("PIL.AvifImagePlugin") is None:  # before Pillow 11.3
+    _PILLOW_FORMATS.remove("AVIF")
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -151,7 +152,7 @@ def find_images(
 
 
 def _expand(text: str) -> list[Path]:
-    """The image files behind one file, folder or glob; never empty."""
+    """The image files behind one file, folder or glob, at least one."""
     _refuse_url(text)
     path = Path(text)
     try:
@@ -202,11 +203,11 @@ def _open(file: IO[bytes], name: str) -> ImageArray:
         # global to the process, hence the lock.
         with _WARNING_FILTERS, warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(file, formats=_FORMATS)
+            image = Image.open(file, formats=_PILLOW_FORMATS)
     except Image.DecompressionBombError as error:
         raise ImageError(f"{name}: {_one_line(error)}; {_limits()}") from error
     except UnidentifiedImageError as error:
-        kinds = ", ".join(_FORMATS)
+        kinds = ", ".join(_PILLOW_FORMATS)
         raise ImageError(f"{name}: not an image, or of a kind not read here ({kinds})") from error
     except Warning:
         raise
@@ -225,7 +226,7 @@ def _decode(image: Image.Image, name: str) -> ImageArray:
         if image.mode in ("I", "F") or image.mode.startswith("I;16"):
             return _from_array(np.asarray(image), name)
         if image.has_transparency_data:
-            return _on_ground(np.asarray(image.convert("RGBA")))
+            return _without_transparency(np.asarray(image.convert("RGBA")))
         return np.array(image.convert("RGB"), np.uint8, order="C")
     except (ImageError, Warning):
         raise
@@ -236,7 +237,7 @@ def _decode(image: Image.Image, name: str) -> ImageArray:
 def _upright(image: Image.Image) -> Image.Image:
     """Applies the EXIF orientation of a decoded image."""
     try:
-        turn = _TURNS.get(image.getexif().get(_ORIENTATION_TAG, 1))
+        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Warning:
         raise
     except Exception:  # a damaged EXIF block is no reason to refuse sound pixels
@@ -261,7 +262,7 @@ def _from_array(array: NDArray[Any], name: str) -> ImageArray:
     if pixels.ndim == 2:
         pixels = pixels[:, :, None]
     if pixels.shape[2] == 4:
-        return _on_ground(pixels)
+        return _without_transparency(pixels)
     return np.array(np.broadcast_to(pixels, (*pixels.shape[:2], 3)), np.uint8, order="C")
 
 
@@ -293,20 +294,20 @@ def _to_uint8(array: NDArray[Any], name: str) -> ImageArray:
             f"{name}: integer images are 0 to 65535, got {low} to {high}; "
             "scale to 0..255 and convert with .astype(np.uint8)"
         )
-    bits = next(b for b in _SENSOR_BITS if high < 1 << b)
+    bits = next(b for b in (8, 10, 12, 14, 16) if high < 1 << b)
     return (array.astype(np.uint16) >> (bits - 8)).astype(np.uint8)
 
 
-def _on_ground(rgba: ImageArray) -> ImageArray:
+def _without_transparency(rgba: ImageArray) -> ImageArray:
     """Composites (H, W, 4) uint8 on what its visible pixels contrast with -> (H, W, 3).
 
-    That is white, or black where all but ``DARK_SHARE`` of the visible pixels are light.
+    That is black where at least 98 % of the visible pixels are light, else white.
     """
-    seen = rgba[..., 3] > MIDDLE
+    seen = rgba[..., 3] > 127
     if not seen.any() or seen.all():
         return _on_white(rgba)
     gray = rgba[..., :3][seen] @ np.array([0.299, 0.587, 0.114], np.float32)
-    if (gray <= MIDDLE).mean() >= DARK_SHARE:
+    if (gray <= 127).mean() >= 0.02:
         return _on_white(rgba)
     inverse = rgba.copy()
     inverse[..., :3] = 255 - rgba[..., :3]

@@ -69,10 +69,8 @@ def edge_lengths(quad: ArrayLike) -> tuple[float, float]:
 
 
 def area(quad: ArrayLike) -> float:
-    """Area of a simple polygon (N, 2), by the shoelace formula."""
-    q = np.asarray(quad, np.float64)
-    x, y = q[:, 0], q[:, 1]
-    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
+    """Area of a simple polygon (N, 2)."""
+    return float(cv2.contourArea(np.asarray(quad, np.float32)))
 
 
 def iou(a: ArrayLike, b: ArrayLike) -> float:
@@ -104,7 +102,7 @@ def centers_meet(a: ArrayLike, b: ArrayLike) -> bool:
 
 
 def expand_quad(quad: ArrayLike, x: float, y: float) -> FloatArray:
-    """Moves the left and right edges out by ``x`` and the top and bottom by ``y`` pixels each."""
+    """A quad with its sides moved out, left and right by ``x``, top and bottom by ``y`` pixels."""
     q = np.asarray(quad, np.float32)
     u = (q[1] - q[0]) + (q[2] - q[3])
     v = (q[3] - q[0]) + (q[2] - q[1])

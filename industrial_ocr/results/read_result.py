@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,12 +10,8 @@ from typing import Any
 import numpy as np
 
 from industrial_ocr.results.codes import CodeReading
-from industrial_ocr.results.types import (
-    FloatArray,
-    ImageArray,
-    Status,
-    TextString,
-)
+from industrial_ocr.results.types import FloatArray, ImageArray, Status, TextString
+from industrial_ocr.results.viz import draw_result
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +63,13 @@ class ReadResult:
 
     def placed(self, place: Callable[[FloatArray], FloatArray], image: ImageArray) -> ReadResult:
         """The same result in pixels of another ``image``; ``place`` takes a quad (4, 2) there."""
-        strings, left_out = (
-            tuple(s.placed(place) for s in own) for own in (self.strings, self.left_out)
+        return replace(
+            self,
+            image=image,
+            strings=tuple(s.placed(place) for s in self.strings),
+            left_out=tuple(s.placed(place) for s in self.left_out),
+            codes=tuple(c.placed(place) for c in self.codes),
         )
-        codes = tuple(c.placed(place) for c in self.codes)
-        return replace(self, strings=strings, left_out=left_out, image=image, codes=codes)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, ready for JSON; the picture is left out."""
@@ -91,13 +90,9 @@ class ReadResult:
 
     def to_json(self, **options: Any) -> str:
         """``to_dict`` as JSON text; options go to ``json.dumps``."""
-        import json
-
         options.setdefault("ensure_ascii", False)
         return json.dumps(self.to_dict(), **options)
 
     def draw(self) -> ImageArray:
         """The picture with strings, characters and readings drawn on it, (H, W, 3) uint8 RGB."""
-        from industrial_ocr.results.viz import draw_result
-
-        return draw_result(self)
+        return draw_result(self.image, self.strings)
