@@ -17,6 +17,8 @@ from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.errors import CollectError
 from industrial_ocr.reader import reader
 
+pytestmark = pytest.mark.slow
+
 LABEL = Path(__file__).parents[2] / "examples" / "label.png"
 
 

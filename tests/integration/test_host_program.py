@@ -25,6 +25,8 @@ import torch
 torch.set_num_threads(2)
 from industrial_ocr import Reader
 
+pytestmark = pytest.mark.slow
+
 reader = Reader(device="cpu")
 
 def read():

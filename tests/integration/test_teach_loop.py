@@ -19,6 +19,8 @@ from industrial_ocr.training.adaptation import job, memory
 from industrial_ocr.training.adaptation.learning import Recipe
 from industrial_ocr.training.adaptation.rehearsal import Crops, Rehearsal, load_rehearsal
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("fastapi")
 testclient = pytest.importorskip("fastapi.testclient")
 
