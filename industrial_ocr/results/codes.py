@@ -87,18 +87,18 @@ class CodeReading:
     Attributes:
         text: the code without separators.
         pattern: name or text of the pattern.
-        status: ``ok`` only where the code can be trusted as it is.
-        reason: one sentence on the status.
+        status: ``ok`` only if the code can be trusted as it is.
+        reason: one sentence that explains the status.
         confidence: of the code, 0 to 1, as ``TextString.confidence`` is defined.
-        raw_text: what stands there as read without the pattern.
-        raw_confidence: of that.
+        raw_text: the text there, read without the pattern.
+        raw_confidence: of ``raw_text``.
         characters: with their statuses.
         quad: (4, 2) float32 source pixels around all of it.
         strings: places of the strings it was read from, in ``ReadResult.strings`` as they were
             before strings without text were left out.
         direction: of those strings.
-        alternatives: other codes that match, with their probability among those that do.
-        signs: what the picture says of its boxes; None of the crnn, which needs none.
+        alternatives: other codes that match, with their probability among all that match.
+        signs: how far its boxes can be trusted; the crnn gives None.
     """
 
     text: str

@@ -1,4 +1,4 @@
-"""Quads, overlaps and warps: numpy and OpenCV only, no model."""
+"""Quads, overlaps and warps."""
 
 from __future__ import annotations
 
@@ -104,24 +104,25 @@ def centers_meet(a: ArrayLike, b: ArrayLike) -> bool:
 def expand_quad(quad: ArrayLike, x: float, y: float) -> FloatArray:
     """A quad with its sides moved out, left and right by ``x``, top and bottom by ``y`` pixels."""
     q = np.asarray(quad, np.float32)
-    u = (q[1] - q[0]) + (q[2] - q[3])
-    v = (q[3] - q[0]) + (q[2] - q[1])
-    u, v = unit_vector(u) * x, unit_vector(v) * y
+    u = mean_axis(q) * x
+    v = unit_vector((q[3] - q[0]) + (q[2] - q[1])) * y
     grown: FloatArray = (q + np.stack([-u - v, u - v, u + v, v - u])).astype(np.float32)
     return grown
 
 
 def rotate_quad(quad: ArrayLike, quarter_turns: int) -> FloatArray:
-    """The same quad read as a character turned clockwise by that many quarters.
-
-    With 1, the character's top-left corner is the quad's second one.
-    """
+    """The quad of the character turned clockwise; 1 makes the second corner its top-left one."""
     return np.roll(np.asarray(quad, np.float32), -quarter_turns, axis=0)
 
 
 def axis_of(quad: FloatArray, vertical: bool = False) -> FloatArray:
     """(2,) unit vector along a quad's top edge, or down its left one."""
     return unit_vector(quad[3] - quad[0] if vertical else quad[1] - quad[0])
+
+
+def mean_axis(quad: FloatArray) -> FloatArray:
+    """(2,) unit vector along a quad, the mean of its top and bottom edges."""
+    return unit_vector((quad[1] - quad[0]) + (quad[2] - quad[3]))
 
 
 def enclosing_quad(quads: Sequence[ArrayLike], axis: ArrayLike) -> FloatArray:
@@ -175,7 +176,7 @@ def glyph_window(quad: ArrayLike, margin: float = 1.3) -> FloatArray:
     Its side is ``margin`` times the longer side of the quad.
     """
     q = np.asarray(quad, np.float32)
-    axis = unit_vector((q[1] - q[0]) + (q[2] - q[3]))
+    axis = mean_axis(q)
     side = margin * max(max(edge_lengths(q)), 2.0)
     return oriented_quad(q.mean(axis=0), axis, side, side)
 
@@ -203,12 +204,10 @@ def clear_gaps(quads: Sequence[FloatArray], vertical: bool) -> NDArray[np.float6
 
 
 def with_margin(quad: FloatArray, margin: float) -> FloatArray:
-    """A string's quad with more or less around it.
+    """A string's quad with a margin around it, in its heights.
 
-    Args:
-        quad: (4, 2) clockwise from the top-left.
-        margin: in heights of the quad. One above 0 moves all four edges out; one below 0 moves
-            only the top and the bottom in: a string begins and ends with its crop.
+    A margin above 0 moves all four edges out. One below 0 moves only the top and the bottom in: a
+    string begins and ends with its crop.
     """
     along = edge_lengths(quad)[1] * margin
     return expand_quad(quad, max(along, 0.0), along)

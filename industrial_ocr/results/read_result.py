@@ -1,4 +1,4 @@
-"""The one result type of a read."""
+"""The result of reading one image."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from industrial_ocr.results.viz import draw_result
 
 @dataclass(frozen=True, eq=False)
 class ReadResult:
-    """Everything one read found; the only result type of the package.
+    """Everything that was read on one image.
 
     Attributes:
         strings: in reading order.
-        status: ``Status``; ``no_text`` is a result, not an error. Where codes were asked for, that
-            of the surest code; ``TextString.status`` is that of each string.
+        status: ``no_text`` is a result, not an error. If codes were asked for, it is the status of
+            the surest code. Each string has its own ``status``.
         engine: ``two-stage`` or ``crnn``.
         timings: seconds by stage, of this image's share where stages run on a batch.
         image: (H, W, 3) uint8 RGB, the picture that was read; kept so ``draw`` re-runs nothing.
         codes: those found under the patterns that were asked for, the surest first.
-        route: the way whose reading this is, or ``agree``.
-        reason: one sentence on why it is that one.
-        left_out: strings that were read too unsurely to count as text.
+        route: the engine whose reading this is, or ``agree``.
+        reason: one sentence that explains the status or the route.
+        left_out: strings whose confidence is too low to count as text.
     """
 
     strings: tuple[TextString, ...]

@@ -210,9 +210,9 @@ class UnreadMark:
 
     Attributes:
         quad: (4, 2) float32 source pixels.
-        before: index of the character before which it stands; their number for behind the last.
+        before: how many characters stand before it.
         height: in heights of the characters.
-        strength: how clear its ink is, from 0, hardly any, to 1, as clear as that of characters.
+        strength: how clear its ink is, from 0 to 1, as clear as that of characters.
     """
 
     quad: FloatArray
@@ -272,12 +272,12 @@ class TextString:
         characters: in reading order, without the spaces.
         direction: see ``Direction``.
         scores: the several confidences.
-        rejected: boxes among the characters that were taken for no character: before which of
-            them each stands, and what it would read as.
-        other: what the other way read there, where it was asked and differs.
+        rejected: boxes that were judged to be no character: how many characters stand before
+            each, and its reading.
+        other: the text that the other engine read there, if both read it and they differ.
         unread: marks in its band that no character explains, in reading order.
-        agreement: how far the views of it that were read say the same, 0 to 1.
-        status: of this string alone: ``ok``, ``low_confidence``, or ``disagreement`` of the ways.
+        agreement: how far the readings of its views agree, 0 to 1.
+        status: of this string alone: ``ok``, ``low_confidence``, or ``disagreement`` of engines.
     """
 
     text: str

@@ -103,7 +103,8 @@ def draw_verification(
 
 
 def _line_width(image: ImageArray) -> int:
-    return max(1, round(max(image.shape[:2]) / 1000))
+    height, width = image.shape[:2]
+    return max(1, round(float(max(height, width)) / 1000))
 
 
 def _outline(image: ImageArray, quad: FloatArray, color: _Color, width: int) -> None:
