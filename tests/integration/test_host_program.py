@@ -16,6 +16,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from industrial_ocr import Reader
 
+pytestmark = pytest.mark.slow
+
 CODE = "HK74XR92"
 
 FORKS = """
@@ -24,8 +26,6 @@ import torch
 
 torch.set_num_threads(2)
 from industrial_ocr import Reader
-
-pytestmark = pytest.mark.slow
 
 reader = Reader(device="cpu")
 

@@ -82,6 +82,7 @@ def test_the_crnn_reads_them(picture: ImageArray, text: str) -> None:
     assert "".join(plain.text.split()) != text
 
 
+@pytest.mark.slow
 def test_two_stage_keeps_one_line_and_is_not_sure_of_it() -> None:
     reader = Reader()
     (both,) = reader.recognize([plate()], engine="two-stage")
