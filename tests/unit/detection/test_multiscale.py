@@ -9,6 +9,7 @@ import pytest
 
 from industrial_ocr.config import DetectionConfig
 from industrial_ocr.detection.detector import network_scale
+from industrial_ocr.detection.linking import without_blobs
 from industrial_ocr.detection.multiscale import (
     PYRAMID_STEP,
     add_large_strings,
@@ -127,6 +128,14 @@ def test_strokes_of_a_large_character_and_blobs_over_small_ones_go() -> None:
     assert suppressed([stroke], [large]) == [large]
     line, blob = string(100, 200, 5), string(110, 195, 1, 30, 22, score=0.5)
     assert suppressed([line], [blob]) == suppressed([blob], [line]) == [line]
+
+
+def test_one_box_over_three_characters_of_a_line_is_no_character() -> None:
+    line = string(10, 10, 5, 10, 20)
+    blob, beside = string(5, 5, 1, 70, 30), string(80, 5, 1, 20, 30)
+    over_two = string(8, 5, 1, 25, 30)
+    assert without_blobs([blob, line]) == [line]
+    assert without_blobs([beside, line, over_two]) == [beside, line, over_two]
 
 
 def test_print_on_what_looks_like_a_character_stays() -> None:

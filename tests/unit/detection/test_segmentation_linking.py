@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from industrial_ocr.datasets.synthesis.layout import LabeledString
-from industrial_ocr.detection.linking import as_one_string, link_characters, without_blobs
+from industrial_ocr.detection.linking import as_one_string, link_characters
 from industrial_ocr.detection.orientation import orientations, string_quad
 from industrial_ocr.detection.segmentation import character_boxes
 from industrial_ocr.results.geometry import iou, oriented_quad, rect_quad
-from industrial_ocr.results.types import BoxString, CharBox, Direction, FloatArray, ScoreMaps
+from industrial_ocr.results.types import BoxString, Direction, FloatArray, ScoreMaps
 from industrial_ocr.training.detector import score_targets
 
 SIZE = (480, 640)
@@ -185,16 +185,3 @@ def test_one_string_joins_what_the_gaps_tore_apart() -> None:
     assert len(joined.boxes) == 5
     xs = [float(b.center[0]) for b in joined.boxes]
     assert xs == sorted(xs)
-
-
-def box_string(*boxes: tuple[float, float, float, float]) -> BoxString:
-    found = tuple(CharBox(rect_quad(*b), 0.9, np.eye(2, dtype=np.float32)) for b in boxes)
-    return BoxString(found, (False,) * len(found), "horizontal")
-
-
-def test_one_box_over_the_characters_of_a_line_is_no_character() -> None:
-    row = box_string(*((10 + 12 * i, 10, 20 + 12 * i, 30) for i in range(5)))
-    blob, beside = box_string((5, 5, 75, 35)), box_string((80, 5, 100, 35))
-    over_two = box_string((8, 5, 33, 35))
-    assert without_blobs([blob, row]) == [row]
-    assert without_blobs([beside, row, over_two]) == [beside, row, over_two]
