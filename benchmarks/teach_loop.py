@@ -42,7 +42,7 @@ from industrial_ocr.datasets.synthesis.glyphs import GlyphSource
 from industrial_ocr.datasets.synthesis.scenes import Scene
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.reader import Reader
-from industrial_ocr.results.geometry import iou
+from industrial_ocr.results.geometry import iou, mean_axis
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import Character, FloatArray, ImageArray
 from industrial_ocr.training.adaptation.rehearsal import part_of
@@ -108,12 +108,6 @@ def read_right(
 # What a person would answer
 
 
-def _way_up(quad: FloatArray) -> FloatArray:
-    axis = quad[1] - quad[0] + quad[2] - quad[3]
-    unit: FloatArray = axis / max(float(np.linalg.norm(axis)), 1e-6)
-    return unit
-
-
 def truth_of(scene: Scene, box: FloatArray) -> tuple[str, str]:
     """The answer for a box of a scene: an action and, for ``label``, the symbol."""
     found: list[tuple[float, str, FloatArray]] = []
@@ -125,7 +119,7 @@ def truth_of(scene: Scene, box: FloatArray) -> tuple[str, str]:
         return "nothing", ""
     share, symbol, quad = found[0]
     lone = len(found) < 2 or found[1][0] < MIN_OVERLAP
-    if share >= MIN_IOU and lone and float(_way_up(box) @ _way_up(quad)) >= MIN_COSINE:
+    if share >= MIN_IOU and lone and float(mean_axis(box) @ mean_axis(quad)) >= MIN_COSINE:
         return "label", symbol
     return "skip", ""
 

@@ -18,32 +18,11 @@ from industrial_ocr.results.geometry import (
     clear_gaps,
     edge_lengths,
     length_ratios,
+    normal_vector,
     oriented_quad,
     quad_around,
 )
 from industrial_ocr.results.types import BoxString, CharBox, Direction, FloatArray
-
-CLOSE = 0.85
-"""Two boxes may be one where their centers are nearer than this share of the usual distance."""
-OVERLAP = 0.1
-"""Or where they overlap by more than this share of the smaller one."""
-USUAL = 70
-"""The usual distance is this percentile of the string's: some of them are those of cut letters."""
-LINE_PITCH, STACK_PITCH = 0.8, 1.3
-"""Usual distances in lines and stacks over the longer side of a box."""
-WIDEST, TALLEST = 1.7, 2.6
-"""Largest width over height, and height over width, of a character made of two boxes."""
-WIDE, WIDE_ALONE = 1.3, 1.0
-"""A box may be two characters from this length over the string's median on; in strings of fewer
-than three boxes, from this length over its height on."""
-LEAST_GAP, LARGEST_GAP, MORE_GAP = 0.15, 1.5, 0.08
-"""A clear gap may hold a character if it has so many character heights, and so many more than the
-string's median gap."""
-END = 0.35
-"""Character heights from the edge of the first or last box to the middle of one that may have been
-lost beyond it."""
-GAP_WIDTH = 0.4
-"""Width over height of the box proposed where there is none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,70 +44,41 @@ class Proposals:
     @property
     def boxes(self) -> list[CharBox]:
         """All that the classifier must look at: boxes, then merged ones, then halves."""
-        return [
-            *self.string.boxes,
-            *self.merged.values(),
-            *(h for s in self.split.values() for h in s),
-        ]
+        every = [*self.string.boxes, *self.merged.values()]
+        for both in self.split.values():
+            every += both
+        return every
 
 
 def propose(string: BoxString) -> Proposals:
     """Every hypothesis about the boxes of an oriented string."""
-    gaps = _gaps(string)
+    gaps = _in_gaps(string)
     boxes: list[CharBox] = []
     spaces: list[bool] = []
     place: list[int] = []
-    proposed = set()
-    for i in range(-1, len(string.boxes)):
-        space = False
-        if i >= 0:
-            place.append(len(boxes))
-            boxes.append(string.boxes[i])
-            space = string.space_after[i]
+    proposed: set[int] = set()
+    if -1 in gaps:
+        proposed.add(0)
+        boxes.append(gaps[-1])
+        spaces.append(False)
+    for i, (box, space) in enumerate(zip(string.boxes, string.space_after, strict=True)):
+        place.append(len(boxes))
+        boxes.append(box)
         if i in gaps:
-            if i >= 0:
-                spaces.append(False)
             proposed.add(len(boxes))
             boxes.append(gaps[i])
-        if i >= 0 or i in gaps:
-            spaces.append(space)
+            spaces.append(False)
+        spaces.append(space)  # behind what may stand in it
     whole = BoxString(tuple(boxes), tuple(spaces), string.direction)
     merged = {place[i]: b for i, b in _merged(string).items() if place[i + 1] == place[i] + 1}
     split = {place[i]: both for i, both in _split(string).items()}
     return Proposals(whole, merged, split, frozenset(proposed))
 
 
-def _gaps(string: BoxString) -> dict[int, CharBox]:
-    """Boxes in wide gaps, by the box before, and beyond both ends; none in stacks."""
-    if string.direction == "vertical" or len(string.boxes) < 2:
-        return {}
-    clear = clear_gaps([b.quad for b in string.boxes], vertical=False)
-    height = float(np.median([edge_lengths(b.quad)[1] for b in string.boxes]))
-    least = max(LEAST_GAP, float(np.median(clear)) / height + MORE_GAP)
-    found = {}
-    for i, gap in enumerate(clear):
-        if least < gap / height < LARGEST_GAP:
-            box = string.boxes[i]
-            found[i] = _proposed(box, (edge_lengths(box.quad)[0] + gap) / 2, height)
-    first, last = string.boxes[0], string.boxes[-1]
-    found[-1] = _proposed(first, -edge_lengths(first.quad)[0] / 2 - END * height, height)
-    found[len(string.boxes) - 1] = _proposed(
-        last, edge_lengths(last.quad)[0] / 2 + END * height, height
-    )
-    return found
-
-
-def _proposed(beside: CharBox, step: float, height: float) -> CharBox:
-    """A box ``step`` pixels from the center of another one along its top edge."""
-    axis = axis_of(beside.quad)
-    quad = oriented_quad(beside.center + axis * step, axis, GAP_WIDTH * height, height)
-    return shaped_box(quad, axis, 0.0)
-
-
 def shaped_box(quad: FloatArray, axis: FloatArray, score: float) -> CharBox:
     """A box by its quad and the unit vector along its top edge."""
     width, height = edge_lengths(quad)
-    across = np.array([-axis[1], axis[0]])
+    across = normal_vector(axis)
     shape = np.outer(axis, axis) * (width / 2) ** 2 + np.outer(across, across) * (height / 2) ** 2
     return CharBox(quad, score, shape.astype(np.float32))
 
@@ -137,35 +87,6 @@ def merged_box(one: CharBox, two: CharBox) -> CharBox:
     """The box around both, along the axis of the first."""
     around = quad_around([one.quad, two.quad])
     return shaped_box(around, axis_of(one.quad), min(one.score, two.score))
-
-
-def _merged(string: BoxString) -> dict[int, CharBox]:
-    """Boxes around a box and its next one, where both may be one character."""
-    boxes = string.boxes
-    if len(boxes) < 2:
-        return {}
-    vertical = string.direction == "vertical"
-    quads = [b.quad for b in boxes]
-    steps = np.linalg.norm(np.diff([b.center for b in boxes], axis=0), axis=1)
-    if len(boxes) < 5:
-        # Too few distances to know a usual one; the largest box tells what is common.
-        largest = max(max(edge_lengths(q)) for q in quads)
-        usual = (STACK_PITCH if vertical else LINE_PITCH) * largest
-    else:
-        usual = float(np.percentile(steps, USUAL))
-    lengths = np.array([edge_lengths(q)[int(vertical)] for q in quads])
-    overlaps = -clear_gaps(
-        [b.quad for b in string.boxes], string.direction == "vertical"
-    ) / np.maximum(np.minimum(lengths[:-1], lengths[1:]), 1e-6)
-    found = {}
-    for i, (step, overlap) in enumerate(zip(steps, overlaps, strict=True)):
-        if string.space_after[i] or (step > CLOSE * usual and overlap < OVERLAP):
-            continue
-        box = merged_box(boxes[i], boxes[i + 1])
-        width, height = edge_lengths(box.quad)
-        if width < WIDEST * height and height < TALLEST * width:
-            found[i] = box
-    return found
 
 
 def halves(box: CharBox, direction: Direction) -> tuple[CharBox, CharBox]:
@@ -182,13 +103,66 @@ def halves(box: CharBox, direction: Direction) -> tuple[CharBox, CharBox]:
     return first, second
 
 
+def _in_gaps(string: BoxString) -> dict[int, CharBox]:
+    """Boxes in wide gaps, by the box before, and beyond both ends; none in stacks."""
+    if string.direction == "vertical" or len(string.boxes) < 2:
+        return {}
+    clear = clear_gaps([b.quad for b in string.boxes], vertical=False)
+    height = float(np.median([edge_lengths(b.quad)[1] for b in string.boxes]))
+    # A gap may hold a character if it is wide, and wider than the others, in character heights.
+    least = max(0.15, float(np.median(clear)) / height + 0.08)
+    found = {}
+    for i, gap in enumerate(clear):
+        if least < gap / height < 1.5:
+            box = string.boxes[i]
+            found[i] = _proposed(box, (edge_lengths(box.quad)[0] + gap) / 2, height)
+    beyond = 0.35 * height
+    first, last = string.boxes[0], string.boxes[-1]
+    found[-1] = _proposed(first, -edge_lengths(first.quad)[0] / 2 - beyond, height)
+    found[len(string.boxes) - 1] = _proposed(last, edge_lengths(last.quad)[0] / 2 + beyond, height)
+    return found
+
+
+def _proposed(beside: CharBox, step: float, height: float) -> CharBox:
+    """A narrow box ``step`` pixels from the center of another one along its top edge."""
+    axis = axis_of(beside.quad)
+    quad = oriented_quad(beside.center + axis * step, axis, 0.4 * height, height)
+    return shaped_box(quad, axis, 0.0)
+
+
+def _merged(string: BoxString) -> dict[int, CharBox]:
+    """Boxes around a box and its next one, where both may be one character."""
+    boxes = string.boxes
+    if len(boxes) < 2:
+        return {}
+    vertical = string.direction == "vertical"
+    quads = [b.quad for b in boxes]
+    steps = np.linalg.norm(np.diff([b.center for b in boxes], axis=0), axis=1)
+    if len(boxes) < 5:
+        # Too few distances to know a usual one; the largest box tells what is common.
+        usual = (1.3 if vertical else 0.8) * max(max(edge_lengths(q)) for q in quads)
+    else:
+        usual = float(np.percentile(steps, 70))  # some distances are those of cut letters
+    lengths = np.array([edge_lengths(q)[int(vertical)] for q in quads])
+    shorter = np.maximum(np.minimum(lengths[:-1], lengths[1:]), 1e-6)
+    overlaps = -clear_gaps(quads, vertical) / shorter
+    near = (steps <= 0.85 * usual) | (overlaps >= 0.1)
+    found = {}
+    for i in np.flatnonzero(near & ~np.array(string.space_after[:-1])).tolist():
+        box = merged_box(boxes[i], boxes[i + 1])
+        width, height = edge_lengths(box.quad)
+        if width < 1.7 * height and height < 2.6 * width:
+            found[i] = box
+    return found
+
+
 def _split(string: BoxString) -> dict[int, tuple[CharBox, CharBox]]:
     """The halves of boxes that may hold two characters, by their index."""
     vertical = string.direction == "vertical"
     quads = [b.quad for b in string.boxes]
     if len(quads) < 3:
         sizes = [edge_lengths(q) for q in quads]
-        wide = [not vertical and w > WIDE_ALONE * h for w, h in sizes]
+        wide = [not vertical and width > height for width, height in sizes]
     else:
-        wide = [bool(r > WIDE) for r in length_ratios(quads, vertical)]
+        wide = [bool(ratio > 1.3) for ratio in length_ratios(quads, vertical)]
     return {i: halves(string.boxes[i], string.direction) for i in np.flatnonzero(wide).tolist()}

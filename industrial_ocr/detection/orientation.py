@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
-from industrial_ocr.results.geometry import enclosing_quad, oriented_quad, unit_vector
+from industrial_ocr.results.geometry import (
+    enclosing_quad,
+    normal_vector,
+    oriented_quad,
+    unit_vector,
+)
 from industrial_ocr.results.types import BoxString, CharBox, Direction, FloatArray
 
 
@@ -18,42 +21,52 @@ def string_axis(centers: NDArray[np.float64]) -> NDArray[np.float64]:
     return unit_vector(centers[-1] - centers[0])
 
 
-def normal_vector(axis: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.array([-axis[1], axis[0]])
+def orientations(string: BoxString) -> list[BoxString]:
+    """The ways a string can be read, likeliest first; the classifier decides among them.
+
+    A flat string stands upright or on its head. A steep one is a stack of upright letters, or a
+    line turned to the left or to the right. A single box is taken to stand upright.
+    """
+    if len(string.boxes) == 1:
+        return [_turned(string, 0, "horizontal")]
+    back = BoxString(string.boxes[::-1], (*string.space_after[-2::-1], False), string.direction)
+    if string.direction == "horizontal":
+        return [_turned(string, 0, "horizontal"), _turned(back, 0, "horizontal")]
+    return [
+        _turned(string, 3, "vertical"),
+        _turned(back, 0, "rotated"),
+        _turned(string, 0, "rotated"),
+    ]
 
 
-def _turned(
-    string: BoxString, order: Sequence[int], quarter: int, direction: Direction
-) -> BoxString:
-    """The string read in ``order`` with quads along its tangent, turned by quarter turns."""
-    boxes = [string.boxes[i] for i in order]
+def string_quad(string: BoxString) -> FloatArray:
+    """The rectangle along the letters' axis around all quads of an oriented string."""
+    tops = np.sum([b.quad[1] - b.quad[0] for b in string.boxes], axis=0, dtype=np.float64)
+    return enclosing_quad([b.quad for b in string.boxes], unit_vector(np.asarray(tops)))
+
+
+def _turned(string: BoxString, quarter: int, direction: Direction) -> BoxString:
+    """The string with quads along its tangent, its letters turned by quarter turns against it."""
+    boxes = string.boxes
     centers = np.array([b.center for b in boxes], np.float64)
     tangents = np.gradient(centers, axis=0) if len(boxes) > 1 else np.array([[1.0, 0.0]])
     whole = string_axis(centers)
     turn = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]])[quarter]
     axes = []
     for tangent in tangents:
-        # A tangent averages with the whole: short steps between unequal letters zigzag.
+        # Short steps between unequal letters zigzag: a tangent averages with the whole string.
         unit = unit_vector(unit_vector(tangent) * 0.35 + whole) if len(boxes) > 2 else whole
         axes.append(unit * turn[0] + normal_vector(unit) * turn[1])
-    sizes = np.array(
-        [
-            (b.extent(a.astype(np.float32)), b.extent(normal_vector(a).astype(np.float32)))
-            for b, a in zip(boxes, axes, strict=True)
-        ]
+    widths = [b.extent(a.astype(np.float32)) for b, a in zip(boxes, axes, strict=True)]
+    heights = np.array(
+        [b.extent(normal_vector(a).astype(np.float32)) for b, a in zip(boxes, axes, strict=True)]
     )
-    if quarter % 2 == 0:
-        sizes[:, 1] = _smoothed(sizes[:, 1])
-    else:
-        sizes[:, 1] = _stacked_heights(sizes[:, 1], centers)
+    even = _smoothed(heights) if quarter % 2 == 0 else _stacked_heights(heights, centers)
     turned = tuple(
-        CharBox(oriented_quad(b.center, a, float(w), float(h)), b.score, b.shape)
-        for b, a, (w, h) in zip(boxes, axes, sizes, strict=True)
+        CharBox(oriented_quad(b.center, axis, width, float(height)), b.score, b.shape)
+        for b, axis, width, height in zip(boxes, axes, widths, even, strict=True)
     )
-    spaces = [string.space_after[i] for i in range(len(boxes) - 1)]
-    if list(order) != sorted(order):
-        spaces = spaces[::-1]
-    return BoxString(turned, (*spaces, False), direction)
+    return BoxString(turned, (*string.space_after[:-1], False), direction)
 
 
 def _smoothed(heights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -65,8 +78,7 @@ def _smoothed(heights: NDArray[np.float64]) -> NDArray[np.float64]:
     if len(heights) < 6:
         return np.full_like(heights, float(np.median(clipped)))
     at = np.arange(len(heights))
-    fit = np.polynomial.Polynomial.fit(at, clipped, 1)
-    smooth: NDArray[np.float64] = fit(at)
+    smooth: NDArray[np.float64] = np.polynomial.Polynomial.fit(at, clipped, 1)(at)
     return smooth
 
 
@@ -74,35 +86,9 @@ def _stacked_heights(
     heights: NDArray[np.float64], centers: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Heights of stacked letters: near their median, and never reaching the next letter."""
-    if len(heights) < 2:
-        return heights
     steps = np.linalg.norm(np.diff(centers, axis=0), axis=1)
     room = np.minimum(np.append(steps, np.inf), np.insert(steps, 0, np.inf))
-    middle = float(np.median(np.minimum(heights, room)))
-    evened: NDArray[np.float64] = np.clip(np.minimum(heights, room), 0.6 * middle, 1.2 * middle)
-    return evened
-
-
-def orientations(string: BoxString) -> list[BoxString]:
-    """The ways a string can be read, likeliest first; evidence of its letters decides.
-
-    A flat string stands upright or on its head. A steep one is a stack of upright letters, or a
-    line turned to the left or to the right. A single box is taken to stand upright.
-    """
-    forth = list(range(len(string.boxes)))
-    back = forth[::-1]
-    if len(forth) == 1:
-        return [_turned(string, forth, 0, "horizontal")]
-    if string.direction == "horizontal":
-        return [_turned(string, forth, 0, "horizontal"), _turned(string, back, 0, "horizontal")]
-    return [
-        _turned(string, forth, 3, "vertical"),
-        _turned(string, back, 0, "rotated"),
-        _turned(string, forth, 0, "rotated"),
-    ]
-
-
-def string_quad(string: BoxString) -> FloatArray:
-    """The rectangle along the letters' axis around all quads of an oriented string."""
-    tops = np.sum([b.quad[1] - b.quad[0] for b in string.boxes], axis=0, dtype=np.float64)
-    return enclosing_quad([b.quad for b in string.boxes], unit_vector(np.asarray(tops)))
+    limited = np.minimum(heights, room)
+    middle = float(np.median(limited))
+    even: NDArray[np.float64] = np.clip(limited, 0.6 * middle, 1.2 * middle)
+    return even

@@ -1,8 +1,8 @@
 """From the region map to character boxes: peaks, watershed, size by second moments.
 
 The detector is trained on Gaussians exp(-2 r^2) over each character's box, r = 1 at its edges
-(``training.detector``). So the box can be had back from the blob: the blob's moments give an
-ellipse, and a constant turns the ellipse into the box. Nothing here knows about pictures.
+(``training.detector``). The second moments of a blob of the map give an ellipse, and a constant
+factor turns the ellipse into the box.
 """
 
 from __future__ import annotations
@@ -16,73 +16,9 @@ from industrial_ocr.results.geometry import oriented_quad
 from industrial_ocr.results.types import CharBox, FloatArray, ScoreMaps
 
 CUT = 0.3
-"""Share of a blob's own peak below which its pixels say nothing about its size."""
-MERGE_SADDLE = 0.88
-"""Two peaks are one character when the saddle between them is this share of the lower peak."""
+"""Pixels below this share of a blob's peak do not count for its size."""
 
 LabelArray = NDArray[np.int32]
-
-
-def _moment_ratio() -> float:
-    """Squared half extent of the box over the variance of exp(-2 r^2) - CUT, where positive."""
-    axis = np.linspace(-1.5, 1.5, 601)
-    radius = axis[:, None] ** 2 + axis[None] ** 2
-    weight = np.maximum(np.exp(-2 * radius) - CUT, 0)
-    variance = (weight * axis[None] ** 2).sum() / weight.sum()
-    return float(1 / variance)
-
-
-_RATIO = _moment_ratio()
-
-
-def _peaks(region: FloatArray, threshold: float) -> LabelArray:
-    """Labels of the local maxima above ``threshold``; a plateau is one maximum."""
-    smooth = ndimage.gaussian_filter(region, 0.6)
-    highest = ndimage.maximum_filter(smooth, size=3)
-    tops = (smooth >= highest - 1e-6) & (region >= threshold)
-    labels, _ = ndimage.label(tops, structure=np.ones((3, 3)))
-    return np.asarray(labels, np.int32)
-
-
-def _saddles(region: FloatArray, labels: LabelArray) -> dict[tuple[int, int], float]:
-    """The highest pass between every two basins that touch."""
-    passes: dict[tuple[int, int], float] = {}
-    for axis in (0, 1):
-        a = labels[:-1] if axis == 0 else labels[:, :-1]
-        b = labels[1:] if axis == 0 else labels[:, 1:]
-        height = np.minimum(
-            region[:-1] if axis == 0 else region[:, :-1],
-            region[1:] if axis == 0 else region[:, 1:],
-        )
-        border = (a != b) & (a > 0) & (b > 0)
-        for one, two, level in zip(a[border], b[border], height[border], strict=True):
-            pair = (int(min(one, two)), int(max(one, two)))
-            passes[pair] = max(passes.get(pair, 0.0), float(level))
-    return passes
-
-
-def _basins(region: FloatArray, text_threshold: float, low_text: float) -> LabelArray:
-    """One label a character: watershed from the peaks, split blobs of one character rejoined."""
-    markers = _peaks(region, text_threshold)
-    labels: LabelArray = watershed(-region, markers, mask=region > low_text).astype(np.int32)
-    count = int(labels.max(initial=0))
-    if count < 2:
-        return labels
-    peaks = ndimage.maximum(region, labels, np.arange(count + 1))
-    root = np.arange(count + 1)
-
-    def find(label: int) -> int:
-        while root[label] != label:
-            label = int(root[label])
-        return label
-
-    for (one, two), level in sorted(_saddles(region, labels).items(), key=lambda p: -p[1]):
-        a, b = find(one), find(two)
-        if a != b and level > MERGE_SADDLE * min(peaks[a], peaks[b]):
-            keep, drop = (a, b) if peaks[a] >= peaks[b] else (b, a)
-            root[drop] = keep
-    roots = np.array([find(i) for i in range(count + 1)], np.int32)
-    return np.asarray(roots[labels], np.int32)
 
 
 def character_boxes(
@@ -108,19 +44,77 @@ def character_boxes(
     for label, window in enumerate(ndimage.find_objects(labels), start=1):
         if window is None:
             continue
-        part = np.where(labels[window] == label, region[window], 0.0)
-        peak = float(part.max())
-        weight = np.maximum(part - CUT * peak, 0)
+        blob = np.where(labels[window] == label, region[window], 0.0)
+        peak = float(blob.max())
+        weight = np.maximum(blob - CUT * peak, 0)
         ys, xs = np.nonzero(weight)
         w = weight[ys, xs]
         points = np.stack([xs + window[1].start + 0.5, ys + window[0].start + 0.5], 1) * scale
         center = (points * w[:, None]).sum(0) / w.sum()
         offset = points - center
         covariance = (offset * w[:, None]).T @ offset / w.sum()
-        shape = (covariance * _RATIO).astype(np.float32)
+        shape = (covariance * _MOMENT_RATIO).astype(np.float32)
         width, height = 2 * np.sqrt(np.maximum(np.diag(shape), 0.25))
-        if max(width, height) < min_char_size:
-            continue
-        quad = oriented_quad(center, (1.0, 0.0), float(width), float(height))
-        boxes.append(CharBox(quad, peak, shape))
+        if max(width, height) >= min_char_size:
+            quad = oriented_quad(center, (1.0, 0.0), float(width), float(height))
+            boxes.append(CharBox(quad, peak, shape))
     return boxes
+
+
+def _moment_ratio() -> float:
+    """Squared half extent of the box over the variance of exp(-2 r^2) - CUT, where positive."""
+    axis = np.linspace(-1.5, 1.5, 601)
+    radius = axis[:, None] ** 2 + axis[None] ** 2
+    weight = np.maximum(np.exp(-2 * radius) - CUT, 0)
+    variance = (weight * axis[None] ** 2).sum() / weight.sum()
+    return float(1 / variance)
+
+
+_MOMENT_RATIO = _moment_ratio()
+
+
+def _basins(region: FloatArray, text_threshold: float, low_text: float) -> LabelArray:
+    """One label a character: watershed from the peaks, split blobs of one character rejoined."""
+    markers = _peaks(region, text_threshold)
+    labels: LabelArray = watershed(-region, markers, mask=region > low_text).astype(np.int32)
+    count = int(labels.max(initial=0))
+    if count < 2:
+        return labels
+    peaks = ndimage.maximum(region, labels, np.arange(count + 1))
+    root = np.arange(count + 1)
+
+    def find(label: int) -> int:
+        while root[label] != label:
+            label = int(root[label])
+        return label
+
+    for (one, two), saddle in sorted(_saddles(region, labels).items(), key=lambda p: -p[1]):
+        a, b = find(one), find(two)
+        # Two peaks are one character where the saddle between them is nearly as high.
+        if a != b and saddle > 0.88 * min(peaks[a], peaks[b]):
+            keep, drop = (a, b) if peaks[a] >= peaks[b] else (b, a)
+            root[drop] = keep
+    roots = np.array([find(i) for i in range(count + 1)], np.int32)
+    return np.asarray(roots[labels], np.int32)
+
+
+def _peaks(region: FloatArray, threshold: float) -> LabelArray:
+    """Labels of the local maxima above ``threshold``; a plateau is one maximum."""
+    smooth = ndimage.gaussian_filter(region, 0.6)
+    highest = ndimage.maximum_filter(smooth, size=3)
+    tops = (smooth >= highest - 1e-6) & (region >= threshold)
+    labels, _ = ndimage.label(tops, structure=np.ones((3, 3)))
+    return np.asarray(labels, np.int32)
+
+
+def _saddles(region: FloatArray, labels: LabelArray) -> dict[tuple[int, int], float]:
+    """The highest value on the border between every two basins that touch."""
+    saddles: dict[tuple[int, int], float] = {}
+    for level, label in ((region, labels), (region.T, labels.T)):
+        a, b = label[:-1], label[1:]
+        border = (a != b) & (a > 0) & (b > 0)
+        heights = np.minimum(level[:-1], level[1:])[border]
+        for one, two, height in zip(a[border], b[border], heights, strict=True):
+            pair = (int(min(one, two)), int(max(one, two)))
+            saddles[pair] = max(saddles.get(pair, 0.0), float(height))
+    return saddles

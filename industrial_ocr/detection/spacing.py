@@ -1,9 +1,9 @@
 """Where a string has a space: gaps between its boxes that are wider than its others.
 
 How wide depends on what the string says. Codes set narrow characters such as 1 far apart, so there
-a gap must be wide to be a space. Words are set closely, and the space between two of them is a
-third of a letter's height; nothing short of reading tells the two apart. So linking asks for a wide
-gap, and a string that reads as words is looked at again.
+a gap must be wide to be a space. The space between two words is a third of a letter's height;
+nothing short of reading tells the two apart. So linking asks for a wide gap, and the gaps of a
+string that reads as words are judged again.
 """
 
 from __future__ import annotations
@@ -14,25 +14,19 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from industrial_ocr.detection.orientation import normal_vector, string_axis
+from industrial_ocr.detection.orientation import string_axis
+from industrial_ocr.results.geometry import normal_vector
 from industrial_ocr.results.types import BoxString, CharBox, TextString
 
-STEP = 1.15
-"""Before a space between words the step from center to center is at least so many usual ones."""
-LETTERS = 4
-"""A string is taken for words if it has so many letters a digit or more."""
-INSIDE = 0.3
-"""A character that begins by this share of a gap from its edges fills the gap: it is none."""
 
-
-def clear_gaps(boxes: Sequence[CharBox]) -> tuple[NDArray[np.float64], float, float]:
+def gap_sizes(boxes: Sequence[CharBox]) -> tuple[NDArray[np.float64], float, float]:
     """Clear gaps between neighboring boxes of a string.
 
     Args:
         boxes: (N,) along the string, N >= 2.
 
     Returns:
-        (N - 1,) in source pixels, below 0 where boxes overlap; the usual one, 0 or more; and the
+        (N - 1,) in source pixels, below 0 where boxes overlap; the median one, 0 or more; and the
         characters' size, the larger of their median height and width.
     """
     centers = np.array([b.center for b in boxes], np.float64)
@@ -55,7 +49,7 @@ def wide_gaps(boxes: Sequence[CharBox], ratio: float, joined: Sequence[bool]) ->
     """
     if len(boxes) == 1:
         return (False,)
-    clear, usual, size = clear_gaps(boxes)
+    clear, usual, size = gap_sizes(boxes)
     wide = clear > usual + ratio * size
     wide |= np.asarray(joined, np.bool_) & (clear > usual + 0.3 * size)
     return (*(bool(w) for w in wide), False)
@@ -70,17 +64,18 @@ def word_gaps(string: BoxString, text: str, ratio: float) -> tuple[bool, ...]:
         ratio: as of ``wide_gaps``, for words.
     """
     boxes = string.boxes
-    if len(boxes) < 3 or not _words(text):
+    if len(boxes) < 3 or not _is_words(text):
         return string.space_after
-    clear, usual, size = clear_gaps(boxes)
+    clear, usual, size = gap_sizes(boxes)
     steps = np.linalg.norm(np.diff([b.center for b in boxes], axis=0), axis=1)
-    wide = (clear > usual + ratio * size) & (steps > STEP * float(np.median(steps)))
+    wide = (clear > usual + ratio * size) & (steps > 1.15 * float(np.median(steps)))
     return tuple(a or bool(b) for a, b in zip(string.space_after, [*wide, False], strict=True))
 
 
-def _words(text: str) -> bool:
+def _is_words(text: str) -> bool:
+    """Whether a text has four letters a digit or more."""
     letters = sum(c.isalpha() for c in text)
-    return letters > 0 and letters >= LETTERS * sum(c.isdigit() for c in text)
+    return letters > 0 and letters >= 4 * sum(c.isdigit() for c in text)
 
 
 def with_spaces(read: TextString, string: BoxString, ratio: float) -> TextString:
@@ -100,20 +95,15 @@ def with_spaces(read: TextString, string: BoxString, ratio: float) -> TextString
         return read
     centers = np.array([b.center for b in string.boxes], np.float64)
     axis = string_axis(centers)
-    along = axis.astype(np.float32)
+    at, along = centers @ axis, axis.astype(np.float32)
     middles = np.array([c.quad.mean(0) @ axis for c in read.characters])
-    after: set[int] = set()
+    symbols = [c.symbol for c in read.characters]
     for i in np.flatnonzero(gaps):
-        one, two = string.boxes[i], string.boxes[i + 1]
-        left = float(centers[i] @ axis) + one.extent(along) / 2
-        right = float(centers[i + 1] @ axis) - two.extent(along) / 2
-        margin = INSIDE * (right - left)
-        if ((middles > left + margin) & (middles < right - margin)).any():
-            continue
+        left = float(at[i]) + string.boxes[i].extent(along) / 2
+        right = float(at[i + 1]) - string.boxes[i + 1].extent(along) / 2
+        margin = 0.3 * (right - left)  # a character that begins here still stands beside the gap
+        filled = ((middles > left + margin) & (middles < right - margin)).any()
         before = int((middles <= (left + right) / 2).sum())
-        if 0 < before < len(middles):
-            after.add(before - 1)
-    text = "".join(
-        c.symbol + " " * (i in after) for i, c in enumerate(read.characters)
-    )  # fmt: skip
-    return replace(read, text=text)
+        if not filled and 0 < before < len(middles):
+            symbols[before - 1] = read.characters[before - 1].symbol + " "
+    return replace(read, text="".join(symbols))

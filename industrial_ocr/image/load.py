@@ -5,50 +5,48 @@ from __future__ import annotations
 import glob
 import importlib.util
 import io
+import itertools
 import os
 import threading
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from industrial_ocr.errors import ImageError
+from industrial_ocr.image.arrays import check_size, rgb_from_array, rgb_from_rgba, size_limits
 from industrial_ocr.results.types import ImageArray
 
-MAX_PIXELS = 100_000_000
-"""Most pixels of one image; beyond it an image is refused before it is decoded."""
-
-MAX_SIDE = 32_000
-"""Longest side in pixels; OpenCV's warps take no image of 32,767 or more."""
-
-IMAGE_SUFFIXES = frozenset({
-    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".tif", ".tiff", ".bmp", ".dib",
-    ".webp", ".gif", ".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c", ".ppm", ".pgm", ".pbm",
-    ".pnm", ".pfm", ".avif", ".avifs", ".ras", ".qoi",
-})  # fmt: skip
+# A closed list: Pillow's EPS reader, for one, would run Ghostscript on an untrusted file.
+_FORMAT_SUFFIXES = {
+    "PNG": (".png", ".apng"),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+    "TIFF": (".tif", ".tiff"),
+    "BMP": (".bmp",),
+    "DIB": (".dib",),
+    "WEBP": (".webp",),
+    "GIF": (".gif",),
+    "JPEG2000": (".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
+    "SUN": (".ras",),
+    "QOI": (".qoi",),
+    "AVIF": (".avif", ".avifs"),
+}
+"""By Pillow's name of the format."""
+IMAGE_SUFFIXES = frozenset(itertools.chain(*_FORMAT_SUFFIXES.values()))
 """Suffixes, in lower case, by which ``find_images`` knows an image inside a folder."""
-
-MIDDLE = 127
-"""Gray and opacity that count as light and as visible lie above it."""
-
-DARK_SHARE = 0.02
-"""Share of dark ones among an image's visible pixels from which they are taken for print."""
 
 ImageSource = str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image | NDArray[Any]
 """What ``load_image`` takes."""
 
-# A closed list: Pillow's EPS reader, for one, would run Ghostscript on an untrusted file.
-_FORMATS: tuple[str, ...] = (
-    *("PNG", "JPEG", "TIFF", "BMP", "DIB", "WEBP", "GIF", "JPEG2000", "PPM", "SUN", "QOI"),
-)
-if importlib.util.find_spec("PIL.AvifImagePlugin") is not None:  # Pillow 11.3 and later
-    _FORMATS += ("AVIF",)
-_SENSOR_BITS = (8, 10, 12, 14, 16)
-_ORIENTATION_TAG = 0x0112
+_PILLOW_FORMATS = list(_FORMAT_SUFFIXES)
+if importlib.util.find_spec("PIL.AvifImagePlugin") is None:  # before Pillow 11.3
+    _PILLOW_FORMATS.remove("AVIF")
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -104,7 +102,7 @@ def load_image(source: ImageSource) -> ImageArray:
 
     Raises:
         ImageError: the source is missing, empty, damaged, of no type above, or beyond
-            ``MAX_PIXELS`` or ``MAX_SIDE``. One line that names the source.
+            ``arrays.MAX_PIXELS`` or ``arrays.MAX_SIDE``. One line that names the source.
     """
     try:
         return _load(source)
@@ -119,7 +117,7 @@ def _load(source: ImageSource) -> ImageArray:
         name = getattr(source, "filename", "") or f"Pillow image of mode {source.mode}"
         return _decode(source, str(name))
     if isinstance(source, np.ndarray):
-        return _from_array(source, f"array {source.shape} of {source.dtype}")
+        return rgb_from_array(source, f"array {source.shape} of {source.dtype}")
     if isinstance(source, (bytes, bytearray, memoryview)):
         data = bytes(source)
         if not data:
@@ -127,7 +125,11 @@ def _load(source: ImageSource) -> ImageArray:
         return _open(io.BytesIO(data), f"image bytes ({len(data)} bytes)")
     if isinstance(source, (str, os.PathLike)):
         return _from_file(os.fspath(source))
-    _refuse_type(source)
+    kind = f"{type(source).__module__}.{type(source).__qualname__}".removeprefix("builtins.")
+    raise ImageError(
+        "an image is a path, the bytes of a file, a Pillow image or a numpy array, "
+        f"got {'None' if source is None else kind}"
+    )
 
 
 def find_images(
@@ -151,7 +153,7 @@ def find_images(
 
 
 def _expand(text: str) -> list[Path]:
-    """The image files behind one file, folder or glob; never empty."""
+    """The image files behind one file, folder or glob, at least one."""
     _refuse_url(text)
     path = Path(text)
     try:
@@ -195,48 +197,50 @@ def _from_file(text: str) -> ImageArray:
         raise ImageError(f"{text}: cannot be opened: {_one_line(error)}") from error
 
 
+@contextmanager
+def _one_error(name: str, problem: str) -> Iterator[None]:
+    """Makes an ImageError of whatever Pillow's decoders raise on damaged bytes."""
+    try:
+        yield
+    except (ImageError, Warning):
+        raise
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"{name}: {_one_line(error)}; {size_limits()}") from error
+    except UnidentifiedImageError as error:
+        kinds = ", ".join(_PILLOW_FORMATS)
+        raise ImageError(f"{name}: not an image, or of a kind not read here ({kinds})") from error
+    except Exception as error:
+        raise ImageError(f"{name}: {problem}: {_one_line(error)}") from error
+
+
 def _open(file: IO[bytes], name: str) -> ImageArray:
     """Decodes an open image file; Pillow reads only its header until the size is accepted."""
-    try:
-        # Pillow warns below our limit and above it; _check_size decides instead. The filters are
-        # global to the process, hence the lock.
-        with _WARNING_FILTERS, warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(file, formats=_FORMATS)
-    except Image.DecompressionBombError as error:
-        raise ImageError(f"{name}: {_one_line(error)}; {_limits()}") from error
-    except UnidentifiedImageError as error:
-        kinds = ", ".join(_FORMATS)
-        raise ImageError(f"{name}: not an image, or of a kind not read here ({kinds})") from error
-    except Warning:
-        raise
-    except Exception as error:  # a decoder on damaged bytes raises whatever it likes
-        raise ImageError(f"{name}: damaged image: {_one_line(error)}") from error
+    # Pillow warns below our limit and above it; check_size decides instead. The filters are
+    # global to the process, hence the lock.
+    with _one_error(name, "damaged image"), _WARNING_FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        image = Image.open(file, formats=_PILLOW_FORMATS)
     with image:
         return _decode(image, name)
 
 
 def _decode(image: Image.Image, name: str) -> ImageArray:
     """A Pillow image, perhaps not decoded yet, as RGB."""
-    _check_size(*image.size, name)
-    try:
+    check_size(*image.size, name)
+    with _one_error(name, "truncated or damaged image"):
         image.load()
         image = _upright(image)
         if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-            return _from_array(np.asarray(image), name)
+            return rgb_from_array(np.asarray(image), name)
         if image.has_transparency_data:
-            return _on_ground(np.asarray(image.convert("RGBA")))
+            return rgb_from_rgba(np.asarray(image.convert("RGBA")))
         return np.array(image.convert("RGB"), np.uint8, order="C")
-    except (ImageError, Warning):
-        raise
-    except Exception as error:  # a decoder on damaged bytes raises whatever it likes
-        raise ImageError(f"{name}: truncated or damaged image: {_one_line(error)}") from error
 
 
 def _upright(image: Image.Image) -> Image.Image:
     """Applies the EXIF orientation of a decoded image."""
     try:
-        turn = _TURNS.get(image.getexif().get(_ORIENTATION_TAG, 1))
+        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Warning:
         raise
     except Exception:  # a damaged EXIF block is no reason to refuse sound pixels
@@ -244,106 +248,10 @@ def _upright(image: Image.Image) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _from_array(array: NDArray[Any], name: str) -> ImageArray:
-    """Any accepted array as RGB."""
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
-        hint = ""
-        if array.ndim == 3 and array.shape[0] in (1, 3, 4):
-            hint = "; channels come last: np.moveaxis(image, 0, -1)"
-        elif array.ndim == 4:
-            hint = "; pass the images of a batch one by one"
-        raise ImageError(
-            f"{name}: an image is (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), "
-            f"got shape {array.shape}{hint}"
-        )
-    _check_size(array.shape[1], array.shape[0], name)
-    pixels = _to_uint8(array, name)
-    if pixels.ndim == 2:
-        pixels = pixels[:, :, None]
-    if pixels.shape[2] == 4:
-        return _on_ground(pixels)
-    return np.array(np.broadcast_to(pixels, (*pixels.shape[:2], 3)), np.uint8, order="C")
-
-
-def _to_uint8(array: NDArray[Any], name: str) -> ImageArray:
-    """Scales bool, integers and floats to 0..255 by the rules of ``load_image``."""
-    if array.dtype == np.uint8:
-        return array
-    if array.dtype == np.bool_:
-        return array.astype(np.uint8) * np.uint8(255)
-    if array.dtype.kind not in "iuf":
-        raise ImageError(
-            f"{name}: pixels are bool, integers or floats, got dtype {array.dtype}; "
-            "convert with .astype(np.uint8)"
-        )
-    low, high = array.min(), array.max()
-    if array.dtype.kind == "f":
-        if not (np.isfinite(low) and np.isfinite(high)):  # min and max pass NaN on
-            raise ImageError(f"{name}: holds NaN or infinite values; replace them first")
-        rounding = 1e-3  # of resizing filters and float16, far below one gray level of 255
-        if low < -rounding or high > 1 + rounding:
-            raise ImageError(
-                f"{name}: float images are 0 to 1, got {low:g} to {high:g}; "
-                "divide by the full scale, or convert 0..255 with .astype(np.uint8)"
-            )
-        gray = np.clip(array.astype(np.float32), 0, 1) * np.float32(255)
-        return gray.round().astype(np.uint8)
-    if low < 0 or high > 65535:
-        raise ImageError(
-            f"{name}: integer images are 0 to 65535, got {low} to {high}; "
-            "scale to 0..255 and convert with .astype(np.uint8)"
-        )
-    bits = next(b for b in _SENSOR_BITS if high < 1 << b)
-    return (array.astype(np.uint16) >> (bits - 8)).astype(np.uint8)
-
-
-def _on_ground(rgba: ImageArray) -> ImageArray:
-    """Composites (H, W, 4) uint8 on what its visible pixels contrast with -> (H, W, 3).
-
-    That is white, or black where all but ``DARK_SHARE`` of the visible pixels are light.
-    """
-    seen = rgba[..., 3] > MIDDLE
-    if not seen.any() or seen.all():
-        return _on_white(rgba)
-    gray = rgba[..., :3][seen] @ np.array([0.299, 0.587, 0.114], np.float32)
-    if (gray <= MIDDLE).mean() >= DARK_SHARE:
-        return _on_white(rgba)
-    inverse = rgba.copy()
-    inverse[..., :3] = 255 - rgba[..., :3]
-    return np.ascontiguousarray(255 - _on_white(inverse))
-
-
-def _on_white(rgba: ImageArray) -> ImageArray:
-    """Composites (H, W, 4) uint8 on white -> (H, W, 3)."""
-    rgb, alpha = rgba[..., :3], rgba[..., 3:].astype(np.uint16)
-    # 255 - (255 - c) * a / 255, rounded; 255 * 255 + 127 still fits in 16 bit
-    dark = ((255 - rgb) * alpha + 127) // 255
-    return np.ascontiguousarray(255 - dark, np.uint8)
-
-
-def _limits() -> str:
-    return f"the limit is {MAX_PIXELS:,} pixels and {MAX_SIDE:,} a side: shrink or cut the image"
-
-
-def _check_size(width: int, height: int, name: str) -> None:
-    if width < 1 or height < 1:
-        raise ImageError(f"{name}: has no pixels, its size is {width} x {height}")
-    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-        raise ImageError(f"{name}: {width} x {height} is {width * height:,} pixels; {_limits()}")
-
-
 def _refuse_url(text: str) -> None:
     scheme, separator, _ = text.partition(":/")
     if separator and scheme.lower() in ("http", "https", "ftp", "s3", "gs", "file"):
         raise ImageError(f"{text}: is a URL; download the file first and pass its path")
-
-
-def _refuse_type(source: object) -> NoReturn:
-    kind = f"{type(source).__module__}.{type(source).__qualname__}".removeprefix("builtins.")
-    raise ImageError(
-        "an image is a path, the bytes of a file, a Pillow image or a numpy array, "
-        f"got {'None' if source is None else kind}"
-    )
 
 
 def _one_line(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""What the networks see: the one place where pixels become network input, for training and use."""
+"""Pixels become network input, in training and in use."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import numpy as np
 
 from industrial_ocr.results.types import FloatArray, ImageArray
 
-LOCAL_WINDOW = 49
-"""Side in pixels of the neighborhood that the detector's second channel evens out."""
 CONTRAST_FLOOR = 5.0
 """Gray levels below which contrast is taken for noise and not amplified further."""
 
@@ -21,10 +19,9 @@ def to_gray(image: ImageArray) -> ImageArray:
 
 
 def on_ground(image: ImageArray, margin: int) -> ImageArray:
-    """(H, W, 3) uint8 with so many pixels of its own ground around it.
+    """(H, W, 3) uint8 with ``margin`` pixels around it, in the median color of its edge.
 
-    What touches the edge of a picture is read as what stands clear of it. The ground is the median
-    of the outermost pixels.
+    Print that touches the edge of a picture is then read as well as print inside it.
     """
     if not margin:
         return image
@@ -40,11 +37,11 @@ def detector_input(gray: ImageArray) -> FloatArray:
     """Gray picture -> (2, H, W) float32 for the light detector.
 
     Channel 0 is the brightness, -1 to 1. Channel 1 is the local contrast: the difference to the
-    neighborhood's mean over its standard deviation. A faint mark on a dark part stays visible
-    there, whatever bright table the part lies on; statistics of the whole image would lose it.
+    mean of 49 x 49 pixels over their standard deviation. A faint mark on a dark part stays visible
+    there, even on a bright table; statistics of the whole image would lose it.
     """
     plain = gray.astype(np.float32)
-    window = (LOCAL_WINDOW, LOCAL_WINDOW)
+    window = (49, 49)
     mean = cv2.blur(plain, window)
     variance = np.maximum(cv2.blur(plain * plain, window) - mean * mean, 0)
     local = (plain - mean) / (np.sqrt(variance) + CONTRAST_FLOOR)
@@ -52,8 +49,10 @@ def detector_input(gray: ImageArray) -> FloatArray:
 
 
 def edge_width(gray: ImageArray) -> float:
-    """How many pixels the steepest edges of an (H, W) uint8 picture take: its contrast over the
-    slope there. 1 is sharp; 0 where there is no contrast to measure."""
+    """Width in pixels of the steepest edges of an (H, W) uint8 picture, 0 without contrast.
+
+    It is the contrast over the slope there; 1 is sharp.
+    """
     low, high = np.percentile(gray, (5, 95))
     across = cv2.Sobel(gray, cv2.CV_32F, 1, 0, ksize=3) / 8
     down = cv2.Sobel(gray, cv2.CV_32F, 0, 1, ksize=3) / 8

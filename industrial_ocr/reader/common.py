@@ -12,12 +12,11 @@ import numpy as np
 
 from industrial_ocr.config import ConfidenceConfig, PipelineConfig
 from industrial_ocr.decoding.confidence import features, fitted_model
-from industrial_ocr.detection.closer_look import look_closer
 from industrial_ocr.detection.detector import Detector
-from industrial_ocr.detection.distant_look import look_from_afar
 from industrial_ocr.detection.ink import unread_marks
 from industrial_ocr.detection.linking import link_characters, reading_order, without_blobs
 from industrial_ocr.detection.missed_ink import with_missed_ink
+from industrial_ocr.detection.multiscale import add_large_strings, refine_small_strings
 from industrial_ocr.detection.segmentation import character_boxes
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.reader.router import Way
@@ -69,7 +68,7 @@ def find_strings(
 ) -> Found:
     """Detection, segmentation and linking: the strings of each image, not yet read.
 
-    What is large or small is looked at twice, see ``detection.distant_look`` and ``closer_look``.
+    What is large or small is looked at twice, see ``detection.multiscale``.
     """
 
     def strings_of(maps: ScoreMaps) -> list[BoxString]:
@@ -83,9 +82,9 @@ def find_strings(
         every = detector.detect(images, config.detection)
     found = [strings_of(maps) for maps in every]
     with clock.stage("distant look"):
-        found = look_from_afar(images, found, detector, config.detection, strings_of)
+        found = add_large_strings(images, found, detector, config.detection, strings_of)
     with clock.stage("closer look"):
-        again = look_closer(images, found, detector, config.detection, strings_of)
+        again = refine_small_strings(images, found, detector, config.detection, strings_of)
     with clock.stage("link"):
         ordered = [reading_order(without_blobs(own)) for own in again]
         return [

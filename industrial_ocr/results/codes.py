@@ -1,4 +1,4 @@
-"""What a reading under a serial-code pattern comes to."""
+"""A code that was read under a pattern, and its characters."""
 
 from __future__ import annotations
 
@@ -7,22 +7,28 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-import numpy as np
-
-from industrial_ocr.results.types import Character, Direction, FloatArray, Status, as_quad
+from industrial_ocr.results.types import (
+    Character,
+    Direction,
+    FloatArray,
+    Status,
+    as_quad,
+    rounded_quad,
+)
 
 
 class CharStatus(str, Enum):
-    """How a character of a code came about."""
+    """How a character of a code was read.
+
+    ``READ``: the best reading, by itself and under the pattern. ``CONFUSED``: another one that the
+    pattern allows is nearly as likely. ``CORRECTED``: the pattern or a check digit chose another
+    than the best one. ``REJECTED``: less likely than the configuration asks of a character.
+    """
 
     READ = "read"
-    """The best reading of the character, by itself and under the pattern."""
     CONFUSED = "confused"
-    """The best reading, but another one that the pattern allows is nearly as likely."""
     CORRECTED = "corrected"
-    """Not the best reading by itself: the pattern, or a check digit, chose another."""
     REJECTED = "rejected"
-    """Less likely than the least a character must have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +65,7 @@ class CodeCharacter:
 
 @dataclass(frozen=True)
 class ImageSigns:
-    """What the picture itself says of how far the boxes of a code can be trusted.
+    """Signs in the picture of how far the boxes of a code can be trusted.
 
     Attributes:
         height: of its characters in source pixels, the median.
@@ -81,18 +87,18 @@ class CodeReading:
     Attributes:
         text: the code without separators.
         pattern: name or text of the pattern.
-        status: ``ok`` only where the code can be trusted as it is.
-        reason: one sentence on the status.
+        status: ``ok`` only if the code can be trusted as it is.
+        reason: one sentence that explains the status.
         confidence: of the code, 0 to 1, as ``TextString.confidence`` is defined.
-        raw_text: what stands there as read without the pattern.
-        raw_confidence: of that.
+        raw_text: the text there, read without the pattern.
+        raw_confidence: of ``raw_text``.
         characters: with their statuses.
         quad: (4, 2) float32 source pixels around all of it.
         strings: places of the strings it was read from, in ``ReadResult.strings`` as they were
             before strings without text were left out.
         direction: of those strings.
-        alternatives: other codes that match, with their probability among those that do.
-        signs: what the picture says of its boxes; None of the crnn, which needs none.
+        alternatives: other codes that match, with their probability among all that match.
+        signs: how far its boxes can be trusted; the crnn gives None.
     """
 
     text: str
@@ -131,7 +137,7 @@ class CodeReading:
             "raw_text": self.raw_text,
             "raw_confidence": round(self.raw_confidence, 5),
             "direction": self.direction,
-            "quad": np.round(self.quad.astype(float), 2).tolist(),
+            "quad": rounded_quad(self.quad),
             "characters": [c.to_dict() for c in self.characters],
             "alternatives": [[text, round(p, 5)] for text, p in self.alternatives],
         }

@@ -1,4 +1,4 @@
-"""Quads, overlaps and warps: numpy and OpenCV only, no model."""
+"""Quads, overlaps and warps."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ def unit_vector(vector: NDArray[F]) -> NDArray[F]:
     return unit
 
 
+def normal_vector(axis: NDArray[F]) -> NDArray[F]:
+    """A (2,) vector turned by 90 degrees, clockwise on the screen: from x to y."""
+    return np.array([-axis[1], axis[0]], axis.dtype)
+
+
 def rect_quad(x0: float, y0: float, x1: float, y1: float) -> FloatArray:
     """The quad of an upright rectangle."""
     return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], np.float32)
@@ -31,14 +36,13 @@ def oriented_quad(center: ArrayLike, axis: ArrayLike, width: float, height: floa
 
     Args:
         center: (2,) x, y.
-        axis: (2,) unit vector of the character's own x axis; y is 90 degrees clockwise from it
-            on the screen, so (1, 0) is an upright character.
+        axis: (2,) unit vector of the character's own x axis; (1, 0) is an upright character.
         width: along ``axis``.
         height: across it.
     """
     c = np.asarray(center, np.float32)
     u = np.asarray(axis, np.float32)
-    v = np.array([-u[1], u[0]], np.float32)
+    v = normal_vector(u)
     a, b = u * (width / 2), v * (height / 2)
     return np.stack([c - a - b, c + a - b, c + a + b, c - a + b]).astype(np.float32)
 
@@ -65,10 +69,8 @@ def edge_lengths(quad: ArrayLike) -> tuple[float, float]:
 
 
 def area(quad: ArrayLike) -> float:
-    """Area of a simple polygon (N, 2), by the shoelace formula."""
-    q = np.asarray(quad, np.float64)
-    x, y = q[:, 0], q[:, 1]
-    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
+    """Area of a simple polygon (N, 2)."""
+    return float(cv2.contourArea(np.asarray(quad, np.float32)))
 
 
 def iou(a: ArrayLike, b: ArrayLike) -> float:
@@ -96,27 +98,20 @@ def box_iou(a: ArrayLike, b: ArrayLike) -> FloatArray:
 def centers_meet(a: ArrayLike, b: ArrayLike) -> bool:
     """Whether the center of one of two quads (4, 2) lies inside the other."""
     qa, qb = np.asarray(a, np.float32), np.asarray(b, np.float32)
-    return any(
-        cv2.pointPolygonTest(quad, tuple(map(float, other.mean(0))), False) >= 0
-        for quad, other in ((qa, qb), (qb, qa))
-    )
+    return inside(qa, qb.mean(0)) or inside(qb, qa.mean(0))
 
 
 def expand_quad(quad: ArrayLike, x: float, y: float) -> FloatArray:
-    """Moves the left and right edges out by ``x`` and the top and bottom by ``y`` pixels each."""
+    """A quad with its sides moved out, left and right by ``x``, top and bottom by ``y`` pixels."""
     q = np.asarray(quad, np.float32)
-    u = (q[1] - q[0]) + (q[2] - q[3])
-    v = (q[3] - q[0]) + (q[2] - q[1])
-    u, v = unit_vector(u) * x, unit_vector(v) * y
+    u = mean_axis(q) * x
+    v = unit_vector((q[3] - q[0]) + (q[2] - q[1])) * y
     grown: FloatArray = (q + np.stack([-u - v, u - v, u + v, v - u])).astype(np.float32)
     return grown
 
 
 def rotate_quad(quad: ArrayLike, quarter_turns: int) -> FloatArray:
-    """The same quad read as a character turned clockwise by that many quarters.
-
-    With 1, the character's top-left corner is the quad's second one.
-    """
+    """The quad of the character turned clockwise; 1 makes the second corner its top-left one."""
     return np.roll(np.asarray(quad, np.float32), -quarter_turns, axis=0)
 
 
@@ -125,10 +120,15 @@ def axis_of(quad: FloatArray, vertical: bool = False) -> FloatArray:
     return unit_vector(quad[3] - quad[0] if vertical else quad[1] - quad[0])
 
 
+def mean_axis(quad: FloatArray) -> FloatArray:
+    """(2,) unit vector along a quad, the mean of its top and bottom edges."""
+    return unit_vector((quad[1] - quad[0]) + (quad[2] - quad[3]))
+
+
 def enclosing_quad(quads: Sequence[ArrayLike], axis: ArrayLike) -> FloatArray:
     """The smallest rectangle along ``axis`` (unit vector) around all points of all quads."""
     u = np.asarray(axis, np.float32)
-    v = np.array([-u[1], u[0]], np.float32)
+    v = normal_vector(u)
     points = np.concatenate([np.asarray(q, np.float32) for q in quads])
     s, t = points @ u, points @ v
     corners = [(s.min(), t.min()), (s.max(), t.min()), (s.max(), t.max()), (s.min(), t.max())]
@@ -170,15 +170,14 @@ def warp_quad(image: ImageArray, quad: ArrayLike, width: int, height: int) -> Im
     return warped.astype(np.uint8)
 
 
-GLYPH_MARGIN = 1.3
-"""Side of the square a classifier sees, over the longer side of the character's quad."""
+def glyph_window(quad: ArrayLike, margin: float = 1.3) -> FloatArray:
+    """The square around a character's quad, along its edges, that becomes the classifier's crop.
 
-
-def glyph_window(quad: ArrayLike) -> FloatArray:
-    """The square around a character's quad, along its edges, that becomes the classifier's crop."""
+    Its side is ``margin`` times the longer side of the quad.
+    """
     q = np.asarray(quad, np.float32)
-    axis = unit_vector((q[1] - q[0]) + (q[2] - q[3]))
-    side = GLYPH_MARGIN * max(max(edge_lengths(q)), 2.0)
+    axis = mean_axis(q)
+    side = margin * max(max(edge_lengths(q)), 2.0)
     return oriented_quad(q.mean(axis=0), axis, side, side)
 
 
@@ -205,12 +204,10 @@ def clear_gaps(quads: Sequence[FloatArray], vertical: bool) -> NDArray[np.float6
 
 
 def with_margin(quad: FloatArray, margin: float) -> FloatArray:
-    """A string's quad with more or less around it.
+    """A string's quad with a margin around it, in its heights.
 
-    Args:
-        quad: (4, 2) clockwise from the top-left.
-        margin: in heights of the quad. One above 0 moves all four edges out; one below 0 moves
-            only the top and the bottom in: a string begins and ends with its crop.
+    A margin above 0 moves all four edges out. One below 0 moves only the top and the bottom in: a
+    string begins and ends with its crop.
     """
     along = edge_lengths(quad)[1] * margin
     return expand_quad(quad, max(along, 0.0), along)

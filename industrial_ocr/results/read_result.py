@@ -1,7 +1,8 @@
-"""The one result type of a read."""
+"""The result of reading one image."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,29 +10,25 @@ from typing import Any
 import numpy as np
 
 from industrial_ocr.results.codes import CodeReading
-from industrial_ocr.results.types import (
-    FloatArray,
-    ImageArray,
-    Status,
-    TextString,
-)
+from industrial_ocr.results.types import FloatArray, ImageArray, Status, TextString
+from industrial_ocr.results.viz import draw_result
 
 
 @dataclass(frozen=True, eq=False)
 class ReadResult:
-    """Everything one read found; the only result type of the package.
+    """Everything that was read on one image.
 
     Attributes:
         strings: in reading order.
-        status: ``Status``; ``no_text`` is a result, not an error. Where codes were asked for, that
-            of the surest code; ``TextString.status`` is that of each string.
+        status: ``no_text`` is a result, not an error. If codes were asked for, it is the status of
+            the surest code. Each string has its own ``status``.
         engine: ``two-stage`` or ``crnn``.
         timings: seconds by stage, of this image's share where stages run on a batch.
         image: (H, W, 3) uint8 RGB, the picture that was read; kept so ``draw`` re-runs nothing.
         codes: those found under the patterns that were asked for, the surest first.
-        route: the way whose reading this is, or ``agree``.
-        reason: one sentence on why it is that one.
-        left_out: strings that were read too unsurely to count as text.
+        route: the engine whose reading this is, or ``agree``.
+        reason: one sentence that explains the status or the route.
+        left_out: strings whose confidence is too low to count as text.
     """
 
     strings: tuple[TextString, ...]
@@ -66,11 +63,13 @@ class ReadResult:
 
     def placed(self, place: Callable[[FloatArray], FloatArray], image: ImageArray) -> ReadResult:
         """The same result in pixels of another ``image``; ``place`` takes a quad (4, 2) there."""
-        strings, left_out = (
-            tuple(s.placed(place) for s in own) for own in (self.strings, self.left_out)
+        return replace(
+            self,
+            image=image,
+            strings=tuple(s.placed(place) for s in self.strings),
+            left_out=tuple(s.placed(place) for s in self.left_out),
+            codes=tuple(c.placed(place) for c in self.codes),
         )
-        codes = tuple(c.placed(place) for c in self.codes)
-        return replace(self, strings=strings, left_out=left_out, image=image, codes=codes)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, ready for JSON; the picture is left out."""
@@ -91,13 +90,9 @@ class ReadResult:
 
     def to_json(self, **options: Any) -> str:
         """``to_dict`` as JSON text; options go to ``json.dumps``."""
-        import json
-
         options.setdefault("ensure_ascii", False)
         return json.dumps(self.to_dict(), **options)
 
     def draw(self) -> ImageArray:
         """The picture with strings, characters and readings drawn on it, (H, W, 3) uint8 RGB."""
-        from industrial_ocr.results.viz import draw_result
-
-        return draw_result(self)
+        return draw_result(self.image, self.strings)

@@ -1,5 +1,4 @@
-"""The data that flows through the package: frozen dataclasses that check their own
-shapes. ``codes``, ``verdicts`` and ``read_result`` build on them.
+"""The data that flows through the package: frozen dataclasses that check their own shapes.
 
 Boxes are quads: ``(4, 2)`` float32 arrays of (x, y) in source pixels, clockwise from the
 top-left corner *of the character*, so a crop warped from a quad stands upright.
@@ -35,24 +34,24 @@ class Status(str, Enum):
 
 
 class Verdict(str, Enum):
-    """What a verification came to; the rules: ``decoding.verification``."""
+    """What a verification came to; the rules: ``decoding.verification``.
+
+    ``PASS``: every character clearly reads as expected, none is missing, none too many.
+    ``FAIL``: something else clearly stands there. ``CANNOT_TELL``: neither, a person must look.
+    """
 
     PASS = "pass"
-    """Every character clearly reads as expected, none is missing, none too many."""
     FAIL = "fail"
-    """Something else clearly stands there."""
     CANNOT_TELL = "cannot_tell"
-    """Neither; a person must look."""
 
 
 class CharState(str, Enum):
-    """How one expected character fared."""
+    """The verdict on one expected character; ``MISSING``: nothing was found in its place."""
 
     PASS = "pass"
     FAIL = "fail"
     UNSURE = "unsure"
     MISSING = "missing"
-    """Nothing was found in its place."""
 
 
 def as_quad(value: Any) -> FloatArray:
@@ -62,6 +61,12 @@ def as_quad(value: Any) -> FloatArray:
         raise ValueError(f"a quad is (4, 2) finite numbers, got shape {quad.shape}: {value!r}")
     quad.setflags(write=False)
     return quad
+
+
+def rounded_quad(quad: FloatArray) -> list[list[float]]:
+    """A quad as plain numbers with two decimals, ready for JSON."""
+    rounded: list[list[float]] = np.round(quad.astype(float), 2).tolist()
+    return rounded
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +124,7 @@ class CharBox:
 
 @dataclass(frozen=True, eq=False)
 class BoxString:
-    """Characters that belong together, in reading order, before anybody knows what they say.
+    """Characters that belong together, in reading order, not yet read.
 
     Attributes:
         boxes: the characters; their quads are oriented as the string says they stand.
@@ -141,7 +146,7 @@ class BoxString:
 
 @dataclass(frozen=True, eq=False)
 class CharCandidates:
-    """What a classifier thinks one crop shows.
+    """What the classifier reads in one crop.
 
     Attributes:
         symbols: best first.
@@ -173,7 +178,7 @@ class Character:
         quad: (4, 2) float32 source pixels.
         confidence: 0 to 1, the probability of ``symbol`` (see ``decoding.scoring``).
         alternatives: other readings with their probabilities, best first.
-        reject: probability that it is no character at all, 0 where nobody asked.
+        reject: probability that it is no character at all; the crnn gives 0.
     """
 
     symbol: str
@@ -190,13 +195,13 @@ class Character:
         return {
             "symbol": self.symbol,
             "confidence": round(self.confidence, 5),
-            "quad": np.round(self.quad.astype(float), 2).tolist(),
+            "quad": rounded_quad(self.quad),
             "alternatives": [[s, round(p, 5)] for s, p in self.alternatives],
         }
 
 
 TALL_MARK = 0.45
-"""In heights of characters: a mark beyond this is more than a point or a stroke."""
+"""A mark higher than this, in heights of characters, is more than a point or a stroke."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,9 +210,9 @@ class UnreadMark:
 
     Attributes:
         quad: (4, 2) float32 source pixels.
-        before: index of the character before which it stands; their number for behind the last.
+        before: how many characters stand before it.
         height: in heights of the characters.
-        strength: how clear its ink is, from 0, hardly any, to 1, as clear as that of characters.
+        strength: how clear its ink is, from 0 to 1, as clear as that of characters.
     """
 
     quad: FloatArray
@@ -267,12 +272,12 @@ class TextString:
         characters: in reading order, without the spaces.
         direction: see ``Direction``.
         scores: the several confidences.
-        rejected: boxes among the characters that were taken for no character: before which of
-            them each stands, and what it would read as.
-        other: what the other way read there, where it was asked and differs.
+        rejected: boxes that were judged to be no character: how many characters stand before
+            each, and its reading.
+        other: the text that the other engine read there, if both read it and they differ.
         unread: marks in its band that no character explains, in reading order.
-        agreement: how far the views of it that were read say the same, 0 to 1.
-        status: of this string alone: ``ok``, ``low_confidence``, or ``disagreement`` of the ways.
+        agreement: how far the readings of its views agree, 0 to 1.
+        status: of this string alone: ``ok``, ``low_confidence``, or ``disagreement`` of engines.
     """
 
     text: str
@@ -307,11 +312,8 @@ class TextString:
             "confidence": round(self.confidence, 5),
             "status": self.status.value,
             "direction": self.direction,
-            "quad": np.round(self.quad.astype(float), 2).tolist(),
+            "quad": rounded_quad(self.quad),
             "scores": self.scores.to_dict(),
             "characters": [c.to_dict() for c in self.characters],
-            "unread": [
-                {"before": m.before, "quad": np.round(m.quad.astype(float), 2).tolist()}
-                for m in self.unread
-            ],
+            "unread": [{"before": m.before, "quad": rounded_quad(m.quad)} for m in self.unread],
         }

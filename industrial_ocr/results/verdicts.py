@@ -1,4 +1,4 @@
-"""What comes of holding a picture against the text that must be printed on it."""
+"""The verdict on whether the expected text is printed on a picture."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from industrial_ocr.results.types import (
     ImageArray,
     Verdict,
     as_quad,
+    rounded_quad,
 )
+from industrial_ocr.results.viz import draw_verification
 
 
 @dataclass(frozen=True, eq=False)
 class VerifiedCharacter:
-    """One character of the expected text and what speaks for and against it.
+    """One character of the expected text, with the evidence for and against it.
 
     Attributes:
         symbol: as expected.
@@ -62,11 +64,11 @@ class VerifiedCharacter:
             "log_odds": round(self.log_odds, 3),
             "twin": self.twin,
             "twin_log_odds": round(self.twin_log_odds, 3),
-            "quad": _plain(self.quad),
+            "quad": None if self.quad is None else rounded_quad(self.quad),
         }
 
 
-_BADNESS = {CharState.PASS: 0, CharState.UNSURE: 1, CharState.MISSING: 2, CharState.FAIL: 3}
+_SEVERITY = {CharState.PASS: 0, CharState.UNSURE: 1, CharState.MISSING: 2, CharState.FAIL: 3}
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +115,8 @@ class Verification:
 
     @property
     def worst(self) -> VerifiedCharacter | None:
-        """The character that speaks loudest against a pass, None where there is none."""
-        return min(self.characters, key=lambda c: (-_BADNESS[c.state], c.log_odds), default=None)
+        """The character with the strongest evidence against a pass, None where there is none."""
+        return min(self.characters, key=lambda c: (-_SEVERITY[c.state], c.log_odds), default=None)
 
     def moved(self, x: float, y: float, image: ImageArray) -> Verification:
         """The same verdict in pixels of a larger ``image`` whose part at (x, y) was looked at."""
@@ -142,7 +144,7 @@ class Verification:
             "text": self.text,
             "text_log_odds": None if odds is None else round(odds, 3),
             "worst": None if worst is None else self.characters.index(worst),
-            "quad": _plain(self.quad),
+            "quad": None if self.quad is None else rounded_quad(self.quad),
             "characters": [c.to_dict() for c in self.characters],
             "extra": [c.to_dict() for c in self.extra],
             "ways": [w.to_dict() for w in self.ways],
@@ -155,11 +157,16 @@ class Verification:
         return json.dumps(self.to_dict(), **options)
 
     def draw(self) -> ImageArray:
-        """The picture with the characters, colored by their state, (H, W, 3) uint8 RGB."""
-        from industrial_ocr.results.viz import draw_verification
+        """The picture with the characters, colored by their state, (H, W, 3) uint8 RGB.
 
-        return draw_verification(self)
-
-
-def _plain(quad: FloatArray | None) -> list[list[float]] | None:
-    return None if quad is None else np.round(quad.astype(float), 2).tolist()
+        Raises:
+            ValueError: the verdict has no picture.
+        """
+        if self.image is None:
+            raise ValueError("this verdict has no picture to draw on")
+        states = [(c.quad, c.state) for c in self.characters if c.quad is not None]
+        states += [(c.quad, CharState.FAIL) for c in self.extra]
+        text = f"{self.verdict.value.replace('_', ' ')}: {self.text or 'nothing'}"
+        if self.verdict is not Verdict.PASS:
+            text += f"\nexpected: {self.expected}"
+        return draw_verification(self.image, self.verdict, text, self.quad, states)

@@ -3,81 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from industrial_ocr.results.geometry import bounds
-from industrial_ocr.results.types import (
-    Character,
-    CharState,
-    FloatArray,
-    ImageArray,
-    TextString,
-    Verdict,
-)
+from industrial_ocr.results.types import CharState, FloatArray, ImageArray, TextString, Verdict
 
-SURE, DOUBTFUL = 0.85, 0.5
-"""Green from the first on, amber from the second on, red below; the shipped configuration calls
-strings below the first and characters below the second doubtful."""
-
-Color = tuple[int, int, int]
-Box = tuple[float, float, float, float]
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
-
-_GREEN, _AMBER, _RED = (0, 150, 60), (255, 170, 0), (215, 30, 30)
-_BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
-_FRACTION_BITS = 3
+RGB = tuple[int, int, int]
+Rectangle = tuple[float, float, float, float]
+"""x0, y0, x1, y1 in pixels."""
 
 
-class DrawnResult(Protocol):
-    """What is drawn of a ``ReadResult``."""
+@dataclass(frozen=True)
+class _Color:
+    """A color for lines and plates, and that of text which is readable on it."""
 
-    @property
-    def image(self) -> ImageArray: ...
-    @property
-    def strings(self) -> Sequence[TextString]: ...
-
-
-class DrawnCharacter(Protocol):
-    """What is drawn of a ``VerifiedCharacter``."""
-
-    @property
-    def quad(self) -> FloatArray | None: ...
-    @property
-    def state(self) -> CharState: ...
+    ground: RGB
+    text: RGB
 
 
-class DrawnVerification(Protocol):
-    """What is drawn of a ``Verification``."""
-
-    @property
-    def image(self) -> ImageArray | None: ...
-    @property
-    def verdict(self) -> Verdict: ...
-    @property
-    def expected(self) -> str: ...
-    @property
-    def text(self) -> str: ...
-    @property
-    def quad(self) -> FloatArray | None: ...
-    @property
-    def characters(self) -> Sequence[DrawnCharacter]: ...
-    @property
-    def extra(self) -> Sequence[Character]: ...
+_GREEN = _Color((0, 150, 60), (255, 255, 255))
+_AMBER = _Color((255, 170, 0), (0, 0, 0))
+_RED = _Color((215, 30, 30), (255, 255, 255))
+_BLACK = _Color((0, 0, 0), (255, 255, 255))
+_STATES = {CharState.PASS: _GREEN, CharState.UNSURE: _AMBER}
+_VERDICTS = {Verdict.PASS: _GREEN, Verdict.CANNOT_TELL: _AMBER, Verdict.FAIL: _RED}
 
 
-def _colors(confidence: float) -> tuple[Color, Color]:
-    """The color of a confidence, and that of text which is readable on it."""
-    if confidence >= SURE:
-        return _GREEN, _WHITE
-    return (_AMBER, _BLACK) if confidence >= DOUBTFUL else (_RED, _WHITE)
+def _color_of(confidence: float) -> _Color:
+    """Red below 0.5 and green from 0.85 on; the shipped configuration calls such ones doubtful."""
+    if confidence >= 0.85:
+        return _GREEN
+    return _AMBER if confidence >= 0.5 else _RED
 
 
-def draw_result(result: DrawnResult) -> ImageArray:
-    """The picture with quads and readings on it; nothing is read again.
+def draw_result(source: ImageArray, strings: Sequence[TextString]) -> ImageArray:
+    """The picture with quads and readings on it.
 
     Characters are outlined thinly and strings framed, in green, amber or red by their confidence,
     the frames with a dark edge so that they show on any ground. The reading with its confidence
@@ -87,137 +51,119 @@ def draw_result(result: DrawnResult) -> ImageArray:
     Returns:
         (H, W, 3) uint8 RGB, of the size of the picture that was read.
     """
-    image = result.image.copy()
-    scale = max(image.shape[:2]) / 1000
-    thin = max(1, round(scale))
-    for string in result.strings:
+    image = source.copy()
+    thin = _line_width(image)
+    for string in strings:
         for character in string.characters:
-            _outline(image, character.quad, _colors(character.confidence)[0], thin)
-    for string in result.strings:
+            _outline(image, character.quad, _color_of(character.confidence), thin)
+    for string in strings:
         _outline(image, string.quad, _BLACK, 2 * thin + 2)
-        _outline(image, string.quad, _colors(string.confidence)[0], 2 * thin)
-    if not result.strings:
-        return image
+        _outline(image, string.quad, _color_of(string.confidence), 2 * thin)
     canvas = Image.fromarray(image)
-    pen = ImageDraw.Draw(canvas)
-    font: Font = ImageFont.load_default(size=max(10, round(18 * scale)))
-    taken = [bounds(s.quad) for s in result.strings]
-    for string in result.strings:
+    taken = [bounds(s.quad) for s in strings]
+    for string in strings:
         text = f"{string.text}  {string.confidence:.2f}"
         lies = string.direction == "horizontal"
-        colors = _colors(string.confidence)
-        taken.append(_label(pen, text, colors, string.quad, lies, font, canvas.size, taken))
+        taken.append(_label(canvas, text, _color_of(string.confidence), taken, string.quad, lies))
     return np.array(canvas, np.uint8)
 
 
-_STATES = {CharState.PASS: _GREEN, CharState.UNSURE: _AMBER}
-_VERDICTS = {
-    Verdict.PASS: (_GREEN, _WHITE),
-    Verdict.CANNOT_TELL: (_AMBER, _BLACK),
-    Verdict.FAIL: (_RED, _WHITE),
-}
-
-
-def draw_verification(verification: DrawnVerification) -> ImageArray:
+def draw_verification(
+    source: ImageArray,
+    verdict: Verdict,
+    text: str,
+    quad: FloatArray | None,
+    characters: Sequence[tuple[FloatArray, CharState]],
+) -> ImageArray:
     """The picture with a verdict on it: characters that pass green, unsure amber, wrong red.
 
-    Characters that are not expected are red too. What reads there stands on a plate with the
-    verdict's color, the expected text below it where the two differ; without a place, at the top.
+    Args:
+        source: (H, W, 3) uint8 RGB.
+        verdict: gives the color of the plate.
+        text: stands on the plate.
+        quad: the place of the plate's subject; without one the plate stands at the top.
+        characters: quad and state of each.
 
     Returns:
         (H, W, 3) uint8 RGB, of the size of the picture that was looked at.
-
-    Raises:
-        ValueError: the verdict has no picture.
     """
-    if verification.image is None:
-        raise ValueError("this verdict has no picture to draw on")
-    image = verification.image.copy()
-    scale = max(image.shape[:2]) / 1000
-    thin = max(1, round(scale))
-    for character in verification.characters:
-        if character.quad is not None:
-            _outline(image, character.quad, _STATES.get(character.state, _RED), 2 * thin)
-    for extra in verification.extra:
-        _outline(image, extra.quad, _RED, 2 * thin)
-    colors = _VERDICTS[verification.verdict]
-    quad = verification.quad
+    image = source.copy()
+    thin = _line_width(image)
+    for place, state in characters:
+        _outline(image, place, _STATES.get(state, _RED), 2 * thin)
+    color = _VERDICTS[verdict]
     if quad is None:
         quad = np.zeros((4, 2), np.float32)
     else:
-        _outline(image, quad, colors[0], thin)
+        _outline(image, quad, color, thin)
     canvas = Image.fromarray(image)
-    font: Font = ImageFont.load_default(size=max(10, round(18 * scale)))
-    text = f"{verification.verdict.value.replace('_', ' ')}: {verification.text or 'nothing'}"
-    if verification.verdict is not Verdict.PASS:
-        text += f"\nexpected: {verification.expected}"
-    (x0, y0, x1, y1), pen = bounds(quad), ImageDraw.Draw(canvas)
-    _label(pen, text, colors, quad, x1 - x0 >= y1 - y0, font, canvas.size, [bounds(quad)])
+    x0, y0, x1, y1 = bounds(quad)
+    _label(canvas, text, color, [(x0, y0, x1, y1)], quad, x1 - x0 >= y1 - y0)
     return np.array(canvas, np.uint8)
 
 
-def _outline(image: ImageArray, quad: FloatArray, color: Color, width: int) -> None:
-    points = np.round(quad * (1 << _FRACTION_BITS)).astype(np.int32)
-    cv2.polylines(image, [points], True, color, width, cv2.LINE_AA, _FRACTION_BITS)
+def _line_width(image: ImageArray) -> int:
+    height, width = image.shape[:2]
+    return max(1, round(float(max(height, width)) / 1000))
+
+
+def _outline(image: ImageArray, quad: FloatArray, color: _Color, width: int) -> None:
+    bits = 3  # of a pixel's fraction
+    points = np.round(quad * (1 << bits)).astype(np.int32)
+    cv2.polylines(image, [points], True, color.ground, width, cv2.LINE_AA, bits)
 
 
 def _label(
-    pen: ImageDraw.ImageDraw,
+    canvas: Image.Image,
     text: str,
-    colors: tuple[Color, Color],
+    color: _Color,
+    taken: Sequence[Rectangle],
     quad: FloatArray,
     lies: bool,
-    font: Font,
-    size: tuple[int, int],
-    taken: Sequence[Box],
-) -> Box:
+) -> Rectangle:
     """Writes a text beside what it is about, where it hides least of what is ``taken``.
 
     Returns:
         Its place.
     """
+    pen = ImageDraw.Draw(canvas)
+    font = ImageFont.load_default(size=max(10, round(18 * (max(canvas.size) / 1000))))
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     pad = max(2.0, (bottom - top) / 6)
     wide, tall = right - left + 2 * pad, bottom - top + 2 * pad
-    box = min(
-        (_inside(place, wide, tall, size) for place in _places(quad, lies, wide, tall, pad)),
-        key=lambda b: sum(_common(b, other) for other in taken),
-    )
-    ground, ink = colors
-    pen.rectangle(box, fill=ground, outline=_BLACK)
-    pen.text((box[0] + pad - left, box[1] + pad - top), text, fill=ink, font=font)
+    places = [
+        _moved_inside(place, wide, tall, canvas.size)
+        for place in _corners(quad, lies, wide, tall, pad)
+    ]
+    box = min(places, key=lambda b: sum(_common_area(b, other) for other in taken))
+    pen.rectangle(box, fill=color.ground, outline=_BLACK.ground)
+    pen.text((box[0] + pad - left, box[1] + pad - top), text, fill=color.text, font=font)
     return box
 
 
-def _places(
+def _corners(
     quad: FloatArray, lies: bool, wide: float, tall: float, gap: float
 ) -> tuple[tuple[float, float], ...]:
     """Top-left corners a label may take, the best first: above what lies, beside what stands."""
     x0, y0, x1, y1 = bounds(quad)
-    lines = (
-        (x0, y0 - tall - gap),
-        (x0, y1 + gap),
-        (x1 - wide, y0 - tall - gap),
-        (x1 - wide, y1 + gap),
-    )
-    sides = (
-        (x1 + gap, y0),
-        (x0 - wide - gap, y0),
-        (x1 + gap, y1 - tall),
-        (x0 - wide - gap, y1 - tall),
-    )
+    above, below = y0 - tall - gap, y1 + gap
+    left, right = x0 - wide - gap, x1 + gap
+    lines = ((x0, above), (x0, below), (x1 - wide, above), (x1 - wide, below))
+    sides = ((right, y0), (left, y0), (right, y1 - tall), (left, y1 - tall))
     return (*lines, *sides) if lies else (*sides, *lines)
 
 
-def _inside(place: tuple[float, float], wide: float, tall: float, size: tuple[int, int]) -> Box:
-    """A label's box, moved into the picture; what is wider than that keeps its beginning."""
+def _moved_inside(
+    place: tuple[float, float], wide: float, tall: float, size: tuple[int, int]
+) -> Rectangle:
+    """A label's place, moved into the picture; what is wider than that keeps its beginning."""
     x = max(0.0, min(place[0], size[0] - 1 - wide))
     y = max(0.0, min(place[1], size[1] - 1 - tall))
     return x, y, x + wide, y + tall
 
 
-def _common(a: Box, b: Box) -> float:
-    """Area that two upright boxes share."""
+def _common_area(a: Rectangle, b: Rectangle) -> float:
+    """Area that two rectangles share."""
     wide, tall = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
     return max(wide, 0.0) * max(tall, 0.0)
 

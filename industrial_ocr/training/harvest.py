@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 from industrial_ocr.config import PipelineConfig, SegmentationConfig
 from industrial_ocr.datasets.synthesis.crops import REJECT
 from industrial_ocr.datasets.synthesis.scenes import SceneRenderer
-from industrial_ocr.detection.closer_look import look_closer
 from industrial_ocr.detection.detector import Detector
-from industrial_ocr.detection.distant_look import look_from_afar
 from industrial_ocr.detection.linking import link_characters
+from industrial_ocr.detection.multiscale import add_large_strings, refine_small_strings
 from industrial_ocr.detection.orientation import orientations
 from industrial_ocr.detection.segmentation import character_boxes
 from industrial_ocr.errors import DatasetError
@@ -147,8 +146,8 @@ def _strings(image: ImageArray, detector: Detector, config: PipelineConfig) -> l
         return link_characters(boxes, maps, rules.link_threshold, config.linking.space_ratio)
 
     found = [strings_of(maps) for maps in detector.detect([image], config.detection)]
-    found = look_from_afar([image], found, detector, config.detection, strings_of)
-    return look_closer([image], found, detector, config.detection, strings_of)[0]
+    found = add_large_strings([image], found, detector, config.detection, strings_of)
+    return refine_small_strings([image], found, detector, config.detection, strings_of)[0]
 
 
 def main() -> None:

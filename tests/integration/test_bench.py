@@ -12,6 +12,8 @@ from typer.testing import CliRunner, Result
 from industrial_ocr.cli.app import app
 from industrial_ocr.reader.reader import Reader
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LABELS = "label.png\tLOT7B4K92-3\nlabel.png\tEXP 08/2027\nchip.png\tSN74LS193N\n"
 

@@ -13,6 +13,8 @@ from industrial_ocr.cli.app import app
 from industrial_ocr.decoding.calibration import Calibration, MisreadCurve, load_calibration
 from industrial_ocr.errors import ConfigError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def codes(tmp_path_factory: pytest.TempPathFactory) -> Path:

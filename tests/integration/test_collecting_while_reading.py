@@ -17,12 +17,14 @@ from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.errors import CollectError
 from industrial_ocr.reader import reader
 
+pytestmark = pytest.mark.slow
+
 LABEL = Path(__file__).parents[2] / "examples" / "label.png"
 
 
 @pytest.fixture(scope="module")
 def shared() -> Reader:
-    return Reader("cpu", config={"collecting": {"min_confidence": 0.95}})
+    return Reader(device="cpu", config={"collecting": {"min_confidence": 0.95}})
 
 
 def items(folder: Path) -> list[dict[str, Any]]:

@@ -56,6 +56,7 @@ def commands() -> Iterator[Any]:
                 yield pytest.param(command, id=f"{page.stem}: {command}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("code", "printed"), list(examples()))
 def test_python_of_the_pages_prints_what_they_say(
     code: str, printed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -13,6 +13,8 @@ sys.path.insert(0, str(GOLDEN))
 
 from make_readings import READINGS, cases, reading  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 EXPECTED = json.loads(READINGS.read_text(encoding="utf-8"))
 ROUNDING = 0.005
 """Other processors and versions of torch give other last digits."""

@@ -16,6 +16,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from industrial_ocr import Reader
 
+pytestmark = pytest.mark.slow
+
 CODE = "HK74XR92"
 
 FORKS = """

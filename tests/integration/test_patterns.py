@@ -13,6 +13,8 @@ from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.results.types import Status
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 

@@ -22,7 +22,10 @@ uvicorn = pytest.importorskip("uvicorn")
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
 )
-pytestmark = pytest.mark.skipif(not BROWSER, reason="no Chromium is installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not BROWSER, reason="no Chromium is installed"),
+]
 
 EVIL = "<img/onerror=1>"
 READ = ["O", "1", EVIL, "B", "8", "5"]

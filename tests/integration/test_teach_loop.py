@@ -19,6 +19,8 @@ from industrial_ocr.training.adaptation import job, memory
 from industrial_ocr.training.adaptation.learning import Recipe
 from industrial_ocr.training.adaptation.rehearsal import Crops, Rehearsal, load_rehearsal
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("fastapi")
 testclient = pytest.importorskip("fastapi.testclient")
 
@@ -80,7 +82,7 @@ def review(folder: Path, codes: dict[str, str]) -> list[str]:
 
 
 def test_a_symbol_is_taught_by_answers_on_the_page(tmp_path: Path, quick: None) -> None:
-    reader, codes = Reader("cpu"), {}
+    reader, codes = Reader(device="cpu"), {}
     for number in range(10):
         code, image = printed(number)
         path = tmp_path / f"{number}.png"
@@ -98,7 +100,7 @@ def test_a_symbol_is_taught_by_answers_on_the_page(tmp_path: Path, quick: None) 
     done = CliRunner().invoke(cli.app, [str(a) for a in arguments])
     assert done.exit_code == 0, done.output
 
-    taught = Reader("cpu", classifier=out)
+    taught = Reader(device="cpu", classifier=out)
     found = []
     for number in range(100, 106):
         code, image = printed(number)

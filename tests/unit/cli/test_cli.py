@@ -343,6 +343,7 @@ def test_synth_says_what_is_wrong(tmp_path: Path) -> None:
         assert "Traceback" not in result.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["scenes", "crops", "strings"])
 def test_synth_writes_the_same_whatever_the_workers(kind: str, tmp_path: Path) -> None:
     fonts = tmp_path / "fonts"

@@ -153,6 +153,7 @@ def test_no_samples_and_problems_of_reading_are_reported(tmp_path: Path) -> None
     assert report.problems[0].row == "labels.tsv:1"
 
 
+@pytest.mark.slow
 def test_ten_thousand_crops_are_all_checked(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     for number in range(10_000):

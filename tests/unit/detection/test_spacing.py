@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from industrial_ocr.decoding.scoring import score_sequence
-from industrial_ocr.detection.spacing import clear_gaps, wide_gaps, with_spaces, word_gaps
+from industrial_ocr.detection.spacing import gap_sizes, wide_gaps, with_spaces, word_gaps
 from industrial_ocr.results.geometry import enclosing_quad, rect_quad
 from industrial_ocr.results.types import BoxString, Character, CharBox, TextString
 
@@ -38,7 +38,7 @@ def reading(text: str, middles: list[float]) -> TextString:
 
 @pytest.mark.parametrize("turned", [False, True])
 def test_gaps_are_measured_along_the_string(turned: bool) -> None:
-    clear, usual, size = clear_gaps(line([4, 4, 20], turned).boxes)
+    clear, usual, size = gap_sizes(line([4, 4, 20], turned).boxes)
     assert clear.tolist() == pytest.approx([4, 4, 20])
     assert (usual, size) == (pytest.approx(4), pytest.approx(HEIGHT))
 

@@ -15,8 +15,9 @@ import pytest
 from PIL import Image
 
 from industrial_ocr.errors import ImageError
-from industrial_ocr.image import load as image_module
-from industrial_ocr.image.load import MAX_PIXELS, MAX_SIDE, find_images, load_image
+from industrial_ocr.image import arrays, load
+from industrial_ocr.image.arrays import MAX_PIXELS, MAX_SIDE
+from industrial_ocr.image.load import find_images, load_image
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 9, 3), np.uint8)
 GRAY = RGB[..., 0].copy()
@@ -180,8 +181,9 @@ def test_a_label_with_dark_print_and_clear_corners_is_laid_on_white() -> None:
 
 def test_every_suffix_of_a_kind_that_is_read_counts_in_folders(tmp_path: Path) -> None:
     Image.init()
-    read = {s for s, kind in Image.registered_extensions().items() if kind in image_module._FORMATS}
-    assert {".jfif", ".jpe", ".j2k", ".apng"} <= read <= image_module.IMAGE_SUFFIXES
+    known = Image.registered_extensions()
+    read = {s for s, kind in known.items() if kind in load._PILLOW_FORMATS}
+    assert {".jfif", ".jpe", ".j2k", ".apng"} <= read <= load.IMAGE_SUFFIXES
     (tmp_path / "a.JFIF").write_bytes(encoded(RGB, "JPEG"))
     assert [p.name for p in find_images(tmp_path)] == ["a.JFIF"]
 
@@ -356,7 +358,7 @@ def test_limit_holds_for_pillow_images_before_they_are_decoded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     picture = Image.open(io.BytesIO(encoded(RGB)))
-    monkeypatch.setattr(image_module, "MAX_PIXELS", 53)
+    monkeypatch.setattr(arrays, "MAX_PIXELS", 53)
     monkeypatch.setattr(picture, "load", lambda: pytest.fail("decoded"))
     assert "9 x 6 is 54 pixels" in error_of(picture)
 

@@ -69,6 +69,7 @@ def test_published_checkpoint_loads_with_and_without_prefix(
         np.testing.assert_allclose(region, golden["region"], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_unusable_checkpoints_say_what_to_do(
     golden_weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -94,6 +94,7 @@ def test_a_regex_matches_what_re_matches(expression: str) -> None:
     compared(expression)
 
 
+@pytest.mark.slow
 def test_random_regexes_match_what_re_matches() -> None:
     rng = random.Random(1)
     tried = 0
@@ -411,6 +412,7 @@ def test_a_word_that_the_charset_cannot_spell_is_named() -> None:
         lexicon.automaton(Charset(tuple("AB1")))
 
 
+@pytest.mark.slow
 def test_a_lexicon_of_100_000_strings_compiles_in_time() -> None:
     rng = random.Random(3)
     words = ["".join(rng.choices(DEFAULT_SYMBOLS[:36], k=8)) for _ in range(100_000)]

@@ -71,6 +71,7 @@ def test_what_was_made_level_and_narrow_letters_keep_their_places() -> None:
     np.testing.assert_allclose(wide.place(wide.views[0][0]), corners, atol=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("picture", "text"), [(plate(), "7B58ZX41"), (steep(), "627FX")])
 def test_the_crnn_reads_them(picture: ImageArray, text: str) -> None:
     (result,) = Reader().recognize([picture])
@@ -81,6 +82,7 @@ def test_the_crnn_reads_them(picture: ImageArray, text: str) -> None:
     assert "".join(plain.text.split()) != text
 
 
+@pytest.mark.slow
 def test_two_stage_keeps_one_line_and_is_not_sure_of_it() -> None:
     reader = Reader()
     (both,) = reader.recognize([plate()], engine="two-stage")

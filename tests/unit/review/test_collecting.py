@@ -129,6 +129,7 @@ for seed in range({first}, {first} + 6):
 """
 
 
+@pytest.mark.slow
 def test_two_processes_and_two_threads_stay_within_the_limit(tmp_path: Path) -> None:
     code = WRITER.replace("{tests!r}", repr(str(Path(__file__).parent)))
     code = code.replace("{folder!r}", repr(str(tmp_path)))

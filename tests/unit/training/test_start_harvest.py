@@ -64,6 +64,7 @@ def recognizer(out: Path, **changes: object) -> RecognizerTask:
     return RecognizerTask(RecognizerTrainConfig.model_validate(plain | changes))
 
 
+@pytest.mark.slow
 def test_a_recognizer_with_more_units_reads_at_first_as_the_smaller_one(tmp_path: Path) -> None:
     first = Trainer(recognizer(tmp_path / "first"))
     first.run()
@@ -88,6 +89,7 @@ def test_a_recognizer_with_fewer_units_cannot_begin_with_a_larger_one(tmp_path: 
         Trainer(recognizer(tmp_path / "second", start_from=start, hidden=4))
 
 
+@pytest.mark.slow
 def test_a_recognizer_that_learns_the_space_begins_with_one_that_does_not(tmp_path: Path) -> None:
     """Its other classes say what they said, and the new one nearly nothing."""
     first = Trainer(recognizer(tmp_path / "first"))
@@ -109,6 +111,7 @@ def test_a_recognizer_that_learns_the_space_begins_with_one_that_does_not(tmp_pa
         Trainer(recognizer(tmp_path / "third", start_from=str(entry.path)))
 
 
+@pytest.mark.slow
 def test_a_deeper_recognizer_begins_with_a_plain_one(tmp_path: Path) -> None:
     """It reads as that one did; a shallower one cannot begin with a deeper one."""
     first = Trainer(recognizer(tmp_path / "first"))
@@ -204,6 +207,7 @@ def test_a_box_the_wrong_way_up_shows_no_character() -> None:
     assert shown_character(upside_down, TRUE) is None
 
 
+@pytest.mark.slow
 def test_a_harvest_of_the_shipped_detector_is_mostly_right() -> None:
     reader = Reader(config=PipelineConfig())
     found = list(harvest(reader._detector, SceneRenderer((), (256, 256)), 3, 12, 40))

@@ -59,6 +59,7 @@ def settings(out: Path, **changes: Any) -> TrainConfig:
     return TrainConfig(**{**plain, **changes})
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_exactly_the_same_weights(tmp_path: Path) -> None:
     whole = Trainer(Line(settings(tmp_path / "a")))
     whole.run()
@@ -139,6 +140,7 @@ def _tiny(tmp_path: Path) -> dict[str, Task]:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["detector", "classifier", "recognizer"])
 def test_each_task_learns_a_batch(name: str, tmp_path: Path) -> None:
     task = _tiny(tmp_path)[name]

@@ -164,6 +164,7 @@ def test_small_capitals_are_no_lower_case(font: Path, monkeypatch: pytest.Monkey
     assert face.supports("A") and face.supports("1") and not face.supports("a")
 
 
+@pytest.mark.slow
 def test_loading_draws_everything_beforehand(font: Path) -> None:
     library = FaceLibrary([font.parent], built_in=0.0)
     library.load(DEFAULT_SYMBOLS)
@@ -172,6 +173,7 @@ def test_loading_draws_everything_beforehand(font: Path) -> None:
     assert set(face._glyphs) >= set(DEFAULT_SYMBOLS)
 
 
+@pytest.mark.slow
 def test_scenes_hold_characters_of_the_stated_sizes(font: Path) -> None:
     renderer = SceneRenderer((font.parent,), (256, 256))
     scenes = [renderer.render((4, i)) for i in range(60)]

@@ -34,6 +34,7 @@ def test_labels_fit_their_pictures(kind: Kind, tmp_path: Path) -> None:
         assert shown.dtype == np.uint8 and shown.shape[2] == 3
 
 
+@pytest.mark.slow
 def test_a_picture_depends_on_seed_and_number_alone(tmp_path: Path) -> None:
     few, many, other = (tmp_path / n for n in ("few", "many", "other"))
     three = list(write_dataset(few, "crops", 3, 7, (), 64, 1))

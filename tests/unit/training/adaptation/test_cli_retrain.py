@@ -180,6 +180,7 @@ def test_parents_that_cannot_be_learnt_from(tmp_path: Path) -> None:
 # What is said and written
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("brief")
 def test_one_class_of_two_pictures_warns_and_works(tmp_path: Path) -> None:
     source, out = glyphs(tmp_path / "g", "U+0394", count=2), tmp_path / "o.safetensors"
@@ -212,6 +213,7 @@ def test_suspects_are_told_before_anything_is_learnt(
     assert not (tmp_path / "o.safetensors").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("brief")
 def test_the_gate_refuses_and_names_the_class(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -232,6 +234,7 @@ def test_the_gate_refuses_and_names_the_class(
     assert done.exit_code == 0 and out.is_file() and "gate: 8 fell by 50.0" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("brief")
 def test_new_symbols_are_held_back_before_the_gate_refuses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -250,6 +253,7 @@ def test_new_symbols_are_held_back_before_the_gate_refuses(
     assert len(calls) == 2 and "gate:" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("brief")
 def test_an_interruption_while_learning_writes_the_best_so_far(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -267,6 +271,7 @@ def test_an_interruption_while_learning_writes_the_best_so_far(
     assert "interrupted: these are the best weights until then" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("brief")
 def test_every_kind_of_source_and_a_token_become_classes(tmp_path: Path) -> None:
     sources = (

@@ -94,6 +94,7 @@ def test_a_damaged_set_is_one_clear_error(tmp_path: Path) -> None:
         load_rehearsal(tmp_path / "missing.npz")
 
 
+@pytest.mark.slow
 def test_the_maker_is_deterministic_and_balanced() -> None:
     one, two = (
         render_classes(renderer((), lambda _: True, MEASURED), (3,), 1, 5.0) for _ in range(2)

@@ -30,6 +30,8 @@ from industrial_ocr.training.adaptation.orders import Order
 from industrial_ocr.training.adaptation.rehearsal import Rehearsal
 from industrial_ocr.training.adaptation.samples import GlyphSample, SampleSet
 
+pytestmark = pytest.mark.slow
+
 QUICK = Recipe(views=10, prints=6, fresh=0, head_steps=80, steps=2, batch_size=32)
 LOOSE = 100.0
 

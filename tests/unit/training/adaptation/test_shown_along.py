@@ -56,6 +56,7 @@ def test_which_symbols_come_along(counts: dict[str, int], doubtful: bool, along:
     assert shown_along(SampleSet(samples(counts), doubtful=doubtful), new) == along
 
 
+@pytest.mark.slow
 def test_what_comes_along_is_rehearsal_that_people_named(tmp_path: Path, small: Rehearsal) -> None:
     parent, found = load_parent(None), samples({"Ω": 2, "0": 1, REJECT: 1})
     recipe = Recipe(views=20, prints=30)
@@ -80,6 +81,7 @@ def test_what_comes_along_is_rehearsal_that_people_named(tmp_path: Path, small: 
     assert alone.pool.group.tolist() == [*alone.groups, *[-1] * len(small.training)]
 
 
+@pytest.mark.slow
 def test_what_harms_old_symbols_is_left_out_and_said(
     tmp_path: Path, small_rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,316 @@
+"""Multi-scale detection: an image is looked at again where its characters are large or small.
+
+The detector knows characters of a certain size. Of one that fills its field of view it sees the
+strokes; so large characters are looked for in smaller copies of the image. Neighboring small
+characters run together; so the parts of the image with small strings are magnified and looked at
+again. Both give strings in source pixels; ``suppressed`` keeps each string once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from industrial_ocr.config import DetectionConfig
+from industrial_ocr.detection.detector import STRIDE, Detector, network_scale
+from industrial_ocr.results.geometry import bounds, edge_lengths, inside
+from industrial_ocr.results.types import BoxString, CharBox, ImageArray, ScoreMaps
+
+PYRAMID_STEP = 0.45
+"""Height of a smaller copy of an image over that of the one before."""
+
+ToStrings = Callable[[ScoreMaps], list[BoxString]]
+"""From maps to strings: segmentation and linking."""
+
+
+def add_large_strings(
+    images: Sequence[ImageArray],
+    found: Sequence[list[BoxString]],
+    detector: Detector,
+    config: DetectionConfig,
+    to_strings: ToStrings,
+) -> list[list[BoxString]]:
+    """The strings of each image with those of large characters from smaller copies of it.
+
+    Args:
+        images: (H, W, 3) uint8 RGB each.
+        found: strings of each image as it is.
+        detector: the network.
+        config: ``distant_above`` is the height from which characters are large; 0 changes nothing.
+        to_strings: segmentation and linking.
+    """
+    results = [list(own) for own in found]
+    pyramids = [_pyramid(image, config) for image in images]
+    chosen = [i for i, pyramid in enumerate(pyramids) if pyramid]
+    collages = [_collage([level.pixels for level in pyramids[i]]) for i in chosen]
+    every = _maps_of([picture for picture, _ in collages], detector, config)
+    for i, (_, corners), maps in zip(chosen, collages, every, strict=True):
+        for level, corner in zip(pyramids[i], corners, strict=True):
+            strings = to_strings(_cut(maps, corner, level.pixels.shape[:2], images[i].shape[:2]))
+            # The detector is sure of large characters. What it is less sure of in a small copy
+            # are words that look like one character, windows and bricks.
+            large = [s for s in strings if _height(s) >= level.min_height and _score(s) >= 0.6]
+            results[i] = suppressed(results[i], large)
+    return results
+
+
+def refine_small_strings(
+    images: Sequence[ImageArray],
+    found: Sequence[list[BoxString]],
+    detector: Detector,
+    config: DetectionConfig,
+    to_strings: ToStrings,
+) -> list[list[BoxString]]:
+    """The strings of each image; small ones as they are found magnified, if nothing is lost.
+
+    Args:
+        images: (H, W, 3) uint8 RGB each.
+        found: strings of each image so far.
+        detector: the network.
+        config: ``closer_below``, ``closer_height`` and ``closer_pixels`` say what is magnified.
+        to_strings: segmentation and linking.
+    """
+    results = [list(own) for own in found]
+    parts: list[tuple[int, _Part]] = []
+    for i, (image, own) in enumerate(zip(images, found, strict=True)):
+        parts += [(i, part) for part in _small_parts(image, own, config)]
+    crops = [part.magnified(images[i], config) for i, part in parts]
+    for (i, part), crop, maps in zip(parts, crops, _maps_of(crops, detector, config), strict=True):
+        x0, y0, x1, y1 = part.rect
+        scale = (
+            maps.scale[0] * (x1 - x0) / crop.shape[1],
+            maps.scale[1] * (y1 - y0) / crop.shape[0],
+        )
+        strings = to_strings(ScoreMaps(maps.region, maps.affinity, scale))
+        moved = [_moved(s, x0, y0) for s in strings]
+        again = [s for s in moved if any(_overlap(s, old) >= 0.5 for old in part.strings)]
+        if sum(len(s.boxes) for s in again) >= part.characters:
+            rest = [s for s in results[i] if not any(s is old for old in part.strings)]
+            results[i] = suppressed(rest, again)
+    return results
+
+
+def suppressed(strings: Sequence[BoxString], added: Sequence[BoxString]) -> list[BoxString]:
+    """The strings of all looks, each once.
+
+    Args:
+        strings: those kept so far, no two of them show the same.
+        added: strings of another look.
+    """
+    kept = list(strings)
+    for string in added:
+        if not any(_replaces(other, string) for other in kept):
+            kept = [other for other in kept if not _replaces(string, other)] + [string]
+    return kept
+
+
+def _replaces(one: BoxString, two: BoxString) -> bool:
+    """Whether the second of two strings is to be dropped because of the first.
+
+    Two strings of like height show the same where half the characters of one stand in the other's:
+    the one with more and surer boxes replaces the other. Where their heights differ, one may be a
+    stroke of the other or a blob over it: it is dropped if half its characters stand in the
+    other's and its score is below 0.8 times the other's.
+    """
+    height_one, height_two = _height(one), _height(two)
+    if min(height_one, height_two) < 0.6 * max(height_one, height_two):
+        return _share_inside(two, one) >= 0.5 and _score(two) < 0.8 * _score(one)
+    return _overlap(one, two) >= 0.5 and _evidence(one) >= _evidence(two)
+
+
+def _maps_of(
+    pictures: Sequence[ImageArray], detector: Detector, config: DetectionConfig
+) -> list[ScoreMaps]:
+    """The detector's maps of pictures that have the right scale already."""
+    as_it_is = {"long_side": 1 << 20, "short_side": 1, "mag_ratio": 1.0, "max_shrink": 1.0}
+    return detector.detect(pictures, config.model_copy(update=as_it_is)) if pictures else []
+
+
+@dataclass(frozen=True, eq=False)
+class _Level:
+    """A smaller copy of an image, and from which height in source pixels its characters count."""
+
+    pixels: ImageArray
+    min_height: float
+
+
+def _pyramid(image: ImageArray, config: DetectionConfig) -> list[_Level]:
+    """Smaller copies of an image, while there is room in it for characters that are larger."""
+    height, width = image.shape[:2]
+    scale = network_scale(height, width, config)
+    levels: list[_Level] = []
+    pixels, shrunk = image, 1.0
+    while config.distant_above and min(height, width) * scale >= (
+        1.2 * config.distant_above / shrunk
+    ):
+        shrunk *= PYRAMID_STEP
+        size = max(1, round(width * scale * shrunk)), max(1, round(height * scale * shrunk))
+        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+        levels.append(_Level(pixels, config.distant_above * PYRAMID_STEP / (scale * shrunk)))
+    return levels
+
+
+def _collage(
+    pictures: Sequence[ImageArray], gap: int = 32
+) -> tuple[ImageArray, list[tuple[int, int]]]:
+    """All in one picture, for one call of the network, and the (x, y) of each: even numbers.
+
+    The first stands on the left, the others below each other on its right, ``gap`` pixels apart,
+    each with its own edge repeated around it.
+    """
+    first, *others = pictures
+    x, y = -(-first.shape[1] // gap) * gap + gap, 0
+    corners = [(0, 0)]
+    for picture in others:
+        corners.append((x, y))
+        y += -(-picture.shape[0] // gap) * gap + gap
+    ends = [(c[0] + p.shape[1], c[1] + p.shape[0]) for c, p in zip(corners, pictures, strict=True)]
+    width, height = np.max(ends, axis=0)
+    canvas = np.full((height, width, 3), first.reshape(-1, 3).mean(0), np.uint8)
+    for picture, (left, top), (right, bottom) in zip(pictures, corners, ends, strict=True):
+        up, down, before, after = (
+            min(gap // 2, room) for room in (top, height - bottom, left, width - right)
+        )
+        grown = cv2.copyMakeBorder(picture, up, down, before, after, cv2.BORDER_REPLICATE)
+        canvas[top - up : bottom + down, left - before : right + after] = grown
+    return canvas, corners
+
+
+def _cut(
+    maps: ScoreMaps, corner: tuple[int, int], size: tuple[int, int], source: tuple[int, int]
+) -> ScoreMaps:
+    """The maps of one picture of a collage; ``size`` and ``source`` are heights and widths."""
+    (x, y), (height, width) = (c // STRIDE for c in corner), size
+    rows = slice(y, y + -(-height // STRIDE))
+    columns = slice(x, x + -(-width // STRIDE))
+    scale = (source[1] / width * STRIDE, source[0] / height * STRIDE)
+    return ScoreMaps(maps.region[rows, columns], maps.affinity[rows, columns], scale)
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """A part of an image with strings of small characters.
+
+    Attributes:
+        rect: x0, y0, x1, y1 in source pixels.
+        height: of the characters in source pixels.
+        strings: those found there so far.
+    """
+
+    rect: tuple[float, float, float, float]
+    height: float
+    strings: tuple[BoxString, ...]
+
+    @property
+    def characters(self) -> int:
+        """The number of boxes of all its strings."""
+        return sum(len(s.boxes) for s in self.strings)
+
+    @property
+    def priority(self) -> tuple[int, float]:
+        """Four characters or more come first, then the surest."""
+        return min(self.characters, 4), max(_score(s) for s in self.strings)
+
+    def pixels(self, config: DetectionConfig) -> float:
+        """Its area when magnified."""
+        x0, y0, x1, y1 = self.rect
+        return (x1 - x0) * (y1 - y0) * (config.closer_height / self.height) ** 2
+
+    def meets(self, other: _Part) -> bool:
+        """Whether two parts overlap and their characters are of like height."""
+        a, b = self.rect, other.rect
+        across = min(a[2], b[2]) > max(a[0], b[0])
+        down = min(a[3], b[3]) > max(a[1], b[1])
+        return across and down and 1 / 1.6 < self.height / other.height < 1.6
+
+    def joined(self, other: _Part) -> _Part:
+        """The part around both."""
+        rect = bounds(np.reshape([self.rect, other.rect], (4, 2)))
+        return _Part(rect, min(self.height, other.height), (*self.strings, *other.strings))
+
+    def magnified(self, image: ImageArray, config: DetectionConfig) -> ImageArray:
+        """Its pixels, its characters ``closer_height`` high."""
+        x0, y0, x1, y1 = (int(v) for v in self.rect)
+        zoom = config.closer_height / self.height
+        size = (max(1, round((x1 - x0) * zoom)), max(1, round((y1 - y0) * zoom)))
+        crop = cv2.resize(image[y0:y1, x0:x1], size, interpolation=cv2.INTER_CUBIC)
+        return np.asarray(crop, np.uint8)
+
+
+def _small_parts(
+    image: ImageArray, strings: Sequence[BoxString], config: DetectionConfig
+) -> list[_Part]:
+    """The parts of an image to magnify, by priority, within ``closer_pixels`` in all."""
+    height, width = image.shape[:2]
+    scale = network_scale(height, width, config)
+    small = []
+    for string in strings:
+        own = float(np.median([edge_lengths(b.quad)[1] for b in string.boxes]))
+        magnified_enough = config.closer_height >= 1.4 * own * scale
+        if own * scale >= config.closer_below or not magnified_enough:
+            continue
+        x0, y0, x1, y1 = bounds(np.concatenate([b.quad for b in string.boxes]))
+        margin = 1.5 * own  # characters beyond the ends are what is missed first
+        left, top = max(0.0, np.floor(x0 - margin)), max(0.0, np.floor(y0 - margin))
+        right = min(float(width), np.ceil(x1 + margin))
+        bottom = min(float(height), np.ceil(y1 + margin))
+        small.append(_Part((left, top, right, bottom), own, (string,)))
+    worth = [p for p in _joined(small, config) if p.characters > 1]
+    budget = float(config.closer_pixels)
+    chosen = []
+    for part in sorted(worth, key=lambda p: p.priority, reverse=True):
+        if part.pixels(config) <= budget:
+            budget -= part.pixels(config)
+            chosen.append(part)
+    return chosen
+
+
+def _joined(parts: Sequence[_Part], config: DetectionConfig) -> list[_Part]:
+    """Parts that meet as one, where it is not too large to look at."""
+    rest = list(parts)
+    done: list[_Part] = []
+    while rest:
+        part = rest.pop()
+        for other in rest:
+            both = other.joined(part)
+            if other.meets(part) and both.pixels(config) <= config.closer_pixels:
+                rest.remove(other)
+                rest.append(both)
+                break
+        else:
+            done.append(part)
+    return done
+
+
+def _moved(string: BoxString, x: float, y: float) -> BoxString:
+    step = np.array([x, y], np.float32)
+    boxes = tuple(CharBox(b.quad + step, b.score, b.shape) for b in string.boxes)
+    return BoxString(boxes, string.space_after, string.direction)
+
+
+def _height(string: BoxString) -> float:
+    """Median of the longer sides of its boxes in source pixels."""
+    return float(np.median([max(edge_lengths(b.quad)) for b in string.boxes]))
+
+
+def _score(string: BoxString) -> float:
+    return float(np.mean([b.score for b in string.boxes]))
+
+
+def _evidence(string: BoxString) -> float:
+    """Sum of squared scores: more boxes count, and sure ones count more."""
+    return float(np.square([b.score for b in string.boxes]).sum())
+
+
+def _share_inside(string: BoxString, other: BoxString) -> float:
+    """The share of a string's characters whose centers stand in the other's boxes."""
+    covered = [any(inside(b.quad, own.center) for b in other.boxes) for own in string.boxes]
+    return float(np.mean(covered))
+
+
+def _overlap(one: BoxString, two: BoxString) -> float:
+    """The larger share of the characters of one that stand in the other's."""
+    return max(_share_inside(one, two), _share_inside(two, one))
