@@ -30,6 +30,9 @@ class TrainConfig(Section):
         lr: peak learning rate.
         weight_decay: decoupled, as in AdamW.
         warmup_steps: steps over which the learning rate rises to ``lr``.
+        optimizer: ``adam`` is AdamW; ``adadelta`` is the CRNN paper's, with an ``lr`` near 1.
+        rho: decay of ADADELTA's averages.
+        clip: largest norm of the gradient; 0 for none.
         ema_decay: of the moving average of the weights that is validated and kept; 0 for none.
         checkpoint_every_s: seconds between checkpoints to resume from.
         validate_every: steps between validations.
@@ -54,6 +57,9 @@ class TrainConfig(Section):
     lr: PositiveFloat = 1e-3
     weight_decay: NonNegativeFloat = 1e-2
     warmup_steps: NonNegativeInt = 200
+    optimizer: Literal["adadelta", "adam"] = "adam"
+    rho: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    clip: NonNegativeFloat = 1.0
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
     checkpoint_every_s: PositiveFloat = 300.0
     validate_every: PositiveInt = 500
@@ -144,10 +150,6 @@ class RecognizerTrainConfig(TrainConfig):
         spaces: the network learns the space too, as its last class.
         hidden: units of each LSTM direction.
         residual: residual blocks after each of the seven convolutions, from the first.
-        optimizer: ``adadelta`` as in the paper (with an ``lr`` near 1: it scales its own steps)
-            or ``adam``.
-        rho: decay of ADADELTA's averages.
-        clip: largest norm of the gradient; 0 for none.
         frozen: so many of the seven convolutions, from the first, keep the weights they begin with,
             and their residual blocks too.
         alignment: weight of the frame-wise loss beside CTC; 0 is the paper's training.
@@ -166,8 +168,5 @@ class RecognizerTrainConfig(TrainConfig):
     spaces: bool = False
     hidden: PositiveInt = 256
     residual: tuple[NonNegativeInt, ...] = ()
-    optimizer: Literal["adadelta", "adam"] = "adam"
-    rho: Annotated[float, Field(gt=0, lt=1)] = 0.9
-    clip: NonNegativeFloat = 1.0
     frozen: NonNegativeInt = 0
     alignment: NonNegativeFloat = 0.0

@@ -51,7 +51,7 @@ def test_training_begins_with_the_weights_it_was_given(tmp_path: Path) -> None:
     before = {k: v.clone() for k, v in task.model.state_dict().items()}
     trainer = Trainer(task)
     shipped = load_state(find_entry("classifier", None))
-    for name, tensor in trainer.average.state_dict().items():
+    for name, tensor in trainer.average.module.state_dict().items():
         torch.testing.assert_close(tensor, shipped[name], check_device=False)
     assert any(not torch.equal(before[k], shipped[k]) for k in before)
 
