@@ -151,7 +151,7 @@ def test_validation_never_sees_the_crops_of_training(tmp_path: Path) -> None:
     file = saved(tmp_path / "h.npz")
     task = ClassifierTask(config(tmp_path, harvest=file, crop_size=16))
     for training, symbols in ((True, {"B"}), (False, {"A"})):
-        renderer = task._ready_renderer(training)
+        renderer = task._renderer(training)
         assert set(renderer.found_symbols) == symbols
 
 
