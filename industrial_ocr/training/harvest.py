@@ -12,6 +12,7 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -56,8 +57,11 @@ class Harvest:
 
     def part(self, low: float, high: float) -> Harvest:
         """What lies between two shares of it, as 0.1 and 1."""
-        arrays = (self.rejects, self.characters, self.symbols)
-        return Harvest(*(x[int(low * len(x)) : int(high * len(x))] for x in arrays))
+
+        def cut(array: NDArray[Any]) -> NDArray[Any]:
+            return array[int(low * len(array)) : int(high * len(array))]
+
+        return Harvest(cut(self.rejects), cut(self.characters), cut(self.symbols))
 
 
 def load_harvest(file: Path, size: int) -> Harvest:

@@ -1,4 +1,4 @@
-"""Samples from what persons answered on the review page (``review.answers``)."""
+"""Samples from the answers of the review page (``review.answers``)."""
 
 from __future__ import annotations
 
@@ -21,13 +21,10 @@ from industrial_ocr.training.adaptation.samples import (
 
 
 def read_corrections(file: Path) -> SampleSet:
-    """The samples of a corrections file; lines and items that are broken are problems.
-
-    Args:
-        file: ``corrections.jsonl``, its items in ``items/`` beside it.
+    """The samples of a ``corrections.jsonl`` with its folder ``items`` beside it.
 
     Raises:
-        DatasetError: the file cannot be read.
+        DatasetError: the file cannot be read. Broken lines and items are problems of the set.
     """
     try:
         lines = file.read_bytes().split(b"\n")
@@ -35,7 +32,7 @@ def read_corrections(file: Path) -> SampleSet:
         raise DatasetError(f"{file}: cannot be read: {error}") from error
     problems, answers = [], []
     for number, line in enumerate(lines, 1):
-        answer = answer_of(line) if line.strip() else None
+        answer = answer_of(line)
         if answer is not None:
             answers.append(answer)
         elif line.strip():
@@ -49,11 +46,11 @@ def read_corrections(file: Path) -> SampleSet:
         except (DatasetError, ImageError, OSError, ValueError, TypeError, KeyError) as error:
             text = f"{type(error).__name__} {error}" if isinstance(error, KeyError) else str(error)
             problems.append(f"item {own[-1].id}: {text}")
-    return SampleSet(tuple(samples), tuple(problems), doubtful=True)
+    return SampleSet(tuple(samples), tuple(problems), uncertain=True)
 
 
 def _sample(folder: Path, answer: Answer) -> GlyphSample:
-    """The sample of one answer; many kinds of errors where its item is missing or broken."""
+    """The sample of one answer; raises many kinds of errors if its item is missing or broken."""
     symbol = answer.symbol if answer.action == "label" else REJECT
     source = f"item {answer.id}"
     if symbol != REJECT:
@@ -64,7 +61,7 @@ def _sample(folder: Path, answer: Answer) -> GlyphSample:
 
 
 def corrections_file(path: Path) -> Path | None:
-    """The corrections file that a path is or holds, None where it is neither."""
+    """The corrections file that a path is or holds; None if neither."""
     if path.is_file() and path.suffix.lower() == ".jsonl":
         return path
     inside = path / FILE_NAME

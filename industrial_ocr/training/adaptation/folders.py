@@ -1,9 +1,6 @@
-"""Samples from an ImageFolder: one folder a symbol, in it pictures cut close to the character.
+"""Samples from a folder that holds one folder of close-cut pictures for each symbol.
 
-A folder is called by its symbol. What a file system forbids or folds is written ``slash``,
-``backslash``, ``dot``, ``colon``, ``asterisk``, ``question``, ``quote``, ``less``, ``greater``,
-``pipe``, ``a_lower``, or as code points: ``U+03A9``, ``U+0043_U+0045`` for the token ``CE``
-(``datasets.formats_store.symbol_folder``).
+``datasets.formats_store.symbol_folder`` says how symbols are written as folder names.
 """
 
 from __future__ import annotations
@@ -18,20 +15,18 @@ from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.training.adaptation.samples import GlyphSample, SampleSet, check_symbol
 
-LEARNT = ("train", "training")
-"""Parts of a dataset that are learnt from; all others are left to measure with."""
-
 
 def close_cut(symbol: str, picture: ImageSource, source: str) -> GlyphSample:
-    """A picture that is one character cut close to it; ImageError where it cannot be read."""
+    """The sample of a picture cut close to one character; ImageError if it cannot be read."""
     gray = to_gray(load_image(picture))
     return GlyphSample(symbol, gray, rect_quad(0, 0, gray.shape[1], gray.shape[0]), source)
 
 
 def read_folders(root: Path) -> SampleSet:
-    """The samples of a folder of folders; pictures that cannot be read are problems.
+    """The samples of a folder of folders.
 
-    Where ``train`` and ``val`` or the like hold the folders, only those of ``train`` are learnt.
+    If the folders lie in parts of a dataset, as ``train`` and ``val``, only those of ``train`` are
+    used. Pictures that cannot be read are problems of the set.
 
     Raises:
         DatasetError: a folder without pictures, or whose name is no symbol.
@@ -39,22 +34,10 @@ def read_folders(root: Path) -> SampleSet:
     samples: list[GlyphSample] = []
     problems: list[str] = []
     for folder in symbol_folders(root):
-        if folder.parent != root and folder.parent.name.lower() not in LEARNT:
+        if folder.parent != root and folder.parent.name.lower() not in ("train", "training"):
             problems.append(f"{folder.parent.name}/{folder.name}: left out, kept for measuring")
             continue
-        if folder.name.lower() in {*SPLITS, "images"}:
-            raise DatasetError(
-                f"{folder}: is called like a part of a dataset, and no symbol; give that folder "
-                "itself, or name a token by its code points, as U+0043_U+0045"
-            )
-        try:
-            symbol = folder_symbol(folder.name)
-        except (ValueError, OverflowError) as error:
-            raise DatasetError(
-                f"{folder}: its name stands for no symbol; name it by the symbol, or by its code "
-                "points, as U+03A9"
-            ) from error
-        check_symbol(symbol, str(folder))
+        symbol = _symbol_of(folder)
         files = image_files(folder)
         if not files:
             raise DatasetError(
@@ -67,3 +50,20 @@ def read_folders(root: Path) -> SampleSet:
             except ImageError as error:
                 problems.append(str(error))
     return SampleSet(tuple(samples), tuple(problems))
+
+
+def _symbol_of(folder: Path) -> str:
+    if folder.name.lower() in {*SPLITS, "images"}:
+        raise DatasetError(
+            f"{folder}: is called like a part of a dataset, and no symbol; give that folder "
+            "itself, or name a token by its code points, as U+0043_U+0045"
+        )
+    try:
+        symbol = folder_symbol(folder.name)
+    except (ValueError, OverflowError) as error:
+        raise DatasetError(
+            f"{folder}: its name stands for no symbol; name it by the symbol, or by its code "
+            "points, as U+03A9"
+        ) from error
+    check_symbol(symbol, str(folder))
+    return symbol

@@ -1,4 +1,4 @@
-"""From what the user has to samples: which of the four kinds it is, and its reader."""
+"""Reads the samples of any of the four kinds of sources."""
 
 from __future__ import annotations
 
@@ -18,11 +18,9 @@ from industrial_ocr.training.adaptation.string_samples import read_strings
 if TYPE_CHECKING:
     from industrial_ocr.reader.verify import Models
 
-_LABELS = frozenset({".tsv", ".csv", ".txt", ".xml", ".json", ".mdb"})
-
 
 def split_symbols(text: str) -> tuple[str, ...]:
-    """The symbols of ``--symbols``: characters side by side, or separated by spaces for tokens."""
+    """The symbols of ``--symbols``: characters side by side, or tokens separated by spaces."""
     parts = text.split()
     return tuple(dict.fromkeys(parts if len(parts) > 1 else text.strip()))
 
@@ -37,7 +35,7 @@ def read_samples(
         symbols: to render from a font; in labels, tokens of several characters.
         pictures: of each symbol from a font.
         seed: of rendering.
-        models: what finds strings, loaded only where whole pictures are given.
+        models: loads the models that find strings; called only for labeled pictures.
 
     Raises:
         DatasetError: it is none of them, or nothing in it can be used.
@@ -62,6 +60,7 @@ def read_samples(
 
 
 def _is_folders(root: Path) -> bool:
-    """Whether a folder holds one folder a symbol, and no label file."""
-    labels = any(p.suffix.lower() in _LABELS for p in root.iterdir() if p.is_file())
-    return bool(symbol_folders(root)) and not labels
+    """Whether a folder holds one folder for each symbol, and no label file."""
+    label_files = {".tsv", ".csv", ".txt", ".xml", ".json", ".mdb"}
+    labeled = any(p.suffix.lower() in label_files for p in root.iterdir() if p.is_file())
+    return bool(symbol_folders(root)) and not labeled

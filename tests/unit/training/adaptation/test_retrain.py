@@ -21,13 +21,11 @@ from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import ImageArray
-from industrial_ocr.training.adaptation import gate as gates
-from industrial_ocr.training.adaptation import job, workshop
-from industrial_ocr.training.adaptation.job import Outcome, retrain
-from industrial_ocr.training.adaptation.learning import Recipe
-from industrial_ocr.training.adaptation.memory import memory_file
-from industrial_ocr.training.adaptation.orders import Order
+from industrial_ocr.training.adaptation import retrain as job
+from industrial_ocr.training.adaptation.config import FinetuneConfig, Recipe
 from industrial_ocr.training.adaptation.rehearsal import Rehearsal
+from industrial_ocr.training.adaptation.replay_buffer import replay_file
+from industrial_ocr.training.adaptation.retrain import FinetuneResult, retrain
 from industrial_ocr.training.adaptation.samples import GlyphSample, SampleSet
 
 QUICK = Recipe(views=10, prints=6, fresh=0, head_steps=80, steps=2, batch_size=32)
@@ -63,10 +61,10 @@ def quiet(*_: object) -> None:
     return
 
 
-def taught(out: Path, found: SampleSet, **changes: object) -> tuple[Outcome, list[str]]:
+def taught(out: Path, found: SampleSet, **changes: object) -> tuple[FinetuneResult, list[str]]:
     said: list[str] = []
-    order = replace(Order(out, margin=LOOSE, force=True, recipe=QUICK), **changes)  # type: ignore[arg-type]
-    return retrain(order, found, said.append, quiet), said
+    config = replace(FinetuneConfig(out, margin=LOOSE, force=True, recipe=QUICK), **changes)  # type: ignore[arg-type]
+    return retrain(config, found, said.append, quiet), said
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +89,7 @@ def test_new_symbols_stand_beside_the_old_ones(trained: tuple[Path, list[str]]) 
     assert entry.recipe["pictures"] == {"Δ": 5, "⊗CE": 5, "0": 2}
     assert len(entry.recipe["data_sha256"]) == 64 and entry.recipe["views"] == QUICK.views
     assert {"class Δ", "class A", "class (no character)", "taught 0"} <= set(entry.metrics)
-    assert memory_file(trained[0]).is_file()
+    assert replay_file(trained[0]).is_file()
 
 
 def test_the_reader_names_them_at_once(trained: tuple[Path, list[str]]) -> None:
@@ -175,28 +173,27 @@ def test_suspects_are_pointed_out_with_a_picture(
 
 
 def test_the_gate_keeps_a_worse_classifier_from_being_written(
-    tmp_path: Path, small_rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, small_rehearsal: Rehearsal
 ) -> None:
-    monkeypatch.setattr(gates, "OVERALL", -101.0)
     out = tmp_path / "bad.safetensors"
-    recipe = replace(QUICK, head_steps=2, steps=0)
-    outcome, _ = taught(out, samples({"Δ": 3}), force=False, recipe=recipe)
+    found, recipe = samples({"Δ": 3}), replace(QUICK, head_steps=2, steps=0)
+    outcome, _ = taught(out, found, force=False, recipe=recipe, overall_margin=-101.0)
     assert not outcome.written and not out.exists() and outcome.report.is_file()
     assert "FAILED" in outcome.report.read_text(encoding="utf-8")
-    outcome, _ = taught(out, samples({"Δ": 3}), force=True, recipe=recipe)
+    outcome, _ = taught(out, found, force=True, recipe=recipe, overall_margin=-101.0)
     assert outcome.written and out.exists()
     assert "all old symbols together" in find_entry("classifier", out).recipe["gate"][0]
 
 
 def test_an_interruption_takes_the_best_so_far(tmp_path: Path, small_rehearsal: Rehearsal) -> None:
     def interrupt(stage: str, done: int, total: int) -> None:
-        if stage.startswith("learning, last") and done == 2:
+        if stage == "training the last stages" and done == 2:
             raise KeyboardInterrupt
 
-    order = Order(
+    config = FinetuneConfig(
         tmp_path / "i.safetensors", margin=LOOSE, force=True, recipe=replace(QUICK, steps=9)
     )
-    outcome = retrain(order, samples({"Δ": 3}), quiet, interrupt)
+    outcome = retrain(config, samples({"Δ": 3}), quiet, interrupt)
     assert outcome.interrupted and outcome.written
     assert outcome.entry.recipe["steps_done"] == 2
     assert "interrupted" in outcome.report.read_text(encoding="utf-8")
@@ -233,9 +230,8 @@ def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_command_on_a_folder(
     tmp_path: Path, small_rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workshop, "fresh_crops", lambda *_: None)
     monkeypatch.setattr(job, "fresh_crops", lambda *_: None)
-    monkeypatch.setattr("industrial_ocr.training.adaptation.learning.Recipe", lambda: QUICK)
+    monkeypatch.setattr("industrial_ocr.training.adaptation.config.Recipe", lambda: QUICK)
     for i in range(3):
         path = tmp_path / "glyphs" / "U+0394" / f"{i}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
