@@ -35,12 +35,11 @@ from industrial_ocr.reader.reader import Reader
 from industrial_ocr.results.geometry import bounds
 from industrial_ocr.training.adaptation.augmentation import plain_crop
 from industrial_ocr.training.adaptation.config import FinetuneConfig
-from industrial_ocr.training.adaptation.folders import close_cut
 from industrial_ocr.training.adaptation.font_samples import render_symbols
 from industrial_ocr.training.adaptation.network import Parent, load_parent, probabilities
 from industrial_ocr.training.adaptation.rehearsal import part_of
 from industrial_ocr.training.adaptation.retrain import FinetuneResult, retrain
-from industrial_ocr.training.adaptation.samples import GlyphSample
+from industrial_ocr.training.adaptation.samples import GlyphSample, close_cut
 from industrial_ocr.training.adaptation.sources import read_samples
 
 NEW = ("Ω", "Δ", "µ", "⌀", "→")

@@ -17,14 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import MofNCompleteColumn, Progress, TextColumn
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -167,14 +160,8 @@ class Trainer:
 
         self.resume()
         previous = signal.signal(signal.SIGTERM, lambda *_: setattr(self, "_stop", True))
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[news]}"),
-        )
+        news = (MofNCompleteColumn(), TextColumn("{task.fields[news]}"))
+        columns = (*Progress.get_default_columns(), *news)
         try:
             with (
                 SummaryWriter(str(self.out)) as log,

@@ -141,14 +141,7 @@ def build_cache(
 ) -> FeatureCache:
     """Draws the views of all samples and computes all features.
 
-    Args:
-        parent: the classifier to start from.
-        samples: the user's.
-        new: symbols that the parent lacks.
-        rehearsal: crops of old classes.
-        config: with the recipe and the fonts.
-        progress: called while it works.
-        supplementary: symbols whose samples count as rehearsal crops.
+    The samples of symbols in ``supplementary`` count as rehearsal crops.
     """
     names = (*parent.symbols, *new, REJECT)
     split = Split(parent.model, parent.size)

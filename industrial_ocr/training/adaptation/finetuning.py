@@ -6,7 +6,7 @@ with fixed batch statistics. Every choice is made on validation crops of the old
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,10 +36,9 @@ UNMEASURED = "?"
 
 @dataclass(frozen=True, eq=False)
 class Finetuned:
-    """The result of ``finetune``.
+    """The result of ``finetune``: a network in evaluation mode.
 
     Attributes:
-        model: in evaluation mode.
         steps: how many the last stages were trained.
         interrupted: training was stopped; the weights are those until then.
     """
@@ -49,36 +48,23 @@ class Finetuned:
     interrupted: bool
 
 
+Steps = Callable[[int, int], None]
+"""Called with how many steps are done, and of how many."""
+
+
 def train_head(
-    features: Tensor,
-    head: nn.Linear,
-    pool: Pool,
-    rows: Bools,
-    recipe: Recipe,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    features: Tensor, head: nn.Linear, pool: Pool, rows: Bools, recipe: Recipe, progress: Steps
 ) -> None:
     """Trains the head alone on the features (N, F) of the pool."""
     optimizer = torch.optim.AdamW(head.parameters(), lr=recipe.head_lr, weight_decay=1e-2)
-    steps = recipe.head_steps
-    schedule = cosine_schedule(optimizer, steps, max(1, steps // 10), floor=0.05)
-    drawn = batches(pool, rows, np.random.default_rng((recipe.seed, 1)), recipe)
-    prior = class_prior(pool, rows, recipe)
-    for step in range(1, steps + 1):
-        schedule.step_update(step)
-        at = next(drawn)
-        loss = adaptation_loss(head(features[at]), pool, at, prior, recipe)
-        optimizer.zero_grad(set_to_none=True)
+    for step, loss in _losses(head, features, pool, rows, recipe, optimizer, recipe.head_steps, 1):
         loss.backward()
         optimizer.step()
-        progress(step, steps)
+        progress(step, recipe.head_steps)
 
 
 def train_last_stages(
-    split: Split,
-    pool: Pool,
-    rows: Bools,
-    recipe: Recipe,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    split: Split, pool: Pool, rows: Bools, recipe: Recipe, progress: Steps
 ) -> None:
     """Trains tail and head and leaves the average of their weights, also when interrupted.
 
@@ -87,16 +73,9 @@ def train_last_stages(
     """
     trained = split.trained()
     optimizer = torch.optim.AdamW(trained, lr=recipe.lr, weight_decay=1e-2)
-    schedule = cosine_schedule(optimizer, recipe.steps, max(1, recipe.steps // 10), floor=0.05)
     average = average_of(split, recipe.average)
-    drawn = batches(pool, rows, np.random.default_rng((recipe.seed, 2)), recipe)
-    prior = class_prior(pool, rows, recipe)
     try:
-        for step in range(1, recipe.steps + 1):
-            schedule.step_update(step)
-            at = next(drawn)
-            loss = adaptation_loss(split(pool.x[at]), pool, at, prior, recipe)
-            optimizer.zero_grad(set_to_none=True)
+        for step, loss in _losses(split, pool.x, pool, rows, recipe, optimizer, recipe.steps, 2):
             loss.backward()
             nn.utils.clip_grad_norm_(trained, 1.0)
             optimizer.step()
@@ -104,6 +83,30 @@ def train_last_stages(
             progress(step, recipe.steps)
     finally:
         split.load_state_dict(average.module.state_dict())
+
+
+def _losses(
+    model: nn.Module,
+    inputs: Tensor,
+    pool: Pool,
+    rows: Bools,
+    recipe: Recipe,
+    optimizer: torch.optim.Optimizer,
+    steps: int,
+    stream: int,
+) -> Iterator[tuple[int, Tensor]]:
+    """The number of each step, from 1, and its loss; sets the learning rate and clears gradients.
+
+    ``stream`` tells the random numbers of one training from those of another.
+    """
+    schedule = cosine_schedule(optimizer, steps, max(1, steps // 10), floor=0.05)
+    drawn = batches(pool, rows, np.random.default_rng((recipe.seed, stream)), recipe)
+    prior = class_prior(pool, rows, recipe)
+    for step in range(1, steps + 1):
+        schedule.step_update(step)
+        optimizer.zero_grad(set_to_none=True)
+        at = next(drawn)
+        yield step, adaptation_loss(model(inputs[at]), pool, at, prior, recipe)
 
 
 @torch.no_grad()
@@ -132,10 +135,10 @@ def _old_are_kept(was: Bools, now: Bools, labels: Ints, allowed: float) -> bool:
 def limit_change(
     split: Split, start: Sequence[Tensor], x: Tensor, labels: Ints, parent: Ints
 ) -> float:
-    """Takes back as much of the training as the old crops need.
+    """Keeps the largest share of the change with which 0.15 % of the old crops are lost; gives it.
 
     Known symbols in a new look have no rows of their own that could be lowered, as in
-    ``set_new_biases``: a new 0 may cost old letters O.
+    ``set_new_biases``: a new 0 may cost old letters O. At least 0.2 of the change is kept.
 
     Args:
         split: of the trained network.
@@ -143,10 +146,6 @@ def limit_change(
         x: activations of validation crops of old symbols.
         labels: (N,) their classes.
         parent: (N,) the classes that the parent read.
-
-    Returns:
-        The share of the change that is kept: the largest with which at most 0.15 % of the crops
-        are lost, but 0.2 at least.
     """
     was = parent == labels
     after = [p.detach().clone() for p in split.trained()]
@@ -163,10 +162,10 @@ def limit_change(
 def set_new_biases(
     head: nn.Linear, features: Tensor, labels: Ints, parent: Ints, new: slice, allowed: float
 ) -> float:
-    """Sets the biases of all new rows as high as the old crops allow.
+    """Raises the biases of the rows ``new`` by the most that old crops allow; gives that.
 
-    They are raised by 1.0, then lowered in steps of 0.1 down to -2.0, until hardly any old crop
-    that the parent read right is taken for a new symbol.
+    Tried are 1.0 down to -2.0, until hardly any old crop that the parent read right is taken for a
+    new symbol.
 
     Args:
         head: of the trained network.
@@ -175,9 +174,6 @@ def set_new_biases(
         parent: (N,) the classes that the parent read.
         new: rows of the new symbols.
         allowed: share of the crops that may be lost.
-
-    Returns:
-        By how much the biases were raised.
     """
     was = parent == labels
     bias = head.bias.detach()[new].clone()
@@ -198,7 +194,7 @@ def imprinted(cache: FeatureCache, rows: Bools) -> GlyphClassifier:
     for label in range(first, first + len(cache.new)):
         own = rows & (labels == label)
         means.append(cache.features[own].mean(0) if own.any() else overall)
-    return extended(cache.parent, cache.new, torch.stack([*means, overall]))
+    return extended(cache.parent, torch.stack([*means, overall]))
 
 
 def folds_of(samples: Sequence[GlyphSample], alike: Sequence[tuple[int, int]], folds: int) -> Ints:
@@ -235,7 +231,7 @@ def cross_validated(
         if own:
             rows = cache.pool.without(np.flatnonzero(fold == number))
             head = head_of(imprinted(cache, rows))
-            train_head(cache.features, head, cache.pool, rows, short)
+            train_head(cache.features, head, cache.pool, rows, short, lambda *_: None)
             read[own] = names[run(head, features[own]).argmax(1).numpy()]
         progress("cross-validating", number + 1, folds)
     return read
@@ -251,23 +247,19 @@ def finetune(
     start = [p.detach().clone() for p in split.trained()]
     steps, interrupted = 0, False
 
-    def counted(done: int, total: int) -> None:
+    def head_steps(done: int, total: int) -> None:
+        progress("training the head", done, total)
+
+    def last_steps(done: int, total: int) -> None:
         nonlocal steps
         steps = done
         progress("training the last stages", done, total)
 
     try:
-        progress("training the head", 0, recipe.head_steps)
-        train_head(
-            cache.features,
-            split.head,
-            cache.pool,
-            rows,
-            recipe,
-            lambda done, total: progress("training the head", done, total),
-        )
+        head_steps(0, recipe.head_steps)
+        train_head(cache.features, split.head, cache.pool, rows, recipe, head_steps)
         before = [p.detach().clone() for p in split.trained()]
-        train_last_stages(split, cache.pool, rows, recipe, counted)
+        train_last_stages(split, cache.pool, rows, recipe, last_steps)
         if steps:
             interpolate(split, before, recipe.blend)
     except KeyboardInterrupt:

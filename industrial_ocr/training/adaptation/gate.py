@@ -11,9 +11,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from industrial_ocr.datasets.synthesis.crops import REJECT
+from industrial_ocr.decoding.calibration import (
+    LARGEST_TEMPERATURE,
+    LEAST_TEMPERATURE,
+    fit_temperature,
+)
+from industrial_ocr.models.classifier import GlyphClassifier
+from industrial_ocr.results.types import FloatArray, ImageArray
+from industrial_ocr.training.adaptation.config import FinetuneConfig
+from industrial_ocr.training.adaptation.feature_cache import FeatureCache, Progress
+from industrial_ocr.training.adaptation.finetuning import UNMEASURED
+from industrial_ocr.training.adaptation.network import Parent, probabilities, run
+from industrial_ocr.training.adaptation.rehearsal import Crops
 
 REJECT_NAME = "(no character)"
 """The reject class as people see it."""
@@ -73,17 +86,27 @@ class Gate:
         return not self.reasons
 
 
+@dataclass(frozen=True, eq=False)
+class Readings:
+    """Crops and how the new classifier reads them.
+
+    Attributes:
+        images: (N, S, S) uint8 gray.
+        true: (N,) their symbols.
+        read: (N,) the readings.
+        right: (N,) probability of the true symbol.
+    """
+
+    images: ImageArray
+    true: Names
+    read: Names
+    right: NDArray[np.floating]
+
+
 def changes(
     symbols: Sequence[str], true: Names, before: Names | None, after: Names
 ) -> tuple[ClassChange, ...]:
-    """The change of each symbol.
-
-    Args:
-        symbols: the classes.
-        true: (N,) what the crops show.
-        before: (N,) what the parent read, None for new symbols.
-        after: (N,) what is read now.
-    """
+    """The change of each symbol, from what N crops show, and how they were and are read."""
     found = []
     for symbol in symbols:
         own = true == symbol
@@ -101,15 +124,7 @@ def judge(
     margin: float,
     overall_margin: float,
 ) -> Gate:
-    """Decides: no old class may lose more than a margin, nor may all old symbols together.
-
-    Args:
-        old: the classes of the parent.
-        new: the classes that were added.
-        taught: old classes on the user's pictures.
-        margin: percentage points that one class may lose.
-        overall_margin: percentage points that all old symbols together may lose.
-    """
+    """Decides: neither one old class nor all old symbols together may lose more than a margin."""
     counted = [c for c in old if c.symbol != REJECT and c.n]
     n = max(sum(c.n for c in counted), 1)
     before = sum(c.n * (c.before or 0.0) for c in counted) / n
@@ -143,3 +158,84 @@ def gate_metrics(gate: Gate) -> dict[str, float]:
         if change.after is not None:
             metrics[f"taught {shown(change.symbol)}"] = change.after
     return {name: round(value, 5) for name, value in metrics.items()}
+
+
+def _read(
+    model: GlyphClassifier, crops: ImageArray, names: tuple[str, ...], temperature: float
+) -> tuple[Names, FloatArray]:
+    """The readings (N,) of a model and its probabilities (N, classes)."""
+    found = probabilities(model, crops, temperature)
+    return np.array(names)[found.argmax(1)], found
+
+
+def keeps_old_symbols(
+    cache: FeatureCache, model: GlyphClassifier, validation: Crops, config: FinetuneConfig
+) -> Gate:
+    """The gate on validation crops, by which choices may be made."""
+    names = (*cache.parent.symbols, REJECT)
+    crops = validation.known(names)
+    temperature = cache.parent.entry.temperature
+    before, _ = _read(cache.parent.model, crops.images, names, temperature)
+    after, _ = _read(model, crops.images, cache.names, temperature)
+    old = changes(names, crops.symbols, before, after)
+    return judge(old, (), (), config.margin, config.overall_margin)
+
+
+def measure(
+    cache: FeatureCache,
+    model: GlyphClassifier,
+    held_out: Crops,
+    cross_validated: Names,
+    config: FinetuneConfig,
+    progress: Progress,
+) -> tuple[Gate, Readings]:
+    """The gate on held-out crops, by which nothing was chosen, and what the new model reads.
+
+    ``cross_validated`` (N,) are the readings of the samples.
+    """
+    names, temperature = (*cache.parent.symbols, REJECT), cache.parent.entry.temperature
+    held = held_out.known(names)
+    progress("measuring old symbols", 0, 2)
+    before, _ = _read(cache.parent.model, held.images, names, temperature)
+    progress("measuring old symbols", 1, 2)
+    after, p = _read(model, held.images, cache.names, temperature)
+    progress("measuring old symbols", 2, 2)
+    old = changes(names, held.symbols, before, after)
+    measured = cross_validated != UNMEASURED
+    true = np.array([s.symbol for s in cache.samples])
+    was, _ = _read(cache.parent.model, cache.plain, names, temperature)
+    true, was, now = true[measured], was[measured], cross_validated[measured]
+    new = changes(cache.new, true, None, now)
+    taught = tuple(s for s in cache.parent.symbols if any(s == own.symbol for own in cache.samples))
+    class_of = {s: i for i, s in enumerate(cache.names)}
+    right = p[np.arange(len(held)), [class_of[s] for s in held.symbols]]
+    readings = Readings(
+        np.concatenate([held.images, cache.plain[measured]]),
+        np.concatenate([held.symbols, true]),
+        np.concatenate([after, now]),
+        np.concatenate([right, np.zeros(len(now), np.float32)]),
+    )
+    gate = judge(old, new, changes(taught, true, was, now), config.margin, config.overall_margin)
+    return gate, readings
+
+
+def carried_temperature(
+    parent: Parent, model: GlyphClassifier, names: tuple[str, ...], validation: Crops
+) -> float:
+    """The parent's temperature, scaled as the new model is more or less certain than the parent.
+
+    Both networks' temperatures are fitted on every third validation crop and compared. The
+    parent's recorded one was fitted on harder pictures, so it stays the base.
+    """
+    crops = validation.of(np.arange(0, len(validation), 3)).known(parent.symbols)
+    if not len(crops):
+        return parent.entry.temperature
+
+    def fitted(network: GlyphClassifier, classes: tuple[str, ...]) -> float:
+        class_of = {s: i for i, s in enumerate(classes)}
+        logits = torch.log_softmax(run(network, crops.images), -1)
+        return fit_temperature(logits.numpy(), np.array([class_of[s] for s in crops.symbols]))
+
+    ratio = fitted(model, names) / fitted(parent.model, (*parent.symbols, REJECT))
+    temperature = parent.entry.temperature * ratio
+    return round(float(np.clip(temperature, LEAST_TEMPERATURE, LARGEST_TEMPERATURE)), 4)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,7 +70,7 @@ def head_of(model: GlyphClassifier) -> nn.Linear:
     return head
 
 
-def extended(parent: Parent, new: Sequence[str], means: Tensor) -> GlyphClassifier:
+def extended(parent: Parent, means: Tensor) -> GlyphClassifier:
     """A copy of the parent with a row for each new symbol before the reject class.
 
     A new row is the mean feature of the symbol's samples minus that of the old classes, scaled to
@@ -78,28 +78,20 @@ def extended(parent: Parent, new: Sequence[str], means: Tensor) -> GlyphClassifi
 
     Args:
         parent: the classifier to extend.
-        new: symbols that it lacks.
         means: (new + 1, F) mean features of each new symbol, then of the old classes.
     """
-    model = GlyphClassifier(len(parent.symbols) + len(new) + 1, **parent.entry.architecture)
-    old, state = head_of(parent.model), parent.model.state_dict()
+    model = copy.deepcopy(parent.model)
     head = head_of(model)
-    names = {id(p): n for n, p in model.named_parameters()}
-    keys = {names[id(head.weight)], names[id(head.bias)]}
-    missing, unexpected = model.load_state_dict(
-        {k: v for k, v in state.items() if k not in keys}, strict=False
-    )
-    if set(missing) != keys or unexpected:
-        raise WeightsError(f"{parent.entry.path}: unknown weights {[*missing, *unexpected]}")
     with torch.no_grad():
         directions = means[:-1] - means[-1]
-        length = old.weight[:-1].norm(dim=1).mean()
+        length = head.weight[:-1].norm(dim=1).mean()
         rows = directions / directions.norm(dim=1, keepdim=True).clamp(min=1e-6) * length
         # The logit is average halfway between the symbol's features and those of the others.
-        middle = (means[:-1] + means[-1]) / 2
-        bias = old.bias[:-1].mean() - (rows * middle).sum(1)
-        head.weight.copy_(torch.cat([old.weight[:-1], rows, old.weight[-1:]]))
-        head.bias.copy_(torch.cat([old.bias[:-1], bias, old.bias[-1:]]))
+        bias = head.bias[:-1].mean() - (rows * (means[:-1] + means[-1]) / 2).sum(1)
+        weights = torch.cat([head.weight[:-1], rows, head.weight[-1:]])
+        biases = torch.cat([head.bias[:-1], bias, head.bias[-1:]])
+    head.weight, head.bias = nn.Parameter(weights), nn.Parameter(biases)
+    head.out_features = len(weights)
     return model.eval()
 
 

@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from industrial_ocr.datasets.formats_store import symbol_folder
 from industrial_ocr.datasets.synthesis.crops import REJECT
 from industrial_ocr.results.types import ImageArray
 from industrial_ocr.results.viz import contact_sheet
-from industrial_ocr.training.adaptation.gate import ClassChange, Gate, shown
+from industrial_ocr.training.adaptation.gate import ClassChange, Gate, Readings, shown
 from industrial_ocr.training.adaptation.suspects import Suspect
 
 TILE_SIDE = 96
 """Pixels of a picture on a sheet."""
 SUSPECTS, CONFUSION, WORST_READ = "suspects.png", "confusion.png", "worst.png"
-
-
-@dataclass(frozen=True, eq=False)
-class Readings:
-    """Crops and how the new classifier reads them.
-
-    Attributes:
-        images: (N, S, S) uint8 gray.
-        true: (N,) their symbols.
-        read: (N,) the readings.
-        right: (N,) probability of the true symbol.
-    """
-
-    images: ImageArray
-    true: NDArray[np.str_]
-    read: NDArray[np.str_]
-    right: NDArray[np.floating]
 
 
 def spelled(symbol: str) -> str:
@@ -88,12 +69,7 @@ def draw_confusion(
 ) -> None:
     """Writes the confusion matrix: rows are what is shown, columns what was read.
 
-    Args:
-        path: the picture to write.
-        readings: what to count.
-        symbols: the classes without the reject class.
-        cell: pixels of a cell.
-        edge: pixels for the names at the left and top.
+    A cell has ``cell`` pixels, the names at the left and top have ``edge``.
     """
     names = [*symbols, REJECT]
     class_of = {s: i for i, s in enumerate(names)}

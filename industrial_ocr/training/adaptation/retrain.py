@@ -24,9 +24,11 @@ from industrial_ocr.training.adaptation.feature_cache import (
     without_supplementary,
 )
 from industrial_ocr.training.adaptation.finetuning import Finetuned, cross_validated, finetune
-from industrial_ocr.training.adaptation.gate import Gate, gate_metrics
-from industrial_ocr.training.adaptation.measurement import (
+from industrial_ocr.training.adaptation.gate import (
+    Gate,
+    Readings,
     carried_temperature,
+    gate_metrics,
     keeps_old_symbols,
     measure,
 )
@@ -67,12 +69,6 @@ def retrain(
     config: FinetuneConfig, found: SampleSet, notify: Notify, progress: Progress
 ) -> FinetuneResult:
     """Trains, measures, reports and, if old symbols did not suffer, writes.
-
-    Args:
-        config: checked before anything is trained.
-        found: the samples.
-        notify: called with each line that a person should read.
-        progress: called while it works.
 
     Raises:
         ConfigError: the output cannot be written.
@@ -226,7 +222,7 @@ def _entry(
 def _write_report(
     config: FinetuneConfig,
     gate: Gate,
-    seen: report.Readings,
+    seen: Readings,
     cache: FeatureCache,
     entry: ModelEntry,
     notes: Sequence[str],

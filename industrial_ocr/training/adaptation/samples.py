@@ -11,7 +11,9 @@ import numpy as np
 
 from industrial_ocr.datasets.synthesis.crops import REJECT
 from industrial_ocr.errors import DatasetError
-from industrial_ocr.results.geometry import bounds
+from industrial_ocr.image.load import ImageSource, load_image
+from industrial_ocr.image.preprocess import to_gray
+from industrial_ocr.results.geometry import bounds, rect_quad
 from industrial_ocr.results.types import FloatArray, ImageArray, as_quad
 
 MIN_SAMPLES = 3
@@ -85,6 +87,12 @@ def sample_at(symbol: str, gray: ImageArray, quad: FloatArray, source: str) -> G
     right, bottom = min(width, int(x1 + pad) + 1), min(height, int(y1 + pad) + 1)
     patch = np.ascontiguousarray(gray[top:bottom, left:right])
     return GlyphSample(symbol, patch, quad - np.array([left, top], np.float32), source)
+
+
+def close_cut(symbol: str, picture: ImageSource, source: str) -> GlyphSample:
+    """The sample of a picture cut close to one character; ImageError if it cannot be read."""
+    gray = to_gray(load_image(picture))
+    return GlyphSample(symbol, gray, rect_quad(0, 0, gray.shape[1], gray.shape[0]), source)
 
 
 def check_symbol(symbol: str, source: str, longest: int = 16) -> None:

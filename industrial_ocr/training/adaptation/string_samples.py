@@ -24,11 +24,11 @@ from industrial_ocr.reader.two_stage import string_evidence
 from industrial_ocr.reader.two_stage_crops import view_config
 from industrial_ocr.reader.verify import Models
 from industrial_ocr.results.types import ImageArray
-from industrial_ocr.training.adaptation.folders import close_cut
 from industrial_ocr.training.adaptation.samples import (
     GlyphSample,
     SampleSet,
     check_symbol,
+    close_cut,
     sample_at,
 )
 

@@ -20,7 +20,7 @@ from industrial_ocr.inference.manifest import find_entry
 from industrial_ocr.inference.weights import load_state
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import ImageArray
-from industrial_ocr.training.adaptation import finetuning, measurement
+from industrial_ocr.training.adaptation import finetuning, gate
 from industrial_ocr.training.adaptation import gate as gates
 from industrial_ocr.training.adaptation import retrain as job
 from industrial_ocr.training.adaptation.config import Recipe
@@ -226,7 +226,7 @@ def test_the_gate_refuses_and_names_the_class(
         worse = [replace(c, before=0.9, after=0.4) if c.symbol == "8" else c for c in old]
         return real(worse, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(measurement, "judge", judge)
+    monkeypatch.setattr(gate, "judge", judge)
     source, out = glyphs(tmp_path / "g", "U+0394"), tmp_path / "o.safetensors"
     done = retrain(source, out)
     assert done.exit_code == 1 and not out.exists()

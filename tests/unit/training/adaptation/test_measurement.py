@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from industrial_ocr.datasets.synthesis.crops import REJECT
-from industrial_ocr.training.adaptation.measurement import carried_temperature
+from industrial_ocr.training.adaptation.gate import carried_temperature
 from industrial_ocr.training.adaptation.network import Parent, head_of, load_parent
 from industrial_ocr.training.adaptation.rehearsal import Rehearsal
 

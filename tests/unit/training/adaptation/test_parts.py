@@ -27,7 +27,7 @@ from industrial_ocr.training.adaptation.finetuning import (
     limit_change,
     set_new_biases,
 )
-from industrial_ocr.training.adaptation.gate import ClassChange, changes, judge
+from industrial_ocr.training.adaptation.gate import ClassChange, Readings, changes, judge
 from industrial_ocr.training.adaptation.make_rehearsal import MEASURED, render_classes, renderer
 from industrial_ocr.training.adaptation.network import (
     Split,
@@ -145,7 +145,7 @@ def test_prints_are_of_the_seed() -> None:
 def test_new_rows_stand_before_the_reject_class_and_leave_the_others() -> None:
     parent = load_parent(None)
     means = torch.randn(3, 512, generator=torch.Generator().manual_seed(0))
-    model = extended(parent, ("Δ", "Ω"), means)
+    model = extended(parent, means)
     crops = network_input(np.random.default_rng(0).integers(0, 255, (4, 40, 40)).astype(np.uint8))
     with torch.inference_mode():
         before, after = parent.model(crops), model(crops)
@@ -383,7 +383,7 @@ def test_changes_count_each_class() -> None:
 def test_the_pictures_of_a_report(tmp_path: Path) -> None:
     images: ImageArray = np.zeros((3, 40, 40), np.uint8)
     true, named = np.array(["A", "Ω", REJECT]), np.array(["A", "A", "Ω"])
-    seen = report.Readings(images, true, named, np.array([0.9, 0.1, 0.2]))
+    seen = Readings(images, true, named, np.array([0.9, 0.1, 0.2]))
     report.draw_confusion(tmp_path / "c.png", seen, ("A", "Ω"))
     report.draw_worst(tmp_path / "w.png", seen)
     confusion = np.array(Image.open(tmp_path / "c.png"))
