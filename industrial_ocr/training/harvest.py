@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -127,11 +128,8 @@ def harvest(
         rng = np.random.default_rng((seed, number, 1))
         scene = renderer.render((seed, number))
         strings = _strings(scene.image, detector, config)
-        quads: list[FloatArray] = []
-        symbols: list[str] = []
-        for labeled in scene.strings:
-            quads += list(labeled.quads)
-            symbols += labeled.symbols
+        quads = np.concatenate([s.quads for s in scene.strings] or [np.zeros((0, 4, 2))])
+        symbols = list(chain.from_iterable(s.symbols for s in scene.strings))
         true = [bounds(q) for q in quads]
         gray = to_gray(scene.image)
         for string in strings:
@@ -139,7 +137,7 @@ def harvest(
             chosen = int(rng.integers(len(ways)))
             for turn, way in enumerate(ways):
                 for box in way.boxes:
-                    at = shown_character(box.quad, np.array(quads)) if true else None
+                    at = shown_character(box.quad, quads) if true else None
                     wrong = not true or shows_none(bounds(box.quad), true)
                     if at is None and not (wrong and turn == chosen):
                         continue

@@ -29,7 +29,7 @@ def cosine_schedule(
     """
     return CosineLRScheduler(
         optimizer,
-        t_initial=max(1, steps - warmup),
+        t_initial=max(2, steps - warmup),  # timm warns about a cycle of one step
         lr_min=floor * optimizer.param_groups[0]["lr"],
         warmup_t=warmup,
         warmup_prefix=True,

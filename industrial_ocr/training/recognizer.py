@@ -78,7 +78,7 @@ class RecognizerTask:
         raise RuntimeError(f"no strip up to {cap} pixels wide for seed {seed}")
 
     def _labels(self, string: LabeledString) -> tuple[list[int], FloatArray]:
-        """Classes of a string, spaces among them if they are learnt, and the x of each."""
+        """Classes of a string, spaces among them if they are learned, and the x of each."""
         symbols = self.charset.encode(string.text)
         middles = string.quads.mean(1)[:, 0]
         if not self.config.spaces:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from industrial_ocr.training.adaptation.network import Parent, Split, run
 from industrial_ocr.training.adaptation.rehearsal import Crops, part_of
 from industrial_ocr.training.adaptation.reprinting import Reprinter, ink_of
 from industrial_ocr.training.adaptation.samples import MIN_SAMPLES, GlyphSample, SampleSet
-from industrial_ocr.training.adaptation.sampling import Ints, Pool
+from industrial_ocr.training.adaptation.sampling import Bools, Ints, Pool
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage, how much of it is done, and of how much."""
@@ -59,6 +59,10 @@ class FeatureCache:
     def new(self) -> tuple[str, ...]:
         """The symbols that are added."""
         return self.names[len(self.parent.symbols) : -1]
+
+    def rows(self, supplementary: bool) -> Bools:
+        """(M,) which rows of the pool to learn from: all, or all but supplementary samples."""
+        return ~self.pool.old | (self.pool.group < 0) | supplementary
 
 
 def fresh_crops(
@@ -176,21 +180,4 @@ def build_cache(
     plain_x = run(split.trunk, plain)
     return FeatureCache(
         parent, split, names, tuple(samples), plain, plain_x, crops, groups, pool, features
-    )
-
-
-def without_supplementary(cache: FeatureCache) -> FeatureCache:
-    """The same without the samples that count as rehearsal crops."""
-    pool = cache.pool
-    rows = np.flatnonzero(~pool.old | (pool.group < 0))
-    views = rows[rows < len(cache.groups)]
-    kept = Pool(
-        pool.x[rows], pool.labels[rows], pool.parent[rows], pool.old[rows], pool.group[rows]
-    )
-    return replace(
-        cache,
-        views=cache.views[views],
-        groups=cache.groups[views],
-        pool=kept,
-        features=cache.features[rows],
     )

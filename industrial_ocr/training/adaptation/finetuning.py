@@ -189,7 +189,7 @@ def set_new_biases(
 def imprinted(cache: FeatureCache, rows: Bools) -> GlyphClassifier:
     """The extended network; its new rows are made of the mean features of some rows of the pool."""
     labels, first = cache.pool.labels.numpy(), len(cache.parent.symbols)
-    overall = cache.features[cache.pool.old].mean(0)
+    overall = cache.features[cache.pool.old & rows].mean(0)
     means = []
     for label in range(first, first + len(cache.new)):
         own = rows & (labels == label)
@@ -238,10 +238,9 @@ def cross_validated(
 
 
 def finetune(
-    cache: FeatureCache, validation: Crops, recipe: Recipe, progress: Progress
+    cache: FeatureCache, rows: Bools, validation: Crops, recipe: Recipe, progress: Progress
 ) -> Finetuned:
     """Trains the head, then the last stages; an interruption keeps the weights until then."""
-    rows = np.ones(len(cache.pool.old), bool)
     model = imprinted(cache, rows)
     split = Split(model, cache.parent.size)
     start = [p.detach().clone() for p in split.trained()]

@@ -87,7 +87,7 @@ class Gate:
 
 
 @dataclass(frozen=True, eq=False)
-class Readings:
+class CropReadings:
     """Crops and how the new classifier reads them.
 
     Attributes:
@@ -188,7 +188,7 @@ def measure(
     cross_validated: Names,
     config: FinetuneConfig,
     progress: Progress,
-) -> tuple[Gate, Readings]:
+) -> tuple[Gate, CropReadings]:
     """The gate on held-out crops, by which nothing was chosen, and what the new model reads.
 
     ``cross_validated`` (N,) are the readings of the samples.
@@ -209,7 +209,7 @@ def measure(
     taught = tuple(s for s in cache.parent.symbols if any(s == own.symbol for own in cache.samples))
     class_of = {s: i for i, s in enumerate(cache.names)}
     right = p[np.arange(len(held)), [class_of[s] for s in held.symbols]]
-    readings = Readings(
+    readings = CropReadings(
         np.concatenate([held.images, cache.plain[measured]]),
         np.concatenate([held.symbols, true]),
         np.concatenate([after, now]),

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import cv2
@@ -53,13 +51,11 @@ HARVEST_PARTS = {"held_out": (0.0, 0.1), "validation": (0.1, 0.15), "training": 
 """Which shares of a harvest each part has. The shipped classifier never saw the first tenth."""
 
 
-def renderer(
-    fonts: tuple[str, ...], families: Callable[[str], bool], legibility: Legibility
-) -> GlyphRenderer:
-    """A renderer of crops in the font families for which ``families`` is true."""
+def renderer(fonts: tuple[str, ...], part: str, legibility: Legibility) -> GlyphRenderer:
+    """A renderer of crops in the font families of a part of the set."""
     made = GlyphRenderer(fonts, REHEARSAL_SIZE)
     made.strips = StripRenderer(fonts, heights=legibility.heights, camera=legibility.camera)
-    made.strips.faces = FaceLibrary(fonts, families=families)
+    made.strips.faces = FaceLibrary(fonts, families=lambda family: part_of(family) == part)
     return made
 
 
@@ -84,10 +80,6 @@ def render_classes(
     raise DatasetError(f"too few crops after {strings} strings: {lacking}")
 
 
-def _is_of(part: str, family: str) -> bool:
-    return part_of(family) == part
-
-
 def main() -> None:
     """Writes the set."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -104,7 +96,7 @@ def main() -> None:
     parts = []
     for number, part in enumerate(PARTS):
         legibility = TRAINED if part == "training" else MEASURED
-        made = renderer(tuple(args.fonts), partial(_is_of, part), legibility)
+        made = renderer(tuple(args.fonts), part, legibility)
         if args.harvest is not None:
             harvest = load_harvest(args.harvest, REHEARSAL_SIZE)
             made.rejects = harvest.part(*HARVEST_PARTS[part]).rejects

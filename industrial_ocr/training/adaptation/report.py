@@ -12,7 +12,7 @@ from industrial_ocr.datasets.formats_store import symbol_folder
 from industrial_ocr.datasets.synthesis.crops import REJECT
 from industrial_ocr.results.types import ImageArray
 from industrial_ocr.results.viz import contact_sheet
-from industrial_ocr.training.adaptation.gate import ClassChange, Gate, Readings, shown
+from industrial_ocr.training.adaptation.gate import ClassChange, CropReadings, Gate, shown
 from industrial_ocr.training.adaptation.suspects import Suspect
 
 TILE_SIDE = 96
@@ -52,7 +52,7 @@ def draw_suspects(
         Image.fromarray(contact_sheet(tiles, 10)).save(path)
 
 
-def draw_worst(path: Path, readings: Readings, most: int = 60) -> None:
+def draw_worst(path: Path, readings: CropReadings, most: int = 60) -> None:
     """Writes a sheet of misread crops, those with the lowest probability of the truth first."""
     wrong = np.flatnonzero(readings.true != readings.read)
     wrong = wrong[np.argsort(readings.right[wrong], kind="stable")][:most]
@@ -65,7 +65,7 @@ def draw_worst(path: Path, readings: Readings, most: int = 60) -> None:
 
 
 def draw_confusion(
-    path: Path, readings: Readings, symbols: Sequence[str], cell: int = 11, edge: int = 52
+    path: Path, readings: CropReadings, symbols: Sequence[str], cell: int = 11, edge: int = 52
 ) -> None:
     """Writes the confusion matrix: rows are what is shown, columns what was read.
 

@@ -21,12 +21,11 @@ from industrial_ocr.training.adaptation.feature_cache import (
     build_cache,
     fresh_crops,
     supplementary_classes,
-    without_supplementary,
 )
 from industrial_ocr.training.adaptation.finetuning import Finetuned, cross_validated, finetune
 from industrial_ocr.training.adaptation.gate import (
+    CropReadings,
     Gate,
-    Readings,
     carried_temperature,
     gate_metrics,
     keeps_old_symbols,
@@ -40,6 +39,7 @@ from industrial_ocr.training.adaptation.replay_buffer import (
     save_replay,
 )
 from industrial_ocr.training.adaptation.samples import MIN_SAMPLES, SampleSet, new_symbols
+from industrial_ocr.training.adaptation.sampling import Bools
 from industrial_ocr.training.adaptation.suspects import Suspect, duplicates, label_errors
 
 Notify = Callable[[str], None]
@@ -97,7 +97,7 @@ def retrain(
     suspects = _suspects(cache, config, note)
     alike = [(s.samples[0], s.samples[1]) for s in suspects if s.kind == "duplicate"]
     readings = cross_validated(cache, alike, config.recipe, progress)
-    cache, tuned = _finetuned(cache, rehearsal, bool(supplementary), config, note, progress)
+    rows, tuned = _finetuned(cache, rehearsal, bool(supplementary), config, note, progress)
     # The held-out crops are looked at here only: nothing is chosen by what they show.
     gate, seen = measure(cache, tuned.model, rehearsal.held_out, readings, config, progress)
     for change in gate.new:
@@ -109,7 +109,8 @@ def retrain(
     if written:
         entry = save_entry(config.out.parent, entry, tuned.model.state_dict(), half=True)
         labels = np.array([found.samples[i].symbol for i in cache.groups])
-        save_replay(replay_file(config.out), Crops(cache.views, labels), cache.parent)
+        learned = Crops(cache.views, labels).of(rows[: len(labels)])
+        save_replay(replay_file(config.out), learned, parent)
     return FinetuneResult(gate, entry, written, tuned.interrupted, path)
 
 
@@ -158,23 +159,24 @@ def _finetuned(
     config: FinetuneConfig,
     note: Notify,
     progress: Progress,
-) -> tuple[FeatureCache, Finetuned]:
+) -> tuple[Bools, Finetuned]:
     """Trains; if the samples of known symbols harm old ones, once more without those samples.
 
-    Validation crops decide that.
+    Validation crops decide that. The first result are the rows of the pool that were used.
     """
-    tuned = finetune(cache, rehearsal.validation, config.recipe, progress)
+    rows = cache.rows(supplementary=True)
+    tuned = finetune(cache, rows, rehearsal.validation, config.recipe, progress)
     if not supplementary or not cache.new or tuned.interrupted:
-        return cache, tuned
+        return rows, tuned
     check = keeps_old_symbols(cache, tuned.model, rehearsal.validation, config)
     if check.passed:
-        return cache, tuned
+        return rows, tuned
     note(
         f"your pictures of known symbols make old ones worse ({check.reasons[-1]}): trained once "
         f"more without them; only {' '.join(cache.new)} was learned"
     )
-    cache = without_supplementary(cache)
-    return cache, finetune(cache, rehearsal.validation, config.recipe, progress)
+    rows = cache.rows(supplementary=False)
+    return rows, finetune(cache, rows, rehearsal.validation, config.recipe, progress)
 
 
 def _entry(
@@ -222,7 +224,7 @@ def _entry(
 def _write_report(
     config: FinetuneConfig,
     gate: Gate,
-    seen: Readings,
+    seen: CropReadings,
     cache: FeatureCache,
     entry: ModelEntry,
     notes: Sequence[str],

@@ -72,8 +72,8 @@ def test_a_recognizer_with_more_units_reads_at_first_as_the_smaller_one(tmp_path
     picture = torch.randn(2, 1, 32, 100)
     old, new = (t.average.eval()(picture) for t in (first, second))
     torch.testing.assert_close(new, old, atol=2e-2, rtol=0)
-    learnt = second.model.state_dict()
-    hidden = learnt["rnn.1.rnn.weight_hh_l0"].clone()
+    learned = second.model.state_dict()
+    hidden = learned["rnn.1.rnn.weight_hh_l0"].clone()
     assert float(hidden.unflatten(0, (4, 12))[:, :8, 8:].abs().max()) == 0
     second.run()
     heard = second.model.state_dict()["rnn.1.rnn.weight_hh_l0"].unflatten(0, (4, 12))[:, :8, 8:]

@@ -158,9 +158,11 @@ def test_outputs_that_cannot_be_written(tmp_path: Path) -> None:
         ("o.pth", "the output must be a .safetensors file"),
     ):
         assert message in one_line(retrain(source, tmp_path / out), 2)
+    missing = retrain(source, tmp_path / "o.safetensors", "--fonts", tmp_path / "no")
+    assert "no such folder" in one_line(missing, 2)
 
 
-def test_parents_that_cannot_be_learnt_from(tmp_path: Path) -> None:
+def test_parents_that_cannot_be_used(tmp_path: Path) -> None:
     entry = find_entry("classifier", None)
     source, out = glyphs(tmp_path / "g", "A", count=1), tmp_path / "o.safetensors"
     older = entry.model_dump(mode="json", exclude={"folder"})
@@ -198,7 +200,7 @@ def test_one_class_of_two_pictures_warns_and_works(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("brief")
-def test_suspects_are_told_before_anything_is_learnt(
+def test_suspects_are_listed_before_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = glyphs(tmp_path / "g", "U+0394", "CE")
@@ -289,6 +291,7 @@ def test_every_kind_of_source_and_a_token_become_classes(tmp_path: Path) -> None
     shown = run("glyphs", "show", out)
     assert shown.exit_code == 0
     assert "U+0040" in shown.stdout and "U+0043 U+0045" in shown.stdout
+    assert "retrained_from: glyphs-small" in shown.stdout
 
 
 def test_showing_what_is_no_classifier_is_one_line(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from industrial_ocr.training.adaptation.finetuning import (
     limit_change,
     set_new_biases,
 )
-from industrial_ocr.training.adaptation.gate import ClassChange, Readings, changes, judge
+from industrial_ocr.training.adaptation.gate import ClassChange, CropReadings, changes, judge
 from industrial_ocr.training.adaptation.make_rehearsal import MEASURED, render_classes, renderer
 from industrial_ocr.training.adaptation.network import (
     Split,
@@ -95,9 +95,7 @@ def test_a_damaged_set_is_one_clear_error(tmp_path: Path) -> None:
 
 
 def test_the_maker_is_deterministic_and_balanced() -> None:
-    one, two = (
-        render_classes(renderer((), lambda _: True, MEASURED), (3,), 1, 5.0) for _ in range(2)
-    )
+    one, two = (render_classes(renderer((), "held_out", MEASURED), (3,), 1, 5.0) for _ in range(2))
     assert {s: len(c) for s, c in one.items() if s} == dict.fromkeys(DEFAULT_SYMBOLS, 1)
     for symbol, crops in one.items():
         np.testing.assert_array_equal(crops, two[symbol])
@@ -285,7 +283,7 @@ class OneLayer(nn.Linear):
 
 
 def test_of_a_new_look_as_much_is_kept_as_old_crops_allow() -> None:
-    """Of 100 old crops of each class some lie nearer and nearer to what is learnt as class 1."""
+    """Of 100 old crops of each class some lie nearer and nearer to what is learned as class 1."""
     side = torch.linspace(0.01, 1.0, 100)
     x = torch.cat([torch.stack([side, 0 * side], 1), torch.tensor([[0.0, 1.0]] * 100)])
     labels = np.repeat([0, 1], 100)
@@ -383,7 +381,7 @@ def test_changes_count_each_class() -> None:
 def test_the_pictures_of_a_report(tmp_path: Path) -> None:
     images: ImageArray = np.zeros((3, 40, 40), np.uint8)
     true, named = np.array(["A", "Ω", REJECT]), np.array(["A", "A", "Ω"])
-    seen = Readings(images, true, named, np.array([0.9, 0.1, 0.2]))
+    seen = CropReadings(images, true, named, np.array([0.9, 0.1, 0.2]))
     report.draw_confusion(tmp_path / "c.png", seen, ("A", "Ω"))
     report.draw_worst(tmp_path / "w.png", seen)
     confusion = np.array(Image.open(tmp_path / "c.png"))

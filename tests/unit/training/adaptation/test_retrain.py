@@ -130,10 +130,6 @@ def test_auto_reads_two_stage_what_the_crnn_cannot_spell(
             reader.recognize([page], engine=engine, pattern=Pattern.regex("Δ"))  # type: ignore[arg-type]
 
 
-def test_little_is_said_of_two_pictures(trained: tuple[Path, list[str]]) -> None:
-    assert any("only 2 pictures of '0'" in line for line in trained[1])
-
-
 def test_the_report_has_a_table_and_pictures(trained: tuple[Path, list[str]]) -> None:
     folder = trained[0].with_name("mine-report")
     text = (folder / "report.md").read_text(encoding="utf-8")
@@ -157,19 +153,6 @@ def test_one_picture_warns_and_works(tmp_path: Path, small_rehearsal: Rehearsal)
     )
     assert outcome.written and any("only 1 picture of 'Δ'" in line for line in said)
     assert outcome.gate.new[0].n == 0 and outcome.gate.new[0].after is None
-
-
-def test_suspects_are_pointed_out_with_a_picture(
-    tmp_path: Path, small_rehearsal: Rehearsal
-) -> None:
-    found = samples({"Δ": 5, "⊗CE": 5})
-    wrong = replace(found.samples[0], symbol="⊗CE", source="wrong")
-    again = replace(found.samples[1], source="again")
-    found = SampleSet((*found.samples[1:], again, wrong))
-    _, said = taught(tmp_path / "s.safetensors", found, recipe=replace(QUICK, head_steps=5))
-    text = "\n".join(said)
-    assert "again is nearly Δ/1" in text and "wrong is called '⊗CE', it looks like 'Δ'" in text
-    assert (tmp_path / "s-report" / "suspects.png").is_file()
 
 
 def test_the_gate_keeps_a_worse_classifier_from_being_written(
@@ -204,7 +187,7 @@ def test_nothing_but_rejects_is_an_error(tmp_path: Path, small_rehearsal: Rehear
         taught(tmp_path / "r.safetensors", samples({"": 3}))
 
 
-def test_the_output_is_tried_before_anything_is_learnt(
+def test_the_output_is_tried_before_anything_is_learned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(job, "load_parent", lambda *_: pytest.fail("loaded too early"))
@@ -225,38 +208,6 @@ def run(*args: object) -> Result:
 @pytest.fixture(autouse=True)
 def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "160")
-
-
-def test_the_command_on_a_folder(
-    tmp_path: Path, small_rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(job, "fresh_crops", lambda *_: None)
-    monkeypatch.setattr("industrial_ocr.training.adaptation.config.Recipe", lambda: QUICK)
-    for i in range(3):
-        path = tmp_path / "glyphs" / "U+0394" / f"{i}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(path), drawn("Δ", i))
-    out = tmp_path / "mine.safetensors"
-    result = run(
-        "retrain", tmp_path / "glyphs", "--out", out, "--force", "--margin", 100, "--steps", 1
-    )
-    assert result.exit_code == 0, result.output
-    assert f"written: {out}" in result.stdout and "3 pictures: Δ 3" in result.stderr
-    shown = run("glyphs", "show", out)
-    assert shown.exit_code == 0
-    assert "U+0394" in shown.stdout and "retrained_from: glyphs-small" in shown.stdout
-
-
-def test_bad_input_is_one_line(tmp_path: Path) -> None:
-    result = run("retrain", tmp_path / "missing", "--out", tmp_path / "o.safetensors")
-    assert result.exit_code == 1 and "no such file or folder" in result.stderr
-    result = run("retrain", tmp_path, "--out", "/proc/none/o.safetensors")
-    assert result.exit_code == 2 and "cannot be written" in result.stderr
-    assert result.stderr.count("\n") == 1
-    result = run(
-        "retrain", tmp_path, "--out", tmp_path / "o.safetensors", "--fonts", tmp_path / "no"
-    )
-    assert result.exit_code == 2 and "no such folder" in result.stderr
 
 
 def test_showing_a_classifier_without_numbers() -> None:

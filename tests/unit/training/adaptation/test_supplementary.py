@@ -1,4 +1,4 @@
-"""Pictures of known symbols that come along with what is to be learnt."""
+"""Pictures of known symbols that come along with what is to be learned."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from industrial_ocr.training.adaptation.feature_cache import (
     FeatureCache,
     build_cache,
     supplementary_classes,
-    without_supplementary,
 )
 from industrial_ocr.training.adaptation.finetuning import Finetuned
 from industrial_ocr.training.adaptation.gate import Gate
@@ -74,11 +73,10 @@ def test_what_comes_along_is_rehearsal_that_people_named(tmp_path: Path, small: 
         assert answers.sum(1) == pytest.approx(-CERTAIN_LOGIT * (answers.shape[1] - 2))
     rest = cache.pool.parent[len(cache.groups) :]
     torch.testing.assert_close(rest, run(cache.split.head, cache.features[len(cache.groups) :]))
-    alone = without_supplementary(cache)
-    assert set(alone.groups.tolist()) == {0, 1}
-    assert len(alone.views) == len(alone.groups) == len(of[0]) + len(of[1])
-    assert len(alone.pool.labels) == len(alone.features) == len(alone.views) + len(small.training)
-    assert alone.pool.group.tolist() == [*alone.groups, *[-1] * len(small.training)]
+    assert cache.rows(supplementary=True).all()
+    alone = cache.rows(supplementary=False)
+    assert alone[[*of[0], *of[1]]].all() and not alone[[*of[2], *of[3]]].any()
+    assert alone[len(cache.groups) :].all()
 
 
 def test_what_harms_old_symbols_is_left_out_and_said(
@@ -87,9 +85,9 @@ def test_what_harms_old_symbols_is_left_out_and_said(
     taught: list[int] = []
     real_finetune, real_check = job.finetune, job.keeps_old_symbols
 
-    def finetune(cache: FeatureCache, *rest: Any) -> Finetuned:
-        taught.append(len(set(cache.groups.tolist())))
-        return real_finetune(cache, *rest)
+    def finetune(cache: FeatureCache, rows: Any, *rest: Any) -> Finetuned:
+        taught.append(len(set(cache.groups[rows[: len(cache.groups)]].tolist())))
+        return real_finetune(cache, rows, *rest)
 
     def check(cache: FeatureCache, model: Any, crops: Crops, *rest: Any) -> Gate:
         assert crops is small_rehearsal.validation or len(crops) == len(small_rehearsal.validation)
