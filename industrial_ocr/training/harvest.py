@@ -128,7 +128,9 @@ def harvest(
         rng = np.random.default_rng((seed, number, 1))
         scene = renderer.render((seed, number))
         strings = _strings(scene.image, detector, config)
-        quads = np.concatenate([s.quads for s in scene.strings] or [np.zeros((0, 4, 2))])
+        quads = np.concatenate(
+            [s.quads for s in scene.strings] or [np.zeros((0, 4, 2), np.float32)]
+        )
         symbols = list(chain.from_iterable(s.symbols for s in scene.strings))
         true = [bounds(q) for q in quads]
         gray = to_gray(scene.image)
