@@ -83,6 +83,13 @@ def test_a_killed_run_resumes_to_exactly_the_same_weights(tmp_path: Path) -> Non
         assert torch.equal(a, b)
 
 
+def test_biases_do_not_decay_and_come_last(tmp_path: Path) -> None:
+    """Checkpoints of version 0.1 have their parameters in this order."""
+    groups = Trainer(Line(settings(tmp_path, weight_decay=0.1))).optimizer.param_groups
+    assert [g["weight_decay"] for g in groups] == [0.1, 0.0]
+    assert [[p.ndim for p in g["params"]] for g in groups] == [[2, 2], [1, 1]]
+
+
 def test_a_time_limit_stops_in_order(tmp_path: Path) -> None:
     trainer = Trainer(Line(settings(tmp_path, steps=10**6)), max_seconds=0.2)
     trainer.run()
