@@ -132,7 +132,7 @@ def judge(
     reasons = [
         f"{shown(c.symbol)} fell by {-c.points:.1f} points ({c.n} crops), {margin:g} are allowed"
         for c in old
-        if c.points is not None and -c.points > margin
+        if c.points is not None and round(-c.points, 6) > margin
     ]
     lost = 100 * (before - after)
     if lost > overall_margin:

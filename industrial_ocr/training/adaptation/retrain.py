@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from industrial_ocr.datasets.synthesis.crops import REJECT
 from industrial_ocr.errors import DatasetError
@@ -31,7 +32,7 @@ from industrial_ocr.training.adaptation.gate import (
     keeps_old_symbols,
     measure,
 )
-from industrial_ocr.training.adaptation.network import Parent, load_parent, run
+from industrial_ocr.training.adaptation.network import Parent, head_of, load_parent, run
 from industrial_ocr.training.adaptation.rehearsal import Crops, Rehearsal, joined
 from industrial_ocr.training.adaptation.replay_buffer import (
     rehearsal_for,
@@ -166,17 +167,34 @@ def _finetuned(
     """
     rows = cache.rows(supplementary=True)
     tuned = finetune(cache, rows, rehearsal.validation, config.recipe, progress)
-    if not supplementary or not cache.new or tuned.interrupted:
+    if not cache.new or tuned.interrupted:
         return rows, tuned
-    check = keeps_old_symbols(cache, tuned.model, rehearsal.validation, config)
-    if check.passed:
+    check = _hold_back(cache, tuned, rehearsal.validation, config, note)
+    if check.passed or not supplementary:
         return rows, tuned
     note(
         f"your pictures of known symbols make old ones worse ({check.reasons[-1]}): trained once "
         f"more without them; only {' '.join(cache.new)} was learned"
     )
     rows = cache.rows(supplementary=False)
-    return rows, finetune(cache, rows, rehearsal.validation, config.recipe, progress)
+    tuned = finetune(cache, rows, rehearsal.validation, config.recipe, progress)
+    _hold_back(cache, tuned, rehearsal.validation, config, note)
+    return rows, tuned
+
+
+def _hold_back(
+    cache: FeatureCache, tuned: Finetuned, validation: Crops, config: FinetuneConfig, note: Notify
+) -> Gate:
+    """Lowers new symbols, twice at most, until validation crops pass the gate; gives that gate."""
+    check = keeps_old_symbols(cache, tuned.model, validation, config)
+    for _ in range(2):
+        if check.passed:
+            break
+        note(f"on validation crops {check.reasons[-1]}: new symbols are held back by 0.3 nats")
+        with torch.no_grad():
+            head_of(tuned.model).bias[len(cache.parent.symbols) : -1] -= 0.3
+        check = keeps_old_symbols(cache, tuned.model, validation, config)
+    return check
 
 
 def _entry(

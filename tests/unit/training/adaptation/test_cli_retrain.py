@@ -261,6 +261,24 @@ def test_nothing_is_chosen_by_the_crops_that_are_reported(
 
 
 @pytest.mark.usefixtures("brief")
+def test_new_symbols_are_held_back_by_validation_crops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = job.keeps_old_symbols, []
+
+    def check(*args: Any) -> gates.Gate:
+        calls.append(1)
+        return replace(real(*args), reasons=("8 fell",) if len(calls) == 1 else ())
+
+    monkeypatch.setattr(job, "keeps_old_symbols", check)
+    source, out = glyphs(tmp_path / "g", "U+0394"), tmp_path / "o.safetensors"
+    done = retrain(source, out, "--force")
+    assert done.exit_code == 0 and out.is_file(), done.output
+    assert done.stderr.count("8 fell: new symbols are held back by 0.3 nats") == 1
+    assert len(calls) == 2
+
+
+@pytest.mark.usefixtures("brief")
 def test_an_interruption_while_learning_writes_the_best_so_far(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -359,6 +359,7 @@ def change(symbol: str, before: float, after: float, n: int = 70) -> ClassChange
 def test_the_gate_names_the_class_that_fell() -> None:
     good = judge([change("A", 0.9, 0.82), change("B", 0.8, 0.9)], (), (), 10.0, 0.3)
     assert good.passed and good.before == pytest.approx(0.85)
+    assert judge([change("A", 0.9, 0.8), change("B", 0.8, 0.9)], (), (), 10.0, 0.3).passed
     bad = judge([change("A", 0.9, 0.79), change("B", 0.8, 0.95)], (), (), 10.0, 0.3)
     assert not bad.passed and "A fell by 11.0 points (70 crops)" in bad.reasons[0]
 
