@@ -24,7 +24,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from industrial_ocr.datasets.datasets import load_dataset
+from industrial_ocr.datasets.load import load_dataset
 
 from industrial_ocr.datasets.formats_store import symbol_folder
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
@@ -34,15 +34,14 @@ from industrial_ocr.image.load import load_image
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.results.geometry import bounds
-from industrial_ocr.training.adaptation.folders import close_cut
+from industrial_ocr.training.adaptation.augmentation import plain_crop
+from industrial_ocr.training.adaptation.config import FinetuneConfig
 from industrial_ocr.training.adaptation.font_samples import render_symbols
-from industrial_ocr.training.adaptation.job import Outcome, retrain
 from industrial_ocr.training.adaptation.network import Parent, load_parent, probabilities
-from industrial_ocr.training.adaptation.orders import Order
 from industrial_ocr.training.adaptation.rehearsal import part_of
-from industrial_ocr.training.adaptation.samples import GlyphSample
+from industrial_ocr.training.adaptation.retrain import FinetuneResult, retrain
+from industrial_ocr.training.adaptation.samples import GlyphSample, close_cut
 from industrial_ocr.training.adaptation.sources import read_samples
-from industrial_ocr.training.adaptation.views import plain_crop
 
 NEW_SYMBOLS = ("Ω", "Δ", "µ", "⌀", "→")
 TEST_PICTURES = 200
@@ -165,7 +164,7 @@ def cut(sample: GlyphSample) -> GlyphSample:
 
 def retrained(
     samples: Sequence[GlyphSample], fonts: Sequence[str]
-) -> tuple[Outcome, MeasuredClassifier, float]:
+) -> tuple[FinetuneResult, MeasuredClassifier, float]:
     """Retrains from pictures on disk, whatever the gate says; the minutes it took."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -175,10 +174,10 @@ def retrained(
             cv2.imwrite(str(path), sample.image)
         start = time.monotonic()
         found = read_samples(root / "glyphs", (), 0, 0, lambda: Reader().models)
-        order = Order(root / "new.safetensors", fonts=tuple(fonts), force=True)
-        outcome = retrain(order, found, lambda line: None, lambda *_: None)
+        config = FinetuneConfig(root / "new.safetensors", fonts=tuple(fonts), force=True)
+        outcome = retrain(config, found, lambda line: None, lambda *_: None)
         minutes = (time.monotonic() - start) / 60
-        return outcome, MeasuredClassifier(load_parent(str(order.out))), minutes
+        return outcome, MeasuredClassifier(load_parent(str(config.out))), minutes
 
 
 def labeled(folder: Path) -> list[GlyphSample]:

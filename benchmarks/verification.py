@@ -23,7 +23,7 @@ from typing import get_args
 import cv2
 import numpy as np
 
-from industrial_ocr.datasets.datasets import load_dataset
+from industrial_ocr.datasets.load import load_dataset
 from industrial_ocr.datasets.synthesis.camera import Camera
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT

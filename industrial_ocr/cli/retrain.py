@@ -17,8 +17,8 @@ from industrial_ocr.errors import ConfigError
 
 if TYPE_CHECKING:
     from industrial_ocr.reader.verify import Models
-    from industrial_ocr.training.adaptation.job import Outcome
-    from industrial_ocr.training.adaptation.orders import Order
+    from industrial_ocr.training.adaptation.config import FinetuneConfig
+    from industrial_ocr.training.adaptation.retrain import FinetuneResult
 
 
 def retrain(
@@ -66,8 +66,7 @@ def retrain(
         from dataclasses import replace
 
         from industrial_ocr.datasets.synthesis.faces import system_font_folders
-        from industrial_ocr.training.adaptation.learning import Recipe
-        from industrial_ocr.training.adaptation.orders import Order, check_order
+        from industrial_ocr.training.adaptation.config import FinetuneConfig, Recipe, check_output
 
         recipe = replace(Recipe(), seed=seed)
         if steps is not None:
@@ -75,30 +74,30 @@ def retrain(
         folders = tuple(map(str, fonts or system_font_folders()))
         if missing := [f for f in folders if not Path(f).is_dir()]:
             raise ConfigError(f"--fonts: {missing[0]}: no such folder")
-        order = Order(out, parent, folders, margin, force, report, recipe)
-        check_order(order)
+        config = FinetuneConfig(out, parent, folders, margin, force, report, recipe)
+        check_output(config)
     with output.one_line_errors():
-        outcome = _run(order, glyphs, symbols, pictures)
+        outcome = _run(config, glyphs, symbols, pictures)
     _show(outcome, out)
     if not outcome.gate.passed and not force:
         raise typer.Exit(output.FAILED)
 
 
-def _run(order: Order, glyphs: Path, symbols: str, pictures: int) -> Outcome:
+def _run(config: FinetuneConfig, glyphs: Path, symbols: str, pictures: int) -> FinetuneResult:
     """Reads the images and learns, with a progress bar on stderr."""
-    from industrial_ocr.training.adaptation.job import retrain as learn
+    from industrial_ocr.training.adaptation.retrain import retrain as learn
     from industrial_ocr.training.adaptation.sources import read_samples, split_symbols
 
     def models() -> Models:
         from industrial_ocr.reader.reader import Reader
 
-        return Reader(classifier=order.parent).models
+        return Reader(classifier=config.parent).models
 
-    found = read_samples(glyphs, split_symbols(symbols), pictures, order.recipe.seed, models)
+    found = read_samples(glyphs, split_symbols(symbols), pictures, config.recipe.seed, models)
     counts = ", ".join(f"{s or '(no character)'} {n}" for s, n in found.counts.items())
     output.note(f"{len(found.samples)} pictures: {counts}")
     with _stage_progress() as progress:
-        return learn(order, found, output.note, progress)
+        return learn(config, found, output.note, progress)
 
 
 @contextmanager
@@ -118,7 +117,7 @@ def _stage_progress() -> Iterator[Callable[[str, int, int], None]]:
         yield update
 
 
-def _show(outcome: Outcome, out: Path) -> None:
+def _show(outcome: FinetuneResult, out: Path) -> None:
     """Prints the new classes, the old ones that changed most, and what was written."""
     from industrial_ocr.training.adaptation.gate import REJECT_NAME
 

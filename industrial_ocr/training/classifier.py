@@ -1,4 +1,4 @@
-"""Training of the character classifier on crops, with a class for what is no character."""
+"""Training of the character classifier on crops; its last class is the reject class."""
 
 from __future__ import annotations
 
@@ -13,16 +13,14 @@ from torch import Tensor, nn
 from industrial_ocr.datasets.synthesis.crops import REJECT, GlyphRenderer
 from industrial_ocr.models.classifier import GlyphClassifier
 from industrial_ocr.patterns.charset import DEFAULT_SYMBOLS
+from industrial_ocr.results.types import ImageArray
 from industrial_ocr.training.config import ClassifierTrainConfig
-from industrial_ocr.training.harvest import Harvest, load_harvest
+from industrial_ocr.training.harvest import load_harvest
 from industrial_ocr.training.loop import Batch, crops_input
-
-HELD_OUT = 0.1
-"""Share of a harvest that only validation sees."""
 
 
 class ClassifierTask:
-    """See ``training.loop.Task``. The last class is the reject class."""
+    """See ``training.loop.Task``."""
 
     def __init__(self, config: ClassifierTrainConfig) -> None:
         self.config = config
@@ -32,13 +30,12 @@ class ClassifierTask:
         self.model: nn.Module = GlyphClassifier(len(self.symbols) + 1, config.backbone)
         self._class = {s: i for i, s in enumerate((*self.symbols, REJECT))}
         self._folded = torch.tensor([self._class.get(s.upper(), i) for s, i in self._class.items()])
-        self._renderer: GlyphRenderer | None = None
-        self._harvest: dict[bool, tuple[Harvest, list[str]]] = {}
+        self._renderers: dict[bool, GlyphRenderer] = {}
 
-    def _ready_renderer(self, training: bool) -> GlyphRenderer:
-        """The renderer with the part of the harvest that training, or validation, may see."""
-        if self._renderer is None:
-            self._renderer = GlyphRenderer(
+    def _renderer(self, training: bool) -> GlyphRenderer:
+        """The renderer of training or validation; only validation sees the harvest's first 10 %."""
+        if training not in self._renderers:
+            renderer = GlyphRenderer(
                 tuple(self.config.fonts),
                 self.config.crop_size,
                 reject_share=self.config.reject_share,
@@ -46,29 +43,24 @@ class ClassifierTask:
                 plain=self.config.plain,
             )
             if self.config.harvest is not None:
-                whole = load_harvest(self.config.harvest, self.config.crop_size)
-                for asked, part in (
-                    (True, whole.part(HELD_OUT, 1)),
-                    (False, whole.part(0, HELD_OUT)),
-                ):
-                    self._harvest[asked] = part, part.symbols.tolist()
-        if self._harvest:
-            part, symbols = self._harvest[training]
-            self._renderer.rejects, self._renderer.found = part.rejects, part.characters
-            self._renderer.found_symbols = symbols
-        return self._renderer
+                harvest = load_harvest(self.config.harvest, self.config.crop_size)
+                part = harvest.part(0.1, 1) if training else harvest.part(0, 0.1)
+                renderer.rejects, renderer.found = part.rejects, part.characters
+                renderer.found_symbols = part.symbols.tolist()
+            self._renderers[training] = renderer
+        return self._renderers[training]
 
     def render(self, index: int, seed: int) -> Batch:
         """``image`` (N, S, S) uint8 and ``label`` (N,) int64."""
-        renderer = self._ready_renderer(seed == self.config.seed)
-        crops: list[tuple[np.ndarray, str]] = []
+        renderer = self._renderer(training=seed == self.config.seed)
+        crops: list[tuple[ImageArray, str]] = []
         item = 0
         while len(crops) < self.config.batch_size:
             crops += renderer.render((seed, index, item))
             item += 1
         crops = crops[: self.config.batch_size]
-        labels = torch.tensor([self._class[s] for _, s in crops])
-        return {"image": torch.from_numpy(np.stack([c for c, _ in crops])), "label": labels}
+        labels = torch.tensor([self._class[symbol] for _, symbol in crops])
+        return {"image": torch.from_numpy(np.stack([crop for crop, _ in crops])), "label": labels}
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Cross entropy with label smoothing."""
@@ -88,14 +80,16 @@ class ClassifierTask:
             characters += int(is_character.sum())
             rejected += int(((found == reject) & ~is_character).sum())
             others += int((~is_character).sum())
-        accuracy, case_folded = right / max(characters, 1), folded / max(characters, 1)
+        case_folded = folded / max(characters, 1)
         return {
-            "score": case_folded, "accuracy": accuracy, "accuracy_case_folded": case_folded,
+            "score": case_folded,
+            "accuracy": right / max(characters, 1),
+            "accuracy_case_folded": case_folded,
             "reject_recall": rejected / max(others, 1),
-        }  # fmt: skip
+        }
 
     def entry(self) -> dict[str, Any]:
-        """Architecture and input of the manifest entry."""
+        """The task's fields of the manifest entry."""
         side = self.config.crop_size
         return {
             "task": "classifier",

@@ -1,4 +1,4 @@
-"""Settings of the three trainings, validated as those of reading are."""
+"""Validated settings of the three trainings."""
 
 from __future__ import annotations
 
@@ -18,18 +18,21 @@ from industrial_ocr.errors import ConfigError
 
 
 class TrainConfig(Section):
-    """What every training can be told. Relative paths start at the working directory.
+    """Settings of every training. Relative paths start at the working directory.
 
     Attributes:
-        seed: of the data, the initial weights and everything else drawn by chance.
+        seed: of the data, the initial weights and all other random numbers.
         out: folder for checkpoints, logs and the trained weights.
         name: the model's name in the manifest.
-        steps: optimizer steps in all; the learning-rate schedule ends there.
-        batch_size: samples a step.
+        steps: number of optimizer steps; the learning-rate schedule ends there.
+        batch_size: samples in a step.
         workers: processes that render samples.
         lr: peak learning rate.
         weight_decay: decoupled, as in AdamW.
         warmup_steps: steps over which the learning rate rises to ``lr``.
+        optimizer: ``adam`` is AdamW; ``adadelta`` is the CRNN paper's, with an ``lr`` near 1.
+        rho: decay of ADADELTA's averages.
+        clip: largest norm of the gradient; 0 for none.
         ema_decay: of the moving average of the weights that is validated and kept; 0 for none.
         checkpoint_every_s: seconds between checkpoints to resume from.
         validate_every: steps between validations.
@@ -54,6 +57,9 @@ class TrainConfig(Section):
     lr: PositiveFloat = 1e-3
     weight_decay: NonNegativeFloat = 1e-2
     warmup_steps: NonNegativeInt = 200
+    optimizer: Literal["adadelta", "adam"] = "adam"
+    rho: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    clip: NonNegativeFloat = 1.0
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
     checkpoint_every_s: PositiveFloat = 300.0
     validate_every: PositiveInt = 500
@@ -86,9 +92,9 @@ class DetectorTrainConfig(TrainConfig):
         decoder_channels: of a light detector's levels at stride 2, 4, 8 and 16.
         backbone_options: further arguments of ``timm.create_model`` for it.
         scene_size: side of the square training scenes in pixels, a multiple of 32.
-        copies: each scene is shown so often in its batch, turned by quarters and inverted.
+        copies: views of each scene in its batch; all but one are turned, mirrored or inverted.
         positive_weight: of the pixels of characters and links in the squared error.
-        mining_start: share of the training after which hard negatives are mined; 0 is CRAFT's.
+        mining_start: share of the steps after which hard negatives are mined; CRAFT: 0.
         negative_ratio: hard negative pixels mined for each positive one (CRAFT: 3).
     """
 
@@ -138,17 +144,13 @@ class RecognizerTrainConfig(TrainConfig):
             repository of that name, whose checkpoints it loads.
         width: multiplies the channels of the convolutions; 1 is the paper's network.
         max_width: of the training strips in pixels, 100 at least; they are 32 high.
-        word_share: how many of the training texts are dictionary words.
+        word_share: share of the training texts that are dictionary words.
         loose: how many of the strips are cut loosely, with what stands around the string.
-        lettering: how many of the words are set in faces for words alone.
-        spaces: the network learns the space too, as its last class.
+        lettering: share of the words that are set in faces for words alone.
+        spaces: the space is the last class of the network.
         hidden: units of each LSTM direction.
-        residual: residual blocks after each of the seven convolutions, from the first.
-        optimizer: ``adadelta`` as in the paper (with an ``lr`` near 1: it scales its own steps)
-            or ``adam``.
-        rho: decay of ADADELTA's averages.
-        clip: largest norm of the gradient; 0 for none.
-        frozen: so many of the seven convolutions, from the first, keep the weights they begin with,
+        residual: number of residual blocks after each of the seven convolutions, from the first.
+        frozen: of the seven convolutions so many, from the first, keep their first weights,
             and their residual blocks too.
         alignment: weight of the frame-wise loss beside CTC; 0 is the paper's training.
     """
@@ -166,8 +168,5 @@ class RecognizerTrainConfig(TrainConfig):
     spaces: bool = False
     hidden: PositiveInt = 256
     residual: tuple[NonNegativeInt, ...] = ()
-    optimizer: Literal["adadelta", "adam"] = "adam"
-    rho: Annotated[float, Field(gt=0, lt=1)] = 0.9
-    clip: NonNegativeFloat = 1.0
     frozen: NonNegativeInt = 0
     alignment: NonNegativeFloat = 0.0

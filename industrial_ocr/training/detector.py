@@ -24,18 +24,17 @@ from industrial_ocr.training.config import DetectorTrainConfig
 from industrial_ocr.training.loop import Batch
 
 Box = tuple[float, float, float, float]
-SPREAD = 2.0
-"""The Gaussian at a quad's edge is exp(-SPREAD): 0.135, as segmentation assumes."""
 
 
 @lru_cache(maxsize=1)
 def _gaussian() -> FloatArray:
+    """(64, 64), exp(-2) = 0.135 in the middle of its edges, as segmentation assumes."""
     axis = np.linspace(-1, 1, 64, dtype=np.float32)
-    return np.exp(-SPREAD * (axis[:, None] ** 2 + axis[None] ** 2)).astype(np.float32)
+    return np.exp(-2.0 * (axis[:, None] ** 2 + axis[None] ** 2)).astype(np.float32)
 
 
-def _stamp(canvas: FloatArray, quad: FloatArray) -> None:
-    """Adds a Gaussian warped onto a quad (map pixels), by maximum."""
+def _draw_gaussian(canvas: FloatArray, quad: FloatArray) -> None:
+    """Warps the Gaussian onto a quad in map pixels; where two overlap the higher value stays."""
     low = np.maximum(np.floor(quad.min(0)).astype(int), 0)
     high = np.minimum(np.ceil(quad.max(0)).astype(int) + 1, canvas.shape[::-1])
     if (high <= low).any():
@@ -55,43 +54,30 @@ def affinity_quad(one: FloatArray, two: FloatArray, along: bool) -> FloatArray:
     Args:
         one: (4, 2) quad of a character.
         two: quad of the next one.
-        along: the string runs along the letters' baseline, so that the triangles are those at top
-            and bottom; for letters stacked below one another they are those at left and right.
+        along: the string runs along the baseline: the triangles are those at top and bottom. For
+            letters stacked below one another they are those at left and right.
     """
-
-    def triangles(quad: FloatArray) -> tuple[FloatArray, FloatArray]:
-        middle = quad.mean(0)
-        edges = ((0, 1), (2, 3)) if along else ((3, 0), (1, 2))
-        first, second = ((quad[a] + quad[b] + middle) / 3 for a, b in edges)
-        return first, second
-
-    (a, b), (c, d) = triangles(one), triangles(two)
+    first, second = ((0, 1), (2, 3)) if along else ((3, 0), (1, 2))
+    quads = np.stack([one, two])
+    middles = quads.mean(1)
+    (a, c), (b, d) = ((quads[:, i] + quads[:, j] + middles) / 3 for i, j in (first, second))
     return np.stack([a, c, d, b]).astype(np.float32)
 
 
 def score_targets(
     strings: tuple[LabeledString, ...], shape: tuple[int, int], stride: int = 2
 ) -> tuple[FloatArray, FloatArray]:
-    """Region and affinity maps of a scene.
-
-    Args:
-        strings: with quads in scene pixels.
-        shape: (height, width) of the scene.
-        stride: scene pixels per map pixel.
-
-    Returns:
-        Two (height / stride, width / stride) float32 maps from 0 to 1.
-    """
+    """Region and affinity maps (H / stride, W / stride), float32, 0 to 1, of a scene (H, W)."""
     size = (shape[0] // stride, shape[1] // stride)
     region, affinity = np.zeros(size, np.float32), np.zeros(size, np.float32)
     for string in strings:
         quads = string.quads / stride
         for quad in quads:
-            _stamp(region, quad)
+            _draw_gaussian(region, quad)
         along = string.direction != "vertical"
         for i in range(len(quads) - 1):
             if not string.space_after[i]:
-                _stamp(affinity, affinity_quad(quads[i], quads[i + 1], along))
+                _draw_gaussian(affinity, affinity_quad(quads[i], quads[i + 1], along))
     return region, affinity
 
 
@@ -111,7 +97,7 @@ def _varied(
 
 
 def _hits(found: list[Box], wanted: list[Box]) -> NDArray[np.float64]:
-    """Boxes that meet a wanted one at IoU 0.5, of how many; wanted ones that are met, the same."""
+    """Found boxes that are right at IoU 0.5, all found ones, wanted ones that were found, all."""
     if not found or not wanted:
         return np.array([0, len(found), 0, len(wanted)], np.float64)
     good = box_iou(found, wanted) >= 0.5
@@ -121,15 +107,12 @@ def _hits(found: list[Box], wanted: list[Box]) -> NDArray[np.float64]:
 def _map_boxes(maps: Tensor) -> list[list[Box]]:
     """Upright boxes of the characters in each image's maps (N, 2, H, W), in map pixels."""
     rules = SegmentationConfig()
-    return [
-        [
-            bounds(box.quad)
-            for box in character_boxes(
-                ScoreMaps(region, affinity, (1.0, 1.0)), rules.text_threshold, rules.low_text, 2
-            )
-        ]
-        for region, affinity in maps.numpy()
-    ]
+    found = []
+    for region, affinity in maps.numpy():
+        scores = ScoreMaps(region, affinity, (1.0, 1.0))
+        boxes = character_boxes(scores, rules.text_threshold, rules.low_text, 2)
+        found.append([bounds(box.quad) for box in boxes])
+    return found
 
 
 class DetectorTask:
@@ -173,10 +156,10 @@ class DetectorTask:
         return {"image": image, "target": torch.from_numpy(np.stack(targets))}
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Squared error of both maps; hard negatives are mined once the maps have taken shape.
+        """Squared error of both maps, later with mining of hard negatives.
 
-        Mined from the first step, a network from scratch learns to answer faintly everywhere:
-        its hardest negatives lie between the very characters it has just begun to see.
+        If they are mined from the first step, an untrained network learns to answer faintly
+        everywhere: its hardest negatives are the gaps between characters.
         """
         image = batch["image"].contiguous(memory_format=torch.channels_last)
         maps = model(image).float()
@@ -187,10 +170,10 @@ class DetectorTask:
         return loss
 
     def validate(self, model: nn.Module, batches: Iterator[Batch]) -> dict[str, float]:
-        """Character boxes cut from the predicted maps against those cut from perfect maps.
+        """Compares character boxes from the predicted maps with those from perfect maps.
 
-        The score is their hmean at IoU 0.5, with the thresholds of reading. Measures of pixels
-        are given besides: how bright a loss makes the maps moves them more than how good they are.
+        The score is their F1 at IoU 0.5, with the thresholds of reading. Dice and squared error of
+        the maps are given too; they depend on the maps' brightness more than on their quality.
         """
         hits = np.zeros(4)
         overlap = torch.zeros(2, 2)
@@ -209,23 +192,26 @@ class DetectorTask:
         region, affinity = (overlap[0] / overlap[1].clamp(min=1e-6)).tolist()
         return {
             "score": 2 * precision * recall / max(precision + recall, 1e-9),
-            "precision": precision, "recall": recall,
-            "region_dice": region, "affinity_dice": affinity, "mse": error / max(total, 1),
-        }  # fmt: skip
+            "precision": precision,
+            "recall": recall,
+            "region_dice": region,
+            "affinity_dice": affinity,
+            "mse": error / max(total, 1),
+        }
 
     def entry(self) -> dict[str, Any]:
-        """Architecture and input of the manifest entry."""
-        channels = 2 if self._options else 3
+        """The task's fields of the manifest entry."""
+        half = [0.5, 0.5] if self._options else [0.5, 0.5, 0.5]
         return {
             "task": "detector",
             "architecture": {"architecture": self.config.backbone, **self._options},
             "charset": None,
-            "input": {"size": None, "mean": [0.5] * channels, "std": [0.5] * channels},
+            "input": {"size": None, "mean": half, "std": half},
         }
 
 
 def weighted_loss(maps: Tensor, target: Tensor, weight: float) -> Tensor:
-    """Squared error over all pixels, those above 0.1 of the target counting ``weight`` times."""
+    """Squared error; pixels whose target is above 0.1 count ``weight`` times."""
     importance = 1 + (weight - 1) * (target > 0.1).float()
     return ((maps - target).square() * importance).sum() / importance.sum()
 
@@ -236,7 +222,7 @@ def mined_loss(maps: Tensor, target: Tensor, ratio: float) -> Tensor:
     Args:
         maps: (N, 2, H, W) predicted.
         target: (N, 2, H, W) wanted, 0 to 1; above 0.1 a pixel counts as positive.
-        ratio: negatives kept for each positive; an image map without any keeps the 500 hardest.
+        ratio: negatives kept for each positive, 500 at least.
     """
     error = (maps - target).square().flatten(2)
     positive = target.flatten(2) > 0.1

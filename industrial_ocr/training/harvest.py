@@ -1,4 +1,4 @@
-"""Harvests the crops that a detector cuts from rendered scenes, for the classifier to learn from.
+"""Harvests the crops that a detector cuts from rendered scenes, for training the classifier.
 
 Where the detector is wrong they are its reject class, where it is right they stand in the crop as
 they will when reading.
@@ -11,7 +11,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -32,24 +34,18 @@ from industrial_ocr.inference.torch_backend import load_session, resolve_device
 from industrial_ocr.results.geometry import bounds, box_iou, edge_lengths, glyph_window, warp_quad
 from industrial_ocr.results.types import BoxString, FloatArray, ImageArray, ScoreMaps
 
-WRONG = 0.2
-"""A box that overlaps every true character by less than this IoU shows none of them."""
-PIECE = 0.55
-"""Nor does a box that lies within a character and covers less than this share of it."""
-SAME = 0.22
-"""A box shows a character if its corners are on average less than this share of its size away."""
+Box = tuple[float, float, float, float]
 MIN_CROPS = 20
-EAGER = 0.6
-"""Thresholds of the harvest over those of reading: more mistakes, of more kinds."""
+"""Fewer crops of either kind are no harvest to learn from."""
 
 
 @dataclass(frozen=True, eq=False)
 class Harvest:
-    """Crops as a detector cuts them from rendered scenes.
+    """Crops that a detector cut from rendered scenes.
 
     Attributes:
-        rejects: (N, S, S) uint8 gray, what it took for characters and was wrong about.
-        characters: (M, S, S) uint8 gray, what it was right about, standing upright.
+        rejects: (N, S, S) uint8 gray, boxes that hold no character.
+        characters: (M, S, S) uint8 gray, boxes that hold one, upright.
         symbols: (M,) what they show.
     """
 
@@ -59,12 +55,15 @@ class Harvest:
 
     def part(self, low: float, high: float) -> Harvest:
         """What lies between two shares of it, as 0.1 and 1."""
-        rows = (slice(int(low * len(x)), int(high * len(x))) for x in vars(self).values())
-        return Harvest(*(x[r] for x, r in zip(vars(self).values(), rows, strict=True)))
+
+        def cut(array: NDArray[Any]) -> NDArray[Any]:
+            return array[int(low * len(array)) : int(high * len(array))]
+
+        return Harvest(cut(self.rejects), cut(self.characters), cut(self.symbols))
 
 
 def load_harvest(file: Path, size: int) -> Harvest:
-    """A harvest from its file; DatasetError where it is none."""
+    """Reads a harvest; DatasetError if the file is none or has too few crops of that size."""
     try:
         with np.load(file, allow_pickle=False) as found:
             harvest = Harvest(found["rejects"], found["characters"], found["symbols"])
@@ -79,27 +78,33 @@ def load_harvest(file: Path, size: int) -> Harvest:
     return harvest
 
 
-Box = tuple[float, float, float, float]
+def shows_none(box: Box, true: list[Box], overlap: float = 0.2, piece: float = 0.55) -> bool:
+    """Whether an upright box shows no character: it is beside all, or on a piece of one.
 
-
-def shows_none(box: Box, true: list[Box]) -> bool:
-    """Whether an upright box is beside all true characters, or on a mere piece of one."""
-    if float(box_iou([box], true).max()) < WRONG:
+    Args:
+        box: left, top, right, bottom.
+        true: the same of all characters, at least one.
+        overlap: a box with a lower IoU with every character is beside all.
+        piece: a box within a character is a piece if it covers less than this share of it.
+    """
+    if float(box_iou([box], true).max()) < overlap:
         return True
     found, wanted = np.array(box), np.array(true)
     low, high = np.maximum(found[:2], wanted[:, :2]), np.minimum(found[2:], wanted[:, 2:])
     common = np.prod(np.clip(high - low, 0, None), axis=1)
     nearest = int(common.argmax())
     own, whole = np.prod(found[2:] - found[:2]), np.prod(wanted[:, 2:] - wanted[:, :2], axis=1)
-    return bool(common[nearest] > 0.75 * own and common[nearest] < PIECE * whole[nearest])
+    return bool(common[nearest] > 0.75 * own and common[nearest] < piece * whole[nearest])
 
 
-def shown_character(quad: FloatArray, quads: FloatArray) -> int | None:
-    """Which of the true quads (N, 4, 2) a box shows, the same way up; None if none."""
+def shown_character(quad: FloatArray, quads: FloatArray, distance: float = 0.22) -> int | None:
+    """The index of the true quad (N, 4, 2) that a box shows the same way up; None if none.
+
+    Their corners must be on average less than ``distance`` of the character's size apart.
+    """
     apart = np.linalg.norm(quads - quad, axis=2).mean(1)
     nearest = int(apart.argmin())
-    size = max(edge_lengths(quads[nearest]))
-    return nearest if apart[nearest] < SAME * size else None
+    return nearest if apart[nearest] < distance * max(edge_lengths(quads[nearest])) else None
 
 
 def harvest(
@@ -107,21 +112,23 @@ def harvest(
 ) -> Iterator[tuple[ImageArray, str]]:
     """Crops (size, size) uint8 gray of boxes on rendered scenes, with the symbol they show.
 
-    Wrong boxes come with ``REJECT``, a random way up; right ones once, upright. Boxes that are
-    neither, as those on two characters, are left out.
+    Wrong boxes come with ``REJECT``, a random way up; right ones once, upright. Other boxes, as
+    those on two characters, are left out.
     """
     rules = SegmentationConfig()
-    config = PipelineConfig(
-        segmentation=SegmentationConfig(
-            text_threshold=rules.text_threshold * EAGER, low_text=rules.low_text * EAGER
-        )
+    # Lower thresholds than those of reading: more mistakes, of more kinds.
+    low = SegmentationConfig(
+        text_threshold=rules.text_threshold * 0.6, low_text=rules.low_text * 0.6
     )
+    config = PipelineConfig(segmentation=low)
     for number in range(scenes):
         rng = np.random.default_rng((seed, number, 1))
         scene = renderer.render((seed, number))
         strings = _strings(scene.image, detector, config)
-        quads = np.array([q for s in scene.strings for q in s.quads], np.float32)
-        symbols = [c for s in scene.strings for c in s.symbols]
+        quads = np.concatenate(
+            [s.quads for s in scene.strings] or [np.zeros((0, 4, 2), np.float32)]
+        )
+        symbols = list(chain.from_iterable(s.symbols for s in scene.strings))
         true = [bounds(q) for q in quads]
         gray = to_gray(scene.image)
         for string in strings:
@@ -138,7 +145,7 @@ def harvest(
 
 
 def _strings(image: ImageArray, detector: Detector, config: PipelineConfig) -> list[BoxString]:
-    """What is found on an image in all looks, as it is when reading."""
+    """The strings that are found on an image at all scales, as when reading."""
     rules = config.segmentation
 
     def strings_of(maps: ScoreMaps) -> list[BoxString]:
@@ -167,14 +174,12 @@ def main() -> None:
     renderer = SceneRenderer(tuple(args.fonts), plain=args.plain)
     found = list(harvest(detector, renderer, args.seed, args.scenes, args.size))
     rejects = [crop for crop, symbol in found if symbol == REJECT]
-    characters = [(crop, symbol) for crop, symbol in found if symbol != REJECT]
+    characters = [crop for crop, symbol in found if symbol != REJECT]
     if min(len(rejects), len(characters)) < MIN_CROPS:
         raise DatasetError(f"{len(rejects)} wrong and {len(characters)} right boxes: too few")
+    symbols = np.array([symbol for _, symbol in found if symbol != REJECT])
     np.savez_compressed(
-        args.out,
-        rejects=np.stack(rejects),
-        characters=np.stack([crop for crop, _ in characters]),
-        symbols=np.array([symbol for _, symbol in characters]),
+        args.out, rejects=np.stack(rejects), characters=np.stack(characters), symbols=symbols
     )
     print(f"{len(rejects)} rejects, {len(characters)} characters of {args.scenes} scenes")
 

@@ -1,32 +1,23 @@
-"""The one training loop: schedule, precision, averaging, checkpoints, validation, export.
+"""The training loop of all three networks: precision, checkpoints, validation, export.
 
-A task says what is special: its model, its data, its loss, its metric. Everything here is the
-same for the three of them, and everything resumes: batch ``n`` is rendered from seed ``(seed, n)``
-whether or not the run was killed in between.
+A task defines its model, data, loss and metric. A stopped run resumes exactly: batch ``n`` is
+always rendered from the seed ``(seed, n)``.
 """
 
 from __future__ import annotations
 
 import contextlib
-import copy
 import io
 import math
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import MofNCompleteColumn, Progress, TextColumn
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -37,22 +28,23 @@ from industrial_ocr.inference.torch_backend import has_bf16, resolve_device
 from industrial_ocr.inference.weights import commit_id, save_entry
 from industrial_ocr.results.files import write_whole
 from industrial_ocr.training.config import TrainConfig
+from industrial_ocr.training.optimization import average_of, cosine_schedule, make_optimizer
 from industrial_ocr.training.start import data_hashes, start_weights
 
 Batch = dict[str, Tensor]
 VALIDATION_SEED = 10_000_019
-"""Seeds of validation data start here, far from those of training data."""
+"""Seed of the validation data; no training uses it."""
 
 
 def crops_input(batch: Batch) -> Tensor:
-    """(N, H, W) uint8 crops under ``image`` as (N, 1, H, W) input of a network, on their device."""
+    """The crops under ``image``, (N, H, W) uint8, as a network's (N, 1, H, W) float32 input."""
     crops = normalize_crops(batch["image"].cpu().numpy())
     tensor = torch.from_numpy(crops).unsqueeze(1).to(batch["image"].device)
     return tensor.contiguous(memory_format=torch.channels_last)
 
 
 class Task(Protocol):
-    """What one training is about."""
+    """One network to train."""
 
     config: TrainConfig
     model: nn.Module
@@ -60,16 +52,16 @@ class Task(Protocol):
     """Share of the steps that is done; the loop sets it before each loss."""
 
     def render(self, index: int, seed: int) -> Batch:
-        """One batch on the CPU, a function of ``(seed, index)`` alone; runs in workers."""
+        """A batch on the CPU that depends on ``(seed, index)`` alone; runs in worker processes."""
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """The loss of a batch, a scalar."""
 
     def validate(self, model: nn.Module, batches: Iterator[Batch]) -> dict[str, float]:
-        """Numbers measured on held-out data; ``score`` is the one to be maximized."""
+        """Metrics on held-out data; the weights with the highest ``score`` are kept."""
 
     def entry(self) -> dict[str, Any]:
-        """The manifest's fields that only the task knows: architecture, charset, input."""
+        """The task's fields of the manifest entry: task, architecture, charset, input."""
 
 
 class _Batches(Dataset[Batch]):
@@ -106,20 +98,12 @@ def batches(task: Task, seed: int, start: int, stop: int) -> Iterator[Batch]:
     return iter(loader)
 
 
-def learning_rate(config: TrainConfig, step: int) -> float:
-    """Linear warm-up, then half a cosine down to a hundredth of the peak."""
-    if step < config.warmup_steps:
-        return config.lr * (step + 1) / config.warmup_steps
-    done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
-    return config.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
-
-
 class Trainer:
-    """Runs one task.
+    """Trains the network of one task.
 
     Args:
         task: what to train.
-        max_seconds: stop in good order after so long, to be resumed later; 0 for no limit.
+        max_seconds: stop after so long and write a checkpoint; 0 for no limit.
     """
 
     def __init__(self, task: Task, max_seconds: float = 0.0) -> None:
@@ -134,62 +118,51 @@ class Trainer:
         if self.config.start_from is not None:
             start_weights(task.model, task.entry(), self.config.start_from)
         self.model = task.model.to(self.device).to(memory_format=torch.channels_last)
-        self.average = copy.deepcopy(self.model).requires_grad_(False)
-        self.optimizer = self._optimizer()
+        self.average = average_of(self.model, self.config.ema_decay)
+        self.optimizer = make_optimizer(self.model, self.config)
+        self.schedule = cosine_schedule(
+            self.optimizer, self.config.steps, self.config.warmup_steps, floor=0.01
+        )
         self.step, self.best, self.stale = 0, -math.inf, 0
         self._deadline = time.monotonic() + max_seconds if max_seconds else math.inf
         self._stop = False
 
-    def _optimizer(self) -> torch.optim.Optimizer:
-        decayed = [p for p in self.model.parameters() if p.ndim > 1]
-        plain = [p for p in self.model.parameters() if p.ndim <= 1]
-        groups = [
-            {"params": decayed, "weight_decay": self.config.weight_decay},
-            {"params": plain, "weight_decay": 0.0},
-        ]
-        if getattr(self.config, "optimizer", "adam") == "adadelta":
-            rho = getattr(self.config, "rho", 0.9)
-            return torch.optim.Adadelta(groups, lr=self.config.lr, rho=rho)
-        return torch.optim.AdamW(groups, lr=self.config.lr, fused=True)
-
     @property
     def checkpoint(self) -> Path:
-        """The file a run resumes from."""
+        """The file that a run resumes from."""
         return self.out / "checkpoint.pt"
 
     def save(self) -> None:
-        """Writes the checkpoint so that a kill at any moment leaves a whole one."""
+        """Writes the checkpoint; a kill at any moment leaves the old or the new one whole."""
         state = {
             "model": self.model.state_dict(),
-            "average": self.average.state_dict(),
+            "average": self.average.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "progress": {"step": self.step, "best": self.best, "stale": self.stale},
         }
         data = io.BytesIO()
-        torch.save(state, data)  # in memory: where the disk is full, torch raises no OSError
+        torch.save(state, data)  # in memory: if the disk is full, torch raises no OSError
         write_whole(self.checkpoint, data.getbuffer())
 
     def resume(self) -> None:
-        """Goes on from the checkpoint, if there is one."""
+        """Continues from the checkpoint if there is one."""
         if not self.checkpoint.exists():
             return
         state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
         self.model.load_state_dict(state["model"])
-        self.average.load_state_dict(state["average"])
+        self.average.module.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         progress = state["progress"]
         self.step, self.best, self.stale = progress["step"], progress["best"], progress["stale"]
 
     def run(self) -> float:
-        """Trains to the end, the time limit or a signal; returns the best validation score."""
+        """Trains to the end, the time limit or a SIGTERM; returns the best validation score."""
         from torch.utils.tensorboard import SummaryWriter
 
         self.resume()
         previous = signal.signal(signal.SIGTERM, lambda *_: setattr(self, "_stop", True))
-        columns = (
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-            TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[news]}"),
-        )  # fmt: skip
+        news = (MofNCompleteColumn(), TextColumn("{task.fields[news]}"))
+        columns = (*Progress.get_default_columns(), *news)
         try:
             with (
                 SummaryWriter(str(self.out)) as log,
@@ -203,53 +176,52 @@ class Trainer:
             signal.signal(signal.SIGTERM, previous)
         return self.best
 
-    def _train(self, log: Any, show: Any) -> None:
+    def _train(self, log: Any, show: Callable[[str], None]) -> None:
         saved = time.monotonic()
-        shown, news = 0.0, ""
+        smoothed, news = 0.0, ""
         for batch in batches(self.task, self.config.seed, self.step, self.config.steps):
-            shown = 0.98 * shown + 0.02 * self._learn(batch) if shown else self._learn(batch)
-            self.step += 1
+            loss = self._learn(batch)
+            smoothed = 0.98 * smoothed + 0.02 * loss if smoothed else loss
             if self.step % 20 == 0:
-                log.add_scalar("train/loss", shown, self.step)
+                log.add_scalar("train/loss", smoothed, self.step)
             if self.step % self.config.validate_every == 0 or self.step == self.config.steps:
-                metrics = self.validate()
-                for name, value in metrics.items():
-                    log.add_scalar(f"validation/{name}", value, self.step)
-                news = " ".join(f"{k} {v:.4f}" for k, v in metrics.items())
-                if not sys.stdout.isatty():
-                    print(f"step {self.step} loss {shown:.4f} {news}", flush=True)
-                if self.config.patience and self.stale >= self.config.patience:
-                    self._stop = True
-            show(f"loss {shown:.4f} {news}")
-            out_of_time = time.monotonic() > self._deadline
-            if (
-                time.monotonic() - saved > self.config.checkpoint_every_s
-                or out_of_time
-                or self._stop
-            ):
+                news = self._validated(log, smoothed)
+            show(f"loss {smoothed:.4f} {news}")
+            stop = self._stop or time.monotonic() > self._deadline
+            if stop or time.monotonic() - saved > self.config.checkpoint_every_s:
                 self.save()
                 saved = time.monotonic()
-            if self._stop or out_of_time:
+            if stop:
                 return
         self.save()
 
+    def _validated(self, log: Any, loss: float) -> str:
+        """Validates, logs, and stops the run if ``patience`` is exhausted; gives the metrics."""
+        metrics = self.validate()
+        for name, value in metrics.items():
+            log.add_scalar(f"validation/{name}", value, self.step)
+        news = " ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+        if not sys.stdout.isatty():
+            print(f"step {self.step} loss {loss:.4f} {news}", flush=True)
+        if self.config.patience and self.stale >= self.config.patience:
+            self._stop = True
+        return news
+
     def _learn(self, batch: Batch) -> float:
+        """Takes one step, unless the gradient is not finite; returns the loss."""
         self.model.train()
-        rate = learning_rate(self.config, self.step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        moved = {k: v.to(self.device, non_blocking=True) for k, v in batch.items()}
         self.task.progress = self.step / self.config.steps
+        self.step += 1
+        self.schedule.step_update(self.step)
+        moved = {k: v.to(self.device, non_blocking=True) for k, v in batch.items()}
         with self._autocast():
             loss = self.task.loss(self.model, moved)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(
-            self.model.parameters(), getattr(self.config, "clip", 1.0) or math.inf
-        )
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip or math.inf)
         if torch.isfinite(norm):
             self.optimizer.step()
-            self._update_average()
+            self.average.update(self.model, self.step)
         return float(loss.detach())
 
     def _autocast(self) -> contextlib.AbstractContextManager[None]:
@@ -257,19 +229,8 @@ class Trainer:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
 
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
-        for mean, now in zip(
-            self.average.state_dict().values(), self.model.state_dict().values(), strict=True
-        ):
-            if mean.is_floating_point():
-                mean.lerp_(now, 1 - decay)
-            else:
-                mean.copy_(now)
-
     def validate(self) -> dict[str, float]:
-        """Measures the averaged weights and keeps them if they are the best so far."""
+        """Measures the averaged weights and writes them if they are the best so far."""
         self.average.eval()
         count = max(1, self.config.validation_samples // self.config.batch_size)
         moved = (
@@ -277,7 +238,7 @@ class Trainer:
             for batch in batches(self.task, VALIDATION_SEED, 0, count)
         )
         with torch.inference_mode(), self._autocast():
-            metrics = self.task.validate(self.average, moved)
+            metrics = self.task.validate(self.average.module, moved)
         if metrics["score"] > self.best:
             self.best, self.stale = metrics["score"], 0
             self.export(metrics)
@@ -301,4 +262,4 @@ class Trainer:
             metrics={k: round(v, 5) for k, v in metrics.items()},
             **own,
         )
-        add_onnx(save_entry(self.out, entry, self.average.state_dict(), half=True))
+        add_onnx(save_entry(self.out, entry, self.average.module.state_dict(), half=True))

@@ -27,7 +27,7 @@ from industrial_ocr.training.loop import Batch, crops_input
 HEIGHT = 32
 FRAME_STRIDE = 4
 SQUEEZE = 1.7
-"""Strips more than so many times as wide as a batch are left out, unless nothing else comes."""
+"""A strip wider than this many widths of its batch is left out, at first."""
 
 
 class RecognizerTask:
@@ -39,11 +39,13 @@ class RecognizerTask:
         torch.manual_seed(config.seed)
         self.charset = Charset(blank=True)
         self._options: dict[str, Any] = {
-            "width": config.width, "hidden": config.hidden, "variant": config.variant,
-            **({"residual": list(config.residual)} if any(config.residual) else {}),
-        }  # fmt: skip
-        classes = self.charset.classes + config.spaces
-        model = Crnn(classes, **self._options)
+            "width": config.width,
+            "hidden": config.hidden,
+            "variant": config.variant,
+        }
+        if any(config.residual):
+            self._options["residual"] = list(config.residual)
+        model = Crnn(self.charset.classes + config.spaces, **self._options)
         for i in range(config.frozen):
             for name, module in model.cnn.named_children():
                 if name.startswith((f"conv{i}", f"batchnorm{i}", f"residual{i}_")):
@@ -54,8 +56,8 @@ class RecognizerTask:
     def _strip(self, seed: tuple[int, ...], cap: int) -> tuple[np.ndarray, list[int], np.ndarray]:
         """A gray strip of height 32, its classes, and the frame on which each character stands.
 
-        What is wider than ``cap`` is squeezed to it, as the paper squeezes everything to 100; what
-        is much wider is left to wider batches.
+        A strip wider than ``cap`` is squeezed to it, as the paper squeezes all strips to 100; a
+        much wider one is left to wider batches.
         """
         assert self._renderer is not None
         for attempt in range(20):
@@ -76,7 +78,7 @@ class RecognizerTask:
         raise RuntimeError(f"no strip up to {cap} pixels wide for seed {seed}")
 
     def _labels(self, string: LabeledString) -> tuple[list[int], FloatArray]:
-        """Classes of a string, spaces among them if they are learnt, and the x of each."""
+        """Classes of a string, spaces among them if they are learned, and the x of each."""
         symbols = self.charset.encode(string.text)
         middles = string.quads.mean(1)[:, 0]
         if not self.config.spaces:
@@ -116,7 +118,7 @@ class RecognizerTask:
         padded = [np.pad(s, ((0, 0), (0, width - s.shape[1])), mode="edge") for s, _, _ in strips]
         return {
             "image": torch.from_numpy(np.stack(padded)),
-            "label": torch.tensor([c for _, classes, _ in strips for c in classes]),
+            "label": torch.from_numpy(np.concatenate([classes for _, classes, _ in strips])),
             "frame": torch.from_numpy(np.concatenate([f for _, _, f in strips])),
             "length": torch.tensor([len(classes) for _, classes, _ in strips]),
         }
@@ -124,9 +126,8 @@ class RecognizerTask:
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """CTC, averaged over the strings, and a share of frame-wise cross entropy.
 
-        The rendered strings know where their characters stand. Telling the network so, at one
-        frame a character and blank elsewhere, spares it the long search for an alignment with
-        which CTC training begins, and keeps each spike on its character.
+        The places of rendered characters are known: each has one frame, the others are blank.
+        With them training need not search for an alignment first, and spikes stay on characters.
         """
         log_probs = model(crops_input(batch)).float()
         frames = torch.full_like(batch["length"], log_probs.shape[0])
@@ -180,10 +181,11 @@ class RecognizerTask:
         )
 
     def entry(self) -> dict[str, Any]:
-        """Architecture and input of the manifest entry."""
+        """The task's fields of the manifest entry."""
+        symbols = list(self.charset.symbols)
         return {
             "task": "recognizer",
             "architecture": self._options,
-            "charset": [*self.charset.symbols, *[SPACE] * self.config.spaces],
+            "charset": [*symbols, SPACE] if self.config.spaces else symbols,
             "input": {"size": [HEIGHT, 100], "mean": [0.5], "std": [0.5]},
         }

@@ -1,4 +1,4 @@
-"""What a training begins with besides its settings: first weights and data files."""
+"""First weights and data files of a training."""
 
 from __future__ import annotations
 
@@ -14,11 +14,6 @@ from industrial_ocr.inference.manifest import Task, find_entry
 from industrial_ocr.inference.weights import load_state
 from industrial_ocr.patterns.charset import SPACE
 from industrial_ocr.training.config import TrainConfig
-
-_HEAD = "rnn.1.embedding"
-_BLOCKS = "cnn.residual"
-UNLIKELY = -4.0
-"""Logit of a class that is new to a network; those of the others are several units apart."""
 
 
 def data_hashes(config: TrainConfig, task: Task) -> dict[str, str]:
@@ -41,10 +36,9 @@ def start_weights(model: nn.Module, entry: dict[str, Any], source: str) -> None:
         source: a model's name or a .safetensors file.
 
     Raises:
-        WeightsError: they are missing, damaged, of another architecture or of other symbols. A
-            recognizer that is to learn the space may begin with one that does not know it, one
-            with residual blocks with one that has none, and one with larger LSTMs with one whose
-            LSTMs are smaller; it reads at first as that one does.
+        WeightsError: they are missing, damaged, of another architecture or of other symbols. But a
+            recognizer may begin with one that does not know the space, has no residual blocks or
+            has smaller LSTMs; at first it reads as that one does.
     """
     found = find_entry(entry["task"], source)
     state = load_state(found)
@@ -54,7 +48,7 @@ def start_weights(model: nn.Module, entry: dict[str, Any], source: str) -> None:
             raise WeightsError(f"start_from: {found.path} knows other symbols than this training")
         state = _with_space(state)
     own = model.state_dict()
-    new = {k: v for k, v in own.items() if k.startswith(_BLOCKS) and k not in state}
+    new = {k: v for k, v in own.items() if k.startswith("cnn.residual") and k not in state}
     state = _with_units(state, own)
     try:
         model.load_state_dict({**state, **new})
@@ -66,10 +60,9 @@ def start_weights(model: nn.Module, entry: dict[str, Any], source: str) -> None:
 
 
 def _with_units(state: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A recognizer's weights with units added to its LSTMs (Chen et al. 2015, arXiv 1511.05641).
+    """A recognizer's weights with more LSTM units (Net2Net, Chen et al. 2015, arXiv 1511.05641).
 
-    The new units see all there is, with the weights of ``own``, but no old unit and no class
-    hears them yet.
+    The new units have the input weights of ``own``; no old unit and no class uses them yet.
     """
     recurrent = "rnn.0.rnn.weight_hh_l0"
     if recurrent not in state or recurrent not in own:
@@ -101,10 +94,10 @@ def _with_units(state: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, T
 
 
 def _with_space(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A recognizer's weights with a last class that is nowhere likely yet."""
-    weight, bias = state[f"{_HEAD}.weight"], state[f"{_HEAD}.bias"]
+    """A recognizer's weights with one more class, of a low logit everywhere."""
+    weight, bias = state["rnn.1.embedding.weight"], state["rnn.1.embedding.bias"]
     return {
         **state,
-        f"{_HEAD}.weight": torch.cat([weight, torch.zeros_like(weight[:1])]),
-        f"{_HEAD}.bias": torch.cat([bias, torch.full_like(bias[:1], UNLIKELY)]),
+        "rnn.1.embedding.weight": torch.cat([weight, torch.zeros_like(weight[:1])]),
+        "rnn.1.embedding.bias": torch.cat([bias, torch.full_like(bias[:1], -4.0)]),
     }

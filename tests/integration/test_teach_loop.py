@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from industrial_ocr import Reader
 from industrial_ocr.cli import app as cli
 from industrial_ocr.results.types import ImageArray
-from industrial_ocr.training.adaptation import job, memory
-from industrial_ocr.training.adaptation.learning import Recipe
+from industrial_ocr.training.adaptation import replay_buffer, retrain
+from industrial_ocr.training.adaptation.config import Recipe
 from industrial_ocr.training.adaptation.rehearsal import Crops, Rehearsal, load_rehearsal
 
 pytestmark = pytest.mark.slow
@@ -55,9 +55,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Any:
     small = Rehearsal(
         some(whole.training), some(whole.validation), some(whole.held_out), whole.sha256
     )
-    monkeypatch.setattr(memory, "load_rehearsal", lambda *path: small)
-    monkeypatch.setattr(job, "fresh_crops", lambda *_: None)
-    monkeypatch.setattr("industrial_ocr.training.adaptation.learning.Recipe", lambda: QUICK)
+    monkeypatch.setattr(replay_buffer, "load_rehearsal", lambda *path: small)
+    monkeypatch.setattr(retrain, "fresh_crops", lambda *_: None)
+    monkeypatch.setattr("industrial_ocr.training.adaptation.config.Recipe", lambda: QUICK)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
+from numpy.random import Generator, default_rng
 
 from industrial_ocr.datasets.synthesis.glyphs import FontFace, Glyph, GlyphSource
 from industrial_ocr.datasets.synthesis.strips import Strip, StripRenderer
@@ -19,42 +19,23 @@ from industrial_ocr.training.adaptation.samples import (
 )
 
 FONT_SUFFIXES = frozenset({".ttf", ".otf", ".woff"})
-HEIGHTS = (18.0, 64.0)
-"""Of the strings in pixels."""
-COMPANY = "ABCDEFGHJKLMNPRSTUVWXYZ0123456789"
-"""What stands beside a symbol, as far as the font has it."""
-LEAST_CONTRAST = 9.0
-"""Standard deviation in gray levels; fainter pictures teach nothing."""
-MOST_ATTEMPTS = 40
-_PRIVATE, _LETTERS = 0xE000, 0x4E00
 
 
-class _Tokens:
-    """A face in which private characters stand for symbols of any length."""
+class ExtendedFace:
+    """A typeface with glyphs for some more characters; a ``StripRenderer`` can have no other."""
 
-    def __init__(self, face: GlyphSource, symbols: Sequence[str]) -> None:
+    def __init__(self, face: GlyphSource, glyphs: Mapping[str, Glyph]) -> None:
         self.name = face.name
-        self._face = face
-        # Lines are as high as their letters and digits, so a letter is stood for by a letter.
-        self.private = {
-            chr((_LETTERS if s[0].isalnum() else _PRIVATE) + i): s for i, s in enumerate(symbols)
-        }
+        self._face, self._glyphs = face, glyphs
 
     def supports(self, symbol: str) -> bool:
-        return self._face.supports(self.private.get(symbol, symbol))
+        return symbol in self._glyphs or self._face.supports(symbol)
 
     def glyph(self, symbol: str) -> Glyph:
-        return self._face.glyph(self.private.get(symbol, symbol))
+        return self._glyphs[symbol] if symbol in self._glyphs else self._face.glyph(symbol)
 
-
-class _OneFace:
-    """What a ``StripRenderer`` picks its faces from."""
-
-    def __init__(self, face: GlyphSource) -> None:
-        self._face = face
-
-    def pick(self, rng: np.random.Generator, text: str = "", lettering: float = 0.0) -> GlyphSource:
-        return self._face
+    def pick(self, rng: Generator, text: str = "", lettering: float = 0.0) -> GlyphSource:
+        return self
 
 
 def render_symbols(
@@ -71,33 +52,42 @@ def render_symbols(
         face: the typeface.
         symbols: what to render, tokens too.
         count: samples of each.
-        seed: same seed, same samples.
-        strips: renders them; its faces are replaced.
-        good: whether a strip may be used, given the place of the symbol in it.
+        seed: of all random numbers.
+        strips: the renderer; its faces are replaced.
+        good: whether a strip may be used, given the index of the symbol in it.
     """
-    tokens = _Tokens(face, symbols)
-    strips = StripRenderer(words=(), heights=HEIGHTS) if strips is None else strips
-    strips.faces = _OneFace(tokens)  # type: ignore[assignment]
-    company = [c for c in COMPANY if tokens.supports(c)]
+    # A line is as high as its letters and digits, so a letter must be stood for by a letter.
+    private = [
+        chr((0x4E00 if symbol[0].isalnum() else 0xE000) + i) for i, symbol in enumerate(symbols)
+    ]
+    extended = ExtendedFace(
+        face, {c: face.glyph(symbol) for c, symbol in zip(private, symbols, strict=True)}
+    )
+    if strips is None:
+        strips = StripRenderer(words=(), heights=(18.0, 64.0))
+    strips.faces = extended  # type: ignore[assignment]
+    others = [c for c in "ABCDEFGHJKLMNPRSTUVWXYZ0123456789" if face.supports(c)]
     samples = []
-    for number, (private, symbol) in enumerate(tokens.private.items()):
+    for number, symbol in enumerate(symbols):
         done = attempt = 0
-        while done < count and attempt < MOST_ATTEMPTS * count:
+        while done < count and attempt < 40 * count:
             attempt += 1
-            rng = np.random.default_rng((seed, number, attempt))
-            beside = "".join(rng.choice(company, 3)) if company else ""
+            rng = default_rng((seed, number, attempt))
+            beside = "".join(rng.choice(others, 3)) if others else ""
             at = int(rng.integers(len(beside) + 1))
-            strip = strips.render((seed, number, attempt, 1), beside[:at] + private + beside[at:])
+            text = beside[:at] + private[number] + beside[at:]
+            strip = strips.render((seed, number, attempt, 1), text)
             source = f"{face.name} #{attempt}"
             sample = sample_at(symbol, to_gray(strip.image), strip.string.quads[at], source)
-            if sample.image.std() >= LEAST_CONTRAST and (good is None or good(strip, at)):
+            # Nothing can be learned from a picture of hardly any contrast.
+            if sample.image.std() >= 9 and (good is None or good(strip, at)):
                 samples.append(sample)
                 done += 1
     return samples
 
 
 def read_font(path: Path, symbols: Sequence[str], count: int, seed: int) -> SampleSet:
-    """Samples of some symbols of a font; those that it lacks are problems.
+    """``count`` samples of each symbol of a font; symbols that it lacks are problems of the set.
 
     Raises:
         DatasetError: no usable font, no symbols, or none that the font has.

@@ -1,12 +1,8 @@
-"""Before and after: what every class was read as, and whether an old one has suffered.
+"""Accuracy of every class before and after, and whether an old one became worse.
 
-Old classes are measured on the held-out part of the rehearsal set, of fonts that neither the
-shipped nor the fresh rehearsal crops have. New ones are cross-validated, as there are few
-pictures: each is named by a head that was learnt without it.
-
-With 70 held-out crops a class, four in a hundred of which change their reading by chance, a class
-loses or gains up to 7 points without anything being wrong; ``MARGIN`` lies above that. All classes
-together are some 5,000 crops: there ``OVERALL`` tells.
+Old classes are measured on the held-out part of the rehearsal set, once, after every choice was
+made on other crops. Its font families are in no other part. New classes have few pictures and are
+cross-validated instead.
 """
 
 from __future__ import annotations
@@ -15,17 +11,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from industrial_ocr.datasets.synthesis.crops import REJECT
-
-MARGIN = 10.0
-"""Points of accuracy that one old class may fall by."""
-OVERALL = 0.3
-"""Points that all old symbols together may fall by."""
+from industrial_ocr.decoding.calibration import (
+    LARGEST_TEMPERATURE,
+    LEAST_TEMPERATURE,
+    fit_temperature,
+)
+from industrial_ocr.models.classifier import GlyphClassifier
+from industrial_ocr.results.types import FloatArray, ImageArray
+from industrial_ocr.training.adaptation.config import FinetuneConfig
+from industrial_ocr.training.adaptation.feature_cache import FeatureCache, Progress
+from industrial_ocr.training.adaptation.finetuning import UNMEASURED
+from industrial_ocr.training.adaptation.network import Parent, probabilities, run
+from industrial_ocr.training.adaptation.rehearsal import Crops
 
 REJECT_NAME = "(no character)"
-"""What people read for the class of what is no character."""
+"""The reject class as people see it."""
 
 Names = NDArray[np.str_]
 
@@ -35,10 +39,10 @@ class ClassChange:
     """One class before and after.
 
     Attributes:
-        symbol: ``REJECT`` for the class of what is no character.
-        n: held-out crops.
-        before: share named right by the parent; None of a new symbol, or where n is 0.
-        after: share named right now; None where n is 0.
+        symbol: ``REJECT`` for the reject class.
+        n: crops it was measured on.
+        before: share that the parent read right; None for a new symbol, or if n is 0.
+        after: share that is read right now; None if n is 0.
     """
 
     symbol: str
@@ -48,7 +52,7 @@ class ClassChange:
 
     @property
     def points(self) -> float | None:
-        """After less before, in points; None where one of them is unknown."""
+        """The change in percentage points; None if one of them is unknown."""
         if self.before is None or self.after is None:
             return None
         return 100 * (self.after - self.before)
@@ -56,16 +60,16 @@ class ClassChange:
 
 @dataclass(frozen=True)
 class Gate:
-    """What was measured, and what follows from it.
+    """The measurements and the decision.
 
     Attributes:
         old: the classes of the parent, the reject class last.
         new: the classes that were added.
         taught: old classes of which the user gave pictures, measured on those (cross-validated).
-        before: share of all old symbols' crops named right by the parent.
-        after: the same now.
-        margin: points that a class may fall by.
-        reasons: why it must not be used; empty where it may.
+        before: share of all old symbols' crops that the parent read right.
+        after: share that is read right now.
+        margin: percentage points that one class may lose.
+        reasons: why the result must not be used; empty if it may.
     """
 
     old: tuple[ClassChange, ...]
@@ -78,14 +82,31 @@ class Gate:
 
     @property
     def passed(self) -> bool:
-        """Whether no old class fell by more than its margin."""
+        """Whether the old classes kept their accuracy."""
         return not self.reasons
+
+
+@dataclass(frozen=True, eq=False)
+class CropReadings:
+    """Crops and how the new classifier reads them.
+
+    Attributes:
+        images: (N, S, S) uint8 gray.
+        true: (N,) their symbols.
+        read: (N,) the readings.
+        right: (N,) probability of the true symbol.
+    """
+
+    images: ImageArray
+    true: Names
+    read: Names
+    right: NDArray[np.floating]
 
 
 def changes(
     symbols: Sequence[str], true: Names, before: Names | None, after: Names
 ) -> tuple[ClassChange, ...]:
-    """Each symbol's change, given what crops show and what they were named before and after."""
+    """The change of each symbol, from what N crops show, and how they were and are read."""
     found = []
     for symbol in symbols:
         own = true == symbol
@@ -101,24 +122,22 @@ def judge(
     new: Sequence[ClassChange],
     taught: Sequence[ClassChange],
     margin: float,
+    overall_margin: float,
 ) -> Gate:
-    """The gate over measured classes."""
+    """Decides: neither one old class nor all old symbols together may lose more than a margin."""
     counted = [c for c in old if c.symbol != REJECT and c.n]
-    n = sum(c.n for c in counted)
-    before, after = (
-        sum(c.n * (getattr(c, name) or 0.0) for c in counted) / max(n, 1)
-        for name in ("before", "after")
-    )
+    n = max(sum(c.n for c in counted), 1)
+    before = sum(c.n * (c.before or 0.0) for c in counted) / n
+    after = sum(c.n * (c.after or 0.0) for c in counted) / n
     reasons = [
-        f"{shown(c.symbol)} fell by {-c.points:.1f} points ({c.n} held-out crops), "
-        f"{margin:g} are allowed"
+        f"{shown(c.symbol)} fell by {-c.points:.1f} points ({c.n} crops), {margin:g} are allowed"
         for c in old
-        if c.points is not None and -c.points > margin
+        if c.points is not None and round(-c.points, 6) > margin
     ]
-    if 100 * (before - after) > OVERALL:
+    lost = 100 * (before - after)
+    if lost > overall_margin:
         reasons.append(
-            f"all old symbols together fell by {100 * (before - after):.2f} points, {OVERALL:g} "
-            "are allowed"
+            f"all old symbols together fell by {lost:.2f} points, {overall_margin:g} are allowed"
         )
     return Gate(tuple(old), tuple(new), tuple(taught), before, after, margin, tuple(reasons))
 
@@ -128,16 +147,95 @@ def shown(symbol: str) -> str:
     return symbol if symbol != REJECT else REJECT_NAME
 
 
-def class_metric(change: ClassChange) -> str:
-    """The name of a class's accuracy among the numbers of a manifest entry."""
-    return f"class {change.symbol or REJECT_NAME}"
+def gate_metrics(gate: Gate) -> dict[str, float]:
+    """The metrics of the manifest entry: accuracy and number of crops of every class."""
+    metrics = {"accuracy_before": gate.before, "accuracy": gate.after}
+    for change in (*gate.old, *gate.new):
+        if change.after is not None:
+            metrics[f"class {shown(change.symbol)}"] = change.after
+            metrics[f"n {shown(change.symbol)}"] = float(change.n)
+    for change in gate.taught:
+        if change.after is not None:
+            metrics[f"taught {shown(change.symbol)}"] = change.after
+    return {name: round(value, 5) for name, value in metrics.items()}
 
 
-def taught_metric(change: ClassChange) -> str:
-    """The name of an old class's accuracy on the user's own pictures."""
-    return f"taught {change.symbol or REJECT_NAME}"
+def _read(
+    model: GlyphClassifier, crops: ImageArray, names: tuple[str, ...], temperature: float
+) -> tuple[Names, FloatArray]:
+    """The readings (N,) of a model and its probabilities (N, classes)."""
+    found = probabilities(model, crops, temperature)
+    return np.array(names)[found.argmax(1)], found
 
 
-def count_metric(change: ClassChange) -> str:
-    """The name of the number of crops that a class was measured on."""
-    return f"n {change.symbol or REJECT_NAME}"
+def keeps_old_symbols(
+    cache: FeatureCache, model: GlyphClassifier, validation: Crops, config: FinetuneConfig
+) -> Gate:
+    """The gate on validation crops, by which choices may be made."""
+    names = (*cache.parent.symbols, REJECT)
+    crops = validation.known(names)
+    temperature = cache.parent.entry.temperature
+    before, _ = _read(cache.parent.model, crops.images, names, temperature)
+    after, _ = _read(model, crops.images, cache.names, temperature)
+    old = changes(names, crops.symbols, before, after)
+    return judge(old, (), (), config.margin, config.overall_margin)
+
+
+def measure(
+    cache: FeatureCache,
+    model: GlyphClassifier,
+    held_out: Crops,
+    cross_validated: Names,
+    config: FinetuneConfig,
+    progress: Progress,
+) -> tuple[Gate, CropReadings]:
+    """The gate on held-out crops, by which nothing was chosen, and what the new model reads.
+
+    ``cross_validated`` (N,) are the readings of the samples.
+    """
+    names, temperature = (*cache.parent.symbols, REJECT), cache.parent.entry.temperature
+    held = held_out.known(names)
+    progress("measuring old symbols", 0, 2)
+    before, _ = _read(cache.parent.model, held.images, names, temperature)
+    progress("measuring old symbols", 1, 2)
+    after, p = _read(model, held.images, cache.names, temperature)
+    progress("measuring old symbols", 2, 2)
+    old = changes(names, held.symbols, before, after)
+    measured = cross_validated != UNMEASURED
+    true = np.array([s.symbol for s in cache.samples])
+    was, _ = _read(cache.parent.model, cache.plain, names, temperature)
+    true, was, now = true[measured], was[measured], cross_validated[measured]
+    new = changes(cache.new, true, None, now)
+    taught = tuple(s for s in cache.parent.symbols if any(s == own.symbol for own in cache.samples))
+    class_of = {s: i for i, s in enumerate(cache.names)}
+    right = p[np.arange(len(held)), [class_of[s] for s in held.symbols]]
+    readings = CropReadings(
+        np.concatenate([held.images, cache.plain[measured]]),
+        np.concatenate([held.symbols, true]),
+        np.concatenate([after, now]),
+        np.concatenate([right, np.zeros(len(now), np.float32)]),
+    )
+    gate = judge(old, new, changes(taught, true, was, now), config.margin, config.overall_margin)
+    return gate, readings
+
+
+def carried_temperature(
+    parent: Parent, model: GlyphClassifier, names: tuple[str, ...], validation: Crops
+) -> float:
+    """The parent's temperature, scaled as the new model is more or less certain than the parent.
+
+    Both networks' temperatures are fitted on every third validation crop and compared. The
+    parent's recorded one was fitted on harder pictures, so it stays the base.
+    """
+    crops = validation.of(np.arange(0, len(validation), 3)).known(parent.symbols)
+    if not len(crops):
+        return parent.entry.temperature
+
+    def fitted(network: GlyphClassifier, classes: tuple[str, ...]) -> float:
+        class_of = {s: i for i, s in enumerate(classes)}
+        logits = torch.log_softmax(run(network, crops.images), -1)
+        return fit_temperature(logits.numpy(), np.array([class_of[s] for s in crops.symbols]))
+
+    ratio = fitted(model, names) / fitted(parent.model, (*parent.symbols, REJECT))
+    temperature = parent.entry.temperature * ratio
+    return round(float(np.clip(temperature, LEAST_TEMPERATURE, LARGEST_TEMPERATURE)), 4)

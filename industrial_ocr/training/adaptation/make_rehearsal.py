@@ -2,19 +2,16 @@
 
     python -m industrial_ocr.training.adaptation.make_rehearsal --out rehearsal.npz --fonts DIR
 
-With ``--harvest`` (see ``training.harvest``) half of the crops without a character are what a
-detector took for one.
+With ``--harvest`` (see ``training.harvest``) half of the crops without a character are boxes that
+a detector took for one.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -25,10 +22,11 @@ from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.patterns.charset import DEFAULT_SYMBOLS
 from industrial_ocr.results.types import ImageArray
-from industrial_ocr.training.adaptation.rehearsal import PARTS, mosaic, part_of
+from industrial_ocr.training.adaptation.rehearsal import PARTS, Crops, part_of, save_rehearsal
 from industrial_ocr.training.harvest import load_harvest
 
-SIDE = 40
+REHEARSAL_SIZE = 40
+"""Side of the crops in pixels: that of the shipped classifier."""
 
 
 @dataclass(frozen=True)
@@ -46,34 +44,32 @@ class Legibility:
     contrast: float
 
 
-LEARNT = Legibility((14.0, 64.0), 0.9, 9.0)
+TRAINED = Legibility((14.0, 64.0), 0.9, 9.0)
 MEASURED = Legibility((22.0, 64.0), 0.5, 16.0)
-"""What nobody can read says nothing about forgetting, so what is measured on is clearer."""
-MOST_STRINGS = 60_000
-REJECT_FACTOR = 8
-"""So many times as many crops without a character as crops of one symbol."""
-HARVEST = {"held_out": (0.0, 0.1), "validation": (0.1, 0.15), "training": (0.15, 1.0)}
-"""Which shares of a harvest each part has; the first tenth the shipped classifier never saw."""
+"""Crops to measure on are clearer: forgetting cannot be seen in what nobody can read."""
+HARVEST_PARTS = {"held_out": (0.0, 0.1), "validation": (0.1, 0.15), "training": (0.15, 1.0)}
+"""Which shares of a harvest each part has. The shipped classifier never saw the first tenth."""
 
 
-def renderer(
-    fonts: tuple[str, ...], families: Callable[[str], bool], legibility: Legibility
-) -> GlyphRenderer:
-    """A renderer of crops in the font families for which ``families`` is true."""
-    made = GlyphRenderer(fonts, SIDE)
+def renderer(fonts: tuple[str, ...], part: str, legibility: Legibility) -> GlyphRenderer:
+    """A renderer of crops in the font families of a part of the set."""
+    made = GlyphRenderer(fonts, REHEARSAL_SIZE)
     made.strips = StripRenderer(fonts, heights=legibility.heights, camera=legibility.camera)
-    made.strips.faces = FaceLibrary(fonts, families=families)
+    made.strips.faces = FaceLibrary(fonts, families=lambda family: part_of(family) == part)
     return made
 
 
 def render_classes(
-    made: GlyphRenderer, seed: tuple[int, ...], count: int, contrast: float
+    made: GlyphRenderer, seed: tuple[int, ...], count: int, contrast: float, strings: int = 60_000
 ) -> dict[str, ImageArray]:
-    """``count`` crops (count, S, S) of every symbol, and more without a character."""
-    wanted = dict.fromkeys((*DEFAULT_SYMBOLS, REJECT), count)
-    wanted[REJECT] = count * REJECT_FACTOR
+    """``count`` crops (count, S, S) of every symbol, and 8 times as many without a character.
+
+    Raises:
+        DatasetError: so many strings do not give enough crops.
+    """
+    wanted = {**dict.fromkeys(DEFAULT_SYMBOLS, count), REJECT: 8 * count}
     found: dict[str, list[ImageArray]] = defaultdict(list)
-    for number in range(MOST_STRINGS):
+    for number in range(strings):
         for crop, symbol in made.render((*seed, number)):
             faint = symbol != REJECT and crop.std() < contrast
             if not faint and len(found[symbol]) < wanted[symbol]:
@@ -81,11 +77,7 @@ def render_classes(
         if all(len(found[s]) == n for s, n in wanted.items()):
             return {s: np.stack(found[s]) for s in wanted}
     lacking = [s for s, n in wanted.items() if len(found[s]) < n]
-    raise DatasetError(f"too few crops after {MOST_STRINGS} strings: {lacking}")
-
-
-def _is_of(part: str, family: str) -> bool:
-    return part_of(family) == part
+    raise DatasetError(f"too few crops after {strings} strings: {lacking}")
 
 
 def main() -> None:
@@ -101,22 +93,19 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=71)
     args = parser.parse_args()
     cv2.setNumThreads(1)
-    fonts = tuple(args.fonts)
-    arrays: dict[str, Any] = {}
+    parts = []
     for number, part in enumerate(PARTS):
-        legibility = LEARNT if part == "training" else MEASURED
-        made = renderer(fonts, partial(_is_of, part), legibility)
+        legibility = TRAINED if part == "training" else MEASURED
+        made = renderer(tuple(args.fonts), part, legibility)
         if args.harvest is not None:
-            bounds = HARVEST[part]
-            made.rejects = load_harvest(args.harvest, SIDE).part(*bounds).rejects
-        classes = render_classes(
-            made, (args.seed, number), getattr(args, part), legibility.contrast
-        )
-        arrays[f"{part}_counts"] = np.array([len(c) for c in classes.values()])
-        arrays |= {f"{part}_{i}": mosaic(c, args.quality) for i, c in enumerate(classes.values())}
-        arrays["symbols"] = np.array(list(classes))
-        print(f"{part}: {sum(map(len, classes.values()))} crops of {len(made.strips.faces)} faces")
-    np.savez(args.out, side=np.array(SIDE), seed=np.array(args.seed), **arrays)
+            harvest = load_harvest(args.harvest, REHEARSAL_SIZE)
+            made.rejects = harvest.part(*HARVEST_PARTS[part]).rejects
+        count = getattr(args, part)
+        classes = render_classes(made, (args.seed, number), count, legibility.contrast)
+        symbols = np.repeat(list(classes), [len(crops) for crops in classes.values()])
+        parts.append(Crops(np.concatenate(list(classes.values())), symbols))
+        print(f"{part}: {len(symbols)} crops of {len(made.strips.faces)} faces")
+    save_rehearsal(args.out, parts, args.quality)
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.2f} MB")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,6 @@ from industrial_ocr.inference.manifest import ModelEntry, find_entry
 from industrial_ocr.inference.weights import load_state
 from industrial_ocr.models.classifier import GlyphClassifier
 from industrial_ocr.results.types import FloatArray, ImageArray
-
-BATCH = 256
-THAWED = 2
-"""Stages of the network that are thawed, the last ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +36,10 @@ class Parent:
 
 
 def load_parent(name: str | None) -> Parent:
-    """The classifier of a name or .safetensors file, None for the shipped one.
+    """Loads the classifier of a name or .safetensors file, None for the shipped one.
 
     Raises:
-        WeightsError: missing, damaged, of another architecture, or not made by this package.
+        WeightsError: it is missing, damaged, of another architecture, or not of this package.
     """
     entry = find_entry("classifier", name)
     if entry.charset is None or entry.input.size is None or len(set(entry.input.size)) > 1:
@@ -66,7 +62,7 @@ def load_parent(name: str | None) -> Parent:
 
 
 def head_of(model: GlyphClassifier) -> nn.Linear:
-    """The linear layer that names classes; TypeError where the network ends in something else."""
+    """The last, linear layer; TypeError if the network ends in something else."""
     net: Any = model.net
     head = net.get_classifier()
     if not isinstance(head, nn.Linear):
@@ -74,58 +70,52 @@ def head_of(model: GlyphClassifier) -> nn.Linear:
     return head
 
 
-def extended(parent: Parent, new: Sequence[str], means: Tensor) -> GlyphClassifier:
-    """The parent with a row for each new symbol before the reject class.
+def extended(parent: Parent, means: Tensor) -> GlyphClassifier:
+    """A copy of the parent with a row for each new symbol before the reject class.
 
-    A new row is the mean feature of the symbol's samples, less the mean of all features, as long
-    as an old row usually is (weight imprinting, Qi et al., CVPR 2018).
+    A new row is the mean feature of the symbol's samples minus that of the old classes, scaled to
+    the mean length of the old rows (weight imprinting, Qi et al., CVPR 2018).
 
     Args:
-        parent: left as it is.
-        new: symbols that it lacks.
-        means: (new + 1, F) mean features of each, then of the old classes.
+        parent: the classifier to extend.
+        means: (new + 1, F) mean features of each new symbol, then of the old classes.
     """
-    model = GlyphClassifier(len(parent.symbols) + len(new) + 1, **parent.entry.architecture)
-    old, state = head_of(parent.model), parent.model.state_dict()
+    model = copy.deepcopy(parent.model)
     head = head_of(model)
-    names = {id(p): n for n, p in model.named_parameters()}
-    keys = {names[id(head.weight)], names[id(head.bias)]}
-    missing, unexpected = model.load_state_dict(
-        {k: v for k, v in state.items() if k not in keys}, strict=False
-    )
-    if set(missing) != keys or unexpected:
-        raise WeightsError(f"{parent.entry.path}: unknown weights {[*missing, *unexpected]}")
     with torch.no_grad():
         directions = means[:-1] - means[-1]
-        length = old.weight[:-1].norm(dim=1).mean()
+        length = head.weight[:-1].norm(dim=1).mean()
         rows = directions / directions.norm(dim=1, keepdim=True).clamp(min=1e-6) * length
-        # Midway between the symbol's own features and those of the others nothing is decided.
-        middle = (means[:-1] + means[-1]) / 2
-        bias = old.bias[:-1].mean() - (rows * middle).sum(1)
-        head.weight.copy_(torch.cat([old.weight[:-1], rows, old.weight[-1:]]))
-        head.bias.copy_(torch.cat([old.bias[:-1], bias, old.bias[-1:]]))
+        # The logit is average halfway between the symbol's features and those of the others.
+        bias = head.bias[:-1].mean() - (rows * (means[:-1] + means[-1]) / 2).sum(1)
+        weights = torch.cat([head.weight[:-1], rows, head.weight[-1:]])
+        biases = torch.cat([head.bias[:-1], bias, head.bias[-1:]])
+    head.weight, head.bias = nn.Parameter(weights), nn.Parameter(biases)
+    head.out_features = len(weights)
     return model.eval()
 
 
 class Split(nn.Module):
-    """A classifier cut in two: what stays frozen, computed once a crop, and what is thawed.
+    """A classifier cut in two, so that its frozen stages are computed once for each crop.
 
     Args:
-        model: a network whose children run one after the other; if they do not, nothing is
-            computed beforehand and everything is thawed.
+        model: a network whose children run one after the other; if they do not, the trunk is
+            empty and the whole network is trained.
+        size: side of the crops in pixels.
+        stages: how many of the last stages are trained.
 
     Attributes:
-        trunk: crops -> activations.
+        trunk: crops -> activations; frozen.
         tail: activations -> features.
         head: features -> logits.
     """
 
-    def __init__(self, model: GlyphClassifier, size: int) -> None:
+    def __init__(self, model: GlyphClassifier, size: int, stages: int = 2) -> None:
         super().__init__()
         net, self.head = model.net, head_of(model)
         children = [c for _, c in net.named_children() if c is not self.head]
-        weighty = [i for i, c in enumerate(children) if sum(1 for _ in c.parameters())]
-        cut = weighty[-min(THAWED, len(weighty))]
+        weighted = [i for i, child in enumerate(children) if any(True for _ in child.parameters())]
+        cut = weighted[-min(stages, len(weighted))]
         self.trunk = nn.Sequential(*children[:cut])
         self.tail: nn.Module = nn.Sequential(*children[cut:])
         probe = torch.linspace(-1, 1, size * size).reshape(1, 1, size, size)
@@ -138,10 +128,9 @@ class Split(nn.Module):
         if not same:
             self.trunk, self.tail = nn.Sequential(), _Features(net)
 
-    def thawed(self) -> list[nn.Parameter]:
+    def trained(self) -> list[nn.Parameter]:
         """The weights of tail and head, each once."""
-        own = {id(p): p for m in (self.tail, self.head) for p in m.parameters()}
-        return list(own.values())
+        return list(dict.fromkeys([*self.tail.parameters(), *self.head.parameters()]))
 
     def forward(self, activations: Tensor) -> Tensor:
         """Activations of ``trunk`` -> (N, classes) logits."""
@@ -163,20 +152,20 @@ class _Features(nn.Module):
 
 
 def network_input(crops: ImageArray) -> Tensor:
-    """(N, S, S) uint8 -> (N, 1, S, S) float32."""
+    """Crops (N, S, S) uint8 -> (N, 1, S, S) float32."""
     return torch.from_numpy(normalize_crops(crops)[:, None])
 
 
 @torch.inference_mode()
-def run(module: nn.Module, inputs: Tensor | ImageArray) -> Tensor:
-    """A module over crops or activations, in batches, without gradients."""
+def run(module: nn.Module, inputs: Tensor | ImageArray, batch_size: int = 256) -> Tensor:
+    """The outputs of a module for crops or activations, without gradients."""
     parts = []
-    for start in range(0, len(inputs), BATCH):
-        part = inputs[start : start + BATCH]
+    for start in range(0, len(inputs), batch_size):
+        part = inputs[start : start + batch_size]
         parts.append(module(network_input(part) if isinstance(part, np.ndarray) else part))
     return torch.cat(parts).clone()
 
 
 def probabilities(model: nn.Module, crops: ImageArray, temperature: float) -> FloatArray:
-    """(N, S, S) uint8 -> (N, classes) float32, the reject class last."""
+    """Crops (N, S, S) uint8 -> (N, classes) float32, the reject class last."""
     return torch.softmax(run(model, crops) / temperature, -1).numpy()

@@ -1,8 +1,7 @@
 """Crops of the symbols that a classifier knows already, so that it does not forget them.
 
-They lie in ``data/rehearsal.npz``, rendered by ``make_rehearsal``: one JPEG mosaic a class and
-part, since single files of 40x40 pixels are mostly headers. The parts share no font family: what
-training has seen tells nothing about the gate.
+The shipped set is ``data/rehearsal.npz``, rendered by ``make_rehearsal``. Each class and part is
+one JPEG mosaic, since files of 40x40 pixels are mostly headers. The parts share no font family.
 """
 
 from __future__ import annotations
@@ -10,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,18 +21,14 @@ from numpy.typing import NDArray
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.results.types import ImageArray
 
-SHIPPED = Path(__file__).parent / "data" / "rehearsal.npz"
-COLUMNS = 8
-"""Crops in a row of a mosaic."""
+SHIPPED_REHEARSAL = Path(__file__).parent / "data" / "rehearsal.npz"
 PARTS = ("training", "validation", "held_out")
-FAMILIES = 5
-"""Of so many font families one is for validation and one is held out, by its name."""
+MOSAIC_COLUMNS = 8
 
 
 def part_of(family: str) -> str:
-    """The part of the set that a font family belongs to."""
-    place = zlib.crc32(family.encode()) % FAMILIES
-    return {0: "held_out", 1: "validation"}.get(place, "training")
+    """The part that a font family belongs to, by its name: a fifth each is validation, held out."""
+    return {0: "held_out", 1: "validation"}.get(zlib.crc32(family.encode()) % 5, "training")
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,19 +56,26 @@ class Crops:
         """Some of them, by index or mask."""
         return Crops(self.images[rows], self.symbols[rows])
 
-    def known(self, symbols: tuple[str, ...]) -> Crops:
+    def known(self, symbols: Sequence[str]) -> Crops:
         """Those that show one of the symbols."""
         return self.of(np.isin(self.symbols, symbols))
 
 
+def joined(several: Sequence[Crops]) -> Crops:
+    """Several sets of crops as one."""
+    return Crops(
+        np.concatenate([c.images for c in several]), np.concatenate([c.symbols for c in several])
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Rehearsal:
-    """What an old class looks like.
+    """Crops of old classes.
 
     Attributes:
         training: to learn from.
-        validation: to choose the best weights by, of other fonts.
-        held_out: to measure on, of other fonts again.
+        validation: to make every choice by.
+        held_out: to measure the result on; nothing is chosen by it.
         sha256: of the file.
     """
 
@@ -82,32 +86,51 @@ class Rehearsal:
 
 
 def mosaic(crops: ImageArray, quality: int) -> NDArray[np.uint8]:
-    """(N, S, S) uint8 crops as the bytes of one JPEG, row by row."""
+    """The bytes of one JPEG with the crops (N, S, S) uint8 side by side, row by row."""
     count, side, _ = crops.shape
-    rows = -(-count // COLUMNS)
-    padded = np.full((rows * COLUMNS, side, side), 128, np.uint8)
+    rows = -(-count // MOSAIC_COLUMNS)
+    padded = np.full((rows * MOSAIC_COLUMNS, side, side), 128, np.uint8)
     padded[:count] = crops
-    sheet = padded.reshape(rows, COLUMNS, side, side).swapaxes(1, 2)
+    sheet = padded.reshape(rows, MOSAIC_COLUMNS, side, side).swapaxes(1, 2)
     options = [cv2.IMWRITE_JPEG_QUALITY, quality]
-    good, data = cv2.imencode(".jpg", sheet.reshape(rows * side, COLUMNS * side), options)
+    good, data = cv2.imencode(".jpg", sheet.reshape(rows * side, MOSAIC_COLUMNS * side), options)
     if not good:
         raise DatasetError("the rehearsal crops cannot be written as JPEG")
     return np.asarray(data, np.uint8).ravel()
 
 
 def unpack(data: NDArray[np.uint8], count: int, side: int) -> ImageArray:
-    """The (count, side, side) crops of ``mosaic``; ValueError where they are not in there."""
+    """The (count, side, side) crops of a mosaic; ValueError if they are not in it."""
     sheet = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
-    if sheet is None or sheet.shape[1] != COLUMNS * side or sheet.shape[0] % side:
+    if sheet is None or sheet.shape[1] != MOSAIC_COLUMNS * side or sheet.shape[0] % side:
         raise ValueError("a mosaic cannot be decoded")
-    tiles = sheet.reshape(-1, side, COLUMNS, side).swapaxes(1, 2).reshape(-1, side, side)
+    tiles = sheet.reshape(-1, side, MOSAIC_COLUMNS, side).swapaxes(1, 2).reshape(-1, side, side)
     if len(tiles) < count:
         raise ValueError(f"a mosaic has {len(tiles)} crops, {count} were expected")
     return np.ascontiguousarray(tiles[:count], np.uint8)
 
 
-def load_rehearsal(path: Path = SHIPPED) -> Rehearsal:
-    """The rehearsal set of a file.
+def save_rehearsal(path: Path, parts: Sequence[Crops], quality: int) -> None:
+    """Writes the crops of the three ``PARTS``; every symbol must be in the first.
+
+    Raises:
+        DatasetError: the file cannot be written.
+    """
+    symbols = list(dict.fromkeys(parts[0].symbols.tolist()))
+    side = parts[0].images.shape[1]
+    arrays: dict[str, Any] = {"side": np.array(side), "symbols": np.array(symbols)}
+    for name, part in zip(PARTS, parts, strict=True):
+        own = [part.images[part.symbols == s] for s in symbols]
+        arrays[f"{name}_counts"] = np.array([len(images) for images in own])
+        arrays |= {f"{name}_{i}": mosaic(c, quality) for i, c in enumerate(own) if len(c)}
+    try:
+        np.savez(path, **arrays)
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be written: {error}") from error
+
+
+def load_rehearsal(path: Path = SHIPPED_REHEARSAL) -> Rehearsal:
+    """Reads a rehearsal set.
 
     Raises:
         DatasetError: the file is missing or no rehearsal set.

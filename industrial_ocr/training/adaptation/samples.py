@@ -1,4 +1,4 @@
-"""Pictures of symbols to learn from, whatever they came from."""
+"""Samples of symbols: pictures of single characters with some surroundings."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ import numpy as np
 
 from industrial_ocr.datasets.synthesis.crops import REJECT
 from industrial_ocr.errors import DatasetError
-from industrial_ocr.results.geometry import bounds
+from industrial_ocr.image.load import ImageSource, load_image
+from industrial_ocr.image.preprocess import to_gray
+from industrial_ocr.results.geometry import bounds, rect_quad
 from industrial_ocr.results.types import FloatArray, ImageArray, as_quad
 
-LONGEST_SYMBOL = 16
-"""Characters of the longest token; more is a folder name that means something else."""
-FEW = 3
-"""Samples of a symbol below which the user is warned."""
-CONTEXT = 1.0
-"""What is kept around a character, in sides of its box: enough for every jittered window."""
+MIN_SAMPLES = 3
+"""With fewer samples of a symbol the user is warned."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,17 +44,17 @@ class GlyphSample:
 
 @dataclass(frozen=True, eq=False)
 class SampleSet:
-    """What a source gave.
+    """The samples of a source.
 
     Attributes:
         samples: in a fixed order.
-        problems: one line for each picture, row or character that was left out, and why.
-        doubtful: they were kept because the reader was unsure of them: hard ones, few of each.
+        problems: one line for each picture, row or character that was left out, with the reason.
+        uncertain: they were collected because the reader was not sure of them.
     """
 
     samples: tuple[GlyphSample, ...]
     problems: tuple[str, ...] = ()
-    doubtful: bool = False
+    uncertain: bool = False
 
     @property
     def counts(self) -> dict[str, int]:
@@ -65,7 +63,7 @@ class SampleSet:
 
     @property
     def sha256(self) -> str:
-        """Of all pixels, boxes and symbols: the same data, the same hash."""
+        """Of all pixels, boxes and symbols."""
         sha = hashlib.sha256()
         for sample in self.samples:
             sha.update(f"{sample.symbol}\0{sample.image.shape}".encode())
@@ -75,33 +73,38 @@ class SampleSet:
 
 
 def sample_at(symbol: str, gray: ImageArray, quad: FloatArray, source: str) -> GlyphSample:
-    """A sample cut out of a larger picture with what stands around it.
+    """Cuts a sample out of a larger picture, with one box side of surroundings.
 
     Raises:
         DatasetError: the box lies outside the picture or is smaller than two pixels.
     """
     x0, y0, x1, y1 = bounds(quad)
-    side = max(x1 - x0, y1 - y0)
     height, width = gray.shape
     if min(x1, width) - max(x0, 0) < 2 or min(y1, height) - max(y0, 0) < 2:
         raise DatasetError(f"{source}: the box of {symbol!r} lies outside the picture or is empty")
-    pad = CONTEXT * side
+    pad = max(x1 - x0, y1 - y0)
     left, top = max(0, int(x0 - pad)), max(0, int(y0 - pad))
     right, bottom = min(width, int(x1 + pad) + 1), min(height, int(y1 + pad) + 1)
     patch = np.ascontiguousarray(gray[top:bottom, left:right])
     return GlyphSample(symbol, patch, quad - np.array([left, top], np.float32), source)
 
 
-def check_symbol(symbol: str, source: str) -> None:
-    """DatasetError where a text cannot be a symbol of a charset."""
-    shown = symbol if len(symbol) <= LONGEST_SYMBOL else f"{symbol[:LONGEST_SYMBOL]}..."
+def close_cut(symbol: str, picture: ImageSource, source: str) -> GlyphSample:
+    """The sample of a picture cut close to one character; ImageError if it cannot be read."""
+    gray = to_gray(load_image(picture))
+    return GlyphSample(symbol, gray, rect_quad(0, 0, gray.shape[1], gray.shape[0]), source)
+
+
+def check_symbol(symbol: str, source: str, longest: int = 16) -> None:
+    """Raises DatasetError if a text cannot be a symbol of a charset."""
+    shown = symbol if len(symbol) <= longest else f"{symbol[:longest]}..."
     if not symbol or any(c.isspace() or not c.isprintable() for c in symbol):
         raise DatasetError(
             f"{source}: {shown!r} is no symbol: it has one or more characters, no white space"
         )
-    if len(symbol) > LONGEST_SYMBOL:
+    if len(symbol) > longest:
         raise DatasetError(
-            f"{source}: {shown!r} has {len(symbol)} characters, a symbol {LONGEST_SYMBOL} at most"
+            f"{source}: {shown!r} has {len(symbol)} characters, a symbol {longest} at most"
         )
 
 

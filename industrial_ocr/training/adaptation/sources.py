@@ -1,28 +1,45 @@
-"""From what the user has to samples: which of the four kinds it is, and its reader."""
+"""Reads samples from any of the four kinds of sources.
+
+* A folder with one folder of close-cut pictures for each symbol
+  (``datasets.formats_store.symbol_folder`` says how symbols are written as folder names).
+* The answers of the review page (``review.answers``).
+* A font file (``font_samples``).
+* Labeled pictures (``string_samples``).
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from industrial_ocr.datasets.formats_store import symbol_folders
+from industrial_ocr.datasets.formats import image_files
+from industrial_ocr.datasets.formats_store import SPLITS, folder_symbol, symbol_folders
 from industrial_ocr.datasets.load import read_dataset
-from industrial_ocr.errors import DatasetError
-from industrial_ocr.training.adaptation.corrections import corrections_file, read_corrections
-from industrial_ocr.training.adaptation.folders import read_folders
+from industrial_ocr.datasets.synthesis.crops import REJECT
+from industrial_ocr.errors import DatasetError, ImageError
+from industrial_ocr.image.load import load_image
+from industrial_ocr.image.preprocess import to_gray
+from industrial_ocr.results.types import as_quad
+from industrial_ocr.review.answers import FILE_NAME, ReviewAnswer, parse_answer, standing
+from industrial_ocr.review.items import ITEMS
 from industrial_ocr.training.adaptation.font_samples import FONT_SUFFIXES, read_font
-from industrial_ocr.training.adaptation.samples import SampleSet
+from industrial_ocr.training.adaptation.samples import (
+    GlyphSample,
+    SampleSet,
+    check_symbol,
+    close_cut,
+    sample_at,
+)
 from industrial_ocr.training.adaptation.string_samples import read_strings
 
 if TYPE_CHECKING:
     from industrial_ocr.reader.verify import Models
 
-_LABELS = frozenset({".tsv", ".csv", ".txt", ".xml", ".json", ".mdb"})
-
 
 def split_symbols(text: str) -> tuple[str, ...]:
-    """The symbols of ``--symbols``: characters side by side, or separated by spaces for tokens."""
+    """The symbols of ``--symbols``: characters side by side, or tokens separated by spaces."""
     parts = text.split()
     return tuple(dict.fromkeys(parts if len(parts) > 1 else text.strip()))
 
@@ -37,16 +54,17 @@ def read_samples(
         symbols: to render from a font; in labels, tokens of several characters.
         pictures: of each symbol from a font.
         seed: of rendering.
-        models: what finds strings, loaded only where whole pictures are given.
+        models: loads the models that find strings; called only for labeled pictures.
 
     Raises:
         DatasetError: it is none of them, or nothing in it can be used.
     """
     if not path.exists():
         raise DatasetError(f"{path}: no such file or folder")
-    corrections = corrections_file(path)
-    if corrections is not None:
-        found = read_corrections(corrections)
+    if path.suffix.lower() == ".jsonl":
+        found = read_corrections(path)
+    elif (path / FILE_NAME).is_file():
+        found = read_corrections(path / FILE_NAME)
     elif path.suffix.lower() in FONT_SUFFIXES:
         found = read_font(path, symbols, pictures, seed)
     elif path.is_dir() and _is_folders(path):
@@ -62,6 +80,94 @@ def read_samples(
 
 
 def _is_folders(root: Path) -> bool:
-    """Whether a folder holds one folder a symbol, and no label file."""
-    labels = any(p.suffix.lower() in _LABELS for p in root.iterdir() if p.is_file())
-    return bool(symbol_folders(root)) and not labels
+    """Whether a folder holds one folder for each symbol, and no label file."""
+    label_files = {".tsv", ".csv", ".txt", ".xml", ".json", ".mdb"}
+    labeled = any(p.suffix.lower() in label_files for p in root.iterdir() if p.is_file())
+    return bool(symbol_folders(root)) and not labeled
+
+
+def read_folders(root: Path) -> SampleSet:
+    """The samples of a folder of folders.
+
+    If the folders lie in parts of a dataset, as ``train`` and ``val``, only those of ``train`` are
+    used. Pictures that cannot be read are problems of the set.
+
+    Raises:
+        DatasetError: a folder without pictures, or whose name is no symbol.
+    """
+    samples: list[GlyphSample] = []
+    problems: list[str] = []
+    for folder in symbol_folders(root):
+        if folder.parent != root and folder.parent.name.lower() not in ("train", "training"):
+            problems.append(f"{folder.parent.name}/{folder.name}: left out, kept for measuring")
+            continue
+        symbol = _symbol_of(folder)
+        files = image_files(folder)
+        if not files:
+            raise DatasetError(
+                f"{folder}: the folder of {symbol!r} holds no pictures; put 3 to 15 into it or "
+                "remove it"
+            )
+        for file in files:
+            try:
+                samples.append(close_cut(symbol, file, file.relative_to(root).as_posix()))
+            except ImageError as error:
+                problems.append(str(error))
+    return SampleSet(tuple(samples), tuple(problems))
+
+
+def _symbol_of(folder: Path) -> str:
+    if folder.name.lower() in {*SPLITS, "images"}:
+        raise DatasetError(
+            f"{folder}: is called like a part of a dataset, and no symbol; give that folder "
+            "itself, or name a token by its code points, as U+0043_U+0045"
+        )
+    try:
+        symbol = folder_symbol(folder.name)
+    except (ValueError, OverflowError) as error:
+        raise DatasetError(
+            f"{folder}: its name stands for no symbol; name it by the symbol, or by its code "
+            "points, as U+03A9"
+        ) from error
+    check_symbol(symbol, str(folder))
+    return symbol
+
+
+def read_corrections(file: Path) -> SampleSet:
+    """The samples of a ``corrections.jsonl`` with its folder ``items`` beside it.
+
+    Raises:
+        DatasetError: the file cannot be read. Broken lines and items are problems of the set.
+    """
+    try:
+        lines = file.read_bytes().split(b"\n")
+    except OSError as error:
+        raise DatasetError(f"{file}: cannot be read: {error}") from error
+    problems, answers = [], []
+    for number, line in enumerate(lines, 1):
+        answer = parse_answer(line)
+        if answer is not None:
+            answers.append(answer)
+        elif line.strip():
+            problems.append(f"{file.name}:{number}: no answer of the review page")
+    samples = []
+    for own in standing(answers).values():
+        if own[-1].action == "skip":
+            continue
+        try:
+            samples.append(_sample(file.parent / ITEMS, own[-1]))
+        except (DatasetError, ImageError, OSError, ValueError, TypeError, KeyError) as error:
+            text = f"{type(error).__name__} {error}" if isinstance(error, KeyError) else str(error)
+            problems.append(f"item {own[-1].id}: {text}")
+    return SampleSet(tuple(samples), tuple(problems), uncertain=True)
+
+
+def _sample(folder: Path, answer: ReviewAnswer) -> GlyphSample:
+    """The sample of one answer; raises many kinds of errors if its item is missing or broken."""
+    symbol = answer.symbol if answer.action == "label" else REJECT
+    source = f"item {answer.id}"
+    if symbol != REJECT:
+        check_symbol(symbol, source)
+    item = json.loads((folder / f"{answer.id}.json").read_bytes())
+    gray = to_gray(load_image(folder / f"{answer.id}.png"))
+    return sample_at(symbol, gray, as_quad(item["quad"]), source)

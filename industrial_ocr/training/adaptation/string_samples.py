@@ -1,8 +1,8 @@
-"""Samples from whole pictures and the strings on them: found, aligned, cut out.
+"""Samples from whole pictures and the strings on them.
 
-A string is taken only if it can be laid over its label without a doubt: every symbol has a box,
-no box in it is left over, and at least half of the symbols that the classifier knows read as the
-label says. Everything else is listed, never guessed.
+A string is used only if it fits its label without doubt: every symbol has a box, no box is left
+over, and half of the symbols that the classifier knows are read as the label says. Other strings
+are listed as problems.
 """
 
 from __future__ import annotations
@@ -24,18 +24,13 @@ from industrial_ocr.reader.two_stage import string_evidence
 from industrial_ocr.reader.two_stage_crops import view_config
 from industrial_ocr.reader.verify import Models
 from industrial_ocr.results.types import ImageArray
-from industrial_ocr.training.adaptation.folders import close_cut
 from industrial_ocr.training.adaptation.samples import (
     GlyphSample,
     SampleSet,
     check_symbol,
+    close_cut,
     sample_at,
 )
-
-READ = 0.3
-"""Probability from which on a symbol counts as read."""
-LEAST_READ = 0.5
-"""Share of the known symbols of a label that must be read in its place."""
 
 
 def symbols_of(text: str, known: Sequence[str], tokens: Sequence[str]) -> tuple[str, ...]:
@@ -46,21 +41,23 @@ def symbols_of(text: str, known: Sequence[str], tokens: Sequence[str]) -> tuple[
 
 
 def read_strings(dataset: Dataset, tokens: Sequence[str], models: Models) -> SampleSet:
-    """Samples of every character of a dataset whose place is sure; the rest are problems.
+    """Samples of every character of a dataset whose place is certain; the rest are problems.
 
     Args:
         dataset: whole pictures, crops of strings, or crops of characters.
         tokens: texts of several characters that are one symbol.
-        models: what finds strings and names characters.
+        models: detector and classifier.
     """
     samples: list[GlyphSample] = []
     problems: list[str] = []
     for item in dataset.samples:
+        labels = [label for label in item.labels if label.text.strip() and not label.ignore]
         try:
             if dataset.task == "classify":
-                samples += [_whole(item, label, tokens, models) for label in _told(item)]
+                samples += [_single(item, label, tokens, models) for label in labels]
             else:
-                found, wrong = _of_picture(item, dataset.task == "recognize", tokens, models)
+                one_string = dataset.task == "recognize"
+                found, wrong = _of_picture(item, labels, one_string, tokens, models)
                 samples += found
                 problems += wrong
         except (ImageError, DatasetError) as error:
@@ -68,11 +65,8 @@ def read_strings(dataset: Dataset, tokens: Sequence[str], models: Models) -> Sam
     return SampleSet(tuple(samples), tuple(problems))
 
 
-def _told(item: Sample) -> list[Label]:
-    return [label for label in item.labels if label.text.strip() and not label.ignore]
-
-
-def _whole(item: Sample, label: Label, tokens: Sequence[str], models: Models) -> GlyphSample:
+def _single(item: Sample, label: Label, tokens: Sequence[str], models: Models) -> GlyphSample:
+    """The sample of a picture of one character."""
     symbols = symbols_of(label.text, models.classifier.charset.symbols, tokens)
     if len(symbols) != 1:
         raise DatasetError(f"{item.name}: {label.text!r} is no single symbol")
@@ -81,15 +75,15 @@ def _whole(item: Sample, label: Label, tokens: Sequence[str], models: Models) ->
 
 
 def _of_picture(
-    item: Sample, one_string: bool, tokens: Sequence[str], models: Models
+    item: Sample, labels: Sequence[Label], one_string: bool, tokens: Sequence[str], models: Models
 ) -> tuple[list[GlyphSample], list[str]]:
     """The samples of all labels of a picture, and what could not be used."""
-    labels = _told(item)
     image = load_image(item.source)
     gray = to_gray(image)
+    charset = models.classifier.charset
     samples: list[GlyphSample] = []
     problems: list[str] = []
-    seen: list[StringEvidence] | None = None
+    strings: list[StringEvidence] | None = None
     for label in labels:
         where = f"{item.name} {label.text!r}"
         if label.characters:
@@ -97,13 +91,13 @@ def _of_picture(
                 check_symbol(own.symbol, where)
                 samples.append(sample_at(own.symbol, gray, own.quad, where))
             continue
-        symbols = symbols_of(label.text, models.classifier.charset.symbols, tokens)
+        symbols = symbols_of(label.text, charset.symbols, tokens)
         for symbol in symbols:
             check_symbol(symbol, where)
-        if seen is None:
-            seen = _evidence(image, one_string, models)
-        found = _best(seen, symbols, models.classifier.charset)
-        wrong = _doubt(found, symbols)
+        if strings is None:
+            strings = _evidence(image, one_string, models)
+        found = _best_alignment(strings, symbols, charset)
+        wrong = _objection(found, symbols)
         if found is None or wrong:
             problems.append(f"{where}: {wrong}")
             continue
@@ -122,32 +116,33 @@ def _evidence(image: ImageArray, one_string: bool, models: Models) -> list[Strin
     return evidence
 
 
-def _best(
-    seen: Sequence[StringEvidence], symbols: Sequence[str], charset: Charset
+def _best_alignment(
+    strings: Sequence[StringEvidence], symbols: Sequence[str], charset: Charset
 ) -> Alignment | None:
     """The alignment with the string that fits best, or with two that follow each other."""
-    runs = [[s] for s in seen] + [list(pair) for pair in zip(seen, seen[1:], strict=False)]
+    runs = [[s] for s in strings] + [list(pair) for pair in zip(strings, strings[1:], strict=False)]
     found = [a for a in (align_symbols(run, symbols, charset) for run in runs) if a is not None]
-    return max(found, key=lambda a: (_read(a), a.score), default=None)
+    return max(found, key=lambda a: (_share_read(a), a.score), default=None)
 
 
-def _read(found: Alignment) -> float:
-    """Share of the known symbols that are read in their place; 0 of those that have no box."""
+def _share_read(found: Alignment) -> float:
+    """Share of the known symbols that are read in their place, with a probability of 0.3."""
     known = [s for s in found.symbols if s.known]
-    sure = [s.box is not None and s.log_prob >= np.log(READ) for s in known]
-    return float(np.mean(sure)) if sure else float(all(s.box is not None for s in found.symbols))
+    if not known:
+        return float(all(s.box is not None for s in found.symbols))
+    return float(np.mean([s.box is not None and s.log_prob >= np.log(0.3) for s in known]))
 
 
-def _doubt(found: Alignment | None, symbols: Sequence[str]) -> str:
-    """Why an alignment cannot be trusted; empty where it can."""
+def _objection(found: Alignment | None, symbols: Sequence[str]) -> str:
+    """Why an alignment is not certain; empty if it is."""
     if found is None:
         return "no text was found on the picture"
-    if _read(found) < LEAST_READ:
+    if _share_read(found) < 0.5:
         return "no string that was found reads like the label"
     missing = [s.symbol for s in found.symbols if s.box is None]
     if missing:
         return f"no box was found for {' '.join(missing)}"
-    # Boxes that were merely proposed where the detector saw nothing count if they show something.
+    # A box that the detector did not see itself counts only if it shows a character.
     over = [s for s in found.skipped if s.box.score > 0 or s.log_odds > 0]
     extra = sum(s.adjoining for s in over) + sum(s in found.inside for s in over)
     if extra:

@@ -1,10 +1,12 @@
-"""What looks wrong with the user's pictures, pointed out before anything is learnt from them.
+"""Finds samples that look wrong, before anything is learned from them.
 
-* Near-duplicates: pictures that are alike pixel by pixel, as frames of one camera shot are. They
-  count as one picture, and under two symbols one of them is wrong.
-* Probable label errors: a picture whose features lie with another symbol of the user's rather than
-  with the rest of its own (leave one out), or one that the parent is sure is another symbol while
-  it is not of most pictures of that class.
+* Near-duplicates: pictures that are nearly equal, as frames of one camera shot are. They count as
+  one picture, and if they have two symbols, one of them is wrong.
+* Probable label errors: a picture whose features are nearer to those of another new symbol than to
+  the rest of its own (leave one out), or one that the parent is sure is another symbol while it
+  reads most pictures of that class differently.
+
+cleanlab is not used: it needs out-of-sample probabilities, which 3 to 15 pictures do not give.
 """
 
 from __future__ import annotations
@@ -21,21 +23,14 @@ from industrial_ocr.image.preprocess import normalize_crops
 from industrial_ocr.results.types import FloatArray, ImageArray
 from industrial_ocr.training.adaptation.samples import GlyphSample
 
-ALIKE = 0.985
-"""Correlation of two crops from which on they are near-duplicates."""
-CLEARER = 0.1
-"""A picture lies with another symbol if its cosine to that one's mean is higher by so much."""
-SURE = 0.9
-"""Probability from which on the parent contradicts a label."""
-
 
 @dataclass(frozen=True)
 class Suspect:
-    """One thing to look at.
+    """One or two samples to look at.
 
     Attributes:
         kind: ``duplicate`` or ``label``.
-        samples: places of the samples it is about, the suspicious one first.
+        samples: indices of the samples, the suspicious one first.
         message: one line for people.
     """
 
@@ -44,8 +39,10 @@ class Suspect:
     message: str
 
 
-def duplicates(samples: Sequence[GlyphSample], crops: ImageArray) -> list[Suspect]:
-    """Each sample that is nearly one before it; ``crops`` (N, S, S) uint8 as the reader cuts."""
+def duplicates(
+    samples: Sequence[GlyphSample], crops: ImageArray, correlation: float = 0.985
+) -> list[Suspect]:
+    """The samples whose crop (N, S, S) uint8 correlates so highly with that of an earlier one."""
     if not len(crops):
         return []
     plain = normalize_crops(crops).reshape(len(crops), -1)
@@ -54,13 +51,13 @@ def duplicates(samples: Sequence[GlyphSample], crops: ImageArray) -> list[Suspec
     for i in range(1, len(samples)):
         alike = plain[:i] @ plain[i]
         other = int(alike.argmax())
-        if alike[other] < ALIKE:
+        if alike[other] < correlation:
             continue
         one, two = samples[i], samples[other]
-        told = f"{one.source} is nearly {two.source}"
+        message = f"{one.source} is nearly {two.source}"
         if one.symbol != two.symbol:
-            told += f", but one is {_shown(one.symbol)} and the other {_shown(two.symbol)}"
-        found.append(Suspect("duplicate", (i, other), told))
+            message += f", but one is {_shown(one.symbol)} and the other {_shown(two.symbol)}"
+        found.append(Suspect("duplicate", (i, other), message))
     return found
 
 
@@ -70,7 +67,7 @@ def label_errors(
     parent: FloatArray,
     known: Sequence[str],
 ) -> list[Suspect]:
-    """The samples that look like another symbol than the one they are called.
+    """The samples that look like another symbol than their label.
 
     Args:
         samples: (N,) with or without a symbol.
@@ -80,47 +77,47 @@ def label_errors(
     """
     symbols = np.array([s.symbol for s in samples])
     names = np.array([*known, REJECT])
-    best, sure = names[parent.argmax(1)], parent.max(1)
+    best, confidence = names[parent.argmax(1)], parent.max(1)
     found = []
     for i, sample in enumerate(samples):
-        other = _nearer(i, symbols, features)
-        if other is None:
-            other = _contradicted(i, symbols, best, sure)
+        other = _nearer(i, symbols, features) or _contradicted(i, symbols, best, confidence)
         if other is not None:
             text = f"{sample.source} is called {_shown(sample.symbol)}, it looks like"
             found.append(Suspect("label", (i,), f"{text} {_shown(other)}"))
     return found
 
 
-def _nearer(i: int, symbols: NDArray[np.str_], features: FloatArray) -> str | None:
-    """The symbol whose mean, without sample i, is clearly nearer than that of its own."""
+def _nearer(
+    i: int, symbols: NDArray[np.str_], features: FloatArray, margin: float = 0.1
+) -> str | None:
+    """The symbol whose mean has a cosine to sample i higher by a margin than its own symbol's."""
     rest = np.arange(len(symbols)) != i
     own = rest & (symbols == symbols[i])
     if not own.any():
         return None
     center = features.mean(0)
 
-    def near(rows: NDArray[np.bool_]) -> float:
+    def cosine(rows: NDArray[np.bool_]) -> float:
         mean, this = features[rows].mean(0) - center, features[i] - center
         return float(mean @ this / max(np.linalg.norm(mean) * np.linalg.norm(this), 1e-6))
 
-    others = {s: near(rest & (symbols == s)) for s in np.unique(symbols) if s != symbols[i]}
+    others = {s: cosine(rest & (symbols == s)) for s in np.unique(symbols) if s != symbols[i]}
     nearest = max(others, key=lambda s: others[s], default=None)
-    if nearest is None or others[nearest] < near(own) + CLEARER:
+    if nearest is None or others[nearest] < cosine(own) + margin:
         return None
     return str(nearest)
 
 
 def _contradicted(
-    i: int, symbols: NDArray[np.str_], best: NDArray[np.str_], sure: FloatArray
+    i: int, symbols: NDArray[np.str_], best: NDArray[np.str_], confidence: FloatArray
 ) -> str | None:
-    """What the parent is sure sample i shows, if most others of its symbol are not called that."""
+    """What the parent is sure that sample i shows, if it reads most others of its symbol right."""
     own = symbols == symbols[i]
     usual = float((best[own] == best[i]).mean())
     same = symbols[i] == REJECT or best[i] in same_shape(str(symbols[i]))
-    if same or best[i] == REJECT or sure[i] < SURE or (own.sum() > 1 and usual > 0.5):
+    if same or best[i] == REJECT or confidence[i] < 0.9 or (own.sum() > 1 and usual > 0.5):
         return None
-    # A lone picture of a new symbol is always read as something.
+    # A single picture of a new symbol is always read as something.
     return str(best[i]) if own.sum() > 1 or symbols[i] in best else None
 
 

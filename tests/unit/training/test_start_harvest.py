@@ -51,7 +51,7 @@ def test_training_begins_with_the_weights_it_was_given(tmp_path: Path) -> None:
     before = {k: v.clone() for k, v in task.model.state_dict().items()}
     trainer = Trainer(task)
     shipped = load_state(find_entry("classifier", None))
-    for name, tensor in trainer.average.state_dict().items():
+    for name, tensor in trainer.average.module.state_dict().items():
         torch.testing.assert_close(tensor, shipped[name], check_device=False)
     assert any(not torch.equal(before[k], shipped[k]) for k in before)
 
@@ -73,8 +73,8 @@ def test_a_recognizer_with_more_units_reads_at_first_as_the_smaller_one(tmp_path
     picture = torch.randn(2, 1, 32, 100)
     old, new = (t.average.eval()(picture) for t in (first, second))
     torch.testing.assert_close(new, old, atol=2e-2, rtol=0)
-    learnt = second.model.state_dict()
-    hidden = learnt["rnn.1.rnn.weight_hh_l0"].clone()
+    learned = second.model.state_dict()
+    hidden = learned["rnn.1.rnn.weight_hh_l0"].clone()
     assert float(hidden.unflatten(0, (4, 12))[:, :8, 8:].abs().max()) == 0
     second.run()
     heard = second.model.state_dict()["rnn.1.rnn.weight_hh_l0"].unflatten(0, (4, 12))[:, :8, 8:]
@@ -154,7 +154,7 @@ def test_validation_never_sees_the_crops_of_training(tmp_path: Path) -> None:
     file = saved(tmp_path / "h.npz")
     task = ClassifierTask(config(tmp_path, harvest=file, crop_size=16))
     for training, symbols in ((True, {"B"}), (False, {"A"})):
-        renderer = task._ready_renderer(training)
+        renderer = task._renderer(training)
         assert set(renderer.found_symbols) == symbols
 
 

@@ -23,7 +23,7 @@ from industrial_ocr.training.config import (
     TrainConfig,
 )
 from industrial_ocr.training.detector import DetectorTask, mined_loss, score_targets, weighted_loss
-from industrial_ocr.training.loop import Batch, Task, Trainer, learning_rate
+from industrial_ocr.training.loop import Batch, Task, Trainer
 from industrial_ocr.training.recognizer import RecognizerTask
 
 
@@ -80,8 +80,15 @@ def test_a_killed_run_resumes_to_exactly_the_same_weights(tmp_path: Path) -> Non
     assert best == whole.best
     for a, b in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
         assert torch.equal(a, b)
-    for a, b in zip(whole.average.parameters(), resumed.average.parameters(), strict=True):
+    for a, b in zip(whole.average.parameters(), resumed.average.module.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_biases_do_not_decay_and_come_last(tmp_path: Path) -> None:
+    """Checkpoints of version 0.1 have their parameters in this order."""
+    groups = Trainer(Line(settings(tmp_path, weight_decay=0.1))).optimizer.param_groups
+    assert [g["weight_decay"] for g in groups] == [0.1, 0.0]
+    assert [[p.ndim for p in g["params"]] for g in groups] == [[2, 2], [1, 1]]
 
 
 def test_a_time_limit_stops_in_order(tmp_path: Path) -> None:
@@ -102,8 +109,11 @@ def test_patience_stops_early(tmp_path: Path) -> None:
 
 
 def test_learning_rate_rises_then_falls(tmp_path: Path) -> None:
-    config = settings(tmp_path, steps=100, warmup_steps=10, lr=1.0)
-    rates = [learning_rate(config, s) for s in range(100)]
+    trainer = Trainer(Line(settings(tmp_path, steps=100, warmup_steps=10, lr=1.0)))
+    rates = []
+    for step in range(1, 101):
+        trainer.schedule.step_update(step)
+        rates.append(trainer.optimizer.param_groups[0]["lr"])
     assert rates[0] == pytest.approx(0.1) and max(rates) == pytest.approx(1.0)
     assert rates[9:] == sorted(rates[9:], reverse=True) and rates[-1] < 0.02
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from industrial_ocr.training.adaptation import memory
+from industrial_ocr.training.adaptation import replay_buffer
 from industrial_ocr.training.adaptation.rehearsal import Crops, Rehearsal, load_rehearsal
 
 
@@ -28,8 +28,10 @@ def small() -> Rehearsal:
 
 @pytest.fixture
 def small_rehearsal(monkeypatch: pytest.MonkeyPatch, small: Rehearsal) -> Rehearsal:
-    real = memory.load_rehearsal
-    monkeypatch.setattr(memory, "load_rehearsal", lambda *path: real(*path) if path else small)
+    real = replay_buffer.load_rehearsal
+    monkeypatch.setattr(
+        replay_buffer, "load_rehearsal", lambda *path: real(*path) if path else small
+    )
     return small
 
 

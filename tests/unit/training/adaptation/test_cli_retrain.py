@@ -6,21 +6,25 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import ImageFont
 from typer.testing import CliRunner, Result
 
 from industrial_ocr.cli import app as cli
 from industrial_ocr.inference.manifest import find_entry
+from industrial_ocr.inference.weights import load_state
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import ImageArray
+from industrial_ocr.training.adaptation import finetuning, gate
 from industrial_ocr.training.adaptation import gate as gates
-from industrial_ocr.training.adaptation import job
-from industrial_ocr.training.adaptation.learning import Recipe
-from industrial_ocr.training.adaptation.rehearsal import Rehearsal
+from industrial_ocr.training.adaptation import retrain as job
+from industrial_ocr.training.adaptation.config import Recipe
+from industrial_ocr.training.adaptation.rehearsal import Crops, Rehearsal
 
 BRIEF = Recipe(views=4, prints=2, fresh=0, head_steps=4, steps=0, batch_size=32)
 
@@ -34,7 +38,7 @@ def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
 def brief(monkeypatch: pytest.MonkeyPatch, small_rehearsal: Rehearsal) -> None:
     """Learning takes a second and hardly changes anything."""
     monkeypatch.setattr(job, "fresh_crops", lambda *_: None)
-    monkeypatch.setattr("industrial_ocr.training.adaptation.learning.Recipe", lambda: BRIEF)
+    monkeypatch.setattr("industrial_ocr.training.adaptation.config.Recipe", lambda: BRIEF)
 
 
 def run(*args: object) -> Result:
@@ -151,12 +155,14 @@ def test_outputs_that_cannot_be_written(tmp_path: Path) -> None:
     for out, message in (
         ("file/o.safetensors", "cannot be written"),
         ("folder.safetensors", "is a folder"),
-        ("o.pth", "the output is a .safetensors file"),
+        ("o.pth", "the output must be a .safetensors file"),
     ):
         assert message in one_line(retrain(source, tmp_path / out), 2)
+    missing = retrain(source, tmp_path / "o.safetensors", "--fonts", tmp_path / "no")
+    assert "no such folder" in one_line(missing, 2)
 
 
-def test_parents_that_cannot_be_learnt_from(tmp_path: Path) -> None:
+def test_parents_that_cannot_be_used(tmp_path: Path) -> None:
     entry = find_entry("classifier", None)
     source, out = glyphs(tmp_path / "g", "A", count=1), tmp_path / "o.safetensors"
     older = entry.model_dump(mode="json", exclude={"folder"})
@@ -191,21 +197,21 @@ def test_one_class_of_two_pictures_warns_and_works(tmp_path: Path) -> None:
     assert "left out:" in done.stderr and "broken.png" in done.stderr
     assert f"written: {out}" in done.stdout and out.is_file()
     # Where nobody watches a bar, each stage is a line.
-    assert "looking at all crops (2)" in done.stderr and "learning the head (4)" in done.stderr
+    assert "computing features (2)" in done.stderr and "training the head (4)" in done.stderr
 
 
 @pytest.mark.usefixtures("brief")
-def test_suspects_are_told_before_anything_is_learnt(
+def test_suspects_are_listed_before_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = glyphs(tmp_path / "g", "U+0394", "CE")
     again = (source / "U+0394" / "0.png").read_bytes()
     (source / "CE" / "9.png").write_bytes(again)
 
-    def learn(*_: object) -> None:
+    def finetune(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(job, "learn", learn)
+    monkeypatch.setattr(job, "finetune", finetune)
     done = retrain(source, tmp_path / "o.safetensors", "--force")
     assert done.exit_code == 130 and "Traceback" not in done.output
     assert "U+0394/0.png is nearly CE/9.png, but one is 'Δ' and the other 'CE'" in done.stderr
@@ -224,11 +230,11 @@ def test_the_gate_refuses_and_names_the_class(
         worse = [replace(c, before=0.9, after=0.4) if c.symbol == "8" else c for c in old]
         return real(worse, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(job, "judge", judge)
+    monkeypatch.setattr(gate, "judge", judge)
     source, out = glyphs(tmp_path / "g", "U+0394"), tmp_path / "o.safetensors"
     done = retrain(source, out)
     assert done.exit_code == 1 and not out.exists()
-    assert "gate: 8 fell by 50.0 points (1 held-out crops), 10 are allowed" in done.stderr
+    assert "gate: 8 fell by 50.0 points (1 crops), 10 are allowed" in done.stderr
     assert "was not written; --force writes it" in done.stderr and "written:" not in done.stdout
     done = retrain(source, out, "--force")
     assert done.exit_code == 0 and out.is_file() and "gate: 8 fell by 50.0" in done.stderr
@@ -236,21 +242,43 @@ def test_the_gate_refuses_and_names_the_class(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("brief")
-def test_new_symbols_are_held_back_before_the_gate_refuses(
+def test_nothing_is_chosen_by_the_crops_that_are_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_rehearsal: Rehearsal
+) -> None:
+    """They are measured once, after training; a gate that refuses changes nothing."""
+    real, weights = job.measure, []
+
+    def measure(cache: Any, model: Any, held_out: Crops, *rest: Any) -> Any:
+        np.testing.assert_array_equal(held_out.images, small_rehearsal.held_out.images)
+        weights.append({k: v.clone() for k, v in model.state_dict().items()})
+        gate, seen = real(cache, model, held_out, *rest)
+        return replace(gate, reasons=("8 fell",)), seen
+
+    monkeypatch.setattr(job, "measure", measure)
+    out = tmp_path / "o.safetensors"
+    done = retrain(glyphs(tmp_path / "g", "U+0394"), out, "--force")
+    assert done.exit_code == 0 and len(weights) == 1, done.output
+    written = load_state(find_entry("classifier", out))
+    for name, tensor in weights[0].items():
+        torch.testing.assert_close(tensor, written[name], atol=2e-3, rtol=2e-3, check_dtype=False)
+
+
+@pytest.mark.usefixtures("brief")
+def test_new_symbols_are_held_back_by_validation_crops(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, calls = job.judge, []
+    real, calls = job.keeps_old_symbols, []
 
-    def judge(*args: object) -> gates.Gate:
+    def check(*args: Any) -> gates.Gate:
         calls.append(1)
-        return replace(real(*args), reasons=("8 fell",) if len(calls) == 1 else ())  # type: ignore[arg-type]
+        return replace(real(*args), reasons=("8 fell",) if len(calls) == 1 else ())
 
-    monkeypatch.setattr(job, "judge", judge)
+    monkeypatch.setattr(job, "keeps_old_symbols", check)
     source, out = glyphs(tmp_path / "g", "U+0394"), tmp_path / "o.safetensors"
-    done = retrain(source, out)
+    done = retrain(source, out, "--force")
     assert done.exit_code == 0 and out.is_file(), done.output
     assert done.stderr.count("8 fell: new symbols are held back by 0.3 nats") == 1
-    assert len(calls) == 2 and "gate:" not in done.stderr
+    assert len(calls) == 2
 
 
 @pytest.mark.slow
@@ -258,13 +286,11 @@ def test_new_symbols_are_held_back_before_the_gate_refuses(
 def test_an_interruption_while_learning_writes_the_best_so_far(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from industrial_ocr.training.adaptation import workshop
-
-    def learn_head(*_: object) -> None:
+    def train_head(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(job, "cross_validated", lambda b, *_: np.array(["?"] * len(b.samples)))
-    monkeypatch.setattr(workshop, "learn_head", learn_head)
+    monkeypatch.setattr(finetuning, "train_head", train_head)
     out = tmp_path / "o.safetensors"
     done = retrain(glyphs(tmp_path / "g", "U+0394"), out, "--margin", 100, "--force")
     assert done.exit_code == 0 and out.is_file()
@@ -288,6 +314,7 @@ def test_every_kind_of_source_and_a_token_become_classes(tmp_path: Path) -> None
     shown = run("glyphs", "show", out)
     assert shown.exit_code == 0
     assert "U+0040" in shown.stdout and "U+0043 U+0045" in shown.stdout
+    assert "retrained_from: glyphs-small" in shown.stdout
 
 
 def test_showing_what_is_no_classifier_is_one_line(tmp_path: Path) -> None:

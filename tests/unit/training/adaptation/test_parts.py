@@ -19,21 +19,16 @@ from industrial_ocr.patterns.charset import DEFAULT_SYMBOLS
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import ImageArray
 from industrial_ocr.training.adaptation import report
-from industrial_ocr.training.adaptation.gate import ClassChange, changes, judge
-from industrial_ocr.training.adaptation.learning import (
-    BLEND,
-    Pool,
-    Recipe,
-    blend,
-    class_prior,
-    drawn,
-    hold_back,
-    loss_of,
-    settle,
+from industrial_ocr.training.adaptation.augmentation import Augmenter, plain_crop
+from industrial_ocr.training.adaptation.config import FinetuneConfig, Recipe, check_output
+from industrial_ocr.training.adaptation.finetuning import (
+    folds_of,
+    interpolate,
+    limit_change,
+    set_new_biases,
 )
+from industrial_ocr.training.adaptation.gate import ClassChange, CropReadings, changes, judge
 from industrial_ocr.training.adaptation.make_rehearsal import MEASURED, render_classes, renderer
-from industrial_ocr.training.adaptation.masks import Reprinter, ink_of
-from industrial_ocr.training.adaptation.memory import memory_file, rehearsal_for, save_memory
 from industrial_ocr.training.adaptation.network import (
     Split,
     extended,
@@ -41,7 +36,6 @@ from industrial_ocr.training.adaptation.network import (
     network_input,
     run,
 )
-from industrial_ocr.training.adaptation.orders import Order, check_order
 from industrial_ocr.training.adaptation.rehearsal import (
     Crops,
     Rehearsal,
@@ -50,10 +44,16 @@ from industrial_ocr.training.adaptation.rehearsal import (
     part_of,
     unpack,
 )
+from industrial_ocr.training.adaptation.replay_buffer import rehearsal_for, replay_file, save_replay
+from industrial_ocr.training.adaptation.reprinting import Reprinter, ink_of
 from industrial_ocr.training.adaptation.samples import GlyphSample
+from industrial_ocr.training.adaptation.sampling import (
+    Pool,
+    adaptation_loss,
+    batches,
+    class_prior,
+)
 from industrial_ocr.training.adaptation.suspects import duplicates, label_errors
-from industrial_ocr.training.adaptation.views import Views, plain_crop
-from industrial_ocr.training.adaptation.workshop import folds_of
 
 
 def sample(symbol: str, text: str = "", seed: int = 0, ink: int = 40) -> GlyphSample:
@@ -96,9 +96,7 @@ def test_a_damaged_set_is_one_clear_error(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_maker_is_deterministic_and_balanced() -> None:
-    one, two = (
-        render_classes(renderer((), lambda _: True, MEASURED), (3,), 1, 5.0) for _ in range(2)
-    )
+    one, two = (render_classes(renderer((), "held_out", MEASURED), (3,), 1, 5.0) for _ in range(2))
     assert {s: len(c) for s, c in one.items() if s} == dict.fromkeys(DEFAULT_SYMBOLS, 1)
     for symbol, crops in one.items():
         np.testing.assert_array_equal(crops, two[symbol])
@@ -115,7 +113,7 @@ def test_families_are_held_out_by_name(tmp_path: Path) -> None:
 
 
 def test_views_are_of_the_seed_and_of_many_kinds(small: Rehearsal) -> None:
-    views = Views(40, small.training.images)
+    views = Augmenter(40, small.training.images)
     one = [views.draw(np.random.default_rng(k), sample("A")) for k in range(12)]
     again = [views.draw(np.random.default_rng(k), sample("A")) for k in range(12)]
     np.testing.assert_array_equal(one, again)
@@ -146,7 +144,7 @@ def test_prints_are_of_the_seed() -> None:
 def test_new_rows_stand_before_the_reject_class_and_leave_the_others() -> None:
     parent = load_parent(None)
     means = torch.randn(3, 512, generator=torch.Generator().manual_seed(0))
-    model = extended(parent, ("Δ", "Ω"), means)
+    model = extended(parent, means)
     crops = network_input(np.random.default_rng(0).integers(0, 255, (4, 40, 40)).astype(np.uint8))
     with torch.inference_mode():
         before, after = parent.model(crops), model(crops)
@@ -162,7 +160,7 @@ def test_a_split_network_computes_the_same() -> None:
     crops = np.random.default_rng(1).integers(0, 255, (3, 40, 40)).astype(np.uint8)
     whole = run(parent.model, crops)
     torch.testing.assert_close(run(split, run(split.trunk, crops)), whole)
-    assert len(split.trunk) and len(split.thawed()) < len(list(parent.model.parameters()))
+    assert len(split.trunk) and len(split.trained()) < len(list(parent.model.parameters()))
 
 
 def test_a_parent_of_another_architecture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,26 +188,26 @@ def pool() -> Pool:
 
 def test_views_and_rejects_have_their_share_of_a_batch() -> None:
     recipe = Recipe(batch_size=400, new_share=0.25, reject_share=0.2)
-    rows = next(drawn(pool(), np.ones(8, bool), np.random.default_rng(0), recipe))
+    rows = next(batches(pool(), np.ones(8, bool), np.random.default_rng(0), recipe))
     labels = pool().labels.numpy()[rows]
     assert len(labels) == 400 and (labels == 2).sum() == 100
     assert (labels == 3).mean() == pytest.approx(0.75 * 0.2, abs=0.03)
     assert (labels == 0).sum() == pytest.approx((labels == 1).sum(), abs=40)
-    alone = next(drawn(pool(), pool().old, np.random.default_rng(0), recipe))
+    alone = next(batches(pool(), pool().old, np.random.default_rng(0), recipe))
     assert len(alone) == 400  # without views rehearsal fills the batch
 
 
 def test_left_out_samples_are_in_no_batch() -> None:
     rows = pool().without(np.array([0]))
-    drawn_rows = next(drawn(pool(), rows, np.random.default_rng(0), Recipe()))
+    drawn_rows = next(batches(pool(), rows, np.random.default_rng(0), Recipe()))
     assert not {0, 1} & set(drawn_rows.tolist()) and 2 in drawn_rows
 
 
 def test_the_prior_is_what_new_classes_have_too_much() -> None:
-    prior = class_prior(pool(), np.ones(8, bool), Recipe(modesty=1.0, new_share=0.5))
+    prior = class_prior(pool(), np.ones(8, bool), Recipe(logit_adjustment=1.0, new_share=0.5))
     assert prior[2] > 0 and prior[0] < 0
     assert prior[0] == pytest.approx(float(prior[1]))
-    none = class_prior(pool(), np.ones(8, bool), Recipe(modesty=0.0))
+    none = class_prior(pool(), np.ones(8, bool), Recipe(logit_adjustment=0.0))
     assert none.abs().max() == 0
 
 
@@ -218,7 +216,7 @@ def test_known_symbols_in_a_new_look_keep_their_standing_on_rehearsal() -> None:
     recipe, even = Recipe(distillation=0.0), torch.zeros(4)
 
     def loss(own: Pool, row: int, prior: torch.Tensor) -> float:
-        return float(loss_of(torch.zeros(1, 4), own, np.array([row]), prior, recipe))
+        return float(adaptation_loss(torch.zeros(1, 4), own, np.array([row]), prior, recipe))
 
     with_new = pool()
     known = Pool(with_new.x, with_new.labels, torch.zeros(8, 4), with_new.old, with_new.group)
@@ -234,22 +232,24 @@ def test_the_parent_is_a_target_on_rehearsal_alone() -> None:
     logits, zero = torch.randn(8, 4, generator=torch.Generator().manual_seed(1)), torch.zeros(4)
     new, old = np.array([0, 1, 2]), np.array([3, 5, 6])
     own = pool()
-    assert loss_of(logits[new], own, new, zero, kept) == loss_of(logits[new], own, new, zero, plain)
+    assert adaptation_loss(logits[new], own, new, zero, kept) == adaptation_loss(
+        logits[new], own, new, zero, plain
+    )
     # The parent knows classes 0, 1 and the reject class alike, and nothing of the new class 2.
     wanted = -torch.log_softmax(logits[old], -1)[:, [0, 1, 3]].mean()
-    torch.testing.assert_close(loss_of(logits[old], own, old, zero, kept), wanted)
+    torch.testing.assert_close(adaptation_loss(logits[old], own, old, zero, kept), wanted)
     labels = torch.log_softmax(logits[old], -1)[[0, 1, 2], own.labels[old]]
-    torch.testing.assert_close(loss_of(logits[old], own, old, zero, plain), -labels.mean())
+    torch.testing.assert_close(adaptation_loss(logits[old], own, old, zero, plain), -labels.mean())
 
 
 def test_weights_are_blended() -> None:
     split = Split(load_parent(None).model, 40)
-    before = [p.detach().clone() for p in split.thawed()]
+    before = [p.detach().clone() for p in split.trained()]
     bias = split.head.bias.detach().clone()
     with torch.no_grad():
         split.head.bias += 1.0
-    blend(split, before)
-    torch.testing.assert_close(split.head.bias.detach(), bias + BLEND)
+    interpolate(split, before, 0.75)
+    torch.testing.assert_close(split.head.bias.detach(), bias + 0.75)
 
 
 def test_new_rows_are_lowered_until_old_crops_are_kept() -> None:
@@ -258,9 +258,11 @@ def test_new_rows_are_lowered_until_old_crops_are_kept() -> None:
         head.weight.copy_(torch.tensor([[4.0, 0], [0, 4.0], [4.0, 0], [-9.0, -9.0]]))
         head.bias.copy_(torch.tensor([0.0, 0.0, 0.55, 0.0]))
     features, labels = torch.eye(2), np.array([0, 1])
-    assert settle(head, features, labels, labels, slice(2, 3), 0.0) == pytest.approx(-0.6)
+    assert set_new_biases(head, features, labels, labels, slice(2, 3), 0.0) == pytest.approx(-0.6)
     assert run(head, features).argmax(1).tolist() == [0, 1]
-    assert settle(head, features, labels, labels, slice(2, 3), 0.0) == pytest.approx(0.0, abs=1e-6)
+    assert set_new_biases(head, features, labels, labels, slice(2, 3), 0.0) == pytest.approx(
+        0.0, abs=1e-6
+    )
 
 
 def test_new_rows_are_raised_as_far_as_old_crops_allow() -> None:
@@ -269,20 +271,20 @@ def test_new_rows_are_raised_as_far_as_old_crops_allow() -> None:
         head.weight.copy_(torch.tensor([[4.0, 0], [0, 4.0], [4.0, 0], [-9.0, -9.0]]))
         head.bias.copy_(torch.tensor([0.0, 0.0, -0.55, 0.0]))
     features, labels = torch.eye(2), np.array([0, 1])
-    assert settle(head, features, labels, labels, slice(2, 3), 0.0) == pytest.approx(0.5)
-    assert settle(head, features, labels, labels, slice(2, 3), 0.5) == pytest.approx(1.0)
+    assert set_new_biases(head, features, labels, labels, slice(2, 3), 0.0) == pytest.approx(0.5)
+    assert set_new_biases(head, features, labels, labels, slice(2, 3), 0.5) == pytest.approx(1.0)
     assert head.bias[3] == 0
 
 
 class OneLayer(nn.Linear):
-    """As little of a split network as ``hold_back`` asks for."""
+    """As little of a split network as ``limit_change`` asks for."""
 
-    def thawed(self) -> list[nn.Parameter]:
+    def trained(self) -> list[nn.Parameter]:
         return [self.weight]
 
 
 def test_of_a_new_look_as_much_is_kept_as_old_crops_allow() -> None:
-    """Of 100 old crops of each class some lie nearer and nearer to what is learnt as class 1."""
+    """Of 100 old crops of each class some lie nearer and nearer to what is learned as class 1."""
     side = torch.linspace(0.01, 1.0, 100)
     x = torch.cat([torch.stack([side, 0 * side], 1), torch.tensor([[0.0, 1.0]] * 100)])
     labels = np.repeat([0, 1], 100)
@@ -292,7 +294,7 @@ def test_of_a_new_look_as_much_is_kept_as_old_crops_allow() -> None:
         layer = OneLayer(2, 2, bias=False)
         with torch.no_grad():
             layer.weight.copy_(torch.eye(2) + torch.tensor([[0.0, 0.0], [change, 0.0]]))
-        found = hold_back(layer, start, x, labels, labels)  # type: ignore[arg-type]
+        found = limit_change(layer, start, x, labels, labels)  # type: ignore[arg-type]
         torch.testing.assert_close(
             layer.weight.detach(), torch.eye(2) + torch.tensor([[0.0, 0.0], [found * change, 0.0]])
         )
@@ -305,7 +307,7 @@ def test_of_a_new_look_as_much_is_kept_as_old_crops_allow() -> None:
 
 def test_near_duplicates_share_a_fold() -> None:
     samples = [sample("A", seed=i) for i in range(5)]
-    fold = folds_of(samples, [(4, 0)])
+    fold = folds_of(samples, [(4, 0)], 4)
     assert fold.tolist() == [0, 1, 2, 3, 0]
 
 
@@ -356,17 +358,18 @@ def change(symbol: str, before: float, after: float, n: int = 70) -> ClassChange
 
 
 def test_the_gate_names_the_class_that_fell() -> None:
-    good = judge([change("A", 0.9, 0.82), change("B", 0.8, 0.9)], (), (), 10.0)
+    good = judge([change("A", 0.9, 0.82), change("B", 0.8, 0.9)], (), (), 10.0, 0.3)
     assert good.passed and good.before == pytest.approx(0.85)
-    bad = judge([change("A", 0.9, 0.79), change("B", 0.8, 0.95)], (), (), 10.0)
-    assert not bad.passed and "A fell by 11.0 points (70 held-out crops)" in bad.reasons[0]
+    assert judge([change("A", 0.9, 0.8), change("B", 0.8, 0.9)], (), (), 10.0, 0.3).passed
+    bad = judge([change("A", 0.9, 0.79), change("B", 0.8, 0.95)], (), (), 10.0, 0.3)
+    assert not bad.passed and "A fell by 11.0 points (70 crops)" in bad.reasons[0]
 
 
 def test_the_gate_watches_all_symbols_together() -> None:
     old = [change(s, 0.9, 0.896) for s in "ABCDE"]
-    gate = judge([*old, change(REJECT, 0.9, 0.9)], (), (), 10.0)
+    gate = judge([*old, change(REJECT, 0.9, 0.9)], (), (), 10.0, 0.3)
     assert gate.reasons == ("all old symbols together fell by 0.40 points, 0.3 are allowed",)
-    assert judge([change(s, 0.9, 0.898) for s in "ABCDE"], (), (), 10.0).passed
+    assert judge([change(s, 0.9, 0.898) for s in "ABCDE"], (), (), 10.0, 0.3).passed
 
 
 def test_changes_count_each_class() -> None:
@@ -380,14 +383,13 @@ def test_changes_count_each_class() -> None:
 def test_the_pictures_of_a_report(tmp_path: Path) -> None:
     images: ImageArray = np.zeros((3, 40, 40), np.uint8)
     true, named = np.array(["A", "Ω", REJECT]), np.array(["A", "A", "Ω"])
-    seen = report.Confused(images, true, named, np.array([0.9, 0.1, 0.2]))
+    seen = CropReadings(images, true, named, np.array([0.9, 0.1, 0.2]))
     report.draw_confusion(tmp_path / "c.png", seen, ("A", "Ω"))
     report.draw_worst(tmp_path / "w.png", seen)
     confusion = np.array(Image.open(tmp_path / "c.png"))
-    at = report.EDGE
-    red, blue = confusion[at + report.CELL + 3, at + 3], confusion[at + 3, at + 3]
+    red, blue = confusion[52 + 11 + 3, 52 + 3], confusion[52 + 3, 52 + 3]
     assert red[0] > red[2] and blue[2] > blue[0]
-    assert Image.open(tmp_path / "w.png").size[0] > 2 * report.TILE
+    assert Image.open(tmp_path / "w.png").size[0] > 2 * report.TILE_SIDE
     assert report.spelled("Ω") == "U+03A9" and report.spelled("CE") == "CE"
 
 
@@ -398,30 +400,30 @@ def test_the_pictures_of_a_report(tmp_path: Path) -> None:
     "name", ["x.pth", "my model.safetensors", "-x.safetensors", "Ω.safetensors"]
 )
 def test_outputs_of_impossible_names(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ConfigError, match="is a .safetensors file"):
-        check_order(Order(tmp_path / name))
+    with pytest.raises(ConfigError, match="must be a .safetensors file"):
+        check_output(FinetuneConfig(tmp_path / name))
 
 
 def test_an_output_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(ConfigError, match="cannot be written"):
-        check_order(Order(tmp_path / "file" / "x.safetensors"))
+        check_output(FinetuneConfig(tmp_path / "file" / "x.safetensors"))
     (tmp_path / "y.safetensors").mkdir()
     with pytest.raises(ConfigError, match="is a folder"):
-        check_order(Order(tmp_path / "y.safetensors"))
+        check_output(FinetuneConfig(tmp_path / "y.safetensors"))
 
 
 def test_what_a_parent_was_taught_is_remembered(tmp_path: Path, small_rehearsal: Rehearsal) -> None:
     parent = load_parent(None)
     entry = parent.entry.model_copy(update={"folder": tmp_path, "file": "p.safetensors"})
     own = Crops(np.zeros((100, 40, 40), np.uint8), np.array(["Ω"] * 100))
-    save_memory(memory_file(tmp_path / "p.safetensors"), own, parent)
+    save_replay(replay_file(tmp_path / "p.safetensors"), own, parent)
     child = type(parent)(entry, parent.model, (*parent.symbols, "Ω", "Δ"), parent.size)
     rehearsal, lost = rehearsal_for(child)
     assert lost == ("Δ",)
     for part in (rehearsal.training, rehearsal.validation, rehearsal.held_out):
         assert "Ω" in part.symbols
     again = Crops(np.zeros((100, 40, 40), np.uint8), np.array(["Δ"] * 100))
-    save_memory(memory_file(tmp_path / "q.safetensors"), again, child)
-    kept = load_rehearsal(memory_file(tmp_path / "q.safetensors"))
+    save_replay(replay_file(tmp_path / "q.safetensors"), again, child)
+    kept = load_rehearsal(replay_file(tmp_path / "q.safetensors"))
     assert set(kept.held_out.symbols.tolist()) == {"Δ", "Ω"}

@@ -21,13 +21,11 @@ from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import ImageArray
-from industrial_ocr.training.adaptation import gate as gates
-from industrial_ocr.training.adaptation import job, workshop
-from industrial_ocr.training.adaptation.job import Outcome, retrain
-from industrial_ocr.training.adaptation.learning import Recipe
-from industrial_ocr.training.adaptation.memory import memory_file
-from industrial_ocr.training.adaptation.orders import Order
+from industrial_ocr.training.adaptation import retrain as job
+from industrial_ocr.training.adaptation.config import FinetuneConfig, Recipe
 from industrial_ocr.training.adaptation.rehearsal import Rehearsal
+from industrial_ocr.training.adaptation.replay_buffer import replay_file
+from industrial_ocr.training.adaptation.retrain import FinetuneResult, retrain
 from industrial_ocr.training.adaptation.samples import GlyphSample, SampleSet
 
 pytestmark = pytest.mark.slow
@@ -65,10 +63,10 @@ def quiet(*_: object) -> None:
     return
 
 
-def taught(out: Path, found: SampleSet, **changes: object) -> tuple[Outcome, list[str]]:
+def taught(out: Path, found: SampleSet, **changes: object) -> tuple[FinetuneResult, list[str]]:
     said: list[str] = []
-    order = replace(Order(out, margin=LOOSE, force=True, recipe=QUICK), **changes)  # type: ignore[arg-type]
-    return retrain(order, found, said.append, quiet), said
+    config = replace(FinetuneConfig(out, margin=LOOSE, force=True, recipe=QUICK), **changes)  # type: ignore[arg-type]
+    return retrain(config, found, said.append, quiet), said
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +91,7 @@ def test_new_symbols_stand_beside_the_old_ones(trained: tuple[Path, list[str]]) 
     assert entry.recipe["pictures"] == {"Δ": 5, "⊗CE": 5, "0": 2}
     assert len(entry.recipe["data_sha256"]) == 64 and entry.recipe["views"] == QUICK.views
     assert {"class Δ", "class A", "class (no character)", "taught 0"} <= set(entry.metrics)
-    assert memory_file(trained[0]).is_file()
+    assert replay_file(trained[0]).is_file()
 
 
 def test_the_reader_names_them_at_once(trained: tuple[Path, list[str]]) -> None:
@@ -134,10 +132,6 @@ def test_auto_reads_two_stage_what_the_crnn_cannot_spell(
             reader.recognize([page], engine=engine, pattern=Pattern.regex("Δ"))  # type: ignore[arg-type]
 
 
-def test_little_is_said_of_two_pictures(trained: tuple[Path, list[str]]) -> None:
-    assert any("only 2 pictures of '0'" in line for line in trained[1])
-
-
 def test_the_report_has_a_table_and_pictures(trained: tuple[Path, list[str]]) -> None:
     folder = trained[0].with_name("mine-report")
     text = (folder / "report.md").read_text(encoding="utf-8")
@@ -163,42 +157,28 @@ def test_one_picture_warns_and_works(tmp_path: Path, small_rehearsal: Rehearsal)
     assert outcome.gate.new[0].n == 0 and outcome.gate.new[0].after is None
 
 
-def test_suspects_are_pointed_out_with_a_picture(
+def test_the_gate_keeps_a_worse_classifier_from_being_written(
     tmp_path: Path, small_rehearsal: Rehearsal
 ) -> None:
-    found = samples({"Δ": 5, "⊗CE": 5})
-    wrong = replace(found.samples[0], symbol="⊗CE", source="wrong")
-    again = replace(found.samples[1], source="again")
-    found = SampleSet((*found.samples[1:], again, wrong))
-    _, said = taught(tmp_path / "s.safetensors", found, recipe=replace(QUICK, head_steps=5))
-    text = "\n".join(said)
-    assert "again is nearly Δ/1" in text and "wrong is called '⊗CE', it looks like 'Δ'" in text
-    assert (tmp_path / "s-report" / "suspects.png").is_file()
-
-
-def test_the_gate_keeps_a_worse_classifier_from_being_written(
-    tmp_path: Path, small_rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(gates, "OVERALL", -101.0)
     out = tmp_path / "bad.safetensors"
-    recipe = replace(QUICK, head_steps=2, steps=0)
-    outcome, _ = taught(out, samples({"Δ": 3}), force=False, recipe=recipe)
+    found, recipe = samples({"Δ": 3}), replace(QUICK, head_steps=2, steps=0)
+    outcome, _ = taught(out, found, force=False, recipe=recipe, overall_margin=-101.0)
     assert not outcome.written and not out.exists() and outcome.report.is_file()
     assert "FAILED" in outcome.report.read_text(encoding="utf-8")
-    outcome, _ = taught(out, samples({"Δ": 3}), force=True, recipe=recipe)
+    outcome, _ = taught(out, found, force=True, recipe=recipe, overall_margin=-101.0)
     assert outcome.written and out.exists()
     assert "all old symbols together" in find_entry("classifier", out).recipe["gate"][0]
 
 
 def test_an_interruption_takes_the_best_so_far(tmp_path: Path, small_rehearsal: Rehearsal) -> None:
     def interrupt(stage: str, done: int, total: int) -> None:
-        if stage.startswith("learning, last") and done == 2:
+        if stage == "training the last stages" and done == 2:
             raise KeyboardInterrupt
 
-    order = Order(
+    config = FinetuneConfig(
         tmp_path / "i.safetensors", margin=LOOSE, force=True, recipe=replace(QUICK, steps=9)
     )
-    outcome = retrain(order, samples({"Δ": 3}), quiet, interrupt)
+    outcome = retrain(config, samples({"Δ": 3}), quiet, interrupt)
     assert outcome.interrupted and outcome.written
     assert outcome.entry.recipe["steps_done"] == 2
     assert "interrupted" in outcome.report.read_text(encoding="utf-8")
@@ -209,7 +189,7 @@ def test_nothing_but_rejects_is_an_error(tmp_path: Path, small_rehearsal: Rehear
         taught(tmp_path / "r.safetensors", samples({"": 3}))
 
 
-def test_the_output_is_tried_before_anything_is_learnt(
+def test_the_output_is_tried_before_anything_is_learned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(job, "load_parent", lambda *_: pytest.fail("loaded too early"))
@@ -230,39 +210,6 @@ def run(*args: object) -> Result:
 @pytest.fixture(autouse=True)
 def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "160")
-
-
-def test_the_command_on_a_folder(
-    tmp_path: Path, small_rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(workshop, "fresh_crops", lambda *_: None)
-    monkeypatch.setattr(job, "fresh_crops", lambda *_: None)
-    monkeypatch.setattr("industrial_ocr.training.adaptation.learning.Recipe", lambda: QUICK)
-    for i in range(3):
-        path = tmp_path / "glyphs" / "U+0394" / f"{i}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(path), drawn("Δ", i))
-    out = tmp_path / "mine.safetensors"
-    result = run(
-        "retrain", tmp_path / "glyphs", "--out", out, "--force", "--margin", 100, "--steps", 1
-    )
-    assert result.exit_code == 0, result.output
-    assert f"written: {out}" in result.stdout and "3 pictures: Δ 3" in result.stderr
-    shown = run("glyphs", "show", out)
-    assert shown.exit_code == 0
-    assert "U+0394" in shown.stdout and "retrained_from: glyphs-small" in shown.stdout
-
-
-def test_bad_input_is_one_line(tmp_path: Path) -> None:
-    result = run("retrain", tmp_path / "missing", "--out", tmp_path / "o.safetensors")
-    assert result.exit_code == 1 and "no such file or folder" in result.stderr
-    result = run("retrain", tmp_path, "--out", "/proc/none/o.safetensors")
-    assert result.exit_code == 2 and "cannot be written" in result.stderr
-    assert result.stderr.count("\n") == 1
-    result = run(
-        "retrain", tmp_path, "--out", tmp_path / "o.safetensors", "--fonts", tmp_path / "no"
-    )
-    assert result.exit_code == 2 and "no such folder" in result.stderr
 
 
 def test_showing_a_classifier_without_numbers() -> None:

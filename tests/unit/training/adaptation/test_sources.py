@@ -284,7 +284,7 @@ def test_labels_of_single_characters_need_nothing_found(
     assert any("3.png" in p for p in found.problems)
 
 
-def test_the_parts_of_a_dataset_are_no_symbols_and_only_train_is_learnt(tmp_path: Path) -> None:
+def test_the_parts_of_a_dataset_are_no_symbols_and_only_train_is_learned(tmp_path: Path) -> None:
     for name in ("train/A/1.png", "train/B/1.png", "val/A/2.png", "__MACOSX/train/C/1.png"):
         picture(tmp_path / name)
     found = read(tmp_path)

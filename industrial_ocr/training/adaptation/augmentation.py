@@ -1,15 +1,14 @@
-"""Many views of one sample: every box, light, camera and wear that it might have had.
+"""Augmented views of a sample.
 
-Three pictures of a symbol do not say what varies about it; these transforms do. The window is as
-imprecise as a detector's, strokes grow thicker and thinner, the shape is sheared and bent a
-little, other characters come close, and camera and polarity change as in the rendered data.
+The window is as imprecise as a detector's, strokes grow thicker and thinner, the shape is sheared
+and bent a little, other characters come close, and camera and polarity change as in rendered data.
 """
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.random import Generator
 
 from industrial_ocr.datasets.synthesis.camera import Camera
 from industrial_ocr.datasets.synthesis.crops import detector_window
@@ -18,35 +17,34 @@ from industrial_ocr.results.geometry import bounds, edge_lengths, glyph_window, 
 from industrial_ocr.results.types import FloatArray, ImageArray
 from industrial_ocr.training.adaptation.samples import GlyphSample
 
-FINE = 2
-"""Views are drawn so many times larger than the crops, for strokes to change by half pixels."""
-SMALLEST, CAMERA = 20, 0.4
-"""Least height in pixels to which a character is degraded, and chance of a camera's effects.
-
-What nobody can read would teach to take any unreadable old symbol for a new one.
-"""
-
 
 def plain_crop(sample: GlyphSample, size: int) -> ImageArray:
-    """(size, size) uint8, the sample as the reader would cut it."""
+    """The sample as the reader would cut it, (size, size) uint8."""
     return warp_quad(sample.image, glyph_window(sample.quad), size, size)
 
 
-class Views:
-    """Draws views; the same generator, the same views.
+class Augmenter:
+    """Draws views of samples.
+
+    Views stay readable: an unreadable one would teach the classifier to take any unreadable old
+    symbol for a new one.
 
     Args:
         size: side of the crops in pixels.
         neighbors: (N, size, size) uint8 crops whose characters may stand beside a sample.
+        min_height: a character is not shrunk below this height, in pixels.
+        camera: chance of each of the camera's effects.
     """
 
-    def __init__(self, size: int, neighbors: ImageArray) -> None:
-        self._size, self._neighbors = size, neighbors
-        self._camera = Camera(CAMERA)
+    def __init__(
+        self, size: int, neighbors: ImageArray, min_height: int = 20, camera: float = 0.4
+    ) -> None:
+        self._size, self._neighbors, self._min_height = size, neighbors, min_height
+        self._camera = Camera(camera)
 
-    def draw(self, rng: np.random.Generator, sample: GlyphSample) -> ImageArray:
+    def draw(self, rng: Generator, sample: GlyphSample) -> ImageArray:
         """One view of a sample, (size, size) uint8."""
-        fine = FINE * self._size
+        fine = 2 * self._size  # for strokes to change by half pixels
         window = _sheared(rng, detector_window(rng, sample.quad))
         crop = warp_quad(sample.image, window, fine, fine)
         if _touches_border(sample) and rng.random() < 0.4:
@@ -65,11 +63,11 @@ class Views:
         return np.ascontiguousarray(shot[..., 1])
 
     def _shrunk(
-        self, rng: np.random.Generator, crop: ImageArray, sample: GlyphSample, window: FloatArray
+        self, rng: Generator, crop: ImageArray, sample: GlyphSample, window: FloatArray
     ) -> ImageArray:
-        """At the crop's size, often by way of a smaller one: the character was farther away."""
+        """At the crop's size, often shrunk before as if the character were farther away."""
         height = edge_lengths(sample.quad)[1] / max(edge_lengths(window)[1], 1e-3) * self._size
-        least = min(1.0, SMALLEST / max(height, 1.0))
+        least = min(1.0, self._min_height / max(height, 1.0))
         if rng.random() < 0.35 and least < 1:
             side = max(6, round(self._size * float(np.exp(rng.uniform(np.log(least), 0)))))
             crop = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA).astype(np.uint8)
@@ -77,16 +75,16 @@ class Views:
         return cv2.resize(crop, (self._size, self._size), interpolation=mode).astype(np.uint8)
 
     def _beside(
-        self, rng: np.random.Generator, crop: ImageArray, sample: GlyphSample, window: FloatArray
+        self, rng: Generator, crop: ImageArray, sample: GlyphSample, window: FloatArray
     ) -> ImageArray:
-        """With another character at one side or both, in the sample's own light and dark."""
+        """With another character at one side or both, in the sample's own gray levels."""
         width, height = edge_lengths(sample.quad)
         share = width / max(edge_lengths(window)[0], 1e-3)
         gap = int((1 - share) / 2 * len(crop) * float(rng.uniform(0.3, 1.0)))
         if gap < 3 or not len(self._neighbors):
             return crop
         result = crop.copy()
-        for side in (0, 1):
+        for side in ("left", "right"):
             if rng.random() < 0.25:
                 continue
             other = self._neighbors[int(rng.integers(len(self._neighbors)))]
@@ -98,7 +96,7 @@ class Views:
             sign = 1.0 if float(crop.mean()) >= ground else -1.0
             lit = np.sign(plain.sum()) or 1.0
             drawn = np.clip(ground + plain * ink * sign * lit, 0, 255).astype(np.uint8)
-            if side:
+            if side == "right":
                 result[:, -gap:] = drawn
             else:
                 result[:, :gap] = drawn[:, ::-1]
@@ -111,8 +109,8 @@ def _touches_border(sample: GlyphSample) -> bool:
     return bool(sample.image.shape[1] < 1.25 * (x1 - x0))
 
 
-def _sheared(rng: np.random.Generator, window: FloatArray) -> FloatArray:
-    """A window whose corners moved a little: slant, perspective, another width."""
+def _sheared(rng: Generator, window: FloatArray) -> FloatArray:
+    """A window with its corners moved a little: slant, perspective, another width."""
     side = max(edge_lengths(window))
     moved = window + rng.normal(0, 0.02, (4, 2)) * side
     axis = window[1] - window[0]
@@ -125,8 +123,8 @@ def _sheared(rng: np.random.Generator, window: FloatArray) -> FloatArray:
     return moved.astype(np.float32)
 
 
-def _restroked(rng: np.random.Generator, crop: ImageArray) -> ImageArray:
-    """With thicker or thinner strokes: both ways, as it is not known which side is the ink."""
+def _restroked(rng: Generator, crop: ImageArray) -> ImageArray:
+    """With dark or bright strokes made thicker; which of the two is the ink is not known."""
     kind = rng.random()
     if kind > 0.4:
         return crop
@@ -137,8 +135,8 @@ def _restroked(rng: np.random.Generator, crop: ImageArray) -> ImageArray:
     return changed if changed.std() > 0.6 * crop.std() else crop
 
 
-def _bent(rng: np.random.Generator, crop: ImageArray) -> ImageArray:
-    """Elastically bent by a few hundredths of its side."""
+def _bent(rng: Generator, crop: ImageArray) -> ImageArray:
+    """Bent elastically by a few hundredths of its side."""
     side = len(crop)
     coarse = rng.normal(0, 0.025 * side, (2, 4, 4)).astype(np.float32)
     shift = [cv2.resize(c, (side, side), interpolation=cv2.INTER_CUBIC) for c in coarse]
@@ -149,18 +147,14 @@ def _bent(rng: np.random.Generator, crop: ImageArray) -> ImageArray:
     return np.asarray(bent, np.uint8)
 
 
-def _added(crop: ImageArray, change: NDArray[np.floating]) -> ImageArray:
-    return np.clip(crop + change, 0, 255).astype(np.uint8)
-
-
-def _grained(rng: np.random.Generator, crop: ImageArray) -> ImageArray:
+def _grained(rng: Generator, crop: ImageArray) -> ImageArray:
     """On a rougher ground or under uneven light."""
     strength = float(rng.uniform(0.05, 0.3)) * max(float(crop.std()), 4.0)
-    return _added(crop, noise_patch(rng, *crop.shape) * strength)
+    return np.clip(crop + noise_patch(rng, *crop.shape) * strength, 0, 255).astype(np.uint8)
 
 
-def _contrast(rng: np.random.Generator, crop: ImageArray) -> ImageArray:
-    """With less contrast, down to what rounding leaves of it."""
+def _contrast(rng: Generator, crop: ImageArray) -> ImageArray:
+    """With less contrast, but a standard deviation of 9 gray levels if it had that."""
     deviation = max(float(crop.std()), 1e-3)
     factor = max(float(np.exp(rng.uniform(np.log(0.2), 0))), min(1.0, 9 / deviation))
     mean = float(crop.mean())

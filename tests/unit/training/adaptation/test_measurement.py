@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from industrial_ocr.datasets.synthesis.crops import REJECT
-from industrial_ocr.training.adaptation.confidence import carried_temperature
+from industrial_ocr.training.adaptation.gate import carried_temperature
 from industrial_ocr.training.adaptation.network import Parent, head_of, load_parent
 from industrial_ocr.training.adaptation.rehearsal import Rehearsal
 
@@ -22,7 +22,7 @@ def test_a_network_that_did_not_change_keeps_its_temperature(
     parent: Parent, small: Rehearsal
 ) -> None:
     names = (*parent.symbols, REJECT)
-    same = carried_temperature(parent, parent.model, names, small)
+    same = carried_temperature(parent, parent.model, names, small.validation)
     assert same == pytest.approx(parent.entry.temperature, abs=2e-3)
 
 
@@ -33,5 +33,5 @@ def test_a_network_twice_as_sure_has_twice_the_temperature(
     with torch.no_grad():
         for weight in head_of(surer).parameters():
             weight.mul_(2)
-    found = carried_temperature(parent, surer, (*parent.symbols, REJECT), small)
+    found = carried_temperature(parent, surer, (*parent.symbols, REJECT), small.validation)
     assert found == pytest.approx(2 * parent.entry.temperature, rel=0.02)

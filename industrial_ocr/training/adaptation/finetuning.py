@@ -1,0 +1,285 @@
+"""Trains new rows of a classifier, and old ones in a new look, without forgetting the others.
+
+First the head alone on frozen features, then the last stages of the network too, at a low rate and
+with fixed batch statistics. Every choice is made on validation crops of the old symbols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from industrial_ocr.models.classifier import GlyphClassifier
+from industrial_ocr.training.adaptation.config import Recipe
+from industrial_ocr.training.adaptation.feature_cache import FeatureCache, Progress
+from industrial_ocr.training.adaptation.network import Split, extended, head_of, run
+from industrial_ocr.training.adaptation.rehearsal import Crops
+from industrial_ocr.training.adaptation.samples import GlyphSample
+from industrial_ocr.training.adaptation.sampling import (
+    Bools,
+    Ints,
+    Pool,
+    adaptation_loss,
+    batches,
+    class_prior,
+)
+from industrial_ocr.training.optimization import average_of, cosine_schedule
+
+UNMEASURED = "?"
+"""Stands for the reading of a sample whose symbol no other picture shows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Finetuned:
+    """The result of ``finetune``: a network in evaluation mode.
+
+    Attributes:
+        steps: how many the last stages were trained.
+        interrupted: training was stopped; the weights are those until then.
+    """
+
+    model: GlyphClassifier
+    steps: int
+    interrupted: bool
+
+
+Steps = Callable[[int, int], None]
+"""Called with how many steps are done, and of how many."""
+
+
+def train_head(
+    features: Tensor, head: nn.Linear, pool: Pool, rows: Bools, recipe: Recipe, progress: Steps
+) -> None:
+    """Trains the head alone on the features (N, F) of the pool."""
+    optimizer = torch.optim.AdamW(head.parameters(), lr=recipe.head_lr, weight_decay=1e-2)
+    for step, loss in _losses(head, features, pool, rows, recipe, optimizer, recipe.head_steps, 1):
+        loss.backward()
+        optimizer.step()
+        progress(step, recipe.head_steps)
+
+
+def train_last_stages(
+    split: Split, pool: Pool, rows: Bools, recipe: Recipe, progress: Steps
+) -> None:
+    """Trains tail and head and leaves the average of their weights, also when interrupted.
+
+    No step is selected by a score: that would need samples that are kept out of training, and
+    those are missed more than the selection gains, as the learning rate ends near zero.
+    """
+    trained = split.trained()
+    optimizer = torch.optim.AdamW(trained, lr=recipe.lr, weight_decay=1e-2)
+    average = average_of(split, recipe.average)
+    try:
+        for step, loss in _losses(split, pool.x, pool, rows, recipe, optimizer, recipe.steps, 2):
+            loss.backward()
+            nn.utils.clip_grad_norm_(trained, 1.0)
+            optimizer.step()
+            average.update(split, step)
+            progress(step, recipe.steps)
+    finally:
+        split.load_state_dict(average.module.state_dict())
+
+
+def _losses(
+    model: nn.Module,
+    inputs: Tensor,
+    pool: Pool,
+    rows: Bools,
+    recipe: Recipe,
+    optimizer: torch.optim.Optimizer,
+    steps: int,
+    stream: int,
+) -> Iterator[tuple[int, Tensor]]:
+    """The number of each step, from 1, and its loss; sets the learning rate and clears gradients.
+
+    ``stream`` tells the random numbers of one training from those of another.
+    """
+    schedule = cosine_schedule(optimizer, steps, max(1, steps // 10), floor=0.05)
+    drawn = batches(pool, rows, np.random.default_rng((recipe.seed, stream)), recipe)
+    prior = class_prior(pool, rows, recipe)
+    for step in range(1, steps + 1):
+        schedule.step_update(step)
+        optimizer.zero_grad(set_to_none=True)
+        at = next(drawn)
+        yield step, adaptation_loss(model(inputs[at]), pool, at, prior, recipe)
+
+
+@torch.no_grad()
+def interpolate(split: Split, before: Sequence[Tensor], share: float) -> None:
+    """Moves the trained weights to this share of the way from ``before`` to their values.
+
+    Such weights keep more of the old than they lose of the new (Wortsman et al., CVPR 2022). On
+    photographs the gain is larger than on the rendered rehearsal crops.
+    """
+    for weight, start in zip(split.trained(), before, strict=True):
+        weight.copy_(start.lerp(weight, share))
+
+
+def _old_are_kept(was: Bools, now: Bools, labels: Ints, allowed: float) -> bool:
+    """Whether old crops that were right (N,) still are, all but an allowed share.
+
+    Of a single class a tenth may be lost, and one crop more.
+    """
+    falls = []
+    for label in np.unique(labels):
+        own = labels == label
+        falls.append((int(was[own].sum()) - int(now[own].sum()) - 1) / int(own.sum()))
+    return bool(now.mean() >= was.mean() - allowed) and max(falls, default=0.0) <= 0.1
+
+
+def limit_change(
+    split: Split, start: Sequence[Tensor], x: Tensor, labels: Ints, parent: Ints
+) -> float:
+    """Keeps the largest share of the change with which 0.15 % of the old crops are lost; gives it.
+
+    Known symbols in a new look have no rows of their own that could be lowered, as in
+    ``set_new_biases``: a new 0 may cost old letters O. At least 0.2 of the change is kept.
+
+    Args:
+        split: of the trained network.
+        start: the parent's weights of ``split.trained()``.
+        x: activations of validation crops of old symbols.
+        labels: (N,) their classes.
+        parent: (N,) the classes that the parent read.
+    """
+    was = parent == labels
+    after = [p.detach().clone() for p in split.trained()]
+    for share in (1.0, 0.8, 0.6, 0.4, 0.2):
+        with torch.no_grad():
+            for weight, a, b in zip(split.trained(), start, after, strict=True):
+                weight.copy_(a.lerp(b, share))
+        now = run(split, x).argmax(1).numpy() == labels
+        if _old_are_kept(was, now, labels, allowed=0.0015):
+            break
+    return share
+
+
+def set_new_biases(
+    head: nn.Linear, features: Tensor, labels: Ints, parent: Ints, new: slice, allowed: float
+) -> float:
+    """Raises the biases of the rows ``new`` by the most that old crops allow; gives that.
+
+    Tried are 1.0 down to -2.0, until hardly any old crop that the parent read right is taken for a
+    new symbol.
+
+    Args:
+        head: of the trained network.
+        features: (N, F) of validation crops of old symbols.
+        labels: (N,) their classes.
+        parent: (N,) the classes that the parent read.
+        new: rows of the new symbols.
+        allowed: share of the crops that may be lost.
+    """
+    was = parent == labels
+    bias = head.bias.detach()[new].clone()
+    for raised in np.linspace(1.0, -2.0, 31):
+        with torch.no_grad():
+            head.bias[new] = bias + float(raised)
+        now = run(head, features).argmax(1).numpy() == labels
+        if _old_are_kept(was, now, labels, allowed):
+            break
+    return float(raised)
+
+
+def imprinted(cache: FeatureCache, rows: Bools) -> GlyphClassifier:
+    """The extended network; its new rows are made of the mean features of some rows of the pool."""
+    labels, first = cache.pool.labels.numpy(), len(cache.parent.symbols)
+    overall = cache.features[cache.pool.old & rows].mean(0)
+    means = []
+    for label in range(first, first + len(cache.new)):
+        own = rows & (labels == label)
+        means.append(cache.features[own].mean(0) if own.any() else overall)
+    return extended(cache.parent, torch.stack([*means, overall]))
+
+
+def folds_of(samples: Sequence[GlyphSample], alike: Sequence[tuple[int, int]], folds: int) -> Ints:
+    """(N,) a fold for each sample: symbols are spread evenly, near-duplicates stay together."""
+    fold = np.zeros(len(samples), np.int64)
+    pairs = dict(alike)
+    seen: dict[str, int] = {}
+    for i, sample in enumerate(samples):
+        if i in pairs and pairs[i] < i:
+            fold[i] = fold[pairs[i]]
+            continue
+        fold[i] = seen.get(sample.symbol, 0) % folds
+        seen[sample.symbol] = seen.get(sample.symbol, 0) + 1
+    return fold
+
+
+def cross_validated(
+    cache: FeatureCache,
+    alike: Sequence[tuple[int, int]],
+    recipe: Recipe,
+    progress: Progress,
+    folds: int = 4,
+) -> NDArray[np.str_]:
+    """(N,) how a head reads each sample if it was trained without it, or ``UNMEASURED``."""
+    fold = folds_of(cache.samples, alike, folds)
+    symbols = np.array([s.symbol for s in cache.samples])
+    names = np.array(cache.names)
+    read = np.full(len(fold), UNMEASURED, dtype=f"U{max(map(len, cache.names))}")
+    features = run(cache.split.tail, cache.plain_x)
+    short = replace(recipe, head_steps=max(1, recipe.head_steps // 2))
+    for number in range(folds):
+        others = set(symbols[fold != number].tolist())
+        own = [int(i) for i in np.flatnonzero(fold == number) if symbols[i] in others]
+        if own:
+            rows = cache.pool.without(np.flatnonzero(fold == number))
+            head = head_of(imprinted(cache, rows))
+            train_head(cache.features, head, cache.pool, rows, short, lambda *_: None)
+            read[own] = names[run(head, features[own]).argmax(1).numpy()]
+        progress("cross-validating", number + 1, folds)
+    return read
+
+
+def finetune(
+    cache: FeatureCache, rows: Bools, validation: Crops, recipe: Recipe, progress: Progress
+) -> Finetuned:
+    """Trains the head, then the last stages; an interruption keeps the weights until then."""
+    model = imprinted(cache, rows)
+    split = Split(model, cache.parent.size)
+    start = [p.detach().clone() for p in split.trained()]
+    steps, interrupted = 0, False
+
+    def head_steps(done: int, total: int) -> None:
+        progress("training the head", done, total)
+
+    def last_steps(done: int, total: int) -> None:
+        nonlocal steps
+        steps = done
+        progress("training the last stages", done, total)
+
+    try:
+        head_steps(0, recipe.head_steps)
+        train_head(cache.features, split.head, cache.pool, rows, recipe, head_steps)
+        before = [p.detach().clone() for p in split.trained()]
+        train_last_stages(split, cache.pool, rows, recipe, last_steps)
+        if steps:
+            interpolate(split, before, recipe.blend)
+    except KeyboardInterrupt:
+        interrupted = True
+    _balance(cache, split, start, validation, recipe)
+    return Finetuned(model.eval(), steps, interrupted)
+
+
+def _balance(
+    cache: FeatureCache, split: Split, start: Sequence[Tensor], validation: Crops, recipe: Recipe
+) -> None:
+    """Keeps as much of what is new as validation crops of the old symbols allow."""
+    old = validation.known(cache.parent.symbols)
+    x = run(split.trunk, old.images)
+    class_of = {s: i for i, s in enumerate(cache.names)}
+    labels = np.array([class_of[s] for s in old.symbols])
+    first = len(cache.parent.symbols)
+    parent = run(cache.split, x).argmax(1).numpy()
+    parent[parent == first] = len(cache.names) - 1  # the reject class, which is last here
+    if cache.new:
+        features = run(split.tail, x)
+        set_new_biases(split.head, features, labels, parent, slice(first, -1), recipe.allowed)
+    else:
+        limit_change(split, start, x, labels, parent)

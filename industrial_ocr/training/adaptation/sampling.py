@@ -1,0 +1,136 @@
+"""Batches of new samples and rehearsal crops, and the loss on them.
+
+A part of each batch are views of the user's samples, each symbol as often as the others. The rest
+are rehearsal crops of all old classes; their target is mostly the parent's own answer (learning
+without forgetting, Li and Hoiem, ECCV 2016).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from industrial_ocr.training.adaptation.config import Recipe
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """All crops to draw batches from.
+
+    Attributes:
+        x: (N, ...) float32 activations of the frozen stages.
+        labels: (N,) int64 classes of the new head, the reject class last.
+        parent: (N, P) logits of the parent; of rehearsal crops they are a target.
+        old: (N,) whether it counts as a rehearsal crop.
+        group: (N,) the sample that a view shows, -1 of rehearsal crops.
+    """
+
+    x: Tensor
+    labels: Tensor
+    parent: Tensor
+    old: Bools
+    group: Ints
+
+    def without(self, left_out: Ints) -> Bools:
+        """Which rows show none of some samples."""
+        return ~np.isin(self.group, left_out)
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """The views, or the rehearsal crops, among some rows: their share and class weights."""
+
+    rows: Ints
+    share: float
+    weights: NDArray[np.float64]
+
+
+def _parts(pool: Pool, rows: Bools, recipe: Recipe) -> list[_Part]:
+    labels = pool.labels.numpy()
+    classes = int(labels.max()) + 1
+    kinds = [(rows & ~pool.old, recipe.new_share), (rows & pool.old, 1 - recipe.new_share)]
+    kinds = [(own, share) for own, share in kinds if own.any()]
+    parts = []
+    for own, share in kinds:
+        weights = np.bincount(np.unique(labels[own]), minlength=classes).astype(float)
+        if pool.old[own].all():
+            weights = _with_rejects(weights, recipe.reject_share)
+        whole = share if len(kinds) > 1 else 1.0
+        parts.append(_Part(np.flatnonzero(own), whole, weights / weights.sum()))
+    return parts
+
+
+def _with_rejects(weights: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """Class weights in which the reject class, if it has any weight, has a share of its own."""
+    if weights[-1]:
+        weights[-1] = 0
+        weights[-1] = share / (1 - share) * (weights.sum() or 1.0)
+    return weights
+
+
+def class_prior(pool: Pool, rows: Bools, recipe: Recipe) -> Tensor:
+    """(classes,) log of how often a class is drawn over how often it should be, times a factor.
+
+    The factor is the recipe's ``logit_adjustment``.
+    """
+    drawn = sum(part.share * part.weights for part in _parts(pool, rows, recipe))
+    even = _with_rejects(np.ones(int(pool.labels.max()) + 1), recipe.reject_share)
+    prior = np.log(np.maximum(drawn / (even / even.sum()), 1e-3))
+    return torch.from_numpy(recipe.logit_adjustment * prior).float()
+
+
+def batches(pool: Pool, rows: Bools, rng: np.random.Generator, recipe: Recipe) -> Iterator[Ints]:
+    """Endless batches of row numbers: views and rehearsal in their shares, classes balanced."""
+    labels = pool.labels.numpy()
+    parts = []
+    for part in _parts(pool, rows, recipe):
+        by_class = {c: part.rows[labels[part.rows] == c] for c in np.unique(labels[part.rows])}
+        parts.append((by_class, part.weights, round(part.share * recipe.batch_size)))
+    while True:
+        batch = []
+        for by_class, chance, size in parts:
+            classes = rng.choice(len(chance), size, p=chance)
+            batch.append([by_class[c][int(rng.integers(len(by_class[c])))] for c in classes])
+        yield np.concatenate(batch).astype(np.int64)
+
+
+def adaptation_loss(
+    logits: Tensor, pool: Pool, rows: Ints, prior: Tensor, recipe: Recipe
+) -> Tensor:
+    """Cross entropy with smoothed labels, or for rehearsal crops mostly with the parent's answer.
+
+    A few new symbols fill a third of each batch, but not of what will be read. So the loss adds
+    the prior of each class to its logit (logit adjustment, Menon et al., ICLR 2021), and the
+    network does not learn to expect these symbols. If there are only known symbols in a new look,
+    rehearsal crops are not adjusted: their targets are right as they are.
+
+    Args:
+        logits: (N, classes) of the rows.
+        pool: of all crops.
+        rows: (N,) row numbers.
+        prior: (classes,) of ``class_prior``.
+        recipe: with the smoothing and the share of distillation.
+    """
+    labels, old = pool.labels[rows], torch.from_numpy(pool.old[rows])
+    classes, known = logits.shape[1], pool.parent.shape[1] - 1
+    target = F.one_hot(labels, classes).float()
+    smooth = recipe.label_smoothing
+    target[~old] = target[~old] * (1 - smooth) + smooth / classes
+    adjustment = prior.expand_as(logits).clone()
+    if classes == known + 1:
+        adjustment[old] = 0.0
+    parent = torch.softmax(pool.parent[rows][old], -1)
+    answer = torch.zeros_like(target[old])
+    answer[:, :known], answer[:, -1] = parent[:, :known], parent[:, -1]
+    target[old] = recipe.distillation * answer + (1 - recipe.distillation) * target[old]
+    loss: Tensor = -(target * F.log_softmax(logits + adjustment, -1)).sum(-1).mean()
+    return loss
