@@ -156,6 +156,8 @@ class RecognizerTrainConfig(TrainConfig):
         photo_labels: which of the strings on them to learn, and what they say: a file of
             ``python -m industrial_ocr.training.photo_labels``.
         photo_share: of each batch that is strips of photographs; 0 for none.
+        photo_sources: table that says where they are from and under which licences, named in the
+            manifest.
     """
 
     out: Path = Path("runs/recognizer")
@@ -178,6 +180,7 @@ class RecognizerTrainConfig(TrainConfig):
     alignment: NonNegativeFloat = 0.0
     photos: Path | None = None
     photo_labels: Path | None = None
+    photo_sources: Path | None = None
     photo_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     @model_validator(mode="after")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from industrial_ocr.config import shipped_folder
 from industrial_ocr.datasets.photos import (
     PhotoString,
     PhotoStrips,
@@ -75,7 +78,9 @@ def test_strips_come_from_the_photographs_that_are_not_held_back(
     labels = tmp_path / "labels.tsv"
     write_strings(labels, strings)
     again = read_strings(labels)
-    assert [(s.file, s.text, s.known) for s in again] == [(s.file, s.text, s.known) for s in strings]
+    assert [(s.file, s.text, s.known) for s in again] == [
+        (s.file, s.text, s.known) for s in strings
+    ]
     assert all(np.array_equal(a.quad, b.quad) for a, b in zip(again, strings, strict=True))
     ours, kept = PhotoStrips(photos, labels), PhotoStrips(photos, labels, held_back=True)
     files = {s.file for s in ours.strings}
@@ -84,6 +89,15 @@ def test_strips_come_from_the_photographs_that_are_not_held_back(
     image, text = ours.render((3, 1))
     assert image.ndim == 3 and text.startswith("AB") and " " not in text
     assert np.array_equal(image, ours.render((3, 1))[0])
+
+
+def test_the_table_of_photographs_is_whole() -> None:
+    with (shipped_folder("configs") / "photos.tsv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    columns = ["source", "repository", "commit", "path", "licence", "strings", "shows"]
+    assert all(list(r) == columns and all(r.values()) for r in rows)
+    assert all(re.match(r"CC BY 4\.0|MIT|Apache-2\.0|Public Domain", r["licence"]) for r in rows)
+    assert len({r["source"] for r in rows}) == len(rows)
 
 
 def test_a_broken_table_is_named(photos: Path, tmp_path: Path) -> None:
