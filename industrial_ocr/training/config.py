@@ -11,6 +11,7 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    model_validator,
 )
 
 from industrial_ocr.config import Probability, Section
@@ -153,6 +154,12 @@ class RecognizerTrainConfig(TrainConfig):
         frozen: of the seven convolutions so many, from the first, keep their first weights,
             and their residual blocks too.
         alignment: weight of the frame-wise loss beside CTC; 0 is the paper's training.
+        photos: folder of photographs (``datasets.photos``).
+        photo_labels: which of the strings on them to learn, and what they say: a file of
+            ``python -m industrial_ocr.training.photo_labels``.
+        photo_share: of each batch that is strips of photographs; 0 for none.
+        photo_sources: table that says where they are from and under which licenses, named in the
+            manifest.
     """
 
     out: Path = Path("runs/recognizer")
@@ -170,3 +177,13 @@ class RecognizerTrainConfig(TrainConfig):
     residual: tuple[NonNegativeInt, ...] = ()
     frozen: NonNegativeInt = 0
     alignment: NonNegativeFloat = 0.0
+    photos: Path | None = None
+    photo_labels: Path | None = None
+    photo_sources: Path | None = None
+    photo_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+    @model_validator(mode="after")
+    def _photos_have_labels(self) -> RecognizerTrainConfig:
+        if self.photo_share and (self.photos is None or self.photo_labels is None):
+            raise ValueError("photo_share needs photos and photo_labels")
+        return self

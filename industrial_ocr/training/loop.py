@@ -249,7 +249,8 @@ class Trainer:
     def export(self, metrics: dict[str, float]) -> None:
         """Writes the averaged weights as safetensors with their manifest entry."""
         recipe = self.config.model_dump(
-            mode="json", exclude={"out", "fonts", "words", "device", "harvest"}
+            mode="json",
+            exclude={"out", "fonts", "words", "device", "harvest", "photos", "photo_labels"},
         )
         own = self.task.entry()
         entry = ModelEntry(

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from rapidfuzz.distance import Levenshtein
 from torch import Tensor, nn
 
+from industrial_ocr.datasets.photos import PhotoStrips
 from industrial_ocr.datasets.synthesis.layout import LabeledString
 from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.decoding.ctc import greedy_decode
@@ -20,14 +21,23 @@ from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.models.crnn import Crnn
 from industrial_ocr.patterns.charset import SPACE, Charset
 from industrial_ocr.recognition.recognizer import split_space
-from industrial_ocr.results.types import FloatArray
+from industrial_ocr.results.types import FloatArray, ImageArray
 from industrial_ocr.training.config import RecognizerTrainConfig
-from industrial_ocr.training.loop import Batch, crops_input
+from industrial_ocr.training.loop import VALIDATION_SEED, Batch, crops_input
 
 HEIGHT = 32
 FRAME_STRIDE = 4
 SQUEEZE = 1.7
 """A strip wider than this many widths of its batch is left out, at first."""
+UNPLACED = -1
+"""Frame of a character whose place is not known."""
+
+
+def without_spaces(log_probs: Tensor) -> Tensor:
+    """(..., C + 1) log-probabilities, the last class a space, with the space counted as blank."""
+    blank = torch.logaddexp(log_probs[..., :1], log_probs[..., -1:])
+    impossible = torch.full_like(blank, -1e4)
+    return torch.cat([blank, log_probs[..., 1:-1], impossible], -1)
 
 
 class RecognizerTask:
@@ -52,29 +62,42 @@ class RecognizerTask:
                     module.requires_grad_(False)
         self.model: nn.Module = model
         self._renderer: StripRenderer | None = None
+        self._photos: dict[bool, PhotoStrips] = {}
 
-    def _strip(self, seed: tuple[int, ...], cap: int) -> tuple[np.ndarray, list[int], np.ndarray]:
+    def _drawn(
+        self, seed: tuple[int, ...], photo: PhotoStrips | None
+    ) -> tuple[ImageArray, list[int], FloatArray]:
+        """A picture, its classes and the x of each; a photograph's is not known."""
+        if photo is not None:
+            image, text = photo.render(seed)
+            classes = self.charset.encode(text)
+            return to_gray(image), classes, np.full(len(classes), np.nan, np.float32)
+        assert self._renderer is not None
+        strip = self._renderer.render(seed)
+        return to_gray(strip.image), *self._labels(strip.string)
+
+    def _strip(
+        self, seed: tuple[int, ...], cap: int, photo: PhotoStrips | None
+    ) -> tuple[np.ndarray, list[int], np.ndarray]:
         """A gray strip of height 32, its classes, and the frame on which each character stands.
 
         A strip wider than ``cap`` is squeezed to it, as the paper squeezes all strips to 100; a
         much wider one is left to wider batches.
         """
-        assert self._renderer is not None
         for attempt in range(20):
-            strip = self._renderer.render((*seed, attempt))
-            gray = to_gray(strip.image)
+            gray, classes, places = self._drawn((*seed, attempt), photo)
             natural = round(gray.shape[1] * HEIGHT / gray.shape[0])
             if natural > SQUEEZE * cap and attempt < 10:
                 continue
             width = min(natural, cap)
-            classes, places = self._labels(strip.string)
             repeats = sum(a == b for a, b in zip(classes, classes[1:], strict=False))
             if 5 * len(classes) + 4 * repeats <= width:
                 way = cv2.INTER_AREA if gray.shape[0] > HEIGHT else cv2.INTER_LINEAR
                 resized = np.asarray(cv2.resize(gray, (width, HEIGHT), interpolation=way))
                 x = places * (width / gray.shape[1])
                 frames = np.clip(np.round(x / FRAME_STRIDE), 0, width // FRAME_STRIDE)
-                return resized, classes, frames.astype(np.int64)
+                known = np.nan_to_num(frames, nan=UNPLACED)
+                return resized, classes, known.astype(np.int64)
         raise RuntimeError(f"no strip up to {cap} pixels wide for seed {seed}")
 
     def _labels(self, string: LabeledString) -> tuple[list[int], FloatArray]:
@@ -95,9 +118,10 @@ class RecognizerTask:
         return classes, np.array(places, np.float32)
 
     def render(self, index: int, seed: int) -> Batch:
-        """``image`` (N, 32, W) uint8, ``label`` and ``frame`` (in a row), ``length`` (N,).
+        """``image`` (N, 32, W) uint8, ``label`` and ``frame`` in a row, ``length``, ``photo`` (N,).
 
-        Strips are padded on the right to the widest with their own edge, at least to 100.
+        Strips are padded on the right to the widest with their own edge, at least to 100. Those
+        with ``photo`` are of photographs: their labels have no spaces and no places.
         """
         if self._renderer is None:
             words = None if self.config.words is None else self.config.load_words()
@@ -112,7 +136,13 @@ class RecognizerTask:
         # Most batches are narrow: the widest strip of a batch is what all of it costs.
         share = np.random.default_rng((seed, index)).choice([0.4, 0.55, 1.0], p=[0.5, 0.35, 0.15])
         cap = max(100, int(self.config.max_width * share))
-        strips = [self._strip((seed, index, i), cap) for i in range(self.config.batch_size)]
+        size = self.config.batch_size
+        of_photos = int(self.config.photo_share * size)
+        photos = self._photo_strips(held_back=seed == VALIDATION_SEED) if of_photos else None
+        strips = [
+            self._strip((seed, index, i), cap, photos if i < of_photos else None)
+            for i in range(size)
+        ]
         width = max(100, *(s.shape[1] for s, _, _ in strips))
         width = -(-width // 4) * 4
         padded = [np.pad(s, ((0, 0), (0, width - s.shape[1])), mode="edge") for s, _, _ in strips]
@@ -121,34 +151,49 @@ class RecognizerTask:
             "label": torch.from_numpy(np.concatenate([classes for _, classes, _ in strips])),
             "frame": torch.from_numpy(np.concatenate([f for _, _, f in strips])),
             "length": torch.tensor([len(classes) for _, classes, _ in strips]),
+            "photo": torch.arange(size) < of_photos,
         }
+
+    def _photo_strips(self, held_back: bool) -> PhotoStrips:
+        if held_back not in self._photos:
+            folder, labels = self.config.photos, self.config.photo_labels
+            assert folder is not None and labels is not None
+            self._photos[held_back] = PhotoStrips(folder, labels, held_back)
+        return self._photos[held_back]
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """CTC, averaged over the strings, and a share of frame-wise cross entropy.
 
         The places of rendered characters are known: each has one frame, the others are blank.
         With them training need not search for an alignment first, and spikes stay on characters.
+        Strips of photographs have neither places nor spaces: for them a space counts as blank.
         """
         log_probs = model(crops_input(batch)).float()
+        photo = batch["photo"]
+        said = log_probs
+        if self.config.spaces and photo.any():
+            said = torch.where(photo[None, :, None], without_spaces(log_probs), log_probs)
         frames = torch.full_like(batch["length"], log_probs.shape[0])
-        ctc = F.ctc_loss(
-            log_probs, batch["label"], frames, batch["length"], blank=0, zero_infinity=True
-        )
+        ctc = F.ctc_loss(said, batch["label"], frames, batch["length"], blank=0, zero_infinity=True)
         if not self.config.alignment:
             return ctc
         target = torch.zeros(log_probs.shape[:2], dtype=torch.long, device=log_probs.device)
         rows = torch.repeat_interleave(
             torch.arange(len(batch["length"]), device=target.device), batch["length"]
         )
-        target[batch["frame"], rows] = batch["label"]
-        error = -log_probs.gather(-1, target[..., None])[..., 0]
-        spikes = target > 0
+        placed = batch["frame"] != UNPLACED
+        target[batch["frame"][placed], rows[placed]] = batch["label"][placed]
+        error = -log_probs.gather(-1, target[..., None])[..., 0][:, ~photo]
+        spikes = target[:, ~photo] > 0
         aligned = error[spikes].mean() + error[~spikes].mean()
         return ctc + self.config.alignment * aligned
 
     def validate(self, model: nn.Module, batches: Iterator[Batch]) -> dict[str, float]:
-        """Share of strings read exactly, also with case folded, and 1 - edit distance."""
-        exact = folded = spaced = total = 0
+        """Share of rendered strings read exactly, also with case folded, and of photographed ones.
+
+        ``score`` is 1 - edit distance over all of them.
+        """
+        exact = folded = spaced = total = photos = photos_exact = 0
         similarity = 0.0
         for batch in batches:
             log_probs = model(crops_input(batch)).float().cpu().numpy()
@@ -156,23 +201,31 @@ class RecognizerTask:
             if self.config.spaces:
                 log_probs, space = split_space(log_probs)
             labels = torch.split(batch["label"].cpu(), batch["length"].cpu().tolist())
+            of_photo = batch["photo"].cpu().tolist()
             for n, label in enumerate(labels):
                 whole = self._text(label.tolist())
                 truth = whole.replace(SPACE, "")
                 symbols = greedy_decode(log_probs[:, n], self.charset)
                 found = "".join(s.symbol for s in symbols)
+                similarity += Levenshtein.normalized_similarity(found, truth)
+                if of_photo[n]:
+                    photos += 1
+                    photos_exact += found == truth
+                    continue
+                total += 1
                 exact += found == truth
                 folded += found.lower() == truth.lower()
                 if space is not None:
                     parted = ctc_text(symbols, space[:, n])
                     spaced += found == truth and parted == whole
-                similarity += Levenshtein.normalized_similarity(found, truth)
-                total += 1
         n = max(total, 1)
         metrics = {
-            "score": similarity / n, "exact": exact / n, "exact_case_folded": folded / n,
+            "score": similarity / max(total + photos, 1),
+            "exact": exact / n, "exact_case_folded": folded / n,
         }  # fmt: skip
-        return {**metrics, "exact_with_spaces": spaced / n} if self.config.spaces else metrics
+        if self.config.spaces:
+            metrics["exact_with_spaces"] = spaced / n
+        return {**metrics, "exact_of_photos": photos_exact / photos} if photos else metrics
 
     def _text(self, classes: list[int]) -> str:
         """What a label says, spaces included where they are classes."""

@@ -19,9 +19,10 @@ from industrial_ocr.training.config import TrainConfig
 def data_hashes(config: TrainConfig, task: Task) -> dict[str, str]:
     """The hashes of the data files and first weights that a recipe depends on."""
     found = {}
-    harvest = getattr(config, "harvest", None)
-    if harvest is not None:
-        found["harvest_sha256"] = hashlib.sha256(Path(harvest).read_bytes()).hexdigest()
+    for name in ("harvest", "photo_labels"):
+        path = getattr(config, name, None)
+        if path is not None:
+            found[f"{name}_sha256"] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     if config.start_from is not None:
         found["start_sha256"] = find_entry(task, config.start_from).sha256
     return found

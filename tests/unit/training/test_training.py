@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from industrial_ocr.datasets.photos import PhotoString, write_strings
 from industrial_ocr.datasets.synthesis.layout import LabeledString
 from industrial_ocr.inference.manifest import find_entry
 from industrial_ocr.inference.weights import load_state
@@ -23,8 +25,8 @@ from industrial_ocr.training.config import (
     TrainConfig,
 )
 from industrial_ocr.training.detector import DetectorTask, mined_loss, score_targets, weighted_loss
-from industrial_ocr.training.loop import Batch, Task, Trainer
-from industrial_ocr.training.recognizer import RecognizerTask
+from industrial_ocr.training.loop import VALIDATION_SEED, Batch, Task, Trainer
+from industrial_ocr.training.recognizer import UNPLACED, RecognizerTask, without_spaces
 
 
 class Line:
@@ -178,6 +180,45 @@ def test_recognizer_labels_fit_their_frames(tmp_path: Path) -> None:
     assert int(batch["length"].sum()) == len(batch["label"]) == len(batch["frame"])
     assert batch["image"].shape[2] % 4 == 0 and batch["image"].shape[2] >= 100
     assert int(batch["frame"].max()) <= batch["image"].shape[2] // 4
+
+
+def test_strips_of_photographs_are_a_share_of_the_batches(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    strings = []
+    for i in range(12):
+        picture = np.full((40, 100, 3), 180, np.uint8)
+        picture[14:26, 20:60:8] = 30
+        cv2.imwrite(str(tmp_path / "images" / f"{i}.png"), picture)
+        quad = rect_quad(18, 12, 62, 28)
+        strings.append(PhotoString(f"{i}.png", "wagons", f"{i}.jpg", quad, "II III"))
+    write_strings(tmp_path / "labels.tsv", strings)
+    config = RecognizerTrainConfig(
+        workers=0, device="cpu", out=tmp_path, batch_size=6, width=0.125, hidden=16, max_width=128,
+        alignment=0.5, spaces=True, photos=tmp_path, photo_labels=tmp_path / "labels.tsv",
+        photo_share=0.35,
+    )  # fmt: skip
+    task = RecognizerTask(config)
+    batch = task.render(0, 0)
+    assert batch["photo"].tolist() == [True, True, False, False, False, False]
+    labels = torch.split(batch["label"], batch["length"].tolist())
+    assert [task._text(label.tolist()) for label in labels[:2]] == ["IIIII"] * 2
+    assert (batch["frame"][:10] == UNPLACED).all() and (batch["frame"][10:] >= 0).all()
+    loss = task.loss(task.model, batch)
+    loss.backward()
+    assert torch.isfinite(loss)
+    with torch.inference_mode():
+        metrics = task.validate(task.model.eval(), iter([task.render(0, VALIDATION_SEED)]))
+    assert "exact_of_photos" in metrics
+    with pytest.raises(ValueError, match="photo_labels"):
+        RecognizerTrainConfig(photo_share=0.3, photos=tmp_path)
+
+
+def test_for_a_photograph_a_space_is_as_good_as_a_blank() -> None:
+    log_probs = torch.log_softmax(torch.randn(5, 2, 6), -1)
+    said = without_spaces(log_probs).exp()
+    assert torch.allclose(said.sum(-1), torch.ones(5, 2))
+    assert torch.allclose(said[..., 0], log_probs.exp()[..., [0, 5]].sum(-1))
+    assert torch.allclose(said[..., 1:5], log_probs.exp()[..., 1:5])
 
 
 def pair(space: bool) -> LabeledString:

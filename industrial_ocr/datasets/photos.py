@@ -1,0 +1,203 @@
+"""Strings on photographs that another reader has found: which to believe, and strips of them.
+
+A folder of photographs holds ``images/`` and two tables without a header: ``windows.tsv`` (file,
+source, photograph, ...) and ``lines.tsv`` (file, x0 ... y3 of a quad, score, text: what the other
+reader read there, a hint). ``training.photo_labels`` chooses from the hints; what it keeps is a
+table of its own.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from rapidfuzz.distance import Levenshtein
+
+from industrial_ocr.datasets.synthesis.camera import Camera
+from industrial_ocr.errors import DatasetError
+from industrial_ocr.image.load import load_image
+from industrial_ocr.results.geometry import edge_lengths, expand_quad, warp_quad
+from industrial_ocr.results.types import FloatArray, ImageArray, as_quad
+
+HELD_BACK = 5
+"""One photograph of so many is not for training."""
+SURE, CERTAIN = 0.9, 0.97
+"""Scores from which a hint that our own readings contradict counts: where the other reader stays
+with it each time, and where it does so once."""
+ALIKE = 0.4
+"""So similar must our own reading of such a hint be: what shares nothing is another place."""
+LEAST_HEIGHT = 6.0
+OUTSIDE = 1.5
+"""Pixels by which a quad may leave its picture: what is cut off is not what the hint says."""
+_TWINS = str.maketrans("cosuvwxzkp", "COSUVWXZKP")
+"""Letters whose case is a matter of size, which a strip does not show."""
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoString:
+    """A string on a photograph.
+
+    Attributes:
+        file: in ``images/``.
+        source: the collection that the photograph is from.
+        photograph: its name there; several files may be parts of one.
+        quad: (4, 2) float32, clockwise from the top left of the first letter.
+        text: what it says; of a hint, what another reader says.
+        score: how sure the other reader is.
+        known: our own network read the same before it learnt from photographs.
+    """
+
+    file: str
+    source: str
+    photograph: str
+    quad: FloatArray
+    text: str
+    score: float = 1.0
+    known: bool = True
+
+    @property
+    def held_back(self) -> bool:
+        """Its photograph, with all that stands on it, is not for training."""
+        name = f"{self.source}/{self.photograph}".encode()
+        return int(hashlib.sha256(name).hexdigest(), 16) % HELD_BACK == 0
+
+
+def _rows(path: Path, columns: int) -> list[list[str]]:
+    """The rows of a table; DatasetError where it cannot be read or a row is short."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"cannot read {path}: {error}") from error
+    for number, row in enumerate(rows, 1):
+        if len(row) < columns:
+            raise DatasetError(f"{path}:{number}: {len(row)} columns, not {columns}")
+    return rows
+
+
+def _quad(path: Path, numbers: Sequence[str]) -> FloatArray:
+    try:
+        return as_quad(np.array(numbers, np.float32).reshape(4, 2))
+    except ValueError as error:
+        raise DatasetError(f"{path}: no quad: {' '.join(numbers)}") from error
+
+
+def read_hints(folder: Path) -> list[PhotoString]:
+    """All lines of a folder of photographs, in the order of their table."""
+    windows = {row[0]: row for row in _rows(folder / "windows.tsv", 3)}
+    hints = []
+    path = folder / "lines.tsv"
+    for row in _rows(path, 11):
+        if row[0] not in windows:
+            raise DatasetError(f"{path}: windows.tsv does not list {row[0]}")
+        _, source, photograph = windows[row[0]][:3]
+        quad = _quad(path, row[1:9])
+        hints.append(PhotoString(row[0], source, photograph, quad, row[10], float(row[9])))
+    return hints
+
+
+def write_strings(path: Path, strings: Iterable[PhotoString]) -> None:
+    """A table of strings that ``read_strings`` reads."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        for s in strings:
+            numbers = [f"{x:.1f}" for x in s.quad.reshape(-1)]
+            row = [s.file, s.source, s.photograph, *numbers, str(int(s.known)), s.text]
+            file.write("\t".join(row) + "\n")
+
+
+def read_strings(path: Path) -> list[PhotoString]:
+    """What ``write_strings`` wrote."""
+    return [
+        PhotoString(row[0], row[1], row[2], _quad(path, row[3:11]), row[12], known=row[11] == "1")
+        for row in _rows(path, 13)
+    ]
+
+
+def in_sight(hint: PhotoString, image: ImageArray, symbols: frozenset[str]) -> bool:
+    """The whole of it is on the picture, lies in reading direction and says only such symbols."""
+    text = hint.text.replace(" ", "")
+    width, height = edge_lengths(hint.quad)
+    low, high = hint.quad.min(0), hint.quad.max(0)
+    inside = (low >= -OUTSIDE).all() and (high <= np.array(image.shape[1::-1]) + OUTSIDE).all()
+    lies = width >= 0.9 * height or len(text) == 1
+    return bool(text and set(text) <= symbols and inside and lies and height >= LEAST_HEIGHT)
+
+
+def agrees(text: str, readings: Sequence[str]) -> bool:
+    """One of the readings is that text, but for spaces and the case of letters alike in both."""
+    plain = text.replace(" ", "").translate(_TWINS)
+    return any(plain == r.replace(" ", "").translate(_TWINS) for r in readings)
+
+
+def believable(hint: PhotoString, own: Sequence[str], again: Sequence[str]) -> bool:
+    """Whether a hint that none of our own readings says is to be learnt all the same.
+
+    Args:
+        hint: as the other reader gave it.
+        own: what our network reads there.
+        again: what the other reader says to the same place cut otherwise.
+    """
+    text = hint.text.replace(" ", "")
+    plain = text.translate(_TWINS)
+    alike = max(
+        Levenshtein.normalized_similarity(plain, r.replace(" ", "").translate(_TWINS)) for r in own
+    )
+    same = [r.replace(" ", "") == text for r in again]
+    stays = (all(same) and hint.score >= SURE) or (any(same) and hint.score >= CERTAIN)
+    return len(text) > 1 and alike >= ALIKE and stays
+
+
+class PhotoStrips:
+    """Strips of the strings on photographs, each time a little different.
+
+    Sources count by the square root of how many strings they have, repeated texts of a source
+    likewise, and strings that our network could not read count double.
+
+    Args:
+        folder: with ``images/``.
+        labels: table of ``write_strings``.
+        held_back: the strings that are not for training instead of those that are.
+    """
+
+    def __init__(self, folder: Path, labels: Path, held_back: bool = False) -> None:
+        self._images = folder / "images"
+        self.strings = [s for s in read_strings(labels) if s.held_back == held_back]
+        if not self.strings:
+            raise DatasetError(f"{labels}: no strings to learn from")
+        sources = Counter(s.source for s in self.strings)
+        texts = Counter((s.source, s.text) for s in self.strings)
+        weight = np.array([
+            (2 - s.known) / (sources[s.source] * texts[s.source, s.text]) ** 0.5
+            for s in self.strings
+        ])  # fmt: skip
+        self._chance = weight / weight.sum()
+        self._camera = Camera(0.4)
+        self._load = lru_cache(maxsize=400)(load_image)
+
+    def render(self, seed: tuple[int, ...]) -> tuple[ImageArray, str]:
+        """The strip of that seed, (H, W, 3) uint8, and its text without spaces."""
+        rng = np.random.default_rng(seed)
+        string = self.strings[int(rng.choice(len(self.strings), p=self._chance))]
+        quad = jittered(rng, string.quad)
+        width, height = edge_lengths(quad)
+        if rng.random() < 0.4:
+            least = min(1.0, 9 / height)
+            width, height = np.multiply((width, height), rng.uniform(max(least, 0.45), 1.0))
+        image = warp_quad(self._load(self._images / string.file), quad, round(width), round(height))
+        if rng.random() < 0.1:
+            image = 255 - image
+        return self._camera.shoot(rng, image, float(height)), string.text.replace(" ", "")
+
+
+def jittered(rng: np.random.Generator, quad: FloatArray) -> FloatArray:
+    """A quad cut a little looser, closer, aside or askew, by shares of its height."""
+    height = edge_lengths(quad)[1]
+    x, y = height * rng.uniform((-0.04, -0.1), (0.12, 0.14))
+    shift = rng.normal(0, 0.03 * height, 2) + rng.normal(0, 0.02 * height, (4, 2))
+    return (expand_quad(quad, x, y) + shift).astype(np.float32)

@@ -1,0 +1,119 @@
+"""Chooses from what another reader read on photographs the strings to learn from.
+
+Kept is what our own network reads too, and of what it reads otherwise that which the other reader
+(RapidOCR's recognizer: ``pip install 'industrial-ocr[bench]'``) reads in the same place however it
+is cut.
+
+    python -m industrial_ocr.training.photo_labels PHOTOS --out labels.tsv --without playing-cards
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from industrial_ocr.config import RecognitionConfig
+from industrial_ocr.datasets.photos import (
+    PhotoString,
+    agrees,
+    believable,
+    in_sight,
+    read_hints,
+    write_strings,
+)
+from industrial_ocr.decoding.ctc import greedy_decode
+from industrial_ocr.image.load import load_image
+from industrial_ocr.inference.loading import Loader
+from industrial_ocr.recognition.recognizer import Recognizer
+from industrial_ocr.results.geometry import edge_lengths, expand_quad, warp_quad
+from industrial_ocr.results.types import FloatArray, ImageArray
+
+OWN_VIEWS = ((0.0, 0.0), (-0.08, -0.1))
+"""Our network reads each hint as it is, and closer: shares of its height by which the sides, and
+top and bottom, are moved outwards."""
+OTHER_VIEWS = ((-0.06, -0.06), (0.1, 0.12))
+"""The other reader reads it once more closer, and looser."""
+OtherReader = Callable[[ImageArray], str]
+
+
+def rapidocr_reader() -> OtherReader:
+    """Reads an RGB strip with the recognizer in RapidOCR's package."""
+    from rapidocr import RapidOCR
+
+    engine = RapidOCR(params={"Global.log_level": "error"})
+
+    def read(strip: ImageArray) -> str:
+        answer = engine(np.ascontiguousarray(strip[..., ::-1]), use_det=False, use_cls=False)
+        return "".join(getattr(answer, "txts", None) or ())
+
+    return read
+
+
+def own_readings(
+    recognizer: Recognizer, image: ImageArray, hints: list[PhotoString]
+) -> list[list[str]]:
+    """What our network reads at each hint, one reading a view."""
+    quads = [[_cut_otherwise(hint.quad, *view)] for hint in hints for view in OWN_VIEWS]
+    frames = recognizer.recognize([image], [quads], RecognitionConfig())[0]
+    texts = [
+        "".join(s.symbol for s in greedy_decode(f.log_probs, recognizer.charset)) for f in frames
+    ]
+    return [texts[i : i + len(OWN_VIEWS)] for i in range(0, len(texts), len(OWN_VIEWS))]
+
+
+def _cut_otherwise(quad: FloatArray, x: float, y: float) -> FloatArray:
+    height = edge_lengths(quad)[1]
+    return expand_quad(quad, x * height, y * height)
+
+
+def _cut(image: ImageArray, quad: FloatArray) -> ImageArray:
+    width, height = edge_lengths(quad)
+    return warp_quad(image, quad, max(8, round(width)), max(8, round(height)))
+
+
+def chosen(
+    folder: Path, recognizer: Recognizer, other: OtherReader, without: Collection[str] = ()
+) -> Iterator[PhotoString]:
+    """The hints of a folder of photographs that are to be learnt, but for some sources."""
+    files: dict[str, list[PhotoString]] = defaultdict(list)
+    for hint in read_hints(folder):
+        if hint.source not in without:
+            files[hint.file].append(hint)
+    symbols = frozenset(recognizer.charset.symbols)
+    for name, all_of_it in files.items():
+        image = load_image(folder / "images" / name)
+        hints = [h for h in all_of_it if in_sight(h, image, symbols)]
+        for hint, own in zip(hints, own_readings(recognizer, image, hints), strict=True):
+            if agrees(hint.text, own):
+                yield hint
+                continue
+            again = [other(_cut(image, _cut_otherwise(hint.quad, *view))) for view in OTHER_VIEWS]
+            if believable(hint, own, again):
+                yield replace(hint, known=False)
+
+
+def main() -> None:
+    """Writes the table of ``datasets.photos.write_strings``."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--recognizer", help="name or .safetensors file; default: the shipped one")
+    parser.add_argument("--without", action="append", default=[], help="a source, repeatable")
+    args = parser.parse_args()
+    cv2.setNumThreads(1)
+    network = Loader().recognizer(args.recognizer)
+    found = list(chosen(args.photos, Recognizer(*network), rapidocr_reader(), set(args.without)))
+    write_strings(args.out, found)
+    for source, count in sorted(Counter(s.source for s in found).items()):
+        print(f"{count:6} {source}")
+    print(f"{len(found)} strings, {sum(not s.known for s in found)} of them new to the network")
+
+
+if __name__ == "__main__":
+    main()
