@@ -113,7 +113,7 @@ class Readings:
 
 @cache
 def _reader() -> Reader:
-    return Reader()
+    return Reader(threads=1)
 
 
 def collect(asked: argparse.Namespace, numbers: range) -> Readings:

@@ -34,7 +34,7 @@ Row = tuple[list[float], bool]
 
 @cache
 def _reader() -> Reader:
-    return Reader(config={"classification": {"homoglyphs": False}})
+    return Reader(threads=1, config={"classification": {"homoglyphs": False}})
 
 
 def true_symbol(character: Character, printed: Sequence[LabeledString]) -> str | None:

@@ -12,7 +12,6 @@ from typing import TypeVar
 
 import cv2
 import numpy as np
-import torch
 
 from industrial_ocr.datasets.synthesis.layout import LabeledString
 from industrial_ocr.datasets.synthesis.plain import PlainPrinter
@@ -95,4 +94,3 @@ def map_pictures(
 
 def _one_thread() -> None:
     cv2.setNumThreads(1)
-    torch.set_num_threads(1)

@@ -257,7 +257,7 @@ def fit(
 
 @cache
 def _reader(detector: str | None, classifier: str | None) -> Reader:
-    return Reader(detector=detector, classifier=classifier)
+    return Reader(threads=1, detector=detector, classifier=classifier)
 
 
 def labeled_lattices(asked: argparse.Namespace, numbers: range) -> list[LabeledLattice]:
