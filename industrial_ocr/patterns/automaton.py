@@ -15,8 +15,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import breadth_first_order, connected_components, dijkstra
 
 from industrial_ocr.errors import PatternError
 
@@ -86,12 +84,12 @@ class Automaton:
         source, label, target = (np.asarray(a, np.int64) for a in (sources, labels, targets))
         accepts = np.asarray(accepting, bool)
         graph = _graph(source, target, len(accepts))
-        order = breadth_first_order(graph, start, return_predecessors=False)
+        order = _csgraph().breadth_first_order(graph, start, return_predecessors=False)
         ends = np.flatnonzero(accepts)
         if not len(ends):
             raise PatternError(NOTHING_MATCHES)
-        reverse = csr_array(graph.T)
-        distance = dijkstra(reverse, indices=ends, unweighted=True, min_only=True)
+        reverse = graph.T.tocsr()
+        distance = _csgraph().dijkstra(reverse, indices=ends, unweighted=True, min_only=True)
         order = order[np.isfinite(distance[order])]
         if not len(order) or order[0] != start:
             raise PatternError(NOTHING_MATCHES)
@@ -176,7 +174,7 @@ class Automaton:
         if not self.finite:
             return None
         graph = _graph(self.sources, self.targets, len(self))
-        reverse = csr_array(graph.T)
+        reverse = graph.T.tocsr()
         first, predecessors = reverse.indptr.tolist(), reverse.indices.tolist()
         open_arcs = np.diff(graph.indptr).tolist()
         order = [state for state, n in enumerate(open_arcs) if n == 0]
@@ -191,7 +189,7 @@ class Automaton:
     def finite(self) -> bool:
         """Whether the number of codes is finite: there is no cycle."""
         graph = _graph(self.sources, self.targets, len(self))
-        parts, _ = connected_components(graph, connection="strong")
+        parts, _ = _csgraph().connected_components(graph, connection="strong")
         return bool(parts == len(self)) and not np.any(self.sources == self.targets)
 
     def cardinality(self) -> int | float:
@@ -285,6 +283,15 @@ class Automaton:
                 return block
 
 
-def _graph(sources: NDArray[np.integer], targets: NDArray[np.integer], states: int) -> csr_array:
+def _csgraph() -> Any:
+    """SciPy's graph module, imported when it is needed: reading without a pattern has no graph."""
+    from scipy.sparse import csgraph
+
+    return csgraph
+
+
+def _graph(sources: NDArray[np.integer], targets: NDArray[np.integer], states: int) -> Any:
     """(S, S) sparse matrix: the number of arcs from one state to another."""
+    from scipy.sparse import csr_array
+
     return csr_array((np.ones(len(sources)), (sources, targets)), shape=(states, states))
