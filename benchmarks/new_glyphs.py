@@ -24,9 +24,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from industrial_ocr.datasets.load import load_dataset
 
 from industrial_ocr.datasets.formats_store import symbol_folder
+from industrial_ocr.datasets.load import load_dataset
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT, Glyph, GlyphSource
 from industrial_ocr.datasets.synthesis.strips import Strip, StripRenderer
