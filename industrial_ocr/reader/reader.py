@@ -48,7 +48,6 @@ from industrial_ocr.results.geometry import bounds
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import CharCandidates, FloatArray, ImageArray, as_quad
 from industrial_ocr.results.verdicts import Verification
-from industrial_ocr.review.collecting import Collector
 
 Roi = Sequence[float] | Sequence[Sequence[float]]
 Patterns = Pattern | str | Sequence[Pattern | str] | None
@@ -249,11 +248,10 @@ class Reader:
     def read(
         self,
         image: Any,
+        *,
         engine: Engine | str = Engine.AUTO,
         roi: Roi | None = None,
         pattern: Patterns = None,
-        collect: str | Path | None = None,
-        collect_limit_mb: float | None = None,
     ) -> ReadResult:
         """Finds and reads every string of a picture.
 
@@ -265,10 +263,6 @@ class Reader:
             roi: x0, y0, x1, y1 in pixels: read only there; places stay those of the whole image.
             pattern: what codes look like: a ``Pattern``, a preset's name or a regular expression,
                 or several; ``result.codes`` then holds the codes.
-            collect: a folder where doubtful characters are kept, for ``industrial-ocr review``
-                (see ``review.uncertainty`` and ``review.collecting``).
-            collect_limit_mb: size of that folder in megabytes beyond which the oldest of them
-                go; by default that of the configuration, 200.
 
         Returns:
             The result; no text is a result too.
@@ -277,26 +271,22 @@ class Reader:
             ImageError: the image cannot be read, or the roi lies outside it.
             ConfigError: an unknown engine.
             PatternError: a pattern cannot be compiled, or not spelled with the model's symbols.
-            CollectError: the folder cannot be written.
         """
-        return self.read_batch([image], engine, roi, pattern, collect, collect_limit_mb)[0]
+        return self.read_batch([image], engine=engine, roi=roi, pattern=pattern)[0]
 
     def read_batch(
         self,
         images: Iterable[Any],
+        *,
         engine: Engine | str = Engine.AUTO,
         roi: Roi | None = None,
         pattern: Patterns = None,
-        collect: str | Path | None = None,
-        collect_limit_mb: float | None = None,
     ) -> list[ReadResult]:
         """``read`` for several pictures with common batches; the options apply to each."""
         engine = known_engine(engine)
         patterns = _patterns(pattern, self._presets)
         config = self._config_for(engine, bool(patterns))
-        collector = self._collector(collect, collect_limit_mb)
-        images = image_list(images)
-        loaded = [load_image(i) for i in images]
+        loaded = [load_image(i) for i in image_list(images)]
         parts = [self._surrounded(i, roi) for i in loaded]
         pixels = [p for p, _, _ in parts]
         lacking = self._unknown_to_crnn(patterns) if engine == Engine.AUTO else []
@@ -313,13 +303,10 @@ class Reader:
                 self._routing(engine, patterns, config),
                 lambda way, some, found: self._read_way(way, some, found, patterns, config),
             )
-        results = [
+        return [
             result.moved(float(x), float(y), image)
             for result, (_, x, y), image in zip(results, parts, loaded, strict=True)
         ]
-        if collector is not None:
-            collector.add_all(results, images)
-        return results
 
     def _surrounded(self, image: ImageArray, roi: Roi | None) -> tuple[ImageArray, int, int]:
         """The part of an image inside a roi, a small one on ground of its own, and its origin."""
@@ -341,14 +328,6 @@ class Reader:
     def _unknown_to_crnn(self, patterns: Sequence[Pattern]) -> list[str]:
         """Characters of codes that the CRNN can never read, as of a glyph taught later."""
         return sorted({c for p in patterns for c in p.missing(self._recognizer.charset)})
-
-    def _collector(self, folder: str | Path | None, limit_mb: float | None) -> Collector | None:
-        """Made before anything is read, so that a folder which cannot be written shows then."""
-        if folder is None:
-            return None
-        rules = self.config.collecting
-        limit = rules.limit_mb if limit_mb is None else limit_mb
-        return Collector(folder, limit_mb=limit, rules=rules)
 
     def _read_way(
         self,
@@ -377,11 +356,10 @@ class Reader:
     def recognize(
         self,
         crops: Iterable[Any],
+        *,
         engine: Engine | str = Engine.CRNN,
         lexicon: Lexicon | None = None,
         pattern: Patterns = None,
-        collect: str | Path | None = None,
-        collect_limit_mb: float | None = None,
     ) -> list[ReadResult]:
         """Reads images that are one string already.
 
@@ -391,35 +369,23 @@ class Reader:
             engine: ``crnn`` reads the whole crop at once; ``two-stage`` finds its characters.
             lexicon: the string is one of these words (``crnn`` only).
             pattern: as of ``read``.
-            collect: as of ``read``.
-            collect_limit_mb: as of ``read``.
 
         Raises:
             ImageError: a crop cannot be read, or it is one image and no list of them.
             ConfigError: an unknown engine, or a lexicon for ``two-stage``.
-            CollectError: the folder cannot be written.
         """
         engine = known_engine(engine)
         if lexicon is not None and engine != Engine.CRNN:
             raise ConfigError("a lexicon is for engine crnn")
         patterns = _patterns(pattern, self._presets)
-        collector = self._collector(collect, collect_limit_mb)
-        crops = image_list(crops)
         config = self._config_for(engine, bool(patterns))
-        loaded = [load_image(c) for c in crops]
+        loaded = [load_image(c) for c in image_list(crops)]
         level = [rectified(i) if config.rectify_crops else Rectified(i) for i in loaded]
-        results = [
+        results = self._recognize(level, engine, lexicon, patterns, config)
+        return [
             r if own.matrix is None else r.placed(own.place, image)
-            for r, own, image in zip(
-                self._recognize(level, engine, lexicon, patterns, config),
-                level,
-                loaded,
-                strict=True,
-            )
+            for r, own, image in zip(results, level, loaded, strict=True)
         ]
-        if collector is not None:
-            collector.add_all(results, crops)
-        return results
 
     def _recognize(
         self,
@@ -449,6 +415,7 @@ class Reader:
         self,
         image: Any,
         expected: str,
+        *,
         roi: Roi | None = None,
         engine: Engine | str = Engine.TWO_STAGE,
         part: bool = False,
