@@ -47,7 +47,7 @@ def _reader(name: str, threads: int) -> Callable[[str], Any]:
     options = dict(OURS[what])
     engine = options.pop("engine")
     reader = Reader(backend=backend, threads=threads, **options)  # type: ignore[arg-type]
-    return lambda path: reader.read(path, engine=engine)  # type: ignore[arg-type]
+    return lambda path: reader.read(path, engine=engine)
 
 
 def _rapidocr(backend: str, threads: int) -> Callable[[str], Any]:

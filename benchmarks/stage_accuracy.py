@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from industrial_ocr.reader.reader import Engine, Reader
+from industrial_ocr.reader.reader import Reader
 from industrial_ocr.results.geometry import bounds, box_iou
 from industrial_ocr.results.read_result import ReadResult
 
@@ -55,7 +55,7 @@ def neighbors(result: ReadResult, most: int = 4) -> Iterator[str]:
 
 
 def pictures(
-    reader: Reader, folder: Path, limit: int, engine: Engine, contained: bool = False
+    reader: Reader, folder: Path, limit: int, engine: str, contained: bool = False
 ) -> dict[str, object]:
     """Images whose code is read exactly, as one string or as neighboring ones.
 
@@ -80,7 +80,7 @@ def pictures(
     return {"found": found, "of": wanted, "share": found / max(wanted, 1), "lost": lost}
 
 
-def scenes(reader: Reader, folder: Path, limit: int, engine: Engine) -> dict[str, object]:
+def scenes(reader: Reader, folder: Path, limit: int, engine: str) -> dict[str, object]:
     """Recall at IoU 0.4 of character boxes of A-Z0-9 words taller than 16 px, and precision.
 
     Precision counts a box as right that meets any labeled character of any word, whatever its
@@ -106,7 +106,7 @@ def scenes(reader: Reader, folder: Path, limit: int, engine: Engine) -> dict[str
     return {"recall": hit / max(wanted, 1), "precision": right / max(given, 1), "of": wanted}
 
 
-def glyphs(reader: Reader, folder: Path, limit: int, engine: Engine) -> dict[str, object]:
+def glyphs(reader: Reader, folder: Path, limit: int, engine: str) -> dict[str, object]:
     """The classifier alone, case folded, on glyphs marked good and bad."""
     right: dict[str, int] = defaultdict(int)
     total: dict[str, int] = defaultdict(int)
@@ -118,7 +118,7 @@ def glyphs(reader: Reader, folder: Path, limit: int, engine: Engine) -> dict[str
     return {**{k: right[k] / total[k] for k in total}, "of": dict(total)}
 
 
-def words(reader: Reader, folder: Path, limit: int, engine: Engine) -> dict[str, object]:
+def words(reader: Reader, folder: Path, limit: int, engine: str) -> dict[str, object]:
     """String crops read exactly."""
     rows = [r for r in rows_of(folder) if fold(r[1])][: limit or None]
     right, lost = 0, []
@@ -132,8 +132,8 @@ def words(reader: Reader, folder: Path, limit: int, engine: Engine) -> dict[str,
     return {"found": right, "of": len(rows), "share": right / len(rows), "lost": lost}
 
 
-Measure = Callable[[Reader, Path, int, Engine], dict[str, object]]
-MEASURES: dict[str, tuple[Measure, Engine]] = {
+Measure = Callable[[Reader, Path, int, str], dict[str, object]]
+MEASURES: dict[str, tuple[Measure, str]] = {
     "containers": (pictures, "two-stage"),
     "chips": (partial(pictures, contained=True), "two-stage"),
     "plates_us": (pictures, "two-stage"),

@@ -4,7 +4,7 @@
 
 Renders scenes (``datasets.synthesis.code_scenes``, in fonts that have the symbol and whose families
 no rehearsal crop has) that show a code of ``R[0-9]{2}Ω-[0-9]{4}`` besides other text. The shipped
-reader reads the teaching scenes under no pattern and keeps what it doubts (``collect=``);
+reader reads the teaching scenes under no pattern and keeps what it doubts (``Collector``);
 ``industrial-ocr review`` serves the page on a free port, and this script answers every item
 through it as the page does: with the symbol that was rendered there, with "no character" where
 none was, and it skips what lies on its side or holds two characters. ``industrial-ocr retrain``
@@ -45,6 +45,7 @@ from industrial_ocr.reader.reader import Reader
 from industrial_ocr.results.geometry import iou, mean_axis
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import Character, FloatArray, ImageArray
+from industrial_ocr.review.collecting import Collector
 from industrial_ocr.training.adaptation.rehearsal import part_of
 
 CODE_PATTERN = "R[0-9]{{2}}{}-[0-9]{{4}}"
@@ -99,7 +100,7 @@ def read_right(
     """How many codes are a string as read without the pattern, and how many the code under it."""
     plain = under = 0
     for each in shown:
-        result = reader.read(each.scene.image, "two-stage", pattern=pattern)
+        result = reader.read(each.scene.image, engine="two-stage", pattern=pattern)
         plain += any("".join(s.text.split()) == each.code for s in result.strings)
         under += result.code is not None and result.code.text == each.code
     return plain, under
@@ -185,11 +186,14 @@ def collected(
     reader: Reader, shown: Sequence[LabeledScene], root: Path
 ) -> dict[str, tuple[LabeledScene, ReadResult]]:
     """By file name the scenes and what was read of them, with what was doubted kept."""
+    collector = Collector(root / "doubtful")
     found = {}
     for number, each in enumerate(shown):
         path = root / "pictures" / f"{number}.png"
         write_picture(path, each.scene.image)
-        found[path.name] = each, reader.read(path, "two-stage", collect=root / "doubtful")
+        result = reader.read(path, engine="two-stage")
+        collector.add(result, path)
+        found[path.name] = each, result
     return found
 
 
@@ -283,7 +287,7 @@ def loop(args: argparse.Namespace, root: Path) -> str:
     }
     labels = sum(n for s, n in given.items() if s not in ("nothing", "skip"))
     facts = {
-        "teaching scenes": f"{args.teach}, read under no pattern with `collect=`",
+        "teaching scenes": f"{args.teach}, read under no pattern with a `Collector`",
         "answers on the page": f"{sum(given.values())}: {given[args.symbol]} {args.symbol}, "
         f"{labels - given[args.symbol]} other symbols, {given['nothing']} no character, "
         f"{given['skip']} skipped; {seconds:.0f} s by script",

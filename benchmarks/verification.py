@@ -18,7 +18,6 @@ import string
 from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 
 import cv2
 import numpy as np
@@ -36,9 +35,9 @@ from industrial_ocr.image.load import load_image
 from industrial_ocr.reader.common import Clock
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.reader.verify import (
+    VERIFY_ENGINES,
     Models,
     Observed,
-    VerifyEngine,
     agreed,
     hold_against,
     observe,
@@ -54,7 +53,7 @@ DISPLAY = (Path(__file__).parent / "display_typefaces.txt").read_text(encoding="
 """Typefaces that nobody marks parts with."""
 TRUE = "as printed"
 KINDS = (TRUE, "one replaced", "one confusable", "one left out", "one put in")
-ENGINES = get_args(VerifyEngine)
+ENGINES = tuple(map(str, VERIFY_ENGINES))
 Tally = dict[str, dict[str, Counter[Verdict]]]
 """Verdicts by engine and kind of text."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +14,7 @@ from industrial_ocr.cli import files as cli_files
 from industrial_ocr.cli import options, output
 from industrial_ocr.cli.read_output import print_csv, print_table
 from industrial_ocr.errors import ConfigError
+from industrial_ocr.results.engine import Engine
 
 if TYPE_CHECKING:
     from industrial_ocr.patterns.pattern import Pattern
@@ -22,20 +22,11 @@ if TYPE_CHECKING:
     from industrial_ocr.review.collecting import Collector
 
 
-class EngineName(str, Enum):
-    """Engines that read."""
-
-    TWO_STAGE = "two-stage"
-    CRNN = "crnn"
-    AGREE = "agree"
-    AUTO = "auto"
-
-
 Paths = Annotated[
     list[str], typer.Argument(help="Image files, folders, globs; - is standard input.")
 ]
 EngineOption = Annotated[
-    EngineName | None,
+    Engine | None,
     typer.Option(help="Engine that reads.", show_default="auto; crnn with --crops"),
 ]
 CodePatterns = Annotated[
@@ -95,13 +86,13 @@ def read(
                 recognizer=recognizer,
             )
         sources = cli_files.image_sources(files)
-    chosen = engine or (EngineName.CRNN if crops else EngineName.AUTO)
+    chosen = engine or (Engine.CRNN if crops else Engine.AUTO)
 
     def read_one(file: Path) -> ReadResult:
         if crops:
-            result = reader.recognize([sources[file]], engine=chosen.value, pattern=patterns)[0]
+            result = reader.recognize([sources[file]], engine=chosen, pattern=patterns)[0]
         else:
-            result = reader.read(sources[file], engine=chosen.value, roi=region, pattern=patterns)
+            result = reader.read(sources[file], engine=chosen, roi=region, pattern=patterns)
         if collector is not None:
             collector.add(result, None if file == cli_files.STDIN else file.name)
         return result

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +13,7 @@ from rich.markup import escape
 from industrial_ocr.cli import files as cli_files
 from industrial_ocr.cli import options, output
 from industrial_ocr.errors import ConfigError, DatasetError
+from industrial_ocr.results.engine import Engine
 
 if TYPE_CHECKING:
     from industrial_ocr.results.verdicts import Verification
@@ -23,12 +23,11 @@ Job = tuple[Path, str]
 """An image and the text that must be on it."""
 
 
-class VerifyEngineName(str, Enum):
-    """Engines that verify."""
-
-    TWO_STAGE = "two-stage"
-    CRNN = "crnn"
-    AGREE = "agree"
+def _verify_engine(name: str) -> Engine:
+    names = [engine.value for engine in Engine if engine is not Engine.AUTO]
+    if name not in names:
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(map(repr, names))}.")
+    return Engine(name)
 
 
 PathsAndText = Annotated[
@@ -39,12 +38,19 @@ PathsAndText = Annotated[
         "on each. With --labels only the images.",
     ),
 ]
-EngineOption = Annotated[VerifyEngineName, typer.Option(help="Engine; agree: both must pass.")]
+EngineOption = Annotated[
+    Engine,
+    typer.Option(
+        parser=_verify_engine,
+        metavar="[two-stage|crnn|agree]",
+        help="Engine; agree: both must pass.",
+    ),
+]
 
 
 def verify(
     arguments: PathsAndText,
-    engine: EngineOption = VerifyEngineName.TWO_STAGE,
+    engine: EngineOption = Engine.TWO_STAGE,
     labels: Annotated[
         Path | None, typer.Option(help="File of lines image<TAB>expected, instead of EXPECTED.")
     ] = None,
@@ -90,9 +96,7 @@ def verify(
 
     def verify_one(file: Path, expected: str) -> Verification:
         try:
-            return reader.verify(
-                sources[file], expected, roi=region, engine=engine.value, part=part
-            )
+            return reader.verify(sources[file], expected, roi=region, engine=engine, part=part)
         except ConfigError as error:
             if labels is not None:
                 raise

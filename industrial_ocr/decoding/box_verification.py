@@ -19,6 +19,7 @@ from industrial_ocr.decoding.verification import (
     verify_strings,
 )
 from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.types import Character, CharState
 from industrial_ocr.results.verdicts import Verification, VerifiedCharacter
 
@@ -55,7 +56,7 @@ def verify_boxes(
     def examine(place: _AlignedRun) -> Findings | None:
         return _findings(*place, expected, charset, part)
 
-    return verify_strings(len(strings), expected, "two-stage", find, examine)
+    return verify_strings(len(strings), expected, Engine.TWO_STAGE, find, examine)
 
 
 def _findings(

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from industrial_ocr.errors import ConfigError
+from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.files import write_whole
 
 Floats = NDArray[np.float64]
@@ -191,8 +192,8 @@ class Calibration:
             ConfigError: that engine was not measured, or not on enough images.
         """
         name = curve_name(engine, with_pattern)
-        if not with_pattern and name not in self.curves and engine in ("agree", "auto"):
-            engines = ("two-stage", "crnn")
+        if not with_pattern and name not in self.curves and engine in (Engine.AGREE, Engine.AUTO):
+            engines = (Engine.TWO_STAGE, Engine.CRNN)
             return max(self.threshold(e, with_pattern, misread_rate) for e in engines)
         if name not in self.curves:
             known = ", ".join(self.curves) or "none"

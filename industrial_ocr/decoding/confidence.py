@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from industrial_ocr.decoding.homoglyphs import TWINS
+from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.geometry import edge_lengths
 from industrial_ocr.results.types import Character, TextString
 
@@ -31,7 +32,7 @@ CONFIDENCE_FEATURES = (
     *("twins", "cases", "twin_doubt", "case_doubt"),
 )
 """Names of the features, see ``features``."""
-TOGETHER = ("two-stage", "crnn", "length", "height", "twins", "cases")
+TOGETHER = (Engine.TWO_STAGE, Engine.CRNN, "length", "height", "twins", "cases")
 """Features of two readings of one string: the log-odds of both engines' confidences, and those of
 ``features`` that make both engines err together."""
 CASE_TWINS = frozenset("cCoOsSvVwWxXzZ")

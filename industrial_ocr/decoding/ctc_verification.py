@@ -42,6 +42,7 @@ from industrial_ocr.decoding.verification import (
     verify_strings,
 )
 from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.types import Character, CharState, FloatArray
 from industrial_ocr.results.verdicts import Verification, VerifiedCharacter
 
@@ -130,7 +131,7 @@ def verify_frames(
     def examine(place: _TextPlace) -> Findings | None:
         return _findings(place, symbols, label, charset, part)
 
-    return verify_strings(len(strings), expected, "crnn", find, examine)
+    return verify_strings(len(strings), expected, Engine.CRNN, find, examine)
 
 
 def shape_classes(charset: Charset) -> NDArray[np.int64]:

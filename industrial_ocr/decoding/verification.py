@@ -38,6 +38,7 @@ from numpy.typing import NDArray
 from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.patterns.charset import CONFUSABLE_SETS, Charset
+from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.geometry import quad_around
 from industrial_ocr.results.types import Character, CharState, FloatArray, Verdict
 from industrial_ocr.results.verdicts import Verification, VerifiedCharacter
@@ -159,7 +160,7 @@ Rank = TypeVar("Rank", float, tuple[float, float])
 def verify_strings(
     count: int,
     expected: str,
-    engine: str,
+    engine: Engine,
     find: Callable[[tuple[int, ...]], tuple[Rank, Place] | None],
     examine: Callable[[Place], Findings | None],
 ) -> Verification:

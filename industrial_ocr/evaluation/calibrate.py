@@ -43,7 +43,7 @@ from industrial_ocr.evaluation.reroute import NEW_ROUTES, settled
 from industrial_ocr.evaluation.runner import ImageJob, run_job
 from industrial_ocr.image.load import load_image
 from industrial_ocr.patterns.charset import Charset
-from industrial_ocr.reader.router import WAYS, Way
+from industrial_ocr.results.engine import PIPELINES, Engine
 
 Floats = NDArray[np.float64]
 MIN_AGREEMENT = 0.6
@@ -227,7 +227,7 @@ def measure(
     judged = {d.name: rules.get(d.name, rules.get("", Rules())) for d in datasets}
     judged = {n: replace(r, pattern=r.read_under) for n, r in judged.items()}
     patterns = {n: r.pattern for n, r in judged.items() if r.pattern is not None}
-    engines = tuple(OwnEngine(way, reader, patterns) for way in WAYS)
+    engines = tuple(OwnEngine(way, reader, patterns) for way in PIPELINES)
     jobs: list[ImageJob] = []
     for dataset in datasets:
         jobs += [ImageJob(dataset, sample, engines) for sample in dataset.samples]
@@ -240,7 +240,7 @@ def measure(
 
     for job in track(jobs, "reading"):
         own = judged[job.dataset.name]
-        ways: dict[Way, Record] = dict(zip(WAYS, run_job(job), strict=True))
+        ways: dict[Engine, Record] = dict(zip(PIPELINES, run_job(job), strict=True))
         for record in ways.values():
             add(record, replace(own, pattern=None))
             if own.pattern is not None:

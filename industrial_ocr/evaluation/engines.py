@@ -25,6 +25,7 @@ from industrial_ocr.evaluation.other_engines import (
 from industrial_ocr.evaluation.records import EngineReading, ReadString
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.results.codes import CodeReading
+from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.types import ImageArray, TextString
 
 
@@ -80,7 +81,7 @@ class OwnEngine:
     ) -> None:
         from industrial_ocr import __version__
 
-        self.name = name
+        self.name = str(name)
         self.version = __version__
         self.reader = reader
         self._patterns = dict(patterns or {})
@@ -98,7 +99,7 @@ class OwnEngine:
 
     def read(self, image: ImageArray, task: Task) -> EngineReading:
         """``Reader.read`` or ``recognize``; two-stage classifies a single character."""
-        if task == "classify" and self.name == "two-stage":
+        if task == "classify" and self.name == Engine.TWO_STAGE:
             named, seconds = timed(lambda: self.reader.classify([image])[0])
             if named is None:
                 return EngineReading((), seconds=seconds)
@@ -124,10 +125,10 @@ class LexiconEngine(OwnEngine):
         self.lexicon = self.lexicons[dataset]
 
     def _result(self, image: ImageArray, task: Task) -> Any:
-        return self.reader.recognize([image], engine="crnn", lexicon=self.lexicon)[0]
+        return self.reader.recognize([image], engine=Engine.CRNN, lexicon=self.lexicon)[0]
 
 
-OWN_ENGINES = ("two-stage", "crnn", "agree", "auto")
+OWN_ENGINES = tuple(engine.value for engine in Engine)
 OTHER_ENGINES: dict[str, Callable[[], BenchmarkEngine]] = {
     "rapidocr": RapidOcrEngine,
     "rapidocr-openvino": lambda: RapidOcrEngine("openvino"),

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from industrial_ocr.evaluation.label_matching import MatchedLabel, Rules, string_runs
 from industrial_ocr.evaluation.metrics import nearest_part
 from industrial_ocr.evaluation.records import ReadString
+from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.geometry import bounds, box_iou
 
 ErrorStage = Literal[
@@ -125,7 +126,7 @@ def attribute_error(matched: MatchedLabel, rules: Rules) -> ErrorStage | None:
     place = _place(matched)
     if not matched.strings and not (place and any(_overlaps(place, s) for s in strings)):
         return "no string"
-    if matched.record.engine != "two-stage" or not any(s.characters for s in strings):
+    if matched.record.engine != Engine.TWO_STAGE or not any(s.characters for s in strings):
         return "misread"
     characters = _read_characters(matched)
     if not characters:

@@ -35,13 +35,13 @@ from industrial_ocr.decoding.confidence import (
 from industrial_ocr.evaluation.fit_pictures import arguments, asked_pictures, map_pictures
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.reader.routed import paired, same_text
-from industrial_ocr.reader.router import WAYS
+from industrial_ocr.results.engine import PIPELINES
 from industrial_ocr.results.geometry import edge_lengths, expand_quad, inside
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import TextString
 
 SIGNS = {
-    **dict.fromkeys(("joint", "sequence", "weakest", "margin", "agreement", *WAYS), 1),
+    **dict.fromkeys(("joint", "sequence", "weakest", "margin", "agreement", *PIPELINES), 1),
     **dict.fromkeys(
         ("marks", "tall_marks", "rejected", "reject", "twins", "cases", "twin_doubt", "case_doubt"),
         -1,
@@ -94,9 +94,9 @@ class Readings:
         printed: Sequence[LabeledString],
         one_string: bool,
     ) -> None:
-        """Adds what the engines, in the order of ``WAYS``, read on one picture."""
+        """Adds what the engines, in the order of ``PIPELINES``, read on one picture."""
         right = [{id(s): is_right(s, printed) for s in r.strings} for r in results]
-        for way, result, known in zip(WAYS, results, right, strict=True):
+        for way, result, known in zip(PIPELINES, results, right, strict=True):
             name = f"{way}-crop" if one_string else way
             self.rows[name] += [(features(s), known[id(s)]) for s in result.strings]
         for one, two in paired(results[0].strings, results[1].strings)[0]:
@@ -121,9 +121,9 @@ def collect(asked: argparse.Namespace, numbers: range) -> Readings:
     readings, reader = Readings(), _reader()
     for image, printed, one_string in asked_pictures(asked, numbers):
         if one_string:
-            results = [reader.recognize([image], engine=way)[0] for way in WAYS]
+            results = [reader.recognize([image], engine=way)[0] for way in PIPELINES]
         else:
-            results = [reader.read(image, engine=way) for way in WAYS]
+            results = [reader.read(image, engine=way) for way in PIPELINES]
         readings.add(results, printed, one_string)
     return readings
 
@@ -175,14 +175,14 @@ def pair_rows(
         end = "-crop" if one_string else ""
         sure = [
             float(models[way + end].probability(features(s)))
-            for way, s in zip(WAYS, (one, two), strict=True)
+            for way, s in zip(PIPELINES, (one, two), strict=True)
         ]
         row = together_features(two, *sure)
         if same_text(one, two):
             rows["same"].append((row, one_right))
         else:
-            rows[f"apart-{WAYS[0]}"].append((row, one_right))
-            rows[f"apart-{WAYS[1]}"].append((row, two_right))
+            rows[f"apart-{PIPELINES[0]}"].append((row, one_right))
+            rows[f"apart-{PIPELINES[1]}"].append((row, two_right))
     return rows
 
 

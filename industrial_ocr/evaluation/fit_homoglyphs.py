@@ -25,6 +25,7 @@ from industrial_ocr.evaluation.fit_confidence import logistic
 from industrial_ocr.evaluation.fit_pictures import arguments, asked_pictures, map_pictures
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.reader.reader import Reader
+from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.geometry import inside
 from industrial_ocr.results.types import Character, ImageArray, TextString
 
@@ -101,10 +102,10 @@ def collect(asked: argparse.Namespace, numbers: range) -> tuple[list[Row], list[
     for image, printed, one_string in asked_pictures(asked, numbers):
         if one_string:
             continue
-        for string in _reader().read(image, engine="two-stage").strings:
+        for string in _reader().read(image, engine=Engine.TWO_STAGE).strings:
             if string.direction != "vertical":
                 cases += case_rows(string, to_gray(image), printed)
-        for string in _reader().read(image, engine="crnn").strings:
+        for string in _reader().read(image, engine=Engine.CRNN).strings:
             zeros += zero_rows(string, printed)
     return cases, zeros
 

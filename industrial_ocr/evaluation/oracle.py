@@ -17,6 +17,7 @@ from industrial_ocr.datasets.samples import Dataset, Label, Sample, Task
 from industrial_ocr.evaluation.label_matching import Rules
 from industrial_ocr.evaluation.metrics import Proportion
 from industrial_ocr.image.load import load_image
+from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.geometry import bounds, edge_lengths, warp_quad
 from industrial_ocr.results.types import FloatArray, ImageArray
 
@@ -90,7 +91,7 @@ def run_oracle(
                 codes.append(all(right))
             crop = _crop_of(image, label, dataset.task)
             if crop is not None and dataset.task != "classify":
-                read = reader.recognize([crop], engine="crnn")[0]
+                read = reader.recognize([crop], engine=Engine.CRNN)[0]
                 strings.append(rules.normalize(read.text) == truth)
     counts = (Proportion(sum(hits), len(hits)) for hits in (characters, codes, strings))
     return OracleResult(*counts)

@@ -26,7 +26,7 @@ from industrial_ocr.evaluation.summary import (
     summarize_run,
     table_row,
 )
-from industrial_ocr.reader.router import WAYS
+from industrial_ocr.results.engine import PIPELINES
 from industrial_ocr.results.files import write_whole
 
 
@@ -112,7 +112,7 @@ def write_routes(file: Path, recorded: RecordedRun, plan: BenchmarkPlan) -> int:
     """
     table: dict[str, list[dict[str, Any]]] = {}
     for s in summarize_run(recorded.records, plan.rules, plan.thresholds):
-        if (pattern := s.rules.read_under) is None or s.engine not in WAYS:
+        if (pattern := s.rules.read_under) is None or s.engine not in PIPELINES:
             continue
         low, high = s.right.interval
         row = {

@@ -15,11 +15,12 @@ from industrial_ocr.errors import DatasetError
 from industrial_ocr.evaluation.label_matching import Rules
 from industrial_ocr.evaluation.records import ReadString, Record, RecordedRun
 from industrial_ocr.patterns.pattern import Pattern
-from industrial_ocr.reader.router import WAYS, Route, RouteTable, Way, choose, settle
+from industrial_ocr.reader.router import RouteTable, choose, settle
 from industrial_ocr.results.codes import CodeReading, ImageSigns
+from industrial_ocr.results.engine import PIPELINES, Engine
 from industrial_ocr.results.types import Status
 
-NEW_ROUTES: tuple[Route, Route] = ("agree", "auto")
+NEW_ROUTES: tuple[Engine, Engine] = (Engine.AGREE, Engine.AUTO)
 
 
 def _code(record: Record, pattern: Pattern) -> CodeReading | None:
@@ -45,8 +46,8 @@ def _code(record: Record, pattern: Pattern) -> CodeReading | None:
 
 
 def settled(
-    route: Route,
-    ways: Mapping[Way, Record],
+    route: Engine,
+    ways: Mapping[Engine, Record],
     pattern: Pattern,
     measured: RouteTable | None = None,
     least: float = 0.0,
@@ -62,7 +63,8 @@ def settled(
     """
     codes = {w: _code(r, pattern) for w, r in ways.items()}
     found = settle(route, codes, choose(pattern, measured), least)
-    base = replace(ways["crnn" if found.route == "crnn" else "two-stage"], engine=route, codes=())
+    own = Engine.CRNN if found.route == Engine.CRNN else Engine.TWO_STAGE
+    base = replace(ways[own], engine=str(route), codes=())
     if found.code is None:
         return base
     c = found.code
@@ -105,21 +107,21 @@ def reroute(
             "bench DATA --engines two-stage,crnn --pattern ... makes one"
         )
     new = {r.key for r in made}
-    engines = {**run.about.get("engines", {}), **dict.fromkeys(NEW_ROUTES, "rerouted")}
+    engines = {**run.about.get("engines", {}), **dict.fromkeys(map(str, NEW_ROUTES), "rerouted")}
     kept = tuple(r for r in run.records if r.key not in new)
     return RecordedRun({**run.about, "engines": engines}, (*kept, *made))
 
 
 def _read_both_ways(
     run: RecordedRun, rules: Mapping[str, Rules]
-) -> Iterator[tuple[dict[Way, Record], Pattern]]:
+) -> Iterator[tuple[dict[Engine, Record], Pattern]]:
     """The records of images that both engines read under a pattern, with that pattern."""
-    by_image: dict[tuple[str, str], dict[Way, Record]] = {}
+    by_image: dict[tuple[str, str], dict[Engine, Record]] = {}
     for record in run.records:
-        for way in WAYS:
+        for way in PIPELINES:
             if record.engine == way and record.codes is not None and not record.error:
                 by_image.setdefault((record.dataset, record.image), {})[way] = record
     for (dataset, _), ways in by_image.items():
         pattern = rules.get(dataset, rules.get("", Rules())).read_under
-        if pattern is not None and len(ways) == len(WAYS):
+        if pattern is not None and len(ways) == len(PIPELINES):
             yield ways, pattern

@@ -28,6 +28,7 @@ from industrial_ocr.evaluation.records import RecordedRun
 from industrial_ocr.evaluation.runner import describe_run, prepare_folder, run_benchmark
 from industrial_ocr.evaluation.suite import Judging, Suite, load_suite, validated
 from industrial_ocr.evaluation.summary import percent
+from industrial_ocr.results.engine import Engine
 
 __all__ = ["build_engines", "extras", "plan_run", "prepare_folder", "recorded_rules", "run"]
 TASKS = {
@@ -164,7 +165,7 @@ def build_engines(
         reads = (d for d, chosen in only.items() if chosen is None or engine.name in chosen)
         engine.datasets = frozenset(reads)
     reader = readers[0] if readers else None
-    if reader is not None and "crnn" in wanted:
+    if reader is not None and Engine.CRNN in wanted:
         lexicons = _lexicons(plan, reader)
         if lexicons:
             engines.append(LexiconEngine(reader, lexicons))

@@ -33,7 +33,7 @@ from industrial_ocr.evaluation.metrics import (
     text_pairs,
 )
 from industrial_ocr.evaluation.records import Record
-from industrial_ocr.reader.router import WAYS
+from industrial_ocr.results.engine import PIPELINES
 
 LabelKey = tuple[str, int]
 """Image, and which of its labels."""
@@ -270,7 +270,7 @@ def loss_rows(summaries: Iterable[Summary]) -> list[tuple[str, ...]]:
     rows = []
     for s in summaries:
         total = s.counts.total
-        if s.engine in WAYS and total:
+        if s.engine in PIPELINES and total:
             shares = (percent(s.lost.get(stage, 0) / total) for stage in ERROR_STAGES)
             rows.append((s.dataset, s.engine, str(total), *shares))
     return rows

@@ -19,8 +19,8 @@ from industrial_ocr.detection.missed_ink import with_missed_ink
 from industrial_ocr.detection.multiscale import add_large_strings, refine_small_strings
 from industrial_ocr.detection.segmentation import character_boxes
 from industrial_ocr.image.preprocess import to_gray
-from industrial_ocr.reader.router import Way
 from industrial_ocr.results.codes import CodeReading
+from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.geometry import edge_lengths, expand_quad, inside
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import (
@@ -95,7 +95,7 @@ def find_strings(
 def finish(
     image: ImageArray,
     strings: Sequence[TextString],
-    engine: Way,
+    engine: Engine,
     config: PipelineConfig,
     timings: dict[str, float],
     doubtful: Sequence[TextString] = (),
@@ -144,7 +144,7 @@ def finish(
 def _judged(
     image: ImageArray,
     strings: Sequence[TextString],
-    engine: Way,
+    engine: Engine,
     one_string: bool,
     codes: Sequence[CodeReading],
 ) -> tuple[TextString, ...]:

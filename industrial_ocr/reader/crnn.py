@@ -31,9 +31,9 @@ from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, Found, find_strings, finish
 from industrial_ocr.reader.crop_views import doubted
-from industrial_ocr.reader.router import Way
 from industrial_ocr.recognition.recognizer import Recognizer, StringFrames
 from industrial_ocr.results.codes import CodeReading
+from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.geometry import quad_around
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import (
@@ -46,7 +46,6 @@ from industrial_ocr.results.types import (
     TextString,
 )
 
-ENGINE: Way = "crnn"
 TURNED = 2.5
 """A level string by itself stands on its head only where that is so many nats likelier: of 5,651
 codes that were rendered upright and read right, most of them of characters that have a meaning
@@ -89,7 +88,12 @@ def read_crnn(
     timings = clock.share(len(images))
     return [
         finish(
-            image, [s for s, _ in own], ENGINE, config, timings, codes=said if patterns else None
+            image,
+            [s for s, _ in own],
+            Engine.CRNN,
+            config,
+            timings,
+            codes=said if patterns else None,
         )
         for image, own, said in zip(images, read, codes, strict=True)
     ]

@@ -11,11 +11,12 @@ from industrial_ocr.decoding.lexicon import Lexicon
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, finish
-from industrial_ocr.reader.crnn import ENGINE, Reading, decode_frames, frame_codes
+from industrial_ocr.reader.crnn import Reading, decode_frames, frame_codes
 from industrial_ocr.reader.crop_views import agreed_view, doubted
 from industrial_ocr.recognition.crop_layouts import crop_layouts
 from industrial_ocr.recognition.recognizer import Recognizer, StringFrames
 from industrial_ocr.recognition.rectification import Rectified
+from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.geometry import rect_quad, with_margin
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import FloatArray, ImageArray, TextString
@@ -41,7 +42,7 @@ def recognize_crops(
     timings = clock.share(len(crops))
     return [
         finish(
-            crop.image, [s], ENGINE, config, timings,
+            crop.image, [s], Engine.CRNN, config, timings,
             # A word of the lexicon is an answer however little the frames speak for it.
             doubtful=[s] if lexicon is not None else [],
             codes=own if patterns else None, one_string=True,

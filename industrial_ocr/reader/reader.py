@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
@@ -30,25 +30,25 @@ from industrial_ocr.inference.loading import Backend, Loader
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.patterns.presets import Preset, load_presets
+from industrial_ocr.reader.arguments import known_engine
 from industrial_ocr.reader.bundled import TASKS, bundled_options, export_files, setting_files
 from industrial_ocr.reader.common import Clock, Found, find_strings
 from industrial_ocr.reader.crnn import read_crnn, read_frames
 from industrial_ocr.reader.crnn_crops import read_crops, recognize_crops
 from industrial_ocr.reader.routed import Routing, read_routed, route_results, without_crnn
-from industrial_ocr.reader.router import WAYS, Route, RouteTable, Way, load_routes
+from industrial_ocr.reader.router import RouteTable, load_routes
 from industrial_ocr.reader.two_stage import read_two_stage, string_evidence
 from industrial_ocr.reader.two_stage_crops import read_two_stage_crops, view_config
-from industrial_ocr.reader.verify import Models, VerifyEngine, verify_image
+from industrial_ocr.reader.verify import Models, verify_image
 from industrial_ocr.recognition.classifier import Classifier, shows_none
 from industrial_ocr.recognition.recognizer import Recognizer
 from industrial_ocr.recognition.rectification import Rectified, rectified
+from industrial_ocr.results.engine import PIPELINES, Engine
 from industrial_ocr.results.geometry import bounds
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import CharCandidates, FloatArray, ImageArray, as_quad
 from industrial_ocr.results.verdicts import Verification
-from industrial_ocr.review.collecting import Collector
 
-Engine = Literal["two-stage", "crnn", "agree", "auto"]
 Roi = Sequence[float] | Sequence[Sequence[float]]
 Patterns = Pattern | str | Sequence[Pattern | str] | None
 SHIPPED = ("pipeline", "fast")
@@ -248,11 +248,10 @@ class Reader:
     def read(
         self,
         image: Any,
-        engine: Engine = "auto",
+        *,
+        engine: Engine | str = Engine.AUTO,
         roi: Roi | None = None,
         pattern: Patterns = None,
-        collect: str | Path | None = None,
-        collect_limit_mb: float | None = None,
     ) -> ReadResult:
         """Finds and reads every string of a picture.
 
@@ -264,10 +263,6 @@ class Reader:
             roi: x0, y0, x1, y1 in pixels: read only there; places stay those of the whole image.
             pattern: what codes look like: a ``Pattern``, a preset's name or a regular expression,
                 or several; ``result.codes`` then holds the codes.
-            collect: a folder where doubtful characters are kept, for ``industrial-ocr review``
-                (see ``review.uncertainty`` and ``review.collecting``).
-            collect_limit_mb: size of that folder in megabytes beyond which the oldest of them
-                go; by default that of the configuration, 200.
 
         Returns:
             The result; no text is a result too.
@@ -276,33 +271,29 @@ class Reader:
             ImageError: the image cannot be read, or the roi lies outside it.
             ConfigError: an unknown engine.
             PatternError: a pattern cannot be compiled, or not spelled with the model's symbols.
-            CollectError: the folder cannot be written.
         """
-        return self.read_batch([image], engine, roi, pattern, collect, collect_limit_mb)[0]
+        return self.read_batch([image], engine=engine, roi=roi, pattern=pattern)[0]
 
     def read_batch(
         self,
         images: Iterable[Any],
-        engine: Engine = "auto",
+        *,
+        engine: Engine | str = Engine.AUTO,
         roi: Roi | None = None,
         pattern: Patterns = None,
-        collect: str | Path | None = None,
-        collect_limit_mb: float | None = None,
     ) -> list[ReadResult]:
         """``read`` for several pictures with common batches; the options apply to each."""
-        _check_engine(engine)
+        engine = known_engine(engine)
         patterns = _patterns(pattern, self._presets)
         config = self._config_for(engine, bool(patterns))
-        collector = self._collector(collect, collect_limit_mb)
-        images = image_list(images)
-        loaded = [load_image(i) for i in images]
+        loaded = [load_image(i) for i in image_list(images)]
         parts = [self._surrounded(i, roi) for i in loaded]
         pixels = [p for p, _, _ in parts]
-        lacking = self._unknown_to_crnn(patterns) if engine == "auto" else []
+        lacking = self._unknown_to_crnn(patterns) if engine == Engine.AUTO else []
         if lacking:
-            results = self._read_way("two-stage", pixels, None, patterns, config)
+            results = self._read_way(Engine.TWO_STAGE, pixels, None, patterns, config)
             results = without_crnn(results, lacking)
-        elif engine in WAYS:
+        elif engine in PIPELINES:
             results = self._read_way(engine, pixels, None, patterns, config)
         else:
             results = read_routed(
@@ -312,13 +303,10 @@ class Reader:
                 self._routing(engine, patterns, config),
                 lambda way, some, found: self._read_way(way, some, found, patterns, config),
             )
-        results = [
+        return [
             result.moved(float(x), float(y), image)
             for result, (_, x, y), image in zip(results, parts, loaded, strict=True)
         ]
-        if collector is not None:
-            collector.add_all(results, images)
-        return results
 
     def _surrounded(self, image: ImageArray, roi: Roi | None) -> tuple[ImageArray, int, int]:
         """The part of an image inside a roi, a small one on ground of its own, and its origin."""
@@ -328,7 +316,7 @@ class Reader:
         return on_ground(part, margin), x - margin, y - margin
 
     def _routing(
-        self, route: Route, patterns: tuple[Pattern, ...], config: PipelineConfig
+        self, route: Engine, patterns: tuple[Pattern, ...], config: PipelineConfig
     ) -> Routing:
         unknown = set(self._classifier.charset.symbols) - set(self._recognizer.charset.symbols)
         sure = config.confidence
@@ -341,24 +329,16 @@ class Reader:
         """Characters of codes that the CRNN can never read, as of a glyph taught later."""
         return sorted({c for p in patterns for c in p.missing(self._recognizer.charset)})
 
-    def _collector(self, folder: str | Path | None, limit_mb: float | None) -> Collector | None:
-        """Made before anything is read, so that a folder which cannot be written shows then."""
-        if folder is None:
-            return None
-        rules = self.config.collecting
-        limit = rules.limit_mb if limit_mb is None else limit_mb
-        return Collector(folder, limit_mb=limit, rules=rules)
-
     def _read_way(
         self,
-        way: Way,
+        way: Engine,
         images: Sequence[ImageArray],
         found: Found | None,
         patterns: Sequence[Pattern],
         config: PipelineConfig,
     ) -> list[ReadResult]:
         """One of the two ways, on strings that were found already or not."""
-        if way == "two-stage":
+        if way == Engine.TWO_STAGE:
             return read_two_stage(
                 images, self._detector, self._classifier, config,
                 patterns=patterns, found=found,
@@ -376,11 +356,10 @@ class Reader:
     def recognize(
         self,
         crops: Iterable[Any],
-        engine: Engine = "crnn",
+        *,
+        engine: Engine | str = Engine.CRNN,
         lexicon: Lexicon | None = None,
         pattern: Patterns = None,
-        collect: str | Path | None = None,
-        collect_limit_mb: float | None = None,
     ) -> list[ReadResult]:
         """Reads images that are one string already.
 
@@ -390,35 +369,23 @@ class Reader:
             engine: ``crnn`` reads the whole crop at once; ``two-stage`` finds its characters.
             lexicon: the string is one of these words (``crnn`` only).
             pattern: as of ``read``.
-            collect: as of ``read``.
-            collect_limit_mb: as of ``read``.
 
         Raises:
             ImageError: a crop cannot be read, or it is one image and no list of them.
             ConfigError: an unknown engine, or a lexicon for ``two-stage``.
-            CollectError: the folder cannot be written.
         """
-        _check_engine(engine)
-        if lexicon is not None and engine != "crnn":
+        engine = known_engine(engine)
+        if lexicon is not None and engine != Engine.CRNN:
             raise ConfigError("a lexicon is for engine crnn")
         patterns = _patterns(pattern, self._presets)
-        collector = self._collector(collect, collect_limit_mb)
-        crops = image_list(crops)
         config = self._config_for(engine, bool(patterns))
-        loaded = [load_image(c) for c in crops]
+        loaded = [load_image(c) for c in image_list(crops)]
         level = [rectified(i) if config.rectify_crops else Rectified(i) for i in loaded]
-        results = [
+        results = self._recognize(level, engine, lexicon, patterns, config)
+        return [
             r if own.matrix is None else r.placed(own.place, image)
-            for r, own, image in zip(
-                self._recognize(level, engine, lexicon, patterns, config),
-                level,
-                loaded,
-                strict=True,
-            )
+            for r, own, image in zip(results, level, loaded, strict=True)
         ]
-        if collector is not None:
-            collector.add_all(results, crops)
-        return results
 
     def _recognize(
         self,
@@ -428,18 +395,18 @@ class Reader:
         patterns: tuple[Pattern, ...],
         config: PipelineConfig,
     ) -> list[ReadResult]:
-        lacking = self._unknown_to_crnn(patterns) if engine == "auto" else []
+        lacking = self._unknown_to_crnn(patterns) if engine == Engine.AUTO else []
         if lacking:
-            results = self._recognize(loaded, "two-stage", None, patterns, config)
+            results = self._recognize(loaded, Engine.TWO_STAGE, None, patterns, config)
             return without_crnn(results, lacking)
-        if engine not in WAYS:
-            both = [self._recognize(loaded, way, None, patterns, config) for way in WAYS]
+        if engine not in PIPELINES:
+            both = [self._recognize(loaded, way, None, patterns, config) for way in PIPELINES]
             routing = self._routing(engine, patterns, config)
             return [
-                route_results(dict(zip(WAYS, own, strict=True)), routing)
+                route_results(dict(zip(PIPELINES, own, strict=True)), routing)
                 for own in zip(*both, strict=True)
             ]
-        if engine == "crnn":
+        if engine == Engine.CRNN:
             return recognize_crops(loaded, self._recognizer, config, lexicon, patterns)
         images = [crop.image for crop in loaded]
         return read_two_stage_crops(images, self._detector, self._classifier, config, patterns)
@@ -448,8 +415,9 @@ class Reader:
         self,
         image: Any,
         expected: str,
+        *,
         roi: Roi | None = None,
-        engine: VerifyEngine = "two-stage",
+        engine: Engine | str = Engine.TWO_STAGE,
         part: bool = False,
     ) -> Verification:
         """Says whether a text that must be printed on a picture is (see ``decoding.verification``).
@@ -586,11 +554,6 @@ def _patterns(given: Patterns, own: Mapping[str, Preset]) -> tuple[Pattern, ...]
     several = [given] if isinstance(given, Pattern | str) else list(given)
     presets = {**load_presets(), **own} if own else None
     return tuple(p if isinstance(p, Pattern) else Pattern.parse(p, presets) for p in several)
-
-
-def _check_engine(engine: str) -> None:
-    if engine not in get_args(Engine):
-        raise ConfigError(f"engine is one of {list(get_args(Engine))}, got {engine!r}")
 
 
 def _cut(image: ImageArray, roi: Roi | None) -> tuple[ImageArray, int, int]:

@@ -14,17 +14,15 @@ from industrial_ocr.detection.detector import Detector
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, Found, find_strings
 from industrial_ocr.reader.router import (
-    WAYS,
     Choice,
-    Route,
     RouteTable,
-    Way,
     choose,
     needs_other,
     other,
     settle,
 )
 from industrial_ocr.results.codes import CodeReading
+from industrial_ocr.results.engine import PIPELINES, Engine
 from industrial_ocr.results.geometry import bounds, box_iou, inside, quad_around
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import ImageArray, Status, TextString
@@ -32,7 +30,7 @@ from industrial_ocr.results.types import ImageArray, Status, TextString
 SAME_PLACE = 0.3
 """Least IoU of two readings of one string."""
 
-ReadWay = Callable[[Way, Sequence[ImageArray], Found], list[ReadResult]]
+ReadWay = Callable[[Engine, Sequence[ImageArray], Found], list[ReadResult]]
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class Routing:
         weights: of the positions of characters, see ``scoring.position_weights``.
     """
 
-    route: Route
+    route: Engine
     patterns: tuple[Pattern, ...]
     measured: RouteTable
     least: float = 0.0
@@ -79,16 +77,16 @@ def read_routed(
     found = find_strings(images, detector, config, clock)
     shared = clock.share(len(images))
     first = choose(routing.patterns[0] if routing.patterns else None, routing.measured)
-    ways: dict[Way, dict[int, ReadResult]] = {w: {} for w in WAYS}
+    ways: dict[Engine, dict[int, ReadResult]] = {w: {} for w in PIPELINES}
 
-    def run(way: Way, places: Sequence[int]) -> None:
+    def run(way: Engine, places: Sequence[int]) -> None:
         if places:
             some = read_way(way, [images[i] for i in places], [found[i] for i in places])
             ways[way].update(zip(places, some, strict=True))
 
     everything = range(len(images))
-    if routing.route == "agree" or not routing.patterns:
-        for way in WAYS:
+    if routing.route == Engine.AGREE or not routing.patterns:
+        for way in PIPELINES:
             run(way, everything)
     else:
         run(first.way, everything)
@@ -96,7 +94,7 @@ def read_routed(
         run(other(first.way), doubtful)
     results = []
     for i in everything:
-        own = {w: ways[w][i] for w in WAYS if i in ways[w]}
+        own = {w: ways[w][i] for w in PIPELINES if i in ways[w]}
         result = (
             _of_codes(own, routing, first) if routing.patterns else _of_strings(own, routing, first)
         )
@@ -111,10 +109,10 @@ def read_routed(
 def without_crnn(results: Sequence[ReadResult], lacking: Sequence[str]) -> list[ReadResult]:
     """What ``auto`` gives where the CRNN cannot spell the codes: two-stage's, with the reason."""
     reason = f"crnn does not know {' '.join(lacking)}, which the pattern asks for"
-    return [replace(r, route="two-stage", reason=reason) for r in results]
+    return [replace(r, route=Engine.TWO_STAGE, reason=reason) for r in results]
 
 
-def route_results(own: dict[Way, ReadResult], routing: Routing) -> ReadResult:
+def route_results(own: dict[Engine, ReadResult], routing: Routing) -> ReadResult:
     """What a route makes of an image that both ways have read."""
     first = choose(routing.patterns[0] if routing.patterns else None, routing.measured)
     return _of_codes(own, routing, first) if routing.patterns else _of_strings(own, routing, first)
@@ -130,25 +128,25 @@ def _code(result: ReadResult, pattern: Pattern) -> CodeReading | None:
     return next((c for c in result.codes if c.pattern == name), None)
 
 
-def _of_codes(own: dict[Way, ReadResult], routing: Routing, first: Choice) -> ReadResult:
+def _of_codes(own: dict[Engine, ReadResult], routing: Routing, first: Choice) -> ReadResult:
     settled = [
         settle(routing.route, {w: _code(r, p) for w, r in own.items()}, first, routing.least)
         for p in routing.patterns
     ]
     route = settled[0].route
-    base = own["crnn"] if route == "crnn" else own.get("two-stage", own[first.way])
+    base = own[Engine.CRNN] if route == Engine.CRNN else own.get(Engine.TWO_STAGE, own[first.way])
     codes = tuple(s.code for s in settled if s.code is not None)
     status = codes[0].status if codes else base.status
     return replace(base, codes=codes, status=status, route=route, reason=settled[0].reason)
 
 
-def _of_strings(own: dict[Way, ReadResult], routing: Routing, first: Choice) -> ReadResult:
+def _of_strings(own: dict[Engine, ReadResult], routing: Routing, first: Choice) -> ReadResult:
     """Without a pattern: string against string."""
-    one, two = own["two-stage"], own["crnn"]
-    if routing.route == "auto":
+    one, two = own[Engine.TWO_STAGE], own[Engine.CRNN]
+    if routing.route == Engine.AUTO:
         return _likelier(one, two, routing)
     if not one.strings and not two.strings:
-        return replace(one, route="agree", reason="neither way found text")
+        return replace(one, route=Engine.AGREE, reason="neither way found text")
     pairs, alone = paired(one.strings, two.strings, routing.weights)
     strings = tuple(
         _agreed(s, t, routing.least)
@@ -165,7 +163,7 @@ def _of_strings(own: dict[Way, ReadResult], routing: Routing, first: Choice) -> 
         reason, status = "both ways read the same, but not surely", Status.LOW_CONFIDENCE
     else:
         reason, status = "both ways read the same", Status.OK
-    return replace(one, strings=strings, status=status, route="agree", reason=reason)
+    return replace(one, strings=strings, status=status, route=Engine.AGREE, reason=reason)
 
 
 def _likelier(one: ReadResult, two: ReadResult, routing: Routing) -> ReadResult:
@@ -182,7 +180,7 @@ def _likelier(one: ReadResult, two: ReadResult, routing: Routing) -> ReadResult:
         apart = f"{worst.text!r}: the other way reads {worst.other!r}" if worst.other else ""
         status = Status.LOW_CONFIDENCE
         reason = apart or next(told, f"{worst.text!r} is read at {worst.confidence:.2f} only")
-    return replace(one, strings=strings, status=status, route="auto", reason=reason)
+    return replace(one, strings=strings, status=status, route=Engine.AUTO, reason=reason)
 
 
 def _held_together(one: TextString, two: TextString | None, routing: Routing) -> TextString:

@@ -26,18 +26,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import yaml
 
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.results.codes import CodeReading, ImageSigns
+from industrial_ocr.results.engine import PIPELINES, Engine
 from industrial_ocr.results.types import Status
 
-Way = Literal["two-stage", "crnn"]
-Route = Literal["two-stage", "crnn", "agree", "auto"]
-WAYS: tuple[Way, Way] = ("two-stage", "crnn")
 WORD_BITS = 3.0
 """Random digits have 3.3 bits a character, random letters and digits 5.2; words about 2."""
 LEAST_HEIGHT = 10.0
@@ -63,7 +60,7 @@ class Measured:
         date: of the measurement, ISO 8601.
     """
 
-    engine: Way
+    engine: Engine
     n: int
     accuracy: float
     low: float
@@ -92,11 +89,12 @@ def parse_routes(values: object, source: str) -> RouteTable:
                 f"{source}: {pattern}: not a list of measurements: {error}"
             ) from error
         for row in measured:
-            if row.engine not in WAYS:
+            if row.engine not in PIPELINES:
                 raise ConfigError(
-                    f"{source}: {pattern}: engine is one of {WAYS}, got {row.engine!r}"
+                    f"{source}: {pattern}: engine is one of {tuple(map(str, PIPELINES))}, "
+                    f"got {row.engine!r}"
                 )
-        table[str(pattern)] = measured
+        table[str(pattern)] = tuple(replace(m, engine=Engine(m.engine)) for m in measured)
     return table
 
 
@@ -122,7 +120,7 @@ class Choice:
         reason: one sentence.
     """
 
-    way: Way
+    way: Engine
     reason: str
 
 
@@ -137,13 +135,13 @@ class Settled:
     """
 
     code: CodeReading | None
-    route: str
+    route: Engine
     reason: str
 
 
-def other(way: Way) -> Way:
+def other(way: Engine) -> Engine:
     """The other way."""
-    return WAYS[1 - WAYS.index(way)]
+    return PIPELINES[1 - PIPELINES.index(way)]
 
 
 def choose(pattern: Pattern | None, measured: RouteTable | None = None) -> Choice:
@@ -154,7 +152,9 @@ def choose(pattern: Pattern | None, measured: RouteTable | None = None) -> Choic
         measured: of ``--write-routes``.
     """
     if pattern is None:
-        return Choice("two-stage", "no pattern: nothing is known of context, so none is assumed")
+        return Choice(
+            Engine.TWO_STAGE, "no pattern: nothing is known of context, so none is assumed"
+        )
     rows = (measured or {}).get(pattern.name or pattern.text, ())
     ranked = sorted(rows, key=lambda m: -m.accuracy)
     if len(ranked) > 1 and ranked[0].low > ranked[1].high:
@@ -165,11 +165,11 @@ def choose(pattern: Pattern | None, measured: RouteTable | None = None) -> Choic
             f"{second.engine} {second.accuracy:.0%}",
         )
     if pattern.words:
-        return Choice("crnn", "the pattern is a lexicon: words have context")
+        return Choice(Engine.CRNN, "the pattern is a lexicon: words have context")
     bits = pattern.bits_per_position()
     if bits < WORD_BITS:
-        return Choice("crnn", f"{bits:.1f} bits a character: the pattern itself is context")
-    return Choice("two-stage", f"{bits:.1f} bits a character: a code without context")
+        return Choice(Engine.CRNN, f"{bits:.1f} bits a character: the pattern itself is context")
+    return Choice(Engine.TWO_STAGE, f"{bits:.1f} bits a character: a code without context")
 
 
 def bad_for_boxes(signs: ImageSigns | None) -> str:
@@ -205,22 +205,24 @@ def agree(one: CodeReading | None, two: CodeReading | None, least: float = 0.0) 
     or check speaks against one of them. Anything else is a ``disagreement``, both readings kept.
     """
     if one is None and two is None:
-        return Settled(None, "agree", "neither way found a code")
+        return Settled(None, Engine.AGREE, "neither way found a code")
     if one is None or two is None:
         found = one or two
         assert found is not None
-        silent = "two-stage" if one is None else "crnn"
+        silent = Engine.TWO_STAGE if one is None else Engine.CRNN
         reason = f"{silent} found no code"
-        return Settled(replace(found, status=Status.DISAGREEMENT, reason=reason), "agree", reason)
+        return Settled(
+            replace(found, status=Status.DISAGREEMENT, reason=reason), Engine.AGREE, reason
+        )
     if one.text != two.text:
         reason = f"two-stage reads {one.text!r}, crnn {two.text!r}"
         rest = ((two.text, two.confidence), *(a for a in one.alternatives if a[0] != two.text))
         both = replace(one, status=Status.DISAGREEMENT, reason=reason, alternatives=rest[:4])
-        return Settled(both, "agree", reason)
+        return Settled(both, Engine.AGREE, reason)
     worst = next((c for c in (one, two) if c.status in UNSAFE), None)
     if worst is not None:
         return Settled(
-            replace(one, status=worst.status, reason=worst.reason), "agree", worst.reason
+            replace(one, status=worst.status, reason=worst.reason), Engine.AGREE, worst.reason
         )
     confidence = joint_confidence(one.confidence, two.confidence)
     status, reason = Status.OK, "both ways read the same"
@@ -228,23 +230,23 @@ def agree(one: CodeReading | None, two: CodeReading | None, least: float = 0.0) 
         status = Status.LOW_CONFIDENCE
         reason = f"both ways read the same, but at {confidence:.2f} only"
     code = replace(one, status=status, reason=reason, confidence=confidence)
-    return Settled(code, "agree", reason)
+    return Settled(code, Engine.AGREE, reason)
 
 
 def settle(
-    route: Route, codes: Mapping[Way, CodeReading | None], first: Choice, least: float = 0.0
+    route: Engine, codes: Mapping[Engine, CodeReading | None], first: Choice, least: float = 0.0
 ) -> Settled:
     """What a route makes of the codes that the ways found.
 
     Args:
-        route: one of ``Route``.
+        route: the engine that was asked for.
         codes: of each way that read; ``auto`` may lack the second one.
         first: of ``choose``, for ``auto``.
         least: confidence that two equal readings must have together.
     """
-    if route == "agree":
-        return agree(codes["two-stage"], codes["crnn"], least)
-    if route != "auto":
+    if route == Engine.AGREE:
+        return agree(codes[Engine.TWO_STAGE], codes[Engine.CRNN], least)
+    if route != Engine.AUTO:
         return Settled(codes[route], route, f"{route} was asked for")
     code = codes[first.way]
     way = other(first.way)
@@ -276,7 +278,7 @@ def _seconded(code: CodeReading, second: CodeReading | None, first: Choice) -> S
     if second.text == code.text:
         joint = joint_confidence(code.confidence, second.confidence)
         reason = f"{bad}, and {other(first.way)} reads the same"
-        return Settled(replace(code, confidence=joint), "agree", reason)
+        return Settled(replace(code, confidence=joint), Engine.AGREE, reason)
     reason = f"{bad}, and {other(first.way)} reads {second.text!r}"
     return Settled(replace(code, status=Status.DISAGREEMENT, reason=reason), first.way, reason)
 
@@ -290,7 +292,7 @@ def _weaker(
     """
     if code is not None and second is not None and code.text == second.text:
         both = agree(code, second, least)
-        return Settled(both.code, "agree", both.reason)
+        return Settled(both.code, Engine.AGREE, both.reason)
     if code is None:
         return Settled(second, other(first.way), f"{first.way} found no code")
     if second is None or second.status in UNSAFE:

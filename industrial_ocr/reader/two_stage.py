@@ -23,9 +23,9 @@ from industrial_ocr.image.preprocess import edge_width, to_gray
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, Found, find_strings, finish
-from industrial_ocr.reader.router import Way
 from industrial_ocr.recognition.classifier import Classifier
 from industrial_ocr.results.codes import CodeReading
+from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.geometry import edge_lengths, warp_quad
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import (
@@ -36,7 +36,6 @@ from industrial_ocr.results.types import (
     TextString,
 )
 
-ENGINE: Way = "two-stage"
 DOUBT = 0.9
 """A string read less surely than this the usual way up is also tried the other ways."""
 UPRIGHT_PRIOR = 0.08
@@ -130,7 +129,7 @@ class View:
     ) -> ReadResult:
         """As it is given to who asked; ``one_string`` as of ``finish``."""
         return finish(
-            image, [s for s, _ in self.strings], ENGINE, config, timings,
+            image, [s for s, _ in self.strings], Engine.TWO_STAGE, config, timings,
             doubtful=[s for s, sure in self.strings if not sure], codes=self.codes,
             one_string=one_string,
         )  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
 
 from industrial_ocr.config import PipelineConfig
 from industrial_ocr.decoding.box_verification import verify_boxes
@@ -15,19 +14,21 @@ from industrial_ocr.decoding.verification import expected_symbols
 from industrial_ocr.detection.detector import Detector
 from industrial_ocr.detection.ink import unread_marks
 from industrial_ocr.detection.orientation import string_quad
-from industrial_ocr.errors import ConfigError
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.reader.arguments import known_engine
 from industrial_ocr.reader.common import Clock, find_strings
 from industrial_ocr.reader.crnn import read_frames
 from industrial_ocr.reader.two_stage import string_evidence
 from industrial_ocr.recognition.classifier import Classifier
 from industrial_ocr.recognition.recognizer import Recognizer
+from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.geometry import inside
 from industrial_ocr.results.types import FloatArray, ImageArray, Verdict
 from industrial_ocr.results.verdicts import Verification
 
-VerifyEngine = Literal["two-stage", "crnn", "agree"]
+VERIFY_ENGINES = (Engine.TWO_STAGE, Engine.CRNN, Engine.AGREE)
+"""The engines that verify."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,10 @@ class Models:
     recognizer: Recognizer
     config: PipelineConfig
 
-    def charsets(self, engine: VerifyEngine) -> list[Charset]:
+    def charsets(self, engine: Engine) -> list[Charset]:
         """Those of the models that a way asks."""
-        both = {"two-stage": self.classifier.charset, "crnn": self.recognizer.charset}
-        return [c for way, c in both.items() if engine in (way, "agree")]
+        both = {Engine.TWO_STAGE: self.classifier.charset, Engine.CRNN: self.recognizer.charset}
+        return [c for way, c in both.items() if engine in (way, Engine.AGREE)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,14 +63,14 @@ class Observed:
     gray: ImageArray
 
 
-def observe(image: ImageArray, engine: VerifyEngine, models: Models, clock: Clock) -> Observed:
+def observe(image: ImageArray, engine: Engine, models: Models, clock: Clock) -> Observed:
     """Finds the strings of a picture once and asks one way or both."""
     found = find_strings([image], models.detector, models.config, clock)
     boxes, frames = None, None
-    if engine != "crnn":
+    if engine != Engine.CRNN:
         with clock.stage("classify"):
             (boxes,) = string_evidence([image], found, models.classifier, models.config)
-    if engine != "two-stage":
+    if engine != Engine.TWO_STAGE:
         (read,) = read_frames([image], found, models.recognizer, models.config, clock)
         frames = [FrameString(f.log_probs, f.span_quad, s.direction) for s, f in read]
     return Observed(boxes, frames, [string_quad(s) for s in found[0]], to_gray(image))
@@ -88,7 +89,11 @@ def hold_against(seen: Observed, expected: str, models: Models, part: bool = Fal
 
 
 def verify_image(
-    image: ImageArray, expected: str, engine: VerifyEngine, models: Models, part: bool = False
+    image: ImageArray,
+    expected: str,
+    engine: Engine | str,
+    models: Models,
+    part: bool = False,
 ) -> Verification:
     """The verdict on one picture.
 
@@ -102,8 +107,7 @@ def verify_image(
     Raises:
         ConfigError: an unknown engine, an empty text, or symbols that a model lacks.
     """
-    if engine not in get_args(VerifyEngine):
-        raise ConfigError(f"engine is one of {list(get_args(VerifyEngine))}, got {engine!r}")
+    engine = known_engine(engine, VERIFY_ENGINES)
     # Before anything is looked at, so that a text which cannot be checked shows at once.
     for charset in models.charsets(engine):
         expected_symbols(expected, charset)
@@ -138,4 +142,4 @@ def agreed(one: Verification, two: Verification) -> Verification:
     reason = f"{decides.engine}: {decides.reason}"
     if one.verdict is two.verdict is Verdict.PASS:
         reason = "both ways read every character as expected"
-    return replace(decides, engine="agree", reason=reason, ways=(one, two))
+    return replace(decides, engine=Engine.AGREE, reason=reason, ways=(one, two))

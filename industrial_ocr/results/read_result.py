@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from industrial_ocr.results.codes import CodeReading
+from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.types import FloatArray, ImageArray, Status, TextString
 from industrial_ocr.results.viz import draw_result
 
@@ -26,18 +27,18 @@ class ReadResult:
         timings: seconds by stage, of this image's share where stages run on a batch.
         image: (H, W, 3) uint8 RGB, the picture that was read; kept so ``draw`` re-runs nothing.
         codes: those found under the patterns that were asked for, the surest first.
-        route: the engine whose reading this is, or ``agree``.
+        route: the engine whose reading this is, or ``agree``; None if it is ``engine``.
         reason: one sentence that explains the status or the route.
         left_out: strings whose confidence is too low to count as text.
     """
 
     strings: tuple[TextString, ...]
     status: Status
-    engine: str
+    engine: Engine
     timings: dict[str, float]
     image: ImageArray = field(repr=False)
     codes: tuple[CodeReading, ...] = ()
-    route: str = ""
+    route: Engine | None = None
     reason: str = ""
     left_out: tuple[TextString, ...] = ()
 
@@ -78,8 +79,8 @@ class ReadResult:
             "text": self.text,
             "status": self.status.value,
             "confidence": round(self.confidence, 5),
-            "engine": self.engine,
-            "route": self.route or self.engine,
+            "engine": str(self.engine),
+            "route": str(self.route or self.engine),
             "reason": self.reason or f"{self.engine} was asked for",
             "size": [width, height],
             "timings": {k: round(v, 5) for k, v in self.timings.items()},

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.types import (
     Character,
     CharState,
@@ -94,7 +95,7 @@ class Verification:
     expected: str
     verdict: Verdict
     reason: str
-    engine: str
+    engine: Engine
     text: str = ""
     characters: tuple[VerifiedCharacter, ...] = ()
     extra: tuple[Character, ...] = ()
@@ -140,7 +141,7 @@ class Verification:
             "expected": self.expected,
             "verdict": self.verdict.value,
             "reason": self.reason,
-            "engine": self.engine,
+            "engine": str(self.engine),
             "text": self.text,
             "text_log_odds": None if odds is None else round(odds, 3),
             "worst": None if worst is None else self.characters.index(worst),

@@ -99,12 +99,6 @@ class Collector:
         except OSError as error:
             raise self._error(error) from error
 
-    def add_all(self, results: Sequence[ReadResult], sources: Sequence[Any]) -> None:
-        """``add`` for several results, with the names of those sources that are files."""
-        for result, source in zip(results, sources, strict=True):
-            path = source if isinstance(source, str | Path) else getattr(source, "filename", "")
-            self.add(result, path or None)
-
     def add(self, result: ReadResult, source: str | os.PathLike[str] | None = None) -> list[str]:
         """Keeps the uncertain characters of a result.
 

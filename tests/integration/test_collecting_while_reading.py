@@ -11,20 +11,21 @@ import pytest
 from PIL import Image, ImageFilter
 from typer.testing import CliRunner
 
-from industrial_ocr import Reader
+from industrial_ocr import Collector, Reader
 from industrial_ocr.cli import app as cli
+from industrial_ocr.config import CollectingConfig
 from industrial_ocr.decoding.homoglyphs import same_shape
-from industrial_ocr.errors import CollectError
 from industrial_ocr.reader import reader
 
 pytestmark = pytest.mark.slow
 
+RULES = CollectingConfig(min_confidence=0.95)
 LABEL = Path(__file__).parents[2] / "examples" / "label.png"
 
 
 @pytest.fixture(scope="module")
 def shared() -> Reader:
-    return Reader(device="cpu", config={"collecting": {"min_confidence": 0.95}})
+    return Reader(device="cpu")
 
 
 def items(folder: Path) -> list[dict[str, Any]]:
@@ -40,8 +41,9 @@ def blurred() -> np.ndarray:
 @pytest.mark.parametrize("engine", ["crnn", "agree"])
 def test_every_engine_collects(shared: Reader, tmp_path: Path, engine: Any) -> None:
     before = vars(shared).copy()
-    result = shared.read(blurred(), engine, collect=tmp_path)
+    result = shared.read(blurred(), engine=engine)
     assert vars(shared) == before
+    Collector(tmp_path, rules=RULES).add(result)
     found = items(tmp_path)
     assert found
     texts = [s.text for s in result.strings]
@@ -54,9 +56,11 @@ def test_every_engine_collects(shared: Reader, tmp_path: Path, engine: Any) -> N
 def test_a_part_of_a_picture_is_the_same_picture(shared: Reader, tmp_path: Path) -> None:
     with Image.open(LABEL) as picture:
         width, height = picture.size
-    shared.read_batch([LABEL], collect=tmp_path)
+    collector = Collector(tmp_path, limit_mb=5, rules=RULES)
+    (whole,) = shared.read_batch([LABEL])
+    collector.add(whole)
     count = len(items(tmp_path))
-    shared.read(LABEL, roi=(0, 0, width, height), collect=tmp_path, collect_limit_mb=5)
+    collector.add(shared.read(LABEL, roi=(0, 0, width, height)))
     assert len(items(tmp_path)) == count > 0
 
 
@@ -65,7 +69,8 @@ def test_recognize_collects_too(shared: Reader, tmp_path: Path) -> None:
     x0, y0 = result.strings[1].quad.min(axis=0).astype(int) - 4
     x1, y1 = result.strings[1].quad.max(axis=0).astype(int) + 4
     crop = result.image[y0:y1, x0:x1]
-    shared.recognize([crop], "agree", collect=tmp_path)
+    (read,) = shared.recognize([crop], engine="agree")
+    Collector(tmp_path, rules=RULES).add(read)
     found = items(tmp_path)
     assert found and found[0]["source"] is None
 
@@ -75,7 +80,7 @@ def test_the_quad_finds_the_character_in_the_picture(shared: Reader, tmp_path: P
 
     Of symbols that others resemble the string decides too, and with them their probability.
     """
-    shared.read(LABEL, collect=tmp_path)
+    Collector(tmp_path, rules=RULES).add(shared.read(LABEL))
     for item in items(tmp_path):
         with Image.open(tmp_path / item["context"]) as picture:
             context = np.asarray(picture)
@@ -84,14 +89,6 @@ def test_the_quad_finds_the_character_in_the_picture(shared: Reader, tmp_path: P
         twins = len(same_shape(item["symbol"])) > 1
         margin = 0.1 if twins else 0.02
         assert best[item["symbol"]] == pytest.approx(item["confidence"], abs=margin)
-
-
-def test_a_folder_that_cannot_be_written_is_told_before_reading(
-    shared: Reader, tmp_path: Path
-) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(CollectError):
-        shared.read(tmp_path / "no such picture", collect=tmp_path / "file")
 
 
 def test_the_command_line_collects(

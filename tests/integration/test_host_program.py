@@ -96,5 +96,5 @@ def test_settings_of_the_host_program_do_not_matter(host: str, defaults: None) -
     HOSTS[host]()
     for reader in (before, Reader(device="cpu")):
         for engine in ("two-stage", "crnn"):
-            assert reader.read(picture(), engine=engine).text == CODE  # type: ignore[arg-type]
-            assert reader.verify(picture(), CODE, engine=engine).passed  # type: ignore[arg-type]
+            assert reader.read(picture(), engine=engine).text == CODE
+            assert reader.verify(picture(), CODE, engine=engine).passed

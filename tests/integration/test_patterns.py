@@ -25,7 +25,7 @@ def reader() -> Reader:
 
 @pytest.mark.parametrize("engine", ["two-stage", "agree", "auto"])
 def test_a_stacked_container_code(reader: Reader, engine: str) -> None:
-    result = reader.read(EXAMPLES / "container.png", engine=engine, pattern="iso6346")  # type: ignore[arg-type]
+    result = reader.read(EXAMPLES / "container.png", engine=engine, pattern="iso6346")
     assert result.code is not None
     assert (result.code.text, result.code.status) == ("TRHU1700369", Status.OK)
     assert result.status is Status.OK
@@ -49,7 +49,7 @@ def test_pictures_without_such_a_code_say_so(reader: Reader) -> None:
     assert (result.code, result.status) == (None, Status.PATTERN_MISMATCH)
     blank = np.full((200, 300, 3), 128, np.uint8)
     for engine in ("two-stage", "crnn", "agree", "auto"):
-        assert reader.read(blank, engine=engine, pattern="imei").status is Status.NO_TEXT  # type: ignore[arg-type]
+        assert reader.read(blank, engine=engine, pattern="imei").status is Status.NO_TEXT
 
 
 def test_several_patterns_are_looked_for_at_once(reader: Reader) -> None:
@@ -61,7 +61,7 @@ def test_several_patterns_are_looked_for_at_once(reader: Reader) -> None:
 def test_crops_take_patterns_and_routes(reader: Reader) -> None:
     image = load_image(EXAMPLES / "chip.png")[95:180, 140:530]
     for engine in ("two-stage", "crnn", "agree"):
-        (result,) = reader.recognize([image], engine=engine, pattern="part-74")  # type: ignore[arg-type]
+        (result,) = reader.recognize([image], engine=engine, pattern="part-74")
         assert (
             result.code is None
             or result.code.text == "SN74LS193N"
@@ -83,4 +83,4 @@ def test_bad_patterns_and_engines_are_named(reader: Reader) -> None:
     with pytest.raises(PatternError):
         reader.read(EXAMPLES / "label.png", pattern="[A-")
     with pytest.raises(ConfigError, match="agree"):
-        reader.read(EXAMPLES / "label.png", engine="both")  # type: ignore[arg-type]
+        reader.read(EXAMPLES / "label.png", engine="both")

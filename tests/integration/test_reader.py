@@ -134,8 +134,8 @@ def test_every_form_of_an_image_reads_the_same(reader: Reader, tmp_path: Path) -
 def test_a_batch_reads_as_its_images_do(reader: Reader) -> None:
     images = [picture(), picture("9ZT4 KM", (400, 300)), np.zeros((50, 60, 3), np.uint8)]
     for engine in ("two-stage", "crnn"):
-        together = reader.read_batch(images, engine=engine)  # type: ignore[arg-type]
-        alone = [reader.read(i, engine=engine) for i in images]  # type: ignore[arg-type]
+        together = reader.read_batch(images, engine=engine)
+        alone = [reader.read(i, engine=engine) for i in images]
         assert [r.text for r in together] == [r.text for r in alone]
         for a, b in zip(together, alone, strict=True):
             assert a.confidence == pytest.approx(b.confidence, abs=1e-3)
@@ -193,7 +193,7 @@ def test_a_counter_between_two_digits_shows_none(reader: Reader) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (300, 300)])
 def test_no_text_is_a_result(reader: Reader, size: tuple[int, int]) -> None:
     for engine in ("two-stage", "crnn"):
-        result = reader.read(np.full((*size, 3), 128, np.uint8), engine=engine)  # type: ignore[arg-type]
+        result = reader.read(np.full((*size, 3), 128, np.uint8), engine=engine)
         assert result.status is Status.NO_TEXT and result.text == "" and result.strings == ()
         assert result.draw().shape == (*size, 3)
 
@@ -241,7 +241,7 @@ def test_unknown_names_are_named() -> None:
     with pytest.raises(WeightsError, match="nobody"):
         Reader(device="cpu", detector="nobody")
     with pytest.raises(ConfigError, match="magic"):
-        Reader(device="cpu").read(picture(), engine="magic")  # type: ignore[arg-type]
+        Reader(device="cpu").read(picture(), engine="magic")
 
 
 def _huge_png(side: int) -> bytes:

@@ -12,7 +12,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from typer.testing import CliRunner
 
-from industrial_ocr import Reader
+from industrial_ocr import Collector, Reader
 from industrial_ocr.cli import app as cli
 from industrial_ocr.results.types import ImageArray
 from industrial_ocr.training.adaptation import replay_buffer, retrain
@@ -83,12 +83,15 @@ def review(folder: Path, codes: dict[str, str]) -> list[str]:
 
 def test_a_symbol_is_taught_by_answers_on_the_page(tmp_path: Path, quick: None) -> None:
     reader, codes = Reader(device="cpu"), {}
+    collector = Collector(tmp_path / "doubtful")
     for number in range(10):
         code, image = printed(number)
         path = tmp_path / f"{number}.png"
         Image.fromarray(image).save(path)
         codes[path.name] = code
-        assert code not in reader.read(path, "two-stage", collect=tmp_path / "doubtful").text
+        result = reader.read(path, engine="two-stage")
+        collector.add(result, path)
+        assert code not in result.text
     given = review(tmp_path / "doubtful", codes)
     assert given.count("<") >= 5
     corrections = tmp_path / "doubtful" / "corrections.jsonl"

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import industrial_ocr
+from industrial_ocr import errors
 
 
 def test_light_imports_do_not_load_torch() -> None:
@@ -23,8 +24,26 @@ def test_light_imports_do_not_load_torch() -> None:
     assert done.stdout.strip() == ""
 
 
-def test_names_are_listed_before_they_are_loaded() -> None:
-    assert {"Reader", "Pattern", "ReadResult"} <= set(dir(industrial_ocr))
+def test_the_package_itself_loads_no_room() -> None:
+    code = (
+        "import sys, industrial_ocr; "
+        "heavy = {'numpy', 'torch', 'cv2', 'onnxruntime', 'pydantic'} & set(sys.modules); "
+        "print(*heavy, *(m for m in sys.modules if m.startswith('industrial_ocr.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("name", industrial_ocr.__all__)
+def test_every_public_name_can_be_imported(name: str) -> None:
+    assert name in dir(industrial_ocr)
+    assert getattr(industrial_ocr, name) is not None
+
+
+def test_every_error_is_a_public_name() -> None:
+    known = vars(errors).values()
+    classes = {c.__name__ for c in known if isinstance(c, type)}
+    assert classes <= set(industrial_ocr.__all__)
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

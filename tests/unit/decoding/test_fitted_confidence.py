@@ -16,7 +16,7 @@ from industrial_ocr.decoding.confidence import (
     together,
 )
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
-from industrial_ocr.reader.router import WAYS
+from industrial_ocr.results.engine import PIPELINES
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import Character, TextString, UnreadMark
 
@@ -55,7 +55,7 @@ def test_the_confidence_itself_is_no_feature_so_that_it_can_be_fitted_on_finishe
     assert (features(replace(read(), confidence=0.123)) == features(read())).all()
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", PIPELINES)
 @pytest.mark.parametrize("one_string", [False, True])
 def test_doubt_lowers_the_shipped_confidence(way: str, one_string: bool) -> None:
     model = fitted_model(way, one_string)

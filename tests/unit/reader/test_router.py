@@ -12,7 +12,6 @@ from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.router import (
     Choice,
     Measured,
-    Way,
     agree,
     bad_for_boxes,
     choose,
@@ -22,6 +21,7 @@ from industrial_ocr.reader.router import (
     settle,
 )
 from industrial_ocr.results.codes import CodeReading, ImageSigns
+from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import Status
 
@@ -122,7 +122,7 @@ def test_auto(
 
 
 def test_the_second_way_need_not_have_read_where_the_first_is_sure() -> None:
-    codes: dict[Way, CodeReading | None] = {"two-stage": code("A")}
+    codes: dict[Engine, CodeReading | None] = {Engine.TWO_STAGE: code("A")}
     assert not needs_other(codes["two-stage"])
     assert settle("auto", codes, FIRST).route == "two-stage"
     assert settle("two-stage", codes, FIRST).reason == "two-stage was asked for"

@@ -82,7 +82,7 @@ def test_places_are_those_of_the_source() -> None:
 def test_a_sloping_code_is_read_and_its_boxes_lie_on_it(engine: str) -> None:
     picture, corners = line(0.28)
     reader = Reader()
-    result = reader.recognize([picture], engine=engine)[0]  # type: ignore[arg-type]
+    result = reader.recognize([picture], engine=engine)[0]
     assert result.text.replace(" ", "").upper() == "HB7E41LT"
     assert result.image.shape == picture.shape
     first, last = result.strings[0].characters[0], result.strings[0].characters[-1]

@@ -225,8 +225,8 @@ def test_old_temporary_files_of_the_dead_are_swept(
 
 
 def test_names_of_files_are_told(tmp_path: Path) -> None:
-    Collector(tmp_path).add_all(
-        [reading(0), reading(1), reading(2)], ["in/a.png", Path("in/b.png"), np.zeros((2, 2))]
-    )
+    collector = Collector(tmp_path)
+    for number, source in enumerate(["in/a.png", Path("in/b.png"), None]):
+        collector.add(reading(number), source)
     sources = {json.loads(p.read_text())["source"] for p in (tmp_path / "items").glob("*.json")}
     assert sources == {"a.png", "b.png", None}

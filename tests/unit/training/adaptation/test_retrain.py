@@ -129,7 +129,7 @@ def test_auto_reads_two_stage_what_the_crnn_cannot_spell(
         assert result.route == "two-stage" and result.reason.startswith("crnn does not know Δ")
     for engine in ("crnn", "agree"):
         with pytest.raises(PatternError, match="can be spelled"):
-            reader.recognize([page], engine=engine, pattern=Pattern.regex("Δ"))  # type: ignore[arg-type]
+            reader.recognize([page], engine=engine, pattern=Pattern.regex("Δ"))
 
 
 def test_the_report_has_a_table_and_pictures(trained: tuple[Path, list[str]]) -> None:
