@@ -19,7 +19,7 @@ from industrial_ocr.reader import reader
 
 pytestmark = pytest.mark.slow
 
-RULES = CollectingConfig(min_confidence=0.95)
+RULES = CollectingConfig(min_confidence=0.999)
 LABEL = Path(__file__).parents[2] / "examples" / "label.png"
 
 
@@ -96,7 +96,7 @@ def test_the_command_line_collects(
 ) -> None:
     monkeypatch.setattr(reader, "Reader", lambda **_: shared)
     config = tmp_path / "config.yaml"
-    config.write_text("collecting: {min_confidence: 0.95}\n")
+    config.write_text("collecting: {min_confidence: 0.999}\n")
     run = CliRunner().invoke
     arguments = ["--csv", "--collect", str(tmp_path / "d"), "--config", str(config)]
     done = run(cli.app, ["read", str(LABEL), *arguments])
