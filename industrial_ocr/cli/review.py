@@ -43,7 +43,10 @@ def review(
     if open_page:
         webbrowser.open(url)
     with suppress(KeyboardInterrupt):
-        config = uvicorn.Config(app, log_level="warning", server_header=False, lifespan="off")
+        # Without log_config=None uvicorn closes the log handlers of the whole process.
+        config = uvicorn.Config(
+            app, log_config=None, log_level="warning", server_header=False, lifespan="off"
+        )
         uvicorn.Server(config).run(sockets=[listener])
 
 
