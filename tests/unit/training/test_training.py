@@ -53,6 +53,12 @@ class Line:
         return {"task": "detector", "architecture": {}, "charset": None, "input": spec}
 
 
+@pytest.fixture(autouse=True)
+def no_export(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network of these tests is in no manifest's language."""
+    monkeypatch.setattr("industrial_ocr.training.loop.add_onnx", lambda entry: entry)
+
+
 def settings(out: Path, **changes: Any) -> TrainConfig:
     plain: dict[str, Any] = {
         "out": out, "name": "line", "steps": 40, "batch_size": 8, "workers": 0, "lr": 0.02,
