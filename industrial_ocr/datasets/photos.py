@@ -27,15 +27,11 @@ from industrial_ocr.results.types import FloatArray, ImageArray, as_quad
 
 HELD_BACK = 5
 """One photograph of so many is not for training."""
-SURE, CERTAIN = 0.9, 0.97
-"""Scores from which a hint that our own readings contradict counts: where the other reader stays
-with it each time, and where it does so once."""
-ALIKE = 0.4
-"""So similar must our own reading of such a hint be: what shares nothing is another place."""
-LEAST_HEIGHT = 6.0
+MIN_STRIP_HEIGHT = 6.0
+"""Pixels; what is lower cannot be read."""
 OUTSIDE = 1.5
 """Pixels by which a quad may leave its picture: what is cut off is not what the hint says."""
-_TWINS = str.maketrans("cosuvwxzkp", "COSUVWXZKP")
+_CASE_TWINS = str.maketrans("cosuvwxzkp", "COSUVWXZKP")
 """Letters whose case is a matter of size, which a strip does not show."""
 
 
@@ -126,17 +122,20 @@ def in_sight(hint: PhotoString, image: ImageArray, symbols: frozenset[str]) -> b
     low, high = hint.quad.min(0), hint.quad.max(0)
     inside = (low >= -OUTSIDE).all() and (high <= np.array(image.shape[1::-1]) + OUTSIDE).all()
     lies = width >= 0.9 * height or len(text) == 1
-    return bool(text and set(text) <= symbols and inside and lies and height >= LEAST_HEIGHT)
+    return bool(text and set(text) <= symbols and inside and lies and height >= MIN_STRIP_HEIGHT)
 
 
 def agrees(text: str, readings: Sequence[str]) -> bool:
     """One of the readings is that text, but for spaces and the case of letters alike in both."""
-    plain = text.replace(" ", "").translate(_TWINS)
-    return any(plain == r.replace(" ", "").translate(_TWINS) for r in readings)
+    plain = text.replace(" ", "").translate(_CASE_TWINS)
+    return any(plain == r.replace(" ", "").translate(_CASE_TWINS) for r in readings)
 
 
 def believable(hint: PhotoString, own: Sequence[str], again: Sequence[str]) -> bool:
-    """Whether a hint that none of our own readings says is to be learnt all the same.
+    """Whether to learn a hint that our own network reads otherwise.
+
+    The other reader must read the same again: in both cuts with a score of 0.9, or in one with
+    0.97. And our reading must be similar to 0.4 at least, else it shows another place.
 
     Args:
         hint: as the other reader gave it.
@@ -144,13 +143,14 @@ def believable(hint: PhotoString, own: Sequence[str], again: Sequence[str]) -> b
         again: what the other reader says to the same place cut otherwise.
     """
     text = hint.text.replace(" ", "")
-    plain = text.translate(_TWINS)
+    plain = text.translate(_CASE_TWINS)
     alike = max(
-        Levenshtein.normalized_similarity(plain, r.replace(" ", "").translate(_TWINS)) for r in own
+        Levenshtein.normalized_similarity(plain, r.replace(" ", "").translate(_CASE_TWINS))
+        for r in own
     )
     same = [r.replace(" ", "") == text for r in again]
-    stays = (all(same) and hint.score >= SURE) or (any(same) and hint.score >= CERTAIN)
-    return len(text) > 1 and alike >= ALIKE and stays
+    stays = (all(same) and hint.score >= 0.9) or (any(same) and hint.score >= 0.97)
+    return len(text) > 1 and alike >= 0.4 and stays
 
 
 class PhotoStrips:
@@ -172,10 +172,9 @@ class PhotoStrips:
             raise DatasetError(f"{labels}: no strings to learn from")
         sources = Counter(s.source for s in self.strings)
         texts = Counter((s.source, s.text) for s in self.strings)
-        weight = np.array([
-            (2 - s.known) / (sources[s.source] * texts[s.source, s.text]) ** 0.5
-            for s in self.strings
-        ])  # fmt: skip
+        counts = [sources[s.source] * texts[s.source, s.text] for s in self.strings]
+        factors = np.array([1.0 if s.known else 2.0 for s in self.strings])
+        weight = factors / np.sqrt(counts)
         self._chance = weight / weight.sum()
         self._camera = Camera(0.4)
         self._load = lru_cache(maxsize=400)(load_image)
