@@ -150,8 +150,13 @@ class ClassificationConfig(Section):
     homoglyphs: bool = True
     whole_reject: NonNegativeFloat = 1.25
     whole_views: Annotated[tuple[tuple[PositiveFloat, float], ...], Field(min_length=1)] = (
-        (1.15, 0.0), (1.0, 0.0), (0.85, 0.0), (0.7, 0.0), (0.85, -0.08), (0.85, 0.08),
-    )  # fmt: skip
+        (1.15, 0.0),
+        (1.0, 0.0),
+        (0.85, 0.0),
+        (0.7, 0.0),
+        (0.85, -0.08),
+        (0.85, 0.08),
+    )
 
 
 class RecognitionConfig(Section):

@@ -8,6 +8,7 @@ package, the detectors in ``craft_weights`` and the readers of characters and st
 from __future__ import annotations
 
 import os
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -188,7 +189,8 @@ def find_entry(task: Task, name: str | os.PathLike[str] | None = None) -> ModelE
             f"{path}: {path.parent / MANIFEST_NAME} describes no {task} in that file; "
             f"weights are used with the manifest written beside them"
         )
-    entries = [m for f in weights_folders() for m in load_manifest(f).models if m.task == task]
+    models = chain.from_iterable(load_manifest(f).models for f in weights_folders())
+    entries = [m for m in models if m.task == task]
     if name is None and entries:
         return entries[0]
     matches = [m for m in entries if m.name == name]

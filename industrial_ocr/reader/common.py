@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import numpy as np
 
@@ -152,7 +153,7 @@ def _judged(
     if not strings:
         return ()
     gray = to_gray(image)
-    coded = [c.character.quad for code in codes for c in code.characters]
+    coded = [c.character.quad for c in chain.from_iterable(code.characters for code in codes)]
     marked = []
     for string in strings:
         others = [o.quad for o in strings if o is not string] + coded
@@ -197,7 +198,8 @@ def _doubt(string: TextString, limits: ConfidenceConfig, one_string: bool) -> st
 def _held_against(code: CodeReading, strings: Sequence[TextString]) -> CodeReading:
     """A code that would pass, doubtful where a mark in its place was not read."""
     beside = expand_quad(code.quad, edge_lengths(code.quad)[1], 0.0)
-    marks = [m for s in strings for m in s.unread if inside(beside, m.quad.mean(0))]
+    unread = chain.from_iterable(s.unread for s in strings)
+    marks = [m for m in unread if inside(beside, m.quad.mean(0))]
     if code.status is not Status.OK or not marks:
         return code
     middles = [c.character.quad.mean(0) for c in code.characters]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -174,7 +175,8 @@ def frame_codes(
     sure = config.confidence
     limits = Limits(sure.min_code_confidence, sure.min_character, sure.min_code)
     frames = [FrameString(f.log_probs, f.span_quad, s.direction) for s, f in strings]
-    return [c for p in patterns for c in read_ctc_codes(frames, p, charset, limits)]
+    found = (read_ctc_codes(frames, pattern, charset, limits) for pattern in patterns)
+    return list(chain.from_iterable(found))
 
 
 def _pieces(string: BoxString) -> list[FloatArray]:

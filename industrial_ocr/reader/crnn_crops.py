@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 
 from industrial_ocr.config import PipelineConfig, PositionWeights
 from industrial_ocr.decoding.lexicon import Lexicon
@@ -42,13 +42,18 @@ def recognize_crops(
     timings = clock.share(len(crops))
     return [
         finish(
-            crop.image, [s], Engine.CRNN, config, timings,
+            crop.image,
+            [s],
+            Engine.CRNN,
+            config,
+            timings,
             # A word of the lexicon is an answer however little the frames speak for it.
             doubtful=[s] if lexicon is not None else [],
-            codes=own if patterns else None, one_string=True,
+            codes=own if patterns else None,
+            one_string=True,
         )
         for crop, (s, _), own in zip(crops, read, codes, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def read_crops(
@@ -119,7 +124,7 @@ def _laid_otherwise(
         crop_layouts(crop, len(string.characters)) if string.confidence < SURE else []
         for crop, (string, _) in zip(crops, read, strict=True)
     ]
-    flat = [layout for own in layouts for layout in own]
+    flat = list(chain.from_iterable(layouts))
     with clock.stage("recognize"):
         frames = recognizer.recognize(
             [layout.image for layout in flat],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -327,7 +328,8 @@ class Reader:
 
     def _unknown_to_crnn(self, patterns: Sequence[Pattern]) -> list[str]:
         """Characters of codes that the CRNN can never read, as of a glyph taught later."""
-        return sorted({c for p in patterns for c in p.missing(self._recognizer.charset)})
+        missing = (pattern.missing(self._recognizer.charset) for pattern in patterns)
+        return sorted(set(chain.from_iterable(missing)))
 
     def _read_way(
         self,
@@ -340,9 +342,13 @@ class Reader:
         """One of the two ways, on strings that were found already or not."""
         if way == Engine.TWO_STAGE:
             return read_two_stage(
-                images, self._detector, self._classifier, config,
-                patterns=patterns, found=found,
-            )  # fmt: skip
+                images,
+                self._detector,
+                self._classifier,
+                config,
+                patterns=patterns,
+                found=found,
+            )
         return read_crnn(images, self._detector, self._recognizer, config, patterns, found)
 
     def pattern(self, text: str) -> Pattern:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
@@ -129,10 +130,15 @@ class View:
     ) -> ReadResult:
         """As it is given to who asked; ``one_string`` as of ``finish``."""
         return finish(
-            image, [s for s, _ in self.strings], Engine.TWO_STAGE, config, timings,
-            doubtful=[s for s, sure in self.strings if not sure], codes=self.codes,
+            image,
+            [s for s, _ in self.strings],
+            Engine.TWO_STAGE,
+            config,
+            timings,
+            doubtful=[s for s, sure in self.strings if not sure],
+            codes=self.codes,
             one_string=one_string,
-        )  # fmt: skip
+        )
 
 
 def read_view(
@@ -173,8 +179,8 @@ def _codes(
     sure = config.confidence
     limits = Limits(sure.min_code_confidence, sure.min_character, sure.min_code)
     evidence = [r.evidence for r in readings]
-    found = [c for p in patterns for c in read_codes(evidence, p, classifier.charset, limits)]
-    return [_with_blur(c, image) for c in found]
+    found = (read_codes(evidence, p, classifier.charset, limits) for p in patterns)
+    return [_with_blur(c, image) for c in chain.from_iterable(found)]
 
 
 def _with_blur(code: CodeReading, image: ImageArray) -> CodeReading:
@@ -331,9 +337,14 @@ def _decode(reading: Reading, gray: ImageArray, config: PipelineConfig) -> TextS
         text += symbol + gap
     scores = score_sequence(certainty, weights=config.confidence.position_weights)
     return TextString(
-        " ".join(text.split()), string_confidence(scores), string_quad(inside),
-        tuple(characters), string.direction, scores, tuple(rejected),
-    )  # fmt: skip
+        " ".join(text.split()),
+        string_confidence(scores),
+        string_quad(inside),
+        tuple(characters),
+        string.direction,
+        scores,
+        tuple(rejected),
+    )
 
 
 def _ink_heights(

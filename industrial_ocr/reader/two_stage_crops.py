@@ -94,10 +94,12 @@ def _agreed(
             read. Codes are what a pattern asks for, whatever else stands there.
     """
     said = [
-        ("".join("".join(s.text.split()) for s, _ in v.strings).upper(),
-         min((s.confidence for s, _ in v.strings), default=0.0))
+        (
+            "".join("".join(s.text.split()) for s, _ in v.strings).upper(),
+            min((s.confidence for s, _ in v.strings), default=0.0),
+        )
         for v in views
-    ]  # fmt: skip
+    ]
     best, agreement = agreed_text(said)
     strings = [(doubted(s, agreement), sure) for s, sure in views[best].strings]
     lines = [quad for quad in left_out if quad is not None]

@@ -52,9 +52,11 @@ class StringFrames:
         left, right = np.clip(np.subtract([start, stop], edges[at]) / self.widths[at], 0, 1)
         top, bottom = quad[1] - quad[0], quad[2] - quad[3]
         corners = [
-            quad[0] + top * left, quad[0] + top * right,
-            quad[3] + bottom * right, quad[3] + bottom * left,
-        ]  # fmt: skip
+            quad[0] + top * left,
+            quad[0] + top * right,
+            quad[3] + bottom * right,
+            quad[3] + bottom * left,
+        ]
         return np.stack(corners).astype(np.float32)
 
 

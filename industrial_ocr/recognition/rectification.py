@@ -102,9 +102,14 @@ def string_band(gray: ImageArray, shortest: float = SHORTEST) -> FloatArray | No
     high = max(LOWEST * height, height - TIGHT * abs(rise))
     left, right = (height - rise) / 2, (height + rise) / 2
     quad = np.array(
-        [[0, left - high / 2], [width, right - high / 2],
-         [width, right + high / 2], [0, left + high / 2]], np.float32,
-    )  # fmt: skip
+        [
+            [0, left - high / 2],
+            [width, right - high / 2],
+            [width, right + high / 2],
+            [0, left + high / 2],
+        ],
+        np.float32,
+    )
     band = warp_quad(gray, quad, max(8, round(width * HEIGHT / high)), HEIGHT)
     across = cv2.Sobel(_sized(band), cv2.CV_32F, 1, 0)
     slant, sharper = _sharpest(across, SLANTS, rows=False)

@@ -221,8 +221,9 @@ class RecognizerTask:
         n = max(total, 1)
         metrics = {
             "score": similarity / max(total + photos, 1),
-            "exact": exact / n, "exact_case_folded": folded / n,
-        }  # fmt: skip
+            "exact": exact / n,
+            "exact_case_folded": folded / n,
+        }
         if self.config.spaces:
             metrics["exact_with_spaces"] = spaced / n
         return {**metrics, "exact_of_photos": photos_exact / photos} if photos else metrics
