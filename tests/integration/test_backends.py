@@ -17,6 +17,8 @@ from industrial_ocr.errors import ConfigError, MissingPackageError, WeightsError
 from industrial_ocr.inference import loading
 from industrial_ocr.inference.loading import Loader
 
+pytestmark = pytest.mark.slow
+
 BACKENDS = ("torch", "onnxruntime", "openvino")
 LABEL = Path(__file__).resolve().parents[2] / "examples" / "label.png"
 SHAPES = {

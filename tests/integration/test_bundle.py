@@ -22,6 +22,8 @@ from industrial_ocr.errors import ConfigError, WeightsError
 from industrial_ocr.inference.bundle import BUNDLE_NAME, open_bundle
 from industrial_ocr.inference.manifest import MANIFEST_NAME, Manifest, find_entry
 
+pytestmark = pytest.mark.slow
+
 LABEL = Path(__file__).parents[2] / "examples" / "label.png"
 PRESETS = """
 patterns:

@@ -56,6 +56,7 @@ def test_both_engines_read_clean_print(reader: Reader, engine: Any) -> None:
     assert {"detect", "segment", "link", "decode", "total"} <= set(result.timings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["read", "recognize"])
 @pytest.mark.parametrize("engine", ["two-stage", "crnn", "agree"])
 def test_the_configuration_weighs_positions(task: str, engine: Any) -> None:
@@ -76,6 +77,7 @@ def test_the_configuration_weighs_positions(task: str, engine: Any) -> None:
     assert unweighed.scores.weighted == pytest.approx(unweighed.scores.mean)
 
 
+@pytest.mark.slow
 def test_bfloat16_reads_the_same_within_hundredths(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fast preset computes so where it is faster, and only there."""
     shown, exact = picture(), Reader(backend="torch", device="cpu")

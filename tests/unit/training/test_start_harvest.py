@@ -81,6 +81,7 @@ def test_a_recognizer_with_more_units_reads_at_first_as_the_smaller_one(tmp_path
     assert float(heard.abs().max()) > 0
 
 
+@pytest.mark.slow
 def test_a_recognizer_with_fewer_units_cannot_begin_with_a_larger_one(tmp_path: Path) -> None:
     first = Trainer(recognizer(tmp_path / "first"))
     first.run()

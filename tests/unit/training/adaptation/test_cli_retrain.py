@@ -264,6 +264,7 @@ def test_nothing_is_chosen_by_the_crops_that_are_reported(
 
 
 @pytest.mark.usefixtures("brief")
+@pytest.mark.slow
 def test_new_symbols_are_held_back_by_validation_crops(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

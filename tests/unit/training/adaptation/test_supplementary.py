@@ -79,6 +79,7 @@ def test_what_comes_along_is_rehearsal_that_people_named(tmp_path: Path, small: 
     assert alone[len(cache.groups) :].all()
 
 
+@pytest.mark.slow
 def test_what_harms_old_symbols_is_left_out_and_said(
     tmp_path: Path, small_rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
