@@ -24,7 +24,7 @@ from industrial_ocr.models.fusing import fold_batch_norms
 
 OPSET = 20
 """Of ONNX; ONNX Runtime reads it since 1.17, OpenVINO since 2024.1."""
-EXAMPLE_SIZES = {"detector": (64, 96), "classifier": None, "recognizer": (32, 120)}
+EXAMPLE_SIZES = {"detector": (64, 96), "classifier": None, "recognizer": None}
 """(height, width) of the input that the network is traced with; None takes the manifest's size."""
 
 

@@ -51,6 +51,7 @@ class RecognizerNetwork(NamedTuple):
     temperature: float
     own_contrast: bool = True
     knows_space: bool = False
+    rows: int = 32
 
 
 class Loader:
@@ -126,7 +127,11 @@ class Loader:
         symbols = entry.symbols[:-1] if knows_space else entry.symbols
         charset = Charset(symbols, blank=True)
         return RecognizerNetwork(
-            self._network(entry), charset, self._temperature(entry), knows_space=knows_space
+            self._network(entry),
+            charset,
+            self._temperature(entry),
+            knows_space=knows_space,
+            rows=entry.input.size[0] if entry.input.size else 32,
         )
 
     def _entry(self, task: Task, name: Name) -> ModelEntry:

@@ -15,11 +15,14 @@ from torch import Tensor, nn
 
 from industrial_ocr.errors import ConfigError, WeightsError
 from industrial_ocr.models.craft import fill, read_checkpoint
+from industrial_ocr.models.lcnet import LcNet
 
-Variant = Literal["paper", "crnn.pytorch"]
+Variant = Literal["paper", "crnn.pytorch", "lcnet"]
 
+STRIP_HEIGHTS: dict[Variant, int] = {"paper": 32, "crnn.pytorch": 32, "lcnet": 48}
+"""Rows of the strips that a network reads."""
 FRAME_STRIDE = 4
-"""Input pixels from frame to frame; frame ``t`` looks at a window centerd on x = 4 t."""
+"""Input pixels from frame to frame; frame ``t`` looks at a window centered on x = 4 t."""
 
 _CHANNELS = (64, 128, 256, 256, 512, 512, 512)
 _BATCH_NORMS = {"paper": (4, 5), "crnn.pytorch": (2, 4, 6)}
@@ -37,9 +40,12 @@ class Crnn(nn.Module):
     and crnn.pytorch give W/4 + 1. Both variants here give W/4 + 1, the ``paper`` one by padding
     the last convolution by a column on either side: characters at the edges keep their frames.
 
-    ``residual`` goes beyond both: blocks of two convolutions with a shortcut (He et al. 2015, arXiv
-    1512.03385) after some of the seven convolutions. Their last batch norm begins at zero, so a
-    network that gets them reads at first as it did without.
+    ``lcnet`` has the convolutions of PP-OCRv6's small recognizer in place of the seven, and W/4
+    frames of strips of 48 rows; ``width`` and ``residual`` do not apply.
+
+    ``residual`` goes beyond both papers: blocks of two convolutions with a shortcut (He et al.
+    2015, arXiv 1512.03385) after some of the seven convolutions. Their last batch norm begins at
+    zero, so a network that gets them reads at first as it did without.
 
     Args:
         classes: outputs, the CTC blank (class 0) included.
@@ -61,8 +67,8 @@ class Crnn(nn.Module):
         residual: Sequence[int] = (),
     ) -> None:
         super().__init__()
-        if variant not in _BATCH_NORMS:
-            raise ConfigError(f"variant is one of {sorted(_BATCH_NORMS)}, got {variant!r}")
+        if variant not in STRIP_HEIGHTS:
+            raise ConfigError(f"variant is one of {sorted(STRIP_HEIGHTS)}, got {variant!r}")
         channels = [int(base * width) // 8 * 8 for base in _CHANNELS]
         if classes < 2 or hidden < 1 or min(channels) < 8:
             raise ConfigError(
@@ -74,9 +80,10 @@ class Crnn(nn.Module):
                 f"residual is up to {len(channels)} numbers of blocks, got {list(residual)}"
             )
         self.variant = variant
-        self.cnn = _convolutions(channels, variant, residual)
+        own = variant == "lcnet"
+        self.cnn = LcNet() if own else _convolutions(channels, variant, residual)
         self.rnn = nn.Sequential(
-            _BidirectionalLstm(channels[-1], hidden, hidden),
+            _BidirectionalLstm(LcNet.channels if own else channels[-1], hidden, hidden),
             _BidirectionalLstm(hidden, hidden, classes),
         )
 
@@ -84,14 +91,33 @@ class Crnn(nn.Module):
         """Gray strings to log-probabilities of every class in every frame.
 
         Args:
-            x: (N, 1, 32, W) float, normalized to mean 0; the paper uses W >= 100.
+            x: (N, 1, 32, W) float, normalized to mean 0; the paper uses W >= 100. Variant
+                ``lcnet``: (N, 1, 48, W).
 
         Returns:
-            (T, N, classes) with T = W // 4 + 1, as ``torch.nn.functional.ctc_loss`` takes it.
+            (T, N, classes) with T = W // 4 + 1 (``lcnet``: W / 4), as
+            ``torch.nn.functional.ctc_loss`` takes it.
         """
         features = self.cnn(x)
         frames = features.squeeze(2).permute(2, 0, 1)
         return F.log_softmax(self.rnn(frames), dim=-1)
+
+    def freeze(self, count: int) -> None:
+        """Excludes the first convolutions from training.
+
+        Args:
+            count: how many of the seven, with their batch norms and residual blocks; of ``lcnet``
+                its stem and 13 blocks are counted.
+        """
+        if isinstance(self.cnn, LcNet):
+            parts = [self.cnn.stem, *self.cnn.blocks]
+            for part in parts[:count]:
+                part.requires_grad_(False)
+            return
+        for i in range(count):
+            for name, module in self.cnn.named_children():
+                if name.startswith((f"conv{i}", f"batchnorm{i}", f"residual{i}_")):
+                    module.requires_grad_(False)
 
 
 def load_published_crnn(path: str | Path, charset_size: int | None = None) -> Crnn:

@@ -1,4 +1,4 @@
-"""The CRNN over whole strings: crops of height 32, log-probabilities, places in the picture."""
+"""The CRNN over whole strings: crops of its height, log-probabilities, places in the picture."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.results.geometry import edge_lengths, warp_quad
 from industrial_ocr.results.types import FloatArray, ImageArray
 
-HEIGHT = 32
 FRAME_STRIDE = 4
 WIDTH_STEP = 20
 """Strips are padded to multiples of it, so that few widths are met."""
-LONGEST = 1024
-"""Strips are squeezed to this width in pixels; a code of 60 characters still has 4 frames each."""
+MAX_ASPECT = 32
+"""Strips are squeezed to this many times their height; a code of 60 characters still has 4 frames
+each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,14 +60,16 @@ class StringFrames:
         return np.stack(corners).astype(np.float32)
 
 
-def strip(gray: ImageArray, pieces: Sequence[FloatArray]) -> tuple[ImageArray, tuple[int, ...]]:
-    """Quads side by side as one upright gray strip (32, W), widths in proportion."""
+def strip(
+    gray: ImageArray, pieces: Sequence[FloatArray], rows: int
+) -> tuple[ImageArray, tuple[int, ...]]:
+    """Quads side by side as one upright gray strip (rows, W), widths in proportion."""
     parts = []
-    limit = max(8, LONGEST // len(pieces))
+    limit = max(8, MAX_ASPECT * rows // len(pieces))
     for quad in pieces:
         width, height = edge_lengths(quad)
-        size = int(np.clip(round(width * HEIGHT / max(height, 1e-3)), 8, limit))
-        parts.append(warp_quad(gray, quad, size, HEIGHT))
+        size = int(np.clip(round(width * rows / max(height, 1e-3)), 8, limit))
+        parts.append(warp_quad(gray, quad, size, rows))
     return np.concatenate(parts, axis=1), tuple(p.shape[1] for p in parts)
 
 
@@ -90,12 +92,13 @@ class Recognizer:
     """A CRNN over strips.
 
     Args:
-        network: (N, 1, 32, W) float32 -> (T, N, classes) scores, class 0 the blank.
+        network: (N, 1, rows, W) float32 -> (T, N, classes) scores, class 0 the blank.
         charset: with the blank.
         temperature: scores are divided by it (calibration).
         own_contrast: bring each strip to zero mean and unit contrast, as our own training does;
             False scales brightness to -1..1, as crnn.pytorch does.
         knows_space: the model's last class is the space, behind those of the charset.
+        rows: height in pixels of the strips that it reads.
     """
 
     def __init__(
@@ -105,7 +108,9 @@ class Recognizer:
         temperature: float,
         own_contrast: bool = True,
         knows_space: bool = False,
+        rows: int = 32,
     ) -> None:
+        self._rows = rows
         self._own_contrast, self._knows_space = own_contrast, knows_space
         self._network, self.temperature = network, temperature
         self.charset = charset
@@ -143,7 +148,7 @@ class Recognizer:
         jobs: list[tuple[ImageArray, tuple[int, ...], tuple[FloatArray, ...]]] = []
         for image, own in zip(images, strings, strict=True):
             gray = to_gray(image)
-            jobs += [(*strip(gray, pieces), tuple(pieces)) for pieces in own]
+            jobs += [(*strip(gray, pieces, self._rows), tuple(pieces)) for pieces in own]
         frames: dict[int, StringFrames] = {}
         # The padded width depends on the strip alone: the LSTM reads the padding too, and a
         # string must not be read differently for the company it is in.

@@ -46,7 +46,9 @@ class TrainConfig(Section):
         words: a file with one word a line to render besides codes.
         plain: share of what is rendered that is plain print (``datasets.synthesis.plain``).
         start_from: weights to begin with instead of random ones: a name of ``industrial-ocr
-            weights`` or a .safetensors file, of the same architecture and charset.
+            weights`` or a .safetensors file, of the same architecture and charset. For a recognizer
+            of variant ``lcnet`` also the ONNX file of PP-OCRv6's small recognizer: only the
+            convolutions are taken.
     """
 
     seed: NonNegativeInt = 0
@@ -142,17 +144,18 @@ class RecognizerTrainConfig(TrainConfig):
 
     Attributes:
         variant: ``paper`` is the network of arXiv 1507.05717, ``crnn.pytorch`` that of the
-            repository of that name, whose checkpoints it loads.
+            repository of that name, whose checkpoints it loads; ``lcnet`` has the convolutions of
+            PP-OCRv6's small recognizer.
         width: multiplies the channels of the convolutions; 1 is the paper's network.
-        max_width: of the training strips in pixels, 100 at least; they are 32 high.
+        max_width: of the training strips in pixels, 100 at least; they are 32 high, 48 for ``lcnet``.
         word_share: share of the training texts that are dictionary words.
         loose: how many of the strips are cut loosely, with what stands around the string.
         lettering: share of the words that are set in faces for words alone.
         spaces: the space is the last class of the network.
         hidden: units of each LSTM direction.
         residual: number of residual blocks after each of the seven convolutions, from the first.
-        frozen: of the seven convolutions so many, from the first, keep their first weights,
-            and their residual blocks too.
+        frozen: so many of the convolutions, from the first, keep their first weights
+            (``Crnn.freeze``).
         alignment: weight of the frame-wise loss beside CTC; 0 is the paper's training.
         photos: folder of photographs (``datasets.photos``).
         photo_labels: which of the strings on them to learn, and what they say: a file of
@@ -166,7 +169,7 @@ class RecognizerTrainConfig(TrainConfig):
     name: str = "recognizer"
     batch_size: PositiveInt = 64
     validation_samples: PositiveInt = 2048
-    variant: Literal["paper", "crnn.pytorch"] = "paper"
+    variant: Literal["paper", "crnn.pytorch", "lcnet"] = "paper"
     width: PositiveFloat = 1.0
     max_width: PositiveInt = 256
     word_share: Probability = 0.6

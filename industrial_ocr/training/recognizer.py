@@ -18,15 +18,13 @@ from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.decoding.ctc import greedy_decode
 from industrial_ocr.decoding.ctc import spaced as ctc_text
 from industrial_ocr.image.preprocess import to_gray
-from industrial_ocr.models.crnn import Crnn
+from industrial_ocr.models.crnn import FRAME_STRIDE, STRIP_HEIGHTS, Crnn
 from industrial_ocr.patterns.charset import SPACE, Charset
 from industrial_ocr.recognition.recognizer import split_space
 from industrial_ocr.results.types import FloatArray, ImageArray
 from industrial_ocr.training.config import RecognizerTrainConfig
 from industrial_ocr.training.loop import VALIDATION_SEED, Batch, crops_input
 
-HEIGHT = 32
-FRAME_STRIDE = 4
 SQUEEZE = 1.7
 """A strip wider than this many widths of its batch is left out, at first."""
 UNPLACED = -1
@@ -48,18 +46,14 @@ class RecognizerTask:
         self.progress = 0.0
         torch.manual_seed(config.seed)
         self.charset = Charset(blank=True)
-        self._options: dict[str, Any] = {
-            "width": config.width,
-            "hidden": config.hidden,
-            "variant": config.variant,
-        }
-        if any(config.residual):
-            self._options["residual"] = list(config.residual)
+        self._height = STRIP_HEIGHTS[config.variant]
+        self._options: dict[str, Any] = {"hidden": config.hidden, "variant": config.variant}
+        if config.variant != "lcnet":
+            self._options["width"] = config.width
+            if any(config.residual):
+                self._options["residual"] = list(config.residual)
         model = Crnn(self.charset.classes + config.spaces, **self._options)
-        for i in range(config.frozen):
-            for name, module in model.cnn.named_children():
-                if name.startswith((f"conv{i}", f"batchnorm{i}", f"residual{i}_")):
-                    module.requires_grad_(False)
+        model.freeze(config.frozen)
         self.model: nn.Module = model
         self._renderer: StripRenderer | None = None
         self._photos: dict[bool, PhotoStrips] = {}
@@ -79,23 +73,23 @@ class RecognizerTask:
     def _strip(
         self, seed: tuple[int, ...], cap: int, photo: PhotoStrips | None
     ) -> tuple[np.ndarray, list[int], np.ndarray]:
-        """A gray strip of height 32, its classes, and the frame on which each character stands.
+        """A gray strip of the network's height, its classes, and the frame of each character.
 
         A strip wider than ``cap`` is squeezed to it, as the paper squeezes all strips to 100; a
         much wider one is left to wider batches.
         """
         for attempt in range(20):
             gray, classes, places = self._drawn((*seed, attempt), photo)
-            natural = round(gray.shape[1] * HEIGHT / gray.shape[0])
+            natural = round(gray.shape[1] * self._height / gray.shape[0])
             if natural > SQUEEZE * cap and attempt < 10:
                 continue
             width = min(natural, cap)
             repeats = sum(a == b for a, b in zip(classes, classes[1:], strict=False))
             if 5 * len(classes) + 4 * repeats <= width:
-                way = cv2.INTER_AREA if gray.shape[0] > HEIGHT else cv2.INTER_LINEAR
-                resized = np.asarray(cv2.resize(gray, (width, HEIGHT), interpolation=way))
+                way = cv2.INTER_AREA if gray.shape[0] > self._height else cv2.INTER_LINEAR
+                resized = np.asarray(cv2.resize(gray, (width, self._height), interpolation=way))
                 x = places * (width / gray.shape[1])
-                frames = np.clip(np.round(x / FRAME_STRIDE), 0, width // FRAME_STRIDE)
+                frames = np.clip(np.round(x / FRAME_STRIDE), 0, (width - 1) // FRAME_STRIDE)
                 known = np.nan_to_num(frames, nan=UNPLACED)
                 return resized, classes, known.astype(np.int64)
         raise RuntimeError(f"no strip up to {cap} pixels wide for seed {seed}")
@@ -118,7 +112,7 @@ class RecognizerTask:
         return classes, np.array(places, np.float32)
 
     def render(self, index: int, seed: int) -> Batch:
-        """``image`` (N, 32, W) uint8, ``label`` and ``frame`` in a row, ``length``, ``photo`` (N,).
+        """``image`` (N, H, W) uint8, ``label`` and ``frame`` in a row, ``length``, ``photo`` (N,).
 
         Strips are padded on the right to the widest with their own edge, at least to 100. Those
         with ``photo`` are of photographs: their labels have no spaces and no places.
@@ -241,5 +235,5 @@ class RecognizerTask:
             "task": "recognizer",
             "architecture": self._options,
             "charset": [*symbols, SPACE] if self.config.spaces else symbols,
-            "input": {"size": [HEIGHT, 100], "mean": [0.5], "std": [0.5]},
+            "input": {"size": [self._height, 100], "mean": [0.5], "std": [0.5]},
         }

@@ -12,8 +12,12 @@ from torch import Tensor, nn
 from industrial_ocr.errors import WeightsError
 from industrial_ocr.inference.manifest import Task, find_entry
 from industrial_ocr.inference.weights import load_state
+from industrial_ocr.models.lcnet import LcNet
 from industrial_ocr.patterns.charset import SPACE
 from industrial_ocr.training.config import TrainConfig
+
+PPOCR_CONTRAST = 2.5
+"""Contrast of our strips over that of PP-OCR's, whose pixels are -1 to 1."""
 
 
 def data_hashes(config: TrainConfig, task: Task) -> dict[str, str]:
@@ -22,10 +26,16 @@ def data_hashes(config: TrainConfig, task: Task) -> dict[str, str]:
     for name in ("harvest", "photo_labels"):
         path = getattr(config, name, None)
         if path is not None:
-            found[f"{name}_sha256"] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+            found[f"{name}_sha256"] = _sha256(Path(path))
     if config.start_from is not None:
-        found["start_sha256"] = find_entry(task, config.start_from).sha256
+        start = Path(config.start_from)
+        onnx = start.suffix == ".onnx"
+        found["start_sha256"] = _sha256(start) if onnx else find_entry(task, str(start)).sha256
     return found
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def start_weights(model: nn.Module, entry: dict[str, Any], source: str) -> None:
@@ -41,6 +51,9 @@ def start_weights(model: nn.Module, entry: dict[str, Any], source: str) -> None:
             recognizer may begin with one that does not know the space, has no residual blocks or
             has smaller LSTMs; at first it reads as that one does.
     """
+    if Path(source).suffix == ".onnx":
+        _load_ppocr_convolutions(model, Path(source))
+        return
     found = find_entry(entry["task"], source)
     state = load_state(found)
     wanted = entry["charset"]
@@ -58,6 +71,33 @@ def start_weights(model: nn.Module, entry: dict[str, Any], source: str) -> None:
         raise WeightsError(
             f"start_from: {found.path} is of another architecture: {reason}"
         ) from error
+
+
+def _load_ppocr_convolutions(model: nn.Module, path: Path) -> None:
+    """Fills a CRNN's ``LcNet`` with the first convolutions of PP-OCRv6's small recognizer.
+
+    Its input has three channels from -1 to 1; a gray strip is all three, with unit contrast, which
+    is about 2.5 times as much.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    cnn = model.cnn
+    if not isinstance(cnn, LcNet):
+        raise WeightsError("start_from: an ONNX file needs variant lcnet")
+    graph = onnx.load(path).graph
+    values = {t.name: torch.from_numpy(numpy_helper.to_array(t).copy()) for t in graph.initializer}
+    biases = {n.input[0]: n.input[1] for n in graph.node if n.op_type == "Add"}
+    layers = [n for n in graph.node if n.op_type == "Conv"]
+    for own, layer in zip(cnn.convolutions(), layers, strict=False):
+        weight, bias = values[layer.input[1]], values[biases[layer.output[0]]]
+        if own is cnn.stem.conv1:
+            weight = weight.sum(1, keepdim=True) / PPOCR_CONTRAST
+        if own.weight.shape != weight.shape:
+            raise WeightsError(f"start_from: {path} is not PP-OCRv6's small recognizer")
+        own.weight.data.copy_(weight)
+        if own.bias is not None:
+            own.bias.data.copy_(bias.flatten())
 
 
 def _with_units(state: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -91,9 +91,9 @@ def test_a_character_by_itself_is_the_mean_of_its_views() -> None:
 
 def test_a_strip_keeps_proportions_and_sets_stacked_letters_side_by_side() -> None:
     gray = picture()[..., 0]
-    pixels, widths = strip(gray, [rect_quad(0, 0, 120, 40)])
+    pixels, widths = strip(gray, [rect_quad(0, 0, 120, 40)], 32)
     assert pixels.shape == (32, 96) and widths == (96,)
-    pixels, widths = strip(gray, [rect_quad(10, 0, 30, 40), rect_quad(60, 0, 80, 40)])
+    pixels, widths = strip(gray, [rect_quad(10, 0, 30, 40), rect_quad(60, 0, 80, 40)], 32)
     assert pixels.shape == (32, 32) and widths == (16, 16)
 
 
