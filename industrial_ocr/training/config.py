@@ -147,7 +147,7 @@ class RecognizerTrainConfig(TrainConfig):
             repository of that name, whose checkpoints it loads; ``lcnet`` has the convolutions of
             PP-OCRv6's small recognizer.
         width: multiplies the channels of the convolutions; 1 is the paper's network.
-        max_width: of the training strips in pixels, 100 at least; they are 32 high, 48 for ``lcnet``.
+        max_width: of the training strips in pixels, 100 at least; 32 high, 48 for ``lcnet``.
         word_share: share of the training texts that are dictionary words.
         loose: how many of the strips are cut loosely, with what stands around the string.
         lettering: share of the words that are set in faces for words alone.
