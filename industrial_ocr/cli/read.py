@@ -130,7 +130,7 @@ def _collector(
         if limit_mb is not None:
             raise ConfigError("--collect-limit-mb is for --collect DIR")
         return None
-    from industrial_ocr.reader.reader import reading_config
+    from industrial_ocr.reader.arguments import reading_config
     from industrial_ocr.review.collecting import Collector
 
     rules = reading_config(config).collecting

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-from industrial_ocr.errors import ConfigError
+import numpy as np
+
+from industrial_ocr.config import PipelineConfig, config_path, load_config, parse_config
+from industrial_ocr.decoding.calibration import SHIPPED_CALIBRATION, Calibration, load_calibration
+from industrial_ocr.errors import ConfigError, ImageError
+from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.patterns.presets import Preset, load_presets
+from industrial_ocr.reader.router import RouteTable, load_routes
 from industrial_ocr.results.engine import Engine
+from industrial_ocr.results.geometry import bounds
+from industrial_ocr.results.types import ImageArray
+
+Roi = Sequence[float] | Sequence[Sequence[float]]
+Patterns = Pattern | str | Sequence[Pattern | str] | None
+SHIPPED = ("pipeline", "fast")
+"""The configurations that are known by name; ``pipeline`` is the default."""
 
 
 def known_engine(value: Engine | str, allowed: Iterable[Engine] = Engine) -> Engine:
@@ -18,3 +34,82 @@ def known_engine(value: Engine | str, allowed: Iterable[Engine] = Engine) -> Eng
     if value not in names:
         raise ConfigError(f"engine is one of {names}, got {value!r}")
     return Engine(value)
+
+
+def reading_config(
+    source: PipelineConfig | str | Path | dict[str, Any] | None = None,
+) -> PipelineConfig:
+    """Settings as ``Reader`` takes them.
+
+    Raises:
+        ConfigError: no such file or name, an unknown setting or value.
+    """
+    if isinstance(source, PipelineConfig):
+        return source
+    if isinstance(source, dict):
+        return parse_config(source, PipelineConfig)
+    if source is None or str(source) in SHIPPED:
+        source = config_path("pipeline" if source is None else str(source))
+    if not Path(source).suffix and not Path(source).exists():
+        raise ConfigError(
+            f"config: {str(source)!r} is neither a file nor one of {', '.join(SHIPPED)}"
+        )
+    return load_config(source, PipelineConfig)
+
+
+def known_routes(source: RouteTable | str | Path | None) -> RouteTable:
+    """Routes as ``Reader`` takes them; ConfigError where a file cannot be used."""
+    if source is None or isinstance(source, Mapping):
+        return source or {}
+    return load_routes(source)
+
+
+def own_presets(source: Mapping[str, Preset] | str | Path | None) -> dict[str, Preset]:
+    """Named patterns as ``Reader`` takes them; PatternError where a file cannot be used."""
+    if source is None or isinstance(source, Mapping):
+        return dict(source or {})
+    return load_presets(source)
+
+
+def asked_calibration(
+    source: Calibration | str | Path | None, misread_rate: float | None
+) -> Calibration:
+    """What was given; the shipped one where a misread rate is asked for, else none."""
+    if isinstance(source, Calibration):
+        return source
+    if source is None:
+        return Calibration() if misread_rate is None else load_calibration(SHIPPED_CALIBRATION)
+    return load_calibration(source)
+
+
+def compiled_patterns(given: Patterns, own: Mapping[str, Preset]) -> tuple[Pattern, ...]:
+    """What ``pattern`` of ``read`` holds, compiled; a name of ``own`` goes before a shipped one."""
+    if given is None:
+        return ()
+    several = [given] if isinstance(given, Pattern | str) else list(given)
+    presets = {**load_presets(), **own} if own else None
+    return tuple(p if isinstance(p, Pattern) else Pattern.parse(p, presets) for p in several)
+
+
+def cut_roi(image: ImageArray, roi: Roi | None) -> tuple[ImageArray, int, int]:
+    """The part of an image inside a roi, and where it begins."""
+    if roi is None:
+        return image, 0, 0
+    try:
+        points = np.asarray(roi, np.float32).reshape(-1, 2)
+    except (TypeError, ValueError) as error:
+        raise ImageError(f"roi is x0, y0, x1, y1 in pixels, got {roi!r}") from error
+    if len(points) not in (2, 4) or not np.isfinite(points).all():
+        raise ImageError(f"roi is x0, y0, x1, y1 in pixels, got {roi!r}")
+    if len(points) == 2 and (points[1] <= points[0]).any():
+        raise ImageError(
+            f"roi is x0, y0, x1, y1 with x0 < x1 and y0 < y1, got {roi!r}; of x, y, width and "
+            "height give x, y, x + width, y + height"
+        )
+    x0, y0, x1, y1 = bounds(points)
+    height, width = image.shape[:2]
+    left, top = max(0, int(x0)), max(0, int(y0))
+    right, bottom = min(width, int(np.ceil(x1))), min(height, int(np.ceil(y1)))
+    if right <= left or bottom <= top:
+        raise ImageError(f"roi {roi!r} lies outside the image of {width}x{height} pixels")
+    return np.ascontiguousarray(image[top:bottom, left:right]), left, top

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -108,27 +108,39 @@ def read_frames(
     clock: Clock,
 ) -> list[list[tuple[TextString, StringFrames]]]:
     """Every string of every image with its frames, the way up in which it reads best."""
-    ways = [[(i, w) for i, s in enumerate(own) for w in orientations(s)] for own in found]
+    ways = [[orientations(string) for string in own] for own in found]
     with clock.stage("recognize"):
-        pieces = [[_pieces(w) for _, w in own] for own in ways]
+        pieces = [[_pieces(way) for way in chain.from_iterable(own)] for own in ways]
         frames = recognizer.recognize(images, pieces, config.recognition)
     ratio, weights = config.linking.word_space_ratio, config.confidence.position_weights
     read: list[list[Reading]] = []
     with clock.stage("decode"):
         for own, seen in zip(ways, frames, strict=True):
-            told: dict[int, list[tuple[BoxString, Reading]]] = {}
-            for (i, way), f in zip(own, seen, strict=True):
-                string = decode_frames(f, recognizer.charset, way.direction, weights=weights)
-                reading = string, f
-                told.setdefault(i, []).append((way, reading))
-            chosen = _right_way_up([told[i] for i in sorted(told)])
-            read.append(
-                [
-                    (s if f.space is not None else with_spaces(s, way, ratio), f)
-                    for way, (s, f) in chosen
-                ]
-            )
+            rows = iter(seen)
+            told = [_told(each, rows, recognizer.charset, weights) for each in own]
+            read.append([_spaced_by_gaps(*chosen, ratio) for chosen in _right_way_up(told)])
     return read
+
+
+def _told(
+    ways: Sequence[BoxString],
+    rows: Iterator[StringFrames],
+    charset: Charset,
+    weights: PositionWeights,
+) -> list[tuple[BoxString, Reading]]:
+    """What a string reads as in each of its ways; ``rows`` has the frames of each."""
+    told = []
+    for way in ways:
+        frames = next(rows)
+        text = decode_frames(frames, charset, way.direction, weights=weights)
+        told.append((way, (text, frames)))
+    return told
+
+
+def _spaced_by_gaps(way: BoxString, reading: Reading, ratio: float) -> Reading:
+    """The reading with spaces at wide gaps, if the network does not know the space."""
+    text, frames = reading
+    return (text if frames.space is not None else with_spaces(text, way, ratio)), frames
 
 
 def _right_way_up(
@@ -224,35 +236,28 @@ def _resolved(symbols: Sequence[CtcSymbol], frames: StringFrames) -> list[CtcSym
     """
     if not symbols:
         return []
-    spaces = [False] * len(symbols)
+    spaces = [False for _ in symbols]
     if frames.space is not None:
         spaces = spaces_after(symbols, frames.space)
-    candidates = [
-        CharCandidates(
-            (s.symbol, *(a for a, _ in s.alternatives)),
-            np.array([s.probability, *(p for _, p in s.alternatives)], np.float32),
-            0.0,
-        )
-        for s in symbols
-    ]
+    candidates = [_as_candidates(symbol) for symbol in symbols]
     named = resolve_homoglyphs(candidates, spaces, neighbors=0.0, digit=DIGIT)
-    return [
-        s
-        if symbol == s.symbol
-        else replace(
-            s,
-            symbol=symbol,
-            probability=p,
-            alternatives=((s.symbol, s.probability), *_without(s.alternatives, symbol)),
-        )
-        for s, (symbol, p) in zip(symbols, named, strict=True)
-    ]
+    return [_renamed(symbol, *name) for symbol, name in zip(symbols, named, strict=True)]
 
 
-def _without(
-    alternatives: Sequence[tuple[str, float]], symbol: str
-) -> tuple[tuple[str, float], ...]:
-    return tuple(a for a in alternatives if a[0] != symbol)
+def _as_candidates(symbol: CtcSymbol) -> CharCandidates:
+    """A symbol and its alternatives as the classifier would give them."""
+    others, chances = zip(*symbol.alternatives, strict=True) if symbol.alternatives else ((), ())
+    probabilities = np.array([symbol.probability, *chances], np.float32)
+    return CharCandidates((symbol.symbol, *others), probabilities, 0.0)
+
+
+def _renamed(symbol: CtcSymbol, name: str, probability: float) -> CtcSymbol:
+    """The symbol under another name, its own among the alternatives."""
+    if name == symbol.symbol:
+        return symbol
+    others = tuple(a for a in symbol.alternatives if a[0] != name)
+    alternatives = ((symbol.symbol, symbol.probability), *others)
+    return replace(symbol, symbol=name, probability=probability, alternatives=alternatives)
 
 
 def _as_word(

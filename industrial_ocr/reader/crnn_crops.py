@@ -23,7 +23,7 @@ from industrial_ocr.results.types import FloatArray, ImageArray, TextString
 
 SURE = 0.98
 """A crop whose first view is so sure is not looked at again."""
-CLEARLY = 0.12
+LAYOUT_LEAD = 0.12
 """Another layout must read so much more surely to be believed."""
 
 
@@ -142,7 +142,7 @@ def _laid_otherwise(
                     for view in views
                 ]
                 said = _most_agreed(_decoded(placed, recognizer.charset, lexicon, weights))
-                if said[0].confidence > max(layout.least, best[0].confidence + CLEARLY):
+                if said[0].confidence > max(layout.least, best[0].confidence + LAYOUT_LEAD):
                     best, again = said, layout.same_line
             if again and _plain(best[0]) != _plain(first[0]):
                 # What the same line was read as before is held against it.

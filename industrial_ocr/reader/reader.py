@@ -8,21 +8,17 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from industrial_ocr.config import (
     PipelineConfig,
     Precision,
-    config_path,
-    load_config,
     parse_config,
 )
-from industrial_ocr.decoding.calibration import SHIPPED_CALIBRATION, Calibration, load_calibration
+from industrial_ocr.decoding.calibration import Calibration
 from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.decoding.lexicon import Lexicon
 from industrial_ocr.detection.detector import Detector
 from industrial_ocr.detection.linking import as_one_string
-from industrial_ocr.errors import ConfigError, ImageError
+from industrial_ocr.errors import ConfigError
 from industrial_ocr.image.load import image_list, load_image
 from industrial_ocr.image.preprocess import on_ground
 from industrial_ocr.inference.bundle import open_bundle
@@ -30,14 +26,24 @@ from industrial_ocr.inference.forking import keep_forks_usable
 from industrial_ocr.inference.loading import Backend, Loader
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.pattern import Pattern
-from industrial_ocr.patterns.presets import Preset, load_presets
-from industrial_ocr.reader.arguments import known_engine
+from industrial_ocr.patterns.presets import Preset
+from industrial_ocr.reader.arguments import (
+    Patterns,
+    Roi,
+    asked_calibration,
+    compiled_patterns,
+    cut_roi,
+    known_engine,
+    known_routes,
+    own_presets,
+    reading_config,
+)
 from industrial_ocr.reader.bundled import TASKS, bundled_options, export_files, setting_files
 from industrial_ocr.reader.common import Clock, Found, find_strings
 from industrial_ocr.reader.crnn import read_crnn, read_frames
 from industrial_ocr.reader.crnn_crops import read_crops, recognize_crops
 from industrial_ocr.reader.routed import Routing, read_routed, route_results, without_crnn
-from industrial_ocr.reader.router import RouteTable, load_routes
+from industrial_ocr.reader.router import RouteTable
 from industrial_ocr.reader.two_stage import read_two_stage, string_evidence
 from industrial_ocr.reader.two_stage_crops import read_two_stage_crops, view_config
 from industrial_ocr.reader.verify import Models, verify_image
@@ -45,36 +51,9 @@ from industrial_ocr.recognition.classifier import Classifier, shows_none
 from industrial_ocr.recognition.recognizer import Recognizer
 from industrial_ocr.recognition.rectification import Rectified, rectified
 from industrial_ocr.results.engine import PIPELINES, Engine
-from industrial_ocr.results.geometry import bounds
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import CharCandidates, FloatArray, ImageArray, as_quad
 from industrial_ocr.results.verdicts import Verification
-
-Roi = Sequence[float] | Sequence[Sequence[float]]
-Patterns = Pattern | str | Sequence[Pattern | str] | None
-SHIPPED = ("pipeline", "fast")
-"""The configurations that are known by name; ``pipeline`` is the default."""
-
-
-def reading_config(
-    source: PipelineConfig | str | Path | dict[str, Any] | None = None,
-) -> PipelineConfig:
-    """Settings as ``Reader`` takes them.
-
-    Raises:
-        ConfigError: no such file or name, an unknown setting or value.
-    """
-    if isinstance(source, PipelineConfig):
-        return source
-    if isinstance(source, dict):
-        return parse_config(source, PipelineConfig)
-    if source is None or str(source) in SHIPPED:
-        source = config_path("pipeline" if source is None else str(source))
-    if not Path(source).suffix and not Path(source).exists():
-        raise ConfigError(
-            f"config: {str(source)!r} is neither a file nor one of {', '.join(SHIPPED)}"
-        )
-    return load_config(source, PipelineConfig)
 
 
 class Reader:
@@ -143,9 +122,9 @@ class Reader:
             self.config = parse_config(
                 {**self.config.model_dump(), "precision": precision}, PipelineConfig
             )
-        self.routes = _routes(routes)
-        self._presets = _presets(patterns)
-        self._calibration = _calibration(calibration, max_misread_rate)
+        self.routes = known_routes(routes)
+        self._presets = own_presets(patterns)
+        self._calibration = asked_calibration(calibration, max_misread_rate)
         loader = Loader(
             device, backend, threads, self.config.precision, self._calibration.by_weights()
         )
@@ -285,7 +264,7 @@ class Reader:
     ) -> list[ReadResult]:
         """``read`` for several pictures with common batches; the options apply to each."""
         engine = known_engine(engine)
-        patterns = _patterns(pattern, self._presets)
+        patterns = compiled_patterns(pattern, self._presets)
         config = self._config_for(engine, bool(patterns))
         loaded = [load_image(i) for i in image_list(images)]
         parts = [self._surrounded(i, roi) for i in loaded]
@@ -311,7 +290,7 @@ class Reader:
 
     def _surrounded(self, image: ImageArray, roi: Roi | None) -> tuple[ImageArray, int, int]:
         """The part of an image inside a roi, a small one on ground of its own, and its origin."""
-        part, x, y = _cut(image, roi)
+        part, x, y = cut_roi(image, roi)
         detection = self.config.detection
         margin = detection.border if min(part.shape[:2]) < detection.border_below else 0
         return on_ground(part, margin), x - margin, y - margin
@@ -357,7 +336,7 @@ class Reader:
         Raises:
             PatternError: no such name, or an expression that cannot be compiled.
         """
-        return _patterns(text, self._presets)[0]
+        return compiled_patterns(text, self._presets)[0]
 
     def recognize(
         self,
@@ -383,7 +362,7 @@ class Reader:
         engine = known_engine(engine)
         if lexicon is not None and engine != Engine.CRNN:
             raise ConfigError("a lexicon is for engine crnn")
-        patterns = _patterns(pattern, self._presets)
+        patterns = compiled_patterns(pattern, self._presets)
         config = self._config_for(engine, bool(patterns))
         loaded = [load_image(c) for c in image_list(crops)]
         level = [rectified(i) if config.rectify_crops else Rectified(i) for i in loaded]
@@ -528,59 +507,3 @@ class Reader:
         config = self.config.classification
         named = self._classifier.classify_whole(loaded, config)
         return [None if shows_none(n, config.whole_reject) else n for n in named]
-
-
-def _routes(source: RouteTable | str | Path | None) -> RouteTable:
-    if source is None or isinstance(source, Mapping):
-        return source or {}
-    return load_routes(source)
-
-
-def _presets(source: Mapping[str, Preset] | str | Path | None) -> dict[str, Preset]:
-    if source is None or isinstance(source, Mapping):
-        return dict(source or {})
-    return load_presets(source)
-
-
-def _calibration(
-    source: Calibration | str | Path | None, misread_rate: float | None
-) -> Calibration:
-    """What was given; the shipped one where a misread rate is asked for, else none."""
-    if isinstance(source, Calibration):
-        return source
-    if source is None:
-        return Calibration() if misread_rate is None else load_calibration(SHIPPED_CALIBRATION)
-    return load_calibration(source)
-
-
-def _patterns(given: Patterns, own: Mapping[str, Preset]) -> tuple[Pattern, ...]:
-    """What ``pattern`` of ``read`` holds, compiled; a name of ``own`` goes before a shipped one."""
-    if given is None:
-        return ()
-    several = [given] if isinstance(given, Pattern | str) else list(given)
-    presets = {**load_presets(), **own} if own else None
-    return tuple(p if isinstance(p, Pattern) else Pattern.parse(p, presets) for p in several)
-
-
-def _cut(image: ImageArray, roi: Roi | None) -> tuple[ImageArray, int, int]:
-    """The part of an image inside a roi, and where it begins."""
-    if roi is None:
-        return image, 0, 0
-    try:
-        points = np.asarray(roi, np.float32).reshape(-1, 2)
-    except (TypeError, ValueError) as error:
-        raise ImageError(f"roi is x0, y0, x1, y1 in pixels, got {roi!r}") from error
-    if len(points) not in (2, 4) or not np.isfinite(points).all():
-        raise ImageError(f"roi is x0, y0, x1, y1 in pixels, got {roi!r}")
-    if len(points) == 2 and (points[1] <= points[0]).any():
-        raise ImageError(
-            f"roi is x0, y0, x1, y1 with x0 < x1 and y0 < y1, got {roi!r}; of x, y, width and "
-            "height give x, y, x + width, y + height"
-        )
-    x0, y0, x1, y1 = bounds(points)
-    height, width = image.shape[:2]
-    left, top = max(0, int(x0)), max(0, int(y0))
-    right, bottom = min(width, int(np.ceil(x1))), min(height, int(np.ceil(y1)))
-    if right <= left or bottom <= top:
-        raise ImageError(f"roi {roi!r} lies outside the image of {width}x{height} pixels")
-    return np.ascontiguousarray(image[top:bottom, left:right]), left, top

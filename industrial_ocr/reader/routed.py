@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-
-import numpy as np
+from itertools import chain
 
 from industrial_ocr.config import PipelineConfig, PositionWeights
 from industrial_ocr.decoding.confidence import together
@@ -25,7 +25,7 @@ from industrial_ocr.results.codes import CodeReading
 from industrial_ocr.results.engine import PIPELINES, Engine
 from industrial_ocr.results.geometry import bounds, box_iou, inside, quad_around
 from industrial_ocr.results.read_result import ReadResult
-from industrial_ocr.results.types import ImageArray, Status, TextString
+from industrial_ocr.results.types import Character, ImageArray, Status, TextString, UnreadMark
 
 SAME_PLACE = 0.3
 """Least IoU of two readings of one string."""
@@ -95,15 +95,18 @@ def read_routed(
     results = []
     for i in everything:
         own = {w: ways[w][i] for w in PIPELINES if i in ways[w]}
-        result = (
-            _of_codes(own, routing, first) if routing.patterns else _of_strings(own, routing, first)
-        )
-        timings = {n: t for r in own.values() for n, t in r.timings.items() if n != "total"} | {
-            n: t for n, t in shared.items() if n != "total"
-        }
-        timings["decode"] = sum(r.timings.get("decode", 0.0) for r in own.values())
-        results.append(replace(result, timings={**timings, "total": sum(timings.values())}))
+        result = route_results(own, routing)
+        results.append(replace(result, timings=_total_timings(shared, own.values())))
     return results
+
+
+def _total_timings(shared: Mapping[str, float], results: Iterable[ReadResult]) -> dict[str, float]:
+    """Seconds by stage of finding the strings and of reading them in each way, and their total."""
+    timings: dict[str, float] = defaultdict(float)
+    for own in (shared, *(r.timings for r in results)):
+        for stage, seconds in own.items():
+            timings[stage] += seconds
+    return dict(timings)
 
 
 def without_crnn(results: Sequence[ReadResult], lacking: Sequence[str]) -> list[ReadResult]:
@@ -253,15 +256,21 @@ def _joined(parts: Sequence[TextString], weights: PositionWeights) -> TextString
     """Parts of one string, in reading order, as the string that they are."""
     if len(parts) == 1:
         return parts[0]
-    starts = np.cumsum([0, *(len(p.characters) for p in parts)]).tolist()
-    placed = list(zip(parts, starts, strict=False))
+    characters = tuple(chain.from_iterable(p.characters for p in parts))
+    rejected: list[tuple[int, Character]] = []
+    unread: list[UnreadMark] = []
+    start = 0
+    for part in parts:
+        rejected += [(before + start, c) for before, c in part.rejected]
+        unread += [replace(m, before=m.before + start) for m in part.unread]
+        start += len(part.characters)
     return replace(
         parts[0],
         text=" ".join(p.text for p in parts),
         confidence=min(p.confidence for p in parts),
         quad=quad_around([p.quad for p in parts]),
-        characters=tuple(c for p in parts for c in p.characters),
-        scores=score_sequence([c.confidence for p in parts for c in p.characters], weights=weights),
-        rejected=tuple((i + at, c) for p, at in placed for i, c in p.rejected),
-        unread=tuple(replace(m, before=m.before + at) for p, at in placed for m in p.unread),
+        characters=characters,
+        scores=score_sequence([c.confidence for c in characters], weights=weights),
+        rejected=tuple(rejected),
+        unread=tuple(unread),
     )

@@ -33,6 +33,7 @@ from industrial_ocr.results.types import (
     BoxString,
     Character,
     CharCandidates,
+    FloatArray,
     ImageArray,
     TextString,
 )
@@ -154,18 +155,26 @@ def read_view(
     with clock.stage("classify"):
         readings = _read_strings(images, found, classifier, config, upright)
     with clock.stage("decode"):
-        parts = [[p for r in own for p in _without_doubtful_ends(r, config)] for own in readings]
-        decoded = [
-            [(_decode(r, to_gray(image), config), sure) for r, sure in own]
-            for image, own in zip(images, parts, strict=True)
-        ]
         return [
             View(
-                [(s, sure) for s, sure in own if s is not None],
-                _codes(image, read, patterns, classifier, config) if patterns else None,
+                _decoded(own, to_gray(image), config),
+                _codes(image, own, patterns, classifier, config) if patterns else None,
             )
-            for image, own, read in zip(images, decoded, readings, strict=True)
+            for image, own in zip(images, readings, strict=True)
         ]
+
+
+def _decoded(
+    readings: Sequence[Reading], gray: ImageArray, config: PipelineConfig
+) -> list[tuple[TextString, bool]]:
+    """The texts of an image's strings, as ``View.strings``."""
+    texts = []
+    parts = chain.from_iterable(_without_doubtful_ends(r, config) for r in readings)
+    for part, sure in parts:
+        text = _decode(part, gray, config)
+        if text is not None:
+            texts.append((text, sure))
+    return texts
 
 
 def _codes(
@@ -210,53 +219,63 @@ def string_evidence(
 
 def _read_strings(
     images: Sequence[ImageArray],
-    found: Sequence[Sequence[BoxString]],
+    found: Found,
     classifier: Classifier,
     config: PipelineConfig,
     upright: bool = False,
 ) -> list[list[Reading]]:
     """Classifies every string the likeliest way up, doubtful ones every way; keeps the best."""
-    ways = [[orientations(s) for s in own] for own in found]
-    if upright:
-        ways = [[w[:1] if w[0].direction == "horizontal" else w for w in own] for own in ways]
-    first = [[[w[0]] if w[0].direction == "horizontal" else w for w in own] for own in ways]
-    best = _best_of(images, first, classifier, config)
+    usual: list[_Ways] = []
+    others: list[Sequence[BoxString]] = []
+    for number, strings in enumerate(found):
+        for string in strings:
+            ways = orientations(string)
+            flat = ways[0].direction == "horizontal"
+            usual.append((number, ways[:1] if flat else ways))
+            others.append(ways[1:] if flat and not upright else [])
+    first = _best_of(images, usual, classifier, config)
     doubtful = [
-        [
-            w[1:] if np.exp(evidence(b.candidates)) < DOUBT and len(f) < len(w) else []
-            for w, b, f in rows
-        ]
-        for rows in (zip(*r, strict=True) for r in zip(ways, best, first, strict=True))
+        (number, ways if np.exp(evidence(reading.candidates)) < DOUBT else [])
+        for (number, _), ways, reading in zip(usual, others, first, strict=True)
+        if reading is not None
     ]
     second = _best_of(images, doubtful, classifier, config)
-    return [
-        [
-            b if o is None or evidence(o.candidates) < evidence(b.candidates) + UPRIGHT_PRIOR else o
-            for b, o in pairs
-        ]
-        for pairs in (zip(*r, strict=True) for r in zip(best, second, strict=True))
-    ]
+    chosen: list[list[Reading]] = [[] for _ in images]
+    for (number, _), reading, turned in zip(doubtful, first, second, strict=True):
+        assert reading is not None
+        chosen[number].append(_right_way_up(reading, turned))
+    return chosen
+
+
+_Ways = tuple[int, Sequence[BoxString]]
+"""The number of an image, and ways up of one string of it."""
+
+
+def _right_way_up(usual: Reading, turned: Reading | None) -> Reading:
+    """The reading of the usual way up, unless another one is clearly surer."""
+    least = evidence(usual.candidates) + UPRIGHT_PRIOR
+    return turned if turned is not None and evidence(turned.candidates) >= least else usual
 
 
 def _best_of(
     images: Sequence[ImageArray],
-    ways: Sequence[Sequence[Sequence[BoxString]]],
+    strings: Sequence[_Ways],
     classifier: Classifier,
     config: PipelineConfig,
-) -> list[list[Reading]]:
-    """Per image and string the way up that reads best, None where there is none to try."""
-    cases = [[[propose(way) for way in each] for each in own] for own in ways]
-    quads = [[b.quad for each in own for case in each for b in case.boxes] for own in cases]
+) -> list[Reading | None]:
+    """Each string the way up in which it reads best, None where there is none to try."""
+    cases = [(number, [propose(way) for way in ways]) for number, ways in strings]
+    quads: list[list[FloatArray]] = [[] for _ in images]
+    for number, own in cases:
+        for case in own:
+            quads[number] += [b.quad for b in case.boxes]
     named = classifier.classify(images, quads, config.classification)
-    chosen: list[list[Reading | None]] = []
-    for own, candidates in zip(cases, named, strict=True):
-        rows = iter(candidates)
-        read = [
-            [_likeliest(evidence_of(case, rows), classifier.charset) for case in each]
-            for each in own
-        ]
-        chosen.append([max(r, key=lambda x: evidence(x.candidates), default=None) for r in read])
-    return chosen  # type: ignore[return-value]
+    rows = [iter(candidates) for candidates in named]
+    best: list[Reading | None] = []
+    for number, own in cases:
+        read = [_likeliest(evidence_of(case, rows[number]), classifier.charset) for case in own]
+        best.append(max(read, key=lambda r: evidence(r.candidates), default=None))
+    return best
 
 
 def evidence_of(case: Proposals, rows: Iterator[CharCandidates]) -> StringEvidence:

@@ -19,7 +19,7 @@ from rapidfuzz.distance import Levenshtein
 from industrial_ocr import Reader
 from industrial_ocr.errors import ConfigError, ImageError, WeightsError
 from industrial_ocr.inference.manifest import find_entry
-from industrial_ocr.reader.reader import reading_config
+from industrial_ocr.reader.arguments import reading_config
 from industrial_ocr.results.geometry import bounds
 from industrial_ocr.results.types import Status, Verdict
 
