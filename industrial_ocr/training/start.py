@@ -89,12 +89,16 @@ def _load_ppocr_convolutions(model: nn.Module, path: Path) -> None:
     values = {t.name: torch.from_numpy(numpy_helper.to_array(t).copy()) for t in graph.initializer}
     biases = {n.input[0]: n.input[1] for n in graph.node if n.op_type == "Add"}
     layers = [n for n in graph.node if n.op_type == "Conv"]
-    for own, layer in zip(cnn.convolutions(), layers, strict=False):
+    convolutions = cnn.convolutions()
+    wrong = WeightsError(f"start_from: {path} is not PP-OCRv6's small recognizer")
+    if len(layers) < len(convolutions):
+        raise wrong
+    for own, layer in zip(convolutions, layers, strict=False):
         weight, bias = values[layer.input[1]], values[biases[layer.output[0]]]
         if own is cnn.stem.conv1:
             weight = weight.sum(1, keepdim=True) / PPOCR_CONTRAST
         if own.weight.shape != weight.shape:
-            raise WeightsError(f"start_from: {path} is not PP-OCRv6's small recognizer")
+            raise wrong
         own.weight.data.copy_(weight)
         if own.bias is not None:
             own.bias.data.copy_(bias.flatten())

@@ -1,0 +1,70 @@
+"""The convolutions of PP-OCRv6's small recognizer in a CRNN."""
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from industrial_ocr.errors import WeightsError
+from industrial_ocr.models.crnn import Crnn
+from industrial_ocr.models.lcnet import LcNet
+from industrial_ocr.training.start import PPOCR_CONTRAST, start_weights
+
+ENTRY = {"task": "recognizer", "charset": ["a"]}
+
+
+def _ppocr_file(path, count=54):
+    """An ONNX file with convolutions as those of PP-OCR: three input channels, biases added."""
+    rng = np.random.default_rng(0)
+    nodes, values = [], []
+    for i, conv in enumerate(LcNet().convolutions()[:count]):
+        shape = list(conv.weight.shape)
+        if i == 0:
+            shape[1] = 3
+        for name, dims in ((f"w{i}", shape), (f"b{i}", [1, shape[0], 1, 1])):
+            values.append(numpy_helper.from_array(rng.normal(size=dims).astype(np.float32), name))
+        nodes.append(helper.make_node("Conv", [f"x{i}", f"w{i}"], [f"y{i}"]))
+        nodes.append(helper.make_node("Add", [f"y{i}", f"b{i}"], [f"x{i + 1}"]))
+    x = helper.make_tensor_value_info("x0", TensorProto.FLOAT, None)
+    graph = helper.make_graph(nodes, "ppocr", [x], [x], values)
+    onnx.save(helper.make_model(graph), path)
+    return {v.name: numpy_helper.to_array(v) for v in values}
+
+
+def test_a_frame_stands_for_four_columns_of_a_strip_of_48_rows() -> None:
+    model = Crnn(7, hidden=8, variant="lcnet").eval()
+    with torch.inference_mode():
+        said = model(torch.zeros(2, 1, 48, 80))
+    assert said.shape == (20, 2, 7)
+    torch.testing.assert_close(said.exp().sum(-1), torch.ones(20, 2))
+
+
+def test_frozen_parts_are_the_stem_and_the_first_blocks() -> None:
+    model = Crnn(7, hidden=8, variant="lcnet")
+    model.freeze(3)
+    cnn = model.cnn
+    assert isinstance(cnn, LcNet)
+    trained = [any(p.requires_grad for p in part.parameters()) for part in cnn.blocks]
+    assert not any(p.requires_grad for p in cnn.stem.parameters())
+    assert trained == [False, False, *[True] * 11]
+    assert all(p.requires_grad for p in model.rnn.parameters())
+
+
+def test_the_published_convolutions_load(tmp_path) -> None:
+    values = _ppocr_file(tmp_path / "rec.onnx")
+    model = Crnn(3, hidden=8, variant="lcnet")
+    start_weights(model, ENTRY, str(tmp_path / "rec.onnx"))
+    first, last = (model.cnn.convolutions()[i] for i in (0, -1))
+    gray = values["w0"].sum(1, keepdims=True) / PPOCR_CONTRAST
+    np.testing.assert_allclose(first.weight.detach(), gray, rtol=1e-5)
+    np.testing.assert_array_equal(last.weight.detach(), values["w53"])
+    np.testing.assert_array_equal(last.bias.detach(), values["b53"].reshape(-1))
+
+
+@pytest.mark.parametrize(("variant", "count"), [("paper", 54), ("lcnet", 50)])
+def test_another_network_is_refused(tmp_path, variant, count) -> None:
+    _ppocr_file(tmp_path / "rec.onnx", count)
+    model = Crnn(3, hidden=8, variant=variant)
+    with pytest.raises(WeightsError, match="start_from"):
+        start_weights(model, ENTRY, str(tmp_path / "rec.onnx"))
