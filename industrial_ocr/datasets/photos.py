@@ -134,8 +134,8 @@ def agrees(text: str, readings: Sequence[str]) -> bool:
 def believable(hint: PhotoString, own: Sequence[str], again: Sequence[str]) -> bool:
     """Whether to learn a hint that our own network reads otherwise.
 
-    The other reader must read the same again: in both cuts with a score of 0.9, or in one with
-    0.97. And our reading must be similar to 0.4 at least, else it shows another place.
+    The other reader must read the same again. And our reading must be similar to 0.4 at least, else
+    it shows another place.
 
     Args:
         hint: as the other reader gave it.
@@ -148,9 +148,18 @@ def believable(hint: PhotoString, own: Sequence[str], again: Sequence[str]) -> b
         Levenshtein.normalized_similarity(plain, r.replace(" ", "").translate(_CASE_TWINS))
         for r in own
     )
+    return alike >= 0.4 and reread(hint, again)
+
+
+def reread(hint: PhotoString, again: Sequence[str]) -> bool:
+    """Whether the other reader says the same to other cuts of a hint's place.
+
+    It must in both with a score of 0.9, or in one with 0.97.
+    """
+    text = hint.text.replace(" ", "")
     same = [r.replace(" ", "") == text for r in again]
     stays = (all(same) and hint.score >= 0.9) or (any(same) and hint.score >= 0.97)
-    return len(text) > 1 and alike >= 0.4 and stays
+    return len(text) > 1 and stays
 
 
 class PhotoStrips:

@@ -4,7 +4,10 @@ Both engines read rendered pictures of all difficulties, clean print among them.
 regression is fitted to which strings were right, and another one to which were right given the
 readings of both engines (see ``decoding.confidence``).
 
-    python -m industrial_ocr.evaluation.fit_confidence --fonts DIR --plain-fonts DIR/debian
+    python -m industrial_ocr.evaluation.fit_confidence --fonts DIR --plain-fonts DIR/debian \
+        --photos PHOTOS --photo-labels labels.tsv
+
+Of photographs (``datasets.photos``) those are read that are held back from training.
 """
 
 from __future__ import annotations
@@ -12,16 +15,18 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from industrial_ocr.datasets.photos import PhotoString, read_strings
 from industrial_ocr.datasets.synthesis.layout import LabeledString
 from industrial_ocr.decoding.confidence import (
     CONFIDENCE_FEATURES,
@@ -33,12 +38,13 @@ from industrial_ocr.decoding.confidence import (
     together_features,
 )
 from industrial_ocr.evaluation.fit_pictures import arguments, asked_pictures, map_pictures
+from industrial_ocr.image.load import load_image
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.reader.routed import paired, same_text
 from industrial_ocr.results.engine import PIPELINES
-from industrial_ocr.results.geometry import edge_lengths, expand_quad, inside
+from industrial_ocr.results.geometry import edge_lengths, expand_quad, inside, warp_quad
 from industrial_ocr.results.read_result import ReadResult
-from industrial_ocr.results.types import TextString
+from industrial_ocr.results.types import ImageArray, TextString
 
 SIGNS = {
     **dict.fromkeys(("joint", "sequence", "weakest", "margin", "agreement", *PIPELINES), 1),
@@ -53,6 +59,10 @@ Row = tuple[Floats, bool]
 """Features of a reading, and whether it is right."""
 Pair = tuple[TextString, TextString, bool, bool]
 """Both engines' readings of one string, and whether each is right."""
+Judge = Callable[[TextString], bool | None]
+"""Says whether a reading is right; None where that is not known."""
+SAME_WIDTH = 1.4
+"""A reading and a known string on a photograph are of one place if neither is wider by more."""
 
 
 def is_right(
@@ -73,7 +83,7 @@ def is_right(
         for symbol, quad in zip(one.symbols, one.quads, strict=True):
             if inside(place, quad.mean(0)):
                 own.append((float(quad.mean(0) @ axis), symbol))
-    return "".join(string.text.split()) == "".join(symbol for _, symbol in sorted(own))
+    return _says(string, "".join(symbol for _, symbol in sorted(own)))
 
 
 @dataclass
@@ -88,21 +98,18 @@ class Readings:
     rows: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
     pairs: list[tuple[Pair, bool]] = field(default_factory=list)
 
-    def add(
-        self,
-        results: Sequence[ReadResult],
-        printed: Sequence[LabeledString],
-        one_string: bool,
-    ) -> None:
+    def add(self, results: Sequence[ReadResult], judge: Judge, one_string: bool) -> None:
         """Adds what the engines, in the order of ``PIPELINES``, read on one picture."""
-        right = [{id(s): is_right(s, printed) for s in r.strings} for r in results]
-        for way, result, known in zip(PIPELINES, results, right, strict=True):
+        for way, result in zip(PIPELINES, results, strict=True):
             name = f"{way}-crop" if one_string else way
-            self.rows[name] += [(features(s), known[id(s)]) for s in result.strings]
+            for string in result.strings:
+                right = judge(string)
+                if right is not None:
+                    self.rows[name].append((features(string), right))
         for one, two in paired(results[0].strings, results[1].strings)[0]:
-            if two is not None:
-                pair = (one, two, is_right(one, printed), right[1][id(two)])
-                self.pairs.append((pair, one_string))
+            first, second = judge(one), None if two is None else judge(two)
+            if two is not None and first is not None and second is not None:
+                self.pairs.append(((one, two, first, second), one_string))
 
     def extend(self, other: Readings) -> None:
         """Adds what another process read."""
@@ -117,15 +124,54 @@ def _reader() -> Reader:
 
 
 def collect(asked: argparse.Namespace, numbers: range) -> Readings:
-    """Reads rendered pictures with both engines."""
-    readings, reader = Readings(), _reader()
+    """Reads rendered pictures with both engines, and as many photographs."""
+    readings = Readings()
     for image, printed, one_string in asked_pictures(asked, numbers):
-        if one_string:
-            results = [reader.recognize([image], engine=way)[0] for way in PIPELINES]
-        else:
-            results = [reader.read(image, engine=way) for way in PIPELINES]
-        readings.add(results, printed, one_string)
+        readings.add(_both(image, one_string), partial(is_right, printed=printed), one_string)
+    if asked.photos is not None:
+        windows = _held_back(asked.photos, asked.photo_labels)
+        for path, strings in windows[numbers.start : numbers.stop]:
+            pixels = load_image(path)
+            readings.add(_both(pixels, False), partial(is_right_there, strings=strings), False)
+            for string in strings:
+                width, height = edge_lengths(string.quad)
+                quad = expand_quad(string.quad, 0.05 * height, 0.05 * height)
+                crop = warp_quad(pixels, quad, max(8, round(width)), max(8, round(height)))
+                readings.add(_both(crop, True), partial(_says, text=string.text), True)
     return readings
+
+
+def _both(image: ImageArray, one_string: bool) -> list[ReadResult]:
+    """What the engines read, in the order of ``PIPELINES``."""
+    reader = _reader()
+    if one_string:
+        return [reader.recognize([image], engine=way)[0] for way in PIPELINES]
+    return [reader.read(image, engine=way) for way in PIPELINES]
+
+
+@cache
+def _held_back(photos: Path, labels: Path) -> list[tuple[Path, list[PhotoString]]]:
+    """Photographs that were not trained on, and the strings that are known on each."""
+    strings: dict[str, list[PhotoString]] = defaultdict(list)
+    for string in read_strings(labels):
+        if string.held_back:
+            strings[string.file].append(string)
+    return [(photos / "images" / file, own) for file, own in sorted(strings.items())]
+
+
+def _says(string: TextString, text: str) -> bool:
+    return "".join(string.text.split()) == "".join(text.split())
+
+
+def is_right_there(string: TextString, strings: Sequence[PhotoString]) -> bool | None:
+    """Whether a reading says what is known to stand in its place; None where nothing is known."""
+    middle, width = string.quad.mean(0), edge_lengths(string.quad)[0]
+    for own in strings:
+        ratio = width / edge_lengths(own.quad)[0]
+        together = inside(own.quad, middle) and inside(string.quad, own.quad.mean(0))
+        if together and 1 / SAME_WIDTH < ratio < SAME_WIDTH:
+            return _says(string, own.text)
+    return None
 
 
 def logistic(
@@ -218,7 +264,10 @@ def _to_dict(model: ConfidenceModel, names: Sequence[str], readings: int) -> dic
 
 def main() -> None:
     """Fits and writes the models that reading uses."""
-    asked = arguments(__doc__, 2400, CONFIDENCE_WEIGHTS).parse_args()
+    parser = arguments(__doc__, 2400, CONFIDENCE_WEIGHTS)
+    parser.add_argument("--photos", type=Path, help="folder of photographs")
+    parser.add_argument("--photo-labels", type=Path, help="of training.photo_labels")
+    asked = parser.parse_args()
     readings = Readings()
     for some in map_pictures(collect, asked):
         readings.extend(some)

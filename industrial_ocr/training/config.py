@@ -156,6 +156,8 @@ class RecognizerTrainConfig(TrainConfig):
         residual: number of residual blocks after each of the seven convolutions, from the first.
         frozen: so many of the convolutions, from the first, keep their first weights
             (``Crnn.freeze``).
+        convolution_lr: multiplies the learning rate of the convolutions; below 1 for those of
+            another network, which its own batch norms no longer hold.
         alignment: weight of the frame-wise loss beside CTC; 0 is the paper's training.
         photos: folder of photographs (``datasets.photos``).
         photo_labels: which of the strings on them to learn, and what they say: a file of
@@ -179,6 +181,7 @@ class RecognizerTrainConfig(TrainConfig):
     hidden: PositiveInt = 256
     residual: tuple[NonNegativeInt, ...] = ()
     frozen: NonNegativeInt = 0
+    convolution_lr: PositiveFloat = 1.0
     alignment: NonNegativeFloat = 0.0
     photos: Path | None = None
     photo_labels: Path | None = None

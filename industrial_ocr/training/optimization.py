@@ -13,8 +13,14 @@ from industrial_ocr.training.config import TrainConfig
 
 def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     """The optimizer of a training; biases and normalization layers do not decay."""
-    # Decaying weights come first: checkpoints of version 0.1 have them in this order.
-    groups = param_groups_weight_decay(model, config.weight_decay)[::-1]
+    slow = getattr(config, "convolution_lr", 1.0)
+    parts = {"rest": model} if slow == 1 else dict(model.named_children())
+    groups = []
+    for name, part in parts.items():
+        # Decaying weights come first: checkpoints of version 0.1 have them in this order.
+        for group in param_groups_weight_decay(part, config.weight_decay)[::-1]:
+            # timm's schedule multiplies a group's rate by its ``lr_scale``.
+            groups.append({**group, "lr_scale": slow if name == "cnn" else 1.0})
     if config.optimizer == "adadelta":
         return torch.optim.Adadelta(groups, lr=config.lr, rho=config.rho)
     return torch.optim.AdamW(groups, lr=config.lr, fused=True)

@@ -2,7 +2,8 @@
 
 Kept is what our own network reads too, and of what it reads otherwise that which the other reader
 (RapidOCR's recognizer: ``pip install 'industrial-ocr[bench]'``) reads in the same place however it
-is cut.
+is cut. On photographs that are held back only what the other reader says decides: what our network
+is judged by must not be chosen by it.
 
     python -m industrial_ocr.training.photo_labels PHOTOS --out labels.tsv --without playing-cards
 """
@@ -25,6 +26,7 @@ from industrial_ocr.datasets.photos import (
     believable,
     in_sight,
     read_hints,
+    reread,
     write_strings,
 )
 from industrial_ocr.decoding.ctc import greedy_decode
@@ -90,12 +92,13 @@ def chosen(
         image = load_image(folder / "images" / name)
         hints = [h for h in all_of_it if in_sight(h, image, symbols)]
         for hint, own in zip(hints, own_readings(recognizer, image, hints), strict=True):
-            if agrees(hint.text, own):
+            known = agrees(hint.text, own)
+            if known and not hint.held_back:
                 yield hint
                 continue
             again = [other(_cut(image, _cut_otherwise(hint.quad, *view))) for view in OTHER_VIEWS]
-            if believable(hint, own, again):
-                yield replace(hint, known=False)
+            if reread(hint, again) if hint.held_back else believable(hint, own, again):
+                yield replace(hint, known=known)
 
 
 def main() -> None:
