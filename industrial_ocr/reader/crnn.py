@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 
 import numpy as np
-from numpy.typing import NDArray
 
 from industrial_ocr.config import PipelineConfig, PositionWeights
 from industrial_ocr.decoding.code_rules import Limits
@@ -26,12 +24,12 @@ from industrial_ocr.decoding.homoglyphs import resolve_homoglyphs
 from industrial_ocr.decoding.lexicon import Lexicon, best_word
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
 from industrial_ocr.detection.detector import Detector
-from industrial_ocr.detection.orientation import orientations, string_quad
+from industrial_ocr.detection.orientation import string_quad
 from industrial_ocr.detection.spacing import with_spaces
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, Found, find_strings, finish
-from industrial_ocr.reader.crop_views import doubted
+from industrial_ocr.reader.way_up import Reading, StringWays, beside_turned, right_way_up
 from industrial_ocr.recognition.recognizer import Recognizer, StringFrames
 from industrial_ocr.results.codes import CodeReading
 from industrial_ocr.results.engine import Engine
@@ -47,17 +45,9 @@ from industrial_ocr.results.types import (
     TextString,
 )
 
-TURNED = 2.5
-"""A level string by itself stands on its head only where that is so many nats likelier: of 5,651
-codes that were rendered upright and read right, most of them of characters that have a meaning
-turned too, the largest lead of the turned way was 2.2."""
-CLEARLY_TURNED = 2.0
-"""What a string's lead has beyond this speaks for the other strings of its image being turned."""
 DIGIT = 0.62
 """Nats by which 0 is likelier than O, and 1 than I, beyond what the network says: fitted to 1,230
 of the former on 1,100 rendered pictures, of which it read 91 wrong before and 77 then."""
-
-Reading = tuple[TextString, StringFrames]
 
 
 def read_crnn(
@@ -108,73 +98,35 @@ def read_frames(
     clock: Clock,
 ) -> list[list[tuple[TextString, StringFrames]]]:
     """Every string of every image with its frames, the way up in which it reads best."""
-    ways = [[orientations(string) for string in own] for own in found]
-    with clock.stage("recognize"):
-        pieces = [[_pieces(way) for way in chain.from_iterable(own)] for own in ways]
-        frames = recognizer.recognize(images, pieces, config.recognition)
-    ratio, weights = config.linking.word_space_ratio, config.confidence.position_weights
-    read: list[list[Reading]] = []
-    with clock.stage("decode"):
-        for own, seen in zip(ways, frames, strict=True):
-            rows = iter(seen)
-            told = [_told(each, rows, recognizer.charset, weights) for each in own]
-            read.append([_spaced_by_gaps(*chosen, ratio) for chosen in _right_way_up(told)])
-    return read
+    strings = [[StringWays(string) for string in own] for own in found]
+
+    def read_on(asked: Sequence[Sequence[StringWays]]) -> None:
+        ways = [list(chain.from_iterable(s.pending() for s in own)) for own in asked]
+        with clock.stage("recognize"):
+            pieces = [[_pieces(way) for way in own] for own in ways]
+            frames = recognizer.recognize(images, pieces, config.recognition)
+        with clock.stage("decode"):
+            for own, seen in zip(asked, frames, strict=True):
+                rows = iter(seen)
+                for string in own:
+                    read = [_told(way, next(rows), recognizer, config) for way in string.pending()]
+                    string.add(read)
+
+    read_on(strings)
+    read_on([[s for s in own if s.may_be_turned()] for own in strings])
+    read_on([beside_turned(own) for own in strings])
+    return [right_way_up(own) for own in strings]
 
 
 def _told(
-    ways: Sequence[BoxString],
-    rows: Iterator[StringFrames],
-    charset: Charset,
-    weights: PositionWeights,
-) -> list[tuple[BoxString, Reading]]:
-    """What a string reads as in each of its ways; ``rows`` has the frames of each."""
-    told = []
-    for way in ways:
-        frames = next(rows)
-        text = decode_frames(frames, charset, way.direction, weights=weights)
-        told.append((way, (text, frames)))
-    return told
-
-
-def _spaced_by_gaps(way: BoxString, reading: Reading, ratio: float) -> Reading:
-    """The reading with spaces at wide gaps, if the network does not know the space."""
-    text, frames = reading
-    return (text if frames.space is not None else with_spaces(text, way, ratio)), frames
-
-
-def _right_way_up(
-    strings: Sequence[Sequence[tuple[BoxString, Reading]]],
-) -> list[tuple[BoxString, Reading]]:
-    """The way in which each string of an image reads best.
-
-    The ways of a string are held against each other by the log-probability of a string as long as
-    its longest reading. A level string's upright way is ``TURNED`` nats ahead, less where others
-    of the image are clearly better turned, and more where they are not. The chosen way is as sure
-    as the odds against the others allow.
-
-    Args:
-        strings: for each its ways of ``orientations``, upright first, and what they read as.
-    """
-    scores = [_way_scores([reading[0] for _, reading in ways]) for ways in strings]
-    level = np.array([w[0][0].direction == "horizontal" and len(w) > 1 for w in strings], bool)
-    leads = np.array([s[1] - s[0] if flat else 0.0 for s, flat in zip(scores, level, strict=True)])
-    said = np.maximum(leads - CLEARLY_TURNED, 0.0) + np.minimum(leads, 0.0)
-    upright = TURNED - np.clip(said.sum() - said, -TURNED, TURNED)
-    chosen = []
-    for ways, own, ahead in zip(strings, scores, np.where(level, upright, 0.0), strict=True):
-        own[0] += ahead
-        best = int(own.argmax())
-        way, (string, frames) = ways[best]
-        share = math.exp(own[best] - float(np.logaddexp.reduce(own)))
-        chosen.append((way, (doubted(string, share), frames)))
-    return chosen
-
-
-def _way_scores(readings: Sequence[TextString]) -> NDArray[np.float64]:
-    """(W,) log-probability of a string in each of its ways, at the length of the longest."""
-    length = max(len(r.characters) for r in readings)
-    return length * np.log([max(r.confidence, 1e-12) for r in readings])
+    way: BoxString, frames: StringFrames, recognizer: Recognizer, config: PipelineConfig
+) -> Reading:
+    """What a string reads as in one of its ways."""
+    weights = config.confidence.position_weights
+    text = decode_frames(frames, recognizer.charset, way.direction, weights=weights)
+    if frames.space is None:
+        text = with_spaces(text, way, config.linking.word_space_ratio)
+    return text, frames
 
 
 def frame_codes(

@@ -19,11 +19,15 @@ from industrial_ocr.results.types import BoxString, CharBox, TextString
 CHARSET = Charset(blank=True)
 Ways = tuple[tuple[str, float], tuple[str, float]]
 """What a string reads as upright and turned, and the probability of each of its symbols."""
-BOXES = tuple(
-    CharBox(rect_quad(20 * i, 0, 20 * i + 16, 30), 0.9, np.diag([64.0, 225.0]).astype(np.float32))
-    for i in range(8)
-)
-STRING = BoxString(BOXES, (False,) * len(BOXES), "horizontal")
+APART = 50
+"""Pixels from string to string."""
+
+
+def string(number: int) -> BoxString:
+    """The string of that number, below those before it."""
+    top, shape = APART * number, np.diag([64.0, 225.0]).astype(np.float32)
+    quads = [rect_quad(20 * i, top, 20 * i + 16, top + 30) for i in range(8)]
+    return BoxString(tuple(CharBox(q, 0.9, shape) for q in quads), (False,) * 8, "horizontal")
 
 
 def table(text: str, each: float) -> np.ndarray[Any, Any]:
@@ -38,31 +42,33 @@ def table(text: str, each: float) -> np.ndarray[Any, Any]:
 
 
 class TwoWays:
-    """A recognizer that reads a string so upright and so on its head."""
+    """A recognizer that reads a string so upright and so on its head, and notes what it read."""
 
     charset = CHARSET
 
     def __init__(self, strings: Sequence[Ways]) -> None:
-        self.tables = [table(*way) for ways in strings for way in ways]
+        self.strings = strings
+        self.read: list[tuple[int, bool]] = []
 
     def recognize(
         self, images: Sequence[Any], strings: Sequence[Any], config: Any
     ) -> list[list[StringFrames]]:
-        return [
-            [
-                StringFrames(t, tuple(pieces), (4 * len(t),))
-                for t, pieces in zip(self.tables, own, strict=bool(own))
-            ]
-            for own in strings
-        ]
+        return [[self._frames(pieces) for pieces in own] for own in strings]
+
+    def _frames(self, pieces: Sequence[Any]) -> StringFrames:
+        (quad,) = pieces
+        number, turned = int(quad[:, 1].mean() // APART), bool(quad[0, 0] > quad[1, 0])
+        self.read.append((number, turned))
+        said = table(*self.strings[number][turned])
+        return StringFrames(said, tuple(pieces), (4 * len(said),))
 
 
-def read(*strings: Ways) -> list[TextString]:
-    recognizer: Any = TwoWays(strings)
+def read(*strings: Ways, recognizer: Any = None) -> list[TextString]:
+    recognizer = recognizer or TwoWays(strings)
     image = np.zeros((40, 200, 3), np.uint8)
-    found: Any = [[STRING] * len(strings)]
+    found: Any = [[string(number) for number in range(len(strings))]]
     (own,) = read_frames([image], found, recognizer, PipelineConfig(), Clock())
-    return [string for string, _ in own]
+    return [text for text, _ in own]
 
 
 @pytest.mark.parametrize(
@@ -98,3 +104,13 @@ def test_what_the_other_way_reads_is_held_against_a_string() -> None:
     rivalled = read((("LOT12345", 0.7), ("5HEZLLO7", 0.95)))[0].confidence
     assert alone == pytest.approx(0.95, abs=0.01)
     assert rivalled < 0.9 * read((("LOT12345", 0.7), ("AXZS", 0.2)))[0].confidence
+
+
+def test_a_sure_string_is_read_turned_only_beside_one_that_is() -> None:
+    sure: Ways = (("0690", 0.99), ("0690", 0.99))
+    alone = TwoWays([sure])
+    read(sure, recognizer=alone)
+    assert alone.read == [(0, False)]
+    beside = TwoWays([sure, TURNED])
+    read(sure, TURNED, recognizer=beside)
+    assert beside.read == [(0, False), (1, False), (1, True), (0, True)]
