@@ -15,6 +15,7 @@ from industrial_ocr.errors import ConfigError
 
 if TYPE_CHECKING:
     from industrial_ocr.training.config import TrainConfig
+    from industrial_ocr.training.loop import Trainer
 
 
 class ModelName(str, Enum):
@@ -50,11 +51,23 @@ def train(
         trainer.resume()
         if trainer.step:
             output.note(f"goes on at step {trainer.step} of {job.config.steps}")
-        best = trainer.run()
+        best = _run(trainer)
         if trainer.step < job.config.steps:
             output.note(f"stopped at step {trainer.step} of {job.config.steps}; run again to go on")
         score = f"best validation score {best:.4f}" if best > -math.inf else "not validated yet"
         output.note(f"{score}; weights and manifest in {job.config.out}")
+
+
+def _run(trainer: Trainer) -> float:
+    """Trains behind a progress bar; returns the best validation score."""
+    from rich.progress import MofNCompleteColumn, Progress, TextColumn
+
+    own = (MofNCompleteColumn(), TextColumn("{task.fields[news]}"))
+    columns = (*Progress.get_default_columns(), *own)
+    with Progress(*columns, refresh_per_second=1, speed_estimate_period=600) as progress:
+        config = trainer.config
+        bar = progress.add_task(config.name, total=config.steps, completed=trainer.step, news="")
+        return trainer.run(lambda news: progress.update(bar, completed=trainer.step, news=news))
 
 
 def _task(name: ModelName, config: Path, changes: dict[str, Any]) -> Any:

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import math
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from rich.progress import MofNCompleteColumn, Progress, TextColumn
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -30,6 +29,8 @@ from industrial_ocr.results.files import write_whole
 from industrial_ocr.training.config import TrainConfig
 from industrial_ocr.training.optimization import average_of, cosine_schedule, make_optimizer
 from industrial_ocr.training.start import data_hashes, start_weights
+
+log = logging.getLogger(__name__)
 
 Batch = dict[str, Tensor]
 VALIDATION_SEED = 10_000_019
@@ -155,37 +156,36 @@ class Trainer:
         progress = state["progress"]
         self.step, self.best, self.stale = progress["step"], progress["best"], progress["stale"]
 
-    def run(self) -> float:
-        """Trains to the end, the time limit or a SIGTERM; returns the best validation score."""
+    def run(self, show: Callable[[str], None] = lambda news: None) -> float:
+        """Trains to the end, the time limit or a SIGTERM.
+
+        Args:
+            show: is called after every step with the loss and the last validation.
+
+        Returns:
+            The best validation score.
+        """
         from torch.utils.tensorboard import SummaryWriter
 
         self.resume()
         previous = signal.signal(signal.SIGTERM, lambda *_: setattr(self, "_stop", True))
-        news = (MofNCompleteColumn(), TextColumn("{task.fields[news]}"))
-        columns = (*Progress.get_default_columns(), *news)
         try:
-            with (
-                SummaryWriter(str(self.out)) as log,
-                Progress(*columns, refresh_per_second=1, speed_estimate_period=600) as progress,
-            ):
-                bar = progress.add_task(
-                    self.config.name, total=self.config.steps, completed=self.step, news=""
-                )
-                self._train(log, lambda news: progress.update(bar, completed=self.step, news=news))
+            with SummaryWriter(str(self.out)) as board:
+                self._train(board, show)
         finally:
             signal.signal(signal.SIGTERM, previous)
         return self.best
 
-    def _train(self, log: Any, show: Callable[[str], None]) -> None:
+    def _train(self, board: Any, show: Callable[[str], None]) -> None:
         saved = time.monotonic()
         smoothed, news = 0.0, ""
         for batch in batches(self.task, self.config.seed, self.step, self.config.steps):
             loss = self._learn(batch)
             smoothed = 0.98 * smoothed + 0.02 * loss if smoothed else loss
             if self.step % 20 == 0:
-                log.add_scalar("train/loss", smoothed, self.step)
+                board.add_scalar("train/loss", smoothed, self.step)
             if self.step % self.config.validate_every == 0 or self.step == self.config.steps:
-                news = self._validated(log, smoothed)
+                news = self._validated(board, smoothed)
             show(f"loss {smoothed:.4f} {news}")
             stop = self._stop or time.monotonic() > self._deadline
             if stop or time.monotonic() - saved > self.config.checkpoint_every_s:
@@ -195,14 +195,13 @@ class Trainer:
                 return
         self.save()
 
-    def _validated(self, log: Any, loss: float) -> str:
+    def _validated(self, board: Any, loss: float) -> str:
         """Validates, logs, and stops the run if ``patience`` is exhausted; gives the metrics."""
         metrics = self.validate()
         for name, value in metrics.items():
-            log.add_scalar(f"validation/{name}", value, self.step)
+            board.add_scalar(f"validation/{name}", value, self.step)
         news = " ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-        if not sys.stdout.isatty():
-            print(f"step {self.step} loss {loss:.4f} {news}", flush=True)
+        log.info("step %d loss %.4f %s", self.step, loss, news)
         if self.config.patience and self.stale >= self.config.patience:
             self._stop = True
         return news

@@ -8,6 +8,7 @@ import json
 import logging
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -262,14 +263,16 @@ class FakeTrainer:
     seen: ClassVar[list[Any]] = []
 
     def __init__(self, task: Any, max_seconds: float) -> None:
+        self.config = task.config
         self.seen.append((task.config, max_seconds))
         self.step = 0
 
     def resume(self) -> None:
         self.step = 1
 
-    def run(self) -> float:
+    def run(self, show: Callable[[str], None]) -> float:
         self.step += 1
+        show("loss 1")
         return 0.5
 
 
