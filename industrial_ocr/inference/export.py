@@ -14,7 +14,9 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from industrial_ocr.inference.manifest import ModelEntry, load_manifest
@@ -24,6 +26,8 @@ from industrial_ocr.models.fusing import fold_batch_norms
 
 OPSET = 20
 """Of ONNX; ONNX Runtime reads it since 1.17, OpenVINO since 2024.1."""
+MIN_HALF = 1000
+"""Numbers in the smallest weights that are worth a cast."""
 EXAMPLE_SIZES = {"detector": (64, 96), "classifier": None, "recognizer": None}
 """(height, width) of the input that the network is traced with; None takes the manifest's size."""
 
@@ -73,7 +77,28 @@ def onnx_bytes(entry: ModelEntry) -> bytes:
     finally:
         logging.getLogger("torch.onnx").setLevel(level)
     assert program is not None
-    return program.model_proto.SerializeToString()
+    return _in_half_the_space(program.model_proto).SerializeToString()
+
+
+def _in_half_the_space(model: ModelProto) -> ModelProto:
+    """The same model with the weights that float16 holds exactly stored in it.
+
+    Weights files hold float16, so that these are all but those with a batch norm folded in.
+    Backends cast them back to float32 once, when they load the model.
+    """
+    graph, casts = model.graph, []
+    for value in list(graph.initializer):
+        exact = numpy_helper.to_array(value)
+        half = exact.astype(np.float16)
+        if exact.dtype != np.float32 or exact.size < MIN_HALF or (half != exact).any():
+            continue
+        stored = f"{value.name}_float16"
+        casts.append(helper.make_node("Cast", [stored], [value.name], to=TensorProto.FLOAT))
+        value.CopyFrom(numpy_helper.from_array(half, stored))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return model
 
 
 def _example_shape(entry: ModelEntry) -> tuple[int, ...]:

@@ -1,0 +1,38 @@
+"""ONNX files: half the space where nothing is lost by it."""
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+from industrial_ocr.inference.export import _in_half_the_space
+
+
+def _sum_of(first: np.ndarray, second: np.ndarray) -> onnx.ModelProto:
+    values = [numpy_helper.from_array(first, "first"), numpy_helper.from_array(second, "second")]
+    nodes = [
+        helper.make_node("Add", ["x", "first"], ["y"]),
+        helper.make_node("Add", ["y", "second"], ["z"]),
+    ]
+    shape = [len(first)]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
+    z = helper.make_tensor_value_info("z", TensorProto.FLOAT, shape)
+    graph = helper.make_graph(nodes, "sum", [x], [z], values)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+
+
+def test_only_weights_that_float16_holds_exactly_are_stored_in_it() -> None:
+    exact = np.arange(2000, dtype=np.float32) / 4  # up to 499.75: eleven bits at most
+    inexact = np.full(2000, 0.1, np.float32)
+    model = _in_half_the_space(_sum_of(exact, inexact))
+    kinds = {v.name: v.data_type for v in model.graph.initializer}
+    assert kinds == {"first_float16": TensorProto.FLOAT16, "second": TensorProto.FLOAT}
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    (found,) = session.run(None, {"x": np.zeros(2000, np.float32)})
+    np.testing.assert_array_equal(found, exact + inexact)
+
+
+def test_small_weights_stay_as_they_are() -> None:
+    small = np.ones(10, np.float32)
+    model = _in_half_the_space(_sum_of(small, small))
+    assert [v.data_type for v in model.graph.initializer] == [TensorProto.FLOAT] * 2
