@@ -33,7 +33,7 @@ from industrial_ocr.reader.way_up import Reading, StringWays, beside_turned, rig
 from industrial_ocr.recognition.recognizer import Recognizer, StringFrames
 from industrial_ocr.results.codes import CodeReading
 from industrial_ocr.results.engine import Engine
-from industrial_ocr.results.geometry import quad_around
+from industrial_ocr.results.geometry import centers_meet, inside, quad_around, with_margin
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import (
     BoxString,
@@ -115,7 +115,20 @@ def read_frames(
     read_on(strings)
     read_on([[s for s in own if s.may_be_turned()] for own in strings])
     read_on([beside_turned(own) for own in strings])
-    return [right_way_up(own) for own in strings]
+    return [_without_nested(right_way_up(own)) for own in strings]
+
+
+def _without_nested(readings: Sequence[Reading]) -> list[Reading]:
+    """Drops strings that lie inside a longer one: it was read with their ink."""
+    kept = []
+    for text, frames in readings:
+        corners = with_margin(text.quad, -0.1)
+        longer = [t for t, _ in readings if len(t.characters) > len(text.characters)]
+        around = [t for t in longer if all(inside(t.quad, corner) for corner in corners)]
+        read = chain.from_iterable(t.characters for t in around)
+        if not any(centers_meet(c.quad, text.quad) for c in read):
+            kept.append((text, frames))
+    return kept
 
 
 def _told(

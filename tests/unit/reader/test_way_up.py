@@ -114,3 +114,21 @@ def test_a_sure_string_is_read_turned_only_beside_one_that_is() -> None:
     beside = TwoWays([sure, TURNED])
     read(sure, TURNED, recognizer=beside)
     assert beside.read == [(0, False), (1, False), (1, True), (0, True)]
+
+
+class ReadsACommaAgain(TwoWays):
+    """Reads 9 in a narrow string."""
+
+    def _frames(self, pieces: Sequence[Any]) -> StringFrames:
+        if np.ptp(pieces[0][:, 0]) > 40:
+            return super()._frames(pieces)
+        return StringFrames(table("9", 0.99), tuple(pieces), (12,))
+
+
+def test_a_string_inside_another_is_not_read_twice() -> None:
+    comma = CharBox(rect_quad(41, 12, 55, 28), 0.9, np.eye(2, dtype=np.float32))
+    found: Any = [[string(0), BoxString((comma,), (False,), "horizontal")]]
+    recognizer: Any = ReadsACommaAgain([(("631-CHF8", 0.95), ("x", 0.2))])
+    image = np.zeros((40, 200, 3), np.uint8)
+    (own,) = read_frames([image], found, recognizer, PipelineConfig(), Clock())
+    assert [text.text for text, _ in own] == ["631-CHF8"]
