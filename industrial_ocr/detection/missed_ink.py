@@ -1,4 +1,7 @@
-"""Boxes for small marks that the detector missed: points, dashes, quotes in a string's band.
+"""Strings completed: boxes that stand apart in their gaps, and small marks without a box.
+
+A string that lies within a gap of a longer one is a part of it that no affinity joined: a comma, or
+two letters between others.
 
 A point of a few pixels hardly shows in the region map. Where a small mark stands in a string's band
 and no box is near, it gets one, with the score 0; the classifier and the fitted priors of
@@ -9,15 +12,28 @@ CRNN reads. Tall ink without a box gets none: it is often the frame around a che
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from industrial_ocr.detection.hypotheses import shaped_box
 from industrial_ocr.detection.ink import unread_marks
-from industrial_ocr.detection.orientation import orientations, string_quad
+from industrial_ocr.detection.orientation import orientations, string_axis, string_quad
 from industrial_ocr.detection.spacing import gap_sizes
-from industrial_ocr.results.geometry import axis_of, edge_lengths, normal_vector, oriented_quad
+from industrial_ocr.results.geometry import (
+    axis_of,
+    centers_meet,
+    edge_lengths,
+    inside,
+    normal_vector,
+    oriented_quad,
+)
 from industrial_ocr.results.types import BoxString, CharBox, FloatArray, ImageArray, UnreadMark
+
+ALIKE = 1.45
+"""Largest ratio of the heights of letters of one string, as in ``linking``."""
+SPACE = 0.3
+"""A gap beside an added box is a space from this share of the size of characters."""
 
 
 def with_missed_ink(gray: ImageArray, strings: Sequence[BoxString]) -> list[BoxString]:
@@ -35,6 +51,80 @@ def with_missed_ink(gray: ImageArray, strings: Sequence[BoxString]) -> list[BoxS
                 others += [b.quad for b in other.boxes]
         completed.append(_completed(gray, string, others))
     return completed
+
+
+def with_nested(strings: Sequence[BoxString]) -> list[BoxString]:
+    """The strings of an image without those inside the line of a longer one.
+
+    Boxes of such a string that stand in the gaps of the longer one become parts of it; those on its
+    boxes show the same ink and are dropped.
+    """
+    lines = [
+        (s, string_quad(orientations(s)[0]))
+        for s in strings
+        if s.direction == "horizontal" and len(s.boxes) > 2
+    ]
+    lines.sort(key=lambda line: -len(line[0].boxes))
+    added: dict[int, list[CharBox]] = {}
+    kept = []
+    for string in strings:
+        for longer, line in lines:
+            new = _nested(string, longer, line)
+            if new is not None:
+                added.setdefault(id(longer), []).extend(new)
+                break
+        else:
+            kept.append(string)
+    return [_with_boxes(s, added.get(id(s), [])) for s in kept]
+
+
+def _nested(string: BoxString, longer: BoxString, line: FloatArray) -> list[CharBox] | None:
+    """The boxes of a string that stand in the gaps of a longer one; None if it is not inside it.
+
+    A string inside it is as high as it, or a single smaller mark.
+    """
+    fewer = string.direction == "horizontal" and len(string.boxes) < len(longer.boxes)
+    if not fewer or not all(inside(line, b.center) for b in string.boxes):
+        return None
+    axis = axis_of(line).astype(np.float32)
+    across = normal_vector(axis).astype(np.float32)
+    height = float(np.median([b.extent(across) for b in longer.boxes]))
+    own = float(np.median([b.extent(across) for b in string.boxes]))
+    if not (len(string.boxes) == 1 and own < height) and not 1 / ALIKE < own / height < ALIKE:
+        return None
+    new = []
+    for box in string.boxes:
+        if all(_apart(box, other, axis) for other in longer.boxes):
+            new.append(box)
+        elif not any(centers_meet(box.quad, other.quad) for other in longer.boxes):
+            return None
+    return new
+
+
+def _apart(one: CharBox, two: CharBox, axis: FloatArray) -> bool:
+    """Whether two boxes of a line overlap by less than a third of their mean length."""
+    distance = abs(float((one.center - two.center) @ axis))
+    return distance > 0.35 * (one.extent(axis) + two.extent(axis))
+
+
+def _with_boxes(string: BoxString, added: Sequence[CharBox]) -> BoxString:
+    """A string with more boxes in its gaps."""
+    if not added:
+        return string
+    axis = string_axis(np.array([b.center for b in string.boxes], np.float64))
+    boxes, wide = (
+        list(string.boxes),
+        dict(zip(map(id, string.boxes), string.space_after, strict=True)),
+    )
+    boxes += added
+    boxes.sort(key=lambda b: float(b.center @ axis))
+    clear, _, size = gap_sizes(boxes)
+    neighbors = {(id(a), id(b)) for a, b in pairwise(string.boxes)}
+    spaces = [
+        wide[id(a)] if (id(a), id(b)) in neighbors else bool(gap > SPACE * size)
+        for (a, b), gap in zip(pairwise(boxes), clear.tolist(), strict=True)
+    ]
+    return BoxString(tuple(boxes), (*spaces, False), string.direction)
 
 
 def _completed(gray: ImageArray, string: BoxString, others: Sequence[FloatArray]) -> BoxString:
@@ -60,7 +150,7 @@ def _completed(gray: ImageArray, string: BoxString, others: Sequence[FloatArray]
     # Beside a mark, what was a space stays one where the gap is still wide.
     clear, _, size = gap_sizes(boxes)
     kept = [
-        space and (gap > 0.3 * size or not beside)
+        space and (gap > SPACE * size or not beside)
         for space, gap, beside in zip(spaces[:-1], clear.tolist(), beside_mark[:-1], strict=True)
     ]
     return BoxString(tuple(boxes), (*kept, False), string.direction)

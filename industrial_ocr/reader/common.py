@@ -16,7 +16,7 @@ from industrial_ocr.decoding.confidence import features, fitted_model
 from industrial_ocr.detection.detector import Detector
 from industrial_ocr.detection.ink import unread_marks
 from industrial_ocr.detection.linking import link_characters, reading_order, without_blobs
-from industrial_ocr.detection.missed_ink import with_missed_ink
+from industrial_ocr.detection.missed_ink import with_missed_ink, with_nested
 from industrial_ocr.detection.multiscale import add_large_strings, refine_small_strings
 from industrial_ocr.detection.segmentation import character_boxes
 from industrial_ocr.image.preprocess import to_gray
@@ -87,7 +87,7 @@ def find_strings(
     with clock.stage("closer look"):
         again = refine_small_strings(images, found, detector, config.detection, strings_of)
     with clock.stage("link"):
-        ordered = [reading_order(without_blobs(own)) for own in again]
+        ordered = [with_nested(reading_order(without_blobs(own))) for own in again]
         return [
             with_missed_ink(to_gray(image), own) for image, own in zip(images, ordered, strict=True)
         ]
