@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -17,19 +16,14 @@ if TYPE_CHECKING:
     from industrial_ocr.training.config import TrainConfig
 
 
-class ModelName(str, Enum):
-    """Models to train."""
-
-    DETECTOR = "detector"
-    CLASSIFIER = "classifier"
-    RECOGNIZER = "recognizer"
+ModelName = Literal["detector", "classifier", "recognizer"]
 
 
 def train(
     task: Annotated[ModelName, typer.Argument(help="What to train.")],
     config: Annotated[Path, typer.Option(help="A file of configs/train.")],
     out: Annotated[Path | None, typer.Option(help="Folder of the run; resumes there.")] = None,
-    fonts: options.Fonts = None,
+    fonts: options.FontFolders = None,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps in all.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
     workers: Annotated[int | None, typer.Option(help="Rendering processes.")] = None,
@@ -62,12 +56,12 @@ def _task(name: ModelName, config: Path, changes: dict[str, Any]) -> Any:
     from industrial_ocr.training import config as training_config
 
     loaded: Any
-    if name is ModelName.DETECTOR:
+    if name == "detector":
         loaded = _settings(training_config.DetectorTrainConfig, config, changes)
         from industrial_ocr.training.detector import DetectorTask
 
         return DetectorTask(loaded)
-    if name is ModelName.CLASSIFIER:
+    if name == "classifier":
         loaded = _settings(training_config.ClassifierTrainConfig, config, changes)
         from industrial_ocr.training.classifier import ClassifierTask
 

@@ -31,7 +31,7 @@ from industrial_ocr.evaluation.summary import percent
 from industrial_ocr.results.engine import Engine
 
 __all__ = ["build_engines", "extras", "plan_run", "prepare_folder", "recorded_rules", "run"]
-TASKS = {
+TASK_MEANINGS = {
     "read": "whole pictures (--task read)",
     "recognize": "crops of one string each (--task recognize; for whole pictures --task read)",
     "classify": "crops of one character each (--task classify)",
