@@ -63,7 +63,7 @@ def run(
         Path | None, typer.Option(help="Write what was measured for --engine auto there (YAML).")
     ] = None,
     *,
-    judging: options.Judging,
+    judging: options.DataOptions,
     device: options.DeviceName = "auto",
     networks: options.Networks,
 ) -> None:

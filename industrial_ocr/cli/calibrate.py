@@ -21,7 +21,7 @@ def calibrate(
     data: options.DataFolders,
     out: Annotated[Path, typer.Option(help="The calibration, for Reader(calibration=...).")],
     *,
-    judging: options.Judging,
+    judging: options.DataOptions,
     runtime: options.Runtime,
     networks: options.Networks,
 ) -> None:

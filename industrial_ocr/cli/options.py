@@ -74,7 +74,7 @@ class Networks:
 
 
 @dataclass(frozen=True)
-class Judging:
+class DataOptions:
     """Options of labeled images and how readings of them are judged."""
 
     suite: SuiteFile = None

@@ -55,21 +55,18 @@ def _task(name: ModelName, config: Path, changes: dict[str, Any]) -> Any:
     """The training task with the settings of the file, replaced by those of the command line."""
     from industrial_ocr.training import config as training_config
 
-    loaded: Any
-    if name == "detector":
-        loaded = _settings(training_config.DetectorTrainConfig, config, changes)
-        from industrial_ocr.training.detector import DetectorTask
-
-        return DetectorTask(loaded)
-    if name == "classifier":
-        loaded = _settings(training_config.ClassifierTrainConfig, config, changes)
-        from industrial_ocr.training.classifier import ClassifierTask
-
-        return ClassifierTask(loaded)
-    loaded = _settings(training_config.RecognizerTrainConfig, config, changes)
+    kinds: dict[ModelName, type[TrainConfig]] = {
+        "detector": training_config.DetectorTrainConfig,
+        "classifier": training_config.ClassifierTrainConfig,
+        "recognizer": training_config.RecognizerTrainConfig,
+    }
+    loaded = _settings(kinds[name], config, changes)
+    from industrial_ocr.training.classifier import ClassifierTask
+    from industrial_ocr.training.detector import DetectorTask
     from industrial_ocr.training.recognizer import RecognizerTask
 
-    return RecognizerTask(loaded)
+    tasks = {"detector": DetectorTask, "classifier": ClassifierTask, "recognizer": RecognizerTask}
+    return tasks[name](loaded)
 
 
 def _settings(kind: type[TrainConfig], config: Path, changes: dict[str, Any]) -> TrainConfig:

@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Literal
 
-from industrial_ocr.results.types import FloatArray, as_quad
+from industrial_ocr.results.types import FloatArray, HasQuad, MayHaveQuad
 
 Task = Literal["read", "recognize", "classify"]
 """``read``: whole images in which codes are found; ``recognize``: crops of one string each;
@@ -15,7 +15,7 @@ Task = Literal["read", "recognize", "classify"]
 
 
 @dataclass(frozen=True, eq=False)
-class LabeledCharacter:
+class LabeledCharacter(HasQuad):
     """One character and where it is.
 
     Attributes:
@@ -26,12 +26,9 @@ class LabeledCharacter:
     symbol: str
     quad: FloatArray
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "quad", as_quad(self.quad))
-
 
 @dataclass(frozen=True, eq=False)
-class Label:
+class Label(MayHaveQuad):
     """One text of an image.
 
     Attributes:
@@ -49,10 +46,6 @@ class Label:
     ignore: bool = False
     kind: str = ""
     row: str = ""
-
-    def __post_init__(self) -> None:
-        if self.quad is not None:
-            object.__setattr__(self, "quad", as_quad(self.quad))
 
 
 @dataclass(frozen=True, eq=False)
