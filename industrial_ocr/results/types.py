@@ -70,6 +70,28 @@ def rounded_quad(quad: FloatArray) -> list[list[float]]:
     return rounded
 
 
+Data = TypeVar("Data")
+Place = Callable[[FloatArray], FloatArray]
+"""Takes a quad (4, 2) to its place in another picture."""
+
+
+def _placed(data: Data, place: Place, image: ImageArray | None = None) -> Data:
+    """The same dataclass, and those inside it, with every quad and every image replaced."""
+    if isinstance(data, tuple):
+        return tuple(_placed(part, place, image) for part in data)  # type: ignore[return-value]
+    if not is_dataclass(data):
+        return data
+    changes: dict[str, Any] = {}
+    for name, value in vars(data).items():
+        if name == "image":
+            changes[name] = image
+        elif name == "quad" and value is not None:
+            changes[name] = place(value)
+        else:
+            changes[name] = _placed(value, place, image)
+    return replace(data, **changes)  # type: ignore[type-var]
+
+
 class HasQuad:
     """Data with a place in the picture; the quad is checked when the data is made."""
 
@@ -77,6 +99,10 @@ class HasQuad:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "quad", as_quad(self.quad))
+
+    def placed(self: Data, place: Place) -> Data:
+        """The same in pixels of another picture, to which ``place`` takes a quad (4, 2)."""
+        return _placed(self, place)
 
 
 class MayHaveQuad:
@@ -87,32 +113,6 @@ class MayHaveQuad:
     def __post_init__(self) -> None:
         if self.quad is not None:
             object.__setattr__(self, "quad", as_quad(self.quad))
-
-
-Data = TypeVar("Data")
-
-
-def placed(data: Data, place: Callable[[FloatArray], FloatArray], image: ImageArray) -> Data:
-    """The same data in pixels of another picture: every ``quad`` and ``image`` is replaced.
-
-    Args:
-        data: a dataclass of this package, which may hold others.
-        place: takes a quad (4, 2) to the other picture.
-        image: that picture, (H, W, 3) uint8 RGB.
-    """
-    if isinstance(data, tuple):
-        return tuple(placed(part, place, image) for part in data)  # type: ignore[return-value]
-    if not is_dataclass(data):
-        return data
-    changes: dict[str, Any] = {}
-    for name, value in vars(data).items():
-        if name == "image":
-            changes[name] = image
-        elif name == "quad" and value is not None:
-            changes[name] = place(value)
-        else:
-            changes[name] = placed(value, place, image)
-    return replace(data, **changes)  # type: ignore[type-var]
 
 
 class ImageResult:
@@ -127,14 +127,14 @@ class ImageResult:
         options.setdefault("ensure_ascii", False)
         return json.dumps(self.to_dict(), **options)
 
-    def placed(self: Data, place: Callable[[FloatArray], FloatArray], image: ImageArray) -> Data:
+    def placed(self: Data, place: Place, image: ImageArray) -> Data:
         """The same result in pixels of another ``image``; ``place`` takes a quad (4, 2) there."""
-        return placed(self, place, image)
+        return _placed(self, place, image)
 
     def moved(self: Data, x: float, y: float, image: ImageArray) -> Data:
         """The same result in pixels of a larger ``image`` whose part at (x, y) was looked at."""
         step = np.array([x, y], np.float32)
-        return placed(self, lambda quad: quad + step, image)
+        return _placed(self, lambda quad: quad + step, image)
 
 
 @dataclass(frozen=True, eq=False)
