@@ -131,12 +131,8 @@ def results_of(
 class PictureFolder:
     """Writes annotated images under unique names; never overwrites an input file.
 
-    Args:
-        folder: created if missing.
-        inputs: the files to be read.
-
     Raises:
-        OSError: the folder cannot be created.
+        OSError: the folder is missing and cannot be created.
     """
 
     def __init__(self, folder: Path, inputs: Iterable[Path]) -> None:

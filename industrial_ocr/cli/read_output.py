@@ -53,11 +53,9 @@ def _texts(reading: output.Reading) -> list[tuple[str, str]]:
 def print_csv(readings: Iterable[output.Reading], with_codes: bool = False) -> None:
     """Prints one line a string, numbered from 0 in its file; a file without text has one line.
 
-    Args:
-        readings: of the files.
-        with_codes: a pattern was given. Then ``CODE_COLUMNS`` hold the code that a string belongs
-            to, a code in no string has a line of its own, and ``status`` is the string's own.
-            Otherwise ``status`` is that of the whole image.
+    ``with_codes``: a pattern was given. Then ``CODE_COLUMNS`` hold the code that a string belongs
+    to, a code in no string has a line of its own, and ``status`` is the string's own. Otherwise
+    ``status`` is that of the whole image.
     """
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow((*STRING_COLUMNS, *CODE_COLUMNS) if with_codes else STRING_COLUMNS)

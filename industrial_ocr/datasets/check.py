@@ -26,8 +26,7 @@ class CheckReport:
     Attributes:
         problems: first those of reading, then in the order of the samples.
         images: number of samples.
-        labels: number of labels that count.
-        ignored: number of labels that do not count.
+        labels: number of labels that count; ``ignored`` of those that do not.
         boxes: number of labels with a quad.
     """
 

@@ -134,13 +134,9 @@ def agrees(text: str, readings: Sequence[str]) -> bool:
 def believable(hint: PhotoString, own: Sequence[str], again: Sequence[str]) -> bool:
     """Whether to learn a hint that our own network reads otherwise.
 
-    The other reader must read the same again: in both cuts with a score of 0.9, or in one with
-    0.97. And our reading must be similar to 0.4 at least, else it shows another place.
-
-    Args:
-        hint: as the other reader gave it.
-        own: what our network reads there.
-        again: what the other reader says to the same place cut otherwise.
+    The other reader must read the same ``again``, where the same place is cut otherwise: in both
+    cuts with a score of 0.9, or in one with 0.97. And our ``own`` reading must be similar to 0.4 at
+    least, else it shows another place.
     """
     text = hint.text.replace(" ", "")
     plain = text.translate(_CASE_TWINS)

@@ -16,12 +16,7 @@ Task = Literal["read", "recognize", "classify"]
 
 @dataclass(frozen=True, eq=False)
 class LabeledCharacter(HasQuad):
-    """One character and where it is.
-
-    Attributes:
-        symbol: the character.
-        quad: (4, 2) float32 source pixels.
-    """
+    """One character and where it is: ``quad`` is (4, 2) float32 source pixels."""
 
     symbol: str
     quad: FloatArray

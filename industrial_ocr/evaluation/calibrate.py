@@ -171,9 +171,7 @@ def fit_ctc_temperature(tables: Sequence[Floats], labels: Sequence[Sequence[int]
 def fit(found: CalibrationData, now: dict[str, float]) -> dict[str, float]:
     """Temperatures by task, where there are enough characters or strings.
 
-    Args:
-        found: at the temperatures the models have now.
-        now: those.
+    ``found`` was read at the temperatures that the models have ``now``.
     """
     fitted = {}
     if len(found.classes) >= MIN_CHARACTERS:
@@ -192,10 +190,7 @@ CountedReading = tuple[float, bool]
 def count(record: Record, rules: Rules, min_character: float) -> list[CountedReading | None]:
     """The readings of one image's labels; None for a label without one.
 
-    Args:
-        record: of the image.
-        rules: how labels count.
-        min_character: without a pattern a weaker character keeps a reading from passing.
+    Without a pattern, a character below ``min_character`` keeps a reading from passing.
     """
     counted: list[CountedReading | None] = []
     for label in match_labels(record, rules):

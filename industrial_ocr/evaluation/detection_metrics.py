@@ -15,10 +15,7 @@ from industrial_ocr.results.geometry import bounds, box_iou
 class DetectionCounts:
     """Boxes of one image, or of many: counts can be added.
 
-    Attributes:
-        matched: predictions with a labeled box of their own.
-        predicted: all predictions that count.
-        truth: all labeled boxes.
+    ``matched`` counts the predictions with a labeled box of their own.
     """
 
     matched: int = 0

@@ -66,13 +66,7 @@ def _own_code(code: CodeReading) -> ReadString:
 
 
 class OwnEngine:
-    """One of this package's engines.
-
-    Args:
-        name: of ``OWN_ENGINES``.
-        reader: a ``Reader``.
-        patterns: what codes look like, by dataset.
-    """
+    """One of this package's engines, by its name, with patterns of codes by dataset."""
 
     datasets: frozenset[str] | None = None
 
@@ -156,12 +150,7 @@ def make_engines(
     make_reader: Callable[[], Any],
     patterns: Mapping[str, Pattern] | None = None,
 ) -> tuple[list[BenchmarkEngine], dict[str, str]]:
-    """Engines by name, in that order; ours share one Reader.
-
-    Args:
-        names: of ``ENGINE_NAMES``.
-        make_reader: called once, if any of our own engines is asked for.
-        patterns: of our own engines, by dataset.
+    """Engines by name, in that order; ours share one Reader, which is made only if it is needed.
 
     Returns:
         The engines that could be made, and for each of the others one line that says why not.

@@ -263,14 +263,13 @@ def write_report(
     sources: Sources,
     title: str = "Benchmark report",
 ) -> None:
-    """Writes the report of a run.
+    """Writes the report of a run; an HTML file that is there is replaced as a whole.
 
     Args:
-        path: the HTML file; it is replaced as a whole.
+        path: the HTML file.
         run: for its settings, versions and machine.
         summaries: of ``summary.summarize_run``.
-        sources: by dataset and image name, what ``image.load.load_image`` takes; an image without
-            one, or whose source cannot be loaded, is told of without a picture.
+        sources: an image without one, or one that cannot be loaded, is told of without a picture.
         title: of the page.
 
     Raises:

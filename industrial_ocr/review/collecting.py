@@ -100,11 +100,7 @@ class Collector:
             raise self._error(error) from error
 
     def add(self, result: ReadResult, source: str | os.PathLike[str] | None = None) -> list[str]:
-        """Keeps the uncertain characters of a result.
-
-        Args:
-            result: of ``Reader.read`` or ``Reader.recognize``.
-            source: the file that was read; its name is kept.
+        """Keeps the uncertain characters of a result, and the name of the file it was read from.
 
         Returns:
             The ids of the new items.

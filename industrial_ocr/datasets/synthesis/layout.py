@@ -211,13 +211,10 @@ def bent(block: Block, sweep: float) -> Block:
 
 
 def join(blocks: Sequence[Block], gap: float, across: bool, align: float) -> Block:
-    """Sets blocks below one another, or side by side when ``across``.
+    """Sets blocks below one another, or side by side when ``across``, ``gap`` cap heights apart.
 
-    Args:
-        blocks: at least one.
-        gap: between them, in cap heights.
-        across: side by side.
-        align: 0 to the left (top), 0.5 centerd, 1 to the right (bottom).
+    They are aligned to the left (top) at an ``align`` of 0, centered at 0.5, to the right (bottom)
+    at 1.
     """
     axis = 1 if across else 0
     total = sum(b.mask.shape[axis] for b in blocks) + round(gap * CAP_HEIGHT) * (len(blocks) - 1)

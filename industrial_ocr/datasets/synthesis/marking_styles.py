@@ -169,10 +169,8 @@ MARKING_STYLES: tuple[tuple[MarkingStyle, float], ...] = (
 def mark(rng: Generator, view: ImageArray, mask: Mask) -> None:
     """Puts a text onto a surface, in place, in one of the ``MARKING_STYLES``.
 
-    Args:
-        rng: source of chance.
-        view: (H, W, 3) uint8 RGB, the part of the picture under the mask.
-        mask: (H, W) uint8 coverage at the picture's scale.
+    ``view`` (H, W, 3) uint8 RGB is the part of the picture under ``mask`` (H, W) uint8, which is
+    coverage at the picture's scale.
     """
     alpha = mask.astype(np.float32) / np.float32(255)
     if alpha.any():

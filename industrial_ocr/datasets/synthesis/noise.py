@@ -36,11 +36,7 @@ def _smoothness_bank() -> FloatArray:
 def noise_patch(rng: Generator, height: int, width: int, kind: int | None = None) -> FloatArray:
     """(height, width) float32 noise, about zero mean and unit variance.
 
-    Args:
-        rng: chooses place and, if ``kind`` is None, the spectrum (never white).
-        height: rows, any number.
-        width: columns, any number.
-        kind: 0 white to 5 very smooth.
+    ``kind`` is its spectrum, 0 (white) to 5 (very smooth); None takes any but white.
     """
     layer = _smoothness_bank()[int(rng.integers(1, 6)) if kind is None else kind]
     y, x = rng.integers(_TILE_SIDE), rng.integers(_TILE_SIDE)

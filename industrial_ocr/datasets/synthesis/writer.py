@@ -186,10 +186,6 @@ def _string_label(string: LabeledString) -> Label:
 def labeled_picture(out: Path, label: Label) -> ImageArray:
     """A written picture with its quads drawn thinly and its text below, for the contact sheet.
 
-    Args:
-        out: the folder it was written to.
-        label: its line of ``labels.jsonl``.
-
     Returns:
         (H, W, 3) uint8 RGB; strings and crops are higher by a line of text.
 
