@@ -76,7 +76,7 @@ def read(
             collector.add(result, None if file == cli_files.STDIN else file.name)
         return result
 
-    show: Callable[[Iterable[output.Reading]], None] = print_table
+    show: Callable[[Iterable[output.ResultDict]], None] = print_table
     if as_json:
         show = output.print_json
     elif as_csv:

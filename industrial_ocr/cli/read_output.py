@@ -20,7 +20,7 @@ CODE_COLUMNS = ("code", "code_confidence", "code_status", "pattern")
 _STATUS_STYLES = {"ok": "green", "low_confidence": "yellow", "no_text": "dim"}
 
 
-def print_table(readings: Iterable[output.Reading]) -> None:
+def print_table(readings: Iterable[output.ResultDict]) -> None:
     """Prints one row a code or string; the first row of a file holds its name and status."""
     table = output.new_table(
         "file", "text", "confidence", "status", "ms", right=("confidence", "ms")
@@ -36,7 +36,7 @@ def print_table(readings: Iterable[output.Reading]) -> None:
         output.show_table(table)
 
 
-def _texts(reading: output.Reading) -> list[tuple[str, str]]:
+def _texts(reading: output.ResultDict) -> list[tuple[str, str]]:
     """Codes and strings with their confidences; one empty row where there is none."""
     rows = []
     for code in reading.get("codes", ()):
@@ -50,7 +50,7 @@ def _texts(reading: output.Reading) -> list[tuple[str, str]]:
     return rows
 
 
-def print_csv(readings: Iterable[output.Reading], with_codes: bool = False) -> None:
+def print_csv(readings: Iterable[output.ResultDict], with_codes: bool = False) -> None:
     """Prints one line a string, numbered from 0 in its file; a file without text has one line.
 
     ``with_codes``: a pattern was given. Then ``CODE_COLUMNS`` hold the code that a string belongs
@@ -64,15 +64,15 @@ def print_csv(readings: Iterable[output.Reading], with_codes: bool = False) -> N
         sys.stdout.flush()
 
 
-def _string_rows(reading: output.Reading) -> list[list[object]]:
+def _string_rows(reading: output.ResultDict) -> list[list[object]]:
     status = reading["status"]
     rows = [_row(reading, string, n, status) for n, string in enumerate(reading["strings"])]
     return rows or [_row(reading, status=status)]
 
 
 def _row(
-    reading: output.Reading,
-    string: output.Reading | None = None,
+    reading: output.ResultDict,
+    string: output.ResultDict | None = None,
     number: object = "",
     status: str = "",
 ) -> list[object]:
@@ -85,7 +85,7 @@ def _row(
     return [file, number, text, confidence, status, direction, engine, *corners]
 
 
-def _code_rows(reading: output.Reading) -> list[list[object]]:
+def _code_rows(reading: output.ResultDict) -> list[list[object]]:
     """The cells of ``STRING_COLUMNS`` and ``CODE_COLUMNS``."""
     from industrial_ocr.results.geometry import centers_meet
 
@@ -102,5 +102,5 @@ def _code_rows(reading: output.Reading) -> list[list[object]]:
     return rows or [[*_row(reading, status=reading["status"]), *no_code]]
 
 
-def _code_cells(code: output.Reading) -> list[object]:
+def _code_cells(code: output.ResultDict) -> list[object]:
     return [code["text"], code["confidence"], code["status"], code["pattern"]]

@@ -87,7 +87,7 @@ def verify(
 
     passed = []
 
-    def verdicts() -> Iterator[output.Reading]:
+    def verdicts() -> Iterator[output.ResultDict]:
         calls = ((file, partial(verify_one, file, expected)) for file, expected in jobs)
         for file, verdict in output.results_of(calls, pictures, problems):
             passed.append(verdict.passed)
@@ -170,7 +170,7 @@ def match_rows(
     return jobs
 
 
-def print_verdicts(verdicts: Iterable[output.Reading]) -> None:
+def print_verdicts(verdicts: Iterable[output.ResultDict]) -> None:
     """Prints one row an image and text, with the character that speaks most against a pass."""
     table = output.new_table("file", "expected", "verdict", "worst character", "why")
     for verdict in verdicts:
@@ -183,7 +183,7 @@ def print_verdicts(verdicts: Iterable[output.Reading]) -> None:
         output.show_table(table)
 
 
-def _worst(verdict: output.Reading) -> str:
+def _worst(verdict: output.ResultDict) -> str:
     """Position and symbol of the worst character, its rival, and the log-odds between them."""
     if verdict["worst"] is None:
         return ""

@@ -42,8 +42,6 @@ from industrial_ocr.evaluation.summary import (
 )
 from industrial_ocr.results.files import write_whole
 
-Rows = Sequence[tuple[str, ...]]
-
 
 @dataclass(frozen=True)
 class ReportTable:
@@ -57,7 +55,7 @@ class ReportTable:
 
     caption: str
     headers: Sequence[str]
-    rows: Rows
+    rows: Sequence[tuple[str, ...]]
     engine: int | None = 0
     names: int = 1
     engines_above: bool = False

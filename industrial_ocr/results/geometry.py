@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from industrial_ocr.results.types import FloatArray, ImageArray
 
 F = TypeVar("F", np.float32, np.float64)
+Rectangle = tuple[float, float, float, float]
+"""x0, y0, x1, y1 in pixels."""
 
 
 def unit_vector(vector: NDArray[F]) -> NDArray[F]:
@@ -49,8 +51,8 @@ def inside(quad: ArrayLike, point: ArrayLike) -> bool:
     return bool(cv2.pointPolygonTest(np.asarray(quad, np.float32), (x, y), False) >= 0)
 
 
-def bounds(quad: ArrayLike) -> tuple[float, float, float, float]:
-    """x0, y0, x1, y1 of any number of points (..., 2)."""
+def bounds(quad: ArrayLike) -> Rectangle:
+    """The upright rectangle around any number of points (..., 2)."""
     points = np.asarray(quad, np.float32).reshape(-1, 2)
     (x0, y0), (x1, y1) = points.min(0), points.max(0)
     return float(x0), float(y0), float(x1), float(y1)

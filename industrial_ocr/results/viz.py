@@ -9,12 +9,10 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from industrial_ocr.results.geometry import bounds
+from industrial_ocr.results.geometry import Rectangle, bounds
 from industrial_ocr.results.types import CharState, FloatArray, ImageArray, TextString, Verdict
 
 RGB = tuple[int, int, int]
-Rectangle = tuple[float, float, float, float]
-"""x0, y0, x1, y1 in pixels."""
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,9 @@ from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.results.types import ImageArray
 
 Kind = Literal["scenes", "crops", "strings", "codes"]
-Label = dict[str, Any]
-Render = Callable[[int, int], tuple[ImageArray, Label]]
+LabelLine = dict[str, Any]
+"""A line of ``labels.jsonl``."""
+Render = Callable[[int, int], tuple[ImageArray, LabelLine]]
 """Seed and number to a picture, RGB or gray, and what it shows."""
 
 SHEET_PICTURES: dict[Kind, int] = {"scenes": 24, "crops": 480, "strings": 80, "codes": 24}
@@ -43,7 +44,7 @@ def write_dataset(
     size: int,
     workers: int,
     pattern: str | None = None,
-) -> Iterator[Label]:
+) -> Iterator[LabelLine]:
     """Writes ``count`` pictures under ``out/images`` and ``out/labels.jsonl``, yielding each label.
 
     Picture ``n`` is a function of ``(seed, n)`` alone: the number of workers changes nothing. A
@@ -97,7 +98,7 @@ def write_dataset(
             yield label
 
 
-def _run(job: Callable[[int], Label], count: int, workers: int) -> Iterator[Label]:
+def _run(job: Callable[[int], LabelLine], count: int, workers: int) -> Iterator[LabelLine]:
     """The labels in order; jobs that have not begun are canceled when the caller stops."""
     if workers < 2:
         yield from map(job, range(count))
@@ -123,7 +124,7 @@ def _write_one(
     fonts: tuple[str, ...],
     size: int,
     pattern: str | None,
-) -> Label:
+) -> LabelLine:
     image, label = _renderer(kind, fonts, size, pattern)(seed, number)
     name = f"images/{number:07d}.png"
     channels = image if image.ndim == 2 else image[..., ::-1]
@@ -151,29 +152,29 @@ def _renderer(kind: Kind, fonts: tuple[str, ...], size: int, pattern: str | None
     return partial(_crop, GlyphRenderer(fonts))
 
 
-def _scene(renderer: SceneRenderer, seed: int, number: int) -> tuple[ImageArray, Label]:
+def _scene(renderer: SceneRenderer, seed: int, number: int) -> tuple[ImageArray, LabelLine]:
     scene = renderer.render((seed, number))
     return scene.image, {"strings": [_string_label(s) for s in scene.strings]}
 
 
-def _code(renderer: CodeSceneRenderer, seed: int, number: int) -> tuple[ImageArray, Label]:
+def _code(renderer: CodeSceneRenderer, seed: int, number: int) -> tuple[ImageArray, LabelLine]:
     scene, code = renderer.render_code((seed, number))
     return scene.image, {"code": code, "strings": [_string_label(s) for s in scene.strings]}
 
 
-def _strip(renderer: StripRenderer, seed: int, number: int) -> tuple[ImageArray, Label]:
+def _strip(renderer: StripRenderer, seed: int, number: int) -> tuple[ImageArray, LabelLine]:
     strip = renderer.render((seed, number))
     return strip.image, _string_label(strip.string)
 
 
-def _crop(renderer: GlyphRenderer, seed: int, number: int) -> tuple[ImageArray, Label]:
+def _crop(renderer: GlyphRenderer, seed: int, number: int) -> tuple[ImageArray, LabelLine]:
     """One of the crops cut from a string, since all of them look alike."""
     crops = renderer.render((seed, number))
     image, symbol = pick(np.random.default_rng((seed, number, 2)), crops)
     return image, {"symbol": symbol}
 
 
-def _string_label(string: LabeledString) -> Label:
+def _string_label(string: LabeledString) -> LabelLine:
     quads = np.round(string.quads.astype(float), 2).tolist()
     rows = zip(string.symbols, quads, string.space_after, strict=True)
     return {
@@ -183,7 +184,7 @@ def _string_label(string: LabeledString) -> Label:
     }
 
 
-def labeled_picture(out: Path, label: Label) -> ImageArray:
+def labeled_picture(out: Path, label: LabelLine) -> ImageArray:
     """A written picture with its quads drawn thinly and its text below, for the contact sheet.
 
     Returns:
