@@ -32,11 +32,11 @@ from industrial_ocr.decoding.confidence import (
     features,
     together_features,
 )
-from industrial_ocr.evaluation.fit_pictures import arguments, asked_pictures, map_pictures
+from industrial_ocr.evaluation import fit_pictures
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.reader.routed import paired, same_text
 from industrial_ocr.results.engine import PIPELINES
-from industrial_ocr.results.geometry import edge_lengths, expand_quad, inside
+from industrial_ocr.results.geometry import edge_lengths, expand_quad
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import TextString
 
@@ -68,11 +68,10 @@ def is_right(
     more = (0.0, beyond_ends * width) if vertical else (beyond_ends * height, 0.0)
     place = expand_quad(string.quad, *more)
     axis = (string.quad[3 if vertical else 1] - string.quad[0]).astype(np.float64)
-    own = []
-    for one in printed:
-        for symbol, quad in zip(one.symbols, one.quads, strict=True):
-            if inside(place, quad.mean(0)):
-                own.append((float(quad.mean(0) @ axis), symbol))
+    own = [
+        (float(center @ axis), symbol)
+        for symbol, center in fit_pictures.printed_within(place, printed)
+    ]
     return "".join(string.text.split()) == "".join(symbol for _, symbol in sorted(own))
 
 
@@ -119,7 +118,7 @@ def _reader() -> Reader:
 def collect(asked: argparse.Namespace, numbers: range) -> Readings:
     """Reads rendered pictures with both engines."""
     readings, reader = Readings(), _reader()
-    for image, printed, one_string in asked_pictures(asked, numbers):
+    for image, printed, one_string in fit_pictures.asked_pictures(asked, numbers):
         if one_string:
             results = [reader.recognize([image], engine=way)[0] for way in PIPELINES]
         else:
@@ -218,9 +217,9 @@ def _to_dict(model: ConfidenceModel, names: Sequence[str], readings: int) -> dic
 
 def main() -> None:
     """Fits and writes the models that reading uses."""
-    asked = arguments(__doc__, 2400, CONFIDENCE_WEIGHTS).parse_args()
+    asked = fit_pictures.arguments(__doc__, 2400, CONFIDENCE_WEIGHTS).parse_args()
     readings = Readings()
-    for some in map_pictures(collect, asked):
+    for some in fit_pictures.map_pictures(collect, asked):
         readings.extend(some)
     models, table = {}, {}
     for name, own in sorted(readings.rows.items()):

@@ -21,12 +21,11 @@ from numpy.typing import NDArray
 from industrial_ocr.datasets.synthesis.layout import LabeledString
 from industrial_ocr.decoding import homoglyphs
 from industrial_ocr.detection.ink import ink_sizes
+from industrial_ocr.evaluation import fit_pictures
 from industrial_ocr.evaluation.fit_confidence import logistic
-from industrial_ocr.evaluation.fit_pictures import arguments, asked_pictures, map_pictures
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.results.engine import Engine
-from industrial_ocr.results.geometry import inside
 from industrial_ocr.results.types import Character, ImageArray, TextString
 
 CharacterRow = tuple[list[float], bool]
@@ -40,12 +39,8 @@ def _reader() -> Reader:
 
 def true_symbol(character: Character, printed: Sequence[LabeledString]) -> str | None:
     """The one symbol that is printed within a character's box, None if there are others."""
-    found = []
-    for string in printed:
-        for symbol, quad in zip(string.symbols, string.quads, strict=True):
-            if inside(character.quad, quad.mean(0)):
-                found.append(symbol)
-    return found[0] if len(found) == 1 else None
+    found = fit_pictures.printed_within(character.quad, printed)
+    return found[0][0] if len(found) == 1 else None
 
 
 def probabilities(character: Character) -> dict[str, float]:
@@ -101,7 +96,7 @@ def collect(
     """Rows of letters as two-stage reads them, and of zeros as the crnn does."""
     cases: list[CharacterRow] = []
     zeros: list[CharacterRow] = []
-    for image, printed, one_string in asked_pictures(asked, numbers):
+    for image, printed, one_string in fit_pictures.asked_pictures(asked, numbers):
         if one_string:
             continue
         for string in _reader().read(image, engine=Engine.TWO_STAGE).strings:
@@ -135,10 +130,10 @@ def _log_odds(
 
 def main() -> None:
     """Reads, fits, prints."""
-    asked = arguments(__doc__, 1100, Path()).parse_args()
+    asked = fit_pictures.arguments(__doc__, 1100, Path()).parse_args()
     cases: list[CharacterRow] = []
     zeros: list[CharacterRow] = []
-    for some_cases, some_zeros in map_pictures(collect, asked):
+    for some_cases, some_zeros in fit_pictures.map_pictures(collect, asked):
         cases += some_cases
         zeros += some_zeros
     weights, bias, text = fit(cases)

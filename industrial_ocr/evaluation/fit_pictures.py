@@ -18,7 +18,8 @@ from industrial_ocr.datasets.synthesis.plain import PlainPrinter
 from industrial_ocr.datasets.synthesis.scenes import SceneRenderer
 from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.datasets.synthesis.text import shipped_words
-from industrial_ocr.results.types import ImageArray
+from industrial_ocr.results.geometry import inside
+from industrial_ocr.results.types import FloatArray, ImageArray
 
 PICTURE_SHARES = {"crop of one string": 0.3, "one plain line": 0.42, "label": 0.16, "scene": 0.12}
 """Of the kinds of pictures; labels are plain print, scenes are worn and cluttered."""
@@ -59,6 +60,17 @@ def pictures(
             renderer = labels if kind == "label" else scenes
             scene = renderer.render((seed, number, 2))
             yield scene.image, scene.strings, False
+
+
+def printed_within(
+    place: FloatArray, printed: Sequence[LabeledString]
+) -> list[tuple[str, FloatArray]]:
+    """The symbols whose centers lie in a quad (4, 2), each with its center (2,)."""
+    found = []
+    for string in printed:
+        centers = string.quads.mean(1)
+        found += [(s, c) for s, c in zip(string.symbols, centers, strict=True) if inside(place, c)]
+    return found
 
 
 def arguments(about: str | None, count: int, out: Path) -> argparse.ArgumentParser:

@@ -24,6 +24,7 @@ from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.results.types import ImageArray
+from industrial_ocr.results.viz import draw_outline
 
 Kind = Literal["scenes", "crops", "strings", "codes"]
 LabelLine = dict[str, Any]
@@ -199,8 +200,7 @@ def labeled_picture(out: Path, label: LabelLine) -> ImageArray:
     image = np.ascontiguousarray(read[..., ::-1], np.uint8)
     for string in label.get("strings", [label]):
         for character in string.get("characters", []):
-            quad = np.round(np.array(character["quad"]) * 8).astype(np.int32)
-            cv2.polylines(image, [quad], True, (255, 60, 0), 1, cv2.LINE_AA, 3)
+            draw_outline(image, character["quad"], (255, 60, 0), 1)
     if "strings" in label:
         return image
     caption = label.get("text", label.get("symbol")) or "none"
