@@ -168,7 +168,7 @@ def _check_duplicate(sample: Sample, first: Sample) -> Iterator[Problem]:
     if first is sample:
         return
     message = f"the same file as {first.name}"
-    ours, theirs = ([label.text for label in s.labels] for s in (sample, first))
+    ours, theirs = [x.text for x in sample.labels], [x.text for x in first.labels]
     if ours != theirs:
         message += f", which is labeled {theirs}, not {ours}"
     yield Problem(sample.row, sample.name, "duplicate-image", message)

@@ -207,7 +207,7 @@ def _cvat_label(shape: ElementTree.Element, row: str) -> Label:
         quad = _rotated(box, float(shape.get("rotation", 0)), box.mean(axis=0))
     elif shape.tag in ("polygon", "points"):
         points = [p.split(",") for p in shape.attrib["points"].split(";") if p.strip()]
-        quad = polygon_quad([[float(x) for x in point] for point in points])
+        quad = polygon_quad([list(map(float, point)) for point in points])
     elif shape.tag != "tag":
         raise ValueError(f"a {shape.tag} is not read, only box, polygon, points and tag")
     attributes = {a.get("name", "").lower(): a.text or "" for a in shape.findall("attribute")}

@@ -90,8 +90,9 @@ def _box_error(
     labeled = [c.quad for c in matched.label.characters if c.symbol.isalnum()]
     if len(labeled) == wanted:
         boxes = [bounds(q) for q in quads]
-        if not all(any(_center_inside(b, quad) for b in boxes) for quad in labeled):
-            return "no box"
+        for quad in labeled:
+            if not any(_center_inside(box, quad) for box in boxes):
+                return "no box"
         overlaps = box_iou(boxes, [bounds(q) for q in labeled])
         if (overlaps.max(0) < same_character).any() or len(quads) != wanted:
             return "merged or split box"

@@ -94,13 +94,12 @@ class Readings:
         one_string: bool,
     ) -> None:
         """Adds what the engines, in the order of ``PIPELINES``, read on one picture."""
-        right = [{id(s): is_right(s, printed) for s in r.strings} for r in results]
-        for way, result, known in zip(PIPELINES, results, right, strict=True):
+        for way, result in zip(PIPELINES, results, strict=True):
             name = f"{way}-crop" if one_string else way
-            self.rows[name] += [(features(s), known[id(s)]) for s in result.strings]
+            self.rows[name] += [(features(s), is_right(s, printed)) for s in result.strings]
         for one, two in paired(results[0].strings, results[1].strings)[0]:
             if two is not None:
-                pair = (one, two, is_right(one, printed), right[1][id(two)])
+                pair = (one, two, is_right(one, printed), is_right(two, printed))
                 self.pairs.append((pair, one_string))
 
     def extend(self, other: Readings) -> None:

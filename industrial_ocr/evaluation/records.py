@@ -114,15 +114,12 @@ class Record:
         """One line without its end; empty fields are left out."""
         own = asdict(self)
         own["labels"] = [_label_to_dict(x) for x in self.labels]
-        own["strings"] = [{k: v for k, v in asdict(s).items() if v} for s in self.strings]
+        own["strings"] = [_filled(asdict(s)) for s in self.strings]
         own["seconds"] = round(self.seconds, 5)
         own["timings"] = {k: round(v, 5) for k, v in self.timings.items()}
         line = {k: v for k, v in own.items() if v not in ("", {}, None, [], ())}
         if self.codes is not None:  # no codes is not the same as none asked for
-            codes = [asdict(c) for c in self.codes]
-            line["codes"] = [
-                {k: v for k, v in code.items() if v or k == "confidence"} for code in codes
-            ]
+            line["codes"] = [_filled(asdict(c), "confidence") for c in self.codes]
         return json.dumps(line)
 
     @staticmethod
@@ -137,6 +134,11 @@ class Record:
         return Record(**own)
 
 
+def _filled(own: dict[str, Any], *kept: str) -> dict[str, Any]:
+    """The entries that are not empty, and those that are kept in any case."""
+    return {k: v for k, v in own.items() if v or k in kept}
+
+
 def _json_quad(quad: Any) -> JsonQuad:
     rounded: JsonQuad = np.round(np.asarray(quad, float), 1).tolist()
     return rounded
@@ -149,7 +151,7 @@ def _label_to_dict(label: Label) -> dict[str, Any]:
         "ignore": label.ignore,
         "kind": label.kind,
     }
-    return {"text": label.text, **{k: v for k, v in own.items() if v}}
+    return {"text": label.text, **_filled(own)}
 
 
 def _label_from_dict(own: dict[str, Any]) -> Label:
