@@ -100,9 +100,7 @@ def map_pictures(
     """Calls a function of a module in parallel on the options and the numbers of some pictures."""
     starts = range(0, asked.pictures, chunk)
     chunks = [range(first, min(first + chunk, asked.pictures)) for first in starts]
-    with ProcessPoolExecutor(asked.workers, get_context("spawn"), _one_thread) as processes:
+    with ProcessPoolExecutor(
+        asked.workers, get_context("spawn"), cv2.setNumThreads, (1,)
+    ) as processes:
         return list(processes.map(partial(function, asked), chunks))
-
-
-def _one_thread() -> None:
-    cv2.setNumThreads(1)

@@ -233,12 +233,7 @@ def extras(
 def _oracle_line(plan: BenchmarkPlan, team: EngineTeam, dataset: Dataset) -> str:
     """What is right with perfect boxes; empty where nothing is labeled with a box."""
     found = run_oracle(dataset, team.reader, plan.rules[dataset.name], dataset.samples)
-    parts = {
-        "characters classified in labeled boxes": found.characters,
-        "codes of such characters": found.codes,
-        "labeled strings read by crnn": found.strings,
-    }
-    cells = [f"{k} {percent(p.rate)} % of {p.total}" for k, p in parts.items() if p.total]
+    cells = [f"{what} {percent(p.rate)} % of {p.total}" for what, p in found.items() if p.total]
     return f"oracle {dataset.name}: {', '.join(cells)}" if cells else ""
 
 

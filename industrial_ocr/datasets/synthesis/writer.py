@@ -105,16 +105,12 @@ def _run(job: Callable[[int], LabelLine], count: int, workers: int) -> Iterator[
         yield from map(job, range(count))
         return
     # Fresh processes: forking one that holds threads of OpenCV or torch may hang.
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _one_thread)
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), cv2.setNumThreads, (1,))
     chunk = max(1, min(8, count // workers))
     try:
         yield from pool.map(job, range(count), chunksize=chunk)
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _one_thread() -> None:
-    cv2.setNumThreads(1)
 
 
 def _write_one(
