@@ -7,7 +7,7 @@
 * With both set, every image is read by each engine, and the readings are counted: one
   ``MisreadCurve`` for each.
 
-Strings that resemble no label, and labels that no string resembles, say nothing of a temperature.
+A string that resembles no label, or a label that resembles no string, is left out of the fit.
 """
 
 from __future__ import annotations
@@ -211,7 +211,8 @@ def measure(
 ) -> dict[str, MisreadCurve]:
     """Reads every image with both engines and counts, by ``curve_name``.
 
-    Under a pattern the strings, read without it, count for the curves without one, too.
+    With a pattern, the strings that were read without it count as well, for the curves of readings
+    without a pattern.
 
     Args:
         reader: with ``min_confidence`` 0: the curve has every threshold.

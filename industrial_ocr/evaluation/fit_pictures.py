@@ -1,4 +1,4 @@
-"""Rendered pictures to which the fitted numbers of reading are fitted, in parallel processes."""
+"""Rendered pictures for the fits of this folder, read in parallel processes."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def pictures(
     Args:
         fonts: folders with font files.
         plain_fonts: folders with ordinary ones, for plain print.
-        numbers: which pictures of the endless row that ``seed`` gives.
-        seed: of the row.
+        numbers: of the pictures; a number and the seed decide what a picture shows.
+        seed: any.
 
     Yields:
         (H, W, 3) uint8 RGB, what is printed on it, and whether it is a crop of one string.

@@ -1,8 +1,8 @@
 """How good each stage would be if the ones before it were perfect.
 
 With the labeled character boxes given, only the classifier can err; with the labeled boxes of the
-strings given, only the CRNN. What the whole pipeline reads less than that is what detection,
-segmentation and linking lose.
+strings given, only the CRNN. Where the whole pipeline reads less than that, detection, segmentation
+or linking lost the rest.
 """
 
 from __future__ import annotations

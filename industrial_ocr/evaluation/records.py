@@ -2,7 +2,7 @@
 
 It holds all that the tables, the report and ``bench compare`` need. So a recorded run can be scored
 again, with another threshold or pattern, without reading any image again. An interrupted run is
-continued: whole lines are kept, a torn last line is dropped.
+continued: whole lines are kept, an incomplete last line is dropped.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ class RecordedRun:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Parsed lines with their numbers; a torn last line ends the file, a torn other is an error."""
+    """Parsed lines with their numbers; the last one may be incomplete and is left out then."""
     lines = path.read_text(encoding="utf-8").split("\n")
     for number, line in enumerate(lines, 1):
         if not line:

@@ -258,7 +258,7 @@ def write_report(
         path: the HTML file.
         run: for its settings, versions and machine.
         summaries: of ``summary.summarize_run``.
-        sources: an image without one, or one that cannot be loaded, is told of without a picture.
+        sources: an image without one, or one that cannot be loaded, is listed without a picture.
         title: of the page.
 
     Raises:

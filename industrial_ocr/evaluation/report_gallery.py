@@ -31,9 +31,9 @@ from industrial_ocr.results.types import FloatArray, ImageArray
 from industrial_ocr.results.viz import draw_outline
 
 MOST_FAILURES = 60
-"""Pictures in the gallery of one dataset."""
+"""The most pictures in the gallery of one dataset."""
 LONGEST_SIDE = 420
-"""Of a picture in the page, in pixels."""
+"""Pixels of the longest side of a picture on the page."""
 
 Sources = Mapping[tuple[str, str], Path | bytes]
 """What ``image.load.load_image`` takes, by dataset and image name."""

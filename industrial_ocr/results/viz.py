@@ -33,7 +33,7 @@ _VERDICTS = {Verdict.PASS: _GREEN, Verdict.CANNOT_TELL: _AMBER, Verdict.FAIL: _R
 
 
 def _color_of(confidence: float) -> _Color:
-    """Red below 0.5 and green from 0.85 on; the shipped configuration calls such ones doubtful."""
+    """Red below 0.5, green from 0.85 on, amber between."""
     if confidence >= 0.85:
         return _GREEN
     return _AMBER if confidence >= 0.5 else _RED

@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 BLOCK = 4096
 """Bytes of a block on disk; a file takes up whole blocks and is counted so."""
 STALE_SECONDS = 3600.0
-"""Temporary files of this age were left by a process that died."""
+"""Temporary files older than this were left by a process that died."""
 _SIZE_FILE = ".collecting"
 """The file that says how many bytes the items take up."""
 

@@ -18,7 +18,7 @@ _SYSTEM_FOLDERS = (
     *("/System/Library/Fonts", "/Library/Fonts", "C:/Windows/Fonts"),
 )
 _WORDS_ONLY, _FOREIGN = "lettering", "foreign"
-"""Folders of fonts for words alone (scripts, signs), and of those with other writing systems."""
+"""Names of folders: fonts only for words (handwriting, signs); fonts of other writing systems."""
 _HAN, _CYRILLIC, _HIRAGANA = (
     range(0x4E00, 0x9FA0),
     range(0x0410, 0x0430),

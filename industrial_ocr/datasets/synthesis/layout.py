@@ -31,8 +31,8 @@ class LabeledString:
         text: spaces included.
         symbols: the characters without spaces.
         quads: (N, 4, 2) float32, clockwise from the character's own top-left.
-        space_after: (N,) a space follows.
-        direction: as the letters stand to their string: a stack is ``vertical``.
+        space_after: (N,) whether a space follows the character.
+        direction: see ``results.types.Direction``; a stack is ``vertical``.
     """
 
     text: str

@@ -60,7 +60,7 @@ def _lay(view: ImageArray, alpha: FloatArray, color: FloatArray) -> None:
 
 
 def _print(rng: Generator, view: ImageArray, alpha: FloatArray, color: FloatArray) -> None:
-    """Lays ink on the ground, now and then thin or with soft edges."""
+    """Lays ink on the ground, sometimes thinly or with soft edges."""
     if rng.random() < 0.25:
         alpha = alpha * rng.uniform(0.55, 0.95)
     if rng.random() < 0.2:

@@ -65,7 +65,7 @@ def _printed(mask: Mask, ground: FloatArray, ink: FloatArray) -> FloatArray:
 
 
 def _photographed(rng: Generator, image: FloatArray, height: float) -> ImageArray:
-    """Uneven light, slight blur, noise and JPEG, each now and then; (H, W, 3) uint8."""
+    """Sometimes uneven light, slight blur, noise or JPEG artifacts; (H, W, 3) uint8."""
     rows, columns = image.shape[:2]
     if rng.random() < 0.25:
         across, down = rng.uniform(-0.2, 0.2, 2)
