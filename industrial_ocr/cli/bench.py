@@ -230,7 +230,7 @@ def report(
         from industrial_ocr.evaluation import outputs, session
 
         recorded = _recorded(results)
-        plan = session.plan_run(data, suite, {}, None, 0, threshold or [])
+        plan = options.DataOptions(suite).plan(data, threshold or [])
         plan = replace(plan, rules=session.recorded_rules(recorded, suite))
     _show(recorded, plan.rules, plan.thresholds)
     with output.one_line_errors():

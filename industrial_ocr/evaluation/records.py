@@ -13,10 +13,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from industrial_ocr.datasets.samples import Label, LabeledCharacter, Task
 from industrial_ocr.errors import DatasetError
+from industrial_ocr.results.types import rounded_quad
 
 RUN_FORMAT = 1
 """Of the file; a run of another format is refused."""
@@ -139,15 +138,10 @@ def _filled(own: dict[str, Any], *kept: str) -> dict[str, Any]:
     return {k: v for k, v in own.items() if v or k in kept}
 
 
-def _json_quad(quad: Any) -> JsonQuad:
-    rounded: JsonQuad = np.round(np.asarray(quad, float), 1).tolist()
-    return rounded
-
-
 def _label_to_dict(label: Label) -> dict[str, Any]:
     own = {
-        "quad": None if label.quad is None else _json_quad(label.quad),
-        "characters": [[c.symbol, _json_quad(c.quad)] for c in label.characters],
+        "quad": None if label.quad is None else rounded_quad(label.quad, 1),
+        "characters": [[c.symbol, rounded_quad(c.quad, 1)] for c in label.characters],
         "ignore": label.ignore,
         "kind": label.kind,
     }

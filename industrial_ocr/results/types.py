@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any, Literal, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float32]
 ImageArray = NDArray[np.uint8]
@@ -64,9 +64,9 @@ def as_quad(value: Any) -> FloatArray:
     return quad
 
 
-def rounded_quad(quad: FloatArray) -> list[list[float]]:
-    """A quad as plain numbers with two decimals, ready for JSON."""
-    rounded: list[list[float]] = np.round(quad.astype(float), 2).tolist()
+def rounded_quad(quad: ArrayLike, decimals: int = 2) -> list[list[float]]:
+    """A quad as plain numbers, ready for JSON."""
+    rounded: list[list[float]] = np.round(np.asarray(quad, float), decimals).tolist()
     return rounded
 
 

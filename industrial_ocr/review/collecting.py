@@ -35,7 +35,7 @@ from industrial_ocr.config import CollectingConfig
 from industrial_ocr.errors import CollectError
 from industrial_ocr.results.geometry import edge_lengths
 from industrial_ocr.results.read_result import ReadResult
-from industrial_ocr.results.types import FloatArray, ImageArray
+from industrial_ocr.results.types import FloatArray, ImageArray, rounded_quad
 from industrial_ocr.review.answers import read_answers, standing
 from industrial_ocr.review.items import ITEMS
 from industrial_ocr.review.uncertainty import (
@@ -248,7 +248,7 @@ def _new_item(
         "why": ", ".join(item.why),
         "text": item.text,
         "position": item.position,
-        "quad": np.round(quad.astype(float), 2).tolist(),
+        "quad": rounded_quad(quad),
         "context": f"{ITEMS}/{name}.png",
         "engine": result.engine,
         "time": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
