@@ -38,7 +38,7 @@ PrecisionName = Annotated[
     _model(help="In which they compute.", show_default="as configured"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON array.")]
-PictureFolder = Annotated[Path | None, typer.Option("--out", help="Write annotated images there.")]
+OutFolder = Annotated[Path | None, typer.Option("--out", help="Write annotated images there.")]
 Region = Annotated[str | None, typer.Option(help="Look only at x0,y0,x1,y1 (pixels).")]
 FontFolders = Annotated[
     list[Path] | None,

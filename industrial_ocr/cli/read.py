@@ -33,7 +33,7 @@ def read(
     ] = None,
     as_json: options.AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line a string.")] = False,
-    out: options.PictureFolder = None,
+    out: options.OutFolder = None,
     crops: Annotated[bool, typer.Option("--crops", help="Each image is one string.")] = False,
     roi: options.Region = None,
     pattern: Annotated[

@@ -56,7 +56,7 @@ def verify(
         bool, typer.Option("--part", help="The text may be a part of a longer word.")
     ] = False,
     as_json: options.AsJson = False,
-    out: options.PictureFolder = None,
+    out: options.OutFolder = None,
     *,
     runtime: options.Runtime,
     networks: options.Networks,

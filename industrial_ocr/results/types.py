@@ -71,11 +71,11 @@ def rounded_quad(quad: ArrayLike, decimals: int = 2) -> list[list[float]]:
 
 
 Data = TypeVar("Data")
-Place = Callable[[FloatArray], FloatArray]
+MoveQuad = Callable[[FloatArray], FloatArray]
 """Takes a quad (4, 2) to its place in another picture."""
 
 
-def _placed(data: Data, place: Place, image: ImageArray | None = None) -> Data:
+def _placed(data: Data, place: MoveQuad, image: ImageArray | None = None) -> Data:
     """The same dataclass, and those inside it, with every quad and every image replaced."""
     if isinstance(data, tuple):
         return tuple(_placed(part, place, image) for part in data)  # type: ignore[return-value]
@@ -100,7 +100,7 @@ class HasQuad:
     def __post_init__(self) -> None:
         object.__setattr__(self, "quad", as_quad(self.quad))
 
-    def placed(self: Data, place: Place) -> Data:
+    def placed(self: Data, place: MoveQuad) -> Data:
         """The same in pixels of another picture, to which ``place`` takes a quad (4, 2)."""
         return _placed(self, place)
 
@@ -127,7 +127,7 @@ class ImageResult:
         options.setdefault("ensure_ascii", False)
         return json.dumps(self.to_dict(), **options)
 
-    def placed(self: Data, place: Place, image: ImageArray) -> Data:
+    def placed(self: Data, place: MoveQuad, image: ImageArray) -> Data:
         """The same result in pixels of another ``image``; ``place`` takes a quad (4, 2) there."""
         return _placed(self, place, image)
 
