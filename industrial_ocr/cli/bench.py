@@ -42,56 +42,41 @@ bench_app = typer.Typer(
 )
 
 
-Engines = Annotated[str, typer.Option(help="Comma-separated names.")]
-RunFolder = Annotated[Path, typer.Option(help="Folder of the results; run again to continue.")]
-Oracle = Annotated[bool, typer.Option("--oracle", help="Also read with the labeled boxes given.")]
-Probe = Annotated[
-    bool, typer.Option("--probe", help="Also measure memory and start in fresh processes.")
-]
-RoutesFile = Annotated[
-    Path | None, typer.Option(help="Write what was measured for --engine auto there (YAML).")
-]
-
-
 @bench_app.command("run")
+@options.grouped
 def run(
-    data: options.Data,
-    engines: Engines = "two-stage,crnn,rapidocr,tesseract",
-    out: RunFolder = Path("bench"),
+    data: options.DataFolders,
+    engines: Annotated[
+        str, typer.Option(help="Comma-separated names.")
+    ] = "two-stage,crnn,rapidocr,tesseract",
+    out: Annotated[Path, typer.Option(help="Folder of the results; run again to continue.")] = Path(
+        "bench"
+    ),
     threshold: options.Thresholds = None,
-    oracle: Oracle = False,
-    probe: Probe = False,
-    write_routes: RoutesFile = None,
-    suite: options.Suite = None,
-    split: options.Split = options.SplitName.ALL,
-    pattern: options.CodePattern = None,
-    match: options.Match = options.MatchName.EXACT,
-    task: options.Task = None,
-    label_format: options.LabelFormat = None,
-    limit: options.Limit = 0,
-    device: options.Device = "auto",
-    config: options.Config = None,
-    detector: options.Weights = None,
-    classifier: options.Weights = None,
-    recognizer: options.Weights = None,
+    oracle: Annotated[
+        bool, typer.Option("--oracle", help="Also read with the labeled boxes given.")
+    ] = False,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Also measure memory and start in fresh processes.")
+    ] = False,
+    write_routes: Annotated[
+        Path | None, typer.Option(help="Write what was measured for --engine auto there (YAML).")
+    ] = None,
+    *,
+    judging: options.DataOptions,
+    device: options.DeviceName = "auto",
+    networks: options.Networks,
 ) -> None:
     """Runs engines over datasets: a table, results.jsonl and report.html in --out.
 
     A suite has more settings for each dataset: verbatim, lexicon, labels, decode, engines.
     """
-    reader_options = {
-        "device": device,
-        "config": None if config is None else str(config),
-        "detector": detector,
-        "classifier": classifier,
-        "recognizer": recognizer,
-    }
+    config = None if networks.config is None else str(networks.config)
+    reader_options = {"device": device, **vars(networks), "config": config}
     with output.one_line_errors(output.WRONG_USAGE):
         from industrial_ocr.evaluation import outputs, session
 
-        judged = options.judging(pattern, match, task)
-        refuse = threshold or []
-        plan = session.plan_run(data, suite, judged, label_format, limit, refuse, split.value)
+        plan = judging.plan(data, threshold or [])
         session.prepare_folder(out)
         team = session.build_engines(engines.split(","), plan, reader_options)
         _describe(plan, team)
@@ -112,12 +97,12 @@ def run(
 
 def _describe(plan: BenchmarkPlan, team: Any) -> None:
     """Says on stderr what is going to be run."""
-    from industrial_ocr.evaluation.session import TASKS
+    from industrial_ocr.evaluation.session import TASK_MEANINGS
 
     for reason in team.missing.values():
         output.note(f"left out: {reason}")
     for dataset in plan.datasets:
-        output.note(f"{dataset.name}: {len(dataset.samples)} images, {TASKS[dataset.task]}")
+        output.note(f"{dataset.name}: {len(dataset.samples)} images, {TASK_MEANINGS[dataset.task]}")
     for name in plan.absent:
         output.note(f"{name} of the suite is not there: left out")
     names = {e.name for e in team.engines}
@@ -158,7 +143,7 @@ def _recorded(results: Path) -> RecordedRun:
 def compare(
     before: Annotated[Path, typer.Argument(help="results.jsonl of the first run.")],
     after: Annotated[Path, typer.Argument(help="results.jsonl of the second run.")],
-    suite: options.Suite = None,
+    suite: options.SuiteFile = None,
     as_json: options.AsJson = False,
 ) -> None:
     """What got better and what got worse between two runs, image by image."""
@@ -180,7 +165,6 @@ def compare(
 
 
 def _comparison_row(comparison: Comparison) -> tuple[str, ...]:
-    d = comparison.difference
     before, after = comparison.accuracy
     return (
         comparison.dataset,
@@ -188,9 +172,8 @@ def _comparison_row(comparison: Comparison) -> tuple[str, ...]:
         str(comparison.labels),
         f"{100 * before:.1f}",
         f"{100 * after:.1f}",
-        f"{100 * d.difference:+.1f}",
-        f"{100 * d.low:+.1f} to {100 * d.high:+.1f}",
-        f"{d.p_value:.3f}",
+        *comparison.cells(),
+        f"{comparison.difference.p_value:.3f}",
         str(len(comparison.better)),
         str(len(comparison.worse)),
     )
@@ -210,7 +193,7 @@ def _show_changes(comparison: Comparison, most: int = 12) -> None:
 @bench_app.command("reroute")
 def reroute(
     results: Results,
-    suite: options.Suite = None,
+    suite: options.SuiteFile = None,
     routes: Annotated[
         Path | None, typer.Option(help="Of --write-routes: what was measured.")
     ] = None,
@@ -238,8 +221,8 @@ def reroute(
 @bench_app.command("report")
 def report(
     results: Results,
-    data: options.Data,
-    suite: options.Suite = None,
+    data: options.DataFolders,
+    suite: options.SuiteFile = None,
     threshold: options.Thresholds = None,
 ) -> None:
     """Scores a recorded run again, without reading any image again, and writes its report."""
@@ -247,7 +230,7 @@ def report(
         from industrial_ocr.evaluation import outputs, session
 
         recorded = _recorded(results)
-        plan = session.plan_run(data, suite, {}, None, 0, threshold or [])
+        plan = options.DataOptions(suite).plan(data, threshold or [])
         plan = replace(plan, rules=session.recorded_rules(recorded, suite))
     _show(recorded, plan.rules, plan.thresholds)
     with output.one_line_errors():

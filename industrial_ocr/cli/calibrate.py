@@ -16,40 +16,29 @@ if TYPE_CHECKING:
     from industrial_ocr.decoding.calibration import Calibration
 
 
+@options.grouped
 def calibrate(
-    data: options.Data,
+    data: options.DataFolders,
     out: Annotated[Path, typer.Option(help="The calibration, for Reader(calibration=...).")],
-    suite: options.Suite = None,
-    split: options.Split = options.SplitName.ALL,
-    pattern: options.CodePattern = None,
-    match: options.Match = options.MatchName.EXACT,
-    task: options.Task = None,
-    label_format: options.LabelFormat = None,
-    limit: options.Limit = 0,
-    bundle: options.Bundle = None,
-    device: options.Device = None,
-    backend: options.Backend = None,
-    precision: options.Precision = None,
-    threads: options.Threads = None,
-    config: options.Config = None,
-    detector: options.Weights = None,
-    classifier: options.Weights = None,
-    recognizer: options.Weights = None,
+    *,
+    judging: options.DataOptions,
+    runtime: options.Runtime,
+    networks: options.Networks,
 ) -> None:
     """Fits confidences to your labeled images and measures how often each engine misreads."""
     with output.one_line_errors(output.WRONG_USAGE):
-        from industrial_ocr.evaluation.session import TASKS, plan_run
+        from industrial_ocr.evaluation.session import TASK_MEANINGS
 
         if not out.parent.is_dir():
             raise ConfigError(f"{out}: there is no folder {out.parent}")
-        judged = options.judging(pattern, match, task)
-        plan = plan_run(data, suite, judged, label_format, limit, [], split.value)
+        plan = judging.plan(data)
         for dataset in plan.datasets:
-            output.note(f"{dataset.name}: {len(dataset.samples)} samples, {TASKS[dataset.task]}")
+            meaning = TASK_MEANINGS[dataset.task]
+            output.note(f"{dataset.name}: {len(dataset.samples)} samples, {meaning}")
     with output.one_line_errors(), output.progress_bar() as progress:
         from industrial_ocr.evaluation.calibrate import calibrate as measure
 
-        settings = options.make_reader(bundle, config=config).config
+        settings = options.make_reader(runtime.bundle, config=networks.config).config
         # Nothing is rejected, so that the curve shows every threshold.
         accept_all = dict.fromkeys(("min_confidence", "min_code_confidence"), 0.0)
         confidence = settings.confidence.model_copy(update=accept_all)
@@ -57,16 +46,9 @@ def calibrate(
 
         def make_reader(calibration: Calibration) -> Any:
             return options.make_reader(
-                bundle,
+                **vars(runtime),
+                **vars(networks) | {"config": settings},
                 unset=("max_misread_rate",),
-                device=device,
-                backend=backend and backend.value,
-                precision=precision and precision.value,
-                threads=threads,
-                config=settings,
-                detector=detector,
-                classifier=classifier,
-                recognizer=recognizer,
                 calibration=calibration,
             )
 
@@ -75,7 +57,7 @@ def calibrate(
 
         about = {
             "data": ", ".join(d.name for d in plan.datasets),
-            "pattern": pattern or ("by dataset" if suite else "none"),
+            "pattern": judging.pattern or ("by dataset" if judging.suite else "none"),
             "date": datetime.date.today().isoformat(),
         }
         found = measure(make_reader, plan.datasets, plan.rules, about, track)

@@ -21,7 +21,7 @@ dataset_app = typer.Typer(
 
 @dataset_app.command("check")
 def check(
-    data: options.Data,
+    data: options.DataFolders,
     label_format: options.LabelFormat = None,
     any_text: Annotated[
         bool, typer.Option("--any-text", help="Labels may hold characters the models lack.")

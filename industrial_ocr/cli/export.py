@@ -10,14 +10,13 @@ import typer
 from industrial_ocr.cli import options, output
 
 
+@options.grouped
 def export(
     out: Annotated[Path, typer.Argument(help="The folder to write; or a .zip.")],
     backend: Annotated[options.BackendName, typer.Option(help="What the networks will run on.")],
-    precision: options.Precision = None,
-    config: options.Config = None,
-    detector: options.Weights = None,
-    classifier: options.Weights = None,
-    recognizer: options.Weights = None,
+    precision: options.PrecisionName = None,
+    *,
+    networks: options.Networks,
     calibration: Annotated[Path | None, typer.Option(help="Of calibrate --out.")] = None,
     max_misread_rate: Annotated[
         float | None, typer.Option(help="Of accepted readings, as a share.")
@@ -31,12 +30,9 @@ def export(
     """Writes a bundle: one folder with all that is needed to read, and a hash of every file."""
     with output.one_line_errors(output.WRONG_USAGE):
         reader = options.make_reader(
-            backend=backend.value,
-            precision=precision and precision.value,
-            config=config,
-            detector=detector,
-            classifier=classifier,
-            recognizer=recognizer,
+            **vars(networks),
+            backend=backend,
+            precision=precision,
             calibration=calibration,
             max_misread_rate=max_misread_rate,
             routes=routes,

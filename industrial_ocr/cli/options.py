@@ -2,111 +2,136 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from enum import Enum
-from functools import partial
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, is_dataclass
+from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 if TYPE_CHECKING:
+    from industrial_ocr.evaluation.session import BenchmarkPlan
     from industrial_ocr.patterns.presets import Preset
     from industrial_ocr.reader.reader import Reader
 
-
-class MatchName(str, Enum):
-    """When a reading counts as right."""
-
-    EXACT = "exact"
-    CONTAINS = "contains"
-
-
-class SplitName(str, Enum):
-    """Which part of each dataset is used."""
-
-    ALL = "all"
-    DEV = "dev"
-    TEST = "test"
-
-
-class TaskName(str, Enum):
-    """What the images of a dataset are for."""
-
-    READ = "read"
-    RECOGNIZE = "recognize"
-    CLASSIFY = "classify"
-
-
-class BackendName(str, Enum):
-    """What networks run on."""
-
-    ONNXRUNTIME = "onnxruntime"
-    OPENVINO = "openvino"
-    TORCH = "torch"
-
-
-class PrecisionName(str, Enum):
-    """In which networks compute."""
-
-    FP32 = "fp32"
-    BF16 = "bf16"
-    AUTO = "auto"
-
-
 _model = partial(typer.Option, rich_help_panel="Models")
-Device = Annotated[str | None, _model(help="auto, cpu or cuda.", show_default="auto")]
-Backend = Annotated[
-    BackendName | None, _model(help="What the networks run on.", show_default="the fastest")
-]
-Precision = Annotated[
-    PrecisionName | None, _model(help="In which they compute.", show_default="as configured")
-]
-Threads = Annotated[
-    int | None, _model(min=1, help="Of each network and of OpenCV.", show_default="one a core")
-]
-Bundle = Annotated[
-    Path | None, _model(help="A bundle of export; other options go before what it says.")
-]
-Config = Annotated[Path | None, _model(help="fast, or a YAML file with settings.")]
-Weights = Annotated[str | None, _model(help="Name or weights file.")]
-
 _data = partial(typer.Option, rich_help_panel="Data and how it is judged")
-Data = Annotated[list[Path], typer.Argument(help="Folders or label files.")]
+
+DataFolders = Annotated[list[Path], typer.Argument(help="Folders or label files.")]
 OneDataset = Annotated[Path, typer.Argument(help="Folder or label file.")]
 LabelFormat = Annotated[str | None, _data("--format", help="Of the labels; else detected.")]
-Suite = Annotated[
+SuiteFile = Annotated[
     Path | None, _data(help="YAML: datasets and how each is judged; DATA is their folder.")
 ]
-CodePattern = Annotated[str | None, _data(help="Of the codes: a preset or a regular expression.")]
-Match = Annotated[
-    MatchName, _data(help="A reading is right if it equals the label, or if it contains it.")
-]
-Task = Annotated[
-    TaskName | None,
-    _data(
-        help="Whole images, crops of one string, or crops of one character.",
-        show_default="from the labels and image sizes",
-    ),
-]
-Split = Annotated[
-    SplitName, _data(help="Part of each dataset: choose on dev, report numbers of test.")
-]
-Limit = Annotated[int, _data(min=0, help="First images of each dataset; 0: all.")]
 Thresholds = Annotated[
     list[str] | None,
     typer.Option(
         "--threshold", metavar="ENGINE=VALUE", help="Reject readings below it; repeatable."
     ),
 ]
-
+BackendName = Literal["onnxruntime", "openvino", "torch"]
+DeviceName = Annotated[str | None, _model(help="auto, cpu or cuda.", show_default="auto")]
+PrecisionName = Annotated[
+    Literal["fp32", "bf16", "auto"] | None,
+    _model(help="In which they compute.", show_default="as configured"),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON array.")]
-Pictures = Annotated[Path | None, typer.Option("--out", help="Write annotated images there.")]
-Roi = Annotated[str | None, typer.Option(help="Look only at x0,y0,x1,y1 (pixels).")]
-Fonts = Annotated[
+OutFolder = Annotated[Path | None, typer.Option("--out", help="Write annotated images there.")]
+Region = Annotated[str | None, typer.Option(help="Look only at x0,y0,x1,y1 (pixels).")]
+FontFolders = Annotated[
     list[Path] | None,
     typer.Option(help="Font folder; repeatable.", show_default="the system's fonts"),
 ]
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Options of what the networks run on."""
+
+    bundle: Annotated[
+        Path | None, _model(help="A bundle of export; other options go before what it says.")
+    ] = None
+    device: DeviceName = None
+    backend: Annotated[
+        BackendName | None, _model(help="What the networks run on.", show_default="the fastest")
+    ] = None
+    precision: PrecisionName = None
+    threads: Annotated[
+        int | None, _model(min=1, help="Of each network and of OpenCV.", show_default="one a core")
+    ] = None
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Options of the settings and the weights."""
+
+    config: Annotated[Path | None, _model(help="fast, or a YAML file with settings.")] = None
+    detector: Annotated[str | None, _model(help="Name or weights file.")] = None
+    classifier: Annotated[str | None, _model(help="Name or weights file.")] = None
+    recognizer: Annotated[str | None, _model(help="Name or weights file.")] = None
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Options of labeled images and how readings of them are judged."""
+
+    suite: SuiteFile = None
+    split: Annotated[
+        Literal["all", "dev", "test"],
+        _data(help="Part of each dataset: choose on dev, report numbers of test."),
+    ] = "all"
+    pattern: Annotated[
+        str | None, _data(help="Of the codes: a preset or a regular expression.")
+    ] = None
+    match: Annotated[
+        Literal["exact", "contains"],
+        _data(help="A reading is right if it equals the label, or if it contains it."),
+    ] = "exact"
+    task: Annotated[
+        Literal["read", "recognize", "classify"] | None,
+        _data(
+            help="Whole images, crops of one string, or crops of one character.",
+            show_default="from the labels and image sizes",
+        ),
+    ] = None
+    label_format: LabelFormat = None
+    limit: Annotated[int, _data(min=0, help="First images of each dataset; 0: all.")] = 0
+
+    def plan(self, data: Sequence[Path], thresholds: Sequence[str] = ()) -> BenchmarkPlan:
+        """The datasets, loaded, and how they are judged; no image is opened."""
+        from industrial_ocr.evaluation.session import plan_run
+
+        judged = {"pattern": self.pattern, "match": self.match, "task": self.task}
+        return plan_run(
+            data, self.suite, judged, self.label_format, self.limit, thresholds, self.split
+        )
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """Spreads the groups among a command's parameters into single options, as typer takes them.
+
+    A group is a parameter whose type is a dataclass of options, such as ``Networks``.
+    """
+    signature = inspect.signature(command, eval_str=True)
+    parameters: list[inspect.Parameter] = []
+    groups: dict[str, tuple[Callable[..., Any], list[str]]] = {}
+    for name, parameter in signature.parameters.items():
+        own, group = [parameter], parameter.annotation
+        if isinstance(group, type) and is_dataclass(group):
+            own = list(inspect.signature(group, eval_str=True).parameters.values())
+            groups[name] = group, [option.name for option in own]
+        parameters += [option.replace(kind=option.KEYWORD_ONLY) for option in own]
+
+    @wraps(command)
+    def call(**given: Any) -> None:
+        for name, (group, names) in groups.items():
+            given[name] = group(**{option: given.pop(option) for option in names})
+        command(**given)
+
+    call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return call
 
 
 def make_reader(bundle: Path | None = None, unset: Iterable[str] = (), **given: Any) -> Reader:
@@ -134,9 +159,3 @@ def known_patterns(bundle: Path | None) -> dict[str, Preset]:
     from industrial_ocr.reader.bundled import bundled_patterns
 
     return load_presets() | bundled_patterns(open_bundle(bundle))
-
-
-def judging(pattern: str | None, match: MatchName, task: TaskName | None) -> dict[str, str]:
-    """The options that say how readings are judged, as a suite writes them."""
-    given = {"pattern": pattern, "match": match.value, "task": task and task.value}
-    return {name: value for name, value in given.items() if value is not None}

@@ -28,8 +28,8 @@ WRONG_USAGE = 2
 """Exit code of wrong arguments and unusable input."""
 
 R = TypeVar("R", "ReadResult", "Verification")
-Reading = dict[str, Any]
-"""``ReadResult.to_dict`` with the ``file`` it was read from."""
+ResultDict = dict[str, Any]
+"""``to_dict`` of a result, with the ``file`` that was looked at."""
 
 
 def new_table(*columns: str, right: Iterable[str] = (), title: str | None = None) -> Table:
@@ -102,7 +102,7 @@ def progress_bar(shown: bool = True) -> Iterator[Progress]:
         yield progress
 
 
-def print_json(readings: Iterable[Reading]) -> None:
+def print_json(readings: Iterable[ResultDict]) -> None:
     """Prints a JSON array, one ASCII line an object, each as soon as it is known."""
     sys.stdout.write("[")
     for number, reading in enumerate(readings):
@@ -131,12 +131,8 @@ def results_of(
 class PictureFolder:
     """Writes annotated images under unique names; never overwrites an input file.
 
-    Args:
-        folder: created if missing.
-        inputs: the files to be read.
-
     Raises:
-        OSError: the folder cannot be created.
+        OSError: the folder is missing and cannot be created.
     """
 
     def __init__(self, folder: Path, inputs: Iterable[Path]) -> None:

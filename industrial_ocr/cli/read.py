@@ -22,45 +22,34 @@ if TYPE_CHECKING:
     from industrial_ocr.review.collecting import Collector
 
 
-Paths = Annotated[
-    list[str], typer.Argument(help="Image files, folders, globs; - is standard input.")
-]
-EngineOption = Annotated[
-    Engine | None,
-    typer.Option(help="Engine that reads.", show_default="auto; crnn with --crops"),
-]
-CodePatterns = Annotated[
-    list[str] | None, typer.Option(help="Preset or regular expression of the code; repeatable.")
-]
-CollectFolder = Annotated[
-    Path | None, typer.Option(help="Keep uncertain characters there, for review.")
-]
-CollectLimit = Annotated[
-    float | None,
-    typer.Option(min=1, help="Largest size of it; the oldest are removed.", show_default="200"),
-]
-
-
+@options.grouped
 def read(
-    paths: Paths,
-    engine: EngineOption = None,
+    paths: Annotated[
+        list[str], typer.Argument(help="Image files, folders, globs; - is standard input.")
+    ],
+    engine: Annotated[
+        Engine | None,
+        typer.Option(help="Engine that reads.", show_default="auto; crnn with --crops"),
+    ] = None,
     as_json: options.AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line a string.")] = False,
-    out: options.Pictures = None,
+    out: options.OutFolder = None,
     crops: Annotated[bool, typer.Option("--crops", help="Each image is one string.")] = False,
-    roi: options.Roi = None,
-    pattern: CodePatterns = None,
-    collect: CollectFolder = None,
-    collect_limit_mb: CollectLimit = None,
-    bundle: options.Bundle = None,
-    device: options.Device = None,
-    backend: options.Backend = None,
-    precision: options.Precision = None,
-    threads: options.Threads = None,
-    config: options.Config = None,
-    detector: options.Weights = None,
-    classifier: options.Weights = None,
-    recognizer: options.Weights = None,
+    roi: options.Region = None,
+    pattern: Annotated[
+        list[str] | None,
+        typer.Option(help="Preset or regular expression of the code; repeatable."),
+    ] = None,
+    collect: Annotated[
+        Path | None, typer.Option(help="Keep uncertain characters there, for review.")
+    ] = None,
+    collect_limit_mb: Annotated[
+        float | None,
+        typer.Option(min=1, help="Largest size of it; the oldest are removed.", show_default="200"),
+    ] = None,
+    *,
+    runtime: options.Runtime,
+    networks: options.Networks,
 ) -> None:
     """Reads images. Exit code 0: all were read; 1: some were not; 2: wrong usage."""
     with output.one_line_errors(output.WRONG_USAGE):
@@ -69,22 +58,12 @@ def read(
         if crops and roi is not None:
             raise ConfigError("--crops and --roi exclude each other")
         region = None if roi is None else cli_files.region(roi)
-        patterns = _compiled(pattern or [], bundle)
-        collector = _collector(collect, collect_limit_mb, config)
+        patterns = _compiled(pattern or [], runtime.bundle)
+        collector = _collector(collect, collect_limit_mb, networks.config)
         files, problems = cli_files.find_files(paths)
         pictures = None if out is None else output.PictureFolder(out, files)
         if files:
-            reader = options.make_reader(
-                bundle,
-                device=device,
-                backend=backend and backend.value,
-                precision=precision and precision.value,
-                threads=threads,
-                config=config,
-                detector=detector,
-                classifier=classifier,
-                recognizer=recognizer,
-            )
+            reader = options.make_reader(**vars(runtime), **vars(networks))
         sources = cli_files.image_sources(files)
     chosen = engine or (Engine.CRNN if crops else Engine.AUTO)
 
@@ -97,7 +76,7 @@ def read(
             collector.add(result, None if file == cli_files.STDIN else file.name)
         return result
 
-    show: Callable[[Iterable[output.Reading]], None] = print_table
+    show: Callable[[Iterable[output.ResultDict]], None] = print_table
     if as_json:
         show = output.print_json
     elif as_csv:

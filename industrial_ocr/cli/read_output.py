@@ -6,21 +6,23 @@ import csv
 import sys
 from collections.abc import Iterable
 from itertools import chain
+from typing import Any
 
 from rich.markup import escape
 
 from industrial_ocr.cli import output
 
+CORNERS = ("x0", "y0", "x1", "y1", "x2", "y2", "x3", "y3")
 STRING_COLUMNS = (
     *("file", "string", "text", "confidence", "status", "direction", "engine"),
-    *("x0", "y0", "x1", "y1", "x2", "y2", "x3", "y3"),
+    *CORNERS,
 )
 CODE_COLUMNS = ("code", "code_confidence", "code_status", "pattern")
 """Further columns where a pattern was given."""
 _STATUS_STYLES = {"ok": "green", "low_confidence": "yellow", "no_text": "dim"}
 
 
-def print_table(readings: Iterable[output.Reading]) -> None:
+def print_table(readings: Iterable[output.ResultDict]) -> None:
     """Prints one row a code or string; the first row of a file holds its name and status."""
     table = output.new_table(
         "file", "text", "confidence", "status", "ms", right=("confidence", "ms")
@@ -36,7 +38,7 @@ def print_table(readings: Iterable[output.Reading]) -> None:
         output.show_table(table)
 
 
-def _texts(reading: output.Reading) -> list[tuple[str, str]]:
+def _texts(reading: output.ResultDict) -> list[tuple[str, str]]:
     """Codes and strings with their confidences; one empty row where there is none."""
     rows = []
     for code in reading.get("codes", ()):
@@ -50,59 +52,50 @@ def _texts(reading: output.Reading) -> list[tuple[str, str]]:
     return rows
 
 
-def print_csv(readings: Iterable[output.Reading], with_codes: bool = False) -> None:
+def print_csv(readings: Iterable[output.ResultDict], with_codes: bool = False) -> None:
     """Prints one line a string, numbered from 0 in its file; a file without text has one line.
 
-    Args:
-        readings: of the files.
-        with_codes: a pattern was given. Then ``CODE_COLUMNS`` hold the code that a string belongs
-            to, a code in no string has a line of its own, and ``status`` is the string's own.
-            Otherwise ``status`` is that of the whole image.
+    ``with_codes``: a pattern was given. Then ``CODE_COLUMNS`` hold the code that a string belongs
+    to, a code in no string has a line of its own, and ``status`` is the string's own. Otherwise
+    ``status`` is that of the whole image.
     """
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow((*STRING_COLUMNS, *CODE_COLUMNS) if with_codes else STRING_COLUMNS)
+    columns = (*STRING_COLUMNS, *CODE_COLUMNS) if with_codes else STRING_COLUMNS
+    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")  # what lacks is empty
+    writer.writeheader()
     for reading in readings:
         writer.writerows(_code_rows(reading) if with_codes else _string_rows(reading))
         sys.stdout.flush()
 
 
-def _string_rows(reading: output.Reading) -> list[list[object]]:
-    status = reading["status"]
-    rows = [_row(reading, string, n, status) for n, string in enumerate(reading["strings"])]
-    return rows or [_row(reading, status=status)]
-
-
-def _row(
-    reading: output.Reading,
-    string: output.Reading | None = None,
-    number: object = "",
-    status: str = "",
-) -> list[object]:
+def _string_rows(reading: output.ResultDict) -> list[dict[str, Any]]:
     """The cells of ``STRING_COLUMNS``; those of a string are empty where there is none."""
-    file, engine = reading["file"], reading["route"]
-    if string is None:
-        return [file, "", "", "", status, "", engine, *[""] * 8]
-    corners = chain.from_iterable(string["quad"])
-    text, confidence, direction = string["text"], string["confidence"], string["direction"]
-    return [file, number, text, confidence, status, direction, engine, *corners]
+    common = {"file": reading["file"], "engine": reading["route"]}
+    rows = []
+    for number, string in enumerate(reading["strings"]):
+        own = {name: string[name] for name in ("text", "confidence", "direction")}
+        corners = dict(zip(CORNERS, chain.from_iterable(string["quad"]), strict=True))
+        rows.append(common | {"string": number, "status": reading["status"]} | own | corners)
+    return rows or [common | {"status": reading["status"]}]
 
 
-def _code_rows(reading: output.Reading) -> list[list[object]]:
+def _code_rows(reading: output.ResultDict) -> list[dict[str, Any]]:
     """The cells of ``STRING_COLUMNS`` and ``CODE_COLUMNS``."""
     from industrial_ocr.results.geometry import centers_meet
 
     codes = list(reading["codes"])
     # Where no code was found, the status of the image says why.
-    no_code = ["", "", "" if codes else reading["status"], ""]
-    rows: list[list[object]] = []
-    for number, string in enumerate(reading["strings"]):
-        cells = _row(reading, string, number, string["status"])
+    no_code = {} if codes else {"code_status": reading["status"]}
+    rows = []
+    for cells, string in zip(_string_rows(reading), reading["strings"], strict=False):
+        cells |= {"status": string["status"]}
         inside = [c for c in reading["codes"] if centers_meet(string["quad"], c["quad"])]
-        rows += [[*cells, *_code_cells(c)] for c in inside] or [[*cells, *no_code]]
+        rows += [cells | _code_cells(c) for c in inside] or [cells | no_code]
         codes = [c for c in codes if c not in inside]
-    rows += [[*_row(reading), *_code_cells(c)] for c in codes]
-    return rows or [[*_row(reading, status=reading["status"]), *no_code]]
+    common = {"file": reading["file"], "engine": reading["route"]}
+    rows += [common | _code_cells(c) for c in codes]
+    return rows or [common | {"status": reading["status"]} | no_code]
 
 
-def _code_cells(code: output.Reading) -> list[object]:
-    return [code["text"], code["confidence"], code["status"], code["pattern"]]
+def _code_cells(code: output.ResultDict) -> dict[str, Any]:
+    cells = (code["text"], code["confidence"], code["status"], code["pattern"])
+    return dict(zip(CODE_COLUMNS, cells, strict=True))

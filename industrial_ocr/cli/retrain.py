@@ -40,7 +40,7 @@ def retrain(
         str, typer.Option(help="ΩΔ: what to render of a font; 'CE Ω' with spaces: tokens.")
     ] = "",
     pictures: Annotated[int, typer.Option(min=1, help="Of each symbol of a font.")] = 30,
-    fonts: options.Fonts = None,
+    fonts: options.FontFolders = None,
     # The default of ``training.adaptation.gate``, which takes too long to load for a help text.
     margin: Annotated[
         float, typer.Option(min=0, help="Points of accuracy that an old class may lose.")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,24 +11,17 @@ from industrial_ocr.cli import options, output
 from industrial_ocr.errors import ConfigError
 
 
-class KindName(str, Enum):
-    """Kinds of rendered images."""
-
-    SCENES = "scenes"
-    CROPS = "crops"
-    STRINGS = "strings"
-    CODES = "codes"
-
-
 def synth(
-    kind: Annotated[KindName, typer.Argument(help="What to render.")],
+    kind: Annotated[
+        Literal["scenes", "crops", "strings", "codes"], typer.Argument(help="What to render.")
+    ],
     out: Annotated[Path, typer.Argument(help="Folder for images, labels and contact sheet.")],
     count: Annotated[int, typer.Option(min=1, help="Number of images.")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same images.")] = 0,
     size: Annotated[
         int, typer.Option(min=0, help="Side of the images in pixels; 0: 384, for codes 448.")
     ] = 0,
-    fonts: options.Fonts = None,
+    fonts: options.FontFolders = None,
     pattern: Annotated[
         str | None, typer.Option(help="Of codes: one code an image, in labels.tsv.")
     ] = None,
@@ -51,21 +43,19 @@ def synth(
     with output.one_line_errors():
         folders = tuple(map(str, fonts or system_font_folders()))
         output.note(describe_fonts(folders))
-        if (pattern is None) == (kind is KindName.CODES):
+        if (pattern is None) == (kind == "codes"):
             raise ConfigError("synth codes needs --pattern, which is for codes only")
         if size and size < 64:
             raise ConfigError(f"--size {size}: an image has 64 pixels a side at least")
         # With 448 pixels the images of codes are taken for whole images when they are read again.
-        size = size or (448 if kind is KindName.CODES else 384)
-        written = write_dataset(out, kind.value, count, seed, folders, size, workers, pattern)
+        size = size or (448 if kind == "codes" else 384)
+        written = write_dataset(out, kind, count, seed, folders, size, workers, pattern)
         with output.progress_bar() as progress:
             labels = progress.track(written, total=count, description="rendering")
-            shown = [
-                labeled_picture(out, lab) for lab in islice(labels, SHEET_PICTURES[kind.value])
-            ]
+            shown = [labeled_picture(out, x) for x in islice(labels, SHEET_PICTURES[kind])]
             for _ in labels:
                 pass
         widest = max(picture.shape[1] for picture in shown)
         columns = max(1, 2400 // (widest + 4))  # sheets of about 2400 pixels
         Image.fromarray(contact_sheet(shown, columns)).save(out / "contact_sheet.png")
-    typer.echo(f"{count} {kind.value} in {out}; contact_sheet.png shows {len(shown)}")
+    typer.echo(f"{count} {kind} in {out}; contact_sheet.png shows {len(shown)}")

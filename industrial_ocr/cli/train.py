@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -18,19 +17,14 @@ if TYPE_CHECKING:
     from industrial_ocr.training.loop import Trainer
 
 
-class ModelName(str, Enum):
-    """Models to train."""
-
-    DETECTOR = "detector"
-    CLASSIFIER = "classifier"
-    RECOGNIZER = "recognizer"
+ModelName = Literal["detector", "classifier", "recognizer"]
 
 
 def train(
     task: Annotated[ModelName, typer.Argument(help="What to train.")],
     config: Annotated[Path, typer.Option(help="A file of configs/train.")],
     out: Annotated[Path | None, typer.Option(help="Folder of the run; resumes there.")] = None,
-    fonts: options.Fonts = None,
+    fonts: options.FontFolders = None,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps in all.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
     workers: Annotated[int | None, typer.Option(help="Rendering processes.")] = None,
@@ -74,21 +68,18 @@ def _task(name: ModelName, config: Path, changes: dict[str, Any]) -> Any:
     """The training task with the settings of the file, replaced by those of the command line."""
     from industrial_ocr.training import config as training_config
 
-    loaded: Any
-    if name is ModelName.DETECTOR:
-        loaded = _settings(training_config.DetectorTrainConfig, config, changes)
-        from industrial_ocr.training.detector import DetectorTask
-
-        return DetectorTask(loaded)
-    if name is ModelName.CLASSIFIER:
-        loaded = _settings(training_config.ClassifierTrainConfig, config, changes)
-        from industrial_ocr.training.classifier import ClassifierTask
-
-        return ClassifierTask(loaded)
-    loaded = _settings(training_config.RecognizerTrainConfig, config, changes)
+    kinds: dict[ModelName, type[TrainConfig]] = {
+        "detector": training_config.DetectorTrainConfig,
+        "classifier": training_config.ClassifierTrainConfig,
+        "recognizer": training_config.RecognizerTrainConfig,
+    }
+    loaded = _settings(kinds[name], config, changes)
+    from industrial_ocr.training.classifier import ClassifierTask
+    from industrial_ocr.training.detector import DetectorTask
     from industrial_ocr.training.recognizer import RecognizerTask
 
-    return RecognizerTask(loaded)
+    tasks = {"detector": DetectorTask, "classifier": ClassifierTask, "recognizer": RecognizerTask}
+    return tasks[name](loaded)
 
 
 def _settings(kind: type[TrainConfig], config: Path, changes: dict[str, Any]) -> TrainConfig:

@@ -30,45 +30,36 @@ def _verify_engine(name: str) -> Engine:
     return Engine(name)
 
 
-PathsAndText = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="PATH... EXPECTED",
-        help="Image files, folders, globs (- is standard input), then the text that must be "
-        "on each. With --labels only the images.",
-    ),
-]
-EngineOption = Annotated[
-    Engine,
-    typer.Option(
-        parser=_verify_engine,
-        metavar="[two-stage|crnn|agree]",
-        help="Engine; agree: both must pass.",
-    ),
-]
-
-
+@options.grouped
 def verify(
-    arguments: PathsAndText,
-    engine: EngineOption = Engine.TWO_STAGE,
+    arguments: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH... EXPECTED",
+            help="Image files, folders, globs (- is standard input), then the text that must be "
+            "on each. With --labels only the images.",
+        ),
+    ],
+    engine: Annotated[
+        Engine,
+        typer.Option(
+            parser=_verify_engine,
+            metavar="[two-stage|crnn|agree]",
+            help="Engine; agree: both must pass.",
+        ),
+    ] = Engine.TWO_STAGE,
     labels: Annotated[
         Path | None, typer.Option(help="File of lines image<TAB>expected, instead of EXPECTED.")
     ] = None,
-    roi: options.Roi = None,
+    roi: options.Region = None,
     part: Annotated[
         bool, typer.Option("--part", help="The text may be a part of a longer word.")
     ] = False,
     as_json: options.AsJson = False,
-    out: options.Pictures = None,
-    bundle: options.Bundle = None,
-    device: options.Device = None,
-    backend: options.Backend = None,
-    precision: options.Precision = None,
-    threads: options.Threads = None,
-    config: options.Config = None,
-    detector: options.Weights = None,
-    classifier: options.Weights = None,
-    recognizer: options.Weights = None,
+    out: options.OutFolder = None,
+    *,
+    runtime: options.Runtime,
+    networks: options.Networks,
 ) -> None:
     """Says whether the text that must be printed is.
 
@@ -81,17 +72,7 @@ def verify(
         files = list(dict.fromkeys(file for file, _ in jobs))
         pictures = None if out is None else output.PictureFolder(out, files)
         if jobs:
-            reader = options.make_reader(
-                bundle,
-                device=device,
-                backend=backend and backend.value,
-                precision=precision and precision.value,
-                threads=threads,
-                config=config,
-                detector=detector,
-                classifier=classifier,
-                recognizer=recognizer,
-            )
+            reader = options.make_reader(**vars(runtime), **vars(networks))
         sources = cli_files.image_sources(files)
 
     def verify_one(file: Path, expected: str) -> Verification:
@@ -106,7 +87,7 @@ def verify(
 
     passed = []
 
-    def verdicts() -> Iterator[output.Reading]:
+    def verdicts() -> Iterator[output.ResultDict]:
         calls = ((file, partial(verify_one, file, expected)) for file, expected in jobs)
         for file, verdict in output.results_of(calls, pictures, problems):
             passed.append(verdict.passed)
@@ -189,7 +170,7 @@ def match_rows(
     return jobs
 
 
-def print_verdicts(verdicts: Iterable[output.Reading]) -> None:
+def print_verdicts(verdicts: Iterable[output.ResultDict]) -> None:
     """Prints one row an image and text, with the character that speaks most against a pass."""
     table = output.new_table("file", "expected", "verdict", "worst character", "why")
     for verdict in verdicts:
@@ -202,7 +183,7 @@ def print_verdicts(verdicts: Iterable[output.Reading]) -> None:
         output.show_table(table)
 
 
-def _worst(verdict: output.Reading) -> str:
+def _worst(verdict: output.ResultDict) -> str:
     """Position and symbol of the worst character, its rival, and the log-odds between them."""
     if verdict["worst"] is None:
         return ""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import cv2
 
-from industrial_ocr.datasets.formats import Problem, ProblemKind, signed_area
+from industrial_ocr.datasets.formats import Problem, signed_area
 from industrial_ocr.datasets.samples import Dataset, Label, Sample
 from industrial_ocr.errors import ImageError
 from industrial_ocr.image.load import load_image
@@ -26,8 +26,7 @@ class CheckReport:
     Attributes:
         problems: first those of reading, then in the order of the samples.
         images: number of samples.
-        labels: number of labels that count.
-        ignored: number of labels that do not count.
+        labels: number of labels that count; ``ignored`` of those that do not.
         boxes: number of labels with a quad.
     """
 
@@ -40,13 +39,11 @@ class CheckReport:
 
 @dataclass(frozen=True)
 class _DecodedImage:
-    """Hash and size of an image, or why it cannot be decoded."""
+    """Hash and size of an image."""
 
-    digest: bytes = b""
-    width: int = 0
-    height: int = 0
-    problem: ProblemKind | None = None
-    message: str = ""
+    digest: bytes
+    width: int
+    height: int
 
 
 def check_dataset(
@@ -68,10 +65,10 @@ def check_dataset(
         found.append(Problem("", "", "no-samples", "the dataset has no samples"))
     first_of: dict[bytes, Sample] = {}
     for number, (sample, image) in enumerate(_decode_all(dataset.samples), 1):
-        if image.problem is not None:
-            found.append(Problem(sample.row, sample.name, image.problem, image.message))
+        if isinstance(image, Problem):
+            found.append(image)
         found += _check_labels(sample, dataset.task, charset)
-        if image.digest:
+        if isinstance(image, _DecodedImage):
             found += _check_boxes(sample, image)
             found += _check_duplicate(sample, first_of.setdefault(image.digest, sample))
         if progress is not None:
@@ -86,30 +83,31 @@ def check_dataset(
     )
 
 
-def _decode_all(samples: Sequence[Sample]) -> Iterator[tuple[Sample, _DecodedImage]]:
-    """Every sample with its decoded image, in order; Pillow and hashlib release the GIL."""
+def _decode_all(samples: Sequence[Sample]) -> Iterator[tuple[Sample, _DecodedImage | Problem]]:
+    """Every sample with its image, or why that cannot be decoded; in order, in threads."""
+    # Pillow and hashlib release the GIL.
     workers = min(8, (os.cpu_count() or 1) + 2)
     with ThreadPoolExecutor(workers, "check") as pool:
         yield from zip(samples, pool.map(_decode, samples), strict=True)
 
 
-def _decode(sample: Sample) -> _DecodedImage:
+def _decode(sample: Sample) -> _DecodedImage | Problem:
     try:
         data = sample.path.read_bytes() if sample.path is not None else sample.data
     except (FileNotFoundError, ValueError):
         message = f"no such image file: {sample.path}"
-        return _DecodedImage(problem="missing-image", message=message)
+        return Problem(sample.row, sample.name, "missing-image", message)
     except OSError as error:
         message = f"cannot be read: {error.strerror}"
-        return _DecodedImage(problem="unreadable-image", message=message)
+        return Problem(sample.row, sample.name, "unreadable-image", message)
     if data is None:
-        return _DecodedImage(problem="missing-image", message="neither a file nor data")
+        return Problem(sample.row, sample.name, "missing-image", "neither a file nor data")
     try:
         height, width = load_image(data).shape[:2]
     except ImageError as error:
         # The message begins with "image bytes (123 bytes): "; the sample's name says more.
         message = str(error).partition(": ")[2]
-        return _DecodedImage(problem="unreadable-image", message=message)
+        return Problem(sample.row, sample.name, "unreadable-image", message)
     return _DecodedImage(hashlib.sha256(data).digest(), width, height)
 
 
@@ -170,7 +168,7 @@ def _check_duplicate(sample: Sample, first: Sample) -> Iterator[Problem]:
     if first is sample:
         return
     message = f"the same file as {first.name}"
-    ours, theirs = ([label.text for label in s.labels] for s in (sample, first))
+    ours, theirs = [x.text for x in sample.labels], [x.text for x in first.labels]
     if ours != theirs:
         message += f", which is labeled {theirs}, not {ours}"
     yield Problem(sample.row, sample.name, "duplicate-image", message)

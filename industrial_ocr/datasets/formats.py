@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, product
 from pathlib import Path
@@ -140,6 +140,20 @@ class Rows:
             self._entries[path] = _Entry(self._name(path), path)
         if label is not None:
             self._label(self._entries[path], label)
+
+    def add_parsed(
+        self, path: str, written: str, row: str, parse: Callable[[], Label], wrong: str = ""
+    ) -> None:
+        """Adds the label that ``parse`` gives; one of malformed data is a problem.
+
+        Its message begins with ``wrong``; ``written`` is the image as the dataset writes it.
+        """
+        try:
+            label = parse()
+        except MALFORMED as error:
+            self.wrong(row, written, f"{wrong}{reason(error)}")
+        else:
+            self.add(path, label)
 
     def add_data(self, name: str, data: bytes, label: Label) -> None:
         """Adds an encoded image that is no file."""

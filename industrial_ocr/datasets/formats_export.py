@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
+from functools import partial
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -130,9 +132,8 @@ def _regions(task: dict[str, Any]) -> Iterable[list[dict[str, Any]]]:
 
 def _minimal_regions(task: dict[str, Any]) -> list[list[dict[str, Any]]]:
     """The regions of a JSON-MIN task, which has a list of boxes and one of texts."""
-    shapes = next(
-        (v for v in task.values() if isinstance(v, list) and v and isinstance(v[0], dict)), []
-    )
+    lists = (v for v in task.values() if isinstance(v, list) and v and isinstance(v[0], dict))
+    shapes = next(lists, [])
     names = [k for k in ("transcription", "text", "label") if _is_texts(task.get(k))]
     if not names:
         raise ValueError("holds neither annotations nor a text")
@@ -141,7 +142,7 @@ def _minimal_regions(task: dict[str, Any]) -> list[list[dict[str, Any]]]:
         raise ValueError(f"{len(shapes)} boxes but {len(texts)} texts; export as JSON instead")
     return [
         [{"type": "textarea", **shape, "value": {**shape, "text": text}}]
-        for shape, text in zip(shapes or [{} for _ in texts], texts, strict=True)
+        for shape, text in zip(shapes or repeat({}, len(texts)), texts, strict=True)
     ]
 
 
@@ -168,12 +169,8 @@ def read_label_studio(path: Path, rows: Rows) -> None:
             rows.wrong(row, image, reason(error))
             continue
         for region in regions:
-            try:
-                label = _region_label(region, row)
-            except MALFORMED as error:
-                rows.wrong(row, image, f"a region is wrong: {reason(error)}")
-            else:
-                rows.add(file, label)
+            parse = partial(_region_label, region, row)
+            rows.add_parsed(file, image, row, parse, "a region is wrong: ")
 
 
 def _parse_xml(path: Path) -> ElementTree.Element:
@@ -210,7 +207,7 @@ def _cvat_label(shape: ElementTree.Element, row: str) -> Label:
         quad = _rotated(box, float(shape.get("rotation", 0)), box.mean(axis=0))
     elif shape.tag in ("polygon", "points"):
         points = [p.split(",") for p in shape.attrib["points"].split(";") if p.strip()]
-        quad = polygon_quad([[float(x) for x in point] for point in points])
+        quad = polygon_quad([list(map(float, point)) for point in points])
     elif shape.tag != "tag":
         raise ValueError(f"a {shape.tag} is not read, only box, polygon, points and tag")
     attributes = {a.get("name", "").lower(): a.text or "" for a in shape.findall("attribute")}
@@ -245,9 +242,5 @@ def read_cvat(path: Path, rows: Rows) -> None:
         file = rows.find(name, bases=("images", "", f"images/{subset}", subset))
         rows.add(file, None)
         for shape in image:
-            try:
-                label = _cvat_label(shape, row)
-            except MALFORMED as error:
-                rows.wrong(row, name, f"a {shape.tag} is wrong: {reason(error)}")
-            else:
-                rows.add(file, label)
+            parse = partial(_cvat_label, shape, row)
+            rows.add_parsed(file, name, row, parse, f"a {shape.tag} is wrong: ")

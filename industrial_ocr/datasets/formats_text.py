@@ -7,9 +7,11 @@ import io
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from itertools import chain, product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,15 +42,6 @@ _NEXT_CHARACTER = re.compile(rf";(?={f'{NUMBER},' * 4})")
 _BROKEN_BOX = re.compile(rf"\s*,?\s*{NUMBER}\s*[,;].*", re.DOTALL)
 
 
-@dataclass
-class _Columns:
-    """What the optional columns of a TSV row hold."""
-
-    quad: FloatArray | None = None
-    characters: tuple[LabeledCharacter, ...] = ()
-    kind: str = ""
-
-
 def parse_characters(column: str) -> tuple[LabeledCharacter, ...]:
     """Parses ``x0,y0,x1,y1,char;...``, where a char may itself be a comma or a semicolon.
 
@@ -69,13 +62,15 @@ def parse_characters(column: str) -> tuple[LabeledCharacter, ...]:
     return tuple(characters)
 
 
-def parse_columns(columns: list[str]) -> _Columns:
-    """The optional columns of a TSV row, recognized by their form.
+def parse_columns(columns: list[str]) -> Label:
+    """A label of the optional columns of a TSV row, recognized by their form, without its text.
 
     Raises:
         ValueError: a column of numbers that is not a box, or two columns of one sort.
     """
-    parsed = _Columns()
+    quad: FloatArray | None = None
+    characters: tuple[LabeledCharacter, ...] = ()
+    kind = ""
     seen: set[str] = set()
     for column in columns:
         if not column.strip():
@@ -84,19 +79,19 @@ def parse_columns(columns: list[str]) -> _Columns:
             sort = "box"
             numbers = [float(n) for n in column.split(",")]
             box = rect_quad(*numbers) if len(numbers) == 4 else np.reshape(numbers, (4, 2))
-            parsed.quad = as_quad(box)
+            quad = as_quad(box)
         elif _CHARACTER.fullmatch(column):
             sort = "characters"
-            parsed.characters = parse_characters(column)
+            characters = parse_characters(column)
         elif _BROKEN_BOX.fullmatch(column):
             raise ValueError(f"a box is x0,y0,x1,y1, got {column!r}")
         else:
             sort = "kind"
-            parsed.kind = column
+            kind = column
         if sort in seen:
             raise ValueError(f"two columns that are both {sort}, the second {column!r}")
         seen.add(sort)
-    return parsed
+    return Label("", quad, characters, kind=kind)
 
 
 def read_tsv(path: Path, rows: Rows) -> None:
@@ -115,14 +110,14 @@ def read_tsv(path: Path, rows: Rows) -> None:
             continue
         image = rows.find(file)
         try:
-            rest = parse_columns(columns[1:])
+            label = parse_columns(columns[1:])
         except MALFORMED as error:
             rows.wrong(row, file, reason(error))
             rows.add(image, None)
             continue
-        ignore = rest.quad is not None and columns[0] == IGNORE
+        ignore = label.quad is not None and columns[0] == IGNORE
         text = "" if ignore else columns[0]
-        rows.add(image, Label(text, rest.quad, rest.characters, ignore, rest.kind, row))
+        rows.add(image, replace(label, text=text, ignore=ignore, row=row))
 
 
 def _is_header(file: str, columns: list[str]) -> bool:
@@ -263,14 +258,21 @@ def read_icdar(folder: Path, rows: Rows) -> None:
     quads = sum(_ICDAR_QUAD.fullmatch(line) is not None for line in every_line)
     rects = sum(_is_rect(line) for line in every_line)
     for image, of_image in lines.items():
-        rows.add(os.path.abspath(image), None)
+        path = os.path.abspath(image)
+        rows.add(path, None)
         for row, line in of_image:
-            try:
-                label = _parse_icdar(line, quads >= rects, row)
-            except MALFORMED as error:
-                rows.wrong(row, image.name, reason(error))
-            else:
-                rows.add(os.path.abspath(image), label)
+            parse = partial(_parse_icdar, line, quads >= rects, row)
+            rows.add_parsed(path, image.name, row, parse)
+
+
+def _region_label(region: dict[str, Any], row: str) -> Label:
+    """The label of a region of PPOCRLabel."""
+    if not isinstance(region["transcription"], str):
+        raise ValueError(f"a text was expected, got {region['transcription']!r}")
+    text, ignore = ignorable(region["transcription"])
+    ignore = ignore or bool(region.get("difficult", False))
+    quad, kind = polygon_quad(region["points"]), region.get("key_cls") or "None"
+    return Label(text, quad, (), ignore, "" if kind == "None" else str(kind), row)
 
 
 def _add_regions(rows: Rows, image: str, row: str, written: str, cell: str) -> None:
@@ -284,17 +286,9 @@ def _add_regions(rows: Rows, image: str, row: str, written: str, cell: str) -> N
         rows.wrong(row, written, f"no regions: {reason(error)}")
         return
     for region in regions:
-        try:
-            if not isinstance(region["transcription"], str):
-                raise ValueError(f"a text was expected, got {region['transcription']!r}")
-            text, ignore = ignorable(region["transcription"])
-            ignore = ignore or bool(region.get("difficult", False))
-            quad, kind = polygon_quad(region["points"]), region.get("key_cls") or "None"
-            label = Label(text, quad, (), ignore, "" if kind == "None" else str(kind), row)
-        except MALFORMED as error:
-            rows.wrong(row, written, f"a region is wrong: {reason(error)}")
-        else:
-            rows.add(image, label)
+        rows.add_parsed(
+            image, written, row, partial(_region_label, region, row), "a region is wrong: "
+        )
 
 
 def read_paddle(path: Path, rows: Rows) -> None:

@@ -26,13 +26,13 @@ from industrial_ocr.results.geometry import edge_lengths, expand_quad, warp_quad
 from industrial_ocr.results.types import FloatArray, ImageArray, as_quad
 
 HELD_BACK = 5
-"""One photograph of so many is not for training."""
+"""One of this many photographs is kept from training."""
 MIN_STRIP_HEIGHT = 6.0
 """Pixels; what is lower cannot be read."""
 OUTSIDE = 1.5
-"""Pixels by which a quad may leave its picture: what is cut off is not what the hint says."""
+"""Pixels by which a quad may leave its picture; of a string cut off further, the hint is wrong."""
 _CASE_TWINS = str.maketrans("cosuvwxzkp", "COSUVWXZKP")
-"""Letters whose case is a matter of size, which a strip does not show."""
+"""Letters whose two cases differ in size alone, which a strip does not show."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,7 @@ class PhotoString:
 
     @property
     def held_back(self) -> bool:
-        """Its photograph, with all that stands on it, is not for training."""
+        """Whether its photograph, with all strings on it, is kept from training."""
         name = f"{self.source}/{self.photograph}".encode()
         return int(hashlib.sha256(name).hexdigest(), 16) % HELD_BACK == 0
 
@@ -116,7 +116,7 @@ def read_strings(path: Path) -> list[PhotoString]:
 
 
 def in_sight(hint: PhotoString, image: ImageArray, symbols: frozenset[str]) -> bool:
-    """The whole of it is on the picture, lies in reading direction and says only such symbols."""
+    """Whether it is wholly on the picture, in reading direction, and has only these symbols."""
     text = hint.text.replace(" ", "")
     width, height = edge_lengths(hint.quad)
     low, high = hint.quad.min(0), hint.quad.max(0)
@@ -126,7 +126,7 @@ def in_sight(hint: PhotoString, image: ImageArray, symbols: frozenset[str]) -> b
 
 
 def agrees(text: str, readings: Sequence[str]) -> bool:
-    """One of the readings is that text, but for spaces and the case of letters alike in both."""
+    """Whether a reading equals the text, apart from spaces and the case of ``_CASE_TWINS``."""
     plain = text.replace(" ", "").translate(_CASE_TWINS)
     return any(plain == r.replace(" ", "").translate(_CASE_TWINS) for r in readings)
 

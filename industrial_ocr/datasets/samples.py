@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Literal
 
-from industrial_ocr.results.types import FloatArray, as_quad
+from industrial_ocr.results.types import FloatArray, HasQuad, MayHaveQuad
 
 Task = Literal["read", "recognize", "classify"]
 """``read``: whole images in which codes are found; ``recognize``: crops of one string each;
@@ -15,23 +15,15 @@ Task = Literal["read", "recognize", "classify"]
 
 
 @dataclass(frozen=True, eq=False)
-class LabeledCharacter:
-    """One character and where it is.
-
-    Attributes:
-        symbol: the character.
-        quad: (4, 2) float32 source pixels.
-    """
+class LabeledCharacter(HasQuad):
+    """One character and where it is: ``quad`` is (4, 2) float32 source pixels."""
 
     symbol: str
     quad: FloatArray
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "quad", as_quad(self.quad))
-
 
 @dataclass(frozen=True, eq=False)
-class Label:
+class Label(MayHaveQuad):
     """One text of an image.
 
     Attributes:
@@ -49,10 +41,6 @@ class Label:
     ignore: bool = False
     kind: str = ""
     row: str = ""
-
-    def __post_init__(self) -> None:
-        if self.quad is not None:
-            object.__setattr__(self, "quad", as_quad(self.quad))
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,16 +18,13 @@ _FONT = (cv2.FONT_HERSHEY_SIMPLEX, 0.4)
 def contact_sheet(
     dataset: Dataset, columns: int = 8, limit: int = 64, cell: int = 160
 ) -> ImageArray:
-    """The first images of a dataset with their boxes, and their texts below them.
+    """The first ``limit`` images of a dataset with their boxes, and their texts below them.
 
-    Args:
-        dataset: any; an image that cannot be decoded is replaced by a message.
-        columns: images a row.
-        limit: most images shown.
-        cell: side of the square that each image is scaled to, in pixels.
+    Each image is scaled to a square of ``cell`` pixels; one that cannot be decoded is replaced by a
+    message.
 
     Returns:
-        (H, W, 3) uint8 RGB.
+        (H, W, 3) uint8 RGB, ``columns`` images a row.
 
     Raises:
         DatasetError: the dataset has no samples.

@@ -77,8 +77,8 @@ def _number(value: float) -> str:
     return str(np.format_float_positional(np.float32(value), trim="-"))
 
 
-def _numbers(values: Iterable[float], separator: str = ",") -> str:
-    return separator.join(map(_number, values))
+def _numbers(values: Iterable[float]) -> str:
+    return ",".join(map(_number, values))
 
 
 def _is_upright(quad: FloatArray) -> bool:

@@ -7,7 +7,7 @@
 * With both set, every image is read by each engine, and the readings are counted: one
   ``MisreadCurve`` for each.
 
-Strings that resemble no label, and labels that no string resembles, say nothing of a temperature.
+A string that resembles no label, or a label that resembles no string, is left out of the fit.
 """
 
 from __future__ import annotations
@@ -171,9 +171,7 @@ def fit_ctc_temperature(tables: Sequence[Floats], labels: Sequence[Sequence[int]
 def fit(found: CalibrationData, now: dict[str, float]) -> dict[str, float]:
     """Temperatures by task, where there are enough characters or strings.
 
-    Args:
-        found: at the temperatures the models have now.
-        now: those.
+    ``found`` was read at the temperatures that the models have ``now``.
     """
     fitted = {}
     if len(found.classes) >= MIN_CHARACTERS:
@@ -192,10 +190,7 @@ CountedReading = tuple[float, bool]
 def count(record: Record, rules: Rules, min_character: float) -> list[CountedReading | None]:
     """The readings of one image's labels; None for a label without one.
 
-    Args:
-        record: of the image.
-        rules: how labels count.
-        min_character: without a pattern a weaker character keeps a reading from passing.
+    Without a pattern, a character below ``min_character`` keeps a reading from passing.
     """
     counted: list[CountedReading | None] = []
     for label in match_labels(record, rules):
@@ -216,7 +211,8 @@ def measure(
 ) -> dict[str, MisreadCurve]:
     """Reads every image with both engines and counts, by ``curve_name``.
 
-    Under a pattern the strings, read without it, count for the curves without one, too.
+    With a pattern, the strings that were read without it count as well, for the curves of readings
+    without a pattern.
 
     Args:
         reader: with ``min_confidence`` 0: the curve has every threshold.

@@ -15,10 +15,7 @@ from industrial_ocr.results.geometry import bounds, box_iou
 class DetectionCounts:
     """Boxes of one image, or of many: counts can be added.
 
-    Attributes:
-        matched: predictions with a labeled box of their own.
-        predicted: all predictions that count.
-        truth: all labeled boxes.
+    ``matched`` counts the predictions with a labeled box of their own.
     """
 
     matched: int = 0
@@ -76,10 +73,7 @@ def match_boxes(
     """
     if not 0 < iou <= 1:
         raise ValueError(f"the least IoU is above 0 and at most 1, got {iou}")
-    found, labels, regions = (
-        np.array([bounds(q) for q in quads], np.float32).reshape(-1, 4)
-        for quads in (predicted, truth, ignored)
-    )
+    found, labels, regions = _bounds(predicted), _bounds(truth), _bounds(ignored)
     hidden = (_covered(found, regions) > 0.5).any(axis=1)
     overlaps = box_iou(found[~hidden], labels)
     rows, columns = np.nonzero(overlaps >= iou)
@@ -92,6 +86,11 @@ def match_boxes(
             used_rows.add(row)
             used_columns.add(column)
     return DetectionCounts(len(used_rows), len(overlaps), len(labels))
+
+
+def _bounds(quads: Sequence[ArrayLike]) -> NDArray[np.float32]:
+    """(N, 4) upright boxes around quads, as x0, y0, x1, y1."""
+    return np.array([bounds(q) for q in quads], np.float32).reshape(-1, 4)
 
 
 def _covered(boxes: NDArray[np.float32], regions: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -15,13 +15,7 @@ import numpy as np
 from industrial_ocr.datasets.samples import Task
 from industrial_ocr.decoding.lexicon import Lexicon
 from industrial_ocr.errors import EngineError
-from industrial_ocr.evaluation.other_engines import (
-    EasyOcrEngine,
-    PaddleOcrEngine,
-    RapidOcrEngine,
-    TesseractEngine,
-    timed,
-)
+from industrial_ocr.evaluation import other_engines
 from industrial_ocr.evaluation.records import EngineReading, ReadString
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.results.codes import CodeReading
@@ -66,13 +60,7 @@ def _own_code(code: CodeReading) -> ReadString:
 
 
 class OwnEngine:
-    """One of this package's engines.
-
-    Args:
-        name: of ``OWN_ENGINES``.
-        reader: a ``Reader``.
-        patterns: what codes look like, by dataset.
-    """
+    """One of this package's engines, by its name, with patterns of codes by dataset."""
 
     datasets: frozenset[str] | None = None
 
@@ -100,12 +88,12 @@ class OwnEngine:
     def read(self, image: ImageArray, task: Task) -> EngineReading:
         """``Reader.read`` or ``recognize``; two-stage classifies a single character."""
         if task == "classify" and self.name == Engine.TWO_STAGE:
-            named, seconds = timed(lambda: self.reader.classify([image])[0])
+            named, seconds = other_engines.timed(lambda: self.reader.classify([image])[0])
             if named is None:
                 return EngineReading((), seconds=seconds)
             confidence = round(float(named.probabilities[0]), 5)
             return EngineReading((ReadString(named.symbols[0], confidence),), seconds=seconds)
-        result, seconds = timed(lambda: self._result(image, task))
+        result, seconds = other_engines.timed(lambda: self._result(image, task))
         strings = tuple(_own_string(s) for s in result.strings)
         codes = None if self.pattern is None else tuple(_own_code(c) for c in result.codes)
         return EngineReading(strings, result.status.value, seconds, dict(result.timings), codes)
@@ -130,11 +118,11 @@ class LexiconEngine(OwnEngine):
 
 OWN_ENGINES = tuple(engine.value for engine in Engine)
 OTHER_ENGINES: dict[str, Callable[[], BenchmarkEngine]] = {
-    "rapidocr": RapidOcrEngine,
-    "rapidocr-openvino": lambda: RapidOcrEngine("openvino"),
-    "tesseract": TesseractEngine,
-    "easyocr": EasyOcrEngine,
-    "paddleocr": PaddleOcrEngine,
+    "rapidocr": other_engines.RapidOcrEngine,
+    "rapidocr-openvino": lambda: other_engines.RapidOcrEngine("openvino"),
+    "tesseract": other_engines.TesseractEngine,
+    "easyocr": other_engines.EasyOcrEngine,
+    "paddleocr": other_engines.PaddleOcrEngine,
 }
 ENGINE_NAMES = (*OWN_ENGINES, *OTHER_ENGINES)
 
@@ -156,12 +144,7 @@ def make_engines(
     make_reader: Callable[[], Any],
     patterns: Mapping[str, Pattern] | None = None,
 ) -> tuple[list[BenchmarkEngine], dict[str, str]]:
-    """Engines by name, in that order; ours share one Reader.
-
-    Args:
-        names: of ``ENGINE_NAMES``.
-        make_reader: called once, if any of our own engines is asked for.
-        patterns: of our own engines, by dataset.
+    """Engines by name, in that order; ours share one Reader, which is made only if it is needed.
 
     Returns:
         The engines that could be made, and for each of the others one line that says why not.

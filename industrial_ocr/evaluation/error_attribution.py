@@ -12,11 +12,11 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from industrial_ocr.evaluation.label_matching import MatchedLabel, Rules, string_runs
+from industrial_ocr.evaluation.label_matching import MatchedLabel, Rules, joined_strings
 from industrial_ocr.evaluation.metrics import nearest_part
 from industrial_ocr.evaluation.records import ReadString
 from industrial_ocr.results.engine import Engine
-from industrial_ocr.results.geometry import bounds, box_iou
+from industrial_ocr.results.geometry import Rectangle, bounds, box_iou
 
 ErrorStage = Literal[
     "no string",
@@ -29,13 +29,12 @@ ErrorStage = Literal[
 ]
 ERROR_STAGES: tuple[ErrorStage, ...] = get_args(ErrorStage)
 
-Box = tuple[float, float, float, float]
 SymbolQuad = tuple[str, NDArray[np.float64]]
 """A character that was read, and its quad."""
 
 
-def _place(matched: MatchedLabel, margin: float = 0.15) -> Box | None:
-    """The box of the label, widened by a margin in its shorter sides; None if not labeled."""
+def _place(matched: MatchedLabel, margin: float = 0.15) -> Rectangle | None:
+    """The box of the label, widened by a share of its shorter side; None if not labeled."""
     label = matched.label
     if label.quad is not None:
         box = bounds(label.quad)
@@ -51,12 +50,12 @@ def _place(matched: MatchedLabel, margin: float = 0.15) -> Box | None:
     return x0 - more, y0 - more, x1 + more, y1 + more
 
 
-def _center_inside(box: Box, quad: object) -> bool:
+def _center_inside(box: Rectangle, quad: object) -> bool:
     x, y = np.asarray(quad, np.float64).mean(0)
     return bool(box[0] <= x <= box[2] and box[1] <= y <= box[3])
 
 
-def _overlaps(box: Box, string: ReadString) -> bool:
+def _overlaps(box: Rectangle, string: ReadString) -> bool:
     """Whether a string may stand in a box: it has text and its place, if known, overlaps it."""
     if not string.text or string.quad is None:
         return bool(string.text)
@@ -91,8 +90,9 @@ def _box_error(
     labeled = [c.quad for c in matched.label.characters if c.symbol.isalnum()]
     if len(labeled) == wanted:
         boxes = [bounds(q) for q in quads]
-        if not all(any(_center_inside(b, quad) for b in boxes) for quad in labeled):
-            return "no box"
+        for quad in labeled:
+            if not any(_center_inside(box, quad) for box in boxes):
+                return "no box"
         overlaps = box_iou(boxes, [bounds(q) for q in labeled])
         if (overlaps.max(0) < same_character).any() or len(quads) != wanted:
             return "merged or split box"
@@ -121,7 +121,7 @@ def attribute_error(matched: MatchedLabel, rules: Rules) -> ErrorStage | None:
     if read == truth or (rules.comparison.contains and truth and truth in read):
         return None
     strings = matched.record.strings
-    if rules.pattern is not None and any(r.text == truth for r in string_runs(strings, rules)):
+    if rules.pattern is not None and any(r.text == truth for r in joined_strings(strings, rules)):
         return "decoding"  # the string was there, the pattern took another
     place = _place(matched)
     if not matched.strings and not (place and any(_overlaps(place, s) for s in strings)):

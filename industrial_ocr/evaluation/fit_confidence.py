@@ -37,7 +37,7 @@ from industrial_ocr.decoding.confidence import (
     features,
     together_features,
 )
-from industrial_ocr.evaluation.fit_pictures import arguments, asked_pictures, map_pictures
+from industrial_ocr.evaluation import fit_pictures
 from industrial_ocr.image.load import load_image
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.reader.routed import paired, same_text
@@ -78,11 +78,10 @@ def is_right(
     more = (0.0, beyond_ends * width) if vertical else (beyond_ends * height, 0.0)
     place = expand_quad(string.quad, *more)
     axis = (string.quad[3 if vertical else 1] - string.quad[0]).astype(np.float64)
-    own = []
-    for one in printed:
-        for symbol, quad in zip(one.symbols, one.quads, strict=True):
-            if inside(place, quad.mean(0)):
-                own.append((float(quad.mean(0) @ axis), symbol))
+    own = [
+        (float(center @ axis), symbol)
+        for symbol, center in fit_pictures.printed_within(place, printed)
+    ]
     return _says(string, "".join(symbol for _, symbol in sorted(own)))
 
 
@@ -126,7 +125,7 @@ def _reader() -> Reader:
 def collect(asked: argparse.Namespace, numbers: range) -> Readings:
     """Reads rendered pictures with both engines, and as many photographs."""
     readings = Readings()
-    for image, printed, one_string in asked_pictures(asked, numbers):
+    for image, printed, one_string in fit_pictures.asked_pictures(asked, numbers):
         readings.add(_both(image, one_string), partial(is_right, printed=printed), one_string)
     if asked.photos is not None:
         windows = _held_back(asked.photos, asked.photo_labels)
@@ -264,12 +263,12 @@ def _to_dict(model: ConfidenceModel, names: Sequence[str], readings: int) -> dic
 
 def main() -> None:
     """Fits and writes the models that reading uses."""
-    parser = arguments(__doc__, 2400, CONFIDENCE_WEIGHTS)
+    parser = fit_pictures.arguments(__doc__, 2400, CONFIDENCE_WEIGHTS)
     parser.add_argument("--photos", type=Path, help="folder of photographs")
     parser.add_argument("--photo-labels", type=Path, help="of training.photo_labels")
     asked = parser.parse_args()
     readings = Readings()
-    for some in map_pictures(collect, asked):
+    for some in fit_pictures.map_pictures(collect, asked):
         readings.extend(some)
     models, table = {}, {}
     for name, own in sorted(readings.rows.items()):

@@ -21,15 +21,14 @@ from numpy.typing import NDArray
 from industrial_ocr.datasets.synthesis.layout import LabeledString
 from industrial_ocr.decoding import homoglyphs
 from industrial_ocr.detection.ink import ink_sizes
+from industrial_ocr.evaluation import fit_pictures
 from industrial_ocr.evaluation.fit_confidence import logistic
-from industrial_ocr.evaluation.fit_pictures import arguments, asked_pictures, map_pictures
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.results.engine import Engine
-from industrial_ocr.results.geometry import inside
 from industrial_ocr.results.types import Character, ImageArray, TextString
 
-Row = tuple[list[float], bool]
+CharacterRow = tuple[list[float], bool]
 """Features of a character, and whether it is a small letter, or a 0."""
 
 
@@ -40,12 +39,8 @@ def _reader() -> Reader:
 
 def true_symbol(character: Character, printed: Sequence[LabeledString]) -> str | None:
     """The one symbol that is printed within a character's box, None if there are others."""
-    found = []
-    for string in printed:
-        for symbol, quad in zip(string.symbols, string.quads, strict=True):
-            if inside(character.quad, quad.mean(0)):
-                found.append(symbol)
-    return found[0] if len(found) == 1 else None
+    found = fit_pictures.printed_within(character.quad, printed)
+    return found[0][0] if len(found) == 1 else None
 
 
 def probabilities(character: Character) -> dict[str, float]:
@@ -63,7 +58,7 @@ def probabilities(character: Character) -> dict[str, float]:
 
 def case_rows(
     string: TextString, gray: ImageArray, printed: Sequence[LabeledString]
-) -> Iterator[Row]:
+) -> Iterator[CharacterRow]:
     """Log-odds of the shape, smallness and case of the neighbors, as ``resolve_cases`` has them."""
     symbols = [c.symbol for c in string.characters]
     heights = ink_sizes(gray, string.quad, [c.quad for c in string.characters])[:, 1].tolist()
@@ -86,7 +81,7 @@ def case_rows(
             yield [shape, size, float(beside)], truth == lower
 
 
-def zero_rows(string: TextString, printed: Sequence[LabeledString]) -> Iterator[Row]:
+def zero_rows(string: TextString, printed: Sequence[LabeledString]) -> Iterator[CharacterRow]:
     """Log-odds of the shape of a 0 against an O."""
     for character in string.characters:
         truth = true_symbol(character, printed)
@@ -95,11 +90,13 @@ def zero_rows(string: TextString, printed: Sequence[LabeledString]) -> Iterator[
             yield [homoglyphs._log_ratio(ranked.get("0", 0.0), ranked.get("O", 0.0))], truth == "0"
 
 
-def collect(asked: argparse.Namespace, numbers: range) -> tuple[list[Row], list[Row]]:
+def collect(
+    asked: argparse.Namespace, numbers: range
+) -> tuple[list[CharacterRow], list[CharacterRow]]:
     """Rows of letters as two-stage reads them, and of zeros as the crnn does."""
-    cases: list[Row] = []
-    zeros: list[Row] = []
-    for image, printed, one_string in asked_pictures(asked, numbers):
+    cases: list[CharacterRow] = []
+    zeros: list[CharacterRow] = []
+    for image, printed, one_string in fit_pictures.asked_pictures(asked, numbers):
         if one_string:
             continue
         for string in _reader().read(image, engine=Engine.TWO_STAGE).strings:
@@ -110,7 +107,7 @@ def collect(asked: argparse.Namespace, numbers: range) -> tuple[list[Row], list[
     return cases, zeros
 
 
-def fit(rows: Sequence[Row]) -> tuple[NDArray[np.float64], float, str]:
+def fit(rows: Sequence[CharacterRow]) -> tuple[NDArray[np.float64], float, str]:
     """Weights and bias fitted to all rows, and how those of the first half do on the other."""
     table, right = np.array([r for r, _ in rows]), np.array([good for _, good in rows])
     half = len(rows) // 2
@@ -133,10 +130,10 @@ def _log_odds(
 
 def main() -> None:
     """Reads, fits, prints."""
-    asked = arguments(__doc__, 1100, Path()).parse_args()
-    cases: list[Row] = []
-    zeros: list[Row] = []
-    for some_cases, some_zeros in map_pictures(collect, asked):
+    asked = fit_pictures.arguments(__doc__, 1100, Path()).parse_args()
+    cases: list[CharacterRow] = []
+    zeros: list[CharacterRow] = []
+    for some_cases, some_zeros in fit_pictures.map_pictures(collect, asked):
         cases += some_cases
         zeros += some_zeros
     weights, bias, text = fit(cases)

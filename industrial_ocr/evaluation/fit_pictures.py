@@ -1,4 +1,4 @@
-"""Rendered pictures to which the fitted numbers of reading are fitted, in parallel processes."""
+"""Rendered pictures for the fits of this folder, read in parallel processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from industrial_ocr.datasets.synthesis.plain import PlainPrinter
 from industrial_ocr.datasets.synthesis.scenes import SceneRenderer
 from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.datasets.synthesis.text import shipped_words
-from industrial_ocr.results.types import ImageArray
+from industrial_ocr.results.geometry import inside
+from industrial_ocr.results.types import FloatArray, ImageArray
 
 PICTURE_SHARES = {"crop of one string": 0.3, "one plain line": 0.42, "label": 0.16, "scene": 0.12}
 """Of the kinds of pictures; labels are plain print, scenes are worn and cluttered."""
@@ -34,8 +35,8 @@ def pictures(
     Args:
         fonts: folders with font files.
         plain_fonts: folders with ordinary ones, for plain print.
-        numbers: which pictures of the endless row that ``seed`` gives.
-        seed: of the row.
+        numbers: of the pictures; a number and the seed decide what a picture shows.
+        seed: any.
 
     Yields:
         (H, W, 3) uint8 RGB, what is printed on it, and whether it is a crop of one string.
@@ -59,6 +60,17 @@ def pictures(
             renderer = labels if kind == "label" else scenes
             scene = renderer.render((seed, number, 2))
             yield scene.image, scene.strings, False
+
+
+def printed_within(
+    place: FloatArray, printed: Sequence[LabeledString]
+) -> list[tuple[str, FloatArray]]:
+    """The symbols whose centers lie in a quad (4, 2), each with its center (2,)."""
+    found = []
+    for string in printed:
+        centers = string.quads.mean(1)
+        found += [(s, c) for s, c in zip(string.symbols, centers, strict=True) if inside(place, c)]
+    return found
 
 
 def arguments(about: str | None, count: int, out: Path) -> argparse.ArgumentParser:
@@ -88,9 +100,7 @@ def map_pictures(
     """Calls a function of a module in parallel on the options and the numbers of some pictures."""
     starts = range(0, asked.pictures, chunk)
     chunks = [range(first, min(first + chunk, asked.pictures)) for first in starts]
-    with ProcessPoolExecutor(asked.workers, get_context("spawn"), _one_thread) as processes:
+    with ProcessPoolExecutor(
+        asked.workers, get_context("spawn"), cv2.setNumThreads, (1,)
+    ) as processes:
         return list(processes.map(partial(function, asked), chunks))
-
-
-def _one_thread() -> None:
-    cv2.setNumThreads(1)

@@ -173,10 +173,8 @@ def label_lattice(
 def _right_path(own: Sequence[Hypothesis], fits: Floats, nodes: int) -> frozenset[int]:
     """The hypotheses on the path that fits the true characters best, each of them used once.
 
-    Args:
-        own: of a string, N of them.
-        fits: (N, T) how well each fits each true character, those in any order.
-        nodes: of the lattice.
+    ``fits`` (N, T) says how well each of the N hypotheses fits each true character, those in any
+    order; ``nodes`` are those of the lattice.
     """
     # True characters in reading order: by the node at which what fits them best begins.
     order = np.argsort([own[int(k)].first for k in fits.argmax(axis=0)], kind="stable")
@@ -213,9 +211,7 @@ def fit(
 ) -> tuple[dict[str, dict[str, float]], float]:
     """The weights by kind and feature, and the mean negative log-likelihood of a right path.
 
-    Args:
-        lattices: with their right paths.
-        prior_variance: of the weights' Gaussian prior.
+    ``prior_variance`` is that of the weights' Gaussian prior.
     """
     columns: list[tuple[str, str]] = []
     starts: dict[str, int] = {}

@@ -96,7 +96,7 @@ def _weakest(strings: Sequence[ReadString]) -> float | None:
     return min((s.confidence for s in strings if s.confidence is not None), default=None)
 
 
-def string_runs(strings: Sequence[ReadString], rules: Rules) -> list[StringRun]:
+def joined_strings(strings: Sequence[ReadString], rules: Rules) -> list[StringRun]:
     """Every string, every word of it, and runs of neighbors of either; none with empty text."""
     whole = [(rules.normalize(s.text), i) for i, s in enumerate(strings)]
     words = []
@@ -162,7 +162,7 @@ def _codes_of(record: Record, rules: Rules, pattern: Pattern) -> list[StringRun]
     if record.codes is not None:
         return [StringRun(rules.normalize(c.text), c.accepted_confidence, ()) for c in record.codes]
     codes: dict[str, StringRun] = {}
-    for run in string_runs(record.strings, rules):
+    for run in joined_strings(record.strings, rules):
         for code in _codes_in(run.text, pattern):
             codes.setdefault(code, replace(run, text=code))
     good = [c for c in codes.values() if pattern.verify(c.text).ok]
@@ -191,7 +191,7 @@ def _code_answers(labels: Sequence[Label], record: Record, rules: Rules) -> Answ
 
 def _text_answers(labels: Sequence[Label], record: Record, rules: Rules) -> Answers:
     """An answer for each label of a whole picture, without a pattern."""
-    runs = string_runs(record.strings, rules)
+    runs = joined_strings(record.strings, rules)
     for label in labels:
         if text := rules.normalize(label.text):
             yield label, nearest_run(text, runs, rules.comparison)

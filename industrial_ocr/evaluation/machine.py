@@ -55,11 +55,8 @@ def probe(
 ) -> dict[str, float]:
     """Time to the first result and peak memory of an engine in a fresh process.
 
-    Args:
-        engine: a name of ``engines.ENGINE_NAMES``.
-        image: read once as a whole picture.
-        options: of ``Reader``.
-        limit_s: a process that takes longer has failed.
+    It reads one picture with the ``options`` of ``Reader``; after ``limit_s`` seconds it has
+    failed.
 
     Returns:
         ``first_result_s`` from the start of the process to the reading, ``peak_mb`` of the

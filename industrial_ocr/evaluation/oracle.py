@@ -1,14 +1,13 @@
 """How good each stage would be if the ones before it were perfect.
 
 With the labeled character boxes given, only the classifier can err; with the labeled boxes of the
-strings given, only the CRNN. What the whole pipeline reads less than that is what detection,
-segmentation and linking lose.
+strings given, only the CRNN. Where the whole pipeline reads less than that, detection, segmentation
+or linking lost the rest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,15 +19,6 @@ from industrial_ocr.image.load import load_image
 from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.geometry import bounds, edge_lengths, warp_quad
 from industrial_ocr.results.types import FloatArray, ImageArray
-
-
-@dataclass(frozen=True)
-class OracleResult:
-    """What was right with perfect boxes: characters, labels with all characters right, strings."""
-
-    characters: Proportion
-    codes: Proportion
-    strings: Proportion
 
 
 def _string_crop(image: ImageArray, quad: FloatArray, margin: float = 0.08) -> ImageArray:
@@ -59,7 +49,7 @@ def _crop_of(image: ImageArray, label: Label, task: Task) -> ImageArray | None:
 
 def run_oracle(
     dataset: Dataset, reader: Any, rules: Rules, images: Iterable[Sample]
-) -> OracleResult:
+) -> dict[str, Proportion]:
     """Classifies labeled character boxes, reads labeled strings.
 
     Args:
@@ -69,7 +59,7 @@ def run_oracle(
         images: samples of the dataset, perhaps in a progress bar.
 
     Returns:
-        Counts; of 0 where the dataset has no such boxes.
+        What was right, by what it is, in words; of 0 where the dataset has no such boxes.
     """
     characters: list[bool] = []
     codes: list[bool] = []
@@ -93,5 +83,9 @@ def run_oracle(
             if crop is not None and dataset.task != "classify":
                 read = reader.recognize([crop], engine=Engine.CRNN)[0]
                 strings.append(rules.normalize(read.text) == truth)
-    counts = (Proportion(sum(hits), len(hits)) for hits in (characters, codes, strings))
-    return OracleResult(*counts)
+    hits = {
+        "characters classified in labeled boxes": characters,
+        "codes of such characters": codes,
+        "labeled strings read by crnn": strings,
+    }
+    return {what: Proportion(sum(right), len(right)) for what, right in hits.items()}

@@ -2,7 +2,7 @@
 
 It holds all that the tables, the report and ``bench compare`` need. So a recorded run can be scored
 again, with another threshold or pattern, without reading any image again. An interrupted run is
-continued: whole lines are kept, a torn last line is dropped.
+continued: whole lines are kept, an incomplete last line is dropped.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from industrial_ocr.datasets.samples import Label, LabeledCharacter, Task
 from industrial_ocr.errors import DatasetError
+from industrial_ocr.results.types import rounded_quad
 
 RUN_FORMAT = 1
 """Of the file; a run of another format is refused."""
@@ -114,15 +113,12 @@ class Record:
         """One line without its end; empty fields are left out."""
         own = asdict(self)
         own["labels"] = [_label_to_dict(x) for x in self.labels]
-        own["strings"] = [{k: v for k, v in asdict(s).items() if v} for s in self.strings]
+        own["strings"] = [_filled(asdict(s)) for s in self.strings]
         own["seconds"] = round(self.seconds, 5)
         own["timings"] = {k: round(v, 5) for k, v in self.timings.items()}
         line = {k: v for k, v in own.items() if v not in ("", {}, None, [], ())}
         if self.codes is not None:  # no codes is not the same as none asked for
-            codes = [asdict(c) for c in self.codes]
-            line["codes"] = [
-                {k: v for k, v in code.items() if v or k == "confidence"} for code in codes
-            ]
+            line["codes"] = [_filled(asdict(c), "confidence") for c in self.codes]
         return json.dumps(line)
 
     @staticmethod
@@ -137,19 +133,19 @@ class Record:
         return Record(**own)
 
 
-def _json_quad(quad: Any) -> JsonQuad:
-    rounded: JsonQuad = np.round(np.asarray(quad, float), 1).tolist()
-    return rounded
+def _filled(own: dict[str, Any], *kept: str) -> dict[str, Any]:
+    """The entries that are not empty, and those that are kept in any case."""
+    return {k: v for k, v in own.items() if v or k in kept}
 
 
 def _label_to_dict(label: Label) -> dict[str, Any]:
     own = {
-        "quad": None if label.quad is None else _json_quad(label.quad),
-        "characters": [[c.symbol, _json_quad(c.quad)] for c in label.characters],
+        "quad": None if label.quad is None else rounded_quad(label.quad, 1),
+        "characters": [[c.symbol, rounded_quad(c.quad, 1)] for c in label.characters],
         "ignore": label.ignore,
         "kind": label.kind,
     }
-    return {"text": label.text, **{k: v for k, v in own.items() if v}}
+    return {"text": label.text, **_filled(own)}
 
 
 def _label_from_dict(own: dict[str, Any]) -> Label:
@@ -166,7 +162,7 @@ class RecordedRun:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Parsed lines with their numbers; a torn last line ends the file, a torn other is an error."""
+    """Parsed lines with their numbers; the last one may be incomplete and is left out then."""
     lines = path.read_text(encoding="utf-8").split("\n")
     for number, line in enumerate(lines, 1):
         if not line:

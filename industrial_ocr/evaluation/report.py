@@ -13,21 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from industrial_ocr.evaluation import report_figures as figures
 from industrial_ocr.evaluation.compare import compare_engines
 from industrial_ocr.evaluation.curves import reliability_bins
 from industrial_ocr.evaluation.error_attribution import ERROR_STAGES
 from industrial_ocr.evaluation.metrics import accuracy_by_kind, per_position_accuracy, text_pairs
 from industrial_ocr.evaluation.records import RecordedRun
-from industrial_ocr.evaluation.report_figures import (
-    MOST_SYMBOLS,
-    PAGE_TEMPLATES,
-    Style,
-    confusion_figure,
-    engine_styles,
-    rate_figure,
-    reliability_figure,
-    swatch,
-)
 from industrial_ocr.evaluation.report_gallery import Sources, gallery
 from industrial_ocr.evaluation.summary import (
     DETECTION_HEADERS,
@@ -42,8 +33,6 @@ from industrial_ocr.evaluation.summary import (
 )
 from industrial_ocr.results.files import write_whole
 
-Rows = Sequence[tuple[str, ...]]
-
 
 @dataclass(frozen=True)
 class ReportTable:
@@ -57,21 +46,21 @@ class ReportTable:
 
     caption: str
     headers: Sequence[str]
-    rows: Rows
+    rows: Sequence[tuple[str, ...]]
     engine: int | None = 0
     names: int = 1
     engines_above: bool = False
     note: str = ""
 
 
-def _engine_figures(summary: Summary, style: Style) -> dict[str, Any]:
+def _engine_figures(summary: Summary, style: figures.Style) -> dict[str, Any]:
     """What a dataset's section shows of one engine, for the template."""
     where = f"{summary.engine} on {summary.dataset}"
     diagram = None
     confidences, right = known_confidences(summary.labels, summary.rules)
     if confidences:
         bins = reliability_bins(confidences, right)
-        diagram = reliability_figure(bins, style, f"Reliability diagram of {where}")
+        diagram = figures.reliability_figure(bins, style, f"Reliability diagram of {where}")
         n, error = len(confidences), percent(summary.calibration_error)
         about = f"{n} reading{'s' if n > 1 else ''}, calibration error (ECE) {error} %"
     elif any(x.prediction.reading for x in summary.labels):
@@ -84,7 +73,7 @@ def _engine_figures(summary: Summary, style: Style) -> dict[str, Any]:
         "engine": summary.engine,
         "reliability": diagram,
         "about": about,
-        "confusion": confusion_figure(summary.confusions, f"Confusion matrix of {where}")
+        "confusion": figures.confusion_figure(summary.confusions, f"Confusion matrix of {where}")
         if rows
         else None,
         "pairs": ReportTable(caption, ("true", "read", "times"), rows, None, names=2),
@@ -182,7 +171,7 @@ def _section(
     number: int,
     about: Mapping[str, Any],
     sources: Sources,
-    styles: Mapping[str, Style],
+    styles: Mapping[str, figures.Style],
 ) -> dict[str, Any]:
     """Everything on one dataset, for the template."""
     name = own[0].dataset
@@ -201,7 +190,7 @@ def _section(
         "name": name,
         "anchor": f"dataset-{number}",
         "about": "; ".join(_settings_text(s) for s in settings if s),
-        "rates": rate_figure({s.engine: s.curve for s in own}, points, styles, title),
+        "rates": figures.rate_figure({s.engine: s.curve for s in own}, points, styles, title),
         "engines": [_engine_figures(s, styles[s.engine]) for s in own],
         "tables": [t for t in tables if t.rows],
         "gallery": shown,
@@ -263,25 +252,24 @@ def write_report(
     sources: Sources,
     title: str = "Benchmark report",
 ) -> None:
-    """Writes the report of a run.
+    """Writes the report of a run; an HTML file that is there is replaced as a whole.
 
     Args:
-        path: the HTML file; it is replaced as a whole.
+        path: the HTML file.
         run: for its settings, versions and machine.
         summaries: of ``summary.summarize_run``.
-        sources: by dataset and image name, what ``image.load.load_image`` takes; an image without
-            one, or whose source cannot be loaded, is told of without a picture.
+        sources: an image without one, or one that cannot be loaded, is listed without a picture.
         title: of the page.
 
     Raises:
         OSError: the file cannot be written.
     """
-    styles = engine_styles([s.engine for s in summaries])
+    styles = figures.engine_styles([s.engine for s in summaries])
     sections = [
         _section(own, i + 1, run.about, sources, styles)
         for i, own in enumerate(_by_dataset(summaries))
     ]
-    page = PAGE_TEMPLATES.get_template("report.html.j2").render(
+    page = figures.PAGE_TEMPLATES.get_template("report.html.j2").render(
         title=title,
         command=_settings_text(run.about.get("command", "")),
         machine=_machine(run.about),
@@ -289,9 +277,9 @@ def write_report(
         tables=_main_tables(summaries),
         thresholds={s.engine: f"{s.threshold:g}" for s in summaries},
         sections=sections,
-        swatches={engine: swatch(style) for engine, style in styles.items()},
+        swatches={engine: figures.swatch(style) for engine, style in styles.items()},
         unfolded=len(sections) <= 3,  # more galleries would hide the figures
-        most_symbols=MOST_SYMBOLS,
+        most_symbols=figures.MOST_SYMBOLS,
     )
     # File names need not be Unicode: a lone surrogate becomes a character reference.
     write_whole(path, page.encode("utf-8", "xmlcharrefreplace"))

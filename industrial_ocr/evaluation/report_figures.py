@@ -16,11 +16,11 @@ from industrial_ocr.evaluation.curves import RateCurve, ReliabilityBin
 from industrial_ocr.evaluation.metrics import TextPair
 
 PALETTE = ("#0077bb", "#ee7733", "#aa3377", "#33bbee", "#cc3311", "#999933", "#ee99aa", "#777777")
-"""Told apart by color-blind eyes (after Paul Tol's vibrant and muted schemes), on light and dark
-ground; green is left to the labels."""
+"""Colors that color-blind people can tell apart (after Paul Tol's vibrant and muted schemes), on a
+light and a dark ground; green is left to the labels."""
 DASHES = ("", "7 3", "2 2.5", "9 3 2 3")
 MOST_SYMBOLS = 40
-"""Of a confusion matrix."""
+"""The most symbols that a confusion matrix shows."""
 
 PAGE_TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent),

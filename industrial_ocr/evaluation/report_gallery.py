@@ -7,13 +7,13 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from PIL import Image
 from rapidfuzz.distance import Levenshtein
 
@@ -28,11 +28,12 @@ from industrial_ocr.evaluation.summary import LabelKey, Summary
 from industrial_ocr.image.load import load_image
 from industrial_ocr.results.geometry import bounds, rect_quad
 from industrial_ocr.results.types import FloatArray, ImageArray
+from industrial_ocr.results.viz import draw_outline
 
 MOST_FAILURES = 60
-"""Pictures in the gallery of one dataset."""
+"""The most pictures in the gallery of one dataset."""
 LONGEST_SIDE = 420
-"""Of a picture in the page, in pixels."""
+"""Pixels of the longest side of a picture on the page."""
 
 Sources = Mapping[tuple[str, str], Path | bytes]
 """What ``image.load.load_image`` takes, by dataset and image name."""
@@ -73,25 +74,6 @@ def window(
     return (left, top, right, bottom) if left < right and top < bottom else whole
 
 
-class _Pen:
-    """Draws quads of a photograph on the cut and scaled picture."""
-
-    def __init__(self, image: ImageArray, left: int, top: int, scale: float) -> None:
-        self.image = image
-        self._corner = np.array([left, top], np.float64)
-        self._scale = scale
-
-    def outline(self, quad: ArrayLike, color: str, width: int, apart: float = 0.0) -> None:
-        """A closed line of a ``#rrggbb`` color, ``apart`` pixels outside of the quad."""
-        points = (np.asarray(quad, np.float64).reshape(-1, 2) - self._corner) * self._scale
-        points += apart * np.sign(points - points.mean(0))
-        points = np.clip(np.nan_to_num(points), -10_000, 10_000)
-        shift = 3  # OpenCV's fixed-point coordinates, in bits
-        fixed: NDArray[np.int32] = np.round(points * (1 << shift)).astype(np.int32)
-        rgb = tuple(bytes.fromhex(color[1:]))
-        cv2.polylines(self.image, [fixed], True, rgb, width, cv2.LINE_AA, shift)
-
-
 def failure_picture(
     source: Path | bytes,
     truth: Sequence[ArrayLike],
@@ -111,19 +93,27 @@ def failure_picture(
     scale = min(LONGEST_SIDE / max(cut.shape[:2]), 6.0)
     size = (max(1, round(cut.shape[1] * scale)), max(1, round(cut.shape[0] * scale)))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    pen = _Pen(np.ascontiguousarray(cv2.resize(cut, size, interpolation=method)), x0, y0, scale)
+    image = np.ascontiguousarray(cv2.resize(cut, size, interpolation=method))
+
+    def outline(quad: ArrayLike, color: str, width: int, apart: float = 0.0) -> None:
+        """A line of a ``#rrggbb`` color around a quad of the source, ``apart`` pixels outside."""
+        points = (np.asarray(quad, np.float64).reshape(-1, 2) - (x0, y0)) * scale
+        points += apart * np.sign(points - points.mean(0))
+        points = np.clip(np.nan_to_num(points), -10_000, 10_000)  # OpenCV's numbers are short
+        red, green, blue = bytes.fromhex(color[1:])
+        draw_outline(image, points, (red, green, blue), width)
+
     for style, strings in engines:
-        for string in strings:
-            for _, _, quad in string.characters:
-                pen.outline(quad, style.color, 1)
+        for _, _, quad in chain.from_iterable(string.characters for string in strings):
+            outline(quad, style.color, 1)
     for place in truth:
-        pen.outline(place, "#ffffff", 4)
-        pen.outline(place, "#00aa44", 2)
+        outline(place, "#ffffff", 4)
+        outline(place, "#00aa44", 2)
     for i, (style, strings) in enumerate(engines):
         for own in (s.quad for s in strings if s.quad is not None):
-            pen.outline(own, "#000000", 3, 3.0 * (i + 1))
-            pen.outline(own, style.color, 2, 3.0 * (i + 1))
-    return data_uri(pen.image)
+            outline(own, "#000000", 3, 3.0 * (i + 1))
+            outline(own, style.color, 2, 3.0 * (i + 1))
+    return data_uri(image)
 
 
 def marked(truth: str, reading: str) -> tuple[tuple[str, str], ...]:

@@ -73,7 +73,7 @@ def prepare_folder(out: Path) -> None:
 
 
 def _recorded_keys(path: Path, about: Mapping[str, Any]) -> set[RecordKey]:
-    """Keys of the records that a run of the same settings has left; a torn line is cut off.
+    """Keys of the records that a run of the same settings has left; an incomplete line is cut off.
 
     Raises:
         ConfigError: the file holds a run of other settings.

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
-from industrial_ocr.config import PipelineConfig, config_path, load_config
+from industrial_ocr.config import PipelineConfig, config_path, load_config, parse_config
 from industrial_ocr.datasets.load import load_dataset
 from industrial_ocr.datasets.samples import Dataset
 from industrial_ocr.datasets.splits import Split, part_of
@@ -26,12 +26,12 @@ from industrial_ocr.evaluation.machine import describe_machine, probe, versions
 from industrial_ocr.evaluation.oracle import run_oracle
 from industrial_ocr.evaluation.records import RecordedRun
 from industrial_ocr.evaluation.runner import describe_run, prepare_folder, run_benchmark
-from industrial_ocr.evaluation.suite import Judging, Suite, load_suite, validated
+from industrial_ocr.evaluation.suite import Judging, Suite
 from industrial_ocr.evaluation.summary import percent
 from industrial_ocr.results.engine import Engine
 
 __all__ = ["build_engines", "extras", "plan_run", "prepare_folder", "recorded_rules", "run"]
-TASKS = {
+TASK_MEANINGS = {
     "read": "whole pictures (--task read)",
     "recognize": "crops of one string each (--task recognize; for whole pictures --task read)",
     "classify": "crops of one character each (--task classify)",
@@ -86,8 +86,8 @@ def plan_run(
         ConfigError: a setting is impossible.
     """
     given = {k: v for k, v in judging.items() if v is not None}
-    otherwise = validated(Judging, given, "options")
-    suite = None if suite_file is None else load_suite(suite_file)
+    otherwise = parse_config(given, Judging, "options")
+    suite = None if suite_file is None else load_config(suite_file, Suite)
     folders = [(f.resolve().name, f) for f in data]
     if suite is not None:
         if len(data) != 1:
@@ -212,7 +212,7 @@ def run(
 def recorded_rules(run: RecordedRun, suite_file: Path | None) -> dict[str, Rules]:
     """The rules a run was judged by, or those of a suite where one is given."""
     if suite_file is not None:
-        judged = load_suite(suite_file).datasets
+        judged = load_config(suite_file, Suite).datasets
     else:
         judged = {k: Judging(**v) for k, v in run.about.get("judging", {}).items()}
     return {"": Rules(), **{name: own.rules() for name, own in judged.items()}}
@@ -233,12 +233,7 @@ def extras(
 def _oracle_line(plan: BenchmarkPlan, team: EngineTeam, dataset: Dataset) -> str:
     """What is right with perfect boxes; empty where nothing is labeled with a box."""
     found = run_oracle(dataset, team.reader, plan.rules[dataset.name], dataset.samples)
-    parts = {
-        "characters classified in labeled boxes": found.characters,
-        "codes of such characters": found.codes,
-        "labeled strings read by crnn": found.strings,
-    }
-    cells = [f"{k} {percent(p.rate)} % of {p.total}" for k, p in parts.items() if p.total]
+    cells = [f"{what} {percent(p.rate)} % of {p.total}" for what, p in found.items() if p.total]
     return f"oracle {dataset.name}: {', '.join(cells)}" if cells else ""
 
 

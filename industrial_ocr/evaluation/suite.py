@@ -6,19 +6,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
+from industrial_ocr.config import Section
 from industrial_ocr.datasets.samples import Task
-from industrial_ocr.errors import ConfigError, DatasetError, PatternError
+from industrial_ocr.errors import DatasetError, PatternError
 from industrial_ocr.evaluation.label_matching import Rules
 from industrial_ocr.evaluation.metrics import CODE_TEXT, VERBATIM
 from industrial_ocr.patterns.pattern import Pattern
 
 
-class Judging(BaseModel):
+class Judging(Section):
     """How a dataset is run and judged.
 
     Attributes:
@@ -35,8 +35,6 @@ class Judging(BaseModel):
         about: one line on what the images are.
         folder: of the images, where it is not named as the dataset: one folder can be read twice.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     task: Task | None = None
     match: Literal["exact", "contains"] = "exact"
@@ -74,15 +72,13 @@ class Judging(BaseModel):
         )
 
 
-class Suite(BaseModel):
+class Suite(Section):
     """Datasets by name, which is that of their folder unless they name another.
 
     Attributes:
         datasets: in the order in which they run.
         thresholds: by engine: below it a reading counts as rejected.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     datasets: Mapping[str, Judging] = Field(min_length=1)
     thresholds: Mapping[str, float] = Field(default_factory=dict)
@@ -98,31 +94,3 @@ class Suite(BaseModel):
         if not found:
             raise DatasetError(f"{root} has no dataset of the suite: {', '.join(self.datasets)}")
         return found
-
-
-Model = TypeVar("Model", bound=BaseModel)
-
-
-def validated(model: type[Model], values: Mapping[str, Any], source: str) -> Model:
-    """A model made of values from ``source``; ConfigError that names the first bad key."""
-    try:
-        return model(**values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise ConfigError(f"{source}: {key}: {first['msg']}") from error
-
-
-def load_suite(path: Path) -> Suite:
-    """A suite from YAML.
-
-    Raises:
-        ConfigError: it cannot be read, a key is unknown or a value impossible; names the key.
-    """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: the suite cannot be read: {error}") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: a suite is a mapping with the key datasets")
-    return validated(Suite, values, str(path))

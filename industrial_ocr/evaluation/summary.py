@@ -278,6 +278,8 @@ def loss_rows(summaries: Iterable[Summary]) -> list[tuple[str, ...]]:
 
 def markdown_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table for a README."""
-    lines = ["| " + " | ".join(headers) + " |", "|" + "---|" * len(headers)]
-    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    lines = [f"| {' | '.join(headers)} |", "|" + "---|" * len(headers)]
+    for row in rows:
+        cells = (cell.replace("|", "\\|") for cell in row)
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -11,8 +10,8 @@ from industrial_ocr.results.types import (
     Character,
     Direction,
     FloatArray,
+    HasQuad,
     Status,
-    as_quad,
     rounded_quad,
 )
 
@@ -81,7 +80,7 @@ class ImageSigns:
 
 
 @dataclass(frozen=True, eq=False)
-class CodeReading:
+class CodeReading(HasQuad):
     """One code that was found under a pattern.
 
     Attributes:
@@ -114,17 +113,6 @@ class CodeReading:
     direction: Direction
     alternatives: tuple[tuple[str, float], ...] = ()
     signs: ImageSigns | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "quad", as_quad(self.quad))
-
-    def placed(self, place: Callable[[FloatArray], FloatArray]) -> CodeReading:
-        """The same code in pixels of another picture, to which ``place`` takes a quad (4, 2)."""
-        characters = tuple(
-            replace(c, character=replace(c.character, quad=place(c.character.quad)))
-            for c in self.characters
-        )
-        return replace(self, quad=place(self.quad), characters=characters)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, ready for JSON."""

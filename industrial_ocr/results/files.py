@@ -12,9 +12,7 @@ from pathlib import Path
 def write_whole(path: Path, data: str | bytes | memoryview) -> None:
     """Writes a file beside its place, waits until it is on disk, and then puts it there.
 
-    Args:
-        path: in a folder that exists.
-        data: text is written as UTF-8.
+    Its folder must exist; text is written as UTF-8.
 
     Raises:
         OSError: it cannot be written; what was there before stays.

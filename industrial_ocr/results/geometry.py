@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from industrial_ocr.results.types import FloatArray, ImageArray
 
 F = TypeVar("F", np.float32, np.float64)
+Rectangle = tuple[float, float, float, float]
+"""x0, y0, x1, y1 in pixels."""
 
 
 def unit_vector(vector: NDArray[F]) -> NDArray[F]:
@@ -32,13 +34,9 @@ def rect_quad(x0: float, y0: float, x1: float, y1: float) -> FloatArray:
 
 
 def oriented_quad(center: ArrayLike, axis: ArrayLike, width: float, height: float) -> FloatArray:
-    """A rectangle by its center and the unit vector along its top edge (left to right).
+    """A rectangle by its center (2,) and size; ``axis`` (2,) is the unit vector along its top edge.
 
-    Args:
-        center: (2,) x, y.
-        axis: (2,) unit vector of the character's own x axis; (1, 0) is an upright character.
-        width: along ``axis``.
-        height: across it.
+    An axis of (1, 0) is that of an upright character; ``width`` is along it, ``height`` across.
     """
     c = np.asarray(center, np.float32)
     u = np.asarray(axis, np.float32)
@@ -53,8 +51,8 @@ def inside(quad: ArrayLike, point: ArrayLike) -> bool:
     return bool(cv2.pointPolygonTest(np.asarray(quad, np.float32), (x, y), False) >= 0)
 
 
-def bounds(quad: ArrayLike) -> tuple[float, float, float, float]:
-    """x0, y0, x1, y1 of any number of points (..., 2)."""
+def bounds(quad: ArrayLike) -> Rectangle:
+    """The upright rectangle around any number of points (..., 2)."""
     points = np.asarray(quad, np.float32).reshape(-1, 2)
     (x0, y0), (x1, y1) = points.min(0), points.max(0)
     return float(x0), float(y0), float(x1), float(y1)
@@ -182,11 +180,9 @@ def glyph_window(quad: ArrayLike, margin: float = 1.3) -> FloatArray:
 
 
 def length_ratios(quads: Sequence[FloatArray], vertical: bool) -> NDArray[np.float64]:
-    """(N,) lengths of a string's character quads along it, over their median.
+    """(N,) lengths of a string's character quads (4, 2) along it, over their median.
 
-    Args:
-        quads: (4, 2) each, clockwise from the character's top-left.
-        vertical: the characters stand one below the other.
+    ``vertical``: the characters stand one below the other.
     """
     lengths = np.array([edge_lengths(q)[int(vertical)] for q in quads], np.float64)
     ratios: NDArray[np.float64] = lengths / max(float(np.median(lengths)), 1e-6)

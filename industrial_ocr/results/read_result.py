@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
 
 from industrial_ocr.results.codes import CodeReading
 from industrial_ocr.results.engine import Engine
-from industrial_ocr.results.types import FloatArray, ImageArray, Status, TextString
+from industrial_ocr.results.types import ImageArray, ImageResult, Status, TextString
 from industrial_ocr.results.viz import draw_result
 
 
 @dataclass(frozen=True, eq=False)
-class ReadResult:
+class ReadResult(ImageResult):
     """Everything that was read on one image.
 
     Attributes:
@@ -57,21 +53,6 @@ class ReadResult:
         """The confidence of the weakest string, 0 if there is none."""
         return min((s.confidence for s in self.strings), default=0.0)
 
-    def moved(self, x: float, y: float, image: ImageArray) -> ReadResult:
-        """The same result in pixels of a larger ``image`` whose part at (x, y) was read."""
-        step = np.array([x, y], np.float32)
-        return self.placed(lambda quad: quad + step, image)
-
-    def placed(self, place: Callable[[FloatArray], FloatArray], image: ImageArray) -> ReadResult:
-        """The same result in pixels of another ``image``; ``place`` takes a quad (4, 2) there."""
-        return replace(
-            self,
-            image=image,
-            strings=tuple(s.placed(place) for s in self.strings),
-            left_out=tuple(s.placed(place) for s in self.left_out),
-            codes=tuple(c.placed(place) for c in self.codes),
-        )
-
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, ready for JSON; the picture is left out."""
         height, width = self.image.shape[:2]
@@ -88,11 +69,6 @@ class ReadResult:
             "left_out": [s.to_dict() for s in self.left_out],
             "codes": [c.to_dict() for c in self.codes],
         }
-
-    def to_json(self, **options: Any) -> str:
-        """``to_dict`` as JSON text; options go to ``json.dumps``."""
-        options.setdefault("ensure_ascii", False)
-        return json.dumps(self.to_dict(), **options)
 
     def draw(self) -> ImageArray:
         """The picture with strings, characters and readings drawn on it, (H, W, 3) uint8 RGB."""

@@ -6,13 +6,14 @@ top-left corner *of the character*, so a crop warped from a quad stands upright.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from enum import Enum
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float32]
 ImageArray = NDArray[np.uint8]
@@ -63,10 +64,77 @@ def as_quad(value: Any) -> FloatArray:
     return quad
 
 
-def rounded_quad(quad: FloatArray) -> list[list[float]]:
-    """A quad as plain numbers with two decimals, ready for JSON."""
-    rounded: list[list[float]] = np.round(quad.astype(float), 2).tolist()
+def rounded_quad(quad: ArrayLike, decimals: int = 2) -> list[list[float]]:
+    """A quad as plain numbers, ready for JSON."""
+    rounded: list[list[float]] = np.round(np.asarray(quad, float), decimals).tolist()
     return rounded
+
+
+Data = TypeVar("Data")
+MoveQuad = Callable[[FloatArray], FloatArray]
+"""Takes a quad (4, 2) to its place in another picture."""
+
+
+def _placed(data: Data, place: MoveQuad, image: ImageArray | None = None) -> Data:
+    """The same dataclass, and those inside it, with every quad and every image replaced."""
+    if isinstance(data, tuple):
+        return tuple(_placed(part, place, image) for part in data)  # type: ignore[return-value]
+    if not is_dataclass(data):
+        return data
+    changes: dict[str, Any] = {}
+    for name, value in vars(data).items():
+        if name == "image":
+            changes[name] = image
+        elif name == "quad" and value is not None:
+            changes[name] = place(value)
+        else:
+            changes[name] = _placed(value, place, image)
+    return replace(data, **changes)  # type: ignore[type-var]
+
+
+class HasQuad:
+    """Data with a place in the picture; the quad is checked when the data is made."""
+
+    quad: FloatArray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "quad", as_quad(self.quad))
+
+    def placed(self: Data, place: MoveQuad) -> Data:
+        """The same in pixels of another picture, to which ``place`` takes a quad (4, 2)."""
+        return _placed(self, place)
+
+
+class MayHaveQuad:
+    """Data whose place in the picture may not be known; else as ``HasQuad``."""
+
+    quad: FloatArray | None
+
+    def __post_init__(self) -> None:
+        if self.quad is not None:
+            object.__setattr__(self, "quad", as_quad(self.quad))
+
+
+class ImageResult:
+    """What all results on one image can do."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings, ready for JSON; the picture is left out."""
+        raise NotImplementedError
+
+    def to_json(self, **options: Any) -> str:
+        """``to_dict`` as JSON text; options go to ``json.dumps``."""
+        options.setdefault("ensure_ascii", False)
+        return json.dumps(self.to_dict(), **options)
+
+    def placed(self: Data, place: MoveQuad, image: ImageArray) -> Data:
+        """The same result in pixels of another ``image``; ``place`` takes a quad (4, 2) there."""
+        return _placed(self, place, image)
+
+    def moved(self: Data, x: float, y: float, image: ImageArray) -> Data:
+        """The same result in pixels of a larger ``image`` whose part at (x, y) was looked at."""
+        step = np.array([x, y], np.float32)
+        return _placed(self, lambda quad: quad + step, image)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +160,7 @@ class ScoreMaps:
 
 
 @dataclass(frozen=True, eq=False)
-class CharBox:
+class CharBox(HasQuad):
     """Where one character probably stands.
 
     Attributes:
@@ -107,7 +175,7 @@ class CharBox:
     shape: FloatArray
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "quad", as_quad(self.quad))
+        super().__post_init__()
         if self.shape.shape != (2, 2):
             raise ValueError(f"the shape of a box is a (2, 2) matrix, got {self.shape.shape}")
 
@@ -170,7 +238,7 @@ class CharCandidates:
 
 
 @dataclass(frozen=True, eq=False)
-class Character:
+class Character(HasQuad):
     """One character that was read, with its evidence.
 
     Attributes:
@@ -187,9 +255,6 @@ class Character:
     alternatives: tuple[tuple[str, float], ...] = ()
     reject: float = 0.0
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "quad", as_quad(self.quad))
-
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, ready for JSON."""
         return {
@@ -205,7 +270,7 @@ TALL_MARK = 0.45
 
 
 @dataclass(frozen=True, eq=False)
-class UnreadMark:
+class UnreadMark(HasQuad):
     """Ink in a string's band that none of its characters explains.
 
     Attributes:
@@ -219,9 +284,6 @@ class UnreadMark:
     before: int
     height: float
     strength: float = 1.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "quad", as_quad(self.quad))
 
     @property
     def tall(self) -> bool:
@@ -262,7 +324,7 @@ class SequenceScores:
 
 
 @dataclass(frozen=True, eq=False)
-class TextString:
+class TextString(HasQuad):
     """One string that was read.
 
     Attributes:
@@ -291,19 +353,6 @@ class TextString:
     unread: tuple[UnreadMark, ...] = ()
     agreement: float = 1.0
     status: Status = Status.OK
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "quad", as_quad(self.quad))
-
-    def placed(self, place: Callable[[FloatArray], FloatArray]) -> TextString:
-        """The same string in pixels of another picture, to which ``place`` takes a quad (4, 2)."""
-        return replace(
-            self,
-            quad=place(self.quad),
-            characters=tuple(replace(c, quad=place(c.quad)) for c in self.characters),
-            rejected=tuple((i, replace(c, quad=place(c.quad))) for i, c in self.rejected),
-            unread=tuple(replace(m, quad=place(m.quad)) for m in self.unread),
-        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, ready for JSON."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,15 +13,16 @@ from industrial_ocr.results.types import (
     CharState,
     FloatArray,
     ImageArray,
+    ImageResult,
+    MayHaveQuad,
     Verdict,
-    as_quad,
     rounded_quad,
 )
 from industrial_ocr.results.viz import draw_verification
 
 
 @dataclass(frozen=True, eq=False)
-class VerifiedCharacter:
+class VerifiedCharacter(MayHaveQuad):
     """One character of the expected text, with the evidence for and against it.
 
     Attributes:
@@ -49,8 +49,7 @@ class VerifiedCharacter:
     twin_log_odds: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.quad is not None:
-            object.__setattr__(self, "quad", as_quad(self.quad))
+        super().__post_init__()
         if not np.isfinite([self.log_odds, self.twin_log_odds]).all():
             raise ValueError(f"log-odds are finite, got {self.log_odds}, {self.twin_log_odds}")
 
@@ -73,7 +72,7 @@ _SEVERITY = {CharState.PASS: 0, CharState.UNSURE: 1, CharState.MISSING: 2, CharS
 
 
 @dataclass(frozen=True, eq=False)
-class Verification:
+class Verification(ImageResult, MayHaveQuad):
     """The verdict on one picture, with its evidence.
 
     Attributes:
@@ -105,10 +104,6 @@ class Verification:
     timings: dict[str, float] = field(default_factory=dict)
     image: ImageArray | None = field(default=None, repr=False)
 
-    def __post_init__(self) -> None:
-        if self.quad is not None:
-            object.__setattr__(self, "quad", as_quad(self.quad))
-
     @property
     def passed(self) -> bool:
         """Whether the verdict is ``pass``."""
@@ -118,20 +113,6 @@ class Verification:
     def worst(self) -> VerifiedCharacter | None:
         """The character with the strongest evidence against a pass, None where there is none."""
         return min(self.characters, key=lambda c: (-_SEVERITY[c.state], c.log_odds), default=None)
-
-    def moved(self, x: float, y: float, image: ImageArray) -> Verification:
-        """The same verdict in pixels of a larger ``image`` whose part at (x, y) was looked at."""
-        step = np.array([x, y], np.float32)
-        return replace(
-            self,
-            image=image,
-            quad=None if self.quad is None else self.quad + step,
-            characters=tuple(
-                c if c.quad is None else replace(c, quad=c.quad + step) for c in self.characters
-            ),
-            extra=tuple(replace(c, quad=c.quad + step) for c in self.extra),
-            ways=tuple(w.moved(x, y, image) for w in self.ways),
-        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, ready for JSON; the picture is left out."""
@@ -151,11 +132,6 @@ class Verification:
             "ways": [w.to_dict() for w in self.ways],
             "timings": {k: round(v, 5) for k, v in self.timings.items()},
         }
-
-    def to_json(self, **options: Any) -> str:
-        """``to_dict`` as JSON text; options go to ``json.dumps``."""
-        options.setdefault("ensure_ascii", False)
-        return json.dumps(self.to_dict(), **options)
 
     def draw(self) -> ImageArray:
         """The picture with the characters, colored by their state, (H, W, 3) uint8 RGB.

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw, ImageFont
 
-from industrial_ocr.results.geometry import bounds
+from industrial_ocr.results.geometry import Rectangle, bounds
 from industrial_ocr.results.types import CharState, FloatArray, ImageArray, TextString, Verdict
 
 RGB = tuple[int, int, int]
-Rectangle = tuple[float, float, float, float]
-"""x0, y0, x1, y1 in pixels."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ _VERDICTS = {Verdict.PASS: _GREEN, Verdict.CANNOT_TELL: _AMBER, Verdict.FAIL: _R
 
 
 def _color_of(confidence: float) -> _Color:
-    """Red below 0.5 and green from 0.85 on; the shipped configuration calls such ones doubtful."""
+    """Red below 0.5, green from 0.85 on, amber between."""
     if confidence >= 0.85:
         return _GREEN
     return _AMBER if confidence >= 0.5 else _RED
@@ -55,10 +54,10 @@ def draw_result(source: ImageArray, strings: Sequence[TextString]) -> ImageArray
     thin = _line_width(image)
     for string in strings:
         for character in string.characters:
-            _outline(image, character.quad, _color_of(character.confidence), thin)
+            draw_outline(image, character.quad, _color_of(character.confidence).ground, thin)
     for string in strings:
-        _outline(image, string.quad, _BLACK, 2 * thin + 2)
-        _outline(image, string.quad, _color_of(string.confidence), 2 * thin)
+        draw_outline(image, string.quad, _BLACK.ground, 2 * thin + 2)
+        draw_outline(image, string.quad, _color_of(string.confidence).ground, 2 * thin)
     canvas = Image.fromarray(image)
     taken = [bounds(s.quad) for s in strings]
     for string in strings:
@@ -90,12 +89,12 @@ def draw_verification(
     image = source.copy()
     thin = _line_width(image)
     for place, state in characters:
-        _outline(image, place, _STATES.get(state, _RED), 2 * thin)
+        draw_outline(image, place, _STATES.get(state, _RED).ground, 2 * thin)
     color = _VERDICTS[verdict]
     if quad is None:
         quad = np.zeros((4, 2), np.float32)
     else:
-        _outline(image, quad, color, thin)
+        draw_outline(image, quad, color.ground, thin)
     canvas = Image.fromarray(image)
     x0, y0, x1, y1 = bounds(quad)
     _label(canvas, text, color, [(x0, y0, x1, y1)], quad, x1 - x0 >= y1 - y0)
@@ -107,10 +106,11 @@ def _line_width(image: ImageArray) -> int:
     return max(1, round(float(max(height, width)) / 1000))
 
 
-def _outline(image: ImageArray, quad: FloatArray, color: _Color, width: int) -> None:
+def draw_outline(image: ImageArray, points: ArrayLike, color: RGB, width: int) -> None:
+    """Draws a closed line through points (N, 2), which may lie between pixels, in place."""
     bits = 3  # of a pixel's fraction
-    points = np.round(quad * (1 << bits)).astype(np.int32)
-    cv2.polylines(image, [points], True, color.ground, width, cv2.LINE_AA, bits)
+    fixed = np.round(np.asarray(points) * (1 << bits)).astype(np.int32)
+    cv2.polylines(image, [fixed], True, color, width, cv2.LINE_AA, bits)
 
 
 def _label(

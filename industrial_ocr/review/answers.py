@@ -113,12 +113,9 @@ def read_answers(folder: Path) -> list[ReviewAnswer]:
 
 
 class AnswerFile:
-    """The answers of a folder, as they are on disk now.
+    """The answers of a folder, as they are on disk now; the file need not exist yet.
 
     Other processes may write to the same file; threads may share this object.
-
-    Args:
-        folder: of the file, which need not exist yet.
     """
 
     def __init__(self, folder: Path) -> None:

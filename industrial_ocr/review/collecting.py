@@ -35,7 +35,7 @@ from industrial_ocr.config import CollectingConfig
 from industrial_ocr.errors import CollectError
 from industrial_ocr.results.geometry import edge_lengths
 from industrial_ocr.results.read_result import ReadResult
-from industrial_ocr.results.types import FloatArray, ImageArray
+from industrial_ocr.results.types import FloatArray, ImageArray, rounded_quad
 from industrial_ocr.review.answers import read_answers, standing
 from industrial_ocr.review.items import ITEMS
 from industrial_ocr.review.uncertainty import (
@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 BLOCK = 4096
 """Bytes of a block on disk; a file takes up whole blocks and is counted so."""
 STALE_SECONDS = 3600.0
-"""Temporary files of this age were left by a process that died."""
+"""Temporary files older than this were left by a process that died."""
 _SIZE_FILE = ".collecting"
 """The file that says how many bytes the items take up."""
 
@@ -100,11 +100,7 @@ class Collector:
             raise self._error(error) from error
 
     def add(self, result: ReadResult, source: str | os.PathLike[str] | None = None) -> list[str]:
-        """Keeps the uncertain characters of a result.
-
-        Args:
-            result: of ``Reader.read`` or ``Reader.recognize``.
-            source: the file that was read; its name is kept.
+        """Keeps the uncertain characters of a result, and the name of the file it was read from.
 
         Returns:
             The ids of the new items.
@@ -252,7 +248,7 @@ def _new_item(
         "why": ", ".join(item.why),
         "text": item.text,
         "position": item.position,
-        "quad": np.round(quad.astype(float), 2).tolist(),
+        "quad": rounded_quad(quad),
         "context": f"{ITEMS}/{name}.png",
         "engine": result.engine,
         "time": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),

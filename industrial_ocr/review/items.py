@@ -60,10 +60,9 @@ def parse_item(data: Any, name: str) -> ReviewItem:
 
 
 class ItemFolder:
-    """The items of a folder; a file is parsed only once. Threads may share this object.
+    """The items of a folder that a ``Collector`` wrote; a file is parsed only once.
 
-    Args:
-        folder: that a ``Collector`` wrote.
+    Threads may share this object.
 
     Raises:
         CollectError: there is no such folder.

@@ -17,10 +17,7 @@ class GoneError(Exception):
 
 
 class Review:
-    """The items of a folder and their answers; threads may share it.
-
-    Args:
-        folder: that a ``Collector`` wrote.
+    """The items of a folder that a ``Collector`` wrote, and their answers; threads may share it.
 
     Raises:
         CollectError: there is no such folder.

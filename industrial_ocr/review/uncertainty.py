@@ -53,9 +53,8 @@ class UncertainCharacter:
 def uncertain_characters(result: ReadResult, rules: CollectingConfig) -> list[UncertainCharacter]:
     """The uncertain characters of a result: those of codes first, then in reading order."""
     found = list(chain.from_iterable(_of_code(code, rules) for code in result.codes))
-    quads = [
-        c.character.quad for c in chain.from_iterable(code.characters for code in result.codes)
-    ]
+    coded = chain.from_iterable(code.characters for code in result.codes)
+    quads = [c.character.quad for c in coded]
     differ = result.status is Status.DISAGREEMENT
     for item in chain.from_iterable(_of_string(s, rules, differ) for s in result.strings):
         if all(iou(item.character.quad, quad) < 0.5 for quad in quads):

@@ -19,10 +19,8 @@ import albumentations as A  # noqa: E402  (the switch above must come first: no 
 class Camera:
     """Blur, motion, defocus, noise, JPEG, gamma, color cast and lost resolution.
 
-    Every transform is drawn with the caller's generator, so a seed fixes the picture.
-
-    Args:
-        strength: scales the chance of each effect; 1 for scenes.
+    Every transform is drawn with the caller's generator, so a seed fixes the picture. ``strength``
+    scales the chance of each effect; it is 1 for scenes.
     """
 
     def __init__(self, strength: float = 1.0) -> None:
@@ -47,12 +45,9 @@ class Camera:
         return result
 
     def shoot(self, rng: Generator, image: ImageArray, detail: float) -> ImageArray:
-        """The picture as a camera would have it.
+        """The picture (H, W, 3) uint8 RGB as a camera would have it.
 
-        Args:
-            rng: source of chance.
-            image: (H, W, 3) uint8 RGB.
-            detail: height in pixels of the smallest text; blur stays below what erases it.
+        ``detail`` is the height of the smallest text in pixels; blur stays below what erases it.
         """
         chance = self._chance
         if rng.random() < 0.3 * chance and detail > 14:

@@ -13,13 +13,10 @@ from industrial_ocr.results.types import ImageArray
 
 
 def draw_clutter(rng: Generator, image: ImageArray, occupied: ImageArray) -> None:
-    """Draws up to eight items on free places of a picture, in place.
+    """Draws up to eight items on free places of a picture (H, W, 3) uint8 RGB, in place.
 
-    Args:
-        rng: decides everything.
-        image: (H, W, 3) uint8 RGB.
-        occupied: (H, W) uint8, non-zero where text stands: no pixel of it is changed, and an item
-            whose whole place is not free is made smaller, moved or left out.
+    ``occupied`` (H, W) uint8 is not zero where text stands. No pixel of it is changed, and an item
+    whose whole place is not free is made smaller, moved or left out.
 
     Raises:
         ValueError: the two shapes do not belong together.

@@ -32,9 +32,8 @@ def grouped(code: str, groups: Sequence[int]) -> list[str]:
 class CodeSceneRenderer(SceneRenderer):
     """Renders scenes that show one code of a kind besides other text.
 
-    Args:
-        write: gives a code.
-        groups: lengths of its groups, between which a space or a new line may come.
+    ``write`` gives a code, ``groups`` the lengths of its groups, between which a space or a new
+    line may come.
     """
 
     write: Callable[[Generator], str] = lambda rng: "A"

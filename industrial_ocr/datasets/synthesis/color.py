@@ -72,12 +72,7 @@ def jitter(rng: Generator, color: Color, amount: float) -> list[float]:
 
 
 def multiply(image: ImageArray, factor: Any) -> None:
-    """``image *= factor / 128`` in place.
-
-    Args:
-        image: (H, W, 3) uint8.
-        factor: (h, w) uint8 of any size, 128 leaves a pixel alone.
-    """
+    """``image *= factor / 128`` in place; (H, W, 3) uint8, and (h, w) uint8 of any size."""
     height, width = image.shape[:2]
     if factor.shape != (height, width):
         factor = cv2.resize(factor, (width, height), interpolation=cv2.INTER_LINEAR)

@@ -51,7 +51,7 @@ def _seen_whole(rng: Generator, image: ImageArray, size: int) -> ImageArray:
 def _isolated(
     rng: Generator, image: ImageArray, window: FloatArray, quad: FloatArray
 ) -> tuple[ImageArray, FloatArray]:
-    """A character cut out of its picture, and the window on it; beyond is only repeated border."""
+    """A character cut out of its picture, and its window there; outside, the border is repeated."""
     (x0, y0), (x1, y1) = quad.min(0) - 1, quad.max(0) + 1
     left, top = max(0, int(x0)), max(0, int(y0))
     patch = image[top : max(int(y1) + 1, top + 2), left : max(int(x1) + 1, left + 2)]
@@ -164,7 +164,7 @@ class GlyphRenderer:
         return "".join(chosen)
 
     def _counter(self, rng: Generator, seed: tuple[int, ...]) -> list[tuple[ImageArray, str]]:
-        """Crops of a turning counter: on a digit, or between two digits (``REJECT``)."""
+        """Crops of a mechanical counter: a digit, or the gap between two digits (``REJECT``)."""
         first, count = int(rng.integers(len(self._digits))), int(rng.integers(3, 6))
         text = "".join(self._digits[(first + i) % len(self._digits)] for i in range(count))
         strip = self.strips.render(seed, text, True)

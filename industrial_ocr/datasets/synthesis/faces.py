@@ -18,7 +18,7 @@ _SYSTEM_FOLDERS = (
     *("/System/Library/Fonts", "/Library/Fonts", "C:/Windows/Fonts"),
 )
 _WORDS_ONLY, _FOREIGN = "lettering", "foreign"
-"""Folders of fonts for words alone (scripts, signs), and of those with other writing systems."""
+"""Names of folders: fonts only for words (handwriting, signs); fonts of other writing systems."""
 _HAN, _CYRILLIC, _HIRAGANA = (
     range(0x4E00, 0x9FA0),
     range(0x0410, 0x0430),
@@ -161,12 +161,8 @@ class FaceLibrary:
     def pick(self, rng: Generator, text: str = "", lettering: float = 0.0) -> GlyphSource:
         """A face that supports every character of ``text``; families come up equally often.
 
-        Digits alone are often set in seven segments, which no other text can be.
-
-        Args:
-            rng: source of chance.
-            text: what is to be set in it.
-            lettering: chance of a face for words alone, where there is one.
+        Digits alone are often set in seven segments, which no other text can be. ``lettering`` is
+        the chance of a face for words alone, where there is one.
         """
         needed = set(text) - {" "}
         share = 0.3 if self._built_in_share else 0.0

@@ -104,9 +104,6 @@ class Face(ABC):
 class FontFace(Face):
     """A TrueType, OpenType or WOFF file, rendered by FreeType through Pillow.
 
-    Args:
-        path: the font file.
-
     Raises:
         DatasetError: the file is no font, or has no usable digits and capitals.
     """

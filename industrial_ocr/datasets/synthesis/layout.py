@@ -31,8 +31,8 @@ class LabeledString:
         text: spaces included.
         symbols: the characters without spaces.
         quads: (N, 4, 2) float32, clockwise from the character's own top-left.
-        space_after: (N,) a space follows.
-        direction: as the letters stand to their string: a stack is ``vertical``.
+        space_after: (N,) whether a space follows the character.
+        direction: see ``results.types.Direction``; a stack is ``vertical``.
     """
 
     text: str
@@ -211,13 +211,10 @@ def bent(block: Block, sweep: float) -> Block:
 
 
 def join(blocks: Sequence[Block], gap: float, across: bool, align: float) -> Block:
-    """Sets blocks below one another, or side by side when ``across``.
+    """Sets blocks below one another, or side by side when ``across``, ``gap`` cap heights apart.
 
-    Args:
-        blocks: at least one.
-        gap: between them, in cap heights.
-        across: side by side.
-        align: 0 to the left (top), 0.5 centerd, 1 to the right (bottom).
+    They are aligned to the left (top) at an ``align`` of 0, centered at 0.5, to the right (bottom)
+    at 1.
     """
     axis = 1 if across else 0
     total = sum(b.mask.shape[axis] for b in blocks) + round(gap * CAP_HEIGHT) * (len(blocks) - 1)

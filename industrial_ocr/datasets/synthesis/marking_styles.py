@@ -60,7 +60,7 @@ def _lay(view: ImageArray, alpha: FloatArray, color: FloatArray) -> None:
 
 
 def _print(rng: Generator, view: ImageArray, alpha: FloatArray, color: FloatArray) -> None:
-    """Lays ink on the ground, now and then thin or with soft edges."""
+    """Lays ink on the ground, sometimes thinly or with soft edges."""
     if rng.random() < 0.25:
         alpha = alpha * rng.uniform(0.55, 0.95)
     if rng.random() < 0.2:
@@ -169,10 +169,8 @@ MARKING_STYLES: tuple[tuple[MarkingStyle, float], ...] = (
 def mark(rng: Generator, view: ImageArray, mask: Mask) -> None:
     """Puts a text onto a surface, in place, in one of the ``MARKING_STYLES``.
 
-    Args:
-        rng: source of chance.
-        view: (H, W, 3) uint8 RGB, the part of the picture under the mask.
-        mask: (H, W) uint8 coverage at the picture's scale.
+    ``view`` (H, W, 3) uint8 RGB is the part of the picture under ``mask`` (H, W) uint8, which is
+    coverage at the picture's scale.
     """
     alpha = mask.astype(np.float32) / np.float32(255)
     if alpha.any():

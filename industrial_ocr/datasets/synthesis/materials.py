@@ -24,7 +24,7 @@ from industrial_ocr.datasets.synthesis.color import (
 from industrial_ocr.datasets.synthesis.noise import noise
 from industrial_ocr.results.types import ImageArray
 
-Recipe = Callable[[Generator, int, int], ImageArray]
+SurfaceRecipe = Callable[[Generator, int, int], ImageArray]
 """(rng, height, width) -> (height, width, 3) uint8 RGB."""
 
 
@@ -214,7 +214,7 @@ def bricks(rng: Generator, height: int, width: int) -> ImageArray:
     return tint(gray, shade(base, rng.uniform(25, 75)))
 
 
-MATERIALS: tuple[tuple[Recipe, float], ...] = (
+MATERIALS: tuple[tuple[SurfaceRecipe, float], ...] = (
     (paint, 9),
     (gradient, 5),
     (brushed_metal, 8),

@@ -15,7 +15,7 @@ from numpy.random import Generator
 
 from industrial_ocr.results.types import FloatArray, ImageArray
 
-_TILE_SIDE = 512
+_SIDE = 512
 """Side of a tile in pixels; each is repeated 2 x 2, so that most patches are plain slices."""
 
 
@@ -23,12 +23,12 @@ _TILE_SIDE = 512
 def _smoothness_bank() -> FloatArray:
     """(6, 1024, 1024) float32, zero mean, unit variance, from white to very smooth."""
     rng = np.random.default_rng(7)
-    fy, fx = np.fft.fftfreq(_TILE_SIDE)[:, None], np.fft.rfftfreq(_TILE_SIDE)[None]
-    frequency = np.maximum(np.hypot(fx, fy), 1 / _TILE_SIDE)
+    fy, fx = np.fft.fftfreq(_SIDE)[:, None], np.fft.rfftfreq(_SIDE)[None]
+    frequency = np.maximum(np.hypot(fx, fy), 1 / _SIDE)
     layers = []
     for power in (0.0, 0.6, 1.0, 1.4, 1.8, 2.2):
-        white = np.fft.rfft2(rng.normal(size=(_TILE_SIDE, _TILE_SIDE)))
-        layer = np.fft.irfft2(white / frequency**power, s=(_TILE_SIDE, _TILE_SIDE))
+        white = np.fft.rfft2(rng.normal(size=(_SIDE, _SIDE)))
+        layer = np.fft.irfft2(white / frequency**power, s=(_SIDE, _SIDE))
         layers.append((layer - layer.mean()) / layer.std())
     return np.tile(np.stack(layers).astype(np.float32), (1, 2, 2))
 
@@ -36,18 +36,14 @@ def _smoothness_bank() -> FloatArray:
 def noise_patch(rng: Generator, height: int, width: int, kind: int | None = None) -> FloatArray:
     """(height, width) float32 noise, about zero mean and unit variance.
 
-    Args:
-        rng: chooses place and, if ``kind`` is None, the spectrum (never white).
-        height: rows, any number.
-        width: columns, any number.
-        kind: 0 white to 5 very smooth.
+    ``kind`` is its spectrum, 0 (white) to 5 (very smooth); None takes any but white.
     """
     layer = _smoothness_bank()[int(rng.integers(1, 6)) if kind is None else kind]
-    y, x = rng.integers(_TILE_SIDE), rng.integers(_TILE_SIDE)
+    y, x = rng.integers(_SIDE), rng.integers(_SIDE)
     patch: FloatArray = layer[y : y + height, x : x + width]
     if patch.shape == (height, width):
         return patch
-    rows, cols = np.arange(y, y + height) % _TILE_SIDE, np.arange(x, x + width) % _TILE_SIDE
+    rows, cols = np.arange(y, y + height) % _SIDE, np.arange(x, x + width) % _SIDE
     return np.asarray(layer[rows[:, None], cols[None]])
 
 
@@ -60,10 +56,10 @@ def sensor_noise(rng: Generator, shape: tuple[int, ...], sigma: float) -> FloatA
 
 def _band(rng: Generator, beta: float, low: float, high: float) -> Any:
     """Periodic noise with amplitude f^-beta between ``low`` and ``high`` cycles a tile; std 1."""
-    frequency = np.fft.fftfreq(_TILE_SIDE)[:, None] ** 2 + np.fft.rfftfreq(_TILE_SIDE)[None, :] ** 2
-    frequency = np.sqrt(frequency) * _TILE_SIDE
+    frequency = np.fft.fftfreq(_SIDE)[:, None] ** 2 + np.fft.rfftfreq(_SIDE)[None, :] ** 2
+    frequency = np.sqrt(frequency) * _SIDE
     gain = np.where((frequency >= low) & (frequency <= high), np.maximum(frequency, 1) ** -beta, 0)
-    field = np.fft.irfft2(np.fft.rfft2(rng.standard_normal((_TILE_SIDE, _TILE_SIDE))) * gain)
+    field = np.fft.irfft2(np.fft.rfft2(rng.standard_normal((_SIDE, _SIDE))) * gain)
     return (field - field.mean()) / field.std()
 
 
@@ -81,7 +77,7 @@ def noise_bank() -> dict[str, ImageArray]:
     crumple = np.abs(_band(rng, 1.4, 3, 90)) + 0.6 * np.abs(_band(rng, 1.2, 6, 120))
     leaves = np.maximum.reduce([_band(rng, 0.6, 8, 90) for _ in range(3)])
     return {
-        "white": _as_tile(rng.standard_normal((_TILE_SIDE, _TILE_SIDE))),
+        "white": _as_tile(rng.standard_normal((_SIDE, _SIDE))),
         "pink": _as_tile(_band(rng, 1.0, 1, 256)),
         "brown": _as_tile(_band(rng, 1.9, 1, 256)),
         "grain": _as_tile(_band(rng, 0.0, 40, 120)),
@@ -133,7 +129,7 @@ def noise(
             return np.asarray(cv2.resize(crop, (width, height)), np.uint8)
     along, across = 1 / (scale * stretch), flip / scale
     matrix = np.array([[cos * along, sin * along, 0], [-sin * across, cos * across, 0]])
-    place = rng.uniform(_TILE_SIDE / 2, _TILE_SIDE * 1.5, 2)
+    place = rng.uniform(_SIDE / 2, _SIDE * 1.5, 2)
     matrix[:, 2] = place - matrix[:, :2] @ (width / 2, height / 2)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     warped = cv2.warpAffine(tile, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_WRAP)

@@ -167,11 +167,8 @@ def render_part(
 ) -> tuple[ImageArray, FloatArray]:
     """A part lying on a table: a small dark one on white, or the reverse.
 
-    Args:
-        rng: source of randomness.
-        height: of the picture.
-        width: of the picture.
-        zoom: above 1 the camera is so much nearer: the part is larger, and partly out of sight.
+    With a ``zoom`` above 1 the camera is so much nearer: the part is larger, and partly out of
+    sight.
 
     Returns:
         The picture, and the (4, 2) corners of the part's face, where a marking belongs.

@@ -65,7 +65,7 @@ def _printed(mask: Mask, ground: FloatArray, ink: FloatArray) -> FloatArray:
 
 
 def _photographed(rng: Generator, image: FloatArray, height: float) -> ImageArray:
-    """Uneven light, slight blur, noise and JPEG, each now and then; (H, W, 3) uint8."""
+    """Sometimes uneven light, slight blur, noise or JPEG artifacts; (H, W, 3) uint8."""
     rows, columns = image.shape[:2]
     if rng.random() < 0.25:
         across, down = rng.uniform(-0.2, 0.2, 2)
@@ -86,12 +86,7 @@ def _photographed(rng: Generator, image: FloatArray, height: float) -> ImageArra
 
 @dataclass(frozen=True, eq=False)
 class PlainPrinter:
-    """Prints plain lines on even ground.
-
-    Args:
-        faces: where fonts are picked from; those without a font file are not used.
-        words: for texts that are language.
-    """
+    """Prints plain lines on even ground, in those of ``faces`` that have a font file."""
 
     faces: FaceLibrary
     words: tuple[str, ...]
@@ -149,12 +144,9 @@ class PlainPrinter:
     ) -> tuple[ImageArray, tuple[LabeledString, ...]]:
         """A label of several lines in few fonts, with rules, frames, bars and rings.
 
-        Args:
-            rng: source of chance.
-            size: (height, width) of the picture.
-
         Returns:
-            (H, W, 3) uint8 RGB, often turned by up to 3.5 degrees, and its strings.
+            (H, W, 3) uint8 RGB of the ``size`` (height, width), often turned by up to 3.5 degrees,
+            and its strings.
         """
         rows, columns = size
         tones = _tones(rng)

@@ -128,14 +128,10 @@ class StripRenderer:
     def _print(
         self, rng: Generator, block: Block, letter: float, loose: bool = False, sign: float = 0.0
     ) -> Strip:
-        """Warps, marks and photographs a block.
+        """Warps, marks and photographs a block of one string.
 
-        Args:
-            rng: source of chance.
-            block: one string.
-            letter: height of its letters in the picture, in pixels.
-            loose: with room and things around it.
-            sign: how far a sign reaches to the left of the string, in pixels of the block.
+        Its letters get a height of ``letter`` pixels; ``loose`` gives it room and things around it.
+        ``sign`` is how far a sign reaches to the left of the string, in pixels of the block.
         """
         mask = worn(rng, block.mask)
         string = block.strings[0]

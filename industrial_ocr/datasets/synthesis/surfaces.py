@@ -16,11 +16,11 @@ from numpy.random import Generator
 from industrial_ocr.datasets.synthesis import materials, outdoors, panels
 from industrial_ocr.datasets.synthesis.chance import pick, pick_weighted
 from industrial_ocr.datasets.synthesis.color import blend, gray_rgb, multiply, tint
-from industrial_ocr.datasets.synthesis.materials import Recipe
+from industrial_ocr.datasets.synthesis.materials import SurfaceRecipe
 from industrial_ocr.datasets.synthesis.noise import noise
 from industrial_ocr.results.types import ImageArray
 
-SURFACES: tuple[tuple[Recipe, float], ...] = (
+SURFACES: tuple[tuple[SurfaceRecipe, float], ...] = (
     *materials.MATERIALS,
     (panels.label, 6),
     (panels.plate, 5),

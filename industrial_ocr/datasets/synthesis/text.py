@@ -25,7 +25,7 @@ LABEL_TEMPLATES = _lines("label_templates.txt")
 """Texts of printed labels, as ``fill_template`` takes them."""
 
 CONFUSABLE = _lines("confusable.txt")
-"""Symbols that differ little in shape, or in size alone; what is misread most stands repeatedly."""
+"""Groups of symbols of nearly the same shape; those that are misread most are listed repeatedly."""
 
 
 @lru_cache(maxsize=1)

@@ -24,10 +24,12 @@ from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.results.types import ImageArray
+from industrial_ocr.results.viz import draw_outline
 
 Kind = Literal["scenes", "crops", "strings", "codes"]
-Label = dict[str, Any]
-Render = Callable[[int, int], tuple[ImageArray, Label]]
+LabelLine = dict[str, Any]
+"""A line of ``labels.jsonl``."""
+Render = Callable[[int, int], tuple[ImageArray, LabelLine]]
 """Seed and number to a picture, RGB or gray, and what it shows."""
 
 SHEET_PICTURES: dict[Kind, int] = {"scenes": 24, "crops": 480, "strings": 80, "codes": 24}
@@ -43,7 +45,7 @@ def write_dataset(
     size: int,
     workers: int,
     pattern: str | None = None,
-) -> Iterator[Label]:
+) -> Iterator[LabelLine]:
     """Writes ``count`` pictures under ``out/images`` and ``out/labels.jsonl``, yielding each label.
 
     Picture ``n`` is a function of ``(seed, n)`` alone: the number of workers changes nothing. A
@@ -97,22 +99,18 @@ def write_dataset(
             yield label
 
 
-def _run(job: Callable[[int], Label], count: int, workers: int) -> Iterator[Label]:
+def _run(job: Callable[[int], LabelLine], count: int, workers: int) -> Iterator[LabelLine]:
     """The labels in order; jobs that have not begun are canceled when the caller stops."""
     if workers < 2:
         yield from map(job, range(count))
         return
     # Fresh processes: forking one that holds threads of OpenCV or torch may hang.
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _one_thread)
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), cv2.setNumThreads, (1,))
     chunk = max(1, min(8, count // workers))
     try:
         yield from pool.map(job, range(count), chunksize=chunk)
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _one_thread() -> None:
-    cv2.setNumThreads(1)
 
 
 def _write_one(
@@ -123,7 +121,7 @@ def _write_one(
     fonts: tuple[str, ...],
     size: int,
     pattern: str | None,
-) -> Label:
+) -> LabelLine:
     image, label = _renderer(kind, fonts, size, pattern)(seed, number)
     name = f"images/{number:07d}.png"
     channels = image if image.ndim == 2 else image[..., ::-1]
@@ -151,29 +149,29 @@ def _renderer(kind: Kind, fonts: tuple[str, ...], size: int, pattern: str | None
     return partial(_crop, GlyphRenderer(fonts))
 
 
-def _scene(renderer: SceneRenderer, seed: int, number: int) -> tuple[ImageArray, Label]:
+def _scene(renderer: SceneRenderer, seed: int, number: int) -> tuple[ImageArray, LabelLine]:
     scene = renderer.render((seed, number))
     return scene.image, {"strings": [_string_label(s) for s in scene.strings]}
 
 
-def _code(renderer: CodeSceneRenderer, seed: int, number: int) -> tuple[ImageArray, Label]:
+def _code(renderer: CodeSceneRenderer, seed: int, number: int) -> tuple[ImageArray, LabelLine]:
     scene, code = renderer.render_code((seed, number))
     return scene.image, {"code": code, "strings": [_string_label(s) for s in scene.strings]}
 
 
-def _strip(renderer: StripRenderer, seed: int, number: int) -> tuple[ImageArray, Label]:
+def _strip(renderer: StripRenderer, seed: int, number: int) -> tuple[ImageArray, LabelLine]:
     strip = renderer.render((seed, number))
     return strip.image, _string_label(strip.string)
 
 
-def _crop(renderer: GlyphRenderer, seed: int, number: int) -> tuple[ImageArray, Label]:
+def _crop(renderer: GlyphRenderer, seed: int, number: int) -> tuple[ImageArray, LabelLine]:
     """One of the crops cut from a string, since all of them look alike."""
     crops = renderer.render((seed, number))
     image, symbol = pick(np.random.default_rng((seed, number, 2)), crops)
     return image, {"symbol": symbol}
 
 
-def _string_label(string: LabeledString) -> Label:
+def _string_label(string: LabeledString) -> LabelLine:
     quads = np.round(string.quads.astype(float), 2).tolist()
     rows = zip(string.symbols, quads, string.space_after, strict=True)
     return {
@@ -183,12 +181,8 @@ def _string_label(string: LabeledString) -> Label:
     }
 
 
-def labeled_picture(out: Path, label: Label) -> ImageArray:
+def labeled_picture(out: Path, label: LabelLine) -> ImageArray:
     """A written picture with its quads drawn thinly and its text below, for the contact sheet.
-
-    Args:
-        out: the folder it was written to.
-        label: its line of ``labels.jsonl``.
 
     Returns:
         (H, W, 3) uint8 RGB; strings and crops are higher by a line of text.
@@ -202,8 +196,7 @@ def labeled_picture(out: Path, label: Label) -> ImageArray:
     image = np.ascontiguousarray(read[..., ::-1], np.uint8)
     for string in label.get("strings", [label]):
         for character in string.get("characters", []):
-            quad = np.round(np.array(character["quad"]) * 8).astype(np.int32)
-            cv2.polylines(image, [quad], True, (255, 60, 0), 1, cv2.LINE_AA, 3)
+            draw_outline(image, character["quad"], (255, 60, 0), 1)
     if "strings" in label:
         return image
     caption = label.get("text", label.get("symbol")) or "none"

@@ -11,7 +11,7 @@ from industrial_ocr.datasets.synthesis.clutter import draw_clutter
 from industrial_ocr.datasets.synthesis.clutter_kinds import CLUTTER_KINDS, ClutterKind
 from industrial_ocr.datasets.synthesis.color import blend, mix, tint
 from industrial_ocr.datasets.synthesis.marking_styles import MARKING_STYLES, MarkingStyle, mark
-from industrial_ocr.datasets.synthesis.materials import Recipe
+from industrial_ocr.datasets.synthesis.materials import SurfaceRecipe
 from industrial_ocr.datasets.synthesis.noise import noise, noise_bank
 from industrial_ocr.datasets.synthesis.surfaces import SURFACES, render_surface, surface_patch
 
@@ -27,7 +27,7 @@ def test_surface_has_the_size_asked_for_and_follows_the_seed(size: tuple[int, in
 
 
 @pytest.mark.parametrize("recipe", [recipe for recipe, _ in SURFACES])
-def test_every_recipe_draws_any_size(recipe: Recipe) -> None:
+def test_every_recipe_draws_any_size(recipe: SurfaceRecipe) -> None:
     for seed, size in enumerate([(16, 16), (17, 301), (301, 17), (200, 260), (64, 64), (99, 98)]):
         image = recipe(np.random.default_rng(seed), *size)
         assert image.shape == (*size, 3)
