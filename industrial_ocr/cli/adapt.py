@@ -99,6 +99,7 @@ def _show(outcome: Adaptation, out: Path) -> None:
         output.note(f"what would help: {line}")
     typer.echo(f"report: {outcome.report}")
     if outcome.written:
-        typer.echo(f"written: {out}; read --bundle {out} --engine crnn reads with it")
+        best = outcome.best.value
+        typer.echo(f"written: {out}; read --bundle {out} --engine {best} reads the line best")
     else:
         output.note(f"{out} was not written; --force writes it, without learning again")

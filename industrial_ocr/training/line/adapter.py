@@ -125,7 +125,7 @@ class Adapter:
         if config.backend is not None:
             self._options["backend"] = config.backend
         self._entry = find_entry("recognizer", self._options.get("recognizer"))
-        if not self._entry.path.is_file():
+        if self._bundle is not None and not self._bundle.holds_safetensors:
             raise DatasetError(
                 f"{config.parent}: holds no network that can be trained on; a bundle of adapt or "
                 "one exported with --backend torch does"
@@ -156,11 +156,9 @@ class Adapter:
             calibration, crnn = self._calibrated(adapted, line)
             adapted["calibration"] = calibration
             reader = Reader(**adapted)
-            after = {
-                Engine.TWO_STAGE: before[Engine.TWO_STAGE],
-                Engine.CRNN: crnn,
-                Engine.AUTO: self._measured(reader, line, Engine.AUTO, "reading now"),
-            }
+            after = {**before, Engine.CRNN: crnn}  # two-stage does not change
+            if Engine.AUTO in after:
+                after[Engine.AUTO] = self._measured(reader, line, Engine.AUTO, "reading now")
             general_after = self._plain(reader, general, line.spelling)
             gate = LineGate(before[Engine.CRNN], crnn, general_before, general_after, config.margin)
             suspects = self._suspects(reader, line)
@@ -202,7 +200,7 @@ class Adapter:
             if odd:
                 self._note(f"{len(odd)} labels do not match the pattern, as {odd[0]!r}")
         learn, held = divide(data.pictures, config.recipe.seed)
-        symbols = set("".join(texts)) | set(_expanded(config.symbols))
+        symbols = set("".join(texts)) | set(expanded(config.symbols))
         if pattern is not None:
             rng = np.random.default_rng(0)
             symbols.update(*(pattern.sample(rng) for _ in range(200)))
@@ -272,7 +270,7 @@ class Adapter:
     def _learned(self, line: _Line, deadline: float) -> Learned:
         recipe = self.config.recipe
         task = LineTask(self._entry, line.strings, line.codes, recipe, self.config.fonts, workers=1)
-        key = key_of(self._entry, line.data.sha256, recipe)
+        key = key_of(self._entry, line.data.sha256, line.codes, recipe, self.config.fonts)
         learned = Learning(task, recipe, self._checkpoint, key).run(deadline, self._progress)
         if learned.interrupted:
             self._note(f"interrupted after {learned.steps} of {learned.planned} steps")
@@ -409,7 +407,7 @@ def _symbol_counts(line: _Line) -> Counter[str]:
     return Counter(c for s in line.strings for c in set(line.spelling.normalize(s.text)))
 
 
-def _expanded(symbols: str) -> str:
+def expanded(symbols: str) -> str:
     """``0-9.`` as ``0123456789.``: a range between two digits or letters, else as it stands."""
     found, at = "", 0
     while at < len(symbols):

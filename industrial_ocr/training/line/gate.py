@@ -219,7 +219,7 @@ class LineGate:
                 f"may be chance (p = {self.chance:.2f}, at most {CHANCE:g} is asked)"
             )
         lost = 100 * (self.general_before.share - self.general_after.share)
-        if lost > self.margin:
+        if lost > self.margin + 1e-9:  # which is no share of so few codes
             found.append(
                 f"rendered codes fell from {100 * self.general_before.share:.1f} to "
                 f"{100 * self.general_after.share:.1f} %, {self.margin:g} points are allowed"

@@ -16,11 +16,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
+from timm.scheduler import CosineLRScheduler
 from torch import nn
 
 from industrial_ocr.datasets.photos import view_of
@@ -209,7 +211,7 @@ class Learning:
 
     def _steps(self, deadline: float, progress: Progress) -> None:
         first, start, saved = self.step, time.monotonic(), time.monotonic()
-        schedule = cosine_schedule(self.optimizer, self.steps, self.recipe.warmup_steps, floor=0.02)
+        schedule = self._schedule()
         for batch in batches(self.task, self.recipe.seed, self.step, self.recipe.steps):
             if self.step >= self.steps:
                 break
@@ -220,13 +222,17 @@ class Learning:
                 fit = self.step + max(0, int((deadline - now) / (now - start) * PACE_STEPS))
                 if fit < self.steps:
                     self.steps = fit
-                    schedule = cosine_schedule(
-                        self.optimizer, max(fit, 2), self.recipe.warmup_steps, floor=0.02
-                    )
+                    schedule = self._schedule()
             if now - saved > CHECKPOINT_EVERY_S:
                 self.save()
                 saved = now
             progress("learning the strings", self.step, self.steps)
+
+    def _schedule(self) -> CosineLRScheduler:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.lr  # the peak; a resumed optimizer has the last one
+        steps = max(self.steps, self.recipe.warmup_steps + 2)
+        return cosine_schedule(self.optimizer, steps, self.recipe.warmup_steps, floor=0.02)
 
     def _learn(self, batch: Batch) -> None:
         self.model.train()
@@ -262,7 +268,7 @@ class Learning:
     def _resume(self) -> None:
         state: dict[str, Any] = {}
         # What is not there, damaged or of other data is begun anew.
-        with suppress(OSError, RuntimeError, EOFError, ValueError):
+        with suppress(OSError, RuntimeError, EOFError, ValueError, UnpicklingError):
             state = torch.load(self.checkpoint, weights_only=True)
         if state.get("key") != self._key:
             return
@@ -272,7 +278,10 @@ class Learning:
         self.step, self.steps = state["progress"]["step"], state["progress"]["steps"]
 
 
-def key_of(entry: ModelEntry, data: str, recipe: Recipe) -> str:
+def key_of(
+    entry: ModelEntry, data: str, codes: CodeText, recipe: Recipe, fonts: Sequence[str] = ()
+) -> str:
     """The sha256 of all that an adaptation's weights depend on."""
-    values = json.dumps([entry.sha256, data, asdict(recipe)], sort_keys=True)
+    rehearsal = [codes.symbols, codes.lengths, repr(codes.pattern), list(fonts)]
+    values = json.dumps([entry.sha256, data, rehearsal, asdict(recipe)], sort_keys=True)
     return hashlib.sha256(values.encode()).hexdigest()

@@ -58,6 +58,12 @@ class Adaptation:
     interrupted: bool
     report: Path
 
+    @property
+    def best(self) -> Engine:
+        """The way that reads most of the pictures kept back now, the CRNN if others do, too."""
+        first = (Engine.CRNN, *self.after)
+        return max(first, key=lambda way: self.after[way].right)
+
 
 def rows(outcome: Adaptation) -> list[tuple[str, str, str, str, str]]:
     """A row for each way: name, read right before and now, accepted wrong before and now."""
