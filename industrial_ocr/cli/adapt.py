@@ -29,6 +29,7 @@ def adapt(
     ] = None,
     label_format: options.LabelFormat = None,
     task: options.Task = None,
+    match: options.Match = options.MatchName.EXACT,
     fonts: options.Fonts = None,
     margin: Annotated[
         float, typer.Option(min=0, help="Points of accuracy that rendered codes may lose.")
@@ -64,6 +65,7 @@ def adapt(
             parent,
             pattern,
             symbols,
+            match is options.MatchName.CONTAINS,
             minutes,
             folders,
             margin,

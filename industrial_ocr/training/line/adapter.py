@@ -191,7 +191,8 @@ class Adapter:
     def _line(self, dataset: Dataset, reader: Reader) -> _Line:
         config = self.config
         pattern = reader.pattern(config.pattern) if config.pattern else None
-        data = gather(dataset, reader.models, self._tracked(dataset.samples, "finding the strings"))
+        samples = self._tracked(dataset.samples, "finding the strings")
+        data = gather(dataset, reader.models, config.contains, samples)
         for problem in data.problems:
             self._note(f"left out: {problem}")
         texts = [spelled(t) for p in data.pictures for t in p.texts]
@@ -206,7 +207,7 @@ class Adapter:
             symbols.update(*(pattern.sample(rng) for _ in range(200)))
         known = tuple(sorted(s for s in symbols if reader.charset.supports(s)))
         codes = CodeText(known, tuple(len(t) for t in texts), pattern)
-        line = _Line(data, learn, held, codes, Spelling.of(known), pattern)
+        line = _Line(data, learn, held, codes, Spelling.of(known, config.contains), pattern)
         self._note(
             f"{len(line.strings)} strings to learn, {sum(len(p.texts) for p in held)} kept back "
             f"to measure; symbols {''.join(known)}"

@@ -45,6 +45,7 @@ class AdaptConfig:
         parent: the bundle to go on from, None for what the package ships.
         pattern: of the line's codes: a preset, a regular expression, or a name of the parent's.
         symbols: that the line prints besides those of the labels and of the pattern.
+        contains: labels may be parts of longer strings.
         minutes: that it may take; fewer steps are made where they would take longer.
         fonts: folders of fonts for the rehearsal.
         margin: points of accuracy that rendered codes may lose.
@@ -57,6 +58,7 @@ class AdaptConfig:
     parent: Path | None = None
     pattern: str | None = None
     symbols: str = ""
+    contains: bool = False
     minutes: float = 15.0
     fonts: tuple[str, ...] = ()
     margin: float = 2.0

@@ -32,21 +32,28 @@ class Spelling:
     Attributes:
         case: letters differ from capitals; they do not where no label has a small letter.
         marks: that count; others are left out of readings, since no label has them.
+        contains: a reading is right if it contains the label.
     """
 
     case: bool
     marks: frozenset[str]
+    contains: bool = False
 
     @staticmethod
-    def of(symbols: Sequence[str]) -> Spelling:
+    def of(symbols: Sequence[str], contains: bool = False) -> Spelling:
         """As the symbols of a line are spelled."""
         text = "".join(symbols)
-        return Spelling(text != text.upper(), frozenset(c for c in text if not c.isalnum()))
+        marks = frozenset(c for c in text if not c.isalnum())
+        return Spelling(text != text.upper(), marks, contains)
 
     def normalize(self, text: str) -> str:
         """The text as it is compared."""
         kept = "".join(c for c in spelled(text) if c.isalnum() or c in self.marks)
         return kept if self.case else kept.upper()
+
+    def part(self, said: str, truth: str) -> str:
+        """Both normalized: the reading, of one that may and does contain the label that."""
+        return truth if self.contains and truth in said else said
 
 
 @dataclass(frozen=True)
@@ -93,7 +100,7 @@ def reading_of(
             for length in range(1, MAX_RUN + 1)
             for run in (strings[i : i + length] for i in range(len(strings) - length + 1))
         ]
-    parts = [p for p in parts if p[0]]
+    parts = [(spelling.part(t, truth), p, status) for t, p, status in parts if t]
     if not parts:
         return LineReading(name, truth, "", 0.0, False)
     said, confidence, status = min(parts, key=lambda p: Levenshtein.distance(p[0], truth))
@@ -108,7 +115,8 @@ def crop_reading(
         return reading_of(name, text, result, spelling, pattern)
     said = spelling.normalize("".join(s.text for s in result.strings))
     accepted = bool(said) and result.status is Status.OK
-    return LineReading(name, spelling.normalize(text), said, result.confidence, accepted)
+    truth = spelling.normalize(text)
+    return LineReading(name, truth, spelling.part(said, truth), result.confidence, accepted)
 
 
 def _worst(run: Sequence[tuple[str, float, Status]]) -> Status:
@@ -210,7 +218,9 @@ class LineGate:
         found = []
         n, before, after = len(self.after.readings), self.before.right, self.after.right
         better = after >= before and self.chance <= CHANCE
-        safer = after >= before and self.after.misread < self.before.misread
+        # A lower confidence alone is no progress: it lets fewer right readings pass, too.
+        passes = self.after.accepted >= self.before.accepted
+        safer = after >= before and passes and self.after.misread < self.before.misread
         if after < before:
             found.append(f"of {n} strings kept back {before} were read right before, {after} now")
         elif not better and not safer:

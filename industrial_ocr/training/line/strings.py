@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from rapidfuzz import fuzz
 from rapidfuzz.distance import Levenshtein
 
 from industrial_ocr.datasets.samples import Dataset, Label, Sample
@@ -29,8 +30,10 @@ from industrial_ocr.recognition.rectification import rectified
 from industrial_ocr.results.geometry import (
     bounds,
     edge_lengths,
+    enclosing_quad,
     inside,
     rect_quad,
+    unit_vector,
     warp_quad,
 )
 from industrial_ocr.results.types import FloatArray, ImageArray
@@ -98,12 +101,18 @@ def spelled(text: str) -> str:
     return "".join(text.split())
 
 
-def gather(dataset: Dataset, models: Models, progress: Iterable[Sample] | None = None) -> LineData:
+def gather(
+    dataset: Dataset,
+    models: Models,
+    contains: bool = False,
+    progress: Iterable[Sample] | None = None,
+) -> LineData:
     """The strings of a dataset, placed.
 
     Args:
         dataset: crops of one string, or whole pictures.
         models: of a reader; they place the strings.
+        contains: labels may be parts of longer strings, which are cut.
         progress: the samples of the dataset, wrapped to show progress.
 
     Raises:
@@ -114,7 +123,7 @@ def gather(dataset: Dataset, models: Models, progress: Iterable[Sample] | None =
             f"{dataset.root}: pictures of single characters; adapt learns strings, and "
             "industrial-ocr retrain learns characters"
         )
-    pictures, problems, digest = [], [], hashlib.sha256()
+    pictures, problems, digest = [], [], hashlib.sha256(str(contains).encode())
     one_string = dataset.task == "recognize"
     charset = models.recognizer.charset
     for sample in progress if progress is not None else dataset.samples:
@@ -138,11 +147,11 @@ def gather(dataset: Dataset, models: Models, progress: Iterable[Sample] | None =
             problems.append(str(error))
             continue
         digest.update(repr((sample.name, [x.text for x in labels])).encode() + image.tobytes())
-        if one_string:
-            labels = labels[:1]
+        labels = labels[:1] if one_string else labels
+        if one_string and not contains:
             found, wrong = _whole(sample, labels[0], image)
         else:
-            found, wrong = _placed(sample, labels, image, models)
+            found, wrong = _placed(sample, labels, image, models, contains)
         problems += wrong
         texts = tuple(label.text for label in labels)
         pictures.append(LinePicture(sample, one_string, texts, tuple(found)))
@@ -170,7 +179,7 @@ def _fitting(string: LineString) -> tuple[list[LineString], Sequence[str]]:
 
 
 def _placed(
-    sample: Sample, labels: Sequence[Label], image: ImageArray, models: Models
+    sample: Sample, labels: Sequence[Label], image: ImageArray, models: Models, contains: bool
 ) -> tuple[list[LineString], list[str]]:
     found = find_strings([image], models.detector, models.config, Clock())
     (readings,) = read_frames([image], found, models.recognizer, models.config, Clock())
@@ -178,9 +187,10 @@ def _placed(
     problems: list[str] = []
     for label in labels:
         near = [r for r in readings if label.quad is None or _within(r, label.quad)]
-        best = best_reading(label.text, near, models.recognizer.charset)
+        best = best_reading(label.text, near, models.recognizer.charset, contains)
         if best is not None:
-            own, wrong = _fitting(_cut(sample, label, image, best[1].pieces))
+            pieces = part_of(best, label.text) if contains else best[1].pieces
+            own, wrong = _fitting(_cut(sample, label, image, pieces))
         elif label.quad is not None and np.greater(*edge_lengths(label.quad)):
             own, wrong = _fitting(_cut(sample, label, image, (label.quad,)))
         else:
@@ -194,7 +204,24 @@ def _within(reading: Reading, quad: FloatArray) -> bool:
     return inside(quad, reading[0].quad.mean(0))
 
 
-def best_reading(text: str, readings: Sequence[Reading], charset: Charset) -> Reading | None:
+def part_of(reading: Reading, text: str) -> Sequence[FloatArray]:
+    """The pieces of a string that show the part nearest to a text."""
+    string, frames = reading
+    said = "".join(c.symbol for c in string.characters)
+    part = fuzz.partial_ratio_alignment(spelled(text).upper(), said.upper())
+    if part is None or len(said) <= len(spelled(text)):
+        return frames.pieces
+    own = [c.quad for c in string.characters[part.dest_start : part.dest_end]]
+    return own if len(frames.pieces) > 1 else [enclosing_quad(own, _axis(string.quad))]
+
+
+def _axis(quad: FloatArray) -> NDArray[np.float64]:
+    return unit_vector(np.asarray(quad[1] - quad[0], np.float64))
+
+
+def best_reading(
+    text: str, readings: Sequence[Reading], charset: Charset, contains: bool = False
+) -> Reading | None:
     """The string that reads nearest to a label, else the one where the label is likely."""
     text = spelled(text)
     if not readings:
@@ -202,6 +229,8 @@ def best_reading(text: str, readings: Sequence[Reading], charset: Charset) -> Re
 
     def similarity(reading: Reading) -> float:
         said = spelled(reading[0].text).upper()
+        if contains and len(said) > len(text):
+            return fuzz.partial_ratio(text.upper(), said) / 100
         return float(Levenshtein.normalized_similarity(said, text.upper()))
 
     best = max(readings, key=similarity)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +44,8 @@ def adapt(line: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callab
     monkeypatch.setattr(adapter, "WAYS", (adapter.Engine.CRNN,))
 
     def run(**changes: Any) -> Any:
-        config = AdaptConfig(tmp_path / "bundle", recipe=RECIPE)
-        return Adapter(replace(config, **changes)).adapt(load_dataset(line, task="recognize"))
+        given = {"out": tmp_path / "bundle", "recipe": RECIPE, **changes}
+        return Adapter(AdaptConfig(**given)).adapt(load_dataset(line, task="recognize"))
 
     return run
 

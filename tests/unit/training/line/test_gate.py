@@ -59,6 +59,13 @@ def test_on_a_whole_picture_the_nearest_run_of_strings_answers() -> None:
     assert not doubtful.accepted
 
 
+def test_where_labels_are_parts_of_longer_strings_a_reading_that_contains_one_is_right() -> None:
+    spelling = Spelling.of(("A1",), contains=True)
+    assert reading_of("a.png", "74LS00", result("SN74LS00N"), spelling, None).right
+    assert crop_reading("a.png", "74LS00", result("SN74LS00N"), spelling, None).right
+    assert not crop_reading("a.png", "74LS00", result("SN74LS08N"), spelling, None).right
+
+
 def test_nothing_read_is_no_accepted_reading() -> None:
     reading = reading_of("a.png", "12", result(), CAPITALS, None)
     assert (reading.text, reading.accepted, reading.distance) == ("", False, 2)
@@ -95,6 +102,11 @@ def test_equal_with_fewer_misreads_passes_and_fewer_right_does_not() -> None:
     assert LineGate(wrong, doubtful, Score(()), Score(()), 2.0).passed
     worse = LineGate(score("1234", "12", accepted=True), score("12", "12"), *[Score(())] * 2, 2.0)
     assert worse.reasons == ("of 2 strings kept back 1 were read right before, 0 now",)
+
+
+def test_fewer_misreads_by_a_lower_confidence_alone_are_no_progress() -> None:
+    before, after = score("1234", "12", accepted=True), score("1234", "12")
+    assert not LineGate(before, after, Score(()), Score(()), 2.0).passed
 
 
 def test_rendered_codes_may_lose_the_margin_and_no_more() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from industrial_ocr.errors import DatasetError
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.recognition.recognizer import StringFrames
 from industrial_ocr.results.geometry import rect_quad
-from industrial_ocr.results.types import TextString
+from industrial_ocr.results.types import Character, TextString
 from industrial_ocr.training.line import strings
 from industrial_ocr.training.line.strings import best_reading, gather, spelled
 
@@ -58,10 +59,10 @@ def dataset(tmp_path: Path, task: Any, *labels: Label) -> Dataset:
     return Dataset("line", tmp_path, "tsv", task, (Sample("a.png", file, labels),))
 
 
-def gathered(data: Dataset, *readings: Any) -> Any:
+def gathered(data: Dataset, *readings: Any, contains: bool = False) -> Any:
     models: Any = Models(*readings)
     models.recognizer.owner = models
-    return gather(data, models)
+    return gather(data, models, contains)
 
 
 def test_white_space_does_not_count() -> None:
@@ -115,6 +116,18 @@ def test_a_string_that_reads_otherwise_is_the_labels_if_that_is_likely_there() -
     there = reading("78", second="12")
     assert best_reading("12", [reading("45"), there], DIGITS) is there
     assert best_reading("12", [reading("78")], DIGITS) is None
+
+
+def test_a_label_that_is_a_part_of_a_longer_string_is_cut_out_of_it(tmp_path: Path) -> None:
+    longer = reading("991299")
+    characters = tuple(
+        Character(c, rect_quad(10 * i, 10, 10 * i + 10, 30), 0.9) for i, c in enumerate("991299")
+    )
+    longer = replace(longer[0], characters=characters), longer[1]
+    found = gathered(dataset(tmp_path, "read", Label("12")), longer, contains=True)
+    # The third and the fourth character, from x = 20 to 40, with their height of 20 around.
+    (string,) = found.pictures[0].strings
+    assert string.quad.round().tolist() == rect_quad(20, 10, 40, 30).tolist()
 
 
 def test_single_characters_are_refused(tmp_path: Path) -> None:
