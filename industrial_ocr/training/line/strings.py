@@ -2,7 +2,8 @@
 
 A picture that is one string is taken as a whole. On a larger picture a label stands where the
 string that the recognizer reads nearest to it was found, or where the recognizer says that it is
-likely; a box of the label says where to look. What cannot be placed is left out and named.
+likely; a box of the label says where to look. Of a longer string the nearest part is cut. What
+cannot be placed is left out and named.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ def gather(
     Args:
         dataset: crops of one string, or whole pictures.
         models: of a reader; they place the strings.
-        contains: labels may be parts of longer strings, which are cut.
+        contains: also of crops the string that the label is a part of must be found.
         progress: the samples of the dataset, wrapped to show progress.
 
     Raises:
@@ -151,7 +152,7 @@ def gather(
         if one_string and not contains:
             found, wrong = _whole(sample, labels[0], image)
         else:
-            found, wrong = _placed(sample, labels, image, models, contains)
+            found, wrong = _placed(sample, labels, image, models)
         problems += wrong
         texts = tuple(label.text for label in labels)
         pictures.append(LinePicture(sample, one_string, texts, tuple(found)))
@@ -179,7 +180,7 @@ def _fitting(string: LineString) -> tuple[list[LineString], Sequence[str]]:
 
 
 def _placed(
-    sample: Sample, labels: Sequence[Label], image: ImageArray, models: Models, contains: bool
+    sample: Sample, labels: Sequence[Label], image: ImageArray, models: Models
 ) -> tuple[list[LineString], list[str]]:
     found = find_strings([image], models.detector, models.config, Clock())
     (readings,) = read_frames([image], found, models.recognizer, models.config, Clock())
@@ -187,10 +188,9 @@ def _placed(
     problems: list[str] = []
     for label in labels:
         near = [r for r in readings if label.quad is None or _within(r, label.quad)]
-        best = best_reading(label.text, near, models.recognizer.charset, contains)
+        best = best_reading(label.text, near, models.recognizer.charset)
         if best is not None:
-            pieces = part_of(best, label.text) if contains else best[1].pieces
-            own, wrong = _fitting(_cut(sample, label, image, pieces))
+            own, wrong = _fitting(_cut(sample, label, image, part_of(best, label.text)))
         elif label.quad is not None and np.greater(*edge_lengths(label.quad)):
             own, wrong = _fitting(_cut(sample, label, image, (label.quad,)))
         else:
@@ -219,22 +219,21 @@ def _axis(quad: FloatArray) -> NDArray[np.float64]:
     return unit_vector(np.asarray(quad[1] - quad[0], np.float64))
 
 
-def best_reading(
-    text: str, readings: Sequence[Reading], charset: Charset, contains: bool = False
-) -> Reading | None:
+def best_reading(text: str, readings: Sequence[Reading], charset: Charset) -> Reading | None:
     """The string that reads nearest to a label, else the one where the label is likely."""
     text = spelled(text)
     if not readings:
         return None
 
-    def similarity(reading: Reading) -> float:
+    def similarity(reading: Reading) -> tuple[float, float]:
+        """Of the nearest part, then of the whole."""
         said = spelled(reading[0].text).upper()
-        if contains and len(said) > len(text):
-            return fuzz.partial_ratio(text.upper(), said) / 100
-        return float(Levenshtein.normalized_similarity(said, text.upper()))
+        whole = float(Levenshtein.normalized_similarity(said, text.upper()))
+        part = fuzz.partial_ratio(text.upper(), said) / 100 if len(said) > len(text) else whole
+        return part, whole
 
     best = max(readings, key=similarity)
-    if similarity(best) >= NEAR:
+    if similarity(best)[0] >= NEAR:
         return best
     classes = charset.encode(text)
     scores = [

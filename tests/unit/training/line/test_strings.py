@@ -59,10 +59,10 @@ def dataset(tmp_path: Path, task: Any, *labels: Label) -> Dataset:
     return Dataset("line", tmp_path, "tsv", task, (Sample("a.png", file, labels),))
 
 
-def gathered(data: Dataset, *readings: Any, contains: bool = False) -> Any:
+def gathered(data: Dataset, *readings: Any) -> Any:
     models: Any = Models(*readings)
     models.recognizer.owner = models
-    return gather(data, models, contains)
+    return gather(data, models)
 
 
 def test_white_space_does_not_count() -> None:
@@ -124,7 +124,7 @@ def test_a_label_that_is_a_part_of_a_longer_string_is_cut_out_of_it(tmp_path: Pa
         Character(c, rect_quad(10 * i, 10, 10 * i + 10, 30), 0.9) for i, c in enumerate("991299")
     )
     longer = replace(longer[0], characters=characters), longer[1]
-    found = gathered(dataset(tmp_path, "read", Label("12")), longer, contains=True)
+    found = gathered(dataset(tmp_path, "read", Label("12")), longer)
     # The third and the fourth character, from x = 20 to 40, with their height of 20 around.
     (string,) = found.pictures[0].strings
     assert string.quad.round().tolist() == rect_quad(20, 10, 40, 30).tolist()
