@@ -30,17 +30,22 @@ LATER = 1e9
 @pytest.fixture
 def entry(tmp_path: Path) -> ModelEntry:
     """A tiny recognizer that knows the space."""
+    return recognizer(tmp_path, {"width": 0.125, "hidden": 8}, 32)
+
+
+def recognizer(folder: Path, architecture: dict[str, Any], rows: int) -> ModelEntry:
+    """With random weights."""
     torch.manual_seed(0)
-    model = Crnn(len(SYMBOLS) + 2, width=0.125, hidden=8)
+    model = Crnn(len(SYMBOLS) + 2, **architecture)
     entry = ModelEntry(
         name="tiny",
         task="recognizer",
-        architecture={"width": 0.125, "hidden": 8},
+        architecture=architecture,
         charset=(*SYMBOLS, SPACE),
-        input=InputSpec(size=(32, 100), mean=(0.5,), std=(0.5,)),
+        input=InputSpec(size=(rows, 100), mean=(0.5,), std=(0.5,)),
         recipe={"word_share": 0.3, "alignment": 0.5, "photos": "of another training"},
     )
-    return save_entry(tmp_path, entry, model.state_dict(), half=False)
+    return save_entry(folder, entry, model.state_dict(), half=False)
 
 
 def strings() -> list[LineString]:
@@ -80,6 +85,16 @@ def test_half_of_a_batch_shows_the_line_and_the_same_seed_the_same(entry: ModelE
     assert batch["length"][:2].tolist() == [2, 2]
     assert torch.equal(batch["image"], again["image"])
     assert batch["image"].shape[1] == 32
+
+
+def test_a_network_of_48_rows_learns_too(tmp_path: Path) -> None:
+    entry = recognizer(tmp_path, {"variant": "lcnet", "hidden": 8}, 48)
+    run = started(entry, tmp_path / "state.pt")
+    assert run.task.render(0, 0)["image"].shape[1] == 48
+    before = run.model.state_dict()["rnn.0.rnn.weight_ih_l0"].clone()
+    learned = run.run(LATER, stop_at(1))
+    assert learned.steps == 1
+    assert not torch.equal(run.model.state_dict()["rnn.0.rnn.weight_ih_l0"], before)
 
 
 def test_codes_are_of_the_lines_symbols_and_lengths_or_of_its_pattern() -> None:
