@@ -256,7 +256,7 @@ class Learning:
             "model": self.model.state_dict(),
             "average": self.average.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "progress": {"step": self.step, "steps": self.steps},
+            "step": self.step,
         }
         data = io.BytesIO()
         torch.save(state, data)
@@ -275,7 +275,7 @@ class Learning:
         self.model.load_state_dict(state["model"])
         self.average.module.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.steps = state["progress"]["step"], state["progress"]["steps"]
+        self.step = state["step"]
 
 
 def key_of(

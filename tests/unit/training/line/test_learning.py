@@ -154,3 +154,12 @@ def test_fewer_steps_are_made_where_the_time_is_short(entry: ModelEntry, tmp_pat
     run = started(entry, tmp_path / "state.pt", recipe)
     learned = run.run(time.monotonic(), lambda *_: None)
     assert (learned.steps, learned.planned) == (learning.PACE_STEPS, 400)
+
+
+def test_with_more_time_the_steps_that_were_left_out_follow(
+    entry: ModelEntry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learning, "PACE_STEPS", 2)
+    file = tmp_path / "state.pt"
+    assert started(entry, file).run(time.monotonic(), lambda *_: None).steps == 2
+    assert started(entry, file).run(LATER, lambda *_: None).steps == 4
