@@ -248,7 +248,7 @@ def advice(gate: LineGate, learned: Counter[str], suspects: int) -> list[str]:
     total = sum(r.right for r in gate.after.readings)
     found = []
     if suspects:
-        found.append(f"{suspects} labels do not look like their pictures: check them first")
+        found.append(f"check the labels that do not look like their pictures first: {suspects}")
     wrong: Counter[str] = Counter()
     for (true, _), n in gate.after.confusions().items():
         wrong[true] += n

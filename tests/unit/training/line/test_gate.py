@@ -127,7 +127,7 @@ def test_a_refusal_says_what_would_help() -> None:
     gate = LineGate(score("1234"), score("1284", "1284"), Score(()), Score(()), 2.0)
     helps = advice(gate, Counter({"3": 4}), 7)
     assert helps == [
-        "7 labels do not look like their pictures: check them first",
+        "check the labels that do not look like their pictures first: 7",
         "more pictures with what is often misread and was rarely seen: 3 (on 4 learned strings)",
     ]
 
