@@ -45,6 +45,7 @@ from industrial_ocr.training.line.gate import (
     advice,
     crop_reading,
     reading_of,
+    warning,
 )
 from industrial_ocr.training.line.learning import (
     CodeText,
@@ -162,6 +163,8 @@ class Adapter:
             general_after = self._plain(reader, general, line.spelling)
             gate = LineGate(before[Engine.CRNN], crnn, general_before, general_after, config.margin)
             suspects = self._suspects(reader, line)
+            if text := warning(gate):
+                self._note(text)
             outcome = Adaptation(
                 gate,
                 before,

@@ -237,6 +237,17 @@ class LineGate:
         return tuple(found)
 
 
+def warning(gate: LineGate) -> str:
+    """A line about wrong readings that pass now and did not before; empty if there are none."""
+    before, after = gate.before.misread, gate.after.misread
+    if after <= before:
+        return ""
+    return (
+        f"of {len(gate.after.readings)} strings kept back {before} passed wrong before and {after} "
+        "now: give the pattern of the codes, or raise min_confidence"
+    )
+
+
 def advice(gate: LineGate, learned: Counter[str], suspects: int) -> list[str]:
     """What would help a refused adaptation, a line each.
 

@@ -22,6 +22,7 @@ from industrial_ocr.training.line.gate import (
     chance_of,
     crop_reading,
     reading_of,
+    warning,
 )
 
 SCORES = score_sequence([0.9])
@@ -130,6 +131,15 @@ def test_a_refusal_says_what_would_help() -> None:
         "check the labels that do not look like their pictures first: 7",
         "more pictures with what is often misread and was rarely seen: 3 (on 4 learned strings)",
     ]
+
+
+def test_more_misreads_that_pass_are_said() -> None:
+    before, after = score("12", "12"), score("1284", "1284", accepted=True)
+    assert warning(LineGate(before, after, Score(()), Score(()), 2.0)) == (
+        "of 2 strings kept back 0 passed wrong before and 2 now: give the pattern of the codes, or "
+        "raise min_confidence"
+    )
+    assert not warning(LineGate(after, before, Score(()), Score(()), 2.0))
 
 
 def test_the_interval_is_wilsons() -> None:
