@@ -17,6 +17,7 @@ from rich.logging import RichHandler
 
 from industrial_ocr import __version__
 from industrial_ocr.cli import output
+from industrial_ocr.cli.adapt import adapt
 from industrial_ocr.cli.bench import bench_app
 from industrial_ocr.cli.calibrate import calibrate
 from industrial_ocr.cli.dataset import dataset_app
@@ -37,7 +38,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Reads serial codes from images, trains the models, renders training data.",
 )
-for command in (read, verify, calibrate, export, review, retrain, train, synth, weights):
+commands = (read, verify, calibrate, export, review, adapt, retrain, train, synth, weights)
+for command in commands:
     app.command()(command)
 app.add_typer(bench_app, name="bench")
 app.add_typer(dataset_app, name="dataset")

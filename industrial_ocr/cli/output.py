@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import MofNCompleteColumn, Progress
+from rich.progress import MofNCompleteColumn, Progress, TaskID
 from rich.table import Table
 
 from industrial_ocr.errors import IndustrialOcrError
@@ -100,6 +100,23 @@ def progress_bar(shown: bool = True) -> Iterator[Progress]:
     # Rich would by default redirect what is printed on stdout to this console, which is stderr.
     with Progress(*columns, console=console, redirect_stdout=False, disable=hidden) as progress:
         yield progress
+
+
+@contextmanager
+def stage_progress() -> Iterator[Callable[[str, int, int], None]]:
+    """One progress bar a stage; where stderr is not a terminal, one line a stage."""
+    watched = sys.stderr.isatty()
+    with progress_bar(watched) as progress:
+        bars: dict[str, TaskID] = {}
+
+        def update(stage: str, done: int, total: int) -> None:
+            if stage not in bars:
+                bars[stage] = progress.add_task(stage, total=total)
+                if not watched:
+                    note(f"{stage} ({total})")
+            progress.update(bars[stage], completed=done)
+
+        yield update
 
 
 def print_json(readings: Iterable[ResultDict]) -> None:

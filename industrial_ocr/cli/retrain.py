@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.progress import TaskID
 
 from industrial_ocr.cli import options, output
 from industrial_ocr.errors import ConfigError
@@ -96,25 +93,8 @@ def _run(config: FinetuneConfig, glyphs: Path, symbols: str, pictures: int) -> F
     found = read_samples(glyphs, split_symbols(symbols), pictures, config.recipe.seed, models)
     counts = ", ".join(f"{s or '(no character)'} {n}" for s, n in found.counts.items())
     output.note(f"{len(found.samples)} pictures: {counts}")
-    with _stage_progress() as progress:
+    with output.stage_progress() as progress:
         return learn(config, found, output.note, progress)
-
-
-@contextmanager
-def _stage_progress() -> Iterator[Callable[[str, int, int], None]]:
-    """One progress bar a stage; where stderr is not a terminal, one line a stage."""
-    watched = sys.stderr.isatty()
-    with output.progress_bar(watched) as progress:
-        bars: dict[str, TaskID] = {}
-
-        def update(stage: str, done: int, total: int) -> None:
-            if stage not in bars:
-                bars[stage] = progress.add_task(stage, total=total)
-                if not watched:
-                    output.note(f"{stage} ({total})")
-            progress.update(bars[stage], completed=done)
-
-        yield update
 
 
 def _show(outcome: FinetuneResult, out: Path) -> None:

@@ -192,15 +192,23 @@ class PhotoStrips:
         """The strip of that seed, (H, W, 3) uint8, and its text without spaces."""
         rng = np.random.default_rng(seed)
         string = self.strings[int(rng.choice(len(self.strings), p=self._chance))]
-        quad = jittered(rng, string.quad)
-        width, height = edge_lengths(quad)
-        if rng.random() < 0.4:
-            least = min(1.0, 9 / height)
-            width, height = np.multiply((width, height), rng.uniform(max(least, 0.45), 1.0))
-        image = warp_quad(self._load(self._images / string.file), quad, round(width), round(height))
-        if rng.random() < 0.1:
-            image = 255 - image
-        return self._camera.shoot(rng, image, float(height)), string.text.replace(" ", "")
+        image = self._load(self._images / string.file)
+        return view_of(rng, image, string.quad, self._camera), string.text.replace(" ", "")
+
+
+def view_of(
+    rng: np.random.Generator, image: ImageArray, quad: FloatArray, camera: Camera
+) -> ImageArray:
+    """A string cut a little otherwise, often smaller, seldom inverted, through a camera."""
+    quad = jittered(rng, quad)
+    width, height = edge_lengths(quad)
+    if rng.random() < 0.4:
+        least = min(1.0, 9 / height)
+        width, height = np.multiply((width, height), rng.uniform(max(least, 0.45), 1.0))
+    view = warp_quad(image, quad, round(width), round(height))
+    if rng.random() < 0.1:
+        view = 255 - view
+    return camera.shoot(rng, view, float(height))
 
 
 def jittered(rng: np.random.Generator, quad: FloatArray) -> FloatArray:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from industrial_ocr.decoding.ctc import sequence_log_probability
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.files import write_whole
@@ -59,6 +60,25 @@ def fit_temperature(log_probs: ArrayLike, labels: ArrayLike) -> float:
     from scipy.optimize import minimize_scalar  # slow to import, and reading needs none of it
 
     return float(np.exp(minimize_scalar(loss, bounds=limits, method="bounded").x))
+
+
+def fit_ctc_temperature(tables: Sequence[Floats], labels: Sequence[Sequence[int]]) -> float:
+    """The temperature under which labels are likeliest, log p(l|y) per character."""
+
+    def loss(log_t: float) -> float:
+        t = float(np.exp(log_t))
+        # Not below -30 nats: one string that is lost must not decide the fit.
+        each = [
+            max(sequence_log_probability(tempered(y, t), x) / len(x), -30.0)
+            for y, x in zip(tables, labels, strict=True)
+        ]
+        return -float(np.mean(each))
+
+    from scipy.optimize import minimize_scalar
+
+    limits = (float(np.log(LEAST_TEMPERATURE)), float(np.log(LARGEST_TEMPERATURE)))
+    found = minimize_scalar(loss, bounds=limits, method="bounded", options={"maxiter": 24})
+    return float(np.exp(found.x))
 
 
 def upper_limit(wrong: int, accepted: int, sure: float = 0.95) -> float:

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
-from scipy.optimize import minimize_scalar
 
 from industrial_ocr.datasets.samples import Dataset, Sample
 from industrial_ocr.decoding.calibration import (
@@ -28,10 +27,10 @@ from industrial_ocr.decoding.calibration import (
     Calibration,
     MisreadCurve,
     curve_name,
+    fit_ctc_temperature,
     fit_temperature,
-    tempered,
 )
-from industrial_ocr.decoding.ctc import greedy_decode, sequence_log_probability
+from industrial_ocr.decoding.ctc import greedy_decode
 from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.decoding.expected import AlignedSymbol, align_symbols
 from industrial_ocr.errors import DatasetError, ImageError
@@ -149,23 +148,6 @@ def gather(
                 add_characters(found, boxes, label.text, charsets[0])
                 add_string(found, frames, label.text, charsets[1])
     return found
-
-
-def fit_ctc_temperature(tables: Sequence[Floats], labels: Sequence[Sequence[int]]) -> float:
-    """The temperature under which labels are likeliest, log p(l|y) per character."""
-
-    def loss(log_t: float) -> float:
-        t = float(np.exp(log_t))
-        # Not below -30 nats: one string that is lost must not decide the fit.
-        each = [
-            max(sequence_log_probability(tempered(y, t), x) / len(x), -30.0)
-            for y, x in zip(tables, labels, strict=True)
-        ]
-        return -float(np.mean(each))
-
-    limits = (float(np.log(LEAST_TEMPERATURE)), float(np.log(LARGEST_TEMPERATURE)))
-    found = minimize_scalar(loss, bounds=limits, method="bounded", options={"maxiter": 24})
-    return float(np.exp(found.x))
 
 
 def fit(found: CalibrationData, now: dict[str, float]) -> dict[str, float]:

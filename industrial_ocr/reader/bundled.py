@@ -93,6 +93,7 @@ def export_files(
     backend: str,
     precision: Precision,
     max_misread_rate: float | None,
+    safetensors: bool,
 ) -> list[Path]:
     """Writes a bundle of settings (of ``setting_files``) and of the models of that name.
 
@@ -109,7 +110,7 @@ def export_files(
         versions=_versions(backend),
         files={},
     )
-    networks = network_files(entries, safetensors=backend == "torch")
+    networks = network_files(entries, safetensors)
     return write_bundle(out, manifest, {**settings, **networks}, archive)
 
 

@@ -172,7 +172,14 @@ class Reader:
             )
         return reader
 
-    def export(self, out: str | Path, archive: bool = False) -> list[Path]:
+    def export(
+        self,
+        out: str | Path,
+        archive: bool = False,
+        *,
+        every_backend: bool = False,
+        documents: Mapping[str, bytes] | None = None,
+    ) -> list[Path]:
         """Writes a bundle: all that reads as this Reader does, in one folder with hashes.
 
         It holds the networks, the configuration, and what was given of calibration, misread rate,
@@ -181,6 +188,9 @@ class Reader:
         Args:
             out: the folder; ends it in .zip, only an archive of that name is written.
             archive: write ``out``.zip beside the folder, too.
+            every_backend: the networks run on torch, too, and can be trained on; else only where
+                the Reader runs on it.
+            documents: further files by name; nothing reads them, but they have hashes, too.
 
         Returns:
             What was written.
@@ -197,8 +207,16 @@ class Reader:
             )
         files = setting_files(self.config, self._calibration, self.routes, self._presets)
         names = {task: self._options[task] for task in TASKS}
-        rate = self._misread_rate
-        return export_files(out, archive, files, names, self.backend, self.config.precision, rate)
+        return export_files(
+            out,
+            archive,
+            files | dict(documents or {}),
+            names,
+            self.backend,
+            self.config.precision,
+            self._misread_rate,
+            every_backend or self.backend == "torch",
+        )
 
     def _check_misread_rate(self, shipped: bool) -> None:
         """Whether a misread rate was asked for that no way of reading can keep."""

@@ -47,10 +47,13 @@ def crops_input(batch: Batch) -> Tensor:
 class Task(Protocol):
     """One network to train."""
 
-    config: TrainConfig
     model: nn.Module
     progress: float
     """Share of the steps that is done; the loop sets it before each loss."""
+
+    @property
+    def config(self) -> TrainConfig:
+        """Its settings."""
 
     def render(self, index: int, seed: int) -> Batch:
         """A batch on the CPU that depends on ``(seed, index)`` alone; runs in worker processes."""

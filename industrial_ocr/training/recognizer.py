@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 from torch import Tensor, nn
 
@@ -29,6 +31,15 @@ SQUEEZE = 1.7
 """A strip wider than this many widths of its batch is left out, at first."""
 UNPLACED = -1
 """Frame of a character whose place is not known."""
+LearningStrip = tuple[ImageArray, list[int], NDArray[np.int64]]
+"""(H, W) uint8, its classes, and the frame of each."""
+
+
+class StripSource(Protocol):
+    """Pictures of strings whose characters have no known places."""
+
+    def render(self, seed: tuple[int, ...]) -> tuple[ImageArray, str]:
+        """The strip of that seed, (H, W, 3) uint8, and its text without spaces."""
 
 
 def without_spaces(log_probs: Tensor) -> Tensor:
@@ -36,6 +47,20 @@ def without_spaces(log_probs: Tensor) -> Tensor:
     blank = torch.logaddexp(log_probs[..., :1], log_probs[..., -1:])
     impossible = torch.full_like(blank, -1e4)
     return torch.cat([blank, log_probs[..., 1:-1], impossible], -1)
+
+
+def collated(strips: Sequence[LearningStrip], of_photos: int) -> Batch:
+    """Strips as a batch (see ``RecognizerTask.render``), the first ``of_photos`` photographs."""
+    width = max(100, *(s.shape[1] for s, _, _ in strips))
+    width = -(-width // 4) * 4
+    padded = [np.pad(s, ((0, 0), (0, width - s.shape[1])), mode="edge") for s, _, _ in strips]
+    return {
+        "image": torch.from_numpy(np.stack(padded)),
+        "label": torch.from_numpy(np.concatenate([classes for _, classes, _ in strips])),
+        "frame": torch.from_numpy(np.concatenate([f for _, _, f in strips])),
+        "length": torch.tensor([len(classes) for _, classes, _ in strips]),
+        "photo": torch.arange(len(strips)) < of_photos,
+    }
 
 
 class RecognizerTask:
@@ -55,24 +80,32 @@ class RecognizerTask:
         model = Crnn(self.charset.classes + config.spaces, **self._options)
         model.freeze(config.frozen)
         self.model: nn.Module = model
-        self._renderer: StripRenderer | None = None
-        self._photos: dict[bool, PhotoStrips] = {}
+        self._photos: dict[bool, StripSource] = {}
+
+    @cached_property
+    def renderer(self) -> StripRenderer:
+        """Of the strips that are not photographs."""
+        return StripRenderer(
+            tuple(self.config.fonts),
+            None if self.config.words is None else self.config.load_words(),
+            word_share=self.config.word_share,
+            loose=self.config.loose,
+            lettering=self.config.lettering,
+            plain=self.config.plain,
+        )
 
     def _drawn(
-        self, seed: tuple[int, ...], photo: PhotoStrips | None
+        self, seed: tuple[int, ...], photo: StripSource | None
     ) -> tuple[ImageArray, list[int], FloatArray]:
         """A picture, its classes and the x of each; a photograph's is not known."""
         if photo is not None:
             image, text = photo.render(seed)
             classes = self.charset.encode(text)
             return to_gray(image), classes, np.full(len(classes), np.nan, np.float32)
-        assert self._renderer is not None
-        strip = self._renderer.render(seed)
+        strip = self.renderer.render(seed)
         return to_gray(strip.image), *self._labels(strip.string)
 
-    def _strip(
-        self, seed: tuple[int, ...], cap: int, photo: PhotoStrips | None
-    ) -> tuple[np.ndarray, list[int], np.ndarray]:
+    def _strip(self, seed: tuple[int, ...], cap: int, photo: StripSource | None) -> LearningStrip:
         """A gray strip of the network's height, its classes, and the frame of each character.
 
         A strip wider than ``cap`` is squeezed to it, as the paper squeezes all strips to 100; a
@@ -87,11 +120,11 @@ class RecognizerTask:
             repeats = sum(a == b for a, b in zip(classes, classes[1:], strict=False))
             if 5 * len(classes) + 4 * repeats <= width:
                 way = cv2.INTER_AREA if gray.shape[0] > self._height else cv2.INTER_LINEAR
-                resized = np.asarray(cv2.resize(gray, (width, self._height), interpolation=way))
+                resized = cv2.resize(gray, (width, self._height), interpolation=way)
                 x = places * (width / gray.shape[1])
                 frames = np.clip(np.round(x / FRAME_STRIDE), 0, (width - 1) // FRAME_STRIDE)
                 known = np.nan_to_num(frames, nan=UNPLACED)
-                return resized, classes, known.astype(np.int64)
+                return resized.astype(np.uint8), classes, known.astype(np.int64)
         raise RuntimeError(f"no strip up to {cap} pixels wide for seed {seed}")
 
     def _labels(self, string: LabeledString) -> tuple[list[int], FloatArray]:
@@ -117,16 +150,6 @@ class RecognizerTask:
         Strips are padded on the right to the widest with their own edge, at least to 100. Those
         with ``photo`` are of photographs: their labels have no spaces and no places.
         """
-        if self._renderer is None:
-            words = None if self.config.words is None else self.config.load_words()
-            self._renderer = StripRenderer(
-                tuple(self.config.fonts),
-                words,
-                word_share=self.config.word_share,
-                loose=self.config.loose,
-                lettering=self.config.lettering,
-                plain=self.config.plain,
-            )
         # Most batches are narrow: the widest strip of a batch is what all of it costs.
         share = np.random.default_rng((seed, index)).choice([0.4, 0.55, 1.0], p=[0.5, 0.35, 0.15])
         cap = max(100, int(self.config.max_width * share))
@@ -137,18 +160,9 @@ class RecognizerTask:
             self._strip((seed, index, i), cap, photos if i < of_photos else None)
             for i in range(size)
         ]
-        width = max(100, *(s.shape[1] for s, _, _ in strips))
-        width = -(-width // 4) * 4
-        padded = [np.pad(s, ((0, 0), (0, width - s.shape[1])), mode="edge") for s, _, _ in strips]
-        return {
-            "image": torch.from_numpy(np.stack(padded)),
-            "label": torch.from_numpy(np.concatenate([classes for _, classes, _ in strips])),
-            "frame": torch.from_numpy(np.concatenate([f for _, _, f in strips])),
-            "length": torch.tensor([len(classes) for _, classes, _ in strips]),
-            "photo": torch.arange(size) < of_photos,
-        }
+        return collated(strips, of_photos)
 
-    def _photo_strips(self, held_back: bool) -> PhotoStrips:
+    def _photo_strips(self, held_back: bool) -> StripSource:
         if held_back not in self._photos:
             folder, labels = self.config.photos, self.config.photo_labels
             assert folder is not None and labels is not None

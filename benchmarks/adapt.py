@@ -1,0 +1,147 @@
+"""Adapts to real lines and measures on other pictures of them, and on sets that have no part in it.
+
+    python benchmarks/adapt.py REAL --fonts DIR --work DIR [--only NAME ...] [--minutes 15]
+
+REAL holds folders of labeled photographs. Nothing that is learned here may be shipped. What was
+killed goes on where it was, in the folder ``--work``. For each line it prints what was learned,
+the minutes (those of the main process's CPU), how many strings kept back were read right before and
+now, and what the gate said; and for each set the percentage of labels that are read right before
+and now, A-Z and 0-9 compared. These are the rows of ``benchmarks/results/adapt.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from industrial_ocr import Reader
+from industrial_ocr.datasets.load import load_dataset
+from industrial_ocr.datasets.samples import Dataset, Sample
+from industrial_ocr.datasets.splits import part_of
+from industrial_ocr.evaluation.metrics import CODE_TEXT
+from industrial_ocr.training.line.adapter import Adapter
+from industrial_ocr.training.line.config import AdaptConfig, Recipe
+
+
+@dataclass(frozen=True)
+class Part:
+    """Pictures of a set: of its dev or test part, so many at random, or all others."""
+
+    name: str
+    split: str = ""
+    count: int = 0
+
+    def load(self, root: Path) -> Dataset:
+        """The pictures."""
+        data = load_dataset(root / self.name)
+        if self.split:
+            data = part_of(data, "dev" if self.split == "dev" else "test")
+        samples = [s for s in data.samples if any(label.text.strip() for label in s.labels)]
+        order = np.random.default_rng(0).permutation(len(samples))[: self.count or None]
+        return replace(data, samples=tuple(samples[i] for i in sorted(order)))
+
+
+@dataclass(frozen=True)
+class Line:
+    """What is learned, what is measured, and what must not change."""
+
+    learn: Part
+    test: Part
+    others: tuple[Part, ...]
+    contains: bool = False
+
+
+US, WORDS = Part("plate_crops_us"), Part("words_iiit5k_train", "test", 150)
+METERS = Part("lcd_meters_test")
+LINES = {
+    **{
+        f"meters-{n}": Line(Part("lcd_meters_learn", count=n), METERS, (US, WORDS))
+        for n in (20, 50, 91)
+    },
+    "plates-es": Line(
+        Part("plate_crops_es", "dev", 150), Part("plate_crops_es", "test"), (US, WORDS)
+    ),
+    "plates-us": Line(
+        Part("plate_crops_us", "dev", 60), Part("plate_crops_us", "test"), (METERS, WORDS)
+    ),
+    "plates-cn": Line(
+        Part("plate_crops_cn", "dev", 80), Part("plate_crops_cn", "test"), (US, WORDS)
+    ),
+    "chips": Line(Part("chips", "dev", 30), Part("chips", "test"), (US, WORDS), contains=True),
+    "containers": Line(Part("containers", "dev"), Part("containers", "test"), (US, WORDS)),
+}
+
+
+def share_right(reader: Reader, data: Dataset, engine: str) -> float:
+    """Percent of the labels that are read right; on whole pictures, that a string contains."""
+    right = [hit for s in data.samples for hit in _hits(reader, s, data.task, engine)]
+    return 100 * float(np.mean(right))
+
+
+def _hits(reader: Reader, sample: Sample, task: str, engine: str) -> Sequence[bool]:
+    texts = [CODE_TEXT.normalize(label.text) for label in sample.labels if not label.ignore]
+    if task == "recognize":
+        (result,) = reader.recognize([sample.source], engine=engine)
+        return [CODE_TEXT.normalize("".join(s.text for s in result.strings)) == texts[0]]
+    said = [CODE_TEXT.normalize(s.text) for s in reader.read(sample.source, engine=engine).strings]
+    return [any(t in s for s in said) for t in texts if t]
+
+
+def main() -> None:
+    """Prints a row for each line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("real", type=Path)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--fonts", action="append", default=[])
+    parser.add_argument("--only", nargs="*", default=list(LINES))
+    parser.add_argument("--engines", nargs="*", default=["crnn"])
+    parser.add_argument("--minutes", type=float, default=15)
+    parser.add_argument("--steps", type=int, default=Recipe.steps)
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    before = cache(lambda part, engine: share_right(Reader(), part.load(asked.real), engine))
+    for name in asked.only:
+        line = LINES[name]
+        out = asked.work / name
+        shutil.rmtree(out, ignore_errors=True)
+        start = time.perf_counter(), time.process_time()
+        config = AdaptConfig(
+            out,
+            minutes=asked.minutes,
+            fonts=tuple(asked.fonts),
+            force=True,
+            contains=line.contains,
+            recipe=Recipe(seed=asked.seed, steps=asked.steps),
+        )
+        done = Adapter(config).adapt(line.learn.load(asked.real))
+        minutes = (time.perf_counter() - start[0]) / 60
+        cpu = (time.process_time() - start[1]) / 60
+        gate = "; ".join(done.gate.reasons) or "passed"
+        own = done.gate.before, done.gate.after
+        held = f"{own[0].right} to {own[1].right} of {len(own[1].readings)}"
+        print(
+            f"| {name} | {done.facts['learned']} | {minutes:.1f} ({cpu:.1f}) | {held} | {gate} |",
+            flush=True,
+        )
+        reader = Reader.from_bundle(out)
+        for part in (line.test, *line.others):
+            data = part.load(asked.real)
+            shares = [
+                f"{engine} {before(part, engine):.1f} to {share_right(reader, data, engine):.1f}"
+                for engine in (asked.engines if part is line.test else ["crnn"])
+            ]
+            print(
+                f"| {name} on {part.name} | {len(data.samples)} | {' | '.join(shares)} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Adapts the recognizer to one line, from pictures with their strings."""

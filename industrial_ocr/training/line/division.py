@@ -1,0 +1,108 @@
+"""Which pictures of a line are learned and which are kept back to measure.
+
+Pictures of one series stay together, as far as it can be told: the same picture, the same file
+stem in several folders, nearly the same pixels; and the same text or the same day in the file
+name, where that leaves enough series to divide.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Sequence
+from pathlib import PurePosixPath
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from industrial_ocr.errors import DatasetError
+from industrial_ocr.training.line.config import MIN_STRINGS
+from industrial_ocr.training.line.strings import LinePicture, spelled, thumbnail
+
+ALIKE = 0.97
+"""Correlation from which two strings of the same length are frames of one shot."""
+DAY = re.compile(r"(?<!\d)(20\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?!\d)")
+
+
+def divide(
+    pictures: Sequence[LinePicture], seed: int
+) -> tuple[tuple[LinePicture, ...], tuple[LinePicture, ...]]:
+    """The pictures to learn, and those to measure with: a fifth, 20 at least, but half at most.
+
+    Raises:
+        DatasetError: too few strings, all the same, or all of one series.
+    """
+    count = sum(len(p.strings) for p in pictures)
+    if count < MIN_STRINGS:
+        raise DatasetError(
+            f"{count} strings can be used, {MIN_STRINGS} are needed at least and 100 are better; "
+            "label more pictures"
+        )
+    if len({spelled(text) for p in pictures for text in p.texts}) == 1:
+        raise DatasetError(
+            "all pictures say the same, so that nothing but this text would be learned; label "
+            "pictures with other texts"
+        )
+    series = series_of(pictures)
+    wanted = max(len(pictures) // 5, min(MIN_STRINGS, len(pictures) // 2))
+    order = np.random.default_rng(seed).permutation(int(series.max()) + 1)
+    held: set[int] = set()
+    taken = 0
+    for number in order.tolist():
+        size = int((series == number).sum())
+        if taken + size <= wanted:
+            held.add(number)
+            taken += size
+    if not held:
+        raise DatasetError(
+            "all pictures look like one series, so that none can be kept back to measure; "
+            "take pictures at several times"
+        )
+    parts = [[p for p, s in zip(pictures, series, strict=True) if (s in held) == k] for k in (0, 1)]
+    return tuple(parts[0]), tuple(parts[1])
+
+
+def series_of(pictures: Sequence[LinePicture]) -> np.ndarray:
+    """(N,) the number of the series that each picture belongs to, from 0."""
+    links = _same([PurePosixPath(p.sample.name).stem for p in pictures])
+    links += _near_duplicates(pictures)
+    for keys in (
+        [tuple(sorted(map(spelled, p.texts))) for p in pictures],
+        [_day(p.sample.name) for p in pictures],
+    ):
+        sizes = Counter(k for k in keys if k is not None)
+        # Where a few texts or days make up most of the pictures, they do not tell series.
+        if sizes and max(sizes.values()) <= len(pictures) / 5:
+            links += _same(keys)
+    rows, columns = np.array(links, np.intp).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(len(pictures), len(pictures)))
+    return np.asarray(connected_components(graph, directed=False)[1])
+
+
+def _day(name: str) -> str | None:
+    found = DAY.search(name)
+    return "".join(found.groups()) if found else None
+
+
+def _same(keys: Sequence[Hashable | None]) -> list[tuple[int, int]]:
+    """Pairs of the first and each other place of every key; None is no key."""
+    first: dict[Hashable, int] = {}
+    pairs = []
+    for i, key in enumerate(keys):
+        if key is not None:
+            pairs.append((first.setdefault(key, i), i))
+    return pairs
+
+
+def _near_duplicates(pictures: Sequence[LinePicture]) -> list[tuple[int, int]]:
+    by_length = defaultdict(list)
+    for i, picture in enumerate(pictures):
+        for string in picture.strings:
+            by_length[len(spelled(string.text))].append((i, thumbnail(string)))
+    pairs = []
+    for own in by_length.values():
+        table = np.stack([t for _, t in own])
+        for a, b in np.argwhere(np.triu(table @ table.T, 1) >= ALIKE).tolist():
+            pairs.append((own[a][0], own[b][0]))
+    return pairs

@@ -1,0 +1,287 @@
+"""Learns the strings of a line: CTC on their pictures, and rendered strings so that none is lost.
+
+Half of each batch shows strings of the line, each time cut a little otherwise and through another
+camera. The other half is rehearsal: rendered strings of all kinds, and codes of the line's symbols.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import io
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from timm.scheduler import CosineLRScheduler
+from torch import nn
+
+from industrial_ocr.datasets.photos import view_of
+from industrial_ocr.datasets.synthesis.camera import Camera
+from industrial_ocr.image.preprocess import to_gray
+from industrial_ocr.inference.manifest import ModelEntry
+from industrial_ocr.inference.torch_backend import has_bf16, load_model
+from industrial_ocr.models.crnn import Crnn
+from industrial_ocr.patterns.charset import SPACE, Charset
+from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.results.files import write_whole
+from industrial_ocr.results.types import FloatArray, ImageArray
+from industrial_ocr.training.config import RecognizerTrainConfig
+from industrial_ocr.training.line.config import Recipe
+from industrial_ocr.training.line.strings import LineString, spelled
+from industrial_ocr.training.loop import Batch, batches
+from industrial_ocr.training.optimization import average_of, cosine_schedule, make_optimizer
+from industrial_ocr.training.recognizer import RecognizerTask, StripSource, collated
+
+log = logging.getLogger(__name__)
+Progress = Callable[[str, int, int], None]
+"""Called with a stage, how much of it is done and how much there is."""
+
+WIDEST = 16
+"""Times its height: a strip of the line is squeezed to that; a batch costs what its widest does."""
+FROZEN = 2
+"""Convolutions that stay as they are: edges are the same on every line, and a step takes a third
+less."""
+CHECKPOINT_EVERY_S = 30.0
+PACE_STEPS = 8
+"""Steps after which the time that the others take is known."""
+_RENDERING = ("word_share", "loose", "lettering", "plain", "alignment")
+"""Settings of the parent's training that its rehearsal keeps."""
+
+
+class LineStrips:
+    """Pictures of the strings of a line, each time a little different."""
+
+    def __init__(self, strings: Sequence[LineString]) -> None:
+        self._strings = strings
+        self._camera = Camera(0.4)
+
+    def render(self, seed: tuple[int, ...]) -> tuple[ImageArray, str]:
+        """The strip of that seed, (H, W, 3) uint8, and its text without spaces."""
+        rng = np.random.default_rng(seed)
+        string = self._strings[int(rng.integers(len(self._strings)))]
+        view = view_of(rng, string.image, string.quad, self._camera)
+        width = max(8, round(view.shape[1] * float(np.exp(rng.normal(0, 0.07)))))
+        resized = cv2.resize(view, (width, view.shape[0]), interpolation=cv2.INTER_LINEAR)
+        return np.asarray(resized, np.uint8), spelled(string.text)
+
+
+@dataclass(frozen=True)
+class CodeText:
+    """Texts like those of a line: of its pattern, or of its symbols in any order.
+
+    Attributes:
+        symbols: of the line.
+        lengths: of the strings of the line.
+        pattern: of the line, if it has one.
+    """
+
+    symbols: tuple[str, ...]
+    lengths: tuple[int, ...]
+    pattern: Pattern | None = None
+
+    def draw(self, rng: np.random.Generator) -> str:
+        """One text."""
+        if self.pattern is not None and rng.random() < 0.5:
+            return self.pattern.sample(rng)
+        count = int(rng.choice(self.lengths))
+        return "".join(rng.choice(self.symbols, count).tolist())
+
+
+class LineTask(RecognizerTask):
+    """Training of an existing recognizer on the strings of a line; see ``training.loop.Task``.
+
+    Args:
+        entry: the recognizer to start from.
+        strings: of the line, whose symbols it knows.
+        codes: texts of the rehearsal beside those of the parent's training.
+        recipe: batch size and the like.
+        fonts: folders of fonts for the rehearsal.
+        workers: processes that render.
+    """
+
+    def __init__(
+        self,
+        entry: ModelEntry,
+        strings: Sequence[LineString],
+        codes: CodeText,
+        recipe: Recipe,
+        fonts: Sequence[str] = (),
+        workers: int = 0,
+    ) -> None:
+        kept = {name: entry.recipe[name] for name in _RENDERING if name in entry.recipe}
+        spaces = entry.symbols[-1:] == (SPACE,)
+        config = RecognizerTrainConfig(
+            seed=recipe.seed,
+            variant=entry.architecture.get("variant", "paper"),
+            batch_size=recipe.batch_size,
+            lr=recipe.lr,
+            warmup_steps=recipe.warmup_steps,
+            steps=recipe.steps,
+            fonts=tuple(Path(f) for f in fonts),
+            spaces=spaces,
+            workers=workers,
+            **kept,
+        )
+        super().__init__(config)
+        self.charset = Charset(entry.symbols[:-1] if spaces else entry.symbols, blank=True)
+        model = load_model(entry)
+        assert isinstance(model, Crnn)
+        model.freeze(FROZEN)
+        self.model = model
+        self._line, self._codes = LineStrips(strings), codes
+        self._shares = recipe.line_share, recipe.code_share
+
+    def _drawn(
+        self, seed: tuple[int, ...], photo: StripSource | None
+    ) -> tuple[ImageArray, list[int], FloatArray]:
+        rng = np.random.default_rng((*seed, 1))
+        if photo is not None or rng.random() >= self._shares[1]:
+            return super()._drawn(seed, photo)
+        strip = self.renderer.render(seed, self._codes.draw(rng))
+        return to_gray(strip.image), *self._labels(strip.string)
+
+    def render(self, index: int, seed: int) -> Batch:
+        """As of ``RecognizerTask``; ``photo`` are the strings of the line."""
+        size = self.config.batch_size
+        of_line = round(self._shares[0] * size)
+        own = [
+            self._strip((seed, index, i), WIDEST * self._height, self._line) for i in range(of_line)
+        ]
+        widest = max(100, *(s.shape[1] for s, _, _ in own))
+        others = [self._strip((seed, index, i), widest, None) for i in range(of_line, size)]
+        return collated([*own, *others], of_line)
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What came of it.
+
+    Attributes:
+        model: averaged weights, in evaluation mode.
+        steps: that were taken.
+        planned: steps that should have been taken.
+        interrupted: by Ctrl-C.
+    """
+
+    model: nn.Module
+    steps: int
+    planned: int
+    interrupted: bool
+
+
+class Learning:
+    """The steps of one adaptation, from a checkpoint if there is one of the same.
+
+    Args:
+        task: what to learn.
+        recipe: how.
+        checkpoint: file to resume from.
+        key: of parent, data and recipe; a checkpoint of another key is not used.
+    """
+
+    def __init__(self, task: LineTask, recipe: Recipe, checkpoint: Path, key: str) -> None:
+        self.task, self.recipe, self.checkpoint, self._key = task, recipe, checkpoint, key
+        self.model = task.model.to(memory_format=torch.channels_last)
+        self._bf16 = has_bf16("cpu") or torch.cpu._is_avx512_bf16_supported()
+        self.average = average_of(self.model, recipe.average)
+        self.optimizer = make_optimizer(self.model, task.config)
+        self.step, self.steps = 0, recipe.steps
+
+    def run(self, deadline: float, progress: Progress) -> Learned:
+        """Takes the steps that fit before a deadline of ``time.monotonic``; Ctrl-C ends it."""
+        self._resume()
+        interrupted = False
+        try:
+            self._steps(deadline, progress)
+        except KeyboardInterrupt:
+            interrupted = True
+        self.save()
+        model = copy.deepcopy(self.average.module if self.step else self.model)
+        return Learned(model.eval(), self.step, self.recipe.steps, interrupted)
+
+    def _steps(self, deadline: float, progress: Progress) -> None:
+        first, start, saved = self.step, time.monotonic(), time.monotonic()
+        schedule = self._schedule()
+        for batch in batches(self.task, self.recipe.seed, self.step, self.recipe.steps):
+            if self.step >= self.steps:
+                break
+            schedule.step_update(self.step + 1)
+            self._learn(batch)
+            now = time.monotonic()
+            if self.step - first == PACE_STEPS:
+                fit = self.step + max(0, int((deadline - now) / (now - start) * PACE_STEPS))
+                if fit < self.steps:
+                    self.steps = fit
+                    schedule = self._schedule()
+            if now - saved > CHECKPOINT_EVERY_S:
+                self.save()
+                saved = now
+            progress("learning the strings", self.step, self.steps)
+
+    def _schedule(self) -> CosineLRScheduler:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.lr  # the peak; a resumed optimizer has the last one
+        steps = max(self.steps, self.recipe.warmup_steps + 2)
+        return cosine_schedule(self.optimizer, steps, self.recipe.warmup_steps, floor=0.02)
+
+    def _learn(self, batch: Batch) -> None:
+        self.model.train()
+        for module in self.model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()  # so few strings would spoil its statistics
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._bf16):
+            loss = self.task.loss(self.model, batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.task.config.clip)
+        if torch.isfinite(norm):
+            self.optimizer.step()
+        self.step += 1
+        self.average.update(self.model, self.step)
+
+    def save(self) -> None:
+        """Writes the checkpoint; without room on the disk learning goes on without it."""
+        state = {
+            "key": self._key,
+            "model": self.model.state_dict(),
+            "average": self.average.module.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+        }
+        data = io.BytesIO()
+        torch.save(state, data)
+        try:
+            write_whole(self.checkpoint, data.getbuffer())
+        except OSError as error:
+            log.warning("%s: the state cannot be kept: %s", self.checkpoint, error)
+
+    def _resume(self) -> None:
+        state: dict[str, Any] = {}
+        # What is not there, damaged or of other data is begun anew.
+        with suppress(OSError, RuntimeError, EOFError, ValueError, UnpicklingError):
+            state = torch.load(self.checkpoint, weights_only=True)
+        if state.get("key") != self._key:
+            return
+        self.model.load_state_dict(state["model"])
+        self.average.module.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
+
+
+def key_of(
+    entry: ModelEntry, data: str, codes: CodeText, recipe: Recipe, fonts: Sequence[str] = ()
+) -> str:
+    """The sha256 of all that an adaptation's weights depend on."""
+    rehearsal = [codes.symbols, codes.lengths, repr(codes.pattern), list(fonts)]
+    values = json.dumps([entry.sha256, data, rehearsal, asdict(recipe)], sort_keys=True)
+    return hashlib.sha256(values.encode()).hexdigest()

@@ -1,0 +1,276 @@
+"""The labeled strings of a line, and where they stand on their pictures.
+
+A picture that is one string is taken as a whole. On a larger picture a label stands where the
+string that the recognizer reads nearest to it was found, or where the recognizer says that it is
+likely; a box of the label says where to look. Of a longer string the nearest part is cut. What
+cannot be placed is left out and named.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz import fuzz
+from rapidfuzz.distance import Levenshtein
+
+from industrial_ocr.datasets.samples import Dataset, Label, Sample
+from industrial_ocr.decoding.ctc import sequence_log_probability
+from industrial_ocr.errors import DatasetError, ImageError
+from industrial_ocr.image.load import load_image
+from industrial_ocr.image.preprocess import to_gray
+from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.reader.common import Clock, find_strings
+from industrial_ocr.reader.crnn import Reading, read_frames
+from industrial_ocr.reader.verify import Models
+from industrial_ocr.recognition.recognizer import strip
+from industrial_ocr.recognition.rectification import rectified
+from industrial_ocr.results.geometry import (
+    bounds,
+    edge_lengths,
+    enclosing_quad,
+    inside,
+    rect_quad,
+    unit_vector,
+    warp_quad,
+)
+from industrial_ocr.results.types import FloatArray, ImageArray
+
+NEAR = 0.5
+"""A string is the one of a label if so much of it reads as the label says."""
+LIKELY = -2.0
+"""Else if the label has this log-probability per character there: a wrong label of another place
+has -4 and less, each character being likelier one of 70 others."""
+STACK_ROWS = 64
+"""Height in pixels of a stack of letters that was laid on its side."""
+
+
+@dataclass(frozen=True, eq=False)
+class LineString:
+    """A labeled string and its picture.
+
+    Attributes:
+        name: of the picture.
+        text: the label.
+        image: (H, W, 3) uint8, the string with some of what is around it.
+        quad: (4, 2) float32 pixels of ``image``, where the string is.
+    """
+
+    name: str
+    text: str
+    image: ImageArray
+    quad: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class LinePicture:
+    """A picture of a line and the strings on it.
+
+    Attributes:
+        sample: the picture.
+        one_string: it is a crop of one string.
+        texts: its labels that count.
+        strings: those of them that could be placed.
+    """
+
+    sample: Sample
+    one_string: bool
+    texts: tuple[str, ...]
+    strings: tuple[LineString, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class LineData:
+    """All pictures of a line.
+
+    Attributes:
+        pictures: those with a label that counts.
+        problems: what was left out and why, a line each.
+        sha256: of pictures and labels.
+    """
+
+    pictures: tuple[LinePicture, ...]
+    problems: tuple[str, ...]
+    sha256: str
+
+
+def spelled(text: str) -> str:
+    """A text without white space."""
+    return "".join(text.split())
+
+
+def gather(
+    dataset: Dataset,
+    models: Models,
+    contains: bool = False,
+    progress: Iterable[Sample] | None = None,
+) -> LineData:
+    """The strings of a dataset, placed.
+
+    Args:
+        dataset: crops of one string, or whole pictures.
+        models: of a reader; they place the strings.
+        contains: also of crops the string that the label is a part of must be found.
+        progress: the samples of the dataset, wrapped to show progress.
+
+    Raises:
+        DatasetError: single characters.
+    """
+    if dataset.task == "classify":
+        raise DatasetError(
+            f"{dataset.root}: pictures of single characters; adapt learns strings, and "
+            "industrial-ocr retrain learns characters"
+        )
+    pictures, problems, digest = [], [], hashlib.sha256(str(contains).encode())
+    one_string = dataset.task == "recognize"
+    charset = models.recognizer.charset
+    for sample in progress if progress is not None else dataset.samples:
+        labels = []
+        for label in sample.labels:
+            if label.ignore or not spelled(label.text):
+                continue
+            missing = [c for c in spelled(label.text) if not charset.supports(c)]
+            if missing:
+                problems.append(
+                    f"{sample.name} {label.text!r}: the recognizer does not know "
+                    f"{' '.join(dict.fromkeys(missing))}"
+                )
+                continue
+            labels.append(label)
+        if not labels:
+            continue
+        try:
+            image = load_image(sample.source)
+        except ImageError as error:
+            problems.append(str(error))
+            continue
+        digest.update(repr((sample.name, [x.text for x in labels])).encode() + image.tobytes())
+        labels = labels[:1] if one_string else labels
+        if one_string and not contains:
+            found, wrong = _whole(sample, labels[0], image)
+        else:
+            found, wrong = _placed(sample, labels, image, models)
+        problems += wrong
+        texts = tuple(label.text for label in labels)
+        pictures.append(LinePicture(sample, one_string, texts, tuple(found)))
+    return LineData(tuple(pictures), tuple(problems), digest.hexdigest())
+
+
+def _whole(
+    sample: Sample, label: Label, image: ImageArray
+) -> tuple[list[LineString], Sequence[str]]:
+    """A crop, made level as the reader does it."""
+    level = rectified(image).image
+    height, width = level.shape[:2]
+    return _fitting(LineString(sample.name, label.text, level, rect_quad(0, 0, width, height)))
+
+
+def _fitting(string: LineString) -> tuple[list[LineString], Sequence[str]]:
+    """The string, unless it is too narrow for its label: CTC needs a frame for each character."""
+    width, height = edge_lengths(string.quad)
+    text = spelled(string.text)
+    repeats = sum(a == b for a, b in zip(text, text[1:], strict=False))
+    # Five of 32 rows for a character, four more between two that are alike (training.recognizer).
+    if height < 4 or 32 * width / height < 6 * len(text) + 4 * repeats:
+        return [], [f"{string.name} {string.text!r}: its picture is too small for the label"]
+    return [string], []
+
+
+def _placed(
+    sample: Sample, labels: Sequence[Label], image: ImageArray, models: Models
+) -> tuple[list[LineString], list[str]]:
+    found = find_strings([image], models.detector, models.config, Clock())
+    (readings,) = read_frames([image], found, models.recognizer, models.config, Clock())
+    strings: list[LineString] = []
+    problems: list[str] = []
+    for label in labels:
+        near = [r for r in readings if label.quad is None or _within(r, label.quad)]
+        best = best_reading(label.text, near, models.recognizer.charset)
+        if best is not None:
+            own, wrong = _fitting(_cut(sample, label, image, part_of(best, label.text)))
+        elif label.quad is not None and np.greater(*edge_lengths(label.quad)):
+            own, wrong = _fitting(_cut(sample, label, image, (label.quad,)))
+        else:
+            own, wrong = [], [f"{sample.name} {label.text!r}: no string like it was found"]
+        strings += own
+        problems += wrong
+    return strings, problems
+
+
+def _within(reading: Reading, quad: FloatArray) -> bool:
+    return inside(quad, reading[0].quad.mean(0))
+
+
+def part_of(reading: Reading, text: str) -> Sequence[FloatArray]:
+    """The pieces of a string that show the part nearest to a text."""
+    string, frames = reading
+    said = "".join(c.symbol for c in string.characters)
+    part = fuzz.partial_ratio_alignment(spelled(text).upper(), said.upper())
+    if part is None or len(said) <= len(spelled(text)):
+        return frames.pieces
+    own = [c.quad for c in string.characters[part.dest_start : part.dest_end]]
+    return own if len(frames.pieces) > 1 else [enclosing_quad(own, _axis(string.quad))]
+
+
+def _axis(quad: FloatArray) -> NDArray[np.float64]:
+    return unit_vector(np.asarray(quad[1] - quad[0], np.float64))
+
+
+def best_reading(text: str, readings: Sequence[Reading], charset: Charset) -> Reading | None:
+    """The string that reads nearest to a label, else the one where the label is likely."""
+    text = spelled(text)
+    if not readings:
+        return None
+
+    def similarity(reading: Reading) -> tuple[float, float]:
+        """Of the nearest part, then of the whole."""
+        said = spelled(reading[0].text).upper()
+        whole = float(Levenshtein.normalized_similarity(said, text.upper()))
+        part = fuzz.partial_ratio(text.upper(), said) / 100 if len(said) > len(text) else whole
+        return part, whole
+
+    best = max(readings, key=similarity)
+    if similarity(best)[0] >= NEAR:
+        return best
+    classes = charset.encode(text)
+    scores = [
+        sequence_log_probability(frames.log_probs, classes) / len(classes) for _, frames in readings
+    ]
+    likeliest = int(np.argmax(scores))
+    return readings[likeliest] if scores[likeliest] >= LIKELY else None
+
+
+def _cut(
+    sample: Sample, label: Label, image: ImageArray, pieces: Sequence[FloatArray]
+) -> LineString:
+    """A string with as much around it as it is high; letters of a stack side by side."""
+    if len(pieces) > 1:
+        gray, _ = strip(to_gray(image), pieces, STACK_ROWS)
+        laid = np.repeat(gray[..., None], 3, axis=2)
+        whole = rect_quad(0, 0, laid.shape[1], laid.shape[0])
+        return LineString(sample.name, label.text, laid, whole)
+    quad = pieces[0]
+    x0, y0, x1, y1 = bounds(quad)
+    room = edge_lengths(quad)[1]
+    left, top = max(0, int(x0 - room)), max(0, int(y0 - room))
+    part = image[top : int(y1 + room) + 1, left : int(x1 + room) + 1]
+    moved = (quad - np.array([left, top])).astype(np.float32)
+    return LineString(sample.name, label.text, np.ascontiguousarray(part), moved)
+
+
+def string_frames(models: Models, strings: Sequence[LineString]) -> list[NDArray[np.float64]]:
+    """(T, C) log-probabilities of the recognizer for each string."""
+    frames = models.recognizer.recognize(
+        [s.image for s in strings], [[[s.quad]] for s in strings], models.config.recognition
+    )
+    return [np.asarray(f.log_probs, np.float64) for (f,) in frames]
+
+
+def thumbnail(string: LineString, width: int = 48, height: int = 12) -> FloatArray:
+    """(height * width,) float32 of a string's picture, zero mean and unit length."""
+    small = warp_quad(to_gray(string.image), string.quad, width, height).astype(np.float32)
+    plain = (small - small.mean()).reshape(-1)
+    return np.asarray(plain / max(float(np.linalg.norm(plain)), 1e-6), np.float32)

@@ -1,0 +1,160 @@
+"""A whole adaptation: what is written, what is refused, and what bad data lead to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from industrial_ocr.cli.app import app
+from industrial_ocr.datasets.load import load_dataset
+from industrial_ocr.datasets.synthesis.strips import StripRenderer
+from industrial_ocr.errors import ConfigError, DatasetError, WeightsError
+from industrial_ocr.reader.reader import Reader
+from industrial_ocr.training.line import adapter
+from industrial_ocr.training.line.adapter import Adapter, expanded
+from industrial_ocr.training.line.config import AdaptConfig, Recipe
+
+RECIPE = Recipe(steps=1, batch_size=2, warmup_steps=0)
+
+
+@pytest.fixture(scope="session")
+def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty crops of codes and their strings."""
+    folder = tmp_path_factory.mktemp("line")
+    renderer, rows = StripRenderer(camera=0.0), []
+    for i in range(20):
+        text = "".join(np.random.default_rng(i).choice(list("0123456789"), 5).tolist())
+        Image.fromarray(renderer.render((3, i), text).image).save(folder / f"{i}.png")
+        rows.append(f"{i}.png\t{text}")
+    (folder / "labels.tsv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+@pytest.fixture
+def adapt(line: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Adapts to the line in one step, with few rendered codes and the CRNN alone."""
+    monkeypatch.setattr(adapter, "GENERAL_CODES", 4)
+    monkeypatch.setattr(adapter, "WAYS", (adapter.Engine.CRNN,))
+
+    def run(**changes: Any) -> Any:
+        given = {"out": tmp_path / "bundle", "recipe": RECIPE, **changes}
+        return Adapter(AdaptConfig(**given)).adapt(load_dataset(line, task="recognize"))
+
+    return run
+
+
+def test_ranges_of_symbols_are_written_with_a_hyphen() -> None:
+    assert expanded("0-3.A-C") == "0123.ABC"
+    assert expanded("-+") == "-+"
+    assert expanded("9-0") == "9-0"
+
+
+def test_impossible_settings_are_refused_before_anything_is_done(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="exists already"):
+        AdaptConfig(tmp_path)
+    with pytest.raises(ConfigError, match="there is no folder"):
+        AdaptConfig(tmp_path / "none" / "bundle")
+    with pytest.raises(ConfigError, match="minutes is above 0, got 0"):
+        AdaptConfig(tmp_path / "bundle", minutes=0)
+    with pytest.raises(WeightsError, match="no bundle"):
+        Adapter(AdaptConfig(tmp_path / "bundle", parent=tmp_path))
+
+
+@pytest.mark.slow
+def test_what_is_no_better_is_refused_with_advice_and_nothing_is_written(
+    adapt: Callable[..., Any], tmp_path: Path
+) -> None:
+    outcome = adapt()
+    assert not outcome.written
+    assert "may be chance" in outcome.gate.reasons[0]
+    assert outcome.advice
+    assert not (tmp_path / "bundle").exists()
+    page = outcome.report.read_text(encoding="utf-8")
+    assert "Refused" in page
+    assert outcome.advice[0] in page
+    assert (tmp_path / "bundle.state.pt").exists()
+
+
+@pytest.mark.slow
+def test_a_bundle_reads_and_can_be_gone_on_from(
+    adapt: Callable[..., Any], line: Path, tmp_path: Path
+) -> None:
+    first = adapt(force=True, pattern=r"\d{5}")
+    assert first.written
+    assert not (tmp_path / "bundle.state.pt").exists()
+    reader = Reader.from_bundle(tmp_path / "bundle")
+    assert reader.weights["recognizer"] != Reader().weights["recognizer"]
+    (result,) = reader.recognize([line / "1.png"], pattern="line")
+    assert len(result.codes) <= 1
+    report = json.loads((tmp_path / "bundle" / "adaptation.json").read_text(encoding="utf-8"))
+    assert report["recipe"]["parent_sha256"] == Reader().weights["recognizer"]
+    assert report["before"]["crnn"]["strings"] == 10
+
+    second = adapt(force=True, parent=tmp_path / "bundle", out=tmp_path / "second", pattern="line")
+    assert second.written
+    report = json.loads((tmp_path / "second" / "adaptation.json").read_text(encoding="utf-8"))
+    assert report["recipe"]["parent_sha256"] == reader.weights["recognizer"]
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_what_was_learned(
+    adapt: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(adapter.Learning, "_steps", interrupted)
+    outcome = adapt(force=True)
+    assert outcome.interrupted
+    assert outcome.written
+    assert "interrupted after 0 of 1 steps" in outcome.notes
+
+
+@pytest.mark.slow
+def test_labels_that_do_not_look_like_their_pictures_are_named(
+    line: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, adapt: Callable[..., Any]
+) -> None:
+    rows = (line / "labels.tsv").read_text().splitlines()
+    wrong = [f"{r.split(chr(9))[0]}\tXYZ{i}" if i % 2 else r for i, r in enumerate(rows)]
+    (line / "wrong.tsv").write_text("\n".join(wrong) + "\n")
+    config = AdaptConfig(tmp_path / "out", recipe=RECIPE)
+    outcome = Adapter(config).adapt(load_dataset(line / "wrong.tsv", task="recognize"))
+    named = [n for n in outcome.notes if n.startswith("check the label")]
+    assert len(named) >= 10
+    assert any("do not look like their pictures" in a for a in outcome.advice)
+    assert not outcome.written
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_at_the_end_is_one_line_and_leaves_no_half_bundle(
+    adapt: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("industrial_ocr.inference.bundle.write_whole", full)
+    with pytest.raises(WeightsError, match="the bundle cannot be written: .*No space left"):
+        adapt(force=True)
+    assert not (tmp_path / "bundle").exists()
+    assert (tmp_path / "bundle.state.pt").exists()
+
+
+def test_five_strings_are_refused_with_what_is_needed(line: Path, tmp_path: Path) -> None:
+    rows = (line / "labels.tsv").read_text().splitlines()[:5]
+    (line / "five.tsv").write_text("\n".join(rows) + "\n")
+    data = load_dataset(line / "five.tsv", task="recognize")
+    with pytest.raises(DatasetError, match="5 strings can be used, 20 are needed at least"):
+        Adapter(AdaptConfig(tmp_path / "bundle")).adapt(data)
+
+
+def test_the_command_says_what_is_wrong_in_one_line(line: Path, tmp_path: Path) -> None:
+    run = CliRunner().invoke(app, ["adapt", str(line), "--out", str(line)])
+    assert run.exit_code == 2
+    assert "exists already" in run.output

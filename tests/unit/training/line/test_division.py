@@ -1,0 +1,83 @@
+"""Pictures of one series are never on both sides of a division."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from industrial_ocr.datasets.samples import Label, Sample
+from industrial_ocr.errors import DatasetError
+from industrial_ocr.results.geometry import rect_quad
+from industrial_ocr.training.line.division import divide, series_of
+from industrial_ocr.training.line.strings import LinePicture, LineString
+
+
+def picture(name: str, text: str, seed: int) -> LinePicture:
+    """A crop of noise; the same seed gives the same pixels."""
+    image = np.random.default_rng(seed).integers(0, 255, (12, 48, 3)).astype(np.uint8)
+    string = LineString(name, text, image, rect_quad(0, 0, 48, 12))
+    sample = Sample(name, Path(name), (Label(text),))
+    return LinePicture(sample, True, (text,), (string,))
+
+
+def pictures(count: int) -> list[LinePicture]:
+    return [picture(f"{i}.png", f"{1000 + i}", i) for i in range(count)]
+
+
+@pytest.mark.parametrize(("count", "held"), [(20, 10), (40, 20), (60, 20), (150, 30)])
+def test_a_fifth_is_kept_back_but_20_where_half_allows_it(count: int, held: int) -> None:
+    learn, kept = divide(pictures(count), seed=0)
+    assert (len(learn), len(kept)) == (count - held, held)
+    assert not {p.sample.name for p in learn} & {p.sample.name for p in kept}
+
+
+def test_the_same_seed_gives_the_same_division_and_another_one_another() -> None:
+    def names(seed: int) -> list[str]:
+        return [p.sample.name for p in divide(pictures(40), seed)[1]]
+
+    assert names(3) == names(3)
+    assert names(3) != names(4)
+
+
+def test_nearly_equal_pictures_are_one_series() -> None:
+    own = [*pictures(20), picture("again.png", "1003", 3)]
+    series = series_of(own)
+    assert series[20] == series[3]
+    assert len(set(series)) == 20
+
+
+def test_pictures_of_the_same_stem_are_one_series() -> None:
+    own = [*pictures(20), picture("more/7.jpg", "5555", 99)]
+    assert series_of(own)[20] == series_of(own)[7]
+
+
+def test_the_same_text_is_one_series_where_there_are_many_texts() -> None:
+    own = [*pictures(20), picture("other.png", "1005", 99)]
+    assert series_of(own)[20] == series_of(own)[5]
+    few = [picture(f"{i}.png", "AB"[i % 2] * 4, i) for i in range(20)]
+    assert len(set(series_of(few))) == 20
+
+
+def test_pictures_of_one_day_are_one_series_where_there_are_many_days() -> None:
+    own = [picture(f"cam_2026-03-{i // 2 + 1:02d}_{i}.png", f"{100 + i}", i) for i in range(20)]
+    assert len(set(series_of(own))) == 10
+    assert series_of(own)[4] == series_of(own)[5]
+
+
+def test_too_few_strings_are_refused_with_what_to_do() -> None:
+    with pytest.raises(DatasetError, match="5 strings can be used, 20 are needed at least"):
+        divide(pictures(5), seed=0)
+
+
+def test_all_the_same_string_is_refused() -> None:
+    own = [picture(f"{i}.png", "A 1", i) for i in range(30)]
+    with pytest.raises(DatasetError, match="all pictures say the same"):
+        divide(own, seed=0)
+
+
+def test_one_series_is_refused() -> None:
+    own = [picture(f"{i}.png", f"{1000 + i}", 0) for i in range(30)]
+    with pytest.raises(DatasetError, match="one series"):
+        divide(own, seed=0)

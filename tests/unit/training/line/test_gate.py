@@ -1,0 +1,148 @@
+"""An adaptation is kept for more than chance, and only if rendered codes are read as before."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from industrial_ocr.decoding.scoring import score_sequence
+from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.results.engine import Engine
+from industrial_ocr.results.geometry import rect_quad
+from industrial_ocr.results.read_result import ReadResult
+from industrial_ocr.results.types import Status, TextString
+from industrial_ocr.training.line.gate import (
+    LineGate,
+    LineReading,
+    Score,
+    Spelling,
+    advice,
+    chance_of,
+    crop_reading,
+    reading_of,
+    warning,
+)
+
+SCORES = score_sequence([0.9])
+CAPITALS = Spelling.of(("A1", "."))
+
+
+def score(*texts: str, truth: str = "1234", accepted: bool = False) -> Score:
+    return Score(tuple(LineReading("a.png", truth, t, 0.5, accepted) for t in texts))
+
+
+def result(*texts: str, status: Status = Status.OK) -> ReadResult:
+    quad = rect_quad(0, 0, 10, 5)
+    strings = tuple(
+        TextString(t, 0.9, quad, (), "horizontal", SCORES, status=status) for t in texts
+    )
+    return ReadResult(strings, status, Engine.CRNN, {}, np.zeros((5, 10, 3), np.uint8))
+
+
+def test_a_spelling_without_small_letters_ignores_case_and_marks_that_no_label_has() -> None:
+    assert CAPITALS.normalize(" a-b 1.5") == "AB1.5"
+    assert Spelling.of(("a", "B")).normalize("a.B") == "aB"
+
+
+def test_a_crop_is_right_if_all_that_was_read_in_it_is_the_label() -> None:
+    reading = crop_reading("a.png", "12 34", result("12", "34"), CAPITALS, None)
+    assert reading.right
+    assert reading.accepted
+    assert not crop_reading("a.png", "1234", result("12", "345"), CAPITALS, None).right
+
+
+def test_on_a_whole_picture_the_nearest_run_of_strings_answers() -> None:
+    reading = reading_of("a.png", "AB12", result("LOT", "A B", "12", "99"), CAPITALS, None)
+    assert (reading.text, reading.right) == ("AB12", True)
+    doubtful = reading_of("a", "12", result("12", status=Status.LOW_CONFIDENCE), CAPITALS, None)
+    assert not doubtful.accepted
+
+
+def test_where_labels_are_parts_of_longer_strings_a_reading_that_contains_one_is_right() -> None:
+    spelling = Spelling.of(("A1",), contains=True)
+    assert reading_of("a.png", "74LS00", result("SN74LS00N"), spelling, None).right
+    assert crop_reading("a.png", "74LS00", result("SN74LS00N"), spelling, None).right
+    assert not crop_reading("a.png", "74LS00", result("SN74LS08N"), spelling, None).right
+
+
+def test_nothing_read_is_no_accepted_reading() -> None:
+    reading = reading_of("a.png", "12", result(), CAPITALS, None)
+    assert (reading.text, reading.accepted, reading.distance) == ("", False, 2)
+
+
+def test_under_a_pattern_only_a_code_answers() -> None:
+    pattern = Pattern.regex(r"\d{4}")
+    assert not reading_of("a.png", "1234", result("1234"), CAPITALS, pattern).right
+
+
+def test_the_chance_of_a_gain_is_that_of_a_sign_test() -> None:
+    # Five labels come nearer, one stays: five times heads has a probability of 1/32.
+    before = score("1", "12", "123", "12", "1", "1234")
+    after = score("12", "123", "1234", "1234", "1234", "1234")
+    assert chance_of(before, after) == pytest.approx(1 / 32)
+    assert chance_of(after, after) == 1.0
+
+
+def test_a_gain_by_more_than_chance_passes() -> None:
+    gate = LineGate(score(*["12"] * 6), score(*["1234"] * 6), score("1234"), score("1234"), 2.0)
+    assert gate.passed
+
+
+def test_a_gain_that_may_be_chance_is_refused() -> None:
+    gate = LineGate(score("12", "1234"), score("1234", "1234"), Score(()), Score(()), 2.0)
+    assert gate.reasons == (
+        "of 2 strings kept back 1 were read right before and 2 now, which may be chance "
+        "(p = 0.50, at most 0.05 is asked)",
+    )
+
+
+def test_equal_with_fewer_misreads_passes_and_fewer_right_does_not() -> None:
+    wrong, doubtful = score("12", accepted=True), score("12")
+    assert LineGate(wrong, doubtful, Score(()), Score(()), 2.0).passed
+    worse = LineGate(score("1234", "12", accepted=True), score("12", "12"), *[Score(())] * 2, 2.0)
+    assert worse.reasons == ("of 2 strings kept back 1 were read right before, 0 now",)
+
+
+def test_fewer_misreads_by_a_lower_confidence_alone_are_no_progress() -> None:
+    before, after = score("1234", "12", accepted=True), score("1234", "12")
+    assert not LineGate(before, after, Score(()), Score(()), 2.0).passed
+
+
+def test_rendered_codes_may_lose_the_margin_and_no_more() -> None:
+    better = score(*["12"] * 6), score(*["1234"] * 6)
+    full, less = score(*["1234"] * 100), score(*["1234"] * 97, *["12"] * 3)
+    assert LineGate(*better, full, less, 3.0).passed
+    assert LineGate(*better, full, less, 2.0).reasons == (
+        "rendered codes fell from 100.0 to 97.0 %, 2 points are allowed",
+    )
+
+
+def test_confusions_are_counted_by_symbol() -> None:
+    counts = score("1284", "234").confusions()
+    assert counts == Counter({("3", "8"): 1, ("1", ""): 1})
+
+
+def test_a_refusal_says_what_would_help() -> None:
+    gate = LineGate(score("1234"), score("1284", "1284"), Score(()), Score(()), 2.0)
+    helps = advice(gate, Counter({"3": 4}), 7)
+    assert helps == [
+        "check the labels that do not look like their pictures first: 7",
+        "more pictures with what is often misread and was rarely seen: 3 (on 4 learned strings)",
+    ]
+
+
+def test_more_misreads_that_pass_are_said() -> None:
+    before, after = score("12", "12"), score("1284", "1284", accepted=True)
+    assert warning(LineGate(before, after, Score(()), Score(()), 2.0)) == (
+        "of 2 strings kept back 0 passed wrong before and 2 now: give the pattern of the codes, or "
+        "raise min_confidence"
+    )
+    assert not warning(LineGate(after, before, Score(()), Score(()), 2.0))
+
+
+def test_the_interval_is_wilsons() -> None:
+    # n = 10, 8 right: (0.8 + 0.1921 -+ ...) / 1.3841, by hand 0.490 to 0.943.
+    low, high = score(*["1234"] * 8, "1", "2").interval()
+    assert (low, high) == (pytest.approx(0.490, abs=0.001), pytest.approx(0.943, abs=0.001))
