@@ -1,4 +1,4 @@
-"""Whether a text is likelier than every text one or two edits away.
+"""Compares a text with all texts that are one or two edits away.
 
 An edit adds a symbol, removes one or changes its shape (Levenshtein 1966). The limit is two,
 because a box taken for two characters instead of one makes two edits.

@@ -257,8 +257,8 @@ def settle(
         return _neither_ok(code, second, first, least)
     if code is not None and code.status in CONTRADICTED:
         return _refused(second, code, first)
-    state = "found no code" if code is None else f"was not sure ({code.status.value})"
-    return Settled(second, way, f"{first.way} {state}, {way} is")
+    state = "found no code" if code is None else f"gives {code.status.value}"
+    return Settled(second, way, f"{first.way} {state}, {way} gives ok")
 
 
 def _refused(second: CodeReading, code: CodeReading, first: Choice) -> Settled:
@@ -299,6 +299,6 @@ def _neither_ok(
     if code.status in CONTRADICTED:
         return _refused(second, code, first)
     if second.confidence > code.confidence + MIN_LEAD:
-        reason = f"{first.way} reads {code.text!r}, less surely"
+        reason = f"{first.way} reads {code.text!r} with a lower confidence"
         return Settled(second, other(first.way), reason)
     return Settled(code, first.way, first.reason)

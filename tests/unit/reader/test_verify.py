@@ -1,4 +1,4 @@
-"""What both ways' verdicts come to together, and what is refused before anything is looked at."""
+"""How both engines' verdicts are combined, and what is refused before any network runs."""
 
 from __future__ import annotations
 
