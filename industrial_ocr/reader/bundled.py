@@ -94,7 +94,7 @@ def export_files(
     precision: Precision,
     max_misread_rate: float | None,
 ) -> list[Path]:
-    """Writes a bundle of the ``settings`` (see ``setting_files``) and the models ``names``.
+    """Writes a bundle of ``settings`` (see ``setting_files``) and of the models of these ``names``.
 
     Raises:
         ConfigError: the bundle exists already, or a model is a published checkpoint.

@@ -134,7 +134,7 @@ def finish(
             reason = f"{surest.text!r} is read at {surest.confidence:.2f}, too low to be text"
     if codes is not None and kept:
         status, reason = Status.PATTERN_MISMATCH, ""
-    codes = [_without_unread(c, judged) for c in codes or ()]
+    codes = [_with_unread_marks(c, judged) for c in codes or ()]
     if codes:
         status, reason = codes[0].status, codes[0].reason
     return ReadResult(
@@ -195,7 +195,7 @@ def _doubt(string: TextString, limits: ConfidenceConfig, one_string: bool) -> st
     return ""
 
 
-def _without_unread(code: CodeReading, strings: Sequence[TextString]) -> CodeReading:
+def _with_unread_marks(code: CodeReading, strings: Sequence[TextString]) -> CodeReading:
     """Makes an ok code doubtful if there is an unread mark in its place or next to it."""
     beside = expand_quad(code.quad, edge_lengths(code.quad)[1], 0.0)
     unread = chain.from_iterable(s.unread for s in strings)

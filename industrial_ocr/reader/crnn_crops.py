@@ -22,7 +22,7 @@ from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import FloatArray, ImageArray, TextString
 
 MIN_SINGLE_VIEW = 0.98
-"""If the first view of a crop has this confidence, no other view is read."""
+"""If the first view of a crop has at least this confidence, no other view is read."""
 LAYOUT_LEAD = 0.12
 """Another layout is chosen only if its confidence is higher by this much."""
 

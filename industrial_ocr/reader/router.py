@@ -1,6 +1,6 @@
 """The rules of routing: which engine reads first, and how two readings are combined.
 
-They run no network. For codes, the first of these that applies decides:
+They run no network. For codes, these decide, in this order:
 
 1. The engine that was requested: ``two-stage``, ``crnn`` or ``agree``.
 2. Measurements for the pattern (a ``RouteTable``, written by ``industrial-ocr bench
