@@ -40,7 +40,7 @@ Precision = Literal["fp32", "bf16", "auto"]
 
 
 class Section(BaseModel):
-    """A group of settings: frozen, and closed to keys it does not know."""
+    """A group of settings: frozen; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -49,27 +49,28 @@ class DetectionConfig(Section):
     """From the image to the score maps.
 
     Attributes:
-        long_side: the image is shrunk until its long side has so many pixels.
-        max_shrink: but never by more than this factor, so that small print survives; what is then
-            still larger than a tile is read by tiles. 1 never shrinks.
-        short_side: a smaller image is magnified until its short side has so many pixels.
-        shrink_to_short_side: a larger image is shrunk until its short side has so many, too.
-        crop_sides: of an image that is one string, several views at these short sides are read.
-        crop_large_side: and one at this short side, if the image is not smaller: the string may
-            be but a small part of it.
-        mag_ratio: magnification on top of that; above 1 for small print.
-        border: so many source pixels of its own ground are put around a whole picture,
+        long_side: a larger image is shrunk until its long side has this many pixels,
+        max_shrink: but at most by this factor, so that small print stays readable; an image still
+            larger than a tile is read in tiles. 1 never shrinks.
+        short_side: a smaller image is magnified until its short side has this many pixels.
+        shrink_to_short_side: a larger image is also shrunk to this short side.
+        crop_sides: short sides of the views of an image of one string, in pixels.
+        crop_large_side: short side of one more view, if the image is not smaller: the string may
+            be only a small part of it.
+        mag_ratio: further magnification; above 1 for small print.
+        border: width in source pixels of the border that is added to an image in the color of its
+            edge,
         border_below: if its short side has fewer pixels than this.
-        tile_size: side of a tile in pixels of what the network sees.
-        tile_overlap: overlap of neighboring tiles in the same pixels; a character as high as
-            this is whole in one of them.
+        tile_size: side of a tile in pixels of the scaled image.
+        tile_overlap: overlap of neighboring tiles in the same pixels; a character up to this high
+            is whole in one of them.
         batch_size: tiles in one forward pass.
-        closer_below: strings whose characters are lower than this, in pixels of what the network
-            sees, are looked at again, magnified; 0 never does.
-        closer_height: until their characters are so high.
-        closer_pixels: at most so many pixels of an image, magnified, are looked at again.
-        distant_above: characters higher than this, in pixels of what the network sees, are looked
-            for in smaller pictures; 0 never does.
+        closer_below: strings with characters lower than this, in pixels of the scaled image, are
+            magnified and detected again; 0 never does.
+        closer_height: height of their characters when magnified, in pixels.
+        closer_pixels: largest area of the magnified parts of an image, in pixels.
+        distant_above: characters higher than this, in pixels of the scaled image, are detected in
+            smaller copies of it; 0 never does.
     """
 
     long_side: PositiveInt = 1280
@@ -106,7 +107,7 @@ class SegmentationConfig(Section):
         text_threshold: the region score that a character's peak must reach.
         low_text: the region score down to which its box extends.
         link_threshold: the affinity score that joins two characters.
-        min_char_size: smallest height of a character in source pixels.
+        min_char_size: boxes whose longer side has fewer source pixels are dropped.
     """
 
     text_threshold: Probability = 0.35
@@ -119,9 +120,9 @@ class LinkingConfig(Section):
     """From character boxes to strings.
 
     Attributes:
-        space_ratio: a gap between neighbors wider than this times the string's median
-            character height is a space.
-        word_space_ratio: so is, in a string that reads as words, one wider than this.
+        space_ratio: a gap is a space if it exceeds the string's median gap by this many character
+            sizes.
+        word_space_ratio: the same for a string that reads as words.
     """
 
     space_ratio: PositiveFloat = 0.35
@@ -133,15 +134,15 @@ class ClassificationConfig(Section):
 
     Attributes:
         batch_size: crops in one forward pass.
-        top_k: candidates kept a character.
-        reject_threshold: from this probability of the reject class on, a box is no character.
-        homoglyphs: 0 and O, 1 and I take the kind of their neighbors where the shape leaves it
-            open (the rule: ``decoding.homoglyphs``).
-        whole_reject: an image that is one character shows none where the reject class is so many
-            times as likely as the best symbol; 0: never. A plain bar alone is rather taken for an
-            I, with its low probability: nothing else tells the one from the other.
-        whole_views: views of an image that is one character: how much of it is taken for the
-            character's box, and how far below its middle, in its heights.
+        top_k: candidates kept per character.
+        reject_threshold: a box is no character from this probability of the reject class on.
+        homoglyphs: choose between 0 and O, 1 and I by their neighbors if the shape is ambiguous
+            (the rule: ``decoding.homoglyphs``).
+        whole_reject: an image of one character shows none if the reject class is at least this many
+            times as likely as the best symbol; 0: never. A single vertical bar still reads as an I
+            or 1, with a low probability: nothing tells them apart.
+        whole_views: views of an image of one character: (size of the character's box relative to
+            the image, shift of its center downwards in image heights).
     """
 
     batch_size: PositiveInt = 128
@@ -164,12 +165,11 @@ class RecognitionConfig(Section):
 
     Attributes:
         batch_size: string crops in one forward pass.
-        min_width: width in pixels to which a narrower crop (32 high) is padded.
-        crop_margins: of the views of an image that is one string, in its heights. Where the first
-            is not sure, what most of them say counts; (0,) reads it once, as it is.
-        crop_layouts: where an image that is one string is not read surely, its text may lie
-            otherwise (``recognition.crop_layouts``): steeply, in two lines, level as it was,
-            narrow.
+        min_width: width in pixels to which a narrower strip is padded.
+        crop_margins: margins of the views of an image of one string, in its heights. If the first
+            view is doubtful, all are read and the majority decides; (0,) reads only the image.
+        crop_layouts: if the reading of an image of one string is doubtful, other layouts of its
+            text are tried (``recognition.crop_layouts``).
     """
 
     batch_size: PositiveInt = 16
@@ -179,27 +179,26 @@ class RecognitionConfig(Section):
 
 
 LONG = 4
-"""Strings of so many characters are no longer short."""
+"""Strings of this many characters or more are text from ``noise`` on."""
 
 
 class ConfidenceConfig(Section):
     """When a reading is doubtful.
 
     Attributes:
-        min_confidence: a string that is right with a smaller probability than this makes the
-            status ``low_confidence``.
-        min_character: so does a single character less sure than this.
-        min_code_confidence: under a pattern, so does a code whose confidence, that of its
-            characters on average, is less than this.
-        min_code: and so does one whose characters are less sure than this all together (the
-            product): eight at 0.95 each are all right two times in three.
-        noise: strings below it are no text and are left out.
-        lone: so are single characters by themselves below this. Strings of two and three have to
-            be as sure as lies between the two: what is no text reads as something short.
-        crop_noise: instead of both, of an image that is one string.
+        min_confidence: a string with a lower confidence gets the status ``low_confidence``.
+        min_character: so does a string with a character of lower confidence.
+        min_code_confidence: under a pattern, so does a code whose confidence per character is
+            lower.
+        min_code: so does a code for which the product of its characters' confidences is lower:
+            eight characters at 0.95 are all right two times in three.
+        noise: a string with a lower confidence is no text and is left out.
+        lone: the same for a single character. The limits of two and three characters lie between
+            ``lone`` and ``noise``: noise is often read as a short text.
+        crop_noise: replaces both in an image of one string.
         position_weights: of the characters in the score ``weighted`` of a string: ``none``,
-            ``exponential`` (each counts 0.8 times as much as the one before it), or one weight a
-            position, of which longer strings repeat the last.
+            ``exponential`` (each counts 0.8 times as much as the one before it), or one weight per
+            position; longer strings repeat the last one.
     """
 
     min_confidence: Probability = 0.9
@@ -226,7 +225,7 @@ class ConfidenceConfig(Section):
         return weights
 
     def least(self, characters: int, one_string: bool = False) -> float:
-        """The confidence from which a string of so many characters is text."""
+        """The least confidence at which a string of this many characters is text."""
         if one_string:
             return self.crop_noise
         share = min(max(characters - 1, 0) / (LONG - 1), 1.0)
@@ -237,9 +236,9 @@ class CollectingConfig(Section):
     """Which characters are kept for a person to look at (the rules: ``review.uncertainty``).
 
     Attributes:
-        min_confidence: a character less sure than this.
-        min_margin: one whose runner-up is nearer than this.
-        limit_mb: size of the folder in megabytes (10^6 bytes) beyond which the oldest go.
+        min_confidence: characters with a lower confidence are kept.
+        min_margin: so are characters whose lead over the runner-up is smaller.
+        limit_mb: largest size of the folder in megabytes (10^6 bytes); the oldest are deleted.
     """
 
     min_confidence: Probability = 0.75
@@ -248,13 +247,13 @@ class CollectingConfig(Section):
 
 
 class PipelineConfig(Section):
-    """Everything that reading can be told; one section a stage.
+    """All settings of reading; one section per stage.
 
     Attributes:
-        precision: in which detector and classifier compute. ``fp32`` gives the same result on
-            every machine but for rounding; with ``bf16`` (bfloat16) confidences differ by a few
-            hundredths; ``auto`` is bf16 where the backend and the device are faster in it.
-        rectify_crops: an image that is one string is made level and upright before it is read.
+        precision: of the computations of detector and classifier. ``fp32`` gives the same result
+            on every machine, except for rounding; with ``bf16`` (bfloat16) confidences differ by a
+            few hundredths; ``auto`` is bf16 if the backend and the device are faster with it.
+        rectify_crops: make an image of one string level and upright before it is read.
     """
 
     precision: Precision = "fp32"
@@ -272,7 +271,7 @@ C = TypeVar("C", bound=Section)
 
 
 def load_config(path: str | os.PathLike[str], model: type[C]) -> C:
-    """Reads a YAML file; what it leaves out has its default, an empty file is all defaults.
+    """Reads a YAML file; keys that it leaves out keep their defaults.
 
     Raises:
         ConfigError: a missing or unreadable file, bad YAML, or what ``parse_config`` refuses.
@@ -300,7 +299,7 @@ def parse_config(data: object, model: type[C], source: str = "configuration") ->
     if not isinstance(data, Mapping):
         raise ConfigError(f"{source}: expected keys with values, got {type(data).__name__}")
     try:
-        # By way of JSON, whose strict mode still takes a list for a tuple, a string for a path.
+        # Via JSON, whose strict mode still accepts a list for a tuple and a string for a path.
         text = json.dumps(_without_empty_sections(data, model), default=str)
         return model.model_validate_json(text, strict=True)
     except (TypeError, ValueError) as error:
@@ -311,7 +310,7 @@ def parse_config(data: object, model: type[C], source: str = "configuration") ->
 
 
 def shipped_folder(name: str) -> Path:
-    """A folder that a wheel carries inside the package and a checkout beside it."""
+    """A shipped folder: inside the package in a wheel, next to it in a checkout."""
     package = Path(__file__).resolve().parent
     inside = package / name
     return inside if inside.is_dir() else package.parent / name
@@ -321,7 +320,7 @@ def config_path(name: str) -> Path:
     """A shipped configuration by name: ``pipeline``, ``train/detector`` (``.yaml`` optional).
 
     Raises:
-        ConfigError: there is none of that name; the message lists those there are.
+        ConfigError: there is no such configuration; the message lists the known ones.
     """
     folder = shipped_folder("configs")
     path = folder / (name if name.endswith(".yaml") else f"{name}.yaml")
@@ -332,11 +331,11 @@ def config_path(name: str) -> Path:
 
 
 def _describe(loc: tuple[int | str, ...], problem: Mapping[str, Any], model: type[Section]) -> str:
-    """One problem of pydantic's as words with the key's full path."""
+    """One problem found by pydantic as a message with the key's full path."""
     key = ".".join(map(str, loc))
     if problem["type"] != "extra_forbidden":
         message = str(problem["msg"])
-        if problem["type"] in ("value_error", "assertion_error"):  # our own, which say it all
+        if problem["type"] in ("value_error", "assertion_error"):  # our own messages, complete
             return f"{key}: {message.partition(', ')[2]}" if key else message.partition(", ")[2]
         return f"{key}: {message[:1].lower()}{message[1:]}, got {problem['input']!r}"
     nearest = _nearest_key(key, model)
@@ -344,9 +343,9 @@ def _describe(loc: tuple[int | str, ...], problem: Mapping[str, Any], model: typ
 
 
 def _nearest_key(key: str, model: type[Section]) -> str | None:
-    """The known key that an unknown one probably means: names are compared, not whole paths.
+    """The known key that an unknown one probably means, by the last name of its path.
 
-    The same name in another section comes first, then the nearest in this one, then anywhere.
+    The same name in any section comes first, then the nearest name in this section, then in any.
     """
     section, _, name = key.rpartition(".")
     paths = list(_key_paths(model))
@@ -362,7 +361,7 @@ def _nearest_key(key: str, model: type[Section]) -> str | None:
 
 
 def _without_empty_sections(data: Mapping[Any, Any], model: type[Section]) -> dict[Any, Any]:
-    """``detection:`` with every key below it commented out is null in YAML and means defaults."""
+    """Drops null sections: ``detection:`` with all its keys commented out means defaults."""
     kept: dict[Any, Any] = {}
     for key, value in data.items():
         section = _section_of(model, key)

@@ -1,1 +1,1 @@
-"""From candidates or log-probabilities to text and its confidence: numpy only, no model."""
+"""Turns candidates or log-probabilities into text and confidence: numpy only, no network."""

@@ -1,8 +1,8 @@
 """Backward scores: the best score that can still be added from each state of a search.
 
-They are Viterbi's recursion run backwards. A search that has them follows only what can end near
-the best reading, and finds the best reading itself by walking along them. They are dense over the
-states and arcs of an automaton: too much for a lexicon of 100,000 codes.
+They are the Viterbi recursion run backwards. With them, a search follows only paths that can end
+near the best reading; the best reading itself is found by following the best scores. They are dense
+over the states and arcs of an automaton, which is too slow for a lexicon of 100,000 codes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from industrial_ocr.patterns.automaton import Automaton
 MAX_AUTOMATON_ARCS = 8192
 """Automata with more arcs get no backward scores: those would take longer than the search."""
 MAX_LOSS = 7.0
-"""A path that must end more than so many nats below the best reading is not followed."""
+"""A path that must end more than this many nats below the best reading is not followed."""
 
 Floats = NDArray[np.float64]
 
@@ -26,7 +26,7 @@ def has_backward_scores(automaton: Automaton) -> bool:
 
 
 def best_of_states(automaton: Automaton, values: Floats) -> Floats:
-    """(..., E) values of the arcs -> (..., S) the best that leaves each state, -inf for none."""
+    """(..., E) arc values -> (..., S) the best of the arcs leaving each state, -inf for none."""
     found = np.full((*values.shape[:-1], len(automaton)), -np.inf)
     leaving = np.flatnonzero(np.diff(automaton.offsets))
     if len(leaving):

@@ -1,4 +1,4 @@
-"""Holds the boxes of a picture against the text that must stand there (rules: ``verification``)."""
+"""Verifies the expected text against the boxes of an image (rules: ``verification``)."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _AlignedRun = tuple[Alignment, list[StringEvidence]]
 def verify_boxes(
     strings: Sequence[StringEvidence], expected: str, charset: Charset, part: bool = False
 ) -> Verification:
-    """Holds the strings of a picture against the text that must stand there.
+    """Verifies the expected text against the strings of an image.
 
     Args:
-        strings: of one picture, in reading order.
+        strings: of one image, in reading order.
         expected: the text; see the rules for its spaces.
         charset: the classifier's.
         part: the text may be a part of a longer word.
@@ -50,7 +50,7 @@ def verify_boxes(
         used = {s.string for s in found.symbols if s.box is not None} if found else set()
         if found is None or len(used) < len(run):
             return None
-        # A text seldom goes on in the next string.
+        # A text rarely continues in the next string.
         return found.score + float(np.log(0.05)) * (len(used) - 1), (found, own)
 
     def examine(place: _AlignedRun) -> Findings | None:
@@ -62,7 +62,7 @@ def verify_boxes(
 def _findings(
     found: Alignment, run: Sequence[StringEvidence], expected: str, charset: Charset, part: bool
 ) -> Findings | None:
-    """What stands in the best place of a text, None where it is nothing like it."""
+    """What is printed in the best place of a text, None if it is not similar to the text."""
     rules = VERIFICATION_RULES
     characters = [_character(s, charset) for s in found.symbols]
     extra = _extra(found, part)
@@ -89,7 +89,7 @@ def _findings(
 
 
 def _character(aligned: AlignedSymbol, charset: Charset) -> VerifiedCharacter:
-    """A character with its state; a box that may be none does not speak against it."""
+    """An expected character with its state; a box that may be no character cannot fail it."""
     if aligned.box is None or aligned.candidates is None:
         return VerifiedCharacter(
             aligned.symbol, None, 0.0, "", 0.0, aligned.log_prob, CharState.MISSING
@@ -102,7 +102,7 @@ def _character(aligned: AlignedSymbol, charset: Charset) -> VerifiedCharacter:
 
 
 def _extra(found: Alignment, part: bool) -> list[SkippedBox]:
-    """Boxes that stand among the characters or in their word and may be characters."""
+    """Skipped boxes between the characters, or in their word, that may be characters."""
     inside = found.inside
     return [
         s
@@ -116,10 +116,10 @@ def _extra(found: Alignment, part: bool) -> list[SkippedBox]:
 def _doubtful_together(
     found: Alignment, extra: Sequence[SkippedBox], characters: Sequence[VerifiedCharacter]
 ) -> tuple[list[VerifiedCharacter], set[int]]:
-    """Characters that do not pass beside a box too many: together they may be one character.
+    """Makes characters unsure that do not pass next to an extra box: both may be one character.
 
     Returns:
-        The characters, such failures unsure now, and the places in ``extra`` of such boxes.
+        All characters, and the indices in ``extra`` of such boxes.
     """
     eased, doubtful = list(characters), set()
     for k, skipped in enumerate(extra):
@@ -134,7 +134,7 @@ def _doubtful_together(
 
 
 def _distance(a: AlignedSymbol, b: AlignedSymbol) -> float | None:
-    """Pixels between two symbols, None where they are not both found in one string."""
+    """Pixels between two symbols, None unless both are found in one string."""
     if a.box is None or b.box is None or a.string != b.string:
         return None
     return float(np.linalg.norm(b.box.center - a.box.center))
@@ -149,7 +149,7 @@ def _steps(found: Alignment) -> tuple[dict[int, float], float]:
 
 
 def _without_room(found: Alignment) -> list[int]:
-    """Missing symbols whose neighbors stand too close to have one between them."""
+    """Indices of missing symbols whose neighbors are too close for a character between them."""
     _, usual = _steps(found)
     narrow = frozenset("1Iijlt.,':()-/")
     tight = []
@@ -163,9 +163,9 @@ def _without_room(found: Alignment) -> list[int]:
 
 
 def _gaps(found: Alignment, spaces: Collection[int]) -> list[int]:
-    """Places with room for a narrow character that the detector may have lost.
+    """Places with room for a narrow character that the detector may have missed.
 
-    Wider gaps are spaces, and so are those of the expected text, before the places ``spaces``.
+    Wider gaps are spaces. So are the places ``spaces``, where the expected text has one.
     """
     steps, usual = _steps(found)
     wide = [i + 1 for i, step in steps.items() if 1.42 * usual < step < 1.8 * usual]
@@ -181,18 +181,18 @@ def _another_text(characters: Sequence[VerifiedCharacter], run: Sequence[StringE
 
 
 def _spaces(expected: str, charset: Charset) -> set[int]:
-    """Numbers of symbols before the spaces of an expected text."""
+    """The number of symbols before each space of an expected text."""
     lengths = [len(expected_symbols(word, charset)) for word in expected.split()]
     return set(np.cumsum(lengths).tolist())
 
 
 def _text(found: Alignment, extra: Sequence[SkippedBox]) -> str:
-    """What reads in the place of the text, by the best symbol of every box."""
+    """The text read in the place of the expected one: the best symbol of every box."""
     read: list[tuple[float, str]] = [(s.before - 0.5, s.candidates.symbols[0]) for s in extra]
     for i, symbol in enumerate(found.symbols):
         if symbol.candidates is not None:
             raw = symbol.candidates.symbols[0]
-            # Shapes do not tell, so what is expected is as good a reading as any of them.
+            # Symbols of one shape look alike, so the expected one is taken.
             read.append((i, symbol.symbol if raw in same_shape(symbol.symbol) else raw))
     return "".join(s for _, s in sorted(read, key=lambda r: r[0]))
 

@@ -1,9 +1,9 @@
-"""How far confidences can be trusted: a temperature for each model, and misread rates by threshold.
+"""Calibrates confidences: a temperature for each model, and misread rates by threshold.
 
-A temperature divides a network's logits so that what it calls 0.9 is right nine times in ten (Guo
-et al. 2017, arXiv 1706.04599, section 4.2). It cannot know what the network never saw: a character
-that was not found, a string read upside down. Such errors are counted on labeled images: a
-``MisreadCurve`` holds how many accepted readings were wrong at every threshold.
+The logits of a network are divided by a temperature, so that readings of confidence 0.9 are right
+nine times in ten (Guo et al. 2017, arXiv 1706.04599, section 4.2). This leaves out errors of other
+stages: a character that was not detected, a string read upside down. They are counted on labeled
+images: a ``MisreadCurve`` holds how many accepted readings were wrong at every threshold.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ CALIBRATION_FORMAT = 1
 
 
 def tempered(log_probs: ArrayLike, temperature: float) -> Floats:
-    """(..., C) log-probabilities as they would be at another temperature, normalized."""
+    """Divides (..., C) log-probabilities by a temperature and normalizes them."""
     table = np.asarray(log_probs, np.float64) / temperature
     result: Floats = table - np.logaddexp.reduce(table, axis=-1, keepdims=True)
     return result
 
 
 def fit_temperature(log_probs: ArrayLike, labels: ArrayLike) -> float:
-    """The temperature under which the labels are likeliest.
+    """The temperature that gives the labels the highest likelihood.
 
     Args:
         log_probs: (N, C) log-probabilities at temperature 1, finite.
         labels: (N,) the true classes.
 
     Raises:
-        ValueError: nothing to fit, or arrays that do not belong together.
+        ValueError: there are no labels, or the shapes of the arrays do not match.
     """
     table, label = np.asarray(log_probs, np.float64), np.asarray(labels, np.intp)
     if table.ndim != 2 or label.shape != table.shape[:1] or not len(label):
@@ -57,7 +57,7 @@ def fit_temperature(log_probs: ArrayLike, labels: ArrayLike) -> float:
         return -float(tempered(table, float(np.exp(log_t)))[rows, label].mean())
 
     limits = (float(np.log(LEAST_TEMPERATURE)), float(np.log(LARGEST_TEMPERATURE)))
-    from scipy.optimize import minimize_scalar  # slow to import, and reading needs none of it
+    from scipy.optimize import minimize_scalar  # slow to import, and not needed for reading
 
     return float(np.exp(minimize_scalar(loss, bounds=limits, method="bounded").x))
 
@@ -82,9 +82,9 @@ def fit_ctc_temperature(tables: Sequence[Floats], labels: Sequence[Sequence[int]
 
 
 def upper_limit(wrong: int, accepted: int, sure: float = 0.95) -> float:
-    """The misread rate that is not exceeded with probability ``sure`` (Clopper, Pearson 1934).
+    """Upper confidence limit of the misread rate at level ``sure`` (Clopper, Pearson 1934).
 
-    It is 1 without any reading: nothing was shown.
+    It is 1 without any accepted reading.
     """
     if wrong >= accepted:
         return 1.0
@@ -98,10 +98,10 @@ class MisreadCurve:
     """How many readings were accepted, and how many of them wrong, by threshold.
 
     Attributes:
-        thresholds: (K,) rising: a reading of that confidence or more is accepted.
-        accepted: (K,) counts, never rising.
-        wrong: (K,) of those; never rising.
-        total: labeled texts that were looked for.
+        thresholds: (K,) ascending; a reading of that confidence or more is accepted.
+        accepted: (K,) number of accepted readings, not ascending.
+        wrong: (K,) number of wrong ones among them, not ascending.
+        total: number of labeled texts, also of those without a reading.
     """
 
     thresholds: Floats
@@ -114,13 +114,13 @@ class MisreadCurve:
         if len(shape) != 1 or self.accepted.shape != shape or self.wrong.shape != shape:
             raise ValueError(f"three (K,) arrays, got {shape}, {self.accepted.shape}")
         if (np.diff(self.thresholds) <= 0).any() or (self.wrong > self.accepted).any():
-            raise ValueError("thresholds rise, and of the accepted readings some are wrong")
+            raise ValueError("thresholds must rise, and wrong readings are part of the accepted")
         if (np.diff(self.accepted) > 0).any() or (np.diff(self.wrong) > 0).any():
-            raise ValueError("with the threshold fewer readings are accepted, never more")
+            raise ValueError("accepted and wrong counts must not rise with the threshold")
 
     @staticmethod
     def of(confidences: ArrayLike, right: ArrayLike, total: int) -> MisreadCurve:
-        """The curve of N readings by their confidences and whether each is right.
+        """The curve of N readings, from their confidences and whether each is right.
 
         ``total`` counts all labeled texts, those without a reading included.
         """
@@ -135,7 +135,7 @@ class MisreadCurve:
         )
 
     def threshold(self, misread_rate: float) -> float:
-        """The lowest threshold whose misread rate (``upper_limit``) is at most that.
+        """The lowest threshold whose ``upper_limit`` is at most ``misread_rate``.
 
         Raises:
             ConfigError: the readings are too few, or too often wrong, to show such a rate.
@@ -145,21 +145,22 @@ class MisreadCurve:
             raise ConfigError(
                 f"a misread rate of {misread_rate:g} cannot be promised: {self.total} labeled "
                 f"texts show {math.ceil(1e4 * self.lowest_rate()) / 1e4:g} at best "
-                "(1 is every one); measure more of them (industrial-ocr calibrate), or allow more"
+                "(1 means that all are wrong); measure more texts (industrial-ocr calibrate), or "
+                "allow a higher rate"
             )
         return float(self.thresholds[good[0]])
 
     def lowest_rate(self) -> float:
-        """The lowest misread rate that any threshold is sure to keep."""
+        """The lowest ``upper_limit`` of all thresholds."""
         return float(self._limits().min(initial=1.0))
 
     def _limits(self) -> Floats:
-        """(K,) the misread rate that each threshold is sure to keep."""
+        """(K,) the ``upper_limit`` of each threshold."""
         pairs = zip(self.wrong.tolist(), self.accepted.tolist(), strict=True)
         return np.array([upper_limit(w, a) for w, a in pairs])
 
     def thinned(self, points: int = 200) -> MisreadCurve:
-        """The same curve in at most about so many points, every wrong reading's kept."""
+        """The same curve with about ``points`` thresholds; every step of ``wrong`` is kept."""
         if len(self.thresholds) <= points:
             return self
         keep = np.zeros(len(self.thresholds), bool)
@@ -172,19 +173,19 @@ class MisreadCurve:
 
 
 def curve_name(engine: str, with_pattern: bool) -> str:
-    """The name of an engine's curve: readings under a pattern have one of their own."""
+    """The name of an engine's curve: readings under a pattern have their own curve."""
     return f"{engine} under a pattern" if with_pattern else engine
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """What was measured of one set of weights on labeled images.
+    """Measurements of one set of weights on labeled images.
 
     Attributes:
-        temperatures: by task, ``classifier`` and ``recognizer``; those of the manifest otherwise.
+        temperatures: by task, ``classifier`` and ``recognizer``; the manifest has the others.
         curves: by ``curve_name``.
         weights: sha256 by task of the weights that were measured.
-        about: what was read, for people: data, n, date.
+        about: a description for people: data, number of images, date.
     """
 
     temperatures: Mapping[str, float] = field(default_factory=dict)
@@ -200,13 +201,13 @@ class Calibration:
         try:
             self.curves[best].threshold(misread_rate)
         except ConfigError as error:
-            raise ConfigError(f"{best}, the way that keeps the lowest: {error}") from error
+            raise ConfigError(f"{best}, the engine with the lowest rate: {error}") from error
 
     def threshold(self, engine: str, with_pattern: bool, misread_rate: float) -> float:
-        """The least confidence of readings that keep a misread rate.
+        """The least confidence that keeps a misread rate.
 
-        Without a pattern ``agree`` and ``auto`` accept a string where one engine by itself would:
-        their threshold is the higher one of both engines'.
+        Without a pattern, ``agree`` and ``auto`` accept a string that one engine alone would
+        accept; their threshold is the higher one of both engines.
 
         Raises:
             ConfigError: that engine was not measured, or not on enough images.
@@ -230,7 +231,7 @@ class Calibration:
             raise ConfigError(f"{name}: {error}{hint}") from error
 
     def by_weights(self) -> dict[str, float]:
-        """The temperatures by sha256 of the weights they were fitted to."""
+        """The temperatures, by the sha256 of the weights for which they were fitted."""
         return {
             self.weights[task]: t for task, t in self.temperatures.items() if task in self.weights
         }
@@ -267,7 +268,7 @@ class Calibration:
 
 
 def load_calibration(file: str | os.PathLike[str]) -> Calibration:
-    """A calibration from its file; raises ConfigError where it cannot be read, or is none."""
+    """Loads a calibration file; raises ConfigError if it cannot be read or is invalid."""
     path = Path(file)
     if not path.exists():
         raise ConfigError(f"{path}: no such calibration file")
@@ -283,15 +284,15 @@ def parse_calibration(values: Any, source: str) -> Calibration:
 
     Args:
         values: parsed JSON.
-        source: where they are from, for messages.
+        source: name of their file, for messages.
 
     Raises:
-        ConfigError: they are none.
+        ConfigError: the values are no calibration.
     """
     try:
         if values["format"] != CALIBRATION_FORMAT:
             raise ConfigError(
-                f"{source}: of format {values['format']}, known is {CALIBRATION_FORMAT}"
+                f"{source}: has format {values['format']}, expected {CALIBRATION_FORMAT}"
             )
         temperatures = {str(k): float(v) for k, v in values["temperatures"].items()}
         if any(not LEAST_TEMPERATURE <= t <= LARGEST_TEMPERATURE for t in temperatures.values()):

@@ -1,4 +1,4 @@
-"""A path through a lattice as a code: its characters, and what they are without the pattern."""
+"""Makes a code of a lattice path: its characters, and their readings without the pattern."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from industrial_ocr.results.types import Character
 
 @dataclass(frozen=True, eq=False)
 class CodeCandidate:
-    """One path as a code.
+    """The code of one path.
 
     Attributes:
         text: without separators.
         characters: of the text.
         behind: the hypothesis of each character.
-        span: the first box, and the one beyond the last.
+        span: index of the first box, and of the one after the last.
         confidence: per character.
-        mismatch: why it contradicts what reads there, empty where it does not.
+        mismatch: why it contradicts the raw reading, empty if it does not.
         log_prob: of the path.
-        raw: what reads in those boxes without the pattern.
-        raw_confidence: of that.
+        raw: the reading of these boxes without the pattern.
+        raw_confidence: of the raw reading, per character.
         resegmented: share of the boxes that were merged or split.
     """
 
@@ -49,7 +49,7 @@ class CodeCandidate:
 
     @property
     def agreement(self) -> float:
-        """Share of its characters that are read so without the pattern too."""
+        """Share of its characters that read the same without the pattern."""
         same = sum(c.character.symbol == c.raw for c in self.characters)
         return same / len(self.characters)
 
@@ -62,7 +62,7 @@ def code_candidate(
     charset: Charset,
     limits: Limits,
 ) -> CodeCandidate | None:
-    """A path's characters; separators among them are no part of the code."""
+    """The code of a path, without separators; None if no character is left."""
     state, characters, behind = automaton.start, [], []
     for symbol, arc in zip(path.symbols, path.arcs, strict=True):
         allowed = automaton.arcs(state)[0].tolist()
@@ -100,7 +100,7 @@ def code_candidate(
 
 
 def with_check(code: CodeCandidate) -> CodeCandidate:
-    """The code with the odds of its weakest character raised by the check it passes."""
+    """Raises the odds of a code's weakest character, because the code passes its check."""
     at = min(range(len(code.characters)), key=lambda i: code.characters[i].confidence)
     p = code.characters[at].confidence
     odds = CODE_RULES.check_odds * p
@@ -140,7 +140,7 @@ def _character(
 
 
 def _mismatch(characters: Sequence[CodeCharacter]) -> str:
-    """The first character that contradicts what reads there, in words."""
+    """A message about the first character that contradicts its raw reading, empty for none."""
     for i, c in enumerate(characters):
         if contradicts(c.character.symbol, c.character.confidence, c.raw, c.raw_confidence):
             read = f"{c.raw!r} is read at position {i} ({c.raw_confidence:.2f})"
@@ -168,7 +168,7 @@ def _free_path(span: tuple[int, int], lattice: StringLattice, charset: Charset) 
 
 
 def _other_boxes(path: Path, free: Path, lattice: StringLattice) -> float:
-    """How much likelier, in nats, the free reading is where it reads other boxes than a path."""
+    """By how many nats the free reading is likelier, where its boxes are not those of a path."""
 
     def score(own: Path, other: Path) -> float:
         found = 0.0

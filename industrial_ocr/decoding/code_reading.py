@@ -1,4 +1,4 @@
-"""From lattices and a pattern to codes, by the rules of ``code_rules``."""
+"""Reads codes from lattices under a pattern, by the rules of ``code_rules``."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class _StringRun:
     """Neighboring strings that may be a code together.
 
     Attributes:
-        lattice: of them.
-        places: of them among the strings.
+        lattice: of these strings.
+        places: their indices among the strings of the image.
         direction: of all of them.
         best: the likeliest path that the pattern accepts.
         ahead: the lattice's backward scores.
@@ -58,24 +58,23 @@ def read_codes(
     charset: Charset,
     limits: Limits = Limits(),  # noqa: B008 - frozen
 ) -> list[CodeReading]:
-    """The codes of an image under a pattern, the surest first.
+    """The codes of an image under a pattern, the most reliable first.
 
     Args:
         strings: in reading order.
         pattern: what codes look like; one with groups may span neighboring strings.
         charset: the classifier's.
-        limits: when a code is doubtful.
+        limits: confidences below which a code is doubtful.
 
     Returns:
-        Codes that share no string. A text that does not match is among them only if nothing
-        matches and most of it does.
+        Codes that share no string. If none matches, at most one text that nearly matches.
     """
     automaton = pattern.automaton(charset)
     capitals = not has_lower_case(automaton)
     runs: list[_StringRun] = []
     for places in runs_of([e.string.direction for e in strings], pattern):
         run = strings[places.start : places.stop]
-        # A character takes a box at least, or half of one that may be two.
+        # Every character needs a box, or half of a box that can be split.
         room = sum(len(e.singles) + len(e.split) for e in run)
         if room < max(1, min(pattern.lengths, default=1)):
             continue
@@ -99,10 +98,10 @@ def _promising(
     automaton: Automaton,
     charset: Charset,
 ) -> _StringRun | None:
-    """A run whose best path is likely enough, and near to what reads there without the pattern."""
+    """The run, None if its best path is unlikely or far from the reading without the pattern."""
     ahead = backward_scores(lattice.arcs, lattice.nodes, automaton)
     best = best_path(lattice.arcs, lattice.nodes, automaton, ahead)
-    least = np.log(0.08)  # a character, what is left out included
+    least = np.log(0.08)  # per character, including the boxes left out
     if best is None or best.log_prob < len(best.symbols) * least:
         return None
     same = 0
@@ -147,7 +146,7 @@ def _code_of(
     least = CODE_RULES.ambiguous
     near = [text for text, log_prob in rest.items() if np.exp(log_prob - code.log_prob) >= least]
     if len({h.string for h in code.behind}) != len(run.places):
-        return None  # the shorter run has it
+        return None  # a shorter run gives the same code
     total = np.logaddexp.reduce([texts[known[i]].log_prob for i in choice.rivals])
     alternatives = [(text, float(np.exp(log_prob - total))) for text, log_prob in rest.items()]
     boxes = [h.box for h in code.behind]
@@ -178,7 +177,7 @@ def _code_of(
 def _doubts(
     code: CodeCandidate, lattice: StringLattice, limits: Limits, direction: Direction
 ) -> Iterator[str]:
-    """What is doubtful of a code besides its rivals."""
+    """Reasons to doubt a code, other than its rivals."""
     if _clear_neighbor(code, lattice):
         yield "the code is a part of a longer word"
     if symbol := _room_for_two(code, direction):
@@ -207,8 +206,8 @@ def _clear_neighbor(code: CodeCandidate, lattice: StringLattice) -> bool:
 def _room_for_two(code: CodeCandidate, direction: Direction) -> str:
     """The symbol that stands where two characters have room, empty for none.
 
-    Such a character may hide another: a lost L of ``74LS01`` leaves a code that matches. Broad
-    letters may be longer, and short codes have no usual length.
+    Such a character may hide another: ``74LS01`` without its L still matches. Broad letters may be
+    wider, and short codes have no usual width.
     """
     if len(code.characters) < 5:
         return ""

@@ -1,19 +1,18 @@
-"""When a code can be trusted: the rules that both engines keep under a pattern.
+"""The rules by which both engines accept or doubt a code that they read under a pattern.
 
 The numbers are those of ``CODE_RULES``.
 
-* The likeliest texts that the pattern accepts are looked at, best first. Where the pattern has a
-  check, the best one that passes it is the code, unless that would contradict the evidence.
-* A character *contradicts* where another symbol is so much likelier by itself that only the pattern
-  speaks for the one it wants: more than 5 times (50 times among 0 O and 1 I l, whose shapes do not
-  tell), or where the other one reads clearly. A code with such a character is a misprint or another
-  text: its status is ``pattern_mismatch`` (``check_failed`` where only the check asked for it),
-  never ``ok``. The same holds where other boxes are so much likelier by themselves: one clear M is
-  not read as two digits because the pattern would have them.
-* Confidence is the joint probability per character, among the symbols that the pattern allows
-  there. A check digit in order is evidence too: by chance it would be so once in ten times. It
-  counts once, for the weakest character.
-* ``ambiguous``: another code that matches, and passes, is nearly as likely.
+* The likeliest texts that the pattern accepts are compared. If the pattern has a check, the best
+  text that passes it is the code, unless it contradicts the evidence.
+* A character *contradicts* the evidence if another symbol is more than 5 times likelier without the
+  pattern (50 times among 0 O and 1 I l, which look alike), or if another symbol reads clearly. A
+  code with such a character is a misprint or another text: its status is ``pattern_mismatch``
+  (``check_failed`` if only the check required it), never ``ok``. The same holds if other boxes are
+  more than 5 times likelier without the pattern: a clear M is not read as two digits to match it.
+* The confidence is the joint probability per character, among the symbols that the pattern allows
+  there. A correct check digit is evidence, too: a wrong code passes by chance once in ten times. It
+  raises the odds of the weakest character.
+* ``ambiguous``: another code that matches (and passes the check) is nearly as likely.
 * ``low_confidence``: the code or a character is below its limit, or the code is a part of a longer
   word that reads clearly.
 """
@@ -38,13 +37,13 @@ class CodeRules:
     """The numbers of the rules above.
 
     Attributes:
-        contradiction: a symbol is contradicted below this share of what reads there.
-        twin_contradiction: the same among symbols whose shapes do not tell.
-        clear_raw: a character that reads so surely by itself is printed as it reads.
-        ambiguous: another code of this share of the code's probability is a rival.
-        check_odds: by which a check digit in order raises the odds.
-        min_agreement: a text that does not match is reported as a misprint if this share of its
-            characters does match.
+        contradiction: a symbol is contradicted below this share of the raw symbol's probability.
+        twin_contradiction: the same between symbols of one shape.
+        clear_raw: a raw symbol of this probability or more is taken as printed.
+        ambiguous: another code with this share of the code's probability or more is a rival.
+        check_odds: a correct check digit multiplies the odds by this factor.
+        min_agreement: a code that is not ok is reported if at least this share of its characters
+            reads the same without the pattern.
     """
 
     contradiction: float = 0.2
@@ -61,14 +60,14 @@ DIGIT_CHECKS = frozenset({"iso6346", "vin", "luhn", "gs1", "mod97", "mrz"})
 
 @dataclass(frozen=True)
 class Limits:
-    """Below which confidence of the code, of one character, of all together a code is doubtful."""
+    """Least confidence of a code per character, of its weakest character, and of it as a whole."""
 
     min_confidence: float = 0.85
     min_character: float = 0.5
     min_code: float = 0.7
 
     def doubt(self, confidence: float, count: int) -> str:
-        """Why a code of so many characters is doubtful, empty where it is not.
+        """Why a code of ``count`` characters is doubtful, empty if it is not.
 
         ``confidence`` is per character, see ``scoring.string_confidence``.
         """
@@ -81,12 +80,12 @@ class Limits:
 
 
 def are_twins(a: str, b: str) -> bool:
-    """Whether the shapes of two symbols do not tell them apart."""
+    """Whether two symbols look alike, such as 0 and O."""
     return any(a in t and b in t for t in TWINS)
 
 
 def contradicts(symbol: str, probability: float, raw: str, raw_probability: float) -> bool:
-    """Whether a raw reading speaks against a symbol (see the rules above)."""
+    """Whether a symbol contradicts the raw reading (see the rules above)."""
     if raw == symbol:
         return False
     if raw_probability >= CODE_RULES.clear_raw:
@@ -97,19 +96,19 @@ def contradicts(symbol: str, probability: float, raw: str, raw_probability: floa
 
 
 def character_status(symbol: str, raw: str, probability: float, limits: Limits) -> CharStatus:
-    """The status of a code's character, given what reads there without the pattern."""
+    """The status of a code's character, given the symbol read without the pattern."""
     if raw != symbol:
         return CharStatus.CORRECTED
     return CharStatus.REJECTED if probability < limits.min_character else CharStatus.READ
 
 
 def has_lower_case(automaton: Automaton) -> bool:
-    """Whether a small letter may be read."""
+    """Whether an automaton accepts any lowercase letter."""
     return any(automaton.symbols[i].islower() for i in np.unique(automaton.labels))
 
 
 def runs_of(directions: Sequence[Direction], pattern: Pattern) -> Iterator[range]:
-    """Places of strings, neighbors of one direction, that may be a code together; short first."""
+    """Index ranges of neighboring strings of one direction that may be one code; short first."""
     for length in range(1, max(1, len(pattern.groups)) + 1):
         for start in range(len(directions) - length + 1):
             if len(set(directions[start : start + length])) == 1:
@@ -124,9 +123,9 @@ def read_in_turn(
     read: Callable[[Run], CodeReading | None],
     settled: frozenset[Status],
 ) -> list[CodeReading]:
-    """The codes of runs of strings, given with their places and the likeliest first.
+    """Reads runs of strings, given with their indices, the likeliest first.
 
-    A code of a ``settled`` status spares the reading of runs that share a string with it.
+    After a code with a ``settled`` status, runs that share a string with it are not read.
     """
     found: list[CodeReading] = []
     taken: set[int] = set()
@@ -140,13 +139,13 @@ def read_in_turn(
 
 @dataclass(frozen=True)
 class CodeChoice:
-    """The code among the likeliest ones.
+    """The code chosen among the likeliest ones.
 
     Attributes:
-        at: its number.
-        failed: what its check says against it, empty for nothing.
-        rivals: the numbers of those it competes with, its own among them.
-        checked: whether a check digit is in order.
+        at: its index.
+        failed: the message of its failed check, empty if none failed.
+        rivals: the indices of the codes it competes with, including its own.
+        checked: whether its check digit is correct.
     """
 
     at: int
@@ -158,9 +157,9 @@ class CodeChoice:
 def chosen_by_check(
     codes: Sequence[str], pattern: Pattern, contradicted: Callable[[int], bool]
 ) -> CodeChoice:
-    """Chooses among codes, each given once and the likeliest first.
+    """Chooses among different codes, given likeliest first.
 
-    ``contradicted`` tells whether the evidence contradicts the code of a number.
+    ``contradicted`` tells whether the evidence contradicts the code with this index.
     """
     everyone = list(range(len(codes)))
     if pattern.check == "none":
@@ -180,18 +179,18 @@ def judged_code(
     rival: str,
     doubts: Iterable[str],
 ) -> CodeReading | None:
-    """A code with its status and the reason of it.
+    """Sets the status of a code and the reason for it.
 
     Args:
         code: as it was read.
-        agreement: share of its characters that are read so without the pattern too.
-        mismatch: why it contradicts what reads there, empty where it does not.
-        failed: what its check says against it, empty for nothing.
+        agreement: share of its characters that read the same without the pattern.
+        mismatch: why it contradicts the raw reading, empty if it does not.
+        failed: the message of its failed check, empty if none failed.
         rival: another code that is nearly as likely, empty for none.
-        doubts: what else is doubtful.
+        doubts: further reasons to doubt it.
 
     Returns:
-        None for another text, which the pattern would change in too many places.
+        The code; None if the pattern changes too many characters, so that it is another text.
     """
     status, reason = Status.OK, "read as the pattern asks"
     if mismatch:
@@ -208,7 +207,7 @@ def judged_code(
 
 
 def without_shared_strings(found: Sequence[CodeReading]) -> list[CodeReading]:
-    """Codes that share no string, the surest first; mismatches only where nothing else is."""
+    """Codes that share no string, the most reliable first; a mismatch only if nothing else is."""
     rank = {Status.OK: 0, Status.LOW_CONFIDENCE: 1, Status.AMBIGUOUS: 1, Status.CHECK_FAILED: 2}
     kept: list[CodeReading] = []
     for code in sorted(found, key=lambda c: (rank.get(c.status, 3), -c.confidence)):

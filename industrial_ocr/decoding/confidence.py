@@ -33,22 +33,22 @@ CONFIDENCE_FEATURES = (
 )
 """Names of the features, see ``features``."""
 TOGETHER = (Engine.TWO_STAGE, Engine.CRNN, "length", "height", "twins", "cases")
-"""Features of two readings of one string: the log-odds of both engines' confidences, and those of
-``features`` that make both engines err together."""
+"""Features of two readings of one string: the log-odds of both engines' confidences, and the
+entries of ``features`` that make both engines err together."""
 CASE_TWINS = frozenset("cCoOsSvVwWxXzZ")
 """Letters that are often read in the wrong case."""
 CERTAIN = 1e-4
-"""Probabilities count as at least so far from 0 and from 1."""
+"""Probabilities are clipped to this distance from 0 and from 1."""
 
 
 def log_odds(probability: float) -> float:
-    """Log-odds, no surer than ``CERTAIN`` allows."""
+    """Log-odds of a probability that is clipped by ``CERTAIN``."""
     p = min(max(probability, CERTAIN), 1 - CERTAIN)
     return float(np.log(p / (1 - p)))
 
 
 def _highest_of(character: Character, others: Iterable[str]) -> float:
-    """The highest probability of some other symbols in a character's place."""
+    """The highest probability of ``others`` among a character's alternatives."""
     return max((p for s, p in character.alternatives if s in others), default=0.0)
 
 
@@ -59,13 +59,13 @@ def features(string: TextString) -> Floats:
     * ``weakest``: log-odds of the weakest character; ``margin``: the least ln(probability over
       that of the runner-up);
     * ``length``: ln of the number of characters; ``height``: ln of their height in pixels;
-    * ``agreement``: ln of how far the views of the string read the same;
+    * ``agreement``: ln of the agreement between the views of the string;
     * ``marks``, ``tall_marks``: unread marks in the string's band by their strength, 2 at most;
-    * ``rejected``: boxes among the characters that are none, 2 at most; ``reject``: the highest
+    * ``rejected``: number of boxes rejected as no character, 2 at most; ``reject``: the highest
       probability that a character is none;
-    * ``twins``, ``cases``: ln(1 + number of characters) that others resemble in shape (0 O, 1 I l),
-      or in all but size (c C); ``twin_doubt``, ``case_doubt``: the probability of those others,
-      summed over the string.
+    * ``twins``, ``cases``: ln(1 + n) for n characters that look like another one (0 O, 1 I l), or
+      differ from it in size alone (c C); ``twin_doubt``, ``case_doubt``: the probabilities of those
+      other characters, summed over the string.
     """
     characters = string.characters
     p = [c.confidence for c in characters]
@@ -102,10 +102,10 @@ class ConfidenceModel:
     """A logistic regression over standardized features.
 
     Attributes:
-        mean: (K,) of the features where it was fitted.
-        scale: (K,) their standard deviations there.
+        mean: (K,) means of the features in the data of the fit.
+        scale: (K,) their standard deviations.
         weights: (K,) of the standardized features.
-        bias: log-odds where all features are at their means.
+        bias: log-odds if all features have their means.
     """
 
     mean: Floats

@@ -27,8 +27,8 @@ class CtcSymbol:
         symbol: the reading.
         first_frame: first frame in which it is the best class.
         last_frame: last such frame, inclusive.
-        probability: its probability in its peak frame, the one where it is highest. The mean of
-            the span would measure how wide a symbol is spread, not how sure it is.
+        probability: its probability in its peak frame, the one where it is highest. The mean over
+            its frames would depend on the width of the symbol.
         alternatives: other symbols (never the blank) with their probabilities in the peak frame,
             best first.
     """
@@ -41,11 +41,11 @@ class CtcSymbol:
 
 
 def spaces_after(symbols: Sequence[CtcSymbol], space: ArrayLike) -> list[bool]:
-    """Whether a space stands behind each symbol.
+    """Whether a space follows each symbol.
 
     Args:
         symbols: decoded, in order.
-        space: (T,) probability of a space in each frame; it counts from 0.5 on.
+        space: (T,) probability of a space in each frame; 0.5 or more is a space.
     """
     seen = np.asarray(space) >= 0.5
     gaps = [(a.last_frame + 1, b.first_frame) for a, b in zip(symbols, symbols[1:], strict=False)]
@@ -54,7 +54,7 @@ def spaces_after(symbols: Sequence[CtcSymbol], space: ArrayLike) -> list[bool]:
 
 
 def spaced(symbols: Sequence[CtcSymbol], space: ArrayLike | None) -> str:
-    """The text of decoded symbols, with its spaces where the network knows them."""
+    """The text of decoded symbols, with spaces if the network has a class for them."""
     if space is None:
         return "".join(s.symbol for s in symbols)
     flags = spaces_after(symbols, space)
@@ -62,14 +62,14 @@ def spaced(symbols: Sequence[CtcSymbol], space: ArrayLike | None) -> str:
 
 
 def greedy_decode(log_probs: ArrayLike, charset: Charset, top_k: int = 5) -> list[CtcSymbol]:
-    """Best path decoding (section 3.2): best class a frame, repeats merged, blanks dropped.
+    """Best path decoding (section 3.2): best class per frame, repeats merged, blanks dropped.
 
     A symbol repeated without a blank between its frames is one symbol; with one it is two.
 
     Args:
         log_probs: (T, C) log-probabilities, class 0 the blank.
         charset: with ``blank=True`` and C classes.
-        top_k: at most so many alternatives a symbol.
+        top_k: most alternatives per symbol.
 
     Returns:
         The symbols in order; an empty list where every frame is blank.
@@ -96,7 +96,7 @@ def greedy_decode(log_probs: ArrayLike, charset: Charset, top_k: int = 5) -> lis
 def _symbol(
     table: NDArray[np.float64], charset: Charset, symbol: int, frames: NDArray[np.intp], top_k: int
 ) -> CtcSymbol:
-    """A class as a symbol in some frames (N,), ascending."""
+    """The symbol of a class that stands in ``frames`` (N,), ascending."""
     peak = np.exp(table[frames[int(table[frames, symbol].argmax())]])
     order = [int(c) for c in np.argsort(-peak, kind="stable") if c not in (0, symbol)]
     return CtcSymbol(
@@ -152,7 +152,7 @@ def forward_scores(
 ) -> NDArray[np.float64]:
     """(T + 1, N, 2 L + 1) log-probability that the first t frames end in each state of a label.
 
-    State 2 i is the blank behind i symbols, state 2 i - 1 is the i-th symbol; L is the length of
+    State 2 i is the blank after i symbols, state 2 i - 1 is the i-th symbol; L is the length of
     the longest of the N labels.
     """
     states = np.full((len(labels), 2 * max(map(len, labels)) + 1), blank, np.intp)
@@ -183,7 +183,7 @@ def align(
         log_probs: (T, C) log-probabilities, class 0 the blank.
         classes: the label, without blanks.
         charset: with ``blank=True`` and C classes.
-        top_k: at most so many alternatives a symbol.
+        top_k: most alternatives per symbol.
 
     Raises:
         ValueError: the label does not fit into T frames.

@@ -1,9 +1,9 @@
-"""The look-ahead of the CTC beam search: what the frames still to come may add.
+"""The look-ahead of the CTC beam search: the best score that the remaining frames can add.
 
 ``Backward`` computes backward scores over frames and an automaton (see ``backward``). They give the
-best alignment at once; with the same recursion forwards they tell which symbols can begin in which
-frame, which leaves little to follow. They are dense in frames times arcs, so for an automaton of
-many arcs there is ``Distance``, which only knows how many symbols are left.
+best alignment directly. Together with the forward recursion they tell which symbols can begin in
+which frame, so that few paths are followed. They are dense in frames times arcs; an automaton of
+many arcs gets a ``Distance`` instead, which only knows how many symbols are left.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from industrial_ocr.decoding.backward import MAX_LOSS, best_of_states, end_score
 from industrial_ocr.patterns.automaton import Automaton
 
 UNDERFLOW = -600.0
-"""Below this log-probability nothing is looked for: its exponential would be 0."""
+"""Paths below this log-probability are not searched: its exponential would be 0."""
 
 Floats = NDArray[np.float64]
 Beginning = tuple[int, int, int, float, float]
-"""An arc, its symbol, the state after it, the symbol's probability in the frame (over that of the
-frame's likeliest class), and the share of the best alignment that can be reached with it."""
+"""An arc, its symbol, the state after it, the symbol's probability in the frame (relative to the
+frame's likeliest class), and the share of the best alignment that a path through it can reach."""
 
 
 class Backward:
     """The backward scores of a string's frames under an automaton.
 
-    They bound the truth from above: a symbol may follow itself without a blank between.
+    They are upper bounds: a symbol may follow itself without a blank between.
 
     Args:
         log_probs: (T, C + 1) log-probabilities, class 0 the blank, class i + 1 symbol i.
@@ -37,7 +37,7 @@ class Backward:
 
     Attributes:
         best: log-probability of the best alignment of all frames, -inf for none.
-        least: share of the best alignment below which nothing is followed.
+        least: paths below this share of the best alignment are not followed.
     """
 
     least = math.exp(-MAX_LOSS)
@@ -45,8 +45,8 @@ class Backward:
     def __init__(self, log_probs: Floats, automaton: Automaton) -> None:
         self._log_probs, self._automaton = log_probs, automaton
         frames = len(log_probs)
-        # In each state before frame t, with a blank or a symbol to begin; on each arc's symbol,
-        # which may go on; if a symbol begins in frame t.
+        # Best scores from frame t on: in a state, before a blank or a new symbol; on an arc, whose
+        # symbol may continue; in a state, if a new symbol begins in frame t.
         self._ahead = np.empty((frames + 1, len(automaton)))
         self._onward = np.empty((frames + 1, len(automaton.labels)))
         self._begun = np.empty((frames, len(automaton)))
@@ -62,7 +62,7 @@ class Backward:
 
     @cached_property
     def hopeless(self) -> bool:
-        """Whether nothing can be read, or nothing that is a number beside the likeliest path."""
+        """Whether nothing can be read, or only paths whose relative probability underflows."""
         return bool(self.best - self._scale[-1] < UNDERFLOW)
 
     def best_alignment(self) -> tuple[int, ...]:
@@ -86,13 +86,13 @@ class Backward:
         return tuple(symbols)
 
     def beginnings(self, t: int, state: int) -> list[Beginning]:
-        """What may begin in a frame and end near the best, the likeliest first."""
+        """Symbols that may begin in a frame on a path near the best one, likeliest first."""
         return self._beginnings[t].get(state, [])
 
     def rest(self, t: int, state: int, arc: int) -> float:
         """Share of the best alignment that a path of probability 1 before frame t can reach.
 
-        The symbol of ``arc`` may go on; -1 for none.
+        The symbol of ``arc`` may continue; -1 for none.
         """
         of_states, of_arcs = self._reach
         ahead = float(of_states[t, state])
@@ -140,9 +140,9 @@ class Backward:
 
 
 class Distance:
-    """The same where backward scores would take too long: a code must end within its frames.
+    """The look-ahead of a large automaton: a code must be able to end within its frames.
 
-    Args and methods as of ``Backward``; nothing is known of how well anything ends.
+    Arguments and methods as in ``Backward``, but without scores of the remaining frames.
     """
 
     least, hopeless = 0.0, False
@@ -152,7 +152,7 @@ class Distance:
         self._automaton = automaton
 
     def beginnings(self, t: int, state: int) -> list[Beginning]:
-        """What may begin in a frame, in any order; hardly likely symbols only if frames run out."""
+        """Symbols that may begin in a frame, in any order; unlikely ones only if frames run out."""
         labels, targets = self._automaton.arcs(state)
         first = int(self._automaton.offsets[state])
         p = self._frames[t, labels + 1]

@@ -1,9 +1,9 @@
-"""Prefix beam search of CTC frames: the likeliest texts, any or those that an automaton accepts.
+"""Prefix beam search of CTC frames: the likeliest texts that an automaton accepts.
 
 Hannun, Maas, Jurafsky and Ng 2014 (arXiv 1408.2873, algorithm 1), with an automaton in place of
 their language model: a prefix is only extended by symbols that may follow it, and only if the
-look-ahead (``ctc_backward``) says that it can end near the best. The finalists are ranked by their
-exact probability p(l|y), not by what the beam kept of it.
+look-ahead (``ctc_backward``) says that it can end near the best. The texts found are ranked by
+their exact probability p(l|y), not by the part of it that the beam kept.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class CtcReading:
     """One reading of the frames.
 
     Attributes:
-        symbols: indices of the symbols (the class less one).
+        symbols: indices of the symbols (the class minus one).
         log_prob: log p(l|y), exact.
-        probability: among the readings that were found; they sum to 1 with the rest of the beam.
+        probability: normalized over all readings found, also those that are not returned.
     """
 
     symbols: tuple[int, ...]
@@ -39,7 +39,7 @@ class CtcReading:
 
 
 class _Prefix:
-    """A text that is followed; its probability is of paths that end in a blank or in a symbol."""
+    """A prefix of the beam, with the probabilities of its paths that end in a blank or symbol."""
 
     __slots__ = ("arc", "blank", "children", "last", "parent", "state", "symbol")
 
@@ -57,7 +57,7 @@ class _Prefix:
 
 
 def look_ahead(log_probs: NDArray[np.float64], automaton: Automaton) -> LookAhead:
-    """What a search should know of the frames still to come."""
+    """The look-ahead of a search: ``Backward``, or ``Distance`` for a large automaton."""
     return (Backward if has_backward_scores(automaton) else Distance)(log_probs, automaton)
 
 
@@ -74,12 +74,12 @@ def beam_search(
         log_probs: (T, C + 1) log-probabilities, class 0 the blank, class i + 1 the automaton's
             symbol i.
         automaton: what may be read; ``Automaton.free`` for anything.
-        most: at most so many texts.
+        most: largest number of texts.
         beam: prefixes followed from frame to frame.
-        ahead: of these frames and this automaton, where it was made already.
+        ahead: the look-ahead of these frames and this automaton, if it exists already.
 
     Returns:
-        Empty where the frames are too few for any text. Texts more than ``backward.MAX_LOSS`` below
+        Empty if the frames are too few for any text. Texts more than ``backward.MAX_LOSS`` below
         the best may be missing, and without backward scores also those that the beam lost.
 
     Raises:
@@ -111,7 +111,7 @@ def beam_search(
 def _advance(
     followed: Sequence[_Prefix], t: int, frame: Sequence[float], ahead: LookAhead
 ) -> list[_Prefix]:
-    """Over one frame: the prefixes followed, and those that they lead to."""
+    """Advances prefixes by one frame; returns them and their extensions."""
     old = [(p, p.blank, p.symbol) for p in followed]
     for prefix, blank, symbol in old:
         prefix.blank = (blank + symbol) * frame[0]
@@ -137,10 +137,10 @@ def _advance(
 def _near(
     prefixes: Sequence[_Prefix], t: int, ahead: LookAhead, automaton: Automaton, beam: int
 ) -> list[_Prefix]:
-    """The prefixes that may still end near the best reading, of those the best.
+    """The best of the prefixes that may still end near the best reading.
 
-    Without backward scores also the best one of each distance to the end: under a pattern whose
-    last symbols are faint the likeliest prefixes are those that stop short.
+    Without backward scores, the best prefix of each distance to the end is kept, too: if the last
+    symbols of a code are faint, the likeliest prefixes are too short.
     """
     found = []
     for prefix in prefixes:
@@ -165,7 +165,7 @@ def _near(
 def _ranked(
     table: NDArray[np.float64], found: Sequence[tuple[int, ...]], most: int
 ) -> list[CtcReading]:
-    """The texts by their exact probability, at most so many of them."""
+    """The ``most`` likeliest texts by exact probability."""
     if not found:
         return []
     scores = label_log_probabilities(table, [[s + 1 for s in k] for k in found])

@@ -1,8 +1,8 @@
 """Codes from the frames of the CRNN: the likeliest labels that a pattern accepts.
 
-The statuses and what they mean are those of ``code_rules``. Here a reading *contradicts* a code
-where the label read without the pattern is so much likelier that only the pattern speaks for the
-code: by the same factors, once for each character that differs.
+The rules and statuses are those of ``code_rules``. Here a code *contradicts* the evidence if the
+text read without the pattern is likelier by more than the same factors, multiplied over all
+characters that differ.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ class _FrameRun:
     """Neighboring strings that may be a code together, see ``joined``.
 
     Attributes:
-        places: of them among the strings of the image.
+        places: their indices among the strings of the image.
         strings: the strings.
         table: (T, C) log-probabilities of their frames.
-        starts: the frame that each begins at.
-        pattern: what codes look like; of a large lexicon the words that are near what reads here.
-        ahead: of the frames under the pattern.
-        promise: how far, in nats, the best code's alignment is from contradicting the frames; below
-            0 where it does.
+        starts: the first frame of each string.
+        pattern: what codes look like; a large lexicon is reduced to words similar to the reading.
+        ahead: the look-ahead of the frames under the pattern.
+        promise: nats by which the best alignment of a code stays above the limit of contradiction;
+            below 0 if it contradicts.
         best: log-probability per symbol of that alignment.
     """
 
@@ -69,14 +69,14 @@ class _FrameRun:
 
 @dataclass(frozen=True)
 class _CodeText:
-    """A code, written in one way or in several that differ in separators.
+    """A code in all its spellings, which differ in separators.
 
     Attributes:
         code: without separators.
-        spelled: the likeliest way to write it.
-        label: the symbols of that.
-        log_prob: of all ways.
-        probability: of all ways, among the codes that were found.
+        spelled: the likeliest spelling.
+        label: the symbols of that spelling.
+        log_prob: of all spellings together.
+        probability: of all spellings together, among the codes that were found.
     """
 
     code: str
@@ -92,21 +92,21 @@ def read_ctc_codes(
     charset: Charset,
     limits: Limits = Limits(),  # noqa: B008 - frozen
 ) -> list[CodeReading]:
-    """The codes of an image under a pattern, the surest first; as ``code_reading.read_codes``.
+    """The codes of an image under a pattern, sorted as by ``code_reading.read_codes``.
 
-    Each string, or run of neighboring strings, must be the code as a whole: frames do not tell
-    which part of a string could be left out. Runs that contradict the frames are looked at for
-    misprints where nothing else is found.
+    A string, or a run of neighboring strings, must be a code as a whole: frames do not tell which
+    part of a string could be left out. Runs whose best code contradicts the frames are read only if
+    no other code is found; they may be misprints.
 
     Args:
         strings: in reading order.
         pattern: what codes look like.
         charset: with the blank.
-        limits: when a code is doubtful.
+        limits: confidences below which a code is doubtful.
     """
     if pattern.ignore_case or not has_lower_case(pattern.automaton(charset)):
         strings = [replace(s, log_probs=joined_cases(s.log_probs, charset)) for s in strings]
-    # A run is looked at if it reads without the pattern as about as many symbols as a code has.
+    # A run is read if it has about as many symbols without the pattern as a code.
     shortest = 0.7 * min(pattern.lengths, default=1)
     longest = 1.4 * (pattern.max_length or len(strings) * 64)
     counts = [len(greedy_decode(s.log_probs, charset, 0)) for s in strings]
@@ -136,7 +136,7 @@ def read_ctc_codes(
 def _run_of(
     places: range, strings: Sequence[FrameString], pattern: Pattern, charset: Charset
 ) -> _FrameRun | None:
-    """Neighboring strings after a first look, None where they are another text."""
+    """Prepares a run of neighboring strings; None if its best alignment is another text."""
     table, starts = joined(strings)
     raw = "".join(s.symbol for s in greedy_decode(table, charset, 0))
     pattern = narrowed(pattern, raw)
@@ -147,7 +147,7 @@ def _run_of(
     if not symbols:
         return None
     code = "".join(charset.symbols[i] for i in symbols)
-    # All alignments of a code may add so many nats to its best one, and its agreement may rise.
+    # Margins: all alignments of a code score higher than the best one; its agreement may rise.
     nats, agreement = 3.0, 0.1
     promise = ahead.best - float(table.max(1).sum()) - math.log(_least_ratio(code, raw)) + nats
     alike = Levenshtein.normalized_similarity(raw, code) >= CODE_RULES.min_agreement - agreement
@@ -159,7 +159,7 @@ def _run_of(
 
 
 def _read(run: _FrameRun, charset: Charset, limits: Limits) -> CodeReading | None:
-    """The code of one run of strings, None where there is none."""
+    """The code of one run of strings, None if there is none."""
     table, pattern = run.table, run.pattern
     hypotheses = beam_search(table, pattern.automaton(charset), 12, ahead=run.ahead)
     if not hypotheses:
@@ -232,7 +232,7 @@ def _texts(hypotheses: Sequence[CtcReading], pattern: Pattern, charset: Charset)
 
 
 def _least_ratio(code: str, raw: str) -> float:
-    """How much less likely than the raw reading a code may be."""
+    """The least ratio of a code's probability to the raw reading's without a contradiction."""
     ratio = 1.0
     for step in Levenshtein.editops(raw, code):
         a = raw[step.src_pos] if step.tag != "insert" else ""
@@ -249,7 +249,7 @@ def _least_ratio(code: str, raw: str) -> float:
 def _characters(
     symbols: Sequence[CtcSymbol], raw: str, quads: Sequence[FloatArray], limits: Limits
 ) -> list[CodeCharacter]:
-    """The code's characters, each held against the one that was read in its place."""
+    """The code's characters, each with the raw character in its place."""
     text = "".join(s.symbol for s in symbols)
     read = dict.fromkeys(range(len(symbols)), "")
     for block in Levenshtein.opcodes(raw, text):
@@ -269,15 +269,15 @@ def _characters(
 def _confidence(chosen: _CodeText, others: float, raw: str, raw_log: float, checked: bool) -> float:
     """Probability of a code as a whole.
 
-    ``others`` is the probability of all other texts that were found and match, ``raw`` what is
-    read without the pattern, with its log-probability.
+    ``others`` is the summed probability of the other matching texts, ``raw`` the reading without
+    the pattern and ``raw_log`` its log-probability.
     """
     share_of_paths = float(np.exp(chosen.log_prob))
     code = chosen.spelled
     if raw != code and len(raw) == len(code) and all(map(_same_or_twins, code, raw)):
-        # The frames cannot tell those apart, the pattern can: they speak for the same code.
+        # Frames cannot tell twins apart, the pattern can: the raw reading supports the same code.
         share_of_paths += float(np.exp(raw_log))
-    # What is printed mostly matches: texts that do not match count a tenth.
+    # Most printed texts match the pattern: the probability of all others counts a tenth.
     no_match = 0.1 * max(1 - share_of_paths - others, 0.0)
     odds = share_of_paths / max(others + no_match, 1e-12)
     odds *= CODE_RULES.check_odds if checked else 1.0
@@ -289,7 +289,7 @@ def _same_or_twins(a: str, b: str) -> bool:
 
 
 def _mark_rival(chosen: _CodeText, run: _FrameRun, charset: Charset) -> str:
-    """The same code with a mark more, or less, at an end, where it matches and may be printed."""
+    """A matching code with a mark more or less at an end that is nearly as likely, or empty."""
     automaton = run.pattern.automaton(charset)
     label = [s + 1 for s in chosen.label]
     marks = mark_classes(charset)

@@ -1,4 +1,4 @@
-"""The frames of strings: of one, of neighboring ones together, and where their symbols stand."""
+"""The frames of one string or of neighboring strings, and the places of their symbols."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from industrial_ocr.results.types import Direction, FloatArray
 
 @dataclass(frozen=True, eq=False)
 class FrameString:
-    """The frames of one string, and where they stand in the picture.
+    """The frames of one string, and their places in the image.
 
     Attributes:
         log_probs: (T, C) log-probabilities, class 0 the blank.
-        place: quad (4, 2) in source pixels of the frames from a first to a last, inclusive.
+        place: (first frame, last frame), inclusive -> quad (4, 2) in source pixels.
         direction: of the string.
     """
 
@@ -28,7 +28,7 @@ class FrameString:
 
 
 def joined(strings: Sequence[FrameString]) -> tuple[NDArray[np.float64], list[int]]:
-    """The frames of neighboring strings with a sure blank between, and where each begins."""
+    """Joins the frames of neighboring strings, a blank between; also gives their first frames."""
     classes = strings[0].log_probs.shape[1]
     blank = np.full((1, classes), MIN_LOG_PROB)
     blank[0, 0] = 0.0
@@ -40,7 +40,7 @@ def joined(strings: Sequence[FrameString]) -> tuple[NDArray[np.float64], list[in
 
 
 def place_of(symbol: CtcSymbol, run: Sequence[FrameString], starts: Sequence[int]) -> FloatArray:
-    """Where a symbol stands in the picture, widened beyond CTC's narrow spike."""
+    """The quad (4, 2) of a symbol in source pixels, widened by a frame on either side."""
     at = int(np.searchsorted(starts, symbol.first_frame, side="right")) - 1
     return run[at].place(
         symbol.first_frame - starts[at] - 1.0, symbol.last_frame - starts[at] + 1.0

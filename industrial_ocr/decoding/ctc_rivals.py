@@ -1,8 +1,8 @@
-"""A text against all texts with one character more or one less.
+"""Scores all texts with one character more or less than a given text.
 
-The exact p(l|y) of each comes from one forward and one backward pass over the text itself, because
-such a text is a prefix of it, perhaps one symbol, and a suffix. For a text of L symbols and C
-classes that is (L + 1) C + L texts in about the time of one.
+The exact p(l|y) of each comes from one forward and one backward pass over the given text, because
+each is a prefix of it, at most one new symbol, and a suffix. For L symbols and C classes that is
+(L + 1) C + L texts in about the time of one.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from industrial_ocr.decoding.verification import MARK_SYMBOLS
 from industrial_ocr.patterns.charset import Charset
 
 END_MARK_ODDS = 9.0
-"""Log-odds below which a mark too few or too many at an end of a text is possible: the network is
-least sure there. Of 123 printed minus signs before a number 98 % show below it, of 665 plain codes
-without one 99 % stay above it."""
+"""Below these log-odds, a text may have a mark too few or too many at an end, where the network is
+least reliable. 98 % of 123 printed minus signs before a number are below it, 99 % of 665 plain
+codes without one above it."""
 
 Floats = NDArray[np.float64]
 
@@ -31,8 +31,8 @@ class EditScores:
 
     Attributes:
         own: of the text itself, L symbols.
-        insertions: (L + 1, C) with class c put in before symbol i, or at the end; the blank's
-            is -inf.
+        insertions: (L + 1, C) with class c inserted before symbol i, or at the end; -inf for the
+            blank.
         deletions: (L,) without symbol i.
     """
 
@@ -72,11 +72,11 @@ def _with_symbol(p: Floats, label: NDArray[np.intp], before: Floats, after: Floa
     padded = np.concatenate([[0], label, [0]])
     nothing = np.zeros((len(before), 1))
     blank_before, blank_after = before[:, ::2], after[:, ::2]
-    # Before the first symbol and behind the last there is only the blank.
+    # Before the first symbol and after the last there is only the blank.
     symbol_before = np.hstack([nothing, before[:, 1::2]])
     symbol_after = np.hstack([after[:, 1::2], nothing])
     classes = np.arange(p.shape[1])
-    # A symbol beside its like needs a blank between.
+    # Two equal symbols need a blank between.
     opens = (padded[:-1, None] != classes).astype(np.float64)
     closes = (padded[1:, None] != classes).astype(np.float64)
     on = np.zeros((len(label) + 1, len(classes)))
@@ -103,5 +103,5 @@ def _without(label: NDArray[np.intp], before: Floats, after: Floats) -> Floats:
 
 
 def mark_classes(charset: Charset) -> list[int]:
-    """The classes of ``verification.MARK_SYMBOLS``, as far as a charset has them."""
+    """The classes of those ``verification.MARK_SYMBOLS`` that a charset has."""
     return [i for i, s in enumerate(charset.symbols, 1) if s in MARK_SYMBOLS]

@@ -1,17 +1,17 @@
-"""Holds the CRNN's frames against the text that must stand there.
+"""Verifies the expected text against the CRNN's frames.
 
 The rules and their numbers are those of ``verification``, with these differences:
 
-* Classes of one shape are joined before anything is asked of the frames.
-* Frames say nothing of other text, so the text is looked for in what reads without it (Sellers
-  1980), and frames beyond it are cut off. What is cut off within 1.7 usual distances is of the same
-  word, and one too many.
+* Classes of one shape are joined first.
+* The text is located in the free reading of the frames by approximate search (Sellers 1980); frames
+  before and after it are cut off. A symbol cut off within 1.7 times the usual distance belongs to
+  the same word and is one too many.
 * A character's odds are those of its best frame on the likeliest path of the text (``ctc.align``).
 * The text as a whole must pass too: by log p(l|y), over all paths, it must be likelier than all
-  other readings together, and clearly likelier (``MARK_ODDS``) than itself with a mark more or less
-  anywhere (``ctc_rivals``); at its ends by ``END_MARK_ODDS``.
-* One missing or too many is a failure only where the reading without it is clear as a whole, and
-  a missing mark only where the text without it is clearly likelier, by the same odds.
+  other readings together, and likelier by ``MARK_ODDS`` than the same text with a mark more or less
+  (``ctc_rivals``); at its ends by ``END_MARK_ODDS``.
+* A missing or extra character is a failure only if the whole free reading is clear; a missing mark
+  only if the text without it is also likelier by the same odds.
 """
 
 from __future__ import annotations
@@ -47,24 +47,24 @@ from industrial_ocr.results.types import Character, CharState, FloatArray
 from industrial_ocr.results.verdicts import Verification, VerifiedCharacter
 
 MARK_ODDS = float(np.log(5))
-"""Log-odds of a mark between two characters. Of 286 printed marks 98 % are above it; of 394 texts
-that leave a mark out none is."""
+"""Least log-odds of a mark between two characters: 98 % of 286 printed marks are above it, and none
+of 394 texts without the mark."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class _TextPlace:
-    """Where a text probably stands in a run of strings.
+    """The likeliest place of a text in a run of strings.
 
     Attributes:
         run: the strings.
         starts: first frame of each.
         raw: (T, C) log-probabilities of all of them.
         folded: the same with the classes of one shape joined.
-        free: what reads there, shapes by their first symbol.
-        first: of ``free``, the first symbol of the place.
-        last: beyond the last one.
+        free: the free reading of all of them, a shape given by its first symbol.
+        first: index in ``free`` of the first symbol of the place.
+        last: index after its last symbol.
         distance: edits from ``free[first:last]`` to the text.
     """
 
@@ -79,12 +79,12 @@ class _TextPlace:
 
     @property
     def read(self) -> Sequence[CtcSymbol]:
-        """What reads in the place."""
+        """The symbols read in the place."""
         return self.free[self.first : self.last]
 
     @property
     def frames(self) -> tuple[int, int]:
-        """First frame, and the one beyond the last; borders lie half-way between symbols."""
+        """First frame, and the one after the last; borders lie half-way between symbols."""
         start, stop = 0, len(self.folded)
         if self.first > 0:
             before = self.free[self.first - 1].last_frame
@@ -95,7 +95,7 @@ class _TextPlace:
         return start, stop
 
     def quad(self, symbol: CtcSymbol, shift: int = 0) -> FloatArray:
-        """Where a symbol, its frames counted from ``shift``, stands in the picture."""
+        """The quad (4, 2) in source pixels of a symbol whose frames are counted from ``shift``."""
         first, last = symbol.first_frame + shift, symbol.last_frame + shift
         moved = replace(symbol, first_frame=first, last_frame=last)
         return place_of(moved, self.run, self.starts)
@@ -104,11 +104,11 @@ class _TextPlace:
 def verify_frames(
     strings: Sequence[FrameString], expected: str, charset: Charset, part: bool = False
 ) -> Verification:
-    """Holds the strings of a picture against the text that must stand there.
+    """Verifies the expected text against the strings of an image.
 
     Args:
-        strings: of one picture, in reading order.
-        expected: the text; spaces do not matter to frames.
+        strings: of one image, in reading order.
+        expected: the text; its spaces are ignored.
         charset: the recognizer's, with the blank.
         part: the text may be a part of a longer word.
 
@@ -125,7 +125,7 @@ def verify_frames(
             return None
         start, stop = place.frames
         log_p = sequence_log_probability(place.folded[start:stop], label)
-        # A text over two strings must save half an edit.
+        # Each further string costs half an edit.
         return (-(place.distance + (len(run) - 1) / 2), log_p), place
 
     def examine(place: _TextPlace) -> Findings | None:
@@ -135,7 +135,7 @@ def verify_frames(
 
 
 def shape_classes(charset: Charset) -> NDArray[np.int64]:
-    """(C,) for each class the first class of its shape; the blank is its own."""
+    """(C,) the first class of the same shape, for each class; 0 for the blank."""
     first = {s: i for i, s in reversed(list(enumerate(charset.symbols, 1)))}
     known = [min(first[t] for t in same_shape(s) if t in first) for s in charset.symbols]
     return np.array([0, *known], np.int64)
@@ -150,8 +150,8 @@ def _folded(table: Floats, shape: NDArray[np.int64]) -> Floats:
 
 
 def _infix(read: str, text: str) -> tuple[int, int, int]:
-    """The part of ``read`` nearest to ``text``: first, beyond the last, edits; the longest one."""
-    # Per place in ``read``: (edits, where the part begins).
+    """The longest part of ``read`` with the fewest edits to ``text``: first, after last, edits."""
+    # For each place in ``read``: (edits, start of the part that ends there).
     row = [(0, at) for at in range(len(read) + 1)]
     for i, symbol in enumerate(text, 1):
         above, row = row, [(i, 0)]
@@ -169,11 +169,11 @@ def _infix(read: str, text: str) -> tuple[int, int, int]:
 def _place(
     run: Sequence[FrameString], label: Sequence[int], shape: NDArray[np.int64], charset: Charset
 ) -> _TextPlace | None:
-    """Where the text probably stands in a run; None where nothing reads there."""
+    """The likeliest place of the text in a run, None if nothing is read there."""
     raw, starts = joined(run)
     folded = _folded(raw, shape)
     free = greedy_decode(folded, charset)
-    # A character a class, so that tokens count as one.
+    # One character per class, so that a token of several characters counts once.
     read = "".join(chr(charset.encode(s.symbol)[0]) for s in free)
     first, last, distance = _infix(read, "".join(map(chr, label)))
     if last <= first:
@@ -184,7 +184,7 @@ def _place(
 def _findings(
     place: _TextPlace, symbols: Sequence[str], label: Sequence[int], charset: Charset, part: bool
 ) -> Findings | None:
-    """What stands in the best place of a text, None where it is nothing like it."""
+    """What is printed in the best place of a text, None if it is not similar to the text."""
     rules = VERIFICATION_RULES
     start, stop = place.frames
     folded, raw = place.folded[start:stop], place.raw[start:stop]
@@ -197,7 +197,7 @@ def _findings(
         return None
     try:
         aligned = align(folded, label, charset)
-    except ValueError:  # longer than there are frames
+    except ValueError:  # the text needs more frames
         return None
     rivals = edit_scores(folded, label)
     seen = [
@@ -220,7 +220,7 @@ def _findings(
 
 
 def _text_odds(log_p: float, free_p: float, same: bool) -> float:
-    """Log-odds of a text against all other readings, or if it is not the best against the best."""
+    """Log-odds of a text against all other readings, or against the best one if it is another."""
     if not same:
         return max(log_p - free_p, MIN_LOG_PROB)
     p = float(np.exp(min(log_p, 0.0)))
@@ -235,7 +235,7 @@ def _character(
     charset: Charset,
     quad: FloatArray,
 ) -> VerifiedCharacter:
-    """A character with its state, by the frame in which its shape is likeliest."""
+    """An expected character with its state, from the frame in which its shape is likeliest."""
     frames = slice(wanted.first_frame, wanted.last_frame + 1)
     column = charset.encode(wanted.symbol)[0]
     peak = wanted.first_frame + int(folded[frames, column].argmax())
@@ -251,7 +251,7 @@ def _character(
 def _extra(
     place: _TextPlace, label: Sequence[int], inner: Sequence[int], part: bool
 ) -> list[tuple[int, CtcSymbol]]:
-    """Symbols too many, each with the number of expected ones before it."""
+    """Extra symbols, each with the number of expected symbols before it."""
     own = place.read
     found = [
         (step.dest_pos, own[step.src_pos])
@@ -274,7 +274,7 @@ def _extra(
 
 
 def _lost(seen: Sequence[VerifiedCharacter], rivals: EditScores) -> list[int]:
-    """Characters that are clearly missing: a mark only where the text without it is clear."""
+    """Indices of clearly missing characters; a mark only if the text without it is likelier."""
     lost = []
     for i, c in enumerate(seen):
         odds = END_MARK_ODDS if i in (0, len(seen) - 1) else MARK_ODDS

@@ -1,4 +1,4 @@
-"""The lattice of neighboring strings: what their boxes may be, alone and together."""
+"""Builds the lattice of neighboring strings from all hypotheses about their boxes."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class StringEvidence:
-    """Everything the classifier said about one string.
+    """The classifier's candidates for all boxes of one string.
 
     Attributes:
-        string: its boxes as the detector gave them, oriented, and those proposed between them.
-        singles: of each box.
-        merged: by the first of two boxes: the box around both, and what it shows.
-        split: by a box that may be two characters: its halves, and what they show.
-        proposed: places of the boxes that the detector did not find.
+        string: the oriented string, with detected and proposed boxes.
+        singles: candidates of each box.
+        merged: index of the first of two boxes -> the box around both, and its candidates.
+        split: index of a box that may be two characters -> its halves, and their candidates.
+        proposed: indices of the boxes that the detector did not find.
     """
 
     string: BoxString
@@ -55,13 +55,13 @@ class Hypothesis:
 
     Attributes:
         kind: see ``segmentation``.
-        first: node that it leaves; box i leads from node 2 i to 2 i + 2, its halves by 2 i + 1.
-        last: node that it reaches.
+        first: its first node; box i goes from node 2 i to 2 i + 2, its halves meet at 2 i + 1.
+        last: its last node.
         box: one box, half of one or the box around two.
-        candidates: what the classifier said of that box.
+        candidates: of the classifier for that box.
         probabilities: (C,) of each symbol, see ``distribution``.
-        features: what its score depends on, see ``segmentation.HYPOTHESIS_FEATURES``.
-        string: number of its string in the lattice.
+        features: of its score, see ``segmentation.HYPOTHESIS_FEATURES``.
+        string: index of its string in the lattice.
     """
 
     kind: str
@@ -80,16 +80,16 @@ class Hypothesis:
 
     @property
     def is_character(self) -> bool:
-        """Whether it says that a character stands there."""
+        """Whether it takes its box for a character."""
         return self.kind not in ("nothing", "empty")
 
 
 def hypotheses(
     evidence: StringEvidence, charset: Charset, capitals: bool = False, number: int = 0
 ) -> list[Hypothesis]:
-    """Every hypothesis about a string of that number, in the order of its boxes.
+    """Every hypothesis about a string, in the order of its boxes.
 
-    ``capitals`` as of ``distribution``.
+    ``capitals`` as in ``distribution``; ``number`` is the string's index in the lattice.
     """
     geometry = measure(evidence.string, evidence.proposed)
     found: list[Hypothesis] = []
@@ -114,13 +114,13 @@ def hypotheses(
 
 @dataclass(frozen=True, eq=False)
 class StringLattice:
-    """A lattice and what its arcs are.
+    """A lattice with the hypotheses of its arcs.
 
     Attributes:
-        arcs: see ``lattice.Arc``; nodes as of ``Hypothesis``, counted over all strings.
-        hypotheses: one an arc, None for those that leave boxes out.
-        nodes: twice the boxes and one.
-        words: (boxes,) number of the word each box is in.
+        arcs: see ``lattice.Arc``; nodes as in ``Hypothesis``, counted over all strings.
+        hypotheses: one per arc, None for those that leave boxes out.
+        nodes: number of nodes: twice the boxes plus one.
+        words: (boxes,) index of the word each box is in.
     """
 
     arcs: tuple[Arc, ...]
@@ -129,7 +129,7 @@ class StringLattice:
     words: NDArray[np.int64]
 
     def behind(self, arc: int) -> Hypothesis:
-        """What was read on an arc."""
+        """The hypothesis of an arc that reads a character."""
         hypothesis = self.hypotheses[arc]
         assert hypothesis is not None, "nothing is read on arcs that leave boxes out"
         return hypothesis
@@ -138,7 +138,7 @@ class StringLattice:
 def distribution(candidates: CharCandidates, charset: Charset, capitals: bool) -> Floats:
     """(C,) probabilities of the charset's symbols, at least ``MIN_PROBABILITY`` each.
 
-    With ``capitals`` those of small letters are added to capitals of the same shape.
+    With ``capitals``, a lowercase letter's probability is added to its capital of the same shape.
     """
     if candidates.distribution is not None:
         found = np.array(candidates.distribution, np.float64)
@@ -157,8 +157,8 @@ def distribution(candidates: CharCandidates, charset: Charset, capitals: bool) -
 def shapes(p: Floats, charset: Charset) -> Floats:
     """(C,) probability of each symbol's shape.
 
-    The likeliest symbol of a shape gets the probability of all of them: that 0 or O stands there is
-    sure even where which of them is not. The others keep their odds to the likeliest.
+    The likeliest symbol of a shape gets the probability of all of them: it may be certain that a
+    box shows 0 or O, but not which of them. The others keep their odds to the likeliest.
     """
     groups = shape_groups(charset.symbols)
     together = np.bincount(groups, p)[groups]
@@ -169,7 +169,7 @@ def shapes(p: Floats, charset: Charset) -> Floats:
 
 @lru_cache(maxsize=8)
 def _cases(symbols: tuple[str, ...]) -> tuple[list[int], list[int]]:
-    """The capitals of ``SIZE_TWINS`` among some symbols and their small letters."""
+    """Indices of the capitals of ``SIZE_TWINS`` in ``symbols``, and of their lowercase letters."""
     index = {s: i for i, s in enumerate(symbols)}
     both = [c for c in SIZE_TWINS if c in index and c.lower() in index]
     return [index[c] for c in both], [index[c.lower()] for c in both]
@@ -184,8 +184,8 @@ def build_lattice(
         strings: in reading order.
         charset: the classifier's.
         capitals: see ``distribution``.
-        other_word: least probability with which a box before or after a text, in another word, is
-            left out: codes stand among other text.
+        other_word: least probability of leaving out a box of another word before or after a text:
+            codes stand among other text.
     """
     unit = fitted_weights()["single"][0]
     arcs: list[Arc] = []
@@ -197,7 +197,7 @@ def build_lattice(
         nothing = {h.first: h.score / unit for h in own if not h.is_character}
         for h in own:
             if h.is_character:
-                # Evidence and priors in nats of single characters, so that those need no weight.
+                # Scores are divided by the evidence weight of single boxes, so that theirs is 1.
                 log_p = np.log(shapes(h.probabilities, charset))
                 values = (h.score + evidence_weight(h.kind) * (log_p - log_p.max())) / unit
                 none = nothing[h.first] if h.kind in ("single", "gap") else None
@@ -211,14 +211,14 @@ def build_lattice(
 
 
 def _words(strings: Sequence[StringEvidence]) -> NDArray[np.int64]:
-    """(boxes,) number of the word each box is in."""
+    """(boxes,) index of the word each box is in."""
     ends = [np.array([*e.string.space_after[:-1], True], np.int64) for e in strings]
     last_of_word = np.concatenate(ends) if ends else np.zeros(0, np.int64)
     return np.asarray(np.cumsum(last_of_word) - last_of_word)
 
 
 def _left_out(rejects: Floats, words: NDArray[np.int64], other_word: float) -> list[Arc]:
-    """Arcs over the boxes before a code and over those after it."""
+    """Arcs that leave out all boxes before a code, or all boxes after it."""
     count, own_word = len(rejects), 0.02
     arcs = []
     for edge in range(1, count):

@@ -1,10 +1,9 @@
-"""A known text on the lattice of one string, or of several that are read one after the other.
+"""Searches a known text in the lattice of one string, or of several consecutive strings.
 
-Two questions are asked of it, by one search (``TextSearch``): which hypothesis shows which symbol
-(``align_symbols``), and whether a text nearby is as likely (``neighbor_texts``). In an alignment a
-symbol may be missing, a box may be left over, a box may show another symbol, each at a price
-(Needleman and Wunsch 1970). Symbols of one shape (0 O, 1 I l, C c) count as the same here. Ties go
-to the earlier box.
+One search (``TextSearch``) answers two questions: which hypothesis shows which symbol
+(``align_symbols``), and whether a similar text is as likely (``neighbor_texts``). In an alignment a
+symbol may be missing, a box may be skipped or show another symbol, each at a cost (Needleman and
+Wunsch 1970). Symbols of one shape (0 O, 1 I l, C c) count as equal. Ties go to the earlier box.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ from industrial_ocr.results.types import CharBox, CharCandidates
 MISSING_SYMBOL = math.log(3e-4)
 """Log-probability of a symbol that has no box."""
 WRONG_SYMBOL = math.log(1e-4)
-"""Least log-probability, relative to a box's best symbol, that it shows the symbol of the text: so
-that a wrong character is not one missing and one too many. Also the least that it shows nothing."""
+"""Least log-probability, relative to a box's best symbol, of the text's symbol in a box: a wrong
+character is then not taken for one missing and one too many. Also the least of an empty box."""
 
 Floats = NDArray[np.float64]
 Strings = StringEvidence | Sequence[StringEvidence]
@@ -41,13 +40,13 @@ class AlignedSymbol:
     Attributes:
         symbol: of the text.
         box: its box, half of it, or the box around its two; None where it is missing.
-        candidates: what the classifier said of that box, None where it is missing.
+        candidates: of the classifier for that box, None where it is missing.
         log_prob: log of the symbol's own probability there, at least ``MIN_PROBABILITY``;
             ``MISSING_SYMBOL`` where it is missing, ``_unknown_log_prob`` where the classifier does
             not know it.
         known: whether the classifier knows the symbol.
-        string: which of the strings it stands in, -1 where it is missing.
-        boxes: places of its boxes in that string: none, one or two.
+        string: index of its string, -1 where it is missing.
+        boxes: indices of its boxes in that string: none, one or two.
     """
 
     symbol: str
@@ -61,17 +60,17 @@ class AlignedSymbol:
 
 @dataclass(frozen=True, eq=False)
 class SkippedBox:
-    """A box that no symbol took.
+    """A box that is aligned with no symbol.
 
     Attributes:
         box: as found.
-        candidates: what the classifier said of it.
-        string: which of the strings it stands in.
-        place: its place there.
+        candidates: of the classifier for it.
+        string: index of its string.
+        place: its index there.
         before: number of symbols that stand before it, missing ones next to it not counted; 0
             before the text and all of them after it.
         same_word: whether it is in the word of the nearest symbol before or after it.
-        adjoining: whether, besides, it is right beside that symbol.
+        adjoining: whether it is also directly next to that symbol.
         log_odds: ln of the odds that it is a character of its own.
     """
 
@@ -87,11 +86,11 @@ class SkippedBox:
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """A text laid over strings.
+    """A text aligned with the boxes of strings.
 
     Attributes:
-        symbols: one entry a symbol of the text, in its order.
-        skipped: boxes that no symbol took, in reading order.
+        symbols: one entry per symbol of the text, in its order.
+        skipped: boxes without a symbol, in reading order.
         score: of the path, in nats; compares texts and strings with each other.
     """
 
@@ -101,22 +100,21 @@ class Alignment:
 
     @property
     def inside(self) -> tuple[SkippedBox, ...]:
-        """The boxes left out between the first and the last symbol that was found."""
+        """The skipped boxes between the first and the last symbol that was found."""
         found = [i for i, s in enumerate(self.symbols) if s.box is not None]
         return tuple(s for s in self.skipped if found[0] < s.before <= found[-1])
 
 
 def align_symbols(evidence: Strings, symbols: Sequence[str], charset: Charset) -> Alignment | None:
-    """Lays a known text over the boxes of strings.
+    """Aligns a known text with the boxes of strings.
 
     Args:
         evidence: of the strings.
-        symbols: the text, a symbol each, without white space; those that the charset lacks are
-            wildcards.
+        symbols: of the text, without white space; those that the charset lacks are wildcards.
         charset: the classifier's.
 
     Returns:
-        The likeliest alignment; None where there is no box or no symbol took one.
+        The likeliest alignment; None if there is no box, or no symbol has one.
 
     Raises:
         ValueError: no symbols, or one that is empty or white space.
@@ -156,8 +154,8 @@ class TextSearch:
     """Viterbi's search over the states (node, kind of edits, symbols read) of a lattice.
 
     Attributes:
-        best: (nodes, kinds, L + 1) scores, -inf where nothing leads there.
-        length: L, of the text.
+        best: (nodes, kinds, L + 1) scores, -inf for states that no path reaches.
+        length: L, the number of symbols of the text.
     """
 
     def __init__(self, lattice: StringLattice, length: int, kinds: int = 1) -> None:
@@ -181,15 +179,15 @@ class TextSearch:
         arc: int = -1,
         symbols: NDArray[np.int64] | int = -1,
     ) -> None:
-        """Leads from all states of a node and kind to those of another where that is better.
+        """Extends the paths from one node and kind to another, where that improves the score.
 
         Args:
             source: node and kind.
             target: node and kind.
-            scores: (L + 1 - read,) with the step, by the number of symbols read before it.
+            scores: (L + 1 - read,) after the step, by the number of symbols read before it.
             read: 1 for a step that reads a symbol of the text, otherwise 0.
-            arc: that was read, -1 for none.
-            symbols: that stand there, by the number of symbols read before; -1 for none.
+            arc: index of the arc that is read, -1 for none.
+            symbols: indices of its symbols, by the number of symbols read before; -1 for none.
         """
         best, back = self.best[target][read:], self._back[target][read:]
         better = np.flatnonzero(scores > best)
@@ -200,7 +198,7 @@ class TextSearch:
         back[better, 4] = symbols if isinstance(symbols, int) else symbols[better]
 
     def skip_symbols(self, node: int, score: float) -> None:
-        """Leaves out symbols of the text, each at the same price, without an edit."""
+        """Skips symbols of the text at a node, each with ``score``; only for paths of kind 0."""
         best = self.best[node, 0]
         for k in range(self.length):
             if best[k] + score > best[k + 1]:
@@ -224,39 +222,39 @@ class TextSearch:
 
 
 def text_lattice(evidence: Strings, charset: Charset) -> tuple[list[StringEvidence], StringLattice]:
-    """The strings and their lattice; leaving out boxes of other words costs little in it."""
+    """The strings and their lattice, in which leaving out boxes of other words costs little."""
     strings = [evidence] if isinstance(evidence, StringEvidence) else list(evidence)
     return strings, build_lattice(strings, charset, capitals=False, other_word=0.9)
 
 
 def has_shape_of(symbols: Sequence[str], charset: Charset) -> NDArray[np.bool_]:
-    """(L, C) whether each of the charset's symbols has the shape of each of the text."""
+    """(L, C) whether a symbol of the text and one of the charset have the same shape."""
     shapes = [same_shape(s) for s in symbols]
     return np.array([[s in shape for s in charset.symbols] for shape in shapes], bool)
 
 
 def symbol_scores(lattice: StringLattice, charset: Charset) -> Floats:
-    """(A, 1, C) score of each symbol on each arc, -inf where an arc can only be nothing."""
+    """(A, 1, C) score of each symbol on each arc, -inf on arcs that leave boxes out."""
     nothing = np.full(len(charset.symbols), -np.inf)
     rows = [nothing if a.log_probs is None else a.log_probs for a in lattice.arcs]
     return np.array(rows)[:, None]
 
 
 def shape_scores(lattice: StringLattice, symbols: Sequence[str], charset: Charset) -> Floats:
-    """(A, L) score of each symbol's shape on each arc, -inf where an arc can only be nothing."""
+    """(A, L) score of each symbol's shape on each arc, -inf on arcs that leave boxes out."""
     logs = symbol_scores(lattice, charset)
     values: Floats = np.where(has_shape_of(symbols, charset), logs, -np.inf).max(2)
     likely = [MIN_PROBABILITY if h is None else h.probabilities.max() for h in lattice.hypotheses]
     for k, symbol in enumerate(symbols):
         if symbol not in charset.symbols:
-            # The evidence for an unknown symbol is that its box shows a character.
+            # All that can be asked for an unknown symbol is that its box shows a character.
             p = np.array(likely)
             values[:, k] = logs.max(2)[:, 0] - np.log(p) + _unknown_log_prob(p)
     return values
 
 
 def _unknown_log_prob(p: Floats) -> Floats:
-    """Log-likelihood of a symbol that the classifier does not know, where its best symbol has p."""
+    """Log-likelihood of a symbol unknown to the classifier, if its best symbol there has p."""
     return np.asarray(np.log(0.1 * (1 - p / 2)))
 
 
@@ -282,7 +280,7 @@ def _aligned(
 def _skipped(
     taken: Sequence[int], lattice: StringLattice, strings: Sequence[StringEvidence]
 ) -> tuple[SkippedBox, ...]:
-    """The boxes that no symbol took, and where they stand to the text."""
+    """The boxes without a symbol, with their positions relative to the text."""
     owner: dict[int, int] = {}
     for k, arc in enumerate(taken):
         if arc >= 0:

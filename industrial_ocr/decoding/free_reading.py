@@ -15,11 +15,11 @@ class Segmented:
     """The boxes of a string on its likeliest path.
 
     Attributes:
-        string: merged and split boxes in the place of their own; proposed ones only where they show
-            a character.
-        candidates: one a box.
-        character: whether each box is one; others were found and show nothing of their own.
-        posterior: probability that each box is what it was taken for, among all segmentations.
+        string: merged boxes and halves replace the boxes they come from; proposed boxes are kept
+            only if they show a character.
+        candidates: one per box.
+        character: whether each box shows a character; a detected box may show none.
+        posterior: probability of each box's hypothesis over all segmentations.
     """
 
     string: BoxString
@@ -29,7 +29,7 @@ class Segmented:
 
 
 def read_freely(evidence: StringEvidence, charset: Charset) -> Segmented:
-    """What the boxes of a string are on its likeliest path."""
+    """The boxes of a string on the likeliest path through its lattice."""
     own = hypotheses(evidence, charset)
     spans, scores = [(h.first, h.last) for h in own], [h.score for h in own]
     nodes = 2 * len(evidence.singles) + 1
@@ -44,7 +44,7 @@ def read_freely(evidence: StringEvidence, charset: Charset) -> Segmented:
             spaces.append(space)
         elif spaces:
             spaces[-1] |= space
-    # A string of proposed boxes alone does not exist: the detector's are on every path.
+    # There is at least one box: every path contains those of the detector.
     boxes = tuple(h.box for h, _ in found)
     return Segmented(
         BoxString(boxes, (*spaces[:-1], False), evidence.string.direction),

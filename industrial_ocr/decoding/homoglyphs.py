@@ -1,22 +1,22 @@
 """Glyphs that many typefaces draw alike: 0 and O, 1 and I and l.
 
-Their shape does not tell them apart, so the classifier spreads its probability over them. What else
-is known without any language is whether the characters beside them are digits or letters. The rule:
+Their shape does not tell them apart, so the classifier spreads its probability over them. Without a
+language model, the only other evidence is whether their neighbors are digits or letters. The rule:
 
-* A character is *open* if its best symbol is such a glyph, and a twin of the other kind has at
-  least ``MIN_TWIN_PROBABILITY``.
-* The open characters of a run are all digits or all letters. The shape of each speaks for one or
-  the other; the nearest characters on both sides that are not open, up to the next space, count
-  ``NEIGHBOR_NATS``. Three or more open characters are digits rather: ``C000000`` has zeros.
-* Where the two sides disagree the run is of digits, because serial codes avoid the letters O and I
-  beside digits (ISO 3779 forbids them). For the same reason two or more open characters between
+* A character is *open* if its best symbol is such a glyph, and a twin of the other kind (digit or
+  letter) has at least ``MIN_TWIN_PROBABILITY``.
+* The open characters of a run are all digits or all letters. The log-odds of their shapes are
+  summed; the nearest characters on both sides that are not open, up to the next space, add
+  ``NEIGHBOR_NATS``. Three or more open characters are taken for digits: ``C000000`` has zeros.
+* If the two sides disagree, the run consists of digits, because serial codes avoid the letters O
+  and I next to digits (ISO 3779 forbids them). Likewise, two or more open characters between
   letters are digits if the word has a clear digit elsewhere: ``74LS01N``, not ``74LSOIN``.
-* The probability of such a character is that of its shape, all twins together. The twins that were
-  not taken stay among the alternatives.
+* The probability of such a character is that of its shape: all twins together. The other twins stay
+  among the alternatives.
 
-The case of a letter whose cases differ in size alone (c C) comes from a logistic regression of the
-classifier's probabilities, of the height of its ink against that of letters whose case is clear,
-and of the case of the nearest such letters on both sides. Digits count as capitals.
+The case of a letter whose cases differ in size alone (c C) comes from a logistic regression. Its
+inputs are the classifier's probabilities, the height of the letter's ink relative to letters of
+clear case, and the case of the nearest such letters on both sides. Digits count as capitals.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ from industrial_ocr.results.types import CharCandidates
 
 TWINS: tuple[frozenset[str], ...] = (frozenset("0Oo"), frozenset("1Il"))
 MIN_TWIN_PROBABILITY = 0.1
-"""A twin less likely than this leaves no doubt."""
+"""A twin less likely than this is ignored."""
 NEIGHBOR_NATS = math.log((1 - MIN_TWIN_PROBABILITY) / MIN_TWIN_PROBABILITY)
-"""What the kind of the neighbors counts: as much as the shape of one open character can say."""
+"""The evidence of the neighbors: as much as the shape of one open character can give."""
 TALL = frozenset("23456789ABDEFGHIJLMNQRTYbdhkl")
 SMALL = frozenset("aemnr")
-"""Symbols as high as capitals, and as low as an x."""
+"""Symbols as high as capitals, and symbols as high as an x."""
 CLEARLY_CAPITAL = frozenset("ABDEFGHIJLMNQRTY23456789")
 CLEARLY_SMALL = frozenset("abdefghijlmnqrty")
 CASE_MODEL = {"bias": 0.67, "shape": 0.73, "size": 4.0, "beside": 1.28}
-"""Of the log-odds of a small letter, fitted to 3,445 letters that two-stage read on 1,100 rendered
-pictures; on those of them held out it halved what was read in the wrong case, 231 to 121."""
+"""Coefficients of the log-odds of a lowercase letter, fitted to 3,445 letters that two-stage read
+in 1,100 rendered images; on held-out letters, reads in the wrong case fell from 231 to 121."""
 SIZE_TWINS = "CKOPSUVWXZ"
 """Letters whose cases differ in size alone; under a pattern of capitals both are the capital."""
 
 
 @lru_cache(maxsize=256)
 def same_shape(symbol: str) -> frozenset[str]:
-    """The symbols that many typefaces draw as this one, itself included."""
+    """The symbols that many typefaces draw like this one, including itself."""
     same = {symbol}
     if symbol.upper() in SIZE_TWINS:
         same |= {symbol.upper(), symbol.lower()}
@@ -61,13 +61,13 @@ def same_shape(symbol: str) -> frozenset[str]:
 
 @lru_cache(maxsize=8)
 def shape_groups(symbols: tuple[str, ...]) -> NDArray[np.int64]:
-    """(C,) a number for each symbol that those of its shape share."""
+    """(C,) a group number for each symbol; symbols of one shape share it."""
     numbers: dict[frozenset[str], int] = {}
     return np.array([numbers.setdefault(same_shape(s), len(numbers)) for s in symbols], np.int64)
 
 
 def _twins(candidates: CharCandidates) -> frozenset[str]:
-    """The symbols of the best one's shape."""
+    """The symbols that have the shape of the best one."""
     best = candidates.symbols[0]
     return next((t for t in TWINS if best in t), frozenset({best}))
 
@@ -105,12 +105,12 @@ def resolve_cases(
     candidates: Sequence[CharCandidates],
     heights: Sequence[float],
 ) -> list[tuple[str, float]]:
-    """The symbols of a string with their probabilities, their cases resolved as described above.
+    """Resolves the cases of a string's symbols as described above; returns new pairs.
 
     Args:
-        named: symbol and probability of each character, see ``resolve_homoglyphs``.
+        named: (symbol, probability) of each character, see ``resolve_homoglyphs``.
         candidates: in reading order.
-        heights: of their ink, in any unit; NaN where it is not known.
+        heights: heights of their ink, in any unit; NaN if unknown.
     """
     symbols = [symbol for symbol, _ in named]
     clear = [(s in CLEARLY_SMALL) - (s in CLEARLY_CAPITAL) for s in symbols]
@@ -148,20 +148,20 @@ def _median(heights: Iterable[float]) -> float | None:
 
 
 def _first(clear: Sequence[int]) -> int:
-    """The first that is not 0."""
+    """The first value that is not 0, else 0."""
     return next((c for c in clear if c), 0)
 
 
 def _log_ratio(one: float, two: float) -> float:
-    """Log-odds of one probability against another, neither of them believed beyond 7."""
+    """ln of the ratio of two probabilities, clipped to -7..7."""
     return max(-7.0, min(math.log((one + 1e-4) / (two + 1e-4)), 7.0))
 
 
 def _smallness(height: float, tall: float | None, small: float | None) -> float:
-    """0.5 for a character as high as small letters, -0.5 as high as capitals, 0 if not known."""
+    """0.5 for a character as high as an x, -0.5 for one as high as capitals, 0 if unknown."""
     if not math.isfinite(height) or (tall is None and small is None):
         return 0.0
-    x_height = 0.73  # of capitals, where a string shows only one of the two
+    x_height = 0.73  # relative to capitals, if a string shows only one of the two
     if tall is None:
         tall = small / x_height if small is not None else 0.0
     if small is None or tall <= small:
@@ -175,14 +175,13 @@ def resolve_homoglyphs(
     neighbors: float = NEIGHBOR_NATS,
     digit: float = 0.0,
 ) -> list[tuple[str, float]]:
-    """The symbol of every character of a string and its probability, by the rule above.
+    """(symbol, probability) of every character of a string, by the rule above.
 
     Args:
         candidates: in reading order.
         space_after: whether a space follows each.
-        neighbors: what the kind of the neighbors counts, in nats; 0 for a reader that has seen
-            them.
-        digit: added to the log-odds of a digit, in nats a character.
+        neighbors: evidence of the neighbors in nats; 0 for a network that has seen them.
+        digit: added to the log-odds of a digit, in nats per character.
     """
     chosen = [c.symbols[0] for c in candidates]
     twins = [_other_kind(c) for c in candidates]
@@ -194,13 +193,13 @@ def resolve_homoglyphs(
     ]
 
     def for_digits(i: int, other: tuple[str, float]) -> float:
-        """What the shape of an open character says for digits, in nats."""
+        """Log-odds of a digit, from the shape of an open character."""
         lead = math.log(float(candidates[i].probabilities[0]) / other[1])
         return lead if chosen[i].isdigit() else -lead
 
     def of_neighbors(i: int, count: int) -> float:
-        """What stands beside a run of so many open characters says for digits, in nats."""
-        if count >= 3:  # so many are in no word
+        """Log-odds of digits, from the neighbors of a run of ``count`` open characters."""
+        if count >= 3:  # no word has so many
             return NEIGHBOR_NATS
         sides = [_nearest(i, step, closed, space_after) for step in (-1, 1)]
         kinds = {chosen[k].isdigit() for k in sides if k is not None}

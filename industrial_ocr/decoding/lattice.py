@@ -1,10 +1,9 @@
 """The best paths through a lattice of segmentation hypotheses, freely or under an automaton.
 
-An arc leads from node to node and says what the boxes between them would be together: a character,
-with a probability for each symbol, or nothing. A path is one segmentation and one text; under an
-automaton only paths whose text it accepts remain. The search is Viterbi's over (node, state) with
-several best entries each (Forney 1973; Chow and Schwartz 1989), vectorized over the states of a
-node.
+An arc leads from node to node and takes the boxes between them together for one character, with a
+probability for each symbol, or for nothing. A path is one segmentation and one text; under an
+automaton only paths whose text it accepts remain. The search is a Viterbi search over (node, state)
+that keeps several best entries (Forney 1973; Chow and Schwartz 1989), vectorized over the states.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ from industrial_ocr.decoding.backward import (
 from industrial_ocr.patterns.automaton import Automaton
 
 NODE_BEAM = 768
-"""At most so many entries of a node are followed, besides those of the automaton's start, where a
-code may still begin. Patterns of some hundred states have fewer."""
+"""Largest number of entries of a node that are followed, besides those in the automaton's start
+state, where a code may still begin. Patterns of some hundred states have fewer."""
 _NO_SYMBOL = -1
 
 Floats = NDArray[np.float64]
@@ -34,13 +33,13 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Arc:
-    """What the boxes between two nodes may be together.
+    """A hypothesis that the boxes between two nodes are one character, or nothing.
 
     Attributes:
         first: node it leaves.
-        last: node it reaches, beyond ``first``.
-        log_probs: (C,) log-probability of each symbol, None where it can only be nothing.
-        nothing: log-probability that it is no character, None where it must be one.
+        last: node it reaches, after ``first``.
+        log_probs: (C,) log-probability of each symbol, None if it can only be nothing.
+        nothing: log-probability that it is no character, None if it must be one.
     """
 
     first: int
@@ -50,7 +49,7 @@ class Arc:
 
     def __post_init__(self) -> None:
         if not 0 <= self.first < self.last:
-            raise ValueError(f"an arc leads forwards, got {self.first} to {self.last}")
+            raise ValueError(f"an arc leads to a later node, got {self.first} to {self.last}")
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class Path:
 
 
 def leaving(arcs: Sequence[Arc]) -> dict[int, list[tuple[int, Arc]]]:
-    """The arcs and their numbers by the node they leave."""
+    """The arcs with their indices, by the node they leave."""
     found: dict[int, list[tuple[int, Arc]]] = {}
     for number, arc in enumerate(arcs):
         found.setdefault(arc.first, []).append((number, arc))
@@ -79,7 +78,7 @@ def leaving(arcs: Sequence[Arc]) -> dict[int, list[tuple[int, Arc]]]:
 def backward_scores(arcs: Sequence[Arc], nodes: int, automaton: Automaton) -> Floats | None:
     """(nodes, S) the best score from each state of each node to the end, -inf for none.
 
-    None where the automaton is too large for them (``has_backward_scores``).
+    None if the automaton is too large for them (``has_backward_scores``).
     """
     if not has_backward_scores(automaton):
         return None
@@ -103,7 +102,7 @@ def backward_scores(arcs: Sequence[Arc], nodes: int, automaton: Automaton) -> Fl
 def best_path(
     arcs: Sequence[Arc], nodes: int, automaton: Automaton, ahead: Floats | None = None
 ) -> Path | None:
-    """The best of ``best_paths``, in less time; None where the automaton accepts no path."""
+    """The best of ``best_paths``, in less time; None if the automaton accepts no path."""
     ahead = backward_scores(arcs, nodes, automaton) if ahead is None else ahead
     if ahead is None:
         return next(iter(best_paths(arcs, nodes, automaton, 1)), None)
@@ -125,7 +124,7 @@ def best_path(
 def _best_step(
     arc: Arc, number: int, state: int, automaton: Automaton, ahead: Floats
 ) -> tuple[float, int, int, int]:
-    """The best of one arc: the score to the end, the symbol read, the arc, the state after it."""
+    """The best step over an arc: score up to the end, symbol read, arc, state after it."""
     best = (-np.inf, _NO_SYMBOL, number, state)
     if arc.nothing is not None:
         best = (float(arc.nothing + ahead[arc.last, state]), _NO_SYMBOL, number, state)
@@ -151,12 +150,12 @@ def best_paths(
         arcs: of the lattice.
         nodes: their number; every path leads from the first to the last.
         automaton: what may be read; ``Automaton.free`` for anything.
-        most: at most so many readings.
+        most: largest number of readings.
         ahead: the ``backward_scores``, if they are known already.
 
     Returns:
-        Empty where the automaton accepts no path. The readings are exact as long as no node has
-        more than ``NODE_BEAM`` entries, down to ``MAX_LOSS`` below the best.
+        Empty if the automaton accepts no path. The readings are exact down to ``MAX_LOSS`` below
+        the best, unless a node has more than ``NODE_BEAM`` entries.
     """
     ahead = backward_scores(arcs, nodes, automaton) if ahead is None else ahead
     if ahead is not None and not np.isfinite(ahead[0, automaton.start]):
@@ -184,7 +183,7 @@ def best_paths(
 
 @dataclass(eq=False)
 class _Entries:
-    """Partial paths, one a row; ``text`` is a hash, ``parent`` a row of all that were kept."""
+    """Partial paths, one per row; ``text`` is a hash, ``parent`` a row of all kept entries."""
 
     state: Ints
     score: Floats
@@ -204,7 +203,7 @@ class _Entries:
 
 @dataclass(eq=False)
 class _Search:
-    """The rows kept so far, and those that wait for their node."""
+    """The entries kept so far, and those that wait for their node."""
 
     automaton: Automaton
     most: int
@@ -214,7 +213,7 @@ class _Search:
     count: int = 0
 
     def settle(self, node: int) -> tuple[_Entries, int] | None:
-        """The entries of a node that are followed, and the row of the first of them."""
+        """Keeps the best entries of a node; returns them and the row of the first one."""
         parts = self.waiting.pop(node, [])
         if not parts:
             return None
@@ -232,7 +231,7 @@ class _Search:
         return entries, first
 
     def follow(self, entries: _Entries, first: int, arc: Arc, number: int) -> None:
-        """Adds what an arc makes of a node's entries, whose first row is ``first``."""
+        """Extends a node's entries, whose first row is ``first``, over an arc."""
         rows = np.arange(len(entries.score))
         found = self.waiting.setdefault(arc.last, [])
         if arc.nothing is not None:
@@ -256,7 +255,7 @@ class _Search:
 
 
 def _best_of_each_state(entries: _Entries, most: int, start: int) -> _Entries:
-    """The best entry of each text in each state: ``most`` a state, ``NODE_BEAM`` in all."""
+    """The best entry of each text in each state: ``most`` per state, ``NODE_BEAM`` in all."""
     best = np.full(int(entries.state.max(initial=0)) + 1, -np.inf)
     np.maximum.at(best, entries.state, entries.score)
     near = np.flatnonzero(entries.score >= best[entries.state] - MAX_LOSS)
@@ -278,7 +277,7 @@ def _best_of_each_state(entries: _Entries, most: int, start: int) -> _Entries:
 
 
 def _traced(every: _Entries, row: int, score: float) -> Path:
-    """The path of a row, by its parents back to the first node."""
+    """The path of a row, traced back over its parents to the first node."""
     symbols, arcs = [], []
     while row >= 0 and every.parent[row] >= 0:
         if every.symbol[row] != _NO_SYMBOL:
@@ -295,10 +294,10 @@ Span = tuple[int, int]
 def arc_posteriors(
     spans: Sequence[Span], scores: Sequence[float], nodes: int
 ) -> tuple[list[float], float]:
-    """The probability that the path goes over each hypothesis (forward-backward).
+    """The probability of each hypothesis over all paths (forward-backward).
 
-    ``scores`` are log-scores; every path leads from the first to the last of the nodes. Returned
-    with the logarithm of the sum over all paths.
+    ``scores`` are log-scores; every path leads from the first to the last node. Also returns the
+    logarithm of the sum over all paths.
     """
     order = sorted(range(len(spans)), key=lambda k: spans[k])
     ahead, behind = np.full(nodes, -np.inf), np.full(nodes, -np.inf)

@@ -1,8 +1,8 @@
-"""Reading under a lexicon: a pattern of those of its words that are near the greedy reading.
+"""Reading under a lexicon: a pattern of the words that are near the greedy reading.
 
-Shi, Bai and Yao 2015 (arXiv 1507.05717, section 2.3.2) take the word of highest p(l|y) among those
-within edit distance delta of the unconstrained reading. The paper finds them with a BK-tree;
-rapidfuzz compares with all of them in less time. They are searched like any pattern (``ctc_beam``).
+Shi, Bai and Yao 2015 (arXiv 1507.05717, section 2.3.2) take the word with the highest p(l|y) among
+the words within edit distance delta of the unconstrained reading. The paper finds these words with
+a BK-tree; comparing with all words by rapidfuzz is faster. The search is that of any pattern.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from industrial_ocr.patterns.grammar.words import compile_words
 from industrial_ocr.patterns.pattern import Pattern
 
 SMALL_LEXICON = 64
-"""A lexicon of at most so many words is searched whole."""
+"""A lexicon of at most this many words is searched as a whole."""
 
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Words a string may be.
+    """The words that a string may be.
 
     Attributes:
         words: unique, in any order.
-        case: False: upper and lower case are the same letter, for the lexicon and for the
-            network, whose probabilities of the two are then added frame by frame.
+        case: whether upper and lower case differ. If False, the network's probabilities of both
+            cases are added in every frame.
     """
 
     words: tuple[str, ...]
@@ -45,11 +45,11 @@ class Lexicon:
         folded = self.words if self.case else tuple(w.upper() for w in self.words)
         object.__setattr__(self, "words", tuple(dict.fromkeys(w for w in folded if w)))
         if not self.words:
-            raise ValueError("a lexicon has one word at least")
+            raise ValueError("a lexicon has at least one word")
 
     @staticmethod
     def from_file(path: Path, charset: Charset, case: bool = False) -> Lexicon:
-        """One word a line, empty lines skipped.
+        """Loads a file with one word per line, empty lines skipped.
 
         Raises:
             DatasetError: the file is missing, empty or no UTF-8, or a word has a character that
@@ -75,9 +75,9 @@ class Lexicon:
 
 
 def nearest(words: Sequence[str], text: str, delta: int = 3) -> tuple[str, ...]:
-    """The words within an edit distance of a text, or where there are none the nearest ones.
+    """The words within edit distance ``delta`` of a text, or the nearest ones if there are none.
 
-    All of them where they are few, at most 1024 of many. A ``delta`` of 3 is the paper's choice.
+    A small lexicon is returned whole, else at most 1024 words. The paper sets ``delta`` to 3.
     """
     if len(words) <= SMALL_LEXICON:
         return tuple(words)
@@ -88,9 +88,9 @@ def nearest(words: Sequence[str], text: str, delta: int = 3) -> tuple[str, ...]:
 
 
 def narrowed(pattern: Pattern, read: str) -> Pattern:
-    """A lexicon's pattern with only those words that are near what was read.
+    """Reduces the pattern of a large lexicon to the words that are near a reading.
 
-    Any other pattern, and that of a small lexicon, as it is.
+    Any other pattern is returned unchanged.
     """
     if len(pattern.words) <= SMALL_LEXICON:
         return pattern
@@ -99,7 +99,7 @@ def narrowed(pattern: Pattern, read: str) -> Pattern:
 
 
 def joined_cases(log_probs: ArrayLike, charset: Charset) -> NDArray[np.float64]:
-    """(T, C) log-probabilities in which upper-case letters have their lower case's share too."""
+    """(T, C) log-probabilities, those of lowercase letters added to their capitals."""
     table = np.array(log_probs, np.float64)
     place = {s: i + charset.blank for i, s in enumerate(charset.symbols)}
     for symbol, at in place.items():
@@ -111,7 +111,7 @@ def joined_cases(log_probs: ArrayLike, charset: Charset) -> NDArray[np.float64]:
 
 
 def best_word(log_probs: ArrayLike, greedy: str, lexicon: Lexicon, charset: Charset) -> str:
-    """The likeliest word of a lexicon, empty where the frames are too few for any.
+    """The likeliest word of a lexicon, empty if the frames are too few for any.
 
     Args:
         log_probs: (T, C) of one string, class 0 the blank.
@@ -134,5 +134,5 @@ def _pattern(words: tuple[str, ...], case: bool, charset: Charset) -> Pattern:
 
 
 def lexicon_of(texts: Iterable[str], charset: Charset, case: bool = False) -> Lexicon:
-    """A lexicon of those texts that the charset can spell."""
+    """A lexicon of the texts that the charset can encode."""
     return Lexicon(tuple(t for t in texts if t and charset.supports(t)), case)

@@ -1,7 +1,7 @@
-"""Whether a text is likelier than every text one or two edits away.
+"""Compares a text with all texts that are one or two edits away.
 
-An edit is one symbol more, less or of another shape (Levenshtein 1966). Two edits, because a box
-that is taken for two characters instead of one makes two.
+An edit adds a symbol, removes one or changes its shape (Levenshtein 1966). The limit is two,
+because a box taken for two characters instead of one makes two edits.
 """
 
 from __future__ import annotations
@@ -25,24 +25,23 @@ from industrial_ocr.decoding.lattice import Arc
 from industrial_ocr.patterns.charset import Charset
 
 EDITS = ((0, 0), (1, -1), (1, 0), (1, 1), (2, -2), (2, -1), (2, 0), (2, 1), (2, 2))
-"""The kinds of texts that are searched: number of edits, and how many symbols more."""
+"""The kinds of texts that are searched: (number of edits, symbols added minus symbols removed)."""
 
 
 def against_neighbors(
     evidence: Strings, symbols: Sequence[str], charset: Charset, part: bool = False
 ) -> tuple[float, str]:
-    """How much likelier a text is than the likeliest other one within two edits of it.
+    """Compares a text with the likeliest other text within two edits of it.
 
     Args:
         evidence: of the strings.
-        symbols: the text, all of them known to the classifier.
+        symbols: of the text, all of them known to the classifier.
         charset: the classifier's.
-        part: what stands beside the text in its word is no part of it, and a longer or shorter
-            part of that word is no other text.
+        part: the text may be a part of a longer word: boxes beside it are ignored, and a longer or
+            shorter part of that word is no other text.
 
     Returns:
-        The difference of the log-scores of their best paths, below 0 where the other one is
-        likelier, and that other text.
+        The log-score of the text's best path minus that of the other one, and the other text.
     """
     _, lattice = text_lattice(evidence, charset)
     search = _NeighborSearch(lattice, symbols, charset, part)
@@ -64,7 +63,7 @@ def against_neighbors(
 class _NeighborSearch(TextSearch):
     """The search for texts within two edits.
 
-    A symbol that was left out is not added elsewhere, so that no edited text is the text itself.
+    No symbol is added after another was removed, so that an edited text is never the text itself.
     """
 
     def __init__(
@@ -97,19 +96,19 @@ class _NeighborSearch(TextSearch):
                 self._add_symbol(node, kind, number, arc)
 
     def _read_symbol(self, node: int, kind: int, number: int, arc: Arc) -> None:
-        """An arc shows the next symbol, or, as an edit, the likeliest one of another shape."""
+        """Reads the next symbol on an arc, or, as an edit, the likeliest one of another shape."""
         here, (edits, added) = self.best[node, kind, :-1], EDITS[kind]
         shown = here + self._values[number]
         self.step((node, kind), (arc.last, kind), shown, 1, number, self._label)
         if edits < 2:
             wrong = here + self._rival_values[number]
-            if added > 0:  # another symbol in the last place would be one beyond the end
+            if added > 0:  # after an added symbol, it amounts to one added at the end
                 wrong[-1] = -np.inf
             other = EDITS.index((edits + 1, added))
             self.step((node, kind), (arc.last, other), wrong, 1, number, self._rivals[number])
 
     def _skip_box(self, node: int, kind: int, arc: Arc) -> None:
-        """An arc shows nothing; beside a part of a word, whatever reads best."""
+        """Takes an arc for nothing; beside a part of a word, its best symbol is ignored."""
         here = self.best[node, kind]
         scores = here + (-np.inf if arc.nothing is None else arc.nothing)
         if self._part and arc.log_probs is not None:
@@ -117,7 +116,7 @@ class _NeighborSearch(TextSearch):
         self.step((node, kind), (arc.last, kind), scores)
 
     def _add_symbol(self, node: int, kind: int, number: int, arc: Arc) -> None:
-        """An arc shows a symbol more, among those of the text or beside them in their word."""
+        """Adds an arc's best symbol, between those of the text or beside them in their word."""
         edits, added = EDITS[kind]
         if edits == 2 or added < 0 or arc.log_probs is None:
             return
@@ -131,5 +130,5 @@ class _NeighborSearch(TextSearch):
         self.step((node, kind), (arc.last, more), scores, 0, number, top)
 
     def _same_word(self, box: int, other: int) -> bool:
-        """Whether another box exists and is of the same word."""
+        """Whether ``other`` is a box and belongs to the same word as ``box``."""
         return bool(0 <= other < len(self._words) and self._words[other] == self._words[box])

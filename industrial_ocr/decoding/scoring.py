@@ -16,7 +16,7 @@ from industrial_ocr.config import PositionWeights
 from industrial_ocr.results.types import SequenceScores
 
 SMALLEST_PROBABILITY = 1e-12
-"""Smaller probabilities count as this, so that logarithms stay finite and JSON stays valid."""
+"""Smaller probabilities are raised to this, so that logarithms stay finite and JSON valid."""
 
 
 def score_sequence(
@@ -36,14 +36,14 @@ def score_sequence(
 
     Args:
         probabilities: (L,) of the characters in reading order, 0 to 1.
-        sequence_log: log p(l|y) of the whole string (``ctc.sequence_log_probability``). None where
-            characters are independent: then it equals ``joint_log``.
+        sequence_log: log p(l|y) of the whole string (``ctc.sequence_log_probability``). None if
+            the characters are independent; it then equals ``joint_log``.
         weights: of the positions, see ``position_weights``.
 
     Raises:
         ValueError: a probability outside [0, 1], or a log-probability above 0.
     """
-    rounding = 1e-4  # half precision may exceed 1 by so much
+    rounding = 1e-4  # half precision may exceed 1 by this much
     p = np.asarray(probabilities, np.float64)
     if p.ndim != 1 or not np.all((p >= -rounding) & (p <= 1 + rounding)):
         raise ValueError(f"probabilities are (L,) within [0, 1], got {probabilities!r}")
@@ -64,24 +64,24 @@ def score_sequence(
 
 
 def string_confidence(scores: SequenceScores) -> float:
-    """The confidence of a string, 0 to 1, before ``confidence`` fits it to labeled readings.
+    """The confidence of a string, 0 to 1, before the fitted calibration of ``confidence``.
 
     It is ``exp(min(joint_log, sequence_log) / L)``, the smaller of the two joint probabilities, per
     character:
 
-    - Joint, not mean: ten sure characters and one of 0.01 are a misread. Their mean is 0.91, their
+    - Joint, not mean: ten characters of 1 and one of 0.01 are a misread. Their mean is 0.91, their
       geometric mean 0.66.
     - Normalized by length, so that one threshold serves a date and a container code.
     - The smaller one, because a misread costs more than a refusal. In ``AA`` both peaks may be high
-      while the gap between them is doubtful: only log p(l|y) sees that. A symbol that is spread
-      over frames of 0.6 has a high p(l|y): only its peak is low.
+      while the gap between them is doubtful: only log p(l|y) is low. A symbol that is spread over
+      several frames of 0.6 has a high p(l|y): only its peak is low.
 
-    One doubtful character of many stays hidden: one at 0.5 among ten at 1 gives 0.94. Where the
-    whole string must be right, look at ``exp(joint_log)`` or at the weakest character too.
+    One doubtful character of many stays hidden: one at 0.5 among ten at 1 gives 0.94. If the whole
+    string must be right, check ``exp(joint_log)`` or the weakest character, too.
     """
     if scores.sequence_log >= scores.joint_log:
         return scores.joint_normalized
-    if scores.joint_log > -1e-9:  # certain characters do not tell how many there are
+    if scores.joint_log > -1e-9:  # if every character has probability 1, the length is unknown
         return math.exp(scores.sequence_log)
     return float(scores.joint_normalized ** (scores.sequence_log / scores.joint_log))
 
@@ -92,8 +92,8 @@ def position_weights(length: int, weights: PositionWeights = "none") -> NDArray[
     Args:
         length: number of characters, at least 1.
         weights: ``none``: all are equal. ``exponential``: each position weighs 0.8 times the one
-            before it, for codes whose first characters matter most. Or one weight a position, of
-            which longer strings repeat the last; where all that apply are 0, all are equal.
+            before it, for codes whose first characters matter most. Or one weight per position;
+            longer strings repeat the last one. If all weights are 0, all are equal.
     """
     if isinstance(weights, Sequence) and not isinstance(weights, str):
         own = np.array([*weights[:length], *weights[-1:] * (length - len(weights))], np.float64)

@@ -1,12 +1,12 @@
 """Fitted priors of segmentation: how likely each hypothesis about a string's boxes is.
 
-A path through the lattice of a string scores the sum of its hypotheses, each a linear function of
-its features (a conditional random field over segmentations: Sarawagi and Cohen 2004). The weights
-were fitted on rendered strings whose true boxes are known (``evaluation.fit_segmentation``). The
+The score of a path through a string's lattice is the sum over its hypotheses, each a linear
+function of its features (a conditional random field over segmentations: Sarawagi and Cohen 2004).
+The weights were fitted on rendered strings with known boxes (``evaluation.fit_segmentation``). The
 hypotheses:
 
 * ``single``: a box is one character; its only feature is the evidence.
-* ``nothing``: a box is no character, or shows what its neighbor shows.
+* ``nothing``: a box is no character, or shows the same character as its neighbor.
 * ``merged``: two neighboring boxes are one character.
 * ``half``: one half of a box that is two characters.
 * ``gap``: a character stands where the detector found none; ``empty``: it does not.
@@ -30,9 +30,9 @@ Floats = NDArray[np.float64]
 
 SEGMENTATION_WEIGHTS = Path(__file__).parent / "data" / "segmentation.json"
 BROAD = frozenset("MWmw%&@")
-"""Symbols that most typefaces draw broader than others."""
+"""Symbols that most typefaces draw wider than others."""
 MIN_PROBABILITY = 1e-6
-"""Smaller probabilities of symbols count as this."""
+"""Smaller probabilities of symbols are raised to this."""
 
 HYPOTHESIS_FEATURES: Mapping[str, tuple[str, ...]] = {
     "single": ("log_p",),
@@ -42,16 +42,16 @@ HYPOTHESIS_FEATURES: Mapping[str, tuple[str, ...]] = {
     "gap": ("bias", "log_p", "gap", "end"),
     "empty": ("reject",),
 }
-"""What the score of each kind of hypothesis is a linear function of:
+"""The features of each kind of hypothesis:
 
 * ``log_p``: of the best symbol's shape; ``reject``: log-odds that it is no character;
-  ``alone``: the same, less the nearer the overlap comes to 0.4;
+  ``alone``: the same, reduced to 0 as the overlap grows to 0.4;
 * ``overlap``: with the neighbor along the string, over the shorter of both;
 * ``gap``: clear distance over the height; ``end``: beyond the first or the last box;
 * ``step``: between centers, over the string's median;
 * ``length``: log of the length along the string over the median;
 * ``aspect``: log of length over height; ``broad``: the best symbol is one of ``BROAD``;
-* ``height``: log of the detector's own height over the string's; ``score``: of the detector.
+* ``height``: log of the box's height in the detector over the median; ``score``: of the detector.
 """
 
 
@@ -63,11 +63,11 @@ class StringGeometry:
         vertical: whether the string is a stack.
         length: (N,) along the string.
         height: (N,) across it.
-        own: (N,) across it as the detector saw each box by itself.
+        own: (N,) across it, of the detector's box before it was oriented with the string.
         clear: (N - 1,) gaps between neighbors, below 0 where they overlap.
         step: (N - 1,) distances between neighbors' centers.
         usual: median length of the boxes that the detector found.
-        usual_step: median distance of those.
+        usual_step: median distance between the centers of these boxes.
     """
 
     vertical: bool
@@ -80,7 +80,7 @@ class StringGeometry:
     usual_step: float
 
     def overlap(self, i: int) -> float:
-        """Of boxes i and i + 1, 0 to 1 of the shorter one; 0 beyond the ends."""
+        """Overlap of boxes i and i + 1 as a share of the shorter one, 0 beyond the ends."""
         if not 0 <= i < len(self.clear):
             return 0.0
         shorter = min(self.length[i], self.length[i + 1])
@@ -88,7 +88,7 @@ class StringGeometry:
 
 
 def measure(string: BoxString, proposed: frozenset[int]) -> StringGeometry:
-    """The sizes of an oriented string's boxes; ``proposed`` ones do not count for the usual."""
+    """The sizes of an oriented string's boxes; the medians leave out ``proposed`` boxes."""
     vertical = string.direction == "vertical"
     sizes = np.array([edge_lengths(b.quad) for b in string.boxes], np.float64)
     length, height = sizes[:, int(vertical)], sizes[:, 1 - int(vertical)]
@@ -122,10 +122,10 @@ def hypothesis_features(
 
     Args:
         kind: of hypothesis.
-        g: of its string.
-        i: its box, the first of its two.
-        box: as the classifier saw it.
-        symbol: the classifier's best.
+        g: geometry of its string.
+        i: index of its box, or of the first of its two boxes.
+        box: the box that the classifier saw.
+        symbol: the classifier's best symbol.
         p: probability of the best shape, or of no character.
     """
     sizes = edge_lengths(box.quad)
@@ -167,7 +167,7 @@ def fitted_weights(path: Path = SEGMENTATION_WEIGHTS) -> Mapping[str, Sequence[f
     """The weights by kind of hypothesis, in the order of ``HYPOTHESIS_FEATURES``.
 
     Raises:
-        ValueError: the file is not of these features.
+        ValueError: the file has other features.
     """
     table = json.loads(path.read_text("utf-8"))["weights"]
     if {k: tuple(v) for k, v in table.items()} != dict(HYPOTHESIS_FEATURES):
@@ -176,5 +176,5 @@ def fitted_weights(path: Path = SEGMENTATION_WEIGHTS) -> Mapping[str, Sequence[f
 
 
 def evidence_weight(kind: str) -> float:
-    """What a hypothesis's log-probability counts in its score."""
+    """The weight of a hypothesis's log-probability in its score."""
     return fitted_weights()[kind][HYPOTHESIS_FEATURES[kind].index("log_p")]

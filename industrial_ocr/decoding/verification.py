@@ -1,28 +1,28 @@
-"""Whether a text that must stand there does: the rules, and what both engines share of them.
+"""Verification: is the expected text printed? The rules, and the code that both engines share.
 
-A misprint that passes is the costly error, so whatever is not clear is ``cannot_tell``. The numbers
+A misprint that passes is the costly error, so every unclear case is ``cannot_tell``. The numbers
 (``VERIFICATION_RULES``) were chosen on rendered codes alone (``benchmarks/verification.py``).
 
-* The text is laid over every string, and over every two or three neighboring ones in both orders
-  (``expected``); the best place counts. Its spaces need not be printed, and printed spaces need not
-  be in it. One exception: a gap with room for a narrow character, as the detector leaves of an I
-  that it lost, is no pass unless the text has a space there.
-* A character passes where its shape is 5 times as likely as any other, 20 times where they look
-  alike (``patterns.charset.CONFUSABLE_SETS``: O and Q), and likelier than not. It fails where
-  another shape is 20 times as likely in a box that is clearly a character. Shapes are those of
-  ``homoglyphs.same_shape``: 0 for O never fails, and c for C passes; where a twin like O is 50
-  times as likely, 0 does not pass either.
+* The text is aligned with every string, and with every two or three neighboring strings in both
+  orders (``expected``); the best place counts. Its spaces need not be printed, and printed spaces
+  need not be in it. One exception: a gap with room for a narrow character, such as a missed I,
+  prevents a pass unless the text has a space there.
+* A character passes if its shape is 5 times as likely as any other (20 times if both look alike,
+  as O and Q in ``patterns.charset.CONFUSABLE_SETS``) and has at least 0.5. It fails if another
+  shape is 20 times as likely in a box that is clearly a character. Shapes are those of
+  ``homoglyphs.same_shape``: 0 for O never fails, and c for C passes; but 0 does not pass if a twin
+  like O is 50 times as likely.
 * The text passes only if it is 5 times as likely as every text one or two edits away
-  (``expected.against_neighbors``): a box that shows a mark, the stroke of a W that might be a V,
-  and two boxes that might be one all count there.
-* A character is missing where it has no box. That is a failure only where its neighbors stand so
-  close that there is no room for it; elsewhere the detector may have lost it.
-* A box among the characters, or beside them in their word, is one too many: a failure where it
-  clearly reads as a letter or digit, no pass unless it clearly is none. Beside a character that
-  does not pass either, both are doubts: they may be the halves of one. Text beyond a space is other
-  text.
-* Where fewer than half of the characters read as expected, there is no text like it. Another text
-  of its length that reads clearly in its place is a failure; all else is ``cannot_tell``.
+  (``neighbor_texts``): this covers a box that shows a mark, the stroke of a W that might be a V,
+  and two boxes that might be one.
+* A character without a box is missing. It is a failure only if its neighbors stand too close for
+  it; elsewhere the detector may have missed it.
+* A box between the characters, or beside them in their word, is an extra one: a failure if it
+  clearly reads as a letter or digit, and no pass unless it is clearly no character. Next to a
+  character that does not pass, both are doubtful: they may be halves of one. Text after a space is
+  other text.
+* If fewer than half of the characters read as expected, the text was not found. Another text of
+  its length that reads clearly in its place is a failure; all else is ``cannot_tell``.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ class VerificationRules:
     """The numbers of the rules above.
 
     Attributes:
-        pass_odds: log-odds of a shape, or of the text, from which it passes.
+        pass_odds: least log-odds of a shape, or of the text, for a pass.
         alike_odds: the same against a shape that looks alike.
-        fail_odds: log-odds of another shape from which a character fails.
-        twin_odds: log-odds of another symbol of the same shape from which it does not pass.
-        likely: least probability of a shape that passes.
-        clear: least probability of a character that is clearly one too many.
+        fail_odds: least log-odds of another shape for a failure.
+        twin_odds: least log-odds of another symbol of the same shape that prevents a pass.
+        likely: least probability of a shape for a pass.
+        clear: least probability of an extra character for a failure.
         min_found: least share of the characters that must read as expected.
     """
 
@@ -69,7 +69,7 @@ class VerificationRules:
 
 VERIFICATION_RULES = VerificationRules()
 MARK_SYMBOLS = frozenset(".,':-*/")
-"""Dirt looks like these: one too many of them is never a failure by itself."""
+"""Dirt looks like these symbols: an extra one is never a failure by itself."""
 
 
 def expected_symbols(expected: str, charset: Charset) -> tuple[str, ...]:
@@ -87,13 +87,13 @@ def expected_symbols(expected: str, charset: Charset) -> tuple[str, ...]:
         named = " ".join(unknown or [expected])
         raise ConfigError(
             f"the model does not know {named} of the expected text {expected!r}: "
-            f"it knows {' '.join(charset.symbols)}; take weights that were trained on more"
+            f"it knows {' '.join(charset.symbols)}; use weights trained on more symbols"
         ) from error
     return tuple(charset.symbol(c) for c in classes)
 
 
 def string_runs(count: int) -> Iterator[tuple[int, ...]]:
-    """Places of one to three neighboring strings among ``count``, several in both orders."""
+    """Indices of one to three neighboring strings among ``count``, two or three in both orders."""
     for length in range(1, min(3, count) + 1):
         for start in range(count - length + 1):
             run = tuple(range(start, start + length))
@@ -107,14 +107,14 @@ class Findings:
     """What an engine finds in the place of a text.
 
     Attributes:
-        text: what reads there.
-        alike: whether enough of it reads as expected; otherwise another text stands there.
-        characters: of the expected text, as they are seen.
-        extra: characters too many: how many expected ones stand before each, what it reads as, and
-            whether it clearly is a character.
-        missing: the numbers of the characters that are clearly missing.
-        doubts: what else is doubtful.
-        text_log_odds: of the text as a whole against all others, None where it is not known.
+        text: the text read there.
+        alike: whether enough of it reads as expected; if not, it is clearly another text.
+        characters: of the expected text, with their states.
+        extra: extra characters: the number of expected ones before each, its reading, and whether
+            it is clearly a character.
+        missing: the indices of the characters that are clearly missing.
+        doubts: further reasons against a pass.
+        text_log_odds: of the text as a whole against all others, None if unknown.
     """
 
     text: str
@@ -126,7 +126,7 @@ class Findings:
     text_log_odds: float | None = None
 
     def judged(self) -> tuple[Verdict, str]:
-        """The verdict and the reason of it."""
+        """The verdict and its reason."""
         if not self.alike:
             return Verdict.FAIL, f"another text stands there: {self.text!r}"
         against, unclear = [], []
@@ -164,14 +164,14 @@ def verify_strings(
     find: Callable[[tuple[int, ...]], tuple[Rank, Place] | None],
     examine: Callable[[Place], Findings | None],
 ) -> Verification:
-    """Looks for a text in strings and judges the best place.
+    """Searches a text in the strings of an image and judges its best place.
 
     Args:
         count: number of strings.
         expected: the text.
-        engine: that reads them.
-        find: gives the best place in neighboring strings, and how good it is.
-        examine: gives what stands in a place, None where it is nothing like the text.
+        engine: for the result.
+        find: returns (rank, place) of the best place in neighboring strings, None for none.
+        examine: returns the findings in a place, None if they are not similar to the text.
     """
     places = [found for run in string_runs(count) if (found := find(run)) is not None]
     if not places:
@@ -203,10 +203,10 @@ def _sentence(reasons: Sequence[str]) -> str:
 def seen_as(
     symbol: str, quad: FloatArray, p: NDArray[np.float64], charset: Charset
 ) -> VerifiedCharacter:
-    """What is seen in the place of a symbol, by the rules above.
+    """Judges one expected symbol by the rules above.
 
     Args:
-        symbol: that must stand there.
+        symbol: the expected one.
         quad: (4, 2) of the place.
         p: (C,) probabilities of the charset's symbols, none 0.
         charset: of the model.
@@ -224,7 +224,7 @@ def seen_as(
         likeliest = int(np.where(same, p, 0.0).argmax())
         twin, twin_odds = symbols[likeliest], float(np.log(p[at]) - np.log(p[likeliest]))
     alike = any(symbol in look and symbols[rival] in look for look in CONFUSABLE_SETS)
-    # Crops do not show how large a letter is, so its case says nothing.
+    # Crops do not show the size of a letter, so a twin of the other case is no evidence.
     another = twin_odds <= -rules.twin_odds and twin.lower() != symbol.lower()
     passes = log_odds >= (rules.alike_odds if alike else rules.pass_odds) and not another
     state = CharState.UNSURE

@@ -1,1 +1,1 @@
-"""From a picture to the boxes of its characters, and from boxes to strings."""
+"""Finds the characters of an image and links them into strings."""

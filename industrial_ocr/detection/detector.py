@@ -1,4 +1,4 @@
-"""The CRAFT network over whole pictures: scale, tiles, batches, and the way back."""
+"""Runs the CRAFT network on whole images: scales, tiles and batches them, and joins the maps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
 
 @dataclass(frozen=True, eq=False)
 class _Tile:
-    """A part of one image as the network sees it: core is what it contributes to the maps."""
+    """One tile of a scaled image; only its ``core`` (x0, y0, x1, y1) is copied to the maps."""
 
     image: int
     pixels: ImageArray
@@ -42,7 +42,7 @@ def network_scale(height: int, width: int, config: DetectionConfig) -> float:
 
 
 def _starts(length: int, tile: int, overlap: int) -> list[int]:
-    """Where tiles begin so that they cover ``length`` evenly with at least that overlap."""
+    """Start of each tile: tiles cover ``length`` evenly and overlap by ``overlap`` or more."""
     if length <= tile:
         return [0]
     count = int(np.ceil((length - overlap) / (tile - overlap)))
@@ -50,7 +50,7 @@ def _starts(length: int, tile: int, overlap: int) -> list[int]:
 
 
 def _cores(starts: Sequence[int], tile: int, length: int) -> list[tuple[int, int]]:
-    """The share of each tile: from the middle of one overlap to the middle of the next."""
+    """Start and end of each tile's core: from the middle of one overlap to that of the next."""
     edges = [0] + [(a + tile + b) // 2 for a, b in zip(starts, starts[1:], strict=False)] + [length]
     even = [e - e % STRIDE if 0 < e < length else e for e in edges]
     return list(zip(even[:-1], even[1:], strict=True))
@@ -73,18 +73,19 @@ def _tiles(index: int, scaled: ImageArray, config: DetectionConfig) -> list[_Til
 
 
 def _padded(pixels: ImageArray) -> ImageArray:
-    """Grown at the bottom and the right to multiples of 32, by repeating the edge."""
+    """Pads the bottom and the right to multiples of 32 by repeating the edge."""
     down, right = -pixels.shape[0] % MULTIPLE, -pixels.shape[1] % MULTIPLE
     grown = cv2.copyMakeBorder(pixels, 0, down, 0, right, cv2.BORDER_REPLICATE)
     return np.asarray(grown, np.uint8)
 
 
 class Detector:
-    """A CRAFT network over pictures of any size.
+    """A CRAFT network for images of any size.
 
     Args:
         network: (N, C, H, W) float32 -> (N, 2, H / 2, W / 2) region and affinity.
-        published: it takes RGB as the published CRAFT does, not ``detector_input``.
+        published: the network takes normalized RGB, as the published CRAFT does, instead of
+            ``detector_input``.
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class Detector:
         return np.ascontiguousarray(normal.transpose(2, 0, 1), np.float32)
 
     def _score(self, batch: Sequence[ImageArray]) -> FloatArray:
-        """Padded pictures of one size -> (N, 2, H / 2, W / 2) in 0..1."""
+        """Padded images of one size -> (N, 2, H / 2, W / 2) in 0..1."""
         maps = self._network(np.stack([self._input(pixels) for pixels in batch]))
         return np.clip(maps, 0, 1)
 
@@ -111,7 +112,7 @@ class Detector:
             config: scale, tiles and batches.
 
         Returns:
-            One ``ScoreMaps`` an image.
+            One ``ScoreMaps`` per image.
         """
         tiles: list[_Tile] = []
         canvases: list[FloatArray] = []
@@ -120,11 +121,11 @@ class Detector:
             height, width = image.shape[:2]
             scale = network_scale(height, width, config)
             size = (max(1, round(width * scale)), max(1, round(height * scale)))
-            way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+            interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
             scaled = (
                 image
                 if scale == 1
-                else np.asarray(cv2.resize(image, size, interpolation=way), np.uint8)
+                else np.asarray(cv2.resize(image, size, interpolation=interpolation), np.uint8)
             )
             tiles += _tiles(index, scaled, config)
             shape = (2, -(-size[1] // STRIDE), -(-size[0] // STRIDE))

@@ -1,9 +1,9 @@
-"""What a string's boxes may be besides one character each: proposals by geometry alone.
+"""Proposes merged, split and added boxes for a string, from geometry alone.
 
 A letter that the region map shows as two blobs (the bowls of a B, the strokes of a W) gives two
 boxes that overlap or stand close. Two letters that touch give one box, wider than the others. A
-small mark between two letters may have no box at all. All of these are proposed generously here;
-the classifier looks at each, and the lattice with its fitted priors decides
+small mark between two letters may have no box at all. This module proposes boxes for all of these
+cases; the classifier scores each box, and the lattice decides with its fitted priors
 (``decoding.segmentation``).
 """
 
@@ -27,13 +27,13 @@ from industrial_ocr.results.types import BoxString, CharBox, Direction, FloatArr
 
 @dataclass(frozen=True, eq=False)
 class Proposals:
-    """The boxes of a string and what they may be together and in part.
+    """The boxes of a string, and the boxes proposed for it.
 
     Attributes:
-        string: oriented, with the boxes proposed in its gaps and beyond its ends.
-        merged: by the first of two neighboring boxes, the box around both.
-        split: by a box that may be two characters, its halves.
-        proposed: places of the boxes that the detector did not find.
+        string: the oriented string, with the boxes proposed in its gaps and beyond its ends.
+        merged: index of the first of two neighboring boxes -> the box around both.
+        split: index of a box that may hold two characters -> its halves.
+        proposed: indices of the boxes that the detector did not find.
     """
 
     string: BoxString
@@ -43,7 +43,7 @@ class Proposals:
 
     @property
     def boxes(self) -> list[CharBox]:
-        """All that the classifier must look at: boxes, then merged ones, then halves."""
+        """All boxes to classify: those of the string, then merged ones, then halves."""
         every = [*self.string.boxes, *self.merged.values()]
         for both in self.split.values():
             every += both
@@ -51,7 +51,7 @@ class Proposals:
 
 
 def propose(string: BoxString) -> Proposals:
-    """Every hypothesis about the boxes of an oriented string."""
+    """Proposes merged, split and added boxes for an oriented string."""
     gaps = _in_gaps(string)
     boxes: list[CharBox] = []
     spaces: list[bool] = []
@@ -68,7 +68,7 @@ def propose(string: BoxString) -> Proposals:
             proposed.add(len(boxes))
             boxes.append(gaps[i])
             spaces.append(False)
-        spaces.append(space)  # behind what may stand in it
+        spaces.append(space)  # after the box proposed in the gap
     whole = BoxString(tuple(boxes), tuple(spaces), string.direction)
     merged = {place[i]: b for i, b in _merged(string).items() if place[i + 1] == place[i] + 1}
     split = {place[i]: both for i, both in _split(string).items()}
@@ -76,7 +76,7 @@ def propose(string: BoxString) -> Proposals:
 
 
 def shaped_box(quad: FloatArray, axis: FloatArray, score: float) -> CharBox:
-    """A box by its quad and the unit vector along its top edge."""
+    """A box from its quad and the unit vector along its top edge."""
     width, height = edge_lengths(quad)
     across = normal_vector(axis)
     shape = np.outer(axis, axis) * (width / 2) ** 2 + np.outer(across, across) * (height / 2) ** 2
@@ -90,7 +90,7 @@ def merged_box(one: CharBox, two: CharBox) -> CharBox:
 
 
 def halves(box: CharBox, direction: Direction) -> tuple[CharBox, CharBox]:
-    """A box cut across the middle of its string's way."""
+    """The two halves of a box, cut across the direction of its string."""
     top_left, top_right, bottom_right, bottom_left = box.quad
     if direction == "vertical":
         left, right = (top_left + bottom_left) / 2, (top_right + bottom_right) / 2
@@ -104,16 +104,16 @@ def halves(box: CharBox, direction: Direction) -> tuple[CharBox, CharBox]:
 
 
 def _in_gaps(string: BoxString) -> dict[int, CharBox]:
-    """Boxes in wide gaps, by the box before, and beyond both ends; none in stacks."""
+    """Boxes in wide gaps and beyond both ends, by the index of the box before; none in stacks."""
     if string.direction == "vertical" or len(string.boxes) < 2:
         return {}
     clear = clear_gaps([b.quad for b in string.boxes], vertical=False)
     height = float(np.median([edge_lengths(b.quad)[1] for b in string.boxes]))
-    # A gap may hold a character if it is wide, and wider than the others, in character heights.
-    least = max(0.15, float(np.median(clear)) / height + 0.08)
+    # In character heights: a gap may hold a character if it is wider than this and the median.
+    min_gap = max(0.15, float(np.median(clear)) / height + 0.08)
     found = {}
     for i, gap in enumerate(clear):
-        if least < gap / height < 1.5:
+        if min_gap < gap / height < 1.5:
             box = string.boxes[i]
             found[i] = _proposed(box, (edge_lengths(box.quad)[0] + gap) / 2, height)
     beyond = 0.35 * height
@@ -131,7 +131,7 @@ def _proposed(beside: CharBox, step: float, height: float) -> CharBox:
 
 
 def _merged(string: BoxString) -> dict[int, CharBox]:
-    """Boxes around a box and its next one, where both may be one character."""
+    """Boxes around two neighboring boxes that may be one character, by the first one's index."""
     boxes = string.boxes
     if len(boxes) < 2:
         return {}
@@ -139,10 +139,10 @@ def _merged(string: BoxString) -> dict[int, CharBox]:
     quads = [b.quad for b in boxes]
     steps = np.linalg.norm(np.diff([b.center for b in boxes], axis=0), axis=1)
     if len(boxes) < 5:
-        # Too few distances to know a usual one; the largest box tells what is common.
+        # Too few distances for a percentile: estimate the usual one from the largest box.
         usual = (1.3 if vertical else 0.8) * max(max(edge_lengths(q)) for q in quads)
     else:
-        usual = float(np.percentile(steps, 70))  # some distances are those of cut letters
+        usual = float(np.percentile(steps, 70))  # distances inside cut letters are shorter
     lengths = np.array([edge_lengths(q)[int(vertical)] for q in quads])
     shorter = np.maximum(np.minimum(lengths[:-1], lengths[1:]), 1e-6)
     overlaps = -clear_gaps(quads, vertical) / shorter

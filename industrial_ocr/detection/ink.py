@@ -1,9 +1,9 @@
-"""Ink that no character explains: marks in a string's band that nobody read.
+"""Finds unread marks: ink in a string's band that belongs to no character.
 
-A string's band is cut out level and divided into ink and ground. Ink in one place along the string
-is a group; each should hold a character that was read. A group without one is a mark that was
-lost: a minus before a number, the point of a decimal, a thin letter. Print that is made of many
-pieces (dots, stencils) is closed first; where it stays in pieces nothing is said.
+The band of a string is warped level and separated into ink and background. Ink is grouped by its
+position along the string; each group should belong to a character that was read. A group without
+a character is an unread mark: a minus before a number, a decimal point, a thin letter. Print that
+is made of many pieces (dots, stencils) is closed first; if it stays in pieces, no mark is reported.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from industrial_ocr.results.geometry import axis_of, edge_lengths, inside, rect_
 from industrial_ocr.results.types import TALL_MARK, FloatArray, ImageArray, UnreadMark
 
 BAND_HEIGHT = 40
-"""Rows to which the characters of a string are brought; lower ones stay as they are."""
+"""Characters higher than this are scaled down to this many rows."""
 MIN_INK = 0.5
-"""Share of the string's own contrast from which a pixel is ink."""
+"""A pixel is ink above this value; 0 is the background and 1 the string's print."""
 MAX_GROUPS = 2.2
-"""With more groups a character the print is in pieces, of which nothing can be said."""
+"""With more groups per character, the print is in pieces and no mark is reported."""
 
 
 class _Group(NamedTuple):
@@ -51,19 +51,19 @@ class _Group(NamedTuple):
         return _Group(x0, y0, x1, y1, self.weight + other.weight)
 
     def shared(self, other: _Group) -> float:
-        """Columns that both take, below 0 where they are apart."""
+        """Width of the overlap along the string, below 0 if both are apart."""
         return min(self.x1, other.x1) - max(self.x0, other.x0)
 
 
 @dataclass(frozen=True, eq=False)
 class _Band:
-    """A string's surroundings, level.
+    """A string and its surroundings, warped level.
 
     Attributes:
         gray: (H, W) uint8.
         quad: (4, 2) of the whole band in source pixels.
         height: of the characters in pixels of the band.
-        top: row at which they begin.
+        top: row at which the characters begin.
         places: (N, 2) first and last column of each character.
     """
 
@@ -87,16 +87,16 @@ def unread_marks(
     characters: Sequence[FloatArray],
     others: Sequence[FloatArray] = (),
 ) -> list[UnreadMark]:
-    """The marks in a line's band that none of its characters explains.
+    """The marks in a line's band that belong to none of its characters.
 
     Args:
-        gray: (H, W) uint8 picture.
+        gray: (H, W) uint8 image.
         string: (4, 2) quad of the line, clockwise from the top-left of its first character.
-        characters: (4, 2) quads of what was read, in reading order, the same way up.
-        others: quads of what else was read on the picture; ink there is explained.
+        characters: (4, 2) quads of the line's characters, in reading order.
+        others: quads of other text in the image; ink inside them is no mark.
 
     Returns:
-        In reading order. Nothing where there is no contrast, or the print is in pieces.
+        Marks in reading order; none if the contrast is too low or the print is in pieces.
     """
     if not characters:
         return []
@@ -124,16 +124,16 @@ def unread_marks(
 
 
 def ink_sizes(gray: ImageArray, string: FloatArray, characters: Sequence[FloatArray]) -> FloatArray:
-    """How wide and how high the ink of each character of a line is.
+    """Width and height of the ink of each character of a line.
 
     Args:
-        gray: (H, W) uint8 picture.
+        gray: (H, W) uint8 image.
         string: (4, 2) quad of the line, clockwise from the top-left of its first character.
-        characters: (4, 2) quads of what was read, in reading order, the same way up.
+        characters: (4, 2) quads of the line's characters, in reading order.
 
     Returns:
-        (N, 2) widths and heights in pixels of the band, the same unit for all of them; NaN where
-        the ink of a character is not apart from that of its neighbors, or there is none.
+        (N, 2) widths and heights in pixels of the band; NaN if a character has no ink, or its ink
+        touches that of a neighbor.
     """
     sizes = np.full((len(characters), 2), np.nan, np.float32)
     if not characters:
@@ -159,7 +159,7 @@ def ink_sizes(gray: ImageArray, string: FloatArray, characters: Sequence[FloatAr
 
 
 def _band(gray: ImageArray, string: FloatArray, characters: Sequence[FloatArray]) -> _Band:
-    """Cuts out a string with one height of its characters beside it and 0.2 above and below."""
+    """Cuts out a string with margins of 1 character height at both ends, 0.2 above and below."""
     width, height = edge_lengths(string)
     across, down = axis_of(string), axis_of(string, vertical=True)
     side, over = 1.0 * height, 0.2 * height
@@ -191,7 +191,7 @@ def _ink(band: _Band) -> FloatArray | None:
         return None
     share_dark = float((print_ < (low + high) / 2).mean())
     dark = share_dark < 0.5
-    if 0.35 < share_dark < 0.65:  # bold print: the ground is what lies above and below it
+    if 0.35 < share_dark < 0.65:  # bold print: the background lies above and below it
         rim = np.concatenate([plain[: max(top, 1)], plain[bottom:]])[:, left:right]
         dark = rim.size == 0 or float(np.median(rim)) > (low + high) / 2
     ground, mark = (high, low) if dark else (low, high)
@@ -199,9 +199,9 @@ def _ink(band: _Band) -> FloatArray | None:
 
 
 def _groups(band: _Band, ink: FloatArray) -> list[_Group]:
-    """Ink by its place along the string.
+    """Groups ink by its position along the string.
 
-    Ink that reaches the border of the band beyond the ends of the string belongs to something else.
+    Ink that touches the border of the band beyond the ends of the string is left out.
     """
     clear = (ink > MIN_INK).astype(np.uint8)
     for reach in (0, 1, 2):
@@ -228,19 +228,19 @@ def _groups(band: _Band, ink: FloatArray) -> list[_Group]:
 
 
 def _one_place(one: _Group, two: _Group) -> bool:
-    """Whether two pieces of ink are parts of one character, as the dot of an i or of a zero."""
+    """Whether two pieces of ink belong to one character, such as the dot of an i."""
     if one.shared(two) <= 0.5 * min(one.width, two.width):
         return False
-    abreast = min(one.y1, two.y1) > max(one.y0, two.y0)
-    return not abreast or abs(one.middle - two.middle) < 0.25 * max(one.width, two.width)
+    same_rows = min(one.y1, two.y1) > max(one.y0, two.y0)
+    return not same_rows or abs(one.middle - two.middle) < 0.25 * max(one.width, two.width)
 
 
 def _explained(band: _Band, groups: Sequence[_Group]) -> set[_Group]:
-    """The groups that are explained: the one nearest to each character, and what is about it."""
+    """Groups that belong to a character: the nearest, those near its middle or in its columns."""
     centers = np.array([g.middle for g in groups])
     reach = np.array([g.width for g in groups]) / 2
     tall = np.array([g.y1 - g.y0 for g in groups]) > TALL_MARK * band.height
-    # A character explains marks about its middle; tall pieces, as of a stencil, farther out.
+    # Marks near a character's middle belong to it; tall pieces (of a stencil) may be farther out.
     core = np.where(tall, 0.8, 0.5)
     found: set[_Group] = set()
     for left, right in band.places:
@@ -252,7 +252,7 @@ def _explained(band: _Band, groups: Sequence[_Group]) -> set[_Group]:
 
 
 def _is_mark(group: _Group, height: float) -> bool:
-    """Whether ink has the size of a point or more and of a character or less."""
+    """Whether a group is at least as large as a point and at most as large as a character."""
     smallest, largest = 0.08 * height, 1.15 * height
     size = max(group.width, group.y1 - group.y0)
     return smallest <= size <= largest and group.weight >= smallest**2 / 2

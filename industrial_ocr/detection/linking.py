@@ -5,10 +5,10 @@ The rules, all of them:
 * Two neighboring boxes are linked where the affinity map between their centers is at least
   ``link_threshold``, strongest link first. A box has at most two links, a chain does not turn by
   more than 50 degrees from one link to the next, linked boxes are of similar size.
-* Two chains become one string across a gap without affinity where they are collinear, of similar
-  height, and the clear gap is at most 1.7 character heights. There a space is read.
-* Within a chain a space is read where the clear gap exceeds ``space_ratio`` character heights more
-  than the string's median gap; in words, narrower ones are found when it is read (``spacing``).
+* Two chains are joined across a gap without affinity if they are collinear, of similar height, and
+  the clear gap is at most 1.7 character heights.
+* A gap is a space if it exceeds the string's median gap by ``space_ratio`` character sizes, or by
+  0.3 where chains were joined; narrower spaces between words are found after reading (``spacing``).
 * Strings are read from top to bottom, within a row from left to right.
 """
 
@@ -27,28 +27,29 @@ from industrial_ocr.results.geometry import bounds, inside, normal_vector, rect_
 from industrial_ocr.results.types import BoxString, CharBox, Direction, FloatArray, ScoreMaps
 
 MAX_TURN = np.cos(np.deg2rad(50))
-"""A chain turns by at most this angle from one link to the next."""
+"""Cosine of the largest turn of a chain from one link to the next."""
 MAX_JOIN_TURN = np.cos(np.deg2rad(14))
-"""Chains are collinear up to this angle."""
+"""Cosine of the largest angle between collinear chains."""
 
 Chain = list[int]
-"""Places of boxes, in order."""
+"""Indices of boxes, in order."""
 Points = NDArray[np.float64]
 
 
 def link_characters(
     boxes: Sequence[CharBox], maps: ScoreMaps, link_threshold: float, space_ratio: float = 0.35
 ) -> list[BoxString]:
-    """Strings of boxes in reading order, along their own direction, quads not yet turned.
+    """Links the boxes of an image into strings.
 
     Args:
         boxes: of one image.
         maps: of the same image.
-        link_threshold: affinity from which two boxes are linked.
+        link_threshold: least affinity between two linked boxes.
         space_ratio: see the rules above.
 
     Returns:
-        Strings in reading order; ``orientations`` gives the ways each can be read.
+        Strings in reading order, quads not yet turned; ``orientations`` gives the ways each can be
+        read.
     """
     if not boxes:
         return []
@@ -76,7 +77,7 @@ def _size(box: CharBox) -> float:
 def _links(
     boxes: Sequence[CharBox], centers: Points, maps: ScoreMaps, link_threshold: float
 ) -> list[tuple[int, int]]:
-    """Links that affinity and size allow, strongest first."""
+    """Pairs of boxes whose affinity, sizes and distance allow a link, strongest first."""
     neighbors = 8
     _, near = cKDTree(centers).query(centers, k=min(neighbors + 1, len(boxes)))
     first = np.repeat(np.arange(len(boxes)), near.shape[1])
@@ -89,7 +90,7 @@ def _links(
     reach = 4.2 * larger
     strength = _affinity_between(maps, centers[first], centers[second])
     good = (strength >= link_threshold) & (larger / smaller < 2.0) & (distance < reach)
-    # Where two links compete, the shorter wins unless its affinity is clearly the weaker.
+    # Of two competing links the shorter wins, unless its affinity is clearly lower.
     order = np.argsort(-(strength - 0.4 * distance / reach))
     return [(int(first[k]), int(second[k])) for k in order if good[k]]
 
@@ -137,7 +138,7 @@ def _chains(centers: Points, links: Sequence[tuple[int, int]]) -> list[Chain]:
 def _joined(
     boxes: Sequence[CharBox], centers: Points, chains: list[Chain]
 ) -> list[tuple[Chain, set[int]]]:
-    """Joins collinear chains across gaps, smallest first; also gives the boxes before joins."""
+    """Joins collinear chains, smallest gaps first; also returns the boxes before the joins."""
     parts = [_oriented(c, centers) for c in chains]
     heads = cKDTree(centers[[c[0] for c in parts]])
     gaps: list[tuple[float, int, int]] = []
@@ -168,7 +169,7 @@ def _joined(
 
 
 def _oriented(chain: Chain, centers: Points) -> Chain:
-    """The chain so that it runs to the right, or downwards where it is steep."""
+    """The chain in the order that runs to the right, or downwards if it is steep."""
     x, y = axis = string_axis(centers[chain])
     return chain[::-1] if (y if _steep(axis) else x) < 0 else chain
 
@@ -199,9 +200,9 @@ def _gap_between(boxes: Sequence[CharBox], centers: Points, one: Chain, two: Cha
 
 
 def as_one_string(strings: Sequence[BoxString]) -> list[BoxString]:
-    """All boxes of a crop that holds one string, as that string, left to right (or downwards).
+    """Joins all boxes of a crop of one string into that string, left to right (or downwards).
 
-    Strings much smaller than the largest, and those beside its line, are left out.
+    Boxes much smaller than those of the main string, or beside its line, are left out.
     """
     if len(strings) < 2:
         return list(strings)
@@ -225,7 +226,7 @@ def as_one_string(strings: Sequence[BoxString]) -> list[BoxString]:
 def left_out_line(strings: Sequence[BoxString], kept: Sequence[BoxString]) -> FloatArray | None:
     """The quad of a line that ``as_one_string`` left out, if any.
 
-    It has three boxes or more, of at least half the squared size of those that were kept.
+    It has three boxes or more, of more than half the squared size of the kept boxes.
     """
     boxes: list[CharBox] = []
     for string in kept:
@@ -241,9 +242,9 @@ def left_out_line(strings: Sequence[BoxString], kept: Sequence[BoxString]) -> Fl
 
 
 def without_blobs(strings: Sequence[BoxString]) -> list[BoxString]:
-    """The strings without those of which one box covers three characters of another string.
+    """Drops strings with a box that covers three or more characters of a longer string.
 
-    In a small picture of it a line of small characters may look like one large character.
+    In a reduced image, a line of small characters may look like one large character.
     """
 
     def is_blob(box: CharBox, of: BoxString) -> bool:

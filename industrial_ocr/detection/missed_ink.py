@@ -1,12 +1,12 @@
-"""Strings completed: boxes that stand apart in their gaps, and small marks without a box.
+"""Adds to strings the boxes in their gaps that stand apart, and boxes for marks that have none.
 
-A string that lies within a gap of a longer one is a part of it that no affinity joined: a comma, or
-two letters between others.
+A string within a gap of a longer one is a part of it that no affinity joined: a comma, or two
+letters between others.
 
-A point of a few pixels hardly shows in the region map. Where a small mark stands in a string's band
-and no box is near, it gets one, with the score 0; the classifier and the fitted priors of
-segmentation then decide whether it is a character. Marks at the ends also widen the crop that the
-CRNN reads. Tall ink without a box gets none: it is often the frame around a check digit.
+A point of a few pixels hardly shows in the region map. A small mark in a string's band that has no
+box gets one, with score 0; the classifier and the fitted segmentation priors then decide whether
+it is a character. Marks at the ends also widen the crop that the CRNN reads. Tall ink gets no box:
+it is often the frame around a check digit.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ SPACE = 0.3
 
 
 def with_missed_ink(gray: ImageArray, strings: Sequence[BoxString]) -> list[BoxString]:
-    """The strings of an image with boxes where ink in their bands has none.
+    """Adds boxes for ink in the bands of an image's strings that has no box.
 
     Args:
         gray: (H, W) uint8.
-        strings: as they were linked; stacks, turned lines and single boxes stay as they are.
+        strings: after linking; stacks, turned lines and single boxes stay unchanged.
     """
     completed = []
     for string in strings:
@@ -147,7 +147,7 @@ def _completed(gray: ImageArray, string: BoxString, others: Sequence[FloatArray]
             boxes.append(each)
             spaces.append(space)
             beside_mark.append(bool(after))
-    # Beside a mark, what was a space stays one where the gap is still wide.
+    # A space next to a new box is kept only if the remaining gap is still wide.
     clear, _, size = gap_sizes(boxes)
     kept = [
         space and (gap > SPACE * size or not beside)
@@ -157,14 +157,14 @@ def _completed(gray: ImageArray, string: BoxString, others: Sequence[FloatArray]
 
 
 def _belongs(mark: UnreadMark, line: FloatArray) -> bool:
-    """Whether a mark stands within a string or at most half its height beyond one of its ends."""
+    """Whether a mark lies within a string or at most half its height beyond an end."""
     width, height = edge_lengths(line)
     along = (mark.quad.mean(0) - line[0]) @ axis_of(line)
     return bool(-0.5 * height < along < width + 0.5 * height)
 
 
 def _box(mark: UnreadMark, upright: BoxString) -> CharBox:
-    """A box on the line of its neighbors around the ink of a mark, as high as that."""
+    """A box around a mark, as high as its ink and centered on the line of its neighbors."""
     near = upright.boxes[max(0, mark.before - 1) : mark.before + 1]
     axis = axis_of(near[0].quad)
     across = normal_vector(axis)

@@ -1,9 +1,9 @@
-"""Multi-scale detection: an image is looked at again where its characters are large or small.
+"""Multi-scale detection: the detector runs again where characters are large or small.
 
-The detector knows characters of a certain size. Of one that fills its field of view it sees the
-strokes; so large characters are looked for in smaller copies of the image. Neighboring small
-characters run together; so the parts of the image with small strings are magnified and looked at
-again. Both give strings in source pixels; ``suppressed`` keeps each string once.
+The detector is trained on characters of a certain size. If a character fills its field of view, it
+detects the strokes; so large characters are searched in smaller copies of the image. Small
+neighboring characters run together; so parts with small strings are magnified and detected again.
+Both steps give strings in source pixels; ``suppressed`` keeps each string once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from industrial_ocr.results.geometry import bounds, edge_lengths, inside
 from industrial_ocr.results.types import BoxString, CharBox, ImageArray, ScoreMaps
 
 PYRAMID_STEP = 0.45
-"""Height of a smaller copy of an image over that of the one before."""
+"""Size of each smaller copy of an image relative to the one before."""
 
 ToStrings = Callable[[ScoreMaps], list[BoxString]]
 """From maps to strings: segmentation and linking."""
@@ -33,11 +33,11 @@ def add_large_strings(
     config: DetectionConfig,
     to_strings: ToStrings,
 ) -> list[list[BoxString]]:
-    """The strings of each image with those of large characters from smaller copies of it.
+    """Adds the strings of large characters, found in smaller copies of each image.
 
     Args:
         images: (H, W, 3) uint8 RGB each.
-        found: strings of each image as it is.
+        found: strings of each image at its normal scale.
         detector: the network.
         config: ``distant_above`` is the height from which characters are large; 0 changes nothing.
         to_strings: segmentation and linking.
@@ -50,8 +50,8 @@ def add_large_strings(
     for i, (_, corners), maps in zip(chosen, collages, every, strict=True):
         for level, corner in zip(pyramids[i], corners, strict=True):
             strings = to_strings(_cut(maps, corner, level.pixels.shape[:2], images[i].shape[:2]))
-            # The detector is sure of large characters. What it is less sure of in a small copy
-            # are words that look like one character, windows and bricks.
+            # Large characters score high in a small copy. Windows, bricks, and words that look
+            # like one character score lower.
             large = [s for s in strings if _height(s) >= level.min_height and _score(s) >= 0.6]
             results[i] = suppressed(results[i], large)
     return results
@@ -64,7 +64,7 @@ def refine_small_strings(
     config: DetectionConfig,
     to_strings: ToStrings,
 ) -> list[list[BoxString]]:
-    """The strings of each image; small ones as they are found magnified, if nothing is lost.
+    """Replaces small strings by those found in a magnified part, if no character is lost.
 
     Args:
         images: (H, W, 3) uint8 RGB each.
@@ -94,11 +94,11 @@ def refine_small_strings(
 
 
 def suppressed(strings: Sequence[BoxString], added: Sequence[BoxString]) -> list[BoxString]:
-    """The strings of all looks, each once.
+    """Adds strings found at another scale; of two that show the same text, one is kept.
 
     Args:
-        strings: those kept so far, no two of them show the same.
-        added: strings of another look.
+        strings: kept so far, no two of them show the same text.
+        added: strings found at another scale.
     """
     kept = list(strings)
     for string in added:
@@ -108,12 +108,12 @@ def suppressed(strings: Sequence[BoxString], added: Sequence[BoxString]) -> list
 
 
 def _replaces(one: BoxString, two: BoxString) -> bool:
-    """Whether the second of two strings is to be dropped because of the first.
+    """Whether ``two`` is dropped because of ``one``.
 
-    Two strings of like height show the same where half the characters of one stand in the other's:
-    the one with more and surer boxes replaces the other. Where their heights differ, one may be a
-    stroke of the other or a blob over it: it is dropped if half its characters stand in the
-    other's and its score is below 0.8 times the other's.
+    Two strings of similar height show the same text if half the characters of one lie in the
+    other's boxes: the string with the larger sum of squared scores stays. If their heights differ,
+    ``two`` may be a stroke of ``one`` or a blob over it: it is dropped if half its characters lie
+    in boxes of ``one`` and its score is below 0.8 times that of ``one``.
     """
     height_one, height_two = _height(one), _height(two)
     if min(height_one, height_two) < 0.6 * max(height_one, height_two):
@@ -124,21 +124,21 @@ def _replaces(one: BoxString, two: BoxString) -> bool:
 def _maps_of(
     pictures: Sequence[ImageArray], detector: Detector, config: DetectionConfig
 ) -> list[ScoreMaps]:
-    """The detector's maps of pictures that have the right scale already."""
+    """The detector's maps of images that already have the right scale."""
     as_it_is = {"long_side": 1 << 20, "short_side": 1, "mag_ratio": 1.0, "max_shrink": 1.0}
     return detector.detect(pictures, config.model_copy(update=as_it_is)) if pictures else []
 
 
 @dataclass(frozen=True, eq=False)
 class _Level:
-    """A smaller copy of an image, and from which height in source pixels its characters count."""
+    """A smaller copy of an image; characters below ``min_height`` source pixels are ignored."""
 
     pixels: ImageArray
     min_height: float
 
 
 def _pyramid(image: ImageArray, config: DetectionConfig) -> list[_Level]:
-    """Smaller copies of an image, while there is room in it for characters that are larger."""
+    """Smaller copies of an image, as long as even larger characters would fit into it."""
     height, width = image.shape[:2]
     scale = network_scale(height, width, config)
     levels: list[_Level] = []
@@ -156,10 +156,10 @@ def _pyramid(image: ImageArray, config: DetectionConfig) -> list[_Level]:
 def _collage(
     pictures: Sequence[ImageArray], gap: int = 32
 ) -> tuple[ImageArray, list[tuple[int, int]]]:
-    """All in one picture, for one call of the network, and the (x, y) of each: even numbers.
+    """Puts images on one canvas, for one call of the network; returns it and each (x, y), even.
 
-    The first stands on the left, the others below each other on its right, ``gap`` pixels apart,
-    each with its own edge repeated around it.
+    The first image is on the left, the others below each other on its right, ``gap`` pixels or
+    more apart; the edge of each image is repeated around it.
     """
     first, *others = pictures
     x, y = -(-first.shape[1] // gap) * gap + gap, 0
@@ -182,7 +182,7 @@ def _collage(
 def _cut(
     maps: ScoreMaps, corner: tuple[int, int], size: tuple[int, int], source: tuple[int, int]
 ) -> ScoreMaps:
-    """The maps of one picture of a collage; ``size`` and ``source`` are heights and widths."""
+    """The maps of one image of a collage; ``size`` and ``source`` are (height, width)."""
     (x, y), (height, width) = (c // STRIDE for c in corner), size
     rows = slice(y, y + -(-height // STRIDE))
     columns = slice(x, x + -(-width // STRIDE))
@@ -197,7 +197,7 @@ class _Part:
     Attributes:
         rect: x0, y0, x1, y1 in source pixels.
         height: of the characters in source pixels.
-        strings: those found there so far.
+        strings: the strings found in it so far.
     """
 
     rect: tuple[float, float, float, float]
@@ -211,16 +211,16 @@ class _Part:
 
     @property
     def priority(self) -> tuple[int, float]:
-        """Four characters or more come first, then the surest."""
+        """Sort key: the number of characters up to four, then the best score of a string."""
         return min(self.characters, 4), max(_score(s) for s in self.strings)
 
     def pixels(self, config: DetectionConfig) -> float:
-        """Its area when magnified."""
+        """Its area in pixels when magnified."""
         x0, y0, x1, y1 = self.rect
         return (x1 - x0) * (y1 - y0) * (config.closer_height / self.height) ** 2
 
     def meets(self, other: _Part) -> bool:
-        """Whether two parts overlap and their characters are of like height."""
+        """Whether two parts overlap and their characters have similar heights."""
         a, b = self.rect, other.rect
         across = min(a[2], b[2]) > max(a[0], b[0])
         down = min(a[3], b[3]) > max(a[1], b[1])
@@ -232,7 +232,7 @@ class _Part:
         return _Part(rect, min(self.height, other.height), (*self.strings, *other.strings))
 
     def magnified(self, image: ImageArray, config: DetectionConfig) -> ImageArray:
-        """Its pixels, its characters ``closer_height`` high."""
+        """Its pixels, scaled so that its characters are ``closer_height`` pixels high."""
         x0, y0, x1, y1 = (int(v) for v in self.rect)
         zoom = config.closer_height / self.height
         size = (max(1, round((x1 - x0) * zoom)), max(1, round((y1 - y0) * zoom)))
@@ -253,7 +253,7 @@ def _small_parts(
         if own * scale >= config.closer_below or not magnified_enough:
             continue
         x0, y0, x1, y1 = bounds(np.concatenate([b.quad for b in string.boxes]))
-        margin = 1.5 * own  # characters beyond the ends are what is missed first
+        margin = 1.5 * own  # characters at the ends are missed most often
         left, top = max(0.0, np.floor(x0 - margin)), max(0.0, np.floor(y0 - margin))
         right = min(float(width), np.ceil(x1 + margin))
         bottom = min(float(height), np.ceil(y1 + margin))
@@ -269,7 +269,7 @@ def _small_parts(
 
 
 def _joined(parts: Sequence[_Part], config: DetectionConfig) -> list[_Part]:
-    """Parts that meet as one, where it is not too large to look at."""
+    """Joins parts that meet, unless the joined part exceeds ``closer_pixels``."""
     rest = list(parts)
     done: list[_Part] = []
     while rest:
@@ -301,16 +301,16 @@ def _score(string: BoxString) -> float:
 
 
 def _evidence(string: BoxString) -> float:
-    """Sum of squared scores: more boxes count, and sure ones count more."""
+    """Sum of squared scores: it grows with the number of boxes and with their scores."""
     return float(np.square([b.score for b in string.boxes]).sum())
 
 
 def _share_inside(string: BoxString, other: BoxString) -> float:
-    """The share of a string's characters whose centers stand in the other's boxes."""
+    """The share of a string's characters whose centers lie in the other's boxes."""
     covered = [any(inside(b.quad, own.center) for b in other.boxes) for own in string.boxes]
     return float(np.mean(covered))
 
 
 def _overlap(one: BoxString, two: BoxString) -> float:
-    """The larger share of the characters of one that stand in the other's."""
+    """The larger of both shares of characters that lie in the other string's boxes."""
     return max(_share_inside(one, two), _share_inside(two, one))

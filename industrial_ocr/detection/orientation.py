@@ -1,4 +1,4 @@
-"""Which way up a string can be read, and the quads of its characters then."""
+"""The orientations in which a string can be read, and its character quads in each."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def string_axis(centers: NDArray[np.float64]) -> NDArray[np.float64]:
 def orientations(string: BoxString) -> list[BoxString]:
     """The ways a string can be read, likeliest first; the classifier decides among them.
 
-    A flat string stands upright or on its head. A steep one is a stack of upright letters, or a
-    line turned to the left or to the right. A single box is taken to stand upright.
+    A flat string is upright or upside down. A steep string is a stack of upright letters, or a
+    line turned to the left or to the right. A single box is taken as upright.
     """
     if len(string.boxes) == 1:
         return [_turned(string, 0, "horizontal")]
@@ -46,7 +46,7 @@ def string_quad(string: BoxString) -> FloatArray:
 
 
 def _turned(string: BoxString, quarter: int, direction: Direction) -> BoxString:
-    """The string with quads along its tangent, its letters turned by quarter turns against it."""
+    """The string with quads along its tangents, turned by ``quarter`` quarter turns."""
     boxes = string.boxes
     centers = np.array([b.center for b in boxes], np.float64)
     tangents = np.gradient(centers, axis=0) if len(boxes) > 1 else np.array([[1.0, 0.0]])
@@ -54,7 +54,7 @@ def _turned(string: BoxString, quarter: int, direction: Direction) -> BoxString:
     turn = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]])[quarter]
     axes = []
     for tangent in tangents:
-        # Short steps between unequal letters zigzag: a tangent averages with the whole string.
+        # Steps between unequal letters zigzag, so each tangent is averaged with the whole axis.
         unit = unit_vector(unit_vector(tangent) * 0.35 + whole) if len(boxes) > 2 else whole
         axes.append(unit * turn[0] + normal_vector(unit) * turn[1])
     widths = [b.extent(a.astype(np.float32)) for b, a in zip(boxes, axes, strict=True)]
@@ -70,7 +70,7 @@ def _turned(string: BoxString, quarter: int, direction: Direction) -> BoxString:
 
 
 def _smoothed(heights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Heights that follow the string: a robust straight line through them."""
+    """Smooths heights along the string: a robust fit of a straight line."""
     if len(heights) < 3:
         return np.full_like(heights, heights.max())
     middle = float(np.median(heights))
@@ -85,7 +85,7 @@ def _smoothed(heights: NDArray[np.float64]) -> NDArray[np.float64]:
 def _stacked_heights(
     heights: NDArray[np.float64], centers: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Heights of stacked letters: near their median, and never reaching the next letter."""
+    """Heights of stacked letters: near their median and below the distance to the next letter."""
     steps = np.linalg.norm(np.diff(centers, axis=0), axis=1)
     room = np.minimum(np.append(steps, np.inf), np.insert(steps, 0, np.inf))
     limited = np.minimum(heights, room)

@@ -74,7 +74,7 @@ _MOMENT_RATIO = _moment_ratio()
 
 
 def _basins(region: FloatArray, text_threshold: float, low_text: float) -> LabelArray:
-    """One label a character: watershed from the peaks, split blobs of one character rejoined."""
+    """One label per character: watershed from the peaks, then merges parts of one character."""
     markers = _peaks(region, text_threshold)
     labels: LabelArray = watershed(-region, markers, mask=region > low_text).astype(np.int32)
     count = int(labels.max(initial=0))

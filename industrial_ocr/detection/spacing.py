@@ -1,9 +1,8 @@
-"""Where a string has a space: gaps between its boxes that are wider than its others.
+"""Finds the spaces of a string: gaps between its boxes that are wider than the others.
 
-How wide depends on what the string says. Codes set narrow characters such as 1 far apart, so there
-a gap must be wide to be a space. The space between two words is a third of a letter's height;
-nothing short of reading tells the two apart. So linking asks for a wide gap, and the gaps of a
-string that reads as words are judged again.
+The threshold depends on the text. Codes set narrow characters such as 1 far apart, so only a wide
+gap is a space. Words are a third of a letter's height apart. Only the reading tells codes from
+words: linking asks for a wide gap, and strings that read as words are checked again.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ def gap_sizes(boxes: Sequence[CharBox]) -> tuple[NDArray[np.float64], float, flo
         boxes: (N,) along the string, N >= 2.
 
     Returns:
-        (N - 1,) in source pixels, below 0 where boxes overlap; the median one, 0 or more; and the
-        characters' size, the larger of their median height and width.
+        The gaps, (N - 1,) in source pixels, below 0 where boxes overlap; their median, 0 or more;
+        and the character size, the larger of the median height and width.
     """
     centers = np.array([b.center for b in boxes], np.float64)
     axis = string_axis(centers)
@@ -40,12 +39,12 @@ def gap_sizes(boxes: Sequence[CharBox]) -> tuple[NDArray[np.float64], float, flo
 
 
 def wide_gaps(boxes: Sequence[CharBox], ratio: float, joined: Sequence[bool]) -> tuple[bool, ...]:
-    """Whether a space follows each box, whatever they say.
+    """Whether a space follows each box, for any text.
 
     Args:
         boxes: along the string.
-        ratio: a gap is wide above this times the size of a character more than the usual gap.
-        joined: (N - 1,) chains were joined there without affinity; 0.3 is enough then.
+        ratio: a space exceeds the median gap by this many character sizes.
+        joined: (N - 1,) True where chains were joined without affinity; there 0.3 is enough.
     """
     if len(boxes) == 1:
         return (False,)
@@ -60,8 +59,8 @@ def word_gaps(string: BoxString, text: str, ratio: float) -> tuple[bool, ...]:
 
     Args:
         string: oriented or not.
-        text: what it reads as; only words get more spaces than linking gave.
-        ratio: as of ``wide_gaps``, for words.
+        text: its reading; only words get further spaces.
+        ratio: as in ``wide_gaps``, for words.
     """
     boxes = string.boxes
     if len(boxes) < 3 or not _is_words(text):
@@ -73,22 +72,22 @@ def word_gaps(string: BoxString, text: str, ratio: float) -> tuple[bool, ...]:
 
 
 def _is_words(text: str) -> bool:
-    """Whether a text has four letters a digit or more."""
+    """Whether a text has letters, at least four per digit."""
     letters = sum(c.isalpha() for c in text)
     return letters > 0 and letters >= 4 * sum(c.isdigit() for c in text)
 
 
 def with_spaces(read: TextString, string: BoxString, ratio: float) -> TextString:
-    """A reading without spaces, with those that the string's boxes show.
+    """Adds the spaces between a string's boxes to a reading without spaces.
 
     Args:
-        read: characters with their places, one symbol each.
+        read: the reading, one symbol per character.
         string: the boxes that it was read from.
-        ratio: as of ``word_gaps``.
+        ratio: as in ``word_gaps``.
 
     Returns:
-        The reading with spaces in its text. A gap in which a character was read is none: a box was
-        missed there.
+        The reading with spaces in its text. A gap in which a character was read is no space: a box
+        was missed there.
     """
     gaps = word_gaps(string, read.text, ratio)
     if not any(gaps) or len(read.characters) < 2 or " " in read.text:
@@ -101,7 +100,7 @@ def with_spaces(read: TextString, string: BoxString, ratio: float) -> TextString
     for i in np.flatnonzero(gaps):
         left = float(at[i]) + string.boxes[i].extent(along) / 2
         right = float(at[i + 1]) - string.boxes[i + 1].extent(along) / 2
-        margin = 0.3 * (right - left)  # a character that begins here still stands beside the gap
+        margin = 0.3 * (right - left)  # a character centered within this margin is beside the gap
         filled = ((middles > left + margin) & (middles < right - margin)).any()
         before = int((middles <= (left + right) / 2).sum())
         if not filled and 0 < before < len(middles):

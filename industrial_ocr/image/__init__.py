@@ -1,1 +1,1 @@
-"""Pictures: loading, and what the networks see of them."""
+"""Loads images and converts them to network input."""

@@ -1,4 +1,4 @@
-"""Any array of pixels becomes (H, W, 3) uint8 RGB; what is too large or no image is refused."""
+"""Converts pixel arrays to (H, W, 3) uint8 RGB; refuses arrays that are too large or no image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from industrial_ocr.errors import ImageError
 from industrial_ocr.results.types import ImageArray
 
 MAX_PIXELS = 100_000_000
-"""Most pixels of one image; beyond it an image is refused before it is decoded."""
+"""Most pixels of one image; a larger image is refused before it is decoded."""
 MAX_SIDE = 32_000
 """Longest side in pixels; OpenCV's warps take no image of 32,767 or more."""
 
@@ -20,7 +20,7 @@ def rgb_from_array(array: NDArray[Any], name: str) -> ImageArray:
     """(H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of any accepted type as a new RGB array.
 
     Raises:
-        ImageError: another shape or type, or values out of range; it begins with ``name``.
+        ImageError: another shape or type, or values out of range; the message begins with ``name``.
     """
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
         hint = ""
@@ -54,9 +54,9 @@ def _to_uint8(array: NDArray[Any], name: str) -> ImageArray:
         )
     low, high = array.min(), array.max()
     if array.dtype.kind == "f":
-        if not (np.isfinite(low) and np.isfinite(high)):  # min and max pass NaN on
+        if not (np.isfinite(low) and np.isfinite(high)):  # min and max propagate NaN
             raise ImageError(f"{name}: holds NaN or infinite values; replace them first")
-        rounding = 1e-3  # of resizing filters and float16, far below one gray level of 255
+        rounding = 1e-3  # error of resizing filters and float16, below one gray level of 255
         if low < -rounding or high > 1 + rounding:
             raise ImageError(
                 f"{name}: float images are 0 to 1, got {low:g} to {high:g}; "
@@ -74,9 +74,9 @@ def _to_uint8(array: NDArray[Any], name: str) -> ImageArray:
 
 
 def rgb_from_rgba(rgba: ImageArray) -> ImageArray:
-    """Composites (H, W, 4) uint8 on what its visible pixels contrast with -> (H, W, 3).
+    """Composites (H, W, 4) uint8 on a contrasting background -> (H, W, 3).
 
-    That is black where at least 98 % of the visible pixels are light, else white.
+    The background is black if more than 98 % of the visible pixels are light, else white.
     """
     seen = rgba[..., 3] > 127
     if not seen.any() or seen.all():

@@ -1,4 +1,4 @@
-"""Loads whatever an inspection script has at hand into one kind of image: RGB uint8."""
+"""Loads images from files, bytes, Pillow images or arrays as RGB uint8."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _FORMAT_SUFFIXES = {
     "QOI": (".qoi",),
     "AVIF": (".avif", ".avifs"),
 }
-"""By Pillow's name of the format."""
+"""File suffixes by Pillow's format name."""
 IMAGE_SUFFIXES = frozenset(itertools.chain(*_FORMAT_SUFFIXES.values()))
 """Suffixes, in lower case, by which ``find_images`` knows an image inside a folder."""
 
@@ -69,7 +69,7 @@ def image_list(sources: Iterable[Any]) -> list[Any]:
     """The images of a batch, not loaded yet.
 
     Raises:
-        ImageError: it is one image and no batch; its rows or bytes would be taken for images.
+        ImageError: ``sources`` is one image; its rows or bytes would be taken for images.
     """
     alone = isinstance(sources, (str, bytes, bytearray, memoryview, os.PathLike, Image.Image))
     if isinstance(sources, np.ndarray):
@@ -82,10 +82,10 @@ def image_list(sources: Iterable[Any]) -> list[Any]:
 def load_image(source: ImageSource) -> ImageArray:
     """Loads one image as RGB.
 
-    Files and bytes are decoded by Pillow, the first page of several; their EXIF orientation is
-    applied, ICC profiles are not. Whatever the source:
+    Pillow decodes files and bytes (the first of several pages). The EXIF orientation is applied,
+    an ICC profile is not. For every source:
 
-    * Transparency is laid on white, or on black where nothing dark would show on white.
+    * Transparent images are composited on white, or on black if they are almost all light.
     * Integers wider than 8 bit are scaled by one rule: full scale is the smallest of 8, 10, 12,
       14 and 16 bit that holds the largest value of the image. A 12-bit camera in a 16-bit file
       thus comes out at full brightness; pass uint8 where the scale must not depend on the
@@ -102,11 +102,11 @@ def load_image(source: ImageSource) -> ImageArray:
 
     Raises:
         ImageError: the source is missing, empty, damaged, of no type above, or beyond
-            ``arrays.MAX_PIXELS`` or ``arrays.MAX_SIDE``. One line that names the source.
+            ``arrays.MAX_PIXELS`` or ``arrays.MAX_SIDE``. The message is one line with its name.
     """
     try:
         return _load(source)
-    except Warning:  # the program makes errors of what Pillow warns of; the image is sound
+    except Warning:  # the program turns Pillow's warnings into errors; the image is valid
         with _WARNING_FILTERS, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return _load(source)
@@ -137,12 +137,12 @@ def find_images(
 ) -> list[Path]:
     """The image files behind files, folders and globs.
 
-    A file is taken whatever its suffix; a folder gives the files with ``IMAGE_SUFFIXES`` below
-    it, sorted, hidden ones left out; so does a glob (``**`` included). A file found twice is
-    kept once, at its first place.
+    A file is taken with any suffix. A folder gives all files below it with ``IMAGE_SUFFIXES``,
+    sorted, without hidden ones; so does a glob (``**`` included), with hidden ones if it names
+    them. A file found twice is kept once, in its first position.
 
     Raises:
-        ImageError: a path that does not exist, or a folder or glob without images; it names it.
+        ImageError: a path does not exist, or a folder or glob has no images; names the path.
     """
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
@@ -199,7 +199,7 @@ def _from_file(text: str) -> ImageArray:
 
 @contextmanager
 def _one_error(name: str, problem: str) -> Iterator[None]:
-    """Makes an ImageError of whatever Pillow's decoders raise on damaged bytes."""
+    """Turns whatever Pillow's decoders raise on damaged bytes into an ImageError."""
     try:
         yield
     except (ImageError, Warning):
@@ -215,8 +215,8 @@ def _one_error(name: str, problem: str) -> Iterator[None]:
 
 def _open(file: IO[bytes], name: str) -> ImageArray:
     """Decodes an open image file; Pillow reads only its header until the size is accepted."""
-    # Pillow warns below our limit and above it; check_size decides instead. The filters are
-    # global to the process, hence the lock.
+    # check_size decides on the size, not Pillow's warning. Warning filters are global to the
+    # process, hence the lock.
     with _one_error(name, "damaged image"), _WARNING_FILTERS, warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         image = Image.open(file, formats=_PILLOW_FORMATS)
@@ -243,7 +243,7 @@ def _upright(image: Image.Image) -> Image.Image:
         turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Warning:
         raise
-    except Exception:  # a damaged EXIF block is no reason to refuse sound pixels
+    except Exception:  # a damaged EXIF block is no reason to refuse valid pixels
         return image
     return image if turn is None else image.transpose(turn)
 

@@ -1,4 +1,4 @@
-"""Pixels become network input, in training and in use."""
+"""Turns pixels into network input, in training and in inference."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def to_gray(image: ImageArray) -> ImageArray:
 
 
 def on_ground(image: ImageArray, margin: int) -> ImageArray:
-    """(H, W, 3) uint8 with ``margin`` pixels around it, in the median color of its edge.
+    """Adds a border of ``margin`` pixels to (H, W, 3) uint8, in the median color of its edge.
 
-    Print that touches the edge of a picture is then read as well as print inside it.
+    Print that touches the edge of an image is then read as well as print inside it.
     """
     if not margin:
         return image
@@ -34,7 +34,7 @@ def on_ground(image: ImageArray, margin: int) -> ImageArray:
 
 
 def detector_input(gray: ImageArray) -> FloatArray:
-    """Gray picture -> (2, H, W) float32 for the light detector.
+    """(H, W) uint8 -> (2, H, W) float32 for the light detector.
 
     Channel 0 is the brightness, -1 to 1. Channel 1 is the local contrast: the difference to the
     mean of 49 x 49 pixels over their standard deviation. A faint mark on a dark part stays visible
@@ -49,9 +49,9 @@ def detector_input(gray: ImageArray) -> FloatArray:
 
 
 def edge_width(gray: ImageArray) -> float:
-    """Width in pixels of the steepest edges of an (H, W) uint8 picture, 0 without contrast.
+    """Width in pixels of the steepest edges of an (H, W) uint8 image, 0 without contrast.
 
-    It is the contrast over the slope there; 1 is sharp.
+    It is the image's contrast divided by their slope; 1 is sharp.
     """
     low, high = np.percentile(gray, (5, 95))
     across = cv2.Sobel(gray, cv2.CV_32F, 1, 0, ksize=3) / 8

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from industrial_ocr.errors import ConfigError, WeightsError
 
 _INITIAL_SCORE = 0.02
-"""What an untrained CraftLight answers everywhere: most of a picture is no text."""
+"""Output of an untrained CraftLight for every pixel: most of an image is no text."""
 
 
 class CraftVGG(nn.Module):
@@ -128,7 +128,7 @@ class CraftLight(nn.Module):
         self.head = nn.Conv2d(decoder_channels[0], 2, 1)
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.constant_(cast(Tensor, self.head.bias), _INITIAL_SCORE)
-        # Weights laid out so make every map so, which halves the time on a CPU.
+        # The feature maps take this layout from the weights; it halves the time on a CPU.
         self.to(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -149,10 +149,11 @@ class CraftLight(nn.Module):
         y = features[-1]
         levels = list(zip(features[:-1], self.laterals, self.narrows, self.blocks, strict=True))
         for feature, lateral, narrow, block in reversed(levels):
-            # Narrowed before it is enlarged: the two commute, and so it is a quarter of the work.
+            # The 1x1 convolution comes before the upsampling, which gives the same for a quarter
+            # of the work.
             coarse = F.interpolate(narrow(y), size=feature.shape[-2:])
             y = block(lateral(feature).add_(coarse))
-        # In float32 also where the rest is not: steps of 1/256 would make peaks of plateaus.
+        # Always in float32: steps of 1/256 in bfloat16 would turn peaks into plateaus.
         return cast(Tensor, self.head(y.to(self.head.weight.dtype)))
 
     def scores(self, x: Tensor) -> Tensor:
@@ -216,7 +217,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
 
 
 def fill(model: nn.Module, state: dict[str, Tensor], path: str | Path) -> None:
-    """Loads ``state`` into ``model``, every key of it and no other.
+    """Loads ``state`` into ``model``; both must have the same keys and shapes.
 
     Raises:
         WeightsError: keys or shapes differ; names the file and the first keys.
@@ -239,8 +240,8 @@ class _Vgg16Taps(nn.Module):
     """The convolutions of VGG16-BN (Simonyan and Zisserman 2015, table 1 D) with five outputs.
 
     Layers keep their number in torchvision's ``features``, which the published keys contain. The
-    reference cuts its slices before each ReLU but computes that ReLU in place, so what it taps
-    has been rectified, all but the last; cutting after the ReLU says the same openly.
+    reference code ends each slice before a ReLU, but that ReLU works in place, so all outputs
+    except the last are rectified. Here the slices end after the ReLU, with the same outputs.
     """
 
     def __init__(self) -> None:

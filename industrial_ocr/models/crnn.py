@@ -32,27 +32,27 @@ class Crnn(nn.Module):
     """Table 1 of the paper; 8.3 million parameters with its 37 classes.
 
     ``paper``: batch norm after the 5th and the 6th convolution, and 1x2 windows (1 wide, 2 high)
-    in the 3rd and the 4th pooling. ``crnn.pytorch``: what meijieru/crnn.pytorch made of it, so
-    that its checkpoints load: batch norm after the 3rd, 5th and 7th, and pooling windows of 2x2
-    that step 1x2 over a padded width.
+    in the 3rd and the 4th pooling. ``crnn.pytorch``: as in meijieru/crnn.pytorch, whose
+    checkpoints load: batch norm after the 3rd, 5th and 7th, and pooling windows of 2x2 with a
+    stride of 1x2 over a padded width.
 
-    Table 1 read by the letter leaves W/4 - 1 frames, the paper's text says W/4, its authors' code
+    Table 1 taken literally leaves W/4 - 1 frames, the paper's text says W/4, its authors' code
     and crnn.pytorch give W/4 + 1. Both variants here give W/4 + 1, the ``paper`` one by padding
     the last convolution by a column on either side: characters at the edges keep their frames.
 
-    ``lcnet`` has the convolutions of PP-OCRv6's small recognizer in place of the seven, and W/4
-    frames of strips of 48 rows; ``width`` and ``residual`` do not apply.
+    ``lcnet`` replaces the seven convolutions by those of PP-OCRv6's small recognizer; strips have
+    48 rows and give W/4 frames. ``width`` and ``residual`` do not apply.
 
-    ``residual`` goes beyond both papers: blocks of two convolutions with a shortcut (He et al.
-    2015, arXiv 1512.03385) after some of the seven convolutions. Their last batch norm begins at
-    zero, so a network that gets them reads at first as it did without.
+    ``residual`` goes beyond both: blocks of two convolutions with a shortcut (He et al. 2015,
+    arXiv 1512.03385) after some of the seven convolutions. Their last batch norm starts at zero,
+    so adding them to a trained network does not change its output at first.
 
     Args:
         classes: outputs, the CTC blank (class 0) included.
         width: multiplies the channels of the convolutions, rounded down to a multiple of 8.
         hidden: units of each LSTM direction.
         variant: see above.
-        residual: blocks after each convolution, from the first; what is not named has none.
+        residual: number of blocks after each convolution, from the first; 0 after the rest.
 
     Raises:
         ConfigError: an impossible size or an unknown variant.
@@ -106,8 +106,8 @@ class Crnn(nn.Module):
         """Excludes the first convolutions from training.
 
         Args:
-            count: how many of the seven, with their batch norms and residual blocks; of ``lcnet``
-                its stem and 13 blocks are counted.
+            count: number of convolutions to freeze, with their batch norms and residual blocks;
+                for ``lcnet``, of parts: the stem and 13 blocks.
         """
         if isinstance(self.cnn, LcNet):
             parts = [self.cnn.stem, *self.cnn.blocks]
@@ -121,7 +121,7 @@ class Crnn(nn.Module):
 
 
 def load_published_crnn(path: str | Path, charset_size: int | None = None) -> Crnn:
-    """A checkpoint of crnn.pytorch (``crnn.pth`` ...); its size is read from its own shapes.
+    """A checkpoint of crnn.pytorch (``crnn.pth`` ...); its tensors give the network's size.
 
     Args:
         path: the checkpoint file.
@@ -181,7 +181,7 @@ def _convolutions(
 
 
 class _ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut; begins as the identity of what a ReLU gives."""
+    """Two 3x3 convolutions with a shortcut; at first the identity for inputs of 0 or more."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -198,7 +198,7 @@ class _ResidualBlock(nn.Module):
 
 
 class _BidirectionalLstm(nn.Module):
-    """One LSTM in both directions (section 2.2) and a linear layer over what they say."""
+    """One LSTM in both directions (section 2.2) and a linear layer over their outputs."""
 
     def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
         super().__init__()

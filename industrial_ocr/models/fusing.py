@@ -11,8 +11,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 def fold_batch_norms(model: nn.Module) -> nn.Module:
     """Folds, in place, every batch norm that directly follows a convolution.
 
-    Followed is what the parent module names next; networks that call their parts in another order
-    are not for this. A batch norm with an activation of its own is left as it is.
+    The next child of the parent module counts as following, so the network must call its parts in
+    that order. A batch norm with an activation of its own is left unchanged.
 
     Args:
         model: in evaluation mode, not to be trained any more.

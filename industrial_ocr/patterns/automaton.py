@@ -1,8 +1,8 @@
 """Deterministic finite automata over symbols, which guide the decoders.
 
 Arcs are stored sparsely (CSR). A lexicon of 100,000 random codes has hundreds of thousands of
-states with few arcs each: about 12 MB, where a table of states times symbols has 100 MB. ``table``
-is that table, for patterns of a few hundred states.
+states with few arcs each: about 12 MB, while a table of states times symbols takes 100 MB.
+``table`` gives that dense table, for patterns of a few hundred states.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from industrial_ocr.errors import PatternError
 
 Ints = NDArray[np.int32]
 DEAD = -1
-"""Stands for the next state if there is none."""
+"""The next state if there is none."""
 NOTHING_MATCHES = "nothing matches this pattern"
 
 
@@ -207,7 +207,7 @@ class Automaton:
         """Base-2 logarithm of the number of codes of each length.
 
         Args:
-            limit: greatest length to look at if the number of codes is infinite.
+            limit: greatest length to count if the number of codes is infinite.
 
         Returns:
             (greatest length + 1,) float64, -inf for lengths without codes.
@@ -265,7 +265,7 @@ class Automaton:
         return np.array([blocks[state] for state in range(len(self))], np.int64)
 
     def _blocks_by_refinement(self, check: Callable[[], None]) -> NDArray[np.int64]:
-        """The same with cycles (Moore 1956): blocks are split until all their arcs agree.
+        """The same for an automaton with cycles (Moore 1956): splits blocks until their arcs agree.
 
         The first blocks are the distances to an accepting state, which are equal for equivalent
         states; from them a chain needs only one round.

@@ -41,7 +41,7 @@ class Pattern(CodeCounts):
         text: the expression, the template, or the lexicon's name.
         core: automaton of the codes over ``core.symbols``, single characters.
         grammar: the parsed expression; None for a lexicon.
-        words: the lexicon, one entry a line; empty for an expression.
+        words: the lexicon, one entry per line; empty for an expression.
         ignore_case: lower case is read as upper case, codes are in upper case.
         separators: characters that may stand in a text but are not part of its code. They may
             stand where the expression has one of them, else between groups, else anywhere.
@@ -89,7 +89,7 @@ class Pattern(CodeCounts):
         """A regular expression that whole codes match; ``patterns.grammar.regex`` has the syntax.
 
         Args:
-            text: the expression. Where it has white space or a separator, separators may stand.
+            text: the expression. Separators are allowed where it has white space or a separator.
             charset: all characters of codes; ``.`` and negated classes match only these. None:
                 the default charset and all other characters that the expression names.
             ignore_case: lower case is read as upper case.
@@ -176,7 +176,7 @@ class Pattern(CodeCounts):
     def parse(text: str, presets: Mapping[str, Preset] | None = None) -> Pattern:
         """The pattern of a command line: the name of a preset, else a regular expression.
 
-        ``regex:...``, ``template:...`` and ``lexicon:FILE`` (a word a line) are explicit.
+        ``regex:...``, ``template:...`` and ``lexicon:FILE`` (one word per line) are explicit.
 
         Raises:
             PatternError: as above; also for a name that is almost that of a preset.
@@ -199,8 +199,8 @@ class Pattern(CodeCounts):
     def automaton(self, charset: Charset) -> Automaton:
         """The automaton for a decoder over a charset; built once for each charset.
 
-        Symbol i is ``charset.symbols[i]`` (with a blank, class i + 1). Wherever separators are
-        allowed there may be one that the charset has; spaces are not symbols and never appear.
+        Symbol i is ``charset.symbols[i]`` (with a blank, class i + 1). It accepts one separator of
+        the charset where separators are allowed; spaces are not symbols and never appear.
         If case is ignored, letters of both cases are accepted.
 
         Raises:
@@ -214,7 +214,7 @@ class Pattern(CodeCounts):
             except PatternError as error:
                 if str(error) != NOTHING_MATCHES:
                     raise
-                hint = "" if self.ignore_case else "; the other case is read with ignore_case"
+                hint = "" if self.ignore_case else "; set ignore_case to accept the other case"
                 raise PatternError(
                     f"no code of {self!r} can be spelled with the {len(charset)} symbols of this "
                     f"charset{hint}"

@@ -20,7 +20,7 @@ class Preset(Section):
     """One named pattern, with either a regex or a template.
 
     Attributes:
-        title: what it is, for people.
+        title: a short description for people.
         source: the standard or other origin.
         regex: the regular expression, or None.
         template: the template, or None.

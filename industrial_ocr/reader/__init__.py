@@ -1,1 +1,1 @@
-"""The face of the package, and the two ways from pictures to results."""
+"""The ``Reader``, and the two pipelines from images to results."""

@@ -1,4 +1,4 @@
-"""Arguments of ``Reader`` and of its methods, checked and brought to one form."""
+"""Checks and converts the arguments of ``Reader`` and its methods."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ SHIPPED = ("pipeline", "fast")
 
 
 def known_engine(value: Engine | str, allowed: Iterable[Engine] = Engine) -> Engine:
-    """The engine of that name.
+    """The engine of a name.
 
     Raises:
-        ConfigError: there is none, or it is not ``allowed``; the message lists those that are.
+        ConfigError: it is unknown or not ``allowed``; the message lists the allowed ones.
     """
     names = [engine.value for engine in allowed]
     if value not in names:
@@ -39,7 +39,7 @@ def known_engine(value: Engine | str, allowed: Iterable[Engine] = Engine) -> Eng
 def reading_config(
     source: PipelineConfig | str | Path | dict[str, Any] | None = None,
 ) -> PipelineConfig:
-    """Settings as ``Reader`` takes them.
+    """The settings given as ``config`` of ``Reader``.
 
     Raises:
         ConfigError: no such file or name, an unknown setting or value.
@@ -58,14 +58,14 @@ def reading_config(
 
 
 def known_routes(source: RouteTable | str | Path | None) -> RouteTable:
-    """Routes as ``Reader`` takes them; ConfigError where a file cannot be used."""
+    """The ``routes`` of ``Reader``; raises ConfigError if a file cannot be used."""
     if source is None or isinstance(source, Mapping):
         return source or {}
     return load_routes(source)
 
 
 def own_presets(source: Mapping[str, Preset] | str | Path | None) -> dict[str, Preset]:
-    """Named patterns as ``Reader`` takes them; PatternError where a file cannot be used."""
+    """The ``patterns`` of ``Reader``; raises PatternError if a file cannot be used."""
     if source is None or isinstance(source, Mapping):
         return dict(source or {})
     return load_presets(source)
@@ -74,7 +74,7 @@ def own_presets(source: Mapping[str, Preset] | str | Path | None) -> dict[str, P
 def asked_calibration(
     source: Calibration | str | Path | None, misread_rate: float | None
 ) -> Calibration:
-    """What was given; the shipped one where a misread rate is asked for, else none."""
+    """The given calibration; else the shipped one for a misread rate, or an empty one."""
     if isinstance(source, Calibration):
         return source
     if source is None:
@@ -83,7 +83,7 @@ def asked_calibration(
 
 
 def compiled_patterns(given: Patterns, own: Mapping[str, Preset]) -> tuple[Pattern, ...]:
-    """What ``pattern`` of ``read`` holds, compiled; a name of ``own`` goes before a shipped one."""
+    """Compiles the ``pattern`` of ``read``; names in ``own`` take precedence over shipped ones."""
     if given is None:
         return ()
     several = [given] if isinstance(given, Pattern | str) else list(given)
@@ -92,7 +92,7 @@ def compiled_patterns(given: Patterns, own: Mapping[str, Preset]) -> tuple[Patte
 
 
 def cut_roi(image: ImageArray, roi: Roi | None) -> tuple[ImageArray, int, int]:
-    """The part of an image inside a roi, and where it begins."""
+    """The part of an image inside a roi, and the x and y of its origin."""
     if roi is None:
         return image, 0, 0
     try:
@@ -103,8 +103,8 @@ def cut_roi(image: ImageArray, roi: Roi | None) -> tuple[ImageArray, int, int]:
         raise ImageError(f"roi is x0, y0, x1, y1 in pixels, got {roi!r}")
     if len(points) == 2 and (points[1] <= points[0]).any():
         raise ImageError(
-            f"roi is x0, y0, x1, y1 with x0 < x1 and y0 < y1, got {roi!r}; of x, y, width and "
-            "height give x, y, x + width, y + height"
+            f"roi is x0, y0, x1, y1 with x0 < x1 and y0 < y1, got {roi!r}; if these are x, y, "
+            "width and height, give x, y, x + width, y + height"
         )
     x0, y0, x1, y1 = bounds(points)
     height, width = image.shape[:2]

@@ -1,4 +1,4 @@
-"""From a Reader to a bundle and back; its files and hashes are those of ``inference.bundle``."""
+"""Writes a Reader as a bundle and loads it again; ``inference.bundle`` has files and hashes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def setting_files(
     routes: RouteTable,
     patterns: Mapping[str, Preset],
 ) -> dict[str, bytes]:
-    """The files of a Reader's settings; what is empty has none."""
+    """The files of a Reader's settings; empty settings have no file."""
     values: dict[str, Any] = {CONFIG: config.model_dump(mode="json")}
     if calibration.temperatures or calibration.curves:
         values[CALIBRATION] = calibration.to_dict()
@@ -56,7 +56,7 @@ def setting_files(
 
 
 def bundled_options(bundle: Bundle) -> dict[str, Any]:
-    """A bundle as arguments of ``Reader``.
+    """The arguments of ``Reader`` that a bundle holds.
 
     Raises:
         ConfigError: a setting that this version does not know.
@@ -95,7 +95,7 @@ def export_files(
     max_misread_rate: float | None,
     safetensors: bool,
 ) -> list[Path]:
-    """Writes a bundle of settings (of ``setting_files``) and of the models of that name.
+    """Writes a bundle of ``settings`` (see ``setting_files``) and of the models of these ``names``.
 
     Raises:
         ConfigError: the bundle exists already, or a model is a published checkpoint.
@@ -121,7 +121,7 @@ def _entry(task: Task, name: Name) -> ModelEntry:
 
 
 def _versions(backend: str) -> dict[str, str]:
-    """Of what reads: the package, Python, and the packages that readings depend on."""
+    """Versions of the package, of Python, and of the packages that readings depend on."""
     found = {
         "industrial-ocr": __version__,
         "commit": commit_id(),

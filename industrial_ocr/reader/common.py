@@ -1,4 +1,4 @@
-"""What both ways share: finding the strings, timing the stages, finishing a result."""
+"""Shared by both pipelines: finding the strings, timing the stages, finishing a result."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ from industrial_ocr.results.types import (
     UnreadMark,
 )
 
-CLEAR = 0.8
-"""Strength from which an unread mark is as clear as the print."""
+CLEAR_MARK = 0.8
+"""An unread mark of this strength or more is as clear as the print."""
 Found = list[list[BoxString]]
 """The strings of each image, not yet read."""
 
 
 @dataclass
 class Clock:
-    """Seconds by stage, for a whole batch; a stage within another counts for itself alone."""
+    """Seconds by stage, for a whole batch; the time of a nested stage counts only once."""
 
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     _within: float = 0.0
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Adds what runs inside to that stage."""
+        """Adds the time spent inside to the stage ``name``."""
         start, outside, self._within = time.perf_counter(), self._within, 0.0
         try:
             yield
@@ -59,7 +59,7 @@ class Clock:
             self._within = outside + took
 
     def share(self, images: int) -> dict[str, float]:
-        """Each image's share, and their total."""
+        """Seconds by stage per image, and their total."""
         timings = {name: value / max(images, 1) for name, value in self.seconds.items()}
         return {**timings, "total": sum(timings.values())}
 
@@ -69,7 +69,7 @@ def find_strings(
 ) -> Found:
     """Detection, segmentation and linking: the strings of each image, not yet read.
 
-    What is large or small is looked at twice, see ``detection.multiscale``.
+    Large and small characters are detected at another scale, see ``detection.multiscale``.
     """
 
     def strings_of(maps: ScoreMaps) -> list[BoxString]:
@@ -103,12 +103,12 @@ def finish(
     codes: Sequence[CodeReading] | None = None,
     one_string: bool = False,
 ) -> ReadResult:
-    """The result of one image; strings that are noise stand apart, unless they are ``doubtful``.
+    """The result of one image: gives strings their unread marks, confidence and status.
 
-    Doubtful ones were part of another string; nothing is trimmed from a string unseen. Where codes
-    were looked for (``codes`` is not None), the status is that of the code. Of an image that is
-    known to be ``one_string`` nothing is noise that could be read at all. What is kept gets its
-    unread marks and its confidence (``decoding.confidence``) here.
+    Strings of very low confidence are noise and go to ``left_out``. ``doubtful`` ones stay: they
+    were cut off another string, and no part of it may disappear. If codes were searched (``codes``
+    is not None), the status is that of the code. In an image of ``one_string`` a lower confidence
+    is enough. The confidence is that of ``decoding.confidence``.
     """
     limits = config.confidence
     known = {id(s) for s in doubtful}
@@ -131,10 +131,10 @@ def finish(
         status = Status.NO_TEXT
         if left_out:
             surest = max(left_out, key=lambda s: s.confidence)
-            reason = f"{surest.text!r}, read at {surest.confidence:.2f}, is too unsure to be text"
+            reason = f"{surest.text!r} is read at {surest.confidence:.2f}, too low to be text"
     if codes is not None and kept:
         status, reason = Status.PATTERN_MISMATCH, ""
-    codes = [_held_against(c, judged) for c in codes or ()]
+    codes = [_with_unread_marks(c, judged) for c in codes or ()]
     if codes:
         status, reason = codes[0].status, codes[0].reason
     return ReadResult(
@@ -149,7 +149,7 @@ def _judged(
     one_string: bool,
     codes: Sequence[CodeReading],
 ) -> tuple[TextString, ...]:
-    """Strings with the marks that nobody read and the probability that they are right."""
+    """Strings with their unread marks and the probability that they are right."""
     if not strings:
         return ()
     gray = to_gray(image)
@@ -165,7 +165,7 @@ def _judged(
 
 
 def _unread(gray: ImageArray, string: TextString, others: Sequence[FloatArray]) -> list[UnreadMark]:
-    """Marks in the band of a line; letters of a stack have no band."""
+    """Unread marks in the band of a line; a stack has none."""
     if string.direction == "vertical":
         return []
     known = [*string.characters, *(c for _, c in string.rejected)]
@@ -173,16 +173,16 @@ def _unread(gray: ImageArray, string: TextString, others: Sequence[FloatArray]) 
 
 
 def _doubt(string: TextString, limits: ConfidenceConfig, one_string: bool) -> str:
-    """Why a string is doubtful, empty where it is not.
+    """Why a string is doubtful, empty if it is not.
 
-    A mark that was not read lowers the confidence. One that is as tall as a letter and as clear as
-    the print is doubt enough, but in an image cut out around one string, where it may be part of a
-    frame. (A point that stands apart may be one of a dot matrix.)
+    An unread mark lowers the confidence. A mark as tall as a letter and as clear as the print makes
+    a string doubtful by itself, except in an image of one string, where it may be part of a frame.
+    (A small mark may be a point of a dot matrix.)
     """
     unsure = string.confidence < limits.min_confidence
     marks = string.unread
     if not unsure:
-        tall = [m for m in marks if m.strength >= CLEAR and m.tall]
+        tall = [m for m in marks if m.strength >= CLEAR_MARK and m.tall]
         marks = () if one_string else tuple(tall)
     if marks:
         clearest = max(marks, key=lambda m: m.strength)
@@ -195,8 +195,8 @@ def _doubt(string: TextString, limits: ConfidenceConfig, one_string: bool) -> st
     return ""
 
 
-def _held_against(code: CodeReading, strings: Sequence[TextString]) -> CodeReading:
-    """A code that would pass, doubtful where a mark in its place was not read."""
+def _with_unread_marks(code: CodeReading, strings: Sequence[TextString]) -> CodeReading:
+    """Makes an ok code doubtful if there is an unread mark in its place or next to it."""
     beside = expand_quad(code.quad, edge_lengths(code.quad)[1], 0.0)
     unread = chain.from_iterable(s.unread for s in strings)
     marks = [m for m in unread if inside(beside, m.quad.mean(0))]

@@ -1,4 +1,4 @@
-"""The way with context: whole strings through the CRNN, CTC decoding, places by frames."""
+"""The CRNN pipeline: reads whole strings with context, by CTC decoding of their frames."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ from industrial_ocr.results.types import (
 )
 
 DIGIT = 0.62
-"""Nats by which 0 is likelier than O, and 1 than I, beyond what the network says: fitted to 1,230
-of the former on 1,100 rendered pictures, of which it read 91 wrong before and 77 then."""
+"""Added to the network's log-odds of 0 against O and of 1 against I, in nats: fitted to 1,230 such
+characters in 1,100 rendered images, of which 91 were read wrong before and 77 after."""
 
 
 def read_crnn(
@@ -58,7 +58,7 @@ def read_crnn(
     patterns: Sequence[Pattern] = (),
     found: Found | None = None,
 ) -> list[ReadResult]:
-    """Reads images: strings found as in the two-stage way, each read as a whole.
+    """Reads images: finds strings as the two-stage pipeline does, reads each as a whole.
 
     Args:
         images: (H, W, 3) uint8 RGB each.
@@ -66,10 +66,10 @@ def read_crnn(
         recognizer: reads them.
         config: every threshold.
         patterns: codes to look for.
-        found: the strings of the images, where they were found already.
+        found: the strings of the images, if they were found already.
 
     Returns:
-        One result an image.
+        One result per image.
     """
     clock = Clock()
     found = find_strings(images, detector, config, clock) if found is None else found
@@ -97,7 +97,7 @@ def read_frames(
     config: PipelineConfig,
     clock: Clock,
 ) -> list[list[tuple[TextString, StringFrames]]]:
-    """Every string of every image with its frames, the way up in which it reads best."""
+    """Every string of every image with its frames, in the orientation in which it reads best."""
     strings = [[StringWays(string) for string in own] for own in found]
 
     def read_on(asked: Sequence[Sequence[StringWays]]) -> None:
@@ -109,7 +109,9 @@ def read_frames(
             for own, seen in zip(asked, frames, strict=True):
                 rows = iter(seen)
                 for string in own:
-                    read = [_told(way, next(rows), recognizer, config) for way in string.pending()]
+                    read = [
+                        _reading_of(way, next(rows), recognizer, config) for way in string.pending()
+                    ]
                     string.add(read)
 
     read_on(strings)
@@ -131,10 +133,10 @@ def _without_nested(readings: Sequence[Reading]) -> list[Reading]:
     return kept
 
 
-def _told(
+def _reading_of(
     way: BoxString, frames: StringFrames, recognizer: Recognizer, config: PipelineConfig
 ) -> Reading:
-    """What a string reads as in one of its ways."""
+    """The reading of a string in one of its orientations."""
     weights = config.confidence.position_weights
     text = decode_frames(frames, recognizer.charset, way.direction, weights=weights)
     if frames.space is None:
@@ -157,7 +159,7 @@ def frame_codes(
 
 
 def _pieces(string: BoxString) -> list[FloatArray]:
-    """What is set side by side for the CRNN: a whole line, or each letter of a stack."""
+    """The quads that are put side by side for the CRNN: a whole line, or each letter of a stack."""
     if string.direction == "vertical":
         return [b.quad for b in string.boxes]
     return [string_quad(string)]
@@ -172,13 +174,13 @@ def decode_frames(
 ) -> TextString:
     """CTC decoding with a place and a probability for every character.
 
-    The likeliest path; with a lexicon its likeliest word instead, whose characters keep the
-    probability that the network gave them, however low.
+    Decodes the likeliest path, or with a lexicon its likeliest word; the characters of a word keep
+    the network's probabilities, however low.
     """
     symbols = greedy_decode(frames.log_probs, charset)
     if lexicon is not None:
         symbols = _as_word(symbols, frames, charset, lexicon)
-    # Of the shapes that were seen: which of two twins stands there is another question.
+    # Computed before twins such as 0 and O are resolved: it is the probability of the shapes.
     label = [charset.encode(s.symbol)[0] for s in symbols]
     log_probability = sequence_log_probability(frames.log_probs, label)
     if lexicon is None:
@@ -195,9 +197,9 @@ def decode_frames(
 
 
 def _resolved(symbols: Sequence[CtcSymbol], frames: StringFrames) -> list[CtcSymbol]:
-    """The symbols with 0 and O of a run told apart as one (``homoglyphs``).
+    """Resolves twins such as 0 and O in whole runs (``homoglyphs``).
 
-    The network has seen the neighbors, so they count no second time.
+    The network has seen the neighbors, so they add no evidence here.
     """
     if not symbols:
         return []
@@ -210,14 +212,14 @@ def _resolved(symbols: Sequence[CtcSymbol], frames: StringFrames) -> list[CtcSym
 
 
 def _as_candidates(symbol: CtcSymbol) -> CharCandidates:
-    """A symbol and its alternatives as the classifier would give them."""
+    """A symbol and its alternatives in the classifier's format."""
     others, chances = zip(*symbol.alternatives, strict=True) if symbol.alternatives else ((), ())
     probabilities = np.array([symbol.probability, *chances], np.float32)
     return CharCandidates((symbol.symbol, *others), probabilities, 0.0)
 
 
 def _renamed(symbol: CtcSymbol, name: str, probability: float) -> CtcSymbol:
-    """The symbol under another name, its own among the alternatives."""
+    """Replaces a symbol by ``name``; the old one becomes an alternative."""
     if name == symbol.symbol:
         return symbol
     others = tuple(a for a in symbol.alternatives if a[0] != name)
@@ -228,7 +230,7 @@ def _renamed(symbol: CtcSymbol, name: str, probability: float) -> CtcSymbol:
 def _as_word(
     symbols: list[CtcSymbol], frames: StringFrames, charset: Charset, lexicon: Lexicon
 ) -> list[CtcSymbol]:
-    """The frames of the likeliest word, spelled in the case that the network saw."""
+    """The symbols of the likeliest word, aligned with the frames; ``symbols`` if they spell it."""
     read = "".join(s.symbol for s in symbols)
     word = best_word(frames.log_probs, read, lexicon, charset)
     if not word or (read if lexicon.case else read.upper()) == word:
@@ -237,7 +239,7 @@ def _as_word(
 
 
 def _frame_borders(spans: Sequence[tuple[int, int]]) -> list[tuple[float, float]]:
-    """Widens CTC's narrow spikes: each reaches half-way to its neighbors, at most 2.5 frames."""
+    """Widens CTC's narrow peaks: each reaches half-way to its neighbors, at most 2.5 frames."""
     places = []
     for i, (first, last) in enumerate(spans):
         left = (spans[i - 1][1] + first) / 2 + 0.5 if i else first - 2.0

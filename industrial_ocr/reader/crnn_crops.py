@@ -1,4 +1,4 @@
-"""Images that are one string, read by the CRNN without looking for it."""
+"""Reads images of one string by the CRNN, without a detector."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from industrial_ocr.results.geometry import rect_quad, with_margin
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import FloatArray, ImageArray, TextString
 
-SURE = 0.98
-"""A crop whose first view is so sure is not looked at again."""
+MIN_SINGLE_VIEW = 0.98
+"""If the first view of a crop has at least this confidence, no other view is read."""
 LAYOUT_LEAD = 0.12
-"""Another layout must read so much more surely to be believed."""
+"""Another layout is chosen only if its confidence is higher by this much."""
 
 
 def recognize_crops(
@@ -34,7 +34,7 @@ def recognize_crops(
     lexicon: Lexicon | None = None,
     patterns: Sequence[Pattern] = (),
 ) -> list[ReadResult]:
-    """Reads images that are one horizontal string each, made level, without looking for it."""
+    """Reads rectified images of one horizontal string each, without a detector."""
     clock = Clock()
     read = read_crops(crops, recognizer, config, clock, lexicon)
     with clock.stage("decode"):
@@ -47,7 +47,7 @@ def recognize_crops(
             Engine.CRNN,
             config,
             timings,
-            # A word of the lexicon is an answer however little the frames speak for it.
+            # A word of the lexicon is an answer even at a low confidence.
             doubtful=[s] if lexicon is not None else [],
             codes=own if patterns else None,
             one_string=True,
@@ -63,10 +63,10 @@ def read_crops(
     clock: Clock,
     lexicon: Lexicon | None = None,
 ) -> list[Reading]:
-    """Images that are one horizontal string each: of several views the one that most agree with.
+    """Reads images of one horizontal string each; of several views the majority decides.
 
-    Where that leaves doubt, the text may lie otherwise (``recognition.crop_layouts``). Places are
-    in pixels of the level images.
+    If the confidence is low, other layouts are tried (``recognition.crop_layouts``). Places are in
+    pixels of the rectified images.
     """
     images, weights = [crop.image for crop in crops], config.confidence.position_weights
 
@@ -79,7 +79,7 @@ def read_crops(
     with clock.stage("decode"):
         read = _decoded([f for (f,) in seen], recognizer.charset, lexicon, weights)
     further = [
-        [view(image, margin) for margin in others] if string.confidence < SURE else []
+        [view(image, margin) for margin in others] if string.confidence < MIN_SINGLE_VIEW else []
         for image, (string, _) in zip(images, read, strict=True)
     ]
     with clock.stage("recognize"):
@@ -90,7 +90,7 @@ def read_crops(
             for first_view, views in zip(read, seen, strict=True)
         ]
     if config.recognition.crop_layouts:
-        read = _laid_otherwise(crops, read, recognizer, config, clock, lexicon)
+        read = _with_layouts(crops, read, recognizer, config, clock, lexicon)
     return read
 
 
@@ -104,13 +104,13 @@ def _decoded(
 
 
 def _most_agreed(views: Sequence[Reading]) -> Reading:
-    """The reading that most views of a crop agree with, the dissent of others held against it."""
+    """The reading on which most views of a crop agree; dissent lowers its confidence."""
     best, agreement = agreed_view([string for string, _ in views])
     string, frames = views[best]
     return doubted(string, agreement), frames
 
 
-def _laid_otherwise(
+def _with_layouts(
     crops: Sequence[Rectified],
     read: Sequence[Reading],
     recognizer: Recognizer,
@@ -118,10 +118,10 @@ def _laid_otherwise(
     clock: Clock,
     lexicon: Lexicon | None,
 ) -> list[Reading]:
-    """Readings, or where they are not sure and another layout reads more surely, those of it."""
+    """Replaces doubtful readings by those of another layout that have a higher confidence."""
     weights = config.confidence.position_weights
     layouts = [
-        crop_layouts(crop, len(string.characters)) if string.confidence < SURE else []
+        crop_layouts(crop, len(string.characters)) if string.confidence < MIN_SINGLE_VIEW else []
         for crop, (string, _) in zip(crops, read, strict=True)
     ]
     flat = list(chain.from_iterable(layouts))
@@ -144,13 +144,13 @@ def _laid_otherwise(
                 said = _most_agreed(_decoded(placed, recognizer.charset, lexicon, weights))
                 if said[0].confidence > max(layout.least, best[0].confidence + LAYOUT_LEAD):
                     best, again = said, layout.same_line
-            if again and _plain(best[0]) != _plain(first[0]):
-                # What the same line was read as before is held against it.
+            if again and _normalized(best[0]) != _normalized(first[0]):
+                # The first reading of the same line differs, which lowers the confidence.
                 sure, other = best[0].confidence, first[0].confidence
                 best = (doubted(best[0], sure / (sure + other)), best[1])
             result.append(best)
     return result
 
 
-def _plain(string: TextString) -> str:
+def _normalized(string: TextString) -> str:
     return "".join(string.text.split()).upper()

@@ -1,10 +1,10 @@
-"""Several views of one string, and what most of them say.
+"""Combines the readings of several views of one string.
 
-The CRNN reads strips of 32 rows, so how much of a crop is string decides how large its characters
-are to the network, and what stands above and below is read along. A view takes the crop with
-another margin. The detector sees a crop at a few sizes. Where views say the same they add up: a
-text that several of them read is right more often than one that a single view is sure of. What the
-others say instead is held against it: the surest view by itself passes far too many misreads.
+The CRNN reads strips of a fixed height, so the margin of a crop decides how large its characters
+are for the network, and how much of its surroundings is read, too. Its views are crops with other
+margins; the views of the detector are crops of other sizes. The confidences of equal readings add
+up: a text that several views read is right more often than one that a single view reads with high
+confidence. Other readings lower the confidence: the best view alone passes far too many misreads.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from industrial_ocr.results.types import TextString
 
 
 def agreed_text(said: Sequence[tuple[str, float]]) -> tuple[int, float]:
-    """Which of several answers about one thing stands for all, and how far they agree.
+    """Chooses one of several readings by a vote weighted by confidence.
 
-    Confidences of equal texts add up; of the text with the most, the answer with the highest
-    confidence is chosen. Of equals the first.
+    The text with the largest sum of confidences wins; of its readings the one with the highest
+    confidence is chosen, of equal ones the first.
 
     Args:
         said: text and confidence of each view, at least one.
 
     Returns:
-        Its index, and the share of all confidences that its text has: 1 where all say the same.
+        Its index, and the share of its text in the sum of all confidences: 1 if all agree.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there are no views.
     """
     total: dict[str, float] = defaultdict(float)
     for text, confidence in said:
@@ -41,17 +41,17 @@ def agreed_text(said: Sequence[tuple[str, float]]) -> tuple[int, float]:
 
 
 def agreed_view(readings: Sequence[TextString]) -> tuple[int, float]:
-    """``agreed_text`` of readings of one string: the same if they are but for case and spaces."""
+    """``agreed_text`` of readings of one string; case and spaces are ignored."""
     return agreed_text([("".join(r.text.split()).upper(), r.confidence) for r in readings])
 
 
 def doubted(reading: TextString, agreement: float) -> TextString:
-    """A reading as sure as it is with what other views say held against it.
+    """Lowers the confidence of a reading by the disagreement of other views.
 
     Args:
-        reading: what most views say, as sure as its surest view.
-        agreement: of ``agreed_view``. Its square root multiplies the confidence: views share what
-            they see, so dissent counts for less than it would among strangers.
+        reading: the reading of most views, with the confidence of its best view.
+        agreement: of ``agreed_view``. Its square root multiplies the confidence, since views of one
+            crop are not independent.
     """
     return replace(
         reading,

@@ -1,4 +1,4 @@
-"""The face of the package: loads configuration and weights once, then reads."""
+"""The ``Reader``: loads configuration and weights once, then reads images."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ from industrial_ocr.results.verdicts import Verification
 
 
 class Reader:
-    """Reads serial codes from pictures. Safe to share between threads and after a fork.
+    """Reads serial codes from images. Safe to share between threads and after a fork.
 
     Every network is loaded when it is first needed.
 
@@ -66,33 +66,33 @@ class Reader:
         backend: what the networks run on: ``torch``, ``onnxruntime`` or ``openvino``. ``auto``
             takes torch on a GPU if both are there, else OpenVINO if it is installed, else ONNX
             Runtime.
-        threads: at most so many for a network and for OpenCV (that of the whole process); None
-            leaves it to the libraries, which take one a core.
-        precision: of the configuration, if given: ``fp32``, ``bf16`` or ``auto``.
+        threads: number of threads for a network and for OpenCV (in the whole process); None leaves
+            it to the libraries, which take one per core.
+        precision: replaces that of the configuration: ``fp32``, ``bf16`` or ``auto``.
         config: a ``PipelineConfig``, a dict of its sections, a YAML file, or one of the shipped
-            ``configs``: the default ``pipeline``, or ``fast``, about half the time for a little
-            less.
+            ``configs``: the default ``pipeline``, or ``fast``, which takes about half the time and
+            is slightly less accurate.
         detector: a name from ``industrial-ocr weights``, a ``.safetensors`` file, or a published
             CRAFT checkpoint (``craft_mlt_25k.pth``); None takes the shipped default.
         classifier: the same for the character classifier.
         recognizer: the same for the CRNN; or a checkpoint of crnn.pytorch (``crnn.pth``), which
             knows 0-9a-z only.
-        routes: what was measured of the two ways, by pattern, as ``industrial-ocr bench
-            --write-routes`` writes it: a YAML file or a table; ``auto`` goes by it.
-        calibration: of ``industrial-ocr calibrate``: temperatures of the models and the misread
-            rates measured with them; None takes those of the shipped weights where
-            ``max_misread_rate`` asks for them, and the manifest's temperatures otherwise.
-        max_misread_rate: at most this share of the readings that pass as ``ok`` is wrong, on
-            pictures like those that the calibration was measured on; it replaces
-            ``min_confidence``. None: the configuration says when a reading is doubtful.
-        patterns: named patterns of your own, which ``pattern`` of ``read`` then knows beside the
-            shipped ones: a YAML file, or what ``load_presets`` gives.
+        routes: accuracy of both engines by pattern, as written by ``industrial-ocr bench
+            --write-routes``: a YAML file or a table; ``auto`` uses it to choose.
+        calibration: from ``industrial-ocr calibrate``: temperatures of the models, and misread
+            rates measured with them. None takes the shipped calibration if ``max_misread_rate`` is
+            given, else only the manifest's temperatures.
+        max_misread_rate: largest share of wrong readings among those with status ``ok``, on images
+            like those of the calibration; it replaces ``min_confidence``. None: the configuration
+            decides when a reading is doubtful.
+        patterns: your own named patterns for ``pattern`` of ``read``, besides the shipped ones: a
+            YAML file, or the result of ``load_presets``.
 
     Attributes:
         weights: sha256 of the weights in use, by task.
         backend: ``torch``, ``onnxruntime`` or ``openvino``.
         device: ``cpu`` or a device of torch.
-        routes: what was measured of the two ways, by pattern; ``auto`` goes by it.
+        routes: accuracy of both engines by pattern; ``auto`` uses it to choose.
 
     Raises:
         ConfigError: an unknown setting, value or device.
@@ -138,7 +138,7 @@ class Reader:
         self._check_misread_rate(calibration is None)
 
     def load(self) -> Reader:
-        """Loads every network now, so that a damaged one shows, and the first read is quick.
+        """Loads every network now, so that a damaged file is noticed and the first read is fast.
 
         Raises:
             WeightsError: a file is missing, damaged or of another network.
@@ -155,11 +155,11 @@ class Reader:
         """A Reader from a bundle, as ``export`` writes it.
 
         Args:
-            path: the folder or the .zip. It must stay where it is while the Reader is used.
-            overrides: arguments of ``Reader`` that go before what the bundle says.
+            path: the folder or the .zip. It must stay in place while the Reader is used.
+            overrides: arguments of ``Reader`` that replace those of the bundle.
 
         Raises:
-            WeightsError: it is no bundle, or a file of it is missing or was changed.
+            WeightsError: it is no bundle, or one of its files is missing or was changed.
             ConfigError: a setting that this version does not know, or a wrong override.
         """
         bundle = open_bundle(path)
@@ -180,20 +180,20 @@ class Reader:
         every_backend: bool = False,
         documents: Mapping[str, bytes] | None = None,
     ) -> list[Path]:
-        """Writes a bundle: all that reads as this Reader does, in one folder with hashes.
+        """Writes a bundle: a folder with hashes, from which a Reader reads as this one does.
 
-        It holds the networks, the configuration, and what was given of calibration, misread rate,
-        routes and named patterns. Device and threads are the computer's own.
+        It holds the networks, the configuration, and the calibration, misread rate, routes and
+        named patterns that were given. It does not hold the device and the number of threads.
 
         Args:
-            out: the folder; ends it in .zip, only an archive of that name is written.
-            archive: write ``out``.zip beside the folder, too.
-            every_backend: the networks run on torch, too, and can be trained on; else only where
-                the Reader runs on it.
-            documents: further files by name; nothing reads them, but they have hashes, too.
+            out: the folder. If it ends in .zip, only an archive of that name is written.
+            archive: also write ``out``.zip next to the folder.
+            every_backend: include the networks for torch, which can be trained further. They are
+                always included if the Reader runs on torch.
+            documents: further files by name. They get hashes, but nothing reads them.
 
         Returns:
-            What was written.
+            The paths written.
 
         Raises:
             ConfigError: it exists already, a model is a published checkpoint, or the calibration
@@ -219,7 +219,7 @@ class Reader:
         )
 
     def _check_misread_rate(self, shipped: bool) -> None:
-        """Whether a misread rate was asked for that no way of reading can keep."""
+        """Raises ConfigError if no engine can keep the misread rate that was given."""
         rate = self._misread_rate
         if rate is None:
             return
@@ -251,24 +251,24 @@ class Reader:
         roi: Roi | None = None,
         pattern: Patterns = None,
     ) -> ReadResult:
-        """Finds and reads every string of a picture.
+        """Finds and reads every string of an image.
 
         Args:
             image: path, bytes, PIL image, or numpy array: gray, RGB or RGBA, 8 or 16 bit.
             engine: ``two-stage`` (context-free), ``crnn``, ``agree`` (both must read the same) or
-                ``auto``: both ways, and of every string the surer reading (without a pattern), or
-                the way that suits the pattern (see ``router``).
-            roi: x0, y0, x1, y1 in pixels: read only there; places stay those of the whole image.
+                ``auto``: without a pattern, both read and each string gets the likelier reading;
+                with one, the engine that suits the pattern reads first (see ``router``).
+            roi: x0, y0, x1, y1 in pixels: only this part is read; places refer to the whole image.
             pattern: what codes look like: a ``Pattern``, a preset's name or a regular expression,
                 or several; ``result.codes`` then holds the codes.
 
         Returns:
-            The result; no text is a result too.
+            The result, also if there is no text.
 
         Raises:
             ImageError: the image cannot be read, or the roi lies outside it.
             ConfigError: an unknown engine.
-            PatternError: a pattern cannot be compiled, or not spelled with the model's symbols.
+            PatternError: a pattern cannot be compiled, or needs symbols that the model lacks.
         """
         return self.read_batch([image], engine=engine, roi=roi, pattern=pattern)[0]
 
@@ -280,7 +280,7 @@ class Reader:
         roi: Roi | None = None,
         pattern: Patterns = None,
     ) -> list[ReadResult]:
-        """``read`` for several pictures with common batches; the options apply to each."""
+        """``read`` for several images, in common batches; the options apply to each image."""
         engine = known_engine(engine)
         patterns = compiled_patterns(pattern, self._presets)
         config = self._config_for(engine, bool(patterns))
@@ -307,7 +307,7 @@ class Reader:
         ]
 
     def _surrounded(self, image: ImageArray, roi: Roi | None) -> tuple[ImageArray, int, int]:
-        """The part of an image inside a roi, a small one on ground of its own, and its origin."""
+        """The part of an image inside a roi, with a border if it is small; and its origin."""
         part, x, y = cut_roi(image, roi)
         detection = self.config.detection
         margin = detection.border if min(part.shape[:2]) < detection.border_below else 0
@@ -324,7 +324,7 @@ class Reader:
         )
 
     def _unknown_to_crnn(self, patterns: Sequence[Pattern]) -> list[str]:
-        """Characters of codes that the CRNN can never read, as of a glyph taught later."""
+        """Characters of the patterns that the CRNN lacks, such as those of a newly taught glyph."""
         missing = (pattern.missing(self._recognizer.charset) for pattern in patterns)
         return sorted(set(chain.from_iterable(missing)))
 
@@ -336,7 +336,7 @@ class Reader:
         patterns: Sequence[Pattern],
         config: PipelineConfig,
     ) -> list[ReadResult]:
-        """One of the two ways, on strings that were found already or not."""
+        """Reads images by one pipeline; ``found`` holds their strings if they are known."""
         if way == Engine.TWO_STAGE:
             return read_two_stage(
                 images,
@@ -349,7 +349,7 @@ class Reader:
         return read_crnn(images, self._detector, self._recognizer, config, patterns, found)
 
     def pattern(self, text: str) -> Pattern:
-        """A pattern that ``read`` takes, compiled: a name or an expression, as ``Pattern.parse``.
+        """Compiles a name or an expression, as ``pattern`` of ``read`` does.
 
         Raises:
             PatternError: no such name, or an expression that cannot be compiled.
@@ -364,18 +364,18 @@ class Reader:
         lexicon: Lexicon | None = None,
         pattern: Patterns = None,
     ) -> list[ReadResult]:
-        """Reads images that are one string already.
+        """Reads images of one string each.
 
         Args:
             crops: as ``image`` of ``read``; each holds one string, left to right, at most about 25
                 degrees from level.
             engine: ``crnn`` reads the whole crop at once; ``two-stage`` finds its characters.
             lexicon: the string is one of these words (``crnn`` only).
-            pattern: as of ``read``.
+            pattern: as in ``read``.
 
         Raises:
-            ImageError: a crop cannot be read, or it is one image and no list of them.
-            ConfigError: an unknown engine, or a lexicon for ``two-stage``.
+            ImageError: a crop cannot be read, or ``crops`` is one image instead of a list.
+            ConfigError: an unknown engine, or a lexicon for another engine than ``crnn``.
         """
         engine = known_engine(engine)
         if lexicon is not None and engine != Engine.CRNN:
@@ -423,13 +423,13 @@ class Reader:
         engine: Engine | str = Engine.TWO_STAGE,
         part: bool = False,
     ) -> Verification:
-        """Says whether a text that must be printed on a picture is (see ``decoding.verification``).
+        """Verifies that the expected text is printed in an image (see ``decoding.verification``).
 
         Args:
-            image: as of ``read``.
-            expected: the text, which may run over neighboring strings; spaces need not be given
-                as printed.
-            roi: as of ``read``.
+            image: as in ``read``.
+            expected: the text, which may run over neighboring strings; its spaces may differ from
+                the printed ones.
+            roi: as in ``read``.
             engine: ``two-stage``, ``crnn``, or ``agree``: both must pass.
             part: the text may be a part of a longer word.
 
@@ -445,15 +445,15 @@ class Reader:
     def evidence(
         self, image: Any, one_string: bool = False
     ) -> tuple[list[StringEvidence], list[FloatArray]]:
-        """What both models say of a picture's strings before anything is decided.
+        """The outputs of classifier and CRNN for an image's strings, before decoding.
 
         Args:
-            image: as of ``read``.
-            one_string: it is one string, left to right.
+            image: as in ``read``.
+            one_string: the image holds one string, left to right.
 
         Returns:
-            Per string what the classifier says of its boxes, and (T, C) log-probabilities of the
-            CRNN's frames.
+            For each string, the classifier's candidates for its boxes, and the (T, C)
+            log-probabilities of the CRNN's frames.
         """
         pixels = load_image(image)
         config = view_config(self.config) if one_string else self.config
@@ -471,18 +471,18 @@ class Reader:
 
     @property
     def models(self) -> Models:
-        """What looks at pictures, for those who ask the ways themselves."""
+        """The models and settings, for code that calls the pipelines directly."""
         return Models(self._detector, self._classifier, self._recognizer, self.config)
 
     def classify_boxes(self, image: Any, quads: Sequence[Any]) -> list[CharCandidates]:
-        """Names the characters of a picture whose places are known.
+        """Classifies characters whose places in an image are known.
 
         Args:
-            image: as of ``read``.
+            image: as in ``read``.
             quads: (4, 2) source pixels each, clockwise from the top-left of the character.
 
         Returns:
-            Per quad the best symbols with their probabilities.
+            For each quad, the best symbols with their probabilities.
         """
         places = [as_quad(quad) for quad in quads]
         (named,) = self._classifier.classify(
@@ -502,24 +502,24 @@ class Reader:
 
     @property
     def temperatures(self) -> dict[str, float]:
-        """What the logits of the classifier and of the recognizer are divided by, by task."""
+        """The temperatures of the classifier and of the recognizer, by task."""
         return {
             "classifier": self._classifier.temperature,
             "recognizer": self._recognizer.temperature,
         }
 
     def classify(self, crops: Iterable[Any]) -> list[CharCandidates | None]:
-        """Names images that are one upright character each, cut more or less close to it.
+        """Classifies images of one upright character each, cropped more or less tightly.
 
         Args:
             crops: as ``image`` of ``read``.
 
         Returns:
-            Per crop the best symbols with their probabilities; None where it shows no character
-            that can be told (``classification.whole_reject``).
+            For each crop, the best symbols with their probabilities; None if it shows no
+            recognizable character (``classification.whole_reject``).
 
         Raises:
-            ImageError: a crop cannot be read, or it is one image and no list of them.
+            ImageError: a crop cannot be read, or ``crops`` is one image instead of a list.
         """
         loaded = [load_image(c) for c in image_list(crops)]
         config = self.config.classification

@@ -1,4 +1,4 @@
-"""Both ways on the same strings, and what the router makes of them."""
+"""Runs both pipelines on the same strings and combines their readings by the router's rules."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import Character, ImageArray, Status, TextString, UnreadMark
 
 SAME_PLACE = 0.3
-"""Least IoU of two readings of one string."""
+"""Least IoU at which two readings belong to one string."""
 
 ReadWay = Callable[[Engine, Sequence[ImageArray], Found], list[ReadResult]]
 
 
 @dataclass(frozen=True)
 class Routing:
-    """What is asked of the router.
+    """The request to the router.
 
     Attributes:
         route: ``agree`` or ``auto``.
         patterns: codes to look for.
-        measured: what was measured for patterns.
-        least: confidence that two equal readings must have together.
-        unknown: symbols that the crnn can never read; where two-stage reads one it stands alone.
+        measured: measured accuracies of the engines by pattern.
+        least: least joint confidence of two equal readings.
+        unknown: symbols that the CRNN lacks; a string in which two-stage reads one is not compared.
         weights: of the positions of characters, see ``scoring.position_weights``.
     """
 
@@ -61,17 +61,17 @@ def read_routed(
     routing: Routing,
     read_way: ReadWay,
 ) -> list[ReadResult]:
-    """Reads images by a route; strings are found once for both ways.
+    """Reads images by a route; strings are found once for both pipelines.
 
     Args:
         images: (H, W, 3) uint8 RGB each.
         detector: finds the strings.
         config: every threshold.
         routing: the route and the patterns.
-        read_way: reads images one way, given their strings.
+        read_way: reads images by one pipeline, given their strings.
 
     Returns:
-        One result an image, with its route and the reason.
+        One result per image, with its route and the reason.
     """
     clock = Clock()
     found = find_strings(images, detector, config, clock)
@@ -101,7 +101,7 @@ def read_routed(
 
 
 def _total_timings(shared: Mapping[str, float], results: Iterable[ReadResult]) -> dict[str, float]:
-    """Seconds by stage of finding the strings and of reading them in each way, and their total."""
+    """Seconds by stage, of finding the strings and of each pipeline, and their total."""
     timings: dict[str, float] = defaultdict(float)
     for own in (shared, *(r.timings for r in results)):
         for stage, seconds in own.items():
@@ -110,13 +110,13 @@ def _total_timings(shared: Mapping[str, float], results: Iterable[ReadResult]) -
 
 
 def without_crnn(results: Sequence[ReadResult], lacking: Sequence[str]) -> list[ReadResult]:
-    """What ``auto`` gives where the CRNN cannot spell the codes: two-stage's, with the reason."""
+    """The results of two-stage for ``auto``, because the CRNN lacks symbols of the codes."""
     reason = f"crnn does not know {' '.join(lacking)}, which the pattern asks for"
     return [replace(r, route=Engine.TWO_STAGE, reason=reason) for r in results]
 
 
 def route_results(own: dict[Engine, ReadResult], routing: Routing) -> ReadResult:
-    """What a route makes of an image that both ways have read."""
+    """Combines the readings of one image by a route."""
     first = choose(routing.patterns[0] if routing.patterns else None, routing.measured)
     return _of_codes(own, routing, first) if routing.patterns else _of_strings(own, routing, first)
 
@@ -126,7 +126,7 @@ def _doubtful(result: ReadResult, routing: Routing) -> bool:
 
 
 def _code(result: ReadResult, pattern: Pattern) -> CodeReading | None:
-    """The surest code under one of the patterns."""
+    """The best code under a pattern."""
     name = pattern.name or pattern.text
     return next((c for c in result.codes if c.pattern == name), None)
 
@@ -144,12 +144,12 @@ def _of_codes(own: dict[Engine, ReadResult], routing: Routing, first: Choice) ->
 
 
 def _of_strings(own: dict[Engine, ReadResult], routing: Routing, first: Choice) -> ReadResult:
-    """Without a pattern: string against string."""
+    """Without a pattern: combines string by string."""
     one, two = own[Engine.TWO_STAGE], own[Engine.CRNN]
     if routing.route == Engine.AUTO:
-        return _likelier(one, two, routing)
+        return _likelier_strings(one, two, routing)
     if not one.strings and not two.strings:
-        return replace(one, route=Engine.AGREE, reason="neither way found text")
+        return replace(one, route=Engine.AGREE, reason="neither engine found text")
     pairs, alone = paired(one.strings, two.strings, routing.weights)
     strings = tuple(
         _agreed(s, t, routing.least)
@@ -160,34 +160,34 @@ def _of_strings(own: dict[Engine, ReadResult], routing: Routing, first: Choice) 
     apart = [s.text for s, t in pairs if t is None or not same_text(s, t)]
     apart += [t.text for t in alone]
     if apart:
-        reason = f"the ways differ on {apart[0]!r}"
+        reason = f"the engines differ on {apart[0]!r}"
         status = Status.DISAGREEMENT
     elif any(s.status is not Status.OK for s in strings):
-        reason, status = "both ways read the same, but not surely", Status.LOW_CONFIDENCE
+        reason, status = "both engines read the same, but are not sure", Status.LOW_CONFIDENCE
     else:
-        reason, status = "both ways read the same", Status.OK
+        reason, status = "both engines read the same", Status.OK
     return replace(one, strings=strings, status=status, route=Engine.AGREE, reason=reason)
 
 
-def _likelier(one: ReadResult, two: ReadResult, routing: Routing) -> ReadResult:
-    """What both ways say together: of every string the likelier reading, held against the other."""
+def _likelier_strings(one: ReadResult, two: ReadResult, routing: Routing) -> ReadResult:
+    """For every string the likelier of both readings, with their joint confidence."""
     pairs, alone = paired(one.strings, two.strings, routing.weights)
-    strings = tuple(_held_together(s, t, routing) for s, t in pairs) + tuple(alone)
+    strings = tuple(_likelier_string(s, t, routing) for s, t in pairs) + tuple(alone)
     doubtful = [s for s in strings if s.status is not Status.OK]
-    status, reason = Status.OK, "both ways together are sure"
+    status, reason = Status.OK, "both engines together are sure"
     if not strings:
-        status, reason = Status.NO_TEXT, "neither way found text"
+        status, reason = Status.NO_TEXT, "neither engine found text"
     elif doubtful:
         worst = min(doubtful, key=lambda s: s.confidence)
         told = (r.reason for r in (one, two) if r.reason and repr(worst.text) in r.reason)
-        apart = f"{worst.text!r}: the other way reads {worst.other!r}" if worst.other else ""
+        apart = f"{worst.text!r}: the other engine reads {worst.other!r}" if worst.other else ""
         status = Status.LOW_CONFIDENCE
         reason = apart or next(told, f"{worst.text!r} is read at {worst.confidence:.2f} only")
     return replace(one, strings=strings, status=status, route=Engine.AUTO, reason=reason)
 
 
-def _held_together(one: TextString, two: TextString | None, routing: Routing) -> TextString:
-    """The likelier of two readings of one string, as sure as both together make it."""
+def _likelier_string(one: TextString, two: TextString | None, routing: Routing) -> TextString:
+    """The likelier of two readings of one string, with their joint confidence."""
     if two is None or routing.unknown & {c.symbol for c in one.characters}:
         return one
     same = same_text(one, two)
@@ -197,37 +197,37 @@ def _held_together(one: TextString, two: TextString | None, routing: Routing) ->
 
 
 def _agreed(one: TextString, two: TextString, least: float) -> TextString:
-    """A string that both ways read the same."""
+    """A string that both engines read the same."""
     return _with_confidence(one, together(one, two, same=True)[0], least)
 
 
 def _with_confidence(
     string: TextString, confidence: float, least: float, other: str = ""
 ) -> TextString:
-    """A reading with the confidence of both ways; what was doubtful beside its own, stays so."""
+    """Sets the joint confidence; a reading that was doubtful for another reason stays doubtful."""
     doubtful = string.status is not Status.OK and (string.confidence >= least or string.unread)
     status = Status.LOW_CONFIDENCE if doubtful or confidence < least else Status.OK
     return replace(string, confidence=confidence, status=status, other=other)
 
 
 def same_text(one: TextString, two: TextString) -> bool:
-    """Whether two readings say the same, spaces aside."""
+    """Whether two readings have the same text, spaces ignored."""
     return "".join(one.text.split()) == "".join(two.text.split())
 
 
 def paired(
     one: Sequence[TextString], two: Sequence[TextString], weights: PositionWeights = "none"
 ) -> tuple[list[tuple[TextString, TextString | None]], list[TextString]]:
-    """Which of two ways' readings are of one string.
+    """Pairs the readings of both engines that belong to one string.
 
     Args:
-        one: as two-stage read them, which may part a string at a wide gap.
-        two: as the CRNN read the same strings, each whole.
+        one: readings of two-stage, which may split a string at a wide gap.
+        two: readings of the CRNN, each of a whole string.
         weights: of the positions of characters.
 
     Returns:
-        Every string of ``one``, parts of a string joined, with the reading of ``two`` in its place,
-        if there is one; and those of ``two`` in whose place there is none.
+        Every string of ``one``, split parts joined, with the reading of ``two`` in its place or
+        None; and the readings of ``two`` that have no counterpart.
     """
     owner = [_owner(s, two) for s in one]
     parts = {k: [s for s, own in zip(one, owner, strict=True) if own == k] for k in set(owner)}
@@ -241,7 +241,7 @@ def paired(
 
 
 def _owner(string: TextString, others: Sequence[TextString]) -> int | None:
-    """The number of the reading in whose place a string or a part of it stands."""
+    """The index of the reading that covers a string or a part of it, None for none."""
     if not others:
         return None
     overlaps = box_iou([bounds(string.quad)], [bounds(t.quad) for t in others])[0]
@@ -253,7 +253,7 @@ def _owner(string: TextString, others: Sequence[TextString]) -> int | None:
 
 
 def _joined(parts: Sequence[TextString], weights: PositionWeights) -> TextString:
-    """Parts of one string, in reading order, as the string that they are."""
+    """Joins the parts of one string, given in reading order."""
     if len(parts) == 1:
         return parts[0]
     characters = tuple(chain.from_iterable(p.characters for p in parts))

@@ -1,24 +1,24 @@
-"""Which way to read, and what two ways come to together: pure policy, it runs nothing.
+"""The rules of routing: which engine reads first, and how two readings are combined.
 
-What decides, in this order:
+They run no network. For codes, these decide, in this order:
 
-1. What was asked for: ``two-stage``, ``crnn`` or ``agree``.
-2. What was measured for the pattern (a ``RouteTable``, written by ``industrial-ocr bench
-   --write-routes``): the engine that was right more often, if the intervals are apart.
-3. What the pattern says: a lexicon, or codes of less than ``WORD_BITS`` bits a character, are text
-   that has context, for the CRNN; anything else is read context-free.
-4. What the image says: where the first way ends in anything but ``ok``, the other one reads too,
-   and its code is taken if that is ``ok`` and does not contradict a clear reading of the first.
-   Where neither is ``ok``, the code of the clearly surer one is given, with its doubts, and of one
-   that matches and one that does not, the one that does.
-   Where two-stage is ``ok`` on a picture that is bad for boxes (``bad_for_boxes``: small or
-   blurred characters, boxes merged, split or weak), the CRNN reads too, and must not be sure of
-   another code.
+1. The engine that was requested: ``two-stage``, ``crnn`` or ``agree``.
+2. Measurements for the pattern (a ``RouteTable``, written by ``industrial-ocr bench
+   --write-routes``): the engine of higher accuracy, if the 95 % intervals do not overlap.
+3. The pattern: a lexicon, or codes of less than ``WORD_BITS`` bits per character, have context and
+   go to the CRNN; all others go to two-stage.
+4. The image: if the first engine's status is not ``ok``, the other one reads, too. Its code is
+   taken if it is ``ok``; but if the first engine clearly read another text, the result is a
+   ``disagreement``. If neither code is ``ok``, the result is the first one, or the second one if
+   its confidence is clearly higher; a code that matches is preferred to one that does not.
+   If two-stage is ``ok`` on an image that is bad for boxes (``bad_for_boxes``: characters small or
+   blurred, boxes merged, split or weak), the CRNN reads, too; an ``ok`` code of another text is a
+   ``disagreement``.
 
-Without a pattern ``auto`` reads every string both ways: the likelier reading stands, as sure as
-both are together (``decoding.confidence.together``).
+Without a pattern, ``auto`` reads every string by both engines and takes the likelier reading, with
+the joint confidence (``decoding.confidence.together``).
 
-A recorded run has the codes of both ways; ``settle`` tells what any route would have made of them.
+A recorded run has the codes of both engines; ``settle`` gives the result of any route from them.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ from industrial_ocr.results.engine import PIPELINES, Engine
 from industrial_ocr.results.types import Status
 
 WORD_BITS = 3.0
-"""Random digits have 3.3 bits a character, random letters and digits 5.2; words about 2."""
+"""Random digits have 3.3 bits per character, random letters and digits 5.2; words about 2."""
 LEAST_HEIGHT = 10.0
-"""Pixels: the classifier sees its crops at 40, what is much smaller is mush."""
+"""In pixels; the classifier sees its crops at 40, so smaller characters are blurred."""
 MOST_RESEGMENTED = 0.2
 LEAST_PEAK = 0.4
 MOST_BLUR = 0.35
-CLEARLY = 0.05
-"""Where neither way is sure, the other one must be surer by so much to be taken instead."""
-UNSAFE = frozenset({Status.PATTERN_MISMATCH, Status.CHECK_FAILED})
+MIN_LEAD = 0.05
+"""If neither code is ok, the second engine's code must have this much more confidence to win."""
+CONTRADICTED = frozenset({Status.PATTERN_MISMATCH, Status.CHECK_FAILED})
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of one way under one pattern.
+    """The measured accuracy of one engine under one pattern.
 
     Attributes:
-        engine: the way.
-        n: codes.
-        accuracy: share read right.
+        engine: two-stage or the CRNN.
+        n: number of codes.
+        accuracy: share of codes read right.
         low: lower end of its 95 % interval.
         high: upper end.
         date: of the measurement, ISO 8601.
@@ -76,7 +76,7 @@ def parse_routes(values: object, source: str) -> RouteTable:
     """A table from parsed YAML: for each pattern a list of measurements.
 
     Raises:
-        ConfigError: it is none; names the pattern.
+        ConfigError: it is no routing table; names the pattern.
     """
     if not isinstance(values, Mapping):
         raise ConfigError(f"{source}: a routing table is a mapping of patterns to measurements")
@@ -102,7 +102,7 @@ def load_routes(file: str | Path) -> RouteTable:
     """A table from the YAML of ``bench --write-routes``.
 
     Raises:
-        ConfigError: the file cannot be read or holds none.
+        ConfigError: the file cannot be read or holds no routing table.
     """
     try:
         values = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
@@ -113,10 +113,10 @@ def load_routes(file: str | Path) -> RouteTable:
 
 @dataclass(frozen=True)
 class Choice:
-    """The way that reads first.
+    """The engine that reads first.
 
     Attributes:
-        way: its name.
+        way: the engine.
         reason: one sentence.
     """
 
@@ -126,11 +126,11 @@ class Choice:
 
 @dataclass(frozen=True, eq=False)
 class Settled:
-    """What a route makes of the codes of both ways.
+    """The result of a route for the codes of both engines.
 
     Attributes:
-        code: the code, None where neither way found one.
-        route: the way, or ``agree``.
+        code: the code, None if neither engine found one.
+        route: the engine whose code it is, or ``agree``.
         reason: one sentence.
     """
 
@@ -140,21 +140,19 @@ class Settled:
 
 
 def other(way: Engine) -> Engine:
-    """The other way."""
+    """The other one of the two engines."""
     return PIPELINES[1 - PIPELINES.index(way)]
 
 
 def choose(pattern: Pattern | None, measured: RouteTable | None = None) -> Choice:
-    """The way that ``auto`` tries first (see the rules above).
+    """The engine that ``auto`` tries first (see the rules above).
 
     Args:
         pattern: what codes look like, None for no pattern.
-        measured: of ``--write-routes``.
+        measured: the table of ``--write-routes``.
     """
     if pattern is None:
-        return Choice(
-            Engine.TWO_STAGE, "no pattern: nothing is known of context, so none is assumed"
-        )
+        return Choice(Engine.TWO_STAGE, "no pattern: the text is assumed to have no context")
     rows = (measured or {}).get(pattern.name or pattern.text, ())
     ranked = sorted(rows, key=lambda m: -m.accuracy)
     if len(ranked) > 1 and ranked[0].low > ranked[1].high:
@@ -168,12 +166,12 @@ def choose(pattern: Pattern | None, measured: RouteTable | None = None) -> Choic
         return Choice(Engine.CRNN, "the pattern is a lexicon: words have context")
     bits = pattern.bits_per_position()
     if bits < WORD_BITS:
-        return Choice(Engine.CRNN, f"{bits:.1f} bits a character: the pattern itself is context")
-    return Choice(Engine.TWO_STAGE, f"{bits:.1f} bits a character: a code without context")
+        return Choice(Engine.CRNN, f"{bits:.1f} bits per character: the pattern gives context")
+    return Choice(Engine.TWO_STAGE, f"{bits:.1f} bits per character: a code without context")
 
 
 def bad_for_boxes(signs: ImageSigns | None) -> str:
-    """Why character boxes are not to be trusted alone on a picture; empty where they are."""
+    """Why character boxes alone are not reliable in an image; empty if they are."""
     if signs is None:
         return ""
     if signs.height < LEAST_HEIGHT:
@@ -188,24 +186,24 @@ def bad_for_boxes(signs: ImageSigns | None) -> str:
 
 
 def needs_other(code: CodeReading | None) -> bool:
-    """Whether ``auto`` lets the other way read too."""
+    """Whether ``auto`` lets the other engine read, too."""
     return code is None or code.status is not Status.OK or bool(bad_for_boxes(code.signs))
 
 
 def joint_confidence(one: float, two: float) -> float:
-    """Of two readings that agree and err independently: their odds multiplied, never 1."""
+    """The confidence of two equal readings with independent errors: their odds are multiplied."""
     together = one * two
     return together / (together + (1 - one) * (1 - two)) if 0 < together < 1 else together
 
 
 def agree(one: CodeReading | None, two: CodeReading | None, least: float = 0.0) -> Settled:
-    """Both ways must find the same code.
+    """Both engines must find the same code.
 
-    Equal codes are accepted with the joint confidence, if that is ``least`` or more and no pattern
-    or check speaks against one of them. Anything else is a ``disagreement``, both readings kept.
+    Equal codes are accepted if their joint confidence is ``least`` or more and both pass pattern
+    and check. Different codes, or a single one, are a ``disagreement``; the result keeps both.
     """
     if one is None and two is None:
-        return Settled(None, Engine.AGREE, "neither way found a code")
+        return Settled(None, Engine.AGREE, "neither engine found a code")
     if one is None or two is None:
         found = one or two
         assert found is not None
@@ -219,16 +217,16 @@ def agree(one: CodeReading | None, two: CodeReading | None, least: float = 0.0) 
         rest = ((two.text, two.confidence), *(a for a in one.alternatives if a[0] != two.text))
         both = replace(one, status=Status.DISAGREEMENT, reason=reason, alternatives=rest[:4])
         return Settled(both, Engine.AGREE, reason)
-    worst = next((c for c in (one, two) if c.status in UNSAFE), None)
+    worst = next((c for c in (one, two) if c.status in CONTRADICTED), None)
     if worst is not None:
         return Settled(
             replace(one, status=worst.status, reason=worst.reason), Engine.AGREE, worst.reason
         )
     confidence = joint_confidence(one.confidence, two.confidence)
-    status, reason = Status.OK, "both ways read the same"
+    status, reason = Status.OK, "both engines read the same"
     if confidence < least:
         status = Status.LOW_CONFIDENCE
-        reason = f"both ways read the same, but at {confidence:.2f} only"
+        reason = f"both engines read the same, but at {confidence:.2f} only"
     code = replace(one, status=status, reason=reason, confidence=confidence)
     return Settled(code, Engine.AGREE, reason)
 
@@ -236,13 +234,13 @@ def agree(one: CodeReading | None, two: CodeReading | None, least: float = 0.0) 
 def settle(
     route: Engine, codes: Mapping[Engine, CodeReading | None], first: Choice, least: float = 0.0
 ) -> Settled:
-    """What a route makes of the codes that the ways found.
+    """The result of a route for the codes that the engines found.
 
     Args:
-        route: the engine that was asked for.
-        codes: of each way that read; ``auto`` may lack the second one.
+        route: the engine that was requested.
+        codes: of each engine that read; ``auto`` may lack the second one.
         first: of ``choose``, for ``auto``.
-        least: confidence that two equal readings must have together.
+        least: least joint confidence of two equal codes.
     """
     if route == Engine.AGREE:
         return agree(codes[Engine.TWO_STAGE], codes[Engine.CRNN], least)
@@ -254,24 +252,24 @@ def settle(
         return Settled(code, first.way, first.reason)
     second = codes[way]
     if code is not None and code.status is Status.OK:
-        return _seconded(code, second, first)
+        return _confirmed(code, second, first)
     if second is None or second.status is not Status.OK:
-        return _weaker(code, second, first, least)
-    if code is not None and code.status in UNSAFE:
-        return _objected(second, code, first)
-    state = "found no code" if code is None else f"was not sure ({code.status.value})"
-    return Settled(second, way, f"{first.way} {state}, {way} is")
+        return _neither_ok(code, second, first, least)
+    if code is not None and code.status in CONTRADICTED:
+        return _refused(second, code, first)
+    state = "found no code" if code is None else f"gives {code.status.value}"
+    return Settled(second, way, f"{first.way} {state}, {way} gives ok")
 
 
-def _objected(second: CodeReading, code: CodeReading, first: Choice) -> Settled:
-    """The other way's code, refused: the first way is clear about another reading."""
+def _refused(second: CodeReading, code: CodeReading, first: Choice) -> Settled:
+    """The second engine's code as a disagreement: the first engine clearly read another text."""
     reason = f"{first.way} is clear about another reading: {code.raw_text!r}"
     found = replace(second, status=Status.DISAGREEMENT, reason=reason)
     return Settled(found, other(first.way), reason)
 
 
-def _seconded(code: CodeReading, second: CodeReading | None, first: Choice) -> Settled:
-    """A sure code from a bad picture: the other way must not be as sure of another one."""
+def _confirmed(code: CodeReading, second: CodeReading | None, first: Choice) -> Settled:
+    """An ok code from a bad image: an ok code of the other engine must have the same text."""
     bad = bad_for_boxes(code.signs)
     if second is None or second.status is not Status.OK:
         return Settled(code, first.way, first.reason)
@@ -283,23 +281,24 @@ def _seconded(code: CodeReading, second: CodeReading | None, first: Choice) -> S
     return Settled(replace(code, status=Status.DISAGREEMENT, reason=reason), first.way, reason)
 
 
-def _weaker(
+def _neither_ok(
     code: CodeReading | None, second: CodeReading | None, first: Choice, least: float
 ) -> Settled:
-    """Neither way is sure: the same code twice is agreement, else the surer one stands, unsure.
+    """Combines codes that are not ok: equal ones agree, else clearly higher confidence decides.
 
-    One against which a pattern or a check speaks is not the surer one, but its objection stays.
+    A second code that fails its pattern or check loses. If the first one fails, the second one
+    becomes a disagreement.
     """
     if code is not None and second is not None and code.text == second.text:
         both = agree(code, second, least)
         return Settled(both.code, Engine.AGREE, both.reason)
     if code is None:
         return Settled(second, other(first.way), f"{first.way} found no code")
-    if second is None or second.status in UNSAFE:
+    if second is None or second.status in CONTRADICTED:
         return Settled(code, first.way, first.reason)
-    if code.status in UNSAFE:
-        return _objected(second, code, first)
-    if second.confidence > code.confidence + CLEARLY:
-        reason = f"{first.way} reads {code.text!r}, less surely"
+    if code.status in CONTRADICTED:
+        return _refused(second, code, first)
+    if second.confidence > code.confidence + MIN_LEAD:
+        reason = f"{first.way} reads {code.text!r} with a lower confidence"
         return Settled(second, other(first.way), reason)
     return Settled(code, first.way, first.reason)

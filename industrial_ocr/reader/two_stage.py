@@ -1,4 +1,4 @@
-"""The context-free way: character boxes, each classified on its own, joined along affinity."""
+"""The two-stage pipeline, without context: finds character boxes and classifies each on its own."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ from industrial_ocr.results.types import (
     TextString,
 )
 
-DOUBT = 0.9
-"""A string read less surely than this the usual way up is also tried the other ways."""
+TRY_TURNED_BELOW = 0.9
+"""A string of lower confidence in its usual orientation is also read in the others."""
 UPRIGHT_PRIOR = 0.08
-"""How much surer (mean log probability) another way up must be."""
+"""Lead in mean log-probability that another orientation must have."""
 
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """A string as it is read by itself, and everything that is known for other readings.
+    """The free reading of a string, and the evidence for other readings.
 
     Attributes:
         string: its boxes on the likeliest path, see ``free_reading.Segmented``.
-        candidates: one a box.
-        character: whether each box is one.
-        posterior: probability that each is what it was taken for.
-        evidence: the boxes as they were found, all that may be merged, and what each may show.
+        candidates: one per box.
+        character: whether each box shows a character.
+        posterior: probability of each box's hypothesis.
+        evidence: of all boxes: found, merged, split and proposed.
     """
 
     string: BoxString
@@ -76,7 +76,7 @@ class Reading:
 
 
 def evidence(candidates: Sequence[CharCandidates]) -> float:
-    """Mean log probability of the best symbols: how well a string reads this way up."""
+    """Mean log-probability of the best symbols: how well a string reads in an orientation."""
     best = [max(float(c.probabilities[0]), 1e-4) for c in candidates]
     return float(np.log(best).mean())
 
@@ -94,13 +94,13 @@ def read_two_stage(
     Args:
         images: (H, W, 3) uint8 RGB each.
         detector: finds characters.
-        classifier: names them.
+        classifier: classifies them.
         config: every threshold.
         patterns: codes to look for.
-        found: the strings of the images, where they were found already.
+        found: the strings of the images, if they were found already.
 
     Returns:
-        One result an image.
+        One result per image.
     """
     clock = Clock()
     found = find_strings(images, detector, config, clock) if found is None else found
@@ -111,12 +111,12 @@ def read_two_stage(
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What one look at an image says.
+    """The readings of one view of an image.
 
     Attributes:
-        strings: what was read, and whether it was a part of another string (see
+        strings: each string, and False if it was cut off another string (see
             ``_without_doubtful_ends``).
-        codes: under each pattern; None where there was none to look for.
+        codes: under each pattern; None without a pattern.
     """
 
     strings: Sequence[tuple[TextString, bool]]
@@ -129,7 +129,7 @@ class View:
         timings: dict[str, float],
         one_string: bool = False,
     ) -> ReadResult:
-        """As it is given to who asked; ``one_string`` as of ``finish``."""
+        """The finished result; ``one_string`` as in ``finish``."""
         return finish(
             image,
             [s for s, _ in self.strings],
@@ -151,7 +151,7 @@ def read_view(
     patterns: Sequence[Pattern] = (),
     upright: bool = False,
 ) -> list[View]:
-    """Classifies and decodes strings that were found; ``upright``: flat ones stand so."""
+    """Classifies and decodes strings; ``upright``: flat strings are never upside down."""
     with clock.stage("classify"):
         readings = _read_strings(images, found, classifier, config, upright)
     with clock.stage("decode"):
@@ -193,7 +193,7 @@ def _codes(
 
 
 def _with_blur(code: CodeReading, image: ImageArray) -> CodeReading:
-    """The code with how blurred its picture is."""
+    """The code with the blur of its part of the image."""
     if code.signs is None:
         return code
     width, height = edge_lengths(code.quad)
@@ -209,9 +209,9 @@ def string_evidence(
     config: PipelineConfig,
     upright: bool = False,
 ) -> list[list[StringEvidence]]:
-    """What the classifier says of the boxes of every string, the way up in which it reads best.
+    """The classifier's evidence for every string, in the orientation in which it reads best.
 
-    ``upright``: flat strings are known not to stand on their heads.
+    ``upright``: flat strings are never upside down.
     """
     readings = _read_strings(images, found, classifier, config, upright)
     return [[r.evidence for r in own] for own in readings]
@@ -224,7 +224,7 @@ def _read_strings(
     config: PipelineConfig,
     upright: bool = False,
 ) -> list[list[Reading]]:
-    """Classifies every string the likeliest way up, doubtful ones every way; keeps the best."""
+    """Classifies strings in the likeliest orientation, doubtful ones in all; keeps the best."""
     usual: list[_Ways] = []
     others: list[Sequence[BoxString]] = []
     for number, strings in enumerate(found):
@@ -235,7 +235,7 @@ def _read_strings(
             others.append(ways[1:] if flat and not upright else [])
     first = _best_of(images, usual, classifier, config)
     doubtful = [
-        (number, ways if np.exp(evidence(reading.candidates)) < DOUBT else [])
+        (number, ways if np.exp(evidence(reading.candidates)) < TRY_TURNED_BELOW else [])
         for (number, _), ways, reading in zip(usual, others, first, strict=True)
         if reading is not None
     ]
@@ -248,11 +248,11 @@ def _read_strings(
 
 
 _Ways = tuple[int, Sequence[BoxString]]
-"""The number of an image, and ways up of one string of it."""
+"""The index of an image, and orientations of one of its strings."""
 
 
 def _right_way_up(usual: Reading, turned: Reading | None) -> Reading:
-    """The reading of the usual way up, unless another one is clearly surer."""
+    """The reading in the usual orientation, unless another one is clearly better."""
     least = evidence(usual.candidates) + UPRIGHT_PRIOR
     return turned if turned is not None and evidence(turned.candidates) >= least else usual
 
@@ -263,7 +263,7 @@ def _best_of(
     classifier: Classifier,
     config: PipelineConfig,
 ) -> list[Reading | None]:
-    """Each string the way up in which it reads best, None where there is none to try."""
+    """Each string in the orientation in which it reads best, None if there is none to try."""
     cases = [(number, [propose(way) for way in ways]) for number, ways in strings]
     quads: list[list[FloatArray]] = [[] for _ in images]
     for number, own in cases:
@@ -279,7 +279,7 @@ def _best_of(
 
 
 def evidence_of(case: Proposals, rows: Iterator[CharCandidates]) -> StringEvidence:
-    """A string with what the classifier said of it, ``rows`` in the order of its ``boxes``."""
+    """The evidence of a string from the classifier's ``rows``, in the order of ``case.boxes``."""
     singles = tuple(next(rows) for _ in case.string.boxes)
     merged = {i: (box, next(rows)) for i, box in case.merged.items()}
     split = {i: tuple((half, next(rows)) for half in both) for i, both in case.split.items()}
@@ -287,16 +287,16 @@ def evidence_of(case: Proposals, rows: Iterator[CharCandidates]) -> StringEviden
 
 
 def _likeliest(seen: StringEvidence, charset: Charset) -> Reading:
-    """The string on its likeliest path."""
+    """The free reading of a string: the likeliest path."""
     found = read_freely(seen, charset)
     return Reading(found.string, found.candidates, found.character, found.posterior, seen)
 
 
 def _without_doubtful_ends(reading: Reading, config: PipelineConfig) -> list[tuple[Reading, bool]]:
-    """Takes back the joins across a gap, at both ends of a string, to what reads as nothing.
+    """Cuts unreadable parts before or after a gap off both ends of a string.
 
-    A bolt before a code is often collinear with it and of its size, and so is a faint check digit
-    after it: what was cut off is a string of its own, kept and marked as doubtful (False).
+    A bolt before a code is often collinear with it and of its size, but so is a faint check digit
+    after it: each part that is cut off becomes a string of its own, marked as doubtful (False).
     """
     string, candidates = reading.string, reading.candidates
     edges = [0, *(i + 1 for i, space in enumerate(string.space_after) if space), len(candidates)]
@@ -312,9 +312,9 @@ def _without_doubtful_ends(reading: Reading, config: PipelineConfig) -> list[tup
 
 
 def _decode(reading: Reading, gray: ImageArray, config: PipelineConfig) -> TextString | None:
-    """Best symbol of every box; what is no character is left out, but its doubt counts.
+    """The best symbol of every box; boxes that are no character only lower the confidence.
 
-    ``gray``: (H, W) uint8, the picture.
+    ``gray``: (H, W) uint8, the image.
     """
     string, candidates = reading.string, reading.candidates
     limit = config.classification.reject_threshold

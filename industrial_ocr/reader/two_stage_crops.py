@@ -1,7 +1,7 @@
-"""The context-free way on images that are one string each: several views, and what most say.
+"""The two-stage pipeline on images of one string each: reads several views, the majority decides.
 
-A detector that sees a crop at another size cuts other characters apart. A text that several views
-read is right far more often than what one view is sure of (``crop_views``).
+The detector's errors differ with the size of a crop. A text that several views read is right far
+more often than one that a single view reads with high confidence (``crop_views``).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import FloatArray, ImageArray, Status, UnreadMark
 
 TWO_LINES = 0.1
-"""Agreement of views of which most show a second line, which is not read."""
+"""Agreement set for a crop if most of its views show a second line, which is not read."""
 
 
 def read_two_stage_crops(
@@ -32,17 +32,17 @@ def read_two_stage_crops(
     config: PipelineConfig,
     patterns: Sequence[Pattern] = (),
 ) -> list[ReadResult]:
-    """Reads images that are one string each, left to right: what is found is joined to it.
+    """Reads images of one string each, left to right; all strings found in one are joined.
 
     Args:
         crops: (H, W, 3) uint8 RGB each.
         detector: finds characters.
-        classifier: names them.
+        classifier: classifies them.
         config: every threshold, and the sizes of the views.
         patterns: codes to look for.
 
     Returns:
-        One result a crop: the surest of the views that most agree with. Dissent lowers its
+        One result per crop: the text of most views, from the best of them. Dissent lowers its
         confidence, and so does a second line, which is not read.
     """
     clock = Clock()
@@ -65,7 +65,7 @@ def read_two_stage_crops(
 def _views(
     crops: Sequence[ImageArray], config: PipelineConfig
 ) -> list[tuple[PipelineConfig, list[int]]]:
-    """The settings of every view, and the crops that it is for."""
+    """The settings of every view, and the indices of its crops."""
     every = list(range(len(crops)))
     large = [k for k in every if min(crops[k].shape[:2]) >= config.detection.crop_large_side]
     views = [(view_config(config, side), every) for side in config.detection.crop_sides]
@@ -75,7 +75,7 @@ def _views(
 
 
 def view_config(config: PipelineConfig, side: int | None = None) -> PipelineConfig:
-    """The settings of a view at a short side; without one, those of the first view."""
+    """The settings of a view whose short side is ``side``, by default that of the first view."""
     detection = config.detection.model_copy(
         update={"short_side": side or config.detection.crop_sides[0], "shrink_to_short_side": True}
     )
@@ -85,13 +85,13 @@ def view_config(config: PipelineConfig, side: int | None = None) -> PipelineConf
 def _agreed(
     views: Sequence[View], config: PipelineConfig, left_out: Sequence[FloatArray | None]
 ) -> View:
-    """What most views of a crop say, with the doubt that the others raise.
+    """The reading of most views of a crop; dissent lowers its confidence.
 
     Args:
         views: of one crop.
         config: every threshold.
-        left_out: a line of the same size that each view left out; where most did so it was not
-            read. Codes are what a pattern asks for, whatever else stands there.
+        left_out: the line of the same size that each view left out, or None. If most views left one
+            out, the strings are doubtful; codes are not, since a pattern says what to read.
     """
     said = [
         (
@@ -114,7 +114,7 @@ def _agreed(
 def _agreed_codes(
     views: Sequence[Sequence[CodeReading]], config: PipelineConfig
 ) -> list[CodeReading]:
-    """Per pattern the code that most views see; a view that sees none has no say."""
+    """For each pattern the code that most views read; views without a code do not vote."""
     by_pattern: dict[str, list[CodeReading]] = {}
     for codes in views:
         for name in dict.fromkeys(c.pattern for c in codes):
@@ -128,16 +128,16 @@ def _agreed_codes(
 
 
 _WRONG = Status.PATTERN_MISMATCH
-"""A view that sees another text than the pattern wants does not agree with one that sees it."""
+"""A code with this status does not agree with a matching code, even if the texts are equal."""
 
 
 def _doubted(code: CodeReading, agreement: float, config: PipelineConfig) -> CodeReading:
-    """A code as sure as it is with what other views say held against it."""
+    """Lowers the confidence of a code by the disagreement of other views."""
     if agreement == 1:
         return code
     confidence = code.confidence * agreement**0.5
     status, reason = code.status, code.reason
     if status is Status.OK and confidence < config.confidence.min_code_confidence:
         status = Status.LOW_CONFIDENCE
-        reason = "the picture reads differently at another size"
+        reason = "the image reads differently at another size"
     return replace(code, confidence=confidence, status=status, reason=reason)

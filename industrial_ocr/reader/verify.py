@@ -1,4 +1,4 @@
-"""Holding a picture against the text that must be printed on it, one way or both."""
+"""Verifies the expected text in an image by one engine or by both."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ VERIFY_ENGINES = (Engine.TWO_STAGE, Engine.CRNN, Engine.AGREE)
 
 @dataclass(frozen=True)
 class Models:
-    """What looks at pictures: finds the strings, names characters, reads whole strings."""
+    """The models of a ``Reader``, with their settings."""
 
     detector: Detector
     classifier: Classifier
@@ -41,20 +41,20 @@ class Models:
     config: PipelineConfig
 
     def charsets(self, engine: Engine) -> list[Charset]:
-        """Those of the models that a way asks."""
+        """The charsets of the models that an engine uses."""
         both = {Engine.TWO_STAGE: self.classifier.charset, Engine.CRNN: self.recognizer.charset}
         return [c for way, c in both.items() if engine in (way, Engine.AGREE)]
 
 
 @dataclass(frozen=True, eq=False)
 class Observed:
-    """What was seen on a picture, before anybody says what must be there.
+    """The evidence from one image, independent of the expected text.
 
     Attributes:
-        boxes: what the classifier said of every string, None where it was not asked.
-        frames: what the CRNN said, likewise.
+        boxes: the classifier's evidence for every string, None if it was not used.
+        frames: the CRNN's frames of every string, None if it was not used.
         strings: (4, 2) quad of every string that was found.
-        gray: (H, W) uint8, the picture.
+        gray: (H, W) uint8, the image.
     """
 
     boxes: Sequence[StringEvidence] | None
@@ -64,7 +64,7 @@ class Observed:
 
 
 def observe(image: ImageArray, engine: Engine, models: Models, clock: Clock) -> Observed:
-    """Finds the strings of a picture once and asks one way or both."""
+    """Finds the strings of an image once and runs one engine or both on them."""
     found = find_strings([image], models.detector, models.config, clock)
     boxes, frames = None, None
     if engine != Engine.CRNN:
@@ -77,7 +77,7 @@ def observe(image: ImageArray, engine: Engine, models: Models, clock: Clock) -> 
 
 
 def hold_against(seen: Observed, expected: str, models: Models, part: bool = False) -> Verification:
-    """The verdict on what was seen, of one way or of both."""
+    """Compares the evidence of one engine or both with the expected text."""
     verdicts = []
     if seen.boxes is not None:
         verdicts.append(verify_boxes(seen.boxes, expected, models.classifier.charset, part))
@@ -95,20 +95,20 @@ def verify_image(
     models: Models,
     part: bool = False,
 ) -> Verification:
-    """The verdict on one picture.
+    """The verdict on one image.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        expected: the text that must stand there; spaces need not be as printed.
+        expected: the text that must be printed; its spaces may differ from the printed ones.
         engine: ``two-stage``, ``crnn`` or ``agree``.
-        models: what looks at it.
+        models: to run on it.
         part: the text may be a part of a longer word.
 
     Raises:
         ConfigError: an unknown engine, an empty text, or symbols that a model lacks.
     """
     engine = known_engine(engine, VERIFY_ENGINES)
-    # Before anything is looked at, so that a text which cannot be checked shows at once.
+    # Before any network runs, so that a text that cannot be checked is refused at once.
     for charset in models.charsets(engine):
         expected_symbols(expected, charset)
     clock = Clock()
@@ -119,7 +119,7 @@ def verify_image(
 
 
 def _nothing_unread(seen: Observed, verdict: Verification) -> Verification:
-    """A pass only where no mark in the text's band is left over."""
+    """Turns a pass into ``cannot_tell`` if the text's band has an unread mark."""
     quads = [c.quad for c in verdict.characters if c.quad is not None]
     if not quads or verdict.quad is None:
         return verdict
@@ -132,14 +132,14 @@ def _nothing_unread(seen: Observed, verdict: Verification) -> Verification:
 
 
 def agreed(one: Verification, two: Verification) -> Verification:
-    """Both must pass; either one's failure is a failure.
+    """Combines two verdicts: both must pass, and one failure is a failure.
 
     Returns:
-        The evidence of the way that decides, both verdicts in ``ways``.
+        The evidence of the engine that decides, with both verdicts in ``ways``.
     """
     order = (Verdict.FAIL, Verdict.CANNOT_TELL, Verdict.PASS)
     decides = min((one, two), key=lambda v: order.index(v.verdict))
     reason = f"{decides.engine}: {decides.reason}"
     if one.verdict is two.verdict is Verdict.PASS:
-        reason = "both ways read every character as expected"
+        reason = "both engines read every character as expected"
     return replace(decides, engine=Engine.AGREE, reason=reason, ways=(one, two))

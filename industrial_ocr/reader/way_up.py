@@ -1,4 +1,4 @@
-"""Which way up strings stand: they are read upright first, and turned where that may be better."""
+"""Chooses the orientation of strings: read upright first, and turned if that may be better."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from industrial_ocr.recognition.recognizer import StringFrames
 from industrial_ocr.results.types import BoxString, TextString
 
 Reading = tuple[TextString, StringFrames]
-"""A string as the CRNN reads it, and the frames it is read from."""
+"""The CRNN's reading of a string, and its frames."""
 
 TURNED = 2.5
-"""A level string by itself stands on its head only where that is so many nats likelier: of 5,651
-codes that were rendered upright and read right, most of them of characters that have a meaning
-turned too, the largest lead of the turned way was 2.2."""
+"""A level string alone is taken as upside down only if that is likelier by this many nats. Of 5,651
+codes rendered upright and read right, most of them of characters that also read as others when
+turned, the largest lead of the turned reading was 2.2."""
 CLEARLY_TURNED = 2.0
-"""What a string's lead has beyond this speaks for the other strings of its image being turned."""
+"""A string's lead beyond this is evidence that the other strings of its image are turned, too."""
 
 
 class StringWays:
-    """A string in the ways up of ``orientations``, and what it was read as in the first of them.
+    """A string in all its ``orientations``, and its readings in the first ones.
 
-    A level string is read upright first. It is read turned only where that could win.
+    A level string is read upright first. It is read turned only if that could win.
 
     Args:
         string: as it was found.
@@ -39,29 +39,29 @@ class StringWays:
         self.level = self.ways[0].direction == "horizontal" and len(self.ways) > 1
 
     def pending(self) -> list[BoxString]:
-        """The ways that are to be read next."""
+        """The orientations to read next."""
         if self.level and not self.readings:
             return self.ways[:1]
         return self.ways[len(self.readings) :]
 
     def add(self, readings: Sequence[Reading]) -> None:
-        """Adds what the ways of ``pending`` were read as."""
+        """Adds the readings of the orientations of ``pending``."""
         self.readings += readings
 
     def scores(self) -> NDArray[np.float64]:
-        """(W,) log-probabilities of the readings, at the length of the longest."""
+        """(W,) log-probabilities of the readings, scaled to the length of the longest one."""
         texts = [text for text, _ in self.readings]
         length = max(len(text.characters) for text in texts)
         return length * np.log([max(text.confidence, 1e-12) for text in texts])
 
     def may_be_turned(self) -> bool:
-        """Whether the upright reading is so unsure that another one could be ahead of it."""
+        """Whether the confidence of the upright reading is so low that a turned one could win."""
         return bool(self.pending()) and float(self.scores()[0]) < -TURNED
 
     def lead(self) -> float:
-        """Nats by which the turned reading is ahead; of one that was not tried, few.
+        """Nats by which the turned reading is likelier than the upright one.
 
-        0 for strings that are not level.
+        ``-CLEARLY_TURNED`` if it was not tried, 0 for strings that are not level.
         """
         if not self.level:
             return 0.0
@@ -72,17 +72,17 @@ class StringWays:
 
 
 def beside_turned(strings: Sequence[StringWays]) -> list[StringWays]:
-    """The strings that were read upright only, of an image where another clearly is turned."""
+    """The strings that were read upright only, if another string of the image is clearly turned."""
     turned = any(string.lead() > CLEARLY_TURNED for string in strings)
     return [string for string in strings if turned and string.pending()]
 
 
 def right_way_up(strings: Sequence[StringWays]) -> list[Reading]:
-    """The readings of an image's strings in the way in which each reads best.
+    """The reading of each string of an image in its best orientation.
 
-    A level string's upright way is ``TURNED`` nats ahead, less where others of the image are
-    clearly better turned, and more where they are not. The chosen way is as sure as the odds
-    against the others allow.
+    The upright orientation of a level string starts ``TURNED`` nats ahead: less if other strings of
+    the image read clearly better turned, more if they do not. The odds against the other
+    orientations lower the confidence of the reading.
     """
     leads = np.array([string.lead() for string in strings])
     said = np.maximum(leads - CLEARLY_TURNED, 0.0) + np.minimum(leads, 0.0)

@@ -1,1 +1,1 @@
-"""What the boxes and the strings show: character classifier and CRNN."""
+"""Runs the character classifier on boxes and the CRNN on strings."""

@@ -1,4 +1,4 @@
-"""The character classifier over the crops of any number of strings, in batches."""
+"""Classifies the character crops of any number of strings, in batches."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from industrial_ocr.results.types import CharCandidates, FloatArray, ImageArray
 
 
 def glyph_crops(gray: ImageArray, quads: Sequence[FloatArray], size: int) -> ImageArray:
-    """The squares around characters, upright, (N, size, size) uint8 of an (H, W) gray picture."""
+    """Square upright crops around characters of an (H, W) gray image: (N, size, size) uint8."""
     if not quads:
         return np.zeros((0, size, size), np.uint8)
     return np.stack([warp_quad(gray, glyph_window(q), size, size) for q in quads])
 
 
 def _view(image: ImageArray, scale: float, down: float) -> FloatArray:
-    """The quad of an image that is one character, scaled about its middle, shifted in heights."""
+    """The quad of a whole image, scaled about its center and moved down by ``down`` heights."""
     height, width = image.shape[:2]
     x, y = width * (1 - scale) / 2, height * (1 - scale) / 2
     return rect_quad(x, y + down * height, width - x, height - y + down * height)
 
 
 BARS = frozenset("I1l|i!")
-"""What a bar may be."""
+"""Symbols that look like one vertical bar."""
 
 
 def shows_none(named: CharCandidates, times: float) -> bool:
-    """Whether an image that is one character shows none, see ``whole_reject`` of the config."""
+    """Whether an image of one character shows none, see ``whole_reject`` in the config."""
     unlike = 0 < times * float(named.probabilities[0]) <= named.reject
     return unlike and named.symbols[0] not in BARS
 
 
 class Classifier:
-    """A classifier over crops of characters.
+    """A classifier of character crops.
 
     Args:
         network: (N, 1, size, size) float32 -> (N, symbols + 1) logits, the reject class last.
-        charset: the other classes.
+        charset: the symbols of the other classes.
         size: side of the crops in pixels.
         temperature: logits are divided by it (calibration).
     """
@@ -72,7 +72,7 @@ class Classifier:
         quads: Sequence[Sequence[FloatArray]],
         config: ClassificationConfig,
     ) -> list[list[CharCandidates]]:
-        """Names every character of every image, all crops in common batches.
+        """Classifies every character of every image; batches may hold crops of several images.
 
         Args:
             images: (H, W, 3) uint8 RGB each.
@@ -80,7 +80,7 @@ class Classifier:
             config: batch size and number of candidates.
 
         Returns:
-            Per image one ``CharCandidates`` a quad.
+            For each image, one ``CharCandidates`` per quad.
         """
         crops = [
             glyph_crops(to_gray(image), list(own), self.size)
@@ -93,9 +93,9 @@ class Classifier:
     def classify_whole(
         self, images: Sequence[ImageArray], config: ClassificationConfig
     ) -> list[CharCandidates]:
-        """Names images that are one upright character each: the mean of several views.
+        """Classifies images of one upright character each, by the mean over several views.
 
-        How closely such an image was cut nobody knows, so it is seen in several sizes.
+        It is unknown how tightly such an image was cropped, so the views differ in size.
 
         Args:
             images: (H, W, 3) uint8 RGB each.

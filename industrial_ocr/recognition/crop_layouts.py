@@ -1,12 +1,11 @@
-"""Other ways in which the text of an image of one string may lie.
+"""Alternative layouts of the text in an image of one string.
 
-* An image nearly as high as it is wide holds a line that runs steeply through it, or two lines: the
-  plate of a motorcycle, a lot code over its date.
-* What was made level may have been level before: its edges were those of something else.
-* Narrow characters set closely need more columns than 32 rows give them.
+* An almost square image may hold a steep line, or two lines: a motorcycle plate, a lot code above
+  its date.
+* A rectified image may have been level before: the slope was that of other edges in it.
+* Narrow characters set closely need more columns than their strip has.
 
-Which of them, is for the recognizer to say: it reads each, and a layout that reads clearly more
-surely is believed.
+The recognizer reads each layout; one with a clearly higher confidence replaces the usual reading.
 """
 
 from __future__ import annotations
@@ -22,35 +21,35 @@ from industrial_ocr.results.geometry import edge_lengths, rect_quad, warp_quad, 
 from industrial_ocr.results.types import FloatArray, ImageArray
 
 NARROWEST = 0.7
-"""Widths in heights of the image: what is narrower is one character, or a stack."""
+"""Least width over height: a narrower image shows one character or a stack."""
 WIDEST = 2.6
-"""What is wider has no two lines that could be read."""
+"""Largest width over height: a wider image has no two readable lines."""
 STEEP_MARGINS, LINE_MARGINS = (0.05, 0.0, -0.06), (0.0, -0.06)
-"""Of the views of a steep line, and of two lines, in their heights."""
+"""Margins of the views of a steep line, and of two lines, in line heights."""
 MIDDLE = (0.35, 0.65)
-"""Two lines part there, in heights of both."""
+"""Two lines are cut apart between these shares of the height."""
 GAP = 0.65
-"""How much ink, of that of either line, may stand where they part."""
-AS_IT_IS_MARGINS = (0.0, -0.06, -0.12)
-"""Of the views of the image before it was made level, and of one made wider, in its heights."""
+"""Most ink in the row of the cut, as a share of the ink of the fainter line."""
+WHOLE_MARGINS = (0.0, -0.06, -0.12)
+"""Margins of the views of the image before rectification and of a widened one, in its heights."""
 NARROW = 0.42
-"""Columns a character, in heights of the image, below which it is made wider."""
+"""An image is widened if its width per character is below this share of its height."""
 WIDER = 1.3
-LEAST_LINES = 0.6
-"""How sure the reading of two lines must be: halves of one line read as something, too."""
+MIN_LINES_CONFIDENCE = 0.6
+"""Least confidence of two lines: the halves of one line also read as something."""
 HEIGHT, LONGEST = 96, 400
-"""Pixels, of the picture in which lines are parted."""
+"""Height and largest width in pixels of the image in which two lines are cut apart."""
 
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """One way in which the text may lie.
+    """One possible layout of the text.
 
     Attributes:
         image: (H, W, 3) uint8 RGB.
-        views: per view the quads (4, 2) that are read in a row, in its pixels.
-        matrix: (3, 3), affine: its pixels to those of the level image; None for that itself.
-        least: confidence that its reading must have.
+        views: for each view, the quads (4, 2) to read one after the other, in image pixels.
+        matrix: (3, 3) affine, from image pixels to those of the rectified image; None for the same.
+        least: least confidence that its reading must have.
     """
 
     image: ImageArray
@@ -60,22 +59,22 @@ class Layout:
 
     @property
     def same_line(self) -> bool:
-        """Whether it is the line of the level image seen otherwise, not another one."""
+        """Whether it is another view of the whole line, not a steep line or two lines."""
         return self.matrix is not None
 
     def place(self, quad: FloatArray) -> FloatArray:
-        """A quad (4, 2) of its image, in pixels of the level image."""
+        """Maps a quad (4, 2) of its image to pixels of the rectified image."""
         if self.matrix is None:
             return quad
         return np.asarray(quad @ self.matrix[:2, :2].T + self.matrix[:2, 2], np.float32)
 
 
 def crop_layouts(crop: Rectified, characters: int) -> list[Layout]:
-    """The other layouts of an image of one string.
+    """The alternative layouts of an image of one string.
 
     Args:
-        crop: the image, made level.
-        characters: how many were read of it.
+        crop: the rectified image.
+        characters: number of characters of its usual reading.
     """
     image = crop.image
     height, width = image.shape[:2]
@@ -91,7 +90,7 @@ def crop_layouts(crop: Rectified, characters: int) -> list[Layout]:
         lines = two_lines(gray, rect_quad(0, 0, width, height) if band is None else band)
         if lines is not None:
             both = tuple([with_margin(line, m) for line in lines] for m in LINE_MARGINS)
-            found.append(Layout(image, both, least=LEAST_LINES))
+            found.append(Layout(image, both, least=MIN_LINES_CONFIDENCE))
     if crop.source is not None and crop.matrix is not None:
         back = np.linalg.inv(crop.matrix)
         found.append(_whole(crop.source, (back / back[2, 2]).astype(np.float32)))
@@ -103,13 +102,13 @@ def crop_layouts(crop: Rectified, characters: int) -> list[Layout]:
 
 
 def _whole(image: ImageArray, matrix: FloatArray) -> Layout:
-    """All of an image as one line."""
+    """The whole image as one line."""
     quad = rect_quad(0, 0, image.shape[1], image.shape[0])
-    return Layout(image, tuple([with_margin(quad, m)] for m in AS_IT_IS_MARGINS), matrix)
+    return Layout(image, tuple([with_margin(quad, m)] for m in WHOLE_MARGINS), matrix)
 
 
 def two_lines(gray: ImageArray, quad: FloatArray) -> tuple[FloatArray, FloatArray] | None:
-    """The quads (4, 2) of the two lines into which a quad of a (H, W) uint8 image falls, if any."""
+    """Cuts a quad of an (H, W) uint8 image into the quads (4, 2) of two lines, None for one."""
     along, across = edge_lengths(quad)
     width = int(np.clip(HEIGHT * along / max(across, 1e-6), 16, LONGEST))
     band = warp_quad(gray, quad, width, HEIGHT)

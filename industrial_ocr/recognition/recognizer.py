@@ -1,4 +1,4 @@
-"""The CRNN over whole strings: crops of its height, log-probabilities, places in the picture."""
+"""Runs the CRNN on whole strings: crops them, gives log-probabilities and frame positions."""
 
 from __future__ import annotations
 
@@ -18,23 +18,22 @@ from industrial_ocr.results.types import FloatArray, ImageArray
 
 FRAME_STRIDE = 4
 WIDTH_STEP = 20
-"""Strips are padded to multiples of it, so that few widths are met."""
+"""Strips are padded to multiples of this width, so that few widths occur."""
 MAX_ASPECT = 32
-"""Strips are squeezed to this many times their height; a code of 60 characters still has 4 frames
-each."""
+"""Wider strips are squeezed to this width over height: 60 characters still have 4 frames each."""
 
 
 @dataclass(frozen=True, eq=False)
 class StringFrames:
-    """What the CRNN saw of one string.
+    """The CRNN's output for one string.
 
     Attributes:
         log_probs: (T, C) float32, class 0 the blank; frames beyond the strip are cut off.
-        pieces: the quads (4, 2) in source pixels that were set side by side to make the strip:
-            one for a line, one a letter for a stack.
-        widths: of the pieces in network pixels; frame t stands at 4 t of their sum.
-        space: (T,) float32, the probability that a frame shows a space; None where the network
-            does not know it. In ``log_probs`` it counts as blank.
+        pieces: the quads (4, 2) in source pixels that make up the strip from left to right:
+            one for a line, one per letter for a stack.
+        widths: of the pieces in network pixels; frame t is centered 4 t pixels from the left.
+        space: (T,) float32, the probability of a space, which ``log_probs`` count as blank; None
+            if the network has no class for it.
     """
 
     log_probs: FloatArray
@@ -43,7 +42,7 @@ class StringFrames:
     space: FloatArray | None = None
 
     def span_quad(self, first: float, last: float) -> FloatArray:
-        """The part of the string between two frames, inclusive, in source pixels."""
+        """The quad (4, 2) of the string between two frames, inclusive, in source pixels."""
         start, stop = (first - 0.5) * FRAME_STRIDE, (last + 0.5) * FRAME_STRIDE
         edges = np.concatenate([[0], np.cumsum(self.widths)])
         at = int(np.searchsorted(edges, (start + stop) / 2, side="right")) - 1
@@ -63,7 +62,7 @@ class StringFrames:
 def strip(
     gray: ImageArray, pieces: Sequence[FloatArray], rows: int
 ) -> tuple[ImageArray, tuple[int, ...]]:
-    """Quads side by side as one upright gray strip (rows, W), widths in proportion."""
+    """Warps quads side by side into one upright gray strip (rows, W); also gives their widths."""
     parts = []
     limit = max(8, MAX_ASPECT * rows // len(pieces))
     for quad in pieces:
@@ -74,14 +73,14 @@ def strip(
 
 
 def split_space(log_probs: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Takes the last class, the space, out of what a network says that knows it.
+    """Separates the space, the last class, from the output of a network.
 
     Args:
         log_probs: (..., C + 1) log-probabilities, class 0 the blank, the last one the space.
 
     Returns:
-        (..., C) float32 log-probabilities, a space counted as blank: both part characters. And
-        (...,) float32, the probability of the space.
+        (..., C) float32 log-probabilities that count the space as blank, since both separate
+        characters; and (...,) float32, the probability of the space.
     """
     rest = log_probs[..., :-1].copy()
     rest[..., 0] = np.logaddexp(log_probs[..., 0], log_probs[..., -1])
@@ -89,16 +88,16 @@ def split_space(log_probs: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 class Recognizer:
-    """A CRNN over strips.
+    """A CRNN that reads strips.
 
     Args:
         network: (N, 1, rows, W) float32 -> (T, N, classes) scores, class 0 the blank.
         charset: with the blank.
         temperature: scores are divided by it (calibration).
-        own_contrast: bring each strip to zero mean and unit contrast, as our own training does;
+        own_contrast: normalize each strip to zero mean and unit contrast, as in our training;
             False scales brightness to -1..1, as crnn.pytorch does.
-        knows_space: the model's last class is the space, behind those of the charset.
-        rows: height in pixels of the strips that it reads.
+        knows_space: the last class is the space, after those of the charset.
+        rows: height of the strips in pixels.
     """
 
     def __init__(
@@ -116,7 +115,7 @@ class Recognizer:
         self.charset = charset
 
     def _log_probs(self, strips: Sequence[ImageArray], width: int) -> FloatArray:
-        """Strips padded to one width with their own edge -> (N, T, C)."""
+        """Pads strips to one width by repeating their edge -> (N, T, C) log-probabilities."""
         padded = [
             cv2.copyMakeBorder(s, 0, 0, 0, width - s.shape[1], cv2.BORDER_REPLICATE) for s in strips
         ]
@@ -134,16 +133,16 @@ class Recognizer:
         strings: Sequence[Sequence[Sequence[FloatArray]]],
         config: RecognitionConfig,
     ) -> list[list[StringFrames]]:
-        """Log-probabilities of every string of every image, strings of like width together.
+        """Log-probabilities of every string of every image; batches hold strips of one width.
 
         Args:
             images: (H, W, 3) uint8 RGB each.
-            strings: per image, per string the quads of its pieces, each clockwise from the
-                top-left of its first letter.
+            strings: for each string of each image, the quads of its pieces, clockwise from the
+                top-left of their first letter.
             config: batch size and least width.
 
         Returns:
-            Per image one ``StringFrames`` a string.
+            For each image, one ``StringFrames`` per string.
         """
         jobs: list[tuple[ImageArray, tuple[int, ...], tuple[FloatArray, ...]]] = []
         for image, own in zip(images, strings, strict=True):
@@ -151,7 +150,7 @@ class Recognizer:
             jobs += [(*strip(gray, pieces, self._rows), tuple(pieces)) for pieces in own]
         frames: dict[int, StringFrames] = {}
         # The padded width depends on the strip alone: the LSTM reads the padding too, and a
-        # string must not be read differently for the company it is in.
+        # string must read the same in every batch.
         groups: dict[int, list[int]] = defaultdict(list)
         for i, (pixels, _, _) in enumerate(jobs):
             wide = max(config.min_width, pixels.shape[1])

@@ -1,9 +1,9 @@
-"""Images of one string made level and upright before they are read.
+"""Rectifies images of one string before they are read: level line, upright letters.
 
-A line photographed from the side runs up or down through its image, and leans. The slope is that
-by which the rows of the image differ most, its edges gathered along them (Postl 1986, "Detection
-of linear oblique structures and skew scan in digitized documents"); the slant likewise by its
-columns. A network that reads strips of 32 rows then has all of them for the string.
+A line photographed from the side is sloped and slanted. The slope is estimated by the vertical
+shear after which the image's edges, averaged along each row, have the most energy (Postl 1986,
+"Detection of linear oblique structures and skew scan in digitized documents"); the slant likewise
+along the columns. The string then fills the full height of the recognizer's strip.
 """
 
 from __future__ import annotations
@@ -19,38 +19,38 @@ from industrial_ocr.results.geometry import edge_lengths, expand_quad, rect_quad
 from industrial_ocr.results.types import FloatArray, ImageArray
 
 HEIGHT = 48
-"""Rows on which slope and slant are measured."""
+"""Height in pixels of the image in which slope and slant are measured."""
 LONGEST = 600
-"""Columns of it at most."""
+"""Its largest width in pixels."""
 SLOPES = np.linspace(-0.45, 0.45, 37)
-"""Rows a column."""
+"""Slopes to try, in rows per column."""
 SLANTS = np.linspace(-0.6, 0.6, 25)
-"""Columns a row."""
+"""Slants to try, in columns per row."""
 SLOPED = 1.3
-"""How much sharper the rows must become for a slope to be believed."""
+"""A slope is accepted if it raises the energy of the rows by this factor."""
 SLANTED, LEANING = 1.3, 1.15
-"""Likewise the columns of a slant, where the line is level and where it is not."""
+"""The factors by which a slant must raise that of the columns, in a level and in a sloped line."""
 LEAST_RISE, LEAST_SLANT = 0.1, 0.06
-"""What is less, in heights of the image from end to end, or columns a row, is left as it is."""
+"""Smaller rises (in image heights, end to end) and slants (columns per row) are ignored."""
 TIGHT = 0.9
-"""How much of what a sloping line rises its band is lower than the image."""
+"""Reduce the band height by this fraction of the line's total rise."""
 LOWEST = 0.45
-"""Height of the band at least, in heights of the image."""
+"""Least height of the band, in image heights."""
 SHORTEST = 1.5
-"""Heights of the image: what is shorter than so many may be one character, whose own strokes would
-be taken for the line's."""
+"""Least width over height: a narrower image may show one character, and its strokes would be taken
+for the slope of a line."""
 MARGIN = 0.05
-"""Kept around the band, in its heights."""
+"""Margin above and below the band, in band heights."""
 
 
 @dataclass(frozen=True, eq=False)
 class Rectified:
-    """An image of one string, level.
+    """A rectified image of one string.
 
     Attributes:
         image: (H, W, 3) uint8.
-        matrix: (3, 3), its pixels to those of the image it was made of; None for the same image.
-        source: the image it was made of; None for the same image.
+        matrix: (3, 3), from its pixels to those of ``source``; None if nothing was changed.
+        source: the image before rectification; None if nothing was changed.
     """
 
     image: ImageArray
@@ -58,7 +58,7 @@ class Rectified:
     source: ImageArray | None = None
 
     def place(self, quad: FloatArray) -> FloatArray:
-        """A quad (4, 2) of it, in pixels of the image it was made of."""
+        """Maps a quad (4, 2) to pixels of the image before rectification."""
         if self.matrix is None:
             return quad
         moved = cv2.perspectiveTransform(np.asarray(quad, np.float32)[None], self.matrix)
@@ -66,13 +66,13 @@ class Rectified:
 
 
 def rectified(image: ImageArray) -> Rectified:
-    """An image that is one string, left to right, with its line level and its letters upright.
+    """Makes the line of an image of one string level and its letters upright.
 
     Args:
         image: (H, W, 3) uint8 RGB.
 
     Returns:
-        The image itself where neither slope nor slant is plain to see.
+        The rectified image; the image itself if neither slope nor slant is clear.
     """
     quad = string_band(to_gray(image))
     if quad is None:
@@ -84,11 +84,11 @@ def rectified(image: ImageArray) -> Rectified:
 
 
 def string_band(gray: ImageArray, shortest: float = SHORTEST) -> FloatArray | None:
-    """The quad (4, 2) along the only line of an image; None where that is all of it.
+    """The quad (4, 2) along the only line of an image; None if neither slope nor slant is clear.
 
     Args:
         gray: (H, W) uint8.
-        shortest: least width, in its heights, of an image that is looked at.
+        shortest: least width over height; a narrower image gives None.
     """
     height, width = gray.shape
     if min(height, width) < 4 or width < shortest * height:
@@ -129,15 +129,15 @@ def _sized(gray: ImageArray) -> FloatArray:
 def _sharpest(
     edges: NDArray[np.generic], shears: NDArray[np.float64], rows: bool
 ) -> tuple[float, float]:
-    """The shear after which an image's rows, or columns, have the most energy; and how much more.
+    """The shear after which the means of an image's rows (or columns) have the most energy.
 
     Args:
-        edges: (H, W) float32 derivative across the rows, or the columns.
-        shears: rows a column, or columns a row; 0 is one of them.
-        rows: whether rows are meant.
+        edges: (H, W) float32 derivative across the rows (or columns).
+        shears: rows per column (or columns per row); 0 is one of them.
+        rows: True for rows, False for columns.
 
     Returns:
-        The shear, and its energy over that without any.
+        The shear, and its energy relative to that without shear.
     """
     height, width = edges.shape
     energies = []

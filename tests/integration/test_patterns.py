@@ -74,7 +74,7 @@ def test_crops_take_patterns_and_routes(reader: Reader) -> None:
 def test_without_a_pattern_both_ways_are_compared_string_by_string(reader: Reader) -> None:
     result = reader.read(EXAMPLES / "label.png", engine="agree")
     assert result.route == "agree"
-    assert result.reason.startswith("both ways read the same")
+    assert result.reason.startswith("both engines read the same")
     unsure = {s.status for s in result.strings} - {Status.OK}
     assert result.status is (Status.LOW_CONFIDENCE if unsure else Status.OK)
 

@@ -1,1 +1,1 @@
-"""From what a pattern says, an expression or a word list, to automata and to matches."""
+"""Turns expressions and word lists into automata, and matches texts with them."""

@@ -1,7 +1,7 @@
 """Compiles expressions to minimal automata, with limits on states and time.
 
-Builds Thompson's automaton (1968) and applies the subset construction. That of interegular 0.3.3
-(``fsm.crawl``) searches a list for every new state and cannot be stopped.
+Builds Thompson's automaton (1968) and applies the subset construction. The subset construction of
+interegular 0.3.3 (``fsm.crawl``) searches a list for every new state and cannot be stopped.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from industrial_ocr.patterns.grammar.expression import (
 MAX_STATES = 20_000
 MAX_SECONDS = 2.0
 MAX_MEMBERS = 2_000_000
-"""Most states of Thompson's automaton in all subsets together; this limits memory."""
+"""Largest sum of the sizes of all subsets (states of Thompson's automaton); it limits memory."""
 _Arcs = list[list[tuple[list[int], int]]]
 
 
@@ -54,7 +54,7 @@ def compile_node(
         node: from ``parse_regex`` or ``parse_template``.
         alphabet: the symbols, single characters, with the separators if they are to be read.
         separators: what may stand at a ``SeparatorSlot``.
-        run: any number of them in a row; else at most one.
+        run: allow any number of separators in a row; else at most one.
 
     Raises:
         PatternError: nothing matches, or ``MAX_STATES`` or ``MAX_SECONDS`` is exceeded.
@@ -186,7 +186,7 @@ def _subsets(
 
 
 def _closure(states: set[int], arcs: _Arcs, empty: list[list[int]], final: int) -> frozenset[int]:
-    """All states reached without a symbol, as far as they have arcs or are final."""
+    """All states reached without a symbol that have arcs or are final."""
     seen, waiting = set(states), list(states)
     while waiting:
         for state in empty[waiting.pop()]:

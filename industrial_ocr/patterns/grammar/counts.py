@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from industrial_ocr.patterns.automaton import Automaton
 
 LENGTH_LIMIT = 64
-"""The greatest length that is looked at where there is no longest code."""
+"""Greatest length that is counted if codes can be of any length."""
 
 
 class CodeCounts:
-    """Numbers that follow from an automaton of codes; checks do not count.
+    """Numbers that follow from an automaton of codes; check digits are ignored.
 
     Attributes:
         core: the automaton.

@@ -1,4 +1,4 @@
-"""The parts of a parsed expression, what its two notations share, and the parser of templates.
+"""The nodes of a parsed expression, the base of both parsers, and the parser of templates.
 
 White space is not a symbol of a charset, and a declared separator is not a symbol of a code. In an
 expression both are a slot: separators may stand there or not.
@@ -147,7 +147,7 @@ def parse_expression(
 
 @dataclass
 class Parser:
-    """What both notations share: sets of characters, and errors that show the position."""
+    """Base of both parsers: sets of characters, and errors that show the position."""
 
     text: str
     alphabet: frozenset[str]
@@ -166,7 +166,7 @@ class Parser:
         return PatternError(f"{reason}, at position {at}:\n  {line}\n  {' ' * at}^")
 
     def chars(self, chars: Iterable[str], negated: bool = False) -> Node:
-        """Those characters of the alphabet; separators among them become a slot."""
+        """The node of some characters of the alphabet; separators among them become a slot."""
         wanted = {fold_case(c) if self.ignore_case else c for c in chars}
         spaces = {c for c in wanted if c.isspace()}
         separating = spaces | (wanted & self.separators)

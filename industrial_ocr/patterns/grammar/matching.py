@@ -50,8 +50,8 @@ class TextMatcher:
         automaton: of codes, or of codes with separators.
         separators: characters that are not part of a code.
         in_automaton: whether the automaton has the separators.
-        groups: if it has not, a separator may follow each of these numbers of symbols; empty: it
-            may follow any symbol.
+        groups: used if it does not: a separator may follow each of these numbers of symbols; empty:
+            it may follow any symbol.
         ignore_case: the automaton has upper case only.
     """
 
@@ -110,7 +110,7 @@ class TextMatcher:
 
 
 class _Walk(NamedTuple):
-    """How far a text is allowed: the state, the position, whether it may end, its code."""
+    """The allowed part of a text: its last state, its end, whether it may end there, its code."""
 
     state: int
     at: int

@@ -37,7 +37,7 @@ _UNSUPPORTED_GROUPS = (
     ("(?>", "atomic groups are not supported"),
     ("(?(", "conditions are not supported"),
     ("(?#", "comments are not supported"),
-    ("(?", "flags are not supported (for upper and lower case alike: ignore_case)"),
+    ("(?", "flags are not supported (to accept both cases, set ignore_case)"),
 )
 
 
@@ -68,7 +68,7 @@ class _RegexParser(Parser):
     def whole(self) -> Node:
         node = self._choice(0)
         if self.at < len(self.text):
-            raise self.fail("a ) without its (; a literal one is \\)", self.at)
+            raise self.fail("a ) without its (; write a literal one as \\)", self.at)
         return node
 
     def _next(self) -> str:
@@ -212,7 +212,7 @@ class _RegexParser(Parser):
         self.at = found.end()
         low, comma, high = found.groups()
         if max(len(low), len(high)) > 9:
-            raise self.fail("so many repetitions are not possible", start)
+            raise self.fail("too many repetitions", start)
         most = int(high) if high else (None if comma else int(low))
         if most is not None and most < int(low):
             raise self.fail("this repetition has its larger number first", start)

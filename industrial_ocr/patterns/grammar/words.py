@@ -62,9 +62,9 @@ def compile_words(words: Iterable[str], alphabet: Sequence[str]) -> Automaton:
 def check_letters(
     lines: Iterable[str], alphabet: frozenset[str], source: str, declared: bool
 ) -> None:
-    """Raises PatternError, with line and character, if a line has characters of no symbol.
+    """Raises PatternError, with line and character, if a line has characters not in ``alphabet``.
 
-    ``declared``: separators were declared, so that white space needs no hint.
+    ``declared``: separators were declared, so the message needs no hint about white space.
     """
     for number, word in enumerate(lines, 1):
         if not alphabet.issuperset(word):

@@ -1,4 +1,4 @@
-"""What both ways' verdicts come to together, and what is refused before anything is looked at."""
+"""How both engines' verdicts are combined, and what is refused before any network runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PASS, FAIL, CANNOT_TELL = Verdict.PASS, Verdict.FAIL, Verdict.CANNOT_TELL
 @pytest.mark.parametrize(
     ("one", "two", "wanted", "reason"),
     [
-        (PASS, PASS, PASS, "both ways"),
+        (PASS, PASS, PASS, "both engines"),
         (PASS, CANNOT_TELL, CANNOT_TELL, "crnn: why crnn"),
         (CANNOT_TELL, PASS, CANNOT_TELL, "two-stage: why two-stage"),
         (PASS, FAIL, FAIL, "crnn: why crnn"),

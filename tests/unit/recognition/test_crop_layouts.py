@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from industrial_ocr.reader.reader import Reader
-from industrial_ocr.recognition.crop_layouts import LEAST_LINES, crop_layouts
+from industrial_ocr.recognition.crop_layouts import MIN_LINES_CONFIDENCE, crop_layouts
 from industrial_ocr.recognition.rectification import Rectified, rectified
 from industrial_ocr.results.geometry import edge_lengths
 from industrial_ocr.results.types import ImageArray, Status
@@ -34,7 +34,9 @@ def steep(text: str = "627FX", degrees: float = 28.0) -> ImageArray:
 
 def test_two_lines_part_between_them() -> None:
     (layout,) = [
-        found for found in crop_layouts(Rectified(plate()), 8) if found.least == LEAST_LINES
+        found
+        for found in crop_layouts(Rectified(plate()), 8)
+        if found.least == MIN_LINES_CONFIDENCE
     ]
     assert not layout.same_line
     for upper, lower in layout.views:
@@ -45,7 +47,9 @@ def test_two_lines_part_between_them() -> None:
 def test_a_line_that_fills_its_image_is_not_two() -> None:
     line = np.full((60, 130, 3), 215, np.uint8)
     cv2.putText(line, "NM0", (8, 50), FACE, 1.9, (25, 25, 25), 6)
-    assert not [found for found in crop_layouts(Rectified(line), 3) if found.least == LEAST_LINES]
+    assert not [
+        found for found in crop_layouts(Rectified(line), 3) if found.least == MIN_LINES_CONFIDENCE
+    ]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 9), (9, 8), (200, 90), (40, 400), (33, 40)])
