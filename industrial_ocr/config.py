@@ -36,7 +36,7 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 PositionWeights = Literal["none", "exponential"] | tuple[NonNegativeFloat, ...]
 Margins = Annotated[tuple[Annotated[float, Field(ge=-0.45, le=1)], ...], Field(min_length=1)]
 
-Precision = Literal["fp32", "bf16", "auto"]
+Precision = Literal["fp32", "bf16", "int8", "auto"]
 
 
 class Section(BaseModel):
@@ -252,8 +252,9 @@ class PipelineConfig(Section):
 
     Attributes:
         precision: in which detector and classifier compute. ``fp32`` gives the same result on
-            every machine but for rounding; with ``bf16`` (bfloat16) confidences differ by a few
-            hundredths; ``auto`` is bf16 where the backend and the device are faster in it.
+            every machine but for rounding; with ``bf16`` (bfloat16) and ``int8`` (8-bit integers,
+            on a CPU) confidences differ by a few hundredths; ``auto`` is the fastest that the
+            backend, the device and the model have.
         rectify_crops: an image that is one string is made level and upright before it is read.
     """
 

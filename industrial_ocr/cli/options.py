@@ -51,6 +51,7 @@ class PrecisionName(str, Enum):
 
     FP32 = "fp32"
     BF16 = "bf16"
+    INT8 = "int8"
     AUTO = "auto"
 
 

@@ -89,7 +89,8 @@ class Reader:
             Runtime.
         threads: at most so many for a network and for OpenCV (that of the whole process); None
             leaves it to the libraries, which take one a core.
-        precision: of the configuration, if given: ``fp32``, ``bf16`` or ``auto``.
+        precision: of the configuration, if given: ``fp32``, ``bf16``, ``int8`` or
+            ``auto``.
         config: a ``PipelineConfig``, a dict of its sections, a YAML file, or one of the shipped
             ``configs``: the default ``pipeline``, or ``fast``, about half the time for a little
             less.
