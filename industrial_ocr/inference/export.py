@@ -14,13 +14,15 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import torch
+from onnxscript import optimizer
 from torch import Tensor, nn
 
 from industrial_ocr.inference.manifest import ModelEntry, load_manifest
 from industrial_ocr.inference.torch_backend import load_model
 from industrial_ocr.inference.weights import save_onnx
-from industrial_ocr.models.fusing import fold_batch_norms
 
 OPSET = 20
 """Of ONNX; ONNX Runtime reads it since 1.17, OpenVINO since 2024.1."""
@@ -44,8 +46,12 @@ def add_onnx(entry: ModelEntry) -> ModelEntry:
 
 
 def onnx_bytes(entry: ModelEntry) -> bytes:
-    """A model as an ONNX file: batch norms folded, float32, batch and picture sizes dynamic."""
-    model = fold_batch_norms(load_model(entry))
+    """A model as an ONNX file that computes in float32, batch and picture sizes dynamic.
+
+    Batch norms are not folded into the convolutions here: the backends do so when they load the
+    file, and the weights, which are float16 in the safetensors file, can be stored as such.
+    """
+    model = load_model(entry)
     if entry.task == "recognizer":
         _use_onnx_lstm(model)
     dynamic = torch.export.Dim.DYNAMIC
@@ -69,11 +75,34 @@ def onnx_bytes(entry: ModelEntry) -> bytes:
                 input_names=["input"],
                 output_names=["output"],
                 verbose=False,
+                optimize=False,
             )
     finally:
         logging.getLogger("torch.onnx").setLevel(level)
     assert program is not None
-    return program.model_proto.SerializeToString()
+    optimizer.inline(program.model)
+    optimizer.fold_constants(program.model)
+    optimizer.remove_unused_nodes(program.model)
+    return _halved(program.model_proto).SerializeToString()
+
+
+def _halved(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Stores weights that float16 holds exactly as such, in place, each with a Cast to float32."""
+    casts = []
+    for tensor in model.graph.initializer:
+        if tensor.data_type != onnx.TensorProto.FLOAT:
+            continue
+        values = onnx.numpy_helper.to_array(tensor)
+        with np.errstate(over="ignore"):
+            half = values.astype(np.float16)
+        if np.array_equal(half.astype(np.float32), values):
+            name, stored = tensor.name, f"{tensor.name}.half"
+            tensor.CopyFrom(onnx.numpy_helper.from_array(half, stored))
+            casts.append(onnx.helper.make_node("Cast", [stored], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model
 
 
 def _example_shape(entry: ModelEntry) -> tuple[int, ...]:

@@ -73,7 +73,7 @@ def test_the_shipped_classifier_quantized_anew_answers_as_in_float32(tmp_path: P
     assert load_manifest(tmp_path).models == (saved,)
     data = saved.int8_path.read_bytes()
     assert saved.int8_sha256 == hashlib.sha256(data).hexdigest()
-    assert len(data) < 0.3 * shipped.onnx_path.stat().st_size
+    assert len(data) < 0.6 * shipped.onnx_path.stat().st_size  # which is in float16
     batch = np.concatenate(batches[100:300])
     best = [answer(d, batch).argmax(1) for d in (shipped.onnx_path.read_bytes(), data)]
     assert (best[0] == best[1]).mean() > 0.95
