@@ -36,7 +36,7 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 PositionWeights = Literal["none", "exponential"] | tuple[NonNegativeFloat, ...]
 Margins = Annotated[tuple[Annotated[float, Field(ge=-0.45, le=1)], ...], Field(min_length=1)]
 
-Precision = Literal["fp32", "bf16", "auto"]
+Precision = Literal["fp32", "bf16", "int8", "auto"]
 
 
 class Section(BaseModel):
@@ -251,8 +251,9 @@ class PipelineConfig(Section):
 
     Attributes:
         precision: of the computations of detector and classifier. ``fp32`` gives the same result
-            on every machine, except for rounding; with ``bf16`` (bfloat16) confidences differ by a
-            few hundredths; ``auto`` is bf16 if the backend and the device are faster with it.
+            on every machine, except for rounding; with ``bf16`` (bfloat16) and ``int8`` (8-bit
+            integers, on a CPU) confidences differ by a few hundredths; ``auto`` is the fastest that
+            the backend, the device and the model have.
         rectify_crops: make an image of one string level and upright before it is read.
     """
 

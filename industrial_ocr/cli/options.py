@@ -34,7 +34,7 @@ Thresholds = Annotated[
 BackendName = Literal["onnxruntime", "openvino", "torch"]
 DeviceName = Annotated[str | None, _model(help="auto, cpu or cuda.", show_default="auto")]
 PrecisionName = Annotated[
-    Literal["fp32", "bf16", "auto"] | None,
+    Literal["fp32", "bf16", "int8", "auto"] | None,
     _model(help="In which they compute.", show_default="as configured"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON array.")]

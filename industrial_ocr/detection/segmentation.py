@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.segmentation import watershed
 
 from industrial_ocr.results.geometry import oriented_quad
 from industrial_ocr.results.types import CharBox, FloatArray, ScoreMaps
@@ -76,26 +75,51 @@ _MOMENT_RATIO = _moment_ratio()
 def _basins(region: FloatArray, text_threshold: float, low_text: float) -> LabelArray:
     """One label per character: watershed from the peaks, then merges parts of one character."""
     markers = _peaks(region, text_threshold)
-    labels: LabelArray = watershed(-region, markers, mask=region > low_text).astype(np.int32)
-    count = int(labels.max(initial=0))
-    if count < 2:
-        return labels
-    peaks = ndimage.maximum(region, labels, np.arange(count + 1))
+    marked = int(markers.max(initial=0))
+    hills = _hills(region, region > low_text, markers)
+    count = int(hills.max(initial=0))
+    peaks = np.zeros(count + 1, region.dtype)
+    np.maximum.at(peaks, hills, region)
     root = np.arange(count + 1)
 
-    def find(label: int) -> int:
-        while root[label] != label:
-            label = int(root[label])
-        return label
+    def find(hill: int) -> int:
+        while root[hill] != hill:
+            hill = int(root[hill])
+        return hill
 
-    for (one, two), saddle in sorted(_saddles(region, labels).items(), key=lambda p: -p[1]):
-        a, b = find(one), find(two)
-        # Two peaks are one character where the saddle between them is nearly as high.
-        if a != b and saddle > 0.88 * min(peaks[a], peaks[b]):
-            keep, drop = (a, b) if peaks[a] >= peaks[b] else (b, a)
-            root[drop] = keep
+    for (one, two), saddle in sorted(_saddles(region, hills).items(), key=lambda p: -p[1]):
+        a, b = sorted((find(one), find(two)), key=lambda i: (i > marked, -peaks[i]))
+        # A hill without a marker joins the one behind its highest saddle. Two peaks are one
+        # character where the saddle between them is nearly as high.
+        if a != b and (b > marked or saddle > 0.88 * peaks[b]):
+            root[b] = a
+            peaks[a] = max(peaks[a], peaks[b])
     roots = np.array([find(i) for i in range(count + 1)], np.int32)
-    return np.asarray(roots[labels], np.int32)
+    return np.asarray(np.where(roots > marked, 0, roots)[hills], np.int32)
+
+
+def _hills(region: FloatArray, inside: NDArray[np.bool_], markers: LabelArray) -> LabelArray:
+    """Labels of the pixels inside by where the steepest way up, over 4 neighbors, ends.
+
+    That is at a marker, whose label they get, or at a maximum, whose labels come after those.
+    """
+    padded = np.pad(np.where(inside, region, -1), 1, constant_values=-1)
+    heights, columns = padded.ravel(), padded.shape[1]
+    marks = np.pad(markers, 1).ravel()
+    pixels = np.flatnonzero(heights >= 0)
+    near = pixels[:, None] + np.array([0, -columns, -1, 1, columns])
+    up = np.arange(heights.size)
+    up[pixels] = near[np.arange(len(pixels)), heights[near].argmax(axis=1)]
+    up[marks > 0] = np.flatnonzero(marks)
+    while (up[up] != up).any():
+        up = up[up]
+    ends = up[pixels]
+    found = marks[ends]
+    unmarked = found == 0
+    found[unmarked] = marks.max() + 1 + np.unique(ends[unmarked], return_inverse=True)[1]
+    hills = np.zeros(heights.size, np.int32)
+    hills[pixels] = found
+    return hills.reshape(padded.shape)[1:-1, 1:-1]
 
 
 def _peaks(region: FloatArray, threshold: float) -> LabelArray:

@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from industrial_ocr.config import Precision
 from industrial_ocr.errors import ConfigError, WeightsError
 from industrial_ocr.inference.manifest import MANIFEST_NAME, Manifest, ModelEntry, Task
-from industrial_ocr.inference.weights import checked_bytes, load_onnx
+from industrial_ocr.inference.weights import checked_bytes, load_int8, load_onnx
 from industrial_ocr.results.files import read_whole, write_whole
 
 BUNDLE_NAME = "bundle.json"
@@ -39,7 +39,7 @@ ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 """Of every file in an archive, so that the same content gives the same bytes."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-FileName = Annotated[str, Field(pattern=r"^([a-z]+/)?[a-z][a-z.]*$")]
+FileName = Annotated[str, Field(pattern=r"^([a-z]+/)?[a-z][a-z0-9.]*$")]
 """A file of a bundle; it cannot lead out of the bundle."""
 
 
@@ -180,6 +180,9 @@ def network_files(entries: Iterable[ModelEntry], safetensors: bool) -> dict[str,
                 f"python -m industrial_ocr.inference.export {entry.folder}"
             )
         files[f"{NETWORKS}/{names['onnx']}"] = load_onnx(entry)
+        if entry.int8:
+            names["int8"] = f"{entry.task}.int8.onnx"
+            files[f"{NETWORKS}/{names['int8']}"] = load_int8(entry)
         if safetensors:
             files[f"{NETWORKS}/{names['file']}"] = checked_bytes(entry.path, entry.sha256)
         renamed.append(entry.model_copy(update=names))

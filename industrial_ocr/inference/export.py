@@ -15,19 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnxscript import optimizer
 from torch import Tensor, nn
 
 from industrial_ocr.inference.manifest import ModelEntry, load_manifest
 from industrial_ocr.inference.torch_backend import load_model
 from industrial_ocr.inference.weights import save_onnx
-from industrial_ocr.models.fusing import fold_batch_norms
 
 OPSET = 20
 """Of ONNX; ONNX Runtime reads it since 1.17, OpenVINO since 2024.1."""
-MIN_HALF = 1000
-"""Numbers in the smallest weights that are worth a cast."""
 EXAMPLE_SIZES = {"detector": (64, 96), "classifier": None, "recognizer": None}
 """(height, width) of the input that the network is traced with; None takes the manifest's size."""
 
@@ -48,8 +46,12 @@ def add_onnx(entry: ModelEntry) -> ModelEntry:
 
 
 def onnx_bytes(entry: ModelEntry) -> bytes:
-    """A model as an ONNX file: batch norms folded, float32, batch and picture sizes dynamic."""
-    model = fold_batch_norms(load_model(entry))
+    """A model as an ONNX file that computes in float32, batch and picture sizes dynamic.
+
+    Batch norms are not folded into the convolutions here: the backends do so when they load the
+    file, and the weights, which are float16 in the safetensors file, can be stored as such.
+    """
+    model = load_model(entry)
     if entry.task == "recognizer":
         _use_onnx_lstm(model)
     dynamic = torch.export.Dim.DYNAMIC
@@ -73,31 +75,33 @@ def onnx_bytes(entry: ModelEntry) -> bytes:
                 input_names=["input"],
                 output_names=["output"],
                 verbose=False,
+                optimize=False,
             )
     finally:
         logging.getLogger("torch.onnx").setLevel(level)
     assert program is not None
-    return _in_half_the_space(program.model_proto).SerializeToString()
+    optimizer.inline(program.model)
+    optimizer.fold_constants(program.model)
+    optimizer.remove_unused_nodes(program.model)
+    return _halved(program.model_proto).SerializeToString()
 
 
-def _in_half_the_space(model: ModelProto) -> ModelProto:
-    """The same model with the weights that float16 holds exactly stored in it.
-
-    Weights files hold float16, so that these are all but those with a batch norm folded in.
-    Backends cast them back to float32 once, when they load the model.
-    """
-    graph, casts = model.graph, []
-    for value in list(graph.initializer):
-        exact = numpy_helper.to_array(value)
-        half = exact.astype(np.float16)
-        if exact.dtype != np.float32 or exact.size < MIN_HALF or (half != exact).any():
+def _halved(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Stores weights that float16 holds exactly as such, in place, each with a Cast to float32."""
+    casts = []
+    for tensor in model.graph.initializer:
+        if tensor.data_type != onnx.TensorProto.FLOAT:
             continue
-        stored = f"{value.name}_float16"
-        casts.append(helper.make_node("Cast", [stored], [value.name], to=TensorProto.FLOAT))
-        value.CopyFrom(numpy_helper.from_array(half, stored))
-    nodes = [*casts, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
+        values = onnx.numpy_helper.to_array(tensor)
+        with np.errstate(over="ignore"):
+            half = values.astype(np.float16)
+        if np.array_equal(half.astype(np.float32), values):
+            name, stored = tensor.name, f"{tensor.name}.half"
+            tensor.CopyFrom(onnx.numpy_helper.from_array(half, stored))
+            casts.append(onnx.helper.make_node("Cast", [stored], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
     return model
 
 

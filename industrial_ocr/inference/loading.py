@@ -19,6 +19,7 @@ from industrial_ocr.config import Precision
 from industrial_ocr.errors import ConfigError, MissingPackageError
 from industrial_ocr.inference.manifest import ModelEntry, Task, find_entry
 from industrial_ocr.inference.network import Network, Session
+from industrial_ocr.inference.weights import load_int8
 from industrial_ocr.patterns.charset import SPACE, Charset
 
 Backend = Literal["auto", "torch", "onnxruntime", "openvino"]
@@ -62,8 +63,9 @@ class Loader:
         backend: ``auto`` takes torch on a GPU if both are there, else OpenVINO if it is
             installed, else ONNX Runtime.
         threads: at most so many for each network and for OpenCV; None leaves it to the libraries.
-        precision: ``fp32``; ``bf16``, in which detector and classifier compute then; or ``auto``,
-            bf16 where the backend is faster in it on this device.
+        precision: ``fp32``; ``bf16`` or ``int8``, in which detector and classifier compute then;
+            or ``auto``: int8 on a CPU if the model has it, else bf16 where the backend is faster
+            in it on this device.
         temperatures: by sha256 of the weights they were fitted to; they go before those of the
             manifest.
 
@@ -94,7 +96,7 @@ class Loader:
         self.networks: list[Network] = []
         self._threads = threads
         self._temperatures = temperatures or {}
-        self._bf16 = self._computes_in_bf16(precision)
+        self._precision = _available(precision, self.backend)
         _limit_threads(threads, self.backend)
 
     def detector(self, name: Name) -> DetectorNetwork:
@@ -143,23 +145,24 @@ class Loader:
         return self._temperatures.get(entry.sha256, entry.temperature)
 
     def _network(self, entry: ModelEntry) -> Network:
-        return self._noted(Network(partial(self._session, entry)))
+        return self._noted(Network(partial(self._session, entry, self._precision_of(entry))))
 
     def _noted(self, network: Network) -> Network:
         self.networks.append(network)
         return network
 
-    def _session(self, entry: ModelEntry) -> Session:
-        bf16 = self._bf16 and entry.task != "recognizer"
+    def _session(self, entry: ModelEntry, precision: Literal["fp32", "bf16", "int8"]) -> Session:
         # Weights may be older than the ONNX files that are written with them now.
         without_onnx = not entry.onnx and find_spec("torch") is not None
         if self.backend == "torch" or without_onnx:
             backend = _import_backend("torch")
-            session = backend.load_session(entry, backend.resolve_device(self.device), bf16)
+            device = backend.resolve_device(self.device)
+            session = backend.load_session(entry, device, precision == "bf16")
         elif self.backend == "openvino":
-            session = _import_backend("openvino").OpenVinoSession(entry, self._threads, bf16)
+            session = _import_backend("openvino").OpenVinoSession(entry, self._threads, precision)
         else:
-            session = _import_backend("onnxruntime").OnnxRuntimeSession(entry, self._threads)
+            backend = _import_backend("onnxruntime")
+            session = backend.OnnxRuntimeSession(entry, self._threads, precision == "int8")
         return cast(Session, session)
 
     def _published(self, task: Task, path: Name) -> Network:
@@ -168,17 +171,32 @@ class Loader:
         self.weights[task] = hashlib.sha256(Path(str(path)).read_bytes()).hexdigest()
         return self._noted(Network(lambda: cast(Session, session)))
 
-    def _computes_in_bf16(self, precision: Precision) -> bool:
-        if precision == "fp32":
-            return False
+    def _precision_of(self, entry: ModelEntry) -> Literal["fp32", "bf16", "int8"]:
+        """In which a model computes.
+
+        Raises:
+            WeightsError: int8 was asked for, and the model has no such file.
+        """
+        if entry.task == "recognizer":
+            return "fp32"
+        if self._precision == "int8":
+            load_int8(entry)
+        if self._precision != "auto":
+            return self._precision
+        if entry.int8 and self.backend != "torch":
+            return "int8"
         if self.backend == "onnxruntime":
-            if precision == "bf16":
-                raise ConfigError("ONNX Runtime has no precision bf16; use backend 'openvino'")
-            return False
-        if precision == "bf16":
-            return True
-        backend = _import_backend(self.backend)
-        return bool(backend.has_bf16(self.device))
+            return "fp32"
+        return "bf16" if _import_backend(self.backend).has_bf16(self.device) else "fp32"
+
+
+def _available(precision: Precision, backend: str) -> Precision:
+    """The precision, if the backend has it."""
+    if (backend, precision) == ("onnxruntime", "bf16"):
+        raise ConfigError("ONNX Runtime has no precision bf16; use backend 'openvino'")
+    if (backend, precision) == ("torch", "int8"):
+        raise ConfigError("torch has no precision int8; use backend 'openvino' or 'onnxruntime'")
+    return precision
 
 
 def _backend(backend: Backend, device: str) -> Literal["torch", "onnxruntime", "openvino"]:

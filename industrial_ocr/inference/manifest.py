@@ -59,6 +59,9 @@ class ModelEntry(BaseModel):
         sha256: of the file, 64 lower-case hex digits; empty only before ``save_entry``.
         onnx: the same network as an ONNX file beside the manifest; empty if there is none.
         onnx_sha256: of that file.
+        int8: the same network as an ONNX file that computes in 8-bit integers; empty if there is
+            none.
+        int8_sha256: of that file.
         architecture: keyword arguments of the model class.
         charset: the symbols in class order, None for a detector.
         input: see ``InputSpec``.
@@ -79,6 +82,8 @@ class ModelEntry(BaseModel):
     sha256: str = Field("", pattern=r"^([0-9a-f]{64})?$")
     onnx: str = Field(default="", pattern=_PLAIN_NAME + "|^$")
     onnx_sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    int8: str = Field(default="", pattern=_PLAIN_NAME + "|^$")
+    int8_sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
     architecture: dict[str, Any]
     charset: tuple[str, ...] | None = None
     input: InputSpec
@@ -99,6 +104,11 @@ class ModelEntry(BaseModel):
     def onnx_path(self) -> Path:
         """The ONNX file."""
         return (self.folder or Path()) / (self.onnx or f"{self.name}.onnx")
+
+    @property
+    def int8_path(self) -> Path:
+        """The ONNX file in 8-bit integers."""
+        return (self.folder or Path()) / (self.int8 or f"{self.name}.int8.onnx")
 
     @property
     def symbols(self) -> tuple[str, ...]:

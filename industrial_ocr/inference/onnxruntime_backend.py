@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnxruntime
 
 from industrial_ocr.inference.manifest import ModelEntry
-from industrial_ocr.inference.weights import load_onnx
+from industrial_ocr.inference.weights import load_int8, load_onnx
 from industrial_ocr.results.types import FloatArray
 
 
@@ -13,8 +13,9 @@ class OnnxRuntimeSession:
     """A network on ONNX Runtime.
 
     Args:
-        entry: the model; its ONNX file is used.
+        entry: the model; one of its ONNX files is used.
         threads: at most so many; None leaves the choice to ONNX Runtime, one a core.
+        int8: compute in 8-bit integers.
 
     Raises:
         WeightsError: there is no ONNX file, or it is damaged.
@@ -22,15 +23,16 @@ class OnnxRuntimeSession:
 
     survives_fork = False
 
-    def __init__(self, entry: ModelEntry, threads: int | None) -> None:
+    def __init__(self, entry: ModelEntry, threads: int | None, int8: bool) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
         options.inter_op_num_threads = 1
         # Sizes of pictures differ: memory kept for one size is of no use for the next.
         options.enable_mem_pattern = False
         options.log_severity_level = 3
+        data = load_int8(entry) if int8 else load_onnx(entry)
         self._session = onnxruntime.InferenceSession(
-            load_onnx(entry), options, providers=["CPUExecutionProvider"]
+            data, options, providers=["CPUExecutionProvider"]
         )
         self._input = self._session.get_inputs()[0].name
 

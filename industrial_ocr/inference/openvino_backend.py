@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import openvino
 
 from industrial_ocr.inference.manifest import ModelEntry
-from industrial_ocr.inference.weights import load_onnx
+from industrial_ocr.inference.weights import load_int8, load_onnx
 from industrial_ocr.results.types import FloatArray
 
 
@@ -17,9 +17,9 @@ class OpenVinoSession:
     """A network on OpenVINO.
 
     Args:
-        entry: the model; its ONNX file is used.
+        entry: the model; one of its ONNX files is used.
         threads: at most so many; None leaves the choice to OpenVINO, one a core.
-        bf16: compute in bfloat16.
+        precision: in which it computes.
 
     Raises:
         WeightsError: there is no ONNX file, or it is damaged.
@@ -27,14 +27,20 @@ class OpenVinoSession:
 
     survives_fork = False
 
-    def __init__(self, entry: ModelEntry, threads: int | None, bf16: bool) -> None:
+    def __init__(
+        self,
+        entry: ModelEntry,
+        threads: int | None,
+        precision: Literal["fp32", "bf16", "int8"],
+    ) -> None:
         options: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
+            "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
             "NUM_STREAMS": 1,
         }
         if threads is not None:
             options["INFERENCE_NUM_THREADS"] = threads
-        model = _core().read_model(load_onnx(entry), b"")
+        data = load_int8(entry) if precision == "int8" else load_onnx(entry)
+        model = _core().read_model(data, b"")
         self._compiled = _core().compile_model(model, "CPU", options)
         self._requests = threading.local()
 

@@ -56,6 +56,20 @@ def load_onnx(entry: ModelEntry) -> bytes:
     return checked_bytes(entry.onnx_path, entry.onnx_sha256)
 
 
+def load_int8(entry: ModelEntry) -> bytes:
+    """A model's ONNX file in 8-bit integers; its hash is checked every time.
+
+    Raises:
+        WeightsError: there is none, or it is damaged or not the one the manifest means.
+    """
+    if not entry.int8:
+        raise WeightsError(
+            f"{entry.path}: has no int8 file; write it with: "
+            f"python -m industrial_ocr.training.quantize {entry.folder} --fonts DIR"
+        )
+    return checked_bytes(entry.int8_path, entry.int8_sha256)
+
+
 def checked_bytes(
     path: Path,
     sha256: str,
@@ -121,6 +135,8 @@ def save_entry(
         "sha256": hashlib.sha256(data).hexdigest(),
         "onnx": "",
         "onnx_sha256": "",
+        "int8": "",
+        "int8_sha256": "",
         "folder": folder,
     }
     saved = entry.model_copy(update=update)
@@ -140,6 +156,21 @@ def save_onnx(entry: ModelEntry, data: bytes) -> ModelEntry:
     update = {"onnx": f"{entry.path.stem}.onnx", "onnx_sha256": hashlib.sha256(data).hexdigest()}
     saved = entry.model_copy(update=update)
     _write(saved, saved.onnx_path, data)
+    return saved
+
+
+def save_int8(entry: ModelEntry, data: bytes) -> ModelEntry:
+    """Writes the ONNX file in 8-bit integers of a saved model and notes it in the manifest.
+
+    Returns:
+        The entry as written.
+
+    Raises:
+        WeightsError: the folder cannot be written.
+    """
+    name, sha256 = f"{entry.path.stem}.int8.onnx", hashlib.sha256(data).hexdigest()
+    saved = entry.model_copy(update={"int8": name, "int8_sha256": sha256})
+    _write(saved, saved.int8_path, data)
     return saved
 
 
@@ -191,6 +222,8 @@ def verify_all() -> list[tuple[ModelEntry, bool, str]]:
                 checked_bytes(entry.path, entry.sha256)
                 if entry.onnx:
                     load_onnx(entry)
+                if entry.int8:
+                    load_int8(entry)
             except WeightsError as error:
                 results.append((entry, False, str(error)))
             else:

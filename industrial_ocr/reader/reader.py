@@ -68,7 +68,7 @@ class Reader:
             Runtime.
         threads: number of threads for a network and for OpenCV (in the whole process); None leaves
             it to the libraries, which take one per core.
-        precision: replaces that of the configuration: ``fp32``, ``bf16`` or ``auto``.
+        precision: replaces that of the configuration: ``fp32``, ``bf16``, ``int8`` or ``auto``.
         config: a ``PipelineConfig``, a dict of its sections, a YAML file, or one of the shipped
             ``configs``: the default ``pipeline``, or ``fast``, which takes about half the time and
             is slightly less accurate.

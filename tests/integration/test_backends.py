@@ -8,14 +8,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from industrial_ocr import Reader
 from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.errors import ConfigError, MissingPackageError, WeightsError
+from industrial_ocr.image.preprocess import detector_input, normalize_crops
 from industrial_ocr.inference import loading
 from industrial_ocr.inference.loading import Loader
+from industrial_ocr.inference.manifest import find_entry
 
 pytestmark = pytest.mark.slow
 
@@ -43,6 +46,35 @@ def test_outputs_are_those_of_torch(task: str) -> None:
         for output in others:
             assert output.dtype == np.float32
             np.testing.assert_allclose(output, expected, atol=2e-4)
+
+
+@pytest.mark.parametrize("task", ["detector", "classifier"])
+def test_int8_outputs_are_near_those_of_float32(task: str) -> None:
+    strip = StripRenderer(heights=(30.0, 31.0)).render((12, 1), "AB12CD").image
+    gray = cv2.resize(cv2.cvtColor(strip, cv2.COLOR_RGB2GRAY), (192, 64))
+    crops = np.stack([gray[12:52, x : x + 40] for x in range(0, 152, 8)])
+    inputs = {"detector": detector_input(gray)[None], "classifier": normalize_crops(crops)[:, None]}
+    outputs = [
+        getattr(Loader(backend=backend, precision=precision), task)(None).network(inputs[task])
+        for backend in BACKENDS[1:]
+        for precision in ("fp32", "int8")
+    ]
+    differences = [np.abs(outputs[i + 1] - outputs[i]).max() for i in (0, 2)]
+    assert min(differences) > 0
+    assert max(differences) < {"detector": 0.1, "classifier": 0.5}[task]
+
+
+def test_auto_is_int8_on_a_cpu_where_the_model_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = [Loader(backend=b, precision="auto") for b in BACKENDS[1:]]
+    entries = [find_entry(task) for task in ("detector", "classifier", "recognizer")]
+    for loader in chosen:
+        assert [loader._precision_of(e) for e in entries] == ["int8", "int8", "fp32"]
+    bare = entries[1].model_copy(update={"int8": ""})
+    assert chosen[0]._precision_of(bare) == "fp32"
+    for has_bf16, expected in ((True, "bf16"), (False, "fp32")):
+        name = "industrial_ocr.inference.openvino_backend.has_bf16"
+        monkeypatch.setattr(name, lambda device, has=has_bf16: has)
+        assert chosen[1]._precision_of(bare) == expected
 
 
 def test_200_pictures_read_the_same(readers: dict[str, Reader]) -> None:
@@ -122,6 +154,7 @@ def test_auto_takes_onnx_runtime_where_nothing_else_is(monkeypatch: pytest.Monke
         ({"backend": "tensorrt"}, "backend is one of"),
         ({"backend": "openvino", "device": "cuda"}, "runs on the CPU"),
         ({"backend": "onnxruntime", "precision": "bf16"}, "use backend 'openvino'"),
+        ({"backend": "torch", "precision": "int8"}, "torch has no precision int8"),
         ({"threads": 0}, "threads is 1 at least"),
         ({"device": "tpu"}, "unknown or not available"),
     ],
@@ -129,6 +162,15 @@ def test_auto_takes_onnx_runtime_where_nothing_else_is(monkeypatch: pytest.Monke
 def test_impossible_settings_are_refused(options: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Reader(**options)
+
+
+def test_int8_of_weights_without_an_int8_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    find_entry = loading.find_entry
+    monkeypatch.setattr(
+        loading, "find_entry", lambda *a: find_entry(*a).model_copy(update={"int8": ""})
+    )
+    with pytest.raises(WeightsError, match=r"craft-fast.*has no int8 file"):
+        Reader(backend="onnxruntime", precision="int8")
 
 
 def test_weights_without_an_onnx_file_need_torch(monkeypatch: pytest.MonkeyPatch) -> None:

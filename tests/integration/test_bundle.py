@@ -100,10 +100,17 @@ def test_overrides_go_first(written: Any) -> None:
     assert reader.temperatures["recognizer"] == find_entry("recognizer").temperature
 
 
+def test_it_holds_the_networks_in_8_bits(written: Any) -> None:
+    options: dict[str, Any] = {"backend": "onnxruntime", "config": "fast"}
+    before = Reader(**options).read(LABEL, engine="two-stage").to_dict()
+    reader = Reader.from_bundle(written[1], precision="int8", calibration=Calibration(), **options)
+    assert without_times(reader.read(LABEL, engine="two-stage").to_dict()) == without_times(before)
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_changed_byte_is_refused_and_the_file_is_named(bundle: Path, packed: bool) -> None:
     files = sorted(p for p in bundle.rglob("*") if p.is_file())
-    assert len(files) == 9
+    assert len(files) == 11
     for file in files:
         name = file.relative_to(bundle).as_posix()
         whole = file.read_bytes()
@@ -200,6 +207,7 @@ def test_other_weights_than_the_shipped_ones(tmp_path: Path) -> None:
     shutil.copy(shipped.path, own / "line.safetensors")
     shutil.copy(shipped.onnx_path, own / "line.onnx")
     names = {"name": "line", "file": "line.safetensors", "onnx": "line.onnx", "temperature": 1.5}
+    names |= {"int8": "", "int8_sha256": ""}
     manifest = Manifest(models=(shipped.model_copy(update=names),))
     (own / MANIFEST_NAME).write_text(manifest.model_dump_json())
     reader = Reader(backend="onnxruntime", classifier=own / "line.safetensors")

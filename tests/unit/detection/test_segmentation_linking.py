@@ -11,7 +11,7 @@ import pytest
 from industrial_ocr.datasets.synthesis.layout import LabeledString
 from industrial_ocr.detection.linking import as_one_string, link_characters
 from industrial_ocr.detection.orientation import orientations, string_quad
-from industrial_ocr.detection.segmentation import character_boxes
+from industrial_ocr.detection.segmentation import _basins, character_boxes
 from industrial_ocr.results.geometry import iou, oriented_quad, rect_quad
 from industrial_ocr.results.types import BoxString, Direction, FloatArray, ScoreMaps
 
@@ -101,6 +101,18 @@ def test_strings_are_found_whole_and_at_their_place(name: str) -> None:
     assert len(found) == len(wanted)
     for string in wanted:
         assert any(fits(f, string) for f in found), string.text
+
+
+def test_a_hill_without_a_peak_of_its_own_joins_what_is_behind_its_highest_saddle() -> None:
+    row = np.array([0.9, 0.5, 0.3, 0.34, 0.31, 0.6, 0.3, 0.2, 0.34], np.float32)
+    labels = _basins(row[None], text_threshold=0.4, low_text=0.25)
+    assert labels.tolist() == [[1, 1, 1, 2, 2, 2, 2, 0, 0]]
+
+
+def test_two_peaks_with_a_high_saddle_are_one_character() -> None:
+    row = np.array([0.5, 0.9, 0.9, 0.72, 0.8, 0.8, 0.5, 0.7, 0.7], np.float32)
+    labels = _basins(row[None], text_threshold=0.4, low_text=0.25)
+    assert labels.tolist() == [[1, 1, 1, 1, 1, 1, 1, 3, 3]]
 
 
 def test_a_wide_gap_becomes_a_space() -> None:

@@ -23,7 +23,14 @@ from industrial_ocr.inference.manifest import (
     load_manifest,
     weights_folders,
 )
-from industrial_ocr.inference.weights import commit_id, load_state, save_entry, verify_all
+from industrial_ocr.inference.weights import (
+    commit_id,
+    load_int8,
+    load_state,
+    save_entry,
+    save_int8,
+    verify_all,
+)
 
 
 def state() -> dict[str, torch.Tensor]:
@@ -104,6 +111,8 @@ def test_the_manifest_keeps_every_field(folder: Path) -> None:
         "sha256": saved.sha256,
         "onnx": "",
         "onnx_sha256": "",
+        "int8": "",
+        "int8_sha256": "",
         "architecture": {"backbone": "resnet10t"},
         "charset": ["0", "1", "CE"],
         "input": {"size": [32, 32], "mean": [0.5], "std": [0.25]},
@@ -114,6 +123,20 @@ def test_the_manifest_keeps_every_field(folder: Path) -> None:
         "metrics": {"accuracy": 0.5},
         "temperature": 1.5,
     }
+
+
+def test_the_int8_file_is_hashed_and_goes_with_its_weights(folder: Path) -> None:
+    saved = save_int8(save_entry(folder, entry(), state()), b"eight bits")
+    assert saved.int8 == "small.int8.onnx"
+    assert saved.int8_sha256 == hashlib.sha256(b"eight bits").hexdigest()
+    assert load_int8(find_entry("classifier")) == b"eight bits"
+    assert [ok for _, ok, _ in verify_all()] == [True]
+    saved.int8_path.write_bytes(b"other bits")
+    with pytest.raises(WeightsError, match=r"small\.int8\.onnx: sha256 is"):
+        load_int8(saved)
+    assert [ok for _, ok, _ in verify_all()] == [False]
+    with pytest.raises(WeightsError, match=r"no int8 file; .*training\.quantize .*weights --fonts"):
+        load_int8(save_entry(folder, saved, state()))  # new weights
 
 
 def test_saving_again_replaces_in_place(folder: Path) -> None:
