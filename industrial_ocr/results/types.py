@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass, replace
 from enum import Enum
+from functools import cached_property
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -179,7 +180,7 @@ class CharBox(HasQuad):
         if self.shape.shape != (2, 2):
             raise ValueError(f"the shape of a box is a (2, 2) matrix, got {self.shape.shape}")
 
-    @property
+    @cached_property
     def center(self) -> FloatArray:
         """(2,) center of the quad."""
         center: FloatArray = self.quad.mean(axis=0)
