@@ -58,9 +58,10 @@ def int8_bytes(data: bytes, batches: Sequence[FloatArray]) -> bytes:
     """An ONNX file with 8-bit weights (a scale for each channel) and 8-bit values between layers.
 
     The first and the last layer stay float32: the one sees small contrasts beside large ones, and
-    the steps of the other's output would make plateaus of the peaks in a detector's maps. In float32
-    they cost no measurable time. Weights have 7 bits, so that the sums of two products, as processors
-    without VNNI form them, do not overflow 16 bits: the result is the same on every processor.
+    the steps of the other's output would make plateaus of the peaks in a detector's maps. In
+    float32 they cost no measurable time. Weights have 7 bits, so that the sums of two products, as
+    processors without VNNI form them, do not overflow 16 bits: the result is the same on every
+    processor.
     """
     with tempfile.TemporaryDirectory() as folder:
         source, prepared, out = (Path(folder) / f"{name}.onnx" for name in ("a", "b", "c"))
