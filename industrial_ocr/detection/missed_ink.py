@@ -30,9 +30,9 @@ from industrial_ocr.results.geometry import (
 )
 from industrial_ocr.results.types import BoxString, CharBox, FloatArray, ImageArray, UnreadMark
 
-ALIKE = 1.45
+SAME_HEIGHT = 1.45
 """Largest ratio of the heights of letters of one string, as in ``linking``."""
-SPACE = 0.3
+SPACE_BESIDE = 0.3
 """A gap beside an added box is a space from this share of the size of characters."""
 
 
@@ -90,7 +90,10 @@ def _nested(string: BoxString, longer: BoxString, line: FloatArray) -> list[Char
     across = normal_vector(axis).astype(np.float32)
     height = float(np.median([b.extent(across) for b in longer.boxes]))
     own = float(np.median([b.extent(across) for b in string.boxes]))
-    if not (len(string.boxes) == 1 and own < height) and not 1 / ALIKE < own / height < ALIKE:
+    if (
+        not (len(string.boxes) == 1 and own < height)
+        and not 1 / SAME_HEIGHT < own / height < SAME_HEIGHT
+    ):
         return None
     new = []
     for box in string.boxes:
@@ -121,7 +124,7 @@ def _with_boxes(string: BoxString, added: Sequence[CharBox]) -> BoxString:
     clear, _, size = gap_sizes(boxes)
     neighbors = {(id(a), id(b)) for a, b in pairwise(string.boxes)}
     spaces = [
-        wide[id(a)] if (id(a), id(b)) in neighbors else bool(gap > SPACE * size)
+        wide[id(a)] if (id(a), id(b)) in neighbors else bool(gap > SPACE_BESIDE * size)
         for (a, b), gap in zip(pairwise(boxes), clear.tolist(), strict=True)
     ]
     return BoxString(tuple(boxes), (*spaces, False), string.direction)
@@ -150,7 +153,7 @@ def _completed(gray: ImageArray, string: BoxString, others: Sequence[FloatArray]
     # A space next to a new box is kept only if the remaining gap is still wide.
     clear, _, size = gap_sizes(boxes)
     kept = [
-        space and (gap > SPACE * size or not beside)
+        space and (gap > SPACE_BESIDE * size or not beside)
         for space, gap, beside in zip(spaces[:-1], clear.tolist(), beside_mark[:-1], strict=True)
     ]
     return BoxString(tuple(boxes), (*kept, False), string.direction)

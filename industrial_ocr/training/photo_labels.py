@@ -14,6 +14,7 @@ import argparse
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import cv2
@@ -61,7 +62,8 @@ def own_readings(
     recognizer: Recognizer, image: ImageArray, hints: list[PhotoString]
 ) -> list[list[str]]:
     """What our network reads at each hint, one reading a view."""
-    quads = [[_cut_otherwise(hint.quad, *view)] for hint in hints for view in OWN_VIEWS]
+    cuts = product(hints, OWN_VIEWS)
+    quads = [[_cut_otherwise(hint.quad, *view)] for hint, view in cuts]
     frames = recognizer.recognize([image], [quads], RecognitionConfig())[0]
     texts = [
         "".join(s.symbol for s in greedy_decode(f.log_probs, recognizer.charset)) for f in frames

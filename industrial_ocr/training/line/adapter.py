@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,7 @@ from industrial_ocr.training.line.strings import (
     gather,
     spelled,
     string_frames,
+    strings_of,
 )
 
 LEARNING_SHARE = 0.85
@@ -100,7 +102,7 @@ class _Line:
     @property
     def strings(self) -> list[LineString]:
         """Those to learn."""
-        return [s for p in self.learn for s in p.strings]
+        return strings_of(self.learn)
 
 
 class Adapter:
@@ -198,7 +200,7 @@ class Adapter:
         data = gather(dataset, reader.models, config.contains, samples)
         for problem in data.problems:
             self._note(f"left out: {problem}")
-        texts = [spelled(t) for p in data.pictures for t in p.texts]
+        texts = [spelled(t) for t in chain.from_iterable(p.texts for p in data.pictures)]
         if pattern is not None:
             odd = [t for t in texts if pattern.match(t) is None]
             if odd:
@@ -352,7 +354,7 @@ class Adapter:
 
     def _suspects(self, reader: Reader, line: _Line) -> int:
         """Notes the labels that even the adapted recognizer reads quite otherwise."""
-        strings = [s for p in line.data.pictures for s in p.strings]
+        strings = strings_of(line.data.pictures)
         score = self._plain(reader, strings, line.spelling)
         odd = [r for r in score.readings if 2 * r.distance > len(r.truth)]
         for r in odd[:20]:
@@ -396,7 +398,7 @@ def _reader_options(bundle: Bundle | None) -> dict[str, Any]:
 
 def _temperature(reader: Reader, pictures: Sequence[LinePicture]) -> float:
     """The temperature under which labels are likeliest; the one it has where there are too few."""
-    strings = [s for p in pictures for s in p.strings]
+    strings = strings_of(pictures)
     now = reader.temperatures["recognizer"]
     if not strings:
         return now
@@ -408,7 +410,8 @@ def _temperature(reader: Reader, pictures: Sequence[LinePicture]) -> float:
 
 def _symbol_counts(line: _Line) -> Counter[str]:
     """How many learned strings show each symbol."""
-    return Counter(c for s in line.strings for c in set(line.spelling.normalize(s.text)))
+    texts = (line.spelling.normalize(s.text) for s in line.strings)
+    return Counter(chain.from_iterable(set(text) for text in texts))
 
 
 def expanded(symbols: str) -> str:

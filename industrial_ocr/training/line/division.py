@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
+from itertools import chain
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -39,7 +40,7 @@ def divide(
             f"{count} strings can be used, {MIN_STRINGS} are needed at least and 100 are better; "
             "label more pictures"
         )
-    if len({spelled(text) for p in pictures for text in p.texts}) == 1:
+    if len(set(map(spelled, chain.from_iterable(p.texts for p in pictures)))) == 1:
         raise DatasetError(
             "all pictures say the same, so that nothing but this text would be learned; label "
             "pictures with other texts"

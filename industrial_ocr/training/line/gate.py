@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from rapidfuzz.distance import Levenshtein
 from scipy.stats import binomtest
@@ -95,10 +96,13 @@ def reading_of(
         parts = [(spelling.normalize(c.text), c.confidence, c.status) for c in result.codes]
     else:
         strings = [(spelling.normalize(s.text), s.confidence, s.status) for s in result.strings]
+        runs = [
+            strings[first:last]
+            for first, last in combinations(range(len(strings) + 1), 2)
+            if last - first <= MAX_RUN
+        ]
         parts = [
-            ("".join(t for t, _, _ in run), min(p for _, p, _ in run), _worst(run))
-            for length in range(1, MAX_RUN + 1)
-            for run in (strings[i : i + length] for i in range(len(strings) - length + 1))
+            ("".join(t for t, _, _ in run), min(p for _, p, _ in run), _worst(run)) for run in runs
         ]
     parts = [(spelling.part(t, truth), p, status) for t, p, status in parts if t]
     if not parts:

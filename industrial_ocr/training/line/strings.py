@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +81,11 @@ class LinePicture:
     one_string: bool
     texts: tuple[str, ...]
     strings: tuple[LineString, ...]
+
+
+def strings_of(pictures: Iterable[LinePicture]) -> list[LineString]:
+    """The strings of pictures that could be placed."""
+    return list(chain.from_iterable(p.strings for p in pictures))
 
 
 @dataclass(frozen=True, eq=False)
