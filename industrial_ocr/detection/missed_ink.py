@@ -24,6 +24,7 @@ from industrial_ocr.results.geometry import (
     axis_of,
     centers_meet,
     edge_lengths,
+    expand_quad,
     inside,
     normal_vector,
     oriented_quad,
@@ -84,7 +85,8 @@ def _nested(string: BoxString, longer: BoxString, line: FloatArray) -> list[Char
     A string inside it is as high as it, or a single smaller mark.
     """
     fewer = string.direction == "horizontal" and len(string.boxes) < len(longer.boxes)
-    if not fewer or not all(inside(line, b.center) for b in string.boxes):
+    with_descenders = expand_quad(line, 0.0, 0.25 * edge_lengths(line)[1])
+    if not fewer or not all(inside(with_descenders, b.center) for b in string.boxes):
         return None
     axis = axis_of(line).astype(np.float32)
     across = normal_vector(axis).astype(np.float32)

@@ -27,6 +27,11 @@ def test_a_mark_in_a_gap_becomes_part_of_the_line() -> None:
     assert line.space_after == (False, True, True, False, False)  # 8 of 30 pixels and more apart
 
 
+def test_a_comma_may_hang_below_the_line() -> None:
+    (line,) = with_nested([LINE, _string(_box(44, 26, 52, 42))])
+    assert len(line.boxes) == 5
+
+
 def test_what_lies_on_a_box_of_the_line_is_dropped() -> None:
     (line,) = with_nested([_string(_box(22, 20, 34, 30)), LINE])
     assert line is LINE
