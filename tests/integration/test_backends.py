@@ -27,7 +27,7 @@ LABEL = Path(__file__).resolve().parents[2] / "examples" / "label.png"
 SHAPES = {
     "detector": [(1, 2, 64, 96), (3, 2, 160, 128)],
     "classifier": [(1, 1, 40, 40), (7, 1, 40, 40)],
-    "recognizer": [(1, 1, 32, 100), (5, 1, 32, 340)],
+    "recognizer": [(1, 1, 48, 100), (5, 1, 48, 340)],
 }
 
 
