@@ -80,7 +80,7 @@ def test_the_quad_finds_the_character_in_the_picture(shared: Reader, tmp_path: P
 
     Of symbols that others resemble the string decides too, and with them their probability.
     """
-    Collector(tmp_path, rules=RULES).add(shared.read(LABEL))
+    Collector(tmp_path, rules=RULES).add(shared.read(LABEL, engine="two-stage"))
     for item in items(tmp_path):
         with Image.open(tmp_path / item["context"]) as picture:
             context = np.asarray(picture)
