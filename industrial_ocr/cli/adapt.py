@@ -21,10 +21,11 @@ def adapt(
         str | None, typer.Option(help="Of the codes: a preset or a regular expression.")
     ] = None,
     symbols: Annotated[
-        str, typer.Option(help="0-9.: what the line prints besides the labels' symbols.")
+        str,
+        typer.Option(help="What the line prints besides the symbols of the labels, such as 0-9."),
     ] = "",
     # The defaults of ``training.line.config``, which takes too long to load for a help text.
-    minutes: Annotated[float, typer.Option(help="That it may take.")] = 15.0,
+    minutes: Annotated[float, typer.Option(help="How long it may take.")] = 15.0,
     parent: Annotated[
         Path | None,
         typer.Option("--from", help="Bundle to go on from.", show_default="what is shipped"),
@@ -52,7 +53,7 @@ def adapt(
         options.BackendName | None,
         typer.Option(help="What the networks run on.", show_default="the fastest"),
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Of the learning, at most.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Most steps of the learning.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bundle.")] = 0,
 ) -> None:
     """Teaches the recognizer to read a line, from 20 or better 100 images with their strings.
