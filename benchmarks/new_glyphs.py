@@ -34,14 +34,14 @@ from industrial_ocr.image.load import load_image
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.results.geometry import bounds
-from industrial_ocr.training.adaptation.augmentation import plain_crop
-from industrial_ocr.training.adaptation.config import FinetuneConfig
-from industrial_ocr.training.adaptation.font_samples import render_symbols
-from industrial_ocr.training.adaptation.network import Parent, load_parent, probabilities
-from industrial_ocr.training.adaptation.rehearsal import part_of
-from industrial_ocr.training.adaptation.retrain import FinetuneResult, retrain
-from industrial_ocr.training.adaptation.samples import GlyphSample, close_cut
-from industrial_ocr.training.adaptation.sources import read_samples
+from industrial_ocr.training.retraining.augmentation import plain_crop
+from industrial_ocr.training.retraining.config import FinetuneConfig
+from industrial_ocr.training.retraining.font_samples import render_symbols
+from industrial_ocr.training.retraining.network import Parent, load_parent, probabilities
+from industrial_ocr.training.retraining.rehearsal import part_of
+from industrial_ocr.training.retraining.retrain import FinetuneResult, retrain
+from industrial_ocr.training.retraining.samples import GlyphSample, close_cut
+from industrial_ocr.training.retraining.sources import read_samples
 
 NEW_SYMBOLS = ("Ω", "Δ", "µ", "⌀", "→")
 TEST_PICTURES = 200

@@ -46,7 +46,7 @@ from industrial_ocr.results.geometry import iou, mean_axis
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import Character, FloatArray, ImageArray
 from industrial_ocr.review.collecting import Collector
-from industrial_ocr.training.adaptation.rehearsal import part_of
+from industrial_ocr.training.retraining.rehearsal import part_of
 
 CODE_PATTERN = "R[0-9]{{2}}{}-[0-9]{{4}}"
 KNOWN_SYMBOL = "K"

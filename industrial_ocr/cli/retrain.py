@@ -14,8 +14,8 @@ from industrial_ocr.errors import ConfigError
 
 if TYPE_CHECKING:
     from industrial_ocr.reader.verify import Models
-    from industrial_ocr.training.adaptation.config import FinetuneConfig
-    from industrial_ocr.training.adaptation.retrain import FinetuneResult
+    from industrial_ocr.training.retraining.config import FinetuneConfig
+    from industrial_ocr.training.retraining.retrain import FinetuneResult
 
 
 def retrain(
@@ -38,7 +38,7 @@ def retrain(
     ] = "",
     pictures: Annotated[int, typer.Option(min=1, help="Of each symbol of a font.")] = 30,
     fonts: options.FontFolders = None,
-    # The default of ``training.adaptation.gate``, which takes too long to load for a help text.
+    # The default of ``training.retraining.gate``, which takes too long to load for a help text.
     margin: Annotated[
         float, typer.Option(min=0, help="Points of accuracy that an old class may lose.")
     ] = 10.0,
@@ -63,7 +63,7 @@ def retrain(
         from dataclasses import replace
 
         from industrial_ocr.datasets.synthesis.faces import system_font_folders
-        from industrial_ocr.training.adaptation.config import FinetuneConfig, Recipe, check_output
+        from industrial_ocr.training.retraining.config import FinetuneConfig, Recipe, check_output
 
         recipe = replace(Recipe(), seed=seed)
         if steps is not None:
@@ -82,8 +82,8 @@ def retrain(
 
 def _run(config: FinetuneConfig, glyphs: Path, symbols: str, pictures: int) -> FinetuneResult:
     """Reads the images and learns, with a progress bar on stderr."""
-    from industrial_ocr.training.adaptation.retrain import retrain as learn
-    from industrial_ocr.training.adaptation.sources import read_samples, split_symbols
+    from industrial_ocr.training.retraining.retrain import retrain as learn
+    from industrial_ocr.training.retraining.sources import read_samples, split_symbols
 
     def models() -> Models:
         from industrial_ocr.reader.reader import Reader
@@ -99,7 +99,7 @@ def _run(config: FinetuneConfig, glyphs: Path, symbols: str, pictures: int) -> F
 
 def _show(outcome: FinetuneResult, out: Path) -> None:
     """Prints the new classes, the old ones that changed most, and what was written."""
-    from industrial_ocr.training.adaptation.gate import REJECT_NAME
+    from industrial_ocr.training.retraining.gate import REJECT_NAME
 
     gate = outcome.gate
     headers = ("pictures", "before", "after", "points")

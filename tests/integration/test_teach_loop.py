@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 from industrial_ocr import Collector, Reader
 from industrial_ocr.cli import app as cli
 from industrial_ocr.results.types import ImageArray
-from industrial_ocr.training.adaptation import replay_buffer, retrain
-from industrial_ocr.training.adaptation.config import Recipe
-from industrial_ocr.training.adaptation.rehearsal import Crops, Rehearsal, load_rehearsal
+from industrial_ocr.training.retraining import replay_buffer, retrain
+from industrial_ocr.training.retraining.config import Recipe
+from industrial_ocr.training.retraining.rehearsal import Crops, Rehearsal, load_rehearsal
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +57,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Any:
     )
     monkeypatch.setattr(replay_buffer, "load_rehearsal", lambda *path: small)
     monkeypatch.setattr(retrain, "fresh_crops", lambda *_: None)
-    monkeypatch.setattr("industrial_ocr.training.adaptation.config.Recipe", lambda: QUICK)
+    monkeypatch.setattr("industrial_ocr.training.retraining.config.Recipe", lambda: QUICK)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

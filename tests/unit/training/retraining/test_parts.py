@@ -18,25 +18,25 @@ from industrial_ocr.errors import ConfigError, DatasetError, WeightsError
 from industrial_ocr.patterns.charset import DEFAULT_SYMBOLS
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import ImageArray
-from industrial_ocr.training.adaptation import report
-from industrial_ocr.training.adaptation.augmentation import Augmenter, plain_crop
-from industrial_ocr.training.adaptation.config import FinetuneConfig, Recipe, check_output
-from industrial_ocr.training.adaptation.finetuning import (
+from industrial_ocr.training.retraining import report
+from industrial_ocr.training.retraining.augmentation import Augmenter, plain_crop
+from industrial_ocr.training.retraining.config import FinetuneConfig, Recipe, check_output
+from industrial_ocr.training.retraining.finetuning import (
     folds_of,
     interpolate,
     limit_change,
     set_new_biases,
 )
-from industrial_ocr.training.adaptation.gate import ClassChange, CropReadings, changes, judge
-from industrial_ocr.training.adaptation.make_rehearsal import MEASURED, render_classes, renderer
-from industrial_ocr.training.adaptation.network import (
+from industrial_ocr.training.retraining.gate import ClassChange, CropReadings, changes, judge
+from industrial_ocr.training.retraining.make_rehearsal import MEASURED, render_classes, renderer
+from industrial_ocr.training.retraining.network import (
     Split,
     extended,
     load_parent,
     network_input,
     run,
 )
-from industrial_ocr.training.adaptation.rehearsal import (
+from industrial_ocr.training.retraining.rehearsal import (
     Crops,
     Rehearsal,
     load_rehearsal,
@@ -44,16 +44,16 @@ from industrial_ocr.training.adaptation.rehearsal import (
     part_of,
     unpack,
 )
-from industrial_ocr.training.adaptation.replay_buffer import rehearsal_for, replay_file, save_replay
-from industrial_ocr.training.adaptation.reprinting import Reprinter, ink_of
-from industrial_ocr.training.adaptation.samples import GlyphSample
-from industrial_ocr.training.adaptation.sampling import (
+from industrial_ocr.training.retraining.replay_buffer import rehearsal_for, replay_file, save_replay
+from industrial_ocr.training.retraining.reprinting import Reprinter, ink_of
+from industrial_ocr.training.retraining.samples import GlyphSample
+from industrial_ocr.training.retraining.sampling import (
     Pool,
     adaptation_loss,
     batches,
     class_prior,
 )
-from industrial_ocr.training.adaptation.suspects import duplicates, label_errors
+from industrial_ocr.training.retraining.suspects import duplicates, label_errors
 
 
 def sample(symbol: str, text: str = "", seed: int = 0, ink: int = 40) -> GlyphSample:
@@ -166,11 +166,11 @@ def test_a_split_network_computes_the_same() -> None:
 def test_a_parent_of_another_architecture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = load_parent(None).entry
     other = entry.model_copy(update={"architecture": {"architecture": "resnet18"}})
-    monkeypatch.setattr("industrial_ocr.training.adaptation.network.find_entry", lambda *_: other)
+    monkeypatch.setattr("industrial_ocr.training.retraining.network.find_entry", lambda *_: other)
     with pytest.raises(WeightsError, match="do not fit its architecture, of another version"):
         load_parent("other")
     unknown = entry.model_copy(update={"architecture": {"backbone": "resnet10t", "depth": 3}})
-    monkeypatch.setattr("industrial_ocr.training.adaptation.network.find_entry", lambda *_: unknown)
+    monkeypatch.setattr("industrial_ocr.training.retraining.network.find_entry", lambda *_: unknown)
     with pytest.raises(WeightsError, match="do not fit its architecture, of another version"):
         load_parent("other")
 

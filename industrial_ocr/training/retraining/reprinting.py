@@ -22,8 +22,8 @@ from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.results.geometry import edge_lengths, expand_quad, warp_quad
 from industrial_ocr.results.types import ImageArray
-from industrial_ocr.training.adaptation.font_samples import ExtendedFace
-from industrial_ocr.training.adaptation.samples import GlyphSample
+from industrial_ocr.training.retraining.font_samples import ExtendedFace
+from industrial_ocr.training.retraining.samples import GlyphSample
 
 INK_PAD = 12
 """Pixels of the mask around the character's quad: strokes may reach a little beyond it."""

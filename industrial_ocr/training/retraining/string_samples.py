@@ -24,7 +24,7 @@ from industrial_ocr.reader.two_stage import string_evidence
 from industrial_ocr.reader.two_stage_crops import view_config
 from industrial_ocr.reader.verify import Models
 from industrial_ocr.results.types import ImageArray
-from industrial_ocr.training.adaptation.samples import (
+from industrial_ocr.training.retraining.samples import (
     GlyphSample,
     SampleSet,
     check_symbol,

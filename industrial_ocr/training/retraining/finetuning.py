@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from industrial_ocr.models.classifier import GlyphClassifier
-from industrial_ocr.training.adaptation.config import Recipe
-from industrial_ocr.training.adaptation.feature_cache import FeatureCache, Progress
-from industrial_ocr.training.adaptation.network import Split, extended, head_of, run
-from industrial_ocr.training.adaptation.rehearsal import Crops
-from industrial_ocr.training.adaptation.samples import GlyphSample
-from industrial_ocr.training.adaptation.sampling import (
+from industrial_ocr.training.optimization import average_of, cosine_schedule
+from industrial_ocr.training.retraining.config import Recipe
+from industrial_ocr.training.retraining.feature_cache import FeatureCache, Progress
+from industrial_ocr.training.retraining.network import Split, extended, head_of, run
+from industrial_ocr.training.retraining.rehearsal import Crops
+from industrial_ocr.training.retraining.samples import GlyphSample
+from industrial_ocr.training.retraining.sampling import (
     Bools,
     Ints,
     Pool,
@@ -28,7 +29,6 @@ from industrial_ocr.training.adaptation.sampling import (
     batches,
     class_prior,
 )
-from industrial_ocr.training.optimization import average_of, cosine_schedule
 
 UNMEASURED = "?"
 """Stands for the reading of a sample whose symbol no other picture shows."""

@@ -15,17 +15,17 @@ from industrial_ocr.errors import DatasetError
 from industrial_ocr.inference.export import add_onnx
 from industrial_ocr.inference.manifest import ModelEntry
 from industrial_ocr.inference.weights import commit_id, save_entry
-from industrial_ocr.training.adaptation import report
-from industrial_ocr.training.adaptation.config import FinetuneConfig, check_output
-from industrial_ocr.training.adaptation.feature_cache import (
+from industrial_ocr.training.retraining import report
+from industrial_ocr.training.retraining.config import FinetuneConfig, check_output
+from industrial_ocr.training.retraining.feature_cache import (
     FeatureCache,
     Progress,
     build_cache,
     fresh_crops,
     supplementary_classes,
 )
-from industrial_ocr.training.adaptation.finetuning import Finetuned, cross_validated, finetune
-from industrial_ocr.training.adaptation.gate import (
+from industrial_ocr.training.retraining.finetuning import Finetuned, cross_validated, finetune
+from industrial_ocr.training.retraining.gate import (
     CropReadings,
     Gate,
     carried_temperature,
@@ -33,16 +33,16 @@ from industrial_ocr.training.adaptation.gate import (
     keeps_old_symbols,
     measure,
 )
-from industrial_ocr.training.adaptation.network import Parent, head_of, load_parent, run
-from industrial_ocr.training.adaptation.rehearsal import Crops, Rehearsal, joined
-from industrial_ocr.training.adaptation.replay_buffer import (
+from industrial_ocr.training.retraining.network import Parent, head_of, load_parent, run
+from industrial_ocr.training.retraining.rehearsal import Crops, Rehearsal, joined
+from industrial_ocr.training.retraining.replay_buffer import (
     rehearsal_for,
     replay_file,
     save_replay,
 )
-from industrial_ocr.training.adaptation.samples import MIN_SAMPLES, SampleSet, new_symbols
-from industrial_ocr.training.adaptation.sampling import Bools
-from industrial_ocr.training.adaptation.suspects import Suspect, duplicates, label_errors
+from industrial_ocr.training.retraining.samples import MIN_SAMPLES, SampleSet, new_symbols
+from industrial_ocr.training.retraining.sampling import Bools
+from industrial_ocr.training.retraining.suspects import Suspect, duplicates, label_errors
 
 Notify = Callable[[str], None]
 """Called with one line for people."""

@@ -21,12 +21,12 @@ from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import ImageArray
-from industrial_ocr.training.adaptation import retrain as job
-from industrial_ocr.training.adaptation.config import FinetuneConfig, Recipe
-from industrial_ocr.training.adaptation.rehearsal import Rehearsal
-from industrial_ocr.training.adaptation.replay_buffer import replay_file
-from industrial_ocr.training.adaptation.retrain import FinetuneResult, retrain
-from industrial_ocr.training.adaptation.samples import GlyphSample, SampleSet
+from industrial_ocr.training.retraining import retrain as job
+from industrial_ocr.training.retraining.config import FinetuneConfig, Recipe
+from industrial_ocr.training.retraining.rehearsal import Rehearsal
+from industrial_ocr.training.retraining.replay_buffer import replay_file
+from industrial_ocr.training.retraining.retrain import FinetuneResult, retrain
+from industrial_ocr.training.retraining.samples import GlyphSample, SampleSet
 
 pytestmark = pytest.mark.slow
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from industrial_ocr.datasets.synthesis.crops import REJECT
-from industrial_ocr.training.adaptation.gate import carried_temperature
-from industrial_ocr.training.adaptation.network import Parent, head_of, load_parent
-from industrial_ocr.training.adaptation.rehearsal import Rehearsal
+from industrial_ocr.training.retraining.gate import carried_temperature
+from industrial_ocr.training.retraining.network import Parent, head_of, load_parent
+from industrial_ocr.training.retraining.rehearsal import Rehearsal
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from industrial_ocr.training.adaptation.config import Recipe
+from industrial_ocr.training.retraining.config import Recipe
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]

@@ -24,15 +24,15 @@ from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.results.types import as_quad
 from industrial_ocr.review.answers import FILE_NAME, ReviewAnswer, parse_answer, standing
 from industrial_ocr.review.items import ITEMS
-from industrial_ocr.training.adaptation.font_samples import FONT_SUFFIXES, read_font
-from industrial_ocr.training.adaptation.samples import (
+from industrial_ocr.training.retraining.font_samples import FONT_SUFFIXES, read_font
+from industrial_ocr.training.retraining.samples import (
     GlyphSample,
     SampleSet,
     check_symbol,
     close_cut,
     sample_at,
 )
-from industrial_ocr.training.adaptation.string_samples import read_strings
+from industrial_ocr.training.retraining.string_samples import read_strings
 
 if TYPE_CHECKING:
     from industrial_ocr.reader.verify import Models

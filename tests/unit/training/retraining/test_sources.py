@@ -19,16 +19,16 @@ from industrial_ocr.reader.reader import Reader
 from industrial_ocr.reader.verify import Models
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import ImageArray
-from industrial_ocr.training.adaptation import sources, string_samples
-from industrial_ocr.training.adaptation.font_samples import render_symbols
-from industrial_ocr.training.adaptation.samples import (
+from industrial_ocr.training.retraining import sources, string_samples
+from industrial_ocr.training.retraining.font_samples import render_symbols
+from industrial_ocr.training.retraining.samples import (
     SampleSet,
     check_symbol,
     new_symbols,
     sample_at,
 )
-from industrial_ocr.training.adaptation.sources import read_samples, split_symbols
-from industrial_ocr.training.adaptation.string_samples import read_strings, symbols_of
+from industrial_ocr.training.retraining.sources import read_samples, split_symbols
+from industrial_ocr.training.retraining.string_samples import read_strings, symbols_of
 
 
 def no_models() -> Models:

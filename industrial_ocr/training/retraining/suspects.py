@@ -21,7 +21,7 @@ from industrial_ocr.datasets.synthesis.crops import REJECT
 from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.image.preprocess import normalize_crops
 from industrial_ocr.results.types import FloatArray, ImageArray
-from industrial_ocr.training.adaptation.samples import GlyphSample
+from industrial_ocr.training.retraining.samples import GlyphSample
 
 
 @dataclass(frozen=True)

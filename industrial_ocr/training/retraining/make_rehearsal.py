@@ -1,6 +1,6 @@
 """Renders the rehearsal set that ships with the package; the same seed gives the same crops.
 
-    python -m industrial_ocr.training.adaptation.make_rehearsal --out rehearsal.npz --fonts DIR
+    python -m industrial_ocr.training.retraining.make_rehearsal --out rehearsal.npz --fonts DIR
 
 With ``--harvest`` (see ``training.harvest``) half of the crops without a character are boxes that
 a detector took for one.
@@ -22,8 +22,8 @@ from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.patterns.charset import DEFAULT_SYMBOLS
 from industrial_ocr.results.types import ImageArray
-from industrial_ocr.training.adaptation.rehearsal import PARTS, Crops, part_of, save_rehearsal
 from industrial_ocr.training.harvest import load_harvest
+from industrial_ocr.training.retraining.rehearsal import PARTS, Crops, part_of, save_rehearsal
 
 REHEARSAL_SIZE = 40
 """Side of the crops in pixels: that of the shipped classifier."""

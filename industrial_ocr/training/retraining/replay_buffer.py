@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from industrial_ocr.training.adaptation.network import Parent
-from industrial_ocr.training.adaptation.rehearsal import (
+from industrial_ocr.training.retraining.network import Parent
+from industrial_ocr.training.retraining.rehearsal import (
     PARTS,
     Crops,
     Rehearsal,

@@ -143,7 +143,7 @@ def load_rehearsal(path: Path = SHIPPED_REHEARSAL) -> Rehearsal:
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise DatasetError(
             f"{path}: no rehearsal set ({error}); install the package again or make one with "
-            "python -m industrial_ocr.training.adaptation.make_rehearsal"
+            "python -m industrial_ocr.training.retraining.make_rehearsal"
         ) from error
     return Rehearsal(training, validation, held_out, sha256)
 

@@ -22,11 +22,11 @@ from industrial_ocr.decoding.calibration import (
 )
 from industrial_ocr.models.classifier import GlyphClassifier
 from industrial_ocr.results.types import FloatArray, ImageArray
-from industrial_ocr.training.adaptation.config import FinetuneConfig
-from industrial_ocr.training.adaptation.feature_cache import FeatureCache, Progress
-from industrial_ocr.training.adaptation.finetuning import UNMEASURED
-from industrial_ocr.training.adaptation.network import Parent, probabilities, run
-from industrial_ocr.training.adaptation.rehearsal import Crops
+from industrial_ocr.training.retraining.config import FinetuneConfig
+from industrial_ocr.training.retraining.feature_cache import FeatureCache, Progress
+from industrial_ocr.training.retraining.finetuning import UNMEASURED
+from industrial_ocr.training.retraining.network import Parent, probabilities, run
+from industrial_ocr.training.retraining.rehearsal import Crops
 
 REJECT_NAME = "(no character)"
 """The reject class as people see it."""

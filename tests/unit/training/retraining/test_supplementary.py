@@ -12,20 +12,20 @@ import torch
 
 from industrial_ocr.datasets.synthesis.crops import REJECT
 from industrial_ocr.results.geometry import rect_quad
-from industrial_ocr.training.adaptation import retrain as job
-from industrial_ocr.training.adaptation.config import FinetuneConfig, Recipe
-from industrial_ocr.training.adaptation.feature_cache import (
+from industrial_ocr.training.retraining import retrain as job
+from industrial_ocr.training.retraining.config import FinetuneConfig, Recipe
+from industrial_ocr.training.retraining.feature_cache import (
     CERTAIN_LOGIT,
     FeatureCache,
     build_cache,
     supplementary_classes,
 )
-from industrial_ocr.training.adaptation.finetuning import Finetuned
-from industrial_ocr.training.adaptation.gate import Gate
-from industrial_ocr.training.adaptation.network import load_parent, run
-from industrial_ocr.training.adaptation.rehearsal import Crops, Rehearsal
-from industrial_ocr.training.adaptation.replay_buffer import replay_file
-from industrial_ocr.training.adaptation.samples import GlyphSample, SampleSet
+from industrial_ocr.training.retraining.finetuning import Finetuned
+from industrial_ocr.training.retraining.gate import Gate
+from industrial_ocr.training.retraining.network import load_parent, run
+from industrial_ocr.training.retraining.rehearsal import Crops, Rehearsal
+from industrial_ocr.training.retraining.replay_buffer import replay_file
+from industrial_ocr.training.retraining.samples import GlyphSample, SampleSet
 
 
 def samples(counts: dict[str, int]) -> tuple[GlyphSample, ...]:

@@ -12,8 +12,8 @@ from industrial_ocr.datasets.formats_store import symbol_folder
 from industrial_ocr.datasets.synthesis.crops import REJECT
 from industrial_ocr.results.types import ImageArray
 from industrial_ocr.results.viz import contact_sheet
-from industrial_ocr.training.adaptation.gate import ClassChange, CropReadings, Gate, shown
-from industrial_ocr.training.adaptation.suspects import Suspect
+from industrial_ocr.training.retraining.gate import ClassChange, CropReadings, Gate, shown
+from industrial_ocr.training.retraining.suspects import Suspect
 
 TILE_SIDE = 96
 """Pixels of a picture on a sheet."""

@@ -11,7 +11,7 @@ from industrial_ocr.datasets.synthesis.glyphs import FontFace, Glyph, GlyphSourc
 from industrial_ocr.datasets.synthesis.strips import Strip, StripRenderer
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.image.preprocess import to_gray
-from industrial_ocr.training.adaptation.samples import (
+from industrial_ocr.training.retraining.samples import (
     GlyphSample,
     SampleSet,
     check_symbol,

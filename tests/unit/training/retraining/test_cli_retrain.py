@@ -20,11 +20,11 @@ from industrial_ocr.inference.manifest import find_entry
 from industrial_ocr.inference.weights import load_state
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import ImageArray
-from industrial_ocr.training.adaptation import finetuning, gate
-from industrial_ocr.training.adaptation import gate as gates
-from industrial_ocr.training.adaptation import retrain as job
-from industrial_ocr.training.adaptation.config import Recipe
-from industrial_ocr.training.adaptation.rehearsal import Crops, Rehearsal
+from industrial_ocr.training.retraining import finetuning, gate
+from industrial_ocr.training.retraining import gate as gates
+from industrial_ocr.training.retraining import retrain as job
+from industrial_ocr.training.retraining.config import Recipe
+from industrial_ocr.training.retraining.rehearsal import Crops, Rehearsal
 
 BRIEF = Recipe(views=4, prints=2, fresh=0, head_steps=4, steps=0, batch_size=32)
 
@@ -38,7 +38,7 @@ def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
 def brief(monkeypatch: pytest.MonkeyPatch, small_rehearsal: Rehearsal) -> None:
     """Learning takes a second and hardly changes anything."""
     monkeypatch.setattr(job, "fresh_crops", lambda *_: None)
-    monkeypatch.setattr("industrial_ocr.training.adaptation.config.Recipe", lambda: BRIEF)
+    monkeypatch.setattr("industrial_ocr.training.retraining.config.Recipe", lambda: BRIEF)
 
 
 def run(*args: object) -> Result:

@@ -15,7 +15,7 @@ from industrial_ocr.datasets.synthesis.crops import detector_window
 from industrial_ocr.datasets.synthesis.noise import noise_patch
 from industrial_ocr.results.geometry import bounds, edge_lengths, glyph_window, warp_quad
 from industrial_ocr.results.types import FloatArray, ImageArray
-from industrial_ocr.training.adaptation.samples import GlyphSample
+from industrial_ocr.training.retraining.samples import GlyphSample
 
 
 def plain_crop(sample: GlyphSample, size: int) -> ImageArray:

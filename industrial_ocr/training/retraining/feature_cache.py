@@ -13,13 +13,13 @@ from industrial_ocr.datasets.synthesis.crops import REJECT, GlyphRenderer
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.patterns.charset import DEFAULT_SYMBOLS
 from industrial_ocr.results.types import ImageArray
-from industrial_ocr.training.adaptation.augmentation import Augmenter, plain_crop
-from industrial_ocr.training.adaptation.config import FinetuneConfig, Recipe
-from industrial_ocr.training.adaptation.network import Parent, Split, run
-from industrial_ocr.training.adaptation.rehearsal import Crops, part_of
-from industrial_ocr.training.adaptation.reprinting import Reprinter, ink_of
-from industrial_ocr.training.adaptation.samples import MIN_SAMPLES, GlyphSample, SampleSet
-from industrial_ocr.training.adaptation.sampling import Bools, Ints, Pool
+from industrial_ocr.training.retraining.augmentation import Augmenter, plain_crop
+from industrial_ocr.training.retraining.config import FinetuneConfig, Recipe
+from industrial_ocr.training.retraining.network import Parent, Split, run
+from industrial_ocr.training.retraining.rehearsal import Crops, part_of
+from industrial_ocr.training.retraining.reprinting import Reprinter, ink_of
+from industrial_ocr.training.retraining.samples import MIN_SAMPLES, GlyphSample, SampleSet
+from industrial_ocr.training.retraining.sampling import Bools, Ints, Pool
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage, how much of it is done, and of how much."""

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from industrial_ocr.training.adaptation import replay_buffer
-from industrial_ocr.training.adaptation.rehearsal import Crops, Rehearsal, load_rehearsal
+from industrial_ocr.training.retraining import replay_buffer
+from industrial_ocr.training.retraining.rehearsal import Crops, Rehearsal, load_rehearsal
 
 
 def some(crops: Crops, count: int) -> Crops:
