@@ -43,6 +43,10 @@ from industrial_ocr.training.optimization import average_of, cosine_schedule, ma
 from industrial_ocr.training.recognizer import RecognizerTask, StripSource, collated
 
 log = logging.getLogger(__name__)
+
+CONVOLUTION_LR = 0.15
+"""Of the learning rate, for convolutions without batch norms: at the full rate a recognizer of
+variant ``lcnet`` forgot other codes, 70 to 64 % of rendered ones, while it learned 71 strings."""
 Progress = Callable[[str, int, int], None]
 """Called with a stage, how much of it is done and how much there is."""
 
@@ -120,11 +124,13 @@ class LineTask(RecognizerTask):
     ) -> None:
         kept = {name: entry.recipe[name] for name in _RENDERING if name in entry.recipe}
         spaces = entry.symbols[-1:] == (SPACE,)
+        variant = entry.architecture.get("variant", "paper")
         config = RecognizerTrainConfig(
             seed=recipe.seed,
-            variant=entry.architecture.get("variant", "paper"),
+            variant=variant,
             batch_size=recipe.batch_size,
             lr=recipe.lr,
+            convolution_lr=CONVOLUTION_LR if variant == "lcnet" else 1.0,
             warmup_steps=recipe.warmup_steps,
             steps=recipe.steps,
             fonts=tuple(Path(f) for f in fonts),
