@@ -83,7 +83,7 @@ def onnx_bytes(entry: ModelEntry) -> bytes:
     optimizer.inline(program.model)
     optimizer.fold_constants(program.model)
     optimizer.remove_unused_nodes(program.model)
-    return _halved(program.model_proto).SerializeToString()
+    return _without_traces(_halved(program.model_proto)).SerializeToString()
 
 
 def _halved(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -102,6 +102,14 @@ def _halved(model: onnx.ModelProto) -> onnx.ModelProto:
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
+    return model
+
+
+def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Drops, in place, the notes of where each node was traced: paths of a machine."""
+    graph = model.graph
+    for part in (graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
+        del part.metadata_props[:]
     return model
 
 

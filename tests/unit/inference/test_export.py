@@ -5,7 +5,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from industrial_ocr.inference.export import _halved
+from industrial_ocr.inference.export import _halved, _without_traces
 
 
 def _sum_of(first: np.ndarray, second: np.ndarray) -> onnx.ModelProto:
@@ -30,3 +30,11 @@ def test_only_weights_that_float16_holds_exactly_are_stored_in_it() -> None:
     session = onnxruntime.InferenceSession(model.SerializeToString())
     (found,) = session.run(None, {"x": np.zeros(2000, np.float32)})
     np.testing.assert_array_equal(found, exact + inexact)
+
+
+def test_files_do_not_say_where_they_were_traced() -> None:
+    model = _sum_of(np.ones(3, np.float32), np.ones(3, np.float32))
+    for part in (model.graph, model.graph.node[0]):
+        part.metadata_props.add(key="pkg.torch.onnx.stack_trace", value="File /home/someone/a.py")
+    assert b"someone" in model.SerializeToString()
+    assert b"someone" not in _without_traces(model).SerializeToString()
