@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from industrial_ocr.cli import options, output
-from industrial_ocr.errors import ConfigError
 
 if TYPE_CHECKING:
     from industrial_ocr.training.line.adapter import Adaptation
@@ -66,15 +65,12 @@ def adapt(
         from dataclasses import replace
 
         from industrial_ocr.datasets.load import load_dataset
-        from industrial_ocr.datasets.synthesis.faces import system_font_folders
         from industrial_ocr.training.line.config import AdaptConfig, Recipe
 
         recipe = replace(Recipe(), seed=seed)
         if steps is not None:
             recipe = replace(recipe, steps=steps)
-        folders = tuple(map(str, fonts or system_font_folders()))
-        if missing := [f for f in folders if not Path(f).is_dir()]:
-            raise ConfigError(f"--fonts: {missing[0]}: no such folder")
+        folders = options.font_folders(fonts)
         config = AdaptConfig(
             out,
             parent,

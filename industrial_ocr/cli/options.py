@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from industrial_ocr.errors import ConfigError
+
 if TYPE_CHECKING:
     from industrial_ocr.evaluation.session import BenchmarkPlan
     from industrial_ocr.patterns.presets import Preset
@@ -107,6 +109,20 @@ class DataOptions:
         return plan_run(
             data, self.suite, judged, self.label_format, self.limit, thresholds, self.split
         )
+
+
+def font_folders(fonts: Sequence[Path] | None) -> tuple[str, ...]:
+    """The font folders that were given, else those of the system.
+
+    Raises:
+        ConfigError: one of them is no folder.
+    """
+    from industrial_ocr.datasets.synthesis.faces import system_font_folders
+
+    folders = tuple(map(str, fonts or system_font_folders()))
+    if missing := [f for f in folders if not Path(f).is_dir()]:
+        raise ConfigError(f"--fonts: {missing[0]}: no such folder")
+    return folders
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

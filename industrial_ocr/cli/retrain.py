@@ -10,7 +10,6 @@ import typer
 from rich.markup import escape
 
 from industrial_ocr.cli import options, output
-from industrial_ocr.errors import ConfigError
 
 if TYPE_CHECKING:
     from industrial_ocr.reader.verify import Models
@@ -62,15 +61,12 @@ def retrain(
     with output.one_line_errors(output.WRONG_USAGE):
         from dataclasses import replace
 
-        from industrial_ocr.datasets.synthesis.faces import system_font_folders
         from industrial_ocr.training.retraining.config import FinetuneConfig, Recipe, check_output
 
         recipe = replace(Recipe(), seed=seed)
         if steps is not None:
             recipe = replace(recipe, steps=steps)
-        folders = tuple(map(str, fonts or system_font_folders()))
-        if missing := [f for f in folders if not Path(f).is_dir()]:
-            raise ConfigError(f"--fonts: {missing[0]}: no such folder")
+        folders = options.font_folders(fonts)
         config = FinetuneConfig(out, parent, folders, margin, force, report, recipe)
         check_output(config)
     with output.one_line_errors():

@@ -60,23 +60,20 @@ def with_nested(strings: Sequence[BoxString]) -> list[BoxString]:
     Boxes of such a string that stand in the gaps of the longer one become parts of it; those on its
     boxes show the same ink and are dropped.
     """
-    lines = [
-        (s, string_quad(orientations(s)[0]))
-        for s in strings
-        if s.direction == "horizontal" and len(s.boxes) > 2
-    ]
-    lines.sort(key=lambda line: -len(line[0].boxes))
+    # From the longest on, so that a string which takes in others is not inside another one itself.
+    lines: list[tuple[BoxString, FloatArray]] = []
     added: dict[int, list[CharBox]] = {}
-    kept = []
-    for string in strings:
+    for string in sorted(strings, key=lambda s: -len(s.boxes)):
         for longer, line in lines:
             new = _nested(string, longer, line)
             if new is not None:
-                added.setdefault(id(longer), []).extend(new)
+                added[id(longer)] += new
                 break
         else:
-            kept.append(string)
-    return [_with_boxes(s, added.get(id(s), [])) for s in kept]
+            added[id(string)] = []
+            if string.direction == "horizontal" and len(string.boxes) > 2:
+                lines.append((string, string_quad(orientations(string)[0])))
+    return [_with_boxes(s, added[id(s)]) for s in strings if id(s) in added]
 
 
 def _nested(string: BoxString, longer: BoxString, line: FloatArray) -> list[CharBox] | None:
@@ -117,12 +114,8 @@ def _with_boxes(string: BoxString, added: Sequence[CharBox]) -> BoxString:
     if not added:
         return string
     axis = string_axis(np.array([b.center for b in string.boxes], np.float64))
-    boxes, wide = (
-        list(string.boxes),
-        dict(zip(map(id, string.boxes), string.space_after, strict=True)),
-    )
-    boxes += added
-    boxes.sort(key=lambda b: float(b.center @ axis))
+    wide = dict(zip(map(id, string.boxes), string.space_after, strict=True))
+    boxes = sorted((*string.boxes, *added), key=lambda b: float(b.center @ axis))
     clear, _, size = gap_sizes(boxes)
     neighbors = {(id(a), id(b)) for a, b in pairwise(string.boxes)}
     spaces = [

@@ -7,6 +7,7 @@ top-left corner *of the character*, so a crop warped from a quad stands upright.
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass, replace
 from enum import Enum
@@ -116,12 +117,12 @@ class MayHaveQuad:
             object.__setattr__(self, "quad", as_quad(self.quad))
 
 
-class ImageResult:
+class ImageResult(ABC):
     """What all results on one image can do."""
 
+    @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, ready for JSON; the picture is left out."""
-        raise NotImplementedError
 
     def to_json(self, **options: Any) -> str:
         """``to_dict`` as JSON text; options go to ``json.dumps``."""

@@ -160,8 +160,7 @@ class Adapter:
             adapted["calibration"] = calibration
             reader = Reader(**adapted)
             after = {**before, Engine.CRNN: crnn}  # two-stage does not change
-            if Engine.AUTO in after:
-                after[Engine.AUTO] = self._measured(reader, line, Engine.AUTO, "reading now")
+            after[Engine.AUTO] = self._measured(reader, line, Engine.AUTO, "reading now")
             general_after = self._plain(reader, general, line.spelling)
             gate = LineGate(before[Engine.CRNN], crnn, general_before, general_after, config.margin)
             suspects = self._suspects(reader, line)

@@ -260,7 +260,6 @@ def advice(gate: LineGate, learned: Counter[str], suspects: int) -> list[str]:
         learned: how many learned strings show each symbol.
         suspects: labels that look wrong.
     """
-    total = sum(r.right for r in gate.after.readings)
     found = []
     if suspects:
         found.append(f"check the labels that do not look like their pictures first: {suspects}")
@@ -271,7 +270,7 @@ def advice(gate: LineGate, learned: Counter[str], suspects: int) -> list[str]:
     if rare:
         counts = ", ".join(f"{s} (on {learned[s]} learned strings)" for s in rare)
         found.append(f"more pictures with what is often misread and was rarely seen: {counts}")
-    if total == len(gate.after.readings):
+    if gate.after.right == len(gate.after.readings):
         found.append("the line is read right already; only more pictures can show a difference")
     elif not suspects:
         found.append("more labeled pictures, of other days and parts; 100 strings are a good start")

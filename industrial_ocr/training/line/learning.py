@@ -44,14 +44,14 @@ from industrial_ocr.training.recognizer import RecognizerTask, StripSource, coll
 
 log = logging.getLogger(__name__)
 
-CONVOLUTION_LR = 0.15
-"""Of the learning rate, for convolutions without batch norms: at the full rate a recognizer of
-variant ``lcnet`` forgot other codes, 70 to 64 % of rendered ones, while it learned 71 strings."""
 Progress = Callable[[str, int, int], None]
 """Called with a stage, how much of it is done and how much there is."""
 
 WIDEST = 16
 """Times its height: a strip of the line is squeezed to that; a batch costs what its widest does."""
+CONVOLUTION_LR = 0.15
+"""Of the learning rate, for convolutions without batch norms: at the full rate a recognizer of
+variant ``lcnet`` forgot other codes, 70 to 64 % of rendered ones, while it learned 71 strings."""
 FROZEN = 2
 """Convolutions that stay as they are: edges are the same on every line, and a step takes a third
 less."""

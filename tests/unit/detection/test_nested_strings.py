@@ -41,3 +41,12 @@ def test_small_print_between_large_letters_and_other_lines_stay() -> None:
     small = _string(_box(38, 10, 44, 18), _box(46, 10, 52, 18))
     below = _string(_box(40, 40, 56, 70))
     assert with_nested([LINE, small, below]) == [LINE, small, below]
+
+
+def test_nothing_is_lost_where_a_string_inside_another_would_take_in_a_third() -> None:
+    """Three lower letters in a gap of a line, and a comma that only they reach down to."""
+    inner = _string(*(_box(x, 4, x + 16, 38) for x in (100, 120, 160)))
+    outer = _string(*(_box(x, 0, x + 16, 30) for x in (0, 20, 40, 60, 220, 240)))
+    comma = _string(_box(144, 38, 152, 46))
+    found = with_nested([comma, inner, outer])
+    assert [len(s.boxes) for s in found] == [1, 9]
