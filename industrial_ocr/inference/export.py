@@ -26,8 +26,8 @@ from industrial_ocr.inference.weights import save_onnx
 
 OPSET = 20
 """Of ONNX; ONNX Runtime reads it since 1.17, OpenVINO since 2024.1."""
-EXAMPLE_SIZES = {"detector": (64, 96), "classifier": None, "recognizer": None}
-"""(height, width) of the input that the network is traced with; None takes the manifest's size."""
+EXAMPLE_SIZE = 64, 96
+"""(height, width) of the input that a network of any size is traced with."""
 
 
 def add_onnx(entry: ModelEntry) -> ModelEntry:
@@ -60,7 +60,8 @@ def onnx_bytes(entry: ModelEntry) -> bytes:
         free = {0: dynamic}
     elif entry.task == "recognizer":
         free = {0: dynamic, 3: dynamic}
-    example = torch.zeros(2, *_example_shape(entry))
+    size = entry.input.size or EXAMPLE_SIZE
+    example = torch.zeros(2, len(entry.input.mean), *size)
     level = logging.getLogger("torch.onnx").level
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
@@ -111,12 +112,6 @@ def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
     for part in (graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
         del part.metadata_props[:]
     return model
-
-
-def _example_shape(entry: ModelEntry) -> tuple[int, ...]:
-    size = EXAMPLE_SIZES[entry.task] or entry.input.size
-    assert size is not None
-    return len(entry.input.mean), *size
 
 
 class _OnnxLstm(nn.Module):
