@@ -125,6 +125,13 @@ def in_sight(hint: PhotoString, image: ImageArray, symbols: frozenset[str]) -> b
     return bool(text and set(text) <= symbols and inside and lies and height >= MIN_STRIP_HEIGHT)
 
 
+def alike(one: str, two: str) -> bool:
+    """Whether two texts are equal apart from spaces, ``_CASE_TWINS``, and 0 for O, 1 and l for I."""
+    folds = {ord("0"): "O", **dict.fromkeys(map(ord, "1l|"), "I")}
+    first, second = (t.replace(" ", "").translate(_CASE_TWINS).translate(folds) for t in (one, two))
+    return first == second
+
+
 def agrees(text: str, readings: Sequence[str]) -> bool:
     """Whether a reading equals the text, apart from spaces and the case of ``_CASE_TWINS``."""
     plain = text.replace(" ", "").translate(_CASE_TWINS)

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from industrial_ocr.datasets.photos import PhotoString, read_strings
+from industrial_ocr.datasets.photos import PhotoString, alike, read_strings
 from industrial_ocr.datasets.synthesis.layout import LabeledString
 from industrial_ocr.decoding.confidence import (
     CONFIDENCE_FEATURES,
@@ -136,7 +136,7 @@ def collect(asked: argparse.Namespace, numbers: range) -> Readings:
                 width, height = edge_lengths(string.quad)
                 quad = expand_quad(string.quad, 0.05 * height, 0.05 * height)
                 crop = warp_quad(pixels, quad, max(8, round(width)), max(8, round(height)))
-                readings.add(_both(crop, True), partial(_says, text=string.text), True)
+                readings.add(_both(crop, True), partial(_says_there, text=string.text), True)
     return readings
 
 
@@ -162,14 +162,22 @@ def _says(string: TextString, text: str) -> bool:
     return "".join(string.text.split()) == "".join(text.split())
 
 
+def _says_there(string: TextString, text: str) -> bool | None:
+    """Whether a reading says what another reader found in its place on a photograph.
+
+    None where they differ in characters of one shape alone: nobody knows which of them is right.
+    """
+    return True if _says(string, text) else None if alike(string.text, text) else False
+
+
 def is_right_there(string: TextString, strings: Sequence[PhotoString]) -> bool | None:
-    """Whether a reading says what is known to stand in its place; None where nothing is known."""
+    """Whether a reading says what is known to stand in its place; None where that is not known."""
     middle, width = string.quad.mean(0), edge_lengths(string.quad)[0]
     for own in strings:
         ratio = width / edge_lengths(own.quad)[0]
         together = inside(own.quad, middle) and inside(string.quad, own.quad.mean(0))
         if together and 1 / SAME_WIDTH < ratio < SAME_WIDTH:
-            return _says(string, own.text)
+            return _says_there(string, own.text)
     return None
 
 

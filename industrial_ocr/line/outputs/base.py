@@ -1,0 +1,45 @@
+"""What every output does."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from industrial_ocr.line.reading import LineState, Reading
+
+
+class OutputError(Exception):
+    """An output is away or refuses; the readings are sent again later."""
+
+
+class Output(ABC):
+    """Delivers readings to one receiver.
+
+    The runner gives each output a thread of its own; all calls come from it, except ``check``. A
+    failed ``send`` is repeated with the same readings, so a receiver may get one twice, with the
+    same ``id``; what the receiver can do to keep one of them (a unique column), the output does.
+    """
+
+    @abstractmethod
+    def open(self) -> None:
+        """Connects; OutputError if the receiver is away. Called again after a failed ``send``."""
+
+    @abstractmethod
+    def send(self, readings: Sequence[Reading]) -> None:
+        """Delivers readings in order; returns when the receiver has them all.
+
+        Raises:
+            OutputError: it is not known that the receiver has them all.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Disconnects; never raises."""
+
+    def state(self, state: LineState) -> None:
+        """Shows what the line does now; only PLC outputs do that. Must not block."""
+
+    def check(self) -> None:
+        """Tries the connection without a trace at the receiver; OutputError says what is wrong."""
+        self.open()
+        self.close()
