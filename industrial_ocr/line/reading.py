@@ -21,6 +21,19 @@ class LineState(str, Enum):
 
 
 @dataclass(frozen=True)
+class TriggerEvent:
+    """A signal that a part is there.
+
+    Attributes:
+        part: what the part is called; empty if nothing was said.
+        expected: the text that must be printed on it; None if nothing was said.
+    """
+
+    part: str = ""
+    expected: str | None = None
+
+
+@dataclass(frozen=True)
 class Reading:
     """One part that was read and judged; the journal keeps it, outputs deliver it.
 
@@ -66,6 +79,14 @@ class Reading:
     fields: Mapping[str, str] = field(default_factory=dict)
     latency: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Replaces what databases and JSON refuse in texts that come from outside."""
+        for name in ("picture", "part", "expected"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, _plain(value))
+        object.__setattr__(self, "reasons", tuple(map(_plain, self.reasons)))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, ready for JSON."""
         return asdict(self) | {"time": self.time.isoformat()}
@@ -82,3 +103,8 @@ class Reading:
         data["reasons"] = tuple(data["reasons"])
         data["characters"] = tuple(data["characters"])
         return cls(**data)
+
+
+def _plain(text: str) -> str:
+    """Question marks for the halves of surrogate pairs (bad file names) and for NUL."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "?")

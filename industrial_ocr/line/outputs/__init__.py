@@ -1,1 +1,32 @@
 """Where readings go: one module for each kind of output."""
+
+from __future__ import annotations
+
+from industrial_ocr.errors import require
+from industrial_ocr.line.job import CsvOutput, JsonlOutput, OutputConfig, SqlOutput
+from industrial_ocr.line.outputs.base import Output, OutputError
+
+__all__ = ["Output", "OutputError", "make_output"]
+
+
+def make_output(config: OutputConfig) -> Output:
+    """The output that a job's section describes; nothing is opened yet.
+
+    Raises:
+        ConfigError: a setting cannot be used, such as a variable that is not set.
+        MissingPackageError: its package is not installed.
+    """
+    if isinstance(config, JsonlOutput):
+        from industrial_ocr.line.outputs.files import JsonLines
+
+        return JsonLines(config.path)
+    if isinstance(config, CsvOutput):
+        from industrial_ocr.line.outputs.files import CsvFile
+
+        return CsvFile(config.path)
+    if isinstance(config, SqlOutput):
+        require("line", "sqlalchemy", "alembic", "pg8000")
+        from industrial_ocr.line.outputs.sql import Database
+
+        return Database(config)
+    raise NotImplementedError(config.kind)

@@ -15,14 +15,19 @@ class OutputError(Exception):
 class Output(ABC):
     """Delivers readings to one receiver.
 
-    The runner gives each output a thread of its own; all calls come from it, except ``check``. A
-    failed ``send`` is repeated with the same readings, so a receiver may get one twice, with the
-    same ``id``; what the receiver can do to keep one of them (a unique column), the output does.
+    The runner gives each output a thread of its own; all calls come from it, except ``check``,
+    ``state`` and ``alarm``, which any thread may call. A failed ``send`` is repeated with the same
+    readings, so a receiver may get one twice, with the same ``id``; what the receiver can do to
+    keep one of them (a unique column), the output does.
     """
 
     @abstractmethod
     def open(self) -> None:
-        """Connects; OutputError if the receiver is away. Called again after a failed ``send``."""
+        """Connects; OutputError if the receiver is away.
+
+        Called again, without ``close``, after a failed ``open`` or ``send``: a client then connects
+        anew, a server that PLCs are connected to stays as it is.
+        """
 
     @abstractmethod
     def send(self, readings: Sequence[Reading]) -> None:
@@ -36,8 +41,11 @@ class Output(ABC):
     def close(self) -> None:
         """Disconnects; never raises."""
 
-    def state(self, state: LineState) -> None:
-        """Shows what the line does now; only PLC outputs do that. Must not block."""
+    def state(self, state: LineState) -> None:  # noqa: B027 (optional)
+        """Shows what the line does now: to PLCs and over MQTT. Never blocks or raises."""
+
+    def alarm(self, name: str, message: str | None) -> None:  # noqa: B027
+        """Shows an alarm, where ``state`` is shown; None ends it. Never blocks or raises."""
 
     def check(self) -> None:
         """Tries the connection without a trace at the receiver; OutputError says what is wrong."""

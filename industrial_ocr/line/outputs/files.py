@@ -1,0 +1,132 @@
+"""JSON lines and CSV: files that are only appended to."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import os
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from industrial_ocr.line.outputs.base import Output, OutputError
+from industrial_ocr.line.reading import Reading
+
+TAIL_BYTES = 4_000_000
+"""So much of a file's end is searched for readings that are there already."""
+
+CSV_COLUMNS = tuple(f.name for f in dataclasses.fields(Reading) if f.name != "characters")
+
+
+class _AppendedFile(Output):
+    """Lines that are on the disk when ``send`` returns.
+
+    Attributes:
+        head: line above all others, with its end.
+        start: what the file starts with.
+        end: ends a line and stands nowhere else.
+    """
+
+    head: ClassVar[bytes]
+    start: ClassVar[bytes]
+    end: ClassVar[bytes]
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._present: set[str] = set()
+
+    @abstractmethod
+    def _line(self, reading: Reading) -> bytes:
+        """The reading's line with its end."""
+
+    @abstractmethod
+    def _id(self, line: bytes) -> str:
+        """The id in a line, anything if there is none."""
+
+    def open(self) -> None:
+        """Cuts off a line that a crash left half-written; notes which readings are there."""
+        self.check()
+        self._present = set()
+        if not self.path.exists():
+            return
+        try:
+            with self.path.open("r+b") as file:
+                if not self.start.startswith(file.read(len(self.start))):
+                    raise OutputError(f"{self.path}: holds other lines than ours; move it away")
+                size = file.seek(0, os.SEEK_END)
+                first = file.seek(max(size - TAIL_BYTES, 0))
+                whole, end, rest = file.read().rpartition(self.end)
+                if rest:
+                    file.truncate(first + len(whole) + len(end))
+                    os.fsync(file.fileno())
+        except OSError as error:
+            raise OutputError(f"{self.path}: {error.strerror or error}") from error
+        self._present = {self._id(line) for line in whole.split(self.end)}
+
+    def send(self, readings: Sequence[Reading]) -> None:
+        lines = [self._line(r) for r in readings if r.id not in self._present]
+        try:
+            with self.path.open("ab") as file:
+                head = b"" if file.tell() else self.head
+                file.write(head + b"".join(lines))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise OutputError(f"{self.path}: {error.strerror or error}") from error
+
+    def close(self) -> None:
+        self._present = set()
+
+    def check(self) -> None:
+        if not self.path.parent.is_dir():
+            raise OutputError(f"{self.path.parent}: no such folder; make it or mount it")
+        target = self.path if self.path.exists() else self.path.parent
+        if self.path.is_dir() or not os.access(target, os.W_OK):
+            raise OutputError(f"{self.path}: cannot be written")
+
+
+class JsonLines(_AppendedFile):
+    """One JSON object a line, with all fields of ``Reading``."""
+
+    head = b""
+    start = b'{"id": "'
+    end = b"\n"
+
+    def _line(self, reading: Reading) -> bytes:
+        return reading.to_json().encode() + self.end
+
+    def _id(self, line: bytes) -> str:
+        try:
+            return str(json.loads(line)["id"])
+        except (ValueError, KeyError, TypeError):
+            return ""
+
+
+def _row(values: Iterable[Any]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerow(v.replace("\r", "") if isinstance(v, str) else v for v in values)
+    return text.getvalue().encode()
+
+
+class CsvFile(_AppendedFile):
+    """A header and one row a reading, with ``CSV_COLUMNS``: all but the evidence per character.
+
+    ``reasons`` are joined by a semicolon; ``fields`` and ``weights`` are JSON. Rows end with CR and
+    LF; a line break inside a value is LF alone.
+    """
+
+    head = start = _row(CSV_COLUMNS)
+    end = b"\r\n"
+
+    def _line(self, reading: Reading) -> bytes:
+        data = reading.to_dict()
+        data["reasons"] = "; ".join(reading.reasons)
+        for name in ("fields", "weights"):
+            data[name] = json.dumps(data[name], ensure_ascii=False)
+        return _row(data[name] for name in CSV_COLUMNS)
+
+    def _id(self, line: bytes) -> str:
+        return line.partition(b",")[0].decode(errors="replace")

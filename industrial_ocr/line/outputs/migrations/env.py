@@ -1,0 +1,12 @@
+"""Run by Alembic, on the connection that ``sql.Database`` hands it."""
+
+from alembic import context
+
+from industrial_ocr.line.outputs.sql import METADATA, VERSION_TABLE
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=METADATA,
+    version_table=VERSION_TABLE,
+)
+context.run_migrations()

@@ -1,0 +1,171 @@
+"""A database: SQLAlchemy's tables, Alembic's migrations; SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import timezone
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from industrial_ocr.errors import ConfigError
+from industrial_ocr.line.job import SqlOutput
+from industrial_ocr.line.outputs.base import Output, OutputError
+from industrial_ocr.line.reading import Reading
+
+DEFAULT_URL = "sqlite:///readings.db"
+VERSION_TABLE = "readings_version"
+TIMEOUT_S = 5
+"""For connecting, and for every answer of the server."""
+
+METADATA = sa.MetaData()
+_JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
+READINGS = sa.Table(
+    "readings",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("job", sa.Text, nullable=False),
+    sa.Column("job_hash", sa.Text, nullable=False),
+    sa.Column("weights", _JSON, nullable=False),
+    sa.Column("picture", sa.Text, nullable=False),
+    sa.Column("picture_sha256", sa.Text, nullable=False),
+    sa.Column("part", sa.Text, nullable=False),
+    sa.Column("time", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("raw_text", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("passed", sa.Boolean, nullable=False),
+    sa.Column("reasons", _JSON, nullable=False),
+    sa.Column("confidence", sa.Float, nullable=False),
+    sa.Column("characters", _JSON, nullable=False),
+    sa.Column("expected", sa.Text),
+    sa.Column("fields", _JSON, nullable=False),
+    sa.Column("latency", sa.Float, nullable=False),
+    sa.Index("readings_time", "time"),
+    sa.Index("readings_text", "text"),
+)
+_INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+# Alembic's migration scripts find their connection through global names.
+_MIGRATING = threading.Lock()
+
+
+class Database(Output):
+    """Rows of the table ``readings``; a reading that is sent twice is one row.
+
+    ``time`` is in UTC. Opening upgrades the schema.
+
+    Raises:
+        ConfigError: the address cannot be used.
+    """
+
+    def __init__(self, config: SqlOutput) -> None:
+        self.url = _url(config)
+        options: dict[str, Any] = {"timeout": TIMEOUT_S}
+        self._engine = sa.create_engine(
+            self.url, connect_args=options, poolclass=sa.NullPool, hide_parameters=True
+        )
+        if self.url.get_backend_name() == "sqlite":
+            sa.event.listen(self._engine, "connect", _durable)
+        self._insert = _INSERT[self._engine.dialect.name](READINGS).on_conflict_do_nothing()
+        self._migrations = Config()
+        self._migrations.set_main_option(
+            "script_location", "industrial_ocr.line.outputs:migrations"
+        )
+        self._connection: sa.Connection | None = None
+
+    def open(self) -> None:
+        self.close()
+        try:
+            self._connection = self._engine.connect()
+            with self._connection.begin():
+                self._refuse_newer(self._connection)
+                with _MIGRATING:
+                    self._migrations.attributes["connection"] = self._connection
+                    command.upgrade(self._migrations, "head")
+        except (SQLAlchemyError, OSError) as error:
+            self.close()
+            raise self._away(error) from error
+        except OutputError:
+            self.close()
+            raise
+
+    def send(self, readings: Sequence[Reading]) -> None:
+        if self._connection is None:
+            raise OutputError(f"{self._name}: not open")
+        rows = [asdict(r) | {"time": r.time.astimezone(timezone.utc)} for r in readings]
+        try:
+            with self._connection.begin():
+                self._connection.execute(self._insert, rows)
+        except (SQLAlchemyError, OSError) as error:
+            raise self._away(error) from error
+
+    def close(self) -> None:
+        if self._connection is not None:
+            # Without a word to a server that may be away.
+            self._connection.invalidate()
+            self._connection.close()
+            self._connection = None
+
+    def check(self) -> None:
+        if self.url.get_backend_name() == "sqlite":
+            path = Path(self.url.database or "")
+            if not path.exists():
+                if not os.access(path.parent, os.W_OK):
+                    raise OutputError(f"{path.parent}: no such folder, or it cannot be written")
+                return
+        try:
+            with self._engine.connect() as connection:
+                self._refuse_newer(connection)
+        except (SQLAlchemyError, OSError) as error:
+            raise self._away(error) from error
+
+    @property
+    def _name(self) -> str:
+        return self.url.render_as_string(hide_password=True)
+
+    def _refuse_newer(self, connection: sa.Connection) -> None:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        there = context.get_current_revision()
+        known = {s.revision for s in ScriptDirectory.from_config(self._migrations).walk_revisions()}
+        if there is not None and there not in known:
+            raise OutputError(
+                f"{self._name}: its schema {there} was made by a newer industrial_ocr; install "
+                "that version, or use another database"
+            )
+
+    def _away(self, error: Exception) -> OutputError:
+        cause = getattr(error, "orig", None) or error
+        return OutputError(f"{self._name}: {' '.join(str(cause).split())}")
+
+
+def _url(config: SqlOutput) -> sa.URL:
+    text = config.url or DEFAULT_URL
+    if config.url_env is not None:
+        if config.url_env not in os.environ:
+            raise ConfigError(f"the variable {config.url_env}, the database's address, is not set")
+        text = os.environ[config.url_env]
+    try:
+        url = sa.make_url(text)
+    except ArgumentError as error:
+        raise ConfigError(f"{text}: no address such as {DEFAULT_URL}") from error
+    name = url.get_backend_name()
+    if name not in _INSERT:
+        raise ConfigError(f"{name}: databases are sqlite and postgresql")
+    return url.set(drivername="postgresql+pg8000") if name == "postgresql" else url
+
+
+def _durable(connection: Any, record: object) -> None:
+    """A committed row outlives a power cut; others may read while it is written."""
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
