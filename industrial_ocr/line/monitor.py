@@ -1,0 +1,305 @@
+"""What is seen of a line from outside: metrics, the last readings, alarms, and its health."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections import Counter as Tally
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Enum,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    generate_latest,
+)
+
+from industrial_ocr import __version__
+from industrial_ocr.line.drift import Baseline, Drift
+from industrial_ocr.line.job import Job
+from industrial_ocr.line.reading import LineState, Reading
+from industrial_ocr.results.files import write_whole
+from industrial_ocr.results.types import ImageArray
+from industrial_ocr.results.viz import draw_outline
+
+PICTURE_SIDE = 640
+"""Longest side of a kept picture, in pixels."""
+STUCK_S = 60.0
+"""A runner that gave no sign of life for so long is not healthy."""
+_GREEN, _RED = (0, 170, 70), (230, 40, 40)
+_LATENCIES = (0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.4, 0.6, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0)
+_CONFIDENCES = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999, 1.0)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A reading that the page shows.
+
+    Attributes:
+        reading: the reading.
+        picture: a small JPEG with the boxes drawn; None if there was no picture.
+    """
+
+    reading: Reading
+    picture: bytes | None
+
+
+class Monitor:
+    """Takes in what the runner says and answers what is asked. Safe between threads.
+
+    Args:
+        job: its name and hash are shown, its ``alarms`` say when an alarm is raised, and the
+            baseline of the drift is kept in its folder ``data``.
+        keep: how many of the last readings are kept, and how many of those that did not pass.
+        on_alarm: called with the name of an alarm and its message when it is raised, and with
+            None when it ends; from the thread that noticed it.
+        clock: seconds, never set back.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        *,
+        keep: int = 60,
+        on_alarm: Callable[[str, str | None], None] = lambda name, message: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.job = job
+        self._on_alarm = on_alarm
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._state = LineState.STOPPED
+        self._last: deque[Shown] = deque(maxlen=keep)
+        self._refused: deque[Shown] = deque(maxlen=keep)
+        self._statuses: Tally[str] = Tally()
+        self._passed = 0
+        self._alarms: dict[str, tuple[str, float]] = {}
+        self._backlog: dict[str, int] = {}
+        self._heard = self._arrived = clock()
+        self._baseline_file = job.data / "baseline.json"
+        self._drift = Drift(job.alarms.baseline, self._known_baseline())
+        self._make_metrics()
+
+    def _make_metrics(self) -> None:
+        self._registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        name = "industrial_ocr_{}".format
+        self._count = Counter(
+            name("readings"), "Parts that were read.", ("status", "passed"), registry=registry
+        )
+        self._latency = Histogram(
+            name("latency_seconds"),
+            "From the picture's arrival to the judgment.",
+            buckets=_LATENCIES,
+            registry=registry,
+        )
+        self._confidence = Histogram(
+            name("confidence"), "Of the text.", buckets=_CONFIDENCES, registry=registry
+        )
+        self._waiting = Gauge(
+            name("backlog"), "Readings that an output has to deliver.", ("output",),
+            registry=registry,
+        )  # fmt: skip
+        self._raised = Gauge(name("alarm"), "1 while it is raised.", ("alarm",), registry=registry)
+        self._drifted = Gauge(
+            name("drift"), "CUSUM; 1 raises the alarm.", ("of",), registry=registry
+        )
+        states = [state.value for state in LineState]
+        self._shown_state = Enum(
+            name("line_state"), "What the line does.", states=states, registry=registry
+        )
+        self._shown_state.state(self._state.value)
+        about = {"name": self.job.name, "hash": self.job.hash, "version": __version__}
+        Info(name("job"), "The job and the program.", registry=registry).info(about)
+
+    def reading(self, reading: Reading, image: ImageArray | None = None) -> None:
+        """A part was read and judged.
+
+        Args:
+            reading: its characters' boxes are drawn.
+            image: (H, W, 3) uint8 RGB, the picture that was read; it is not kept itself.
+        """
+        picture = None if image is None else small_picture(reading, image)
+        self._count.labels(reading.status, str(reading.passed).lower()).inc()
+        self._latency.observe(reading.latency)
+        self._confidence.observe(reading.confidence)
+        self.arrived()
+        with self._lock:
+            shown = Shown(reading, picture)
+            self._last.append(shown)
+            if not reading.passed:
+                self._refused.append(shown)
+            self._statuses[reading.status] += 1
+            self._passed += reading.passed
+            drifted = self._add_to_drift(reading) if self.job.alarms.drift else {}
+        for name, message in drifted.items():
+            self.alarm(name, message)
+        fields = ("sequence", "status", "passed", "latency", "picture", "part")
+        about = {name: getattr(reading, name) for name in fields}
+        _log.info("reading %d: %s", reading.sequence, reading.status, extra={"fields": about})
+
+    def _add_to_drift(self, reading: Reading) -> dict[str, str | None]:
+        """Takes a reading in; returns the alarms by name, with None for those that are none."""
+        drift = self._drift
+        measuring = drift.baseline is None
+        drift.add(reading.sequence, reading.passed, reading.confidence)
+        if measuring and drift.baseline is not None:
+            self._keep_baseline(drift.baseline)
+        for name, level in drift.levels.items():
+            self._drifted.labels(name).set(level)
+        return {f"drift_{name}": drift.alarms.get(name) for name in drift.levels}
+
+    def _known_baseline(self) -> Baseline | None:
+        """The baseline that an earlier run of the same job measured."""
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            data = json.loads(self._baseline_file.read_text(encoding="utf-8"))
+            if data.pop("job_hash") == self.job.hash:
+                return Baseline(**data)
+        return None
+
+    def _keep_baseline(self, baseline: Baseline) -> None:
+        data = asdict(baseline) | {"job_hash": self.job.hash}
+        try:
+            write_whole(self._baseline_file, json.dumps(data))
+        except OSError as error:
+            _log.warning("the baseline of the drift is not kept: %s", error)
+
+    def state(self, state: LineState) -> None:
+        """The line does something else now."""
+        self._shown_state.state(state.value)
+        with self._lock:
+            self._state = state
+
+    def backlog(self, output: str, count: int) -> None:
+        """So many readings wait for an output."""
+        self._waiting.labels(output).set(count)
+        with self._lock:
+            self._backlog[output] = count
+
+    def alarm(self, name: str, message: str | None) -> None:
+        """Raises an alarm, or ends it with None; nothing happens if it is so already."""
+        with self._lock:
+            known = self._alarms.get(name)
+            if (known and known[0]) == message:
+                return
+            if message is None:
+                del self._alarms[name]
+            else:
+                self._alarms[name] = (message, known[1] if known else time.time())
+        self._raised.labels(name).set(message is not None)
+        if message is None:
+            _log.info("alarm %s ended", name)
+        else:
+            _log.warning("alarm %s: %s", name, message)
+        self._on_alarm(name, message)
+
+    def arrived(self) -> None:
+        """The source has brought a picture."""
+        self._arrived = self._clock()
+        self.alarm("source", None)
+
+    def beat(self) -> None:
+        """The runner is alive; it says so at least every few seconds, also while it waits."""
+        self._heard = self._clock()
+        limit = self.job.alarms.stalled_s
+        if limit is not None and self._heard - self._arrived > limit:
+            self.alarm("source", f"the source has brought no picture for {limit:g} seconds")
+
+    def healthy(self) -> str | None:
+        """None, or what is wrong so that the program should be started again."""
+        silent = self._clock() - self._heard
+        if self._state is not LineState.STOPPED and silent > STUCK_S:
+            return f"the runner gave no sign of life for {silent:.0f} seconds"
+        return None
+
+    def ready(self) -> str | None:
+        """None, or why no part can be read now."""
+        if self._state in (LineState.ERROR, LineState.STOPPED):
+            return f"the line is in state {self._state.value}"
+        return self.healthy()
+
+    def metrics(self) -> bytes:
+        """In the text format of Prometheus."""
+        return generate_latest(self._registry)
+
+    def picture(self, sequence: int) -> bytes | None:
+        """The small JPEG of one of the kept readings."""
+        with self._lock:
+            kept = (*self._last, *self._refused)
+        return next((s.picture for s in kept if s.reading.sequence == sequence), None)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything the page shows, ready for JSON; the newest readings come first."""
+        with self._lock:
+            last, refused = list(self._last), list(self._refused)
+            drift = self._drift
+            latencies = [shown.reading.latency for shown in last] or [0.0]
+            return {
+                "job": {"name": self.job.name, "hash": self.job.hash},
+                "state": self._state.value,
+                "counts": {
+                    "passed": self._passed,
+                    "refused": self._statuses.total() - self._passed,
+                    "by_status": dict(self._statuses),
+                },
+                "latency": {
+                    "median": float(np.median(latencies)),
+                    "p95": float(np.percentile(latencies, 95)),
+                },
+                "alarms": [
+                    {"name": name, "message": message, "since": since}
+                    for name, (message, since) in self._alarms.items()
+                ],
+                "backlog": dict(self._backlog),
+                "drift": {
+                    "baseline": None if drift.baseline is None else asdict(drift.baseline),
+                    "wanted": self.job.alarms.baseline,
+                    "points": [asdict(point) for point in drift.points],
+                },
+                "last": _rows(reversed(last)),
+                "refused": _rows(reversed(refused)),
+            }
+
+
+def _rows(shown: Iterable[Shown]) -> list[dict[str, Any]]:
+    """What the page shows of readings."""
+    fields = (
+        "sequence", "picture", "part", "text", "status", "passed", "reasons", "confidence",
+        "expected", "latency",
+    )  # fmt: skip
+    return [
+        {name: getattr(own.reading, name) for name in fields}
+        | {"time": own.reading.time.isoformat(), "has_picture": own.picture is not None}
+        for own in shown
+    ]
+
+
+def small_picture(reading: Reading, image: ImageArray) -> bytes:
+    """A JPEG of at most ``PICTURE_SIDE`` pixels a side, with the boxes of the characters."""
+    side = max(image.shape[:2])
+    # Every n-th pixel first: averaging all of a large picture would take most of the time.
+    step = max(1, side // (2 * PICTURE_SIDE))
+    thin = image[::step, ::step]
+    scale = min(1.0, PICTURE_SIDE / max(thin.shape[:2]))
+    height, width = (max(1, round(n * scale)) for n in thin.shape[:2])
+    resized = cv2.resize(thin, (width, height), interpolation=cv2.INTER_AREA)
+    small: ImageArray = np.asarray(resized, np.uint8)
+    color = _GREEN if reading.passed else _RED
+    for character in reading.characters:
+        if character.get("quad") is not None:
+            draw_outline(small, np.asarray(character["quad"]) * (scale / step), color, 2)
+    _, data = cv2.imencode(".jpg", small[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
+    return data.tobytes()
