@@ -1,0 +1,244 @@
+"""Whether a part passes: the code that counts, and the rules of the job."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any, Protocol
+
+from industrial_ocr.errors import ConfigError
+from industrial_ocr.line.dates import parse_date
+from industrial_ocr.line.expected import ExpectedTexts
+from industrial_ocr.line.gs1 import parse_element_strings
+from industrial_ocr.line.job import DateRule, Job
+from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.results.codes import CodeReading
+from industrial_ocr.results.read_result import ReadResult
+from industrial_ocr.results.types import Status, TextString
+from industrial_ocr.results.verdicts import Verification
+
+
+class History(Protocol):
+    """What has passed before, as the journal knows it."""
+
+    def seen(self, text: str) -> bool:
+        """Whether a part with this text has passed."""
+
+    def last_passed(self) -> str | None:
+        """The text of the last part that passed; None if none has."""
+
+
+@dataclass(frozen=True)
+class Judgment:
+    """The code that counts and whether its part passes; see ``Reading`` for the attributes."""
+
+    passed: bool
+    reasons: tuple[str, ...]
+    text: str
+    raw_text: str
+    status: str
+    confidence: float
+    characters: tuple[Mapping[str, Any], ...] = ()
+    expected: str | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A code, a string or the whole text of a picture: what may count."""
+
+    text: str
+    raw_text: str
+    status: Status
+    confidence: float
+    characters: tuple[Mapping[str, Any], ...] = ()
+    reason: str = ""
+    pattern: Pattern | None = None
+
+    def equals(self, expected: str) -> bool:
+        """Whether it reads as expected; white space and a pattern's separators do not count."""
+        if self.pattern is not None:
+            return self.text == self.pattern.normalize(expected)
+        return "".join(self.text.split()) == "".join(expected.split())
+
+
+class Judge:
+    """Judges the readings of one job.
+
+    Args:
+        job: its rules.
+        history: what has passed before.
+        patterns: those of the job, compiled, as the reading got them.
+    """
+
+    def __init__(self, job: Job, history: History, patterns: Sequence[Pattern] = ()) -> None:
+        self._rules, self._history = job.passes, history
+        self._expected = ExpectedTexts(job.expect)
+        self._patterns = {pattern.name or pattern.text: pattern for pattern in patterns}
+        self._any_text = not job.read.patterns
+
+    def expected(self, part: str, sent: str | None) -> str | None:
+        """The text that must be printed on a part, as ``ExpectedTexts.text`` finds it."""
+        return self._expected.text(part, sent)
+
+    def judge(
+        self,
+        result: ReadResult | Sequence[ReadResult],
+        part: str,
+        expected: str | None,
+        today: date,
+        verifications: Sequence[Verification] = (),
+    ) -> Judgment:
+        """Judges one part.
+
+        The surest code counts, and with an expected text the one that equals it.
+
+        Args:
+            result: of its picture, or one for each roi.
+            part: what the trigger called it.
+            expected: the text that came with the trigger or the picture.
+            today: of the line.
+            verifications: of the expected text, one for each roi, if the job asks for them; it is
+                enough that one passes.
+        """
+        results = [result] if isinstance(result, ReadResult) else list(result)
+        rules, reasons = self._rules, []
+        wanted = None
+        try:
+            wanted = self.expected(part, expected)
+        except ConfigError as error:
+            reasons.append(str(error))
+        chosen = self._chosen(results, wanted)
+        if rules.status_ok and chosen.status is not Status.OK:
+            reasons.append(f"the status is {chosen.status.value}: {chosen.reason}".rstrip(": "))
+        if rules.verified:
+            reasons += _unverified(wanted, verifications)
+        elif not chosen.text:
+            reasons.append("no code was read")
+        elif wanted is not None and not chosen.equals(wanted):
+            reasons.append(f"expected {wanted!r}, read {chosen.text!r}")
+        fields = _named_groups(chosen)
+        if rules.gs1:
+            try:
+                fields |= parse_element_strings(chosen.text, today)
+            except ValueError as error:
+                reasons.append(f"GS1: {error}")
+        if rules.date is not None:
+            try:
+                day = _date(rules.date, chosen.text, fields, today)
+                fields["date"] = day.isoformat()
+                reasons += _out_of_time(rules.date, day, today)
+            except ValueError as error:
+                reasons.append(f"the date: {error}")
+        reasons += self._out_of_order(chosen.text)
+        return Judgment(
+            not reasons,
+            tuple(reasons),
+            chosen.text,
+            chosen.raw_text,
+            chosen.status.value,
+            chosen.confidence,
+            chosen.characters,
+            wanted,
+            fields,
+        )
+
+    def _chosen(self, results: Sequence[ReadResult], wanted: str | None) -> _Candidate:
+        """The candidate that equals the expected text, else the surest."""
+        found = [self._of_code(code) for result in results for code in result.codes]
+        if self._any_text:
+            found = [_of_text(result) for result in results if result.strings]
+        if wanted is not None:
+            strings = [s for r in results for s in r.strings] if self._any_text else []
+            all_candidates = found + [_of_string(string) for string in strings]
+            found = [c for c in all_candidates if c.equals(wanted)] or found
+        if not found:
+            return _of_nothing(results)
+        return max(found, key=lambda c: (c.status is Status.OK, c.confidence))
+
+    def _of_code(self, code: CodeReading) -> _Candidate:
+        return _Candidate(
+            code.text,
+            code.raw_text,
+            code.status,
+            code.confidence,
+            tuple(c.to_dict() for c in code.characters),
+            code.reason,
+            self._patterns.get(code.pattern),
+        )
+
+    def _out_of_order(self, text: str) -> Iterator[str]:
+        """Why the code is not the next one."""
+        if self._rules.unseen and text and self._history.seen(text):
+            yield f"{text!r} has passed before"
+        if self._rules.rising and text:
+            last = self._history.last_passed()
+            number, before = _last_number(text), _last_number(last or "")
+            if number is None:
+                yield f"{text!r} does not end in a number"
+            elif before is not None and number <= before:
+                yield f"the number of {text!r} is not higher than that of {last!r}"
+
+
+def _of_text(result: ReadResult) -> _Candidate:
+    """The whole text of a picture, its strings joined by spaces."""
+    text = " ".join(s.text for s in result.strings)
+    characters = tuple(c.to_dict() for s in result.strings for c in s.characters)
+    confidence, reason = result.confidence, result.reason
+    return _Candidate(text, text, result.status, confidence, characters, reason)
+
+
+def _of_string(string: TextString) -> _Candidate:
+    characters = tuple(c.to_dict() for c in string.characters)
+    return _Candidate(string.text, string.text, string.status, string.confidence, characters)
+
+
+def _of_nothing(results: Sequence[ReadResult]) -> _Candidate:
+    """No code was found; what was read instead is kept."""
+    raw = " ".join(string.text for result in results for string in result.strings)
+    first = next((r for r in results if r.strings), results[0] if results else None)
+    if first is None:
+        return _Candidate("", raw, Status.NO_TEXT, 0.0)
+    return _Candidate("", raw, first.status, 0.0, reason=first.reason)
+
+
+def _unverified(wanted: str | None, verifications: Sequence[Verification]) -> Iterator[str]:
+    """Why the expected text is not verified; that there is none is told elsewhere."""
+    if wanted is not None and not any(v.passed for v in verifications):
+        why = verifications[0].reason if verifications else "nothing was verified"
+        yield f"{wanted!r} is not verified: {why}"
+
+
+def _named_groups(chosen: _Candidate) -> dict[str, str]:
+    """The named groups of the pattern. Its white space only says where separators may stand."""
+    pattern = chosen.pattern
+    if pattern is None or "(?" not in pattern.text:
+        return {}
+    expression = "".join(pattern.text.split()).replace("(?<", "(?P<")
+    found = re.fullmatch(expression, chosen.text, re.IGNORECASE if pattern.ignore_case else 0)
+    groups = {} if found is None else found.groupdict()
+    return {name: value for name, value in groups.items() if value is not None}
+
+
+def _date(rule: DateRule, text: str, fields: Mapping[str, str], today: date) -> date:
+    """The date of the code, or of one of its fields; ValueError if there is none."""
+    if rule.field is None:
+        return parse_date(text, rule.format, today)
+    if rule.field not in fields:
+        raise ValueError(f"the code has no field {rule.field!r}")
+    return parse_date(fields[rule.field], rule.format, today)
+
+
+def _out_of_time(rule: DateRule, day: date, today: date) -> Iterator[str]:
+    if rule.not_past and day < today:
+        yield f"the date {day} is past, today is {today}"
+    if rule.within_days is not None and day > today + timedelta(days=rule.within_days):
+        yield f"the date {day} is more than {rule.within_days} days ahead, today is {today}"
+
+
+def _last_number(text: str) -> int | None:
+    """The number at the end of a text."""
+    digits = re.search(r"[0-9]+$", text)
+    return None if digits is None else int(digits[0])
