@@ -110,18 +110,20 @@ def _apart(one: CharBox, two: CharBox, axis: FloatArray) -> bool:
 
 
 def _with_boxes(string: BoxString, added: Sequence[CharBox]) -> BoxString:
-    """A string with more boxes in its gaps."""
+    """A string with more boxes; a space remains where the gap beside an added one is still wide."""
     if not added:
         return string
     axis = string_axis(np.array([b.center for b in string.boxes], np.float64))
-    wide = dict(zip(map(id, string.boxes), string.space_after, strict=True))
     boxes = sorted((*string.boxes, *added), key=lambda b: float(b.center @ axis))
     clear, _, size = gap_sizes(boxes)
-    neighbors = {(id(a), id(b)) for a, b in pairwise(string.boxes)}
-    spaces = [
-        wide[id(a)] if (id(a), id(b)) in neighbors else bool(gap > SPACE_BESIDE * size)
-        for (a, b), gap in zip(pairwise(boxes), clear.tolist(), strict=True)
-    ]
+    new = set(map(id, added))
+    was_space = dict(zip(map(id, string.boxes), string.space_after, strict=True))
+    spaces: list[bool] = []
+    space = False
+    for (box, after), gap in zip(pairwise(boxes), clear.tolist(), strict=True):
+        space = was_space.get(id(box), space)
+        beside = id(box) in new or id(after) in new
+        spaces.append(space and (gap > SPACE_BESIDE * size or not beside))
     return BoxString(tuple(boxes), (*spaces, False), string.direction)
 
 
@@ -134,24 +136,7 @@ def _completed(gray: ImageArray, string: BoxString, others: Sequence[FloatArray]
     marks = [m for m in marks if not m.tall and _belongs(m, line)]
     if not marks or len(marks) > max(1.0, 0.5 * len(string.boxes)):  # more are texture, not print
         return string
-    added: list[list[CharBox]] = [[] for _ in range(len(string.boxes) + 1)]
-    for mark in marks:
-        added[mark.before].append(_box(mark, upright))
-    boxes = list(added[0])
-    spaces = [False for _ in boxes]
-    beside_mark = [True for _ in boxes]
-    for box, space, after in zip(string.boxes, string.space_after, added[1:], strict=True):
-        for each in (box, *after):
-            boxes.append(each)
-            spaces.append(space)
-            beside_mark.append(bool(after))
-    # A space next to a new box is kept only if the remaining gap is still wide.
-    clear, _, size = gap_sizes(boxes)
-    kept = [
-        space and (gap > SPACE_BESIDE * size or not beside)
-        for space, gap, beside in zip(spaces[:-1], clear.tolist(), beside_mark[:-1], strict=True)
-    ]
-    return BoxString(tuple(boxes), (*kept, False), string.direction)
+    return _with_boxes(string, [_box(mark, upright) for mark in marks])
 
 
 def _belongs(mark: UnreadMark, line: FloatArray) -> bool:
