@@ -16,7 +16,7 @@ from make_readings import READINGS, cases, reading  # noqa: E402
 pytestmark = pytest.mark.slow
 
 EXPECTED = json.loads(READINGS.read_text(encoding="utf-8"))
-ROUNDING = 0.005
+ROUNDING = 0.03
 """Other processors and versions of torch give other last digits."""
 
 
