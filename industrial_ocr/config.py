@@ -306,8 +306,8 @@ def parse_config(data: object, model: type[C], source: str = "configuration") ->
     except (TypeError, ValueError) as error:
         if not isinstance(error, ValidationError):
             raise ConfigError(f"{source}: {error}") from error
-        problems = "; ".join(_describe(e["loc"], e, model) for e in error.errors())
-        raise ConfigError(f"{source}: {problems}") from error
+        problems = [_describe(e["loc"], e, model) for e in error.errors()]
+        raise ConfigError(f"{source}: {'; '.join(problems)}", problems) from error
 
 
 def shipped_folder(name: str) -> Path:
@@ -334,6 +334,8 @@ def config_path(name: str) -> Path:
 def _describe(loc: tuple[int | str, ...], problem: Mapping[str, Any], model: type[Section]) -> str:
     """One problem found by pydantic as a message with the key's full path."""
     key = ".".join(map(str, loc))
+    if problem["type"] == "missing":
+        return f"{key}: is missing"
     if problem["type"] != "extra_forbidden":
         message = str(problem["msg"])
         if problem["type"] in ("value_error", "assertion_error"):  # our own messages, complete

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.util import find_spec
 
 
@@ -14,7 +15,15 @@ class ImageError(IndustrialOcrError):
 
 
 class ConfigError(IndustrialOcrError):
-    """A setting is unknown or has an impossible value; the message names the key."""
+    """A setting is unknown or has an impossible value; the message names the key.
+
+    Attributes:
+        problems: each of them, where the message tells of several.
+    """
+
+    def __init__(self, message: str = "", problems: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems) or (message,)
 
 
 class WeightsError(IndustrialOcrError):
@@ -35,6 +44,10 @@ class CollectError(IndustrialOcrError):
 
 class EngineError(IndustrialOcrError):
     """An engine to compare with is unknown or not installed; the message says how to get it."""
+
+
+class LineError(IndustrialOcrError):
+    """A line cannot start or go on: journal, source or job; the message says what to do."""
 
 
 class MissingPackageError(IndustrialOcrError, ImportError):
