@@ -612,7 +612,7 @@ def _place(output: OutputConfig) -> str | None:
     if isinstance(output, ModbusOutput):
         return f"port {output.port}"
     if isinstance(output, OpcuaOutput):
-        return f"port {urlsplit(output.endpoint).port}"
+        return f"port {urlsplit(output.endpoint).port or 4840}"
     return None
 
 

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from industrial_ocr.errors import require
-from industrial_ocr.line.job import CsvOutput, JsonlOutput, OutputConfig, SqlOutput
+from industrial_ocr.line.job import (
+    CsvOutput,
+    JsonlOutput,
+    ModbusOutput,
+    MqttOutput,
+    OpcuaOutput,
+    OutputConfig,
+    SqlOutput,
+    WebhookOutput,
+)
 from industrial_ocr.line.outputs.base import Output, OutputError
 
 __all__ = ["Output", "OutputError", "make_output"]
@@ -29,4 +38,26 @@ def make_output(config: OutputConfig) -> Output:
         from industrial_ocr.line.outputs.sql import Database
 
         return Database(config)
-    raise NotImplementedError(config.kind)
+    if isinstance(config, MqttOutput):
+        require("line", "aiomqtt")
+        from industrial_ocr.line.outputs.mqtt import MqttPublisher
+
+        return MqttPublisher(config)
+    if isinstance(config, OpcuaOutput):
+        require("opcua", "asyncua")
+        from industrial_ocr.line.outputs.opcua import OpcuaServer
+
+        return OpcuaServer(config)
+    if isinstance(config, ModbusOutput):
+        require("line", "pymodbus")
+        from industrial_ocr.line.outputs.modbus import ModbusServer
+
+        return ModbusServer(config)
+    if isinstance(config, WebhookOutput):
+        require("line", "httpx")
+        from industrial_ocr.line.outputs.webhook import Webhook
+
+        return Webhook(config)
+    from industrial_ocr.line.outputs.tcp import TcpLines
+
+    return TcpLines(config)

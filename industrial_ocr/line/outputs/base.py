@@ -21,6 +21,9 @@ class Output(ABC):
     keep one of them (a unique column), the output does.
     """
 
+    batch = 100
+    """Largest number of readings in one ``send``; 1 where each is acknowledged for itself."""
+
     @abstractmethod
     def open(self) -> None:
         """Connects; OutputError if the receiver is away.

@@ -1,0 +1,220 @@
+"""A Modbus TCP server that a PLC polls; the register map is in docs/guides/plc.md.
+
+Addresses start at 0; numbers of two registers have the high word first. Any unit id is answered.
+"""
+
+from __future__ import annotations
+
+import queue
+import socket
+from collections.abc import Callable, Sequence
+
+from pymodbus.constants import ExcCodes
+from pymodbus.server import ModbusTcpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
+
+from industrial_ocr.line.job import ModbusOutput
+from industrial_ocr.line.outputs.base import Output, OutputError
+from industrial_ocr.line.outputs.loop import Handshake, LoopThread
+from industrial_ocr.line.reading import LineState, Reading, TriggerEvent
+
+TIMEOUT_S = 5.0
+
+# Input registers (function 4)
+MAP_VERSION = 1
+STATES = {
+    LineState.STOPPED: 0,
+    LineState.READY: 1,
+    LineState.BUSY: 2,
+    LineState.DONE: 3,
+    LineState.ERROR: 4,
+}
+NO_RESULT, PASSED, FAILED, TIMED_OUT, ERROR = range(5)
+TEXT = 10
+TEXT_REGISTERS = 50
+INPUTS = TEXT + TEXT_REGISTERS
+
+# Discrete inputs (function 2)
+FLAGS = ("ready", "busy", "done", "passed", "failed", "timeout", "error", "alarm")
+
+# Holding registers (functions 3, 6, 16), written by the PLC
+TAKEN = 0
+PART = 100
+EXPECTED = 200
+HOLDING = EXPECTED + TEXT_REGISTERS
+COILS = 65536
+
+_READ_FLAGS, _READ_INPUTS = 2, 4
+_WRITE_COILS, _WRITE_HOLDING = (5, 15), (6, 16, 22, 23)
+
+
+class ModbusServer(Output):
+    """Shows the line's state and the last reading; waits until the PLC has taken it."""
+
+    def __init__(self, config: ModbusOutput) -> None:
+        self.config = config
+        self._state = LineState.STOPPED
+        self._alarms: set[str] = set()
+        self._result = NO_RESULT
+        self._sequence = 0
+        self._reading = [0] * INPUTS
+        self._coils = bytearray(COILS)
+        self._holding = [0] * HOLDING
+        self._handshake = Handshake()
+        self._watched: dict[int, Callable[[TriggerEvent], None]] = {}
+        self._loop: LoopThread | None = None
+        self._server: ModbusTcpServer | None = None
+
+    def watch(self, coil: int, put: Callable[[TriggerEvent], None]) -> None:
+        """Calls ``put`` in the server's thread whenever this coil rises.
+
+        It must not block; ``queue.Full`` answers the PLC that the device is busy.
+        """
+        self._watched[coil] = put
+
+    def open(self) -> None:
+        if self._server is not None:
+            return
+        self.check()
+        self._loop = LoopThread(f"modbus {self.config.port}")
+        try:
+            self._server = self._loop.run(self._serve(), TIMEOUT_S)
+        except (OSError, RuntimeError) as error:
+            self.close()
+            raise self._failed(error) from error
+
+    def send(self, readings: Sequence[Reading]) -> None:
+        if self._loop is None:
+            raise self._failed("not open")
+        for reading in readings:
+            try:
+                self._loop.run(self._deliver(reading), self.config.acknowledge_s)
+            except TimeoutError as error:
+                raise self._failed(
+                    f"the PLC has not taken reading {reading.sequence} within "
+                    f"{self.config.acknowledge_s:g} s"
+                ) from error
+
+    def close(self) -> None:
+        if self._loop is not None:
+            if self._server is not None:
+                self._loop.run(self._server.shutdown(), TIMEOUT_S)
+            self._loop.close()
+        self._loop = self._server = None
+
+    def state(self, state: LineState) -> None:
+        self._state = state
+
+    def alarm(self, name: str, message: str | None) -> None:
+        if message is None:
+            self._alarms.discard(name)
+        else:
+            self._alarms.add(name)
+
+    def check(self) -> None:
+        if self._server is not None:
+            return
+        try:
+            family = socket.getaddrinfo(self.config.host, self.config.port)[0][0]
+            address = (self.config.host, self.config.port)
+            socket.create_server(address, family=family).close()
+        except OSError as error:
+            raise self._failed(error) from error
+
+    async def _serve(self) -> ModbusTcpServer:
+        coils = SimData(0, values=[False] * COILS, datatype=DataType.BITS)
+        flags = SimData(0, values=[False] * 16, datatype=DataType.BITS)
+        holding = SimData(0, count=HOLDING, values=0, datatype=DataType.REGISTERS)
+        inputs = SimData(0, count=INPUTS, values=0, datatype=DataType.REGISTERS)
+        device = SimDevice(0, ([coils], [flags], [holding], [inputs]), action=self._request)
+        server = ModbusTcpServer(device, address=(self.config.host, self.config.port))
+        await server.serve_forever(background=True)
+        return server
+
+    async def _deliver(self, reading: Reading) -> None:
+        self._show(reading)
+        if self.config.handshake:
+            await self._handshake.wait(self._sequence)
+
+    def _show(self, reading: Reading) -> None:
+        """Replaces all registers of the last reading; no request is answered meanwhile."""
+        self._sequence = reading.sequence % 2**32
+        self._result = PASSED if reading.passed else FAILED
+        if not reading.passed and reading.status in ("timeout", "error"):
+            self._result = TIMED_OUT if reading.status == "timeout" else ERROR
+        text = reading.text.encode()
+        shown = [0] * TEXT
+        shown[0] = MAP_VERSION
+        shown[2] = self._result
+        shown[3:5] = divmod(self._sequence, 2**16)
+        shown[5] = round(10_000 * reading.confidence)
+        shown[6] = len(text)
+        self._reading = shown + _registers(text)
+
+    async def _request(
+        self,
+        function: int,
+        start: int,
+        address: int,
+        count: int,
+        registers: list[int],
+        values: list[int] | list[bool] | None,
+    ) -> ExcCodes | None:
+        """Called before a request is answered: fills in what is read, notes what is written."""
+        if function == _READ_INPUTS:
+            registers[:INPUTS] = self._reading
+            registers[0] = MAP_VERSION
+            registers[1] = STATES[self._state]
+            registers[7] = self._flags()
+        elif function == _READ_FLAGS:
+            registers[0] = self._flags()
+        elif function in _WRITE_COILS and values:
+            for coil, value in enumerate(values, address):
+                if value and not self._coils[coil]:
+                    try:
+                        self._rise(coil)
+                    except queue.Full:
+                        return ExcCodes.DEVICE_BUSY
+                self._coils[coil] = bool(value)
+        elif function in _WRITE_HOLDING and values:
+            self._holding[address : address + len(values)] = map(int, values)
+            if address < TAKEN + 2:
+                self._handshake.take(self._holding[TAKEN] * 2**16 + self._holding[TAKEN + 1])
+        return None
+
+    def _flags(self) -> int:
+        waits = self._handshake.taken != self._sequence
+        busy = self._state is LineState.BUSY
+        shown = {
+            "ready": self._state in (LineState.READY, LineState.DONE),
+            "busy": busy,
+            "done": self._result != NO_RESULT and (waits if self.config.handshake else not busy),
+            "passed": self._result == PASSED,
+            "failed": self._result not in (NO_RESULT, PASSED),
+            "timeout": self._result == TIMED_OUT,
+            "error": self._state is LineState.ERROR,
+            "alarm": bool(self._alarms),
+        }
+        return sum(shown[name] << bit for bit, name in enumerate(FLAGS))
+
+    def _rise(self, coil: int) -> None:
+        if coil in self._watched:
+            part, expected = (
+                _text(self._holding[first : first + TEXT_REGISTERS]) for first in (PART, EXPECTED)
+            )
+            self._watched[coil](TriggerEvent(part, expected or None))
+
+    def _failed(self, error: object) -> OutputError:
+        return OutputError(f"Modbus at {self.config.host}:{self.config.port}: {error}")
+
+
+def _registers(text: bytes) -> list[int]:
+    """Two bytes a register, the first one high; zeros behind, or cut off."""
+    padded = text[: 2 * TEXT_REGISTERS].ljust(2 * TEXT_REGISTERS, b"\0")
+    return [int.from_bytes(padded[i : i + 2], "big") for i in range(0, len(padded), 2)]
+
+
+def _text(registers: list[int]) -> str:
+    """The text up to the first zero."""
+    raw = b"".join(r.to_bytes(2, "big") for r in registers)
+    return raw.partition(b"\0")[0].decode(errors="replace")

@@ -1,0 +1,169 @@
+"""An MQTT broker."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from collections.abc import Sequence
+from contextlib import suppress
+
+import aiomqtt
+
+from industrial_ocr.errors import ConfigError
+from industrial_ocr.line.job import MqttOutput, MqttTrigger
+from industrial_ocr.line.outputs.base import Output, OutputError
+from industrial_ocr.line.outputs.loop import LoopThread
+from industrial_ocr.line.reading import LineState, Reading
+
+TIMEOUT_S = 5.0
+OFFLINE = "offline"
+
+
+def mqtt_client(config: MqttOutput | MqttTrigger, will: aiomqtt.Will | None) -> aiomqtt.Client:
+    """A client that is not yet connected; call it in the event loop that it will run in."""
+    tls = isinstance(config, MqttOutput) and config.tls
+    client = aiomqtt.Client(
+        config.host,
+        config.port,
+        username=config.user,
+        password=mqtt_password(config),
+        will=will,
+        timeout=TIMEOUT_S,
+        keepalive=15,
+        tls_context=ssl.create_default_context() if tls else None,
+    )
+    client.pending_calls_threshold = 1_000_000  # no warning: a batch is published at once
+    return client
+
+
+def mqtt_password(config: MqttOutput | MqttTrigger) -> str | None:
+    """The password from its variable.
+
+    Raises:
+        ConfigError: the variable is not set.
+    """
+    if config.password_env is not None and config.password_env not in os.environ:
+        raise ConfigError(f"the variable {config.password_env}, MQTT's password, is not set")
+    return os.environ[config.password_env] if config.password_env else None
+
+
+class MqttPublisher(Output):
+    """Readings as JSON at ``topic``, each acknowledged by the broker (QoS 1).
+
+    Retained besides: the line's state at ``topic``/state, ``offline`` if the connection breaks (the
+    last will), and alarms at ``topic``/alarm/NAME, empty when over.
+
+    Raises:
+        ConfigError: the password's variable is not set.
+    """
+
+    def __init__(self, config: MqttOutput) -> None:
+        mqtt_password(config)
+        self.config = config
+        self._retained = {f"{config.topic}/state": LineState.STOPPED.value}
+        self._loop: LoopThread | None = None
+        self._client: aiomqtt.Client | None = None
+        self._lost: asyncio.Future[None] | None = None
+
+    def open(self) -> None:
+        self._end()
+        loop = self._loop = LoopThread(f"mqtt {self.config.host}")
+        try:
+            loop.run(self._connect(), 2 * TIMEOUT_S)
+        except (aiomqtt.MqttError, OSError, ValueError) as error:
+            self._end()
+            raise self._away(error) from error
+
+    def send(self, readings: Sequence[Reading]) -> None:
+        if self._loop is None:
+            raise OutputError(f"{self._name}: not connected")
+        try:
+            self._loop.run(self._publish_all(readings), 2 * TIMEOUT_S)
+        except (aiomqtt.MqttError, OSError, ValueError) as error:
+            raise self._away(error) from error
+
+    def close(self) -> None:
+        if self._loop is not None:
+            with suppress(aiomqtt.MqttError, OSError):
+                self._loop.run(self._disconnect(), 1.0)
+        self._end()
+
+    def state(self, state: LineState) -> None:
+        self._retain("state", state.value)
+
+    def alarm(self, name: str, message: str | None) -> None:
+        self._retain(f"alarm/{name}", message or "")
+
+    def check(self) -> None:
+        loop = LoopThread("mqtt check")
+        try:
+            loop.run(self._try(), 2 * TIMEOUT_S)
+        except (aiomqtt.MqttError, OSError, ValueError) as error:
+            raise self._away(error) from error
+        finally:
+            loop.close()
+
+    async def _try(self) -> None:
+        async with mqtt_client(self.config, will=None):
+            pass
+
+    async def _connect(self) -> None:
+        will = aiomqtt.Will(f"{self.config.topic}/state", OFFLINE, qos=1, retain=True)
+        client = mqtt_client(self.config, will)
+        await client.__aenter__()
+        self._client = client
+        self._lost = asyncio.ensure_future(_lost(client))
+        for topic, payload in list(self._retained.items()):
+            await client.publish(topic, payload, qos=1, retain=True)
+
+    async def _publish_all(self, readings: Sequence[Reading]) -> None:
+        """Publishes in order; waits for all acknowledgments, or for the connection's end."""
+        assert self._client is not None and self._lost is not None
+        topic, publish = self.config.topic, self._client.publish
+        sent = asyncio.gather(*(publish(topic, r.to_json(), qos=1) for r in readings))
+        await asyncio.wait({sent, self._lost}, return_when=asyncio.FIRST_COMPLETED)
+        if not sent.done():
+            sent.cancel()
+            with suppress(asyncio.CancelledError):
+                await sent
+            raise aiomqtt.MqttError("the connection broke")
+        sent.result()
+
+    async def _disconnect(self) -> None:
+        if self._client is not None:
+            await self._client.publish(f"{self.config.topic}/state", OFFLINE, qos=1, retain=True)
+            await self._client.__aexit__(None, None, None)
+
+    def _retain(self, name: str, payload: str) -> None:
+        topic = f"{self.config.topic}/{name}"
+        self._retained[topic] = payload
+        loop = self._loop
+        if loop is not None:
+            loop.start(self._publish_retained(topic, payload))
+
+    async def _publish_retained(self, topic: str, payload: str) -> None:
+        if self._client is not None:
+            with suppress(aiomqtt.MqttError, OSError):  # published when it is connected again
+                await self._client.publish(topic, payload, qos=1, retain=True)
+
+    def _end(self) -> None:
+        """Ends the loop with all that runs in it."""
+        self._client = self._lost = None
+        if self._loop is not None:
+            self._loop.close()
+            self._loop = None
+
+    @property
+    def _name(self) -> str:
+        return f"MQTT broker {self.config.host}:{self.config.port}"
+
+    def _away(self, error: Exception) -> OutputError:
+        return OutputError(f"{self._name}: {error}")
+
+
+async def _lost(client: aiomqtt.Client) -> None:
+    """Ends when the connection does."""
+    with suppress(aiomqtt.MqttError):
+        async for _ in client.messages:
+            pass

@@ -1,0 +1,247 @@
+"""An OPC UA server after OPC 40100-1 (Machine Vision), as far as a reader has what it describes.
+
+Its names and states are used, its types are not: all nodes are plain objects, variables and methods
+in a namespace of ours. docs/guides/plc.md lists them.
+"""
+
+from __future__ import annotations
+
+import queue
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime, timezone
+from typing import Any
+from urllib.parse import urlparse
+
+from asyncua import Node, Server, ua, uamethod
+from asyncua.server.event_generator import EventGenerator
+
+from industrial_ocr.line.job import OpcuaOutput
+from industrial_ocr.line.outputs.base import Output, OutputError
+from industrial_ocr.line.outputs.loop import Handshake, LoopThread
+from industrial_ocr.line.reading import LineState, Reading, TriggerEvent
+
+NAMESPACE = "urn:industrial-ocr:machine-vision"
+START_S = 120.0
+"""For building the address space, which takes seconds on a slow PC."""
+STOP_S = 5.0
+
+SYSTEM = "VisionSystem"
+STATE = "VisionStateMachine"
+AUTOMATIC = "VisionStateMachine.AutomaticModeStateMachine"
+RECIPE = "RecipeManagement.ActiveRecipe"
+RESULTS = "ResultManagement"
+RESULT = "ResultManagement.LastResult"
+
+STATES = {
+    LineState.STOPPED: ("Halted", "Initialized"),
+    LineState.READY: ("Operational", "Ready"),
+    LineState.BUSY: ("Operational", "SingleExecution"),
+    LineState.DONE: ("Operational", "Ready"),
+    LineState.ERROR: ("Error", "Initialized"),
+}
+"""Names of OPC 40100-1: of the vision system's state, and of that of its automatic mode."""
+
+RESULT_STATES = {"timeout": 3, "error": 4}
+"""ResultState: aborted, failed; otherwise 1, completed."""
+
+OK, REFUSED = 0, 1
+"""The output ``Error`` of ``StartSingleJob``."""
+
+_TEXT, _NUMBER, _DATE = ua.VariantType.String, ua.VariantType.Double, ua.VariantType.DateTime
+_LOCALIZED, _BOOLEAN = ua.VariantType.LocalizedText, ua.VariantType.Boolean
+_INT32, _INT64 = ua.VariantType.Int32, ua.VariantType.Int64
+
+_RESULT: dict[str, tuple[ua.VariantType, Callable[[Reading], Any]]] = {
+    "ResultId": (_TEXT, lambda r: r.id),
+    "ResultState": (_INT32, lambda r: RESULT_STATES.get(r.status, 1)),
+    "PartId": (_TEXT, lambda r: r.part),
+    "ExternalRecipeId": (_TEXT, lambda r: r.job),
+    "InternalRecipeId": (_TEXT, lambda r: r.job_hash),
+    "CreationTime": (_DATE, lambda r: r.time.astimezone(timezone.utc)),
+    "ProcessingTime": (_NUMBER, lambda r: 1000 * r.latency),
+    "ResultContent": (_TEXT, lambda r: r.to_json()),
+    "Text": (_TEXT, lambda r: r.text),
+    "Passed": (_BOOLEAN, lambda r: r.passed),
+    "Status": (_TEXT, lambda r: r.status),
+    "Reasons": (_TEXT, lambda r: "; ".join(r.reasons)),
+    "Confidence": (_NUMBER, lambda r: r.confidence),
+    "Expected": (_TEXT, lambda r: r.expected or ""),
+    # Written last: who subscribes to it finds the others complete.
+    "Sequence": (_INT64, lambda r: r.sequence),
+}
+_VARIABLES = {
+    "Alarm": _TEXT,
+    f"{STATE}.CurrentState": _LOCALIZED,
+    f"{AUTOMATIC}.CurrentState": _LOCALIZED,
+    f"{RECIPE}.ExternalId": _TEXT,
+    f"{RECIPE}.InternalId": _TEXT,
+} | {f"{RESULT}.{name}": kind for name, (kind, _) in _RESULT.items()}
+
+
+class OpcuaServer(Output):
+    """Shows state, recipe and last result; with a handshake a client acknowledges each result."""
+
+    def __init__(self, config: OpcuaOutput) -> None:
+        self.config = config
+        self._state = LineState.STOPPED
+        self._alarms: dict[str, str] = {}
+        self._handshake = Handshake()
+        self._put: Callable[[TriggerEvent], None] | None = None
+        self._nodes: dict[str, Node] = {}
+        self._result_ready: EventGenerator | None = None
+        self._loop: LoopThread | None = None
+        self._server: Server | None = None
+
+    def watch(self, put: Callable[[TriggerEvent], None]) -> None:
+        """Calls ``put`` in the server's thread for each ``StartSingleJob``.
+
+        It must not block; ``queue.Full`` refuses the job.
+        """
+        self._put = put
+
+    def open(self) -> None:
+        if self._server is not None:
+            return
+        self.check()
+        self._loop = LoopThread(f"opcua {self.config.endpoint}")
+        try:
+            self._server = self._loop.run(self._serve(), START_S)
+        except (OSError, ua.UaError) as error:
+            self.close()
+            raise self._failed(error) from error
+
+    def send(self, readings: Sequence[Reading]) -> None:
+        if self._loop is None:
+            raise self._failed("not open")
+        for reading in readings:
+            try:
+                self._loop.run(self._deliver(reading), self.config.acknowledge_s)
+            except TimeoutError as error:
+                raise self._failed(
+                    f"no client has acknowledged reading {reading.sequence} within "
+                    f"{self.config.acknowledge_s:g} s"
+                ) from error
+
+    def close(self) -> None:
+        if self._loop is not None:
+            if self._server is not None:
+                with suppress(OSError, ua.UaError):
+                    self._loop.run(self._server.stop(), STOP_S)
+            self._loop.close()
+        self._loop = self._server = None
+
+    def state(self, state: LineState) -> None:
+        self._state = state
+        self._refresh()
+
+    def alarm(self, name: str, message: str | None) -> None:
+        if message is None:
+            self._alarms.pop(name, None)
+        else:
+            self._alarms[name] = message
+        self._refresh()
+
+    def check(self) -> None:
+        if self._server is not None:
+            return
+        address = urlparse(self.config.endpoint)
+        host, port = address.hostname or "", address.port or 4840
+        try:
+            family = socket.getaddrinfo(host, port)[0][0]
+            socket.create_server((host, port), family=family).close()
+        except OSError as error:
+            raise self._failed(error) from error
+
+    async def _serve(self) -> Server:
+        server = Server()
+        await server.init()
+        server.set_endpoint(self.config.endpoint)
+        server.set_server_name("industrial-ocr")
+        server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        server.set_identity_tokens([ua.AnonymousIdentityToken])
+        await self._build(server)
+        await self._write_state()
+        await server.start()
+        return server
+
+    async def _build(self, server: Server) -> None:
+        """Makes all nodes; the string id of each is its path, ``VisionSystem.Alarm`` for one."""
+        index = await server.register_namespace(NAMESPACE)
+
+        def name(path: str) -> tuple[ua.NodeId, ua.QualifiedName]:
+            return ua.NodeId(path, index), ua.QualifiedName(path.rpartition(".")[2], index)
+
+        objects = {"": await server.nodes.objects.add_object(*name(SYSTEM))}
+        for path in (STATE, AUTOMATIC, RECIPE.partition(".")[0], RECIPE, RESULTS, RESULT):
+            parent = objects[path.rpartition(".")[0]]
+            objects[path] = await parent.add_object(*name(f"{SYSTEM}.{path}"))
+        for path, kind in _VARIABLES.items():
+            parent = objects[path.rpartition(".")[0]]
+            empty = datetime(1601, 1, 1) if kind is _DATE else ua.get_default_value(kind)
+            node = await parent.add_variable(*name(f"{SYSTEM}.{path}"), empty, kind)
+            self._nodes[path] = node
+        await objects[AUTOMATIC].add_method(
+            *name(f"{SYSTEM}.{AUTOMATIC}.StartSingleJob"),
+            uamethod(self._start_single_job),
+            [_argument("PartId", _TEXT), _argument("Expected", _TEXT)],
+            [_argument("Error", _INT32)],
+        )
+        await objects[RESULTS].add_method(
+            *name(f"{SYSTEM}.{RESULTS}.AcknowledgeResult"),
+            uamethod(self._acknowledge_result),
+            [_argument("Sequence", _INT64)],
+            [],
+        )
+        event = await server.create_custom_event_type(
+            index,
+            "ResultReadyEventType",
+            ua.ObjectIds.BaseEventType,
+            [(name, kind) for name, (kind, _) in _RESULT.items()],
+        )
+        self._result_ready = await server.get_event_generator(event, objects[""].nodeid)
+
+    def _start_single_job(self, parent: ua.NodeId, part: str, expected: str) -> Any:
+        try:
+            if self._put is None:
+                return ua.Variant(REFUSED, _INT32)
+            self._put(TriggerEvent(part or "", expected or None))
+        except queue.Full:
+            return ua.Variant(REFUSED, _INT32)
+        return ua.Variant(OK, _INT32)
+
+    def _acknowledge_result(self, parent: ua.NodeId, sequence: int) -> None:
+        self._handshake.take(sequence)
+
+    async def _deliver(self, reading: Reading) -> None:
+        assert self._result_ready is not None
+        await self._write(f"{RECIPE}.ExternalId", reading.job)
+        await self._write(f"{RECIPE}.InternalId", reading.job_hash)
+        for name, (_, value) in _RESULT.items():
+            await self._write(f"{RESULT}.{name}", value(reading))
+            setattr(self._result_ready.event, name, value(reading))
+        await self._result_ready.trigger(message=f"Result {reading.sequence}")
+        if self.config.handshake:
+            await self._handshake.wait(reading.sequence)
+
+    async def _write(self, path: str, value: object) -> None:
+        await self._nodes[path].write_value(value, _VARIABLES[path])
+
+    async def _write_state(self) -> None:
+        system, automatic = STATES[self._state]
+        await self._write(f"{STATE}.CurrentState", ua.LocalizedText(system))
+        await self._write(f"{AUTOMATIC}.CurrentState", ua.LocalizedText(automatic))
+        await self._write("Alarm", "\n".join(self._alarms.values()))
+
+    def _refresh(self) -> None:
+        loop = self._loop
+        if loop is not None and self._server is not None:
+            loop.start(self._write_state())
+
+    def _failed(self, error: object) -> OutputError:
+        return OutputError(f"OPC UA at {self.config.endpoint}: {error}")
+
+
+def _argument(name: str, kind: ua.VariantType) -> ua.Argument:
+    return ua.Argument(Name=name, DataType=ua.NodeId(kind.value), ValueRank=-1)

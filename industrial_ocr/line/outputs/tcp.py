@@ -1,0 +1,103 @@
+"""One line of text a reading, over TCP."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime, timezone
+from typing import Any
+
+from industrial_ocr.errors import ConfigError
+from industrial_ocr.line.job import TcpOutput
+from industrial_ocr.line.outputs.base import Output, OutputError
+from industrial_ocr.line.reading import Reading
+
+TIMEOUT_S = 5.0
+MAX_ANSWER = 4096
+_EXAMPLE = Reading(
+    "id", 1, "job", "", {}, "", "", "", datetime.now(timezone.utc), "", "", "ok", True, (), 1.0
+)
+
+
+class TcpLines(Output):
+    """Connects to a server and sends lines in UTF-8.
+
+    With ``acknowledged`` the next line waits until the server has answered that text. Without it
+    nobody can know whether the last lines before a connection broke have arrived.
+
+    Raises:
+        ConfigError: the format names what ``Reading`` does not have.
+    """
+
+    def __init__(self, config: TcpOutput) -> None:
+        self.config = config
+        self._socket: socket.socket | None = None
+        try:
+            config.format.format(**_values(_EXAMPLE))
+        except (KeyError, ValueError, IndexError, AttributeError, TypeError) as error:
+            names = ", ".join(f.name for f in fields(Reading))
+            raise ConfigError(f"format {config.format!r}: {error}; fields are {names}") from error
+
+    def open(self) -> None:
+        self.close()
+        try:
+            self._socket = socket.create_connection((self.config.host, self.config.port), TIMEOUT_S)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError as error:
+            self.close()
+            raise self._away(error) from error
+
+    def send(self, readings: Sequence[Reading]) -> None:
+        if self._socket is None:
+            raise self._away("not connected")
+        try:
+            for reading in readings:
+                self._refuse_ended(self._socket)
+                self._socket.sendall(self.config.format.format(**_values(reading)).encode())
+                if self.config.acknowledged is not None:
+                    self._await(self._socket, self.config.acknowledged.encode())
+        except OSError as error:
+            raise self._away(error) from error
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def check(self) -> None:
+        try:
+            socket.create_connection((self.config.host, self.config.port), TIMEOUT_S).close()
+        except OSError as error:
+            raise self._away(error) from error
+
+    def _refuse_ended(self, connection: socket.socket) -> None:
+        """Throws away what the server has said unasked; notices that it has hung up."""
+        connection.setblocking(False)
+        try:
+            while connection.recv(MAX_ANSWER):
+                pass
+            raise self._away("the server has closed the connection")
+        except BlockingIOError:
+            return
+        finally:
+            connection.settimeout(TIMEOUT_S)
+
+    def _await(self, connection: socket.socket, answer: bytes) -> None:
+        said = b""
+        while answer not in said:
+            more = connection.recv(MAX_ANSWER)
+            said += more
+            if not more or len(said) > MAX_ANSWER:
+                raise self._away(f"answered {said[:40]!r} instead of {answer!r}")
+
+    def _away(self, error: object) -> OutputError:
+        return OutputError(f"{self.config.host}:{self.config.port}: {error}")
+
+
+def _values(reading: Reading) -> Mapping[str, Any]:
+    """The fields by name; no text has a line break."""
+    return {
+        name: " ".join(value.splitlines()) if isinstance(value, str) else value
+        for name, value in vars(reading).items()
+    }

@@ -1,0 +1,68 @@
+"""A POST of JSON to an address."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+
+import httpx
+
+from industrial_ocr.errors import ConfigError
+from industrial_ocr.line.job import WebhookOutput
+from industrial_ocr.line.outputs.base import Output, OutputError
+from industrial_ocr.line.reading import Reading
+
+
+class Webhook(Output):
+    """One POST a reading, with its id as ``Idempotency-Key``; an answer of 2xx has taken it.
+
+    Raises:
+        ConfigError: the address is none, or a header's variable is not set.
+    """
+
+    def __init__(self, config: WebhookOutput) -> None:
+        self.config = config
+        self.url = httpx.URL(config.url)
+        if self.url.scheme not in ("http", "https") or not self.url.host:
+            raise ConfigError(f"{config.url}: no address such as https://host/path")
+        unset = [name for name in config.header_env.values() if name not in os.environ]
+        if unset:
+            raise ConfigError(f"headers of {self.url.host}: not set: {', '.join(unset)}")
+        self._headers = {h: os.environ[name] for h, name in config.header_env.items()}
+        self._headers["Content-Type"] = "application/json"
+        self._client: httpx.Client | None = None
+
+    def open(self) -> None:
+        self.close()
+        self.check()
+        # The address is that of this plant, not one behind the proxy of a user's session.
+        self._client = httpx.Client(
+            timeout=self.config.timeout_s, headers=self._headers, trust_env=False
+        )
+
+    def send(self, readings: Sequence[Reading]) -> None:
+        if self._client is None:
+            raise OutputError(f"{self.config.url}: not open")
+        for reading in readings:
+            body = reading.to_json().encode()
+            try:
+                answer = self._client.post(
+                    self.url, content=body, headers={"Idempotency-Key": reading.id}
+                )
+            except httpx.HTTPError as error:
+                raise OutputError(f"{self.config.url}: {error}") from error
+            if not answer.is_success:
+                raise OutputError(f"{self.config.url}: answered {answer.status_code}")
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def check(self) -> None:
+        port = self.url.port or (443 if self.url.scheme == "https" else 80)
+        try:
+            socket.create_connection((self.url.host, port), self.config.timeout_s).close()
+        except OSError as error:
+            raise OutputError(f"{self.config.url}: {error}") from error

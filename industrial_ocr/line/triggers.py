@@ -1,0 +1,141 @@
+"""What says that a part is there: the page, a message, a coil or a method call."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import queue
+from collections.abc import Sequence
+from typing import TypeVar
+
+from industrial_ocr.errors import ConfigError, require
+from industrial_ocr.line.job import HttpTrigger, ModbusTrigger, MqttTrigger, OpcuaTrigger
+from industrial_ocr.line.outputs import Output
+from industrial_ocr.line.reading import TriggerEvent
+
+__all__ = ["Trigger", "TriggerEvent", "make_trigger"]
+
+WAITING = 100
+"""Events that wait for the runner; further ones are refused."""
+AGAIN_S = 2.0
+"""Pause before connecting to the broker again."""
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Trigger:
+    """Events in the order in which they came; the page puts those of HTTP."""
+
+    def __init__(self) -> None:
+        self._events: queue.Queue[TriggerEvent] = queue.Queue(WAITING)
+
+    def put(self, event: TriggerEvent) -> None:
+        """Adds an event; any thread may.
+
+        Raises:
+            queue.Full: ``WAITING`` events wait already.
+        """
+        self._events.put_nowait(event)
+
+    def wait(self, timeout_s: float) -> TriggerEvent | None:
+        """The next event; None if none comes in time."""
+        try:
+            return self._events.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+
+    def close(self) -> None:
+        """Ends its connection, if it has one of its own; never raises."""
+
+
+class MqttMessages(Trigger):
+    """Messages on a topic; connects again when the broker was away.
+
+    Raises:
+        ConfigError: the password's variable is not set.
+    """
+
+    def __init__(self, config: MqttTrigger) -> None:
+        from industrial_ocr.line.outputs.loop import LoopThread
+        from industrial_ocr.line.outputs.mqtt import mqtt_password
+
+        super().__init__()
+        mqtt_password(config)
+        self.config = config
+        self._loop = LoopThread(f"mqtt trigger {config.host}")
+        self._loop.start(self._listen())
+
+    def close(self) -> None:
+        self._loop.close()
+
+    async def _listen(self) -> None:
+        import aiomqtt
+
+        from industrial_ocr.line.outputs.mqtt import mqtt_client
+
+        while True:
+            try:
+                async with mqtt_client(self.config, will=None) as client:
+                    await client.subscribe(self.config.topic, qos=1)
+                    async for message in client.messages:
+                        self._received(message.payload)
+            except (aiomqtt.MqttError, OSError) as error:
+                log.warning("trigger: %s:%s: %s", self.config.host, self.config.port, error)
+            await asyncio.sleep(AGAIN_S)
+
+    def _received(self, payload: object) -> None:
+        text = payload.decode(errors="replace") if isinstance(payload, bytes) else str(payload)
+        try:
+            self.put(parse_event(text))
+        except queue.Full:
+            log.error("trigger: %d parts wait; a message was left out", WAITING)
+
+
+def parse_event(text: str) -> TriggerEvent:
+    """The part as text, or JSON with ``part`` and ``expected``."""
+    try:
+        data = json.loads(text)
+    except ValueError:
+        data = None
+    if not isinstance(data, dict):
+        return TriggerEvent(text.strip())
+    expected = data.get("expected")
+    return TriggerEvent(str(data.get("part", "")), None if expected is None else str(expected))
+
+
+def make_trigger(
+    config: HttpTrigger | MqttTrigger | ModbusTrigger | OpcuaTrigger, outputs: Sequence[Output]
+) -> Trigger:
+    """The trigger that a job's section describes.
+
+    Args:
+        outputs: those of the job, not yet open; the coil and the method belong to one of them.
+
+    Raises:
+        ConfigError: that output is missing, or a variable is not set.
+        MissingPackageError: a package is not installed.
+    """
+    if isinstance(config, MqttTrigger):
+        require("line", "aiomqtt")
+        return MqttMessages(config)
+    trigger = Trigger()
+    if isinstance(config, ModbusTrigger):
+        require("line", "pymodbus")
+        from industrial_ocr.line.outputs.modbus import ModbusServer
+
+        _only(outputs, ModbusServer, "modbus").watch(config.coil, trigger.put)
+    elif isinstance(config, OpcuaTrigger):
+        require("opcua", "asyncua")
+        from industrial_ocr.line.outputs.opcua import OpcuaServer
+
+        _only(outputs, OpcuaServer, "opcua").watch(trigger.put)
+    return trigger
+
+
+def _only(outputs: Sequence[Output], kind: type[T], name: str) -> T:
+    found = next((o for o in outputs if isinstance(o, kind)), None)
+    if found is None:
+        raise ConfigError(f"trigger: {name} needs an output of the kind {name}")
+    return found
