@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import socket
 import webbrowser
 from contextlib import suppress
 from pathlib import Path
@@ -13,9 +11,7 @@ from typing import Annotated
 import typer
 
 from industrial_ocr.cli import output
-from industrial_ocr.errors import CollectError, ConfigError
-
-HOST = "127.0.0.1"
+from industrial_ocr.errors import ConfigError
 
 
 def review(
@@ -34,10 +30,11 @@ def review(
         import uvicorn
 
         from industrial_ocr.review.app import create_app
+        from industrial_ocr.review.web import LOOPBACK, listen
 
         app = create_app(folder)
         listener = listen(port)
-    url = f"http://{HOST}:{listener.getsockname()[1]}/"
+    url = f"http://{LOOPBACK}:{listener.getsockname()[1]}/"
     typer.echo(url)
     output.note(f"answers go to {folder / 'corrections.jsonl'}; Ctrl-C ends")
     if open_page:
@@ -48,19 +45,3 @@ def review(
             app, log_config=None, log_level="warning", server_header=False, lifespan="off"
         )
         uvicorn.Server(config).run(sockets=[listener])
-
-
-def listen(port: int) -> socket.socket:
-    """A socket that listens on this machine only; early requests wait until the server runs."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    if os.name == "posix":  # on Windows the option lets two servers share a port
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((HOST, port))
-        listener.listen()
-    except OSError as error:
-        listener.close()
-        raise CollectError(
-            f"port {port} cannot be used: {error.strerror}; --port 0 takes a free one"
-        ) from error
-    return listener

@@ -54,8 +54,8 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def address(folder: Path) -> Iterator[str]:
-    from industrial_ocr.cli.review import listen
     from industrial_ocr.review.app import create_app
+    from industrial_ocr.review.web import listen
 
     listener = listen(0)
     config = uvicorn.Config(create_app(folder), log_level="warning", lifespan="off")

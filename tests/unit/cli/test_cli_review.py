@@ -12,9 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from industrial_ocr.cli import app as cli
-from industrial_ocr.cli import review as cli_review
 
 uvicorn = pytest.importorskip("uvicorn")
+from industrial_ocr.review.web import listen  # noqa: E402
 
 
 def run(*arguments: object) -> Any:
@@ -55,7 +55,7 @@ def test_a_browser_is_opened_where_asked(
 
 
 def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
-    with cli_review.listen(0) as taken:
+    with listen(0) as taken:
         done = run(tmp_path, "--port", taken.getsockname()[1])
     assert done.exit_code == 2 and "--port 0" in done.stderr.replace("\n", " ")
     assert done.stdout == "" and "Traceback" not in done.stderr
