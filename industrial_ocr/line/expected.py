@@ -17,6 +17,11 @@ class ExpectedTexts:
         self._config = config
         self._read: tuple[tuple[int, int, int], str, Mapping[str, str]] | None = None
 
+    def check(self) -> None:
+        """Reads the file or the table; ConfigError if that is not possible."""
+        if self._config is not None and (path := self._config.file or self._config.table):
+            self._content(path)
+
     def text(self, part: str, sent: str | None) -> str | None:
         """The expected text; None if the job expects none.
 
@@ -37,10 +42,7 @@ class ExpectedTexts:
                 raise ConfigError("no expected text came with the trigger")
             return sent
         if config.file is not None:
-            line = self._content(config.file)[0]
-            if not line:
-                raise ConfigError(f"{config.file}: its first line is empty")
-            return line
+            return self._content(config.file)[0]
         assert config.table is not None
         rows = self._content(config.table)[1]
         if part not in rows:
@@ -56,7 +58,10 @@ class ExpectedTexts:
             if self._read is None or self._read[0] != state:
                 content = path.read_text(encoding="utf-8-sig")
                 rows = {} if self._config.table is None else _rows(content, self._config)
-                self._read = state, content.partition("\n")[0].strip(), rows
+                line = content.partition("\n")[0].strip()
+                if not line:
+                    raise ConfigError(f"{path}: its first line is empty")
+                self._read = state, line, rows
         except (OSError, ValueError) as error:
             raise ConfigError(f"{path}: cannot be read: {error}") from error
         return self._read[1:]

@@ -462,6 +462,8 @@ class PageConfig(Section):
     Attributes:
         token_env: name of a variable that holds the token; without one the page is read-only.
         certificate: PEM file for TLS, with its ``key``.
+        names: further names of this machine under which the page may be opened.
+        review: address of the page of ``industrial-ocr review``, for a link to it.
     """
 
     host: str = "127.0.0.1"
@@ -469,6 +471,8 @@ class PageConfig(Section):
     token_env: Variable | None = None
     certificate: Path | None = None
     key: Path | None = None
+    names: tuple[str, ...] = ()
+    review: Annotated[str, Field(pattern="^https?://")] | None = None
 
     @model_validator(mode="after")
     def _certificate_and_key(self) -> PageConfig:

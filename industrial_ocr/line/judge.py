@@ -119,7 +119,7 @@ class Judge:
             reasons.append("no code was read")
         elif wanted is not None and not chosen.equals(wanted):
             reasons.append(f"expected {wanted!r}, read {chosen.text!r}")
-        fields = _named_groups(chosen)
+        fields = named_groups(chosen.pattern, chosen.text)
         if rules.gs1:
             try:
                 fields |= parse_element_strings(chosen.text, today)
@@ -211,13 +211,13 @@ def _unverified(wanted: str | None, verifications: Sequence[Verification]) -> It
         yield f"{wanted!r} is not verified: {why}"
 
 
-def _named_groups(chosen: _Candidate) -> dict[str, str]:
-    """The named groups of the pattern. Its white space only says where separators may stand."""
-    pattern = chosen.pattern
+def named_groups(pattern: Pattern | None, code: str) -> dict[str, str]:
+    """What stands in the named groups of a pattern, by name."""
     if pattern is None or "(?" not in pattern.text:
         return {}
+    # White space in a pattern only says where separators may stand; codes have none.
     expression = "".join(pattern.text.split()).replace("(?<", "(?P<")
-    found = re.fullmatch(expression, chosen.text, re.IGNORECASE if pattern.ignore_case else 0)
+    found = re.fullmatch(expression, code, re.IGNORECASE if pattern.ignore_case else 0)
     groups = {} if found is None else found.groupdict()
     return {name: value for name, value in groups.items() if value is not None}
 
