@@ -17,15 +17,19 @@ from industrial_ocr.errors import ConfigError, WeightsError
 from industrial_ocr.models.craft import fill, read_checkpoint
 from industrial_ocr.models.lcnet import LcNet
 
-Variant = Literal["paper", "crnn.pytorch", "lcnet"]
+Variant = Literal["paper", "crnn.pytorch", "lcnet", "selu"]
 
-STRIP_HEIGHTS: dict[Variant, int] = {"paper": 32, "crnn.pytorch": 32, "lcnet": 48}
+STRIP_HEIGHTS: dict[Variant, int] = {"paper": 32, "crnn.pytorch": 32, "lcnet": 48, "selu": 32}
 """Rows of the strips that a network reads."""
 FRAME_STRIDE = 4
 """Input pixels from frame to frame; frame ``t`` looks at a window centered on x = 4 t."""
 
+FIRST_FRAMES: dict[Variant, int] = {"paper": 0, "crnn.pytorch": 0, "lcnet": 0, "selu": 1}
+"""Number of the first frame: a network that does not pad its last convolution has no frame 0."""
+
 _CHANNELS = (64, 128, 256, 256, 512, 512, 512)
-_BATCH_NORMS = {"paper": (4, 5), "crnn.pytorch": (2, 4, 6)}
+_SELU_CHANNELS = (32, 64, 128, 128, 256, 256, 64)
+_BATCH_NORMS = {"paper": (4, 5), "crnn.pytorch": (2, 4, 6), "selu": (4, 5)}
 
 
 class Crnn(nn.Module):
@@ -42,6 +46,11 @@ class Crnn(nn.Module):
 
     ``lcnet`` replaces the seven convolutions by those of PP-OCRv6's small recognizer; strips have
     48 rows and give W/4 frames. ``width`` and ``residual`` do not apply.
+
+    ``selu`` is the small network of many tutorials: 32, 64, 128, 128, 256, 256 and 64 channels,
+    SELU (Klambauer et al. 2017, arXiv 1706.02515) for ReLU, pooling and batch norms as in
+    ``paper``, and no padding in the last convolution. It leaves Table 1's W/4 - 1 frames: 31 for
+    128 pixels. ``residual`` does not apply; ``hidden`` is 128 there.
 
     ``residual`` goes beyond both: blocks of two convolutions with a shortcut (He et al. 2015,
     arXiv 1512.03385) after some of the seven convolutions. Their last batch norm starts at zero,
@@ -69,7 +78,8 @@ class Crnn(nn.Module):
         super().__init__()
         if variant not in STRIP_HEIGHTS:
             raise ConfigError(f"variant is one of {sorted(STRIP_HEIGHTS)}, got {variant!r}")
-        channels = [int(base * width) // 8 * 8 for base in _CHANNELS]
+        bases = _SELU_CHANNELS if variant == "selu" else _CHANNELS
+        channels = [int(base * width) // 8 * 8 for base in bases]
         if classes < 2 or hidden < 1 or min(channels) < 8:
             raise ConfigError(
                 "a CRNN needs 2 classes, 1 hidden unit and a width of 0.125 at least, "
@@ -95,7 +105,7 @@ class Crnn(nn.Module):
                 ``lcnet``: (N, 1, 48, W).
 
         Returns:
-            (T, N, classes) with T = W // 4 + 1 (``lcnet``: W / 4), as
+            (T, N, classes) with T = W // 4 + 1 (``lcnet``: W / 4, ``selu``: W // 4 - 1), as
             ``torch.nn.functional.ctc_loss`` takes it.
         """
         features = self.cnn(x)
@@ -156,10 +166,12 @@ def load_published_crnn(path: str | Path, charset_size: int | None = None) -> Cr
 def _convolutions(
     channels: list[int], variant: Variant, residual: Sequence[int] = ()
 ) -> nn.Sequential:
-    """(N, 1, 32, W) -> (N, channels[-1], 1, W // 4 + 1); names are those of crnn.pytorch."""
-    paper = variant == "paper"
+    """(N, 1, 32, W) -> (N, channels[-1], 1, frames); names are those of crnn.pytorch."""
+    selu = variant == "selu"
     # Kernel, stride and padding are (height, width) here; the paper writes them the other way.
-    tall = nn.MaxPool2d((2, 1)) if paper else nn.MaxPool2d((2, 2), (2, 1), (0, 1))
+    tall = nn.MaxPool2d((2, 1))
+    if variant == "crnn.pytorch":
+        tall = nn.MaxPool2d((2, 2), (2, 1), (0, 1))
     pools = {0: nn.MaxPool2d(2), 1: nn.MaxPool2d(2), 3: tall, 5: tall}
     cnn = nn.Sequential()
     before = 1
@@ -167,12 +179,14 @@ def _convolutions(
         last = i == len(channels) - 1
         conv = nn.Conv2d(before, out, 3, padding=1)
         if last:
-            conv = nn.Conv2d(before, out, 2, padding=(0, 1) if paper else 0)
+            conv = nn.Conv2d(before, out, 2, padding=(0, 1) if variant == "paper" else 0)
+        if selu:  # LeCun's initialization, which keeps SELU's outputs normalized
+            nn.init.kaiming_normal_(conv.weight, nonlinearity="linear")
         cnn.add_module(f"conv{i}", conv)
         if i in _BATCH_NORMS[variant]:
             cnn.add_module(f"batchnorm{i}", nn.BatchNorm2d(out))
-        cnn.add_module(f"relu{i}", nn.ReLU(inplace=True))
-        for k in range(residual[i] if i < len(residual) else 0):
+        cnn.add_module(f"relu{i}", nn.SELU(inplace=True) if selu else nn.ReLU(inplace=True))
+        for k in range(residual[i] if i < len(residual) and not selu else 0):
             cnn.add_module(f"residual{i}_{k}", _ResidualBlock(out))
         if i in pools:
             cnn.add_module(f"pooling{i}", pools[i])

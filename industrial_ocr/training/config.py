@@ -145,10 +145,14 @@ class RecognizerTrainConfig(TrainConfig):
     Attributes:
         variant: ``paper`` is the network of arXiv 1507.05717, ``crnn.pytorch`` that of the
             repository of that name, whose checkpoints it loads; ``lcnet`` has the convolutions of
-            PP-OCRv6's small recognizer.
-        width: multiplies the channels of the convolutions; 1 is the paper's network.
+            PP-OCRv6's small recognizer; ``selu`` is the small network of many tutorials.
+        width: multiplies the channels of the convolutions; 1 is the published network.
         max_width: of the training strips in pixels, 100 at least; 32 high, 48 for ``lcnet``.
-        word_share: share of the training texts that are dictionary words.
+        charset: file of the symbols in class order, one a line; None takes those of codes.
+        corpus: file of words, one a line with how often it occurs, of which whole lines are
+            rendered (``datasets.synthesis.lines``); None renders codes and words.
+        word_share: share of the training texts that are dictionary words; 1 also sets what is
+            plain print in words.
         loose: how many of the strips are cut loosely, with what stands around the string.
         lettering: share of the words that are set in faces for words alone.
         spaces: the space is the last class of the network.
@@ -171,9 +175,11 @@ class RecognizerTrainConfig(TrainConfig):
     name: str = "recognizer"
     batch_size: PositiveInt = 64
     validation_samples: PositiveInt = 2048
-    variant: Literal["paper", "crnn.pytorch", "lcnet"] = "paper"
+    variant: Literal["paper", "crnn.pytorch", "lcnet", "selu"] = "paper"
     width: PositiveFloat = 1.0
     max_width: PositiveInt = 256
+    charset: Path | None = None
+    corpus: Path | None = None
     word_share: Probability = 0.6
     loose: Probability = 0.0
     lettering: Probability = 0.0

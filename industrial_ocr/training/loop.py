@@ -252,7 +252,10 @@ class Trainer:
         """Writes the averaged weights as safetensors with their manifest entry."""
         recipe = self.config.model_dump(
             mode="json",
-            exclude={"out", "fonts", "words", "device", "harvest", "photos", "photo_labels"},
+            exclude={
+                *("out", "fonts", "words", "device", "harvest", "photos", "photo_labels"),
+                *("corpus", "charset"),
+            },
         )
         own = self.task.entry()
         entry = ModelEntry(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
@@ -16,11 +17,13 @@ from torch import Tensor, nn
 
 from industrial_ocr.datasets.photos import PhotoStrips
 from industrial_ocr.datasets.synthesis.layout import LabeledString
-from industrial_ocr.datasets.synthesis.strips import StripRenderer
+from industrial_ocr.datasets.synthesis.lines import LineRenderer
+from industrial_ocr.datasets.synthesis.strips import Strip, StripRenderer
 from industrial_ocr.decoding.ctc import greedy_decode
 from industrial_ocr.decoding.ctc import spaced as ctc_text
+from industrial_ocr.errors import ConfigError
 from industrial_ocr.image.preprocess import to_gray
-from industrial_ocr.models.crnn import FRAME_STRIDE, STRIP_HEIGHTS, Crnn
+from industrial_ocr.models.crnn import FIRST_FRAMES, FRAME_STRIDE, STRIP_HEIGHTS, Crnn
 from industrial_ocr.patterns.charset import SPACE, Charset
 from industrial_ocr.recognition.recognizer import split_space
 from industrial_ocr.results.types import FloatArray, ImageArray
@@ -33,6 +36,13 @@ UNPLACED = -1
 """Frame of a character whose place is not known."""
 LearningStrip = tuple[ImageArray, list[int], NDArray[np.int64]]
 """(H, W) uint8, its classes, and the frame of each."""
+
+
+class Renderer(Protocol):
+    """Renders strings whose characters have known places."""
+
+    def render(self, seed: tuple[int, ...]) -> Strip:
+        """The strip of that seed, read left to right."""
 
 
 class StripSource(Protocol):
@@ -63,14 +73,38 @@ def collated(strips: Sequence[LearningStrip], of_photos: int) -> Batch:
     }
 
 
-class RecognizerTask:
-    """See ``training.loop.Task``."""
+def _charset(file: Path | None) -> Charset:
+    """The symbols of a file, one a line, with the blank; None for those of codes."""
+    if file is None:
+        return Charset(blank=True)
+    try:
+        return Charset(tuple(file.read_text(encoding="utf-8").split()), blank=True)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"charset: {file} is no list of symbols: {error}") from error
 
-    def __init__(self, config: RecognizerTrainConfig) -> None:
+
+class RecognizerTask:
+    """See ``training.loop.Task``.
+
+    Args:
+        config: every setting.
+        renderer: of the strips that are not photographs; None takes that of the configuration.
+        charset: with the blank; None takes that of the configuration.
+    """
+
+    def __init__(
+        self,
+        config: RecognizerTrainConfig,
+        renderer: Renderer | None = None,
+        charset: Charset | None = None,
+    ) -> None:
         self.config = config
         self.progress = 0.0
         torch.manual_seed(config.seed)
-        self.charset = Charset(blank=True)
+        self.charset = charset or _charset(config.charset)
+        if renderer is not None:
+            self.renderer = renderer
+        self._first_frame = FIRST_FRAMES[config.variant]
         self._height = STRIP_HEIGHTS[config.variant]
         self._options: dict[str, Any] = {"hidden": config.hidden, "variant": config.variant}
         if config.variant != "lcnet":
@@ -83,8 +117,10 @@ class RecognizerTask:
         self._photos: dict[bool, StripSource] = {}
 
     @cached_property
-    def renderer(self) -> StripRenderer:
+    def renderer(self) -> Renderer:
         """Of the strips that are not photographs."""
+        if self.config.corpus is not None:
+            return LineRenderer(tuple(self.config.fonts), self.config.corpus, self.charset)
         return StripRenderer(
             tuple(self.config.fonts),
             None if self.config.words is None else self.config.load_words(),
@@ -122,7 +158,11 @@ class RecognizerTask:
                 way = cv2.INTER_AREA if gray.shape[0] > self._height else cv2.INTER_LINEAR
                 resized = cv2.resize(gray, (width, self._height), interpolation=way)
                 x = places * (width / gray.shape[1])
-                frames = np.clip(np.round(x / FRAME_STRIDE), 0, (width - 1) // FRAME_STRIDE)
+                frames = np.clip(
+                    np.round(x / FRAME_STRIDE) - self._first_frame,
+                    0,
+                    (width - 1) // FRAME_STRIDE - self._first_frame,
+                )
                 known = np.nan_to_num(frames, nan=UNPLACED)
                 return resized.astype(np.uint8), classes, known.astype(np.int64)
         raise RuntimeError(f"no strip up to {cap} pixels wide for seed {seed}")

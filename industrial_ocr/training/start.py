@@ -23,7 +23,7 @@ PPOCR_CONTRAST = 2.5
 def data_hashes(config: TrainConfig, task: Task) -> dict[str, str]:
     """The hashes of the data files and first weights that a recipe depends on."""
     found = {}
-    for name in ("harvest", "photo_labels"):
+    for name in ("harvest", "photo_labels", "corpus"):
         path = getattr(config, name, None)
         if path is not None:
             found[f"{name}_sha256"] = _sha256(Path(path))

@@ -17,6 +17,7 @@ _SYSTEM_FOLDERS = (
     *("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts"),
     *("/System/Library/Fonts", "/Library/Fonts", "C:/Windows/Fonts"),
 )
+FONT_SUFFIXES = frozenset({".ttf", ".otf", ".ttc", ".woff"})
 _WORDS_ONLY, _FOREIGN = "lettering", "foreign"
 """Names of folders: fonts only for words (handwriting, signs); fonts of other writing systems."""
 _HAN, _CYRILLIC, _HIRAGANA = (
@@ -67,7 +68,7 @@ def _font_files(folders: tuple[str, ...]) -> tuple[tuple[Path, frozenset[str]], 
                 f"{folder}: no such font folder; examples/install_fonts.sh fills one, "
                 "and without any the fonts of the system are used"
             )
-        files = (p for p in root.rglob("*") if p.suffix.lower() in {".ttf", ".otf", ".woff"})
+        files = (p for p in root.rglob("*") if p.suffix.lower() in FONT_SUFFIXES)
         for path in sorted(files):
             within = frozenset(path.relative_to(root).parts[:-1])
             found.setdefault(path.stem.lower(), (path, within))

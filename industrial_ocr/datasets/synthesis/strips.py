@@ -90,6 +90,8 @@ class StripRenderer:
     ) -> Strip:
         """The strip of that seed, with this or a random text; ``stacked`` letters below another."""
         rng = np.random.default_rng(seed)
+        if text is None and self.word_share == 1:  # plain print says other things, too
+            text = random_text(rng, self._vocabulary, self.word_share)
         if self.plain and not stacked and rng.random() < self.plain:
             asked = self._plain.text(rng) if text is None else text
             printed = self._plain.picture(rng, asked, self.heights)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from industrial_ocr.errors import ConfigError, WeightsError
-from industrial_ocr.models.crnn import FRAME_STRIDE, Crnn, load_published_crnn
+from industrial_ocr.models.crnn import FIRST_FRAMES, FRAME_STRIDE, Crnn, load_published_crnn
 
 Weights = Callable[[str], dict[str, Tensor]]
 Arrays = Callable[[str], dict[str, np.ndarray]]
@@ -66,6 +66,18 @@ def test_paper_variant_is_table_1() -> None:
     assert windows == [[2, 2], [2, 2], [2, 1], [2, 1]]
 
 
+def test_selu_variant_has_31_steps_for_128_pixels() -> None:
+    model = Crnn(75, hidden=128, variant="selu").eval()
+    with torch.inference_mode():
+        assert model(torch.rand(2, 1, 32, 128)).shape == (31, 2, 75)
+    convolutions = [m for m in model.cnn if isinstance(m, nn.Conv2d)]
+    assert [c.out_channels for c in convolutions] == [32, 64, 128, 128, 256, 256, 64]
+    assert convolutions[-1].kernel_size == (2, 2)
+    activations = [m for m in model.cnn if isinstance(m, (nn.SELU, nn.ReLU))]
+    assert len(activations) == 7 and all(isinstance(m, nn.SELU) for m in activations)
+    assert [m.hidden_size for m in model.modules() if isinstance(m, nn.LSTM)] == [128, 128]
+
+
 def test_width_scales_channels_in_multiples_of_8() -> None:
     for width, first, last in ((0.5, 32, 256), (0.3, 16, 152), (0.125, 8, 64)):
         convolutions = [m for m in Crnn(37, width).cnn if isinstance(m, nn.Conv2d)]
@@ -83,19 +95,19 @@ def test_frames_and_probabilities_at_any_width(variant: str) -> None:
         torch.testing.assert_close(log_probs.exp().sum(-1), torch.ones(frames, 2))
 
 
-@pytest.mark.parametrize("variant", ["paper", "crnn.pytorch"])
+@pytest.mark.parametrize("variant", ["paper", "crnn.pytorch", "selu"])
 def test_frame_t_is_centerd_on_4t(variant: str) -> None:
-    """Pixels that move frame t of the convolutions lie evenly around x = 4 t."""
-    model = Crnn(11, width=0.125, hidden=8, variant=variant).double().eval()
+    """Pixels that move frame t of the convolutions lie evenly around x = 4 t, counted as named."""
+    model = Crnn(11, width=0.25, hidden=8, variant=variant).double().eval()
     x = torch.rand(1, 1, 32, 200, dtype=torch.double, requires_grad=True)
     for module in model.cnn:
         if isinstance(module, nn.MaxPool2d):  # average, so that every pixel of a window counts
             pool = nn.AvgPool2d(module.kernel_size, module.stride, module.padding)
             module.forward = pool.forward
-        elif isinstance(module, nn.ReLU):
+        elif isinstance(module, (nn.ReLU, nn.SELU)):
             module.forward = nn.Identity().forward
     t = 25
-    model.cnn(x)[0, :, 0, t].square().sum().backward()
+    model.cnn(x)[0, :, 0, t - FIRST_FRAMES[variant]].square().sum().backward()
     assert x.grad is not None
     seen = x.grad[0, 0].abs().sum(0).nonzero().flatten()
     assert (seen.min().item() + seen.max().item() + 1) / 2 == FRAME_STRIDE * t
