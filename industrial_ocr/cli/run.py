@@ -1,0 +1,41 @@
+"""The command ``industrial-ocr run``."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from industrial_ocr.cli import output
+
+
+def run(
+    job: Annotated[Path, typer.Argument(metavar="JOB", help="Job file, YAML.")],
+    json_log: Annotated[
+        bool, typer.Option("--json-log", help="Log as JSON, one object a line, on stderr.")
+    ] = False,
+) -> None:
+    """Reads what a line's source brings, until it is ended: SIGTERM finishes what is in hand."""
+    from industrial_ocr.errors import require
+    from industrial_ocr.line.job import load_job
+
+    with output.one_line_errors(output.WRONG_USAGE):
+        require("line", "prometheus_client", "watchfiles")
+        from industrial_ocr.line.json_log import show_json_logs
+        from industrial_ocr.line.runner import Runner
+
+        if json_log:
+            show_json_logs()
+        runner = Runner(load_job(job))
+    output.note(f"{runner.job.name} runs; Ctrl-C or SIGTERM ends it")
+
+    def stop(number: int, frame: object) -> None:
+        runner.stop()
+        signal.signal(number, signal.SIG_DFL)  # the second one ends it at once
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    with output.one_line_errors():
+        runner.run()

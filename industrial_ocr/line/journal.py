@@ -1,0 +1,346 @@
+"""What was taken and recorded on a line, on disk, so that nothing is lost and nothing twice.
+
+One SQLite file in WAL mode. A reading, the keys of its pictures and its place in the queue of
+every output are written in one transaction, synchronized with the disk: after a kill or a power
+failure a picture is recorded or it is not, and what is recorded reaches every output.
+
+Tables: ``taken``, pictures in hand; ``pictures``, the keys of recorded ones; ``readings``, those
+that wait for an output and the last ones; ``outputs``, the sequence number up to which each output
+has everything (what comes after it is its outbox); ``passed``, hashes of texts that passed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import threading
+import uuid
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from industrial_ocr.errors import LineError
+from industrial_ocr.line.pictures import Part, Picture
+from industrial_ocr.line.reading import Reading
+
+KEPT_READINGS = 1000
+"""Delivered readings that stay, for the page."""
+KEPT_KEYS = 10_000
+"""Keys of pictures that stay even if their source has them no more."""
+PRUNE_EVERY = 100
+"""Readings between two removals of old ones."""
+
+_TABLES = """
+PRAGMA auto_vacuum = INCREMENTAL;
+PRAGMA journal_mode = WAL;
+CREATE TABLE IF NOT EXISTS taken (
+  key TEXT PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL, part TEXT NOT NULL,
+  expected TEXT, time TEXT NOT NULL, attempts INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pictures (
+  source TEXT NOT NULL, name TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+  sha256 TEXT NOT NULL, sequence INTEGER NOT NULL,
+  PRIMARY KEY (source, name, size, mtime_ns, sha256)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS pictures_by_sequence ON pictures (sequence);
+CREATE TABLE IF NOT EXISTS readings (
+  sequence INTEGER PRIMARY KEY, reading TEXT NOT NULL, end_byte INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS outputs (name TEXT PRIMARY KEY, delivered INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS passed (digest BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS last_passed (id INTEGER PRIMARY KEY CHECK (id = 1), text TEXT);
+"""
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """A part that was taken and not recorded before the process ended.
+
+    Attributes:
+        names: of its pictures, at their source.
+        keys: of the same pictures.
+        sha256: of the first picture, in hex.
+        part: what it was called.
+        expected: the text that was expected.
+        time: when it came.
+    """
+
+    names: tuple[str, ...]
+    keys: tuple[str, ...]
+    sha256: str
+    part: str
+    expected: str | None
+    time: datetime
+
+
+class Journal:
+    """The journal of one line. Safe between threads; one process at a time.
+
+    Args:
+        folder: where ``journal.sqlite3`` is; made if it is missing.
+        outputs: names of the outputs. A new one gets what is recorded from now on; one that is
+            gone is forgotten.
+        remember_texts: keep the hashes of all texts that pass, for ``seen``: about 40 bytes each.
+
+    Attributes:
+        forgotten: readings that still waited for outputs that are gone, by output.
+
+    Raises:
+        LineError: another process uses it, or it cannot be opened.
+    """
+
+    def __init__(
+        self, folder: Path, outputs: Sequence[str] = (), remember_texts: bool = False
+    ) -> None:
+        self._remember = remember_texts
+        self.path = folder / "journal.sqlite3"
+        self._write_lock, self._outbox_lock = threading.RLock(), threading.Lock()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(folder / "journal.lock", thread_local=False)
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise LineError(
+                f"{folder}: another process runs a job with this folder; end it, or give each job "
+                "its own folder as `data`"
+            ) from error
+        except OSError as error:
+            raise LineError(f"{folder}: cannot be used for the journal: {error}") from error
+        try:
+            self._db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
+            self._db.executescript(_TABLES)
+            self._db.execute("PRAGMA synchronous = FULL")
+            # What this one writes may be lost in a power failure: it is only delivered twice then.
+            self._outbox = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
+            self._outbox.execute("PRAGMA synchronous = NORMAL")
+            self.forgotten = self._know_outputs(outputs)
+        except sqlite3.Error as error:
+            self._lock.release()
+            raise LineError(
+                f"{self.path}: cannot be opened: {error}; free the disk, or move a damaged journal "
+                "away to start a new one"
+            ) from error
+
+    def close(self) -> None:
+        """Closes the file and lets other processes use it."""
+        with self._write_lock, self._outbox_lock:
+            self._outbox.close()
+            self._db.close()
+            self._lock.release()
+
+    @contextmanager
+    def _transaction(self, db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+        """All or nothing; one writer at a time."""
+        with self._write_lock:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+
+    def _know_outputs(self, names: Sequence[str]) -> dict[str, int]:
+        with self._transaction(self._db) as db:
+            last = self.last_sequence()
+            known = dict(db.execute("SELECT name, delivered FROM outputs"))
+            gone = {name: done for name, done in known.items() if name not in names}
+            db.executemany("DELETE FROM outputs WHERE name = ?", [(name,) for name in gone])
+            db.executemany(
+                "INSERT OR IGNORE INTO outputs VALUES (?, ?)", [(name, last) for name in names]
+            )
+        return {name: last - done for name, done in gone.items() if last > done}
+
+    def known(self, source: str, name: str, size: int, mtime_ns: int) -> bool:
+        """Whether a picture with these properties is recorded, whatever its content."""
+        query = "SELECT 1 FROM pictures WHERE source = ? AND name = ? AND size = ? AND mtime_ns = ?"
+        with self._write_lock:
+            return self._db.execute(query, (source, name, size, mtime_ns)).fetchone() is not None
+
+    def recorded(self, picture: Picture) -> bool:
+        """Whether exactly this picture is recorded."""
+        query = (
+            "SELECT 1 FROM pictures WHERE source = ? AND name = ? AND size = ? AND mtime_ns = ? "
+            "AND sha256 = ?"
+        )
+        with self._write_lock:
+            return self._db.execute(query, _columns(picture)).fetchone() is not None
+
+    def take(self, part: Part) -> int:
+        """Notes that a part is in hand.
+
+        Returns:
+            How often it was taken: more than 1 if the process ended while it was read.
+        """
+        rows = [
+            (p.key, p.name, p.sha256, part.name, part.expected, part.time.isoformat())
+            for p in part.pictures
+        ]
+        with self._transaction(self._outbox) as db:
+            db.executemany(
+                "INSERT INTO taken VALUES (?, ?, ?, ?, ?, ?, 1) "
+                "ON CONFLICT (key) DO UPDATE SET attempts = attempts + 1",
+                rows,
+            )
+            keys = [(p.key,) for p in part.pictures]
+            counts = (
+                db.execute("SELECT attempts FROM taken WHERE key = ?", k).fetchone() for k in keys
+            )
+            return max((count for (count,) in counts), default=1)
+
+    def interrupted(self) -> list[Interrupted]:
+        """The parts that were in hand when the process ended, the oldest first."""
+        query = "SELECT key, name, sha256, part, expected, time FROM taken ORDER BY time, name"
+        with self._write_lock:
+            rows = self._db.execute(query).fetchall()
+        parts: dict[tuple[str, str], list[tuple[str, ...]]] = {}
+        for row in rows:
+            parts.setdefault((row[5], row[3]), []).append(row)
+        return [
+            Interrupted(
+                names=tuple(row[1] for row in own),
+                keys=tuple(row[0] for row in own),
+                sha256=own[0][2],
+                part=part,
+                expected=own[0][4],
+                time=datetime.fromisoformat(time),
+            )
+            for (time, part), own in parts.items()
+        ]
+
+    def finish(
+        self, pictures: Sequence[Picture], reading: Reading, taken: Collection[str] = ()
+    ) -> Reading:
+        """Records a part, its pictures and what is due to every output, all or nothing.
+
+        Args:
+            pictures: of the part.
+            reading: with any ``id`` and ``sequence``.
+            taken: further keys that are no longer in hand, of pictures that are gone.
+
+        Returns:
+            The reading with its id and sequence number.
+
+        Raises:
+            sqlite3.Error: nothing was recorded; the disk is full, for example.
+        """
+        keys = [(p.key,) for p in pictures] + [(key,) for key in taken]
+        with self._transaction(self._db) as db:
+            last, end = db.execute(
+                "SELECT sequence, end_byte FROM readings ORDER BY sequence DESC LIMIT 1"
+            ).fetchone() or (0, 0)
+            sequence = last + 1
+            reading = replace(reading, id=str(uuid.uuid4()), sequence=sequence)
+            text = reading.to_json()
+            db.executemany("DELETE FROM taken WHERE key = ?", keys)
+            db.executemany(
+                "INSERT INTO pictures VALUES (?, ?, ?, ?, ?, ?)",
+                [(*_columns(p), sequence) for p in pictures],
+            )
+            row = (sequence, text, end + len(text.encode()))
+            db.execute("INSERT INTO readings VALUES (?, ?, ?)", row)
+            if reading.passed:
+                db.execute("INSERT OR REPLACE INTO last_passed VALUES (1, ?)", (reading.text,))
+                if self._remember:
+                    digest = (_digest(reading.text),)
+                    db.execute("INSERT OR IGNORE INTO passed VALUES (?)", digest)
+            if sequence % PRUNE_EVERY == 0:
+                self._remove_delivered(db, sequence)
+        return reading
+
+    def _remove_delivered(self, db: sqlite3.Connection, sequence: int) -> None:
+        """Removes old readings that every output has, and gives their space back."""
+        (delivered,) = db.execute("SELECT min(delivered) FROM outputs").fetchone()
+        have_all = sequence if delivered is None else delivered
+        limit = min(have_all, sequence - KEPT_READINGS)
+        db.execute("DELETE FROM readings WHERE sequence <= ?", (limit,))
+        db.execute("PRAGMA incremental_vacuum(100)").fetchall()
+
+    def forget_pictures(self, still_there: Collection[str]) -> None:
+        """Removes the keys of old pictures that their source has no more.
+
+        Args:
+            still_there: names of the pictures that the source may bring again.
+        """
+        with self._transaction(self._db) as db:
+            old = db.execute(
+                "SELECT source, name, size, mtime_ns, sha256 FROM pictures WHERE sequence <= ?",
+                (self.last_sequence() - KEPT_KEYS,),
+            ).fetchall()
+            db.executemany(
+                "DELETE FROM pictures WHERE source = ? AND name = ? AND size = ? "
+                "AND mtime_ns = ? AND sha256 = ?",
+                [row for row in old if row[1] not in still_there],
+            )
+
+    def last_sequence(self) -> int:
+        """The number of the last reading, 0 if there is none."""
+        with self._write_lock:
+            (last,) = self._db.execute("SELECT max(sequence) FROM readings").fetchone()
+        return last or 0
+
+    def latest(self, count: int) -> list[Reading]:
+        """The last readings that are kept, the oldest first."""
+        query = "SELECT reading FROM readings ORDER BY sequence DESC LIMIT ?"
+        with self._write_lock:
+            rows = self._db.execute(query, (count,)).fetchall()
+        return [Reading.from_json(text) for (text,) in reversed(rows)]
+
+    def waiting(self, output: str, limit: int) -> list[Reading]:
+        """The next readings that an output has not got, in order."""
+        query = (
+            "SELECT reading FROM readings WHERE sequence > "
+            "(SELECT delivered FROM outputs WHERE name = ?) ORDER BY sequence LIMIT ?"
+        )
+        with self._outbox_lock:
+            rows = self._outbox.execute(query, (output, limit)).fetchall()
+        return [Reading.from_json(text) for (text,) in rows]
+
+    def delivered(self, output: str, sequence: int) -> None:
+        """Notes that an output has everything up to a sequence number.
+
+        Raises:
+            sqlite3.Error: it was not noted; the output gets the readings again.
+        """
+        with self._outbox_lock, self._transaction(self._outbox) as db:
+            db.execute("UPDATE outputs SET delivered = ? WHERE name = ?", (sequence, output))
+
+    def backlog(self, output: str) -> int:
+        """Readings that wait for an output."""
+        with self._write_lock:
+            query = "SELECT delivered FROM outputs WHERE name = ?"
+            (delivered,) = self._db.execute(query, (output,)).fetchone()
+            return self.last_sequence() - int(delivered)
+
+    def waiting_bytes(self) -> int:
+        """Bytes of the readings that at least one output has not got."""
+        query = (
+            "SELECT (SELECT max(end_byte) FROM readings) - min(end_byte - length(reading)) "
+            "FROM (SELECT end_byte, reading FROM readings WHERE sequence > "
+            "(SELECT min(delivered) FROM outputs) ORDER BY sequence LIMIT 1)"
+        )
+        with self._write_lock:
+            (size,) = self._db.execute(query).fetchone()
+        return size or 0
+
+    def seen(self, text: str) -> bool:
+        """Whether a part with this text passed, since ``remember_texts`` is on."""
+        query = "SELECT 1 FROM passed WHERE digest = ?"
+        with self._write_lock:
+            return self._db.execute(query, (_digest(text),)).fetchone() is not None
+
+    def last_passed(self) -> str | None:
+        """The text of the last part that passed."""
+        with self._write_lock:
+            row = self._db.execute("SELECT text FROM last_passed").fetchone()
+        return row[0] if row else None
+
+
+def _columns(picture: Picture) -> tuple[str, str, int, int, str]:
+    return picture.source, picture.name, picture.size, picture.mtime_ns, picture.sha256
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()

@@ -1,0 +1,66 @@
+"""Reads the pictures of one part as its job says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from industrial_ocr.line.job import Job, ReadOptions
+from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.results.read_result import ReadResult
+from industrial_ocr.results.types import ImageArray
+from industrial_ocr.results.verdicts import Verification
+
+if TYPE_CHECKING:
+    from industrial_ocr.reader.reader import Reader
+
+
+def make_reader(options: ReadOptions) -> Reader:
+    """The reader of a job.
+
+    Raises:
+        ConfigError: an option cannot be used.
+        WeightsError: a network is missing or damaged.
+    """
+    from industrial_ocr.reader.reader import Reader
+
+    names = (
+        "device", "backend", "threads", "config", "detector", "classifier", "recognizer",
+        "max_misread_rate",
+    )  # fmt: skip
+    given = {name: getattr(options, name) for name in names}
+    chosen = {name: value for name, value in given.items() if value not in (None, "auto")}
+    return (
+        Reader(**chosen) if options.bundle is None else Reader.from_bundle(options.bundle, **chosen)
+    )
+
+
+def read_part(
+    reader: Reader,
+    job: Job,
+    images: Sequence[ImageArray],
+    patterns: Sequence[Pattern],
+    expected: str | None,
+) -> tuple[list[ReadResult], list[Verification]]:
+    """Reads one part, and verifies the expected text where the job asks for it.
+
+    Args:
+        reader: of the job.
+        job: its rois, engine and rules.
+        images: of the part, each (H, W, 3) uint8 RGB; several are read as one.
+        patterns: of the job, compiled.
+        expected: the text that must be printed.
+
+    Returns:
+        A result for each roi; and a verification for each, of the first image.
+    """
+    results, verifications = [], []
+    for roi in job.read.rois or (None,):
+        asked = {"engine": job.read.engine, "roi": roi, "pattern": list(patterns) or None}
+        if len(images) == 1:
+            results.append(reader.read(images[0], **asked))
+        else:
+            results.append(reader.read_frames(images, **asked))
+        if job.passes.verified and expected is not None:
+            verifications.append(reader.verify(images[0], expected, roi=roi))
+    return results, verifications

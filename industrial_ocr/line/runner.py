@@ -1,0 +1,412 @@
+"""Runs a job: pictures come, are read, judged and recorded; readings go to the outputs."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from datetime import date
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from industrial_ocr.errors import IndustrialOcrError
+from industrial_ocr.image.load import load_image
+from industrial_ocr.line.archive import Archive
+from industrial_ocr.line.delivery import Delivery, output_names
+from industrial_ocr.line.job import EveryPicture, Job
+from industrial_ocr.line.journal import KEPT_KEYS, Interrupted, Journal
+from industrial_ocr.line.judge import Judge, Judgment
+from industrial_ocr.line.monitor import Monitor
+from industrial_ocr.line.outputs import Output, make_output
+from industrial_ocr.line.pictures import Part, Picture, make_part
+from industrial_ocr.line.read_part import make_reader, read_part
+from industrial_ocr.line.reading import LineState, Reading
+from industrial_ocr.line.sources import PictureSource, make_source
+from industrial_ocr.results.types import ImageArray
+
+if TYPE_CHECKING:
+    from industrial_ocr.line.triggers import Trigger
+    from industrial_ocr.reader.reader import Reader
+
+WAIT_S = 0.5
+"""Seconds to wait for a picture or a trigger before looking whether the line is to stop."""
+LONGEST_PAUSE_S = 5.0
+"""Between attempts while the source is away or the disk is full."""
+MAX_ATTEMPTS = 3
+"""A part whose reading ended the process so often is recorded as an error."""
+RESUME_BELOW = 0.9
+"""The source goes on when what waits for outputs is below this share of its limit."""
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+class _StoppedError(Exception):
+    """The line is to stop while it waits for something."""
+
+
+class Runner:
+    """Runs one job. ``run`` blocks; every other method may be called from any thread.
+
+    Args:
+        job: what to do.
+        reader: None makes the one that the job describes; networks are loaded before the first
+            picture is taken.
+
+    Attributes:
+        job: as given.
+        monitor: what is seen of the line.
+        source: where the pictures come from.
+        trigger: what says that a part is there; None if every picture is one.
+
+    Raises:
+        LineError: another process runs a job with the same folder, or the source is unusable.
+        ConfigError: a setting cannot be used.
+        WeightsError: a network is missing or damaged.
+        MissingPackageError: an extra is not installed.
+    """
+
+    def __init__(self, job: Job, reader: Reader | None = None) -> None:
+        self.job, self._job_hash = job, job.hash
+        self._stopping = threading.Event()
+        self._paused = threading.Event()
+        self._state = LineState.STOPPED
+        self._spool_full = False
+        self._next_tick = 0.0
+        self.monitor = Monitor(job, on_alarm=self._show_alarm)
+        self._deliveries: list[Delivery] = []
+        self._outputs: list[Output] = []
+        with ExitStack() as opened:
+            names = output_names(job.outputs)
+            self._journal = Journal(job.data, names, remember_texts=job.passes.unseen)
+            opened.callback(self._journal.close)
+            for name, count in self._journal.forgotten.items():
+                log.warning("output %s is no longer in the job; %d readings for it are dropped",
+                            name, count)  # fmt: skip
+            self._reader = reader or make_reader(job.read).load()
+            self._patterns = [self._reader.pattern(text) for text in job.read.patterns]
+            self._judge = Judge(job, self._journal, self._patterns)
+            self._outputs = [make_output(config) for config in job.outputs]
+            self.trigger: Trigger | None = None
+            if not isinstance(job.trigger, EveryPicture):
+                from industrial_ocr.line.triggers import make_trigger
+
+                self.trigger = make_trigger(job.trigger, self._outputs)
+                opened.callback(self.trigger.close)
+            for name, output in zip(names, self._outputs, strict=True):
+                problem = partial(self.monitor.alarm, f"output_{name}")
+                self._deliveries.append(Delivery(name, output, self._journal, problem))
+            self._archive = None
+            if job.archive is not None:
+                self._archive = Archive(job.archive, partial(self.monitor.alarm, "archive"))
+            self.source: PictureSource = make_source(job.source, job.data, self._journal.known)
+            opened.callback(self.source.close)
+            self._worker = _Worker()
+            self._opened = opened.pop_all()
+
+    def stop(self) -> None:
+        """The part in hand is finished, then ``run`` returns. May be called by a signal."""
+        self._stopping.set()
+
+    def pause(self) -> None:
+        """No more parts are taken until ``resume``."""
+        self._paused.set()
+
+    def resume(self) -> None:
+        """Goes on after ``pause``."""
+        self._paused.clear()
+
+    @property
+    def paused(self) -> bool:
+        """Whether ``pause`` was called."""
+        return self._paused.is_set()
+
+    def run(self) -> None:
+        """Reads until ``stop`` is called, or until the source ends, as a video file does."""
+        with self._opened:
+            for delivery in self._deliveries:
+                delivery.start()
+            try:
+                self._finish_interrupted()
+                while not (self._stopping.is_set() or self.source.ended):
+                    self._tick()
+                    if self._may_read():
+                        self._next()
+            except _StoppedError:
+                pass
+            finally:
+                self._set_state(LineState.STOPPED)
+                self._close_deliveries()
+
+    def _close_deliveries(self) -> None:
+        closing = [threading.Thread(target=delivery.close) for delivery in self._deliveries]
+        for thread in closing:
+            thread.start()
+        for thread in closing:
+            thread.join()
+
+    def _next(self) -> None:
+        """Waits a moment for a part, and processes it."""
+        if self.trigger is None:
+            if pictures := self._pictures(WAIT_S):
+                self._process(make_part(pictures, "", None))
+            return
+        event = self.trigger.wait(WAIT_S)
+        if event is not None:
+            self.source.fresh()
+            part = make_part((), event.part, event.expected)
+            pictures = self._pictures(self.job.read.timeout_s)
+            self._process(make_part(pictures, part.name, part.expected, part.time))
+
+    def _pictures(self, timeout_s: float) -> list[Picture]:
+        """The pictures of a part: as many as the job says, or those that came in time."""
+        pictures: list[Picture] = []
+        end = time.monotonic() + timeout_s
+        while len(pictures) < self.job.read.frames:
+            picture = self._picture(min(WAIT_S, max(end - time.monotonic(), 0.0)))
+            if picture is not None and self._journal.recorded(picture):
+                self._put_away(picture)  # the process ended before that
+            elif picture is not None:
+                if not pictures:
+                    end = time.monotonic() + self.job.read.timeout_s
+                pictures.append(picture)
+            elif time.monotonic() >= end or self._stopping.is_set() or self.source.ended:
+                break
+        return pictures
+
+    def _picture(self, timeout_s: float) -> Picture | None:
+        """The next picture; an alarm while the source is away."""
+        self._tick()
+        try:
+            picture = self.source.next(timeout_s)
+        except OSError as error:
+            self.monitor.alarm("source_away", f"no pictures can be taken: {error}")
+            self._stopping.wait(WAIT_S)
+            return None
+        self.monitor.alarm("source_away", None)
+        return picture
+
+    def _tick(self) -> None:
+        """Says, once a second, that the runner is alive and how many readings wait."""
+        now = time.monotonic()
+        if now < self._next_tick:
+            return
+        self._next_tick = now + 1.0
+        self.monitor.beat()
+        for delivery in self._deliveries:
+            self.monitor.backlog(delivery.name, self._journal.backlog(delivery.name))
+
+    def _may_read(self) -> bool:
+        """Whether a part can be taken now; if not, waits a moment."""
+        limit = self.job.spool_mb * 1e6 * (RESUME_BELOW if self._spool_full else 1.0)
+        waiting = self._journal.waiting_bytes()
+        self._spool_full = waiting > limit
+        full = f"{waiting / 1e6:.0f} MB wait for the outputs; nothing is read until they are back"
+        self.monitor.alarm("spool", full if self._spool_full else None)
+        busy = self._worker.busy
+        late = "the last part is still being read after its time-out"
+        self.monitor.alarm("reader", late if busy else None)
+        if busy or self._spool_full:
+            self._set_state(LineState.ERROR)
+        elif self.paused:
+            self._set_state(LineState.STOPPED)
+        else:
+            if self._state is not LineState.DONE:
+                self._set_state(LineState.READY)
+            return True
+        self._stopping.wait(WAIT_S)
+        return False
+
+    def _finish_interrupted(self) -> None:
+        """Reads what was in hand when the process ended; what is gone is recorded as an error."""
+        for left in self._journal.interrupted():
+            found = (self.source.again(name) for name in left.names)
+            pictures = [p for p in found if p is not None and p.key in left.keys]
+            if pictures:
+                part = make_part(pictures, left.part, left.expected, left.time)
+                self._process(part, left.keys)
+            else:
+                self._record_lost(left)
+
+    def _record_lost(self, left: Interrupted) -> None:
+        reason = "the process ended before this picture was read, and it is gone"
+        part = Part((), left.part, left.expected, left.time)
+        reading = self._reading(part, _no_judgment("error", reason, left.expected), 0.0)
+        reading = replace(reading, picture=left.names[0], picture_sha256=left.sha256)
+        self._record((), reading, left.keys)
+
+    def _process(self, part: Part, taken: Sequence[str] = ()) -> None:
+        """Reads, judges and records a part."""
+        start = time.monotonic()
+        attempts = self._until_written(lambda: self._journal.take(part))
+        self._set_state(LineState.BUSY)
+        judgment, image = self._judged(part, attempts)
+        reading = self._reading(part, judgment, time.monotonic() - start)
+        reading = self._record(part.pictures, reading, taken)
+        self._set_state(LineState.DONE)
+        if self._archive is not None:
+            self._archive.add(reading, part.pictures)
+        for picture in part.pictures:
+            self._put_away(picture)
+        self.monitor.reading(reading, image)
+        if reading.sequence % KEPT_KEYS == 0:
+            still_there = self.source.still_there()
+            if still_there is not None:
+                self._until_written(lambda: self._journal.forget_pictures(still_there))
+
+    def _judged(self, part: Part, attempts: int) -> tuple[Judgment, ImageArray | None]:
+        """The judgment of a part, whatever happens, and its first picture."""
+        limit = self.job.read.timeout_s
+        image: ImageArray | None = None
+        wanted: str | None = part.expected
+        if not part.pictures:
+            reason = f"no picture came within {limit:g} seconds after the trigger"
+            return _no_judgment("timeout", reason, wanted), None
+        if attempts > MAX_ATTEMPTS:
+            reason = f"the process ended {attempts - 1} times while it read this picture"
+            return _no_judgment("error", reason, wanted), None
+        with suppress(IndustrialOcrError):  # the judge says it
+            wanted = self._judge.expected(part.name, part.expected)
+        images: list[ImageArray] = []
+
+        def read() -> Any:
+            images.extend(load_image(picture.data) for picture in part.pictures)
+            return read_part(self._reader, self.job, images, self._patterns, wanted)
+
+        try:
+            results, verifications = self._worker.run(read, limit, self.monitor.beat)
+            judgment = self._judge.judge(
+                results, part.name, part.expected, date.today(), verifications
+            )
+        except TimeoutError:
+            judgment = _no_judgment("timeout", f"not read within {limit:g} seconds", wanted)
+        except IndustrialOcrError as error:
+            judgment = _no_judgment("error", str(error), wanted)
+        except Exception as error:  # whatever a damaged picture brings about: the line goes on
+            log.exception("part %r, picture %s", part.name, part.pictures[0].name)
+            judgment = _no_judgment("error", f"{type(error).__name__}: {error}", wanted)
+        image = images[0] if images else None
+        return judgment, image
+
+    def _reading(self, part: Part, judgment: Judgment, latency: float) -> Reading:
+        """What is recorded; the journal gives it its id and number."""
+        hashes = [picture.sha256 for picture in part.pictures]
+        if len(hashes) > 1:
+            raw = (p.data if isinstance(p.data, bytes) else p.data.tobytes() for p in part.pictures)
+            whole = hashlib.sha256()
+            for data in raw:
+                whole.update(data)
+            hashes = [whole.hexdigest()]
+        return Reading(
+            id="",
+            sequence=0,
+            job=self.job.name,
+            job_hash=self._job_hash,
+            weights=self._reader.weights,
+            picture=part.pictures[0].name if part.pictures else "",
+            picture_sha256=hashes[0] if hashes else "",
+            part=part.name,
+            time=part.time,
+            latency=latency,
+            **vars(judgment),
+        )
+
+    def _record(
+        self, pictures: Sequence[Picture], reading: Reading, taken: Sequence[str] = ()
+    ) -> Reading:
+        """Writes to the journal, however long that takes, and wakes the outputs."""
+        reading = self._until_written(lambda: self._journal.finish(pictures, reading, taken))
+        for delivery in self._deliveries:
+            delivery.notify()
+        return reading
+
+    def _until_written(self, write: Callable[[], T]) -> T:
+        """Repeats a write to the journal while the disk is full or away.
+
+        Raises:
+            _StoppedError: the line is to stop; nothing was written.
+        """
+        pause = WAIT_S
+        while True:
+            try:
+                result = write()
+                self.monitor.alarm("journal", None)
+                return result
+            except sqlite3.OperationalError as error:
+                self.monitor.alarm("journal", f"{self._journal.path}: {error}; free the disk")
+                self._set_state(LineState.ERROR)
+            if self._stopping.wait(pause):
+                raise _StoppedError
+            self._tick()
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+
+    def _put_away(self, picture: Picture) -> None:
+        """Moves or deletes a recorded picture; an alarm if that fails."""
+        try:
+            self.source.done(picture)
+        except OSError as error:
+            self.monitor.alarm("pictures", f"{picture.name} is recorded, but stays: {error}")
+        else:
+            self.monitor.alarm("pictures", None)
+
+    def _set_state(self, state: LineState) -> None:
+        if state is not self._state:
+            self._state = state
+            self.monitor.state(state)
+            for output in self._outputs:
+                output.state(state)
+
+    def _show_alarm(self, name: str, message: str | None) -> None:
+        for output in self._outputs:
+            output.alarm(name, message)
+
+
+class _Worker:
+    """A thread that reads, so that the line can go on when a reading takes too long."""
+
+    def __init__(self) -> None:
+        self._tasks: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = queue.SimpleQueue()
+        self._last: Future[Any] | None = None
+        threading.Thread(target=self._work, name="reader", daemon=True).start()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a task that took too long is still running."""
+        return self._last is not None and not self._last.done()
+
+    def run(self, task: Callable[[], T], timeout_s: float, beat: Callable[[], None]) -> T:
+        """The result of a task.
+
+        Raises:
+            TimeoutError: there is none in time; the task goes on, its result is dropped.
+        """
+        self._last = future = Future[T]()
+        self._tasks.put((future, task))
+        end = time.monotonic() + timeout_s
+        while True:
+            left = end - time.monotonic()
+            if wait([future], min(max(left, 0.0), 1.0)).done:
+                return future.result()
+            if left <= 0:
+                raise TimeoutError
+            beat()
+
+    def _work(self) -> None:
+        while True:
+            future, task = self._tasks.get()
+            try:
+                future.set_result(task())
+            except BaseException as error:
+                future.set_exception(error)
+
+
+def _no_judgment(status: str, reason: str, expected: str | None) -> Judgment:
+    """Of a part that was not read."""
+    return Judgment(False, (reason,), "", "", status, 0.0, expected=expected)
