@@ -51,6 +51,8 @@ _WRITE_COILS, _WRITE_HOLDING = (5, 15), (6, 16, 22, 23)
 class ModbusServer(Output):
     """Shows the line's state and the last reading; waits until the PLC has taken it."""
 
+    batch = 1
+
     def __init__(self, config: ModbusOutput) -> None:
         self.config = config
         self._state = LineState.STOPPED

@@ -83,6 +83,8 @@ _VARIABLES = {
 class OpcuaServer(Output):
     """Shows state, recipe and last result; with a handshake a client acknowledges each result."""
 
+    batch = 1
+
     def __init__(self, config: OpcuaOutput) -> None:
         self.config = config
         self._state = LineState.STOPPED
