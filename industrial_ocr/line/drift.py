@@ -82,6 +82,11 @@ class Drift:
         self._levels = {"refusals": 0.0, "confidence": 0.0}
 
     @property
+    def missing(self) -> int:
+        """Readings that are still needed for the baseline."""
+        return 0 if self.baseline else self._readings - len(self._first)
+
+    @property
     def levels(self) -> Mapping[str, float]:
         """How far each chart is on the way to its alarm, 0 to 1."""
         return {name: value / LIMIT for name, value in self._levels.items()}

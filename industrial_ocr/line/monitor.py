@@ -235,11 +235,11 @@ class Monitor:
         """In the text format of Prometheus."""
         return generate_latest(self._registry)
 
-    def picture(self, sequence: int) -> bytes | None:
+    def picture(self, reading_id: str) -> bytes | None:
         """The small JPEG of one of the kept readings."""
         with self._lock:
             kept = (*self._last, *self._refused)
-        return next((s.picture for s in kept if s.reading.sequence == sequence), None)
+        return next((s.picture for s in kept if s.reading.id == reading_id), None)
 
     def snapshot(self) -> dict[str, Any]:
         """Everything the page shows, ready for JSON; the newest readings come first."""
@@ -266,7 +266,7 @@ class Monitor:
                 "backlog": dict(self._backlog),
                 "drift": {
                     "baseline": None if drift.baseline is None else asdict(drift.baseline),
-                    "wanted": self.job.alarms.baseline,
+                    "missing": drift.missing,
                     "points": [asdict(point) for point in drift.points],
                 },
                 "last": _rows(reversed(last)),
@@ -277,7 +277,7 @@ class Monitor:
 def _rows(shown: Iterable[Shown]) -> list[dict[str, Any]]:
     """What the page shows of readings."""
     fields = (
-        "sequence", "picture", "part", "text", "status", "passed", "reasons", "confidence",
+        "id", "sequence", "picture", "part", "text", "status", "passed", "reasons", "confidence",
         "expected", "latency",
     )  # fmt: skip
     return [

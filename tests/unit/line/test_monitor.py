@@ -35,8 +35,8 @@ def make_reading(sequence: int, passed: bool = True, **more: Any) -> Reading:
 
 
 def make_job(folder: Path, **alarms: Any) -> Job:
-    source = {"kind": "http"}
-    return Job(version=1, name="tray", data=folder, source=source, alarms=alarms)  # type: ignore[arg-type]
+    settings = {"version": 1, "name": "tray", "data": folder, "alarms": alarms, "page": {}}
+    return Job.model_validate(settings | {"source": {"kind": "http"}})
 
 
 def test_readings_are_counted_and_kept_in_bounds(tmp_path: Path) -> None:
@@ -49,8 +49,8 @@ def test_readings_are_counted_and_kept_in_bounds(tmp_path: Path) -> None:
     }  # fmt: skip
     assert [row["sequence"] for row in shown["last"]] == [10, 9, 8]
     assert [row["sequence"] for row in shown["refused"]] == [2]
-    assert monitor.picture(7) is None
-    picture = monitor.picture(2)
+    assert monitor.picture("id-7") is None
+    picture = monitor.picture("id-2")
     assert picture is not None and picture[:3] == b"\xff\xd8\xff" and len(picture) < 30_000
     from industrial_ocr.image.load import load_image
 

@@ -1,0 +1,209 @@
+"""The line's page: what a ``Monitor`` knows, in a browser and for programs.
+
+Everybody who reaches the page may look. Pictures and triggers are taken from everybody on this
+machine as long as there is no token, else from whoever has it; pausing always needs the token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+
+from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from industrial_ocr.errors import ConfigError
+from industrial_ocr.line.http_server import HttpServer
+from industrial_ocr.line.job import PageConfig, load_job
+from industrial_ocr.line.monitor import Monitor
+from industrial_ocr.line.reading import TriggerEvent
+from industrial_ocr.line.sources import PictureSource, PostedPictures
+from industrial_ocr.review.web import (
+    add_guard,
+    has_token,
+    is_loopback,
+    known_names,
+    limited_body,
+    refusal,
+    refuse_foreign,
+    show_page,
+)
+
+if TYPE_CHECKING:
+    from industrial_ocr.line.triggers import Trigger
+
+MAX_PICTURE_BYTES = 32_000_000
+UPLOAD_S = 30.0
+"""A picture that is not there so long after its request began is refused."""
+Text = Annotated[str, Query(max_length=200)]
+
+
+class RunnerControl(Protocol):
+    """What the page asks of a runner."""
+
+    source: PictureSource
+    trigger: Trigger | None
+
+    @property
+    def paused(self) -> bool: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+
+
+def create_page(
+    monitor: Monitor, runner: RunnerControl, config: PageConfig, job_file: Path | None = None
+) -> FastAPI:
+    """The web application.
+
+    Args:
+        monitor: what is shown.
+        runner: takes pictures and triggers, pauses and resumes.
+        config: of the job.
+        job_file: the job; those in the same folder are listed with it.
+
+    Raises:
+        ConfigError: the variable of the token is empty.
+    """
+    token = page_token(config)
+    names = known_names(config.host, config.names)
+    pictures = runner.source if isinstance(runner.source, PostedPictures) else None
+    triggered = monitor.job.trigger.kind == "http"
+    about = {
+        "jobs": known_jobs(job_file),
+        "review": config.review,
+        "controls": {"token": bool(token), "pictures": bool(pictures), "trigger": triggered},
+    }
+    # No documentation pages, because they load scripts from elsewhere.
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    add_guard(app, lambda request: refuse_foreign(request, names))
+
+    def check(request: Request, always: bool = False) -> None:
+        """Raises HTTPException if the request may not change anything."""
+        if token and not has_token(request, token):
+            raise HTTPException(401, "wrong token", {"WWW-Authenticate": "Bearer"})
+        if not token and (always or not is_loopback(config.host)):
+            raise HTTPException(403, "this needs a token: page.token_env of the job")
+
+    @app.get("/")
+    def page() -> Response:
+        return show_page("industrial_ocr.line")
+
+    @app.get("/api/state")
+    def state() -> dict[str, Any]:
+        return {**monitor.snapshot(), **about, "paused": runner.paused}
+
+    @app.get("/pictures/{name}.jpg")
+    def picture(name: str) -> Response:
+        data = monitor.picture(name)
+        if data is None:
+            raise HTTPException(404, "this picture is no longer kept")
+        keep = {"Cache-Control": "private, max-age=3600"}  # an id always has the same picture
+        return Response(data, media_type="image/jpeg", headers=keep)
+
+    @app.post("/pictures", status_code=202)
+    async def post_picture(
+        request: Request, part: Text = "", expected: Text | None = None
+    ) -> dict[str, str]:
+        check(request)
+        if pictures is None:
+            raise HTTPException(409, "the job's source is not http")
+        try:
+            data = await asyncio.wait_for(limited_body(request, MAX_PICTURE_BYTES), UPLOAD_S)
+        except asyncio.TimeoutError:
+            raise HTTPException(408, f"the picture did not come in {UPLOAD_S:g} s") from None
+        if not data:
+            raise HTTPException(422, "the body is the bytes of a picture, got none")
+        await run_in_threadpool(pictures.put, data, part, expected)
+        return {"detail": "the picture will be read"}
+
+    @app.post("/trigger", status_code=202)
+    def trigger(request: Request, part: Text = "", expected: Text | None = None) -> dict[str, str]:
+        check(request)
+        if not triggered or runner.trigger is None:
+            raise HTTPException(409, "the job's trigger is not http")
+        runner.trigger.put(TriggerEvent(part, expected))
+        return {"detail": "the part will be read"}
+
+    @app.post("/pause")
+    def pause(request: Request) -> dict[str, bool]:
+        check(request, always=True)
+        runner.pause()
+        return {"paused": True}
+
+    @app.post("/resume")
+    def resume(request: Request) -> dict[str, bool]:
+        check(request, always=True)
+        runner.resume()
+        return {"paused": False}
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        return Response(monitor.metrics(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    @app.get("/healthz")
+    def health() -> Response:
+        return _health(monitor.healthy())
+
+    @app.get("/readyz")
+    def readiness() -> Response:
+        return _health(monitor.ready())
+
+    @app.exception_handler(queue.Full)
+    async def full(_: Request, error: Exception) -> Response:
+        return refusal(503, "too many wait; try again", **{"Retry-After": "1"})
+
+    @app.exception_handler(OSError)
+    async def disk_error(_: Request, error: OSError) -> Response:
+        return refusal(507, f"the picture cannot be kept: {error.strerror or error}")
+
+    return app
+
+
+def _health(problem: str | None) -> Response:
+    return JSONResponse({"detail": problem or "ok"}, 503 if problem else 200)
+
+
+def page_token(config: PageConfig) -> str:
+    """The token; empty if there is none.
+
+    Raises:
+        ConfigError: its variable is empty.
+    """
+    if config.token_env is None:
+        return ""
+    token = os.environ.get(config.token_env, "")
+    if not token:
+        raise ConfigError(f"page.token_env: the variable {config.token_env} is empty or not set")
+    return token
+
+
+def known_jobs(job_file: Path | None) -> list[dict[str, Any]]:
+    """The jobs in the folder of a job file: file, name, and whether it is the given one."""
+    if job_file is None:
+        return []
+    jobs = []
+    for path in sorted(job_file.parent.glob("*.y*ml")):
+        with suppress(ConfigError):  # another kind of YAML file
+            name = load_job(path).name
+            jobs.append({"file": path.name, "name": name, "active": path.name == job_file.name})
+    return jobs
+
+
+def start_page(
+    monitor: Monitor, runner: RunnerControl, config: PageConfig, job_file: Path | None = None
+) -> HttpServer:
+    """Serves the page in a thread; ``stop`` of the result ends it.
+
+    Raises:
+        ConfigError: the port, the certificate, the key or the token cannot be used.
+    """
+    app = create_page(monitor, runner, config, job_file)
+    server = HttpServer(app, config.port, config.host, config.certificate, config.key)
+    server.start()
+    return server
