@@ -23,6 +23,7 @@ from industrial_ocr.cli.calibrate import calibrate
 from industrial_ocr.cli.dataset import dataset_app
 from industrial_ocr.cli.export import export
 from industrial_ocr.cli.glyphs import glyphs_app
+from industrial_ocr.cli.job import job_app
 from industrial_ocr.cli.patterns import patterns_app
 from industrial_ocr.cli.read import read
 from industrial_ocr.cli.retrain import retrain
@@ -41,6 +42,7 @@ app = typer.Typer(
 commands = (read, verify, calibrate, export, review, adapt, retrain, train, synth, weights)
 for command in commands:
     app.command()(command)
+app.add_typer(job_app, name="job")
 app.add_typer(bench_app, name="bench")
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(patterns_app, name="patterns")
