@@ -18,8 +18,6 @@ __all__ = ["Trigger", "TriggerEvent", "make_trigger"]
 
 WAITING = 100
 """Events that wait for the runner; further ones are refused."""
-AGAIN_S = 2.0
-"""Pause before connecting to the broker again."""
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -73,7 +71,7 @@ class MqttMessages(Trigger):
     async def _listen(self) -> None:
         import aiomqtt
 
-        from industrial_ocr.line.outputs.mqtt import mqtt_client
+        from industrial_ocr.line.outputs.mqtt import AGAIN_S, mqtt_client
 
         while True:
             try:

@@ -75,5 +75,5 @@ class Handshake:
     async def wait(self, sequence: int) -> None:
         """Waits until it is this one."""
         while self.taken != sequence:
-            self._changed.clear()
+            self._changed = asyncio.Event()  # belongs to the loop that runs now
             await self._changed.wait()

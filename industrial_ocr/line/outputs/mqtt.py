@@ -17,6 +17,8 @@ from industrial_ocr.line.outputs.loop import LoopThread
 from industrial_ocr.line.reading import LineState, Reading
 
 TIMEOUT_S = 5.0
+AGAIN_S = 2.0
+"""Pause before connecting again."""
 OFFLINE = "offline"
 
 
@@ -52,7 +54,8 @@ class MqttPublisher(Output):
     """Readings as JSON at ``topic``, each acknowledged by the broker (QoS 1).
 
     Retained besides: the line's state at ``topic``/state, ``offline`` if the connection breaks (the
-    last will), and alarms at ``topic``/alarm/NAME, empty when over.
+    last will), and alarms at ``topic``/alarm/NAME, empty when over. It stays connected also while
+    nothing is read.
 
     Raises:
         ConfigError: the password's variable is not set.
@@ -63,21 +66,26 @@ class MqttPublisher(Output):
         self.config = config
         self._retained = {f"{config.topic}/state": LineState.STOPPED.value}
         self._loop: LoopThread | None = None
+        self._tried = asyncio.Event()
         self._client: aiomqtt.Client | None = None
         self._lost: asyncio.Future[None] | None = None
+        self._problem = "not connected"
 
     def open(self) -> None:
-        self._end()
-        loop = self._loop = LoopThread(f"mqtt {self.config.host}")
+        if self._loop is None:
+            self._tried = asyncio.Event()
+            self._loop = LoopThread(f"mqtt {self.config.host}")
+            self._loop.start(self._stay_connected())
         try:
-            loop.run(self._connect(), 2 * TIMEOUT_S)
-        except (aiomqtt.MqttError, OSError, ValueError) as error:
-            self._end()
+            self._loop.run(self._tried.wait(), 3 * TIMEOUT_S)
+        except TimeoutError as error:
             raise self._away(error) from error
+        if self._client is None:
+            raise self._away(self._problem)
 
     def send(self, readings: Sequence[Reading]) -> None:
         if self._loop is None:
-            raise OutputError(f"{self._name}: not connected")
+            raise self._away(self._problem)
         try:
             self._loop.run(self._publish_all(readings), 2 * TIMEOUT_S)
         except (aiomqtt.MqttError, OSError, ValueError) as error:
@@ -86,8 +94,9 @@ class MqttPublisher(Output):
     def close(self) -> None:
         if self._loop is not None:
             with suppress(aiomqtt.MqttError, OSError):
-                self._loop.run(self._disconnect(), 1.0)
-        self._end()
+                self._loop.run(self._say_goodbye(), 1.0)
+            self._loop.close()
+        self._loop = self._client = None
 
     def state(self, state: LineState) -> None:
         self._retain("state", state.value)
@@ -98,42 +107,45 @@ class MqttPublisher(Output):
     def check(self) -> None:
         loop = LoopThread("mqtt check")
         try:
-            loop.run(self._try(), 2 * TIMEOUT_S)
+            loop.run(_connect_once(self.config), 2 * TIMEOUT_S)
         except (aiomqtt.MqttError, OSError, ValueError) as error:
             raise self._away(error) from error
         finally:
             loop.close()
 
-    async def _try(self) -> None:
-        async with mqtt_client(self.config, will=None):
-            pass
-
-    async def _connect(self) -> None:
+    async def _stay_connected(self) -> None:
         will = aiomqtt.Will(f"{self.config.topic}/state", OFFLINE, qos=1, retain=True)
-        client = mqtt_client(self.config, will)
-        await client.__aenter__()
-        self._client = client
-        self._lost = asyncio.ensure_future(_lost(client))
-        for topic, payload in list(self._retained.items()):
-            await client.publish(topic, payload, qos=1, retain=True)
+        while True:
+            try:
+                async with mqtt_client(self.config, will) as client:
+                    for topic, payload in list(self._retained.items()):
+                        await client.publish(topic, payload, qos=1, retain=True)
+                    self._client, self._lost = client, asyncio.ensure_future(_until_lost(client))
+                    self._tried.set()
+                    await self._lost
+                    self._problem = "the connection broke"
+            except (aiomqtt.MqttError, OSError, ValueError) as error:
+                self._problem = str(error)
+            self._client = None
+            self._tried.set()
+            await asyncio.sleep(AGAIN_S)
 
     async def _publish_all(self, readings: Sequence[Reading]) -> None:
         """Publishes in order; waits for all acknowledgments, or for the connection's end."""
-        assert self._client is not None and self._lost is not None
-        topic, publish = self.config.topic, self._client.publish
-        sent = asyncio.gather(*(publish(topic, r.to_json(), qos=1) for r in readings))
-        await asyncio.wait({sent, self._lost}, return_when=asyncio.FIRST_COMPLETED)
+        client, lost = self._client, self._lost
+        if client is None or lost is None:
+            raise aiomqtt.MqttError(self._problem)
+        topic = self.config.topic
+        sent = asyncio.gather(*(client.publish(topic, r.to_json(), qos=1) for r in readings))
+        await asyncio.wait({sent, lost}, return_when=asyncio.FIRST_COMPLETED)
         if not sent.done():
             sent.cancel()
-            with suppress(asyncio.CancelledError):
-                await sent
             raise aiomqtt.MqttError("the connection broke")
         sent.result()
 
-    async def _disconnect(self) -> None:
+    async def _say_goodbye(self) -> None:
         if self._client is not None:
             await self._client.publish(f"{self.config.topic}/state", OFFLINE, qos=1, retain=True)
-            await self._client.__aexit__(None, None, None)
 
     def _retain(self, name: str, payload: str) -> None:
         topic = f"{self.config.topic}/{name}"
@@ -147,23 +159,16 @@ class MqttPublisher(Output):
             with suppress(aiomqtt.MqttError, OSError):  # published when it is connected again
                 await self._client.publish(topic, payload, qos=1, retain=True)
 
-    def _end(self) -> None:
-        """Ends the loop with all that runs in it."""
-        self._client = self._lost = None
-        if self._loop is not None:
-            self._loop.close()
-            self._loop = None
-
-    @property
-    def _name(self) -> str:
-        return f"MQTT broker {self.config.host}:{self.config.port}"
-
-    def _away(self, error: Exception) -> OutputError:
-        return OutputError(f"{self._name}: {error}")
+    def _away(self, error: object) -> OutputError:
+        return OutputError(f"MQTT broker {self.config.host}:{self.config.port}: {error}")
 
 
-async def _lost(client: aiomqtt.Client) -> None:
-    """Ends when the connection does."""
+async def _connect_once(config: MqttOutput) -> None:
+    async with mqtt_client(config, will=None):
+        pass
+
+
+async def _until_lost(client: aiomqtt.Client) -> None:
     with suppress(aiomqtt.MqttError):
         async for _ in client.messages:
             pass

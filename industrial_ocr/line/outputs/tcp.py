@@ -30,6 +30,8 @@ class TcpLines(Output):
         ConfigError: the format names what ``Reading`` does not have.
     """
 
+    batch = 1
+
     def __init__(self, config: TcpOutput) -> None:
         self.config = config
         self._socket: socket.socket | None = None

@@ -21,6 +21,8 @@ class Webhook(Output):
         ConfigError: the address is none, or a header's variable is not set.
     """
 
+    batch = 1
+
     def __init__(self, config: WebhookOutput) -> None:
         self.config = config
         self.url = httpx.URL(config.url)
