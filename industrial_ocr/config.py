@@ -170,12 +170,18 @@ class RecognitionConfig(Section):
             view is doubtful, all are read and the majority decides; (0,) reads only the image.
         crop_layouts: if the reading of an image of one string is doubtful, other layouts of its
             text are tried (``recognition.crop_layouts``).
+        division: a string longer than ``piece_aspect`` is read in pieces: ``blanks`` ends them at
+            columns without ink, ``windows`` lets them overlap; ``none`` squeezes very long strings
+            (``recognition.division``).
+        piece_aspect: largest width of a piece, in heights.
     """
 
     batch_size: PositiveInt = 16
     min_width: PositiveInt = 100
     crop_margins: Margins = (0.0, -0.06, -0.12, 0.1)
     crop_layouts: bool = True
+    division: Literal["none", "blanks", "windows"] = "none"
+    piece_aspect: Annotated[float, Field(ge=3)] = 8.75
 
 
 LONG = 4

@@ -6,8 +6,9 @@ Unsegmented Sequence Data with Recurrent Neural Networks" (ICML).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import chain
 
 import numpy as np
@@ -141,7 +142,7 @@ def label_log_probabilities(
         raise ValueError(f"labels have classes below {table.shape[1]} other than the blank {blank}")
     if not len(labels):
         return np.zeros(0)
-    last = forward_scores(table, labels, blank)[-1]
+    last = reduce(lambda _, now: now, _forward(table, labels, blank))  # only one row is kept
     rows, lengths = np.arange(len(labels)), np.array([len(x) for x in labels], np.intp)
     in_symbol = np.where(lengths > 0, last[rows, 2 * lengths - 1], -np.inf)
     return np.asarray(np.logaddexp(last[rows, 2 * lengths], in_symbol))
@@ -155,20 +156,28 @@ def forward_scores(
     State 2 i is the blank after i symbols, state 2 i - 1 is the i-th symbol; L is the length of
     the longest of the N labels.
     """
+    return np.stack(list(_forward(table, labels, blank)))
+
+
+def _forward(
+    table: NDArray[np.float64], labels: Sequence[Sequence[int]], blank: int
+) -> Iterator[NDArray[np.float64]]:
+    """The rows of ``forward_scores``, each (N, 2 L + 1)."""
     states = np.full((len(labels), 2 * max(map(len, labels)) + 1), blank, np.intp)
     for row, label in zip(states, labels, strict=True):
         row[1 : 2 * len(label) : 2] = label
     skips = np.full(states.shape, -np.inf)
     skips[:, 3::2] = np.where(states[:, 3::2] != states[:, 1:-2:2], 0.0, -np.inf)
-    scores = np.full((len(table) + 1, *states.shape), -np.inf)
-    scores[0, :, 0] = 0.0
-    for t, frame in enumerate(table):
-        before, now = scores[t], scores[t + 1]
-        now[:, 0] = before[:, 0]
+    before = np.full(states.shape, -np.inf)
+    before[:, 0] = 0.0
+    yield before
+    for frame in table:
+        now = before.copy()
         now[:, 1:] = np.logaddexp(before[:, 1:], before[:, :-1])
         now[:, 2:] = np.logaddexp(now[:, 2:], before[:, :-2] + skips[:, 2:])
         now += frame[states]
-    return scores
+        yield now
+        before = now
 
 
 def align(

@@ -57,6 +57,14 @@ def reading_config(
     return load_config(source, PipelineConfig)
 
 
+def in_pieces(config: PipelineConfig, division: str) -> PipelineConfig:
+    """The configuration for lines of any length, each read in one view."""
+    changes = {"division": division, "crop_margins": (0.0,), "crop_layouts": False}
+    settings = config.model_dump()
+    settings["recognition"] |= changes
+    return parse_config(settings, PipelineConfig)
+
+
 def known_routes(source: RouteTable | str | Path | None) -> RouteTable:
     """The ``routes`` of ``Reader``; raises ConfigError if a file cannot be used."""
     if source is None or isinstance(source, Mapping):

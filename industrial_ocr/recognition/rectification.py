@@ -22,6 +22,8 @@ HEIGHT = 48
 """Height in pixels of the image in which slope and slant are measured."""
 LONGEST = 600
 """Its largest width in pixels."""
+LONGEST_LINE = 40
+"""Largest width over height: a longer line is taken to be level."""
 SLOPES = np.linspace(-0.45, 0.45, 37)
 """Slopes to try, in rows per column."""
 SLANTS = np.linspace(-0.6, 0.6, 25)
@@ -88,10 +90,11 @@ def string_band(gray: ImageArray, shortest: float = SHORTEST) -> FloatArray | No
 
     Args:
         gray: (H, W) uint8.
-        shortest: least width over height; a narrower image gives None.
+        shortest: least width over height; a narrower image gives None, and so does one of a line
+            longer than ``LONGEST_LINE``.
     """
     height, width = gray.shape
-    if min(height, width) < 4 or width < shortest * height:
+    if min(height, width) < 4 or not shortest * height <= width <= LONGEST_LINE * height:
         return None
     sized = _sized(gray)
     slopes = SLOPES[np.abs(SLOPES) * sized.shape[1] < 1.2 * HEIGHT]
