@@ -1,0 +1,32 @@
+"""Writes the most frequent characters of a word list: python examples/make_charset.py DICT OUT
+
+DICT has a word and its count on each line, as the dict.txt of the PyPI package jieba (MIT). OUT gets
+5,990 symbols, one a line: the printable characters of ASCII, Chinese punctuation, and the characters
+that the words hold most often. It made configs/charsets/zh.txt.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+SIZE = 5990
+ASCII = [chr(i) for i in range(0x21, 0x7F)]
+PUNCTUATION = "，。、；：？！“”‘’（）《》〈〉【】—…·￥～"
+
+
+def main(source: str, out: str) -> None:
+    """Counts each character as often as its words occur."""
+    counts: Counter[str] = Counter()
+    for line in Path(source).read_text(encoding="utf-8").splitlines():
+        word, count, *_ = line.split()
+        counts.update({c: int(count) * word.count(c) for c in set(word)})
+    symbols = [*ASCII, *PUNCTUATION]
+    common = sorted(counts, key=lambda c: (-counts[c], c))
+    symbols += [c for c in common if c not in set(symbols) and c.isalnum()]
+    Path(out).write_text("\n".join(symbols[:SIZE]) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
