@@ -28,7 +28,7 @@ def run(
 
         if json_log:
             show_json_logs()
-        runner = Runner(load_job(job))
+        runner = Runner(load_job(job), job_file=job)
     output.note(f"{runner.job.name} runs; Ctrl-C or SIGTERM ends it")
 
     def stop(number: int, frame: object) -> None:

@@ -14,6 +14,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import date
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from industrial_ocr.errors import IndustrialOcrError
@@ -59,6 +60,7 @@ class Runner:
         job: what to do.
         reader: None makes the one that the job describes; networks are loaded before the first
             picture is taken.
+        job_file: where the job was read from; the page lists those beside it.
 
     Attributes:
         job: as given.
@@ -73,7 +75,9 @@ class Runner:
         MissingPackageError: an extra is not installed.
     """
 
-    def __init__(self, job: Job, reader: Reader | None = None) -> None:
+    def __init__(
+        self, job: Job, reader: Reader | None = None, job_file: Path | None = None
+    ) -> None:
         self.job, self._job_hash = job, job.hash
         self._stopping = threading.Event()
         self._paused = threading.Event()
@@ -108,6 +112,11 @@ class Runner:
                 self._archive = Archive(job.archive, partial(self.monitor.alarm, "archive"))
             self.source: PictureSource = make_source(job.source, job.data, self._journal.known)
             opened.callback(self.source.close)
+            if job.page is not None:
+                from industrial_ocr.line.page import start_page
+
+                page = start_page(self.monitor, self, job.page, job_file)
+                opened.callback(page.stop)
             self._worker = _Worker()
             self._opened = opened.pop_all()
 

@@ -16,9 +16,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 import cv2
+import numpy as np
 
 from industrial_ocr.errors import LineError, require
 from industrial_ocr.image.load import IMAGE_SUFFIXES
@@ -109,9 +111,10 @@ class Folder(PictureSource):
             self._look()
             while self._complete:
                 _, name = heapq.heappop(self._complete)
+                self._in_hand.discard(name)  # so that one that cannot be read now comes again
                 if (picture := self.again(name)) is not None:
+                    self._in_hand.add(name)
                     return picture
-                self._in_hand.discard(name)
             left = end - time.monotonic()
             if left <= 0:
                 return None
@@ -141,6 +144,8 @@ class Folder(PictureSource):
             stat = (self._config.path / name).stat()
         except FileNotFoundError:
             self._unstable.pop(name, None)
+            return
+        if not S_ISREG(stat.st_mode):
             return
         size, written, since = self._unstable.get(name, (-1, -1, now))
         if (size, written) != (stat.st_size, stat.st_mtime_ns):
@@ -196,14 +201,17 @@ class Folder(PictureSource):
 
     def done(self, picture: Picture) -> None:
         self._in_hand.discard(picture.name)
-        self._put_away(picture.name)
+        with suppress(FileNotFoundError):
+            stat = (self._config.path / picture.name).stat()
+            if (stat.st_size, stat.st_mtime_ns) == (picture.size, picture.mtime_ns):
+                self._put_away(picture.name)  # else it was replaced by another one meanwhile
 
     def _put_away(self, name: str) -> None:
         """Moves or deletes a recorded picture, as the job says."""
         path, after = self._config.path / name, self._config.after
         if after == "delete":
-            path.unlink(missing_ok=True)
-        elif after == "move" and self._config.moved_to is not None and path.exists():
+            path.unlink()
+        elif after == "move" and self._config.moved_to is not None:
             self._config.moved_to.mkdir(parents=True, exist_ok=True)
             target, number = self._config.moved_to / name, 1
             while target.exists():
@@ -219,6 +227,8 @@ class Folder(PictureSource):
         """What a process that ended, or a full disk, left over."""
         try:
             self._put_away(name)
+        except FileNotFoundError:
+            pass
         except OSError as error:
             log.warning("%s: recorded, but still there: %s", name, error)
 
@@ -333,7 +343,7 @@ class Camera(_Frames):
                 taken, frame = capture.read()
                 if not taken:
                     break
-                yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+                yield np.ascontiguousarray(frame[..., ::-1])
         finally:
             capture.release()
         if self._file:
@@ -368,7 +378,7 @@ class Genicam(_Frames):
         self._config, self._fetch_s = config, fetch_s
 
     def _frames(self) -> Iterator[ImageArray]:
-        from harvesters.core import Harvester
+        from harvesters.core import Harvester  # type: ignore[import-not-found, unused-ignore]
 
         with Harvester() as harvester:
             harvester.add_file(str(self._config.producer))
@@ -392,7 +402,8 @@ def _rgb(component: Any) -> ImageArray:
         raise LineError(f"the camera sends {kind}; set its PixelFormat to one of {known}")
     shape = (component.height, component.width, 3 if kind in ("RGB8", "BGR8") else 1)
     raw = component.data.reshape(shape)
-    return raw.copy() if kind == "RGB8" else cv2.cvtColor(raw, _GENICAM_COLORS[kind])
+    image = raw.copy() if kind == "RGB8" else cv2.cvtColor(raw, _GENICAM_COLORS[kind])
+    return np.asarray(image, np.uint8)
 
 
 class PostedPictures(PictureSource):
