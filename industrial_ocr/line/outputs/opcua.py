@@ -85,8 +85,6 @@ class OpcuaServer(Output):
 
     batch = 1
 
-    batch = 1
-
     def __init__(self, config: OpcuaOutput) -> None:
         self.config = config
         self._state = LineState.STOPPED
