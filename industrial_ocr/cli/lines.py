@@ -1,0 +1,89 @@
+"""The command ``industrial-ocr lines``."""
+
+from __future__ import annotations
+
+import csv
+import sys
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.markup import escape
+
+from industrial_ocr.cli import files as cli_files
+from industrial_ocr.cli import options, output
+from industrial_ocr.errors import ConfigError
+
+if TYPE_CHECKING:
+    from industrial_ocr.results.read_result import ReadResult
+
+COLUMNS = ("file", "text", "confidence", "status", "seconds")
+
+
+@options.grouped
+def lines(
+    paths: Annotated[
+        list[str], typer.Argument(help="Image files, folders, globs; - is standard input.")
+    ],
+    as_json: options.AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line an image.")] = False,
+    division: Annotated[
+        Literal["blanks", "windows"],
+        typer.Option(help="Where long lines are divided: at blanks, or in overlapping windows."),
+    ] = "blanks",
+    *,
+    runtime: options.Runtime,
+    networks: options.Networks,
+) -> None:
+    """Reads images of one line of text each, of any length: file, text and seconds."""
+    with output.one_line_errors(output.WRONG_USAGE):
+        if as_json and as_csv:
+            raise ConfigError("--json and --csv exclude each other")
+        files, problems = cli_files.find_files(paths)
+        if files:
+            reader = options.make_reader(**vars(runtime), **vars(networks))
+        sources = cli_files.image_sources(files)
+    seconds: dict[Path, float] = {}
+
+    def read_one(file: Path) -> ReadResult:
+        began = time.perf_counter()
+        (result,) = reader.recognize([sources[file]], division=division)
+        seconds[file] = round(time.perf_counter() - began, 4)
+        return result
+
+    show: Callable[[Iterable[output.ResultDict]], None] = _print_table
+    if as_json:
+        show = output.print_json
+    elif as_csv:
+        show = _print_csv
+    several = len(files) > 3 and not ((as_json or as_csv) and sys.stdout.isatty())
+    with output.progress_bar(several) as progress:
+        watched = progress.track(files, description="reading")
+        jobs = ((file, partial(read_one, file)) for file in watched)
+        results = output.results_of(jobs, None, problems)
+        show(
+            {"file": str(file), **result.to_dict(), "seconds": seconds[file]}
+            for file, result in results
+        )
+    if problems:
+        raise typer.Exit(output.FAILED)
+
+
+def _print_table(readings: Iterable[output.ResultDict]) -> None:
+    table = output.new_table("file", "text", "seconds", right=("seconds",))
+    for reading in readings:
+        seconds = f"{reading['seconds']:.2f}"
+        table.add_row(escape(reading["file"]), escape(reading["text"]), seconds)
+    if table.row_count:
+        output.show_table(table)
+
+
+def _print_csv(readings: Iterable[output.ResultDict]) -> None:
+    writer = csv.DictWriter(sys.stdout, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for reading in readings:
+        writer.writerow(reading)
+        sys.stdout.flush()
