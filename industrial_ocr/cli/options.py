@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from industrial_ocr.errors import ConfigError
+from industrial_ocr.results.engine import Engine
 
 if TYPE_CHECKING:
     from industrial_ocr.evaluation.session import BenchmarkPlan
@@ -41,6 +42,13 @@ PrecisionName = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON array.")]
 OutFolder = Annotated[Path | None, typer.Option("--out", help="Write annotated images there.")]
+EngineName = Annotated[
+    Engine | None, typer.Option(help="Engine that reads.", show_default="auto; crnn with --crops")
+]
+Crops = Annotated[bool, typer.Option("--crops", help="Each image is one string.")]
+CodePatterns = Annotated[
+    list[str] | None, typer.Option(help="Preset or regular expression of the code; repeatable.")
+]
 Region = Annotated[str | None, typer.Option(help="Look only at x0,y0,x1,y1 (pixels).")]
 FontFolders = Annotated[
     list[Path] | None,

@@ -27,19 +27,13 @@ def read(
     paths: Annotated[
         list[str], typer.Argument(help="Image files, folders, globs; - is standard input.")
     ],
-    engine: Annotated[
-        Engine | None,
-        typer.Option(help="Engine that reads.", show_default="auto; crnn with --crops"),
-    ] = None,
+    engine: options.EngineName = None,
     as_json: options.AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line a string.")] = False,
     out: options.OutFolder = None,
-    crops: Annotated[bool, typer.Option("--crops", help="Each image is one string.")] = False,
+    crops: options.Crops = False,
     roi: options.Region = None,
-    pattern: Annotated[
-        list[str] | None,
-        typer.Option(help="Preset or regular expression of the code; repeatable."),
-    ] = None,
+    pattern: options.CodePatterns = None,
     collect: Annotated[
         Path | None, typer.Option(help="Keep uncertain characters there, for review.")
     ] = None,
