@@ -53,8 +53,6 @@ class ModbusServer(Output):
 
     batch = 1
 
-    batch = 1
-
     def __init__(self, config: ModbusOutput) -> None:
         self.config = config
         self._state = LineState.STOPPED

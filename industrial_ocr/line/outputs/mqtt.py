@@ -7,6 +7,7 @@ import os
 import ssl
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 import aiomqtt
 
@@ -137,7 +138,8 @@ class MqttPublisher(Output):
             raise aiomqtt.MqttError(self._problem)
         topic = self.config.topic
         sent = asyncio.gather(*(client.publish(topic, r.to_json(), qos=1) for r in readings))
-        await asyncio.wait({sent, lost}, return_when=asyncio.FIRST_COMPLETED)
+        ends: set[asyncio.Future[Any]] = {sent, lost}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if not sent.done():
             sent.cancel()
             raise aiomqtt.MqttError("the connection broke")

@@ -173,7 +173,8 @@ class OpcuaServer(Output):
         index = await server.register_namespace(NAMESPACE)
 
         def name(path: str) -> tuple[ua.NodeId, ua.QualifiedName]:
-            return ua.NodeId(path, index), ua.QualifiedName(path.rpartition(".")[2], index)
+            node_id = ua.NodeId(ua.String(path), ua.Int16(index))
+            return node_id, ua.QualifiedName(path.rpartition(".")[2], index)
 
         objects = {"": await server.nodes.objects.add_object(*name(SYSTEM))}
         for path in (STATE, AUTOMATIC, RECIPE.partition(".")[0], RECIPE, RESULTS, RESULT):
@@ -246,4 +247,4 @@ class OpcuaServer(Output):
 
 
 def _argument(name: str, kind: ua.VariantType) -> ua.Argument:
-    return ua.Argument(Name=name, DataType=ua.NodeId(kind.value), ValueRank=-1)
+    return ua.Argument(Name=name, DataType=ua.NodeId(ua.Int32(kind.value)), ValueRank=-1)

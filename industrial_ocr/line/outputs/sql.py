@@ -55,7 +55,7 @@ READINGS = sa.Table(
     sa.Index("readings_time", "time"),
     sa.Index("readings_text", "text"),
 )
-_INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 # Alembic's migration scripts find their connection through global names.
 _MIGRATING = threading.Lock()
 
@@ -71,9 +71,11 @@ class Database(Output):
 
     def __init__(self, config: SqlOutput) -> None:
         self.url = _url(config)
-        options: dict[str, Any] = {"timeout": TIMEOUT_S}
         self._engine = sa.create_engine(
-            self.url, connect_args=options, poolclass=sa.NullPool, hide_parameters=True
+            self.url,
+            connect_args={"timeout": TIMEOUT_S},
+            poolclass=sa.NullPool,
+            hide_parameters=True,
         )
         if self.url.get_backend_name() == "sqlite":
             sa.event.listen(self._engine, "connect", _durable)

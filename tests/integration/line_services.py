@@ -1,0 +1,90 @@
+"""PostgreSQL and mosquitto from Debian's packages, started and stopped by the tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+POSTGRES = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
+MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
+START_S = 60.0
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def wait_until_open(port: int) -> None:
+    """Returns when something listens on the port."""
+    end = time.monotonic() + START_S
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            assert time.monotonic() < end, f"nothing listens on port {port}"
+            time.sleep(0.05)
+
+
+class Postgres:
+    """A database server with the user and database ``plant``; data in a new folder."""
+
+    def __init__(self, folder: Path) -> None:
+        if POSTGRES is None:
+            pytest.skip("needs PostgreSQL: apt install postgresql")
+        # It refuses to run as root.
+        self._as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
+        self.folder, self.port = folder, free_port()
+        self.url = f"postgresql://plant@127.0.0.1:{self.port}/postgres"
+        if self._as_user:
+            for parent in (folder, *folder.parents[:-1]):
+                if parent.owner() == "root" and parent.is_relative_to("/tmp/pytest-of-root"):
+                    parent.chmod(0o755)
+            shutil.chown(folder, "postgres")
+        self._run("initdb", "-A", "trust", "-U", "plant", "--no-sync", "-D", str(folder / "data"))
+
+    def start(self) -> None:
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self.folder} -F"
+        data, log = str(self.folder / "data"), str(self.folder / "log")
+        self._run("pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "start")
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "-w", "stop")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        assert POSTGRES is not None
+        command = [*self._as_user, str(POSTGRES / program), *arguments]
+        subprocess.run(command, check=True, cwd="/", stdout=subprocess.DEVNULL, timeout=START_S)
+
+
+class Mosquitto:
+    """A broker on a port of its own; it keeps nothing over a restart."""
+
+    def __init__(self, folder: Path) -> None:
+        if MOSQUITTO is None:
+            pytest.skip("needs mosquitto: apt install mosquitto")
+        self.port = free_port()
+        self._config = folder / "mosquitto.conf"
+        self._config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        assert MOSQUITTO is not None
+        self._process = subprocess.Popen(
+            [MOSQUITTO, "-c", str(self._config)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        wait_until_open(self.port)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import queue
+
+import pytest
+
+from industrial_ocr.errors import ConfigError
+from industrial_ocr.line.job import HttpTrigger, ModbusTrigger, OpcuaTrigger
+from industrial_ocr.line.reading import TriggerEvent
+from industrial_ocr.line.triggers import WAITING, make_trigger, parse_event
+
+
+@pytest.mark.parametrize(
+    ("text", "event"),
+    [
+        ("part 7\n", TriggerEvent("part 7")),
+        ("4711", TriggerEvent("4711")),
+        ("", TriggerEvent()),
+        ('{"part": 4711, "expected": "L24"}', TriggerEvent("4711", "L24")),
+        ('{"expected": ""}', TriggerEvent("", "")),
+    ],
+)
+def test_messages(text: str, event: TriggerEvent) -> None:
+    assert parse_event(text) == event
+
+
+def test_events_wait_in_order_up_to_a_limit() -> None:
+    trigger = make_trigger(HttpTrigger(kind="http"), [])
+    assert trigger.wait(0.01) is None
+    for number in range(WAITING):
+        trigger.put(TriggerEvent(str(number)))
+    with pytest.raises(queue.Full):
+        trigger.put(TriggerEvent("one too many"))
+    assert [trigger.wait(0) for _ in range(2)] == [TriggerEvent("0"), TriggerEvent("1")]
+    trigger.close()
+
+
+def test_the_output_that_a_trigger_belongs_to_must_be_there() -> None:
+    pytest.importorskip("pymodbus")
+    with pytest.raises(ConfigError, match="modbus needs an output of the kind modbus"):
+        make_trigger(ModbusTrigger(kind="modbus"), [])
+    pytest.importorskip("asyncua")
+    with pytest.raises(ConfigError, match="opcua needs an output of the kind opcua"):
+        make_trigger(OpcuaTrigger(kind="opcua"), [])
