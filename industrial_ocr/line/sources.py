@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import json
 import logging
+import math
 import os
 import queue
 import shutil
@@ -88,7 +89,8 @@ class Folder(PictureSource):
 
     A file is complete when its size and time have not changed for ``stable_s``. On local disks of
     POSIX systems it also is when its inode changed after its content did: it was renamed into
-    place, or its times were set after it was copied.
+    place, or its times were set after it was copied. That shows only if a clock tick of the file
+    system (4 ms) lies between; where all pictures are renamed into place, ``stable_s: 0`` is best.
 
     Args:
         config: of the job.
@@ -109,7 +111,9 @@ class Folder(PictureSource):
         end = time.monotonic() + timeout_s
         while True:
             self._look()
-            while self._complete:
+            # A complete picture waits for an older one that may still grow, at most stable_s.
+            oldest = min((written for _, written, _ in self._unstable.values()), default=math.inf)
+            while self._complete and self._complete[0][0] <= oldest:
                 _, name = heapq.heappop(self._complete)
                 self._in_hand.discard(name)  # so that one that cannot be read now comes again
                 if (picture := self.again(name)) is not None:

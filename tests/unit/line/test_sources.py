@@ -83,6 +83,17 @@ def test_a_recorded_picture_that_stayed_is_only_put_away(tmp_path):
     source.close()
 
 
+def test_a_complete_picture_waits_for_an_older_one_that_may_grow(tmp_path):
+    (tmp_path / "1.pgm").write_bytes(PICTURE)
+    time.sleep(0.02)
+    (tmp_path / "2.pgm").write_bytes(PICTURE)
+    time.sleep(0.02)
+    os.rename(tmp_path / "2.pgm", tmp_path / "3.pgm")  # complete at once
+    source = folder_source(tmp_path)
+    assert names(source, 2) == ["1.pgm", "3.pgm"]
+    source.close()
+
+
 def test_a_picture_that_was_replaced_while_it_was_read_is_not_deleted(tmp_path):
     (tmp_path / "latest.pgm").write_bytes(PICTURE)
     source = folder_source(tmp_path, stable_s=0, after="delete")
