@@ -76,7 +76,7 @@ def main() -> None:
         images = [renderer.render((6, n), t).image for n, t in zip(numbers, texts, strict=True)]
         turned = [np.ascontiguousarray(i[::-1, ::-1]) for i in images]
         for text, up, down in zip(texts, seen(images), seen(turned), strict=True):
-            ways = [decode_frames(f, charset, "horizontal") for f in (up, down)]
+            ways = [decode_frames(f, "horizontal") for f in (up, down)]
             kind = "a sign lost" if text.startswith("-") else "none at the ends"
             scores = edit_scores(up.log_probs, charset.encode(text.lstrip("-")))
             marked = scores.insertions[[0, -1]][:, mark_classes(charset)]

@@ -97,8 +97,10 @@ def lexicon(reader: Reader, words: int) -> None:
             found = read_codes([evidence], pattern, reader.classifier_charset)
             boxes_s.append(time.perf_counter() - start)
             right[0] += any(c.text == code for c in found)
-        for table in frames:
-            place = FrameString(table, lambda a, b: rect_quad(a, 0, b + 1, 32), "horizontal")
+        for own in frames:
+            place = FrameString(
+                own.log_probs, lambda a, b: rect_quad(a, 0, b + 1, 32), "horizontal"
+            )
             start = time.perf_counter()
             found = read_ctc_codes([place], pattern, reader.charset)
             frames_s.append(time.perf_counter() - start)

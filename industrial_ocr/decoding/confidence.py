@@ -127,6 +127,15 @@ class ConfidenceModel:
         return result
 
 
+def own_probability(string: TextString) -> float:
+    """The network's own probability that the whole string is right, lowered where views disagree.
+
+    It stands in for the fitted one where a recognizer is not the one of the fit.
+    """
+    joint = min(string.scores.joint_log, string.scores.sequence_log)
+    return float(np.exp(joint)) * float(string.agreement**0.5)
+
+
 def together_features(string: TextString, one: float, two: float) -> Floats:
     """(K,) float64, the features ``TOGETHER`` of a string that the CRNN read.
 

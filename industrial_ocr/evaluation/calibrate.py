@@ -42,6 +42,7 @@ from industrial_ocr.evaluation.reroute import NEW_ROUTES, settled
 from industrial_ocr.evaluation.runner import ImageJob, run_job
 from industrial_ocr.image.load import load_image
 from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.recognition.recognizer import StringFrames
 from industrial_ocr.results.engine import PIPELINES, Engine
 
 Floats = NDArray[np.float64]
@@ -107,23 +108,29 @@ def add_characters(
         into.classes.append(max(cases, key=lambda i: p[i]))
 
 
-def add_string(into: CalibrationData, frames: Sequence[Any], text: str, charset: Charset) -> None:
-    """Adds the string that shows one label, if there is one."""
+def add_string(
+    into: CalibrationData, strings: Sequence[StringFrames], text: str, charset: Charset
+) -> None:
+    """Adds the string that shows one label, if there is one.
+
+    A symbol that its frames left out (``recognition.recognizer``) is left out of the label, too.
+    """
     known = _known(text, charset)
     best, best_read, highest = None, "", MIN_AGREEMENT
-    for table in frames:
-        read = "".join(s.symbol for s in greedy_decode(table, charset, 0))
+    for frames in strings:
+        read = "".join(s.symbol for s in greedy_decode(frames.log_probs, frames.charset, 0))
         similar = Levenshtein.normalized_similarity(read.upper(), known.upper())
         if similar >= highest:
-            best, best_read, highest = table, read, similar
+            best, best_read, highest = frames, read, similar
     if best is None or not known:
         return
+    known = _known(known, best.charset)
     if len(best_read) == len(known):
         # As above: where only the case differs, the one that the model saw counts.
         pairs = zip(known, best_read, strict=True)
         known = "".join(r if r.upper() == k.upper() else k for k, r in pairs)
-    into.strings.append(np.asarray(best, np.float64))
-    into.labels.append(charset.encode(known))
+    into.strings.append(np.asarray(best.log_probs, np.float64))
+    into.labels.append(best.charset.encode(known))
 
 
 def gather(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -68,3 +71,50 @@ def normalize_crops(crops: ImageArray) -> FloatArray:
     deviation = plain.std(axis=(-2, -1), keepdims=True)
     normalized: FloatArray = (plain - mean) / (deviation + CONTRAST_FLOOR)
     return normalized
+
+
+@dataclass(frozen=True)
+class StripInput:
+    """How a recognizer takes a strip, and which of its pixels a frame of its output shows.
+
+    Attributes:
+        rows: height of a strip in pixels.
+        channels: 1 for gray, 3 for BGR.
+        own_contrast: normalize each strip to zero mean and unit contrast, as in our training;
+            False scales brightness to -1..1, as crnn.pytorch and PP-OCR do.
+        zero_padding: fill a strip that is narrower than its batch with zeros instead of its edge.
+        min_width: narrower strips are padded to this width in pixels.
+        stride: pixels from one frame to the next.
+        center: pixels from the left edge to the middle of the first frame.
+    """
+
+    rows: int = 32
+    channels: int = 1
+    own_contrast: bool = True
+    zero_padding: bool = False
+    min_width: int = 0
+    stride: float = 4.0
+    center: float = 0.0
+
+    def frames(self, width: int) -> int:
+        """The number of frames whose middles lie within a strip of this width."""
+        return max(1, int((width - self.center) // self.stride) + 1)
+
+    def batch(self, strips: Sequence[ImageArray], width: int) -> FloatArray:
+        """Strips (rows, W[, 3]) RGB or gray, padded on the right -> (N, channels, rows, width)."""
+        if self.zero_padding:
+            values = np.zeros((len(strips), self.channels, self.rows, width), np.float32)
+            for row, strip in zip(values, strips, strict=True):
+                row[:, :, : strip.shape[1]] = self._values(strip[None])[0]
+            return values
+        padded = [
+            cv2.copyMakeBorder(s, 0, 0, 0, width - s.shape[1], cv2.BORDER_REPLICATE) for s in strips
+        ]
+        return self._values(np.stack(padded).astype(np.uint8))
+
+    def _values(self, strips: ImageArray) -> FloatArray:
+        """(N, rows, W[, 3]) uint8 -> (N, channels, rows, W)."""
+        channels = strips[:, None] if strips.ndim == 3 else strips[..., ::-1].transpose(0, 3, 1, 2)
+        if self.own_contrast:
+            return normalize_crops(channels)
+        return channels.astype(np.float32) / 127.5 - 1

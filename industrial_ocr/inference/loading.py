@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -17,10 +17,14 @@ import cv2
 
 from industrial_ocr.config import Precision
 from industrial_ocr.errors import ConfigError, MissingPackageError
+from industrial_ocr.image.preprocess import StripInput
+from industrial_ocr.inference.ctc_onnx import CtcNetwork, is_onnx_only, other_recognizer
 from industrial_ocr.inference.manifest import ModelEntry, Task, find_entry
 from industrial_ocr.inference.network import Network, Session
 from industrial_ocr.inference.weights import load_int8
 from industrial_ocr.patterns.charset import SPACE, Charset
+from industrial_ocr.results.engine import ConfidenceBasis
+from industrial_ocr.results.types import FloatArray
 
 Backend = Literal["auto", "torch", "onnxruntime", "openvino"]
 Name = str | Path | None
@@ -47,12 +51,12 @@ class ClassifierNetwork(NamedTuple):
 class RecognizerNetwork(NamedTuple):
     """What ``Recognizer`` needs, in the order of its arguments."""
 
-    network: Network
+    network: Callable[[FloatArray], FloatArray]
     charset: Charset
     temperature: float
-    own_contrast: bool = True
+    strips: StripInput = StripInput()
     knows_space: bool = False
-    rows: int = 32
+    basis: ConfidenceBasis = "fitted"
 
 
 class Loader:
@@ -119,12 +123,28 @@ class Loader:
         return ClassifierNetwork(self._network(entry), charset, side, self._temperature(entry))
 
     def recognizer(self, name: Name) -> RecognizerNetwork:
-        """A CRNN of a manifest, or a checkpoint of crnn.pytorch; raises as ``detector``."""
+        """A recognizer: a CRNN of a manifest, a checkpoint of crnn.pytorch, or an ONNX file.
+
+        Raises:
+            WeightsError: as ``detector``; or an ONNX file is no CTC recognizer.
+            MissingPackageError: a recognizer of PP-OCR needs ``rapidocr``.
+        """
         if _is_published(name):
             charset = Charset(PUBLISHED_CRNN_SYMBOLS, blank=True)
             network = self._published("recognizer", name)
-            return RecognizerNetwork(network, charset, 1.0, own_contrast=False)
-        entry = self._entry("recognizer", name)
+            return RecognizerNetwork(network, charset, 1.0, StripInput(own_contrast=False))
+        entry = other_recognizer(name) or find_entry("recognizer", name)
+        self.weights["recognizer"] = entry.sha256
+        if is_onnx_only(entry):
+            other = CtcNetwork(entry, self._network(entry))
+            return RecognizerNetwork(
+                other,
+                other.charset,
+                self._temperature(entry),
+                other.strips,
+                other.knows_space,
+                "calibrated" if entry.sha256 in self._temperatures else "raw",
+            )
         knows_space = entry.symbols[-1:] == (SPACE,)
         symbols = entry.symbols[:-1] if knows_space else entry.symbols
         charset = Charset(symbols, blank=True)
@@ -132,8 +152,8 @@ class Loader:
             self._network(entry),
             charset,
             self._temperature(entry),
-            knows_space=knows_space,
-            rows=entry.input.size[0] if entry.input.size else 32,
+            StripInput(rows=entry.input.size[0] if entry.input.size else 32),
+            knows_space,
         )
 
     def _entry(self, task: Task, name: Name) -> ModelEntry:
@@ -154,7 +174,7 @@ class Loader:
     def _session(self, entry: ModelEntry, precision: Literal["fp32", "bf16", "int8"]) -> Session:
         # Weights may be older than the ONNX files that are written with them now.
         without_onnx = not entry.onnx and find_spec("torch") is not None
-        if self.backend == "torch" or without_onnx:
+        if (self.backend == "torch" or without_onnx) and not is_onnx_only(entry):
             backend = _import_backend("torch")
             device = backend.resolve_device(self.device)
             session = backend.load_session(entry, device, precision == "bf16")

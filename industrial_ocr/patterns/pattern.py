@@ -32,6 +32,9 @@ from industrial_ocr.patterns.grammar.spelling import project, with_separators
 from industrial_ocr.patterns.grammar.words import check_letters, compile_words, read_lines
 from industrial_ocr.patterns.presets import Preset, find_preset, nearest_preset
 
+MAX_CHARSETS = 16
+"""So many charsets are remembered; frames of a network of many symbols have one for each image."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Pattern(CodeCounts):
@@ -63,6 +66,7 @@ class Pattern(CodeCounts):
     name: str = ""
     preset_data: Preset | None = None
     _automata: dict[Charset, Automaton] = field(default_factory=dict, init=False)
+    _spelled: dict[tuple[tuple[int, str], ...], Automaton] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         checkdigits.validate_rule(self.check)
@@ -197,30 +201,44 @@ class Pattern(CodeCounts):
         return Pattern.regex(text)
 
     def automaton(self, charset: Charset) -> Automaton:
-        """The automaton for a decoder over a charset; built once for each charset.
+        """The automaton for a decoder over a charset.
 
         Symbol i is ``charset.symbols[i]`` (with a blank, class i + 1). It accepts one separator of
         the charset where separators are allowed; spaces are not symbols and never appear.
-        If case is ignored, letters of both cases are accepted.
+        If case is ignored, letters of both cases are accepted. It is built once for all charsets
+        that have the symbols of the pattern in the same places.
 
         Raises:
             PatternError: no code can be spelled with the charset, or not every word of a lexicon.
         """
-        if charset not in self._automata:
-            marks = tuple(s for s in self.separators if s in charset.symbols)
-            self._check_spelling(charset)
-            try:
-                found = project(self._separated(marks, run=False), charset, self.ignore_case)
-            except PatternError as error:
-                if str(error) != NOTHING_MATCHES:
-                    raise
-                hint = "" if self.ignore_case else "; set ignore_case to accept the other case"
-                raise PatternError(
-                    f"no code of {self!r} can be spelled with the {len(charset)} symbols of this "
-                    f"charset{hint}"
-                ) from error
+        found = self._automata.get(charset)
+        if found is None:
+            usable = {*self.core.symbols, *self.separators}
+            fold = fold_case if self.ignore_case else str
+            places = tuple(
+                (i, s) for i, s in enumerate(charset.symbols) if usable.issuperset(map(fold, s))
+            )
+            if places not in self._spelled:
+                self._spelled[places] = self._spelled_with(charset)
+            found = replace(self._spelled[places], symbols=charset.symbols)
+            if len(self._automata) >= MAX_CHARSETS:
+                self._automata.clear()
             self._automata[charset] = found
-        return self._automata[charset]
+        return found
+
+    def _spelled_with(self, charset: Charset) -> Automaton:
+        marks = tuple(s for s in self.separators if s in charset.symbols)
+        self._check_spelling(charset)
+        try:
+            return project(self._separated(marks, run=False), charset, self.ignore_case)
+        except PatternError as error:
+            if str(error) != NOTHING_MATCHES:
+                raise
+            hint = "" if self.ignore_case else "; set ignore_case to accept the other case"
+            raise PatternError(
+                f"no code of {self!r} can be spelled with the {len(charset)} symbols of this "
+                f"charset{hint}"
+            ) from error
 
     def missing(self, charset: Charset) -> frozenset[str]:
         """Characters of codes that a charset lacks; codes with them cannot be read with it."""

@@ -23,6 +23,7 @@ from industrial_ocr.inference.bundle import (
     network_files,
     write_bundle,
 )
+from industrial_ocr.inference.ctc_onnx import is_onnx_only, other_recognizer
 from industrial_ocr.inference.loading import Name
 from industrial_ocr.inference.manifest import ModelEntry, Task, find_entry
 from industrial_ocr.inference.weights import commit_id
@@ -102,6 +103,13 @@ def export_files(
         WeightsError: a model has no ONNX file, or the bundle cannot be written.
     """
     entries = [_entry(task, name) for task, name in names.items()]
+    without_torch = [e.name for e in entries if is_onnx_only(e)]
+    if safetensors and without_torch:
+        raise ConfigError(
+            f"recognizer {without_torch[0]}: exists as ONNX alone, and the bundle would hold "
+            "networks for torch; export with backend onnxruntime or openvino, and not for every "
+            "backend"
+        )
     manifest = BundleManifest(
         backend=cast(Any, backend),
         precision=precision,
@@ -117,7 +125,8 @@ def export_files(
 def _entry(task: Task, name: Name) -> ModelEntry:
     if name is not None and Path(name).suffix in {".pth", ".pt"}:
         raise ConfigError(f"{task} {name}: a published checkpoint cannot be put into a bundle")
-    return find_entry(task, name)
+    other = other_recognizer(name) if task == "recognizer" else None
+    return other or find_entry(task, name)
 
 
 def _versions(backend: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from itertools import chain
 import numpy as np
 
 from industrial_ocr.config import ConfidenceConfig, PipelineConfig
-from industrial_ocr.decoding.confidence import features, fitted_model
+from industrial_ocr.decoding.confidence import features, fitted_model, own_probability
 from industrial_ocr.detection.detector import Detector
 from industrial_ocr.detection.ink import unread_marks
 from industrial_ocr.detection.linking import link_characters, reading_order, without_blobs
@@ -21,7 +21,7 @@ from industrial_ocr.detection.multiscale import add_large_strings, refine_small_
 from industrial_ocr.detection.segmentation import character_boxes
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.results.codes import CodeReading
-from industrial_ocr.results.engine import Engine
+from industrial_ocr.results.engine import ConfidenceBasis, Engine
 from industrial_ocr.results.geometry import edge_lengths, expand_quad, inside
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import (
@@ -36,6 +36,9 @@ from industrial_ocr.results.types import (
 
 CLEAR_MARK = 0.8
 """An unread mark of this strength or more is as clear as the print."""
+NOT_CALIBRATED = (
+    "the confidence of this recognizer is not calibrated; measure it with industrial-ocr calibrate"
+)
 Found = list[list[BoxString]]
 """The strings of each image, not yet read."""
 
@@ -102,13 +105,15 @@ def finish(
     doubtful: Sequence[TextString] = (),
     codes: Sequence[CodeReading] | None = None,
     one_string: bool = False,
+    basis: ConfidenceBasis = "fitted",
 ) -> ReadResult:
     """The result of one image: gives strings their unread marks, confidence and status.
 
     Strings of very low confidence are noise and go to ``left_out``. ``doubtful`` ones stay: they
     were cut off another string, and no part of it may disappear. If codes were searched (``codes``
     is not None), the status is that of the code. In an image of ``one_string`` a lower confidence
-    is enough. The confidence is that of ``decoding.confidence``.
+    is enough. The confidence is that of ``decoding.confidence``; without a fitted one (see
+    ``basis``) it is the network's own. A raw one, never compared with labels, makes nothing ``ok``.
     """
     limits = config.confidence
     known = {id(s) for s in doubtful}
@@ -119,8 +124,9 @@ def finish(
         if id(s) in known or s.confidence >= limits.least(len(s.characters), one_string)
     ]
     left_out = tuple(s for s in read if not any(s is k for k in kept))
-    judged = _judged(image, kept, engine, one_string, codes or ())
-    doubts = [_doubt(s, limits, one_string) for s in judged]
+    judged = _judged(image, kept, engine, one_string, codes or (), basis)
+    unknown = NOT_CALIBRATED if basis == "raw" else ""
+    doubts = [_doubt(s, limits, one_string) or unknown for s in judged]
     judged = tuple(
         replace(s, status=Status.LOW_CONFIDENCE) if doubt else s
         for s, doubt in zip(judged, doubts, strict=True)
@@ -135,6 +141,8 @@ def finish(
     if codes is not None and kept:
         status, reason = Status.PATTERN_MISMATCH, ""
     codes = [_with_unread_marks(c, judged) for c in codes or ()]
+    if unknown:
+        codes = [_doubtful_code(c, unknown) for c in codes]
     if codes:
         status, reason = codes[0].status, codes[0].reason
     return ReadResult(
@@ -148,6 +156,7 @@ def _judged(
     engine: Engine,
     one_string: bool,
     codes: Sequence[CodeReading],
+    basis: ConfidenceBasis,
 ) -> tuple[TextString, ...]:
     """Strings with their unread marks and the probability that they are right."""
     if not strings:
@@ -159,6 +168,8 @@ def _judged(
         others = [o.quad for o in strings if o is not string] + coded
         unread = (*_unread(gray, string, others), *string.unread)
         marked.append(replace(string, unread=unread))
+    if basis != "fitted":
+        return tuple(replace(s, confidence=own_probability(s)) for s in marked)
     model = fitted_model(engine, one_string)
     sure = model.probability(np.stack([features(s) for s in marked]))
     return tuple(replace(s, confidence=float(p)) for s, p in zip(marked, sure, strict=True))
@@ -200,11 +211,17 @@ def _with_unread_marks(code: CodeReading, strings: Sequence[TextString]) -> Code
     beside = expand_quad(code.quad, edge_lengths(code.quad)[1], 0.0)
     unread = chain.from_iterable(s.unread for s in strings)
     marks = [m for m in unread if inside(beside, m.quad.mean(0))]
-    if code.status is not Status.OK or not marks:
+    if not marks:
         return code
     middles = [c.character.quad.mean(0) for c in code.characters]
     axis = middles[-1] - middles[0]
     before = sum(bool((m - marks[0].quad.mean(0)) @ axis < 0) for m in middles)
     place = replace(marks[0], before=before).place(len(middles))
-    reason = f"a mark {place} was not read"
+    return _doubtful_code(code, f"a mark {place} was not read")
+
+
+def _doubtful_code(code: CodeReading, reason: str) -> CodeReading:
+    """Makes an ok code doubtful."""
+    if code.status is not Status.OK:
+        return code
     return replace(code, status=Status.LOW_CONFIDENCE, reason=reason)

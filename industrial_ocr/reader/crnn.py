@@ -30,9 +30,9 @@ from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, Found, find_strings, finish
 from industrial_ocr.reader.way_up import Reading, StringWays, beside_turned, right_way_up
-from industrial_ocr.recognition.recognizer import Recognizer, StringFrames
+from industrial_ocr.recognition.recognizer import Recognizer, StringFrames, in_one_charset
 from industrial_ocr.results.codes import CodeReading
-from industrial_ocr.results.engine import Engine
+from industrial_ocr.results.engine import ConfidenceBasis, Engine
 from industrial_ocr.results.geometry import centers_meet, inside, quad_around, with_margin
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import (
@@ -47,7 +47,8 @@ from industrial_ocr.results.types import (
 
 DIGIT = -0.38
 """Added to the network's log-odds of 0 against O and of 1 against I, in nats: fitted to 800 such
-characters in 500 rendered images; of 400 others it leaves 12 wrong that were 15."""
+characters in 500 rendered images; of 400 others it leaves 12 wrong that were 15. Another network
+gets none."""
 
 
 def read_crnn(
@@ -73,9 +74,10 @@ def read_crnn(
     """
     clock = Clock()
     found = find_strings(images, detector, config, clock) if found is None else found
+    recognizer = recognizer.keeping(characters_of(patterns))
     read = read_frames(images, found, recognizer, config, clock)
     with clock.stage("decode"):
-        codes = [frame_codes(own, patterns, recognizer.charset, config) for own in read]
+        codes = [frame_codes(own, patterns, config) for own in read]
     timings = clock.share(len(images))
     return [
         finish(
@@ -85,6 +87,7 @@ def read_crnn(
             config,
             timings,
             codes=said if patterns else None,
+            basis=recognizer.basis,
         )
         for image, own, said in zip(images, read, codes, strict=True)
     ]
@@ -138,24 +141,42 @@ def _reading_of(
 ) -> Reading:
     """The reading of a string in one of its orientations."""
     weights = config.confidence.position_weights
-    text = decode_frames(frames, recognizer.charset, way.direction, weights=weights)
+    text = decode_frames(frames, way.direction, weights=weights, basis=recognizer.basis)
     if frames.space is None:
         text = with_spaces(text, way, config.linking.word_space_ratio)
     return text, frames
 
 
+def characters_of(patterns: Sequence[Pattern]) -> set[str]:
+    """The characters of the codes of patterns, and their separators."""
+    used = (pattern.core.symbols[i] for pattern in patterns for i in set(pattern.core.labels))
+    return set(used) | set(chain.from_iterable(pattern.separators for pattern in patterns))
+
+
 def frame_codes(
     strings: Sequence[tuple[TextString, StringFrames]],
     patterns: Sequence[Pattern],
-    charset: Charset,
     config: PipelineConfig,
 ) -> list[CodeReading]:
     """The codes of one image under each pattern."""
+    if not strings or not patterns:
+        return []
     sure = config.confidence
     limits = Limits(sure.min_code_confidence, sure.min_character, sure.min_code)
-    frames = [FrameString(f.log_probs, f.span_quad, s.direction) for s, f in strings]
+    charset, frames = frame_strings(strings)
     found = (read_ctc_codes(frames, pattern, charset, limits) for pattern in patterns)
     return list(chain.from_iterable(found))
+
+
+def frame_strings(
+    strings: Sequence[tuple[TextString, StringFrames]],
+) -> tuple[Charset, list[FrameString]]:
+    """The strings of one image for the decoder, and the charset of their frames."""
+    charset, tables = in_one_charset([f for _, f in strings])
+    return charset, [
+        FrameString(table, f.span_quad, s.direction)
+        for (s, f), table in zip(strings, tables, strict=True)
+    ]
 
 
 def _pieces(string: BoxString) -> list[FloatArray]:
@@ -167,16 +188,17 @@ def _pieces(string: BoxString) -> list[FloatArray]:
 
 def decode_frames(
     frames: StringFrames,
-    charset: Charset,
     direction: Direction,
     lexicon: Lexicon | None = None,
     weights: PositionWeights = "none",
+    basis: ConfidenceBasis = "fitted",
 ) -> TextString:
     """CTC decoding with a place and a probability for every character.
 
     Decodes the likeliest path, or with a lexicon its likeliest word; the characters of a word keep
     the network's probabilities, however low.
     """
+    charset = frames.charset
     symbols = greedy_decode(frames.log_probs, charset)
     if lexicon is not None:
         symbols = _as_word(symbols, frames, charset, lexicon)
@@ -184,7 +206,7 @@ def decode_frames(
     label = [charset.encode(s.symbol)[0] for s in symbols]
     log_probability = sequence_log_probability(frames.log_probs, label)
     if lexicon is None:
-        symbols = _resolved(symbols, frames)
+        symbols = _resolved(symbols, frames, DIGIT if basis == "fitted" else 0.0)
     places = _frame_borders([(s.first_frame, s.last_frame) for s in symbols])
     characters = tuple(
         Character(s.symbol, frames.span_quad(*place), s.probability, s.alternatives)
@@ -196,7 +218,7 @@ def decode_frames(
     return TextString(text, string_confidence(scores), quad, characters, direction, scores)
 
 
-def _resolved(symbols: Sequence[CtcSymbol], frames: StringFrames) -> list[CtcSymbol]:
+def _resolved(symbols: Sequence[CtcSymbol], frames: StringFrames, digit: float) -> list[CtcSymbol]:
     """Resolves twins such as 0 and O in whole runs (``homoglyphs``).
 
     The network has seen the neighbors, so they add no evidence here.
@@ -207,7 +229,7 @@ def _resolved(symbols: Sequence[CtcSymbol], frames: StringFrames) -> list[CtcSym
     if frames.space is not None:
         spaces = spaces_after(symbols, frames.space)
     candidates = [_as_candidates(symbol) for symbol in symbols]
-    named = resolve_homoglyphs(candidates, spaces, neighbors=0.0, digit=DIGIT)
+    named = resolve_homoglyphs(candidates, spaces, neighbors=0.0, digit=digit)
     return [_renamed(symbol, *name) for symbol, name in zip(symbols, named, strict=True)]
 
 

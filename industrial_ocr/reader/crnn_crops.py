@@ -8,15 +8,14 @@ from itertools import chain, islice
 
 from industrial_ocr.config import PipelineConfig, PositionWeights
 from industrial_ocr.decoding.lexicon import Lexicon
-from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, finish
-from industrial_ocr.reader.crnn import Reading, decode_frames, frame_codes
+from industrial_ocr.reader.crnn import Reading, characters_of, decode_frames, frame_codes
 from industrial_ocr.reader.crop_views import agreed_view, doubted
 from industrial_ocr.recognition.crop_layouts import crop_layouts
 from industrial_ocr.recognition.recognizer import Recognizer, StringFrames
 from industrial_ocr.recognition.rectification import Rectified
-from industrial_ocr.results.engine import Engine
+from industrial_ocr.results.engine import ConfidenceBasis, Engine
 from industrial_ocr.results.geometry import rect_quad, with_margin
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import FloatArray, ImageArray, TextString
@@ -36,9 +35,11 @@ def recognize_crops(
 ) -> list[ReadResult]:
     """Reads rectified images of one horizontal string each, without a detector."""
     clock = Clock()
+    words = () if lexicon is None else lexicon.words
+    recognizer = recognizer.keeping(characters_of(patterns).union(*words))
     read = read_crops(crops, recognizer, config, clock, lexicon)
     with clock.stage("decode"):
-        codes = [frame_codes([own], patterns, recognizer.charset, config) for own in read]
+        codes = [frame_codes([own], patterns, config) for own in read]
     timings = clock.share(len(crops))
     return [
         finish(
@@ -51,6 +52,7 @@ def recognize_crops(
             doubtful=[s] if lexicon is not None else [],
             codes=own if patterns else None,
             one_string=True,
+            basis=recognizer.basis,
         )
         for crop, (s, _), own in zip(crops, read, codes, strict=True)
     ]
@@ -77,7 +79,7 @@ def read_crops(
     with clock.stage("recognize"):
         seen = recognizer.recognize(images, [[view(i, first)] for i in images], config.recognition)
     with clock.stage("decode"):
-        read = _decoded([f for (f,) in seen], recognizer.charset, lexicon, weights)
+        read = _decoded([f for (f,) in seen], recognizer.basis, lexicon, weights)
     further = [
         [view(image, margin) for margin in others] if string.confidence < MIN_SINGLE_VIEW else []
         for image, (string, _) in zip(images, read, strict=True)
@@ -86,7 +88,7 @@ def read_crops(
         seen = recognizer.recognize(images, further, config.recognition)
     with clock.stage("decode"):
         read = [
-            _most_agreed([first_view, *_decoded(views, recognizer.charset, lexicon, weights)])
+            _most_agreed([first_view, *_decoded(views, recognizer.basis, lexicon, weights)])
             for first_view, views in zip(read, seen, strict=True)
         ]
     if config.recognition.crop_layouts:
@@ -96,11 +98,11 @@ def read_crops(
 
 def _decoded(
     views: Sequence[StringFrames],
-    charset: Charset,
+    basis: ConfidenceBasis,
     lexicon: Lexicon | None,
     weights: PositionWeights,
 ) -> list[Reading]:
-    return [(decode_frames(f, charset, "horizontal", lexicon, weights), f) for f in views]
+    return [(decode_frames(f, "horizontal", lexicon, weights, basis), f) for f in views]
 
 
 def _most_agreed(views: Sequence[Reading]) -> Reading:
@@ -141,7 +143,7 @@ def _with_layouts(
                     replace(view, pieces=tuple(layout.place(q) for q in view.pieces))
                     for view in views
                 ]
-                said = _most_agreed(_decoded(placed, recognizer.charset, lexicon, weights))
+                said = _most_agreed(_decoded(placed, recognizer.basis, lexicon, weights))
                 if said[0].confidence > max(layout.least, best[0].confidence + LAYOUT_LEAD):
                     best, again = said, layout.same_line
             if again and _normalized(best[0]) != _normalized(first[0]):

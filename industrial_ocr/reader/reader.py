@@ -48,11 +48,11 @@ from industrial_ocr.reader.two_stage import read_two_stage, string_evidence
 from industrial_ocr.reader.two_stage_crops import read_two_stage_crops, view_config
 from industrial_ocr.reader.verify import Models, verify_image
 from industrial_ocr.recognition.classifier import Classifier, shows_none
-from industrial_ocr.recognition.recognizer import Recognizer
+from industrial_ocr.recognition.recognizer import Recognizer, StringFrames
 from industrial_ocr.recognition.rectification import Rectified, rectified
 from industrial_ocr.results.engine import PIPELINES, Engine
 from industrial_ocr.results.read_result import ReadResult
-from industrial_ocr.results.types import CharCandidates, FloatArray, ImageArray, as_quad
+from industrial_ocr.results.types import CharCandidates, ImageArray, as_quad
 from industrial_ocr.results.verdicts import Verification
 
 
@@ -76,7 +76,10 @@ class Reader:
             CRAFT checkpoint (``craft_mlt_25k.pth``); None takes the shipped default.
         classifier: the same for the character classifier.
         recognizer: the same for the CRNN; or a checkpoint of crnn.pytorch (``crnn.pth``), which
-            knows 0-9a-z only.
+            knows 0-9a-z only; or any CTC recognizer as an ONNX file (see ``inference.ctc_onnx``);
+            or ``pp-ocrv6``, PP-OCR's small recognizer of 18,707 symbols in the package
+            ``rapidocr`` (extra ``ppocr``). The confidence of the last two is their own: no reading
+            of them is ``ok`` before ``industrial-ocr calibrate`` measured it.
         routes: accuracy of both engines by pattern, as written by ``industrial-ocr bench
             --write-routes``: a YAML file or a table; ``auto`` uses it to choose.
         calibration: from ``industrial-ocr calibrate``: temperatures of the models, and misread
@@ -320,7 +323,13 @@ class Reader:
         sure = config.confidence
         least = sure.min_code_confidence if patterns else sure.min_confidence
         return Routing(
-            route, patterns, self.routes, least, frozenset(unknown), sure.position_weights
+            route,
+            patterns,
+            self.routes,
+            least,
+            frozenset(unknown),
+            sure.position_weights,
+            self._recognizer.basis,
         )
 
     def _unknown_to_crnn(self, patterns: Sequence[Pattern]) -> list[str]:
@@ -444,7 +453,7 @@ class Reader:
 
     def evidence(
         self, image: Any, one_string: bool = False
-    ) -> tuple[list[StringEvidence], list[FloatArray]]:
+    ) -> tuple[list[StringEvidence], list[StringFrames]]:
         """The outputs of classifier and CRNN for an image's strings, before decoding.
 
         Args:
@@ -452,8 +461,7 @@ class Reader:
             one_string: the image holds one string, left to right.
 
         Returns:
-            For each string, the classifier's candidates for its boxes, and the (T, C)
-            log-probabilities of the CRNN's frames.
+            For each string, the classifier's candidates for its boxes, and the CRNN's frames.
         """
         pixels = load_image(image)
         config = view_config(self.config) if one_string else self.config
@@ -465,9 +473,9 @@ class Reader:
         )
         if one_string:
             ((_, frames),) = read_crops([Rectified(pixels)], self._recognizer, self.config, Clock())
-            return boxes, [frames.log_probs]
+            return boxes, [frames]
         (read,) = read_frames([pixels], found, self._recognizer, self.config, Clock())
-        return boxes, [frames.log_probs for _, frames in read]
+        return boxes, [frames for _, frames in read]
 
     @property
     def models(self) -> Models:

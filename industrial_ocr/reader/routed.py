@@ -17,12 +17,13 @@ from industrial_ocr.reader.router import (
     Choice,
     RouteTable,
     choose,
+    joint_confidence,
     needs_other,
     other,
     settle,
 )
 from industrial_ocr.results.codes import CodeReading
-from industrial_ocr.results.engine import PIPELINES, Engine
+from industrial_ocr.results.engine import PIPELINES, ConfidenceBasis, Engine
 from industrial_ocr.results.geometry import bounds, box_iou, inside, quad_around
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import Character, ImageArray, Status, TextString, UnreadMark
@@ -44,6 +45,8 @@ class Routing:
         least: least joint confidence of two equal readings.
         unknown: symbols that the CRNN lacks; a string in which two-stage reads one is not compared.
         weights: of the positions of characters, see ``scoring.position_weights``.
+        basis: where the confidence of the recognizer comes from. A raw one never counts for a
+            reading: two equal readings are as sure as two-stage is alone.
     """
 
     route: Engine
@@ -52,6 +55,7 @@ class Routing:
     least: float = 0.0
     unknown: frozenset[str] = frozenset()
     weights: PositionWeights = "none"
+    basis: ConfidenceBasis = "fitted"
 
 
 def read_routed(
@@ -133,7 +137,7 @@ def _code(result: ReadResult, pattern: Pattern) -> CodeReading | None:
 
 def _of_codes(own: dict[Engine, ReadResult], routing: Routing, first: Choice) -> ReadResult:
     settled = [
-        settle(routing.route, {w: _code(r, p) for w, r in own.items()}, first, routing.least)
+        settle(routing.route, _codes(own, p, routing.basis), first, routing.least)
         for p in routing.patterns
     ]
     route = settled[0].route
@@ -141,6 +145,17 @@ def _of_codes(own: dict[Engine, ReadResult], routing: Routing, first: Choice) ->
     codes = tuple(s.code for s in settled if s.code is not None)
     status = codes[0].status if codes else base.status
     return replace(base, codes=codes, status=status, route=route, reason=settled[0].reason)
+
+
+def _codes(
+    own: dict[Engine, ReadResult], pattern: Pattern, basis: ConfidenceBasis
+) -> dict[Engine, CodeReading | None]:
+    """The best code of each engine; a raw confidence of the CRNN does not add to an equal code."""
+    codes = {way: _code(result, pattern) for way, result in own.items()}
+    one, two = codes.get(Engine.TWO_STAGE), codes.get(Engine.CRNN)
+    if basis == "raw" and one is not None and two is not None and one.text == two.text:
+        codes[Engine.CRNN] = replace(two, confidence=0.5)
+    return codes
 
 
 def _of_strings(own: dict[Engine, ReadResult], routing: Routing, first: Choice) -> ReadResult:
@@ -152,7 +167,7 @@ def _of_strings(own: dict[Engine, ReadResult], routing: Routing, first: Choice) 
         return replace(one, route=Engine.AGREE, reason="neither engine found text")
     pairs, alone = paired(one.strings, two.strings, routing.weights)
     strings = tuple(
-        _agreed(s, t, routing.least)
+        _agreed(s, t, routing)
         if t is not None and same_text(s, t)
         else replace(s, status=Status.DISAGREEMENT, other="" if t is None else t.text)
         for s, t in pairs
@@ -191,14 +206,33 @@ def _likelier_string(one: TextString, two: TextString | None, routing: Routing) 
     if two is None or routing.unknown & {c.symbol for c in one.characters}:
         return one
     same = same_text(one, two)
-    first, second = together(one, two, same)
+    if same and routing.basis == "raw":
+        return _agreed(one, two, routing)
+    first, second = _both_sure(one, two, same, routing.basis)
     better, worse, confidence = (one, two, first) if first > second else (two, one, second)
-    return _with_confidence(better, confidence, routing.least, "" if same else worse.text)
+    least = 1.0 if routing.basis == "raw" else routing.least
+    return _with_confidence(better, confidence, least, "" if same else worse.text)
 
 
-def _agreed(one: TextString, two: TextString, least: float) -> TextString:
+def _agreed(one: TextString, two: TextString, routing: Routing) -> TextString:
     """A string that both engines read the same."""
-    return _with_confidence(one, together(one, two, same=True)[0], least)
+    return _with_confidence(one, _both_sure(one, two, True, routing.basis)[0], routing.least)
+
+
+def _both_sure(
+    one: TextString, two: TextString, same: bool, basis: ConfidenceBasis
+) -> tuple[float, float]:
+    """``together`` where it was fitted; else both engines are taken to err independently."""
+    if basis == "fitted":
+        return together(one, two, same)
+    if same:
+        p = one.confidence
+        if basis == "calibrated":
+            p = joint_confidence(p, two.confidence)
+        return p, p
+    # Either is right only if the other is wrong.
+    p = joint_confidence(one.confidence, 1 - two.confidence)
+    return p, 1 - p
 
 
 def _with_confidence(

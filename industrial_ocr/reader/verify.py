@@ -18,7 +18,7 @@ from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.reader.arguments import known_engine
 from industrial_ocr.reader.common import Clock, find_strings
-from industrial_ocr.reader.crnn import read_frames
+from industrial_ocr.reader.crnn import frame_strings, read_frames
 from industrial_ocr.reader.two_stage import string_evidence
 from industrial_ocr.recognition.classifier import Classifier
 from industrial_ocr.recognition.recognizer import Recognizer
@@ -53,12 +53,14 @@ class Observed:
     Attributes:
         boxes: the classifier's evidence for every string, None if it was not used.
         frames: the CRNN's frames of every string, None if it was not used.
+        charset: of the frames, with the blank.
         strings: (4, 2) quad of every string that was found.
         gray: (H, W) uint8, the image.
     """
 
     boxes: Sequence[StringEvidence] | None
     frames: Sequence[FrameString] | None
+    charset: Charset
     strings: Sequence[FloatArray]
     gray: ImageArray
 
@@ -66,14 +68,18 @@ class Observed:
 def observe(image: ImageArray, engine: Engine, models: Models, clock: Clock) -> Observed:
     """Finds the strings of an image once and runs one engine or both on them."""
     found = find_strings([image], models.detector, models.config, clock)
-    boxes, frames = None, None
+    boxes: Sequence[StringEvidence] | None = None
+    frames: Sequence[FrameString] | None = None
+    charset = models.recognizer.charset
     if engine != Engine.CRNN:
         with clock.stage("classify"):
             (boxes,) = string_evidence([image], found, models.classifier, models.config)
     if engine != Engine.TWO_STAGE:
         (read,) = read_frames([image], found, models.recognizer, models.config, clock)
-        frames = [FrameString(f.log_probs, f.span_quad, s.direction) for s, f in read]
-    return Observed(boxes, frames, [string_quad(s) for s in found[0]], to_gray(image))
+        frames = []
+        if read:
+            charset, frames = frame_strings(read)
+    return Observed(boxes, frames, charset, [string_quad(s) for s in found[0]], to_gray(image))
 
 
 def hold_against(seen: Observed, expected: str, models: Models, part: bool = False) -> Verification:
@@ -82,7 +88,7 @@ def hold_against(seen: Observed, expected: str, models: Models, part: bool = Fal
     if seen.boxes is not None:
         verdicts.append(verify_boxes(seen.boxes, expected, models.classifier.charset, part))
     if seen.frames is not None:
-        verdicts.append(verify_frames(seen.frames, expected, models.recognizer.charset, part))
+        verdicts.append(verify_frames(seen.frames, expected, seen.charset, part))
     if not part:
         verdicts = [_nothing_unread(seen, v) if v.passed else v for v in verdicts]
     return agreed(*verdicts) if len(verdicts) == 2 else verdicts[0]
@@ -112,6 +118,7 @@ def verify_image(
     for charset in models.charsets(engine):
         expected_symbols(expected, charset)
     clock = Clock()
+    models = replace(models, recognizer=models.recognizer.keeping(expected))
     seen = observe(image, engine, models, clock)
     with clock.stage("decode"):
         verdict = hold_against(seen, expected, models, part)

@@ -1,37 +1,56 @@
-"""Runs the CRNN on whole strings: crops them, gives log-probabilities and frame positions."""
+"""Runs the recognizer on whole strings: crops them, gives log-probabilities and frame positions.
+
+A network of thousands of symbols gives frames that are almost empty: of 18,708 symbols of PP-OCR's
+a string needs a few dozen. Its frames keep the symbols of ASCII, those that the caller asks for
+(``Recognizer.keeping``), and every other one that reaches ``LEAST_PROBABILITY`` in any frame of the
+string. Every path of a text with another symbol passes a frame that gives it less than that, so
+such a text has a probability below T times ``LEAST_PROBABILITY`` in T frames: 0.0002 in 200 of
+them. The symbols that stay are normalized to one.
+"""
 
 from __future__ import annotations
 
+import copy
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from industrial_ocr.config import RecognitionConfig
-from industrial_ocr.image.preprocess import normalize_crops, to_gray
+from industrial_ocr.image.preprocess import StripInput, to_gray
 from industrial_ocr.inference.network import log_softmax
 from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.results.engine import ConfidenceBasis
 from industrial_ocr.results.geometry import edge_lengths, warp_quad
 from industrial_ocr.results.types import FloatArray, ImageArray
 
-FRAME_STRIDE = 4
+MIN_LOG_PROB = -60.0
+"""Log-probability of what a frame cannot be."""
 WIDTH_STEP = 20
 """Strips are padded to multiples of this width, so that few widths occur."""
 MAX_ASPECT = 32
 """Wider strips are squeezed to this width over height: 60 characters still have 4 frames each."""
+MANY_CLASSES = 1000
+"""Frames of more classes than this keep only those that matter to their string."""
+LEAST_PROBABILITY = 1e-6
+"""A symbol that is likelier than this in any frame matters."""
+MAX_VALUES = 20_000_000
+"""Most numbers in the output of one batch: a network of many classes gets smaller batches."""
 
 
 @dataclass(frozen=True, eq=False)
 class StringFrames:
-    """The CRNN's output for one string.
+    """The recognizer's output for one string.
 
     Attributes:
         log_probs: (T, C) float32, class 0 the blank; frames beyond the strip are cut off.
         pieces: the quads (4, 2) in source pixels that make up the strip from left to right:
             one for a line, one per letter for a stack.
-        widths: of the pieces in network pixels; frame t is centered 4 t pixels from the left.
+        widths: of the pieces in network pixels.
+        charset: the symbols of the classes, with the blank.
+        strips: which network pixels a frame shows.
         space: (T,) float32, the probability of a space, which ``log_probs`` count as blank; None
             if the network has no class for it.
     """
@@ -39,11 +58,14 @@ class StringFrames:
     log_probs: FloatArray
     pieces: tuple[FloatArray, ...]
     widths: tuple[int, ...]
+    charset: Charset
+    strips: StripInput = StripInput()
     space: FloatArray | None = None
 
     def span_quad(self, first: float, last: float) -> FloatArray:
         """The quad (4, 2) of the string between two frames, inclusive, in source pixels."""
-        start, stop = (first - 0.5) * FRAME_STRIDE, (last + 0.5) * FRAME_STRIDE
+        center, stride = self.strips.center, self.strips.stride
+        start, stop = center + (first - 0.5) * stride, center + (last + 0.5) * stride
         edges = np.concatenate([[0], np.cumsum(self.widths)])
         at = int(np.searchsorted(edges, (start + stop) / 2, side="right")) - 1
         at = min(max(at, 0), len(self.pieces) - 1)
@@ -59,16 +81,35 @@ class StringFrames:
         return np.stack(corners).astype(np.float32)
 
 
+def in_one_charset(every: Sequence[StringFrames]) -> tuple[Charset, list[FloatArray]]:
+    """One charset for the strings of an image, and their (T, C) log-probabilities in it.
+
+    A symbol that the frames of a string left out is as good as impossible there.
+    """
+    first = every[0].charset
+    if all(frames.charset == first for frames in every):
+        return first, [frames.log_probs for frames in every]
+    symbols = dict.fromkeys(s for frames in every for s in frames.charset.symbols)
+    charset = Charset(tuple(symbols), blank=True)
+    at = {symbol: i for i, symbol in enumerate(charset.symbols, 1)}
+    tables = []
+    for frames in every:
+        table = np.full((len(frames.log_probs), charset.classes), MIN_LOG_PROB, np.float32)
+        table[:, [0, *(at[s] for s in frames.charset.symbols)]] = frames.log_probs
+        tables.append(table)
+    return charset, tables
+
+
 def strip(
-    gray: ImageArray, pieces: Sequence[FloatArray], rows: int
+    image: ImageArray, pieces: Sequence[FloatArray], rows: int
 ) -> tuple[ImageArray, tuple[int, ...]]:
-    """Warps quads side by side into one upright gray strip (rows, W); also gives their widths."""
+    """Warps quads side by side into one upright strip (rows, W[, 3]); also gives their widths."""
     parts = []
     limit = max(8, MAX_ASPECT * rows // len(pieces))
     for quad in pieces:
         width, height = edge_lengths(quad)
         size = int(np.clip(round(width * rows / max(height, 1e-3)), 8, limit))
-        parts.append(warp_quad(gray, quad, size, rows))
+        parts.append(warp_quad(image, quad, size, rows))
     return np.concatenate(parts, axis=1), tuple(p.shape[1] for p in parts)
 
 
@@ -87,17 +128,23 @@ def split_space(log_probs: FloatArray) -> tuple[FloatArray, FloatArray]:
     return rest, np.exp(log_probs[..., -1])
 
 
+def _blank_frame(log_probs: FloatArray) -> FloatArray:
+    """(1, N, C), as (T, N, C): the frame at x = 0, which a network without padding leaves out."""
+    frame = np.full_like(log_probs[:1], MIN_LOG_PROB)
+    frame[..., 0] = 0.0
+    return frame
+
+
 class Recognizer:
-    """A CRNN that reads strips.
+    """A network that reads strips: a CRNN, or another one that gives CTC frames.
 
     Args:
-        network: (N, 1, rows, W) float32 -> (T, N, classes) scores, class 0 the blank.
+        network: (N, channels, rows, W) float32 -> (T, N, classes) scores, class 0 the blank.
         charset: with the blank.
         temperature: scores are divided by it (calibration).
-        own_contrast: normalize each strip to zero mean and unit contrast, as in our training;
-            False scales brightness to -1..1, as crnn.pytorch does.
+        strips: how the network takes strips.
         knows_space: the last class is the space, after those of the charset.
-        rows: height of the strips in pixels.
+        basis: where the confidence of its readings comes from.
     """
 
     def __init__(
@@ -105,27 +152,53 @@ class Recognizer:
         network: Callable[[FloatArray], FloatArray],
         charset: Charset,
         temperature: float,
-        own_contrast: bool = True,
+        strips: StripInput = StripInput(),
         knows_space: bool = False,
-        rows: int = 32,
+        basis: ConfidenceBasis = "fitted",
     ) -> None:
-        self._rows = rows
-        self._own_contrast, self._knows_space = own_contrast, knows_space
         self._network, self.temperature = network, temperature
-        self.charset = charset
+        self._strips, self._knows_space = strips, knows_space
+        self.charset, self.basis = charset, basis
+        self._kept: NDArray[np.intp] | None = None
+        if charset.classes > MANY_CLASSES:
+            plain = [i for i, s in enumerate(charset.symbols, 1) if s.isascii()]
+            self._kept = np.array([0, *plain], np.intp)
 
-    def _log_probs(self, strips: Sequence[ImageArray], width: int) -> FloatArray:
-        """Pads strips to one width by repeating their edge -> (N, T, C) log-probabilities."""
-        padded = [
-            cv2.copyMakeBorder(s, 0, 0, 0, width - s.shape[1], cv2.BORDER_REPLICATE) for s in strips
-        ]
-        stacked = np.stack(padded).astype(np.uint8)
-        if self._own_contrast:
-            plain = normalize_crops(stacked)
-        else:
-            plain = stacked.astype(np.float32) / 127.5 - 1
-        scores = self._network(plain[:, None])
-        return log_softmax(scores / self.temperature).transpose(1, 0, 2)
+    def keeping(self, characters: Iterable[str]) -> Recognizer:
+        """The same recognizer, whose frames keep these characters in both cases.
+
+        It matters only for a network of more than ``MANY_CLASSES``; any other keeps all symbols.
+        """
+        if self._kept is None:
+            return self
+        wanted = {case for c in characters for case in (c, c.lower(), c.upper()) if c.strip()}
+        known = [self.charset.encode(c)[0] for c in wanted if self.charset.supports(c)]
+        same = copy.copy(self)
+        same._kept = np.union1d(self._kept, known).astype(np.intp)
+        return same
+
+    def _scores(self, strips: Sequence[ImageArray], width: int) -> FloatArray:
+        """Strips padded to one width -> (N, T, C) scores."""
+        scores = self._network(self._strips.batch(strips, width))
+        if len(scores) < self._strips.frames(width) - 1:
+            scores = np.concatenate([_blank_frame(scores), scores])
+        return scores.transpose(1, 0, 2)
+
+    def _seen(self, scores: FloatArray) -> tuple[FloatArray, FloatArray | None, Charset]:
+        """(T, C) scores of one string -> its log-probabilities, the space's, and the charset."""
+        charset = self.charset
+        if self._kept is not None:
+            scores = log_softmax(scores)
+            highest = scores[:, : charset.classes].max(axis=0)
+            likely = np.flatnonzero(highest >= np.log(LEAST_PROBABILITY))
+            columns = np.concatenate([self._kept, np.setdiff1d(likely, self._kept)])
+            charset = Charset(tuple(charset.symbol(int(i)) for i in columns[1:]), blank=True)
+            spaces = np.arange(self.charset.classes, scores.shape[1])
+            scores = scores[:, np.concatenate([columns, spaces])]
+        log_probs = log_softmax(scores / self.temperature)
+        if not self._knows_space:
+            return log_probs, None, charset
+        return (*split_space(log_probs), charset)
 
     def recognize(
         self,
@@ -146,23 +219,25 @@ class Recognizer:
         """
         jobs: list[tuple[ImageArray, tuple[int, ...], tuple[FloatArray, ...]]] = []
         for image, own in zip(images, strings, strict=True):
-            gray = to_gray(image)
-            jobs += [(*strip(gray, pieces, self._rows), tuple(pieces)) for pieces in own]
+            pixels = to_gray(image) if self._strips.channels == 1 else image
+            jobs += [(*strip(pixels, pieces, self._strips.rows), tuple(pieces)) for pieces in own]
         frames: dict[int, StringFrames] = {}
         # The padded width depends on the strip alone: the LSTM reads the padding too, and a
         # string must read the same in every batch.
         groups: dict[int, list[int]] = defaultdict(list)
         for i, (pixels, _, _) in enumerate(jobs):
-            wide = max(config.min_width, pixels.shape[1])
+            wide = max(config.min_width, self._strips.min_width, pixels.shape[1])
             groups[-(-wide // WIDTH_STEP) * WIDTH_STEP].append(i)
         for width, members in groups.items():
-            for start in range(0, len(members), config.batch_size):
-                part = members[start : start + config.batch_size]
-                scores = self._log_probs([jobs[i][0] for i in part], width)
-                for i, log_probs in zip(part, scores, strict=True):
+            values = self._strips.frames(width) * self.charset.classes
+            size = max(1, min(config.batch_size, MAX_VALUES // values))
+            for start in range(0, len(members), size):
+                part = members[start : start + size]
+                every = self._scores([jobs[i][0] for i in part], width)
+                for i, scores in zip(part, every, strict=True):
                     pixels, widths, pieces = jobs[i]
-                    seen = log_probs[: pixels.shape[1] // FRAME_STRIDE + 1]
-                    symbols, space = split_space(seen) if self._knows_space else (seen, None)
-                    frames[i] = StringFrames(symbols, pieces, widths, space)
+                    seen = scores[: self._strips.frames(pixels.shape[1])]
+                    symbols, space, charset = self._seen(seen)
+                    frames[i] = StringFrames(symbols, pieces, widths, charset, self._strips, space)
         rows = iter(range(len(jobs)))
         return [[frames[next(rows)] for _ in own] for own in strings]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Literal
 
 
 class Engine(str, Enum):
@@ -23,6 +24,14 @@ class Engine(str, Enum):
     def __str__(self) -> str:
         return str(self.value)
 
+
+ConfidenceBasis = Literal["fitted", "calibrated", "raw"]
+"""Where the confidence of a recognizer's readings comes from.
+
+``fitted``: the regression of ``decoding.confidence``, which was fitted to our own CRNN.
+``calibrated``: the network's own probability at a temperature from ``industrial-ocr calibrate``.
+``raw``: the network's own probability, which nobody has compared with labels.
+"""
 
 PIPELINES = (Engine.TWO_STAGE, Engine.CRNN)
 """The engines that look at a picture themselves; the others combine their readings."""

@@ -20,6 +20,7 @@ from industrial_ocr.evaluation.label_matching import Rules
 from industrial_ocr.evaluation.records import ReadString, Record
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.recognition.recognizer import StringFrames
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import BoxString, CharBox, CharCandidates
 
@@ -77,11 +78,15 @@ def frames(text: str, sure: float = 0.9) -> np.ndarray:
     return np.array(rows)
 
 
+def read(text: str) -> StringFrames:
+    return StringFrames(frames(text), (), (), BLANKED)
+
+
 def test_a_string_counts_where_it_resembles_the_label() -> None:
     found = CalibrationData()
-    add_string(found, [frames("XY77"), frames("aB17")], "AB12", BLANKED)
+    add_string(found, [read("XY77"), read("aB17")], "AB12", BLANKED)
     assert [list(x) for x in found.labels] == [BLANKED.encode("aB12")]
-    add_string(found, [frames("XY77")], "AB12", BLANKED)
+    add_string(found, [read("XY77")], "AB12", BLANKED)
     assert len(found.strings) == 1
 
 

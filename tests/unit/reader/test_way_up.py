@@ -45,6 +45,7 @@ class TwoWays:
     """A recognizer that reads a string so upright and so on its head, and notes what it read."""
 
     charset = CHARSET
+    basis = "fitted"
 
     def __init__(self, strings: Sequence[Ways]) -> None:
         self.strings = strings
@@ -60,7 +61,7 @@ class TwoWays:
         number, turned = int(quad[:, 1].mean() // APART), bool(quad[0, 0] > quad[1, 0])
         self.read.append((number, turned))
         said = table(*self.strings[number][turned])
-        return StringFrames(said, tuple(pieces), (4 * len(said),))
+        return StringFrames(said, tuple(pieces), (4 * len(said),), CHARSET)
 
 
 def read(*strings: Ways, recognizer: Any = None) -> list[TextString]:
@@ -122,7 +123,7 @@ class ReadsACommaAgain(TwoWays):
     def _frames(self, pieces: Sequence[Any]) -> StringFrames:
         if np.ptp(pieces[0][:, 0]) > 40:
             return super()._frames(pieces)
-        return StringFrames(table("9", 0.99), tuple(pieces), (12,))
+        return StringFrames(table("9", 0.99), tuple(pieces), (12,), CHARSET)
 
 
 def test_a_string_inside_another_is_not_read_twice() -> None:

@@ -12,6 +12,8 @@ from industrial_ocr.recognition.recognizer import Recognizer, StringFrames, stri
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import CharCandidates
 
+ONE = Charset(("I",), blank=True)
+
 
 def by_brightness(x: np.ndarray) -> np.ndarray:
     """Class 0 where the left half is brighter, 1 where the right one is, reject where equal."""
@@ -98,7 +100,7 @@ def test_a_strip_keeps_proportions_and_sets_stacked_letters_side_by_side() -> No
 
 
 def test_frames_beyond_the_strip_are_cut_off_and_batches_do_not_matter() -> None:
-    recognizer = Recognizer(framewise, Charset(("I",), blank=True), 1.0)
+    recognizer = Recognizer(framewise, ONE, 1.0)
     strings = [[rect_quad(0, 0, 120, 40)], [rect_quad(0, 0, 60, 40)]]
     every = [
         recognizer.recognize([picture()], [strings], RecognitionConfig(batch_size=n))[0]
@@ -110,7 +112,7 @@ def test_frames_beyond_the_strip_are_cut_off_and_batches_do_not_matter() -> None
 
 
 def test_a_frame_has_its_place_in_the_picture() -> None:
-    frames = StringFrames(np.zeros((25, 2), np.float32), (rect_quad(100, 50, 196, 82),), (96,))
+    frames = StringFrames(np.zeros((25, 2), np.float32), (rect_quad(100, 50, 196, 82),), (96,), ONE)
     quad = frames.span_quad(10, 11)
     assert quad[:, 0].tolist() == pytest.approx([138, 146, 146, 138])
     assert quad[:, 1].tolist() == pytest.approx([50, 50, 82, 82])
@@ -118,7 +120,7 @@ def test_a_frame_has_its_place_in_the_picture() -> None:
 
 def test_a_frame_of_a_stack_lies_in_its_own_letter() -> None:
     pieces = (rect_quad(0, 0, 16, 32), rect_quad(0, 40, 16, 72))
-    frames = StringFrames(np.zeros((9, 2), np.float32), pieces, (16, 16))
+    frames = StringFrames(np.zeros((9, 2), np.float32), pieces, (16, 16), ONE)
     assert frames.span_quad(6, 6)[:, 1].tolist() == pytest.approx([40, 40, 72, 72])
 
 
@@ -129,8 +131,8 @@ def knows_space(x: np.ndarray) -> np.ndarray:
 
 
 def test_the_space_of_a_network_is_no_symbol_but_blank_with_a_probability() -> None:
-    plain = Recognizer(framewise, Charset(("I",), blank=True), 1.0)
-    knowing = Recognizer(knows_space, Charset(("I",), blank=True), 1.0, knows_space=True)
+    plain = Recognizer(framewise, ONE, 1.0)
+    knowing = Recognizer(knows_space, ONE, 1.0, knows_space=True)
     strings = [[[rect_quad(0, 0, 120, 40)]]]
     ((without,),) = plain.recognize([picture()], strings, RecognitionConfig())
     ((seen,),) = knowing.recognize([picture()], strings, RecognitionConfig())

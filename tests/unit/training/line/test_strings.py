@@ -32,7 +32,7 @@ def reading(text: str, x: float = 0.0, second: str = "") -> Any:
         table[2 * i + 1, DIGITS.encode(c)[0]] = 0.6
     for i, c in enumerate(second):
         table[2 * i + 1, DIGITS.encode(c)[0]] = 0.3
-    frames = StringFrames(np.log(table).astype(np.float32), (quad,), (60,))
+    frames = StringFrames(np.log(table).astype(np.float32), (quad,), (60,), DIGITS)
     return TextString(text, 0.9, quad, (), "horizontal", score_sequence([0.9])), frames
 
 

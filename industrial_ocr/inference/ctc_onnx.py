@@ -1,0 +1,240 @@
+"""CTC recognizers of other makers, as ONNX files: any network from strips to frames of classes.
+
+The network takes (N, 1 or 3, rows, W) float32 of brightness -1 to 1 (channels BGR) and gives
+(N, T, C) or (T, N, C) probabilities or scores, class 0 the blank. Its symbols, in the order of its
+classes, are the lines of ``character`` in the file's metadata, or of a text file of the same name
+beside it; a network with one class more than that has the space as its last class. So are
+PP-OCR's recognizers in the package ``rapidocr``; ``PPOCR`` names those that are known.
+
+Such a file becomes a ``ModelEntry`` like that of a manifest, so that a bundle can hold it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnxruntime
+from pydantic import ValidationError
+
+from industrial_ocr.errors import WeightsError, require
+from industrial_ocr.image.preprocess import StripInput
+from industrial_ocr.inference.manifest import InputSpec, ModelEntry
+from industrial_ocr.inference.network import Network
+from industrial_ocr.inference.weights import checked_bytes
+from industrial_ocr.patterns.charset import SPACE, Charset
+from industrial_ocr.results.types import FloatArray
+
+ARCHITECTURE = "ctc-onnx"
+"""Of an entry that exists as an ONNX file alone."""
+ROWS = 48
+"""Height of the strips of a network that takes any height."""
+PROBE_WIDTH = 320
+"""Width of the empty strips with which a network is tried, and least width of its strips: PP-OCR's
+recognizers were trained with strips that are padded to this width."""
+TINY = 1e-30
+"""Probabilities are raised to this, so that logarithms stay finite."""
+
+
+class KnownFile(NamedTuple):
+    """A recognizer that another package holds.
+
+    Attributes:
+        file: its name in the package's folder of models.
+        sha256: of the file.
+        license: SPDX identifier.
+    """
+
+    file: str
+    sha256: str
+    license: str
+
+
+PPOCR = {
+    "pp-ocrv6": KnownFile(
+        "PP-OCRv6_rec_small.onnx",
+        "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884",
+        "Apache-2.0",
+    ),
+}
+"""The recognizers of PP-OCR that are known by name; they come with the package ``rapidocr``."""
+
+
+def other_recognizer(name: str | Path | None) -> ModelEntry | None:
+    """The entry of a name in ``PPOCR`` or of an ONNX file; None for any other name.
+
+    Raises:
+        MissingPackageError: ``rapidocr`` is not installed.
+        WeightsError: the file is missing, is not the known one, or is no CTC recognizer.
+    """
+    if str(name) in PPOCR:
+        known = PPOCR[str(name)]
+        path = _rapidocr_models() / known.file
+        remedy = "this version of rapidocr has another: give the path of its ONNX file instead"
+        checked_bytes(path, known.sha256, "industrial_ocr", remedy)
+        return _described(path, str(name), known.license)
+    if name is not None and Path(name).suffix.lower() == ".onnx":
+        return _described(Path(name), Path(name).stem, "see its source")
+    return None
+
+
+def is_onnx_only(entry: ModelEntry) -> bool:
+    """Whether a model exists as an ONNX file alone."""
+    return entry.architecture.get("architecture") == ARCHITECTURE
+
+
+def _rapidocr_models() -> Path:
+    require("ppocr", "rapidocr")
+    spec = find_spec("rapidocr")
+    assert spec is not None and spec.submodule_search_locations is not None
+    return Path(next(iter(spec.submodule_search_locations))) / "models"
+
+
+def _described(path: Path, name: str, license_id: str) -> ModelEntry:
+    """The entry of an ONNX file; raises WeightsError if it is no CTC recognizer."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{path}: the recognizer cannot be read: {error}") from error
+    text = path.with_suffix(".txt")
+    beside = text.read_text(encoding="utf-8-sig") if text.exists() else None
+    charset, rows, channels, architecture = _tried(data, beside, str(path))
+    sha256 = hashlib.sha256(data).hexdigest()
+    half = (0.5,) * channels
+    try:
+        return ModelEntry(
+            name=name,
+            task="recognizer",
+            file=path.name,
+            sha256=sha256,
+            onnx=path.name,
+            onnx_sha256=sha256,
+            architecture=architecture,
+            charset=charset,
+            input=InputSpec(size=(rows, PROBE_WIDTH), mean=half, std=half),
+            license=license_id,
+            folder=path.parent,
+        )
+    except ValidationError as error:
+        raise WeightsError(
+            f"{path}: a recognizer's file name has letters, digits, '.', '_' and '-' only"
+        ) from error
+
+
+@lru_cache(maxsize=2)
+def _tried(
+    data: bytes, beside: str | None, source: str
+) -> tuple[tuple[str, ...], int, int, dict[str, Any]]:
+    """What a network takes and gives, found by running it: charset, rows, channels, the rest."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    options.intra_op_num_threads = 1
+    try:
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        taken = session.get_inputs()[0]
+        channels, rows = taken.shape[1:3]
+        rows = rows if isinstance(rows, int) else ROWS
+        probe = np.zeros((2, channels, rows, PROBE_WIDTH), np.float32)
+        given = np.asarray(session.run(None, {taken.name: probe})[0])
+    except Exception as error:  # whatever ONNX Runtime says of a file that is no such network
+        raise WeightsError(f"{source}: no CTC recognizer: {' '.join(str(error).split())}") from None
+    if channels not in (1, 3) or given.ndim != 3 or 2 not in given.shape[:2]:
+        raise WeightsError(
+            f"{source}: no CTC recognizer: it takes {taken.shape} and gives {given.shape} for two "
+            "strips; expected (N, 1 or 3, rows, W) and (N, T, classes)"
+        )
+    batch_first = given.shape[0] == 2
+    frames, classes = given.shape[1 if batch_first else 0], given.shape[2]
+    listed = session.get_modelmeta().custom_metadata_map.get("character", beside)
+    if listed is None:
+        raise WeightsError(
+            f"{source}: its symbols are unknown: it has no metadata 'character'; write them, one a "
+            f"line, to {Path(source).with_suffix('.txt')}"
+        )
+    symbols = listed.splitlines()
+    if len(symbols) + 2 == classes:
+        symbols.append(SPACE)
+    if len(symbols) + 1 != classes:
+        raise WeightsError(
+            f"{source}: gives {classes} classes, but {len(symbols)} symbols are listed; expected "
+            f"{classes - 1}, or {classes - 2} without the space"
+        )
+    sums = given.sum(axis=-1)
+    architecture = {
+        "architecture": ARCHITECTURE,
+        "stride": PROBE_WIDTH / frames,
+        "batch_first": batch_first,
+        "probabilities": bool(given.min() >= 0 and np.allclose(sums, 1, atol=1e-3)),
+    }
+    return tuple(symbols), rows, channels, architecture
+
+
+@dataclass(frozen=True, eq=False)
+class CtcNetwork:
+    """The network of an entry, with the output that ``recognition.recognizer`` expects.
+
+    Classes of white space are added up in the last class; without any there is none.
+
+    Args:
+        entry: of ``other_recognizer``, or of a bundle that holds it.
+        network: its ONNX file.
+    """
+
+    entry: ModelEntry
+    network: Network
+
+    def __call__(self, batch: FloatArray) -> FloatArray:
+        """(N, C, rows, W) float32 -> (T, N, classes) scores, up to a constant log-probabilities."""
+        given = self.network(batch)
+        if self.entry.architecture["batch_first"]:
+            given = given.transpose(1, 0, 2)
+        if self.entry.architecture["probabilities"]:
+            given = np.log(np.maximum(given, TINY))
+        spaces = self._spaces
+        if len(spaces) > 1 or spaces[:1] not in ([], [given.shape[-1] - 1]):
+            space = np.logaddexp.reduce(given[..., spaces], axis=-1, keepdims=True)
+            given = np.concatenate([np.delete(given, spaces, axis=-1), space], axis=-1)
+        return given
+
+    @property
+    def charset(self) -> Charset:
+        """Its symbols without white space, with the blank.
+
+        Raises:
+            WeightsError: a symbol is listed twice.
+        """
+        symbols = tuple(s for s in self.entry.symbols if s.strip())
+        try:
+            return Charset(symbols, blank=True)
+        except ValueError as error:
+            raise WeightsError(f"{self.entry.path}: {error}") from error
+
+    @property
+    def knows_space(self) -> bool:
+        """Whether it has a class of white space."""
+        return bool(self._spaces)
+
+    @property
+    def strips(self) -> StripInput:
+        """How it takes strips."""
+        stride = float(self.entry.architecture["stride"])
+        rows, min_width = self.entry.input.size or (ROWS, PROBE_WIDTH)
+        return StripInput(
+            rows=rows,
+            channels=len(self.entry.input.mean),
+            own_contrast=False,
+            zero_padding=True,
+            min_width=min_width,
+            stride=stride,
+            center=stride / 2,
+        )
+
+    @property
+    def _spaces(self) -> list[int]:
+        return [i for i, s in enumerate(self.entry.symbols, 1) if not s.strip()]
