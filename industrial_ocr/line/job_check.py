@@ -58,6 +58,8 @@ def check_job(path: str | Path) -> list[str]:
             problems += [f"{name}: {problem}" for problem in check() or ()]
         except (IndustrialOcrError, OutputError, OSError) as error:
             problems.append(f"{name}: {error}")
+        except Exception as error:  # a driver raises anything, and the others are still to try
+            problems.append(f"{name}: {type(error).__name__}: {error}")
     return problems
 
 
@@ -140,8 +142,11 @@ def _checks(job: Job) -> dict[str, Callable[[], Iterator[str] | None]]:
 def _check_folder(folder: Path) -> None:
     """Tries to write into a folder, or where it will be made."""
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    with tempfile.TemporaryFile(dir=there):
-        pass
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise LineError(f"{folder}: cannot be written: {error.strerror}") from error
 
 
 def _check_source(job: Job) -> None:
