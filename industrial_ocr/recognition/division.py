@@ -1,0 +1,244 @@
+"""Divides long lines into pieces that a recognizer can read, and joins what it read.
+
+A strip is squeezed to ``MAX_ASPECT`` widths by height; a line of hundreds of characters needs more.
+It is divided at blanks, columns in which there is only ground, whether the print is dark or light.
+Where there is no blank, or division by windows is asked for, neighboring pieces overlap and are
+joined at the frame of the overlap in which both see a gap between characters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from industrial_ocr.config import RecognitionConfig
+from industrial_ocr.image.preprocess import StripInput, to_gray
+from industrial_ocr.recognition.recognizer import Recognizer, StringFrames, in_one_charset
+from industrial_ocr.results.geometry import edge_lengths, warp_quad
+from industrial_ocr.results.types import FloatArray, ImageArray
+
+ROWS = 32
+"""Height of the strip in which blanks are looked for."""
+MIN_BLANK = 5
+"""A blank has more columns than this, of a strip of ``ROWS``."""
+SPECKS = 1
+"""Rows of ink that a blank column may have."""
+OVERLAP = 1.5
+"""Of neighboring windows, in heights."""
+EARLIEST = 0.4
+"""A piece ends at the widest blank behind this share of its largest length."""
+WORD_GAP = 1.8
+"""A blank this many times as wide as the usual one of its line is a space."""
+CHUNK = 4096
+"""Columns of a strip that are warped at a time; OpenCV cannot warp more than 32,767."""
+IDEOGRAPHS = 0x2E80
+"""Characters from this one on have no space beside them."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of a line, from ``start`` to ``stop`` in shares of its length.
+
+    ``space`` says whether the blank before it is wide enough for a space.
+    """
+
+    start: float
+    stop: float
+    space: bool = False
+
+
+def part_of(quad: FloatArray, start: float, stop: float) -> FloatArray:
+    """The quad (4, 2) between two shares of the length of a quad."""
+    top, bottom = quad[1] - quad[0], quad[2] - quad[3]
+    corners = [
+        quad[0] + top * start,
+        quad[0] + top * stop,
+        quad[3] + bottom * stop,
+        quad[3] + bottom * start,
+    ]
+    return np.stack(corners).astype(np.float32)
+
+
+def find_blanks(strip: ImageArray) -> list[tuple[int, int]]:
+    """The runs of columns without ink, dark or light, of an (H, W) uint8 strip of a line."""
+    even = np.asarray(cv2.GaussianBlur(strip, (3, 3), 0), np.uint8)
+    _, binary = cv2.threshold(even, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    light = np.asarray(binary).sum(axis=0)
+    blank = (light <= SPECKS) | (light >= len(strip) - SPECKS)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], blank.astype(np.int8), [0]])))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+
+
+def divide(width: int, longest: int, blanks: Sequence[tuple[int, int]]) -> list[Piece]:
+    """The pieces of a line.
+
+    Args:
+        width: of the strip of the line, in columns.
+        longest: largest width of a piece.
+        blanks: of ``find_blanks``; without any, pieces are overlapping windows.
+    """
+    inside = [b - a for a, b in blanks if a > 0 and b < width]
+    usual = float(np.median(inside)) if inside else 0.0
+    wide = [(a, b) for a, b in blanks if b - a > MIN_BLANK]
+    pieces = []
+    start, space = 0, False
+    while width - start > longest:
+        first, last = start + EARLIEST * longest, start + longest
+        near = [(b - a, (a + b) // 2) for a, b in wide if first < (a + b) / 2 <= last]
+        if near:
+            gap, stop = max(near)
+            pieces.append(Piece(start / width, stop / width, space))
+            start, space = stop, gap > WORD_GAP * usual
+        else:
+            pieces.append(Piece(start / width, last / width, space))
+            start, space = last - round(OVERLAP * ROWS), False
+    return [*pieces, Piece(start / width, 1.0, space)]
+
+
+class LineRecognizer(Recognizer):
+    """A recognizer that divides long lines, if the configuration says so."""
+
+    def recognize(
+        self,
+        images: Sequence[ImageArray],
+        strings: Sequence[Sequence[Sequence[FloatArray]]],
+        config: RecognitionConfig,
+    ) -> list[list[StringFrames]]:
+        """See ``Recognizer.recognize``; all pieces of all lines are read in common batches."""
+        if config.division == "none":
+            return super().recognize(images, strings, config)
+        lines = [
+            [self._divided(image, quads, config) for quads in own]
+            for image, own in zip(images, strings, strict=True)
+        ]
+        pieces = [[piece for line in own for piece in line.strings()] for own in lines]
+        read = super().recognize(images, pieces, config)
+        joined = []
+        for own, frames in zip(lines, read, strict=True):
+            rows = iter(frames)
+            joined.append([line.joined([next(rows) for _ in line.strings()]) for line in own])
+        return joined
+
+    def _divided(
+        self, image: ImageArray, quads: Sequence[FloatArray], config: RecognitionConfig
+    ) -> _Line:
+        """The pieces of a string; a short one and a stack of letters is one piece."""
+        width, height = edge_lengths(quads[0])
+        if len(quads) > 1 or width <= config.piece_aspect * height:
+            return _Line(tuple(quads), None, (), self._strips)
+        gray = to_gray(image)
+        columns = max(1, round(width * ROWS / max(height, 1e-3)))
+        blanks: list[tuple[int, int]] = []
+        if config.division == "blanks":
+            blanks = find_blanks(_long_strip(gray, quads[0], columns))
+        longest = round(config.piece_aspect * ROWS)
+        pieces = tuple(divide(columns, longest, blanks))
+        return _Line(tuple(quads), columns / ROWS, pieces, self._strips)
+
+
+def _long_strip(gray: ImageArray, quad: FloatArray, columns: int) -> ImageArray:
+    """The strip (ROWS, columns) of a quad of any length."""
+    edges = [*range(0, columns, CHUNK), columns]
+    parts = [
+        warp_quad(gray, part_of(quad, a / columns, b / columns), b - a, ROWS)
+        for a, b in pairwise(edges)
+    ]
+    return np.concatenate(parts, axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class _Line:
+    """A string and the pieces that it is read in; ``aspect`` is None if it is not divided."""
+
+    quads: tuple[FloatArray, ...]
+    aspect: float | None
+    pieces: tuple[Piece, ...]
+    strips: StripInput
+
+    def _spans(self) -> list[tuple[int, int]]:
+        """First frame and end of each piece in the frames of the line."""
+        assert self.aspect is not None
+        frames = self.aspect * self.strips.rows / self.strips.stride
+        edges = [(round(p.start * frames), round(p.stop * frames)) for p in self.pieces]
+        return [(a, max(b, a + 1)) for a, b in edges]
+
+    def strings(self) -> list[tuple[FloatArray, ...]]:
+        """The quads of each piece, as long as a whole number of frames."""
+        if self.aspect is None:
+            return [self.quads]
+        spans = self._spans()
+        whole = spans[-1][1]
+        return [(part_of(self.quads[0], a / whole, b / whole),) for a, b in spans]
+
+    def joined(self, read: Sequence[StringFrames]) -> StringFrames:
+        """What the pieces say as one string."""
+        if self.aspect is None:
+            return read[0]
+        charset, tables = in_one_charset(read)
+        spans = self._spans()
+        tables = [_of_length(t, b - a) for t, (a, b) in zip(tables, spans, strict=True)]
+        cuts = [0]
+        for i, (after, before) in enumerate(pairwise(spans)):
+            cuts.append(_seam(tables[i], tables[i + 1], after, before))
+        cuts.append(spans[-1][1])
+        kept = [slice(a - s, b - s) for (a, b), (s, _) in zip(pairwise(cuts), spans, strict=True)]
+        log_probs = np.concatenate([t[k] for t, k in zip(tables, kept, strict=True)])
+        space = self._space(read, kept, cuts, log_probs, charset.symbols)
+        return replace(
+            read[0],
+            log_probs=log_probs,
+            pieces=self.quads,
+            widths=(round(len(log_probs) * self.strips.stride),),
+            charset=charset,
+            space=space,
+        )
+
+    def _space(
+        self,
+        read: Sequence[StringFrames],
+        kept: Sequence[slice],
+        cuts: Sequence[int],
+        log_probs: FloatArray,
+        symbols: Sequence[str],
+    ) -> FloatArray:
+        """(T,) probability of a space; at a wide blank between words it is 1."""
+        known = [f.space if f.space is not None else np.zeros(len(f.log_probs)) for f in read]
+        parts = [_of_length(s[:, None], k.stop)[k, 0] for s, k in zip(known, kept, strict=True)]
+        space = np.concatenate(parts).astype(np.float32)
+        best = log_probs.argmax(axis=1)
+        for cut, piece in zip(cuts[1:], self.pieces[1:], strict=False):
+            if piece.space:
+                before, after = np.flatnonzero(best[:cut]), np.flatnonzero(best[cut:])
+                if len(before) and len(after):
+                    ends = (symbols[best[before[-1]] - 1], symbols[best[cut + after[0]] - 1])
+                    at = slice(before[-1] + 1, cut + after[0])
+                    if max(map(ord, (ends[0][-1], ends[1][0]))) < IDEOGRAPHS:
+                        space[at] = 1.0
+        return space
+
+
+def _of_length(table: NDArray[np.float32], length: int) -> FloatArray:
+    """(T, C) frames cut to a length; the last one is repeated where they are too few."""
+    rows = np.minimum(np.arange(length), len(table) - 1)
+    return np.asarray(table[rows], np.float32)
+
+
+def _seam(
+    left: FloatArray, right: FloatArray, after: tuple[int, int], before: tuple[int, int]
+) -> int:
+    """The frame of a line from which on the right one of two pieces is taken.
+
+    It is that of their overlap in which a gap between characters is likeliest in both, one near to
+    the middle rather than at the ends, where a piece sees only half of a character.
+    """
+    start, stop = before[0], after[1]
+    if stop <= start:
+        return start
+    blank = np.convolve(left[start - after[0] :, 0] + right[: stop - start, 0], np.ones(3), "same")
+    away = np.abs(np.linspace(-1, 1, len(blank)))
+    return start + int(np.argmax(np.where(away < 0.7, blank, -np.inf) - 0.1 * away))
