@@ -24,6 +24,7 @@ from industrial_ocr.cli.dataset import dataset_app
 from industrial_ocr.cli.export import export
 from industrial_ocr.cli.glyphs import glyphs_app
 from industrial_ocr.cli.job import job_app
+from industrial_ocr.cli.lines import lines
 from industrial_ocr.cli.patterns import patterns_app
 from industrial_ocr.cli.read import read
 from industrial_ocr.cli.retrain import retrain
@@ -39,7 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Reads serial codes from images, trains the models, renders training data.",
 )
-commands = (read, verify, calibrate, export, review, adapt, retrain, train, synth, weights)
+commands = (read, lines, verify, calibrate, export, review, adapt, retrain, train, synth, weights)
 for command in commands:
     app.command()(command)
 app.add_typer(job_app, name="job")

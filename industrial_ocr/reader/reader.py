@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from industrial_ocr.config import (
     PipelineConfig,
@@ -33,6 +33,7 @@ from industrial_ocr.reader.arguments import (
     asked_calibration,
     compiled_patterns,
     cut_roi,
+    in_pieces,
     known_engine,
     known_routes,
     own_presets,
@@ -48,7 +49,8 @@ from industrial_ocr.reader.two_stage import read_two_stage, string_evidence
 from industrial_ocr.reader.two_stage_crops import read_two_stage_crops, view_config
 from industrial_ocr.reader.verify import Models, verify_image
 from industrial_ocr.recognition.classifier import Classifier, shows_none
-from industrial_ocr.recognition.recognizer import Recognizer, StringFrames
+from industrial_ocr.recognition.division import LineRecognizer
+from industrial_ocr.recognition.recognizer import StringFrames
 from industrial_ocr.recognition.rectification import Rectified, rectified
 from industrial_ocr.results.engine import PIPELINES, Engine
 from industrial_ocr.results.read_result import ReadResult
@@ -135,7 +137,7 @@ class Reader:
         self._networks = loader.networks
         self._detector = Detector(*loader.detector(detector))
         self._classifier = Classifier(*loader.classifier(classifier))
-        self._recognizer = Recognizer(*loader.recognizer(recognizer))
+        self._recognizer = LineRecognizer(*loader.recognizer(recognizer))
         self.weights = loader.weights
         self._misread_rate = max_misread_rate
         self._check_misread_rate(calibration is None)
@@ -372,6 +374,7 @@ class Reader:
         engine: Engine | str = Engine.CRNN,
         lexicon: Lexicon | None = None,
         pattern: Patterns = None,
+        division: Literal["blanks", "windows"] | None = None,
     ) -> list[ReadResult]:
         """Reads images of one string each.
 
@@ -381,16 +384,21 @@ class Reader:
             engine: ``crnn`` reads the whole crop at once; ``two-stage`` finds its characters.
             lexicon: the string is one of these words (``crnn`` only).
             pattern: as in ``read``.
+            division: reads lines of any length, in pieces between blanks or in overlapping windows
+                (``recognition.division``), each in one view (``crnn`` only); None as configured.
 
         Raises:
             ImageError: a crop cannot be read, or ``crops`` is one image instead of a list.
-            ConfigError: an unknown engine, or a lexicon for another engine than ``crnn``.
+            ConfigError: an unknown engine, or a lexicon or a division for another engine than
+                ``crnn``.
         """
         engine = known_engine(engine)
-        if lexicon is not None and engine != Engine.CRNN:
-            raise ConfigError("a lexicon is for engine crnn")
+        if (lexicon or division) and engine != Engine.CRNN:
+            raise ConfigError("a lexicon and a division are for engine crnn")
         patterns = compiled_patterns(pattern, self._presets)
         config = self._config_for(engine, bool(patterns))
+        if division is not None:
+            config = in_pieces(config, division)
         loaded = [load_image(c) for c in image_list(crops)]
         level = [rectified(i) if config.rectify_crops else Rectified(i) for i in loaded]
         results = self._recognize(level, engine, lexicon, patterns, config)
