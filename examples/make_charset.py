@@ -1,8 +1,8 @@
 """Writes the most frequent characters of a word list: python examples/make_charset.py DICT OUT
 
-DICT has a word and its count on each line, as the dict.txt of the PyPI package jieba (MIT). OUT gets
-5,990 symbols, one a line: the printable characters of ASCII, Chinese punctuation, and the characters
-that the words hold most often. It made configs/charsets/zh.txt.
+DICT has a word and its count on each line, as the dict.txt of the PyPI package jieba (MIT). OUT
+gets 5,990 symbols, one a line: the printable characters of ASCII, Chinese punctuation, and the
+characters that the words hold most often. It made configs/charsets/zh.txt.
 """
 
 from __future__ import annotations
