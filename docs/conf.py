@@ -1,11 +1,16 @@
 """Settings of Sphinx: ``sphinx-build -W docs site`` writes the documentation to ``site/``."""
 
+import sys
+from pathlib import Path
+
 from industrial_ocr import __version__
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 project = "industrial_ocr"
 author = "The industrial_ocr authors"
 release = version = __version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "job_keys"]
 html_theme = "furo"
 html_title = f"industrial_ocr {release}"
 html_static_path = ["_static"]

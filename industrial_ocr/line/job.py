@@ -53,7 +53,7 @@ class FolderSource(Section):
     Attributes:
         path: the folder.
         poll_s: look every so many seconds instead of waiting for the system's events; needed on
-            network shares. None waits for events.
+            network shares.
         stable_s: a file counts as complete when its size has not changed for so long, or when it
             was renamed into place.
         after: what becomes of a picture that was read.
@@ -105,7 +105,7 @@ class GenicamSource(Section):
 
     Attributes:
         producer: the .cti file of its maker.
-        serial: serial number of the camera; None takes the only one.
+        serial: serial number of the camera; needed if there are several.
     """
 
     kind: Literal["genicam"]
@@ -137,7 +137,15 @@ class HttpTrigger(Section):
 
 
 class MqttTrigger(Section):
-    """A message on a topic: the part as text, or JSON with ``part`` and ``expected``."""
+    """A message on a topic: the part as text, or JSON with ``part`` and ``expected``.
+
+    Attributes:
+        host: of the broker.
+        port: of the broker.
+        topic: of the messages.
+        user: at the broker, if it asks for one.
+        password_env: variable that holds the user's password.
+    """
 
     kind: Literal["mqtt"]
     host: str
@@ -148,7 +156,11 @@ class MqttTrigger(Section):
 
 
 class ModbusTrigger(Section):
-    """The coil ``coil`` of the Modbus output rises."""
+    """A coil of the Modbus output rises.
+
+    Attributes:
+        coil: its address.
+    """
 
     kind: Literal["modbus"]
     coil: Annotated[int, Field(ge=0, le=65535)] = 0
@@ -173,12 +185,12 @@ class ReadOptions(Section):
         bundle: folder or .zip of ``industrial-ocr export``; what is given besides goes before what
             it says.
         config: ``fast``, or a YAML file with settings.
-        detector: name or file of the weights,
-        classifier: and of the others.
-        recognizer: likewise.
+        detector: name or file of its weights.
+        classifier: name or file of its weights.
+        recognizer: name or file of its weights.
         device: ``auto``, ``cpu`` or ``cuda``.
         backend: what the networks run on.
-        threads: of each network; None takes one a core.
+        threads: of each network; else one a core.
         engine: see ``industrial-ocr read``.
         rois: parts of the picture, each x0, y0, x1, y1 in pixels; empty reads all of it.
         patterns: preset, regular expression, ``template:AA99`` or ``lexicon:FILE``; with several,
@@ -248,7 +260,7 @@ class DateRule(Section):
         format: as Python's ``strptime`` has it, of %Y %y %m %b %B %d %j: ``%d.%m.%Y``. Without a
             day, the last of the month counts; %y is a year from 49 before to 50 after today's.
         field: GS1 application identifier, whose dates have the default format, or named group of
-            the pattern, ``(?P<expiry>...)``; None: the whole code.
+            the pattern, ``(?P<expiry>...)``; else the whole code is the date.
         not_past: today or later.
         within_days: at most so many days ahead.
     """
@@ -284,7 +296,7 @@ class PassRules(Section):
         status_ok: the reading's status is ``ok``.
         verified: the expected text is verified in the picture (``Reader.verify``); it then need
             not be equal to what was read.
-        date: see ``DateRule``.
+        date: the code, or a part of it, is a date.
         gs1: the code is a sequence of GS1 element strings; they are parsed into fields.
         unseen: no part that passed in this journal had the same text.
         rising: the number at the end of the code is higher than that of the last that passed.
@@ -299,14 +311,22 @@ class PassRules(Section):
 
 
 class JsonlOutput(Section):
-    """JSON lines, one a reading."""
+    """JSON lines, one a reading.
+
+    Attributes:
+        path: the file; its folder exists.
+    """
 
     kind: Literal["jsonl"]
     path: Path
 
 
 class CsvOutput(Section):
-    """A CSV file with a header."""
+    """A CSV file with a header.
+
+    Attributes:
+        path: the file; its folder exists.
+    """
 
     kind: Literal["csv"]
     path: Path
@@ -316,7 +336,7 @@ class SqlOutput(Section):
     """A database.
 
     Attributes:
-        url: its SQLAlchemy address: PostgreSQL or SQLite; None is the file ``readings.db``.
+        url: its SQLAlchemy address: PostgreSQL or SQLite; else the file ``readings.db``.
         url_env: instead, the variable that holds the address, if that has a password.
     """
 
@@ -332,7 +352,16 @@ class SqlOutput(Section):
 
 
 class MqttOutput(Section):
-    """An MQTT broker; readings go to ``topic``, the line's state to ``topic``/state."""
+    """An MQTT broker.
+
+    Attributes:
+        host: of the broker.
+        port: of the broker.
+        topic: of the readings, as JSON; the line's state is at ``topic``/state.
+        user: at the broker, if it asks for one.
+        password_env: variable that holds the user's password.
+        tls: encrypt; the broker's certificate must be known to the system.
+    """
 
     kind: Literal["mqtt"]
     host: str
@@ -347,6 +376,7 @@ class OpcuaOutput(Section):
     """An OPC UA server that the plant's clients connect to; its nodes: docs/guides/plc.md.
 
     Attributes:
+        endpoint: its address.
         handshake: a client acknowledges each reading by its sequence number; the next one is shown
             when it has.
         acknowledge_s: if it has not within so long, the reading counts as not delivered.
@@ -362,6 +392,8 @@ class ModbusOutput(Section):
     """A Modbus TCP server that a PLC polls; the register map: docs/guides/plc.md.
 
     Attributes:
+        host: address that it listens on; 0.0.0.0 is every one of this machine.
+        port: that it listens on.
         handshake: the PLC writes back the sequence number of each reading; the next one is shown
             when it has.
         acknowledge_s: if it has not within so long, the reading counts as not delivered.
@@ -378,7 +410,9 @@ class WebhookOutput(Section):
     """A POST of JSON to an address.
 
     Attributes:
+        url: the address.
         header_env: variables that hold the values of further headers, by header.
+        timeout_s: how long the receiver may take to answer.
     """
 
     kind: Literal["webhook"]
@@ -391,8 +425,10 @@ class TcpOutput(Section):
     """One line of text a reading over TCP.
 
     Attributes:
+        host: of the receiver.
+        port: of the receiver.
         format: of the line, with the fields of ``Reading`` in braces.
-        acknowledged: what the receiver answers to each line; None: it does not answer.
+        acknowledged: what the receiver answers to each line, if it answers.
     """
 
     kind: Literal["tcp"]
@@ -419,11 +455,12 @@ class ArchiveConfig(Section):
     """Which pictures are kept beside their readings, and for how long.
 
     Attributes:
+        path: folder of the archive.
         keep: all of them, those that did not pass, or those and a sample of the others.
         sample: share of the others.
-        max_days: a picture is removed when it is older,
-        max_mb: or when all of them are larger; those that did not pass go last.
-        failed_days: like ``max_days`` for those that did not pass.
+        max_days: a picture is removed when it is older.
+        failed_days: the same for those that did not pass.
+        max_mb: the oldest are removed when all of them are larger; those that did not pass go last.
         min_free_mb: nothing is archived while the disk has less free; the journal needs it.
     """
 
@@ -446,7 +483,7 @@ class AlarmConfig(Section):
     """When the line raises an alarm.
 
     Attributes:
-        stalled_s: the source has brought nothing for so long; None never.
+        stalled_s: the source has brought nothing for so long.
         drift: the share of refusals or the mean confidence has left its baseline (CUSUM).
         baseline: readings that the baseline is measured on.
     """
@@ -460,8 +497,11 @@ class PageConfig(Section):
     """The line's page, its metrics and its HTTP source and trigger.
 
     Attributes:
-        token_env: name of a variable that holds the token; without one the page is read-only.
-        certificate: PEM file for TLS, with its ``key``.
+        host: address that it listens on; 0.0.0.0 is every one of this machine.
+        port: that it listens on.
+        token_env: variable that holds the token; without one the page is read-only.
+        certificate: PEM file for TLS.
+        key: PEM file of its private key.
         names: further names of this machine under which the page may be opened.
         review: address of the page of ``industrial-ocr review``, for a link to it.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ LEAST = {
     "data": "journal",
     "source": {"kind": "folder", "path": "in"},
 }
+
+
+GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "job.md"
 
 
 def load(folder: Path, **settings: Any) -> Job:
@@ -63,6 +67,12 @@ def test_what_cannot_work_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=problem):
         load(tmp_path, **settings)
+
+
+def test_the_job_of_the_guide_can_be_used(tmp_path: Path) -> None:
+    (block,) = re.findall("```yaml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.S)
+    (tmp_path / "job.yaml").write_text(block)
+    assert load_job(tmp_path / "job.yaml").passes.date is not None
 
 
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
