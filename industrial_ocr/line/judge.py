@@ -14,9 +14,9 @@ from industrial_ocr.line.expected import ExpectedTexts
 from industrial_ocr.line.gs1 import parse_element_strings
 from industrial_ocr.line.job import DateRule, Job
 from industrial_ocr.patterns.pattern import Pattern
-from industrial_ocr.results.codes import CodeReading
+from industrial_ocr.results.codes import CodeCharacter, CodeReading
 from industrial_ocr.results.read_result import ReadResult
-from industrial_ocr.results.types import Status, TextString
+from industrial_ocr.results.types import Character, Status, TextString
 from industrial_ocr.results.verdicts import Verification
 
 
@@ -53,7 +53,7 @@ class _Candidate:
     raw_text: str
     status: Status
     confidence: float
-    characters: tuple[Mapping[str, Any], ...] = ()
+    characters: tuple[Character | CodeCharacter, ...] = ()
     reason: str = ""
     pattern: Pattern | None = None
 
@@ -140,7 +140,7 @@ class Judge:
             chosen.raw_text,
             chosen.status.value,
             chosen.confidence,
-            chosen.characters,
+            tuple(character.to_dict() for character in chosen.characters),
             wanted,
             fields,
         )
@@ -164,7 +164,7 @@ class Judge:
             code.raw_text,
             code.status,
             code.confidence,
-            tuple(c.to_dict() for c in code.characters),
+            code.characters,
             code.reason,
             self._patterns.get(code.pattern),
         )
@@ -185,14 +185,14 @@ class Judge:
 def _of_text(result: ReadResult) -> _Candidate:
     """The whole text of a picture, its strings joined by spaces."""
     text = " ".join(s.text for s in result.strings)
-    characters = tuple(c.to_dict() for s in result.strings for c in s.characters)
+    characters = tuple(c for s in result.strings for c in s.characters)
     confidence, reason = result.confidence, result.reason
     return _Candidate(text, text, result.status, confidence, characters, reason)
 
 
 def _of_string(string: TextString) -> _Candidate:
-    characters = tuple(c.to_dict() for c in string.characters)
-    return _Candidate(string.text, string.text, string.status, string.confidence, characters)
+    text = string.text
+    return _Candidate(text, text, string.status, string.confidence, string.characters)
 
 
 def _of_nothing(results: Sequence[ReadResult]) -> _Candidate:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+import numpy as np
 import pytest
 
 from industrial_ocr.line.gs1 import parse_element_strings
@@ -30,6 +31,22 @@ TODAY = date(2026, 11, 29)
 )
 def test_values_by_identifier(text: str, fields: dict[str, str]) -> None:
     assert parse_element_strings(text, TODAY) == fields
+
+
+def test_what_is_printed_in_any_order_is_read_back() -> None:
+    random = np.random.default_rng(0)
+    symbols = list("ABCXYZ0123456789-./")
+    for _ in range(200):
+        values = {
+            "01": "09780471117094",
+            "10": "".join(random.choice(symbols, random.integers(1, 21))),
+            "21": "".join(random.choice(symbols, random.integers(1, 21))),
+            "3103": f"{random.integers(10**6):06d}",
+            "37": str(random.integers(1, 10**8)),
+        }
+        names = random.permutation(list(values))[: random.integers(1, 6)]
+        text = "".join(f"({name}){values[name]}" for name in names)
+        assert parse_element_strings(text, TODAY) == {name: values[name] for name in names}
 
 
 @pytest.mark.parametrize(
