@@ -118,6 +118,22 @@ def test_a_frame_has_its_place_in_the_picture() -> None:
     assert quad[:, 1].tolist() == pytest.approx([50, 50, 82, 82])
 
 
+def test_a_network_without_padding_lacks_the_frame_at_the_edge() -> None:
+    """The variant selu gives W / 4 - 1 frames; its characters stand where those of others do."""
+    image, quads = np.zeros((32, 120, 3), np.uint8), [[[rect_quad(0, 0, 120, 32)]]]
+    image[:, 60:64] = 255
+
+    def narrower(x: np.ndarray) -> np.ndarray:
+        return framewise(x)[1:-1]
+
+    whole, without = (
+        Recognizer(network, ONE, 1.0).recognize([image], quads, RecognitionConfig())[0][0]
+        for network in (framewise, narrower)
+    )
+    assert without.log_probs.argmax(0)[1] == whole.log_probs.argmax(0)[1] == 15
+    assert without.log_probs[0, 0] == pytest.approx(0, abs=1e-6)
+
+
 def test_a_frame_of_a_stack_lies_in_its_own_letter() -> None:
     pieces = (rect_quad(0, 0, 16, 32), rect_quad(0, 40, 16, 72))
     frames = StringFrames(np.zeros((9, 2), np.float32), pieces, (16, 16), ONE)
