@@ -207,7 +207,8 @@ class _Line:
         symbols: Sequence[str],
     ) -> FloatArray:
         """(T,) probability of a space; at a wide blank between words it is 1."""
-        known = [f.space if f.space is not None else np.zeros(len(f.log_probs)) for f in read]
+        never = [np.zeros(len(f.log_probs), np.float32) for f in read]
+        known = [n if f.space is None else f.space for f, n in zip(read, never, strict=True)]
         parts = [_of_length(s[:, None], k.stop)[k, 0] for s, k in zip(known, kept, strict=True)]
         space = np.concatenate(parts).astype(np.float32)
         best = log_probs.argmax(axis=1)
