@@ -171,7 +171,7 @@ def _check_source(job: Job) -> None:
 
 
 def _check_reading(job: Job) -> Iterator[str]:
-    compile_pattern = Pattern.parse
+    compile_pattern: Callable[[str], Pattern] = Pattern.parse
     try:
         compile_pattern = make_reader(job.read).load().pattern
     except IndustrialOcrError as error:

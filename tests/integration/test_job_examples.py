@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from line_services import Mosquitto, Postgres, free_port
 from typer.testing import CliRunner
 
 from industrial_ocr.cli.app import app
@@ -16,11 +16,6 @@ from industrial_ocr.line.job_check import check_job
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 JOBS = sorted((EXAMPLES / "jobs").glob("*.yaml"))
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def local(job: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -50,6 +45,36 @@ def test_the_check_finds_nothing_wrong_but_the_connections(file: Path, tmp_path:
     job = local(yaml.safe_load(file.read_text()), tmp_path)
     (tmp_path / "job.yaml").write_text(yaml.safe_dump(job))
     assert check_job(tmp_path / "job.yaml") == []
+
+
+@pytest.mark.slow
+def test_broker_and_database_are_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broker, database = Mosquitto(tmp_path), Postgres()
+    monkeypatch.setenv("DATABASE", database.url)
+    at_broker = {"kind": "mqtt", "host": "127.0.0.1", "port": broker.port, "topic": "a"}
+    job = {
+        "version": 1,
+        "name": "test",
+        "data": "journal",
+        "source": {"kind": "folder", "path": "."},
+        "trigger": at_broker,
+        "read": {"bundle": "nowhere"},
+        "outputs": [at_broker, {"kind": "sql", "url_env": "DATABASE"}],
+    }
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(job))
+    try:
+        broker.start()
+        database.start()
+        there = check_job(tmp_path / "job.yaml")
+        broker.stop()
+        database.stop()
+        away = check_job(tmp_path / "job.yaml")
+    finally:
+        broker.stop()
+        database.close()
+    assert [problem.partition(":")[0] for problem in there] == ["read"]
+    names = [problem.partition(":")[0] for problem in away]
+    assert names == ["read", "trigger", "outputs.0.mqtt", "outputs.1.sql"]
 
 
 TRIED = {
