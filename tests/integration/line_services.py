@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -33,29 +34,32 @@ def wait_until_open(port: int) -> None:
 
 
 class Postgres:
-    """A database server with the user and database ``plant``; data in a new folder."""
+    """A database server with the user ``plant``; ``close`` removes its data."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
         if POSTGRES is None:
             pytest.skip("needs PostgreSQL: apt install postgresql")
-        # It refuses to run as root.
+        # Outside pytest's folder, which only its user may enter; the server refuses to be root.
+        self.folder, self.port = Path(tempfile.mkdtemp(prefix="postgres-")), free_port()
         self._as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-        self.folder, self.port = folder, free_port()
-        self.url = f"postgresql://plant@127.0.0.1:{self.port}/postgres"
         if self._as_user:
-            for parent in (folder, *folder.parents[:-1]):
-                if parent.owner() == "root" and parent.is_relative_to("/tmp/pytest-of-root"):
-                    parent.chmod(0o755)
-            shutil.chown(folder, "postgres")
-        self._run("initdb", "-A", "trust", "-U", "plant", "--no-sync", "-D", str(folder / "data"))
+            shutil.chown(self.folder, "postgres")
+        self.url = f"postgresql://plant@127.0.0.1:{self.port}/postgres"
+        self._run("initdb", "-A", "trust", "-U", "plant", "--no-sync", "-D", f"{self.folder}/data")
 
     def start(self) -> None:
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self.folder} -F"
-        data, log = str(self.folder / "data"), str(self.folder / "log")
-        self._run("pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "start")
+        log = ["-l", f"{self.folder}/log"]
+        self._run("pg_ctl", "-D", f"{self.folder}/data", *log, "-o", options, "-w", "start")
 
     def stop(self) -> None:
-        self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "-w", "stop")
+        """Stops it as a power cut does."""
+        self._run("pg_ctl", "-D", f"{self.folder}/data", "-m", "immediate", "-w", "stop")
+
+    def close(self) -> None:
+        if (self.folder / "data" / "postmaster.pid").exists():
+            self.stop()
+        shutil.rmtree(self.folder)
 
     def _run(self, program: str, *arguments: str) -> None:
         assert POSTGRES is not None

@@ -9,6 +9,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+CANCEL_S = 2.0
+"""A task that is canceled has so long to say goodbye."""
+
 
 class LoopThread:
     """Runs coroutines for other threads until it is closed."""
@@ -50,12 +53,13 @@ class LoopThread:
 
 
 async def _end_all() -> None:
-    """What ``asyncio.run`` does at its end."""
+    """What ``asyncio.run`` does at its end; asks again, since Python < 3.12 may lose a cancel."""
     loop = asyncio.get_running_loop()
     tasks = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    while tasks:
+        for task in tasks:
+            task.cancel()
+        _, tasks = await asyncio.wait(tasks, timeout=CANCEL_S)
     await loop.shutdown_asyncgens()
     await loop.shutdown_default_executor()
 

@@ -94,8 +94,6 @@ class MqttPublisher(Output):
 
     def close(self) -> None:
         if self._loop is not None:
-            with suppress(aiomqtt.MqttError, OSError):
-                self._loop.run(self._say_goodbye(), 1.0)
             self._loop.close()
         self._loop = self._client = None
 
@@ -119,17 +117,27 @@ class MqttPublisher(Output):
         while True:
             try:
                 async with mqtt_client(self.config, will) as client:
-                    for topic, payload in list(self._retained.items()):
-                        await client.publish(topic, payload, qos=1, retain=True)
-                    self._client, self._lost = client, asyncio.ensure_future(_until_lost(client))
-                    self._tried.set()
-                    await self._lost
-                    self._problem = "the connection broke"
+                    await self._serve(client)
             except (aiomqtt.MqttError, OSError, ValueError) as error:
                 self._problem = str(error)
             self._client = None
             self._tried.set()
             await asyncio.sleep(AGAIN_S)
+
+    async def _serve(self, client: aiomqtt.Client) -> None:
+        """Publishes what is retained; returns when the connection breaks."""
+        try:
+            for topic, payload in list(self._retained.items()):
+                await client.publish(topic, payload, qos=1, retain=True)
+            self._client, self._lost = client, asyncio.ensure_future(_until_lost(client))
+            self._tried.set()
+            await self._lost
+            self._problem = "the connection broke"
+        except asyncio.CancelledError:  # closed: the broker does not publish the last will then
+            with suppress(aiomqtt.MqttError):
+                state = f"{self.config.topic}/state"
+                await client.publish(state, OFFLINE, qos=1, retain=True, timeout=1.0)
+            raise
 
     async def _publish_all(self, readings: Sequence[Reading]) -> None:
         """Publishes in order; waits for all acknowledgments, or for the connection's end."""
@@ -144,10 +152,6 @@ class MqttPublisher(Output):
             sent.cancel()
             raise aiomqtt.MqttError("the connection broke")
         sent.result()
-
-    async def _say_goodbye(self) -> None:
-        if self._client is not None:
-            await self._client.publish(f"{self.config.topic}/state", OFFLINE, qos=1, retain=True)
 
     def _retain(self, name: str, payload: str) -> None:
         topic = f"{self.config.topic}/{name}"
