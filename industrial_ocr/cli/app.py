@@ -18,6 +18,7 @@ from rich.logging import RichHandler
 from industrial_ocr import __version__
 from industrial_ocr.cli import output
 from industrial_ocr.cli.adapt import adapt
+from industrial_ocr.cli.batch import batch
 from industrial_ocr.cli.bench import bench_app
 from industrial_ocr.cli.calibrate import calibrate
 from industrial_ocr.cli.dataset import dataset_app
@@ -29,6 +30,8 @@ from industrial_ocr.cli.patterns import patterns_app
 from industrial_ocr.cli.read import read
 from industrial_ocr.cli.retrain import retrain
 from industrial_ocr.cli.review import review
+from industrial_ocr.cli.run import run
+from industrial_ocr.cli.serve import serve
 from industrial_ocr.cli.synth import synth
 from industrial_ocr.cli.train import train
 from industrial_ocr.cli.verify import verify
@@ -40,7 +43,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Reads serial codes from images, trains the models, renders training data.",
 )
-commands = (read, lines, verify, calibrate, export, review, adapt, retrain, train, synth, weights)
+commands = (
+    read,
+    lines,
+    batch,
+    run,
+    serve,
+    verify,
+    calibrate,
+    export,
+    review,
+    adapt,
+    retrain,
+    train,
+    synth,
+    weights,
+)
 for command in commands:
     app.command()(command)
 app.add_typer(job_app, name="job")
