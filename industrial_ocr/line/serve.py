@@ -168,12 +168,17 @@ class Batcher:
                 for task, image in zip(tasks, images, strict=True):
                     self._read([task], [image])
                 return
-            if not isinstance(error, IndustrialOcrError):
-                _log.exception("a picture could not be read")
-            tasks[0].result.set_exception(error)
+            _fail(tasks[0], error)
             return
         for task, result in zip(tasks, results, strict=True):
             task.result.set_result(result)
+
+
+def _fail(task: _Task, error: Exception) -> None:
+    """Gives a task its exception; one that is not our own is an error in the program."""
+    if not isinstance(error, IndustrialOcrError):
+        _log.error("a picture could not be read", exc_info=error)
+    task.result.set_exception(error)
 
 
 def _decoded(tasks: Sequence[_Task]) -> Iterator[tuple[list[_Task], list[ImageArray]]]:
@@ -184,7 +189,7 @@ def _decoded(tasks: Sequence[_Task]) -> Iterator[tuple[list[_Task], list[ImageAr
         try:
             images.append(load_image(task.data))
         except Exception as error:
-            task.result.set_exception(error)
+            _fail(task, error)
             continue
         group.append(task)
         if sum(image.size // 3 for image in images) >= BATCH_PIXELS:
@@ -331,8 +336,10 @@ class ReadService:
                 rows.append({"file": file, **result})
             elif isinstance(result, IndustrialOcrError) and len(pictures) > 1:
                 rows.append({"file": file, "error": str(result)})
-            else:
+            elif isinstance(result, IndustrialOcrError):
                 raise result
+            else:  # the batcher has logged it
+                raise HTTPException(500, "a picture could not be read; the log says why")
         return rows
 
 
@@ -510,6 +517,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     403: _REFUSAL,
     413: _REFUSAL,
     422: _REFUSAL,
+    500: _REFUSAL,
     503: _REFUSAL
     | {"headers": {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}},
 }
