@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 CONFIDENCE_WEIGHTS = Path(__file__).parent / "data" / "confidence.json"
 CONFIDENCE_FEATURES = (
     *("joint", "sequence", "weakest", "margin"),
-    *("length", "agreement", "marks", "tall_marks", "height"),
+    *("length", "agreement", "inner_marks", "end_marks", "height"),
     *("rejected", "reject"),
     *("twins", "cases", "twin_doubt", "case_doubt"),
 )
@@ -60,7 +60,8 @@ def features(string: TextString) -> Floats:
       that of the runner-up);
     * ``length``: ln of the number of characters; ``height``: ln of their height in pixels;
     * ``agreement``: ln of the agreement between the views of the string;
-    * ``marks``, ``tall_marks``: unread marks in the string's band by their strength, 2 at most;
+    * ``inner_marks``, ``end_marks``: unread marks between its characters and beyond its ends, by
+      their strength, 2 at most;
     * ``rejected``: number of boxes rejected as no character, 2 at most; ``reject``: the highest
       probability that a character is none;
     * ``twins``, ``cases``: ln(1 + n) for n characters that look like another one (0 O, 1 I l), or
@@ -71,7 +72,9 @@ def features(string: TextString) -> Floats:
     p = [c.confidence for c in characters]
     runner_up = [max((q for _, q in c.alternatives), default=CERTAIN) for c in characters]
     margins = [np.log(max(a, CERTAIN) / max(b, CERTAIN)) for a, b in zip(p, runner_up, strict=True)]
-    marks = [sum(m.strength for m in string.unread if m.tall == t) for t in (False, True)]
+    ends = (0, len(characters))
+    inner = sum(m.strength for m in string.unread if m.before not in ends)
+    outer = sum(m.strength for m in string.unread if m.before in ends)
     heights = [edge_lengths(c.quad)[1] for c in characters]
     twins = sum(any(c.symbol in t for t in TWINS) for c in characters)
     cases = sum(c.symbol in CASE_TWINS for c in characters)
@@ -83,8 +86,8 @@ def features(string: TextString) -> Floats:
             min(float(min(margins)), 9.0),
             np.log(len(p)),
             np.log(max(string.agreement, CERTAIN)),
-            min(marks[0], 2.0),
-            min(marks[1], 2.0),
+            min(inner, 2.0),
+            min(outer, 2.0),
             np.clip(np.log(max(float(np.median(heights)), 1.0) / 20), -1.2, 1.0),
             min(len(string.rejected), 2),
             max(c.reject for c in characters),

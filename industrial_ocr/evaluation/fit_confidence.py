@@ -48,10 +48,8 @@ from industrial_ocr.results.types import ImageArray, TextString
 
 SIGNS = {
     **dict.fromkeys(("joint", "sequence", "weakest", "margin", "agreement", *PIPELINES), 1),
-    **dict.fromkeys(
-        ("marks", "tall_marks", "rejected", "reject", "twins", "cases", "twin_doubt", "case_doubt"),
-        -1,
-    ),
+    **dict.fromkeys(("inner_marks", "end_marks", "rejected", "reject"), -1),
+    **dict.fromkeys(("twins", "cases", "twin_doubt", "case_doubt"), -1),
 }
 """Of the weights: a feature that speaks for a reading never speaks against it."""
 

@@ -7,12 +7,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 
 import numpy as np
 
-from industrial_ocr.config import ConfidenceConfig, PipelineConfig
+from industrial_ocr.config import ConfidenceConfig, PipelineConfig, suited
 from industrial_ocr.decoding.confidence import features, fitted_model, own_probability
+from industrial_ocr.detection.cutting import cut_strings
 from industrial_ocr.detection.detector import Detector
 from industrial_ocr.detection.ink import unread_marks
 from industrial_ocr.detection.linking import link_characters, reading_order, without_blobs
@@ -72,28 +74,47 @@ def find_strings(
 ) -> Found:
     """Detection, segmentation and linking: the strings of each image, not yet read.
 
-    Large and small characters are detected at another scale, see ``detection.multiscale``.
+    Large and small characters are detected at another scale, see ``detection.multiscale``. If the
+    detector has a finder, that one finds the strings, and the detector cuts their characters.
     """
+    finder = detector.finder
+    if finder is None:
+        found = _found_by(detector, images, config, clock)
+    else:
+        found = _found_by(finder, images, suited(config, finder.settings), clock)
+        strings_of = partial(_strings_of, config=config, clock=clock)
+        with clock.stage("cut"):
+            found = cut_strings(images, found, detector, config.detection, strings_of)
+    with clock.stage("link"):
+        ordered = [with_nested(reading_order(without_blobs(own))) for own in found]
+        return [
+            with_missed_ink(to_gray(image), own) for image, own in zip(images, ordered, strict=True)
+        ]
 
-    def strings_of(maps: ScoreMaps) -> list[BoxString]:
-        with clock.stage("segment"):
-            rules = config.segmentation
-            boxes = character_boxes(maps, rules.text_threshold, rules.low_text, rules.min_char_size)
-        with clock.stage("link"):
-            return link_characters(boxes, maps, rules.link_threshold, config.linking.space_ratio)
 
+def _found_by(
+    detector: Detector, images: Sequence[ImageArray], config: PipelineConfig, clock: Clock
+) -> Found:
+    """What one detector finds, at all scales."""
+    strings_of = partial(_strings_of, config=config, clock=clock)
     with clock.stage("detect"):
         every = detector.detect(images, config.detection)
     found = [strings_of(maps) for maps in every]
     with clock.stage("distant look"):
         found = add_large_strings(images, found, detector, config.detection, strings_of)
     with clock.stage("closer look"):
-        again = refine_small_strings(images, found, detector, config.detection, strings_of)
+        return refine_small_strings(images, found, detector, config.detection, strings_of)
+
+
+def _strings_of(maps: ScoreMaps, config: PipelineConfig, clock: Clock) -> list[BoxString]:
+    """Segmentation and linking."""
+    rules = config.segmentation
+    with clock.stage("segment"):
+        boxes = character_boxes(
+            maps, rules.text_threshold, rules.low_text, rules.min_char_size, rules.box_ratio
+        )
     with clock.stage("link"):
-        ordered = [with_nested(reading_order(without_blobs(own))) for own in again]
-        return [
-            with_missed_ink(to_gray(image), own) for image, own in zip(images, ordered, strict=True)
-        ]
+        return link_characters(boxes, maps, rules.link_threshold, config.linking.space_ratio)
 
 
 def finish(
@@ -186,15 +207,16 @@ def _unread(gray: ImageArray, string: TextString, others: Sequence[FloatArray]) 
 def _doubt(string: TextString, limits: ConfidenceConfig, one_string: bool) -> str:
     """Why a string is doubtful, empty if it is not.
 
-    An unread mark lowers the confidence. A mark as tall as a letter and as clear as the print makes
-    a string doubtful by itself, except in an image of one string, where it may be part of a frame.
-    (A small mark may be a point of a dot matrix.)
+    An unread mark lowers the confidence. A mark as clear as the print makes a string doubtful by
+    itself if it stands at an end or is as tall as a letter, except in an image of one string, where
+    it may be part of a frame. (A small mark inside may be a point of a dot matrix.)
     """
     unsure = string.confidence < limits.min_confidence
     marks = string.unread
     if not unsure:
-        tall = [m for m in marks if m.strength >= CLEAR_MARK and m.tall]
-        marks = () if one_string else tuple(tall)
+        ends = (0, len(string.characters))
+        clear = [m for m in marks if m.strength >= CLEAR_MARK and (m.tall or m.before in ends)]
+        marks = () if one_string else tuple(clear)
     if marks:
         clearest = max(marks, key=lambda m: m.strength)
         return f"{string.text!r}: a mark {clearest.place(len(string.characters))} was not read"

@@ -22,6 +22,7 @@ from industrial_ocr.results.types import Character, TextString, UnreadMark
 
 POINT = UnreadMark(rect_quad(0, 0, 3, 3), 1, 0.12)
 LETTER = UnreadMark(rect_quad(0, 0, 9, 20), 1, 0.95)
+MINUS = UnreadMark(rect_quad(0, 0, 9, 3), 0, 0.12, 0.9)
 
 
 def read(text: str = "AB12", p: float = 0.97) -> TextString:
@@ -39,12 +40,12 @@ def value(string: TextString, name: str) -> float:
 
 
 def test_features_say_what_their_names_promise() -> None:
-    string = replace(read(), unread=(POINT, LETTER, POINT), agreement=0.5)
+    string = replace(read(), unread=(MINUS, POINT, LETTER), agreement=0.5)
     assert len(features(string)) == len(CONFIDENCE_FEATURES)
     assert value(string, "joint") == pytest.approx(log_odds(0.97**4))
     assert value(string, "weakest") == pytest.approx(np.log(0.97 / 0.03))
     assert value(string, "margin") == pytest.approx(np.log(0.97 / 0.015))
-    assert (value(string, "marks"), value(string, "tall_marks")) == (2, 1)
+    assert (value(string, "inner_marks"), value(string, "end_marks")) == (2, 0.9)
     assert value(string, "agreement") == pytest.approx(np.log(0.5))
     assert value(string, "length") == pytest.approx(np.log(4))
     assert value(read("A0lc"), "twins") == pytest.approx(np.log(3))

@@ -1,0 +1,47 @@
+"""What a string's surroundings do to its status."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from industrial_ocr.config import PipelineConfig
+from industrial_ocr.decoding.scoring import score_sequence
+from industrial_ocr.reader.common import finish
+from industrial_ocr.results.engine import Engine
+from industrial_ocr.results.geometry import rect_quad
+from industrial_ocr.results.types import Character, ImageArray, Status, TextString
+
+
+def printed(*marks: tuple[int, int, int, int]) -> ImageArray:
+    """Eight letters as black bars, and marks as x0, y0, x1, y1."""
+    image = np.full((90, 320, 3), 235, np.uint8)
+    for i in range(8):
+        image[30:60, 60 + 24 * i : 70 + 24 * i] = 20
+    for x0, y0, x1, y1 in marks:
+        image[y0:y1, x0:x1] = 20
+    return image
+
+
+def read() -> TextString:
+    characters = tuple(
+        Character("I", rect_quad(57 + 24 * i, 29, 73 + 24 * i, 61), 0.999) for i in range(8)
+    )
+    quad = rect_quad(57, 29, 241, 61)
+    return TextString("I" * 8, 0.999, quad, characters, "horizontal", score_sequence([0.999] * 8))
+
+
+@pytest.mark.parametrize(
+    ("marks", "place"),
+    [
+        ((), ""),
+        (((40, 42, 50, 46),), "before the first character"),
+        (((248, 54, 254, 60),), "behind the last character"),
+    ],
+)
+def test_a_clear_mark_at_an_end_that_was_not_read_is_a_doubt(
+    marks: tuple[tuple[int, int, int, int], ...], place: str
+) -> None:
+    result = finish(printed(*marks), [read()], Engine.CRNN, PipelineConfig(), {})
+    assert result.status is (Status.LOW_CONFIDENCE if place else Status.OK)
+    assert place in result.reason
