@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,8 @@ def test_columns(tmp_path: Path, make_reading: Make) -> None:
     path = tmp_path / "plant.db"
     output = database(path)
     output.open()
-    output.send([make_reading(1, reasons=("too late",), expected="L2", passed=False)])
+    time = datetime(2026, 3, 1, 14, 0, tzinfo=timezone(timedelta(hours=2)))
+    output.send([make_reading(1, time=time, reasons=("too late",), expected="L2", passed=False)])
     columns = "time, reasons, characters, weights, passed, expected, job_hash, latency"
     assert rows(path, f"select {columns} from readings") == [
         (
