@@ -71,6 +71,8 @@ class DetectionConfig(Section):
         closer_pixels: largest area of the magnified parts of an image, in pixels.
         distant_above: characters higher than this, in pixels of the scaled image, are detected in
             smaller copies of it; 0 never does.
+        finder: the name of another detector that finds the strings of whole images; the detector of
+            the Reader then only cuts them into characters. Empty: one detector does both.
     """
 
     long_side: PositiveInt = 1280
@@ -89,6 +91,7 @@ class DetectionConfig(Section):
     closer_height: PositiveFloat = 40.0
     closer_pixels: NonNegativeInt = 3_000_000
     distant_above: NonNegativeFloat = 76.0
+    finder: str = ""
 
     @model_validator(mode="after")
     def _tiles_advance(self) -> DetectionConfig:
@@ -108,12 +111,15 @@ class SegmentationConfig(Section):
         low_text: the region score down to which its box extends.
         link_threshold: the affinity score that joins two characters.
         min_char_size: boxes whose longer side has fewer source pixels are dropped.
+        box_ratio: the sides of the boxes are multiplied by it, for a detector whose maps show
+            characters too large or too small.
     """
 
     text_threshold: Probability = 0.35
     low_text: Probability = 0.25
     link_threshold: Probability = 0.2
     min_char_size: PositiveFloat = 5.0
+    box_ratio: PositiveFloat = 1.0
 
 
 class LinkingConfig(Section):
@@ -272,6 +278,21 @@ class PipelineConfig(Section):
     recognition: RecognitionConfig = RecognitionConfig()
     confidence: ConfidenceConfig = ConfidenceConfig()
     collecting: CollectingConfig = CollectingConfig()
+
+
+def suited(config: PipelineConfig, settings: Mapping[str, Mapping[str, Any]]) -> PipelineConfig:
+    """A configuration for a model with settings of its own.
+
+    Args:
+        config: of the user.
+        settings: of the model, by section. Each replaces a setting that still has its default.
+    """
+    sections = {}
+    for name, own in settings.items():
+        section, usual = getattr(config, name), getattr(PipelineConfig(), name)
+        free = {k: v for k, v in own.items() if getattr(section, k) == getattr(usual, k)}
+        sections[name] = {**section.model_dump(), **free}
+    return parse_config({**config.model_dump(), **sections}, PipelineConfig, "settings of a model")
 
 
 C = TypeVar("C", bound=Section)

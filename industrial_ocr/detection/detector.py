@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -86,12 +87,19 @@ class Detector:
         network: (N, C, H, W) float32 -> (N, 2, H / 2, W / 2) region and affinity.
         published: the network takes normalized RGB, as the published CRAFT does, instead of
             ``detector_input``.
+        settings: of the configuration that suit this network, by section (``config.suited``).
+        finder: another detector that finds the strings of whole images, see ``cutting``.
     """
 
     def __init__(
-        self, network: Callable[[FloatArray], FloatArray], published: bool = False
+        self,
+        network: Callable[[FloatArray], FloatArray],
+        published: bool = False,
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+        finder: Detector | None = None,
     ) -> None:
         self._network, self._published = network, published
+        self.settings, self.finder = settings or {}, finder
 
     def _input(self, pixels: ImageArray) -> FloatArray:
         if not self._published:

@@ -46,7 +46,7 @@ def add_large_strings(
     pyramids = [_pyramid(image, config) for image in images]
     chosen = [i for i, pyramid in enumerate(pyramids) if pyramid]
     collages = [_collage([level.pixels for level in pyramids[i]]) for i in chosen]
-    every = _maps_of([picture for picture, _ in collages], detector, config)
+    every = maps_as_they_are([picture for picture, _ in collages], detector, config)
     for i, (_, corners), maps in zip(chosen, collages, every, strict=True):
         for level, corner in zip(pyramids[i], corners, strict=True):
             strings = to_strings(_cut(maps, corner, level.pixels.shape[:2], images[i].shape[:2]))
@@ -78,7 +78,9 @@ def refine_small_strings(
     for i, (image, own) in enumerate(zip(images, found, strict=True)):
         parts += [(i, part) for part in _small_parts(image, own, config)]
     crops = [part.magnified(images[i], config) for i, part in parts]
-    for (i, part), crop, maps in zip(parts, crops, _maps_of(crops, detector, config), strict=True):
+    for (i, part), crop, maps in zip(
+        parts, crops, maps_as_they_are(crops, detector, config), strict=True
+    ):
         x0, y0, x1, y1 = part.rect
         scale = (
             maps.scale[0] * (x1 - x0) / crop.shape[1],
@@ -121,7 +123,7 @@ def _replaces(one: BoxString, two: BoxString) -> bool:
     return _overlap(one, two) >= 0.5 and _evidence(one) >= _evidence(two)
 
 
-def _maps_of(
+def maps_as_they_are(
     pictures: Sequence[ImageArray], detector: Detector, config: DetectionConfig
 ) -> list[ScoreMaps]:
     """The detector's maps of images that already have the right scale."""

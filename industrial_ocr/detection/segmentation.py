@@ -21,7 +21,11 @@ LabelArray = NDArray[np.int32]
 
 
 def character_boxes(
-    maps: ScoreMaps, text_threshold: float, low_text: float, min_char_size: float = 5.0
+    maps: ScoreMaps,
+    text_threshold: float,
+    low_text: float,
+    min_char_size: float = 5.0,
+    box_ratio: float = 1.0,
 ) -> list[CharBox]:
     """Character boxes of one image, upright for now; linking turns them with their string.
 
@@ -30,6 +34,7 @@ def character_boxes(
         text_threshold: a character's peak is at least this high.
         low_text: pixels below it belong to no character.
         min_char_size: boxes whose longer side has fewer source pixels are dropped.
+        box_ratio: the sides of the boxes are multiplied by it.
 
     Returns:
         Boxes in no particular order; an empty list where there is no text.
@@ -52,7 +57,7 @@ def character_boxes(
         center = (points * w[:, None]).sum(0) / w.sum()
         offset = points - center
         covariance = (offset * w[:, None]).T @ offset / w.sum()
-        shape = (covariance * _MOMENT_RATIO).astype(np.float32)
+        shape = (covariance * _MOMENT_RATIO * box_ratio**2).astype(np.float32)
         width, height = 2 * np.sqrt(np.maximum(np.diag(shape), 0.25))
         if max(width, height) >= min_char_size:
             quad = oriented_quad(center, (1.0, 0.0), float(width), float(height))

@@ -11,13 +11,14 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Literal, NamedTuple, cast, get_args
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 import cv2
 
 from industrial_ocr.config import Precision
 from industrial_ocr.errors import ConfigError, MissingPackageError
 from industrial_ocr.image.preprocess import StripInput
+from industrial_ocr.inference.craft_mlt import craft_mlt, is_craft_mlt
 from industrial_ocr.inference.ctc_onnx import CtcNetwork, is_onnx_only, other_recognizer
 from industrial_ocr.inference.manifest import ModelEntry, Task, find_entry
 from industrial_ocr.inference.network import Network, Session
@@ -37,6 +38,7 @@ class DetectorNetwork(NamedTuple):
 
     network: Network
     published: bool
+    settings: Mapping[str, Mapping[str, Any]] = {}
 
 
 class ClassifierNetwork(NamedTuple):
@@ -104,16 +106,30 @@ class Loader:
         _limit_threads(threads, self.backend)
 
     def detector(self, name: Name) -> DetectorNetwork:
-        """A detector of a manifest, or a published CRAFT checkpoint.
+        """A detector of a manifest, ``craft-mlt-25k``, or another published CRAFT checkpoint.
 
         Raises:
             WeightsError: it is missing, or its manifest is damaged.
+            MissingPackageError: it must be converted once, which needs torch.
         """
-        if _is_published(name):
+        if is_craft_mlt(name):
+            entry = craft_mlt(cast(str, name))
+            self.weights["detector"] = entry.sha256
+        elif _is_published(name):
             return DetectorNetwork(self._published("detector", name), published=True)
-        entry = self._entry("detector", name)
+        else:
+            entry = self._entry("detector", name)
         vgg = entry.architecture.get("architecture") == "vgg16_bn"
-        return DetectorNetwork(self._network(entry), published=vgg)
+        return DetectorNetwork(self._network(entry), vgg, entry.settings)
+
+    def finder(self, name: str) -> DetectorNetwork:
+        """A second detector, see ``DetectionConfig.finder``; raises as ``detector``."""
+        own = self.weights.pop("detector", None)
+        network = self.detector(name)
+        self.weights["finder"] = self.weights.pop("detector")
+        if own is not None:
+            self.weights["detector"] = own
+        return network
 
     def classifier(self, name: Name) -> ClassifierNetwork:
         """A character classifier; raises as ``detector``."""

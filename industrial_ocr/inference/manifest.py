@@ -71,6 +71,7 @@ class ModelEntry(BaseModel):
         license: SPDX identifier of the weights.
         metrics: measured numbers by name.
         temperature: logits are divided by it, so that probabilities are calibrated.
+        settings: values of ``PipelineConfig``, by section, that suit this model (a detector).
         folder: where the manifest lies; not written to it.
     """
 
@@ -93,6 +94,7 @@ class ModelEntry(BaseModel):
     license: str = "MIT"
     metrics: dict[str, float] = {}
     temperature: PositiveFloat = 1.0
+    settings: dict[str, dict[str, Any]] = {}
     folder: Path | None = Field(None, exclude=True, repr=False)
 
     @property

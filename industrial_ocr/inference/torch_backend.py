@@ -95,6 +95,11 @@ def load_published(task: Task, path: str | Path, device: torch.device) -> TorchS
     return TorchSession(_built(lambda: load(path)), device, bf16=False)
 
 
+def published_craft(path: str | Path) -> dict[str, Tensor]:
+    """The weights of a published CRAFT checkpoint; raises as ``load_published``."""
+    return _built(lambda: load_published_craft(path)).state_dict()
+
+
 def load_model(entry: ModelEntry) -> nn.Module:
     """The network of a manifest's entry with its weights, in evaluation mode, on the CPU.
 

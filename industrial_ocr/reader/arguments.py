@@ -20,7 +20,7 @@ from industrial_ocr.results.types import ImageArray
 
 Roi = Sequence[float] | Sequence[Sequence[float]]
 Patterns = Pattern | str | Sequence[Pattern | str] | None
-SHIPPED = ("pipeline", "fast")
+SHIPPED = ("pipeline", "fast", "accurate")
 """The configurations that are known by name; ``pipeline`` is the default."""
 
 

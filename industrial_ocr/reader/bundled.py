@@ -23,6 +23,7 @@ from industrial_ocr.inference.bundle import (
     network_files,
     write_bundle,
 )
+from industrial_ocr.inference.craft_mlt import craft_mlt, is_craft_mlt
 from industrial_ocr.inference.ctc_onnx import is_onnx_only, other_recognizer
 from industrial_ocr.inference.loading import Name
 from industrial_ocr.inference.manifest import ModelEntry, Task, find_entry
@@ -123,6 +124,8 @@ def export_files(
 
 
 def _entry(task: Task, name: Name) -> ModelEntry:
+    if task == "detector" and name is not None and is_craft_mlt(name):
+        return craft_mlt(name)
     if name is not None and Path(name).suffix in {".pth", ".pt"}:
         raise ConfigError(f"{task} {name}: a published checkpoint cannot be put into a bundle")
     other = other_recognizer(name) if task == "recognizer" else None

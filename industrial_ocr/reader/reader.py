@@ -12,6 +12,7 @@ from industrial_ocr.config import (
     PipelineConfig,
     Precision,
     parse_config,
+    suited,
 )
 from industrial_ocr.decoding.calibration import Calibration
 from industrial_ocr.decoding.evidence import StringEvidence
@@ -72,10 +73,12 @@ class Reader:
             it to the libraries, which take one per core.
         precision: replaces that of the configuration: ``fp32``, ``bf16``, ``int8`` or ``auto``.
         config: a ``PipelineConfig``, a dict of its sections, a YAML file, or one of the shipped
-            ``configs``: the default ``pipeline``, or ``fast``, which takes about half the time and
-            is slightly less accurate.
-        detector: a name from ``industrial-ocr weights``, a ``.safetensors`` file, or a published
-            CRAFT checkpoint (``craft_mlt_25k.pth``); None takes the shipped default.
+            ``configs``: the default ``pipeline``; ``fast``, which takes about half the time and
+            is slightly less accurate; or ``accurate``, which finds strings with the published CRAFT
+            and is made for a GPU.
+        detector: a name from ``industrial-ocr weights``, a ``.safetensors`` file, a published CRAFT
+            checkpoint, or ``craft-mlt-25k``, the authors' one for many languages (see
+            ``inference.craft_mlt``); None takes the shipped default.
         classifier: the same for the character classifier.
         recognizer: the same for the CRNN; or a checkpoint of crnn.pytorch (``crnn.pth``), which
             knows 0-9a-z only; or any CTC recognizer as an ONNX file (see ``inference.ctc_onnx``);
@@ -135,7 +138,10 @@ class Reader:
         )
         self.backend, self.device = loader.backend, loader.device
         self._networks = loader.networks
-        self._detector = Detector(*loader.detector(detector))
+        chosen, finder = loader.detector(detector), self.config.detection.finder
+        second = Detector(*loader.finder(finder)) if finder else None
+        self._detector = Detector(*chosen, finder=second)
+        self.config = suited(self.config, chosen.settings)
         self._classifier = Classifier(*loader.classifier(classifier))
         self._recognizer = LineRecognizer(*loader.recognizer(recognizer))
         self.weights = loader.weights
@@ -209,6 +215,11 @@ class Reader:
             raise ConfigError(
                 "the calibration was measured with other weights than these; "
                 "industrial-ocr calibrate DATA measures these ones"
+            )
+        if self.config.detection.finder:
+            raise ConfigError(
+                f"detection.finder {self.config.detection.finder}: a bundle holds one detector; "
+                "export without a finder"
             )
         files = setting_files(self.config, self._calibration, self.routes, self._presets)
         names = {task: self._options[task] for task in TASKS}

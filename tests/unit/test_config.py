@@ -31,6 +31,7 @@ SHIPPED = sorted(p.relative_to(CONFIGS).as_posix() for p in CONFIGS.rglob("*.yam
 MODELS: dict[str, type[Section]] = {
     "pipeline": PipelineConfig,
     "fast": PipelineConfig,
+    "accurate": PipelineConfig,
     "train/detector": DetectorTrainConfig,
     "train/classifier": ClassifierTrainConfig,
     "train/recognizer": RecognizerTrainConfig,

