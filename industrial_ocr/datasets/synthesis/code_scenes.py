@@ -17,6 +17,7 @@ from industrial_ocr.datasets.synthesis.layout import (
     stack_of_text,
 )
 from industrial_ocr.datasets.synthesis.scenes import Scene, SceneRenderer
+from industrial_ocr.errors import DatasetError
 
 
 def grouped(code: str, groups: Sequence[int]) -> list[str]:
@@ -57,7 +58,7 @@ class CodeSceneRenderer(SceneRenderer):
         """The scene of that seed and the code that it shows as a whole.
 
         Raises:
-            ValueError: in 12 tries, no picture had room for its code.
+            DatasetError: in 12 tries, no picture had room for its code.
         """
         for attempt in range(12):
             code = self.write(np.random.default_rng((*seed, attempt, 1)))
@@ -65,4 +66,7 @@ class CodeSceneRenderer(SceneRenderer):
             shown = "".join("".join(string.symbols) for string in scene.strings)
             if code in shown:
                 return scene, code
-        raise ValueError(f"no room for {code!r} in a picture of {self.size} pixels")
+        width, height = self.size
+        raise DatasetError(
+            f"no room for {code!r} in a picture of {width}x{height} pixels; ask for a larger one"
+        )
