@@ -53,6 +53,10 @@ def run(
         "bench"
     ),
     threshold: options.Thresholds = None,
+    lexicon: Annotated[
+        str | None,
+        typer.Option(help="Of crops: file, folder of a file each, column or labels."),
+    ] = None,
     oracle: Annotated[
         bool, typer.Option("--oracle", help="Also read with the labeled boxes given.")
     ] = False,
@@ -69,14 +73,15 @@ def run(
 ) -> None:
     """Runs engines over datasets: a table, results.jsonl and report.html in --out.
 
-    A suite has more settings for each dataset: verbatim, lexicon, labels, decode, engines.
+    A suite has more settings for each dataset: verbatim, labels, decode, engines. With --lexicon,
+    crnn also reads under the words of each image: as crnn+lexicon.
     """
     config = None if networks.config is None else str(networks.config)
     reader_options = {"device": device, **vars(networks), "config": config}
     with output.one_line_errors(output.WRONG_USAGE):
         from industrial_ocr.evaluation import outputs, session
 
-        plan = judging.plan(data, threshold or [])
+        plan = judging.plan(data, threshold or [], lexicon)
         session.prepare_folder(out)
         team = session.build_engines(engines.split(","), plan, reader_options)
         _describe(plan, team)

@@ -109,11 +109,14 @@ class DataOptions:
     label_format: LabelFormat = None
     limit: Annotated[int, _data(min=0, help="First images of each dataset; 0: all.")] = 0
 
-    def plan(self, data: Sequence[Path], thresholds: Sequence[str] = ()) -> BenchmarkPlan:
+    def plan(
+        self, data: Sequence[Path], thresholds: Sequence[str] = (), lexicon: str | None = None
+    ) -> BenchmarkPlan:
         """The datasets, loaded, and how they are judged; no image is opened."""
         from industrial_ocr.evaluation.session import plan_run
 
         judged = {"pattern": self.pattern, "match": self.match, "task": self.task}
+        judged["lexicon"] = lexicon
         return plan_run(
             data, self.suite, judged, self.label_format, self.limit, thresholds, self.split
         )

@@ -34,6 +34,10 @@ def read(
     crops: options.Crops = False,
     roi: options.Region = None,
     pattern: options.CodePatterns = None,
+    lexicon: Annotated[
+        Path | None,
+        typer.Option(help="With --crops: a file of words, or a folder of a NAME.txt each."),
+    ] = None,
     collect: Annotated[
         Path | None, typer.Option(help="Keep uncertain characters there, for review.")
     ] = None,
@@ -51,19 +55,27 @@ def read(
             raise ConfigError("--json and --csv exclude each other")
         if crops and roi is not None:
             raise ConfigError("--crops and --roi exclude each other")
+        if lexicon is not None and not (crops and engine in (None, Engine.CRNN)):
+            raise ConfigError("--lexicon is for --crops with engine crnn")
         region = None if roi is None else cli_files.region(roi)
         patterns = _compiled(pattern or [], runtime.bundle)
+        from industrial_ocr.decoding.lexicon import lexicon_finder
+
         collector = _collector(collect, collect_limit_mb, networks.config)
         files, problems = cli_files.find_files(paths)
         pictures = None if out is None else output.PictureFolder(out, files)
         if files:
             reader = options.make_reader(**vars(runtime), **vars(networks))
+            words = None if lexicon is None else lexicon_finder(lexicon, reader.charset)
         sources = cli_files.image_sources(files)
     chosen = engine or (Engine.CRNN if crops else Engine.AUTO)
 
     def read_one(file: Path) -> ReadResult:
         if crops:
-            result = reader.recognize([sources[file]], engine=chosen, pattern=patterns)[0]
+            own = None if words is None else words(file.name)
+            result = reader.recognize(
+                [sources[file]], engine=chosen, lexicon=own, pattern=patterns
+            )[0]
         else:
             result = reader.read(sources[file], engine=chosen, roi=region, pattern=patterns)
         if collector is not None:

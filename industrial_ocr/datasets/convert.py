@@ -39,6 +39,7 @@ class _OutputFormat:
         unlabeled: images without any label.
         boxes: "must": a label without a box is lost.
         characters: boxes of characters.
+        lexicon: words of a label; one with a comma in it is lost.
         holds_kind: whether a kind that is not empty is read back as it was.
         ignore: labels that do not count; "mark": their text is lost.
         images: the writer needs the images in ``images/``.
@@ -50,6 +51,7 @@ class _OutputFormat:
     unlabeled: bool = False
     boxes: Literal["no", "yes", "must"] = "no"
     characters: bool = False
+    lexicon: bool = False
     holds_kind: Callable[[str], bool] = lambda kind: False
     ignore: Literal["no", "boxed-mark", "mark", "text"] = "no"
     images: bool = True
@@ -80,6 +82,7 @@ _OUTPUTS = {
         holds_text=_has_no_tab,
         boxes="yes",
         characters=True,
+        lexicon=True,
         holds_kind=_is_tsv_kind,
         ignore="boxed-mark",
     ),
@@ -117,6 +120,9 @@ _OUTPUTS = {
         ignore="text",
     ),
     "lmdb": _OutputFormat(writers.write_lmdb, several=False, images=False),
+    "webdataset": _OutputFormat(
+        writers.write_webdataset, _is_one_line, several=False, images=False
+    ),
     "imagefolder": _OutputFormat(
         writers.write_imagefolder, lambda text: len(text) == 1, several=False, images=False
     ),
@@ -249,10 +255,18 @@ def _fit(label: Label, to: _OutputFormat) -> tuple[Label | None, list[str]]:
     if label.kind and not to.holds_kind(label.kind):
         lost.append("kinds")
         label = replace(label, kind="")
+    if label.lexicon and not (to.lexicon and _are_tsv_words(label.lexicon)):
+        lost.append("lexicons")
+        label = replace(label, lexicon=())
     if label.characters and not (to.characters and _are_tsv_characters(label.characters)):
         lost.append("labels with boxes of characters")
         label = replace(label, characters=())
     return label, lost
+
+
+def _are_tsv_words(words: tuple[str, ...]) -> bool:
+    """Whether a lexicon is read back as it was."""
+    return all(word and "," not in word and _has_no_tab(word) for word in words)
 
 
 def _are_tsv_characters(characters: tuple[LabeledCharacter, ...]) -> bool:

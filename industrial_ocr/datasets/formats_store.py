@@ -11,6 +11,7 @@ from typing import Any
 
 from industrial_ocr.datasets.formats import Rows, image_files, reason
 from industrial_ocr.datasets.samples import Label
+from industrial_ocr.datasets.shards import encoded_string, find_shards, index_of
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.image.load import IMAGE_SUFFIXES
 
@@ -98,6 +99,19 @@ def read_imagefolder(folder: Path, rows: Rows) -> None:
         for image in image_files(each):
             row = image.relative_to(folder).as_posix()
             rows.add(os.path.abspath(image), Label(symbol, row=row))
+
+
+def read_webdataset(source: Path, rows: Rows) -> None:
+    """Reads a shard or a folder of shards (``datasets.shards``) into memory."""
+    for shard in find_shards(str(source)):
+        for number, place in enumerate(index_of(shard)):
+            name = f"{shard.stem}/{number:07d}"
+            try:
+                data, text = encoded_string(shard, place)
+            except UnicodeDecodeError:
+                rows.wrong(name, name, "the label is not valid UTF-8")
+                continue
+            rows.add_data(name, data, Label(text, row=name))
 
 
 def import_lmdb() -> Any:

@@ -39,6 +39,8 @@ _QUAD = re.compile(rf"{NUMBER}(?:\s*,\s*{NUMBER}){{7}}")
 _FOUR_NUMBERS = f"({NUMBER})," * 4
 _CHARACTER = re.compile(rf"{_FOUR_NUMBERS}(.+)", re.DOTALL)
 _NEXT_CHARACTER = re.compile(rf";(?={f'{NUMBER},' * 4})")
+LEXICON = "lexicon:"
+"""What a column of words begins with."""
 _BROKEN_BOX = re.compile(rf"\s*,?\s*{NUMBER}\s*[,;].*", re.DOTALL)
 
 
@@ -71,6 +73,7 @@ def parse_columns(columns: list[str]) -> Label:
     quad: FloatArray | None = None
     characters: tuple[LabeledCharacter, ...] = ()
     kind = ""
+    lexicon: tuple[str, ...] = ()
     seen: set[str] = set()
     for column in columns:
         if not column.strip():
@@ -83,6 +86,9 @@ def parse_columns(columns: list[str]) -> Label:
         elif _CHARACTER.fullmatch(column):
             sort = "characters"
             characters = parse_characters(column)
+        elif column.startswith(LEXICON):
+            sort = "lexicon"
+            lexicon = tuple(filter(None, column.removeprefix(LEXICON).split(",")))
         elif _BROKEN_BOX.fullmatch(column):
             raise ValueError(f"a box is x0,y0,x1,y1, got {column!r}")
         else:
@@ -91,13 +97,14 @@ def parse_columns(columns: list[str]) -> Label:
         if sort in seen:
             raise ValueError(f"two columns that are both {sort}, the second {column!r}")
         seen.add(sort)
-    return Label("", quad, characters, kind=kind)
+    return Label("", quad, characters, kind=kind, lexicon=lexicon)
 
 
 def read_tsv(path: Path, rows: Rows) -> None:
-    """Reads ``labels.tsv``: file, text, and optionally a box, boxes of characters and a kind.
+    """Reads ``labels.tsv``: file, text; optionally a box, boxes of characters, a kind, a lexicon.
 
     A box is ``x0,y0,x1,y1``, or the four corners of a quad; a label ``###`` with a box is ignored.
+    A lexicon is ``lexicon:WORD,WORD``.
     A first row that names the columns (``file``, ``text``) is skipped. A field may be quoted, as
     spreadsheets do if it contains a quote or a tab.
     """

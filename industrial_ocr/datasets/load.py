@@ -18,6 +18,7 @@ from industrial_ocr.datasets.formats_store import (
     folder_symbol,
     read_imagefolder,
     read_lmdb,
+    read_webdataset,
     symbol_folders,
 )
 from industrial_ocr.datasets.formats_text import (
@@ -57,6 +58,7 @@ class _InputFormat:
 READERS = {
     "tsv": _InputFormat(read_tsv, "labels.tsv", ".tsv", ("labels.tsv",)),
     "lmdb": _InputFormat(read_lmdb, "data.mdb", ".mdb"),
+    "webdataset": _InputFormat(read_webdataset, "shards (*.tar)", ".tar"),
     "paddle": _InputFormat(
         read_paddle,
         "Label.txt or rec_gt*.txt",
@@ -224,6 +226,8 @@ def _source(folder: Path, format: str, named: bool) -> Path | None:
     """
     if format == "lmdb":
         return folder if (folder / "data.mdb").is_file() else None
+    if format == "webdataset":
+        return folder if any(folder.glob("*.tar")) else None
     if format == "imagefolder":
         return folder if _is_imagefolder(folder, named) else None
     if format == "icdar":

@@ -16,7 +16,9 @@ import numpy as np
 from industrial_ocr.datasets.formats import IGNORE, reason, tsv_field
 from industrial_ocr.datasets.formats_export import UNCLASSIFIED
 from industrial_ocr.datasets.formats_store import import_lmdb
+from industrial_ocr.datasets.formats_text import LEXICON
 from industrial_ocr.datasets.samples import Label, LabeledCharacter, Sample
+from industrial_ocr.datasets.shards import Encoded, write_shard
 from industrial_ocr.errors import DatasetError, ImageError
 from industrial_ocr.image.load import load_image
 from industrial_ocr.results.geometry import bounds, rect_quad
@@ -104,7 +106,11 @@ def _tsv_row(name: str, label: Label) -> str:
         columns.append(_numbers(ends if enough else label.quad.ravel()))
     if label.characters:
         columns.append(character_column(label.characters))
-    return "\t".join(map(tsv_field, [*columns, label.kind] if label.kind else columns))
+    if label.kind:
+        columns.append(label.kind)
+    if label.lexicon:
+        columns.append(LEXICON + ",".join(label.lexicon))
+    return "\t".join(map(tsv_field, columns))
 
 
 def write_tsv(items: list[NamedSample], out: Path) -> None:
@@ -271,3 +277,18 @@ def write_lmdb(items: list[NamedSample], out: Path) -> None:
             transaction.put(b"num-samples", str(len(items)).encode())
     except lmdb.Error as error:
         raise DatasetError(f"{out}: cannot be written: {reason(error)}") from error
+
+
+SHARD_SIZE = 10_000
+"""Images in a shard."""
+
+
+def write_webdataset(items: list[NamedSample], out: Path) -> None:
+    """Shards as ``train recognizer --data`` takes them (``datasets.shards``)."""
+    for start in range(0, len(items), SHARD_SIZE):
+        own = (_encoded(item) for item in items[start : start + SHARD_SIZE])
+        write_shard(out / f"{start // SHARD_SIZE:05d}.tar", own)
+
+
+def _encoded(item: NamedSample) -> Encoded:
+    return suffix_of(item.sample), _read(item.sample), item.labels[0].text

@@ -7,7 +7,7 @@ a BK-tree; comparing with all words by rapidfuzz is faster. The search is that o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -72,6 +72,26 @@ class Lexicon:
         if not words:
             raise DatasetError(f"{path}: the lexicon holds no word")
         return Lexicon(tuple(words), case)
+
+
+def lexicon_finder(source: Path, charset: Charset) -> Callable[[str], Lexicon]:
+    """The lexicon of an image by its name: one file for all, or a folder with one each.
+
+    The words of ``images/12.png`` are in ``SOURCE/images/12.txt`` or ``SOURCE/12.txt``.
+
+    Raises:
+        DatasetError: there is no such file or folder; the function raises as ``from_file``.
+    """
+    if not source.is_dir():
+        whole = Lexicon.from_file(source, charset)
+        return lambda name: whole
+
+    def find(name: str) -> Lexicon:
+        own = Path(name).with_suffix(".txt")
+        place = source / own
+        return Lexicon.from_file(place if place.exists() else source / own.name, charset)
+
+    return find
 
 
 def nearest(words: Sequence[str], text: str, delta: int = 3) -> tuple[str, ...]:

@@ -75,7 +75,7 @@ class OwnEngine:
         self._patterns = dict(patterns or {})
         self.pattern: Pattern | None = None
 
-    def use(self, dataset: str) -> None:
+    def use(self, dataset: str, image: str) -> None:
         """Takes the pattern of a dataset."""
         self.pattern = self._patterns.get(dataset)
 
@@ -100,17 +100,17 @@ class OwnEngine:
 
 
 class LexiconEngine(OwnEngine):
-    """The crnn under a lexicon, by dataset; it reads only datasets that have one."""
+    """The crnn under the lexicons of images, by dataset; it reads only datasets that have some."""
 
-    def __init__(self, reader: Any, lexicons: Mapping[str, Lexicon]) -> None:
+    def __init__(self, reader: Any, lexicons: Mapping[str, Mapping[str, Lexicon]]) -> None:
         super().__init__("crnn+lexicon", reader)
         self.lexicons = lexicons
         self.datasets = frozenset(lexicons)
         self.lexicon: Lexicon | None = None
 
-    def use(self, dataset: str) -> None:
-        """Takes the lexicon of a dataset; patterns go to the plain engine."""
-        self.lexicon = self.lexicons[dataset]
+    def use(self, dataset: str, image: str) -> None:
+        """Takes the lexicon of an image; patterns go to the plain engine."""
+        self.lexicon = self.lexicons[dataset][image]
 
     def _result(self, image: ImageArray, task: Task) -> Any:
         return self.reader.recognize([image], engine=Engine.CRNN, lexicon=self.lexicon)[0]

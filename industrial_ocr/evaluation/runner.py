@@ -116,10 +116,10 @@ def open_jobs(
     return jobs
 
 
-def _read(engine: BenchmarkEngine, image: ImageArray, dataset: Dataset) -> EngineReading:
+def _read(engine: BenchmarkEngine, image: ImageArray, job: ImageJob) -> EngineReading:
     if hasattr(engine, "use"):
-        engine.use(dataset.name)
-    return engine.read(image, dataset.task)
+        engine.use(job.dataset.name, job.sample.name)
+    return engine.read(image, job.dataset.task)
 
 
 def run_job(job: ImageJob) -> Iterator[Record]:
@@ -134,7 +134,7 @@ def run_job(job: ImageJob) -> Iterator[Record]:
         reading, problem = EngineReading(()), unreadable
         if image is not None:
             try:
-                reading = _read(engine, image, job.dataset)
+                reading = _read(engine, image, job)
             except Exception as error:  # an engine may raise anything; one image is not the run
                 problem = f"{type(error).__name__}: {error}"
         yield Record(
@@ -166,7 +166,7 @@ def warm_up(jobs: Sequence[ImageJob]) -> None:
         for engine in cold:
             done.add((engine.name, job.dataset.task))
             with suppress(Exception):  # told of when the image's turn comes
-                _read(engine, image, job.dataset)
+                _read(engine, image, job)
 
 
 def run_benchmark(

@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 from industrial_ocr.config import PipelineConfig, config_path, load_config, parse_config
 from industrial_ocr.datasets.load import load_dataset
-from industrial_ocr.datasets.samples import Dataset
+from industrial_ocr.datasets.samples import Dataset, Sample
 from industrial_ocr.datasets.splits import Split, part_of
-from industrial_ocr.decoding.lexicon import Lexicon, lexicon_of
-from industrial_ocr.errors import ConfigError, EngineError
+from industrial_ocr.decoding.lexicon import Lexicon, lexicon_finder, lexicon_of
+from industrial_ocr.errors import ConfigError, DatasetError, EngineError
 from industrial_ocr.evaluation.engines import (
     OWN_ENGINES,
     BenchmarkEngine,
@@ -172,19 +172,31 @@ def build_engines(
     return EngineTeam(tuple(engines), missing, reader)
 
 
-def _lexicons(plan: BenchmarkPlan, reader: Any) -> dict[str, Lexicon]:
-    """A lexicon for each dataset of strings that is read under one."""
+def _lexicons(plan: BenchmarkPlan, reader: Any) -> dict[str, dict[str, Lexicon]]:
+    """The lexicons of the images of each dataset of strings that is read under some."""
     found = {}
     for dataset in plan.datasets:
         lexicon = plan.judging[dataset.name].lexicon
         if dataset.task != "recognize" or lexicon is None:
             continue
+        names = [sample.name for sample in dataset.samples]
         if lexicon == "labels":
-            labels = chain.from_iterable(sample.labels for sample in dataset.samples)
-            found[dataset.name] = lexicon_of((label.text for label in labels), reader.charset)
+            whole = lexicon_of((label.text for label in dataset.labels), reader.charset)
+            found[dataset.name] = dict.fromkeys(names, whole)
+        elif lexicon == "column":
+            found[dataset.name] = {s.name: _own_lexicon(s, reader) for s in dataset.samples}
         else:
-            found[dataset.name] = Lexicon.from_file(Path(lexicon), reader.charset)
+            find = lexicon_finder(Path(lexicon), reader.charset)
+            found[dataset.name] = {name: find(name) for name in names}
     return found
+
+
+def _own_lexicon(sample: Sample, reader: Any) -> Lexicon:
+    words = chain.from_iterable(label.lexicon for label in sample.labels)
+    try:
+        return lexicon_of(words, reader.charset)
+    except ValueError as error:
+        raise DatasetError(f"{sample.row}: no column lexicon:WORD,WORD,...") from error
 
 
 def run(

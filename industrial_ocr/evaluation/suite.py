@@ -30,8 +30,9 @@ class Judging(Section):
         labels: regular expression over normalized text: labels that count.
         verbatim: compare character by character instead of A-Z0-9 in upper case.
         engines: only these, None: all that were asked for.
-        lexicon: a file of words, or ``labels`` for the lexicon of all labels: adds the crnn under
-            this lexicon as an engine of its own.
+        lexicon: adds the crnn under a lexicon as an engine of its own: a file of words; a folder
+            with a file NAME.txt for each image; ``column`` for the words that each label has;
+            ``labels`` for the lexicon of all labels.
         about: one line on what the images are.
         folder: of the images, where it is not named as the dataset: one folder can be read twice.
     """

@@ -260,7 +260,7 @@ def test_images_of_a_database_get_the_suffix_of_their_bytes(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("format", READERS)
 def test_a_failure_leaves_nothing_behind(tmp_path: Path, format: str) -> None:
-    crops = format in ("csv", "lmdb", "imagefolder")
+    crops = format in ("csv", "lmdb", "webdataset", "imagefolder")
     dataset = made(
         tmp_path, {n: [Label("A", None if crops else BOX)] for n in ("a.png", "gone.png")}, "read"
     )

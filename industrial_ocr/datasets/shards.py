@@ -1,0 +1,237 @@
+"""Shards of labeled strings: tar files in webdataset's layout, together larger than memory.
+
+A shard holds pairs of ``NAME.png`` (or another picture) and ``NAME.txt``, the text in UTF-8. It is
+read with tarfile, not with the package webdataset (1.0, BSD): that one streams, so that its order
+depends on the number of workers, and a stopped training would read again all that it has read. Here
+any string is found at once by the places in an index, which is kept beside each shard.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import tarfile
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from glob import glob, has_magic
+from itertools import pairwise
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from industrial_ocr.errors import DatasetError, ImageError
+from industrial_ocr.image.load import IMAGE_SUFFIXES, load_image
+from industrial_ocr.results.files import write_whole
+from industrial_ocr.results.types import ImageArray
+
+log = logging.getLogger(__name__)
+
+HELD_BACK = 20
+"""The last of the strings, one in so many, are for validation."""
+WINDOW = 8
+"""Batches among which strings are sorted by length: what is short is not padded to what is long."""
+Table = NDArray[np.int64]
+"""(N, 4): place and size of a picture, and of its text, in bytes."""
+Encoded = tuple[str, bytes, str]
+"""Suffix of a picture, its file, and its text."""
+
+
+def write_shard(path: Path, strings: Iterable[Encoded]) -> int:
+    """Writes a shard whole, or not at all; returns the number of strings.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    number = 0
+    try:
+        with tarfile.open(part, "w", format=tarfile.USTAR_FORMAT) as tar:
+            for number, (suffix, picture, text) in enumerate(strings, 1):
+                for end, data in ((suffix, picture), (".txt", text.encode())):
+                    about = tarfile.TarInfo(f"{number - 1:07d}{end}")
+                    about.size = len(data)
+                    tar.addfile(about, io.BytesIO(data))
+                tar.members.clear()  # type: ignore[attr-defined]  # else all headers are kept
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return number
+
+
+def find_shards(source: str) -> list[Path]:
+    """The shards of a file, a folder or a glob, sorted by name.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    path = Path(source)
+    if path.is_dir():
+        found = sorted(path.glob("*.tar"))
+    else:
+        found = sorted(map(Path, glob(source, recursive=True))) if has_magic(source) else [path]
+    if not found or not all(p.is_file() for p in found):
+        raise DatasetError(
+            f"{source}: no shard (.tar) there; industrial-ocr dataset convert DATA webdataset OUT "
+            "makes shards of labeled images"
+        )
+    return found
+
+
+def index_of(path: Path) -> Table:
+    """Where the pictures and texts of a shard are; from the file beside it, if that is its own.
+
+    Raises:
+        DatasetError: it is no tar file, or compressed.
+    """
+    kept = path.with_suffix(".index.npy")
+    size = path.stat().st_size
+    try:
+        table: Table = np.load(kept, mmap_mode="r", allow_pickle=False)
+        if table.shape[1:] == (4,) and table[0, 0] == size:
+            return table[1:]
+    except (OSError, ValueError, IndexError):
+        pass
+    log.info("%s: looks for its strings", path)
+    table = np.array([(size, 0, 0, 0), *_scan(path)], np.int64)
+    data = io.BytesIO()
+    np.save(data, table)
+    try:
+        write_whole(kept, data.getvalue())
+    except OSError as error:
+        log.warning("%s cannot be kept, so each start looks again: %s", kept, error)
+    return table[1:]
+
+
+def _scan(path: Path) -> Iterator[tuple[int, int, int, int]]:
+    try:
+        with tarfile.open(path, "r:") as tar:
+            files = ((m.name, m.offset_data, m.size) for m in _members(tar) if m.isfile())
+            for one, two in pairwise(files):
+                name, _, end = one[0].rpartition(".")
+                other, _, other_end = two[0].rpartition(".")
+                if name != other:
+                    continue
+                if end == "txt":
+                    one, two, end, other_end = two, one, other_end, end
+                if other_end == "txt" and f".{end.lower()}" in IMAGE_SUFFIXES:
+                    yield *one[1:], *two[1:]
+    except tarfile.TarError as error:
+        raise DatasetError(f"{path}: no tar file that is not compressed: {error}") from error
+
+
+def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    while (member := tar.next()) is not None:
+        tar.members.clear()  # type: ignore[attr-defined]
+        yield member
+
+
+@lru_cache(maxsize=64)
+def _opened(path: Path) -> BinaryIO:
+    return path.open("rb", buffering=0)
+
+
+def encoded_string(path: Path, row: Sequence[int]) -> tuple[bytes, str]:
+    """The file of a picture and its text, by a row of ``index_of``.
+
+    Raises:
+        UnicodeDecodeError: the text is not UTF-8.
+    """
+    file = _opened(path).fileno()  # pread moves no position that processes would share
+    place, size, text_place, text_size = map(int, row)
+    text = os.pread(file, text_size, text_place).decode("utf-8")
+    return os.pread(file, size, place), text.strip("\r\n")
+
+
+class ShardedStrings:
+    """Batches of the strings of shards; each depends on the seed and its number alone.
+
+    An epoch has its own order of the shards and of the strings in a buffer that moves over them.
+
+    Args:
+        shards: of ``find_shards``.
+        size: strings in a batch.
+        buffer: strings that are shuffled together.
+        held_back: the strings for validation instead of those for training.
+
+    Raises:
+        DatasetError: the shards have no strings to learn.
+
+    Attributes:
+        size: strings in a batch.
+        count: strings in an epoch.
+    """
+
+    def __init__(
+        self, shards: Sequence[Path], size: int, buffer: int = 20_000, held_back: bool = False
+    ) -> None:
+        self.size = size
+        counts = [len(index_of(path)) for path in shards]
+        total = sum(counts)
+        border = total - -(-total // HELD_BACK)
+        low, high = (border, total) if held_back else (0, border)
+        self._pieces: list[tuple[Path, int, int]] = []
+        start = 0
+        for path, count in zip(shards, counts, strict=True):
+            first, last = max(low - start, 0), min(high - start, count)
+            if first < last:
+                self._pieces.append((path, first, last))
+            start += count
+        self.count = high - low
+        if total < 2:
+            raise DatasetError(f"{shards[0]} and so on: {total} strings; training needs more")
+        self._batches = max(1, self.count // size)
+        self._block = max(1, buffer // size)
+        self._now: tuple[tuple[int, int, int], Table] | None = None
+
+    def batch(self, seed: int, number: int) -> list[tuple[ImageArray, str]]:
+        """The pictures, (H, W, 3) uint8, and texts of a batch, without those that are damaged."""
+        epoch, at = divmod(number, self._batches)
+        block = (seed, epoch, at // self._block)
+        if self._now is None or self._now[0] != block:
+            self._now = block, self._ordered(*block)
+        found = []
+        for piece, row in self._now[1][at % self._block]:
+            path = self._pieces[piece][0]
+            try:
+                data, text = encoded_string(path, _index(path)[row])
+                found.append((load_image(data), text))
+            except (ImageError, UnicodeDecodeError) as error:
+                log.warning("%s: string %d is left out: %s", path, row, error)
+        return found
+
+    def _ordered(self, seed: int, epoch: int, block: int) -> Table:
+        """(batches, size, 2): piece and row of each string of a block."""
+        low = block * self._block
+        high = min(low + self._block, self._batches)
+        rows = self._sequence(seed, epoch, low * self.size, high * self.size)
+        lengths = np.array([_index(self._pieces[p][0])[row, 3] for p, row in rows])
+        rng = np.random.default_rng((seed, epoch, block, 1))
+        shuffled = rng.permutation(len(rows))
+        batches = []
+        step = WINDOW * self.size
+        for start in range(0, len(rows), step):
+            window = shuffled[start : start + step]
+            by_length = window[np.argsort(lengths[window], kind="stable")]
+            own = np.resize(by_length, (max(1, len(window) // self.size), self.size))
+            batches.append(rng.permutation(own))
+        ordered: Table = rows[np.concatenate(batches)]
+        return ordered
+
+    def _sequence(self, seed: int, epoch: int, low: int, high: int) -> Table:
+        """(N, 2): piece and row of the strings ``low`` to ``high`` of an epoch."""
+        found = []
+        start = 0
+        for piece in np.random.default_rng((seed, epoch)).permutation(len(self._pieces)):
+            _, first, last = self._pieces[piece]
+            rows = np.arange(max(first, first + low - start), min(last, first + high - start))
+            found.append(np.stack([np.full_like(rows, piece), rows], 1))
+            start += last - first
+        return np.concatenate(found)
+
+
+@lru_cache(maxsize=256)
+def _index(path: Path) -> Table:
+    return index_of(path)
