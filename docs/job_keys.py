@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from industrial_ocr.config import Section
+from industrial_ocr.config import Section, sections_in
 from industrial_ocr.line.job import Job
 
 NAMES = {bool: "`true`, `false`", int: "number", float: "number", str: "text", Path: "path"}
@@ -30,12 +30,12 @@ def keys_page() -> str:
     """All sections in the order of the job, as Markdown."""
     parts = [_section("The whole file", Job)]
     for name, field in Job.model_fields.items():
-        for section in _sections(field.annotation):
+        for section in sections_in(field.annotation):
             kind = section.model_fields.get("kind")
             title = f"`{name}`" if kind is None else f"`{name}`, {_values(kind.annotation)}"
             parts.append(_section(title, section))
             for inner, own in section.model_fields.items():
-                parts += [_section(f"`{name}.{inner}`", s) for s in _sections(own.annotation)]
+                parts += [_section(f"`{name}.{inner}`", s) for s in sections_in(own.annotation)]
     return "\n\n".join(parts)
 
 
@@ -58,17 +58,10 @@ def described(section: type[Section]) -> tuple[str, dict[str, str]]:
     return text, {name: " ".join(meaning.split()) for name, meaning in entries}
 
 
-def _sections(annotation: Any) -> list[type[Section]]:
-    """The sections that an annotation names, in order."""
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        return [annotation]
-    return [section for part in get_args(annotation) for section in _sections(part)]
-
-
 def _values(annotation: Any) -> str:
     """What a key takes, in words."""
     origin, parts = get_origin(annotation), get_args(annotation)
-    if _sections(annotation):
+    if sections_in(annotation):
         return "list of sections" if origin is tuple else "section"
     if origin is Literal:
         return ", ".join(f"`{value}`" for value in parts)

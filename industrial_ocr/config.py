@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import (
@@ -377,7 +377,7 @@ def _nearest_key(key: str, model: type[Section]) -> str | None:
 
     The same name in any section comes first, then the nearest name in this section, then in any.
     """
-    section, _, name = key.rpartition(".")
+    section, _, name = re.sub(r"\.\d+", "", key).rpartition(".")  # without places in lists
     paths = list(_key_paths(model))
     siblings = {p.rpartition(".")[2]: p for p in paths if p.rpartition(".")[0] == section}
     anywhere = {p.rpartition(".")[2]: p for p in reversed(paths)}
@@ -405,11 +405,19 @@ def _without_empty_sections(data: Mapping[Any, Any], model: type[Section]) -> di
 
 def _key_paths(model: type[Section], prefix: str = "") -> Iterator[str]:
     """Every known key as a dotted path, sections included."""
-    for name in model.model_fields:
+    for name, field in model.model_fields.items():
         yield prefix + name
-        section = _section_of(model, name)
-        if section is not None:
-            yield from _key_paths(section, f"{prefix}{name}.")
+        for section in sections_in(field.annotation):
+            kind = section.model_fields.get("kind")
+            names = [name] if kind is None else [name, *get_args(kind.annotation)]
+            yield from _key_paths(section, f"{prefix}{'.'.join(names)}.")
+
+
+def sections_in(annotation: Any) -> list[type[Section]]:
+    """The sections that an annotation names: one, several kinds of one, or those of a list."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return [annotation]
+    return [section for part in get_args(annotation) for section in sections_in(part)]
 
 
 def _section_of(model: type[BaseModel], name: str) -> type[Section] | None:

@@ -83,7 +83,7 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
             trigger={"kind": "modbus"},
             read={"patern": "vin"},
             expect={"text": "A", "file": "b"},
-            outputs=[{"kind": "mqtt", "topic": "t"}, {"kind": "fax"}],
+            outputs=[{"kind": "mqtt", "topic": "t", "hots": "h"}, {"kind": "fax"}],
             page={"port": 0},
         )
     keys = [problem.partition(":")[0] for problem in caught.value.problems]
@@ -92,6 +92,7 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
         "unknown key read.patern; did you mean read.patterns?",
         "expect",
         "outputs.0.mqtt.host",
+        "unknown key outputs.0.mqtt.hots; did you mean outputs.mqtt.host?",
         "outputs.1",
         "page.port",
     ]
