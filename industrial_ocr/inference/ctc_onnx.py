@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -126,7 +125,6 @@ def _described(path: Path, name: str, license_id: str) -> ModelEntry:
         ) from error
 
 
-@lru_cache(maxsize=2)
 def _tried(
     data: bytes, beside: str | None, source: str
 ) -> tuple[tuple[str, ...], int, int, dict[str, Any]]:
