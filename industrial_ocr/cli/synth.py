@@ -13,7 +13,8 @@ from industrial_ocr.errors import ConfigError
 
 def synth(
     kind: Annotated[
-        Literal["scenes", "crops", "strings", "codes"], typer.Argument(help="What to render.")
+        Literal["scenes", "crops", "strings", "codes", "strips"],
+        typer.Argument(help="What to render; strips: as the recognizer is trained on them."),
     ],
     out: Annotated[Path, typer.Argument(help="Folder for images, labels and contact sheet.")],
     count: Annotated[int, typer.Option(min=1, help="Number of images.")] = 100,
@@ -25,9 +26,15 @@ def synth(
     pattern: Annotated[
         str | None, typer.Option(help="Of codes: one code an image, in labels.tsv.")
     ] = None,
+    shards: Annotated[
+        int | None, typer.Option(min=1, help="Of strips: so many tar files, for train --data.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Of strips: a file of configs/train for a recognizer.")
+    ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes.")] = 2,
 ) -> None:
-    """Renders labeled images to disk, with a contact sheet."""
+    """Renders labeled images to disk, with a contact sheet; strips to shards without one."""
     from itertools import islice
 
     from PIL import Image
@@ -41,6 +48,13 @@ def synth(
     from industrial_ocr.results.viz import contact_sheet
 
     with output.one_line_errors():
+        if kind == "strips":
+            if shards is None:
+                raise ConfigError("synth strips needs --shards: how many tar files to write")
+            _write_strips(out, count, shards, seed, config, fonts, workers)
+            return
+        if shards is not None or config is not None:
+            raise ConfigError("--shards and --config are for synth strips")
         folders = tuple(map(str, fonts or system_font_folders()))
         output.note(describe_fonts(folders))
         if (pattern is None) == (kind == "codes"):
@@ -59,3 +73,29 @@ def synth(
         columns = max(1, 2400 // (widest + 4))  # sheets of about 2400 pixels
         Image.fromarray(contact_sheet(shown, columns)).save(out / "contact_sheet.png")
     typer.echo(f"{count} {kind} in {out}; contact_sheet.png shows {len(shown)}")
+
+
+def _write_strips(
+    out: Path,
+    count: int,
+    shards: int,
+    seed: int,
+    config: Path | None,
+    fonts: list[Path] | None,
+    workers: int,
+) -> None:
+    """Writes shards; run again, it goes on."""
+    from industrial_ocr.config import config_path, load_config
+    from industrial_ocr.datasets.synthesis.faces import describe_fonts, system_font_folders
+    from industrial_ocr.training.config import RecognizerTrainConfig
+    from industrial_ocr.training.rendering import write_strips
+
+    recipe = load_config(config or config_path("train/recognizer"), RecognizerTrainConfig)
+    folders = tuple(fonts or recipe.fonts or system_font_folders())
+    output.note(describe_fonts(tuple(map(str, folders))))
+    recipe = recipe.model_copy(update={"fonts": folders, "seed": seed})
+    with output.progress_bar() as progress:
+        bar = progress.add_task("rendering", total=count)
+        for done in write_strips(recipe, out, count, shards, workers):
+            progress.update(bar, completed=done)
+    typer.echo(f"{count} strips in {shards} shards in {out}")

@@ -24,6 +24,10 @@ def train(
     task: Annotated[ModelName, typer.Argument(help="What to train.")],
     config: Annotated[Path, typer.Option(help="A file of configs/train.")],
     out: Annotated[Path | None, typer.Option(help="Folder of the run; resumes there.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Of a recognizer: shards (.tar) of strips; a file, a folder or a glob."),
+    ] = None,
     fonts: options.FontFolders = None,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps in all.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
@@ -33,9 +37,19 @@ def train(
         float, typer.Option(min=0, help="Stop after this time, to resume later; 0: never.")
     ] = 0,
 ) -> None:
-    """Trains a model on images rendered on the fly; run it again to resume."""
-    given = dict(out=out, fonts=fonts, steps=steps, device=device, workers=workers, threads=threads)
+    """Trains a model on images rendered on the fly or in shards; run it again to resume."""
+    given = dict(
+        out=out,
+        data=data,
+        fonts=fonts,
+        steps=steps,
+        device=device,
+        workers=workers,
+        threads=threads,
+    )
     with output.one_line_errors():
+        if data is not None and task != "recognizer":
+            raise ConfigError("--data is for train recognizer")
         if importlib.util.find_spec("tensorboard") is None:
             raise ConfigError("training logs to TensorBoard: pip install 'industrial-ocr[train]'")
         job = _task(task, config, {k: v for k, v in given.items() if v is not None})

@@ -163,6 +163,10 @@ class RecognizerTrainConfig(TrainConfig):
         convolution_lr: multiplies the learning rate of the convolutions; below 1 for those of
             another network, which its own batch norms no longer hold.
         alignment: weight of the frame-wise loss beside CTC; 0 is the paper's training.
+        data: shards of labeled strips (``datasets.shards``): a file, a folder or a glob.
+        data_share: of each batch that is strips of ``data``, if there are any; the rest is
+            rendered. The last strips of the shards, one in 20, are only for validation.
+        data_buffer: strips that are shuffled together, besides the order of the shards.
         photos: folder of photographs (``datasets.photos``).
         photo_labels: which of the strings on them to learn, and what they say: a file of
             ``python -m industrial_ocr.training.photo_labels``.
@@ -189,6 +193,9 @@ class RecognizerTrainConfig(TrainConfig):
     frozen: NonNegativeInt = 0
     convolution_lr: PositiveFloat = 1.0
     alignment: NonNegativeFloat = 0.0
+    data: str | None = None
+    data_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    data_buffer: PositiveInt = 20_000
     photos: Path | None = None
     photo_labels: Path | None = None
     photo_sources: Path | None = None
@@ -198,4 +205,6 @@ class RecognizerTrainConfig(TrainConfig):
     def _photos_have_labels(self) -> RecognizerTrainConfig:
         if self.photo_share and (self.photos is None or self.photo_labels is None):
             raise ValueError("photo_share needs photos and photo_labels")
+        if self.data is not None and self.photo_share + self.data_share > 1:
+            raise ValueError("photo_share and data_share are more than the whole batch")
         return self

@@ -253,7 +253,7 @@ class Trainer:
         recipe = self.config.model_dump(
             mode="json",
             exclude={
-                *("out", "fonts", "words", "device", "harvest", "photos", "photo_labels"),
+                *("out", "fonts", "words", "device", "harvest", "data", "photos", "photo_labels"),
                 *("corpus", "charset"),
             },
         )

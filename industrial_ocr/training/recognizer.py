@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
@@ -16,12 +16,11 @@ from rapidfuzz.distance import Levenshtein
 from torch import Tensor, nn
 
 from industrial_ocr.datasets.photos import PhotoStrips
+from industrial_ocr.datasets.shards import ShardedStrings, find_shards
 from industrial_ocr.datasets.synthesis.layout import LabeledString
-from industrial_ocr.datasets.synthesis.lines import LineRenderer
-from industrial_ocr.datasets.synthesis.strips import Strip, StripRenderer
 from industrial_ocr.decoding.ctc import greedy_decode
 from industrial_ocr.decoding.ctc import spaced as ctc_text
-from industrial_ocr.errors import ConfigError
+from industrial_ocr.errors import DatasetError
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.models.crnn import FIRST_FRAMES, FRAME_STRIDE, STRIP_HEIGHTS, Crnn
 from industrial_ocr.patterns.charset import SPACE, Charset
@@ -29,6 +28,9 @@ from industrial_ocr.recognition.recognizer import split_space
 from industrial_ocr.results.types import FloatArray, ImageArray
 from industrial_ocr.training.config import RecognizerTrainConfig
 from industrial_ocr.training.loop import VALIDATION_SEED, Batch, crops_input
+from industrial_ocr.training.rendering import Renderer, strip_renderer, training_charset
+
+log = logging.getLogger(__name__)
 
 SQUEEZE = 1.7
 """A strip wider than this many widths of its batch is left out, at first."""
@@ -36,13 +38,6 @@ UNPLACED = -1
 """Frame of a character whose place is not known."""
 LearningStrip = tuple[ImageArray, list[int], NDArray[np.int64]]
 """(H, W) uint8, its classes, and the frame of each."""
-
-
-class Renderer(Protocol):
-    """Renders strings whose characters have known places."""
-
-    def render(self, seed: tuple[int, ...]) -> Strip:
-        """The strip of that seed, read left to right."""
 
 
 class StripSource(Protocol):
@@ -73,16 +68,6 @@ def collated(strips: Sequence[LearningStrip], of_photos: int) -> Batch:
     }
 
 
-def _charset(file: Path | None) -> Charset:
-    """The symbols of a file, one a line, with the blank; None for those of codes."""
-    if file is None:
-        return Charset(blank=True)
-    try:
-        return Charset(tuple(file.read_text(encoding="utf-8").split()), blank=True)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"charset: {file} is no list of symbols: {error}") from error
-
-
 class RecognizerTask:
     """See ``training.loop.Task``.
 
@@ -101,7 +86,7 @@ class RecognizerTask:
         self.config = config
         self.progress = 0.0
         torch.manual_seed(config.seed)
-        self.charset = charset or _charset(config.charset)
+        self.charset = charset or training_charset(config)
         if renderer is not None:
             self.renderer = renderer
         self._first_frame = FIRST_FRAMES[config.variant]
@@ -115,20 +100,22 @@ class RecognizerTask:
         model.freeze(config.frozen)
         self.model: nn.Module = model
         self._photos: dict[bool, StripSource] = {}
+        self._sharded: dict[bool, ShardedStrings] = {}
+        if config.data is not None:
+            shards, size = (
+                find_shards(config.data),
+                max(1, round(config.data_share * config.batch_size)),
+            )
+            for held_back in (False, True):
+                self._sharded[held_back] = ShardedStrings(
+                    shards, size, config.data_buffer, held_back
+                )
+            log.info("%d strips in %d shards", self._sharded[False].count, len(shards))
 
     @cached_property
     def renderer(self) -> Renderer:
         """Of the strips that are not photographs."""
-        if self.config.corpus is not None:
-            return LineRenderer(tuple(self.config.fonts), self.config.corpus, self.charset)
-        return StripRenderer(
-            tuple(self.config.fonts),
-            None if self.config.words is None else self.config.load_words(),
-            word_share=self.config.word_share,
-            loose=self.config.loose,
-            lettering=self.config.lettering,
-            plain=self.config.plain,
-        )
+        return strip_renderer(self.config, self.charset)
 
     def _drawn(
         self, seed: tuple[int, ...], photo: StripSource | None
@@ -152,20 +139,44 @@ class RecognizerTask:
             natural = round(gray.shape[1] * self._height / gray.shape[0])
             if natural > SQUEEZE * cap and attempt < 10:
                 continue
-            width = min(natural, cap)
-            repeats = sum(a == b for a, b in zip(classes, classes[1:], strict=False))
-            if 5 * len(classes) + 4 * repeats <= width:
-                way = cv2.INTER_AREA if gray.shape[0] > self._height else cv2.INTER_LINEAR
-                resized = cv2.resize(gray, (width, self._height), interpolation=way)
-                x = places * (width / gray.shape[1])
-                frames = np.clip(
-                    np.round(x / FRAME_STRIDE) - self._first_frame,
-                    0,
-                    (width - 1) // FRAME_STRIDE - self._first_frame,
-                )
-                known = np.nan_to_num(frames, nan=UNPLACED)
-                return resized.astype(np.uint8), classes, known.astype(np.int64)
+            fitted = self._fitted(gray, classes, places, min(natural, cap))
+            if fitted is not None:
+                return fitted
         raise RuntimeError(f"no strip up to {cap} pixels wide for seed {seed}")
+
+    def _fitted(
+        self, gray: ImageArray, classes: list[int], places: FloatArray, width: int
+    ) -> LearningStrip | None:
+        """A strip resized for the network; None where it is too narrow for its characters."""
+        repeats = sum(a == b for a, b in zip(classes, classes[1:], strict=False))
+        if 5 * len(classes) + 4 * repeats > width:
+            return None
+        way = cv2.INTER_AREA if gray.shape[0] > self._height else cv2.INTER_LINEAR
+        resized = cv2.resize(gray, (width, self._height), interpolation=way)
+        x = places * (width / gray.shape[1])
+        frames = np.clip(
+            np.round(x / FRAME_STRIDE) - self._first_frame,
+            0,
+            (width - 1) // FRAME_STRIDE - self._first_frame,
+        )
+        known = np.nan_to_num(frames, nan=UNPLACED)
+        return resized.astype(np.uint8), classes, known.astype(np.int64)
+
+    def _labeled(self, image: ImageArray, text: str) -> LearningStrip | None:
+        """A strip of a shard; None where its text is empty, too long or of unknown symbols."""
+        classes: list[int] = []
+        for word in text.split():
+            if not self.charset.supports(word):
+                return None
+            if classes and self.config.spaces:
+                classes.append(self.charset.classes)
+            classes += self.charset.encode(word)
+        if not classes:
+            return None
+        gray = to_gray(image)
+        natural = round(gray.shape[1] * self._height / gray.shape[0])
+        width = min(max(natural, 1), self.config.max_width)
+        return self._fitted(gray, classes, np.full(len(classes), np.nan, np.float32), width)
 
     def _labels(self, string: LabeledString) -> tuple[list[int], FloatArray]:
         """Classes of a string, spaces among them if they are learned, and the x of each."""
@@ -188,7 +199,8 @@ class RecognizerTask:
         """``image`` (N, H, W) uint8, ``label`` and ``frame`` in a row, ``length``, ``photo`` (N,).
 
         Strips are padded on the right to the widest with their own edge, at least to 100. Those
-        with ``photo`` are of photographs: their labels have no spaces and no places.
+        with ``photo`` are of photographs: their labels have no spaces and no places. Those of
+        shards have spaces but no places; one that cannot be learned is left out.
         """
         # Most batches are narrow: the widest strip of a batch is what all of it costs.
         share = np.random.default_rng((seed, index)).choice([0.4, 0.55, 1.0], p=[0.5, 0.35, 0.15])
@@ -196,11 +208,19 @@ class RecognizerTask:
         size = self.config.batch_size
         of_photos = int(self.config.photo_share * size)
         photos = self._photo_strips(held_back=seed == VALIDATION_SEED) if of_photos else None
+        labeled = []
+        if self._sharded:
+            source = self._sharded[seed == VALIDATION_SEED]
+            size -= source.size
+            found = (self._labeled(*pair) for pair in source.batch(seed, index))
+            labeled = [strip for strip in found if strip is not None]
         strips = [
             self._strip((seed, index, i), cap, photos if i < of_photos else None)
             for i in range(size)
         ]
-        return collated(strips, of_photos)
+        if not strips and not labeled:
+            raise DatasetError(f"{self.config.data}: its texts have symbols that no network learns")
+        return collated([*strips, *labeled], of_photos)
 
     def _photo_strips(self, held_back: bool) -> StripSource:
         if held_back not in self._photos:
@@ -231,13 +251,16 @@ class RecognizerTask:
         )
         placed = batch["frame"] != UNPLACED
         target[batch["frame"][placed], rows[placed]] = batch["label"][placed]
-        error = -log_probs.gather(-1, target[..., None])[..., 0][:, ~photo]
-        spikes = target[:, ~photo] > 0
+        known = torch.zeros_like(photo).index_fill(0, rows[placed], True)
+        if not known.any():
+            return ctc
+        error = -log_probs.gather(-1, target[..., None])[..., 0][:, known]
+        spikes = target[:, known] > 0
         aligned = error[spikes].mean() + error[~spikes].mean()
         return ctc + self.config.alignment * aligned
 
     def validate(self, model: nn.Module, batches: Iterator[Batch]) -> dict[str, float]:
-        """Share of rendered strings read exactly, also with case folded, and of photographed ones.
+        """Share of strings read exactly, also with case folded, and of photographed ones.
 
         ``score`` is 1 - edit distance over all of them.
         """

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from industrial_ocr.datasets.shards import find_shards
 from industrial_ocr.errors import WeightsError
 from industrial_ocr.inference.manifest import Task, find_entry
 from industrial_ocr.inference.weights import load_state
@@ -27,6 +28,9 @@ def data_hashes(config: TrainConfig, task: Task) -> dict[str, str]:
         path = getattr(config, name, None)
         if path is not None:
             found[f"{name}_sha256"] = _sha256(Path(path))
+    if data := getattr(config, "data", None):
+        sizes = [f"{shard.name} {shard.stat().st_size}\n" for shard in find_shards(data)]
+        found["data_sha256"] = hashlib.sha256("".join(sizes).encode()).hexdigest()
     if config.start_from is not None:
         start = Path(config.start_from)
         onnx = start.suffix == ".onnx"
