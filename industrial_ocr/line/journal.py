@@ -58,9 +58,9 @@ class Interrupted:
     """A part that was taken and not recorded before the process ended.
 
     Attributes:
-        names: of its pictures, at their source.
-        keys: of the same pictures.
-        sha256: of the first picture, in hex.
+        names: of its pictures, at their source; empty if none had come yet.
+        keys: of its pictures and of its trigger.
+        sha256: of the last picture, in hex; empty if there is none.
         part: what it was called.
         expected: the text that was expected.
         time: when it came.
@@ -169,26 +169,22 @@ class Journal:
             return self._db.execute(query, _columns(picture)).fetchone() is not None
 
     def take(self, part: Part) -> int:
-        """Notes that a part is in hand.
+        """Notes that a part is in hand; without pictures, that its trigger came.
 
         Returns:
             How often it was taken: more than 1 if the process ended while it was read.
         """
-        rows = [
-            (p.key, p.name, p.sha256, part.name, part.expected, part.time.isoformat())
-            for p in part.pictures
-        ]
+        about = part.name, part.expected, part.time.isoformat()
+        rows = [(p.key, p.name, p.sha256, *about) for p in part.pictures]
+        rows = rows or [(part.key, "", "", *about)]
         with self._transaction(self._outbox) as db:
             db.executemany(
                 "INSERT INTO taken VALUES (?, ?, ?, ?, ?, ?, 1) "
                 "ON CONFLICT (key) DO UPDATE SET attempts = attempts + 1",
                 rows,
             )
-            keys = [(p.key,) for p in part.pictures]
-            counts = (
-                db.execute("SELECT attempts FROM taken WHERE key = ?", k).fetchone() for k in keys
-            )
-            return max((count for (count,) in counts), default=1)
+            query = "SELECT attempts FROM taken WHERE key = ?"
+            return max(db.execute(query, row[:1]).fetchone()[0] for row in rows)
 
     def interrupted(self) -> list[Interrupted]:
         """The parts that were in hand when the process ended, the oldest first."""
@@ -200,9 +196,9 @@ class Journal:
             parts.setdefault((row[5], row[3]), []).append(row)
         return [
             Interrupted(
-                names=tuple(row[1] for row in own),
+                names=tuple(row[1] for row in own if row[1]),
                 keys=tuple(row[0] for row in own),
-                sha256=own[0][2],
+                sha256=own[-1][2],
                 part=part,
                 expected=own[0][4],
                 time=datetime.fromisoformat(time),

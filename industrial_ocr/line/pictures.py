@@ -55,6 +55,11 @@ class Part:
     expected: str | None
     time: datetime
 
+    @property
+    def key(self) -> str:
+        """Of the trigger, as long as no picture has come."""
+        return "|".join(("trigger", self.time.isoformat(), self.name))
+
 
 def make_picture(
     source: str,
@@ -65,7 +70,7 @@ def make_picture(
     expected: str | None = None,
 ) -> Picture:
     """A picture with its size and hash."""
-    raw = data if isinstance(data, bytes) else memoryview(data).cast("B")
+    raw = raw_bytes(data)
     return Picture(
         source=source,
         name=name,
@@ -76,6 +81,11 @@ def make_picture(
         part=part,
         expected=expected,
     )
+
+
+def raw_bytes(data: bytes | ImageArray) -> bytes | memoryview:
+    """The bytes of a file, or those of a frame's pixels without a copy."""
+    return data if isinstance(data, bytes) else data.data.cast("B")
 
 
 def make_part(

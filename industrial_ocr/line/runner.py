@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from industrial_ocr.errors import IndustrialOcrError
+from industrial_ocr.errors import IndustrialOcrError, LineError
 from industrial_ocr.image.load import load_image
 from industrial_ocr.line.archive import Archive
 from industrial_ocr.line.delivery import Delivery, output_names
@@ -26,7 +26,7 @@ from industrial_ocr.line.journal import KEPT_KEYS, Interrupted, Journal
 from industrial_ocr.line.judge import Judge, Judgment
 from industrial_ocr.line.monitor import Monitor
 from industrial_ocr.line.outputs import Output, make_output
-from industrial_ocr.line.pictures import Part, Picture, make_part
+from industrial_ocr.line.pictures import Part, Picture, make_part, raw_bytes
 from industrial_ocr.line.read_part import make_reader, read_part
 from industrial_ocr.line.reading import LineState, Reading
 from industrial_ocr.line.sources import PictureSource, make_source
@@ -146,7 +146,7 @@ class Runner:
                 self._finish_interrupted()
                 while not (self._stopping.is_set() or self.source.ended):
                     self._tick()
-                    if self._may_read():
+                    if self._until_written(self._may_read):
                         self._next()
             except _StoppedError:
                 pass
@@ -169,10 +169,11 @@ class Runner:
             return
         event = self.trigger.wait(WAIT_S)
         if event is not None:
-            self.source.fresh()
             part = make_part((), event.part, event.expected)
+            self._until_written(lambda: self._journal.take(part))
+            self.source.fresh()
             pictures = self._pictures(self.job.read.timeout_s)
-            self._process(make_part(pictures, part.name, part.expected, part.time))
+            self._process(make_part(pictures, part.name, part.expected, part.time), [part.key])
 
     def _pictures(self, timeout_s: float) -> list[Picture]:
         """The pictures of a part: as many as the job says, or those that came in time."""
@@ -180,7 +181,7 @@ class Runner:
         end = time.monotonic() + timeout_s
         while len(pictures) < self.job.read.frames:
             picture = self._picture(min(WAIT_S, max(end - time.monotonic(), 0.0)))
-            if picture is not None and self._journal.recorded(picture):
+            if picture is not None and self._is_recorded(picture):
                 self._put_away(picture)  # the process ended before that
             elif picture is not None:
                 if not pictures:
@@ -195,12 +196,18 @@ class Runner:
         self._tick()
         try:
             picture = self.source.next(timeout_s)
-        except OSError as error:
-            self.monitor.alarm("source_away", f"no pictures can be taken: {error}")
-            self._stopping.wait(WAIT_S)
+        except (OSError, sqlite3.OperationalError) as error:
+            self._source_is_away(error)
             return None
         self.monitor.alarm("source_away", None)
         return picture
+
+    def _is_recorded(self, picture: Picture) -> bool:
+        return self._until_written(lambda: self._journal.recorded(picture))
+
+    def _source_is_away(self, error: Exception) -> None:
+        self.monitor.alarm("source_away", f"no pictures can be taken: {error}")
+        self._stopping.wait(WAIT_S)
 
     def _tick(self) -> None:
         """Says, once a second, that the runner is alive and how many readings wait."""
@@ -210,7 +217,8 @@ class Runner:
         self._next_tick = now + 1.0
         self.monitor.beat()
         for delivery in self._deliveries:
-            self.monitor.backlog(delivery.name, self._journal.backlog(delivery.name))
+            with suppress(sqlite3.OperationalError):  # told when the next reading is recorded
+                self.monitor.backlog(delivery.name, self._journal.backlog(delivery.name))
 
     def _may_read(self) -> bool:
         """Whether a part can be taken now; if not, waits a moment."""
@@ -236,19 +244,29 @@ class Runner:
     def _finish_interrupted(self) -> None:
         """Reads what was in hand when the process ended; what is gone is recorded as an error."""
         for left in self._journal.interrupted():
-            found = (self.source.again(name) for name in left.names)
-            pictures = [p for p in found if p is not None and p.key in left.keys]
+            pictures = [p for p in self._again(left.names) if p.key in left.keys]
             if pictures:
                 part = make_part(pictures, left.part, left.expected, left.time)
                 self._process(part, left.keys)
             else:
                 self._record_lost(left)
 
+    def _again(self, names: Sequence[str]) -> list[Picture]:
+        """The pictures that are still there; waits while the source is away."""
+        while True:
+            try:
+                found = [self.source.again(name) for name in names]
+                return [picture for picture in found if picture is not None]
+            except OSError as error:
+                self._source_is_away(error)
+            if self._stopping.is_set():
+                raise _StoppedError
+
     def _record_lost(self, left: Interrupted) -> None:
-        reason = "the process ended before this picture was read, and it is gone"
+        reason = "the process ended before this part was read, and its picture is gone"
         part = Part((), left.part, left.expected, left.time)
         reading = self._reading(part, _no_judgment("error", reason, left.expected), 0.0)
-        reading = replace(reading, picture=left.names[0], picture_sha256=left.sha256)
+        reading = replace(reading, picture=", ".join(left.names), picture_sha256=left.sha256)
         self._record((), reading, left.keys)
 
     def _process(self, part: Part, taken: Sequence[str] = ()) -> None:
@@ -277,6 +295,8 @@ class Runner:
         wanted: str | None = part.expected
         if not part.pictures:
             reason = f"no picture came within {limit:g} seconds after the trigger"
+            if self._stopping.is_set():
+                reason = "the line was stopped before a picture came"
             return _no_judgment("timeout", reason, wanted), None
         if attempts > MAX_ATTEMPTS:
             reason = f"the process ended {attempts - 1} times while it read this picture"
@@ -306,13 +326,6 @@ class Runner:
 
     def _reading(self, part: Part, judgment: Judgment, latency: float) -> Reading:
         """What is recorded; the journal gives it its id and number."""
-        hashes = [picture.sha256 for picture in part.pictures]
-        if len(hashes) > 1:
-            raw = (p.data if isinstance(p.data, bytes) else p.data.tobytes() for p in part.pictures)
-            whole = hashlib.sha256()
-            for data in raw:
-                whole.update(data)
-            hashes = [whole.hexdigest()]
         return Reading(
             id="",
             sequence=0,
@@ -320,7 +333,7 @@ class Runner:
             job_hash=self._job_hash,
             weights=self._reader.weights,
             picture=part.pictures[0].name if part.pictures else "",
-            picture_sha256=hashes[0] if hashes else "",
+            picture_sha256=_sha256(part.pictures),
             part=part.name,
             time=part.time,
             latency=latency,
@@ -337,10 +350,11 @@ class Runner:
         return reading
 
     def _until_written(self, write: Callable[[], T]) -> T:
-        """Repeats a write to the journal while the disk is full or away.
+        """Repeats what uses the journal while its disk is full or away.
 
         Raises:
             _StoppedError: the line is to stop; nothing was written.
+            LineError: the journal is damaged.
         """
         pause = WAIT_S
         while True:
@@ -348,12 +362,16 @@ class Runner:
                 result = write()
                 self.monitor.alarm("journal", None)
                 return result
-            except sqlite3.OperationalError as error:
+            except sqlite3.OperationalError as error:  # the disk is full or away
                 self.monitor.alarm("journal", f"{self._journal.path}: {error}; free the disk")
                 self._set_state(LineState.ERROR)
+            except sqlite3.DatabaseError as error:
+                raise LineError(
+                    f"{self._journal.path} is damaged: {error}; move it away to start a new one"
+                ) from error
             if self._stopping.wait(pause):
                 raise _StoppedError
-            self._tick()
+            self.monitor.beat()
             pause = min(2 * pause, LONGEST_PAUSE_S)
 
     def _put_away(self, picture: Picture) -> None:
@@ -414,6 +432,16 @@ class _Worker:
                 future.set_result(task())
             except BaseException as error:
                 future.set_exception(error)
+
+
+def _sha256(pictures: Sequence[Picture]) -> str:
+    """Of one picture, or of the bytes of all in order; empty if there is none."""
+    if len(pictures) < 2:
+        return pictures[0].sha256 if pictures else ""
+    whole = hashlib.sha256()
+    for picture in pictures:
+        whole.update(raw_bytes(picture.data))
+    return whole.hexdigest()
 
 
 def _no_judgment(status: str, reason: str, expected: str | None) -> Judgment:

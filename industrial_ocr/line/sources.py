@@ -170,29 +170,36 @@ class Folder(PictureSource):
         if self._config.poll_s is not None:
             time.sleep(seconds)
             return
-        if self._events is None:
-            require("line", "watchfiles")
-            import watchfiles
-
-            # The event of a change comes after debounce ms without another one, at the latest
-            # after rust_timeout ms; in between they are collected outside of Python.
-            self._events = watchfiles.watch(
-                self._config.path,
-                recursive=False,
-                watch_filter=None,
-                debounce=20,
-                step=5,
-                rust_timeout=int(LOOK_S * 1000),
-                yield_on_timeout=True,
-                raise_interrupt=False,
-            )
-            self._next_scan = 0.0  # what came before the watch began
-        changes = next(self._events, None)
+        try:
+            if self._events is None:
+                self._events = self._watch()
+                self._next_scan = 0.0  # what came before the watch began
+            changes = next(self._events, None)
+        except (OSError, RuntimeError) as error:  # such as too many watches in the system
+            log.warning("%s: no events, looking every %g s: %s", self.name, RESCAN_S, error)
+            changes = None
         if changes is None:  # the folder was removed, or the process is interrupted
             self._events = None
             time.sleep(seconds)
         for _, path in changes or ():
             self._see(os.path.basename(path))
+
+    def _watch(self) -> Iterator[Any]:
+        require("line", "watchfiles")
+        import watchfiles
+
+        # The event of a change comes after debounce ms without another one, at the latest after
+        # rust_timeout ms; in between they are collected outside of Python.
+        return watchfiles.watch(
+            self._config.path,
+            recursive=False,
+            watch_filter=None,
+            debounce=20,
+            step=5,
+            rust_timeout=int(LOOK_S * 1000),
+            yield_on_timeout=True,
+            raise_interrupt=False,
+        )
 
     def again(self, name: str) -> Picture | None:
         path = self._config.path / name

@@ -196,6 +196,16 @@ def test_an_interrupted_part_keeps_its_trigger_and_one_that_is_gone_is_recorded(
     assert (read["part"], read["expected"], read["passed"]) == ("part 2", "A1", True)
 
 
+def test_a_trigger_is_recorded_even_if_the_process_ends_before_its_picture_comes(tmp_path):
+    (tmp_path / "in").mkdir()
+    job = make_job(tmp_path)
+    journal = Journal(job.data, ["jsonl"])
+    journal.take(make_part((), "part 1", None))
+    journal.close()
+    (reading,) = run_until(tmp_path, 1)
+    assert (reading["part"], reading["status"], reading["picture"]) == ("part 1", "error", "")
+
+
 def test_a_trigger_without_a_picture_is_a_time_out(tmp_path):
     (tmp_path / "in").mkdir()
     job = make_job(tmp_path, trigger={"kind": "http"}, page={}, read={"timeout_s": 0.1})
