@@ -108,12 +108,12 @@ class Journal:
         except OSError as error:
             raise LineError(f"{folder}: cannot be used for the journal: {error}") from error
         try:
-            self._db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
+            self._db = self._connect("FULL")
             self._db.executescript(_TABLES)
-            self._db.execute("PRAGMA synchronous = FULL")
-            # What this one writes may be lost in a power failure: it is only delivered twice then.
-            self._outbox = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
-            self._outbox.execute("PRAGMA synchronous = NORMAL")
+            # What this one writes may be lost in a power failure: a part is then only not known to
+            # have been in hand, or a reading is delivered twice.
+            self._notes = self._connect("NORMAL")
+            self._outbox = self._connect("NORMAL")  # reads only
             self.forgotten = self._know_outputs(outputs)
         except sqlite3.Error as error:
             self._lock.release()
@@ -122,11 +122,16 @@ class Journal:
                 "away to start a new one"
             ) from error
 
+    def _connect(self, synchronous: str) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
+        db.execute(f"PRAGMA synchronous = {synchronous}")
+        return db
+
     def close(self) -> None:
         """Closes the file and lets other processes use it."""
         with self._write_lock, self._outbox_lock:
-            self._outbox.close()
-            self._db.close()
+            for db in (self._outbox, self._notes, self._db):
+                db.close()
             self._lock.release()
 
     @contextmanager
@@ -177,7 +182,7 @@ class Journal:
         about = part.name, part.expected, part.time.isoformat()
         rows = [(p.key, p.name, p.sha256, *about) for p in part.pictures]
         rows = rows or [(part.key, "", "", *about)]
-        with self._transaction(self._outbox) as db:
+        with self._transaction(self._notes) as db:
             db.executemany(
                 "INSERT INTO taken VALUES (?, ?, ?, ?, ?, ?, 1) "
                 "ON CONFLICT (key) DO UPDATE SET attempts = attempts + 1",
@@ -300,7 +305,7 @@ class Journal:
         Raises:
             sqlite3.Error: it was not noted; the output gets the readings again.
         """
-        with self._outbox_lock, self._transaction(self._outbox) as db:
+        with self._transaction(self._notes) as db:
             db.execute("UPDATE outputs SET delivered = ? WHERE name = ?", (sequence, output))
 
     def backlog(self, output: str) -> int:

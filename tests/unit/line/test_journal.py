@@ -117,6 +117,16 @@ def test_old_readings_go_and_keys_stay_while_the_picture_may_come_again(tmp_path
     assert journal.recorded(picture("30.png")) and not journal.recorded(picture("29.png"))
 
 
+def test_a_part_can_be_taken_while_another_thread_reads_what_to_deliver(tmp_path):
+    journal = Journal(tmp_path, ["sql"])
+    record(journal, 2)
+    halfway = journal._outbox.execute("SELECT reading FROM readings")
+    halfway.fetchone()
+    record(journal, 1, start=2)
+    assert journal.take(make_part([picture("3.png")], "", None)) == 1
+    journal.delivered("sql", 2)
+
+
 def test_one_process_at_a_time(tmp_path):
     journal = Journal(tmp_path)
     code = f"from industrial_ocr.line.journal import Journal; Journal(__import__('pathlib').Path({str(tmp_path)!r}))"  # noqa: E501
