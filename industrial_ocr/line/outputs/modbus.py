@@ -8,6 +8,7 @@ from __future__ import annotations
 import queue
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
@@ -100,7 +101,8 @@ class ModbusServer(Output):
     def close(self) -> None:
         if self._loop is not None:
             if self._server is not None:
-                self._loop.run(self._server.shutdown(), TIMEOUT_S)
+                with suppress(TimeoutError):
+                    self._loop.run(self._server.shutdown(), TIMEOUT_S)
             self._loop.close()
         self._loop = self._server = None
 
