@@ -1,11 +1,19 @@
 """ONNX files: half the space where nothing is lost by it."""
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnxruntime
+import pytest
+import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from industrial_ocr.inference.export import _halved, _without_traces
+from industrial_ocr.inference.export import _halved, _without_traces, add_onnx
+from industrial_ocr.inference.manifest import InputSpec, ModelEntry
+from industrial_ocr.inference.torch_backend import load_model
+from industrial_ocr.inference.weights import save_entry
+from industrial_ocr.models.crnn import Crnn
 
 
 def _sum_of(first: np.ndarray, second: np.ndarray) -> onnx.ModelProto:
@@ -38,3 +46,28 @@ def test_files_do_not_say_where_they_were_traced() -> None:
         part.metadata_props.add(key="pkg.torch.onnx.stack_trace", value="File /home/someone/a.py")
     assert b"someone" in model.SerializeToString()
     assert b"someone" not in _without_traces(model).SerializeToString()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", ["paper", "crnn.pytorch", "lcnet", "selu"])
+def test_every_variant_of_the_crnn_reads_the_same_from_its_onnx_file(
+    variant: str, tmp_path: Path
+) -> None:
+    rows = 48 if variant == "lcnet" else 32
+    entry = ModelEntry(
+        name="small",
+        task="recognizer",
+        architecture={"variant": variant, "width": 0.25, "hidden": 8},
+        charset=("A", "B"),
+        input=InputSpec(size=(rows, 100), mean=(0.5,), std=(0.5,)),
+    )
+    torch.manual_seed(1)
+    model = Crnn(3, **entry.architecture)
+    saved = add_onnx(save_entry(tmp_path, entry, model.state_dict(), half=True))
+    session = onnxruntime.InferenceSession(saved.onnx_path)
+    for batch, width in ((1, 100), (3, 128)):
+        x = torch.randn(batch, 1, rows, width)
+        with torch.inference_mode():
+            expected = load_model(saved)(x).numpy()
+        (found,) = session.run(None, {"input": x.numpy()})
+        np.testing.assert_allclose(found, expected, atol=1e-4)
