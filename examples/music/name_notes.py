@@ -13,7 +13,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from evaluate import CONFIG, SEED, SHIPPED
+from evaluate import CONFIG, SEED, WEIGHTS
 from PIL import Image, ImageDraw, ImageFont
 from rapidfuzz.distance import Levenshtein
 from staves import DEGRADATIONS, TEST_FONTS, Staves
@@ -26,7 +26,7 @@ HEIGHT, WIDTH, CAPTION = 120, 1000, 24
 
 def main(fonts: str, out: str, weights: str | None = None) -> None:
     """Writes the picture."""
-    reader = Reader(recognizer=weights or SHIPPED, config=CONFIG)
+    reader = Reader(recognizer=weights or WEIGHTS, config=CONFIG)
     files = [f for f in sorted(Path(fonts).glob("*.otf")) if f.stem in TEST_FONTS]
     rows = [
         named(reader, Staves(files, kind, notes=(9, 13)).render((SEED, 1000 + i)))
