@@ -37,6 +37,8 @@ LOOK_S = 0.1
 """Seconds a source waits for the system before it looks at the clock."""
 RESCAN_S = 5.0
 """Seconds between two looks at the whole folder, for events that the system lost."""
+MAX_LISTS = 5
+"""Largest number of lists in one look, if each brings news."""
 SCAN_SHARE = 20
 """The pause between two looks is at least so many times as long as a look."""
 
@@ -128,34 +130,38 @@ class Folder(PictureSource):
         """Looks at the whole folder if it is time, and at the files that were not complete."""
         start = time.monotonic()
         if start >= self._next_scan:
-            with os.scandir(self._config.path) as entries:
-                for entry in entries:
-                    self._see(entry.name)
+            # A list made while files come may have a new one and lack an older one. Nothing is
+            # lacking that was there when a list without news was begun.
+            for _ in range(MAX_LISTS):
+                with os.scandir(self._config.path) as entries:
+                    news = [self._see(entry.name) for entry in entries]
+                if not any(news):
+                    break
             pause = SCAN_SHARE * (time.monotonic() - start)
             self._next_scan = start + max(self._config.poll_s or RESCAN_S, pause)
         elif self._unstable:
             for name in tuple(self._unstable):
                 self._see(name)
 
-    def _see(self, name: str) -> None:
-        """Notes whether a file is new, growing or complete."""
+    def _see(self, name: str) -> bool:
+        """Notes whether a file is growing or complete; returns whether it is a new one."""
         if name.startswith(".") or Path(name).suffix.lower() not in IMAGE_SUFFIXES:
-            return
+            return False
         if name in self._in_hand:
-            return
+            return False
         now = time.monotonic()
         try:
             stat = (self._config.path / name).stat()
         except FileNotFoundError:
             self._unstable.pop(name, None)
-            return
+            return False
         if not S_ISREG(stat.st_mode):
-            return
+            return False
         size, written, since = self._unstable.get(name, (-1, -1, now))
         if (size, written) != (stat.st_size, stat.st_mtime_ns):
             if size < 0 and self._known(self.name, name, stat.st_size, stat.st_mtime_ns):
                 self._put_away_again(name)
-                return
+                return False
             since = now
         renamed = self._trusts_inodes and stat.st_ctime_ns > stat.st_mtime_ns and stat.st_size > 0
         if renamed or now - since >= self._config.stable_s:
@@ -164,6 +170,7 @@ class Folder(PictureSource):
             heapq.heappush(self._complete, (stat.st_mtime_ns, name))
         else:
             self._unstable[name] = stat.st_size, stat.st_mtime_ns, since
+        return size < 0
 
     def _wait(self, seconds: float) -> None:
         """Waits until the system tells of a change, a file may be complete or the time is over."""
