@@ -19,7 +19,8 @@ from industrial_ocr.training.recognizer import RecognizerTask
 
 def main(fonts: str, out: str | None = None, steps: str | None = None) -> None:
     """Trains with every font of a folder but ``TEST_FONTS``."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("industrial_ocr").setLevel(logging.INFO)
     config = load_config(Path(__file__).with_name("music.yaml"), RecognizerTrainConfig)
     changes = {"out": Path(out) if out else config.out, "steps": int(steps or config.steps)}
     files = [f for f in sorted(Path(fonts).glob("*.otf")) if f.stem not in TEST_FONTS]
