@@ -6,8 +6,9 @@ The service is a process of its own. Three parts, each with whole pictures and w
 string (``recognize``): throughput of the reader alone, in batches of 16, the mean of one run before
 and one after the next part; throughput of the service with clients that send the next picture when
 they have an answer; and latency when requests come at random times (Poisson) at 80 % of that. One
-request in a hundred is malformed and must be refused.
-Without images it takes those of ``examples``.
+request in a hundred is malformed and must be refused. CPU: seconds of a process for a picture; on a
+machine that does other things too, only these can be compared.
+Without images it takes those of ``examples``; ``--reads 0`` leaves whole pictures out.
 """
 
 from __future__ import annotations
@@ -67,16 +68,15 @@ def crops_of(reader: Reader, pictures: list[bytes]) -> list[bytes]:
     return crops
 
 
-def alone(reader: Reader, pictures: list[bytes], count: int, crops: bool) -> float:
-    """Pictures a second of the reader, in batches."""
+def alone(reader: Reader, pictures: list[bytes], count: int, crops: bool) -> tuple[float, float]:
+    """Pictures a second of the reader, in batches, and its CPU seconds a picture."""
     read = reader.recognize if crops else reader.read_batch
-    read(pictures[:BATCH])
     stream = itertools.cycle(pictures)
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     for first in range(0, count, BATCH):
         for result in read(list(itertools.islice(stream, min(BATCH, count - first)))):
             result.to_dict()
-    return count / (time.perf_counter() - start)
+    return count / (time.perf_counter() - start), (time.process_time() - cpu) / count
 
 
 class Clients:
@@ -98,7 +98,7 @@ class Clients:
         times = self._times(count, rate, start)
 
         def work() -> None:
-            connection = http.client.HTTPConnection(self._address, timeout=120)
+            connection = http.client.HTTPConnection(self._address, timeout=600)
             while True:
                 with lock:
                     number, due = next(times, (-1, 0.0))
@@ -130,6 +130,13 @@ class Clients:
         outcome.seconds = time.perf_counter() - start
         return outcome
 
+    def cpu(self) -> float:
+        """CPU seconds that the service has taken."""
+        connection = http.client.HTTPConnection(self._address, timeout=600)
+        connection.request("GET", "/metrics")
+        lines = connection.getresponse().read().decode().splitlines()
+        return next(float(x.split()[1]) for x in lines if x.startswith("process_cpu_seconds"))
+
     @staticmethod
     def _times(count: int, rate: float | None, start: float) -> Iterator[tuple[int, float]]:
         """Number and time of each request; the time is 0 where it is sent at once."""
@@ -155,11 +162,11 @@ def main() -> None:
     pictures = [file.read_bytes() for file in files]
     reader = Reader(threads=given.threads).load()
     crops = crops_of(reader, pictures)
-    print("| | reader alone, 1/s | clients, 1/s | share | p50 | p99 | p50 at 80 % | p99 at 80 % |"
-          " refused | wrong |")  # fmt: skip
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    heads = ["", "reader, 1/s", "service, 1/s", "share", "reader, CPU", "service, CPU", "share"]
+    heads += ["p50", "p99", "p50 at 80 %", "p99 at 80 %", "refused", "wrong"]
+    print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
     command = [sys.executable, "-m", "industrial_ocr.cli", "serve", "--port", "0"]
-    command += ["--threads", str(given.threads), "--waiting", "256", "--timeout", "120"]
+    command += ["--threads", str(given.threads), "--waiting", "256", "--timeout", "600"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
@@ -168,16 +175,23 @@ def main() -> None:
             ("pictures", pictures, "/read", given.reads),
             ("crops", crops, "/read?crops=true", given.crops),
         ):
+            if count == 0:
+                continue
             clients = Clients(address, path, some)
-            clients.run(2, 2 * given.clients)
-            few = max(count // 10, BATCH)
-            before = alone(reader, some, few, kind == "crops")
+            clients.run(2, 4)
+            few, cropped = max(count // 10, BATCH), kind == "crops"
+            alone(reader, some, 2, cropped)
+            before = alone(reader, some, few, cropped)
+            cpu = clients.cpu()
             full = clients.run(given.clients, count)
-            rate = len(full.latencies) / full.seconds
-            reader_rate = (before + alone(reader, some, few, kind == "crops")) / 2
+            service = len(full.latencies) / full.seconds, (clients.cpu() - cpu) / count
+            after = alone(reader, some, few, cropped)
             part = max(count // 5, min(count, 40))
-            calm = clients.run(64, part, 0.8 * rate)
-            cells = [f"{reader_rate:.1f}", f"{rate:.1f}", f"{rate / reader_rate:.0%}"]
+            calm = clients.run(64, part, 0.8 * service[0])
+            own = np.mean([before, after], axis=0)
+            cells = [f"{own[0]:.1f}", f"{service[0]:.1f}", f"{service[0] / own[0]:.0%}"]
+            cells += [f"{1000 * own[1]:.1f} ms", f"{1000 * service[1]:.1f} ms"]
+            cells += [f"{own[1] / service[1]:.0%}"]
             for latencies in (full.latencies, calm.latencies):
                 cells += [f"{1000 * np.percentile(latencies, q):.0f} ms" for q in (50, 99)]
             cells += [str(full.refused + calm.refused), str(dict(full.wrong + calm.wrong) or 0)]

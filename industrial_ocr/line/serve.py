@@ -54,6 +54,9 @@ BATCH = 16
 """Most pictures that are read at once,"""
 BATCH_PIXELS = 30_000_000
 """or so many pixels, if these are fewer pictures."""
+GATHER = 0.05
+"""Share of the last batch's time to wait for as many pictures as it had: clients that got their
+answers send the next picture a moment later."""
 MAX_PICTURES = 64
 """Pictures in one request."""
 _log = logging.getLogger(__name__)
@@ -120,6 +123,7 @@ class Batcher:
         self._tasks: deque[_Task] = deque()
         self._changed = threading.Condition()
         self._closed = False
+        self._last = (1, 0.0)  # pictures of the last batch, and the seconds it took
         self._thread = threading.Thread(target=self._work, name="reader", daemon=True)
         self._thread.start()
 
@@ -143,15 +147,21 @@ class Batcher:
 
     def _work(self) -> None:
         while batch := self._next():
+            start = time.monotonic()
             running = [t for t in batch if t.result.set_running_or_notify_cancel()]
             for tasks, images in _decoded(running):
                 self._on_batch(len(tasks))
                 self._read(tasks, images)
+            self._last = len(batch), time.monotonic() - start
 
     def _next(self) -> list[_Task]:
         """The oldest task and others with its options; empty at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._tasks or self._closed)
+            size, seconds = self._last
+            self._changed.wait_for(
+                lambda: len(self._tasks) >= size or self._closed, GATHER * seconds
+            )
             if not self._tasks:
                 return []
             options = self._tasks[0].options
