@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -26,7 +27,7 @@ NAME = "craft-mlt-25k"
 FILE = "craft_mlt_25k.pth"
 SHA256 = "4a5efbfb48b4081100544e75e1e2b57f8de3d84f213004b14b85fd4b3748db17"
 CACHE_VARIABLE = "INDUSTRIAL_OCR_CACHE"
-SETTINGS = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "detection": {
         "crop_sides": (160, 128, 200),
         "crop_large_side": 256,
@@ -89,6 +90,8 @@ def _converted(checkpoint: Path, folder: Path) -> ModelEntry:
     entry = ModelEntry(
         name=NAME,
         task="detector",
+        file="",
+        sha256="",
         architecture={"architecture": "vgg16_bn"},
         input=InputSpec(size=None, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
         recipe={
@@ -98,6 +101,7 @@ def _converted(checkpoint: Path, folder: Path) -> ModelEntry:
         },
         license="MIT",
         settings=SETTINGS,
+        folder=folder,
     )
     saved = save_entry(folder, entry, state)
     if _can_export():
