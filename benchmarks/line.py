@@ -507,6 +507,8 @@ def memory(readings: int) -> list[str]:
             samples.append(
                 (source.count, resident_mb(), threading.active_count(), handles(), journal)
             )
+            print("readings {}, {:.1f} MB, {} threads, {} handles, journal {:.1f} MB".format(
+                *samples[-1]), file=sys.stderr, flush=True)  # fmt: skip
 
         def watch() -> None:
             step = max(readings // 20, 1)
