@@ -126,7 +126,7 @@ def in_sight(hint: PhotoString, image: ImageArray, symbols: frozenset[str]) -> b
 
 
 def alike(one: str, two: str) -> bool:
-    """Whether two texts are equal apart from spaces, ``_CASE_TWINS``, and 0 for O, 1 and l for I."""
+    """Whether two texts are equal apart from spaces, ``_CASE_TWINS``, and 0 O, or 1 l | I."""
     folds = {ord("0"): "O", **dict.fromkeys(map(ord, "1l|"), "I")}
     first, second = (t.replace(" ", "").translate(_CASE_TWINS).translate(folds) for t in (one, two))
     return first == second
