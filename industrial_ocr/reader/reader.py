@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -19,7 +20,7 @@ from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.decoding.lexicon import Lexicon
 from industrial_ocr.detection.detector import Detector
 from industrial_ocr.detection.linking import as_one_string
-from industrial_ocr.errors import ConfigError
+from industrial_ocr.errors import ConfigError, ImageError
 from industrial_ocr.image.load import image_list, load_image
 from industrial_ocr.image.preprocess import on_ground
 from industrial_ocr.inference.bundle import open_bundle
@@ -44,6 +45,7 @@ from industrial_ocr.reader.bundled import TASKS, bundled_options, export_files, 
 from industrial_ocr.reader.common import Clock, Found, find_strings
 from industrial_ocr.reader.crnn import read_crnn, read_frames
 from industrial_ocr.reader.crnn_crops import read_crops, recognize_crops
+from industrial_ocr.reader.frames import read_alone, read_burst
 from industrial_ocr.reader.routed import Routing, read_routed, route_results, without_crnn
 from industrial_ocr.reader.router import RouteTable
 from industrial_ocr.reader.two_stage import read_two_stage, string_evidence
@@ -321,6 +323,65 @@ class Reader:
             result.moved(float(x), float(y), image)
             for result, (_, x, y), image in zip(results, parts, loaded, strict=True)
         ]
+
+    def read_frames(
+        self,
+        images: Iterable[Any],
+        *,
+        engine: Engine | str = Engine.AUTO,
+        roi: Roi | None = None,
+        pattern: Patterns = None,
+    ) -> ReadResult:
+        """Reads several pictures of one part as one (see ``frames``).
+
+        The networks' evidence for each character is combined, so that what no picture shows
+        clearly may still be read. A picture that is blurred or covered says little. The result's
+        ``reason`` says how many pictures read the same alone, and ``agreement`` of its strings how
+        far they agree. A picture that clearly reads another text makes it a ``disagreement``.
+
+        Args:
+            images: as ``image`` of ``read``; the text may be shifted by a quarter of its length and
+                turned by some degrees. One picture is read as by ``read``.
+            engine: as in ``read``.
+            roi: as in ``read``, the same for each picture.
+            pattern: as in ``read``.
+
+        Returns:
+            The result. Its ``image`` is the picture that reads best; all places are in it.
+
+        Raises:
+            ImageError: there is no picture, one cannot be read, or the roi lies outside it.
+            ConfigError: an unknown engine.
+            PatternError: as in ``read``.
+        """
+        engine = known_engine(engine)
+        patterns = compiled_patterns(pattern, self._presets)
+        loaded = [load_image(i) for i in image_list(images)]
+        if not loaded:
+            raise ImageError("expected at least one picture of the part, got an empty list")
+        if len(loaded) == 1:
+            return self.read(loaded[0], engine=engine, roi=roi, pattern=patterns or None)
+        config = self._config_for(engine, bool(patterns))
+        lacking = self._unknown_to_crnn(patterns) if engine == Engine.AUTO else []
+        ways = (Engine.TWO_STAGE,) if lacking else (engine,) if engine in PIPELINES else PIPELINES
+        routing = self._routing(engine, patterns, config)
+
+        def combine(own: Mapping[Engine, ReadResult]) -> ReadResult:
+            if lacking:
+                return without_crnn([own[Engine.TWO_STAGE]], lacking)[0]
+            return own[engine] if engine in PIPELINES else route_results(dict(own), routing)
+
+        parts = [self._surrounded(i, roi) for i in loaded]
+        models = replace(self.models, config=config)
+        clock = Clock()
+        with clock.stage("frames"):
+            alone = read_alone([p for p, _, _ in parts], models, ways, patterns)
+        with clock.stage("together"):
+            burst = read_burst(alone, models, patterns)
+            result = burst.result(combine, config.confidence)
+        _, x, y = parts[burst.reference]
+        result = replace(result, timings=clock.share(1))
+        return result.moved(float(x), float(y), loaded[burst.reference])
 
     def _surrounded(self, image: ImageArray, roi: Roi | None) -> tuple[ImageArray, int, int]:
         """The part of an image inside a roi, with a border if it is small; and its origin."""

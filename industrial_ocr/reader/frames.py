@@ -1,0 +1,287 @@
+"""Reads several pictures of one part as one: the networks' outputs are combined before decoding.
+
+Every frame is read alone. The one that reads most is the reference; the others are registered to
+it, so that each place in the reference is known in every frame. Strings and boxes are found in the
+mean of the registered frames, where a reflection on one of them hides little. Both networks look
+at them in every frame, and their log-probabilities are summed: the classifier's box by box, the
+CRNN's frame by frame of the crop. All that follows (the lattice, the search under a pattern, the
+confidence) is what it is for one picture.
+
+A frame's weight is what it reads alone relative to the reference, so that one that is blurred or
+covered says little. A frame that clearly reads another text, which may be that of another part,
+makes the result a ``disagreement``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz.distance import Levenshtein
+
+from industrial_ocr.config import ConfidenceConfig
+from industrial_ocr.decoding.homoglyphs import same_shape
+from industrial_ocr.image.registration import register
+from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.reader.common import Clock, Found, find_strings
+from industrial_ocr.reader.crnn import read_crnn
+from industrial_ocr.reader.two_stage import read_two_stage
+from industrial_ocr.reader.verify import Models
+from industrial_ocr.recognition.pooled import Frame, PooledClassifier, PooledRecognizer
+from industrial_ocr.results.codes import CodeReading
+from industrial_ocr.results.engine import Engine
+from industrial_ocr.results.geometry import centers_meet, edge_lengths
+from industrial_ocr.results.read_result import ReadResult
+from industrial_ocr.results.types import ImageArray, Status, TextString
+
+Floats = NDArray[np.float64]
+ByEngine = Mapping[Engine, ReadResult]
+Item = TypeVar("Item", TextString, CodeReading)
+
+MIN_WEIGHT = 0.02
+"""A frame that weighs less is left out."""
+
+
+@dataclass(frozen=True, eq=False)
+class Alone:
+    """A frame, and what is read on it alone.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB.
+        results: the reading of each engine.
+    """
+
+    image: ImageArray
+    results: ByEngine
+
+    def amount(self, *engines: Engine) -> float:
+        """How much engines read, all without any: the characters times their confidence."""
+        results = [self.results[e] for e in engines or self.results]
+        strings = chain.from_iterable(r.strings for r in results)
+        return sum(s.confidence * len(s.characters) for s in strings)
+
+
+@dataclass(frozen=True, eq=False)
+class Burst:
+    """The frames of one part, and what is read on all of them together.
+
+    Attributes:
+        alone: the frames.
+        reference: index of the frame whose places the results have.
+        matrices: of each frame, see ``Frame``; None if it does not show the reference's text.
+        together: the reading of each engine.
+    """
+
+    alone: Sequence[Alone]
+    reference: int
+    matrices: Sequence[Floats | None]
+    together: ByEngine
+
+    def result(
+        self, combine: Callable[[ByEngine], ReadResult], limits: ConfidenceConfig
+    ) -> ReadResult:
+        """The result, held against what is read on each frame alone.
+
+        ``combine`` makes the result of a picture from those of its engines.
+        """
+        result, said = combine(self.together), [combine(a.results) for a in self.alone]
+        strings, views = self._judged(
+            result.strings, [r.strings for r in said], limits.min_confidence
+        )
+        strings = [
+            replace(s, agreement=s.agreement * v.agreement)
+            for s, v in zip(strings, views, strict=True)
+        ]
+        codes: Sequence[CodeReading] = ()
+        if result.codes:
+            least = limits.min_code_confidence
+            codes, views = self._judged(result.codes, [r.codes for r in said], least)
+            codes = [
+                replace(c, reason=v.contradiction or c.reason)
+                for c, v in zip(codes, views, strict=True)
+            ]
+        changed = replace(result, strings=tuple(strings), codes=tuple(codes))
+        if not views:
+            return changed
+        status = result.status
+        if any(v.contradiction for v in views):
+            status = Status.DISAGREEMENT
+        elif status is Status.OK and any(i.status is not Status.OK for i in codes or strings):
+            status = Status.LOW_CONFIDENCE
+        told = next((v.contradiction for v in views if v.contradiction), result.reason)
+        counted = f"{min(v.same for v in views)} of {len(said)} frames read the same"
+        return replace(changed, status=status, reason=f"{told}; {counted}" if told else counted)
+
+    def _judged(
+        self, items: Sequence[Item], said: Sequence[Sequence[Item]], least: float
+    ) -> tuple[list[Item], list[View]]:
+        """Strings or codes held against those that each frame alone ``said``."""
+        views = [
+            view_of(i, [self._in_place(i, items, own, k) for k, own in enumerate(said)])
+            for i in items
+        ]
+        return [v.judge(i, least) for i, v in zip(items, views, strict=True)], views
+
+    def _in_place(
+        self, item: Item, every: Sequence[Item], own: Sequence[Item], number: int
+    ) -> list[Item]:
+        """What the frame of that number reads in the place of one of ``every`` item.
+
+        If nothing is there, the same text elsewhere, or else all that is in no other's place:
+        another part may show its code at another place.
+        """
+        matrix = self.matrices[number]
+        frame = Frame(self.alone[number].image, np.eye(2, 3) if matrix is None else matrix, 1.0)
+        there = [o for o in own if centers_meet(frame.place(item.quad), o.quad)]
+        equal = [o for o in own if _plain(o.text) == _plain(item.text)]
+        if there or equal:
+            return equal[:1] or there
+        places = [frame.place(e.quad) for e in every]
+        return [o for o in own if not any(centers_meet(place, o.quad) for place in places)]
+
+
+def read_alone(
+    images: Sequence[ImageArray],
+    models: Models,
+    engines: Sequence[Engine],
+    patterns: Sequence[Pattern] = (),
+) -> list[Alone]:
+    """Reads frames (H, W, 3) uint8 RGB one by one, by each of the engines."""
+    found = find_strings(images, models.detector, models.config, Clock())
+    results = {e: _read(images, e, models, patterns, found) for e in engines}
+    return [Alone(image, {e: results[e][i] for e in engines}) for i, image in enumerate(images)]
+
+
+def _read(
+    images: Sequence[ImageArray],
+    engine: Engine,
+    models: Models,
+    patterns: Sequence[Pattern],
+    found: Found,
+) -> list[ReadResult]:
+    config, detector = models.config, models.detector
+    if engine == Engine.TWO_STAGE:
+        return read_two_stage(images, detector, models.classifier, config, patterns, found)
+    return read_crnn(images, detector, models.recognizer, config, patterns, found)
+
+
+def read_burst(alone: Sequence[Alone], models: Models, patterns: Sequence[Pattern] = ()) -> Burst:
+    """Reads all frames (at least one) together, by the engines that read them alone."""
+    engines = list(alone[0].results)
+    reference = int(np.argmax([a.amount() for a in alone]))
+    best, matrices = alone[reference], _matrices(alone, reference)
+    stack = _stacked(alone, reference, matrices)
+    found = find_strings([stack], models.detector, models.config, Clock())
+    together = {}
+    for engine in engines:
+        most = max(best.amount(engine), 1e-9)
+        frames = [Frame(best.image, np.eye(2, 3), 1.0)]
+        for one, matrix in zip(alone, matrices, strict=True):
+            weight = min(one.amount(engine) / most, 1.0)
+            if one is not best and matrix is not None and weight >= MIN_WEIGHT:
+                frames.append(Frame(one.image, matrix, weight))
+        pooled = replace(
+            models,
+            classifier=PooledClassifier(models.classifier, frames),
+            recognizer=PooledRecognizer(models.recognizer, frames),
+        )
+        (own,) = _read([stack], engine, pooled, patterns, found)
+        together[engine] = replace(own, image=best.image)
+    return Burst(alone, reference, matrices, together)
+
+
+def _matrices(alone: Sequence[Alone], reference: int) -> list[Floats | None]:
+    """The matrix of each frame (see ``Frame``), None if it does not show the reference's text."""
+    best = alone[reference]
+    strings = list(chain.from_iterable(r.strings for r in best.results.values()))
+    if not strings:
+        return [None for _ in alone]
+    characters = chain.from_iterable(s.characters for s in strings)
+    height = float(np.median([edge_lengths(c.quad)[1] for c in characters]))
+    text = np.concatenate([s.quad for s in strings])
+    return register(best.image, [a.image for a in alone], text, max(height, 4.0))
+
+
+def _stacked(
+    alone: Sequence[Alone], reference: int, matrices: Sequence[Floats | None]
+) -> ImageArray:
+    """(H, W, 3) uint8, the mean of the frames in the place of the reference, weighted."""
+    best = alone[reference]
+    height, width = best.image.shape[:2]
+    total, weights = best.image.astype(np.float64), 1.0
+    most = max(best.amount(), 1e-9)
+    for one, matrix in zip(alone, matrices, strict=True):
+        if one is not best and matrix is not None:
+            moved = cv2.warpAffine(
+                one.image,
+                matrix,
+                (width, height),
+                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
+            weight = min(one.amount() / most, 1.0)
+            total, weights = total + weight * moved, weights + weight
+    return np.asarray(np.round(total / weights), np.uint8)
+
+
+@dataclass(frozen=True)
+class View:
+    """How the frames see a string or a code of the burst.
+
+    Attributes:
+        agreement: share of its characters that the frames read alike, their confidences as weights.
+        explained: share of the frames, weighted likewise, that read no more characters: more are
+            a sign that the reference lacks a box.
+        same: number of frames that read the same.
+        contradiction: a frame that clearly reads another text, in words; empty for none.
+    """
+
+    agreement: float
+    explained: float
+    same: int
+    contradiction: str
+
+    def judge(self, item: Item, least: float) -> Item:
+        """Lowers the confidence of the item, and its status with it."""
+        confidence = item.confidence * self.explained**0.5
+        status = item.status
+        if self.contradiction:
+            status = Status.DISAGREEMENT
+        elif status is Status.OK and confidence < least:
+            status = Status.LOW_CONFIDENCE
+        return replace(item, confidence=confidence, status=status)
+
+
+def view_of(
+    item: TextString | CodeReading, said: Sequence[Sequence[TextString | CodeReading]]
+) -> View:
+    """Compares a string or code with what each frame alone ``said`` in its place."""
+    text, weights, alike, explained, same = _plain(item.text), [], [], [], 0
+    contradiction = ""
+    for number, there in enumerate(said, 1):
+        reads = "".join(_plain(o.text) for o in there)
+        weights.append(min((o.confidence for o in there), default=0.0))
+        alike.append(Levenshtein.normalized_similarity(reads, text))
+        explained.append(len(reads) <= len(text))
+        same += reads == text
+        clear = bool(there) and all(o.status is Status.OK for o in there)
+        if clear and reads != text and not _look_alike(reads, text):
+            contradiction = f"frame {number} reads {reads!r}, all together {item.text!r}"
+    if not any(weights):
+        return View(0.0, 1.0, same, contradiction)
+    agreement, known = (float(np.average(x, weights=weights)) for x in (alike, explained))
+    return View(agreement, known, same, contradiction)
+
+
+def _plain(text: str) -> str:
+    return "".join(text.split())
+
+
+def _look_alike(one: str, two: str) -> bool:
+    """Whether texts differ in characters of one shape alone, such as 0 and O."""
+    return len(one) == len(two) and all(a in same_shape(b) for a, b in zip(one, two, strict=True))
