@@ -54,13 +54,13 @@ def read_part(
     Returns:
         A result for each roi; and a verification for each, of the first image.
     """
+    engine, asked = job.read.engine, list(patterns) or None
     results, verifications = [], []
     for roi in job.read.rois or (None,):
-        asked = {"engine": job.read.engine, "roi": roi, "pattern": list(patterns) or None}
         if len(images) == 1:
-            results.append(reader.read(images[0], **asked))
+            results.append(reader.read(images[0], engine=engine, roi=roi, pattern=asked))
         else:
-            results.append(reader.read_frames(images, **asked))
+            results.append(reader.read_frames(images, engine=engine, roi=roi, pattern=asked))
         if job.passes.verified and expected is not None:
             verifications.append(reader.verify(images[0], expected, roi=roi))
     return results, verifications

@@ -27,6 +27,7 @@ from torch import nn
 
 from industrial_ocr.datasets.photos import view_of
 from industrial_ocr.datasets.synthesis.camera import Camera
+from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.inference.manifest import ModelEntry
 from industrial_ocr.inference.torch_backend import has_bf16, load_model
@@ -144,6 +145,8 @@ class LineTask(RecognizerTask):
         assert isinstance(model, Crnn)
         model.freeze(FROZEN)
         self.model = model
+        assert isinstance(self.renderer, StripRenderer)
+        self._rendered = self.renderer
         self._line, self._codes = LineStrips(strings), codes
         self._shares = recipe.line_share, recipe.code_share
 
@@ -153,7 +156,7 @@ class LineTask(RecognizerTask):
         rng = np.random.default_rng((*seed, 1))
         if photo is not None or rng.random() >= self._shares[1]:
             return super()._drawn(seed, photo)
-        strip = self.renderer.render(seed, self._codes.draw(rng))
+        strip = self._rendered.render(seed, self._codes.draw(rng))
         return to_gray(strip.image), *self._labels(strip.string)
 
     def render(self, index: int, seed: int) -> Batch:
