@@ -13,6 +13,8 @@ import uvicorn
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.review.web import LOOPBACK, listen
 
+KEEP_ALIVE_S = 75
+"""A connection may be silent for so long; a line's pictures can be many seconds apart."""
 GRACE_S = 10
 """Requests that are not answered so long after the end began are cut off."""
 _log = logging.getLogger(__name__)
@@ -47,6 +49,7 @@ class HttpServer:
             access_log=False,
             server_header=False,
             lifespan="off",
+            timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=GRACE_S,
             ssl_certfile=certificate,
             ssl_keyfile=key,

@@ -18,6 +18,7 @@ from importlib.resources import files
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.requests import ClientDisconnect
 
 from industrial_ocr.errors import ConfigError
 
@@ -108,13 +109,16 @@ async def limited_body(request: Request, limit: int) -> bytes:
     """The body of a request, read up to ``limit`` bytes whatever length it announces.
 
     Raises:
-        HTTPException: it is longer.
+        HTTPException: it is longer, or the client went away.
     """
     body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > limit:
-            raise HTTPException(413, f"a request has at most {limit} bytes")
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > limit:
+                raise HTTPException(413, f"a request has at most {limit} bytes")
+    except ClientDisconnect:
+        raise HTTPException(400, "the connection was closed") from None
     return bytes(body)
 
 

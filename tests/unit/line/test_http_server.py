@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import ssl
 import subprocess
 from pathlib import Path
@@ -11,10 +12,11 @@ import pytest
 
 pytest.importorskip("uvicorn")
 import httpx  # noqa: E402
-from fastapi import FastAPI  # noqa: E402
+from fastapi import FastAPI, HTTPException, Request  # noqa: E402
 
 from industrial_ocr.errors import ConfigError  # noqa: E402
 from industrial_ocr.line.http_server import HttpServer  # noqa: E402
+from industrial_ocr.review.web import limited_body  # noqa: E402
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
@@ -43,3 +45,26 @@ def test_a_certificate_that_is_none_and_a_port_in_use(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=str(port)):
         HttpServer(FastAPI(), port)
     server.stop()
+
+
+def test_a_client_that_goes_away_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    app = FastAPI()
+    seen: list[int] = []
+
+    @app.post("/")
+    async def take(request: Request) -> None:
+        try:
+            await limited_body(request, 1000)
+        except HTTPException as error:
+            seen.append(error.status_code)
+            raise
+
+    server = HttpServer(app, 0)
+    server.start()
+    host, port = server.address.removeprefix("http://").rstrip("/").split(":")
+    with socket.create_connection((host, int(port))) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
+    while not seen:
+        pass
+    server.stop()
+    assert seen == [400] and not [r for r in caplog.records if r.levelname == "ERROR"]
