@@ -73,7 +73,9 @@ class FakeReader:
         )
         return ReadResult((string, doubtful), Status.OK, engine, {"total": 0.01}, pixels, codes)
 
-    def recognize(self, crops: Any, engine: str = "crnn", pattern: Any = None) -> list[ReadResult]:
+    def recognize(
+        self, crops: Any, engine: str = "crnn", lexicon: Any = None, pattern: Any = None
+    ) -> list[ReadResult]:
         return [self.read(c, engine) for c in crops]
 
 
