@@ -28,8 +28,11 @@ def run(
 
         if json_log:
             show_json_logs()
-        runner = Runner(load_job(job), job_file=job)
-    output.note(f"{runner.job.name} runs; Ctrl-C or SIGTERM ends it")
+        loaded = load_job(job)
+        output.note(f"{loaded.name}: loading the networks")
+        runner = Runner(loaded, job_file=job)
+    page = f"; its page: {runner.page_address}" if runner.page_address else ""
+    output.note(f"{loaded.name} runs; Ctrl-C or SIGTERM ends it{page}")
 
     def stop(number: int, frame: object) -> None:
         runner.stop()
@@ -39,3 +42,4 @@ def run(
         signal.signal(number, stop)
     with output.one_line_errors():
         runner.run()
+    output.note(f"{loaded.name} has ended")

@@ -156,6 +156,8 @@ def _check_source(job: Job) -> None:
     if isinstance(source, FolderSource):
         if source.poll_s is None:
             require("line", "watchfiles")
+        if not source.path.is_dir():
+            raise LineError(f"{source.path}: there is no such folder; make it")
         os.listdir(source.path)
         if source.after != "keep":
             _check_folder(source.path)

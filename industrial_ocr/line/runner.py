@@ -67,6 +67,7 @@ class Runner:
         monitor: what is seen of the line.
         source: where the pictures come from.
         trigger: what says that a part is there; None if every picture is one.
+        page_address: of the line's page; empty if it has none.
 
     Raises:
         LineError: another process runs a job with the same folder, or the source is unusable.
@@ -87,6 +88,7 @@ class Runner:
         self.monitor = Monitor(job, on_alarm=self._show_alarm)
         self._deliveries: list[Delivery] = []
         self._outputs: list[Output] = []
+        self.page_address = ""
         with ExitStack() as opened:
             names = output_names(job.outputs)
             self._journal = Journal(job.data, names, remember_texts=job.passes.unseen)
@@ -116,6 +118,7 @@ class Runner:
                 from industrial_ocr.line.page import start_page
 
                 page = start_page(self.monitor, self, job.page, job_file)
+                self.page_address = page.address
                 opened.callback(page.stop)
             self._worker = _Worker()
             self._opened = opened.pop_all()
@@ -278,6 +281,8 @@ class Runner:
         reading = self._reading(part, judgment, time.monotonic() - start)
         reading = self._record(part.pictures, reading, taken)
         self._set_state(LineState.DONE)
+        log.info("%d: %s %r %s", reading.sequence, reading.picture, reading.text,
+                 "passes" if reading.passed else "; ".join(reading.reasons))  # fmt: skip
         if self._archive is not None:
             self._archive.add(reading, part.pictures)
         for picture in part.pictures:
