@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
 from industrial_ocr.config import ConfidenceConfig
-from industrial_ocr.decoding.homoglyphs import same_shape
+from industrial_ocr.decoding.homoglyphs import TWINS, same_shape
 from industrial_ocr.image.registration import register
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, Found, find_strings
@@ -187,8 +187,8 @@ def read_burst(alone: Sequence[Alone], models: Models, patterns: Sequence[Patter
                 frames.append(Frame(one.image, matrix, weight))
         pooled = replace(
             models,
-            classifier=PooledClassifier(models.classifier, frames),
-            recognizer=PooledRecognizer(models.recognizer, frames),
+            classifier=PooledClassifier(models.classifier, frames, twin_shapes),
+            recognizer=PooledRecognizer(models.recognizer, frames, twin_shapes),
         )
         (own,) = _read([stack], engine, pooled, patterns, found)
         together[engine] = replace(own, image=best.image)
@@ -276,6 +276,12 @@ def view_of(
         return View(0.0, 1.0, same, contradiction)
     agreement, known = (float(np.average(x, weights=weights)) for x in (alike, explained))
     return View(agreement, known, same, contradiction)
+
+
+def twin_shapes(symbols: tuple[str, ...]) -> NDArray[np.int64]:
+    """(C,) a number for each symbol; twins such as 0 and O share it."""
+    firsts = [min(next((t for t in TWINS if s in t), {s})) for s in symbols]
+    return np.unique(firsts, return_inverse=True)[1].astype(np.int64)
 
 
 def _plain(text: str) -> str:

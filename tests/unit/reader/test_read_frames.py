@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from industrial_ocr.reader.frames import view_of
+from industrial_ocr.reader.frames import twin_shapes, view_of
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import SequenceScores, Status, TextString
 
@@ -43,3 +43,8 @@ def test_a_clear_frame_of_another_text_contradicts() -> None:
 def test_twins_do_not_contradict() -> None:
     view = view_of(string("A0"), [[string("AO")], [string("A0")]])
     assert view.contradiction == "" and view.same == 1
+
+
+def test_twins_share_a_shape() -> None:
+    zero, other, letter, one, small = twin_shapes(("0", "A", "O", "1", "l")).tolist()
+    assert zero == letter and one == small and len({zero, one, other}) == 3
