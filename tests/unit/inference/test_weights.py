@@ -52,6 +52,7 @@ def entry(name: str = "small", **changes: Any) -> ModelEntry:
         "seed": 3,
         "metrics": {"accuracy": 0.5},
         "temperature": 1.5,
+        "settings": {},
     }
     return ModelEntry(**(values | changes))
 
@@ -122,6 +123,7 @@ def test_the_manifest_keeps_every_field(folder: Path) -> None:
         "license": "MIT",
         "metrics": {"accuracy": 0.5},
         "temperature": 1.5,
+        "settings": {},
     }
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from industrial_ocr.datasets.synthesis.code_scenes import CodeSceneRenderer, grouped
+from industrial_ocr.errors import DatasetError
 from industrial_ocr.patterns.pattern import Pattern
 
 
@@ -32,7 +33,7 @@ def test_the_scene_shows_the_code_and_its_seed_fixes_it() -> None:
 
 def test_a_code_that_fits_nowhere_is_an_error() -> None:
     renderer = CodeSceneRenderer((), (32, 32), write=lambda rng: "A" * 60)
-    with pytest.raises(ValueError, match="no room"):
+    with pytest.raises(DatasetError, match="no room"):
         renderer.render_code((1, 1))
 
 
