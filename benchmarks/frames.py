@@ -29,7 +29,7 @@ from PIL import Image, ImageDraw
 sys.path.insert(0, str(Path(__file__).parent))
 
 from cleanprint.faces import Face, load_faces, pick, twins  # noqa: E402
-from cleanprint.scoring import folded, plain  # noqa: E402
+from cleanprint.scoring import HOMOGLYPHS, folded, plain  # noqa: E402
 from cleanprint.texts import take  # noqa: E402
 
 from industrial_ocr.datasets.synthesis.noise import sensor_noise  # noqa: E402
@@ -144,8 +144,8 @@ def voted(answers: Sequence[Answer]) -> Answer:
     return text, confidence * share**0.5, confidence * share**0.5 >= 0.9
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Misreads that pass, in Markdown."""
+def table(rows: Sequence[Mapping[str, Any]], alike: Sequence[str] = ()) -> str:
+    """Misreads that pass, in Markdown; ``alike``: groups of symbols that count as one."""
     lines = [
         "| engine | read as | right, % | ok and right, % | ok and wrong, % | "
         + " | ".join(f"at {r} %" for r in RATES)
@@ -156,11 +156,11 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         ways: dict[str, list[tuple[Answer, bool]]] = {"one frame": []}
         for row in rows:
             own = row["engines"][engine.value]
-            ways["one frame"] += [_judged(a, row) for a in own["alone"]]
+            ways["one frame"] += [_judged(a, row, alike) for a in own["alone"]]
             for n in BURSTS:
-                ways.setdefault(f"{n} frames", []).append(_judged(own["burst"][str(n)], row))
+                ways.setdefault(f"{n} frames", []).append(_judged(own["burst"][str(n)], row, alike))
             vote = voted([tuple(a) for a in own["alone"]])
-            ways.setdefault(f"vote of {FRAMES}", []).append(_judged(vote, row))
+            ways.setdefault(f"vote of {FRAMES}", []).append(_judged(vote, row, alike))
         for name, judged in ways.items():
             right = np.array([good for _, good in judged])
             passed = np.array([answer[2] for answer, _ in judged])
@@ -171,10 +171,12 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _judged(answer: Sequence[Any], row: Mapping[str, Any]) -> tuple[Answer, bool]:
+def _judged(
+    answer: Sequence[Any], row: Mapping[str, Any], alike: Sequence[str]
+) -> tuple[Answer, bool]:
     text, confidence, ok = answer
-    right = folded(text, row["twins"]) == folded(row["code"], row["twins"])
-    return (text, confidence, ok), right
+    groups = [*row["twins"], *alike]
+    return (text, confidence, ok), folded(text, groups) == folded(row["code"], groups)
 
 
 def _at_rates(judged: Sequence[tuple[Answer, bool]]) -> list[str]:
@@ -216,6 +218,8 @@ def main() -> None:
     rows = [json.loads(line) for line in lines[: args.count]]
     print(f"{len(rows)} codes of {FRAMES} frames, fonts {args.split}, seed {args.seed}\n")
     print(table(rows))
+    print("\n0 and O, 1, I and l counted as one:\n")
+    print(table(rows, HOMOGLYPHS))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ confidence) is what it is for one picture.
 
 A frame's weight is what it reads alone relative to the reference, so that one that is blurred or
 covered says little. A frame that clearly reads another text, which may be that of another part,
-makes the result a ``disagreement``.
+makes the result a ``disagreement``. Frames of one part share their faults, and summed evidence
+makes too sure of them: the log-odds of the confidence are divided by the root of the number of
+frames.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
 from industrial_ocr.config import ConfidenceConfig
+from industrial_ocr.decoding.confidence import log_odds
 from industrial_ocr.decoding.homoglyphs import TWINS, same_shape
 from industrial_ocr.image.registration import register
 from industrial_ocr.patterns.pattern import Pattern
@@ -238,17 +241,20 @@ class View:
         explained: share of the frames, weighted likewise, that read no more characters: more are
             a sign that the reference lacks a box.
         same: number of frames that read the same.
+        frames: number of frames.
         contradiction: a frame that clearly reads another text, in words; empty for none.
     """
 
     agreement: float
     explained: float
     same: int
+    frames: int
     contradiction: str
 
     def judge(self, item: Item, least: float) -> Item:
         """Lowers the confidence of the item, and its status with it."""
-        confidence = item.confidence * self.explained**0.5
+        odds = log_odds(item.confidence) / self.frames**0.5
+        confidence = self.explained**0.5 / (1 + float(np.exp(-odds)))
         status = item.status
         if self.contradiction:
             status = Status.DISAGREEMENT
@@ -273,9 +279,9 @@ def view_of(
         if clear and reads != text and not _look_alike(reads, text):
             contradiction = f"frame {number} reads {reads!r}, all together {item.text!r}"
     if not any(weights):
-        return View(0.0, 1.0, same, contradiction)
+        return View(0.0, 1.0, same, len(said), contradiction)
     agreement, known = (float(np.average(x, weights=weights)) for x in (alike, explained))
-    return View(agreement, known, same, contradiction)
+    return View(agreement, known, same, len(said), contradiction)
 
 
 def twin_shapes(symbols: tuple[str, ...]) -> NDArray[np.int64]:

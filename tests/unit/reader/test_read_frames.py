@@ -30,8 +30,14 @@ def test_a_frame_that_reads_more_lowers_the_confidence() -> None:
     view = view_of(string("ABCD"), [[string("ABCD", 0.5)], [longer]])
     assert view.explained == pytest.approx(0.5)
     judged = view.judge(string("ABCD", 1.0), 0.9)
-    assert judged.confidence == pytest.approx(0.5**0.5)
+    assert judged.confidence == pytest.approx(0.5**0.5, abs=0.002)
     assert judged.status is Status.LOW_CONFIDENCE
+
+
+def test_four_frames_that_agree_are_half_as_sure_in_log_odds_as_their_summed_evidence() -> None:
+    view = view_of(string("ABCD"), [[string("ABCD", 0.5)]] * 4)
+    judged = view.judge(string("ABCD", 0.99), 0.9)
+    assert judged.confidence == pytest.approx(1 / (1 + (0.01 / 0.99) ** 0.5))
 
 
 def test_a_clear_frame_of_another_text_contradicts() -> None:
