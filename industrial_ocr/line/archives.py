@@ -176,8 +176,9 @@ def _readings(
 ) -> Iterator[Any]:
     """Tables of readings, in any order."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray reports to its makers
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # errors come as exceptions, too
     import pyarrow as pa
-    import ray
+    import ray.data
 
     if not ray.is_initialized():
         quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
