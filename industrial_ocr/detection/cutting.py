@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from industrial_ocr.config import DetectionConfig
 from industrial_ocr.detection.detector import Detector
-from industrial_ocr.detection.linking import as_one_string
-from industrial_ocr.detection.multiscale import ToStrings, maps_as_they_are
+from industrial_ocr.detection.linking import is_steep
+from industrial_ocr.detection.multiscale import ToStrings, maps_as_they_are, suppressed
 from industrial_ocr.detection.orientation import string_axis
 from industrial_ocr.results.geometry import (
     edge_lengths,
@@ -27,14 +27,19 @@ from industrial_ocr.results.geometry import (
     rect_quad,
     warp_quad,
 )
-from industrial_ocr.results.types import BoxString, CharBox, FloatArray, ImageArray
+from industrial_ocr.results.types import BoxString, CharBox, Direction, FloatArray, ImageArray
 
-MARGIN = 0.6
-"""Of the part that is looked at, around the string, in heights of its characters."""
-BEYOND = (0.5, 0.15)
-"""So far beyond the string, along and across it, a character is still one of it, in heights."""
+MARGIN = (4.0, 0.6)
+"""Of the part that is looked at, along and across the string, in heights of its characters: the
+first detector may miss the ends of a string, or find it in pieces."""
+SLICED = 0.6
+"""Boxes nearer than this to the ends of the part, in heights, may show half a character."""
+BAND = 0.15
+"""So far across beyond the string its characters may lie, in heights."""
+MIN_INSIDE = 0.3
+"""A string of the second detector is kept if this share of its boxes lies in the band."""
 MIN_SHARE = 0.5
-"""The characters of the second detector replace a string from this share of its boxes on."""
+"""The strings of the second detector replace one if they have this share of its boxes."""
 MAX_SIDE = 4096
 """Largest side of a magnified string in pixels."""
 
@@ -96,7 +101,13 @@ def cut_strings(
         for level in own
     ]
     maps = iter(maps_as_they_are(crops, cutter, config))
-    return [[_cut(level, to_strings(next(maps))) for level in own] for own in levels]
+    results = []
+    for own in levels:
+        strings: list[BoxString] = []
+        for level in own:
+            strings = suppressed(strings, _cut(level, to_strings(next(maps))))
+        results.append(strings)
+    return results
 
 
 def _level(string: BoxString, height: float) -> _Level:
@@ -108,31 +119,36 @@ def _level(string: BoxString, height: float) -> _Level:
     across = np.array([-axis[1], axis[0]], np.float32)
     own = float(np.median([b.extent(across) for b in string.boxes]))
     quad = enclosing_quad(quads, axis)
-    part = expand_quad(quad, MARGIN * own, MARGIN * own)
+    along, over = (m * own for m in (MARGIN[::-1] if steep else MARGIN))
+    part = expand_quad(quad, along, over)
     wide, high = edge_lengths(part)
     zoom = min(height / max(own, 1.0), MAX_SIDE / max(wide, high))
     return _Level(string, quad, own, part, (max(8, round(wide * zoom)), max(8, round(high * zoom))))
 
 
-def _cut(level: _Level, seen: Sequence[BoxString]) -> BoxString:
-    """The characters of a string among those seen in its magnified part."""
+def _cut(level: _Level, seen: Sequence[BoxString]) -> list[BoxString]:
+    """The strings of the magnified part that show a string, or that string itself."""
     width, height = level.size
-    zoom = height / max(edge_lengths(level.part)[1], 1.0)
-    edge = MARGIN * level.height * zoom
-    along, across = (b * level.height * zoom for b in BEYOND)
-    if level.string.direction != "horizontal":
-        along, across = across, along
-    band = expand_quad(rect_quad(edge, edge, width - edge, height - edge), along, across)
-    kept = []
+    steep = level.string.direction != "horizontal"
+    unit = level.height * height / max(edge_lengths(level.part)[1], 1.0)
+    whole = rect_quad(0, 0, width, height)
+    edges = [-m * unit for m in (MARGIN[::-1] if steep else MARGIN)]
+    beside = (BAND * unit, 0.0) if steep else (0.0, BAND * unit)
+    band = expand_quad(expand_quad(whole, *edges), *beside)
+    clear = expand_quad(whole, *((0, -SLICED * unit) if steep else (-SLICED * unit, 0)))
+    cut = []
     for string in seen:
-        boxes = [i for i, b in enumerate(string.boxes) if inside(band, b.center)]
-        if boxes:
-            spaces = [string.space_after[i] for i in boxes[:-1]]
-            own = tuple(string.boxes[i] for i in boxes)
-            kept.append(BoxString(own, (*spaces, False), string.direction))
-    joined = as_one_string(kept)
-    if not joined or len(joined[0].boxes) < MIN_SHARE * len(level.string.boxes):
-        return level.string
-    cut = joined[0]
-    boxes_there = tuple(level.placed(b) for b in cut.boxes)
-    return BoxString(boxes_there, cut.space_after, level.string.direction)
+        boxes = [i for i, b in enumerate(string.boxes) if inside(clear, b.center)]
+        within = sum(inside(band, string.boxes[i].center) for i in boxes)
+        if within and within >= MIN_INSIDE * len(boxes):
+            own = tuple(level.placed(string.boxes[i]) for i in boxes)
+            spaces = tuple(string.space_after[i] for i in boxes[:-1])
+            cut.append(BoxString(own, (*spaces, False), _direction(own)))
+    enough = sum(len(s.boxes) for s in cut) >= MIN_SHARE * len(level.string.boxes)
+    return cut if enough else [level.string]
+
+
+def _direction(boxes: Sequence[CharBox]) -> Direction:
+    """Of a string with these boxes, as ``linking`` has it."""
+    axis = string_axis(np.array([b.center for b in boxes], np.float64))
+    return "vertical" if is_steep(axis) else "horizontal"

@@ -59,12 +59,12 @@ def link_characters(
     for chain, joins in _joined(boxes, centers, _chains(centers, links)):
         own = [boxes[k] for k in chain]
         spaces = wide_gaps(own, space_ratio, [k in joins for k in chain[:-1]])
-        direction: Direction = "vertical" if _steep(string_axis(centers[chain])) else "horizontal"
+        direction: Direction = "vertical" if is_steep(string_axis(centers[chain])) else "horizontal"
         strings.append(BoxString(tuple(own), spaces, direction))
     return reading_order(strings)
 
 
-def _steep(axis: Points) -> bool:
+def is_steep(axis: Points) -> bool:
     """Whether a unit vector rises by more than 60 degrees."""
     return bool(abs(axis[0]) < 0.5)
 
@@ -171,7 +171,7 @@ def _joined(
 def _oriented(chain: Chain, centers: Points) -> Chain:
     """The chain in the order that runs to the right, or downwards if it is steep."""
     x, y = axis = string_axis(centers[chain])
-    return chain[::-1] if (y if _steep(axis) else x) < 0 else chain
+    return chain[::-1] if (y if is_steep(axis) else x) < 0 else chain
 
 
 def _gap_between(boxes: Sequence[CharBox], centers: Points, one: Chain, two: Chain) -> float | None:
@@ -187,7 +187,7 @@ def _gap_between(boxes: Sequence[CharBox], centers: Points, one: Chain, two: Cha
     along, across = axis.astype(np.float32), normal_vector(axis).astype(np.float32)
     heights = [float(np.median([boxes[k].extent(across) for k in c])) for c in (one, two)]
     lengths = [float(np.median([boxes[k].extent(along) for k in c])) for c in (one, two)]
-    if _steep(axis):  # most steep strings are stacks: the letters' heights lie along the axis
+    if is_steep(axis):  # most steep strings are stacks: the letters' heights lie along the axis
         alike = max(lengths) <= 1.45 * min(lengths) and max(heights) <= 2.2 * min(heights)
     else:
         alike = max(heights) <= 1.45 * min(heights)

@@ -15,6 +15,8 @@ from industrial_ocr.results.types import BoxString, CharBox, ImageArray, ScoreMa
 
 CONFIG = DetectionConfig(closer_height=40.0)
 IMAGE = np.zeros((200, 300, 3), np.uint8)
+LEFT, TOP = (2 * m * 20 for m in MARGIN)
+"""Margins in the magnified part of characters of 20 pixels."""
 
 
 class Cutter:
@@ -40,19 +42,18 @@ def row(centers: Sequence[tuple[float, float]], width: float, height: float) -> 
     return BoxString(boxes, (False,) * len(boxes), "horizontal")
 
 
-def cut(found: BoxString, seen: Sequence[BoxString]) -> tuple[BoxString, Cutter]:
+def cut(found: BoxString, seen: Sequence[BoxString]) -> tuple[list[BoxString], Cutter]:
     cutter: Any = Cutter()
-    ((string,),) = cut_strings([IMAGE], [[found]], cutter, CONFIG, lambda maps: list(seen))
-    return string, cutter
+    (strings,) = cut_strings([IMAGE], [[found]], cutter, CONFIG, lambda maps: list(seen))
+    return strings, cutter
 
 
 def test_characters_of_the_magnified_string_come_back_to_their_places() -> None:
-    # 40 wide and 20 high, magnified twice, with a margin of 12 source pixels around.
+    # 40 wide and 20 high, magnified twice.
     found = row([(110, 100), (130, 100)], 20, 20)
-    margin = 2 * MARGIN * 20
-    seen = row([(margin + x, margin + 20) for x in (10, 30, 50, 70)], 16, 36)
-    string, cutter = cut(found, [seen])
-    assert cutter.shown == [(2 * 20 + 2 * margin, 2 * 40 + 2 * margin, 3)]
+    seen = row([(LEFT + x, TOP + 20) for x in (10, 30, 50, 70)], 16, 36)
+    (string,), cutter = cut(found, [seen])
+    assert cutter.shown == [(2 * 20 + 2 * TOP, 2 * 40 + 2 * LEFT, 3)]
     assert [b.center[0] for b in string.boxes] == pytest.approx([105, 115, 125, 135], abs=0.1)
     assert [b.center[1] for b in string.boxes] == pytest.approx([100] * 4, abs=0.1)
     assert np.ptp(string.boxes[0].quad, axis=0).tolist() == pytest.approx([8, 18], abs=0.1)
@@ -64,22 +65,34 @@ def test_a_sloping_string_is_looked_at_level() -> None:
     _, cutter = cut(found, [])
     height, width = cutter.shown[0][:2]
     assert width > 2 * height
-    middle = (height / 2 - 1, width / 2)
-    string, _ = cut(found, [row([(width * s, middle[0]) for s in (0.3, 0.5, 0.7)], 16, 36)])
+    (string,), _ = cut(found, [row([(width * s, height / 2) for s in (0.4, 0.5, 0.6)], 16, 36)])
     turned = np.array([b.center for b in string.boxes])
     assert np.diff(turned, axis=0)[0] == pytest.approx(np.diff(turned, axis=0)[0][::-1], abs=0.2)
 
 
 def test_lines_beside_the_string_are_not_taken_in() -> None:
     found = row([(110, 100), (130, 100)], 20, 20)
-    margin = 2 * MARGIN * 20
-    own = row([(margin + x, margin + 20) for x in (20, 60)], 16, 36)
-    above = row([(margin + x, 2) for x in (20, 60)], 16, 36)
-    string, _ = cut(found, [own, above])
+    own = row([(LEFT + x, TOP + 20) for x in (20, 60)], 16, 36)
+    above = row([(LEFT + x, 2) for x in (20, 60)], 16, 36)
+    (string,), _ = cut(found, [own, above])
     assert [b.center[1] for b in string.boxes] == pytest.approx([100, 100], abs=0.1)
+
+
+def test_a_string_found_in_pieces_is_cut_as_one() -> None:
+    pieces = [row([(100, 100), (120, 100)], 20, 20), row([(140, 100), (160, 100)], 20, 20)]
+    cutter: Any = Cutter()
+    # Both parts show the whole string; the second one begins 40 source pixels further right.
+    shifts = iter((0, 80))
+
+    def to_strings(maps: ScoreMaps) -> list[BoxString]:
+        shift = next(shifts)
+        return [row([(LEFT + x - shift, TOP + 20) for x in (20, 60, 100, 140)], 16, 36)]
+
+    ((string,),) = cut_strings([IMAGE], [pieces], cutter, CONFIG, to_strings)
+    assert [b.center[0] for b in string.boxes] == pytest.approx([100, 120, 140, 160], abs=0.1)
 
 
 def test_a_string_in_which_too_little_is_seen_keeps_its_boxes() -> None:
     found = row([(60 + 20 * i, 100) for i in range(6)], 20, 20)
-    assert cut(found, [])[0] is found
-    assert cut(found, [row([(60, 44), (100, 44)], 16, 36)])[0] is found
+    assert cut(found, [])[0] == [found]
+    assert cut(found, [row([(LEFT + 20, TOP + 20), (LEFT + 60, TOP + 20)], 16, 36)])[0] == [found]
