@@ -175,8 +175,8 @@ def _judged(
     answer: Sequence[Any], row: Mapping[str, Any], alike: Sequence[str]
 ) -> tuple[Answer, bool]:
     text, confidence, ok = answer
-    groups = [*row["twins"], *alike]
-    return (text, confidence, ok), folded(text, groups) == folded(row["code"], groups)
+    read, printed = (folded(folded(t, row["twins"]), alike) for t in (text, row["code"]))
+    return (text, confidence, ok), read == printed
 
 
 def _at_rates(judged: Sequence[tuple[Answer, bool]]) -> list[str]:
