@@ -36,8 +36,11 @@ SLICED = 0.6
 """Boxes nearer than this to the ends of the part, in heights, may show half a character."""
 BAND = 0.15
 """So far across beyond the string its characters may lie, in heights."""
-MIN_INSIDE = 0.3
-"""A string of the second detector is kept if this share of its boxes lies in the band."""
+MIN_INSIDE = 0.5
+"""A string of the second detector is kept if so many of its boxes lie in the band, as a share of
+the boxes of the shorter of both strings."""
+MIN_LEVEL = 4
+"""A string of fewer boxes may be a piece of one; its slope says little, and it is not turned."""
 MIN_SHARE = 0.5
 """The strings of the second detector replace one if they have this share of its boxes."""
 MAX_SIDE = 4096
@@ -115,7 +118,8 @@ def _level(string: BoxString, height: float) -> _Level:
     quads = [b.quad for b in string.boxes]
     centers = np.array([b.center for b in string.boxes], np.float64)
     steep = string.direction != "horizontal"
-    axis = np.array([1.0, 0.0]) if steep else string_axis(centers)
+    turned = not steep and len(centers) >= MIN_LEVEL
+    axis = string_axis(centers) if turned else np.array([1.0, 0.0])
     across = np.array([-axis[1], axis[0]], np.float32)
     own = float(np.median([b.extent(across) for b in string.boxes]))
     quad = enclosing_quad(quads, axis)
@@ -140,7 +144,7 @@ def _cut(level: _Level, seen: Sequence[BoxString]) -> list[BoxString]:
     for string in seen:
         boxes = [i for i, b in enumerate(string.boxes) if inside(clear, b.center)]
         within = sum(inside(band, string.boxes[i].center) for i in boxes)
-        if within and within >= MIN_INSIDE * len(boxes):
+        if within and within >= MIN_INSIDE * min(len(boxes), len(level.string.boxes)):
             own = tuple(level.placed(string.boxes[i]) for i in boxes)
             spaces = tuple(string.space_after[i] for i in boxes[:-1])
             cut.append(BoxString(own, (*spaces, False), _direction(own)))
