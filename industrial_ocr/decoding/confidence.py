@@ -3,7 +3,7 @@
 The networks' probabilities are one feature. Others are whether the views of a string agree, whether
 a mark in its band was not read, how small the print is. A logistic regression over all of them
 (Platt 1999) is fitted on rendered pictures of all difficulties, clean print among them
-(``evaluation.fit_confidence``).
+(``fitting/confidence.py``).
 """
 
 from __future__ import annotations

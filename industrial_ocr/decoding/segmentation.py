@@ -2,7 +2,7 @@
 
 The score of a path through a string's lattice is the sum over its hypotheses, each a linear
 function of its features (a conditional random field over segmentations: Sarawagi and Cohen 2004).
-The weights were fitted on rendered strings with known boxes (``evaluation.fit_segmentation``). The
+The weights were fitted on rendered strings with known boxes (``fitting/segmentation.py``). The
 hypotheses:
 
 * ``single``: a box is one character; its only feature is the evidence.
@@ -171,7 +171,7 @@ def fitted_weights(path: Path = SEGMENTATION_WEIGHTS) -> Mapping[str, Sequence[f
     """
     table = json.loads(path.read_text("utf-8"))["weights"]
     if {k: tuple(v) for k, v in table.items()} != dict(HYPOTHESIS_FEATURES):
-        raise ValueError(f"{path} was fitted to other features; run evaluation.fit_segmentation")
+        raise ValueError(f"{path} was fitted to other features; run fitting/segmentation.py")
     return {kind: tuple(table[kind].values()) for kind in HYPOTHESIS_FEATURES}
 
 

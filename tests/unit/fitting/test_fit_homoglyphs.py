@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fitting.homoglyphs import fit, probabilities, true_symbol
 from industrial_ocr.datasets.synthesis.layout import LabeledString
-from industrial_ocr.evaluation.fit_homoglyphs import fit, probabilities, true_symbol
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import Character
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from fitting.confidence import is_right_there
 from industrial_ocr.datasets.photos import PhotoString, reread
 from industrial_ocr.decoding.scoring import score_sequence
-from industrial_ocr.evaluation.fit_confidence import is_right_there
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import Character, TextString
 

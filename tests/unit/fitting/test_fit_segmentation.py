@@ -6,18 +6,18 @@ from argparse import Namespace
 
 import numpy as np
 
-from industrial_ocr.decoding.evidence import StringEvidence
-from industrial_ocr.decoding.segmentation import (
-    HYPOTHESIS_FEATURES,
-    SEGMENTATION_WEIGHTS,
-    fitted_weights,
-)
-from industrial_ocr.evaluation.fit_segmentation import (
+from fitting.segmentation import (
     LabeledLattice,
     LabeledPicture,
     fit,
     label_lattice,
     labeled_pictures,
+)
+from industrial_ocr.decoding.evidence import StringEvidence
+from industrial_ocr.decoding.segmentation import (
+    HYPOTHESIS_FEATURES,
+    SEGMENTATION_WEIGHTS,
+    fitted_weights,
 )
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.results.geometry import rect_quad

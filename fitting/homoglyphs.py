@@ -5,7 +5,7 @@ cases differ in size alone is fitted to what two-stage reads (``CASE_*``), the p
 an O to what the crnn reads (``reader.crnn.DIGIT``). The numbers are printed, with how many
 characters of pictures that were not fitted to are wrong with them, and with the shape alone::
 
-    python -m industrial_ocr.evaluation.fit_homoglyphs --fonts DIR --plain-fonts DIR/debian
+    python -m fitting.homoglyphs --fonts DIR --plain-fonts DIR/debian
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fitting import pictures
+from fitting.confidence import logistic
 from industrial_ocr.datasets.synthesis.layout import LabeledString
 from industrial_ocr.decoding import homoglyphs
 from industrial_ocr.detection.ink import ink_sizes
-from industrial_ocr.evaluation import fit_pictures
-from industrial_ocr.evaluation.fit_confidence import logistic
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.results.engine import Engine
@@ -39,7 +39,7 @@ def _reader() -> Reader:
 
 def true_symbol(character: Character, printed: Sequence[LabeledString]) -> str | None:
     """The one symbol that is printed within a character's box, None if there are others."""
-    found = fit_pictures.printed_within(character.quad, printed)
+    found = pictures.printed_within(character.quad, printed)
     return found[0][0] if len(found) == 1 else None
 
 
@@ -96,7 +96,7 @@ def collect(
     """Rows of letters as two-stage reads them, and of zeros as the crnn does."""
     cases: list[CharacterRow] = []
     zeros: list[CharacterRow] = []
-    for image, printed, one_string in fit_pictures.asked_pictures(asked, numbers):
+    for image, printed, one_string in pictures.asked_pictures(asked, numbers):
         if one_string:
             continue
         for string in _reader().read(image, engine=Engine.TWO_STAGE).strings:
@@ -130,10 +130,10 @@ def _log_odds(
 
 def main() -> None:
     """Reads, fits, prints."""
-    asked = fit_pictures.arguments(__doc__, 1100, Path()).parse_args()
+    asked = pictures.arguments(__doc__, 1100, Path()).parse_args()
     cases: list[CharacterRow] = []
     zeros: list[CharacterRow] = []
-    for some_cases, some_zeros in fit_pictures.map_pictures(collect, asked):
+    for some_cases, some_zeros in pictures.map_pictures(collect, asked):
         cases += some_cases
         zeros += some_zeros
     weights, bias, text = fit(cases)

@@ -6,7 +6,7 @@ find, one path through its lattice is right: the one whose characters lie on the
 weights are those under which the right paths are likeliest (conditional likelihood, L-BFGS). Run
 it again after either network was trained on::
 
-    python -m industrial_ocr.evaluation.fit_segmentation --fonts FOLDER
+    python -m fitting.segmentation --fonts FOLDER
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from fitting.pictures import arguments, asked_pictures, map_pictures
 from industrial_ocr.decoding.evidence import Hypothesis, StringEvidence, hypotheses
 from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.decoding.lattice import arc_posteriors
 from industrial_ocr.decoding.segmentation import HYPOTHESIS_FEATURES, SEGMENTATION_WEIGHTS
 from industrial_ocr.detection.hypotheses import propose
 from industrial_ocr.detection.orientation import orientations
-from industrial_ocr.evaluation.fit_pictures import arguments, asked_pictures, map_pictures
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.reader.common import Clock, find_strings
 from industrial_ocr.reader.reader import Reader
@@ -60,7 +60,7 @@ class LabeledLattice:
 
 
 def labeled_pictures(asked: argparse.Namespace, numbers: range) -> Iterator[LabeledPicture]:
-    """Those of ``fit_pictures.pictures`` that are whole pictures with at least one character."""
+    """Those of ``pictures.pictures`` that are whole pictures with at least one character."""
     for image, strings, one_string in asked_pictures(asked, numbers):
         symbols = "".join("".join(s.symbols) for s in strings)
         if symbols and not one_string:

@@ -4,7 +4,7 @@ Both engines read rendered pictures of all difficulties, clean print among them.
 regression is fitted to which strings were right, and another one to which were right given the
 readings of both engines (see ``decoding.confidence``).
 
-    python -m industrial_ocr.evaluation.fit_confidence --fonts DIR --plain-fonts DIR/debian \
+    python -m fitting.confidence --fonts DIR --plain-fonts DIR/debian \
         --photos PHOTOS --photo-labels labels.tsv
 
 Of photographs (``datasets.photos``) those are read that are held back from training.
@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from fitting import pictures
 from industrial_ocr.datasets.photos import PhotoString, alike, read_strings
 from industrial_ocr.datasets.synthesis.layout import LabeledString
 from industrial_ocr.decoding.confidence import (
@@ -37,7 +38,6 @@ from industrial_ocr.decoding.confidence import (
     features,
     together_features,
 )
-from industrial_ocr.evaluation import fit_pictures
 from industrial_ocr.image.load import load_image
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.reader.routed import paired, same_text
@@ -77,8 +77,7 @@ def is_right(
     place = expand_quad(string.quad, *more)
     axis = (string.quad[3 if vertical else 1] - string.quad[0]).astype(np.float64)
     own = [
-        (float(center @ axis), symbol)
-        for symbol, center in fit_pictures.printed_within(place, printed)
+        (float(center @ axis), symbol) for symbol, center in pictures.printed_within(place, printed)
     ]
     return _says(string, "".join(symbol for _, symbol in sorted(own)))
 
@@ -123,7 +122,7 @@ def _reader() -> Reader:
 def collect(asked: argparse.Namespace, numbers: range) -> Readings:
     """Reads rendered pictures with both engines, and as many photographs."""
     readings = Readings()
-    for image, printed, one_string in fit_pictures.asked_pictures(asked, numbers):
+    for image, printed, one_string in pictures.asked_pictures(asked, numbers):
         readings.add(_both(image, one_string), partial(is_right, printed=printed), one_string)
     if asked.photos is not None:
         windows = _held_back(asked.photos, asked.photo_labels)
@@ -269,12 +268,12 @@ def _to_dict(model: ConfidenceModel, names: Sequence[str], readings: int) -> dic
 
 def main() -> None:
     """Fits and writes the models that reading uses."""
-    parser = fit_pictures.arguments(__doc__, 2400, CONFIDENCE_WEIGHTS)
+    parser = pictures.arguments(__doc__, 2400, CONFIDENCE_WEIGHTS)
     parser.add_argument("--photos", type=Path, help="folder of photographs")
     parser.add_argument("--photo-labels", type=Path, help="of training.photo_labels")
     asked = parser.parse_args()
     readings = Readings()
-    for some in fit_pictures.map_pictures(collect, asked):
+    for some in pictures.map_pictures(collect, asked):
         readings.extend(some)
     models, table = {}, {}
     for name, own in sorted(readings.rows.items()):
