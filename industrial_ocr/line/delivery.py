@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 
 from industrial_ocr.line.job import OutputConfig
 from industrial_ocr.line.journal import Journal
-from industrial_ocr.line.outputs.base import Output, OutputError
+from industrial_ocr.line.outputs.base import Output, OutputError, RefusedError
+from industrial_ocr.line.reading import Reading
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 """Pauses between attempts start with the first and double up to the longest."""
@@ -21,6 +23,8 @@ log = logging.getLogger(__name__)
 
 class Delivery:
     """Brings the readings of the journal to one output, in order and at least once.
+
+    A reading that the receiver refuses for good goes to ``refused-NAME.jsonl`` beside the journal.
 
     Args:
         name: of the output in the journal.
@@ -65,7 +69,7 @@ class Delivery:
             self._wake.clear()
             ending = self._ending.is_set()
             try:
-                self._deliver()
+                refused = self._deliver()
             except Exception as error:  # a library of an output may raise anything
                 if not isinstance(error, (OutputError, sqlite3.Error)):
                     log.exception("output %s failed", self.name)
@@ -75,7 +79,7 @@ class Delivery:
                     self._ending.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_S)
             else:
-                self._on_problem(None)
+                self._on_problem(refused)
                 pause = FIRST_PAUSE_S
                 if not ending:
                     self._wake.wait()
@@ -83,14 +87,32 @@ class Delivery:
                 break
         self.output.close()
 
-    def _deliver(self) -> None:
-        """Sends all that waits; once at the end."""
+    def _deliver(self) -> str | None:
+        """Sends all that waits, and says what the receiver refused."""
         if not self._is_open:
             self.output.open()
             self._is_open = True
+        refused = None
         while readings := self._journal.waiting(self.name, self.output.batch):
-            self.output.send(readings)
+            try:
+                self.output.send(readings)
+            except RefusedError as error:
+                refused = self._put_aside(readings, error)
             self._journal.delivered(self.name, readings[-1].sequence)
+        return refused
+
+    def _put_aside(self, readings: Sequence[Reading], error: RefusedError) -> str:
+        path = self._journal.path.parent / f"refused-{self.name}.jsonl"
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.writelines(reading.to_json() + "\n" for reading in readings)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as full:
+            raise OutputError(f"{path}: {full}") from full
+        message = f"{error}; the reading {readings[-1].sequence} was put aside in {path}"
+        log.error("output %s: %s", self.name, message)
+        return message
 
 
 def output_names(outputs: Sequence[OutputConfig]) -> list[str]:

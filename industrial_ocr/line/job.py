@@ -479,6 +479,18 @@ class ArchiveConfig(Section):
         return self
 
 
+class CollectConfig(Section):
+    """Keeps uncertain characters for ``industrial-ocr review``.
+
+    Attributes:
+        path: folder that they are kept in.
+        limit_mb: largest size of the folder, in megabytes (10^6 bytes).
+    """
+
+    path: Path
+    limit_mb: Annotated[float, Field(ge=1)] = 200.0
+
+
 class AlarmConfig(Section):
     """When the line raises an alarm.
 
@@ -535,6 +547,7 @@ class Job(Section):
         passes: what a part must fulfil to pass.
         outputs: where readings go.
         archive: which pictures are kept.
+        collect: where uncertain characters are kept for review.
         alarms: when the line raises an alarm.
         page: the line's page; without it there is none.
         spool_mb: largest size of what waits in ``data``; the source is stopped beyond it.
@@ -552,6 +565,7 @@ class Job(Section):
     passes: PassRules = PassRules()
     outputs: tuple[OutputConfig, ...] = ()
     archive: ArchiveConfig | None = None
+    collect: CollectConfig | None = None
     alarms: AlarmConfig = AlarmConfig()
     page: PageConfig | None = None
     spool_mb: PositiveFloat = 500.0

@@ -134,6 +134,8 @@ def _checks(job: Job) -> dict[str, Callable[[], Iterator[str] | None]]:
         checks[f"outputs.{number}.{output.kind}"] = partial(_check_output, output)
     if job.archive is not None:
         checks["archive"] = partial(_check_folder, job.archive.path)
+    if job.collect is not None:
+        checks["collect"] = partial(_check_folder, job.collect.path)
     if job.page is not None:
         checks["page"] = partial(_check_page, job.page)
     return checks

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from industrial_ocr.line.job import Job, ReadOptions
 from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import ImageArray
 from industrial_ocr.results.verdicts import Verification
@@ -52,9 +53,11 @@ def read_part(
         expected: the text that must be printed.
 
     Returns:
-        A result for each roi; and a verification for each, of the first image.
+        A result for each roi; and a verification for each, of the first image, by the engine of
+        the job (``auto``: two-stage).
     """
     engine, asked = job.read.engine, list(patterns) or None
+    verifier = Engine.TWO_STAGE if engine == Engine.AUTO else engine
     results, verifications = [], []
     for roi in job.read.rois or (None,):
         if len(images) == 1:
@@ -62,5 +65,5 @@ def read_part(
         else:
             results.append(reader.read_frames(images, engine=engine, roi=roi, pattern=asked))
         if job.passes.verified and expected is not None:
-            verifications.append(reader.verify(images[0], expected, roi=roi))
+            verifications.append(reader.verify(images[0], expected, engine=verifier, roi=roi))
     return results, verifications

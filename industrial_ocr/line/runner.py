@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from industrial_ocr.errors import IndustrialOcrError, LineError
+from industrial_ocr.errors import CollectError, IndustrialOcrError, LineError
 from industrial_ocr.image.load import load_image
 from industrial_ocr.line.archive import Archive
 from industrial_ocr.line.delivery import Delivery, output_names
@@ -30,7 +30,9 @@ from industrial_ocr.line.pictures import Part, Picture, make_part, raw_bytes
 from industrial_ocr.line.read_part import make_reader, read_part
 from industrial_ocr.line.reading import LineState, Reading
 from industrial_ocr.line.sources import PictureSource, make_source
+from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import ImageArray
+from industrial_ocr.review.collecting import Collector
 
 if TYPE_CHECKING:
     from industrial_ocr.line.triggers import Trigger
@@ -112,6 +114,12 @@ class Runner:
             self._archive = None
             if job.archive is not None:
                 self._archive = Archive(job.archive, partial(self.monitor.alarm, "archive"))
+            self._collector = None
+            if job.collect is not None:
+                rules = self._reader.config.collecting
+                self._collector = Collector(
+                    job.collect.path, limit_mb=job.collect.limit_mb, rules=rules
+                )
             self.source: PictureSource = make_source(job.source, job.data, self._journal.known)
             opened.callback(self.source.close)
             if job.page is not None:
@@ -277,7 +285,7 @@ class Runner:
         start = time.monotonic()
         attempts = self._until_written(lambda: self._journal.take(part))
         self._set_state(LineState.BUSY)
-        judgment, image = self._judged(part, attempts)
+        judgment, image, results = self._judged(part, attempts)
         reading = self._reading(part, judgment, time.monotonic() - start)
         reading = self._record(part.pictures, reading, taken)
         self._set_state(LineState.DONE)
@@ -285,6 +293,7 @@ class Runner:
                  "passes" if reading.passed else "; ".join(reading.reasons))  # fmt: skip
         if self._archive is not None:
             self._archive.add(reading, part.pictures)
+        self._collect(results, reading.picture)
         for picture in part.pictures:
             self._put_away(picture)
         self.monitor.reading(reading, image)
@@ -293,8 +302,10 @@ class Runner:
             if still_there is not None:
                 self._until_written(lambda: self._journal.forget_pictures(still_there))
 
-    def _judged(self, part: Part, attempts: int) -> tuple[Judgment, ImageArray | None]:
-        """The judgment of a part, whatever happens, and its first picture."""
+    def _judged(
+        self, part: Part, attempts: int
+    ) -> tuple[Judgment, ImageArray | None, list[ReadResult]]:
+        """The judgment of a part, whatever happens, its first picture, and what was read."""
         limit = self.job.read.timeout_s
         image: ImageArray | None = None
         wanted: str | None = part.expected
@@ -302,13 +313,14 @@ class Runner:
             reason = f"no picture came within {limit:g} seconds after the trigger"
             if self._stopping.is_set():
                 reason = "the line was stopped before a picture came"
-            return _no_judgment("timeout", reason, wanted), None
+            return _no_judgment("timeout", reason, wanted), None, []
         if attempts > MAX_ATTEMPTS:
             reason = f"the process ended {attempts - 1} times while it read this picture"
-            return _no_judgment("error", reason, wanted), None
+            return _no_judgment("error", reason, wanted), None, []
         with suppress(IndustrialOcrError):  # the judge says it
             wanted = self._judge.expected(part.name, part.expected)
         images: list[ImageArray] = []
+        results: list[ReadResult] = []
 
         def read() -> Any:
             images.extend(load_image(picture.data) for picture in part.pictures)
@@ -327,7 +339,19 @@ class Runner:
             log.exception("part %r, picture %s", part.name, part.pictures[0].name)
             judgment = _no_judgment("error", f"{type(error).__name__}: {error}", wanted)
         image = images[0] if images else None
-        return judgment, image
+        return judgment, image, results
+
+    def _collect(self, results: Sequence[ReadResult], source: str) -> None:
+        """Keeps uncertain characters; an alarm if that fails."""
+        if self._collector is None:
+            return
+        try:
+            for result in results:
+                self._collector.add(result, source)
+        except CollectError as error:
+            self.monitor.alarm("collect", str(error))
+        else:
+            self.monitor.alarm("collect", None)
 
     def _reading(self, part: Part, judgment: Judgment, latency: float) -> Reading:
         """What is recorded; the journal gives it its id and number."""

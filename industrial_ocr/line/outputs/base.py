@@ -12,6 +12,10 @@ class OutputError(Exception):
     """An output is away or refuses; the readings are sent again later."""
 
 
+class RefusedError(OutputError):
+    """The receiver will never take this reading: it is put aside, and the next one is sent."""
+
+
 class Output(ABC):
     """Delivers readings to one receiver.
 
@@ -38,6 +42,8 @@ class Output(ABC):
 
         Raises:
             OutputError: it is not known that the receiver has them all.
+            RefusedError: the receiver answered that it does not take this reading; only where
+                ``batch`` is 1.
         """
 
     @abstractmethod

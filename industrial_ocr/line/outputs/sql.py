@@ -164,7 +164,11 @@ def _url(config: SqlOutput) -> sa.URL:
     name = url.get_backend_name()
     if name not in _INSERT:
         raise ConfigError(f"{name}: databases are sqlite and postgresql")
-    return url.set(drivername="postgresql+pg8000") if name == "postgresql" else url
+    if name == "postgresql":
+        if url.username is None:
+            raise ConfigError(f"{text}: the user is missing: postgresql://USER@HOST/DATABASE")
+        url = url.set(drivername="postgresql+pg8000")
+    return url
 
 
 def _durable(connection: Any, record: object) -> None:

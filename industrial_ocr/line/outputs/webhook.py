@@ -10,8 +10,11 @@ import httpx
 
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.line.job import WebhookOutput
-from industrial_ocr.line.outputs.base import Output, OutputError
+from industrial_ocr.line.outputs.base import Output, OutputError, RefusedError
 from industrial_ocr.line.reading import Reading
+
+REFUSALS = (400, 409, 413, 415, 422)
+"""Answers that blame the reading itself. Others, such as 401, 404 or 503, may end with a repair."""
 
 
 class Webhook(Output):
@@ -55,7 +58,8 @@ class Webhook(Output):
             except httpx.HTTPError as error:
                 raise OutputError(f"{self.config.url}: {error}") from error
             if not answer.is_success:
-                raise OutputError(f"{self.config.url}: answered {answer.status_code}")
+                kind = RefusedError if answer.status_code in REFUSALS else OutputError
+                raise kind(f"{self.config.url}: answered {answer.status_code}")
 
     def close(self) -> None:
         if self._client is not None:

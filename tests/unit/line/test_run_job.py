@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from industrial_ocr.config import parse_config
+from industrial_ocr.config import PipelineConfig, parse_config
 from industrial_ocr.line.job import Job
 from industrial_ocr.line.journal import Journal
 from industrial_ocr.line.pictures import make_part, make_picture
@@ -19,7 +19,7 @@ from industrial_ocr.line.reading import LineState, TriggerEvent
 from industrial_ocr.line.runner import MAX_ATTEMPTS, Runner
 from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.read_result import ReadResult
-from industrial_ocr.results.types import SequenceScores, Status, TextString
+from industrial_ocr.results.types import Character, SequenceScores, Status, TextString
 
 QUAD = np.array([[0, 0], [4, 0], [4, 4], [0, 4]], np.float32)
 SCORES = SequenceScores(0.99, -0.01, 0.99, 0.99, -0.01)
@@ -256,6 +256,21 @@ def test_recorded_pictures_are_put_away_and_archived(tmp_path, after):
     (kept,) = (tmp_path / "kept" / "passed").iterdir()
     assert (kept / "000000002.pgm").read_bytes() == content(2)
     assert json.loads((kept / "000000002.json").read_text())["text"] == "A2"
+
+
+def test_uncertain_characters_are_collected_for_review(tmp_path):
+    class Unsure(FakeReader):
+        config = PipelineConfig()
+
+        def read(self, image, **options) -> ReadResult:
+            characters = (Character("O", QUAD, 0.5, (("0", 0.49),)),)
+            string = TextString("O", 0.5, QUAD, characters, "horizontal", SCORES)
+            return ReadResult((string,), Status.OK, Engine.TWO_STAGE, {}, image)
+
+    write(tmp_path / "in", 1)
+    run_until(tmp_path, 1, Unsure(), collect={"path": str(tmp_path / "uncertain")})
+    (item,) = (tmp_path / "uncertain" / "items").glob("*.json")
+    assert json.loads(item.read_text())["source"] == "001.pgm"
 
 
 def test_posted_pictures_survive_a_restart(tmp_path):

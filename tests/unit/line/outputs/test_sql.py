@@ -117,7 +117,9 @@ def test_check_leaves_no_file(tmp_path: Path) -> None:
         database(tmp_path / "share" / "plant.db").check()
 
 
-@pytest.mark.parametrize("url", ["plant", "oracle://plant", "mysql://plant/db"])
+@pytest.mark.parametrize(
+    "url", ["plant", "oracle://plant", "mysql://plant/db", "postgresql://db/plant"]
+)
 def test_addresses_that_cannot_be_used(url: str) -> None:
     with pytest.raises(ConfigError):
         Database(SqlOutput(kind="sql", url=url))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import queue
 import socket
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 from industrial_ocr.errors import ConfigError
+from industrial_ocr.line.delivery import Delivery
 from industrial_ocr.line.job import TcpOutput, WebhookOutput
+from industrial_ocr.line.journal import Journal
 from industrial_ocr.line.outputs import OutputError, make_output
 from industrial_ocr.line.reading import Reading
 
@@ -67,6 +71,31 @@ def test_webhook(
     with pytest.raises(OutputError, match="answered 302"):
         output.send([make_reading(3)])
     output.close()
+
+
+def test_refused_reading_is_put_aside(
+    http: ThreadingHTTPServer, make_reading: Make, tmp_path: Path
+) -> None:
+    pytest.importorskip("httpx")
+    journal = Journal(tmp_path, ["webhook"])
+    url = f"http://127.0.0.1:{http.server_port}/codes"
+    http.answer = 503  # type: ignore[attr-defined]
+    problems: queue.Queue[str | None] = queue.Queue()
+    output = make_output(WebhookOutput(kind="webhook", url=url))
+    delivery = Delivery("webhook", output, journal, problems.put)
+    for number in (1, 2):
+        journal.finish((), make_reading(number))
+    delivery.start()
+    assert "answered 503" in (problems.get(timeout=10) or "")
+    assert journal.backlog("webhook") == 2
+    http.answer = 422  # type: ignore[attr-defined]
+    while "put aside" not in (problem := problems.get(timeout=10) or ""):
+        assert "answered 503" in problem
+    delivery.close()
+    assert journal.backlog("webhook") == 0
+    aside = (tmp_path / "refused-webhook.jsonl").read_text().splitlines()
+    assert [Reading.from_json(line).sequence for line in aside] == [1, 2]
+    journal.close()
 
 
 def test_webhook_settings() -> None:
