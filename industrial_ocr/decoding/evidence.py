@@ -94,21 +94,25 @@ def hypotheses(
     geometry = measure(evidence.string, evidence.proposed)
     found: list[Hypothesis] = []
 
-    def add(kind: str, i: int, nodes: tuple[int, int], box: CharBox, named: CharCandidates) -> None:
+    def add(
+        i: int, nodes: tuple[int, int], box: CharBox, named: CharCandidates, *kinds: str
+    ) -> None:
         p = distribution(named, charset, capitals)
-        none = kind in ("nothing", "empty")
-        likely = named.reject if none else float(shapes(p, charset).max())
-        own = hypothesis_features(kind, geometry, i, box, named.symbols[0], likely)
-        found.append(Hypothesis(kind, *nodes, box, named, p, own, number))
+        # The shape that is likeliest, see ``shapes``.
+        likely = float(np.bincount(shape_groups(charset.symbols), p).max())
+        for kind in kinds:
+            likelihood = named.reject if kind in ("nothing", "empty") else likely
+            own = hypothesis_features(kind, geometry, i, box, named.symbols[0], likelihood)
+            found.append(Hypothesis(kind, *nodes, box, named, p, own, number))
 
     for i, (box, named) in enumerate(zip(evidence.string.boxes, evidence.singles, strict=True)):
         node = 2 * i
-        for kind in ("gap", "empty") if i in evidence.proposed else ("single", "nothing"):
-            add(kind, i, (node, node + 2), box, named)
+        kinds = ("gap", "empty") if i in evidence.proposed else ("single", "nothing")
+        add(i, (node, node + 2), box, named, *kinds)
         if i in evidence.merged:
-            add("merged", i, (node, node + 4), *evidence.merged[i])
+            add(i, (node, node + 4), *evidence.merged[i], "merged")
         for step, half in enumerate(evidence.split.get(i, ())):
-            add("half", i, (node + step, node + step + 1), *half)
+            add(i, (node + step, node + step + 1), *half, "half")
     return found
 
 

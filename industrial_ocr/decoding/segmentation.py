@@ -15,6 +15,7 @@ hypotheses:
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -64,6 +65,7 @@ class StringGeometry:
         length: (N,) along the string.
         height: (N,) across it.
         own: (N,) across it, of the detector's box before it was oriented with the string.
+        usual_own: the median of these.
         clear: (N - 1,) gaps between neighbors, below 0 where they overlap.
         step: (N - 1,) distances between neighbors' centers.
         usual: median length of the boxes that the detector found.
@@ -74,6 +76,7 @@ class StringGeometry:
     length: Floats
     height: Floats
     own: Floats
+    usual_own: float
     clear: Floats
     step: Floats
     usual: float
@@ -84,7 +87,7 @@ class StringGeometry:
         if not 0 <= i < len(self.clear):
             return 0.0
         shorter = min(self.length[i], self.length[i + 1])
-        return float(np.clip(-self.clear[i] / max(shorter, 1e-6), 0.0, 1.0))
+        return _clipped(float(-self.clear[i] / max(shorter, 1e-6)), 0.0, 1.0)
 
 
 def measure(string: BoxString, proposed: frozenset[int]) -> StringGeometry:
@@ -108,6 +111,7 @@ def measure(string: BoxString, proposed: frozenset[int]) -> StringGeometry:
         length=length,
         height=height,
         own=np.array(own),
+        usual_own=float(np.median(own)),
         clear=clear,
         step=clear + (length[:-1] + length[1:]) / 2,
         usual=max(usual, 1e-6),
@@ -133,8 +137,8 @@ def hypothesis_features(
     p, rest = max(p, MIN_PROBABILITY), max(1 - p, MIN_PROBABILITY)
     known = {
         "bias": 1.0,
-        "log_p": float(np.log(p)),
-        "reject": float(np.clip(np.log(p / rest), -6.0, 6.0)),
+        "log_p": math.log(p),
+        "reject": _clipped(math.log(p / rest), -6.0, 6.0),
         "length": _log_ratio(length, g.usual),
         "aspect": _log_ratio(length, height),
     }
@@ -142,24 +146,28 @@ def hypothesis_features(
     if kind == "merged":
         known["broad"] = float(symbol in BROAD)
         known["overlap"] = g.overlap(i)
-        known["gap"] = float(np.clip(g.clear[i] / g.height[i], -1.0, 1.0))
-        known["step"] = float(np.clip(g.step[i] / max(g.usual_step, 1e-6), 0.0, 2.0))
+        known["gap"] = _clipped(float(g.clear[i] / g.height[i]), -1.0, 1.0)
+        known["step"] = _clipped(float(g.step[i] / max(g.usual_step, 1e-6)), 0.0, 2.0)
     elif kind == "nothing":
         known["overlap"] = max(g.overlap(i - 1), g.overlap(i))
         known["alone"] = known["reject"] * max(0.0, 1.0 - known["overlap"] / 0.4)
-        known["height"] = _log_ratio(float(g.own[i]), float(np.median(g.own)))
+        known["height"] = _log_ratio(float(g.own[i]), g.usual_own)
         known["score"] = box.score
     elif kind == "gap":
         room = 0.0
         if not at_end:
             room = float(g.step[i - 1] + g.step[i] - (g.length[i - 1] + g.length[i + 1]) / 2)
         known["end"] = float(at_end)
-        known["gap"] = float(np.clip(room / g.height[i], 0.0, 1.5))
+        known["gap"] = _clipped(float(room / g.height[i]), 0.0, 1.5)
     return tuple(known[name] for name in HYPOTHESIS_FEATURES[kind])
 
 
 def _log_ratio(value: float, usual: float) -> float:
-    return float(np.clip(np.log(max(value, 1e-6) / max(usual, 1e-6)), -2.0, 2.0))
+    return _clipped(math.log(max(value, 1e-6) / max(usual, 1e-6)), -2.0, 2.0)
+
+
+def _clipped(value: float, low: float, high: float) -> float:
+    return min(max(value, low), high)
 
 
 @lru_cache(maxsize=2)

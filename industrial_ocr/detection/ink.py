@@ -113,9 +113,10 @@ def unread_marks(
     middles = band.places.mean(1)
     marks = []
     for group in groups:
+        if group in explained or not _is_mark(group, band.height):
+            continue
         quad = band.source(group)
-        other = any(inside(o, quad.mean(0)) for o in others)
-        if group in explained or other or not _is_mark(group, band.height):
+        if any(inside(o, quad.mean(0)) for o in others):
             continue
         before = int(np.searchsorted(middles, group.middle))
         part = ink[int(group.y0) : int(group.y1), int(group.x0) : int(group.x1)]

@@ -18,18 +18,25 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.spatial import cKDTree
 
 from industrial_ocr.detection.orientation import string_axis
 from industrial_ocr.detection.spacing import wide_gaps
-from industrial_ocr.results.geometry import bounds, inside, normal_vector, rect_quad, unit_vector
+from industrial_ocr.results.geometry import (
+    bounds,
+    normal_vector,
+    points_inside,
+    rect_quad,
+    unit_vector,
+)
 from industrial_ocr.results.types import BoxString, CharBox, Direction, FloatArray, ScoreMaps
 
 MAX_TURN = np.cos(np.deg2rad(50))
 """Cosine of the largest turn of a chain from one link to the next."""
 MAX_JOIN_TURN = np.cos(np.deg2rad(14))
 """Cosine of the largest angle between collinear chains."""
+
+NEIGHBORS = 8
+"""A box is linked to one of so many nearest boxes."""
 
 Chain = list[int]
 """Indices of boxes, in order."""
@@ -78,8 +85,7 @@ def _links(
     boxes: Sequence[CharBox], centers: Points, maps: ScoreMaps, link_threshold: float
 ) -> list[tuple[int, int]]:
     """Pairs of boxes whose affinity, sizes and distance allow a link, strongest first."""
-    neighbors = 8
-    _, near = cKDTree(centers).query(centers, k=min(neighbors + 1, len(boxes)))
+    near = _nearest(centers, min(NEIGHBORS + 1, len(boxes)))
     first = np.repeat(np.arange(len(boxes)), near.shape[1])
     both = np.sort(np.stack([first, near.ravel()], axis=1), axis=1)
     first, second = np.unique(both[both[:, 0] != both[:, 1]], axis=0).T
@@ -95,13 +101,29 @@ def _links(
     return [(int(first[k]), int(second[k])) for k in order if good[k]]
 
 
+def _nearest(points: Points, count: int) -> NDArray[np.intp]:
+    """(N, count) indices of the points (N, 2) nearest to each, in no order, itself among them."""
+    squares = (points**2).sum(axis=1)
+    rows = []
+    for own in np.array_split(points, -(-len(points) // 1024)):  # of thousands, all is too much
+        away = squares - 2 * (own @ points.T)
+        rows.append(np.argpartition(away, count - 1, axis=1)[:, :count])
+    return np.concatenate(rows)
+
+
 def _affinity_between(maps: ScoreMaps, a: Points, b: Points) -> Points:
     """Mean affinity around the middle of the segments a-b, (N, 2) source pixels each -> (N,)."""
     steps = np.linspace(0.35, 0.65, 5)
     points = a[:, None] + (b - a)[:, None] * steps[:, None]
     x, y = points[..., 0] / maps.scale[0] - 0.5, points[..., 1] / maps.scale[1] - 0.5
-    values = ndimage.map_coordinates(maps.affinity, [y, x], order=1, mode="nearest")
-    mean: Points = values.mean(axis=1)
+    rows, columns = maps.affinity.shape
+    x, y = np.clip(x, 0, columns - 1), np.clip(y, 0, rows - 1)
+    left, top = x.astype(np.intp), y.astype(np.intp)
+    right, bottom = np.minimum(left + 1, columns - 1), np.minimum(top + 1, rows - 1)
+    dx, dy = x - left, y - top
+    above = maps.affinity[top, left] * (1 - dx) + maps.affinity[top, right] * dx
+    below = maps.affinity[bottom, left] * (1 - dx) + maps.affinity[bottom, right] * dx
+    mean: Points = (above * (1 - dy) + below * dy).mean(axis=1)
     return mean
 
 
@@ -140,10 +162,11 @@ def _joined(
 ) -> list[tuple[Chain, set[int]]]:
     """Joins collinear chains, smallest gaps first; also returns the boxes before the joins."""
     parts = [_oriented(c, centers) for c in chains]
-    heads = cKDTree(centers[[c[0] for c in parts]])
+    heads = centers[[c[0] for c in parts]]
     gaps: list[tuple[float, int, int]] = []
     for i, one in enumerate(parts):
-        for j in heads.query_ball_point(centers[one[-1]], 6.0 * _size(boxes[one[-1]])):
+        distance = np.hypot(*(heads - centers[one[-1]]).T)
+        for j in np.flatnonzero(distance <= 6.0 * _size(boxes[one[-1]])).tolist():
             if i == j or (len(one) < 2 and len(parts[j]) < 2):
                 continue
             gap = _gap_between(boxes, centers, one, parts[j])
@@ -249,7 +272,9 @@ def without_blobs(strings: Sequence[BoxString]) -> list[BoxString]:
 
     def is_blob(box: CharBox, of: BoxString) -> bool:
         others = [s for s in strings if len(s.boxes) > len(of.boxes)]
-        return any(sum(inside(box.quad, b.center) for b in s.boxes) >= 3 for s in others)
+        return any(
+            points_inside([box.quad], [b.center for b in s.boxes]).sum() >= 3 for s in others
+        )
 
     return [s for s in strings if not any(is_blob(box, s) for box in s.boxes)]
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from industrial_ocr.config import DetectionConfig
 from industrial_ocr.detection.detector import STRIDE, Detector, network_scale
-from industrial_ocr.results.geometry import bounds, edge_lengths, inside
+from industrial_ocr.results.geometry import bounds, edge_lengths, points_inside
 from industrial_ocr.results.types import BoxString, CharBox, ImageArray, ScoreMaps
 
 PYRAMID_STEP = 0.45
@@ -309,8 +309,8 @@ def _evidence(string: BoxString) -> float:
 
 def _share_inside(string: BoxString, other: BoxString) -> float:
     """The share of a string's characters whose centers lie in the other's boxes."""
-    covered = [any(inside(b.quad, own.center) for b in other.boxes) for own in string.boxes]
-    return float(np.mean(covered))
+    within = points_inside([b.quad for b in other.boxes], [b.center for b in string.boxes])
+    return float(within.any(axis=1).mean())
 
 
 def _overlap(one: BoxString, two: BoxString) -> float:

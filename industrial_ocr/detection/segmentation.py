@@ -7,9 +7,9 @@ factor turns the ellipse into the box.
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from industrial_ocr.results.geometry import oriented_quad
 from industrial_ocr.results.types import CharBox, FloatArray, ScoreMaps
@@ -42,26 +42,35 @@ def character_boxes(
     region = np.clip(maps.region, 0, 1)
     if not (region >= text_threshold).any():
         return []
-    labels = _basins(region, text_threshold, low_text)
-    scale = np.array(maps.scale, np.float64)
+    labels = _basins(region, text_threshold, low_text).ravel()
+    inside = np.flatnonzero(labels)
+    pixels = inside[np.argsort(labels[inside], kind="stable")]
+    starts = np.flatnonzero(np.diff(labels[pixels], prepend=0))
+    sizes = np.diff(starts, append=len(pixels))
+    values = region.ravel()[pixels]
+    peaks = np.maximum.reduceat(values, starts)
+    weights = np.maximum(values - CUT * np.repeat(peaks, sizes), 0).astype(np.float64)
+    total = np.add.reduceat(weights, starts)
+
+    def mean(of: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(B,) weighted means of pixels over each blob."""
+        means: NDArray[np.float64] = np.add.reduceat(of * weights, starts) / total
+        return means
+
+    rows, columns = np.divmod(pixels, region.shape[1])
+    x, y = (columns + 0.5) * maps.scale[0], (rows + 0.5) * maps.scale[1]
+    centers = np.stack([mean(x), mean(y)], axis=1)
+    dx, dy = x - np.repeat(centers[:, 0], sizes), y - np.repeat(centers[:, 1], sizes)
+    xy = mean(dx * dy)
+    moments = np.stack([mean(dx * dx), xy, xy, mean(dy * dy)], axis=1).reshape(-1, 2, 2)
+    shapes = (moments * _MOMENT_RATIO * box_ratio**2).astype(np.float32)
+    extents = 2 * np.sqrt(np.maximum(np.diagonal(shapes, axis1=1, axis2=2), 0.25))
     boxes = []
-    for label, window in enumerate(ndimage.find_objects(labels), start=1):
-        if window is None:
-            continue
-        blob = np.where(labels[window] == label, region[window], 0.0)
-        peak = float(blob.max())
-        weight = np.maximum(blob - CUT * peak, 0)
-        ys, xs = np.nonzero(weight)
-        w = weight[ys, xs]
-        points = np.stack([xs + window[1].start + 0.5, ys + window[0].start + 0.5], 1) * scale
-        center = (points * w[:, None]).sum(0) / w.sum()
-        offset = points - center
-        covariance = (offset * w[:, None]).T @ offset / w.sum()
-        shape = (covariance * _MOMENT_RATIO * box_ratio**2).astype(np.float32)
-        width, height = 2 * np.sqrt(np.maximum(np.diag(shape), 0.25))
-        if max(width, height) >= min_char_size:
-            quad = oriented_quad(center, (1.0, 0.0), float(width), float(height))
-            boxes.append(CharBox(quad, peak, shape))
+    for center, extent, peak, shape in zip(
+        centers.tolist(), extents.tolist(), peaks.tolist(), shapes, strict=True
+    ):
+        if max(extent) >= min_char_size:
+            boxes.append(CharBox(oriented_quad(center, (1.0, 0.0), *extent), peak, shape))
     return boxes
 
 
@@ -84,7 +93,8 @@ def _basins(region: FloatArray, text_threshold: float, low_text: float) -> Label
     hills = _hills(region, region > low_text, markers)
     count = int(hills.max(initial=0))
     peaks = np.zeros(count + 1, region.dtype)
-    np.maximum.at(peaks, hills, region)
+    pixels = np.flatnonzero(hills)
+    np.maximum.at(peaks, hills.ravel()[pixels], region.ravel()[pixels])
     root = np.arange(count + 1)
 
     def find(hill: int) -> int:
@@ -113,12 +123,14 @@ def _hills(region: FloatArray, inside: NDArray[np.bool_], markers: LabelArray) -
     marks = np.pad(markers, 1).ravel()
     pixels = np.flatnonzero(heights >= 0)
     near = pixels[:, None] + np.array([0, -columns, -1, 1, columns])
-    up = np.arange(heights.size)
-    up[pixels] = near[np.arange(len(pixels)), heights[near].argmax(axis=1)]
-    up[marks > 0] = np.flatnonzero(marks)
+    numbers = np.arange(len(pixels))
+    place = np.zeros(heights.size, np.intp)
+    place[pixels] = numbers
+    up = place[near[numbers, heights[near].argmax(axis=1)]]
+    up = np.where(marks[pixels] > 0, numbers, up)
     while (up[up] != up).any():
         up = up[up]
-    ends = up[pixels]
+    ends = pixels[up]
     found = marks[ends]
     unmarked = found == 0
     found[unmarked] = marks.max() + 1 + np.unique(ends[unmarked], return_inverse=True)[1]
@@ -129,10 +141,10 @@ def _hills(region: FloatArray, inside: NDArray[np.bool_], markers: LabelArray) -
 
 def _peaks(region: FloatArray, threshold: float) -> LabelArray:
     """Labels of the local maxima above ``threshold``; a plateau is one maximum."""
-    smooth = ndimage.gaussian_filter(region, 0.6)
-    highest = ndimage.maximum_filter(smooth, size=3)
+    smooth = cv2.GaussianBlur(region, (5, 5), 0.6, borderType=cv2.BORDER_REFLECT)
+    highest = cv2.dilate(smooth, np.ones((3, 3), np.uint8))
     tops = (smooth >= highest - 1e-6) & (region >= threshold)
-    labels, _ = ndimage.label(tops, structure=np.ones((3, 3)))
+    _, labels = cv2.connectedComponents(tops.astype(np.uint8), connectivity=8)
     return np.asarray(labels, np.int32)
 
 

@@ -43,12 +43,22 @@ def detector_input(gray: ImageArray) -> FloatArray:
     mean of 49 x 49 pixels over their standard deviation. A faint mark on a dark part stays visible
     there, even on a bright table; statistics of the whole image would lose it.
     """
-    plain = gray.astype(np.float32)
-    window = (49, 49)
-    mean = cv2.blur(plain, window)
-    variance = np.maximum(cv2.blur(plain * plain, window) - mean * mean, 0)
-    local = (plain - mean) / (np.sqrt(variance) + CONTRAST_FLOOR)
-    return np.stack([plain / 127.5 - 1, np.clip(local, -4, 4) / 2]).astype(np.float32)
+    channels = np.empty((2, *gray.shape), np.float32)
+    plain, local = channels
+    mean = np.asarray(cv2.boxFilter(gray, cv2.CV_32F, (49, 49)))
+    spread = np.asarray(cv2.sqrBoxFilter(gray, cv2.CV_32F, (49, 49)))
+    # In place: of a large image, new arrays take most of the time.
+    spread -= np.multiply(mean, mean, out=plain)
+    np.sqrt(np.maximum(spread, 0, out=spread), out=spread)
+    spread += CONTRAST_FLOOR
+    plain[:] = gray
+    np.subtract(plain, mean, out=local)
+    local /= spread
+    np.clip(local, -4, 4, out=local)
+    local /= 2
+    plain /= 127.5
+    plain -= 1
+    return channels
 
 
 def edge_width(gray: ImageArray) -> float:

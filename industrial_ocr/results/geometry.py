@@ -19,7 +19,7 @@ Rectangle = tuple[float, float, float, float]
 
 def unit_vector(vector: NDArray[F]) -> NDArray[F]:
     """A (2,) vector at length 1; one of no length stays as it is."""
-    unit: NDArray[F] = vector / max(float(np.linalg.norm(vector)), 1e-6)
+    unit: NDArray[F] = vector / max(math.hypot(*vector.tolist()), 1e-6)
     return unit
 
 
@@ -38,17 +38,34 @@ def oriented_quad(center: ArrayLike, axis: ArrayLike, width: float, height: floa
 
     An axis of (1, 0) is that of an upright character; ``width`` is along it, ``height`` across.
     """
-    c = np.asarray(center, np.float32)
-    u = np.asarray(axis, np.float32)
-    v = normal_vector(u)
-    a, b = u * (width / 2), v * (height / 2)
-    return np.stack([c - a - b, c + a - b, c + a + b, c - a + b]).astype(np.float32)
+    x, y = np.asarray(center, np.float32).tolist()
+    u, v = np.asarray(axis, np.float32).tolist()
+    ax, ay, bx, by = u * width / 2, v * width / 2, -v * height / 2, u * height / 2
+    return np.array(
+        [
+            [x - ax - bx, y - ay - by],
+            [x + ax - bx, y + ay - by],
+            [x + ax + bx, y + ay + by],
+            [x - ax + bx, y - ay + by],
+        ],
+        np.float32,
+    )
 
 
 def inside(quad: ArrayLike, point: ArrayLike) -> bool:
     """Whether a point (2,) lies in a quad (4, 2) or on its border."""
     x, y = np.asarray(point, np.float64).tolist()
     return bool(cv2.pointPolygonTest(np.asarray(quad, np.float32), (x, y), False) >= 0)
+
+
+def points_inside(quads: ArrayLike, points: ArrayLike) -> NDArray[np.bool_]:
+    """(N, M) whether each of N points (N, 2) lies in each of M convex quads (M, 4, 2)."""
+    corners = np.asarray(quads, np.float64)
+    edges = np.roll(corners, -1, axis=1) - corners
+    away = np.asarray(points, np.float64)[:, None, None] - corners
+    sides = edges[..., 0] * away[..., 1] - edges[..., 1] * away[..., 0]
+    within: NDArray[np.bool_] = (sides >= 0).all(axis=2) | (sides <= 0).all(axis=2)
+    return within
 
 
 def bounds(quad: ArrayLike) -> Rectangle:

@@ -7,6 +7,7 @@ top-left corner *of the character*, so a crop warped from a quad stands upright.
 from __future__ import annotations
 
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass, replace
@@ -189,7 +190,7 @@ class CharBox(HasQuad):
 
     def extent(self, axis: FloatArray) -> float:
         """Full width in source pixels along a unit vector (2,)."""
-        return float(2 * np.sqrt(max(float(axis @ self.shape @ axis), 0.0)))
+        return 2 * math.sqrt(max(float(axis @ self.shape @ axis), 0.0))
 
 
 @dataclass(frozen=True, eq=False)
