@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from industrial_ocr.config import DetectionConfig
-from industrial_ocr.detection.detector import STRIDE, Detector, network_scale
+from industrial_ocr.detection.detector import Detector, network_scale
 from industrial_ocr.results.geometry import bounds, edge_lengths, points_inside
 from industrial_ocr.results.types import BoxString, CharBox, ImageArray, ScoreMaps
 
@@ -43,17 +43,16 @@ def add_large_strings(
         to_strings: segmentation and linking.
     """
     results = [list(own) for own in found]
-    pyramids = [_pyramid(image, config) for image in images]
-    chosen = [i for i, pyramid in enumerate(pyramids) if pyramid]
-    collages = [_collage([level.pixels for level in pyramids[i]]) for i in chosen]
-    every = maps_as_they_are([picture for picture, _ in collages], detector, config)
-    for i, (_, corners), maps in zip(chosen, collages, every, strict=True):
-        for level, corner in zip(pyramids[i], corners, strict=True):
-            strings = to_strings(_cut(maps, corner, level.pixels.shape[:2], images[i].shape[:2]))
-            # Large characters score high in a small copy. Windows, bricks, and words that look
-            # like one character score lower.
-            large = [s for s in strings if _height(s) >= level.min_height and _score(s) >= 0.6]
-            results[i] = suppressed(results[i], large)
+    levels: list[tuple[int, _Level]] = []
+    for i, image in enumerate(images):
+        levels += [(i, level) for level in _pyramid(image, config)]
+    every = maps_as_they_are([level.pixels for _, level in levels], detector, config)
+    for (i, level), maps in zip(levels, every, strict=True):
+        strings = to_strings(_in_source(maps, level.pixels, images[i].shape[:2]))
+        # Large characters score high in a small copy. Windows, bricks, and words that look
+        # like one character score lower.
+        large = [s for s in strings if _height(s) >= level.min_height and _score(s) >= 0.6]
+        results[i] = suppressed(results[i], large)
     return results
 
 
@@ -82,11 +81,7 @@ def refine_small_strings(
         parts, crops, maps_as_they_are(crops, detector, config), strict=True
     ):
         x0, y0, x1, y1 = part.rect
-        scale = (
-            maps.scale[0] * (x1 - x0) / crop.shape[1],
-            maps.scale[1] * (y1 - y0) / crop.shape[0],
-        )
-        strings = to_strings(ScoreMaps(maps.region, maps.affinity, scale))
+        strings = to_strings(_in_source(maps, crop, (y1 - y0, x1 - x0)))
         moved = [_moved(s, x0, y0) for s in strings]
         again = [s for s in moved if any(_overlap(s, old) >= 0.5 for old in part.strings)]
         if sum(len(s.boxes) for s in again) >= part.characters:
@@ -131,6 +126,13 @@ def maps_as_they_are(
     return detector.detect(pictures, config.model_copy(update=as_it_is)) if pictures else []
 
 
+def _in_source(maps: ScoreMaps, resized: ImageArray, source: tuple[float, float]) -> ScoreMaps:
+    """The maps of a resized image in pixels of its source, whose (height, width) is given."""
+    x = maps.scale[0] * source[1] / resized.shape[1]
+    y = maps.scale[1] * source[0] / resized.shape[0]
+    return ScoreMaps(maps.region, maps.affinity, (x, y))
+
+
 @dataclass(frozen=True, eq=False)
 class _Level:
     """A smaller copy of an image; characters below ``min_height`` source pixels are ignored."""
@@ -153,43 +155,6 @@ def _pyramid(image: ImageArray, config: DetectionConfig) -> list[_Level]:
         pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
         levels.append(_Level(pixels, config.distant_above * PYRAMID_STEP / (scale * shrunk)))
     return levels
-
-
-def _collage(
-    pictures: Sequence[ImageArray], gap: int = 32
-) -> tuple[ImageArray, list[tuple[int, int]]]:
-    """Puts images on one canvas, for one call of the network; returns it and each (x, y), even.
-
-    The first image is on the left, the others below each other on its right, ``gap`` pixels or
-    more apart; the edge of each image is repeated around it.
-    """
-    first, *others = pictures
-    x, y = -(-first.shape[1] // gap) * gap + gap, 0
-    corners = [(0, 0)]
-    for picture in others:
-        corners.append((x, y))
-        y += -(-picture.shape[0] // gap) * gap + gap
-    ends = [(c[0] + p.shape[1], c[1] + p.shape[0]) for c, p in zip(corners, pictures, strict=True)]
-    width, height = np.max(ends, axis=0)
-    canvas = np.full((height, width, 3), first.reshape(-1, 3).mean(0), np.uint8)
-    for picture, (left, top), (right, bottom) in zip(pictures, corners, ends, strict=True):
-        up, down, before, after = (
-            min(gap // 2, room) for room in (top, height - bottom, left, width - right)
-        )
-        grown = cv2.copyMakeBorder(picture, up, down, before, after, cv2.BORDER_REPLICATE)
-        canvas[top - up : bottom + down, left - before : right + after] = grown
-    return canvas, corners
-
-
-def _cut(
-    maps: ScoreMaps, corner: tuple[int, int], size: tuple[int, int], source: tuple[int, int]
-) -> ScoreMaps:
-    """The maps of one image of a collage; ``size`` and ``source`` are (height, width)."""
-    (x, y), (height, width) = (c // STRIDE for c in corner), size
-    rows = slice(y, y + -(-height // STRIDE))
-    columns = slice(x, x + -(-width // STRIDE))
-    scale = (source[1] / width * STRIDE, source[0] / height * STRIDE)
-    return ScoreMaps(maps.region[rows, columns], maps.affinity[rows, columns], scale)
 
 
 @dataclass(frozen=True, eq=False)

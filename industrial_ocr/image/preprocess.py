@@ -45,8 +45,8 @@ def detector_input(gray: ImageArray) -> FloatArray:
     """
     channels = np.empty((2, *gray.shape), np.float32)
     plain, local = channels
-    mean = np.asarray(cv2.boxFilter(gray, cv2.CV_32F, (49, 49)))
-    spread = np.asarray(cv2.sqrBoxFilter(gray, cv2.CV_32F, (49, 49)))
+    mean = np.asarray(cv2.boxFilter(gray, cv2.CV_32F, (49, 49)), np.float32)
+    spread = np.asarray(cv2.sqrBoxFilter(gray, cv2.CV_32F, (49, 49)), np.float32)
     # In place: of a large image, new arrays take most of the time.
     spread -= np.multiply(mean, mean, out=plain)
     np.sqrt(np.maximum(spread, 0, out=spread), out=spread)

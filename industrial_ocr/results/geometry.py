@@ -64,8 +64,8 @@ def points_inside(quads: ArrayLike, points: ArrayLike) -> NDArray[np.bool_]:
     edges = np.roll(corners, -1, axis=1) - corners
     away = np.asarray(points, np.float64)[:, None, None] - corners
     sides = edges[..., 0] * away[..., 1] - edges[..., 1] * away[..., 0]
-    within: NDArray[np.bool_] = (sides >= 0).all(axis=2) | (sides <= 0).all(axis=2)
-    return within
+    one_side = np.all(sides >= 0, axis=2) | np.all(sides <= 0, axis=2)
+    return np.asarray(one_side, np.bool_)
 
 
 def bounds(quad: ArrayLike) -> Rectangle:

@@ -19,6 +19,7 @@ from industrial_ocr.results.geometry import (
     glyph_window,
     iou,
     oriented_quad,
+    points_inside,
     rect_quad,
     rotate_quad,
     warp_quad,
@@ -152,3 +153,11 @@ def test_edges_grow_wider_with_blur_and_flat_pictures_have_none() -> None:
     assert widths == sorted(widths)
     assert widths[0] < 2.5 < widths[1]
     assert edge_width(np.full((32, 64), 90, np.uint8)) == 0.0
+
+
+def test_points_lie_in_quads_that_run_either_way_round() -> None:
+    square, tilted = rect_quad(0, 0, 4, 4), oriented_quad((10, 0), (0.6, 0.8), 10, 2)
+    points = [(2, 2), (4, 0), (5, 2), (13, 4), (13, 2)]
+    expected = [[True, False], [True, False], [False, False], [False, True], [False, False]]
+    assert points_inside([square, tilted], points).tolist() == expected
+    assert points_inside([square[::-1], tilted[::-1]], points).tolist() == expected
