@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from industrial_ocr.datasets.synthesis.strips import StripRenderer
-from industrial_ocr.decoding.ctc import MIN_LOG_PROB
 from industrial_ocr.decoding.ctc_rivals import edit_scores, mark_classes
+from industrial_ocr.inference.network import MIN_LOG_PROB
 from industrial_ocr.reader.crnn import decode_frames
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.recognition.recognizer import StringFrames

@@ -16,9 +16,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from industrial_ocr.patterns.charset import Charset
 
-MIN_LOG_PROB = -60.0
-"""Log-probabilities and log-odds of frames are not below this, so that sums stay finite."""
-
 
 @dataclass(frozen=True)
 class CtcSymbol:

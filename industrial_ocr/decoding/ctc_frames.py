@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from industrial_ocr.decoding.ctc import MIN_LOG_PROB, CtcSymbol
+from industrial_ocr.decoding.ctc import CtcSymbol
+from industrial_ocr.inference.network import MIN_LOG_PROB
 from industrial_ocr.results.types import Direction, FloatArray
 
 

@@ -23,13 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
-from industrial_ocr.decoding.ctc import (
-    MIN_LOG_PROB,
-    CtcSymbol,
-    align,
-    greedy_decode,
-    sequence_log_probability,
-)
+from industrial_ocr.decoding.ctc import CtcSymbol, align, greedy_decode, sequence_log_probability
 from industrial_ocr.decoding.ctc_frames import FrameString, joined, place_of
 from industrial_ocr.decoding.ctc_rivals import END_MARK_ODDS, EditScores, edit_scores, mark_classes
 from industrial_ocr.decoding.homoglyphs import same_shape
@@ -41,6 +35,7 @@ from industrial_ocr.decoding.verification import (
     seen_as,
     verify_strings,
 )
+from industrial_ocr.inference.network import MIN_LOG_PROB
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.types import Character, CharState, FloatArray

@@ -17,9 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
-from industrial_ocr.decoding.ctc import MIN_LOG_PROB
 from industrial_ocr.decoding.ctc_beam import beam_search
 from industrial_ocr.errors import DatasetError
+from industrial_ocr.inference.network import MIN_LOG_PROB
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.grammar.words import compile_words
 from industrial_ocr.patterns.pattern import Pattern

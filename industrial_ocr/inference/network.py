@@ -13,6 +13,9 @@ import numpy as np
 
 from industrial_ocr.results.types import FloatArray
 
+MIN_LOG_PROB = -60.0
+"""Log-probability of a class that a frame cannot show; not lower, so that sums stay finite."""
+
 
 class Session(Protocol):
     """A network that a backend has loaded. Safe to share between threads."""

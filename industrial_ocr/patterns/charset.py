@@ -15,6 +15,8 @@ DEFAULT_SYMBOLS: tuple[str, ...] = tuple(
 )
 """The characters of industrial codes: 62 letters and digits, 12 punctuation marks."""
 
+FIRST_IDEOGRAPH = 0x2E80
+"""Characters from this code point on are written without spaces between words."""
 SPACE = " "
 """The last class of a recognizer that sees spaces; it is not a symbol."""
 

@@ -16,29 +16,16 @@ import cv2
 import numpy as np
 
 from industrial_ocr.image.preprocess import to_gray
-from industrial_ocr.recognition.rectification import SHORTEST, Rectified, string_band
+from industrial_ocr.recognition.rectification import MIN_ASPECT, Rectified, string_band
 from industrial_ocr.results.geometry import edge_lengths, rect_quad, warp_quad, with_margin
 from industrial_ocr.results.types import FloatArray, ImageArray
 
-NARROWEST = 0.7
-"""Least width over height: a narrower image shows one character or a stack."""
-WIDEST = 2.6
-"""Largest width over height: a wider image has no two readable lines."""
 STEEP_MARGINS, LINE_MARGINS = (0.05, 0.0, -0.06), (0.0, -0.06)
 """Margins of the views of a steep line, and of two lines, in line heights."""
-MIDDLE = (0.35, 0.65)
-"""Two lines are cut apart between these shares of the height."""
-GAP = 0.65
-"""Most ink in the row of the cut, as a share of the ink of the fainter line."""
 WHOLE_MARGINS = (0.0, -0.06, -0.12)
 """Margins of the views of the image before rectification and of a widened one, in its heights."""
-NARROW = 0.42
-"""An image is widened if its width per character is below this share of its height."""
-WIDER = 1.3
 MIN_LINES_CONFIDENCE = 0.6
 """Least confidence of two lines: the halves of one line also read as something."""
-HEIGHT, LONGEST = 96, 400
-"""Height and largest width in pixels of the image in which two lines are cut apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,9 +68,11 @@ def crop_layouts(crop: Rectified, characters: int) -> list[Layout]:
     if min(height, width) < 8:
         return []
     found = []
-    if NARROWEST * height < width < WIDEST * height:
+    # A narrower image shows one character or a stack, a wider one no two readable lines.
+    min_aspect, max_aspect = 0.7, 2.6
+    if min_aspect * height < width < max_aspect * height:
         gray = to_gray(image)
-        band = string_band(gray, NARROWEST) if width < SHORTEST * height else None
+        band = string_band(gray, min_aspect) if width < MIN_ASPECT * height else None
         if band is not None:
             steep = tuple([with_margin(band, m)] for m in STEEP_MARGINS)
             found.append(Layout(image, steep))
@@ -94,8 +83,8 @@ def crop_layouts(crop: Rectified, characters: int) -> list[Layout]:
     if crop.source is not None and crop.matrix is not None:
         back = np.linalg.inv(crop.matrix)
         found.append(_whole(crop.source, (back / back[2, 2]).astype(np.float32)))
-    if width < NARROW * height * characters:
-        size = (round(width * WIDER), height)
+    if width < 0.42 * height * characters:
+        size = (round(width * 1.3), height)
         wide = np.asarray(cv2.resize(image, size), np.uint8)
         found.append(_whole(wide, np.diag([width / size[0], 1.0, 1.0]).astype(np.float32)))
     return found
@@ -108,21 +97,25 @@ def _whole(image: ImageArray, matrix: FloatArray) -> Layout:
 
 
 def two_lines(gray: ImageArray, quad: FloatArray) -> tuple[FloatArray, FloatArray] | None:
-    """Cuts a quad of an (H, W) uint8 image into the quads (4, 2) of two lines, None for one."""
+    """Cuts a quad of an (H, W) uint8 image into the quads (4, 2) of two lines, None for one.
+
+    The cut is where a row in the middle has the least ink: at most 0.65 of the fainter line's.
+    """
     along, across = edge_lengths(quad)
-    width = int(np.clip(HEIGHT * along / max(across, 1e-6), 16, LONGEST))
-    band = warp_quad(gray, quad, width, HEIGHT)
+    height = 96
+    width = int(np.clip(height * along / max(across, 1e-6), 16, 400))
+    band = warp_quad(gray, quad, width, height)
     edges = np.abs(np.asarray(cv2.Sobel(band, cv2.CV_32F, 1, 0)))
     rows = edges[:, width // 10 : width - width // 20].mean(1, keepdims=True)
     ink = np.asarray(cv2.GaussianBlur(rows, (1, 7), 0))[:, 0]
-    first, last = (int(m * HEIGHT) for m in MIDDLE)
+    first, last = int(0.35 * height), int(0.65 * height)
     cut = first + int(ink[first:last].argmin())
     lines = min(np.percentile(ink[:cut], 75), np.percentile(ink[cut:], 75))
-    if ink[cut] > GAP * lines or lines <= 0:
+    if ink[cut] > 0.65 * lines or lines <= 0:
         return None
     top_left, top_right, bottom_right, bottom_left = quad
-    left = top_left + (bottom_left - top_left) * cut / HEIGHT
-    right = top_right + (bottom_right - top_right) * cut / HEIGHT
+    left = top_left + (bottom_left - top_left) * cut / height
+    right = top_right + (bottom_right - top_right) * cut / height
     return (
         np.array([top_left, top_right, right, left], np.float32),
         np.array([left, right, bottom_right, bottom_left], np.float32),

@@ -1,9 +1,9 @@
 """Divides long lines into pieces that a recognizer can read, and joins what it read.
 
-A strip is squeezed to ``MAX_ASPECT`` widths by height; a line of hundreds of characters needs more.
-It is divided at blanks, columns in which there is only ground, whether the print is dark or light.
-Where there is no blank, or division by windows is asked for, neighboring pieces overlap and are
-joined at the frame of the overlap in which both see a gap between characters.
+A recognizer squeezes a strip to at most 32 times its height; a line of hundreds of characters needs
+more. It is divided at blanks: columns that show only the background, whether the print is dark or
+light. Where there is no blank, or the configuration asks for windows, neighboring pieces overlap.
+They are joined at the frame of the overlap in which both see a gap between characters.
 """
 
 from __future__ import annotations
@@ -14,30 +14,21 @@ from itertools import pairwise
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from industrial_ocr.config import RecognitionConfig
 from industrial_ocr.image.preprocess import StripInput, to_gray
-from industrial_ocr.recognition.recognizer import Recognizer, StringFrames, in_one_charset
-from industrial_ocr.results.geometry import edge_lengths, warp_quad
+from industrial_ocr.patterns.charset import FIRST_IDEOGRAPH
+from industrial_ocr.recognition.recognizer import (
+    Recognizer,
+    StringFrames,
+    in_one_charset,
+    of_length,
+)
+from industrial_ocr.results.geometry import edge_lengths, quad_part, warp_quad
 from industrial_ocr.results.types import FloatArray, ImageArray
 
-ROWS = 32
+LINE_ROWS = 32
 """Height of the strip in which blanks are looked for."""
-MIN_BLANK = 5
-"""A blank has more columns than this, of a strip of ``ROWS``."""
-SPECKS = 1
-"""Rows of ink that a blank column may have."""
-OVERLAP = 1.5
-"""Of neighboring windows, in heights."""
-EARLIEST = 0.4
-"""A piece ends at the widest blank behind this share of its largest length."""
-WORD_GAP = 1.8
-"""A blank this many times as wide as the usual one of its line is a space."""
-CHUNK = 4096
-"""Columns of a strip that are warped at a time; OpenCV cannot warp more than 32,767."""
-IDEOGRAPHS = 0x2E80
-"""Characters from this one on have no space beside them."""
 
 
 @dataclass(frozen=True)
@@ -52,24 +43,12 @@ class Piece:
     space: bool = False
 
 
-def part_of(quad: FloatArray, start: float, stop: float) -> FloatArray:
-    """The quad (4, 2) between two shares of the length of a quad."""
-    top, bottom = quad[1] - quad[0], quad[2] - quad[3]
-    corners = [
-        quad[0] + top * start,
-        quad[0] + top * stop,
-        quad[3] + bottom * stop,
-        quad[3] + bottom * start,
-    ]
-    return np.stack(corners).astype(np.float32)
-
-
 def find_blanks(strip: ImageArray) -> list[tuple[int, int]]:
-    """The runs of columns without ink, dark or light, of an (H, W) uint8 strip of a line."""
+    """The runs of columns with at most one row of ink, dark or light, of an (H, W) uint8 strip."""
     even = np.asarray(cv2.GaussianBlur(strip, (3, 3), 0), np.uint8)
     _, binary = cv2.threshold(even, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     light = np.asarray(binary).sum(axis=0)
-    blank = (light <= SPECKS) | (light >= len(strip) - SPECKS)
+    blank = (light <= 1) | (light >= len(strip) - 1)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], blank.astype(np.int8), [0]])))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
@@ -77,26 +56,30 @@ def find_blanks(strip: ImageArray) -> list[tuple[int, int]]:
 def divide(width: int, longest: int, blanks: Sequence[tuple[int, int]]) -> list[Piece]:
     """The pieces of a line.
 
+    A piece ends at the widest blank in the last 60 % of its largest length. A blank 1.8 times as
+    wide as the usual one of its line is a space.
+
     Args:
         width: of the strip of the line, in columns.
         longest: largest width of a piece.
-        blanks: of ``find_blanks``; without any, pieces are overlapping windows.
+        blanks: of ``find_blanks``; those of more than five columns count. Without any, pieces are
+            windows that overlap by 1.5 heights.
     """
     inside = [b - a for a, b in blanks if a > 0 and b < width]
     usual = float(np.median(inside)) if inside else 0.0
-    wide = [(a, b) for a, b in blanks if b - a > MIN_BLANK]
+    wide = [(a, b) for a, b in blanks if b - a > 5]
     pieces = []
     start, space = 0, False
     while width - start > longest:
-        first, last = start + EARLIEST * longest, start + longest
+        first, last = start + 0.4 * longest, start + longest
         near = [(b - a, (a + b) // 2) for a, b in wide if first < (a + b) / 2 <= last]
         if near:
             gap, stop = max(near)
             pieces.append(Piece(start / width, stop / width, space))
-            start, space = stop, gap > WORD_GAP * usual
+            start, space = stop, gap > 1.8 * usual
         else:
             pieces.append(Piece(start / width, last / width, space))
-            start, space = last - round(OVERLAP * ROWS), False
+            start, space = last - round(1.5 * LINE_ROWS), False
     return [*pieces, Piece(start / width, 1.0, space)]
 
 
@@ -126,33 +109,33 @@ class LineRecognizer(Recognizer):
 
     def _divided(
         self, image: ImageArray, quads: Sequence[FloatArray], config: RecognitionConfig
-    ) -> _Line:
+    ) -> _DividedLine:
         """The pieces of a string; a short one and a stack of letters is one piece."""
         width, height = edge_lengths(quads[0])
         if len(quads) > 1 or width <= config.piece_aspect * height:
-            return _Line(tuple(quads), None, (), self._strips)
+            return _DividedLine(tuple(quads), None, (), self._strips)
         gray = to_gray(image)
-        columns = max(1, round(width * ROWS / max(height, 1e-3)))
+        columns = max(1, round(width * LINE_ROWS / max(height, 1e-3)))
         blanks: list[tuple[int, int]] = []
         if config.division == "blanks":
             blanks = find_blanks(_long_strip(gray, quads[0], columns))
-        longest = round(config.piece_aspect * ROWS)
+        longest = round(config.piece_aspect * LINE_ROWS)
         pieces = tuple(divide(columns, longest, blanks))
-        return _Line(tuple(quads), columns / ROWS, pieces, self._strips)
+        return _DividedLine(tuple(quads), columns / LINE_ROWS, pieces, self._strips)
 
 
 def _long_strip(gray: ImageArray, quad: FloatArray, columns: int) -> ImageArray:
-    """The strip (ROWS, columns) of a quad of any length."""
-    edges = [*range(0, columns, CHUNK), columns]
+    """The strip (LINE_ROWS, columns) of a quad of any length."""
+    edges = [*range(0, columns, 4096), columns]  # OpenCV cannot warp more than 32,767 columns
     parts = [
-        warp_quad(gray, part_of(quad, a / columns, b / columns), b - a, ROWS)
+        warp_quad(gray, quad_part(quad, a / columns, b / columns), b - a, LINE_ROWS)
         for a, b in pairwise(edges)
     ]
     return np.concatenate(parts, axis=1)
 
 
 @dataclass(frozen=True, eq=False)
-class _Line:
+class _DividedLine:
     """A string and the pieces that it is read in; ``aspect`` is None if it is not divided."""
 
     quads: tuple[FloatArray, ...]
@@ -173,7 +156,7 @@ class _Line:
             return [self.quads]
         spans = self._spans()
         whole = spans[-1][1]
-        return [(part_of(self.quads[0], a / whole, b / whole),) for a, b in spans]
+        return [(quad_part(self.quads[0], a / whole, b / whole),) for a, b in spans]
 
     def joined(self, read: Sequence[StringFrames]) -> StringFrames:
         """What the pieces say as one string."""
@@ -181,7 +164,7 @@ class _Line:
             return read[0]
         charset, tables = in_one_charset(read)
         spans = self._spans()
-        tables = [_of_length(t, b - a) for t, (a, b) in zip(tables, spans, strict=True)]
+        tables = [of_length(t, b - a) for t, (a, b) in zip(tables, spans, strict=True)]
         cuts = [0]
         for i, (after, before) in enumerate(pairwise(spans)):
             cuts.append(_seam(tables[i], tables[i + 1], after, before))
@@ -209,7 +192,7 @@ class _Line:
         """(T,) probability of a space; at a wide blank between words it is 1."""
         never = [np.zeros(len(f.log_probs), np.float32) for f in read]
         known = [n if f.space is None else f.space for f, n in zip(read, never, strict=True)]
-        parts = [_of_length(s[:, None], k.stop)[k, 0] for s, k in zip(known, kept, strict=True)]
+        parts = [of_length(s, k.stop)[k] for s, k in zip(known, kept, strict=True)]
         space = np.concatenate(parts).astype(np.float32)
         best = log_probs.argmax(axis=1)
         for cut, piece in zip(cuts[1:], self.pieces[1:], strict=False):
@@ -218,24 +201,18 @@ class _Line:
                 if len(before) and len(after):
                     ends = (symbols[best[before[-1]] - 1], symbols[best[cut + after[0]] - 1])
                     at = slice(before[-1] + 1, cut + after[0])
-                    if max(map(ord, (ends[0][-1], ends[1][0]))) < IDEOGRAPHS:
+                    if max(map(ord, (ends[0][-1], ends[1][0]))) < FIRST_IDEOGRAPH:
                         space[at] = 1.0
         return space
-
-
-def _of_length(table: NDArray[np.float32], length: int) -> FloatArray:
-    """(T, C) frames cut to a length; the last one is repeated where they are too few."""
-    rows = np.minimum(np.arange(length), len(table) - 1)
-    return np.asarray(table[rows], np.float32)
 
 
 def _seam(
     left: FloatArray, right: FloatArray, after: tuple[int, int], before: tuple[int, int]
 ) -> int:
-    """The frame of a line from which on the right one of two pieces is taken.
+    """The frame of a line at which the left one of two pieces ends and the right one begins.
 
-    It is that of their overlap in which a gap between characters is likeliest in both, one near to
-    the middle rather than at the ends, where a piece sees only half of a character.
+    It is the frame of their overlap in which both pieces most likely see a gap between characters.
+    Frames near the middle are preferred: at its ends a piece sees only half of a character.
     """
     start, stop = before[0], after[1]
     if stop <= start:

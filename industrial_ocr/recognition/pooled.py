@@ -19,7 +19,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from industrial_ocr.config import ClassificationConfig, RecognitionConfig
 from industrial_ocr.recognition.classifier import Classifier
-from industrial_ocr.recognition.recognizer import Recognizer, StringFrames, in_one_charset
+from industrial_ocr.recognition.recognizer import (
+    Recognizer,
+    StringFrames,
+    in_one_charset,
+    of_length,
+)
 from industrial_ocr.results.types import CharCandidates, FloatArray, ImageArray
 
 Floats = NDArray[np.float64]
@@ -134,14 +139,9 @@ class PooledRecognizer(Recognizer):
         charset, tables = in_one_charset(seen)
         count = len(tables[0])
         shapes = np.append(0, self._shapes_of(charset.symbols) + 1)  # the blank
-        table = pool([_of_length(t, count) for t in tables], weights, shapes).astype(np.float32)
+        table = pool([of_length(t, count) for t in tables], weights, shapes).astype(np.float32)
         space = None
         if seen[0].space is not None:
-            spaces = [_of_length(s.space, count) for s in seen if s.space is not None]
+            spaces = [of_length(s.space, count) for s in seen if s.space is not None]
             space = np.average(spaces, axis=0, weights=weights).astype(np.float32)
         return replace(seen[0], log_probs=table, charset=charset, space=space)
-
-
-def _of_length(rows: FloatArray, count: int) -> FloatArray:
-    """(T, ...) -> (count, ...); the last row is repeated."""
-    return rows[np.minimum(np.arange(count), len(rows) - 1)]

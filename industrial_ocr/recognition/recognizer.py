@@ -2,10 +2,9 @@
 
 A network of thousands of symbols gives frames that are almost empty: of 18,708 symbols of PP-OCR's
 a string needs a few dozen. Its frames keep the symbols of ASCII, those that the caller asks for
-(``Recognizer.keeping``), and every other one that reaches ``LEAST_PROBABILITY`` in any frame of the
-string. Every path of a text with another symbol passes a frame that gives it less than that, so
-such a text has a probability below T times ``LEAST_PROBABILITY`` in T frames: 0.0002 in 200 of
-them. The symbols that stay are normalized to one.
+(``Recognizer.keeping``), and every other one that reaches a probability of 1e-6 in any frame of the
+string. A text with another symbol therefore has a probability below T times 1e-6 in T frames:
+0.0002 in 200 of them. The probabilities of the symbols that are kept are normalized to 1.
 """
 
 from __future__ import annotations
@@ -20,24 +19,14 @@ from numpy.typing import NDArray
 
 from industrial_ocr.config import RecognitionConfig
 from industrial_ocr.image.preprocess import StripInput, to_gray
-from industrial_ocr.inference.network import log_softmax
+from industrial_ocr.inference.network import MIN_LOG_PROB, log_softmax
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.results.engine import ConfidenceBasis
-from industrial_ocr.results.geometry import edge_lengths, warp_quad
+from industrial_ocr.results.geometry import edge_lengths, quad_part, warp_quad
 from industrial_ocr.results.types import FloatArray, ImageArray
 
-MIN_LOG_PROB = -60.0
-"""Log-probability of what a frame cannot be."""
-WIDTH_STEP = 20
-"""Strips are padded to multiples of this width, so that few widths occur."""
-MAX_ASPECT = 32
-"""Wider strips are squeezed to this width over height: 60 characters still have 4 frames each."""
 MANY_CLASSES = 1000
 """Frames of more classes than this keep only those that matter to their string."""
-LEAST_PROBABILITY = 1e-6
-"""A symbol that is likelier than this in any frame matters."""
-MAX_VALUES = 20_000_000
-"""Most numbers in the output of one batch: a network of many classes gets smaller batches."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,16 +58,13 @@ class StringFrames:
         edges = np.concatenate([[0], np.cumsum(self.widths)])
         at = int(np.searchsorted(edges, (start + stop) / 2, side="right")) - 1
         at = min(max(at, 0), len(self.pieces) - 1)
-        quad = self.pieces[at]
         left, right = np.clip(np.subtract([start, stop], edges[at]) / self.widths[at], 0, 1)
-        top, bottom = quad[1] - quad[0], quad[2] - quad[3]
-        corners = [
-            quad[0] + top * left,
-            quad[0] + top * right,
-            quad[3] + bottom * right,
-            quad[3] + bottom * left,
-        ]
-        return np.stack(corners).astype(np.float32)
+        return quad_part(self.pieces[at], left, right)
+
+
+def of_length(frames: FloatArray, length: int) -> FloatArray:
+    """(T, ...) frames cut to a length; if they are too few, the last one is repeated."""
+    return frames[np.minimum(np.arange(length), len(frames) - 1)]
 
 
 def in_one_charset(every: Sequence[StringFrames]) -> tuple[Charset, list[FloatArray]]:
@@ -103,9 +89,12 @@ def in_one_charset(every: Sequence[StringFrames]) -> tuple[Charset, list[FloatAr
 def strip(
     image: ImageArray, pieces: Sequence[FloatArray], rows: int
 ) -> tuple[ImageArray, tuple[int, ...]]:
-    """Warps quads side by side into one upright strip (rows, W[, 3]); also gives their widths."""
+    """Warps quads side by side into one upright strip (rows, W[, 3]); also gives their widths.
+
+    A strip wider than 32 heights is squeezed: 60 characters still have 4 frames each.
+    """
     parts = []
-    limit = max(8, MAX_ASPECT * rows // len(pieces))
+    limit = max(8, 32 * rows // len(pieces))
     for quad in pieces:
         width, height = edge_lengths(quad)
         size = int(np.clip(round(width * rows / max(height, 1e-3)), 8, limit))
@@ -190,7 +179,7 @@ class Recognizer:
         if self._kept is not None:
             scores = log_softmax(scores)
             highest = scores[:, : charset.classes].max(axis=0)
-            likely = np.flatnonzero(highest >= np.log(LEAST_PROBABILITY))
+            likely = np.flatnonzero(highest >= np.log(1e-6))
             columns = np.concatenate([self._kept, np.setdiff1d(likely, self._kept)])
             charset = Charset(tuple(charset.symbol(int(i)) for i in columns[1:]), blank=True)
             spaces = np.arange(self.charset.classes, scores.shape[1])
@@ -223,14 +212,15 @@ class Recognizer:
             jobs += [(*strip(pixels, pieces, self._strips.rows), tuple(pieces)) for pieces in own]
         frames: dict[int, StringFrames] = {}
         # The padded width depends on the strip alone: the LSTM reads the padding too, and a
-        # string must read the same in every batch.
+        # string must read the same in every batch. It is a multiple of 20, so that few occur.
         groups: dict[int, list[int]] = defaultdict(list)
         for i, (pixels, _, _) in enumerate(jobs):
             wide = max(config.min_width, self._strips.min_width, pixels.shape[1])
-            groups[-(-wide // WIDTH_STEP) * WIDTH_STEP].append(i)
+            groups[-(-wide // 20) * 20].append(i)
         for width, members in groups.items():
+            # At most 20 million values of output, so a network of many classes has small batches.
             values = self._strips.frames(width) * self.charset.classes
-            size = max(1, min(config.batch_size, MAX_VALUES // values))
+            size = max(1, min(config.batch_size, 20_000_000 // values))
             for start in range(0, len(members), size):
                 part = members[start : start + size]
                 every = self._scores([jobs[i][0] for i in part], width)

@@ -18,31 +18,15 @@ from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.results.geometry import edge_lengths, expand_quad, rect_quad, warp_quad
 from industrial_ocr.results.types import FloatArray, ImageArray
 
-HEIGHT = 48
+MEASURED_HEIGHT = 48
 """Height in pixels of the image in which slope and slant are measured."""
-LONGEST = 600
-"""Its largest width in pixels."""
-LONGEST_LINE = 40
-"""Largest width over height: a longer line is taken to be level."""
+MIN_ASPECT = 1.5
+"""Least width over height: a narrower image may show one character, and its strokes would be taken
+for the slope of a line."""
 SLOPES = np.linspace(-0.45, 0.45, 37)
 """Slopes to try, in rows per column."""
 SLANTS = np.linspace(-0.6, 0.6, 25)
 """Slants to try, in columns per row."""
-SLOPED = 1.3
-"""A slope is accepted if it raises the energy of the rows by this factor."""
-SLANTED, LEANING = 1.3, 1.15
-"""The factors by which a slant must raise that of the columns, in a level and in a sloped line."""
-LEAST_RISE, LEAST_SLANT = 0.1, 0.06
-"""Smaller rises (in image heights, end to end) and slants (columns per row) are ignored."""
-TIGHT = 0.9
-"""Reduce the band height by this fraction of the line's total rise."""
-LOWEST = 0.45
-"""Least height of the band, in image heights."""
-SHORTEST = 1.5
-"""Least width over height: a narrower image may show one character, and its strokes would be taken
-for the slope of a line."""
-MARGIN = 0.05
-"""Margin above and below the band, in band heights."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,30 +63,32 @@ def rectified(image: ImageArray) -> Rectified:
     quad = string_band(to_gray(image))
     if quad is None:
         return Rectified(image)
-    quad = expand_quad(quad, 0.0, MARGIN * edge_lengths(quad)[1])
+    quad = expand_quad(quad, 0.0, 0.05 * edge_lengths(quad)[1])
     width, height = (max(4, round(side)) for side in edge_lengths(quad))
     matrix = cv2.getPerspectiveTransform(rect_quad(0, 0, width, height), quad)
     return Rectified(warp_quad(image, quad, width, height), matrix.astype(np.float32), image)
 
 
-def string_band(gray: ImageArray, shortest: float = SHORTEST) -> FloatArray | None:
+def string_band(gray: ImageArray, min_aspect: float = MIN_ASPECT) -> FloatArray | None:
     """The quad (4, 2) along the only line of an image; None if neither slope nor slant is clear.
+
+    A slope or slant counts if it is not too small and raises the energy by a factor.
 
     Args:
         gray: (H, W) uint8.
-        shortest: least width over height; a narrower image gives None, and so does one of a line
-            longer than ``LONGEST_LINE``.
+        min_aspect: least width over height; a narrower image gives None. So does one of more than
+            40 heights, whose line is taken to be level.
     """
     height, width = gray.shape
-    if min(height, width) < 4 or not shortest * height <= width <= LONGEST_LINE * height:
+    if min(height, width) < 4 or not min_aspect * height <= width <= 40 * height:
         return None
     sized = _sized(gray)
-    slopes = SLOPES[np.abs(SLOPES) * sized.shape[1] < 1.2 * HEIGHT]
+    slopes = SLOPES[np.abs(SLOPES) * sized.shape[1] < 1.2 * MEASURED_HEIGHT]
     slope, sharper = _sharpest(cv2.Sobel(sized, cv2.CV_32F, 0, 1), slopes, rows=True)
-    sloping = sharper >= SLOPED and abs(slope) * width >= LEAST_RISE * height
+    sloping = sharper >= 1.3 and abs(slope) * width >= 0.1 * height
     slope = slope if sloping else 0.0
     rise = slope * width
-    high = max(LOWEST * height, height - TIGHT * abs(rise))
+    high = max(0.45 * height, height - 0.9 * abs(rise))
     left, right = (height - rise) / 2, (height + rise) / 2
     quad = np.array(
         [
@@ -113,19 +99,21 @@ def string_band(gray: ImageArray, shortest: float = SHORTEST) -> FloatArray | No
         ],
         np.float32,
     )
-    band = warp_quad(gray, quad, max(8, round(width * HEIGHT / high)), HEIGHT)
+    columns = max(8, round(width * MEASURED_HEIGHT / high))
+    band = warp_quad(gray, quad, columns, MEASURED_HEIGHT)
     across = cv2.Sobel(_sized(band), cv2.CV_32F, 1, 0)
     slant, sharper = _sharpest(across, SLANTS, rows=False)
-    if sharper >= (LEANING if sloping else SLANTED) and abs(slant) >= LEAST_SLANT:
+    if sharper >= (1.15 if sloping else 1.3) and abs(slant) >= 0.06:
         step = np.array([1.0, slope]) * slant * high / 2
         return np.asarray(quad + [-step, -step, step, step], np.float32)
     return quad if sloping else None
 
 
 def _sized(gray: ImageArray) -> FloatArray:
-    """(HEIGHT, W) float32 of zero mean and unit contrast."""
-    width = int(np.clip(round(gray.shape[1] * HEIGHT / gray.shape[0]), 8, LONGEST))
-    small = cv2.resize(gray, (width, HEIGHT), interpolation=cv2.INTER_AREA).astype(np.float32)
+    """(MEASURED_HEIGHT, W) float32 of zero mean and unit contrast, at most 600 wide."""
+    width = int(np.clip(round(gray.shape[1] * MEASURED_HEIGHT / gray.shape[0]), 8, 600))
+    size = (width, MEASURED_HEIGHT)
+    small = cv2.resize(gray, size, interpolation=cv2.INTER_AREA).astype(np.float32)
     return np.asarray((small - small.mean()) / (small.std() + 1e-3), np.float32)
 
 

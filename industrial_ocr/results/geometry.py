@@ -125,6 +125,18 @@ def expand_quad(quad: ArrayLike, x: float, y: float) -> FloatArray:
     return grown
 
 
+def quad_part(quad: FloatArray, start: float, stop: float) -> FloatArray:
+    """The part of a quad (4, 2) between two shares of its length, 0 to 1."""
+    top, bottom = quad[1] - quad[0], quad[2] - quad[3]
+    corners = [
+        quad[0] + top * start,
+        quad[0] + top * stop,
+        quad[3] + bottom * stop,
+        quad[3] + bottom * start,
+    ]
+    return np.stack(corners).astype(np.float32)
+
+
 def rotate_quad(quad: ArrayLike, quarter_turns: int) -> FloatArray:
     """The quad of the character turned clockwise; 1 makes the second corner its top-left one."""
     return np.roll(np.asarray(quad, np.float32), -quarter_turns, axis=0)

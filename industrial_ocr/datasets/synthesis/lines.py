@@ -15,16 +15,10 @@ from industrial_ocr.datasets.synthesis.plain import PlainPrinter
 from industrial_ocr.datasets.synthesis.strips import Strip
 from industrial_ocr.datasets.synthesis.text import label_text, shipped_words
 from industrial_ocr.errors import DatasetError
-from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.patterns.charset import FIRST_IDEOGRAPH, Charset
 
-FLATTENED = 0.75
-"""Words are drawn by this power of their counts, as word2vec does, so that rare ones come up."""
 ANY_SYMBOLS, ENGLISH = 0.3, 0.25
 """Shares of the lines that are symbols in any order, and English words and codes."""
-MARKED = 0.15
-"""Chance of a punctuation mark of the charset behind a word."""
-IDEOGRAPHS = 0x2E80
-"""Characters from this one on are written without spaces between words."""
 
 
 def read_corpus(path: Path, charset: Charset) -> tuple[tuple[str, ...], NDArray[np.float64]]:
@@ -46,7 +40,8 @@ def read_corpus(path: Path, charset: Charset) -> tuple[tuple[str, ...], NDArray[
     if not kept:
         raise DatasetError(f"corpus {path}: the charset can spell none of its words")
     counts = np.array([float(r[1]) if len(r) > 1 and r[1].isdigit() else 1.0 for r in kept])
-    chances = np.maximum(counts, 1.0) ** FLATTENED
+    # By this power of their counts, as in word2vec, so that rare words are drawn, too.
+    chances = np.maximum(counts, 1.0) ** 0.75
     return tuple(row[0] for row in kept), chances / chances.sum()
 
 
@@ -54,7 +49,7 @@ def joined(words: list[str]) -> str:
     """Words as a line: a space between two unless one is written without spaces."""
     line = ""
     for word in words:
-        spaced = line and word and max(ord(line[-1]), ord(word[0])) < IDEOGRAPHS
+        spaced = line and word and max(ord(line[-1]), ord(word[0])) < FIRST_IDEOGRAPH
         line += " " * bool(spaced) + word
     return line
 
@@ -102,7 +97,7 @@ class LineRenderer:
                 word = label_text(rng, self._printer.words)
             else:
                 word = self._words[int(np.searchsorted(self._limits, rng.random() * 0.999999))]
-            if self._marks and rng.random() < MARKED:
+            if self._marks and rng.random() < 0.15:  # a punctuation mark behind the word
                 word += pick(rng, self._marks)
             words.append(word)
         line = joined(words)

@@ -18,7 +18,6 @@ from industrial_ocr.inference.ctc_onnx import other_recognizer
 from industrial_ocr.inference.loading import Loader
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.recognition.recognizer import (
-    LEAST_PROBABILITY,
     Recognizer,
     StringFrames,
     in_one_charset,
@@ -99,7 +98,7 @@ def test_a_frame_lies_where_its_pixels_are(tmp_path: Path) -> None:
 def some_of_many(x: np.ndarray) -> np.ndarray:
     """2,000 classes: 0.9 for the blank, a little for 1,500, hardly anything for the others."""
     p = np.full((x.shape[-1] // 4 + 1, len(x), 2000), 1e-12, np.float32)
-    p[..., 0], p[..., 1500], p[..., 1600] = 0.9, 10 * LEAST_PROBABILITY, 0.1 * LEAST_PROBABILITY
+    p[..., 0], p[..., 1500], p[..., 1600] = 0.9, 1e-5, 1e-7
     return np.log(p)
 
 
