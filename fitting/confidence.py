@@ -34,7 +34,6 @@ from industrial_ocr.decoding.confidence import (
     CONFIDENCE_WEIGHTS,
     TOGETHER,
     ConfidenceModel,
-    Floats,
     features,
     together_features,
 )
@@ -44,7 +43,7 @@ from industrial_ocr.reader.routed import paired, same_text
 from industrial_ocr.results.engine import PIPELINES
 from industrial_ocr.results.geometry import edge_lengths, expand_quad, inside, warp_quad
 from industrial_ocr.results.read_result import ReadResult
-from industrial_ocr.results.types import ImageArray, TextString
+from industrial_ocr.results.types import Floats, ImageArray, TextString
 
 SIGNS = {
     **dict.fromkeys(("joint", "sequence", "weakest", "margin", "agreement", *PIPELINES), 1),

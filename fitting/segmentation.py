@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from fitting.pictures import arguments, asked_pictures, map_pictures
@@ -34,11 +33,10 @@ from industrial_ocr.reader.reader import Reader
 from industrial_ocr.reader.two_stage import evidence_of
 from industrial_ocr.reader.verify import Models
 from industrial_ocr.results.geometry import axis_of, edge_lengths
-from industrial_ocr.results.types import BoxString, FloatArray, ImageArray
+from industrial_ocr.results.types import BoxString, FloatArray, Floats, ImageArray
 
 MIN_FIT = 0.35
 """A box shows a true character if it fits at least so well, see ``_fit``."""
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -190,10 +190,6 @@ class RecognitionConfig(Section):
     piece_aspect: Annotated[float, Field(ge=3)] = 8.75
 
 
-LONG = 4
-"""Strings of this many characters or more are text from ``noise`` on."""
-
-
 class ConfidenceConfig(Section):
     """When a reading is doubtful.
 
@@ -204,7 +200,8 @@ class ConfidenceConfig(Section):
             lower.
         min_code: so does a code for which the product of its characters' confidences is lower:
             eight characters at 0.95 are all right two times in three.
-        noise: a string with a lower confidence is no text and is left out.
+        noise: a string of four or more characters with a lower confidence is no text and is left
+            out.
         lone: the same for a single character. The limits of two and three characters lie between
             ``lone`` and ``noise``: noise is often read as a short text.
         crop_noise: replaces both in an image of one string.
@@ -240,7 +237,7 @@ class ConfidenceConfig(Section):
         """The least confidence at which a string of this many characters is text."""
         if one_string:
             return self.crop_noise
-        share = min(max(characters - 1, 0) / (LONG - 1), 1.0)
+        share = min(max(characters - 1, 0) / 3, 1.0)
         return self.lone + (self.noise - self.lone) * share
 
 

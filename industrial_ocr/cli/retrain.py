@@ -61,9 +61,13 @@ def retrain(
     with output.one_line_errors(output.WRONG_USAGE):
         from dataclasses import replace
 
-        from industrial_ocr.training.retraining.config import FinetuneConfig, Recipe, check_output
+        from industrial_ocr.training.retraining.config import (
+            FinetuneConfig,
+            FinetuneRecipe,
+            check_output,
+        )
 
-        recipe = replace(Recipe(), seed=seed)
+        recipe = replace(FinetuneRecipe(), seed=seed)
         if steps is not None:
             recipe = replace(recipe, steps=steps)
         folders = options.font_folders(fonts)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from industrial_ocr.results.verdicts import Verification
 
 _VERDICT_STYLES = {"pass": "green", "cannot_tell": "yellow", "fail": "red"}
-Job = tuple[Path, str]
+ExpectedText = tuple[Path, str]
 """An image and the text that must be on it."""
 
 
@@ -99,7 +99,7 @@ def verify(
         raise typer.Exit(output.FAILED)
 
 
-def _jobs(arguments: list[str], labels: Path | None) -> tuple[list[Job], list[str]]:
+def _jobs(arguments: list[str], labels: Path | None) -> tuple[list[ExpectedText], list[str]]:
     """What to verify, and the arguments and images without a job, already reported on stderr."""
     if labels is not None:
         rows = read_expected(labels)
@@ -147,7 +147,7 @@ def read_expected(path: Path) -> list[tuple[int, str, str]]:
 
 def match_rows(
     rows: Iterable[tuple[int, str, str]], files: Iterable[Path], labels: Path
-) -> list[Job]:
+) -> list[ExpectedText]:
     """The file of every line: the one whose path ends with the path of the line.
 
     Raises:

@@ -25,12 +25,6 @@ from industrial_ocr.image.load import load_image
 from industrial_ocr.results.geometry import edge_lengths, expand_quad, warp_quad
 from industrial_ocr.results.types import FloatArray, ImageArray, as_quad
 
-HELD_BACK = 5
-"""One of this many photographs is kept from training."""
-MIN_STRIP_HEIGHT = 6.0
-"""Pixels; what is lower cannot be read."""
-OUTSIDE = 1.5
-"""Pixels by which a quad may leave its picture; of a string cut off further, the hint is wrong."""
 _CASE_TWINS = str.maketrans("cosuvwxzkp", "COSUVWXZKP")
 """Letters whose two cases differ in size alone, which a strip does not show."""
 
@@ -59,9 +53,9 @@ class PhotoString:
 
     @property
     def held_back(self) -> bool:
-        """Whether its photograph, with all strings on it, is kept from training."""
+        """Whether its photograph, with all strings on it, is kept from training: one in five is."""
         name = f"{self.source}/{self.photograph}".encode()
-        return int(hashlib.sha256(name).hexdigest(), 16) % HELD_BACK == 0
+        return int(hashlib.sha256(name).hexdigest(), 16) % 5 == 0
 
 
 def _rows(path: Path, columns: int) -> list[list[str]]:
@@ -116,13 +110,16 @@ def read_strings(path: Path) -> list[PhotoString]:
 
 
 def in_sight(hint: PhotoString, image: ImageArray, symbols: frozenset[str]) -> bool:
-    """Whether it is wholly on the picture, in reading direction, and has only these symbols."""
+    """Whether a string is wholly on the picture, horizontal, legible, and of these symbols alone.
+
+    Its quad may leave the picture by 1.5 pixels; below a height of 6 pixels nothing can be read.
+    """
     text = hint.text.replace(" ", "")
     width, height = edge_lengths(hint.quad)
     low, high = hint.quad.min(0), hint.quad.max(0)
-    inside = (low >= -OUTSIDE).all() and (high <= np.array(image.shape[1::-1]) + OUTSIDE).all()
+    inside = (low >= -1.5).all() and (high <= np.array(image.shape[1::-1]) + 1.5).all()
     lies = width >= 0.9 * height or len(text) == 1
-    return bool(text and set(text) <= symbols and inside and lies and height >= MIN_STRIP_HEIGHT)
+    return bool(text and set(text) <= symbols and inside and lies and height >= 6)
 
 
 def alike(one: str, two: str) -> bool:
@@ -139,15 +136,15 @@ def agrees(text: str, readings: Sequence[str]) -> bool:
 
 
 def believable(hint: PhotoString, own: Sequence[str], again: Sequence[str]) -> bool:
-    """Whether to learn a hint that our own network reads otherwise.
+    """Whether to learn from a hint that our own network reads otherwise.
 
-    The other reader must read the same again. And our reading must be similar to 0.4 at least, else
-    it shows another place.
+    The other reader must read the same text again, and our reading must have a similarity of at
+    least 0.4 to it; a lower one means that it shows another place.
 
     Args:
         hint: as the other reader gave it.
         own: what our network reads there.
-        again: what the other reader says to the same place cut otherwise.
+        again: what the other reader reads in other cuts of the same place.
     """
     text = hint.text.replace(" ", "")
     plain = text.translate(_CASE_TWINS)
@@ -159,9 +156,9 @@ def believable(hint: PhotoString, own: Sequence[str], again: Sequence[str]) -> b
 
 
 def reread(hint: PhotoString, again: Sequence[str]) -> bool:
-    """Whether the other reader says the same to other cuts of a hint's place.
+    """Whether the other reader reads the same text in other cuts of a hint's place.
 
-    It must in both with a score of 0.9, or in one with 0.97.
+    Both cuts must agree if the hint's score is at least 0.9; one is enough from 0.97 on.
     """
     text = hint.text.replace(" ", "")
     same = [r.replace(" ", "") == text for r in again]
@@ -172,8 +169,9 @@ def reread(hint: PhotoString, again: Sequence[str]) -> bool:
 class PhotoStrips:
     """Strips of the strings on photographs, each time a little different.
 
-    Sources count by the square root of how many strings they have, repeated texts of a source
-    likewise, and strings that our network could not read count double.
+    A string is drawn with a weight of one over the square root of the number of strings of its
+    source, and likewise of the number of strings there with its text. Strings that our network
+    could not read have twice the weight.
 
     Args:
         folder: with ``images/``.

@@ -1,9 +1,9 @@
 """Shards of labeled strings: tar files in webdataset's layout, together larger than memory.
 
-A shard holds pairs of ``NAME.png`` (or another picture) and ``NAME.txt``, the text in UTF-8. It is
-read with tarfile, not with the package webdataset (1.0, BSD): that one streams, so that its order
-depends on the number of workers, and a stopped training would read again all that it has read. Here
-any string is found at once by the places in an index, which is kept beside each shard.
+A shard holds pairs of ``NAME.png`` (or another picture) and ``NAME.txt``, the text in UTF-8. An
+index beside each shard holds the places of its strings, so that any string is found at once. The
+package webdataset (1.0, BSD) reads shards as streams instead: the order then depends on the number
+of workers, and a training that is continued would read again all that it has read.
 """
 
 from __future__ import annotations
@@ -29,10 +29,6 @@ from industrial_ocr.results.types import ImageArray
 
 log = logging.getLogger(__name__)
 
-HELD_BACK = 20
-"""The last of the strings, one in so many, are for validation."""
-WINDOW = 8
-"""Batches among which strings are sorted by length: what is short is not padded to what is long."""
 Table = NDArray[np.int64]
 """(N, 4): place and size of a picture, and of its text, in bytes."""
 Encoded = tuple[str, bytes, str]
@@ -148,7 +144,8 @@ def encoded_string(path: Path, row: Sequence[int]) -> tuple[bytes, str]:
 class ShardedStrings:
     """Batches of the strings of shards; each depends on the seed and its number alone.
 
-    An epoch has its own order of the shards and of the strings in a buffer that moves over them.
+    The last twentieth of the strings is for validation. Every epoch has its own order of the shards
+    and of the strings in a buffer that moves over them.
 
     Args:
         shards: of ``find_shards``.
@@ -170,7 +167,7 @@ class ShardedStrings:
         self.size = size
         counts = [len(index_of(path)) for path in shards]
         total = sum(counts)
-        border = total - -(-total // HELD_BACK)
+        border = total - -(-total // 20)
         low, high = (border, total) if held_back else (0, border)
         self._pieces: list[tuple[Path, int, int]] = []
         start = 0
@@ -211,7 +208,7 @@ class ShardedStrings:
         rng = np.random.default_rng((seed, epoch, block, 1))
         shuffled = rng.permutation(len(rows))
         batches = []
-        step = WINDOW * self.size
+        step = 8 * self.size  # sorted by length, so that short strings are not padded to long ones
         for start in range(0, len(rows), step):
             window = shuffled[start : start + step]
             by_length = window[np.argsort(lengths[window], kind="stable")]

@@ -279,15 +279,11 @@ def write_lmdb(items: list[NamedSample], out: Path) -> None:
         raise DatasetError(f"{out}: cannot be written: {reason(error)}") from error
 
 
-SHARD_SIZE = 10_000
-"""Images in a shard."""
-
-
-def write_webdataset(items: list[NamedSample], out: Path) -> None:
-    """Shards as ``train recognizer --data`` takes them (``datasets.shards``)."""
-    for start in range(0, len(items), SHARD_SIZE):
-        own = (_encoded(item) for item in items[start : start + SHARD_SIZE])
-        write_shard(out / f"{start // SHARD_SIZE:05d}.tar", own)
+def write_webdataset(items: list[NamedSample], out: Path, size: int = 10_000) -> None:
+    """Shards of ``size`` images each, as ``train recognizer --data`` takes them."""
+    for start in range(0, len(items), size):
+        own = (_encoded(item) for item in items[start : start + size])
+        write_shard(out / f"{start // size:05d}.tar", own)
 
 
 def _encoded(item: NamedSample) -> Encoded:

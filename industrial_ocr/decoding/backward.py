@@ -8,21 +8,17 @@ over the states and arcs of an automaton, which is too slow for a lexicon of 100
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from industrial_ocr.patterns.automaton import Automaton
+from industrial_ocr.results.types import Floats
 
-MAX_AUTOMATON_ARCS = 8192
-"""Automata with more arcs get no backward scores: those would take longer than the search."""
 MAX_LOSS = 7.0
 """A path that must end more than this many nats below the best reading is not followed."""
 
-Floats = NDArray[np.float64]
-
 
 def has_backward_scores(automaton: Automaton) -> bool:
-    """Whether the automaton is small enough for backward scores."""
-    return len(automaton.labels) <= MAX_AUTOMATON_ARCS
+    """Whether an automaton gets backward scores; with more arcs they take longer than a search."""
+    return len(automaton.labels) <= 8192
 
 
 def best_of_states(automaton: Automaton, values: Floats) -> Floats:

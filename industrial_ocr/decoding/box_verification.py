@@ -20,11 +20,9 @@ from industrial_ocr.decoding.verification import (
 )
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.results.engine import Engine
-from industrial_ocr.results.types import Character, CharState
+from industrial_ocr.results.types import Character, CharCandidates, CharState
 from industrial_ocr.results.verdicts import Verification, VerifiedCharacter
 
-SURE_REJECT = 0.8
-"""From this reject probability on, a box is ignored."""
 _AlignedRun = tuple[Alignment, list[StringEvidence]]
 
 
@@ -108,9 +106,14 @@ def _extra(found: Alignment, part: bool) -> list[SkippedBox]:
         s
         for s in found.skipped
         if (s in inside or (s.same_word and not part))
-        and s.candidates.reject < SURE_REJECT
+        and not _ignored(s.candidates)
         and s.log_odds > -VERIFICATION_RULES.pass_odds
     ]
+
+
+def _ignored(candidates: CharCandidates) -> bool:
+    """Whether a box is clearly no character."""
+    return candidates.reject >= 0.8
 
 
 def _doubtful_together(
@@ -174,7 +177,7 @@ def _gaps(found: Alignment, spaces: Collection[int]) -> list[int]:
 
 def _another_text(characters: Sequence[VerifiedCharacter], run: Sequence[StringEvidence]) -> bool:
     """Whether the run is a text of the expected length that reads clearly as something else."""
-    count = sum(sum(c.reject < SURE_REJECT for c in e.singles) for e in run)
+    count = sum(sum(not _ignored(c) for c in e.singles) for e in run)
     clear = sum(c.state in (CharState.PASS, CharState.FAIL) for c in characters)
     long_enough = clear >= VERIFICATION_RULES.clear * len(characters)
     return abs(count - len(characters)) <= 1 and long_enough

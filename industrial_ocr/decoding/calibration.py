@@ -23,8 +23,7 @@ from industrial_ocr.decoding.ctc import sequence_log_probability
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.files import write_whole
-
-Floats = NDArray[np.float64]
+from industrial_ocr.results.types import Floats
 
 LEAST_TEMPERATURE, LARGEST_TEMPERATURE = 0.25, 4.0
 SHIPPED_CALIBRATION = Path(__file__).parent / "data" / "calibration.json"

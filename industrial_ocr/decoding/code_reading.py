@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from industrial_ocr.decoding.code_candidates import CodeCandidate, code_candidate, with_check
 from industrial_ocr.decoding.code_rules import (
@@ -28,9 +27,7 @@ from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.results.codes import CodeReading, ImageSigns
 from industrial_ocr.results.geometry import edge_lengths, length_ratios, quad_around
-from industrial_ocr.results.types import Direction, Status
-
-Floats = NDArray[np.float64]
+from industrial_ocr.results.types import Direction, Floats, Status
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,14 +15,11 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from industrial_ocr.decoding.homoglyphs import TWINS
 from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.geometry import edge_lengths
-from industrial_ocr.results.types import Character, TextString
-
-Floats = NDArray[np.float64]
+from industrial_ocr.results.types import Character, Floats, TextString
 
 CONFIDENCE_WEIGHTS = Path(__file__).parent / "data" / "confidence.json"
 CONFIDENCE_FEATURES = (

@@ -12,15 +12,14 @@ import math
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from industrial_ocr.decoding.backward import MAX_LOSS, best_of_states, end_scores
 from industrial_ocr.patterns.automaton import Automaton
+from industrial_ocr.results.types import Floats
 
 UNDERFLOW = -600.0
 """Paths below this log-probability are not searched: its exponential would be 0."""
 
-Floats = NDArray[np.float64]
 Beginning = tuple[int, int, int, float, float]
 """An arc, its symbol, the state after it, the symbol's probability in the frame (relative to the
 frame's likeliest class), and the share of the best alignment that a path through it can reach."""

@@ -16,13 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 from industrial_ocr.decoding.ctc import forward_scores
 from industrial_ocr.decoding.verification import MARK_SYMBOLS
 from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.results.types import Floats
 
 END_MARK_ODDS = 9.0
 """Below these log-odds, a text may have a mark too few or too many at an end, where the network is
 least reliable. 98 % of 123 printed minus signs before a number are below it, 99 % of 665 plain
 codes without one above it."""
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,14 +38,12 @@ from industrial_ocr.decoding.verification import (
 from industrial_ocr.inference.network import MIN_LOG_PROB
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.results.engine import Engine
-from industrial_ocr.results.types import Character, CharState, FloatArray
+from industrial_ocr.results.types import Character, CharState, FloatArray, Floats
 from industrial_ocr.results.verdicts import Verification, VerifiedCharacter
 
 MARK_ODDS = float(np.log(5))
 """Least log-odds of a mark between two characters: 98 % of 286 printed marks are above it, and none
 of 394 texts without the mark."""
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

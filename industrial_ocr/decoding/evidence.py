@@ -19,9 +19,7 @@ from industrial_ocr.decoding.segmentation import (
     measure,
 )
 from industrial_ocr.patterns.charset import Charset
-from industrial_ocr.results.types import BoxString, CharBox, CharCandidates
-
-Floats = NDArray[np.float64]
+from industrial_ocr.results.types import BoxString, CharBox, CharCandidates, Floats
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.decoding.lattice import Arc, leaving
 from industrial_ocr.decoding.segmentation import MIN_PROBABILITY
 from industrial_ocr.patterns.charset import Charset
-from industrial_ocr.results.types import CharBox, CharCandidates
+from industrial_ocr.results.types import CharBox, CharCandidates, Floats
 
 MISSING_SYMBOL = math.log(3e-4)
 """Log-probability of a symbol that has no box."""
@@ -28,7 +28,6 @@ WRONG_SYMBOL = math.log(1e-4)
 """Least log-probability, relative to a box's best symbol, of the text's symbol in a box: a wrong
 character is then not taken for one missing and one too many. Also the least of an empty box."""
 
-Floats = NDArray[np.float64]
 Strings = StringEvidence | Sequence[StringEvidence]
 """One string, or several in reading order."""
 

@@ -21,14 +21,9 @@ from industrial_ocr.decoding.backward import (
     has_backward_scores,
 )
 from industrial_ocr.patterns.automaton import Automaton
+from industrial_ocr.results.types import Floats
 
-NODE_BEAM = 768
-"""Largest number of entries of a node that are followed, besides those in the automaton's start
-state, where a code may still begin. Patterns of some hundred states have fewer."""
 _NO_SYMBOL = -1
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +150,8 @@ def best_paths(
 
     Returns:
         Empty if the automaton accepts no path. The readings are exact down to ``MAX_LOSS`` below
-        the best, unless a node has more than ``NODE_BEAM`` entries.
+        the best, unless a node has more than 768 entries; patterns of some hundred states have
+        fewer.
     """
     ahead = backward_scores(arcs, nodes, automaton) if ahead is None else ahead
     if ahead is not None and not np.isfinite(ahead[0, automaton.start]):
@@ -185,14 +181,14 @@ def best_paths(
 class _Entries:
     """Partial paths, one per row; ``text`` is a hash, ``parent`` a row of all kept entries."""
 
-    state: Ints
+    state: NDArray[np.int64]
     score: Floats
     text: NDArray[np.uint64]
-    parent: Ints
-    arc: Ints
-    symbol: Ints
+    parent: NDArray[np.int64]
+    arc: NDArray[np.int64]
+    symbol: NDArray[np.int64]
 
-    def take(self, rows: Ints) -> _Entries:
+    def take(self, rows: NDArray[np.int64]) -> _Entries:
         return _Entries(*(column[rows] for column in vars(self).values()))
 
     @staticmethod
@@ -255,7 +251,11 @@ class _Search:
 
 
 def _best_of_each_state(entries: _Entries, most: int, start: int) -> _Entries:
-    """The best entry of each text in each state: ``most`` per state, ``NODE_BEAM`` in all."""
+    """The best entry of each text in each state: ``most`` per state, 768 in all.
+
+    Entries in the automaton's ``start`` state, where a code may still begin, are kept besides.
+    """
+    beam = 768
     best = np.full(int(entries.state.max(initial=0)) + 1, -np.inf)
     np.maximum.at(best, entries.state, entries.score)
     near = np.flatnonzero(entries.score >= best[entries.state] - MAX_LOSS)
@@ -269,10 +269,10 @@ def _best_of_each_state(entries: _Entries, most: int, start: int) -> _Entries:
     begins = np.flatnonzero(np.diff(state, prepend=-1))
     rank = np.arange(len(order)) - np.repeat(begins, np.diff(np.append(begins, len(order))))
     order = order[rank < most]
-    if len(order) > NODE_BEAM:
+    if len(order) > beam:
         ranked = np.argsort(-entries.score[order], kind="stable")
-        unbegun = ranked[NODE_BEAM:][entries.state[order[ranked[NODE_BEAM:]]] == start]
-        order = order[np.concatenate([ranked[:NODE_BEAM], unbegun])]
+        unbegun = ranked[beam:][entries.state[order[ranked[beam:]]] == start]
+        order = order[np.concatenate([ranked[:beam], unbegun])]
     return entries.take(order)
 
 

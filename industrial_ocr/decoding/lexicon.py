@@ -24,9 +24,6 @@ from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.grammar.words import compile_words
 from industrial_ocr.patterns.pattern import Pattern
 
-SMALL_LEXICON = 64
-"""A lexicon of at most this many words is searched as a whole."""
-
 
 @dataclass(frozen=True)
 class Lexicon:
@@ -97,9 +94,10 @@ def lexicon_finder(source: Path, charset: Charset) -> Callable[[str], Lexicon]:
 def nearest(words: Sequence[str], text: str, delta: int = 3) -> tuple[str, ...]:
     """The words within edit distance ``delta`` of a text, or the nearest ones if there are none.
 
-    A small lexicon is returned whole, else at most 1024 words. The paper sets ``delta`` to 3.
+    A lexicon of up to 64 words is returned whole, of a larger one at most 1024 words. The paper
+    sets ``delta`` to 3.
     """
-    if len(words) <= SMALL_LEXICON:
+    if len(words) <= 64:
         return tuple(words)
     extract = partial(process.extract, text, words, scorer=Levenshtein.distance, limit=1024)
     found = extract(score_cutoff=delta) or extract()
@@ -112,9 +110,9 @@ def narrowed(pattern: Pattern, read: str) -> Pattern:
 
     Any other pattern is returned unchanged.
     """
-    if len(pattern.words) <= SMALL_LEXICON:
+    words = nearest(pattern.words, pattern.normalize(read)) if pattern.words else ()
+    if len(words) == len(pattern.words):
         return pattern
-    words = nearest(pattern.words, pattern.normalize(read))
     return replace(pattern, words=words, core=compile_words(words, pattern.core.symbols))
 
 

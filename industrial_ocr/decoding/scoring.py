@@ -15,9 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 from industrial_ocr.config import PositionWeights
 from industrial_ocr.results.types import SequenceScores
 
-SMALLEST_PROBABILITY = 1e-12
-"""Smaller probabilities are raised to this, so that logarithms stay finite and JSON valid."""
-
 
 def score_sequence(
     probabilities: ArrayLike,
@@ -52,14 +49,16 @@ def score_sequence(
     if len(p) == 0:
         return SequenceScores(0.0, 0.0, 0.0, 0.0, 0.0)
     p = p.clip(0, 1)
-    joint = float(np.log(np.maximum(p, SMALLEST_PROBABILITY)).sum())
+    # Smaller probabilities are raised to this, so that logarithms stay finite and JSON valid.
+    smallest = 1e-12
+    joint = float(np.log(np.maximum(p, smallest)).sum())
     sequence = joint if sequence_log is None else sequence_log
     return SequenceScores(
         mean=float(p.mean()),
         joint_log=joint,
         joint_normalized=math.exp(joint / len(p)),
         weighted=float(p @ position_weights(len(p), weights)),
-        sequence_log=min(0.0, max(sequence, len(p) * math.log(SMALLEST_PROBABILITY))),
+        sequence_log=min(0.0, max(sequence, len(p) * math.log(smallest))),
     )
 
 

@@ -22,12 +22,9 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from industrial_ocr.results.geometry import axis_of, clear_gaps, edge_lengths
-from industrial_ocr.results.types import BoxString, CharBox
-
-Floats = NDArray[np.float64]
+from industrial_ocr.results.types import BoxString, CharBox, Floats
 
 SEGMENTATION_WEIGHTS = Path(__file__).parent / "data" / "segmentation.json"
 BROAD = frozenset("MWmw%&@")

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
 from industrial_ocr.datasets.samples import Dataset, Sample
@@ -44,12 +43,10 @@ from industrial_ocr.image.load import load_image
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.recognition.recognizer import StringFrames
 from industrial_ocr.results.engine import PIPELINES, Engine
+from industrial_ocr.results.types import Floats
 
-Floats = NDArray[np.float64]
 MIN_AGREEMENT = 0.6
 """A string shows a label if this share of its characters is read as the label says."""
-MIN_CHARACTERS, MIN_STRINGS = 200, 40
-"""So many are needed to fit a temperature; with fewer the model keeps the one it has."""
 
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
 
@@ -158,15 +155,15 @@ def gather(
 
 
 def fit(found: CalibrationData, now: dict[str, float]) -> dict[str, float]:
-    """Temperatures by task, where there are enough characters or strings.
+    """Temperatures by task; a model without 200 characters or 40 strings keeps the one it has.
 
     ``found`` was read at the temperatures that the models have ``now``.
     """
     fitted = {}
-    if len(found.classes) >= MIN_CHARACTERS:
+    if len(found.classes) >= 200:
         change = fit_temperature(np.array(found.characters), found.classes)
         fitted["classifier"] = now["classifier"] * change
-    if len(found.labels) >= MIN_STRINGS:
+    if len(found.labels) >= 40:
         fitted["recognizer"] = now["recognizer"] * fit_ctc_temperature(found.strings, found.labels)
     limits = LEAST_TEMPERATURE, LARGEST_TEMPERATURE
     return {k: float(np.clip(v, *limits)) for k, v in fitted.items()}

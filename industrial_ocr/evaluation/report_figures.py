@@ -61,7 +61,7 @@ def swatch(style: Style) -> Markup:
 
 
 @dataclass(frozen=True)
-class Frame:
+class Axes:
     """The axes of a figure: data from 0 to ``right`` and 0 to 1 on its plot, sizes in pixels."""
 
     width: int
@@ -87,10 +87,10 @@ def _ticks(top: float) -> list[float]:
     return [i * step for i in range(max(1, math.ceil(top / step - 1e-9)) + 1)]
 
 
-def _path(frame: Frame, curve: RateCurve, most: int = 600) -> str:
+def _path(axes: Axes, curve: RateCurve, most: int = 600) -> str:
     """An SVG path of ``most`` points from rejecting everything to accepting everything."""
     rates = zip(curve.misread_rate[::-1], curve.read_rate[::-1], strict=True)
-    points = list(dict.fromkeys((frame.x(misread), frame.y(read)) for misread, read in rates))
+    points = list(dict.fromkeys((axes.x(misread), axes.y(read)) for misread, read in rates))
     kept = points[:: max(1, len(points) // most)]
     start = f"M{kept[0][0]} {kept[0][1]}"
     return start + "".join(f"H{x}V{y}" for x, y in [*kept[1:], points[-1]])
@@ -111,15 +111,15 @@ def rate_figure(
         name: what the figure shows, for those who do not see it.
     """
     ticks = _ticks(max((float(c.misread_rate.max()) for c in curves.values()), default=0.0))
-    frame = Frame(370, 250, right=ticks[-1])
-    lines = [(e, styles[e], *points[e], _path(frame, curve)) for e, curve in curves.items()]
-    return _draw("rates", name, frame, ticks, lines)
+    axes = Axes(370, 250, right=ticks[-1])
+    lines = [(e, styles[e], *points[e], _path(axes, curve)) for e, curve in curves.items()]
+    return _draw("rates", name, axes, ticks, lines)
 
 
 def reliability_figure(bins: Sequence[ReliabilityBin], style: Style, name: str) -> Markup:
     """Share of right readings over their confidence; fuller bars hold more readings."""
     most = max(b.count for b in bins)
-    return _draw("reliability", name, Frame(240, 220), bins, most, style.color)
+    return _draw("reliability", name, Axes(240, 220), bins, most, style.color)
 
 
 def confusion_symbols(confusions: Sequence[tuple[TextPair, int]]) -> list[str]:

@@ -30,8 +30,6 @@ from industrial_ocr.results.geometry import bounds, rect_quad
 from industrial_ocr.results.types import FloatArray, ImageArray
 from industrial_ocr.results.viz import draw_outline
 
-MOST_FAILURES = 60
-"""The most pictures in the gallery of one dataset."""
 LONGEST_SIDE = 420
 """Pixels of the longest side of a picture on the page."""
 
@@ -218,12 +216,12 @@ def _failure(
 
 
 def gallery(
-    own: Sequence[Summary], sources: Sources, styles: Mapping[str, Style]
+    own: Sequence[Summary], sources: Sources, styles: Mapping[str, Style], most: int = 60
 ) -> tuple[list[dict[str, Any]], int]:
     """The images of one dataset on which any engine is not right at its threshold.
 
     Returns:
-        At most ``MOST_FAILURES``, in the order of the run, and how many more there are.
+        At most ``most``, in the order of the run, and how many more there are.
     """
     engines = [(s, s.by_label()) for s in own]
     failing: list[list[str]] = []
@@ -238,7 +236,7 @@ def gallery(
                 keys[key[0]].append(key)
         failing.append(list(dict.fromkeys(image for image, _ in wrong)))
         lost.update(wrong)
-    chosen = choose(failing, MOST_FAILURES)
+    chosen = choose(failing, most)
     shown = [
         _failure(i, keys[i], engines, lost, sources.get((own[0].dataset, i)), styles)
         for i in keys

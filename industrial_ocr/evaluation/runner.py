@@ -30,7 +30,7 @@ from industrial_ocr.evaluation.records import (
 from industrial_ocr.image.load import load_image
 from industrial_ocr.results.types import ImageArray
 
-RESULTS = "results.jsonl"
+RUN_FILE = "results.jsonl"
 
 
 def dataset_digest(dataset: Dataset) -> str:
@@ -194,7 +194,7 @@ def run_benchmark(
         raise DatasetError(f"no labeled image in {', '.join(str(d.root) for d in datasets)}")
     if len(set(names)) < len(names):
         raise DatasetError(f"datasets need names of their own, got {names}")
-    path = out / RESULTS
+    path = out / RUN_FILE
     jobs = open_jobs(datasets, engines, _recorded_keys(path, about))
     warm_up(jobs)
     with path.open("a", encoding="utf-8") as file:

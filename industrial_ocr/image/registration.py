@@ -12,22 +12,15 @@ from numpy.typing import NDArray
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.results.types import FloatArray, ImageArray
 
-MIN_CORRELATION = 0.5
-"""Least correlation of the strokes of two pictures that show the same."""
-MAX_SHIFT = 0.25
-"""Largest shift, as a share of the longer side of the text."""
-MAX_SHIFT_HEIGHTS = 2.0
-"""The same in heights of its characters; the larger one counts."""
-HEIGHT = 16.0
-"""In pixels; higher characters are reduced to this height first."""
-
 
 def register(
     reference: ImageArray, others: Sequence[ImageArray], text: FloatArray, height: float
 ) -> list[NDArray[np.float64] | None]:
     """Finds the text of one picture in others.
 
-    The shift of the best correlation begins the search of Evangelidis and Psarakis 2008 (ECC).
+    The shift with the highest correlation is where the search of Evangelidis and Psarakis 2008
+    (ECC) begins. It is at most a quarter of the longer side of the text, or two heights of its
+    characters if that is more. Characters higher than 16 pixels are reduced to that height first.
 
     Args:
         reference: (H, W, 3) uint8 RGB.
@@ -37,13 +30,13 @@ def register(
 
     Returns:
         For each other picture, the (2, 3) matrix from pixels of the reference to its own; None if
-        the text is not seen there.
+        the correlation of their strokes stays below 0.5: the text is not there.
     """
     low = np.maximum(np.floor(text.min(0) - height / 2), 0).astype(int)
     high = np.ceil(text.max(0) + height / 2).astype(int)
-    scale = min(1.0, HEIGHT / height)
+    scale = min(1.0, 16 / height)
     pattern = _strokes(reference[low[1] : high[1], low[0] : high[0]], height, scale)
-    reach = int(max(MAX_SHIFT * max(pattern.shape), MAX_SHIFT_HEIGHTS * height * scale))
+    reach = int(max(0.25 * max(pattern.shape), 2 * height * scale))
     size = (pattern.shape[1] + 2 * reach, pattern.shape[0] + 2 * reach)
     start = np.column_stack([np.eye(2), scale * low - reach])
     matrices: list[NDArray[np.float64] | None] = []
@@ -85,4 +78,4 @@ def _found(pattern: FloatArray, near: FloatArray) -> NDArray[np.float64] | None:
         )
         if turned > best:
             best, found = turned, np.asarray(matrix, np.float32)
-    return found.astype(np.float64) if best >= MIN_CORRELATION else None
+    return found.astype(np.float64) if best >= 0.5 else None

@@ -19,9 +19,6 @@ from torch import Tensor, nn
 
 from industrial_ocr.errors import ConfigError, WeightsError
 
-_INITIAL_SCORE = 0.02
-"""Output of an untrained CraftLight for every pixel: most of an image is no text."""
-
 
 class CraftVGG(nn.Module):
     """The published CRAFT: VGG16 with batch norm and a U-shaped decoder (section 3.1, figure 2).
@@ -127,7 +124,7 @@ class CraftLight(nn.Module):
         self.blocks = nn.ModuleList(_conv_norm_relu(out, out) for out in decoder_channels)
         self.head = nn.Conv2d(decoder_channels[0], 2, 1)
         nn.init.normal_(self.head.weight, std=0.01)
-        nn.init.constant_(cast(Tensor, self.head.bias), _INITIAL_SCORE)
+        nn.init.constant_(cast(Tensor, self.head.bias), 0.02)  # most of an image is no text
         # The feature maps take this layout from the weights; it halves the time on a CPU.
         self.to(memory_format=torch.channels_last)
 

@@ -27,8 +27,6 @@ FRAME_STRIDE = 4
 FIRST_FRAMES: dict[Variant, int] = {"paper": 0, "crnn.pytorch": 0, "lcnet": 0, "selu": 1}
 """Number of the first frame: a network that does not pad its last convolution has no frame 0."""
 
-_CHANNELS = (64, 128, 256, 256, 512, 512, 512)
-_SELU_CHANNELS = (32, 64, 128, 128, 256, 256, 64)
 _BATCH_NORMS = {"paper": (4, 5), "crnn.pytorch": (2, 4, 6), "selu": (4, 5)}
 
 
@@ -78,7 +76,9 @@ class Crnn(nn.Module):
         super().__init__()
         if variant not in STRIP_HEIGHTS:
             raise ConfigError(f"variant is one of {sorted(STRIP_HEIGHTS)}, got {variant!r}")
-        bases = _SELU_CHANNELS if variant == "selu" else _CHANNELS
+        bases = (64, 128, 256, 256, 512, 512, 512)
+        if variant == "selu":
+            bases = (32, 64, 128, 128, 256, 256, 64)
         channels = [int(base * width) // 8 * 8 for base in bases]
         if classes < 2 or hidden < 1 or min(channels) < 8:
             raise ConfigError(

@@ -32,9 +32,6 @@ from industrial_ocr.patterns.grammar.spelling import project, with_separators
 from industrial_ocr.patterns.grammar.words import check_letters, compile_words, read_lines
 from industrial_ocr.patterns.presets import Preset, find_preset, nearest_preset
 
-MAX_CHARSETS = 16
-"""So many charsets are remembered; frames of a network of many symbols have one for each image."""
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Pattern(CodeCounts):
@@ -221,7 +218,7 @@ class Pattern(CodeCounts):
             if places not in self._spelled:
                 self._spelled[places] = self._spelled_with(charset)
             found = replace(self._spelled[places], symbols=charset.symbols)
-            if len(self._automata) >= MAX_CHARSETS:
+            if len(self._automata) >= 16:  # a network of many symbols has a charset for each image
                 self._automata.clear()
             self._automata[charset] = found
         return found

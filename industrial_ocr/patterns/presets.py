@@ -13,7 +13,7 @@ from pydantic import Field, PositiveInt, model_validator
 from industrial_ocr.config import Section, config_path, load_config, parse_config
 from industrial_ocr.errors import PatternError
 
-Text = Annotated[str, Field(min_length=1)]
+NonEmptyText = Annotated[str, Field(min_length=1)]
 
 
 class Preset(Section):
@@ -32,16 +32,16 @@ class Preset(Section):
         counter_examples: texts that do not.
     """
 
-    title: Text
-    source: Text
-    regex: Text | None = None
-    template: Text | None = None
+    title: NonEmptyText
+    source: NonEmptyText
+    regex: NonEmptyText | None = None
+    template: NonEmptyText | None = None
     ignore_case: bool = False
     separators: tuple[Annotated[str, Field(min_length=1, max_length=1)], ...] = ()
     groups: tuple[PositiveInt, ...] = ()
-    check: Text = "none"
-    examples: Annotated[tuple[Text, ...], Field(min_length=1)]
-    counter_examples: tuple[Text, ...] = ()
+    check: NonEmptyText = "none"
+    examples: Annotated[tuple[NonEmptyText, ...], Field(min_length=1)]
+    counter_examples: tuple[NonEmptyText, ...] = ()
 
     @model_validator(mode="after")
     def _one_expression(self) -> Preset:

@@ -40,9 +40,8 @@ from industrial_ocr.results.codes import CodeReading
 from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.geometry import centers_meet, edge_lengths
 from industrial_ocr.results.read_result import ReadResult
-from industrial_ocr.results.types import ImageArray, Status, TextString
+from industrial_ocr.results.types import Floats, ImageArray, Status, TextString
 
-Floats = NDArray[np.float64]
 ByEngine = Mapping[Engine, ReadResult]
 Item = TypeVar("Item", TextString, CodeReading)
 

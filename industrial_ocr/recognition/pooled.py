@@ -25,12 +25,11 @@ from industrial_ocr.recognition.recognizer import (
     in_one_charset,
     of_length,
 )
-from industrial_ocr.results.types import CharCandidates, FloatArray, ImageArray
+from industrial_ocr.results.types import CharCandidates, FloatArray, Floats, ImageArray
 
-Floats = NDArray[np.float64]
 ShapesOf = Callable[[tuple[str, ...]], NDArray[np.int64]]
 
-MIN_PROBABILITY = 1e-4
+MIN_FRAME_PROBABILITY = 1e-4
 """Probabilities of one frame are not below this, so that no single frame can rule out a symbol."""
 
 
@@ -65,7 +64,7 @@ def pool(log_probs: ArrayLike, weights: ArrayLike, shapes: NDArray[np.int64]) ->
         (..., C) log-probabilities.
     """
     seen, weight = np.asarray(log_probs, np.float64), np.asarray(weights, np.float64)
-    seen = np.maximum(seen, np.log(MIN_PROBABILITY))
+    seen = np.maximum(seen, np.log(MIN_FRAME_PROBABILITY))
     members = np.eye(int(shapes.max()) + 1)[shapes]
     shape = np.log(np.exp(seen) @ members)[..., shapes]
     total = np.tensordot(weight, shape, 1) + np.tensordot(weight / weight.sum(), seen - shape, 1)
@@ -99,7 +98,9 @@ class PooledClassifier(Classifier):
         seen = super().classify([f.image for f in self._frames], places, config)
         distributions = np.array([[c.distribution for c in own] for own in seen], np.float64)
         rejects = np.array([[[c.reject] for c in own] for own in seen])
-        logs = np.log(np.maximum(np.concatenate([distributions, rejects], -1), MIN_PROBABILITY))
+        logs = np.log(
+            np.maximum(np.concatenate([distributions, rejects], -1), MIN_FRAME_PROBABILITY)
+        )
         shapes = self._shapes_of(self.charset.symbols)
         shapes = np.append(shapes, shapes.max() + 1)  # no character
         together = np.exp(pool(logs, [f.weight for f in self._frames], shapes))

@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float32]
+Floats = NDArray[np.float64]
+"""For scores and probabilities, which are summed in double precision."""
 ImageArray = NDArray[np.uint8]
 Direction = Literal["horizontal", "vertical", "rotated"]
 """How a string runs: along the letters' own baseline (``horizontal``, also when slanted or on an

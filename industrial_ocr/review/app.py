@@ -18,8 +18,6 @@ from industrial_ocr.review.items import Order
 from industrial_ocr.review.queue import GoneError, Review, Show
 from industrial_ocr.review.web import add_guard, host_name, limited_body, refusal, show_page
 
-MAX_POST_BYTES = 4096
-
 
 def create_app(folder: Path) -> FastAPI:
     """The web application that reviews a folder.
@@ -55,7 +53,7 @@ def create_app(folder: Path) -> FastAPI:
     @app.post("/api/answers")
     async def answer(request: Request) -> Response:
         try:
-            data = json.loads(await limited_body(request, MAX_POST_BYTES))
+            data = json.loads(await limited_body(request, 4096))
             made = await run_in_threadpool(review.answer, data)
         except RecursionError:
             return refusal(422, "an answer is one flat object")

@@ -48,8 +48,6 @@ log = logging.getLogger(__name__)
 
 BLOCK = 4096
 """Bytes of a block on disk; a file takes up whole blocks and is counted so."""
-STALE_SECONDS = 3600.0
-"""Temporary files older than this were left by a process that died."""
 _SIZE_FILE = ".collecting"
 """The file that says how many bytes the items take up."""
 
@@ -155,7 +153,7 @@ class Collector:
             except FileNotFoundError:  # another collector's probe
                 continue
             if entry.name.startswith("."):
-                if time.time() - state.st_mtime > STALE_SECONDS:
+                if time.time() - state.st_mtime > 3600:  # left by a process that died
                     self._remove(entry.name)
                 continue
             stem = entry.name.partition(".")[0]

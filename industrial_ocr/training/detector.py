@@ -18,12 +18,10 @@ from industrial_ocr.datasets.synthesis.scenes import SceneRenderer
 from industrial_ocr.detection.segmentation import character_boxes
 from industrial_ocr.image.preprocess import detector_input, to_gray
 from industrial_ocr.models.craft import build_detector
-from industrial_ocr.results.geometry import bounds, box_iou
+from industrial_ocr.results.geometry import Rectangle, bounds, box_iou
 from industrial_ocr.results.types import FloatArray, ImageArray, ScoreMaps
 from industrial_ocr.training.config import DetectorTrainConfig
 from industrial_ocr.training.loop import Batch
-
-Box = tuple[float, float, float, float]
 
 
 @lru_cache(maxsize=1)
@@ -96,7 +94,7 @@ def _varied(
     return np.ascontiguousarray(tones[gray]), np.ascontiguousarray(target)
 
 
-def _hits(found: list[Box], wanted: list[Box]) -> NDArray[np.float64]:
+def _hits(found: list[Rectangle], wanted: list[Rectangle]) -> NDArray[np.float64]:
     """Found boxes that are right at IoU 0.5, all found ones, wanted ones that were found, all."""
     if not found or not wanted:
         return np.array([0, len(found), 0, len(wanted)], np.float64)
@@ -104,7 +102,7 @@ def _hits(found: list[Box], wanted: list[Box]) -> NDArray[np.float64]:
     return np.array([good.any(1).sum(), len(found), good.any(0).sum(), len(wanted)], np.float64)
 
 
-def _map_boxes(maps: Tensor) -> list[list[Box]]:
+def _map_boxes(maps: Tensor) -> list[list[Rectangle]]:
     """Upright boxes of the characters in each image's maps (N, 2, H, W), in map pixels."""
     rules = SegmentationConfig()
     found = []

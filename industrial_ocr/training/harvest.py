@@ -31,10 +31,16 @@ from industrial_ocr.errors import DatasetError
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.inference.manifest import find_entry
 from industrial_ocr.inference.torch_backend import load_session, resolve_device
-from industrial_ocr.results.geometry import bounds, box_iou, edge_lengths, glyph_window, warp_quad
+from industrial_ocr.results.geometry import (
+    Rectangle,
+    bounds,
+    box_iou,
+    edge_lengths,
+    glyph_window,
+    warp_quad,
+)
 from industrial_ocr.results.types import BoxString, FloatArray, ImageArray, ScoreMaps
 
-Box = tuple[float, float, float, float]
 MIN_CROPS = 20
 """Fewer crops of either kind are no harvest to learn from."""
 
@@ -78,7 +84,9 @@ def load_harvest(file: Path, size: int) -> Harvest:
     return harvest
 
 
-def shows_none(box: Box, true: list[Box], overlap: float = 0.2, piece: float = 0.55) -> bool:
+def shows_none(
+    box: Rectangle, true: list[Rectangle], overlap: float = 0.2, piece: float = 0.55
+) -> bool:
     """Whether an upright box shows no character: it is beside all, or on a piece of one.
 
     Args:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Iterator, Sequence
-from itertools import chain, count
+from itertools import chain, count, islice
 from pathlib import Path
 
 import numpy as np
@@ -30,12 +30,6 @@ from industrial_ocr.image.preprocess import detector_input, normalize_crops, to_
 from industrial_ocr.inference.manifest import ModelEntry, load_manifest
 from industrial_ocr.inference.weights import load_onnx, save_int8
 from industrial_ocr.results.types import FloatArray
-
-SCENES = 64
-CROPS = 1024
-PLAIN = 0.5
-"""Share of plain print in the rendered pictures, about as in training."""
-SEED = 7001
 
 
 def add_int8(entry: ModelEntry, batches: Sequence[FloatArray]) -> ModelEntry:
@@ -73,7 +67,7 @@ def int8_bytes(data: bytes, batches: Sequence[FloatArray]) -> bytes:
         quantize_static(
             prepared,
             out,
-            _Batches(batches),
+            _CalibrationBatches(batches),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             reduce_range=True,
@@ -85,19 +79,23 @@ def int8_bytes(data: bytes, batches: Sequence[FloatArray]) -> bytes:
 
 
 def rendered_batches(entry: ModelEntry, fonts: Sequence[str | Path]) -> list[FloatArray]:
-    """Rendered inputs of a detector or a classifier, as it sees them when reading."""
+    """Rendered inputs of a detector or a classifier, as it sees them when reading.
+
+    The share of plain print is about that of the training.
+    """
+    seed, plain = 7001, 0.5
     if entry.task == "detector":
-        scenes = SceneRenderer(tuple(fonts), plain=PLAIN)
-        grays = (to_gray(scenes.render((SEED, i)).image) for i in range(SCENES))
+        scenes = SceneRenderer(tuple(fonts), plain=plain)
+        grays = (to_gray(scenes.render((seed, i)).image) for i in range(64))
         return [detector_input(gray)[None] for gray in grays]
     side = entry.input.size[0] if entry.input.size else 40
-    glyphs = GlyphRenderer(tuple(fonts), side, plain=PLAIN)
-    crops = chain.from_iterable(glyphs.render((SEED, i)) for i in count())
-    pixels = np.stack([crop for (crop, _), _ in zip(crops, range(CROPS), strict=False)])
+    glyphs = GlyphRenderer(tuple(fonts), side, plain=plain)
+    crops = chain.from_iterable(glyphs.render((seed, i)) for i in count())
+    pixels = np.stack([crop for crop, _ in islice(crops, 1024)])
     return list(normalize_crops(pixels)[:, None, None])
 
 
-class _Batches(CalibrationDataReader):  # type: ignore[misc]
+class _CalibrationBatches(CalibrationDataReader):  # type: ignore[misc]
     """Batches as ``quantize_static`` takes them: one after the other, then None."""
 
     def __init__(self, batches: Sequence[FloatArray]) -> None:

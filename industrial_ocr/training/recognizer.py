@@ -32,8 +32,6 @@ from industrial_ocr.training.rendering import Renderer, strip_renderer, training
 
 log = logging.getLogger(__name__)
 
-SQUEEZE = 1.7
-"""A strip wider than this many widths of its batch is left out, at first."""
 UNPLACED = -1
 """Frame of a character whose place is not known."""
 LearningStrip = tuple[ImageArray, list[int], NDArray[np.int64]]
@@ -137,7 +135,7 @@ class RecognizerTask:
         for attempt in range(20):
             gray, classes, places = self._drawn((*seed, attempt), photo)
             natural = round(gray.shape[1] * self._height / gray.shape[0])
-            if natural > SQUEEZE * cap and attempt < 10:
+            if natural > 1.7 * cap and attempt < 10:
                 continue
             fitted = self._fitted(gray, classes, places, min(natural, cap))
             if fitted is not None:

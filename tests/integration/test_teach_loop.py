@@ -16,8 +16,8 @@ from industrial_ocr import Collector, Reader
 from industrial_ocr.cli import app as cli
 from industrial_ocr.results.types import ImageArray
 from industrial_ocr.training.retraining import replay_buffer, retrain
-from industrial_ocr.training.retraining.config import Recipe
-from industrial_ocr.training.retraining.rehearsal import Crops, Rehearsal, load_rehearsal
+from industrial_ocr.training.retraining.config import FinetuneRecipe
+from industrial_ocr.training.retraining.rehearsal import LabeledCrops, Rehearsal, load_rehearsal
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +27,7 @@ testclient = pytest.importorskip("fastapi.testclient")
 CODE = "R4{}<-71{}2"
 """The shipped classifier does not know the <, and takes it for a K without being sure."""
 PATTERN = "R4[0-9]<-71[0-9]2"
-QUICK = Recipe(views=30, prints=10, fresh=0, head_steps=80, steps=4, batch_size=64)
+QUICK = FinetuneRecipe(views=30, prints=10, fresh=0, head_steps=80, steps=4, batch_size=64)
 KEPT = 3
 """Rehearsal crops of each class and part."""
 
@@ -43,7 +43,7 @@ def printed(number: int) -> tuple[str, ImageArray]:
     return code, np.clip(noisy, 0, 255).astype(np.uint8)
 
 
-def some(crops: Crops) -> Crops:
+def some(crops: LabeledCrops) -> LabeledCrops:
     chosen = [np.flatnonzero(crops.symbols == s)[:KEPT] for s in dict.fromkeys(crops.symbols)]
     return crops.of(np.concatenate(chosen))
 
@@ -57,7 +57,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Any:
     )
     monkeypatch.setattr(replay_buffer, "load_rehearsal", lambda *path: small)
     monkeypatch.setattr(retrain, "fresh_crops", lambda *_: None)
-    monkeypatch.setattr("industrial_ocr.training.retraining.config.Recipe", lambda: QUICK)
+    monkeypatch.setattr("industrial_ocr.training.retraining.config.FinetuneRecipe", lambda: QUICK)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -25,8 +25,6 @@ from industrial_ocr.patterns.grammar.expression import (
 
 MAX_STATES = 20_000
 MAX_SECONDS = 2.0
-MAX_MEMBERS = 2_000_000
-"""Largest sum of the sizes of all subsets (states of Thompson's automaton); it limits memory."""
 _Arcs = list[list[tuple[list[int], int]]]
 
 
@@ -173,7 +171,7 @@ def _subsets(
                 number[after] = len(states)
                 states.append(after)
                 members += len(after)
-                if len(states) > MAX_STATES or members > MAX_MEMBERS:
+                if len(states) > MAX_STATES or members > 2_000_000:  # which limits the memory
                     raise PatternError(
                         f"this expression needs more than {MAX_STATES:,} states, the limit; "
                         "nested or overlapping repetitions are the usual cause"

@@ -11,7 +11,7 @@ from industrial_ocr.inference.manifest import load_manifest
 
 
 @dataclass(frozen=True)
-class Recipe:
+class FinetuneRecipe:
     """How a classifier is retrained; with the parent and the data it determines the result.
 
     Attributes:
@@ -83,7 +83,7 @@ class FinetuneConfig:
     margin: float = 10.0
     force: bool = False
     report: Path | None = None
-    recipe: Recipe = field(default_factory=Recipe)
+    recipe: FinetuneRecipe = field(default_factory=FinetuneRecipe)
     overall_margin: float = 0.3
 
     @property

@@ -14,12 +14,12 @@ from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.patterns.charset import DEFAULT_SYMBOLS
 from industrial_ocr.results.types import ImageArray
 from industrial_ocr.training.retraining.augmentation import Augmenter, plain_crop
-from industrial_ocr.training.retraining.config import FinetuneConfig, Recipe
-from industrial_ocr.training.retraining.network import Parent, Split, run
-from industrial_ocr.training.retraining.rehearsal import Crops, part_of
+from industrial_ocr.training.retraining.config import FinetuneConfig, FinetuneRecipe
+from industrial_ocr.training.retraining.network import DividedClassifier, Parent, run
+from industrial_ocr.training.retraining.rehearsal import LabeledCrops, part_of
 from industrial_ocr.training.retraining.reprinting import Reprinter, ink_of
 from industrial_ocr.training.retraining.samples import MIN_SAMPLES, GlyphSample, SampleSet
-from industrial_ocr.training.retraining.sampling import Bools, Ints, Pool
+from industrial_ocr.training.retraining.sampling import Bools, Indices, Pool
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage, how much of it is done, and of how much."""
@@ -45,13 +45,13 @@ class FeatureCache:
     """
 
     parent: Parent
-    split: Split
+    split: DividedClassifier
     names: tuple[str, ...]
     samples: tuple[GlyphSample, ...]
     plain: ImageArray
     plain_x: Tensor
     views: ImageArray
-    groups: Ints
+    groups: Indices
     pool: Pool
     features: Tensor
 
@@ -66,8 +66,8 @@ class FeatureCache:
 
 
 def fresh_crops(
-    fonts: Sequence[str], parent: Parent, recipe: Recipe, progress: Progress
-) -> Crops | None:
+    fonts: Sequence[str], parent: Parent, recipe: FinetuneRecipe, progress: Progress
+) -> LabeledCrops | None:
     """More rehearsal crops, rendered from the font families of the training part."""
     if not fonts or not recipe.fresh or not set(DEFAULT_SYMBOLS) <= set(parent.symbols):
         return None
@@ -78,7 +78,7 @@ def fresh_crops(
         # The shipped set has better rejects: boxes that a detector took for characters.
         crops += [c for c in renderer.render((recipe.seed, 5, number)) if c[1] != REJECT]
         progress("rendering old symbols", number + 1, recipe.fresh)
-    return Crops(np.stack([c for c, _ in crops]), np.array([s for _, s in crops]))
+    return LabeledCrops(np.stack([c for c, _ in crops]), np.array([s for _, s in crops]))
 
 
 def supplementary_classes(found: SampleSet, new: Sequence[str]) -> frozenset[str]:
@@ -101,10 +101,10 @@ def sample_views(
     samples: Sequence[GlyphSample],
     augmenter: Augmenter,
     reprinter: Reprinter,
-    recipe: Recipe,
+    recipe: FinetuneRecipe,
     progress: Progress,
     supplementary: frozenset[str] = frozenset(),
-) -> tuple[ImageArray, Ints]:
+) -> tuple[ImageArray, Indices]:
     """Views and prints of all samples (N, S, S), and the index of the sample of each.
 
     Each symbol has the same number, but a supplementary one has a few for each of its samples.
@@ -138,7 +138,7 @@ def build_cache(
     parent: Parent,
     samples: Sequence[GlyphSample],
     new: Sequence[str],
-    rehearsal: Crops,
+    rehearsal: LabeledCrops,
     config: FinetuneConfig,
     progress: Progress,
     supplementary: frozenset[str] = frozenset(),
@@ -148,7 +148,7 @@ def build_cache(
     The samples of symbols in ``supplementary`` count as rehearsal crops.
     """
     names = (*parent.symbols, *new, REJECT)
-    split = Split(parent.model, parent.size)
+    split = DividedClassifier(parent.model, parent.size)
     characters = rehearsal.images[rehearsal.symbols != REJECT]
     augmenter, reprinter = Augmenter(parent.size, characters), Reprinter(parent.size, config.fonts)
     crops, groups = sample_views(

@@ -16,14 +16,14 @@ from torch import Tensor, nn
 
 from industrial_ocr.models.classifier import GlyphClassifier
 from industrial_ocr.training.optimization import average_of, cosine_schedule
-from industrial_ocr.training.retraining.config import Recipe
+from industrial_ocr.training.retraining.config import FinetuneRecipe
 from industrial_ocr.training.retraining.feature_cache import FeatureCache, Progress
-from industrial_ocr.training.retraining.network import Split, extended, head_of, run
-from industrial_ocr.training.retraining.rehearsal import Crops
+from industrial_ocr.training.retraining.network import DividedClassifier, extended, head_of, run
+from industrial_ocr.training.retraining.rehearsal import LabeledCrops
 from industrial_ocr.training.retraining.samples import GlyphSample
 from industrial_ocr.training.retraining.sampling import (
     Bools,
-    Ints,
+    Indices,
     Pool,
     adaptation_loss,
     batches,
@@ -53,7 +53,12 @@ Steps = Callable[[int, int], None]
 
 
 def train_head(
-    features: Tensor, head: nn.Linear, pool: Pool, rows: Bools, recipe: Recipe, progress: Steps
+    features: Tensor,
+    head: nn.Linear,
+    pool: Pool,
+    rows: Bools,
+    recipe: FinetuneRecipe,
+    progress: Steps,
 ) -> None:
     """Trains the head alone on the features (N, F) of the pool."""
     optimizer = torch.optim.AdamW(head.parameters(), lr=recipe.head_lr, weight_decay=1e-2)
@@ -64,7 +69,7 @@ def train_head(
 
 
 def train_last_stages(
-    split: Split, pool: Pool, rows: Bools, recipe: Recipe, progress: Steps
+    split: DividedClassifier, pool: Pool, rows: Bools, recipe: FinetuneRecipe, progress: Steps
 ) -> None:
     """Trains tail and head and leaves the average of their weights, also when interrupted.
 
@@ -90,7 +95,7 @@ def _losses(
     inputs: Tensor,
     pool: Pool,
     rows: Bools,
-    recipe: Recipe,
+    recipe: FinetuneRecipe,
     optimizer: torch.optim.Optimizer,
     steps: int,
     stream: int,
@@ -110,7 +115,7 @@ def _losses(
 
 
 @torch.no_grad()
-def interpolate(split: Split, before: Sequence[Tensor], share: float) -> None:
+def interpolate(split: DividedClassifier, before: Sequence[Tensor], share: float) -> None:
     """Moves the trained weights to this share of the way from ``before`` to their values.
 
     Such weights keep more of the old than they lose of the new (Wortsman et al., CVPR 2022). On
@@ -120,7 +125,7 @@ def interpolate(split: Split, before: Sequence[Tensor], share: float) -> None:
         weight.copy_(start.lerp(weight, share))
 
 
-def _old_are_kept(was: Bools, now: Bools, labels: Ints, allowed: float) -> bool:
+def _old_are_kept(was: Bools, now: Bools, labels: Indices, allowed: float) -> bool:
     """Whether old crops that were right (N,) still are, all but an allowed share.
 
     Of a single class a tenth may be lost, and one crop more.
@@ -133,7 +138,7 @@ def _old_are_kept(was: Bools, now: Bools, labels: Ints, allowed: float) -> bool:
 
 
 def limit_change(
-    split: Split, start: Sequence[Tensor], x: Tensor, labels: Ints, parent: Ints
+    split: DividedClassifier, start: Sequence[Tensor], x: Tensor, labels: Indices, parent: Indices
 ) -> float:
     """Keeps the largest share of the change with which 0.15 % of the old crops are lost; gives it.
 
@@ -160,7 +165,7 @@ def limit_change(
 
 
 def set_new_biases(
-    head: nn.Linear, features: Tensor, labels: Ints, parent: Ints, new: slice, allowed: float
+    head: nn.Linear, features: Tensor, labels: Indices, parent: Indices, new: slice, allowed: float
 ) -> float:
     """Raises the biases of the rows ``new`` by the most that old crops allow; gives that.
 
@@ -197,7 +202,9 @@ def imprinted(cache: FeatureCache, rows: Bools) -> GlyphClassifier:
     return extended(cache.parent, torch.stack([*means, overall]))
 
 
-def folds_of(samples: Sequence[GlyphSample], alike: Sequence[tuple[int, int]], folds: int) -> Ints:
+def folds_of(
+    samples: Sequence[GlyphSample], alike: Sequence[tuple[int, int]], folds: int
+) -> Indices:
     """(N,) a fold for each sample: symbols are spread evenly, near-duplicates stay together."""
     fold = np.zeros(len(samples), np.int64)
     pairs = dict(alike)
@@ -214,7 +221,7 @@ def folds_of(samples: Sequence[GlyphSample], alike: Sequence[tuple[int, int]], f
 def cross_validated(
     cache: FeatureCache,
     alike: Sequence[tuple[int, int]],
-    recipe: Recipe,
+    recipe: FinetuneRecipe,
     progress: Progress,
     folds: int = 4,
 ) -> NDArray[np.str_]:
@@ -238,11 +245,15 @@ def cross_validated(
 
 
 def finetune(
-    cache: FeatureCache, rows: Bools, validation: Crops, recipe: Recipe, progress: Progress
+    cache: FeatureCache,
+    rows: Bools,
+    validation: LabeledCrops,
+    recipe: FinetuneRecipe,
+    progress: Progress,
 ) -> Finetuned:
     """Trains the head, then the last stages; an interruption keeps the weights until then."""
     model = imprinted(cache, rows)
-    split = Split(model, cache.parent.size)
+    split = DividedClassifier(model, cache.parent.size)
     start = [p.detach().clone() for p in split.trained()]
     steps, interrupted = 0, False
 
@@ -268,7 +279,11 @@ def finetune(
 
 
 def _balance(
-    cache: FeatureCache, split: Split, start: Sequence[Tensor], validation: Crops, recipe: Recipe
+    cache: FeatureCache,
+    split: DividedClassifier,
+    start: Sequence[Tensor],
+    validation: LabeledCrops,
+    recipe: FinetuneRecipe,
 ) -> None:
     """Keeps as much of what is new as validation crops of the old symbols allow."""
     old = validation.known(cache.parent.symbols)

@@ -18,8 +18,6 @@ from industrial_ocr.training.retraining.samples import (
     sample_at,
 )
 
-FONT_SUFFIXES = frozenset({".ttf", ".otf", ".woff"})
-
 
 class ExtendedFace:
     """A typeface with glyphs for some more characters; a ``StripRenderer`` can have no other."""

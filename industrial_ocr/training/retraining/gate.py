@@ -26,7 +26,7 @@ from industrial_ocr.training.retraining.config import FinetuneConfig
 from industrial_ocr.training.retraining.feature_cache import FeatureCache, Progress
 from industrial_ocr.training.retraining.finetuning import UNMEASURED
 from industrial_ocr.training.retraining.network import Parent, probabilities, run
-from industrial_ocr.training.retraining.rehearsal import Crops
+from industrial_ocr.training.retraining.rehearsal import LabeledCrops
 
 REJECT_NAME = "(no character)"
 """The reject class as people see it."""
@@ -169,7 +169,7 @@ def _read(
 
 
 def keeps_old_symbols(
-    cache: FeatureCache, model: GlyphClassifier, validation: Crops, config: FinetuneConfig
+    cache: FeatureCache, model: GlyphClassifier, validation: LabeledCrops, config: FinetuneConfig
 ) -> Gate:
     """The gate on validation crops, by which choices may be made."""
     names = (*cache.parent.symbols, REJECT)
@@ -184,7 +184,7 @@ def keeps_old_symbols(
 def measure(
     cache: FeatureCache,
     model: GlyphClassifier,
-    held_out: Crops,
+    held_out: LabeledCrops,
     cross_validated: Names,
     config: FinetuneConfig,
     progress: Progress,
@@ -220,7 +220,7 @@ def measure(
 
 
 def carried_temperature(
-    parent: Parent, model: GlyphClassifier, names: tuple[str, ...], validation: Crops
+    parent: Parent, model: GlyphClassifier, names: tuple[str, ...], validation: LabeledCrops
 ) -> float:
     """The parent's temperature, scaled as the new model is more or less certain than the parent.
 

@@ -23,10 +23,12 @@ from industrial_ocr.errors import DatasetError
 from industrial_ocr.patterns.charset import DEFAULT_SYMBOLS
 from industrial_ocr.results.types import ImageArray
 from industrial_ocr.training.harvest import load_harvest
-from industrial_ocr.training.retraining.rehearsal import PARTS, Crops, part_of, save_rehearsal
-
-REHEARSAL_SIZE = 40
-"""Side of the crops in pixels: that of the shipped classifier."""
+from industrial_ocr.training.retraining.rehearsal import (
+    PARTS,
+    LabeledCrops,
+    part_of,
+    save_rehearsal,
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ HARVEST_PARTS = {"held_out": (0.0, 0.1), "validation": (0.1, 0.15), "training": 
 
 def renderer(fonts: tuple[str, ...], part: str, legibility: Legibility) -> GlyphRenderer:
     """A renderer of crops in the font families of a part of the set."""
-    made = GlyphRenderer(fonts, REHEARSAL_SIZE)
+    made = GlyphRenderer(fonts, 40)  # the size of the shipped classifier
     made.strips = StripRenderer(fonts, heights=legibility.heights, camera=legibility.camera)
     made.strips.faces = FaceLibrary(fonts, families=lambda family: part_of(family) == part)
     return made
@@ -98,12 +100,12 @@ def main() -> None:
         legibility = TRAINED if part == "training" else MEASURED
         made = renderer(tuple(args.fonts), part, legibility)
         if args.harvest is not None:
-            harvest = load_harvest(args.harvest, REHEARSAL_SIZE)
+            harvest = load_harvest(args.harvest, 40)
             made.rejects = harvest.part(*HARVEST_PARTS[part]).rejects
         count = getattr(args, part)
         classes = render_classes(made, (args.seed, number), count, legibility.contrast)
         symbols = np.repeat(list(classes), [len(crops) for crops in classes.values()])
-        parts.append(Crops(np.concatenate(list(classes.values())), symbols))
+        parts.append(LabeledCrops(np.concatenate(list(classes.values())), symbols))
         print(f"{part}: {len(symbols)} crops of {len(made.strips.faces)} faces")
     save_rehearsal(args.out, parts, args.quality)
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.2f} MB")

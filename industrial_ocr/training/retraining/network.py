@@ -95,7 +95,7 @@ def extended(parent: Parent, means: Tensor) -> GlyphClassifier:
     return model.eval()
 
 
-class Split(nn.Module):
+class DividedClassifier(nn.Module):
     """A classifier cut in two, so that its frozen stages are computed once for each crop.
 
     Args:

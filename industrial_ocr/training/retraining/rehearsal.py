@@ -32,7 +32,7 @@ def part_of(family: str) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Crops:
+class LabeledCrops:
     """Labeled crops as the classifier sees them.
 
     Attributes:
@@ -52,18 +52,18 @@ class Crops:
     def __len__(self) -> int:
         return len(self.images)
 
-    def of(self, rows: NDArray[np.generic]) -> Crops:
+    def of(self, rows: NDArray[np.generic]) -> LabeledCrops:
         """Some of them, by index or mask."""
-        return Crops(self.images[rows], self.symbols[rows])
+        return LabeledCrops(self.images[rows], self.symbols[rows])
 
-    def known(self, symbols: Sequence[str]) -> Crops:
+    def known(self, symbols: Sequence[str]) -> LabeledCrops:
         """Those that show one of the symbols."""
         return self.of(np.isin(self.symbols, symbols))
 
 
-def joined(several: Sequence[Crops]) -> Crops:
+def joined(several: Sequence[LabeledCrops]) -> LabeledCrops:
     """Several sets of crops as one."""
-    return Crops(
+    return LabeledCrops(
         np.concatenate([c.images for c in several]), np.concatenate([c.symbols for c in several])
     )
 
@@ -79,9 +79,9 @@ class Rehearsal:
         sha256: of the file.
     """
 
-    training: Crops
-    validation: Crops
-    held_out: Crops
+    training: LabeledCrops
+    validation: LabeledCrops
+    held_out: LabeledCrops
     sha256: str
 
 
@@ -110,7 +110,7 @@ def unpack(data: NDArray[np.uint8], count: int, side: int) -> ImageArray:
     return np.ascontiguousarray(tiles[:count], np.uint8)
 
 
-def save_rehearsal(path: Path, parts: Sequence[Crops], quality: int) -> None:
+def save_rehearsal(path: Path, parts: Sequence[LabeledCrops], quality: int) -> None:
     """Writes the crops of the three ``PARTS``; every symbol must be in the first.
 
     Raises:
@@ -148,9 +148,11 @@ def load_rehearsal(path: Path = SHIPPED_REHEARSAL) -> Rehearsal:
     return Rehearsal(training, validation, held_out, sha256)
 
 
-def _part(found: np.lib.npyio.NpzFile, part: str, symbols: NDArray[np.str_], side: int) -> Crops:
+def _part(
+    found: np.lib.npyio.NpzFile, part: str, symbols: NDArray[np.str_], side: int
+) -> LabeledCrops:
     counts = found[f"{part}_counts"]
     images = [
         unpack(found[f"{part}_{i}"], int(count), side) for i, count in enumerate(counts) if count
     ]
-    return Crops(np.concatenate(images), np.repeat(symbols, counts))
+    return LabeledCrops(np.concatenate(images), np.repeat(symbols, counts))

@@ -13,7 +13,7 @@ import numpy as np
 from industrial_ocr.training.retraining.network import Parent
 from industrial_ocr.training.retraining.rehearsal import (
     PARTS,
-    Crops,
+    LabeledCrops,
     Rehearsal,
     joined,
     load_rehearsal,
@@ -26,7 +26,7 @@ def replay_file(weights: Path) -> Path:
     return weights.with_suffix(".rehearsal.npz")
 
 
-def save_replay(path: Path, crops: Crops, parent: Parent) -> None:
+def save_replay(path: Path, crops: LabeledCrops, parent: Parent) -> None:
     """Writes some crops of each symbol, and those in the parent's own replay buffer.
 
     Raises:
@@ -41,7 +41,7 @@ def save_replay(path: Path, crops: Crops, parent: Parent) -> None:
     save_rehearsal(path, parts, quality=80)
 
 
-def _divided(crops: Crops, counts: tuple[int, int, int] = (40, 8, 24)) -> list[Crops]:
+def _divided(crops: LabeledCrops, counts: tuple[int, int, int] = (40, 8, 24)) -> list[LabeledCrops]:
     """So many random crops of each symbol for each of the ``PARTS``."""
     place = np.zeros(len(crops), np.int64)
     for symbol in set(crops.symbols.tolist()):

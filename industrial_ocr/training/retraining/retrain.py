@@ -34,7 +34,7 @@ from industrial_ocr.training.retraining.gate import (
     measure,
 )
 from industrial_ocr.training.retraining.network import Parent, head_of, load_parent, run
-from industrial_ocr.training.retraining.rehearsal import Crops, Rehearsal, joined
+from industrial_ocr.training.retraining.rehearsal import LabeledCrops, Rehearsal, joined
 from industrial_ocr.training.retraining.replay_buffer import (
     rehearsal_for,
     replay_file,
@@ -111,7 +111,7 @@ def retrain(
     if written:
         entry = add_onnx(save_entry(config.out.parent, entry, tuned.model.state_dict(), half=True))
         labels = np.array([found.samples[i].symbol for i in cache.groups])
-        learned = Crops(cache.views, labels).of(rows[: len(labels)])
+        learned = LabeledCrops(cache.views, labels).of(rows[: len(labels)])
         save_replay(replay_file(config.out), learned, parent)
     return FinetuneResult(gate, entry, written, tuned.interrupted, path)
 
@@ -184,7 +184,11 @@ def _finetuned(
 
 
 def _hold_back(
-    cache: FeatureCache, tuned: Finetuned, validation: Crops, config: FinetuneConfig, note: Notify
+    cache: FeatureCache,
+    tuned: Finetuned,
+    validation: LabeledCrops,
+    config: FinetuneConfig,
+    note: Notify,
 ) -> Gate:
     """Lowers new symbols, twice at most, until validation crops pass the gate; gives that gate."""
     check = keeps_old_symbols(cache, tuned.model, validation, config)

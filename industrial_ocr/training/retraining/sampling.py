@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from industrial_ocr.training.retraining.config import Recipe
+from industrial_ocr.training.retraining.config import FinetuneRecipe
 
-Ints = NDArray[np.int64]
+Indices = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
@@ -38,23 +38,23 @@ class Pool:
     labels: Tensor
     parent: Tensor
     old: Bools
-    group: Ints
+    group: Indices
 
-    def without(self, left_out: Ints) -> Bools:
+    def without(self, left_out: Indices) -> Bools:
         """Which rows show none of some samples."""
         return ~np.isin(self.group, left_out)
 
 
 @dataclass(frozen=True, eq=False)
-class _Part:
+class _RowGroup:
     """The views, or the rehearsal crops, among some rows: their share and class weights."""
 
-    rows: Ints
+    rows: Indices
     share: float
     weights: NDArray[np.float64]
 
 
-def _parts(pool: Pool, rows: Bools, recipe: Recipe) -> list[_Part]:
+def _parts(pool: Pool, rows: Bools, recipe: FinetuneRecipe) -> list[_RowGroup]:
     labels = pool.labels.numpy()
     classes = int(labels.max()) + 1
     kinds = [(rows & ~pool.old, recipe.new_share), (rows & pool.old, 1 - recipe.new_share)]
@@ -65,7 +65,7 @@ def _parts(pool: Pool, rows: Bools, recipe: Recipe) -> list[_Part]:
         if pool.old[own].all():
             weights = _with_rejects(weights, recipe.reject_share)
         whole = share if len(kinds) > 1 else 1.0
-        parts.append(_Part(np.flatnonzero(own), whole, weights / weights.sum()))
+        parts.append(_RowGroup(np.flatnonzero(own), whole, weights / weights.sum()))
     return parts
 
 
@@ -77,7 +77,7 @@ def _with_rejects(weights: NDArray[np.float64], share: float) -> NDArray[np.floa
     return weights
 
 
-def class_prior(pool: Pool, rows: Bools, recipe: Recipe) -> Tensor:
+def class_prior(pool: Pool, rows: Bools, recipe: FinetuneRecipe) -> Tensor:
     """(classes,) log of how often a class is drawn over how often it should be, times a factor.
 
     The factor is the recipe's ``logit_adjustment``.
@@ -88,7 +88,9 @@ def class_prior(pool: Pool, rows: Bools, recipe: Recipe) -> Tensor:
     return torch.from_numpy(recipe.logit_adjustment * prior).float()
 
 
-def batches(pool: Pool, rows: Bools, rng: np.random.Generator, recipe: Recipe) -> Iterator[Ints]:
+def batches(
+    pool: Pool, rows: Bools, rng: np.random.Generator, recipe: FinetuneRecipe
+) -> Iterator[Indices]:
     """Endless batches of row numbers: views and rehearsal in their shares, classes balanced."""
     labels = pool.labels.numpy()
     parts = []
@@ -104,7 +106,7 @@ def batches(pool: Pool, rows: Bools, rng: np.random.Generator, recipe: Recipe) -
 
 
 def adaptation_loss(
-    logits: Tensor, pool: Pool, rows: Ints, prior: Tensor, recipe: Recipe
+    logits: Tensor, pool: Pool, rows: Indices, prior: Tensor, recipe: FinetuneRecipe
 ) -> Tensor:
     """Cross entropy with smoothed labels, or for rehearsal crops mostly with the parent's answer.
 

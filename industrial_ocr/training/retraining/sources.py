@@ -18,13 +18,14 @@ from industrial_ocr.datasets.formats import image_files
 from industrial_ocr.datasets.formats_store import SPLITS, folder_symbol, symbol_folders
 from industrial_ocr.datasets.load import read_dataset
 from industrial_ocr.datasets.synthesis.crops import REJECT
+from industrial_ocr.datasets.synthesis.faces import FONT_SUFFIXES
 from industrial_ocr.errors import DatasetError, ImageError
 from industrial_ocr.image.load import load_image
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.results.types import as_quad
 from industrial_ocr.review.answers import FILE_NAME, ReviewAnswer, parse_answer, standing
 from industrial_ocr.review.items import ITEMS
-from industrial_ocr.training.retraining.font_samples import FONT_SUFFIXES, read_font
+from industrial_ocr.training.retraining.font_samples import read_font
 from industrial_ocr.training.retraining.samples import (
     GlyphSample,
     SampleSet,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from industrial_ocr.decoding import backward
+from industrial_ocr.decoding import lattice
 from industrial_ocr.decoding.lattice import Arc, Path, backward_scores, best_path, best_paths
 from industrial_ocr.patterns.automaton import Automaton
 
@@ -135,7 +135,7 @@ def test_an_automaton_too_large_to_look_ahead_reads_the_same(
 ) -> None:
     arcs, automaton = random_lattice(seed), AUTOMATA[1]
     wanted = best_paths(arcs, 5, automaton, 8)
-    monkeypatch.setattr(backward, "MAX_AUTOMATON_ARCS", 0)
+    monkeypatch.setattr(lattice, "has_backward_scores", lambda automaton: False)
     assert backward_scores(arcs, 5, automaton) is None
     assert [p.symbols for p in best_paths(arcs, 5, automaton, 8)] == [p.symbols for p in wanted]
     alone = best_path(arcs, 5, automaton)

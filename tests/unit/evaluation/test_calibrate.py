@@ -8,7 +8,6 @@ import pytest
 from industrial_ocr.datasets.samples import Label
 from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.evaluation.calibrate import (
-    MIN_CHARACTERS,
     CalibrationData,
     add_characters,
     add_string,
@@ -105,7 +104,7 @@ def test_too_little_evidence_leaves_the_temperature_as_it_is() -> None:
     add_characters(found, [string("AB12")], "AB12", CHARSET)
     now = {"classifier": 2.0, "recognizer": 1.0}
     assert fit(found, now) == {}
-    for _ in range(MIN_CHARACTERS // 4):
+    for _ in range(50):
         add_characters(found, [string("AB12", 0.6)], "AB12", CHARSET)
     fitted = fit(found, now)
     assert set(fitted) == {"classifier"}

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 from PIL import Image
 
 from industrial_ocr.datasets.samples import Label
-from industrial_ocr.evaluation import report_gallery
+from industrial_ocr.evaluation import report, report_gallery
 from industrial_ocr.evaluation.curves import rate_curve
 from industrial_ocr.evaluation.label_matching import Rules
 from industrial_ocr.evaluation.metrics import VERBATIM, Prediction
@@ -264,7 +265,8 @@ def test_lone_surrogates_of_file_names(tmp_path: Path) -> None:
 
 
 def test_gallery_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report_gallery, "MOST_FAILURES", 3)
+    few = partial(report_gallery.gallery, most=3)
+    monkeypatch.setattr(report, "gallery", few)
     records = [record(f"{i}.png", "one", "AB12", "A812") for i in range(7)]
     page = page_of(tmp_path, records)
     assert len(page.named("article")) == 3

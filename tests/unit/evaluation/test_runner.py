@@ -17,7 +17,7 @@ from industrial_ocr.evaluation.engines import check_engine_names, make_engines
 from industrial_ocr.evaluation.label_matching import Rules
 from industrial_ocr.evaluation.records import EngineReading, ReadString, Record, load_run
 from industrial_ocr.evaluation.runner import (
-    RESULTS,
+    RUN_FILE,
     ImageJob,
     describe_run,
     prepare_folder,
@@ -80,7 +80,7 @@ def test_a_run_cut_short_and_continued_equals_one_run_through(
     prepare_folder(part)
     with pytest.raises(KeyboardInterrupt):
         run_benchmark([dataset], engines, part, about(dataset, engines), killed)
-    torn = part / RESULTS
+    torn = part / RUN_FILE
     torn.write_bytes(torn.read_bytes()[:-20])  # the last line was being written
     assert len(load_run(torn).records) == 5
     for engine in engines:

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from industrial_ocr.training.retraining import replay_buffer
-from industrial_ocr.training.retraining.rehearsal import Crops, Rehearsal, load_rehearsal
+from industrial_ocr.training.retraining.rehearsal import LabeledCrops, Rehearsal, load_rehearsal
 
 
-def some(crops: Crops, count: int) -> Crops:
+def some(crops: LabeledCrops, count: int) -> LabeledCrops:
     """The first ``count`` crops of every class."""
     chosen = [np.flatnonzero(crops.symbols == s)[:count] for s in dict.fromkeys(crops.symbols)]
     return crops.of(np.concatenate(chosen))

@@ -23,10 +23,10 @@ from industrial_ocr.results.types import ImageArray
 from industrial_ocr.training.retraining import finetuning, gate
 from industrial_ocr.training.retraining import gate as gates
 from industrial_ocr.training.retraining import retrain as job
-from industrial_ocr.training.retraining.config import Recipe
-from industrial_ocr.training.retraining.rehearsal import Crops, Rehearsal
+from industrial_ocr.training.retraining.config import FinetuneRecipe
+from industrial_ocr.training.retraining.rehearsal import LabeledCrops, Rehearsal
 
-BRIEF = Recipe(views=4, prints=2, fresh=0, head_steps=4, steps=0, batch_size=32)
+BRIEF = FinetuneRecipe(views=4, prints=2, fresh=0, head_steps=4, steps=0, batch_size=32)
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
 def brief(monkeypatch: pytest.MonkeyPatch, small_rehearsal: Rehearsal) -> None:
     """Learning takes a second and hardly changes anything."""
     monkeypatch.setattr(job, "fresh_crops", lambda *_: None)
-    monkeypatch.setattr("industrial_ocr.training.retraining.config.Recipe", lambda: BRIEF)
+    monkeypatch.setattr("industrial_ocr.training.retraining.config.FinetuneRecipe", lambda: BRIEF)
 
 
 def run(*args: object) -> Result:
@@ -248,7 +248,7 @@ def test_nothing_is_chosen_by_the_crops_that_are_reported(
     """They are measured once, after training; a gate that refuses changes nothing."""
     real, weights = job.measure, []
 
-    def measure(cache: Any, model: Any, held_out: Crops, *rest: Any) -> Any:
+    def measure(cache: Any, model: Any, held_out: LabeledCrops, *rest: Any) -> Any:
         np.testing.assert_array_equal(held_out.images, small_rehearsal.held_out.images)
         weights.append({k: v.clone() for k, v in model.state_dict().items()})
         gate, seen = real(cache, model, held_out, *rest)

@@ -20,7 +20,7 @@ from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import ImageArray
 from industrial_ocr.training.retraining import report
 from industrial_ocr.training.retraining.augmentation import Augmenter, plain_crop
-from industrial_ocr.training.retraining.config import FinetuneConfig, Recipe, check_output
+from industrial_ocr.training.retraining.config import FinetuneConfig, FinetuneRecipe, check_output
 from industrial_ocr.training.retraining.finetuning import (
     folds_of,
     interpolate,
@@ -30,14 +30,14 @@ from industrial_ocr.training.retraining.finetuning import (
 from industrial_ocr.training.retraining.gate import ClassChange, CropReadings, changes, judge
 from industrial_ocr.training.retraining.make_rehearsal import MEASURED, render_classes, renderer
 from industrial_ocr.training.retraining.network import (
-    Split,
+    DividedClassifier,
     extended,
     load_parent,
     network_input,
     run,
 )
 from industrial_ocr.training.retraining.rehearsal import (
-    Crops,
+    LabeledCrops,
     Rehearsal,
     load_rehearsal,
     mosaic,
@@ -156,7 +156,7 @@ def test_new_rows_stand_before_the_reject_class_and_leave_the_others() -> None:
 
 def test_a_split_network_computes_the_same() -> None:
     parent = load_parent(None)
-    split = Split(parent.model, parent.size)
+    split = DividedClassifier(parent.model, parent.size)
     crops = np.random.default_rng(1).integers(0, 255, (3, 40, 40)).astype(np.uint8)
     whole = run(parent.model, crops)
     torch.testing.assert_close(run(split, run(split.trunk, crops)), whole)
@@ -187,7 +187,7 @@ def pool() -> Pool:
 
 
 def test_views_and_rejects_have_their_share_of_a_batch() -> None:
-    recipe = Recipe(batch_size=400, new_share=0.25, reject_share=0.2)
+    recipe = FinetuneRecipe(batch_size=400, new_share=0.25, reject_share=0.2)
     rows = next(batches(pool(), np.ones(8, bool), np.random.default_rng(0), recipe))
     labels = pool().labels.numpy()[rows]
     assert len(labels) == 400 and (labels == 2).sum() == 100
@@ -199,21 +199,23 @@ def test_views_and_rejects_have_their_share_of_a_batch() -> None:
 
 def test_left_out_samples_are_in_no_batch() -> None:
     rows = pool().without(np.array([0]))
-    drawn_rows = next(batches(pool(), rows, np.random.default_rng(0), Recipe()))
+    drawn_rows = next(batches(pool(), rows, np.random.default_rng(0), FinetuneRecipe()))
     assert not {0, 1} & set(drawn_rows.tolist()) and 2 in drawn_rows
 
 
 def test_the_prior_is_what_new_classes_have_too_much() -> None:
-    prior = class_prior(pool(), np.ones(8, bool), Recipe(logit_adjustment=1.0, new_share=0.5))
+    prior = class_prior(
+        pool(), np.ones(8, bool), FinetuneRecipe(logit_adjustment=1.0, new_share=0.5)
+    )
     assert prior[2] > 0 and prior[0] < 0
     assert prior[0] == pytest.approx(float(prior[1]))
-    none = class_prior(pool(), np.ones(8, bool), Recipe(logit_adjustment=0.0))
+    none = class_prior(pool(), np.ones(8, bool), FinetuneRecipe(logit_adjustment=0.0))
     assert none.abs().max() == 0
 
 
 def test_known_symbols_in_a_new_look_keep_their_standing_on_rehearsal() -> None:
     """Drawn more often, they are not held back on their old looks; new symbols are, everywhere."""
-    recipe, even = Recipe(distillation=0.0), torch.zeros(4)
+    recipe, even = FinetuneRecipe(distillation=0.0), torch.zeros(4)
 
     def loss(own: Pool, row: int, prior: torch.Tensor) -> float:
         return float(adaptation_loss(torch.zeros(1, 4), own, np.array([row]), prior, recipe))
@@ -228,7 +230,7 @@ def test_known_symbols_in_a_new_look_keep_their_standing_on_rehearsal() -> None:
 
 
 def test_the_parent_is_a_target_on_rehearsal_alone() -> None:
-    kept, plain = Recipe(distillation=1.0), Recipe(distillation=0.0)
+    kept, plain = FinetuneRecipe(distillation=1.0), FinetuneRecipe(distillation=0.0)
     logits, zero = torch.randn(8, 4, generator=torch.Generator().manual_seed(1)), torch.zeros(4)
     new, old = np.array([0, 1, 2]), np.array([3, 5, 6])
     own = pool()
@@ -243,7 +245,7 @@ def test_the_parent_is_a_target_on_rehearsal_alone() -> None:
 
 
 def test_weights_are_blended() -> None:
-    split = Split(load_parent(None).model, 40)
+    split = DividedClassifier(load_parent(None).model, 40)
     before = [p.detach().clone() for p in split.trained()]
     bias = split.head.bias.detach().clone()
     with torch.no_grad():
@@ -416,14 +418,14 @@ def test_an_output_that_cannot_be_written(tmp_path: Path) -> None:
 def test_what_a_parent_was_taught_is_remembered(tmp_path: Path, small_rehearsal: Rehearsal) -> None:
     parent = load_parent(None)
     entry = parent.entry.model_copy(update={"folder": tmp_path, "file": "p.safetensors"})
-    own = Crops(np.zeros((100, 40, 40), np.uint8), np.array(["Ω"] * 100))
+    own = LabeledCrops(np.zeros((100, 40, 40), np.uint8), np.array(["Ω"] * 100))
     save_replay(replay_file(tmp_path / "p.safetensors"), own, parent)
     child = type(parent)(entry, parent.model, (*parent.symbols, "Ω", "Δ"), parent.size)
     rehearsal, lost = rehearsal_for(child)
     assert lost == ("Δ",)
     for part in (rehearsal.training, rehearsal.validation, rehearsal.held_out):
         assert "Ω" in part.symbols
-    again = Crops(np.zeros((100, 40, 40), np.uint8), np.array(["Δ"] * 100))
+    again = LabeledCrops(np.zeros((100, 40, 40), np.uint8), np.array(["Δ"] * 100))
     save_replay(replay_file(tmp_path / "q.safetensors"), again, child)
     kept = load_rehearsal(replay_file(tmp_path / "q.safetensors"))
     assert set(kept.held_out.symbols.tolist()) == {"Δ", "Ω"}

@@ -22,7 +22,7 @@ from industrial_ocr.reader.reader import Reader
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import ImageArray
 from industrial_ocr.training.retraining import retrain as job
-from industrial_ocr.training.retraining.config import FinetuneConfig, Recipe
+from industrial_ocr.training.retraining.config import FinetuneConfig, FinetuneRecipe
 from industrial_ocr.training.retraining.rehearsal import Rehearsal
 from industrial_ocr.training.retraining.replay_buffer import replay_file
 from industrial_ocr.training.retraining.retrain import FinetuneResult, retrain
@@ -30,7 +30,7 @@ from industrial_ocr.training.retraining.samples import GlyphSample, SampleSet
 
 pytestmark = pytest.mark.slow
 
-QUICK = Recipe(views=10, prints=6, fresh=0, head_steps=80, steps=2, batch_size=32)
+QUICK = FinetuneRecipe(views=10, prints=6, fresh=0, head_steps=80, steps=2, batch_size=32)
 LOOSE = 100.0
 
 

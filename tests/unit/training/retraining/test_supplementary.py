@@ -13,7 +13,7 @@ import torch
 from industrial_ocr.datasets.synthesis.crops import REJECT
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.training.retraining import retrain as job
-from industrial_ocr.training.retraining.config import FinetuneConfig, Recipe
+from industrial_ocr.training.retraining.config import FinetuneConfig, FinetuneRecipe
 from industrial_ocr.training.retraining.feature_cache import (
     CERTAIN_LOGIT,
     FeatureCache,
@@ -23,7 +23,7 @@ from industrial_ocr.training.retraining.feature_cache import (
 from industrial_ocr.training.retraining.finetuning import Finetuned
 from industrial_ocr.training.retraining.gate import Gate
 from industrial_ocr.training.retraining.network import load_parent, run
-from industrial_ocr.training.retraining.rehearsal import Crops, Rehearsal
+from industrial_ocr.training.retraining.rehearsal import LabeledCrops, Rehearsal
 from industrial_ocr.training.retraining.replay_buffer import replay_file
 from industrial_ocr.training.retraining.samples import GlyphSample, SampleSet
 
@@ -55,7 +55,7 @@ def test_which_symbols_come_along(counts: dict[str, int], uncertain: bool, extra
 
 def test_what_comes_along_is_rehearsal_that_people_named(tmp_path: Path, small: Rehearsal) -> None:
     parent, found = load_parent(None), samples({"Ω": 2, "0": 1, REJECT: 1})
-    recipe = Recipe(views=20, prints=30)
+    recipe = FinetuneRecipe(views=20, prints=30)
     config = FinetuneConfig(tmp_path / "o.safetensors", recipe=recipe)
     cache = build_cache(
         parent, found, ("Ω",), small.training, config, lambda *_: None, frozenset({"0", REJECT})
@@ -90,13 +90,13 @@ def test_what_harms_old_symbols_is_left_out_and_said(
         taught.append(len(set(cache.groups[rows[: len(cache.groups)]].tolist())))
         return real_finetune(cache, rows, *rest)
 
-    def check(cache: FeatureCache, model: Any, crops: Crops, *rest: Any) -> Gate:
+    def check(cache: FeatureCache, model: Any, crops: LabeledCrops, *rest: Any) -> Gate:
         assert crops is small_rehearsal.validation or len(crops) == len(small_rehearsal.validation)
         return replace(real_check(cache, model, crops, *rest), reasons=("A fell",))
 
     monkeypatch.setattr(job, "finetune", finetune)
     monkeypatch.setattr(job, "keeps_old_symbols", check)
-    recipe = Recipe(views=4, prints=2, fresh=0, head_steps=4, steps=0, batch_size=32)
+    recipe = FinetuneRecipe(views=4, prints=2, fresh=0, head_steps=4, steps=0, batch_size=32)
     config = FinetuneConfig(
         tmp_path / "o.safetensors", recipe=recipe, margin=100, overall_margin=100
     )
