@@ -27,6 +27,8 @@ FAILED = 1
 WRONG_USAGE = 2
 """Exit code of wrong arguments and unusable input."""
 
+OUR_ERRORS = (IndustrialOcrError, OSError)
+
 R = TypeVar("R", "ReadResult", "Verification")
 ResultDict = dict[str, Any]
 """``to_dict`` of a result, with the ``file`` that was looked at."""
@@ -67,11 +69,13 @@ def add_problem(problems: list[str], file: Path, error: object) -> None:
 
 
 @contextmanager
-def one_line_errors(code: int = FAILED) -> Iterator[None]:
-    """Ends the command with one line for our own errors and those of the file system."""
+def one_line_errors(
+    code: int = FAILED, kinds: type[Exception] | tuple[type[Exception], ...] = OUR_ERRORS
+) -> Iterator[None]:
+    """Ends the command with one line for errors of these kinds: our own and the file system's."""
     try:
         yield
-    except (IndustrialOcrError, OSError) as error:
+    except kinds as error:
         complain(error)
         raise typer.Exit(code) from error
 

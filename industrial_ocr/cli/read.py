@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -69,32 +69,35 @@ def read(
             words = None if lexicon is None else lexicon_finder(lexicon, reader.charset)
         sources = cli_files.image_sources(files)
     chosen = engine or (Engine.CRNN if crops else Engine.AUTO)
+    asked: dict[str, Any] = {"engine": chosen, "pattern": patterns}
 
     def read_one(file: Path) -> ReadResult:
         if crops:
             own = None if words is None else words(file.name)
-            result = reader.recognize(
-                [sources[file]], engine=chosen, lexicon=own, pattern=patterns
-            )[0]
+            result = reader.recognize([sources[file]], lexicon=own, **asked)[0]
         else:
-            result = reader.read(sources[file], engine=chosen, roi=region, pattern=patterns)
+            result = reader.read(sources[file], roi=region, **asked)
         if collector is not None:
             collector.add(result, None if file == cli_files.STDIN else file.name)
         return result
 
-    show: Callable[[Iterable[output.ResultDict]], None] = print_table
-    if as_json:
-        show = output.print_json
-    elif as_csv:
-        show = partial(print_csv, with_codes=patterns is not None)
     several = len(files) > 3 and not ((as_json or as_csv) and sys.stdout.isatty())
     with output.progress_bar(several) as progress:
         watched = progress.track(files, description="reading")
         jobs = ((file, partial(read_one, file)) for file in watched)
         results = output.results_of(jobs, pictures, problems)
-        show({"file": str(file), **result.to_dict()} for file, result in results)
+        readings = ({"file": str(file), **result.to_dict()} for file, result in results)
+        _printer(as_json, as_csv, patterns is not None)(readings)
     if problems:
         raise typer.Exit(output.FAILED)
+
+
+def _printer(
+    as_json: bool, as_csv: bool, with_codes: bool
+) -> Callable[[Iterable[output.ResultDict]], None]:
+    if as_json:
+        return output.print_json
+    return partial(print_csv, with_codes=with_codes) if as_csv else print_table
 
 
 def _compiled(given: list[str], bundle: Path | None) -> list[Pattern] | None:

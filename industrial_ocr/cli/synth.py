@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from industrial_ocr.cli import options, output
 from industrial_ocr.errors import ConfigError
+
+if TYPE_CHECKING:
+    from industrial_ocr.datasets.synthesis.writer import Kind, LabelLine
 
 
 def synth(
@@ -35,17 +39,8 @@ def synth(
     workers: Annotated[int, typer.Option(min=0, help="Processes.")] = 2,
 ) -> None:
     """Renders labeled images to disk, with a contact sheet; strips to shards without one."""
-    from itertools import islice
-
-    from PIL import Image
-
     from industrial_ocr.datasets.synthesis.faces import describe_fonts, system_font_folders
-    from industrial_ocr.datasets.synthesis.writer import (
-        SHEET_PICTURES,
-        labeled_picture,
-        write_dataset,
-    )
-    from industrial_ocr.results.viz import contact_sheet
+    from industrial_ocr.datasets.synthesis.writer import write_dataset
 
     with output.one_line_errors():
         if kind == "strips":
@@ -64,15 +59,24 @@ def synth(
         # With 448 pixels the images of codes are taken for whole images when they are read again.
         size = size or (448 if kind == "codes" else 384)
         written = write_dataset(out, kind, count, seed, folders, size, workers, pattern)
-        with output.progress_bar() as progress:
-            labels = progress.track(written, total=count, description="rendering")
-            shown = [labeled_picture(out, x) for x in islice(labels, SHEET_PICTURES[kind])]
-            for _ in labels:
-                pass
-        widest = max(picture.shape[1] for picture in shown)
-        columns = max(1, 2400 // (widest + 4))  # sheets of about 2400 pixels
-        Image.fromarray(contact_sheet(shown, columns)).save(out / "contact_sheet.png")
-    typer.echo(f"{count} {kind} in {out}; contact_sheet.png shows {len(shown)}")
+        shown = _with_sheet(written, out, kind, count)
+    typer.echo(f"{count} {kind} in {out}; contact_sheet.png shows {shown}")
+
+
+def _with_sheet(written: Iterator[LabelLine], out: Path, kind: Kind, count: int) -> int:
+    """Lets all images be written, then draws the contact sheet; returns how many it shows."""
+    from PIL import Image
+
+    from industrial_ocr.datasets.synthesis.writer import SHEET_PICTURES, labeled_picture
+    from industrial_ocr.results.viz import contact_sheet
+
+    with output.progress_bar() as progress:
+        labels = list(progress.track(written, total=count, description="rendering"))
+    shown = [labeled_picture(out, label) for label in labels[: SHEET_PICTURES[kind]]]
+    widest = max(picture.shape[1] for picture in shown)
+    columns = max(1, 2400 // (widest + 4))  # sheets of about 2400 pixels
+    Image.fromarray(contact_sheet(shown, columns)).save(out / "contact_sheet.png")
+    return len(shown)
 
 
 def _write_strips(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -76,27 +77,25 @@ def verify(
         sources = cli_files.image_sources(files)
 
     def verify_one(file: Path, expected: str) -> Verification:
-        try:
+        # A text that cannot be checked is wrong usage, unless it is one line of many.
+        with nullcontext() if labels else output.one_line_errors(output.WRONG_USAGE, ConfigError):
             return reader.verify(sources[file], expected, roi=region, engine=engine, part=part)
-        except ConfigError as error:
-            if labels is not None:
-                raise
-            # A text that cannot be checked is wrong usage, unless it is one line of many.
-            output.complain(error)
-            raise typer.Exit(output.WRONG_USAGE) from error
 
-    passed = []
-
-    def verdicts() -> Iterator[output.ResultDict]:
-        calls = ((file, partial(verify_one, file, expected)) for file, expected in jobs)
-        for file, verdict in output.results_of(calls, pictures, problems):
-            passed.append(verdict.passed)
-            yield {"file": str(file), **verdict.to_dict()}
-
-    show = output.print_json if as_json else print_verdicts
-    show(verdicts())
+    calls = ((file, partial(verify_one, file, expected)) for file, expected in jobs)
+    passed: list[bool] = []
+    verdicts = _noted(output.results_of(calls, pictures, problems), passed)
+    (output.print_json if as_json else print_verdicts)(verdicts)
     if problems or not all(passed):
         raise typer.Exit(output.FAILED)
+
+
+def _noted(
+    verdicts: Iterable[tuple[Path, Verification]], passed: list[bool]
+) -> Iterator[output.ResultDict]:
+    """Verdicts as dictionaries; whether each is a pass is added to ``passed``."""
+    for file, verdict in verdicts:
+        passed.append(verdict.passed)
+        yield {"file": str(file), **verdict.to_dict()}
 
 
 def _jobs(arguments: list[str], labels: Path | None) -> tuple[list[ExpectedText], list[str]]:

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 import cv2
 import numpy as np
@@ -73,22 +73,13 @@ def write_dataset(
         DatasetError: a missing font folder, or an ``out`` that holds labels or cannot be written.
     """
     FaceLibrary(fonts)  # a missing folder is noticed before anything is written
-    path = out / "labels.jsonl"
     if pattern is not None:
         Pattern.parse(pattern)
     job = partial(
         _write_one, out=str(out), kind=kind, seed=seed, fonts=fonts, size=size, pattern=pattern
     )
-    try:
-        (out / "images").mkdir(parents=True, exist_ok=True)
-        file = path.open("x", encoding="utf-8")
-    except FileExistsError as error:
-        reason = "is there already" if path.exists() else "is no folder"
-        raise DatasetError(f"{path if path.exists() else out}: {reason}; name another") from error
-    except OSError as error:
-        raise DatasetError(f"{out}: cannot be written: {error}") from error
     with ExitStack() as files:
-        files.enter_context(file)
+        file = files.enter_context(_new_labels(out))
         table = None
         if pattern is not None:
             table = files.enter_context((out / "labels.tsv").open("w", encoding="utf-8"))
@@ -97,6 +88,19 @@ def write_dataset(
             if table is not None:
                 table.write(f"{label['file']}\t{label['code']}\n")
             yield label
+
+
+def _new_labels(out: Path) -> TextIO:
+    """The file of labels in a folder that has none yet, open for writing."""
+    path = out / "labels.jsonl"
+    try:
+        (out / "images").mkdir(parents=True, exist_ok=True)
+        return path.open("x", encoding="utf-8")
+    except FileExistsError as error:
+        reason = "is there already" if path.exists() else "is no folder"
+        raise DatasetError(f"{path if path.exists() else out}: {reason}; name another") from error
+    except OSError as error:
+        raise DatasetError(f"{out}: cannot be written: {error}") from error
 
 
 def _run(job: Callable[[int], LabelLine], count: int, workers: int) -> Iterator[LabelLine]:
