@@ -1,1 +1,1 @@
-"""Fits numbers of the package to the shipped networks; run again after one of them changed."""
+"""What depends on the shipped networks and is made again after one of them changed."""

@@ -1,8 +1,8 @@
 """Which stage of reading lost a code, for every label that was not read right.
 
 The places of the characters that were read are compared with the place of the label: its character
-boxes where they are labeled, else its own box, else the whole of what was read for it. Engines
-that give no characters can only have missed the string or misread it.
+boxes if they are labeled, else its own box, else the strings that were taken for it. An engine
+without characters has either missed the string or misread it.
 """
 
 from __future__ import annotations

@@ -7,12 +7,12 @@ The rules, the same for every engine:
 * With a pattern: an engine that reads under patterns answers with the codes it found. For the
   others the answer is the first match of the pattern, looked for in each string in reading order,
   then in neighboring strings joined; matches that fail the pattern's check come last. Only labels
-  that match the pattern count. An image with several such labels takes so many codes.
-* ``read`` without a pattern: the answer for a label is the string, or run of up to four neighboring
-  strings, or run of up to six words set apart by spaces, that equals it; failing that the one
-  nearest to it in edit distance, if less than half of it would have to change. Failing that too,
-  the label was missed. (So no engine is asked which of its strings is the code; that is what
-  patterns are for.)
+  that match the pattern count. In an image with n such labels, the first n codes count.
+* ``read`` without a pattern: the answer for a label is a string, a run of up to four neighboring
+  strings, or a run of up to six words. It is the one that equals the label, else the one with the
+  smallest edit distance to it, if that is less than half of the label's length. Otherwise the label
+  was missed. (No engine has to say which of its strings is the code; that is what patterns are
+  for.)
 
 Texts are normalized before they are compared (see ``metrics.TextComparison``).
 """

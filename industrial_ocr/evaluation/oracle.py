@@ -1,8 +1,7 @@
-"""How good each stage would be if the ones before it were perfect.
+"""How good each stage would be if the stages before it were perfect.
 
-With the labeled character boxes given, only the classifier can err; with the labeled boxes of the
-strings given, only the CRNN. Where the whole pipeline reads less than that, detection, segmentation
-or linking lost the rest.
+The classifier gets the labeled boxes of the characters, the CRNN those of the strings. What the
+whole pipeline reads less than that was lost by detection, segmentation or linking.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ def run_oracle(
         images: samples of the dataset, perhaps in a progress bar.
 
     Returns:
-        What was right, by what it is, in words; of 0 where the dataset has no such boxes.
+        The share that was right, by a description of what was measured; of 0 without such boxes.
     """
     characters: list[bool] = []
     codes: list[bool] = []

@@ -34,8 +34,8 @@ class ReadString:
         quad: four (x, y) source pixels, None where the engine gives no place.
         characters: (symbol, confidence, quad) each, empty where the engine gives none.
         status: of a code, what its reading came to (``results.types.Status``); empty otherwise.
-        raw: of a code, what stands there without the pattern.
-        signs: of a code, the numbers of ``results.codes.ImageSigns``, where there are any.
+        raw: of a code, the text read there without the pattern.
+        signs: of a code, the numbers of ``results.codes.ImageSigns``, if there are any.
     """
 
     text: str
@@ -68,8 +68,8 @@ class EngineReading:
         status: the engine's own verdict, empty where it has none.
         seconds: wall time of the call.
         timings: seconds by stage, empty where the engine does not tell.
-        codes: what the engine itself found under a pattern, the surest first; None where it was
-            given none or knows none.
+        codes: what the engine itself found under a pattern, the surest first; None if it was given
+            no pattern or cannot use one.
     """
 
     strings: tuple[ReadString, ...]

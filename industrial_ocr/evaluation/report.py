@@ -199,7 +199,7 @@ def _section(
 
 
 def _part(about: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """A part of what the run says of itself; nothing where it does not say it."""
+    """A mapping in the description of a run; empty if it is missing."""
     part = about.get(name)
     return part if isinstance(part, Mapping) else {}
 
@@ -211,7 +211,7 @@ def _settings_text(value: object) -> str:
 
 
 def _settings(about: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What the run says of itself, besides what stands in sections of its own."""
+    """The description of a run, without what has sections of its own."""
     elsewhere = ("command", "machine", "datasets", "judging")
     told = {k: v for k, v in about.items() if k not in elsewhere}
     parts = [*_part(about, "machine").items(), *told.items()]

@@ -165,7 +165,7 @@ def warm_up(jobs: Sequence[ImageJob]) -> None:
             continue
         for engine in cold:
             done.add((engine.name, job.dataset.task))
-            with suppress(Exception):  # told of when the image's turn comes
+            with suppress(Exception):  # recorded when the image is read
                 _read(engine, image, job)
 
 

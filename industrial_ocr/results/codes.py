@@ -19,9 +19,9 @@ from industrial_ocr.results.types import (
 class CharStatus(str, Enum):
     """How a character of a code was read.
 
-    ``READ``: the best reading, by itself and under the pattern. ``CONFUSED``: another one that the
-    pattern allows is nearly as likely. ``CORRECTED``: the pattern or a check digit chose another
-    than the best one. ``REJECTED``: less likely than the configuration asks of a character.
+    ``READ``: the likeliest symbol, with and without the pattern. ``CONFUSED``: another symbol that
+    the pattern allows is nearly as likely. ``CORRECTED``: because of the pattern or a check digit,
+    it is not the likeliest symbol. ``REJECTED``: its confidence is below the configured limit.
     """
 
     READ = "read"
@@ -35,12 +35,12 @@ class CodeCharacter:
     """One character of a code.
 
     Attributes:
-        character: symbol, quad, probability by itself and alternatives.
+        character: symbol, quad, probability without the pattern, and alternatives.
         confidence: its probability among the symbols that the pattern allows there.
         status: see ``CharStatus``.
-        raw: the best reading by itself.
-        raw_confidence: its probability.
-        rival: the runner-up that the pattern allows, empty where there is none.
+        raw: the symbol read there without the pattern.
+        raw_confidence: the probability of ``raw``.
+        rival: the second likeliest symbol that the pattern allows there, empty for none.
     """
 
     character: Character
@@ -64,13 +64,13 @@ class CodeCharacter:
 
 @dataclass(frozen=True)
 class ImageSigns:
-    """Signs in the picture of how far the boxes of a code can be trusted.
+    """Measurements that tell how far the boxes of a code can be trusted.
 
     Attributes:
-        height: of its characters in source pixels, the median.
-        resegmented: share of them that stand in merged or split boxes.
+        height: median height of its characters in source pixels.
+        resegmented: share of the characters that stand in merged or split boxes.
         weakest: lowest peak of the region map among its boxes, 0 to 1.
-        blur: width of an edge over the height of a character; 0 where it was not measured.
+        blur: width of an edge over the height of a character; 0 if it was not measured.
     """
 
     height: float
@@ -93,11 +93,11 @@ class CodeReading(HasQuad):
         raw_confidence: of ``raw_text``.
         characters: with their statuses.
         quad: (4, 2) float32 source pixels around all of it.
-        strings: places of the strings it was read from, in ``ReadResult.strings`` as they were
-            before strings without text were left out.
+        strings: indices of the strings it was read from, counted before strings without text are
+            left out of ``ReadResult.strings``.
         direction: of those strings.
         alternatives: other codes that match, with their probability among all that match.
-        signs: how far its boxes can be trusted; the crnn gives None.
+        signs: how far its boxes can be trusted; None from the CRNN.
     """
 
     text: str

@@ -1,4 +1,4 @@
-"""Files: written so that a kill at any moment never leaves half of one; read from archives too."""
+"""Writes files that are complete even after a crash; reads files, also inside zip archives."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 
 def write_whole(path: Path, data: str | bytes | memoryview) -> None:
-    """Writes a file beside its place, waits until it is on disk, and then puts it there.
+    """Writes a temporary file, waits until it is on disk, and renames it.
 
-    Its folder must exist; text is written as UTF-8.
+    The folder must exist; text is written as UTF-8.
 
     Raises:
         OSError: it cannot be written; what was there before stays.

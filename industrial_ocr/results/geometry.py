@@ -18,7 +18,7 @@ Rectangle = tuple[float, float, float, float]
 
 
 def unit_vector(vector: NDArray[F]) -> NDArray[F]:
-    """A (2,) vector at length 1; one of no length stays as it is."""
+    """A (2,) vector scaled to length 1; the zero vector stays zero."""
     unit: NDArray[F] = vector / max(math.hypot(*vector.tolist()), 1e-6)
     return unit
 
@@ -231,8 +231,8 @@ def clear_gaps(quads: Sequence[FloatArray], vertical: bool) -> NDArray[np.float6
 def with_margin(quad: FloatArray, margin: float) -> FloatArray:
     """A string's quad with a margin around it, in its heights.
 
-    A margin above 0 moves all four edges out. One below 0 moves only the top and the bottom in: a
-    string begins and ends with its crop.
+    A positive margin moves all four edges out. A negative one moves only the top and the bottom in,
+    because the string fills the whole length of its crop.
     """
     along = edge_lengths(quad)[1] * margin
     return expand_quad(quad, max(along, 0.0), along)

@@ -20,8 +20,8 @@ class ReadResult(ImageResult):
         status: ``no_text`` is a result, not an error. If codes were asked for, it is the status of
             the surest code. Each string has its own ``status``.
         engine: ``two-stage`` or ``crnn``.
-        timings: seconds by stage, of this image's share where stages run on a batch.
-        image: (H, W, 3) uint8 RGB, the picture that was read; kept so ``draw`` re-runs nothing.
+        timings: seconds by stage; of a stage that runs on a batch, the share of this image.
+        image: (H, W, 3) uint8 RGB, the picture that was read; ``draw`` draws on it.
         codes: those found under the patterns that were asked for, the surest first.
         route: the engine whose reading this is, or ``agree``; None if it is ``engine``.
         reason: one sentence that explains the status or the route.

@@ -28,7 +28,7 @@ arc), stacked with upright letters (``vertical``), or turned by about 90 degrees
 
 
 class Status(str, Enum):
-    """What a read came to."""
+    """The outcome of a reading."""
 
     OK = "ok"
     LOW_CONFIDENCE = "low_confidence"
@@ -40,10 +40,10 @@ class Status(str, Enum):
 
 
 class Verdict(str, Enum):
-    """What a verification came to; the rules: ``decoding.verification``.
+    """The outcome of a verification, by the rules of ``decoding.verification``.
 
-    ``PASS``: every character clearly reads as expected, none is missing, none too many.
-    ``FAIL``: something else clearly stands there. ``CANNOT_TELL``: neither, a person must look.
+    ``PASS``: every character clearly reads as expected, none is missing and none is extra.
+    ``FAIL``: another text clearly stands there. ``CANNOT_TELL``: neither; a person must look.
     """
 
     PASS = "pass"
@@ -77,7 +77,7 @@ def rounded_quad(quad: ArrayLike, decimals: int = 2) -> list[list[float]]:
 
 Data = TypeVar("Data")
 MoveQuad = Callable[[FloatArray], FloatArray]
-"""Takes a quad (4, 2) to its place in another picture."""
+"""Maps a quad (4, 2) to the pixels of another picture."""
 
 
 def _placed(data: Data, place: MoveQuad, image: ImageArray | None = None) -> Data:
@@ -106,12 +106,12 @@ class HasQuad:
         object.__setattr__(self, "quad", as_quad(self.quad))
 
     def placed(self: Data, place: MoveQuad) -> Data:
-        """The same in pixels of another picture, to which ``place`` takes a quad (4, 2)."""
+        """The same data in the pixels of another picture; ``place`` maps a quad (4, 2) to it."""
         return _placed(self, place)
 
 
 class MayHaveQuad:
-    """Data whose place in the picture may not be known; else as ``HasQuad``."""
+    """Like ``HasQuad``, but the place may be unknown."""
 
     quad: FloatArray | None
 
@@ -133,11 +133,11 @@ class ImageResult(ABC):
         return json.dumps(self.to_dict(), **options)
 
     def placed(self: Data, place: MoveQuad, image: ImageArray) -> Data:
-        """The same result in pixels of another ``image``; ``place`` takes a quad (4, 2) there."""
+        """The same result in pixels of another ``image``; ``place`` maps a quad (4, 2) to it."""
         return _placed(self, place, image)
 
     def moved(self: Data, x: float, y: float, image: ImageArray) -> Data:
-        """The same result in pixels of a larger ``image`` whose part at (x, y) was looked at."""
+        """The result of a part of an ``image`` that begins at (x, y), in pixels of the image."""
         step = np.array([x, y], np.float32)
         return _placed(self, lambda quad: quad + step, image)
 
@@ -251,7 +251,7 @@ class Character(HasQuad):
         quad: (4, 2) float32 source pixels.
         confidence: 0 to 1, the probability of ``symbol`` (see ``decoding.scoring``).
         alternatives: other readings with their probabilities, best first.
-        reject: probability that it is no character at all; the crnn gives 0.
+        reject: probability that it is no character at all; 0 from the CRNN.
     """
 
     symbol: str
@@ -282,7 +282,7 @@ class UnreadMark(HasQuad):
         quad: (4, 2) float32 source pixels.
         before: how many characters stand before it.
         height: in heights of the characters.
-        strength: how clear its ink is, from 0 to 1, as clear as that of characters.
+        strength: how clear its ink is, 0 to 1; 1 is as clear as the ink of the characters.
     """
 
     quad: FloatArray
@@ -344,7 +344,8 @@ class TextString(HasQuad):
         other: the text that the other engine read there, if both read it and they differ.
         unread: marks in its band that no character explains, in reading order.
         agreement: how far the readings of its views agree, 0 to 1.
-        status: of this string alone: ``ok``, ``low_confidence``, or ``disagreement`` of engines.
+        status: of this string alone: ``ok``, ``low_confidence``, or ``disagreement`` if the engines
+            read different texts.
     """
 
     text: str

@@ -29,13 +29,13 @@ class VerifiedCharacter(MayHaveQuad):
         symbol: as expected.
         quad: (4, 2) float32 source pixels; None where it is missing.
         probability: of the symbol in its place, 0 to 1.
-        rival: the likeliest symbol of another shape there, empty where it is missing.
-        rival_probability: of that.
-        log_odds: ln(p / rival_probability), where p joins the symbol with those of the same shape
-            (0 and O, 1 and I, C and c): above 0 the expected shape is the likelier one.
+        rival: the likeliest symbol of another shape there, empty if the character is missing.
+        rival_probability: the probability of ``rival``.
+        log_odds: ln(p / rival_probability), where p is the probability of all symbols of the
+            expected shape (0 and O, 1 and I, C and c). Above 0 the expected shape is likelier.
         state: see ``CharState``.
-        twin: the likeliest other symbol of the same shape, empty where there is none.
-        twin_log_odds: ln(probability / that of the twin); told, and never alone a failure.
+        twin: the likeliest other symbol of the same shape, empty for none.
+        twin_log_odds: ln(probability / probability of the twin); by itself never a failure.
     """
 
     symbol: str
@@ -80,13 +80,13 @@ class Verification(ImageResult, MayHaveQuad):
         verdict: see ``Verdict``.
         reason: one sentence on it.
         engine: ``two-stage``, ``crnn`` or ``agree``.
-        text: what reads in its place, without spaces; empty where no text like it was found.
-        characters: one a symbol of ``expected``; empty where no text like it was found.
+        text: what is read in its place, without spaces; empty if no similar text was found.
+        characters: one for each symbol of ``expected``; empty if no similar text was found.
         extra: characters among or right beside the expected ones that are not expected.
-        quad: (4, 2) float32 source pixels around the characters found, None where there are none.
-        text_log_odds: crnn only: ln of the odds of the whole text against every other reading
-            where it is the best one, else against the best reading.
-        ways: of ``agree``: the verdict of each way.
+        quad: (4, 2) float32 source pixels around the characters found, None if there are none.
+        text_log_odds: of the CRNN: ln of the odds of the text against all other readings if it is
+            the best reading, else against the best one.
+        ways: of ``agree``: the verdicts of both engines.
         timings: seconds by stage.
         image: (H, W, 3) uint8 RGB, the picture that was looked at.
     """
@@ -111,7 +111,7 @@ class Verification(ImageResult, MayHaveQuad):
 
     @property
     def worst(self) -> VerifiedCharacter | None:
-        """The character with the strongest evidence against a pass, None where there is none."""
+        """The character with the strongest evidence against a pass, None without characters."""
         return min(self.characters, key=lambda c: (-_SEVERITY[c.state], c.log_odds), default=None)
 
     def to_dict(self) -> dict[str, Any]:

@@ -42,10 +42,10 @@ def _color_of(confidence: float) -> _Color:
 def draw_result(source: ImageArray, strings: Sequence[TextString]) -> ImageArray:
     """The picture with quads and readings on it.
 
-    Characters are outlined thinly and strings framed, in green, amber or red by their confidence,
-    the frames with a dark edge so that they show on any ground. The reading with its confidence
-    stands on a plate above its string, or below where there is no room; beside it where letters
-    are stacked or turned. Line widths and letters grow with the picture.
+    Characters have thin outlines and strings have frames, in green, amber or red by their
+    confidence. The frames have a dark edge, so that they show on any background. The reading and
+    its confidence are written on a plate above the string, below it if there is no room, or beside
+    it if its letters are stacked or turned. Line widths and letters grow with the picture.
 
     Returns:
         (H, W, 3) uint8 RGB, of the size of the picture that was read.

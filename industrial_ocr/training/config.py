@@ -121,8 +121,8 @@ class ClassifierTrainConfig(TrainConfig):
         crop_size: side of the square character crops in pixels.
         label_smoothing: probability spread over the other classes.
         reject_share: share of the samples that are no character.
-        counter_share: share of the strings that are a counter's digits, some on the way from one
-            to the next, which is no character.
+        counter_share: share of the strings that are digits of a mechanical counter; a digit that
+            is turning to the next one is no character.
         harvest: file of ``python -m industrial_ocr.training.harvest``: crops as a detector cuts
             them, right and wrong ones.
     """
@@ -153,26 +153,24 @@ class RecognizerTrainConfig(TrainConfig):
             rendered (``datasets.synthesis.lines``); None renders codes and words.
         word_share: share of the training texts that are dictionary words; 1 also sets what is
             plain print in words.
-        loose: how many of the strips are cut loosely, with what stands around the string.
-        lettering: share of the words that are set in faces for words alone.
-        spaces: the space is the last class of the network.
+        loose: share of the strips that are cut loosely and show what stands around the string.
+        lettering: share of the words that are set in typefaces for words alone.
+        spaces: whether the space is the last class of the network.
         hidden: units of each LSTM direction.
         residual: number of residual blocks after each of the seven convolutions, from the first.
-        frozen: so many of the convolutions, from the first, keep their first weights
-            (``Crnn.freeze``).
-        convolution_lr: multiplies the learning rate of the convolutions; below 1 for those of
-            another network, which its own batch norms no longer hold.
+        frozen: number of the first convolutions that are not trained (``Crnn.freeze``).
+        convolution_lr: multiplies the learning rate of the convolutions; below 1 for convolutions
+            of another network whose batch norms are folded in.
         alignment: weight of the frame-wise loss beside CTC; 0 is the paper's training.
         data: shards of labeled strips (``datasets.shards``): a file, a folder or a glob.
-        data_share: of each batch that is strips of ``data``, if there are any; the rest is
-            rendered. The last strips of the shards, one in 20, are only for validation.
+        data_share: share of each batch that comes from ``data``; the rest is rendered. The last
+            twentieth of the strips is only for validation.
         data_buffer: strips that are shuffled together, besides the order of the shards.
         photos: folder of photographs (``datasets.photos``).
         photo_labels: which of the strings on them to learn, and what they say: a file of
             ``python -m industrial_ocr.training.photo_labels``.
-        photo_share: of each batch that is strips of photographs; 0 for none.
-        photo_sources: table that says where they are from and under which licenses, named in the
-            manifest.
+        photo_share: share of each batch that comes from photographs.
+        photo_sources: table of their sources and licenses, named in the manifest.
     """
 
     out: Path = Path("runs/recognizer")

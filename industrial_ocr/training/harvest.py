@@ -1,7 +1,6 @@
 """Harvests the crops that a detector cuts from rendered scenes, for training the classifier.
 
-Where the detector is wrong they are its reject class, where it is right they stand in the crop as
-they will when reading.
+Wrong boxes become its reject class. In right ones a character stands as it will when reading.
 
     python -m industrial_ocr.training.harvest --detector FILE --out harvest.npz --fonts DIR
 """
@@ -60,7 +59,7 @@ class Harvest:
     symbols: NDArray[np.str_]
 
     def part(self, low: float, high: float) -> Harvest:
-        """What lies between two shares of it, as 0.1 and 1."""
+        """The crops between two shares of their number, such as 0.1 and 1."""
 
         def cut(array: NDArray[Any]) -> NDArray[Any]:
             return array[int(low * len(array)) : int(high * len(array))]
@@ -87,7 +86,7 @@ def load_harvest(file: Path, size: int) -> Harvest:
 def shows_none(
     box: Rectangle, true: list[Rectangle], overlap: float = 0.2, piece: float = 0.55
 ) -> bool:
-    """Whether an upright box shows no character: it is beside all, or on a piece of one.
+    """Whether an upright box shows no character: it is beside all of them, or on a part of one.
 
     Args:
         box: left, top, right, bottom.
@@ -120,8 +119,8 @@ def harvest(
 ) -> Iterator[tuple[ImageArray, str]]:
     """Crops (size, size) uint8 gray of boxes on rendered scenes, with the symbol they show.
 
-    Wrong boxes come with ``REJECT``, a random way up; right ones once, upright. Other boxes, as
-    those on two characters, are left out.
+    Wrong boxes have the symbol ``REJECT`` and are turned at random; right ones are upright. Other
+    boxes, such as those on two characters, are left out.
     """
     rules = SegmentationConfig()
     # Lower thresholds than those of reading: more mistakes, of more kinds.

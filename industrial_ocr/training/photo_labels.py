@@ -1,9 +1,9 @@
-"""Chooses from what another reader read on photographs the strings to learn from.
+"""Chooses the strings to learn from among those that another reader read on photographs.
 
-Kept is what our own network reads too, and of what it reads otherwise that which the other reader
-(RapidOCR's recognizer: ``pip install 'industrial-ocr[bench]'``) reads in the same place however it
-is cut. On photographs that are held back only what the other reader says decides: what our network
-is judged by must not be chosen by it.
+The other reader is RapidOCR's recognizer (``pip install 'industrial-ocr[bench]'``). A string is
+kept if our own network reads the same, or if the other reader reads the same in other cuts of the
+place. On photographs that are held back, only the other reader decides: our network must not choose
+the strings that it is measured with.
 
     python -m industrial_ocr.training.photo_labels PHOTOS --out labels.tsv --without playing-cards
 """
@@ -38,10 +38,10 @@ from industrial_ocr.results.geometry import edge_lengths, expand_quad, warp_quad
 from industrial_ocr.results.types import FloatArray, ImageArray
 
 OWN_VIEWS = ((0.0, 0.0), (-0.08, -0.1))
-"""Our network reads each hint as it is, and closer: shares of its height by which the sides, and
-top and bottom, are moved outwards."""
+"""The cuts of a hint that our network reads: by how many of its heights the sides, and the top and
+bottom, are moved outwards."""
 OTHER_VIEWS = ((-0.06, -0.06), (0.1, 0.12))
-"""The other reader reads it once more closer, and looser."""
+"""The cuts that the other reader reads again."""
 OtherReader = Callable[[ImageArray], str]
 
 
@@ -84,7 +84,7 @@ def _cut(image: ImageArray, quad: FloatArray) -> ImageArray:
 def chosen(
     folder: Path, recognizer: Recognizer, other: OtherReader, without: Collection[str] = ()
 ) -> Iterator[PhotoString]:
-    """The hints of a folder of photographs that are to be learnt, but for some sources."""
+    """The hints of a folder of photographs to learn from, without those of some sources."""
     files: dict[str, list[PhotoString]] = defaultdict(list)
     for hint in read_hints(folder):
         if hint.source not in without:

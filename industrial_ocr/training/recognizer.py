@@ -100,10 +100,8 @@ class RecognizerTask:
         self._photos: dict[bool, StripSource] = {}
         self._sharded: dict[bool, ShardedStrings] = {}
         if config.data is not None:
-            shards, size = (
-                find_shards(config.data),
-                max(1, round(config.data_share * config.batch_size)),
-            )
+            shards = find_shards(config.data)
+            size = max(1, round(config.data_share * config.batch_size))
             for held_back in (False, True):
                 self._sharded[held_back] = ShardedStrings(
                     shards, size, config.data_buffer, held_back
@@ -200,7 +198,7 @@ class RecognizerTask:
         with ``photo`` are of photographs: their labels have no spaces and no places. Those of
         shards have spaces but no places; one that cannot be learned is left out.
         """
-        # Most batches are narrow: the widest strip of a batch is what all of it costs.
+        # Most batches are narrow, because the widest strip decides what a batch costs.
         share = np.random.default_rng((seed, index)).choice([0.4, 0.55, 1.0], p=[0.5, 0.35, 0.15])
         cap = max(100, int(self.config.max_width * share))
         size = self.config.batch_size

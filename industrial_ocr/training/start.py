@@ -51,9 +51,9 @@ def start_weights(model: nn.Module, entry: dict[str, Any], source: str) -> None:
         source: a model's name or a .safetensors file.
 
     Raises:
-        WeightsError: they are missing, damaged, of another architecture or of other symbols. But a
-            recognizer may begin with one that does not know the space, has no residual blocks or
-            has smaller LSTMs; at first it reads as that one does.
+        WeightsError: they are missing, damaged, of another architecture or of other symbols. A
+            recognizer may start from one without the space, without residual blocks or with smaller
+            LSTMs; at first it reads like that one.
     """
     if Path(source).suffix == ".onnx":
         _load_ppocr_convolutions(model, Path(source))

@@ -65,7 +65,7 @@ class Augmenter:
     def _shrunk(
         self, rng: Generator, crop: ImageArray, sample: GlyphSample, window: FloatArray
     ) -> ImageArray:
-        """At the crop's size, often shrunk before as if the character were farther away."""
+        """The crop at its final size, often shrunk first as if the character were farther away."""
         height = edge_lengths(sample.quad)[1] / max(edge_lengths(window)[1], 1e-3) * self._size
         least = min(1.0, self._min_height / max(height, 1.0))
         if rng.random() < 0.35 and least < 1:
@@ -77,7 +77,7 @@ class Augmenter:
     def _beside(
         self, rng: Generator, crop: ImageArray, sample: GlyphSample, window: FloatArray
     ) -> ImageArray:
-        """With another character at one side or both, in the sample's own gray levels."""
+        """The crop with another character at one side or both, in the sample's gray levels."""
         width, height = edge_lengths(sample.quad)
         share = width / max(edge_lengths(window)[0], 1e-3)
         gap = int((1 - share) / 2 * len(crop) * float(rng.uniform(0.3, 1.0)))
@@ -124,7 +124,7 @@ def _sheared(rng: Generator, window: FloatArray) -> FloatArray:
 
 
 def _restroked(rng: Generator, crop: ImageArray) -> ImageArray:
-    """With dark or bright strokes made thicker; which of the two is the ink is not known."""
+    """The crop with its dark or its bright strokes thicker; it is unknown which are the ink."""
     kind = rng.random()
     if kind > 0.4:
         return crop
@@ -148,13 +148,13 @@ def _bent(rng: Generator, crop: ImageArray) -> ImageArray:
 
 
 def _grained(rng: Generator, crop: ImageArray) -> ImageArray:
-    """On a rougher ground or under uneven light."""
+    """The crop on a rougher surface or under uneven light."""
     strength = float(rng.uniform(0.05, 0.3)) * max(float(crop.std()), 4.0)
     return np.clip(crop + noise_patch(rng, *crop.shape) * strength, 0, 255).astype(np.uint8)
 
 
 def _contrast(rng: Generator, crop: ImageArray) -> ImageArray:
-    """With less contrast, but a standard deviation of 9 gray levels if it had that."""
+    """The crop with less contrast, but a standard deviation of 9 gray levels if it had that."""
     deviation = max(float(crop.std()), 1e-3)
     factor = max(float(np.exp(rng.uniform(np.log(0.2), 0))), min(1.0, 9 / deviation))
     mean = float(crop.mean())

@@ -73,8 +73,8 @@ def train_last_stages(
 ) -> None:
     """Trains tail and head and leaves the average of their weights, also when interrupted.
 
-    No step is selected by a score: that would need samples that are kept out of training, and
-    those are missed more than the selection gains, as the learning rate ends near zero.
+    No step is selected by a score. That would need samples that are kept out of training, which
+    costs more than the selection gains, because the learning rate ends near zero.
     """
     trained = split.trained()
     optimizer = torch.optim.AdamW(trained, lr=recipe.lr, weight_decay=1e-2)
@@ -118,17 +118,17 @@ def _losses(
 def interpolate(split: DividedClassifier, before: Sequence[Tensor], share: float) -> None:
     """Moves the trained weights to this share of the way from ``before`` to their values.
 
-    Such weights keep more of the old than they lose of the new (Wortsman et al., CVPR 2022). On
-    photographs the gain is larger than on the rendered rehearsal crops.
+    Such weights keep much of the old accuracy and lose little of the new (Wortsman et al., CVPR
+    2022). The gain is larger on photographs than on the rendered rehearsal crops.
     """
     for weight, start in zip(split.trained(), before, strict=True):
         weight.copy_(start.lerp(weight, share))
 
 
 def _old_are_kept(was: Bools, now: Bools, labels: Indices, allowed: float) -> bool:
-    """Whether old crops that were right (N,) still are, all but an allowed share.
+    """Whether the old crops (N,) that were read right still are, except for an allowed share.
 
-    Of a single class a tenth may be lost, and one crop more.
+    A single class may lose a tenth of its crops and one more.
     """
     falls = []
     for label in np.unique(labels):
@@ -140,10 +140,11 @@ def _old_are_kept(was: Bools, now: Bools, labels: Indices, allowed: float) -> bo
 def limit_change(
     split: DividedClassifier, start: Sequence[Tensor], x: Tensor, labels: Indices, parent: Indices
 ) -> float:
-    """Keeps the largest share of the change with which 0.15 % of the old crops are lost; gives it.
+    """Reduces the change of the weights until at most 0.15 % of the old crops are lost.
 
-    Known symbols in a new look have no rows of their own that could be lowered, as in
-    ``set_new_biases``: a new 0 may cost old letters O. At least 0.2 of the change is kept.
+    ``set_new_biases`` lowers the rows of new symbols instead; known symbols in a new look have no
+    rows of their own, and a new 0 may cost old letters O. Returns the share of the change that is
+    kept, at least 0.2.
 
     Args:
         split: of the trained network.
@@ -167,10 +168,10 @@ def limit_change(
 def set_new_biases(
     head: nn.Linear, features: Tensor, labels: Indices, parent: Indices, new: slice, allowed: float
 ) -> float:
-    """Raises the biases of the rows ``new`` by the most that old crops allow; gives that.
+    """Adds to the biases of the rows ``new`` as much as the old crops allow; returns the addition.
 
-    Tried are 1.0 down to -2.0, until hardly any old crop that the parent read right is taken for a
-    new symbol.
+    Values from 1.0 down to -2.0 are tried, until hardly any old crop that the parent read right is
+    taken for a new symbol.
 
     Args:
         head: of the trained network.
@@ -192,7 +193,7 @@ def set_new_biases(
 
 
 def imprinted(cache: FeatureCache, rows: Bools) -> GlyphClassifier:
-    """The extended network; its new rows are made of the mean features of some rows of the pool."""
+    """The extended network, with new rows from the mean features of some rows of the pool."""
     labels, first = cache.pool.labels.numpy(), len(cache.parent.symbols)
     overall = cache.features[cache.pool.old & rows].mean(0)
     means = []

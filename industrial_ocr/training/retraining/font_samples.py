@@ -20,7 +20,7 @@ from industrial_ocr.training.retraining.samples import (
 
 
 class ExtendedFace:
-    """A typeface with glyphs for some more characters; a ``StripRenderer`` can have no other."""
+    """A typeface with glyphs for some more characters, as the only face of a ``StripRenderer``."""
 
     def __init__(self, face: GlyphSource, glyphs: Mapping[str, Glyph]) -> None:
         self.name = face.name
@@ -54,7 +54,7 @@ def render_symbols(
         strips: the renderer; its faces are replaced.
         good: whether a strip may be used, given the index of the symbol in it.
     """
-    # A line is as high as its letters and digits, so a letter must be stood for by a letter.
+    # Only letters and digits count for the height of a line, so a letter stands for a letter.
     private = [
         chr((0x4E00 if symbol[0].isalnum() else 0xE000) + i) for i, symbol in enumerate(symbols)
     ]

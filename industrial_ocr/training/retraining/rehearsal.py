@@ -1,7 +1,7 @@
 """Crops of the symbols that a classifier knows already, so that it does not forget them.
 
-The shipped set is ``data/rehearsal.npz``, rendered by ``make_rehearsal``. Each class and part is
-one JPEG mosaic, since files of 40x40 pixels are mostly headers. The parts share no font family.
+The shipped set is ``data/rehearsal.npz``, rendered by ``fitting/rehearsal.py``. Each class and part
+is one JPEG mosaic, since files of 40x40 pixels are mostly headers. The parts share no font family.
 """
 
 from __future__ import annotations
@@ -142,8 +142,7 @@ def load_rehearsal(path: Path = SHIPPED_REHEARSAL) -> Rehearsal:
             training, validation, held_out = (_part(found, part, symbols, side) for part in PARTS)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise DatasetError(
-            f"{path}: no rehearsal set ({error}); install the package again or make one with "
-            "python -m industrial_ocr.training.retraining.make_rehearsal"
+            f"{path}: no rehearsal set ({error}); install the package again"
         ) from error
     return Rehearsal(training, validation, held_out, sha256)
 

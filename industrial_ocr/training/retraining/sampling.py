@@ -1,8 +1,8 @@
 """Batches of new samples and rehearsal crops, and the loss on them.
 
-A part of each batch are views of the user's samples, each symbol as often as the others. The rest
-are rehearsal crops of all old classes; their target is mostly the parent's own answer (learning
-without forgetting, Li and Hoiem, ECCV 2016).
+One part of each batch shows views of the user's samples, each symbol equally often. The rest are
+rehearsal crops of all old classes; their target is mostly the parent's own answer (learning without
+forgetting, Li and Hoiem, ECCV 2016).
 """
 
 from __future__ import annotations
@@ -110,10 +110,10 @@ def adaptation_loss(
 ) -> Tensor:
     """Cross entropy with smoothed labels, or for rehearsal crops mostly with the parent's answer.
 
-    A few new symbols fill a third of each batch, but not of what will be read. So the loss adds
-    the prior of each class to its logit (logit adjustment, Menon et al., ICLR 2021), and the
-    network does not learn to expect these symbols. If there are only known symbols in a new look,
-    rehearsal crops are not adjusted: their targets are right as they are.
+    A few new symbols fill a third of each batch, but they will be read much less often. So that the
+    network does not learn to expect them, the loss adds the prior of each class to its logit (logit
+    adjustment, Menon et al., ICLR 2021). If all samples show known symbols, the logits of rehearsal
+    crops are not adjusted.
 
     Args:
         logits: (N, classes) of the rows.

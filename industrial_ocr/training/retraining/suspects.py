@@ -1,7 +1,7 @@
 """Finds samples that look wrong, before anything is learned from them.
 
-* Near-duplicates: pictures that are nearly equal, as frames of one camera shot are. They count as
-  one picture, and if they have two symbols, one of them is wrong.
+* Near-duplicates: pictures that are nearly equal, such as frames of one camera shot. They count as
+  one picture; if they have two different symbols, one label is wrong.
 * Probable label errors: a picture whose features are nearer to those of another new symbol than to
   the rest of its own (leave one out), or one that the parent is sure is another symbol while it
   reads most pictures of that class differently.

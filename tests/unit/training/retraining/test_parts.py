@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from fitting.rehearsal import MEASURED, render_classes, renderer
 from industrial_ocr.datasets.synthesis.crops import REJECT
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.errors import ConfigError, DatasetError, WeightsError
@@ -28,7 +29,6 @@ from industrial_ocr.training.retraining.finetuning import (
     set_new_biases,
 )
 from industrial_ocr.training.retraining.gate import ClassChange, CropReadings, changes, judge
-from industrial_ocr.training.retraining.make_rehearsal import MEASURED, render_classes, renderer
 from industrial_ocr.training.retraining.network import (
     DividedClassifier,
     extended,

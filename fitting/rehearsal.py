@@ -1,6 +1,6 @@
 """Renders the rehearsal set that ships with the package; the same seed gives the same crops.
 
-    python -m industrial_ocr.training.retraining.make_rehearsal --out rehearsal.npz --fonts DIR
+    python -m fitting.rehearsal --out rehearsal.npz --fonts DIR
 
 With ``--harvest`` (see ``training.harvest``) half of the crops without a character are boxes that
 a detector took for one.
