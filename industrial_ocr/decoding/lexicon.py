@@ -18,7 +18,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
 from industrial_ocr.decoding.ctc_beam import beam_search
-from industrial_ocr.errors import DatasetError
+from industrial_ocr.errors import ConfigError, DatasetError
 from industrial_ocr.inference.network import MIN_LOG_PROB
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.grammar.words import compile_words
@@ -149,6 +149,21 @@ def best_word(log_probs: ArrayLike, greedy: str, lexicon: Lexicon, charset: Char
 @lru_cache(maxsize=8)
 def _pattern(words: tuple[str, ...], case: bool, charset: Charset) -> Pattern:
     return Pattern.lexicon(words, charset=charset, ignore_case=not case)
+
+
+def check_lexicon(lexicon: Lexicon, charset: Charset) -> None:
+    """ConfigError if a word has a character that the recognizer does not know.
+
+    Reading would find that out only where such a word is near what is printed.
+    """
+    if all(charset.supports(c) for c in set().union(*lexicon.words)):
+        return
+    unknown = next((w for w in lexicon.words if not charset.supports(w)), None)
+    if unknown is not None:
+        raise ConfigError(
+            f"lexicon: the recognizer does not know all characters of {unknown!r}; "
+            "leave out such words, or read with a recognizer that knows them"
+        )
 
 
 def lexicon_of(texts: Iterable[str], charset: Charset, case: bool = False) -> Lexicon:

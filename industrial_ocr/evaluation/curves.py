@@ -1,4 +1,4 @@
-"""Rates over the confidence threshold, calibration of confidences, paired differences."""
+"""Rates over the threshold, calibration and risk of confidences, paired differences."""
 
 from __future__ import annotations
 
@@ -163,6 +163,46 @@ def expected_calibration_error(confidences: ArrayLike, correct: ArrayLike, bins:
     filled = reliability_bins(confidences, correct, bins)
     n = sum(b.count for b in filled)
     return sum(b.count / n * abs(b.accuracy - b.confidence) for b in filled) if n else math.nan
+
+
+@dataclass(frozen=True)
+class RiskCoverage:
+    """How well a score tells wrong readings from right ones.
+
+    Attributes:
+        area: area under the risk-coverage curve, 0 to 1: the share of wrong readings among those
+            accepted, averaged over all numbers of readings that may be accepted, best score first.
+        excess: ``area`` above that of a score that puts every right reading before every wrong
+            one; 0 is perfect, whatever the share of wrong readings is.
+    """
+
+    area: float
+    excess: float
+
+
+def risk_coverage(scores: ArrayLike, correct: ArrayLike) -> RiskCoverage:
+    """AURC and its excess (Geifman et al. 2019, arXiv 1805.08206).
+
+    Readings of equal scores are accepted in random order; the mean over these orders is taken.
+
+    Args:
+        scores: (N,) finite, higher is better; only their order counts.
+        correct: (N,) booleans.
+
+    Raises:
+        ValueError: arrays that are empty, do not fit, or are not finite.
+    """
+    p, right = np.asarray(scores, np.float64), np.asarray(correct, np.float64)
+    if p.ndim != 1 or p.shape != right.shape or not len(p):
+        raise ValueError(f"(N,) scores and booleans, N > 0, got {p.shape} and {right.shape}")
+    if not np.isfinite(p).all() or not np.isin(right, (0, 1)).all():
+        raise ValueError("scores are finite, and correct is True or False")
+    _, group = np.unique(-p, return_inverse=True)
+    wrong_share = np.bincount(group, 1 - right) / np.bincount(group)
+    accepted = np.arange(1, len(p) + 1)
+    area = float((np.cumsum(wrong_share[np.sort(group)]) / accepted).mean())
+    best = float((np.maximum(accepted - right.sum(), 0) / accepted).mean())
+    return RiskCoverage(area, area - best)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import chain, islice
 
 from industrial_ocr.config import PipelineConfig, PositionWeights
-from industrial_ocr.decoding.lexicon import Lexicon
+from industrial_ocr.decoding.lexicon import Lexicon, check_lexicon
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, finish
 from industrial_ocr.reader.crnn import Reading, characters_of, decode_frames, frame_codes
@@ -35,6 +35,8 @@ def recognize_crops(
 ) -> list[ReadResult]:
     """Reads rectified images of one horizontal string each, without a detector."""
     clock = Clock()
+    if lexicon is not None:
+        check_lexicon(lexicon, recognizer.charset)
     words = () if lexicon is None else lexicon.words
     recognizer = recognizer.keeping(characters_of(patterns).union(*words))
     read = read_crops(crops, recognizer, config, clock, lexicon)

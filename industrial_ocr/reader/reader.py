@@ -461,8 +461,8 @@ class Reader:
 
         Raises:
             ImageError: a crop cannot be read, or ``crops`` is one image instead of a list.
-            ConfigError: an unknown engine, or a lexicon or a division for another engine than
-                ``crnn``.
+            ConfigError: an unknown engine, a lexicon or a division for another engine than
+                ``crnn``, or a word of the lexicon with a character that the recognizer lacks.
         """
         engine = known_engine(engine)
         if (lexicon or division) and engine != Engine.CRNN:

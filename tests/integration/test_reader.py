@@ -16,7 +16,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from rapidfuzz.distance import Levenshtein
 
-from industrial_ocr import Reader
+from industrial_ocr import Lexicon, Reader
 from industrial_ocr.errors import ConfigError, ImageError, WeightsError
 from industrial_ocr.inference.manifest import find_entry
 from industrial_ocr.reader.arguments import reading_config
@@ -54,6 +54,14 @@ def test_both_engines_read_clean_print(reader: Reader, engine: Any) -> None:
     centers = [float(c.quad[:, 0].mean()) for c in string.characters]
     assert centers == sorted(centers)
     assert {"detect", "segment", "link", "decode", "total"} <= set(result.timings)
+
+
+def test_a_lexicon_of_unknown_characters_is_refused(reader: Reader) -> None:
+    words = Lexicon((CODE, "GRÜN"))
+    with pytest.raises(ConfigError, match="'GRÜN'"):
+        reader.recognize([picture()[80:160, 40:400]], engine="crnn", lexicon=words)
+    with pytest.raises(ConfigError, match="for engine crnn"):
+        reader.recognize([picture()], engine="two-stage", lexicon=Lexicon((CODE,)))
 
 
 @pytest.mark.slow

@@ -19,11 +19,14 @@ from industrial_ocr.decoding.ctc import (
 from industrial_ocr.decoding.lexicon import (
     Lexicon,
     best_word,
+    check_lexicon,
     joined_cases,
+    lexicon_finder,
+    lexicon_of,
     narrowed,
     nearest,
 )
-from industrial_ocr.errors import DatasetError
+from industrial_ocr.errors import ConfigError, DatasetError
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.pattern import Pattern
 
@@ -130,3 +133,63 @@ def test_files_name_the_line_that_is_wrong(tmp_path: Path) -> None:
     assert Lexicon.from_file(file, CHARSET).words == ("AB", "B")
     with pytest.raises(DatasetError, match="cannot be read"):
         Lexicon.from_file(tmp_path / "none", CHARSET)
+
+
+@pytest.mark.parametrize("words", [(), ("",), ("", "")])
+def test_a_lexicon_without_words_is_refused(words: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="at least one word"):
+        Lexicon(words)
+    with pytest.raises(ValueError, match="at least one word"):
+        lexicon_of(("", "?!"), CHARSET)
+
+
+def test_words_are_unique_and_empty_ones_left_out() -> None:
+    assert Lexicon(("ab", "", "AB", "Ab")).words == ("AB",)
+    assert Lexicon(("ab", "AB", "ab"), case=True).words == ("ab", "AB")
+
+
+def test_unknown_characters_are_refused_whatever_is_printed() -> None:
+    words = tuple("".join(w) for w in itertools.product("AB", repeat=7))
+    check_lexicon(Lexicon(words), CHARSET)
+    with pytest.raises(ConfigError, match=r"characters of 'AB\?'"):
+        check_lexicon(Lexicon((*words, "AB?")), CHARSET)
+    assert lexicon_of(("AB", "AB?", "BA"), CHARSET).words == ("AB", "BA")
+
+
+def test_symbols_of_several_characters_are_known_as_a_whole() -> None:
+    notes = Charset(("C4", "D4"), blank=True)
+    check_lexicon(Lexicon(("C4D4",)), notes)
+    with pytest.raises(ConfigError, match="'C4E4'"):
+        check_lexicon(Lexicon(("C4D4", "C4E4")), notes)
+
+
+def test_one_frame_holds_one_character() -> None:
+    assert best_word(peaked("A"), "A", Lexicon(("A", "AB", "AA")), CHARSET) == "A"
+    # The second A of AA needs a blank before it, so two frames are not enough.
+    assert best_word(peaked("AA"), "A", Lexicon(("AA", "BB")), CHARSET) == ""
+    assert best_word(peaked("A_A"), "AA", Lexicon(("AA", "BB")), CHARSET) == "AA"
+
+
+def test_a_word_of_the_lexicon_may_be_anything_but_what_is_printed() -> None:
+    far = Lexicon(("bbbb", "bbba"), case=True)
+    assert best_word(peaked("A_A_A_A_"), "AAAA", far, CHARSET) == "bbba"
+
+
+def test_a_file_as_windows_writes_it(tmp_path: Path) -> None:
+    file = tmp_path / "words.txt"
+    file.write_bytes("\ufeffAB\r\n  BA \r\n".encode())
+    assert Lexicon.from_file(file, CHARSET).words == ("AB", "BA")
+    file.write_bytes(b"\xff\xfeA")
+    with pytest.raises(DatasetError, match="cannot be read"):
+        Lexicon.from_file(file, CHARSET)
+
+
+def test_lexicons_of_images_are_read_when_they_are_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("AB")
+    (tmp_path / "b.txt").write_text("\n")
+    find = lexicon_finder(tmp_path, CHARSET)
+    assert find("images/a.jpeg").words == ("AB",)
+    with pytest.raises(DatasetError, match=r"b\.txt: the lexicon holds no word"):
+        find("b.png")
+    with pytest.raises(DatasetError, match="cannot be read"):
+        lexicon_finder(tmp_path / "none", CHARSET)

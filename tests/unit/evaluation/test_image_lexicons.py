@@ -56,6 +56,17 @@ def test_a_missing_lexicon_is_named(data: Path) -> None:
         words(data, "column")
 
 
+def test_an_empty_column_is_named_and_unknown_words_are_left_out(data: Path) -> None:
+    (data / "labels.tsv").write_text(
+        "a.png\tDOOR\tlexicon:DOOR,D\u00f6R\nb.png\tTEN\tlexicon:TEN\n"
+    )
+    assert words(data, "column")["a.png"] == ("DOOR",)
+    for column in ("lexicon:", "lexicon:,", "lexicon:\u00f6"):
+        (data / "labels.tsv").write_text(f"a.png\tDOOR\tlexicon:DOOR\nb.png\tTEN\t{column}\n")
+        with pytest.raises(DatasetError, match=r"labels.tsv:2"):
+            words(data, "column")
+
+
 def test_folders_below_the_images_are_kept_or_left_out(data: Path) -> None:
     (data / "words" / "sub").mkdir()
     (data / "words" / "sub" / "b.txt").write_text("other\n")
