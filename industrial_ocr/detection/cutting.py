@@ -1,8 +1,8 @@
 """Two detectors: one finds the strings of an image, the other cuts them into characters.
 
-A detector that was trained on whole words of photographs finds more strings and fewer false ones;
-one that was trained on single characters knows better where one ends and the next begins. Each
-string of the first is warped level, with characters of ``closer_height``, and given to the second.
+A detector that was trained on whole words of photographs finds more strings and fewer false ones.
+One that was trained on single characters separates them better. Each string of the first detector
+is warped to a level picture with characters of ``closer_height``, which the second one looks at.
 """
 
 from __future__ import annotations
@@ -29,33 +29,20 @@ from industrial_ocr.results.geometry import (
 )
 from industrial_ocr.results.types import BoxString, CharBox, Direction, FloatArray, ImageArray
 
-MARGIN = (4.0, 0.6)
-"""Of the part that is looked at, along and across the string, in heights of its characters: the
-first detector may miss the ends of a string, or find it in pieces."""
-SLICED = 0.6
-"""Boxes nearer than this to the ends of the part, in heights, may show half a character."""
-BAND = 0.15
-"""So far across beyond the string its characters may lie, in heights."""
-MIN_INSIDE = 0.5
-"""A string of the second detector is kept if so many of its boxes lie in the band, as a share of
-the boxes of the shorter of both strings."""
-MIN_LEVEL = 4
-"""A string of fewer boxes may be a piece of one; its slope says little, and it is not turned."""
-MIN_SHARE = 0.5
-"""The strings of the second detector replace one if they have this share of its boxes."""
-MAX_SIDE = 4096
-"""Largest side of a magnified string in pixels."""
+PART_MARGIN = (4.0, 0.6)
+"""Margin of the magnified part, along and across the string, in heights of its characters. It is
+long because the first detector may miss the ends of a string, or find it in pieces."""
 
 
 @dataclass(frozen=True, eq=False)
-class _Level:
-    """A string of the first detector, and the part of the image that shows it level.
+class _StringPart:
+    """A string of the first detector, and the part of the image that the second one looks at.
 
     Attributes:
         string: the string.
         quad: (4, 2) the string in source pixels, without a margin.
         height: of its characters in source pixels.
-        part: (4, 2) the part that is looked at.
+        part: (4, 2) the part, along the string.
         size: (width, height) of the part when magnified.
     """
 
@@ -113,46 +100,58 @@ def cut_strings(
     return results
 
 
-def _level(string: BoxString, height: float) -> _Level:
-    """The part of the image around a string; a steep one, perhaps a stack, is not turned."""
+def _level(string: BoxString, height: float) -> _StringPart:
+    """The part of the image around a string, along the string.
+
+    It is upright if the string is steep, since that may be a stack, or has fewer than four boxes:
+    then it may be a piece of a string, and its slope is not certain.
+    """
     quads = [b.quad for b in string.boxes]
     centers = np.array([b.center for b in string.boxes], np.float64)
     steep = string.direction != "horizontal"
-    turned = not steep and len(centers) >= MIN_LEVEL
+    turned = not steep and len(centers) >= 4
     axis = string_axis(centers) if turned else np.array([1.0, 0.0])
     across = np.array([-axis[1], axis[0]], np.float32)
     own = float(np.median([b.extent(across) for b in string.boxes]))
     quad = enclosing_quad(quads, axis)
-    along, over = (m * own for m in (MARGIN[::-1] if steep else MARGIN))
+    along, over = (m * own for m in (PART_MARGIN[::-1] if steep else PART_MARGIN))
     part = expand_quad(quad, along, over)
     wide, high = edge_lengths(part)
-    zoom = min(height / max(own, 1.0), MAX_SIDE / max(wide, high))
-    return _Level(string, quad, own, part, (max(8, round(wide * zoom)), max(8, round(high * zoom))))
+    zoom = min(height / max(own, 1.0), 4096 / max(wide, high))
+    return _StringPart(
+        string, quad, own, part, (max(8, round(wide * zoom)), max(8, round(high * zoom)))
+    )
 
 
-def _cut(level: _Level, seen: Sequence[BoxString]) -> list[BoxString]:
-    """The strings of the magnified part that show a string, or that string itself."""
+def _cut(level: _StringPart, seen: Sequence[BoxString]) -> list[BoxString]:
+    """The strings of the second detector in the place of a string; that string if they are few.
+
+    A string is kept if half of its boxes, or of those of the first detector's string if that has
+    fewer, lie in its band: at most 0.15 heights beyond it. Boxes nearer than 0.6 heights to the
+    ends of the part are left out, as they may show half a character. Together the strings must
+    have half as many boxes as the one they replace.
+    """
     width, height = level.size
     steep = level.string.direction != "horizontal"
     unit = level.height * height / max(edge_lengths(level.part)[1], 1.0)
     whole = rect_quad(0, 0, width, height)
-    edges = [-m * unit for m in (MARGIN[::-1] if steep else MARGIN)]
-    beside = (BAND * unit, 0.0) if steep else (0.0, BAND * unit)
+    edges = [-m * unit for m in (PART_MARGIN[::-1] if steep else PART_MARGIN)]
+    beside = (0.15 * unit, 0.0) if steep else (0.0, 0.15 * unit)
     band = expand_quad(expand_quad(whole, *edges), *beside)
-    clear = expand_quad(whole, *((0, -SLICED * unit) if steep else (-SLICED * unit, 0)))
+    clear = expand_quad(whole, *((0, -0.6 * unit) if steep else (-0.6 * unit, 0)))
     cut = []
     for string in seen:
         boxes = [i for i, b in enumerate(string.boxes) if inside(clear, b.center)]
         within = sum(inside(band, string.boxes[i].center) for i in boxes)
-        if within and within >= MIN_INSIDE * min(len(boxes), len(level.string.boxes)):
+        if within and within >= 0.5 * min(len(boxes), len(level.string.boxes)):
             own = tuple(level.placed(string.boxes[i]) for i in boxes)
             spaces = tuple(string.space_after[i] for i in boxes[:-1])
             cut.append(BoxString(own, (*spaces, False), _direction(own)))
-    enough = sum(len(s.boxes) for s in cut) >= MIN_SHARE * len(level.string.boxes)
+    enough = sum(len(s.boxes) for s in cut) >= 0.5 * len(level.string.boxes)
     return cut if enough else [level.string]
 
 
 def _direction(boxes: Sequence[CharBox]) -> Direction:
-    """Of a string with these boxes, as ``linking`` has it."""
+    """The direction of a string with these boxes, by the rule of ``linking``."""
     axis = string_axis(np.array([b.center for b in boxes], np.float64))
     return "vertical" if is_steep(axis) else "horizontal"

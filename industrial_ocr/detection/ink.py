@@ -22,10 +22,6 @@ BAND_HEIGHT = 40
 """Characters higher than this are scaled down to this many rows."""
 MIN_INK = 0.5
 """A pixel is ink above this value; 0 is the background and 1 the string's print."""
-MAX_GROUPS = 2.2
-"""With more groups per character, the print is in pieces and no mark is reported."""
-MAX_PIECES = 1.2
-"""With more pieces per character, small gaps are closed: dots of a matrix, bridges of a stencil."""
 
 
 class _Group(NamedTuple):
@@ -107,7 +103,7 @@ def unread_marks(
     if ink is None:
         return []
     groups = _groups(band, ink)
-    if len(groups) > MAX_GROUPS * len(characters) + 2:
+    if len(groups) > 2.2 * len(characters) + 2:  # the print is in pieces
         return []
     explained = _explained(band, groups)
     middles = band.places.mean(1)
@@ -213,7 +209,7 @@ def _groups(band: _Band, ink: FloatArray) -> list[_Group]:
             side = 2 * reach * max(1, round(band.height / BAND_HEIGHT)) + 1
             closed = np.asarray(cv2.morphologyEx(clear, cv2.MORPH_CLOSE, np.ones((side, side))))
         count, _, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
-        if count - 1 <= MAX_PIECES * len(band.places) + 1:
+        if count - 1 <= 1.2 * len(band.places) + 1:
             break
     rows, columns = ink.shape
     start, end = band.places[0, 0] - 1, band.places[-1, 1] + 1

@@ -33,8 +33,6 @@ from industrial_ocr.results.types import BoxString, CharBox, FloatArray, ImageAr
 
 SAME_HEIGHT = 1.45
 """Largest ratio of the heights of letters of one string, as in ``linking``."""
-SPACE_BESIDE = 0.3
-"""A gap beside an added box is a space from this share of the size of characters."""
 
 
 def with_missed_ink(gray: ImageArray, strings: Sequence[BoxString]) -> list[BoxString]:
@@ -123,7 +121,8 @@ def _with_boxes(string: BoxString, added: Sequence[CharBox]) -> BoxString:
     for (box, after), gap in zip(pairwise(boxes), clear.tolist(), strict=True):
         space = was_space.get(id(box), space)
         beside = id(box) in new or id(after) in new
-        spaces.append(space and (gap > SPACE_BESIDE * size or not beside))
+        # Beside an added box, a gap of 0.3 of the size of characters is a space.
+        spaces.append(space and (gap > 0.3 * size or not beside))
     return BoxString(tuple(boxes), (*spaces, False), string.direction)
 
 

@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from industrial_ocr.config import Precision
 from industrial_ocr.errors import ConfigError, WeightsError
-from industrial_ocr.inference.manifest import MANIFEST_NAME, Manifest, ModelEntry, Task
+from industrial_ocr.inference.manifest import MANIFEST_NAME, Manifest, ModelEntry, NetworkTask
 from industrial_ocr.inference.weights import checked_bytes, load_int8, load_onnx
 from industrial_ocr.results.files import read_whole, write_whole
 
@@ -35,8 +35,6 @@ BUNDLE_NAME = "bundle.json"
 NETWORKS = "networks"
 FORMAT: Literal[1] = 1
 REMEDY = "copy the bundle again, or export it again"
-ZIP_DATE = (1980, 1, 1, 0, 0, 0)
-"""Of every file in an archive, so that the same content gives the same bytes."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[str, Field(pattern=r"^([a-z]+/)?[a-z][a-z0-9.]*$")]
@@ -63,7 +61,7 @@ class BundleManifest(BaseModel):
     backend: Literal["torch", "onnxruntime", "openvino"]
     precision: Precision
     max_misread_rate: float | None = None
-    models: dict[Task, str]
+    models: dict[NetworkTask, str]
     versions: dict[str, str]
     files: dict[FileName, Sha256]
     sha256: str = ""
@@ -114,7 +112,7 @@ class Bundle:
         """The values of a JSON file; None if the bundle has no such file. Raises as ``read``."""
         return json.loads(self.read(name)) if name in self.manifest.files else None
 
-    def network(self, task: Task) -> Path:
+    def network(self, task: NetworkTask) -> Path:
         """A network as ``find_entry`` takes it: the safetensors file, be it there or not."""
         return self.path / NETWORKS / f"{task}.safetensors"
 
@@ -247,7 +245,7 @@ def _zipped(contents: Mapping[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in sorted(contents):
-            info = zipfile.ZipInfo(name, ZIP_DATE)
+            info = zipfile.ZipInfo(name)  # dated 1980, so that equal bundles have equal bytes
             info.create_system, info.external_attr = 3, 0o644 << 16
             archive.writestr(info, contents[name])
     return buffer.getvalue()

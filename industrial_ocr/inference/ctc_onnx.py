@@ -36,8 +36,6 @@ ROWS = 48
 PROBE_WIDTH = 320
 """Width of the empty strips with which a network is tried, and least width of its strips: PP-OCR's
 recognizers were trained with strips that are padded to this width."""
-TINY = 1e-30
-"""Probabilities are raised to this, so that logarithms stay finite."""
 
 
 class KnownFile(NamedTuple):
@@ -193,7 +191,7 @@ class CtcNetwork:
         if self.entry.architecture["batch_first"]:
             given = given.transpose(1, 0, 2)
         if self.entry.architecture["probabilities"]:
-            given = np.log(np.maximum(given, TINY))
+            given = np.log(np.maximum(given, 1e-30))
         spaces = self._spaces
         if len(spaces) > 1 or spaces[:1] not in ([], [given.shape[-1] - 1]):
             space = np.logaddexp.reduce(given[..., spaces], axis=-1, keepdims=True)

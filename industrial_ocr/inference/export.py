@@ -26,8 +26,6 @@ from industrial_ocr.inference.weights import save_onnx
 
 OPSET = 20
 """Of ONNX; ONNX Runtime reads it since 1.17, OpenVINO since 2024.1."""
-EXAMPLE_SIZE = 64, 96
-"""(height, width) of the input that a network of any size is traced with."""
 
 
 def add_onnx(entry: ModelEntry) -> ModelEntry:
@@ -60,7 +58,7 @@ def onnx_bytes(entry: ModelEntry) -> bytes:
         free = {0: dynamic}
     elif entry.task == "recognizer":
         free = {0: dynamic, 3: dynamic}
-    size = entry.input.size or EXAMPLE_SIZE
+    size = entry.input.size or (64, 96)  # a network of any size is traced with some size
     example = torch.zeros(2, len(entry.input.mean), *size)
     level = logging.getLogger("torch.onnx").level
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)

@@ -20,7 +20,7 @@ from industrial_ocr.errors import ConfigError, MissingPackageError
 from industrial_ocr.image.preprocess import StripInput
 from industrial_ocr.inference.craft_mlt import craft_mlt, is_craft_mlt
 from industrial_ocr.inference.ctc_onnx import CtcNetwork, is_onnx_only, other_recognizer
-from industrial_ocr.inference.manifest import ModelEntry, Task, find_entry
+from industrial_ocr.inference.manifest import ModelEntry, NetworkTask, find_entry
 from industrial_ocr.inference.network import Network, Session
 from industrial_ocr.inference.weights import load_int8
 from industrial_ocr.patterns.charset import SPACE, Charset
@@ -172,7 +172,7 @@ class Loader:
             knows_space,
         )
 
-    def _entry(self, task: Task, name: Name) -> ModelEntry:
+    def _entry(self, task: NetworkTask, name: Name) -> ModelEntry:
         entry = find_entry(task, name)
         self.weights[task] = entry.sha256
         return entry
@@ -201,7 +201,7 @@ class Loader:
             session = backend.OnnxRuntimeSession(entry, self._threads, precision == "int8")
         return cast(Session, session)
 
-    def _published(self, task: Task, path: Name) -> Network:
+    def _published(self, task: NetworkTask, path: Name) -> Network:
         backend = _import_backend("torch")
         session = backend.load_published(task, path, backend.resolve_device(self.device))
         self.weights[task] = hashlib.sha256(Path(str(path)).read_bytes()).hexdigest()

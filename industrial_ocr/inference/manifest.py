@@ -21,7 +21,7 @@ from industrial_ocr.results.files import read_whole
 MANIFEST_NAME = "manifest.json"
 FOLDERS_VARIABLE = "INDUSTRIAL_OCR_WEIGHTS"
 
-Task = Literal["detector", "classifier", "recognizer"]
+NetworkTask = Literal["detector", "classifier", "recognizer"]
 _PLAIN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 
@@ -78,7 +78,7 @@ class ModelEntry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: str = Field(pattern=_PLAIN_NAME)
-    task: Task
+    task: NetworkTask
     file: str = Field("", pattern=_PLAIN_NAME + "|^$")
     sha256: str = Field("", pattern=r"^([0-9a-f]{64})?$")
     onnx: str = Field(default="", pattern=_PLAIN_NAME + "|^$")
@@ -178,7 +178,7 @@ def load_manifest(folder: str | os.PathLike[str]) -> Manifest:
     return Manifest(models=tuple(located))
 
 
-def find_entry(task: Task, name: str | os.PathLike[str] | None = None) -> ModelEntry:
+def find_entry(task: NetworkTask, name: str | os.PathLike[str] | None = None) -> ModelEntry:
     """The model of a task by its name.
 
     Args:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from industrial_ocr.errors import ConfigError, WeightsError
-from industrial_ocr.inference.manifest import ModelEntry, Task
+from industrial_ocr.inference.manifest import ModelEntry, NetworkTask
 from industrial_ocr.inference.weights import load_state
 from industrial_ocr.models.classifier import GlyphClassifier
 from industrial_ocr.models.craft import CraftLight, build_detector, load_published_craft
@@ -85,7 +85,7 @@ def load_session(entry: ModelEntry, device: torch.device, bf16: bool) -> TorchSe
     return TorchSession(load_model(entry), device, bf16)
 
 
-def load_published(task: Task, path: str | Path, device: torch.device) -> TorchSession:
+def load_published(task: NetworkTask, path: str | Path, device: torch.device) -> TorchSession:
     """A published checkpoint: ``craft_mlt_25k.pth`` of CRAFT, or ``crnn.pth`` of crnn.pytorch.
 
     Raises:

@@ -26,12 +26,12 @@ from industrial_ocr.inference.bundle import (
 from industrial_ocr.inference.craft_mlt import craft_mlt, is_craft_mlt
 from industrial_ocr.inference.ctc_onnx import is_onnx_only, other_recognizer
 from industrial_ocr.inference.loading import Name
-from industrial_ocr.inference.manifest import ModelEntry, Task, find_entry
+from industrial_ocr.inference.manifest import ModelEntry, NetworkTask, find_entry
 from industrial_ocr.inference.weights import commit_id
 from industrial_ocr.patterns.presets import Preset
 from industrial_ocr.reader.router import RouteTable, parse_routes
 
-TASKS: tuple[Task, ...] = get_args(Task)
+TASKS: tuple[NetworkTask, ...] = get_args(NetworkTask)
 CONFIG, CALIBRATION, ROUTES, PATTERNS = (
     f"{name}.json" for name in ("config", "calibration", "routes", "patterns")
 )
@@ -91,7 +91,7 @@ def export_files(
     out: str | Path,
     archive: bool,
     settings: Mapping[str, bytes],
-    names: Mapping[Task, Name],
+    names: Mapping[NetworkTask, Name],
     backend: str,
     precision: Precision,
     max_misread_rate: float | None,
@@ -123,7 +123,7 @@ def export_files(
     return write_bundle(out, manifest, {**settings, **networks}, archive)
 
 
-def _entry(task: Task, name: Name) -> ModelEntry:
+def _entry(task: NetworkTask, name: Name) -> ModelEntry:
     if task == "detector" and name is not None and is_craft_mlt(name):
         return craft_mlt(name)
     if name is not None and Path(name).suffix in {".pth", ".pt"}:

@@ -36,8 +36,6 @@ from industrial_ocr.results.types import (
     UnreadMark,
 )
 
-CLEAR_MARK = 0.8
-"""An unread mark of this strength or more is as clear as the print."""
 NOT_CALIBRATED = (
     "the confidence of this recognizer is not calibrated; measure it with industrial-ocr calibrate"
 )
@@ -215,7 +213,7 @@ def _doubt(string: TextString, limits: ConfidenceConfig, one_string: bool) -> st
     marks = string.unread
     if not unsure:
         ends = (0, len(string.characters))
-        clear = [m for m in marks if m.strength >= CLEAR_MARK and (m.tall or m.before in ends)]
+        clear = [m for m in marks if m.strength >= 0.8 and (m.tall or m.before in ends)]
         marks = () if one_string else tuple(clear)
     if marks:
         clearest = max(marks, key=lambda m: m.strength)

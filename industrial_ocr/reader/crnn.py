@@ -29,7 +29,7 @@ from industrial_ocr.detection.spacing import with_spaces
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, Found, find_strings, finish
-from industrial_ocr.reader.way_up import Reading, StringWays, beside_turned, right_way_up
+from industrial_ocr.reader.way_up import CrnnReading, StringWays, beside_turned, right_way_up
 from industrial_ocr.recognition.recognizer import Recognizer, StringFrames, in_one_charset
 from industrial_ocr.results.codes import CodeReading
 from industrial_ocr.results.engine import ConfidenceBasis, Engine
@@ -123,7 +123,7 @@ def read_frames(
     return [_without_nested(right_way_up(own)) for own in strings]
 
 
-def _without_nested(readings: Sequence[Reading]) -> list[Reading]:
+def _without_nested(readings: Sequence[CrnnReading]) -> list[CrnnReading]:
     """Drops strings that lie inside a longer one: it was read with their ink."""
     kept = []
     for text, frames in readings:
@@ -138,7 +138,7 @@ def _without_nested(readings: Sequence[Reading]) -> list[Reading]:
 
 def _reading_of(
     way: BoxString, frames: StringFrames, recognizer: Recognizer, config: PipelineConfig
-) -> Reading:
+) -> CrnnReading:
     """The reading of a string in one of its orientations."""
     weights = config.confidence.position_weights
     text = decode_frames(frames, way.direction, weights=weights, basis=recognizer.basis)

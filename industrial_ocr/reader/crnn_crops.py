@@ -10,7 +10,7 @@ from industrial_ocr.config import PipelineConfig, PositionWeights
 from industrial_ocr.decoding.lexicon import Lexicon, check_lexicon
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, finish
-from industrial_ocr.reader.crnn import Reading, characters_of, decode_frames, frame_codes
+from industrial_ocr.reader.crnn import CrnnReading, characters_of, decode_frames, frame_codes
 from industrial_ocr.reader.crop_views import agreed_view, doubted
 from industrial_ocr.recognition.crop_layouts import crop_layouts
 from industrial_ocr.recognition.recognizer import Recognizer, StringFrames
@@ -22,8 +22,6 @@ from industrial_ocr.results.types import FloatArray, ImageArray, TextString
 
 MIN_SINGLE_VIEW = 0.98
 """If the first view of a crop has at least this confidence, no other view is read."""
-LAYOUT_LEAD = 0.12
-"""Another layout is chosen only if its confidence is higher by this much."""
 
 
 def recognize_crops(
@@ -66,7 +64,7 @@ def read_crops(
     config: PipelineConfig,
     clock: Clock,
     lexicon: Lexicon | None = None,
-) -> list[Reading]:
+) -> list[CrnnReading]:
     """Reads images of one horizontal string each; of several views the majority decides.
 
     If the confidence is low, other layouts are tried (``recognition.crop_layouts``). Places are in
@@ -103,11 +101,11 @@ def _decoded(
     basis: ConfidenceBasis,
     lexicon: Lexicon | None,
     weights: PositionWeights,
-) -> list[Reading]:
+) -> list[CrnnReading]:
     return [(decode_frames(f, "horizontal", lexicon, weights, basis), f) for f in views]
 
 
-def _most_agreed(views: Sequence[Reading]) -> Reading:
+def _most_agreed(views: Sequence[CrnnReading]) -> CrnnReading:
     """The reading on which most views of a crop agree; dissent lowers its confidence."""
     best, agreement = agreed_view([string for string, _ in views])
     string, frames = views[best]
@@ -116,12 +114,12 @@ def _most_agreed(views: Sequence[Reading]) -> Reading:
 
 def _with_layouts(
     crops: Sequence[Rectified],
-    read: Sequence[Reading],
+    read: Sequence[CrnnReading],
     recognizer: Recognizer,
     config: PipelineConfig,
     clock: Clock,
     lexicon: Lexicon | None,
-) -> list[Reading]:
+) -> list[CrnnReading]:
     """Replaces doubtful readings by those of another layout that have a higher confidence."""
     weights = config.confidence.position_weights
     layouts = [
@@ -146,7 +144,7 @@ def _with_layouts(
                     for view in views
                 ]
                 said = _most_agreed(_decoded(placed, recognizer.basis, lexicon, weights))
-                if said[0].confidence > max(layout.least, best[0].confidence + LAYOUT_LEAD):
+                if said[0].confidence > max(layout.least, best[0].confidence + 0.12):
                     best, again = said, layout.same_line
             if again and _normalized(best[0]) != _normalized(first[0]):
                 # The first reading of the same line differs, which lowers the confidence.

@@ -1,17 +1,16 @@
 """Reads several pictures of one part as one: the networks' outputs are combined before decoding.
 
-Every frame is read alone. The one that reads most is the reference; the others are registered to
-it, so that each place in the reference is known in every frame. Strings and boxes are found in the
-mean of the registered frames, where a reflection on one of them hides little. Both networks look
-at them in every frame, and their log-probabilities are summed: the classifier's box by box, the
-CRNN's frame by frame of the crop. All that follows (the lattice, the search under a pattern, the
-confidence) is what it is for one picture.
+Every frame is read alone. The frame on which most is read becomes the reference, and the others are
+registered to it. Strings and boxes are found in the mean of the registered frames, in which a
+reflection on one frame hides little. Both networks look at them in every frame, and their
+log-probabilities are summed: those of the classifier for each box, those of the CRNN for each
+position along the string. The lattice, the search under a pattern and the confidence follow as for
+one picture.
 
-A frame's weight is what it reads alone relative to the reference, so that one that is blurred or
-covered says little. A frame that clearly reads another text, which may be that of another part,
-makes the result a ``disagreement``. Frames of one part share their faults, and summed evidence
-makes too sure of them: the log-odds of the confidence are divided by the root of the number of
-frames.
+The weight of a frame is the amount that is read on it alone, relative to the reference, so that a
+blurred or covered frame counts little. If a frame clearly reads another text, perhaps of another
+part, the status is ``disagreement``. Frames of one part share their faults, so that their sum is
+overconfident: the log-odds of the confidence are divided by the root of the number of frames.
 """
 
 from __future__ import annotations
@@ -45,9 +44,6 @@ from industrial_ocr.results.types import Floats, ImageArray, Status, TextString
 ByEngine = Mapping[Engine, ReadResult]
 Item = TypeVar("Item", TextString, CodeReading)
 
-MIN_WEIGHT = 0.02
-"""A frame that weighs less is left out."""
-
 
 @dataclass(frozen=True, eq=False)
 class Alone:
@@ -62,7 +58,7 @@ class Alone:
     results: ByEngine
 
     def amount(self, *engines: Engine) -> float:
-        """How much engines read, all without any: the characters times their confidence."""
+        """How much some engines read (without arguments, all): characters times confidence."""
         results = [self.results[e] for e in engines or self.results]
         strings = chain.from_iterable(r.strings for r in results)
         return sum(s.confidence * len(s.characters) for s in strings)
@@ -87,7 +83,7 @@ class Burst:
     def result(
         self, combine: Callable[[ByEngine], ReadResult], limits: ConfidenceConfig
     ) -> ReadResult:
-        """The result, held against what is read on each frame alone.
+        """The result of the burst, compared with what is read on each frame alone.
 
         ``combine`` makes the result of a picture from those of its engines.
         """
@@ -121,10 +117,10 @@ class Burst:
 
     def _judged(
         self, items: Sequence[Item], said: Sequence[Sequence[Item]], least: float
-    ) -> tuple[list[Item], list[View]]:
-        """Strings or codes held against those that each frame alone ``said``."""
+    ) -> tuple[list[Item], list[FrameSupport]]:
+        """Strings or codes after the comparison with those that each frame alone ``said``."""
         views = [
-            view_of(i, [self._in_place(i, items, own, k) for k, own in enumerate(said)])
+            frame_support(i, [self._in_place(i, items, own, k) for k, own in enumerate(said)])
             for i in items
         ]
         return [v.judge(i, least) for i, v in zip(items, views, strict=True)], views
@@ -132,10 +128,10 @@ class Burst:
     def _in_place(
         self, item: Item, every: Sequence[Item], own: Sequence[Item], number: int
     ) -> list[Item]:
-        """What the frame of that number reads in the place of one of ``every`` item.
+        """What a frame reads in the place of an item.
 
-        If nothing is there, the same text elsewhere, or else all that is in no other's place:
-        another part may show its code at another place.
+        If it reads nothing there: the same text at another place; else everything that is in the
+        place of none of the items (``every``), because another part may have its code elsewhere.
         """
         matrix = self.matrices[number]
         frame = Frame(self.alone[number].image, np.eye(2, 3) if matrix is None else matrix, 1.0)
@@ -185,7 +181,7 @@ def read_burst(alone: Sequence[Alone], models: Models, patterns: Sequence[Patter
         frames = [Frame(best.image, np.eye(2, 3), 1.0)]
         for one, matrix in zip(alone, matrices, strict=True):
             weight = min(one.amount(engine) / most, 1.0)
-            if one is not best and matrix is not None and weight >= MIN_WEIGHT:
+            if one is not best and matrix is not None and weight >= 0.02:
                 frames.append(Frame(one.image, matrix, weight))
         pooled = replace(
             models,
@@ -232,16 +228,16 @@ def _stacked(
 
 
 @dataclass(frozen=True)
-class View:
-    """How the frames see a string or a code of the burst.
+class FrameSupport:
+    """How far the single frames support a string or a code of the burst.
 
     Attributes:
-        agreement: share of its characters that the frames read alike, their confidences as weights.
-        explained: share of the frames, weighted likewise, that read no more characters: more are
-            a sign that the reference lacks a box.
-        same: number of frames that read the same.
+        agreement: share of its characters that the frames read alike, weighted by confidence.
+        explained: share of the frames, weighted likewise, that do not read more characters. A frame
+            with more characters is a sign that the reference lacks a box.
+        same: number of frames that read the same text.
         frames: number of frames.
-        contradiction: a frame that clearly reads another text, in words; empty for none.
+        contradiction: a message about a frame that clearly reads another text, empty for none.
     """
 
     agreement: float
@@ -262,9 +258,9 @@ class View:
         return replace(item, confidence=confidence, status=status)
 
 
-def view_of(
+def frame_support(
     item: TextString | CodeReading, said: Sequence[Sequence[TextString | CodeReading]]
-) -> View:
+) -> FrameSupport:
     """Compares a string or code with what each frame alone ``said`` in its place."""
     text, weights, alike, explained, same = _plain(item.text), [], [], [], 0
     contradiction = ""
@@ -278,9 +274,9 @@ def view_of(
         if clear and reads != text and not _look_alike(reads, text):
             contradiction = f"frame {number} reads {reads!r}, all together {item.text!r}"
     if not any(weights):
-        return View(0.0, 1.0, same, len(said), contradiction)
+        return FrameSupport(0.0, 1.0, same, len(said), contradiction)
     agreement, known = (float(np.average(x, weights=weights)) for x in (alike, explained))
-    return View(agreement, known, same, len(said), contradiction)
+    return FrameSupport(agreement, known, same, len(said), contradiction)
 
 
 def twin_shapes(symbols: tuple[str, ...]) -> NDArray[np.int64]:

@@ -28,9 +28,6 @@ from industrial_ocr.results.geometry import bounds, box_iou, inside, quad_around
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import Character, ImageArray, Status, TextString, UnreadMark
 
-SAME_PLACE = 0.3
-"""Least IoU at which two readings belong to one string."""
-
 ReadWay = Callable[[Engine, Sequence[ImageArray], Found], list[ReadResult]]
 
 
@@ -280,7 +277,7 @@ def _owner(string: TextString, others: Sequence[TextString]) -> int | None:
         return None
     overlaps = box_iou([bounds(string.quad)], [bounds(t.quad) for t in others])[0]
     best = int(overlaps.argmax())
-    if overlaps[best] >= SAME_PLACE:
+    if overlaps[best] >= 0.3:
         return best
     middle = string.quad.mean(0)
     return next((k for k, t in enumerate(others) if inside(t.quad, middle)), None)

@@ -37,13 +37,6 @@ from industrial_ocr.results.types import Status
 
 WORD_BITS = 3.0
 """Random digits have 3.3 bits per character, random letters and digits 5.2; words about 2."""
-LEAST_HEIGHT = 10.0
-"""In pixels; the classifier sees its crops at 40, so smaller characters are blurred."""
-MOST_RESEGMENTED = 0.2
-LEAST_PEAK = 0.4
-MOST_BLUR = 0.35
-MIN_LEAD = 0.05
-"""If neither code is ok, the second engine's code must have this much more confidence to win."""
 CONTRADICTED = frozenset({Status.PATTERN_MISMATCH, Status.CHECK_FAILED})
 
 
@@ -174,13 +167,13 @@ def bad_for_boxes(signs: ImageSigns | None) -> str:
     """Why character boxes alone are not reliable in an image; empty if they are."""
     if signs is None:
         return ""
-    if signs.height < LEAST_HEIGHT:
+    if signs.height < 10:  # the classifier sees its crops at 40 pixels: these are blurred
         return f"characters are {signs.height:.0f} px high"
-    if signs.resegmented > MOST_RESEGMENTED:
+    if signs.resegmented > 0.2:
         return f"{signs.resegmented:.0%} of the boxes were merged or split"
-    if signs.weakest < LEAST_PEAK:
+    if signs.weakest < 0.4:
         return f"the weakest box scores {signs.weakest:.2f}"
-    if signs.blur > MOST_BLUR:
+    if signs.blur > 0.35:
         return f"edges are blurred over {signs.blur:.0%} of a character"
     return ""
 
@@ -298,7 +291,7 @@ def _neither_ok(
         return Settled(code, first.way, first.reason)
     if code.status in CONTRADICTED:
         return _refused(second, code, first)
-    if second.confidence > code.confidence + MIN_LEAD:
+    if second.confidence > code.confidence + 0.05:
         reason = f"{first.way} reads {code.text!r} with a lower confidence"
         return Settled(second, other(first.way), reason)
     return Settled(code, first.way, first.reason)

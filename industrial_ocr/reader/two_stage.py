@@ -38,14 +38,9 @@ from industrial_ocr.results.types import (
     TextString,
 )
 
-TRY_TURNED_BELOW = 0.9
-"""A string of lower confidence in its usual orientation is also read in the others."""
-UPRIGHT_PRIOR = 0.08
-"""Lead in mean log-probability that another orientation must have."""
-
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class FreeReading:
     """The free reading of a string, and the evidence for other readings.
 
     Attributes:
@@ -62,11 +57,11 @@ class Reading:
     posterior: Sequence[float]
     evidence: StringEvidence
 
-    def part(self, first: int, last: int) -> Reading:
+    def part(self, first: int, last: int) -> FreeReading:
         """The boxes from ``first`` to ``last`` (exclusive)."""
         spaces = (*self.string.space_after[first : last - 1], False)
         own = BoxString(self.string.boxes[first:last], spaces, self.string.direction)
-        return Reading(
+        return FreeReading(
             own,
             self.candidates[first:last],
             self.character[first:last],
@@ -165,7 +160,7 @@ def read_view(
 
 
 def _decoded(
-    readings: Sequence[Reading], gray: ImageArray, config: PipelineConfig
+    readings: Sequence[FreeReading], gray: ImageArray, config: PipelineConfig
 ) -> list[tuple[TextString, bool]]:
     """The texts of an image's strings, as ``View.strings``."""
     texts = []
@@ -179,7 +174,7 @@ def _decoded(
 
 def _codes(
     image: ImageArray,
-    readings: Sequence[Reading],
+    readings: Sequence[FreeReading],
     patterns: Sequence[Pattern],
     classifier: Classifier,
     config: PipelineConfig,
@@ -223,7 +218,7 @@ def _read_strings(
     classifier: Classifier,
     config: PipelineConfig,
     upright: bool = False,
-) -> list[list[Reading]]:
+) -> list[list[FreeReading]]:
     """Classifies strings in the likeliest orientation, doubtful ones in all; keeps the best."""
     usual: list[_Ways] = []
     others: list[Sequence[BoxString]] = []
@@ -235,12 +230,12 @@ def _read_strings(
             others.append(ways[1:] if flat and not upright else [])
     first = _best_of(images, usual, classifier, config)
     doubtful = [
-        (number, ways if np.exp(evidence(reading.candidates)) < TRY_TURNED_BELOW else [])
+        (number, ways if np.exp(evidence(reading.candidates)) < 0.9 else [])
         for (number, _), ways, reading in zip(usual, others, first, strict=True)
         if reading is not None
     ]
     second = _best_of(images, doubtful, classifier, config)
-    chosen: list[list[Reading]] = [[] for _ in images]
+    chosen: list[list[FreeReading]] = [[] for _ in images]
     for (number, _), reading, turned in zip(doubtful, first, second, strict=True):
         assert reading is not None
         chosen[number].append(_right_way_up(reading, turned))
@@ -251,9 +246,9 @@ _Ways = tuple[int, Sequence[BoxString]]
 """The index of an image, and orientations of one of its strings."""
 
 
-def _right_way_up(usual: Reading, turned: Reading | None) -> Reading:
-    """The reading in the usual orientation, unless another one is clearly better."""
-    least = evidence(usual.candidates) + UPRIGHT_PRIOR
+def _right_way_up(usual: FreeReading, turned: FreeReading | None) -> FreeReading:
+    """The reading in the usual orientation, unless another one is better by 0.08 nats."""
+    least = evidence(usual.candidates) + 0.08
     return turned if turned is not None and evidence(turned.candidates) >= least else usual
 
 
@@ -262,7 +257,7 @@ def _best_of(
     strings: Sequence[_Ways],
     classifier: Classifier,
     config: PipelineConfig,
-) -> list[Reading | None]:
+) -> list[FreeReading | None]:
     """Each string in the orientation in which it reads best, None if there is none to try."""
     cases = [(number, [propose(way) for way in ways]) for number, ways in strings]
     quads: list[list[FloatArray]] = [[] for _ in images]
@@ -271,7 +266,7 @@ def _best_of(
             quads[number] += [b.quad for b in case.boxes]
     named = classifier.classify(images, quads, config.classification)
     rows = [iter(candidates) for candidates in named]
-    best: list[Reading | None] = []
+    best: list[FreeReading | None] = []
     for number, own in cases:
         read = [_likeliest(evidence_of(case, rows[number]), classifier.charset) for case in own]
         best.append(max(read, key=lambda r: evidence(r.candidates), default=None))
@@ -286,13 +281,15 @@ def evidence_of(case: Proposals, rows: Iterator[CharCandidates]) -> StringEviden
     return StringEvidence(case.string, singles, merged, split, case.proposed)
 
 
-def _likeliest(seen: StringEvidence, charset: Charset) -> Reading:
+def _likeliest(seen: StringEvidence, charset: Charset) -> FreeReading:
     """The free reading of a string: the likeliest path."""
     found = read_freely(seen, charset)
-    return Reading(found.string, found.candidates, found.character, found.posterior, seen)
+    return FreeReading(found.string, found.candidates, found.character, found.posterior, seen)
 
 
-def _without_doubtful_ends(reading: Reading, config: PipelineConfig) -> list[tuple[Reading, bool]]:
+def _without_doubtful_ends(
+    reading: FreeReading, config: PipelineConfig
+) -> list[tuple[FreeReading, bool]]:
     """Cuts unreadable parts before or after a gap off both ends of a string.
 
     A bolt before a code is often collinear with it and of its size, but so is a faint check digit
@@ -311,7 +308,7 @@ def _without_doubtful_ends(reading: Reading, config: PipelineConfig) -> list[tup
     return [(reading.part(a, b), sure) for (a, b), sure in cut]
 
 
-def _decode(reading: Reading, gray: ImageArray, config: PipelineConfig) -> TextString | None:
+def _decode(reading: FreeReading, gray: ImageArray, config: PipelineConfig) -> TextString | None:
     """The best symbol of every box; boxes that are no character only lower the confidence.
 
     ``gray``: (H, W) uint8, the image.

@@ -21,9 +21,6 @@ from industrial_ocr.results.codes import CodeReading
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import FloatArray, ImageArray, Status, UnreadMark
 
-TWO_LINES = 0.1
-"""Agreement set for a crop if most of its views show a second line, which is not read."""
-
 
 def read_two_stage_crops(
     crops: Sequence[ImageArray],
@@ -105,7 +102,8 @@ def _agreed(
     lines = [quad for quad in left_out if quad is not None]
     if 2 * len(lines) > len(left_out):
         second = UnreadMark(lines[0], len(strings[0][0].characters), 1.0)
-        strings = [(replace(doubted(s, TWO_LINES), unread=(second,)), sure) for s, sure in strings]
+        # A second line, which is not read, lowers the agreement of the views to 0.1.
+        strings = [(replace(doubted(s, 0.1), unread=(second,)), sure) for s, sure in strings]
     if views[0].codes is None:
         return View(strings, None)
     return View(strings, _agreed_codes([v.codes or () for v in views], config))

@@ -13,7 +13,7 @@ from industrial_ocr.reader.crop_views import doubted
 from industrial_ocr.recognition.recognizer import StringFrames
 from industrial_ocr.results.types import BoxString, TextString
 
-Reading = tuple[TextString, StringFrames]
+CrnnReading = tuple[TextString, StringFrames]
 """The CRNN's reading of a string, and its frames."""
 
 TURNED = 2.5
@@ -35,7 +35,7 @@ class StringWays:
 
     def __init__(self, string: BoxString) -> None:
         self.ways = orientations(string)
-        self.readings: list[Reading] = []
+        self.readings: list[CrnnReading] = []
         self.level = self.ways[0].direction == "horizontal" and len(self.ways) > 1
 
     def pending(self) -> list[BoxString]:
@@ -44,7 +44,7 @@ class StringWays:
             return self.ways[:1]
         return self.ways[len(self.readings) :]
 
-    def add(self, readings: Sequence[Reading]) -> None:
+    def add(self, readings: Sequence[CrnnReading]) -> None:
         """Adds the readings of the orientations of ``pending``."""
         self.readings += readings
 
@@ -77,7 +77,7 @@ def beside_turned(strings: Sequence[StringWays]) -> list[StringWays]:
     return [string for string in strings if turned and string.pending()]
 
 
-def right_way_up(strings: Sequence[StringWays]) -> list[Reading]:
+def right_way_up(strings: Sequence[StringWays]) -> list[CrnnReading]:
     """The reading of each string of an image in its best orientation.
 
     The upright orientation of a level string starts ``TURNED`` nats ahead: less if other strings of

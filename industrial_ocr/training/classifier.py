@@ -20,7 +20,7 @@ from industrial_ocr.training.loop import Batch, crops_input
 
 
 class ClassifierTask:
-    """See ``training.loop.Task``."""
+    """See ``training.loop.TrainingTask``."""
 
     def __init__(self, config: ClassifierTrainConfig) -> None:
         self.config = config

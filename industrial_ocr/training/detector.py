@@ -114,7 +114,7 @@ def _map_boxes(maps: Tensor) -> list[list[Rectangle]]:
 
 
 class DetectorTask:
-    """See ``training.loop.Task``."""
+    """See ``training.loop.TrainingTask``."""
 
     def __init__(self, config: DetectorTrainConfig) -> None:
         self.config = config

@@ -44,7 +44,7 @@ def crops_input(batch: Batch) -> Tensor:
     return tensor.contiguous(memory_format=torch.channels_last)
 
 
-class Task(Protocol):
+class TrainingTask(Protocol):
     """One network to train."""
 
     model: nn.Module
@@ -71,7 +71,7 @@ class Task(Protocol):
 class _Batches(Dataset[Batch]):
     """Batch ``index`` of a seed, from ``start`` to ``stop``."""
 
-    def __init__(self, task: Task, seed: int, start: int, stop: int) -> None:
+    def __init__(self, task: TrainingTask, seed: int, start: int, stop: int) -> None:
         self._task, self._seed, self._start, self._stop = task, seed, start, stop
 
     def __len__(self) -> int:
@@ -89,7 +89,7 @@ def _start_worker(_: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def batches(task: Task, seed: int, start: int, stop: int) -> Iterator[Batch]:
+def batches(task: TrainingTask, seed: int, start: int, stop: int) -> Iterator[Batch]:
     """Renders batches ``start`` to ``stop`` of a seed in worker processes, in order."""
     workers = task.config.workers
     loader: DataLoader[Batch] = DataLoader(
@@ -110,7 +110,7 @@ class Trainer:
         max_seconds: stop after so long and write a checkpoint; 0 for no limit.
     """
 
-    def __init__(self, task: Task, max_seconds: float = 0.0) -> None:
+    def __init__(self, task: TrainingTask, max_seconds: float = 0.0) -> None:
         self.task, self.config = task, task.config
         self.out = Path(self.config.out)
         self.out.mkdir(parents=True, exist_ok=True)

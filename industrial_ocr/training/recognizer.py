@@ -67,7 +67,7 @@ def collated(strips: Sequence[LearningStrip], of_photos: int) -> Batch:
 
 
 class RecognizerTask:
-    """See ``training.loop.Task``.
+    """See ``training.loop.TrainingTask``.
 
     Args:
         config: every setting.

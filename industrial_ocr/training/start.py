@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from industrial_ocr.datasets.shards import find_shards
 from industrial_ocr.errors import WeightsError
-from industrial_ocr.inference.manifest import Task, find_entry
+from industrial_ocr.inference.manifest import NetworkTask, find_entry
 from industrial_ocr.inference.weights import load_state
 from industrial_ocr.models.lcnet import LcNet
 from industrial_ocr.patterns.charset import SPACE
@@ -21,7 +21,7 @@ PPOCR_CONTRAST = 2.5
 """Contrast of our strips over that of PP-OCR's, whose pixels are -1 to 1."""
 
 
-def data_hashes(config: TrainConfig, task: Task) -> dict[str, str]:
+def data_hashes(config: TrainConfig, task: NetworkTask) -> dict[str, str]:
     """The hashes of the data files and first weights that a recipe depends on."""
     found = {}
     for name in ("harvest", "photo_labels", "corpus"):
@@ -47,7 +47,7 @@ def start_weights(model: nn.Module, entry: dict[str, Any], source: str) -> None:
 
     Args:
         model: of the architecture in ``entry``.
-        entry: of ``Task.entry``.
+        entry: of ``TrainingTask.entry``.
         source: a model's name or a .safetensors file.
 
     Raises:

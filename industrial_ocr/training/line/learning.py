@@ -103,7 +103,8 @@ class CodeText:
 
 
 class LineTask(RecognizerTask):
-    """Training of an existing recognizer on the strings of a line; see ``training.loop.Task``.
+    """Training of an existing recognizer on the strings of a line; see
+    ``training.loop.TrainingTask``.
 
     Args:
         entry: the recognizer to start from.

@@ -25,7 +25,7 @@ from industrial_ocr.image.load import load_image
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.reader.common import Clock, find_strings
-from industrial_ocr.reader.crnn import Reading, read_frames
+from industrial_ocr.reader.crnn import CrnnReading, read_frames
 from industrial_ocr.reader.verify import Models
 from industrial_ocr.recognition.recognizer import strip
 from industrial_ocr.recognition.rectification import rectified
@@ -206,11 +206,11 @@ def _placed(
     return strings, problems
 
 
-def _within(reading: Reading, quad: FloatArray) -> bool:
+def _within(reading: CrnnReading, quad: FloatArray) -> bool:
     return inside(quad, reading[0].quad.mean(0))
 
 
-def part_of(reading: Reading, text: str) -> Sequence[FloatArray]:
+def part_of(reading: CrnnReading, text: str) -> Sequence[FloatArray]:
     """The pieces of a string that show the part nearest to a text."""
     string, frames = reading
     said = "".join(c.symbol for c in string.characters)
@@ -225,13 +225,15 @@ def _axis(quad: FloatArray) -> NDArray[np.float64]:
     return unit_vector(np.asarray(quad[1] - quad[0], np.float64))
 
 
-def best_reading(text: str, readings: Sequence[Reading], charset: Charset) -> Reading | None:
+def best_reading(
+    text: str, readings: Sequence[CrnnReading], charset: Charset
+) -> CrnnReading | None:
     """The string that reads nearest to a label, else the one where the label is likely."""
     text = spelled(text)
     if not readings:
         return None
 
-    def similarity(reading: Reading) -> tuple[float, float]:
+    def similarity(reading: CrnnReading) -> tuple[float, float]:
         """Of the nearest part, then of the whole."""
         said = spelled(reading[0].text).upper()
         whole = float(Levenshtein.normalized_similarity(said, text.upper()))

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from industrial_ocr.config import DetectionConfig
-from industrial_ocr.detection.cutting import MARGIN, cut_strings
+from industrial_ocr.detection.cutting import PART_MARGIN, cut_strings
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import BoxString, CharBox, ImageArray, ScoreMaps
 
 CONFIG = DetectionConfig(closer_height=40.0)
 IMAGE = np.zeros((200, 300, 3), np.uint8)
-LEFT, TOP = (2 * m * 20 for m in MARGIN)
+LEFT, TOP = (2 * m * 20 for m in PART_MARGIN)
 """Margins in the magnified part of characters of 20 pixels."""
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from industrial_ocr.config import PipelineConfig
 from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.reader.routed import Routing, route_results
-from industrial_ocr.reader.two_stage import Reading, _decode
+from industrial_ocr.reader.two_stage import FreeReading, _decode
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import (
@@ -38,7 +38,7 @@ def test_boxes_taken_for_no_character_are_kept_with_their_place() -> None:
     string = BoxString(boxes, (False,) * 5, "horizontal")
     seen = StringEvidence(string, named, {})
     read = _decode(
-        Reading(string, named, (True,) * 5, (1.0,) * 5, seen), IMAGE[..., 0], PipelineConfig()
+        FreeReading(string, named, (True,) * 5, (1.0,) * 5, seen), IMAGE[..., 0], PipelineConfig()
     )
     assert read is not None and read.text == "BD"
     ((before, refused),) = read.rejected

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from industrial_ocr.reader.frames import twin_shapes, view_of
+from industrial_ocr.reader.frames import frame_support, twin_shapes
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import SequenceScores, Status, TextString
 
@@ -19,7 +19,7 @@ def string(text: str, confidence: float = 0.95, status: Status = Status.OK) -> T
 
 def test_agreement_weighs_the_frames_by_their_confidence() -> None:
     doubtful = string("ABXD", 0.25, Status.LOW_CONFIDENCE)
-    view = view_of(string("ABCD"), [[string("AB CD", 0.75)], [doubtful], []])
+    view = frame_support(string("ABCD"), [[string("AB CD", 0.75)], [doubtful], []])
     # 1 at 0.75 and three of four characters at 0.25.
     assert view.agreement == pytest.approx(0.9375)
     assert (view.same, view.explained, view.contradiction) == (1, 1.0, "")
@@ -27,7 +27,7 @@ def test_agreement_weighs_the_frames_by_their_confidence() -> None:
 
 def test_a_frame_that_reads_more_lowers_the_confidence() -> None:
     longer = string("XABCD", 0.5, Status.LOW_CONFIDENCE)
-    view = view_of(string("ABCD"), [[string("ABCD", 0.5)], [longer]])
+    view = frame_support(string("ABCD"), [[string("ABCD", 0.5)], [longer]])
     assert view.explained == pytest.approx(0.5)
     judged = view.judge(string("ABCD", 1.0), 0.9)
     assert judged.confidence == pytest.approx(0.5**0.5, abs=0.002)
@@ -35,19 +35,19 @@ def test_a_frame_that_reads_more_lowers_the_confidence() -> None:
 
 
 def test_four_frames_that_agree_are_half_as_sure_in_log_odds_as_their_summed_evidence() -> None:
-    view = view_of(string("ABCD"), [[string("ABCD", 0.5)]] * 4)
+    view = frame_support(string("ABCD"), [[string("ABCD", 0.5)]] * 4)
     judged = view.judge(string("ABCD", 0.99), 0.9)
     assert judged.confidence == pytest.approx(1 / (1 + (0.01 / 0.99) ** 0.5))
 
 
 def test_a_clear_frame_of_another_text_contradicts() -> None:
-    view = view_of(string("ABCD"), [[string("ABCD")], [string("ABCE")]])
+    view = frame_support(string("ABCD"), [[string("ABCD")], [string("ABCE")]])
     assert view.contradiction == "frame 2 reads 'ABCE', all together 'ABCD'"
     assert view.judge(string("ABCD"), 0.9).status is Status.DISAGREEMENT
 
 
 def test_twins_do_not_contradict() -> None:
-    view = view_of(string("A0"), [[string("AO")], [string("A0")]])
+    view = frame_support(string("A0"), [[string("AO")], [string("A0")]])
     assert view.contradiction == "" and view.same == 1
 
 

@@ -25,7 +25,7 @@ from industrial_ocr.training.config import (
     TrainConfig,
 )
 from industrial_ocr.training.detector import DetectorTask, mined_loss, score_targets, weighted_loss
-from industrial_ocr.training.loop import VALIDATION_SEED, Batch, Task, Trainer
+from industrial_ocr.training.loop import VALIDATION_SEED, Batch, Trainer, TrainingTask
 from industrial_ocr.training.recognizer import UNPLACED, RecognizerTask, without_spaces
 
 
@@ -135,7 +135,7 @@ def test_the_best_weights_are_exported_with_their_entry(tmp_path: Path) -> None:
     assert set(load_state(entry)) == set(trainer.model.state_dict())
 
 
-def _tiny(tmp_path: Path) -> dict[str, Task]:
+def _tiny(tmp_path: Path) -> dict[str, TrainingTask]:
     plain: dict[str, Any] = {"workers": 0, "device": "cpu", "out": tmp_path}
     narrow = {"stem_type": "deep", "stem_width": 8, "channels": [16, 32, 32, 32]}
     return {
