@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 
-from industrial_ocr.line.job import OutputConfig
+from industrial_ocr.line.job_outputs import OutputConfig
 from industrial_ocr.line.journal import Journal
 from industrial_ocr.line.outputs.base import Output, OutputError, RefusedError
 from industrial_ocr.line.reading import Reading

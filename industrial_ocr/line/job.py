@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
-    AfterValidator,
     ConfigDict,
     Field,
     NonNegativeFloat,
@@ -24,180 +22,43 @@ from pydantic import (
 
 from industrial_ocr.config import Probability, Section, load_config
 from industrial_ocr.line.dates import check_format
-
-
-def _variable(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        raise ValueError("takes the name of an environment variable, never the secret itself")
-    return name
-
-
-def _without_password(address: str) -> str:
-    if urlsplit(address).password is not None:
-        raise ValueError(
-            "holds a password; put it into an environment variable and give the variable's name"
-        )
-    return address
-
-
-Port = Annotated[int, Field(ge=1, le=65535)]
-Variable = Annotated[str, AfterValidator(_variable)]
-"""Name of an environment variable, which holds a secret."""
-Address = Annotated[str, AfterValidator(_without_password)]
-"""An address without a password."""
-
-
-class FolderSource(Section):
-    """A folder into which pictures are written or moved.
-
-    Attributes:
-        path: the folder.
-        poll_s: look every so many seconds instead of waiting for the system's events; needed on
-            network shares.
-        stable_s: a file counts as complete when its size has not changed for so long, or when it
-            was renamed into place.
-        after: what becomes of a picture that was read.
-        moved_to: where ``move`` puts it.
-    """
-
-    kind: Literal["folder"]
-    path: Path
-    poll_s: PositiveFloat | None = None
-    stable_s: NonNegativeFloat = 0.5
-    after: Literal["keep", "move", "delete"] = "keep"
-    moved_to: Path | None = None
-
-    @model_validator(mode="after")
-    def _moves_elsewhere(self) -> FolderSource:
-        if (self.after == "move") != (self.moved_to is not None):
-            raise ValueError("after: move and moved_to need each other")
-        if self.moved_to == self.path:
-            raise ValueError("moved_to must be another folder than path")
-        return self
-
-
-class CameraSource(Section):
-    """A USB camera, a stream such as RTSP, or a video file.
-
-    Attributes:
-        device: number of the camera, address or path.
-        device_env: instead, the variable that holds the address, if that has a password.
-        newest: keep only the newest frame, as for a live camera; false reads every frame, as of a
-            video file.
-        reconnect_s: seconds between attempts to open it again.
-    """
-
-    kind: Literal["camera"]
-    device: int | Address | None = None
-    device_env: Variable | None = None
-    newest: bool = True
-    reconnect_s: PositiveFloat = 2.0
-
-    @model_validator(mode="after")
-    def _one_device(self) -> CameraSource:
-        if (self.device is None) == (self.device_env is None):
-            raise ValueError("exactly one of device and device_env is given")
-        return self
-
-
-class GenicamSource(Section):
-    """A GenICam camera, through ``harvesters``.
-
-    Attributes:
-        producer: the .cti file of its maker.
-        serial: serial number of the camera; needed if there are several.
-    """
-
-    kind: Literal["genicam"]
-    producer: Path
-    serial: str | None = None
-
-
-class HttpSource(Section):
-    """Pictures posted to ``/pictures`` of the page's address."""
-
-    kind: Literal["http"]
-
-
-Source = Annotated[
-    FolderSource | CameraSource | GenicamSource | HttpSource, Field(discriminator="kind")
-]
-
-
-class EveryPicture(Section):
-    """Every picture of the source is read."""
-
-    kind: Literal["every"] = "every"
-
-
-class HttpTrigger(Section):
-    """A POST to ``/trigger`` of the page's address, with ``part`` and ``expected`` if wanted."""
-
-    kind: Literal["http"]
-
-
-class MqttTrigger(Section):
-    """A message on a topic: the part as text, or JSON with ``part`` and ``expected``.
-
-    Attributes:
-        host: of the broker.
-        port: of the broker.
-        topic: of the messages.
-        user: at the broker, if it asks for one.
-        password_env: variable that holds the user's password.
-    """
-
-    kind: Literal["mqtt"]
-    host: str
-    port: Port = 1883
-    topic: str
-    user: str | None = None
-    password_env: Variable | None = None
-
-
-class ModbusTrigger(Section):
-    """A coil of the Modbus output rises.
-
-    Attributes:
-        coil: its address.
-    """
-
-    kind: Literal["modbus"]
-    coil: Annotated[int, Field(ge=0, le=65535)] = 0
-
-
-class OpcuaTrigger(Section):
-    """The method ``StartSingleJob`` of the OPC UA output is called."""
-
-    kind: Literal["opcua"]
-
-
-Trigger = Annotated[
-    EveryPicture | HttpTrigger | MqttTrigger | ModbusTrigger | OpcuaTrigger,
-    Field(discriminator="kind"),
-]
+from industrial_ocr.line.job_fields import Port, Variable
+from industrial_ocr.line.job_outputs import (
+    CsvOutput,
+    JsonlOutput,
+    ModbusOutput,
+    OpcuaOutput,
+    OutputConfig,
+    SqlOutput,
+)
+from industrial_ocr.line.job_sources import (
+    CameraSource,
+    EveryPicture,
+    SourceConfig,
+    TriggerConfig,
+)
 
 
 class ReadOptions(Section):
-    """How pictures are read; as the options of ``Reader`` and ``Reader.read``.
+    """How pictures are read: the options of ``Reader`` and ``Reader.read``.
 
     Attributes:
-        bundle: folder or .zip of ``industrial-ocr export``; what is given besides goes before what
-            it says.
+        bundle: folder or .zip written by ``industrial-ocr export``; other options given here
+            replace those of the bundle.
         config: ``fast``, or a YAML file with settings.
-        detector: name or file of its weights.
-        classifier: name or file of its weights.
-        recognizer: name or file of its weights.
+        detector: name or file of the detector's weights.
+        classifier: name or file of the classifier's weights.
+        recognizer: name or file of the line recognizer's weights.
         device: ``auto``, ``cpu`` or ``cuda``.
-        backend: what the networks run on.
-        threads: of each network; else one a core.
-        engine: see ``industrial-ocr read``.
-        rois: parts of the picture, each x0, y0, x1, y1 in pixels; empty reads all of it.
-        patterns: preset, regular expression, ``template:AA99`` or ``lexicon:FILE``; with several,
-            a code has one of them.
+        backend: library that runs the networks.
+        threads: threads of each network; the default is one per core.
+        engine: reading engine, as in ``industrial-ocr read``.
+        rois: regions to read, each x0, y0, x1, y1 in pixels; the default is the whole picture.
+        patterns: pattern of the codes: a preset, a regular expression, ``template:AA99`` or
+            ``lexicon:FILE``. If there are several, a code must match one of them.
         max_misread_rate: largest share of wrong readings among those with the status ``ok``.
-        frames: pictures of one part, read as one (``Reader.read_frames``).
-        timeout_s: a part that takes longer is recorded with the status ``timeout``.
+        frames: number of pictures of one part that are read together (``Reader.read_frames``).
+        timeout_s: seconds after which a part is recorded with the status ``timeout``.
     """
 
     bundle: Path | None = None
@@ -227,15 +88,15 @@ class ReadOptions(Section):
 
 
 class Expected(Section):
-    """The text that must be printed; exactly one of these is given.
+    """The text that must be printed: one of ``text``, ``file``, ``table`` and ``with_trigger``.
 
     Attributes:
-        text: always the same.
-        file: its first line; read again when the file changes.
-        table: a CSV file with a header; read again when the file changes.
-        key: column of the table that holds the part, as the trigger calls it.
-        column: column of the table that holds the text.
-        with_trigger: the trigger or the posted picture brings it.
+        text: the same text for all parts.
+        file: a file whose first line is the text; read again when it changes.
+        table: a CSV file with a header; read again when it changes.
+        key: column of the table with the name of the part, which the trigger gives.
+        column: column of the table with the text.
+        with_trigger: whether the text comes with the trigger or with the posted picture.
     """
 
     text: str | None = None
@@ -249,20 +110,21 @@ class Expected(Section):
     def _one_way(self) -> Expected:
         given = [self.text, self.file, self.table, self.with_trigger or None]
         if sum(way is not None for way in given) != 1 or self.text == "":
-            raise ValueError("exactly one of text, file, table and with_trigger is given")
+            raise ValueError("give exactly one of text, file, table and with_trigger")
         return self
 
 
 class DateRule(Section):
-    """The code, or one of its fields, is a date; it is recorded in the field ``date``.
+    """The code, or one of its fields, must be a date; it is recorded in the field ``date``.
 
     Attributes:
-        format: as Python's ``strptime`` has it, of %Y %y %m %b %B %d %j: ``%d.%m.%Y``. Without a
-            day, the last of the month counts; %y is a year from 49 before to 50 after today's.
-        field: GS1 application identifier, whose dates have the default format, or named group of
-            the pattern, ``(?P<expiry>...)``; else the whole code is the date.
-        not_past: today or later.
-        within_days: at most so many days ahead.
+        format: format of the date, such as ``%d.%m.%Y``, made of Python's codes %Y %y %m %b %B %d
+            %j. A date without a day is the last day of its month; %y is a year from 49 years before
+            to 50 years after this year.
+        field: what holds the date: a GS1 application identifier, or a named group of the pattern,
+            ``(?P<expiry>...)``. The default is the whole code.
+        not_past: whether the date must be today or later.
+        within_days: largest number of days from today to the date.
     """
 
     format: str = "%Y-%m-%d"
@@ -280,7 +142,7 @@ class DateRule(Section):
     @model_validator(mode="after")
     def _gs1_has_its_own(self) -> DateRule:
         if self.in_gs1 and self.format != "%Y-%m-%d":
-            raise ValueError("dates of GS1 identifiers are parsed already; leave the format out")
+            raise ValueError("the format of GS1 dates is known; leave the format out")
         return self
 
     @property
@@ -290,16 +152,17 @@ class DateRule(Section):
 
 
 class PassRules(Section):
-    """What a part must fulfil to pass; every rule that is given must hold.
+    """The rules that a part must satisfy to pass.
 
     Attributes:
-        status_ok: the reading's status is ``ok``.
-        verified: the expected text is verified in the picture (``Reader.verify``); it then need
-            not be equal to what was read.
-        date: the code, or a part of it, is a date.
-        gs1: the code is a sequence of GS1 element strings; they are parsed into fields.
-        unseen: no part that passed in this journal had the same text.
-        rising: the number at the end of the code is higher than that of the last that passed.
+        status_ok: the status of the reading must be ``ok``.
+        verified: the expected text must be verified in the picture (``Reader.verify``). The text
+            that was read is then not compared with it.
+        date: the code, or a field of it, must be a date.
+        gs1: the code must be a sequence of GS1 element strings; they are parsed into fields.
+        unseen: no part that passed before may have the same text.
+        rising: the number at the end of the code must be higher than that of the last part that
+            passed.
     """
 
     status_ok: bool = True
@@ -310,158 +173,20 @@ class PassRules(Section):
     rising: bool = False
 
 
-class JsonlOutput(Section):
-    """JSON lines, one a reading.
-
-    Attributes:
-        path: the file; its folder exists.
-    """
-
-    kind: Literal["jsonl"]
-    path: Path
-
-
-class CsvOutput(Section):
-    """A CSV file with a header.
-
-    Attributes:
-        path: the file; its folder exists.
-    """
-
-    kind: Literal["csv"]
-    path: Path
-
-
-class SqlOutput(Section):
-    """A database.
-
-    Attributes:
-        url: its SQLAlchemy address: PostgreSQL or SQLite; else the file ``readings.db``.
-        url_env: instead, the variable that holds the address, if that has a password.
-    """
-
-    kind: Literal["sql"]
-    url: Address | None = None
-    url_env: Variable | None = None
-
-    @model_validator(mode="after")
-    def _one_address(self) -> SqlOutput:
-        if self.url is not None and self.url_env is not None:
-            raise ValueError("only one of url and url_env is given")
-        return self
-
-
-class MqttOutput(Section):
-    """An MQTT broker.
-
-    Attributes:
-        host: of the broker.
-        port: of the broker.
-        topic: of the readings, as JSON; the line's state is at ``topic``/state.
-        user: at the broker, if it asks for one.
-        password_env: variable that holds the user's password.
-        tls: encrypt; the broker's certificate must be known to the system.
-    """
-
-    kind: Literal["mqtt"]
-    host: str
-    port: Port = 1883
-    topic: str
-    user: str | None = None
-    password_env: Variable | None = None
-    tls: bool = False
-
-
-class OpcuaOutput(Section):
-    """An OPC UA server that the plant's clients connect to; its nodes: docs/guides/plc.md.
-
-    Attributes:
-        endpoint: its address.
-        handshake: a client acknowledges each reading by its sequence number; the next one is shown
-            when it has.
-        acknowledge_s: if it has not within so long, the reading counts as not delivered.
-    """
-
-    kind: Literal["opcua"]
-    endpoint: str = "opc.tcp://127.0.0.1:4840/industrial_ocr/"
-    handshake: bool = False
-    acknowledge_s: PositiveFloat = 5.0
-
-
-class ModbusOutput(Section):
-    """A Modbus TCP server that a PLC polls; the register map: docs/guides/plc.md.
-
-    Attributes:
-        host: address that it listens on; 0.0.0.0 is every one of this machine.
-        port: that it listens on.
-        handshake: the PLC writes back the sequence number of each reading; the next one is shown
-            when it has.
-        acknowledge_s: if it has not within so long, the reading counts as not delivered.
-    """
-
-    kind: Literal["modbus"]
-    host: str = "127.0.0.1"
-    port: Port = 5020
-    handshake: bool = True
-    acknowledge_s: PositiveFloat = 5.0
-
-
-class WebhookOutput(Section):
-    """A POST of JSON to an address.
-
-    Attributes:
-        url: the address.
-        header_env: variables that hold the values of further headers, by header.
-        timeout_s: how long the receiver may take to answer.
-    """
-
-    kind: Literal["webhook"]
-    url: Address
-    header_env: dict[str, Variable] = {}
-    timeout_s: PositiveFloat = 5.0
-
-
-class TcpOutput(Section):
-    """One line of text a reading over TCP.
-
-    Attributes:
-        host: of the receiver.
-        port: of the receiver.
-        format: of the line, with the fields of ``Reading`` in braces.
-        acknowledged: what the receiver answers to each line, if it answers.
-    """
-
-    kind: Literal["tcp"]
-    host: str
-    port: Port
-    format: str = "{sequence};{text};{passed:d};{confidence:.3f}\n"
-    acknowledged: str | None = None
-
-
-OutputConfig = Annotated[
-    JsonlOutput
-    | CsvOutput
-    | SqlOutput
-    | MqttOutput
-    | OpcuaOutput
-    | ModbusOutput
-    | WebhookOutput
-    | TcpOutput,
-    Field(discriminator="kind"),
-]
-
-
 class ArchiveConfig(Section):
-    """Which pictures are kept beside their readings, and for how long.
+    """Which pictures are kept, and for how long.
 
     Attributes:
         path: folder of the archive.
-        keep: all of them, those that did not pass, or those and a sample of the others.
-        sample: share of the others.
-        max_days: a picture is removed when it is older.
-        failed_days: the same for those that did not pass.
-        max_mb: the oldest are removed when all of them are larger; those that did not pass go last.
-        min_free_mb: nothing is archived while the disk has less free; the journal needs it.
+        keep: ``all`` pictures, those of parts that ``failed``, or ``sampled``: those of parts that
+            failed and a sample of the others.
+        sample: share of the others that is kept.
+        max_days: days after which a picture of a part that passed is removed.
+        failed_days: days after which a picture of a part that failed is removed.
+        max_mb: largest size of the archive; beyond it, the oldest pictures are removed, first those
+            of parts that passed.
+        min_free_mb: free space on the disk, in megabytes, below which no picture is archived; it is
+            left to the journal.
     """
 
     path: Path
@@ -480,10 +205,10 @@ class ArchiveConfig(Section):
 
 
 class CollectConfig(Section):
-    """Keeps uncertain characters for ``industrial-ocr review``.
+    """Where uncertain characters are kept for ``industrial-ocr review``.
 
     Attributes:
-        path: folder that they are kept in.
+        path: folder of the characters.
         limit_mb: largest size of the folder, in megabytes (10^6 bytes).
     """
 
@@ -495,9 +220,10 @@ class AlarmConfig(Section):
     """When the line raises an alarm.
 
     Attributes:
-        stalled_s: the source has brought nothing for so long.
-        drift: the share of refusals or the mean confidence has left its baseline (CUSUM).
-        baseline: readings that the baseline is measured on.
+        stalled_s: seconds without a picture from the source.
+        drift: whether a CUSUM chart watches the share of refusals and the mean confidence and
+            raises an alarm when they leave their baseline.
+        baseline: number of readings from which the baseline is measured.
     """
 
     stalled_s: PositiveFloat | None = None
@@ -506,16 +232,17 @@ class AlarmConfig(Section):
 
 
 class PageConfig(Section):
-    """The line's page, its metrics and its HTTP source and trigger.
+    """The web server of the line: its page, its metrics, and the HTTP source and trigger.
 
     Attributes:
-        host: address that it listens on; 0.0.0.0 is every one of this machine.
-        port: that it listens on.
-        token_env: variable that holds the token; without one the page is read-only.
-        certificate: PEM file for TLS.
+        host: address to listen on; 0.0.0.0 means all addresses of this machine.
+        port: port to listen on.
+        token_env: environment variable that holds the token for changes; without it, the page is
+            read-only.
+        certificate: PEM file of the TLS certificate.
         key: PEM file of its private key.
-        names: further names of this machine under which the page may be opened.
-        review: address of the page of ``industrial-ocr review``, for a link to it.
+        names: further host names under which the page may be opened.
+        review: address of the page of ``industrial-ocr review``; the page links to it.
     """
 
     host: str = "127.0.0.1"
@@ -537,20 +264,21 @@ class Job(Section):
     """One product on one line.
 
     Attributes:
-        version: of this form; 1.
-        name: of the job.
-        data: folder of the journal; what is not yet delivered waits there.
+        version: version of the job file's format; 1.
+        name: name of the job.
+        data: folder of the journal, where readings wait until they are delivered.
         source: where pictures come from.
-        trigger: what says that a part is there.
+        trigger: what says that a part has arrived.
         read: how pictures are read.
         expect: the text that must be printed.
-        passes: what a part must fulfil to pass.
+        passes: the rules that a part must satisfy to pass.
         outputs: where readings go.
         archive: which pictures are kept.
         collect: where uncertain characters are kept for review.
         alarms: when the line raises an alarm.
-        page: the line's page; without it there is none.
-        spool_mb: largest size of what waits in ``data``; the source is stopped beyond it.
+        page: the line's page; there is none by default.
+        spool_mb: largest size of the waiting readings in ``data``, in megabytes; beyond it, no
+            further picture is read.
     """
 
     model_config = ConfigDict(validate_default=True)
@@ -558,8 +286,8 @@ class Job(Section):
     version: Literal[1]
     name: Annotated[str, Field(min_length=1, max_length=100)]
     data: Path
-    source: Source
-    trigger: Trigger = EveryPicture()
+    source: SourceConfig
+    trigger: TriggerConfig = EveryPicture()
     read: ReadOptions = ReadOptions()
     expect: Expected | None = None
     passes: PassRules = PassRules()
@@ -571,8 +299,8 @@ class Job(Section):
     spool_mb: PositiveFloat = 500.0
     _hash: str = PrivateAttr("")
 
-    # Sections that need each other are compared field by field, so that these problems are told
-    # together with those inside the sections; a section with problems is not in ``info.data``.
+    # Validators of fields, not of the whole job: their problems are then reported together with
+    # those inside the sections. A section with problems is not in ``info.data``.
 
     @field_validator("expect")
     @classmethod
@@ -610,7 +338,7 @@ class Job(Section):
         trigger = _kind(info, "trigger")
         if trigger in ("modbus", "opcua") and trigger not in kinds:
             problems.append(f"the trigger {trigger} needs an output of the same kind")
-        # A server of the plant's clients, or a file: twice the same cannot work.
+        # Two outputs cannot write the same file or listen on the same port.
         for name, count in Counter(map(_place, outputs)).items():
             if name is not None and count > 1:
                 problems.append(f"{name} is used by two outputs")
@@ -622,7 +350,7 @@ class Job(Section):
         problems = []
         for name in ("source", "trigger"):
             if page is None and _kind(info, name) == "http":
-                problems.append(f"the {name} http needs a page; {{}} is one with all defaults")
+                problems.append(f"the {name} http needs a page; page: {{}} takes all defaults")
         taken = map(_place, info.data.get("outputs", ()))
         if page is not None and f"port {page.port}" in taken:
             problems.append(f"port {page.port} is used by an output")
@@ -630,12 +358,12 @@ class Job(Section):
 
     @property
     def hash(self) -> str:
-        """SHA-256 in hex of all settings and of the files named in ``read``, as it was loaded."""
+        """SHA-256 in hex of the settings and of the files named in ``read``, when it was loaded."""
         return self._hash or _content_hash(self, self)
 
 
 def load_job(path: str | Path) -> Job:
-    """Reads a job file; relative paths in it start at its folder.
+    """Reads a job file; relative paths in it are relative to its folder.
 
     Raises:
         ConfigError: the message names every problem.
@@ -675,7 +403,7 @@ def _place(output: OutputConfig) -> str | None:
 
 
 def _placed(section: S, folder: Path) -> S:
-    """The same with all relative paths made absolute from a folder on."""
+    """The same section; its relative paths are taken as relative to ``folder``."""
     placed = {
         name: _placed_value(getattr(section, name), folder) for name in type(section).model_fields
     }
@@ -701,7 +429,7 @@ def _placed_value(value: Any, folder: Path) -> Any:
 
 
 def _file_or_name(value: Any, folder: Path) -> Any:
-    """The path of a file that is there; every other value is a name, as it stands."""
+    """The path of a file in ``folder``, if there is one with this name; else the value itself."""
     return str(folder / value) if isinstance(value, str) and (folder / value).is_file() else value
 
 
@@ -711,7 +439,7 @@ def _lexicon(pattern: str, folder: Path) -> str:
 
 
 def _sqlite_file(url: str, folder: Path) -> str:
-    """An SQLAlchemy address, whose file, if it is one of SQLite, starts at a folder."""
+    """An SQLAlchemy address; the file of an SQLite database is taken as relative to ``folder``."""
     scheme, separator, file = url.partition(":///")
     if not scheme.startswith("sqlite") or not file or file.startswith(":memory:"):
         return url
@@ -721,7 +449,7 @@ def _sqlite_file(url: str, folder: Path) -> str:
 def _content_hash(written: Job, placed: Job) -> str:
     """SHA-256 of the settings as written, and of the files that ``read`` of the placed job names.
 
-    Expected texts may change while the job runs and do not count.
+    Files with expected texts are left out, since they may change while the job runs.
     """
     found = hashlib.sha256(written.model_dump_json().encode())
     read = placed.read

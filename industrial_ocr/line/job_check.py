@@ -19,16 +19,9 @@ import numpy as np
 from industrial_ocr.errors import ConfigError, IndustrialOcrError, LineError, require
 from industrial_ocr.image.load import load_image
 from industrial_ocr.line.expected import ExpectedTexts
-from industrial_ocr.line.job import (
-    FolderSource,
-    HttpSource,
-    Job,
-    MqttOutput,
-    MqttTrigger,
-    OutputConfig,
-    PageConfig,
-    load_job,
-)
+from industrial_ocr.line.job import Job, PageConfig, load_job
+from industrial_ocr.line.job_outputs import MqttOutput, OutputConfig
+from industrial_ocr.line.job_sources import FolderSource, HttpSource, MqttTrigger
 from industrial_ocr.line.judge import Judge, Judgment, named_groups
 from industrial_ocr.line.outputs import OutputError, make_output
 from industrial_ocr.line.read_part import make_reader, read_part

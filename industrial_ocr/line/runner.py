@@ -21,7 +21,8 @@ from industrial_ocr.errors import CollectError, IndustrialOcrError, LineError
 from industrial_ocr.image.load import load_image
 from industrial_ocr.line.archive import Archive
 from industrial_ocr.line.delivery import Delivery, output_names
-from industrial_ocr.line.job import EveryPicture, Job
+from industrial_ocr.line.job import Job
+from industrial_ocr.line.job_sources import EveryPicture
 from industrial_ocr.line.journal import KEPT_KEYS, Interrupted, Journal
 from industrial_ocr.line.judge import Judge, Judgment
 from industrial_ocr.line.monitor import Monitor

@@ -25,7 +25,13 @@ import numpy as np
 
 from industrial_ocr.errors import LineError, require
 from industrial_ocr.image.load import IMAGE_SUFFIXES
-from industrial_ocr.line.job import CameraSource, FolderSource, GenicamSource, HttpSource, Source
+from industrial_ocr.line.job_sources import (
+    CameraSource,
+    FolderSource,
+    GenicamSource,
+    HttpSource,
+    SourceConfig,
+)
 from industrial_ocr.line.pictures import Picture, make_picture
 from industrial_ocr.results.types import ImageArray
 
@@ -509,7 +515,7 @@ def _write_durably(path: Path, data: bytes) -> None:
             os.close(folder)
 
 
-def make_source(config: Source, data: Path, known: Known) -> PictureSource:
+def make_source(config: SourceConfig, data: Path, known: Known) -> PictureSource:
     """The source of a job.
 
     Args:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from industrial_ocr.errors import ConfigError, require
-from industrial_ocr.line.job import HttpTrigger, ModbusTrigger, MqttTrigger, OpcuaTrigger
+from industrial_ocr.line.job_sources import HttpTrigger, ModbusTrigger, MqttTrigger, OpcuaTrigger
 from industrial_ocr.line.outputs import Output
 from industrial_ocr.line.reading import TriggerEvent
 

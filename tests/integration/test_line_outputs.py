@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from line_services import Mosquitto, Postgres, free_port
 
-from industrial_ocr.line.job import MqttOutput, MqttTrigger, OpcuaOutput, OpcuaTrigger, SqlOutput
+from industrial_ocr.line.job_outputs import MqttOutput, OpcuaOutput, SqlOutput
+from industrial_ocr.line.job_sources import MqttTrigger, OpcuaTrigger
 from industrial_ocr.line.outputs import Output, OutputError, make_output
 from industrial_ocr.line.reading import LineState, Reading, TriggerEvent
 from industrial_ocr.line.triggers import make_trigger

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from industrial_ocr.errors import require
-from industrial_ocr.line.job import (
+from industrial_ocr.line.job_outputs import (
     CsvOutput,
     JsonlOutput,
     ModbusOutput,

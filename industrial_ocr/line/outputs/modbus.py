@@ -14,7 +14,7 @@ from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from industrial_ocr.line.job import ModbusOutput
+from industrial_ocr.line.job_outputs import ModbusOutput
 from industrial_ocr.line.outputs.base import Output, OutputError
 from industrial_ocr.line.outputs.loop import Handshake, LoopThread
 from industrial_ocr.line.reading import LineState, Reading, TriggerEvent

@@ -12,7 +12,8 @@ from typing import Any
 import aiomqtt
 
 from industrial_ocr.errors import ConfigError
-from industrial_ocr.line.job import MqttOutput, MqttTrigger
+from industrial_ocr.line.job_outputs import MqttOutput
+from industrial_ocr.line.job_sources import MqttTrigger
 from industrial_ocr.line.outputs.base import Output, OutputError
 from industrial_ocr.line.outputs.loop import LoopThread
 from industrial_ocr.line.reading import LineState, Reading

@@ -17,7 +17,7 @@ from urllib.parse import urlparse
 from asyncua import Node, Server, ua, uamethod
 from asyncua.server.event_generator import EventGenerator
 
-from industrial_ocr.line.job import OpcuaOutput
+from industrial_ocr.line.job_outputs import OpcuaOutput
 from industrial_ocr.line.outputs.base import Output, OutputError
 from industrial_ocr.line.outputs.loop import Handshake, LoopThread
 from industrial_ocr.line.reading import LineState, Reading, TriggerEvent

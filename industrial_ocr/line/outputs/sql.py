@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from industrial_ocr.errors import ConfigError
-from industrial_ocr.line.job import SqlOutput
+from industrial_ocr.line.job_outputs import SqlOutput
 from industrial_ocr.line.outputs.base import Output, OutputError
 from industrial_ocr.line.reading import Reading
 

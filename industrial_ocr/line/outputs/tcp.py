@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from industrial_ocr.errors import ConfigError
-from industrial_ocr.line.job import TcpOutput
+from industrial_ocr.line.job_outputs import TcpOutput
 from industrial_ocr.line.outputs.base import Output, OutputError
 from industrial_ocr.line.reading import Reading
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import httpx
 
 from industrial_ocr.errors import ConfigError
-from industrial_ocr.line.job import WebhookOutput
+from industrial_ocr.line.job_outputs import WebhookOutput
 from industrial_ocr.line.outputs.base import Output, OutputError, RefusedError
 from industrial_ocr.line.reading import Reading
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from industrial_ocr.line.job import CameraSource, FolderSource, GenicamSource
+from industrial_ocr.line.job_sources import CameraSource, FolderSource, GenicamSource
 from industrial_ocr.line.sources import Camera, Folder, Genicam, PostedPictures
 
 PICTURE = b"P5 1 1 255\n\0"

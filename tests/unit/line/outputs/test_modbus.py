@@ -11,7 +11,8 @@ pytest.importorskip("pymodbus")
 
 from pymodbus.client import ModbusTcpClient
 
-from industrial_ocr.line.job import ModbusOutput, ModbusTrigger
+from industrial_ocr.line.job_outputs import ModbusOutput
+from industrial_ocr.line.job_sources import ModbusTrigger
 from industrial_ocr.line.outputs import OutputError
 from industrial_ocr.line.outputs.modbus import FLAGS, ModbusServer
 from industrial_ocr.line.reading import LineState, Reading, TriggerEvent

@@ -17,7 +17,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from industrial_ocr.errors import ConfigError
-from industrial_ocr.line.job import SqlOutput
+from industrial_ocr.line.job_outputs import SqlOutput
 from industrial_ocr.line.outputs import OutputError
 from industrial_ocr.line.outputs.sql import METADATA, VERSION_TABLE, Database
 from industrial_ocr.line.reading import Reading

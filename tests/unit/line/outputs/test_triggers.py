@@ -5,7 +5,7 @@ import queue
 import pytest
 
 from industrial_ocr.errors import ConfigError
-from industrial_ocr.line.job import HttpTrigger, ModbusTrigger, OpcuaTrigger
+from industrial_ocr.line.job_sources import HttpTrigger, ModbusTrigger, OpcuaTrigger
 from industrial_ocr.line.reading import TriggerEvent
 from industrial_ocr.line.triggers import WAITING, make_trigger, parse_event
 

@@ -15,7 +15,7 @@ import pytest
 
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.line.delivery import Delivery
-from industrial_ocr.line.job import TcpOutput, WebhookOutput
+from industrial_ocr.line.job_outputs import TcpOutput, WebhookOutput
 from industrial_ocr.line.journal import Journal
 from industrial_ocr.line.outputs import OutputError, make_output
 from industrial_ocr.line.reading import Reading
@@ -174,7 +174,7 @@ def test_receivers_that_are_away(free_port: int, make_reading: Make) -> None:
     pytest.importorskip("httpx")
     pytest.importorskip("sqlalchemy")
     pytest.importorskip("aiomqtt")
-    from industrial_ocr.line.job import MqttOutput, SqlOutput
+    from industrial_ocr.line.job_outputs import MqttOutput, SqlOutput
 
     configs = (
         WebhookOutput(kind="webhook", url=f"http://127.0.0.1:{free_port}/"),
@@ -197,7 +197,7 @@ def test_receivers_that_are_away(free_port: int, make_reading: Make) -> None:
 def test_a_broker_that_does_not_answer(make_reading: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes connections and says nothing, as behind some firewalls."""
     pytest.importorskip("aiomqtt")
-    from industrial_ocr.line.job import MqttOutput
+    from industrial_ocr.line.job_outputs import MqttOutput
     from industrial_ocr.line.outputs import mqtt
 
     monkeypatch.setattr(mqtt, "TIMEOUT_S", 0.2)

@@ -1,0 +1,30 @@
+"""Kinds of values that several sections of a job file take."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+
+def _variable(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise ValueError("must be the name of an environment variable, never the secret itself")
+    return name
+
+
+def _without_password(address: str) -> str:
+    if urlsplit(address).password is not None:
+        raise ValueError(
+            "holds a password; put it into an environment variable and give the variable's name"
+        )
+    return address
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Variable = Annotated[str, AfterValidator(_variable)]
+"""Name of an environment variable that holds a secret."""
+Address = Annotated[str, AfterValidator(_without_password)]
+"""An address that holds no password."""
