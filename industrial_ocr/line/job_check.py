@@ -1,10 +1,9 @@
-"""Tries what a job needs before the line runs: its connections, or its readings."""
+"""Checks a job before the line runs: tries its connections, or reads pictures with it."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import socket
 import ssl
 import tempfile
 import time
@@ -24,22 +23,18 @@ from industrial_ocr.line.job_outputs import MqttOutput, OutputConfig
 from industrial_ocr.line.job_sources import FolderSource, HttpSource, MqttTrigger
 from industrial_ocr.line.judge import Judge, Judgment, named_groups
 from industrial_ocr.line.outputs import OutputError, make_output
+from industrial_ocr.line.outputs.base import try_port
 from industrial_ocr.line.read_part import make_reader, read_part
 from industrial_ocr.line.reading import Reading
 from industrial_ocr.line.sources import make_source
 from industrial_ocr.patterns.pattern import Pattern
 
-PICTURE_S = 10.0
-"""Seconds within which a camera must bring a picture."""
-SAMPLES = 20
-"""Codes of a pattern that are looked at for a named group, which may be optional."""
-
 
 def check_job(path: str | Path) -> list[str]:
-    """Everything that is wrong with a job file, and with what it needs.
+    """All problems of a job file, of its connections, networks, files and folders.
 
-    Each connection is tried, networks are loaded, a camera must bring a picture. Nothing is
-    delivered, recorded or left behind.
+    Each connection is opened once, the networks are loaded, and a camera must bring a picture.
+    Nothing is delivered or recorded.
     """
     try:
         job = load_job(path)
@@ -51,7 +46,7 @@ def check_job(path: str | Path) -> list[str]:
             problems += [f"{name}: {problem}" for problem in check() or ()]
         except (IndustrialOcrError, OutputError, OSError) as error:
             problems.append(f"{name}: {error}")
-        except Exception as error:  # a driver raises anything, and the others are still to try
+        except Exception as error:  # drivers raise errors of any class
             problems.append(f"{name}: {type(error).__name__}: {error}")
     return problems
 
@@ -59,13 +54,13 @@ def check_job(path: str | Path) -> list[str]:
 def try_job(
     job: Job, pictures: Sequence[Path | bytes], part: str = "", expected: str | None = None
 ) -> Iterator[Reading]:
-    """The readings of pictures, as the line would send them; nothing has passed before.
+    """Reads pictures as the line would, with an empty history.
 
     Args:
-        job: what to do; as many pictures are one part as it says.
-        pictures: files, or what stands in them.
-        part: what the trigger calls the part.
-        expected: the text that comes with the trigger.
+        job: the job; ``read.frames`` pictures are one part.
+        pictures: image files, or their contents.
+        part: name of the part, as from a trigger.
+        expected: the expected text, as from a trigger.
 
     Raises:
         ConfigError: a setting cannot be used.
@@ -76,7 +71,7 @@ def try_job(
     patterns = [reader.pattern(text) for text in job.read.patterns]
     judge = Judge(job, _NothingPassed(), patterns)
     wanted = expected
-    with suppress(ConfigError):  # the judgment says it
+    with suppress(ConfigError):  # the judge reports it
         wanted = judge.expected(part, expected)
     for sequence, at in enumerate(range(0, len(pictures), job.read.frames), 1):
         burst, start = pictures[at : at + job.read.frames], time.monotonic()
@@ -103,7 +98,7 @@ def try_job(
 
 
 class _NothingPassed:
-    """The history of a line that has not begun."""
+    """The history of a line that has read nothing yet."""
 
     def seen(self, text: str) -> bool:
         return False
@@ -113,7 +108,7 @@ class _NothingPassed:
 
 
 def _checks(job: Job) -> dict[str, Callable[[], Iterator[str] | None]]:
-    """By key of the job: what raises one problem, or returns several."""
+    """One check for each key of the job; it raises its first problem or returns several."""
     checks: dict[str, Callable[[], Iterator[str] | None]] = {
         "data": partial(_check_folder, job.data),
         "source": partial(_check_source, job),
@@ -135,7 +130,7 @@ def _checks(job: Job) -> dict[str, Callable[[], Iterator[str] | None]]:
 
 
 def _check_folder(folder: Path) -> None:
-    """Tries to write into a folder, or where it will be made."""
+    """Tries to write into a folder, or into the nearest parent that exists."""
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     try:
         with tempfile.TemporaryFile(dir=there):
@@ -152,7 +147,7 @@ def _check_source(job: Job) -> None:
         if source.poll_s is None:
             require("line", "watchfiles")
         if not source.path.is_dir():
-            raise LineError(f"{source.path}: there is no such folder; make it")
+            raise LineError(f"{source.path}: the folder does not exist; create it")
         os.listdir(source.path)
         if source.after != "keep":
             _check_folder(source.path)
@@ -160,9 +155,10 @@ def _check_source(job: Job) -> None:
             _check_folder(source.moved_to)
         return
     camera = make_source(source, job.data, known=lambda *_: False)
+    seconds = 10.0
     try:
-        if camera.next(PICTURE_S) is None:
-            raise LineError(f"brought no picture within {PICTURE_S:g} seconds")
+        if camera.next(seconds) is None:
+            raise LineError(f"brought no picture within {seconds:g} seconds")
     finally:
         camera.close()
 
@@ -183,7 +179,8 @@ def _check_reading(job: Job) -> Iterator[str]:
     if rule is None or rule.field is None or rule.in_gs1:
         return
     random = np.random.default_rng(0)
-    samples = ((p, p.sample(random)) for p in patterns for _ in range(SAMPLES))
+    # A group may be optional: 20 codes of each pattern are searched for it.
+    samples = ((p, p.sample(random)) for p in patterns for _ in range(20))
     if not any(rule.field in named_groups(*sample) for sample in samples):
         yield f"patterns: no pattern has the group {rule.field} (passes.date.field)"
 
@@ -201,10 +198,9 @@ def _check_page(page: PageConfig) -> Iterator[str]:
             ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
                 page.certificate, page.key
             )
-        except OSError as error:  # ssl's errors are of this kind
+        except OSError as error:  # ssl.SSLError is one, too
             yield f"certificate {page.certificate}: {error}"
     try:
-        family = socket.getaddrinfo(page.host, page.port)[0][0]
-        socket.create_server((page.host, page.port), family=family).close()
+        try_port(page.host, page.port)
     except OSError as error:
         yield f"{page.host}:{page.port}: {error}"

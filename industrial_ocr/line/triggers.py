@@ -1,4 +1,4 @@
-"""What says that a part is there: the page, a message, a coil or a method call."""
+"""Triggers, which tell that a part has arrived: from the page, MQTT, Modbus or OPC UA."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from industrial_ocr.line.reading import TriggerEvent
 
 __all__ = ["Trigger", "TriggerEvent", "make_trigger"]
 
-WAITING = 100
-"""Events that wait for the runner; further ones are refused."""
+MAX_EVENTS = 100
+"""Largest number of events that wait for the runner; further ones are refused."""
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
 class Trigger:
-    """Events in the order in which they came; the page puts those of HTTP."""
+    """A queue of events, safe between threads; the page puts events from HTTP into it."""
 
     def __init__(self) -> None:
-        self._events: queue.Queue[TriggerEvent] = queue.Queue(WAITING)
+        self._events: queue.Queue[TriggerEvent] = queue.Queue(MAX_EVENTS)
 
     def put(self, event: TriggerEvent) -> None:
-        """Adds an event; any thread may.
+        """Adds an event.
 
         Raises:
-            queue.Full: ``WAITING`` events wait already.
+            queue.Full: ``MAX_EVENTS`` events wait already.
         """
         self._events.put_nowait(event)
 
@@ -45,11 +45,11 @@ class Trigger:
             return None
 
     def close(self) -> None:
-        """Ends its connection, if it has one of its own; never raises."""
+        """Closes its connection, if it has one; never raises."""
 
 
 class MqttMessages(Trigger):
-    """Messages on a topic; connects again when the broker was away.
+    """Messages on an MQTT topic; it connects again after the connection was lost.
 
     Raises:
         ConfigError: the password's variable is not set.
@@ -71,7 +71,7 @@ class MqttMessages(Trigger):
     async def _listen(self) -> None:
         import aiomqtt
 
-        from industrial_ocr.line.outputs.mqtt import AGAIN_S, mqtt_client
+        from industrial_ocr.line.outputs.mqtt import RECONNECT_S, mqtt_client
 
         while True:
             try:
@@ -81,18 +81,18 @@ class MqttMessages(Trigger):
                         self._received(message.payload)
             except (aiomqtt.MqttError, OSError) as error:
                 log.warning("trigger: %s:%s: %s", self.config.host, self.config.port, error)
-            await asyncio.sleep(AGAIN_S)
+            await asyncio.sleep(RECONNECT_S)
 
     def _received(self, payload: object) -> None:
         text = payload.decode(errors="replace") if isinstance(payload, bytes) else str(payload)
         try:
             self.put(parse_event(text))
         except queue.Full:
-            log.error("trigger: %d parts wait; a message was left out", WAITING)
+            log.error("trigger: %d parts wait already; a message was dropped", MAX_EVENTS)
 
 
 def parse_event(text: str) -> TriggerEvent:
-    """The part as text, or JSON with ``part`` and ``expected``."""
+    """Reads a message: the name of the part, or JSON with ``part`` and ``expected``."""
     try:
         data = json.loads(text)
     except ValueError:
@@ -106,13 +106,14 @@ def parse_event(text: str) -> TriggerEvent:
 def make_trigger(
     config: HttpTrigger | MqttTrigger | ModbusTrigger | OpcuaTrigger, outputs: Sequence[Output]
 ) -> Trigger:
-    """The trigger that a job's section describes.
+    """Makes the trigger that a section of the job describes.
 
     Args:
-        outputs: those of the job, not yet open; the coil and the method belong to one of them.
+        config: the section.
+        outputs: outputs of the job, not yet open; one of them has the coil or the method.
 
     Raises:
-        ConfigError: that output is missing, or a variable is not set.
+        ConfigError: this output is missing, or an environment variable is not set.
         MissingPackageError: a package is not installed.
     """
     if isinstance(config, MqttTrigger):

@@ -303,7 +303,7 @@ def test_opcua_with_a_real_client() -> None:
         subscription.delete()
 
         output.config = config.model_copy(update={"acknowledge_s": 0.1})  # type: ignore[attr-defined]
-        with pytest.raises(OutputError, match="no client has acknowledged reading 21"):
+        with pytest.raises(OutputError, match="reading 21 was not acknowledged"):
             output.send([reading(21)])
         output.open()  # the client stays connected
         assert node("ResultManagement.LastResult.Sequence").read_value() == 21

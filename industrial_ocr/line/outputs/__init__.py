@@ -1,4 +1,4 @@
-"""Where readings go: one module for each kind of output."""
+"""Outputs, to which readings are delivered: one module for each kind."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["Output", "OutputError", "make_output"]
 
 
 def make_output(config: OutputConfig) -> Output:
-    """The output that a job's section describes; nothing is opened yet.
+    """Makes the output that a section of the job describes; it is not opened.
 
     Raises:
-        ConfigError: a setting cannot be used, such as a variable that is not set.
-        MissingPackageError: its package is not installed.
+        ConfigError: a setting cannot be used; for example, an environment variable is not set.
+        MissingPackageError: a package is not installed.
     """
     if isinstance(config, JsonlOutput):
         from industrial_ocr.line.outputs.files import JsonLines

@@ -1,49 +1,55 @@
-"""What every output does."""
+"""The interface of all outputs."""
 
 from __future__ import annotations
 
+import socket
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from industrial_ocr.line.reading import LineState, Reading
 
+TIMEOUT_S = 5.0
+"""Seconds for connecting, and for an answer of the receiver."""
+
 
 class OutputError(Exception):
-    """An output is away or refuses; the readings are sent again later."""
+    """Readings could not be delivered; they are sent again later."""
 
 
 class RefusedError(OutputError):
-    """The receiver will never take this reading: it is put aside, and the next one is sent."""
+    """The receiver will never accept this reading: it is put aside, and the next one is sent."""
 
 
 class Output(ABC):
     """Delivers readings to one receiver.
 
-    The runner gives each output a thread of its own; all calls come from it, except ``check``,
-    ``state`` and ``alarm``, which any thread may call. A failed ``send`` is repeated with the same
-    readings, so a receiver may get one twice, with the same ``id``; what the receiver can do to
-    keep one of them (a unique column), the output does.
+    Each output has its own thread, which makes all calls except ``check``, ``state`` and
+    ``alarm``; these may come from any thread. A failed ``send`` is repeated with the same readings,
+    so a receiver may get a reading twice, with the same ``id``. An output removes such duplicates
+    if its receiver allows it, as a database does with a unique column.
     """
 
     batch = 100
-    """Largest number of readings in one ``send``; 1 where each is acknowledged for itself."""
+    """Largest number of readings in one ``send``; 1 where each one is acknowledged by itself."""
 
     @abstractmethod
     def open(self) -> None:
-        """Connects; OutputError if the receiver is away.
+        """Connects, or starts the server.
 
-        Called again, without ``close``, after a failed ``open`` or ``send``: a client then connects
-        anew, a server that PLCs are connected to stays as it is.
+        It is called again, without ``close``, after a failed ``open`` or ``send``. A client then
+        connects again; a server keeps running, so that its clients stay connected.
+
+        Raises:
+            OutputError: the receiver cannot be reached, or the port cannot be used.
         """
 
     @abstractmethod
     def send(self, readings: Sequence[Reading]) -> None:
-        """Delivers readings in order; returns when the receiver has them all.
+        """Delivers readings in order; returns when the receiver has all of them.
 
         Raises:
-            OutputError: it is not known that the receiver has them all.
-            RefusedError: the receiver answered that it does not take this reading; only where
-                ``batch`` is 1.
+            OutputError: the receiver has not confirmed all of them.
+            RefusedError: the receiver rejects this reading for good; only if ``batch`` is 1.
         """
 
     @abstractmethod
@@ -51,12 +57,18 @@ class Output(ABC):
         """Disconnects; never raises."""
 
     def state(self, state: LineState) -> None:  # noqa: B027 (optional)
-        """Shows what the line does now: to PLCs and over MQTT. Never blocks or raises."""
+        """Publishes the state of the line, if the output can. Never blocks or raises."""
 
     def alarm(self, name: str, message: str | None) -> None:  # noqa: B027
-        """Shows an alarm, where ``state`` is shown; None ends it. Never blocks or raises."""
+        """Publishes an alarm, or its end if the message is None. Never blocks or raises."""
 
     def check(self) -> None:
-        """Tries the connection without a trace at the receiver; OutputError says what is wrong."""
+        """Tries the connection and leaves nothing at the receiver; raises OutputError."""
         self.open()
         self.close()
+
+
+def try_port(host: str, port: int) -> None:
+    """Listens on a port for a moment; raises OSError if that is not possible."""
+    family = socket.getaddrinfo(host, port)[0][0]
+    socket.create_server((host, port), family=family).close()

@@ -15,19 +15,16 @@ from typing import Any, ClassVar
 from industrial_ocr.line.outputs.base import Output, OutputError
 from industrial_ocr.line.reading import Reading
 
-TAIL_BYTES = 4_000_000
-"""So much of a file's end is searched for readings that are there already."""
-
 CSV_COLUMNS = tuple(f.name for f in dataclasses.fields(Reading) if f.name != "characters")
 
 
 class _AppendedFile(Output):
-    """Lines that are on the disk when ``send`` returns.
+    """A file of lines; they are on the disk when ``send`` returns.
 
     Attributes:
-        head: line above all others, with its end.
-        start: what the file starts with.
-        end: ends a line and stands nowhere else.
+        head: header line with its line end.
+        start: first bytes of every file that this class has written.
+        end: line end; it occurs nowhere else.
     """
 
     head: ClassVar[bytes]
@@ -40,14 +37,14 @@ class _AppendedFile(Output):
 
     @abstractmethod
     def _line(self, reading: Reading) -> bytes:
-        """The reading's line with its end."""
+        """The line of a reading, with its line end."""
 
     @abstractmethod
     def _id(self, line: bytes) -> str:
-        """The id in a line, anything if there is none."""
+        """The id in a line; any text if the line has none."""
 
     def open(self) -> None:
-        """Cuts off a line that a crash left half-written; notes which readings are there."""
+        """Removes a line that a crash left incomplete; notes which readings the file has."""
         self.check()
         self._present = set()
         if not self.path.exists():
@@ -57,7 +54,8 @@ class _AppendedFile(Output):
                 if not self.start.startswith(file.read(len(self.start))):
                     raise OutputError(f"{self.path}: holds other lines than ours; move it away")
                 size = file.seek(0, os.SEEK_END)
-                first = file.seek(max(size - TAIL_BYTES, 0))
+                # The readings that may be sent again are at the end.
+                first = file.seek(max(size - 4_000_000, 0))
                 whole, end, rest = file.read().rpartition(self.end)
                 if rest:
                     file.truncate(first + len(whole) + len(end))
@@ -82,14 +80,14 @@ class _AppendedFile(Output):
 
     def check(self) -> None:
         if not self.path.parent.is_dir():
-            raise OutputError(f"{self.path.parent}: no such folder; make it or mount it")
+            raise OutputError(f"{self.path.parent}: no such folder; create it or mount it")
         target = self.path if self.path.exists() else self.path.parent
         if self.path.is_dir() or not os.access(target, os.W_OK):
             raise OutputError(f"{self.path}: cannot be written")
 
 
 class JsonLines(_AppendedFile):
-    """One JSON object a line, with all fields of ``Reading``."""
+    """One JSON object per line, with all fields of ``Reading``."""
 
     head = b""
     start = b'{"id": "'
@@ -112,10 +110,10 @@ def _row(values: Iterable[Any]) -> bytes:
 
 
 class CsvFile(_AppendedFile):
-    """A header and one row a reading, with ``CSV_COLUMNS``: all but the evidence per character.
+    """A header and one row per reading, with all fields but ``characters``.
 
-    ``reasons`` are joined by a semicolon; ``fields`` and ``weights`` are JSON. Rows end with CR and
-    LF; a line break inside a value is LF alone.
+    ``reasons`` are joined by semicolons; ``fields`` and ``weights`` are JSON. Rows end with CR LF;
+    line breaks inside a value are LF.
     """
 
     head = start = _row(CSV_COLUMNS)

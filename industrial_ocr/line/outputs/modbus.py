@@ -1,13 +1,13 @@
 """A Modbus TCP server that a PLC polls; the register map is in docs/guides/plc.md.
 
-Addresses start at 0; numbers of two registers have the high word first. Any unit id is answered.
+Addresses start at 0. Numbers of two registers have the high word first. The server answers any unit
+id.
 """
 
 from __future__ import annotations
 
 import queue
-import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 
 from pymodbus.constants import ExcCodes
@@ -15,15 +15,14 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from industrial_ocr.line.job_outputs import ModbusOutput
-from industrial_ocr.line.outputs.base import Output, OutputError
-from industrial_ocr.line.outputs.loop import Handshake, LoopThread
+from industrial_ocr.line.outputs.base import TIMEOUT_S, OutputError, try_port
+from industrial_ocr.line.outputs.loop import LoopThread
+from industrial_ocr.line.outputs.plant_server import PlantServer
 from industrial_ocr.line.reading import LineState, Reading, TriggerEvent
-
-TIMEOUT_S = 5.0
 
 # Input registers (function 4)
 MAP_VERSION = 1
-STATES = {
+STATE_CODES = {
     LineState.STOPPED: 0,
     LineState.READY: 1,
     LineState.BUSY: 2,
@@ -38,24 +37,18 @@ INPUTS = TEXT + TEXT_REGISTERS
 # Discrete inputs (function 2)
 FLAGS = ("ready", "busy", "done", "passed", "failed", "timeout", "error", "alarm")
 
-# Holding registers (functions 3, 6, 16), written by the PLC
-TAKEN = 0
-PART = 100
-EXPECTED = 200
+# Holding registers (functions 3, 6, 16), written by the PLC; 0 and 1 are the sequence number of the
+# reading that it has taken
+PART, EXPECTED = 100, 200
 HOLDING = EXPECTED + TEXT_REGISTERS
 COILS = 65536
 
-_READ_FLAGS, _READ_INPUTS = 2, 4
-_WRITE_COILS, _WRITE_HOLDING = (5, 15), (6, 16, 22, 23)
 
-
-class ModbusServer(Output):
-    """Shows the line's state and the last reading; waits until the PLC has taken it."""
-
-    batch = 1
+class ModbusServer(PlantServer[ModbusOutput]):
+    """Shows the state of the line and the last reading in registers."""
 
     def __init__(self, config: ModbusOutput) -> None:
-        self.config = config
+        super().__init__(config)
         self._state = LineState.STOPPED
         self._alarms: set[str] = set()
         self._result = NO_RESULT
@@ -63,15 +56,13 @@ class ModbusServer(Output):
         self._reading = [0] * INPUTS
         self._coils = bytearray(COILS)
         self._holding = [0] * HOLDING
-        self._handshake = Handshake()
         self._watched: dict[int, Callable[[TriggerEvent], None]] = {}
-        self._loop: LoopThread | None = None
         self._server: ModbusTcpServer | None = None
 
     def watch(self, coil: int, put: Callable[[TriggerEvent], None]) -> None:
-        """Calls ``put`` in the server's thread whenever this coil rises.
+        """Has ``put`` called, in the server's thread, whenever this coil changes from 0 to 1.
 
-        It must not block; ``queue.Full`` answers the PLC that the device is busy.
+        ``put`` must not block. If it raises ``queue.Full``, the PLC gets the answer "device busy".
         """
         self._watched[coil] = put
 
@@ -85,18 +76,6 @@ class ModbusServer(Output):
         except (OSError, RuntimeError) as error:
             self.close()
             raise self._failed(error) from error
-
-    def send(self, readings: Sequence[Reading]) -> None:
-        if self._loop is None:
-            raise self._failed("not open")
-        for reading in readings:
-            try:
-                self._loop.run(self._deliver(reading), self.config.acknowledge_s)
-            except TimeoutError as error:
-                raise self._failed(
-                    f"the PLC has not taken reading {reading.sequence} within "
-                    f"{self.config.acknowledge_s:g} s"
-                ) from error
 
     def close(self) -> None:
         if self._loop is not None:
@@ -119,9 +98,7 @@ class ModbusServer(Output):
         if self._server is not None:
             return
         try:
-            family = socket.getaddrinfo(self.config.host, self.config.port)[0][0]
-            address = (self.config.host, self.config.port)
-            socket.create_server(address, family=family).close()
+            try_port(self.config.host, self.config.port)
         except OSError as error:
             raise self._failed(error) from error
 
@@ -141,7 +118,7 @@ class ModbusServer(Output):
             await self._handshake.wait(self._sequence)
 
     def _show(self, reading: Reading) -> None:
-        """Replaces all registers of the last reading; no request is answered meanwhile."""
+        """Replaces the registers of the last reading, all between two requests."""
         self._sequence = reading.sequence % 2**32
         self._result = PASSED if reading.passed else FAILED
         if not reading.passed and reading.status in ("timeout", "error"):
@@ -164,15 +141,15 @@ class ModbusServer(Output):
         registers: list[int],
         values: list[int] | list[bool] | None,
     ) -> ExcCodes | None:
-        """Called before a request is answered: fills in what is read, notes what is written."""
-        if function == _READ_INPUTS:
+        """Called before a request is answered: fills in what is read, takes what is written."""
+        if function == 4:  # read input registers
             registers[:INPUTS] = self._reading
             registers[0] = MAP_VERSION
-            registers[1] = STATES[self._state]
+            registers[1] = STATE_CODES[self._state]
             registers[7] = self._flags()
-        elif function == _READ_FLAGS:
+        elif function == 2:  # read discrete inputs
             registers[0] = self._flags()
-        elif function in _WRITE_COILS and values:
+        elif function in (5, 15) and values:  # write coils
             for coil, value in enumerate(values, address):
                 if value and not self._coils[coil]:
                     try:
@@ -180,14 +157,14 @@ class ModbusServer(Output):
                     except queue.Full:
                         return ExcCodes.DEVICE_BUSY
                 self._coils[coil] = bool(value)
-        elif function in _WRITE_HOLDING and values:
+        elif function in (6, 16, 22, 23) and values:  # write holding registers
             self._holding[address : address + len(values)] = map(int, values)
-            if address < TAKEN + 2:
-                self._handshake.take(self._holding[TAKEN] * 2**16 + self._holding[TAKEN + 1])
+            if address < 2:
+                self._handshake.acknowledge(self._holding[0] * 2**16 + self._holding[1])
         return None
 
     def _flags(self) -> int:
-        waits = self._handshake.taken != self._sequence
+        waits = self._handshake.acknowledged != self._sequence
         busy = self._state is LineState.BUSY
         shown = {
             "ready": self._state in (LineState.READY, LineState.DONE),
@@ -213,7 +190,7 @@ class ModbusServer(Output):
 
 
 def _registers(text: bytes) -> list[int]:
-    """Two bytes a register, the first one high; zeros behind, or cut off."""
+    """The bytes, two per register and the first one high, cut or padded with zeros."""
     padded = text[: 2 * TEXT_REGISTERS].ljust(2 * TEXT_REGISTERS, b"\0")
     return [int.from_bytes(padded[i : i + 2], "big") for i in range(0, len(padded), 2)]
 

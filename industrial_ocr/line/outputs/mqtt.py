@@ -14,18 +14,17 @@ import aiomqtt
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.line.job_outputs import MqttOutput
 from industrial_ocr.line.job_sources import MqttTrigger
-from industrial_ocr.line.outputs.base import Output, OutputError
+from industrial_ocr.line.outputs.base import TIMEOUT_S, Output, OutputError
 from industrial_ocr.line.outputs.loop import LoopThread
 from industrial_ocr.line.reading import LineState, Reading
 
-TIMEOUT_S = 5.0
-AGAIN_S = 2.0
-"""Pause before connecting again."""
+RECONNECT_S = 2.0
+"""Seconds between two attempts to connect."""
 OFFLINE = "offline"
 
 
 def mqtt_client(config: MqttOutput | MqttTrigger, will: aiomqtt.Will | None) -> aiomqtt.Client:
-    """A client that is not yet connected; call it in the event loop that it will run in."""
+    """A client that is not yet connected; it must be made in the event loop in which it runs."""
     tls = isinstance(config, MqttOutput) and config.tls
     client = aiomqtt.Client(
         config.host,
@@ -42,7 +41,7 @@ def mqtt_client(config: MqttOutput | MqttTrigger, will: aiomqtt.Will | None) -> 
 
 
 def mqtt_password(config: MqttOutput | MqttTrigger) -> str | None:
-    """The password from its variable.
+    """The password in the variable ``password_env``.
 
     Raises:
         ConfigError: the variable is not set.
@@ -53,11 +52,11 @@ def mqtt_password(config: MqttOutput | MqttTrigger) -> str | None:
 
 
 class MqttPublisher(Output):
-    """Readings as JSON at ``topic``, each acknowledged by the broker (QoS 1).
+    """Publishes readings as JSON to ``topic``; the broker acknowledges each of them (QoS 1).
 
-    Retained besides: the line's state at ``topic``/state, ``offline`` if the connection breaks (the
-    last will), and alarms at ``topic``/alarm/NAME, empty when over. It stays connected also while
-    nothing is read.
+    Retained messages are the state of the line at ``topic``/state and the alarms at
+    ``topic``/alarm/NAME, which are empty when they have ended. If the connection breaks, the last
+    will sets the state to ``offline``. The client stays connected while nothing is read.
 
     Raises:
         ConfigError: the password's variable is not set.
@@ -123,10 +122,10 @@ class MqttPublisher(Output):
                 self._problem = str(error)
             self._client = None
             self._tried.set()
-            await asyncio.sleep(AGAIN_S)
+            await asyncio.sleep(RECONNECT_S)
 
     async def _serve(self, client: aiomqtt.Client) -> None:
-        """Publishes what is retained; returns when the connection breaks."""
+        """Publishes the retained messages; returns when the connection breaks."""
         try:
             for topic, payload in list(self._retained.items()):
                 await client.publish(topic, payload, qos=1, retain=True)
@@ -134,14 +133,14 @@ class MqttPublisher(Output):
             self._tried.set()
             await self._lost
             self._problem = "the connection broke"
-        except asyncio.CancelledError:  # closed: the broker does not publish the last will then
+        except asyncio.CancelledError:  # after a proper end the broker does not send the last will
             with suppress(aiomqtt.MqttError):
                 state = f"{self.config.topic}/state"
                 await client.publish(state, OFFLINE, qos=1, retain=True, timeout=1.0)
             raise
 
     async def _publish_all(self, readings: Sequence[Reading]) -> None:
-        """Publishes in order; waits for all acknowledgments, or for the connection's end."""
+        """Publishes in order; waits until all are acknowledged or the connection breaks."""
         client, lost = self._client, self._lost
         if client is None or lost is None:
             raise aiomqtt.MqttError(self._problem)

@@ -1,14 +1,13 @@
-"""An OPC UA server after OPC 40100-1 (Machine Vision), as far as a reader has what it describes.
+"""An OPC UA server with the names and states of OPC 40100-1 (Machine Vision).
 
-Its names and states are used, its types are not: all nodes are plain objects, variables and methods
-in a namespace of ours. docs/guides/plc.md lists them.
+The types of OPC 40100-1 are not used: all nodes are plain objects, variables and methods in our own
+namespace. docs/guides/plc.md lists them.
 """
 
 from __future__ import annotations
 
 import queue
-import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any
@@ -18,14 +17,12 @@ from asyncua import Node, Server, ua, uamethod
 from asyncua.server.event_generator import EventGenerator
 
 from industrial_ocr.line.job_outputs import OpcuaOutput
-from industrial_ocr.line.outputs.base import Output, OutputError
-from industrial_ocr.line.outputs.loop import Handshake, LoopThread
+from industrial_ocr.line.outputs.base import TIMEOUT_S, OutputError, try_port
+from industrial_ocr.line.outputs.loop import LoopThread
+from industrial_ocr.line.outputs.plant_server import PlantServer
 from industrial_ocr.line.reading import LineState, Reading, TriggerEvent
 
 NAMESPACE = "urn:industrial-ocr:machine-vision"
-START_S = 120.0
-"""For building the address space, which takes seconds on a slow PC."""
-STOP_S = 5.0
 
 SYSTEM = "VisionSystem"
 STATE = "VisionStateMachine"
@@ -34,20 +31,17 @@ RECIPE = "RecipeManagement.ActiveRecipe"
 RESULTS = "ResultManagement"
 RESULT = "ResultManagement.LastResult"
 
-STATES = {
+STATE_NAMES = {
     LineState.STOPPED: ("Halted", "Initialized"),
     LineState.READY: ("Operational", "Ready"),
     LineState.BUSY: ("Operational", "SingleExecution"),
     LineState.DONE: ("Operational", "Ready"),
     LineState.ERROR: ("Error", "Initialized"),
 }
-"""Names of OPC 40100-1: of the vision system's state, and of that of its automatic mode."""
+"""The states of the vision system and of its automatic mode, by their names in OPC 40100-1."""
 
 RESULT_STATES = {"timeout": 3, "error": 4}
-"""ResultState: aborted, failed; otherwise 1, completed."""
-
-OK, REFUSED = 0, 1
-"""The output ``Error`` of ``StartSingleJob``."""
+"""Codes of ResultState: 3 is aborted, 4 is failed; all other readings have 1, completed."""
 
 _TEXT, _NUMBER, _DATE = ua.VariantType.String, ua.VariantType.Double, ua.VariantType.DateTime
 _LOCALIZED, _BOOLEAN = ua.VariantType.LocalizedText, ua.VariantType.Boolean
@@ -68,7 +62,7 @@ _RESULT: dict[str, tuple[ua.VariantType, Callable[[Reading], Any]]] = {
     "Reasons": (_TEXT, lambda r: "; ".join(r.reasons)),
     "Confidence": (_NUMBER, lambda r: r.confidence),
     "Expected": (_TEXT, lambda r: r.expected or ""),
-    # Written last: who subscribes to it finds the others complete.
+    # Written last: when a subscriber is notified of it, the others are complete.
     "Sequence": (_INT64, lambda r: r.sequence),
 }
 _VARIABLES = {
@@ -80,26 +74,22 @@ _VARIABLES = {
 } | {f"{RESULT}.{name}": kind for name, (kind, _) in _RESULT.items()}
 
 
-class OpcuaServer(Output):
-    """Shows state, recipe and last result; with a handshake a client acknowledges each result."""
-
-    batch = 1
+class OpcuaServer(PlantServer[OpcuaOutput]):
+    """Shows the state of the line, the job as its recipe, and the last reading as its result."""
 
     def __init__(self, config: OpcuaOutput) -> None:
-        self.config = config
+        super().__init__(config)
         self._state = LineState.STOPPED
         self._alarms: dict[str, str] = {}
-        self._handshake = Handshake()
         self._put: Callable[[TriggerEvent], None] | None = None
         self._nodes: dict[str, Node] = {}
         self._result_ready: EventGenerator | None = None
-        self._loop: LoopThread | None = None
         self._server: Server | None = None
 
     def watch(self, put: Callable[[TriggerEvent], None]) -> None:
-        """Calls ``put`` in the server's thread for each ``StartSingleJob``.
+        """Has ``put`` called, in the server's thread, for each ``StartSingleJob``.
 
-        It must not block; ``queue.Full`` refuses the job.
+        ``put`` must not block. If it raises ``queue.Full``, the client gets an error.
         """
         self._put = put
 
@@ -109,28 +99,17 @@ class OpcuaServer(Output):
         self.check()
         self._loop = LoopThread(f"opcua {self.config.endpoint}")
         try:
-            self._server = self._loop.run(self._serve(), START_S)
+            # A slow PC needs many seconds to build the address space.
+            self._server = self._loop.run(self._serve(), 120.0)
         except (OSError, ua.UaError) as error:
             self.close()
             raise self._failed(error) from error
-
-    def send(self, readings: Sequence[Reading]) -> None:
-        if self._loop is None:
-            raise self._failed("not open")
-        for reading in readings:
-            try:
-                self._loop.run(self._deliver(reading), self.config.acknowledge_s)
-            except TimeoutError as error:
-                raise self._failed(
-                    f"no client has acknowledged reading {reading.sequence} within "
-                    f"{self.config.acknowledge_s:g} s"
-                ) from error
 
     def close(self) -> None:
         if self._loop is not None:
             if self._server is not None:
                 with suppress(OSError, ua.UaError):
-                    self._loop.run(self._server.stop(), STOP_S)
+                    self._loop.run(self._server.stop(), TIMEOUT_S)
             self._loop.close()
         self._loop = self._server = None
 
@@ -149,10 +128,8 @@ class OpcuaServer(Output):
         if self._server is not None:
             return
         address = urlparse(self.config.endpoint)
-        host, port = address.hostname or "", address.port or 4840
         try:
-            family = socket.getaddrinfo(host, port)[0][0]
-            socket.create_server((host, port), family=family).close()
+            try_port(address.hostname or "", address.port or 4840)
         except OSError as error:
             raise self._failed(error) from error
 
@@ -169,7 +146,7 @@ class OpcuaServer(Output):
         return server
 
     async def _build(self, server: Server) -> None:
-        """Makes all nodes; the string id of each is its path, ``VisionSystem.Alarm`` for one."""
+        """Makes all nodes; the string id of a node is its path, such as ``VisionSystem.Alarm``."""
         index = await server.register_namespace(NAMESPACE)
 
         def name(path: str) -> tuple[ua.NodeId, ua.QualifiedName]:
@@ -206,16 +183,17 @@ class OpcuaServer(Output):
         self._result_ready = await server.get_event_generator(event, objects[""].nodeid)
 
     def _start_single_job(self, parent: ua.NodeId, part: str, expected: str) -> Any:
+        """Puts a trigger event; the output ``Error`` is 0, or 1 if it was refused."""
+        refused = self._put is None
         try:
-            if self._put is None:
-                return ua.Variant(REFUSED, _INT32)
-            self._put(TriggerEvent(part or "", expected or None))
+            if self._put is not None:
+                self._put(TriggerEvent(part or "", expected or None))
         except queue.Full:
-            return ua.Variant(REFUSED, _INT32)
-        return ua.Variant(OK, _INT32)
+            refused = True
+        return ua.Variant(int(refused), _INT32)
 
     def _acknowledge_result(self, parent: ua.NodeId, sequence: int) -> None:
-        self._handshake.take(sequence)
+        self._handshake.acknowledge(sequence)
 
     async def _deliver(self, reading: Reading) -> None:
         assert self._result_ready is not None
@@ -232,7 +210,7 @@ class OpcuaServer(Output):
         await self._nodes[path].write_value(value, _VARIABLES[path])
 
     async def _write_state(self) -> None:
-        system, automatic = STATES[self._state]
+        system, automatic = STATE_NAMES[self._state]
         await self._write(f"{STATE}.CurrentState", ua.LocalizedText(system))
         await self._write(f"{AUTOMATIC}.CurrentState", ua.LocalizedText(automatic))
         await self._write("Alarm", "\n".join(self._alarms.values()))

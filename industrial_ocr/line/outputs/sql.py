@@ -1,4 +1,4 @@
-"""A database: SQLAlchemy's tables, Alembic's migrations; SQLite and PostgreSQL."""
+"""An SQLite or PostgreSQL database; SQLAlchemy writes to it, Alembic upgrades its schema."""
 
 from __future__ import annotations
 
@@ -20,13 +20,11 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.line.job_outputs import SqlOutput
-from industrial_ocr.line.outputs.base import Output, OutputError
+from industrial_ocr.line.outputs.base import TIMEOUT_S, Output, OutputError
 from industrial_ocr.line.reading import Reading
 
 DEFAULT_URL = "sqlite:///readings.db"
 VERSION_TABLE = "readings_version"
-TIMEOUT_S = 5
-"""For connecting, and for every answer of the server."""
 
 METADATA = sa.MetaData()
 _JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
@@ -56,14 +54,14 @@ READINGS = sa.Table(
     sa.Index("readings_text", "text"),
 )
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-# Alembic's migration scripts find their connection through global names.
+# Only one migration at a time: Alembic passes the connection to its scripts in a global variable.
 _MIGRATING = threading.Lock()
 
 
 class Database(Output):
-    """Rows of the table ``readings``; a reading that is sent twice is one row.
+    """Inserts readings into the table ``readings``; a reading that is sent twice is one row.
 
-    ``time`` is in UTC. Opening upgrades the schema.
+    The column ``time`` is in UTC. ``open`` upgrades the schema.
 
     Raises:
         ConfigError: the address cannot be used.
@@ -73,7 +71,7 @@ class Database(Output):
         self.url = _url(config)
         self._engine = sa.create_engine(
             self.url,
-            connect_args={"timeout": TIMEOUT_S},
+            connect_args={"timeout": int(TIMEOUT_S)},
             poolclass=sa.NullPool,
             hide_parameters=True,
         )
@@ -114,7 +112,7 @@ class Database(Output):
 
     def close(self) -> None:
         if self._connection is not None:
-            # Without a word to a server that may be away.
+            # Sends nothing to the server, which may not answer.
             self._connection.invalidate()
             self._connection.close()
             self._connection = None
@@ -124,7 +122,7 @@ class Database(Output):
             path = Path(self.url.database or "")
             if not path.exists():
                 if not os.access(path.parent, os.W_OK):
-                    raise OutputError(f"{path.parent}: no such folder, or it cannot be written")
+                    raise OutputError(f"{path.parent}: does not exist or cannot be written")
                 return
         try:
             with self._engine.connect() as connection:
@@ -142,8 +140,8 @@ class Database(Output):
         known = {s.revision for s in ScriptDirectory.from_config(self._migrations).walk_revisions()}
         if there is not None and there not in known:
             raise OutputError(
-                f"{self._name}: its schema {there} was made by a newer industrial_ocr; install "
-                "that version, or use another database"
+                f"{self._name}: a newer industrial_ocr made its schema {there}; install that "
+                "version, or use another database"
             )
 
     def _away(self, error: Exception) -> OutputError:
@@ -160,10 +158,10 @@ def _url(config: SqlOutput) -> sa.URL:
     try:
         url = sa.make_url(text)
     except ArgumentError as error:
-        raise ConfigError(f"{text}: no address such as {DEFAULT_URL}") from error
+        raise ConfigError(f"{text}: not an address such as {DEFAULT_URL}") from error
     name = url.get_backend_name()
     if name not in _INSERT:
-        raise ConfigError(f"{name}: databases are sqlite and postgresql")
+        raise ConfigError(f"{name}: the database must be sqlite or postgresql")
     if name == "postgresql":
         if url.username is None:
             raise ConfigError(f"{text}: the user is missing: postgresql://USER@HOST/DATABASE")
@@ -172,6 +170,6 @@ def _url(config: SqlOutput) -> sa.URL:
 
 
 def _durable(connection: Any, record: object) -> None:
-    """A committed row outlives a power cut; others may read while it is written."""
+    """Committed rows survive a power failure, and others can read while rows are written."""
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")

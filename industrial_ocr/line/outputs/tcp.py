@@ -1,4 +1,4 @@
-"""One line of text a reading, over TCP."""
+"""A TCP receiver, which gets one line of text per reading."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.line.job_outputs import TcpOutput
-from industrial_ocr.line.outputs.base import Output, OutputError
+from industrial_ocr.line.outputs.base import TIMEOUT_S, Output, OutputError
 from industrial_ocr.line.reading import Reading
 
-TIMEOUT_S = 5.0
 MAX_ANSWER = 4096
+"""Largest answer to a line, in bytes."""
 _EXAMPLE = Reading(
     "id", 1, "job", "", {}, "", "", "", datetime.now(timezone.utc), "", "", "ok", True, (), 1.0
 )
@@ -23,11 +23,11 @@ _EXAMPLE = Reading(
 class TcpLines(Output):
     """Connects to a server and sends lines in UTF-8.
 
-    With ``acknowledged`` the next line waits until the server has answered that text. Without it
-    nobody can know whether the last lines before a connection broke have arrived.
+    With ``acknowledged``, the next line waits until the server has answered with this text. Without
+    it, lines that were sent shortly before the connection broke may be lost.
 
     Raises:
-        ConfigError: the format names what ``Reading`` does not have.
+        ConfigError: the format has a field that ``Reading`` does not have.
     """
 
     batch = 1
@@ -55,7 +55,7 @@ class TcpLines(Output):
             raise self._away("not connected")
         try:
             for reading in readings:
-                self._refuse_ended(self._socket)
+                self._drain(self._socket)
                 self._socket.sendall(self.config.format.format(**_values(reading)).encode())
                 if self.config.acknowledged is not None:
                     self._await(self._socket, self.config.acknowledged.encode())
@@ -73,8 +73,8 @@ class TcpLines(Output):
         except OSError as error:
             raise self._away(error) from error
 
-    def _refuse_ended(self, connection: socket.socket) -> None:
-        """Throws away what the server has said unasked; notices that it has hung up."""
+    def _drain(self, connection: socket.socket) -> None:
+        """Drops bytes that the server has sent unasked; raises if it has closed the connection."""
         connection.setblocking(False)
         try:
             while connection.recv(MAX_ANSWER):
@@ -98,7 +98,7 @@ class TcpLines(Output):
 
 
 def _values(reading: Reading) -> Mapping[str, Any]:
-    """The fields by name; no text has a line break."""
+    """The fields by name; line breaks in texts become spaces."""
     return {
         name: " ".join(value.splitlines()) if isinstance(value, str) else value
         for name, value in vars(reading).items()

@@ -1,4 +1,4 @@
-"""A POST of JSON to an address."""
+"""An HTTP receiver, which gets a POST of JSON per reading."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from industrial_ocr.line.outputs.base import Output, OutputError, RefusedError
 from industrial_ocr.line.reading import Reading
 
 REFUSALS = (400, 409, 413, 415, 422)
-"""Answers that blame the reading itself. Others, such as 401, 404 or 503, may end with a repair."""
+"""Status codes that reject the reading itself; others, such as 401 or 503, may be repaired."""
 
 
 class Webhook(Output):
-    """One POST a reading, with its id as ``Idempotency-Key``; an answer of 2xx has taken it.
+    """Posts each reading with its id as ``Idempotency-Key``; a status of 2xx confirms it.
 
     Raises:
-        ConfigError: the address is none, or a header's variable is not set.
+        ConfigError: the address is not one of HTTP, or the variable of a header is not set.
     """
 
     batch = 1
@@ -30,7 +30,7 @@ class Webhook(Output):
         self.config = config
         self.url = httpx.URL(config.url)
         if self.url.scheme not in ("http", "https") or not self.url.host:
-            raise ConfigError(f"{config.url}: no address such as https://host/path")
+            raise ConfigError(f"{config.url}: not an address such as https://host/path")
         unset = [name for name in config.header_env.values() if name not in os.environ]
         if unset:
             raise ConfigError(f"headers of {self.url.host}: not set: {', '.join(unset)}")
@@ -41,7 +41,7 @@ class Webhook(Output):
     def open(self) -> None:
         self.close()
         self.check()
-        # The address is that of this plant, not one behind the proxy of a user's session.
+        # The proxy in the environment is not used: the receiver is in the plant's network.
         self._client = httpx.Client(
             timeout=self.config.timeout_s, headers=self._headers, trust_env=False
         )

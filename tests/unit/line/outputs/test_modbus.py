@@ -16,7 +16,7 @@ from industrial_ocr.line.job_sources import ModbusTrigger
 from industrial_ocr.line.outputs import OutputError
 from industrial_ocr.line.outputs.modbus import FLAGS, ModbusServer
 from industrial_ocr.line.reading import LineState, Reading, TriggerEvent
-from industrial_ocr.line.triggers import WAITING, make_trigger
+from industrial_ocr.line.triggers import MAX_EVENTS, make_trigger
 
 Make = Callable[..., Reading]
 
@@ -53,7 +53,7 @@ def test_registers_of_a_reading(
 ) -> None:
     server.state(LineState.BUSY)
     assert flags(plc) == {"busy"}
-    with pytest.raises(OutputError, match="the PLC has not taken reading 65538 within 0.05 s"):
+    with pytest.raises(OutputError, match="reading 65538 was not acknowledged within 0.05 s"):
         impatient(server).send([make_reading(65538, text="L24", confidence=0.9712)])
     server.state(LineState.READY)
     registers = plc.read_input_registers(0, count=60, device_id=7).registers
@@ -157,7 +157,7 @@ def test_a_rising_coil_triggers(server: ModbusServer, plc: ModbusTcpClient) -> N
 
 def test_a_trigger_too_many_is_answered_busy(server: ModbusServer, plc: ModbusTcpClient) -> None:
     trigger = make_trigger(ModbusTrigger(kind="modbus"), [server])
-    for _ in range(WAITING):
+    for _ in range(MAX_EVENTS):
         trigger.put(TriggerEvent())
     assert plc.write_coil(0, True).exception_code == 6
     trigger.wait(0)

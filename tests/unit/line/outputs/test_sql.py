@@ -94,7 +94,7 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     connection.commit()
     connection.close()
     for call in (output.open, output.check):
-        with pytest.raises(OutputError, match="its schema 9999 was made by a newer"):
+        with pytest.raises(OutputError, match="a newer industrial_ocr made its schema 9999"):
             call()
 
 
@@ -113,7 +113,7 @@ def test_two_databases_are_migrated_at_once(tmp_path: Path, make_reading: Make) 
 def test_check_leaves_no_file(tmp_path: Path) -> None:
     database(tmp_path / "plant.db").check()
     assert not list(tmp_path.iterdir())
-    with pytest.raises(OutputError, match="no such folder"):
+    with pytest.raises(OutputError, match="does not exist or cannot be written"):
         database(tmp_path / "share" / "plant.db").check()
 
 

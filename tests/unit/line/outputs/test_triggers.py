@@ -7,7 +7,7 @@ import pytest
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.line.job_sources import HttpTrigger, ModbusTrigger, OpcuaTrigger
 from industrial_ocr.line.reading import TriggerEvent
-from industrial_ocr.line.triggers import WAITING, make_trigger, parse_event
+from industrial_ocr.line.triggers import MAX_EVENTS, make_trigger, parse_event
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_messages(text: str, event: TriggerEvent) -> None:
 def test_events_wait_in_order_up_to_a_limit() -> None:
     trigger = make_trigger(HttpTrigger(kind="http"), [])
     assert trigger.wait(0.01) is None
-    for number in range(WAITING):
+    for number in range(MAX_EVENTS):
         trigger.put(TriggerEvent(str(number)))
     with pytest.raises(queue.Full):
         trigger.put(TriggerEvent("one too many"))

@@ -100,7 +100,7 @@ def test_refused_reading_is_put_aside(
 
 def test_webhook_settings() -> None:
     pytest.importorskip("httpx")
-    with pytest.raises(ConfigError, match="no address such as https://"):
+    with pytest.raises(ConfigError, match="not an address such as https://"):
         make_output(WebhookOutput(kind="webhook", url="plant/codes"))
     with pytest.raises(ConfigError, match="not set: NO_SUCH_KEY"):
         config = {"X-Key": "NO_SUCH_KEY"}
