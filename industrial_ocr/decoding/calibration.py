@@ -56,7 +56,7 @@ def fit_temperature(log_probs: ArrayLike, labels: ArrayLike) -> float:
         return -float(tempered(table, float(np.exp(log_t)))[rows, label].mean())
 
     limits = (float(np.log(LEAST_TEMPERATURE)), float(np.log(LARGEST_TEMPERATURE)))
-    from scipy.optimize import minimize_scalar  # slow to import, and not needed for reading
+    from scipy.optimize import minimize_scalar  # of the extra "evaluate"
 
     return float(np.exp(minimize_scalar(loss, bounds=limits, method="bounded").x))
 
@@ -87,9 +87,24 @@ def upper_limit(wrong: int, accepted: int, sure: float = 0.95) -> float:
     """
     if wrong >= accepted:
         return 1.0
-    from scipy.stats import beta  # slow to import
+    few = np.arange(wrong + 1)
+    ways = np.array([_log_choose(accepted, int(k)) for k in few])
 
-    return float(beta.ppf(sure, wrong + 1, accepted - wrong))
+    def chance(rate: float) -> float:
+        """The probability of so few wrong readings."""
+        each = ways + few * math.log(rate) + (accepted - few) * math.log1p(-rate)
+        return float(np.exp(each).sum())
+
+    low, high = wrong / accepted, 1.0
+    while high - low > 1e-12 * high:
+        middle = (low + high) / 2
+        low, high = (low, middle) if chance(middle) < 1 - sure else (middle, high)
+    return high
+
+
+def _log_choose(n: int, k: int) -> float:
+    """Logarithm of the number of ways to choose k of n."""
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import onnxruntime
 from pydantic import ValidationError
 
 from industrial_ocr.errors import WeightsError, require
@@ -127,6 +126,8 @@ def _tried(
     data: bytes, beside: str | None, source: str
 ) -> tuple[tuple[str, ...], int, int, dict[str, Any]]:
     """What a network takes and gives, found by running it: charset, rows, channels, the rest."""
+    import onnxruntime  # slow to import, and other backends do without
+
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3

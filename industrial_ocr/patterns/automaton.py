@@ -83,16 +83,12 @@ class Automaton:
         """
         source, label, target = (np.asarray(a, np.int64) for a in (sources, labels, targets))
         accepts = np.asarray(accepting, bool)
-        graph = _graph(source, target, len(accepts))
-        order = _csgraph().breadth_first_order(graph, start, return_predecessors=False)
-        ends = np.flatnonzero(accepts)
-        if not len(ends):
+        away = _distances(source, target, np.array([start]), len(accepts))
+        distance = _distances(target, source, np.flatnonzero(accepts), len(accepts))
+        if distance[start] < 0:
             raise PatternError(NOTHING_MATCHES)
-        reverse = graph.T.tocsr()
-        distance = _csgraph().dijkstra(reverse, indices=ends, unweighted=True, min_only=True)
-        order = order[np.isfinite(distance[order])]
-        if not len(order) or order[0] != start:
-            raise PatternError(NOTHING_MATCHES)
+        order = np.argsort(away, kind="stable")
+        order = order[(away[order] >= 0) & (distance[order] >= 0)]
         number = np.full(len(accepts), DEAD, np.int64)
         number[order] = np.arange(len(order))
         kept = (number[source] >= 0) & (number[target] >= 0)
@@ -171,26 +167,21 @@ class Automaton:
     @cached_property
     def _bottom_up(self) -> list[int] | None:
         """The states, each after all states that it leads to; None if there is a cycle."""
-        if not self.finite:
-            return None
-        graph = _graph(self.sources, self.targets, len(self))
-        reverse = graph.T.tocsr()
-        first, predecessors = reverse.indptr.tolist(), reverse.indices.tolist()
-        open_arcs = np.diff(graph.indptr).tolist()
+        first, arcs = _leaving(self.targets, len(self))
+        begins, predecessors = first.tolist(), self.sources[arcs].tolist()
+        open_arcs = np.diff(self.offsets).tolist()
         order = [state for state, n in enumerate(open_arcs) if n == 0]
         for state in order:
-            for source in predecessors[first[state] : first[state + 1]]:
+            for source in predecessors[begins[state] : begins[state + 1]]:
                 open_arcs[source] -= 1
                 if not open_arcs[source]:
                     order.append(source)
-        return order
+        return order if len(order) == len(self) else None
 
-    @cached_property
+    @property
     def finite(self) -> bool:
         """Whether the number of codes is finite: there is no cycle."""
-        graph = _graph(self.sources, self.targets, len(self))
-        parts, _ = _csgraph().connected_components(graph, connection="strong")
-        return bool(parts == len(self)) and not np.any(self.sources == self.targets)
+        return self._bottom_up is not None
 
     def cardinality(self) -> int | float:
         """The exact number of codes; ``math.inf`` if it is infinite."""
@@ -212,7 +203,6 @@ class Automaton:
         Returns:
             (greatest length + 1,) float64, -inf for lengths without codes.
         """
-        step = _graph(self.sources, self.targets, len(self)).T
         ways: NDArray[np.float64] = np.zeros(len(self))
         ways[self.start] = 1.0
         scale = 0.0
@@ -223,7 +213,7 @@ class Automaton:
                 # Scaled, because 74 ** 200 is too large for a float.
                 most = float(ways.max())
                 scale += math.log2(most)
-                ways = np.asarray(step @ (ways / most), np.float64)
+                ways = np.bincount(self.targets, ways[self.sources] / most, len(self)).astype(float)
         return np.array(counts)
 
     def minimized(self, check: Callable[[], None] = _no_check) -> Automaton:
@@ -283,15 +273,27 @@ class Automaton:
                 return block
 
 
-def _csgraph() -> Any:
-    """SciPy's graph module, imported when it is needed: reading without a pattern has no graph."""
-    from scipy.sparse import csgraph
+def _leaving(
+    sources: NDArray[np.integer], states: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The arcs by source: those of state s are ``arcs[first[s] : first[s + 1]]``."""
+    arcs = np.argsort(sources, kind="stable").astype(np.int64)
+    first = np.searchsorted(sources[arcs], np.arange(states + 1)).astype(np.int64)
+    return first, arcs
 
-    return csgraph
 
-
-def _graph(sources: NDArray[np.integer], targets: NDArray[np.integer], states: int) -> Any:
-    """(S, S) sparse matrix: the number of arcs from one state to another."""
-    from scipy.sparse import csr_array
-
-    return csr_array((np.ones(len(sources)), (sources, targets)), shape=(states, states))
+def _distances(
+    sources: NDArray[np.int64], targets: NDArray[np.int64], starts: NDArray[np.int64], states: int
+) -> NDArray[np.int64]:
+    """(S,) least number of arcs from any of the starts to each state; -1 if there is no way."""
+    first, arcs = _leaving(sources, states)
+    distance = np.full(states, -1, np.int64)
+    front, steps = starts, 0
+    while len(front):
+        distance[front] = steps
+        count = first[front + 1] - first[front]
+        within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+        after = targets[arcs[np.repeat(first[front], count) + within]]
+        front = np.unique(after[distance[after] < 0])
+        steps += 1
+    return distance

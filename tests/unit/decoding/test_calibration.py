@@ -23,6 +23,7 @@ from industrial_ocr.errors import ConfigError
 
 @pytest.mark.parametrize("true", [0.5, 1.0, 2.2])
 def test_the_temperature_that_made_the_labels_is_found(true: float) -> None:
+    pytest.importorskip("scipy")
     rng = np.random.default_rng(3)
     logits = rng.normal(0, 3, (6000, 8))
     p = np.exp(tempered(logits, true))
