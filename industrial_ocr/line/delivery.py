@@ -1,4 +1,4 @@
-"""Sends what the journal holds for one output, from a thread of its own."""
+"""Delivers the readings in the journal to one output, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -13,24 +13,20 @@ from industrial_ocr.line.journal import Journal
 from industrial_ocr.line.outputs.base import Output, OutputError, RefusedError
 from industrial_ocr.line.reading import Reading
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
-"""Pauses between attempts start with the first and double up to the longest."""
-CLOSE_S = 10.0
-"""Seconds that an output has at the end to send what waits."""
-
 log = logging.getLogger(__name__)
 
 
 class Delivery:
-    """Brings the readings of the journal to one output, in order and at least once.
+    """Delivers the readings of the journal to one output, in order and at least once.
 
-    A reading that the receiver refuses for good goes to ``refused-NAME.jsonl`` beside the journal.
+    Readings that the receiver rejects for good are written to ``refused-NAME.jsonl`` beside the
+    journal.
 
     Args:
-        name: of the output in the journal.
-        output: not opened yet; the thread opens and closes it.
-        journal: what waits.
-        on_problem: called with a message when the output is away, and with None when it is back.
+        name: name of the output in the journal.
+        output: the output, not yet open; the thread opens and closes it.
+        journal: holds the readings.
+        on_problem: called with a message when a delivery fails, and with None when one succeeds.
     """
 
     def __init__(
@@ -51,36 +47,40 @@ class Delivery:
         self._thread.start()
 
     def notify(self) -> None:
-        """A reading was recorded."""
+        """Tells the thread that a reading was recorded."""
         self._wake.set()
 
     def close(self) -> None:
-        """Tries once more to send what waits, then ends the thread; what is left stays."""
+        """Tries once more to deliver the waiting readings, for 10 s at most, and ends the thread.
+
+        Readings that are not delivered stay in the journal.
+        """
         self._ending.set()
         self._wake.set()
-        self._thread.join(CLOSE_S)
+        self._thread.join(10.0)
         if self._thread.is_alive():
-            log.warning("output %s does not end; what waits for it is sent at the next start",
+            log.warning("output %s does not end; its readings are sent at the next start",
                         self.name)  # fmt: skip
 
     def _work(self) -> None:
-        pause = FIRST_PAUSE_S
+        first_pause, longest_pause = 0.5, 30.0
+        pause = first_pause
         while True:
             self._wake.clear()
             ending = self._ending.is_set()
             try:
                 refused = self._deliver()
-            except Exception as error:  # a library of an output may raise anything
+            except Exception as error:  # libraries of outputs raise errors of any class
                 if not isinstance(error, (OutputError, sqlite3.Error)):
                     log.exception("output %s failed", self.name)
                 self._is_open = False
                 self._on_problem(str(error) or type(error).__name__)
                 if not ending:
                     self._ending.wait(pause)
-                pause = min(2 * pause, LONGEST_PAUSE_S)
+                pause = min(2 * pause, longest_pause)
             else:
                 self._on_problem(refused)
-                pause = FIRST_PAUSE_S
+                pause = first_pause
                 if not ending:
                     self._wake.wait()
             if ending:
@@ -88,7 +88,7 @@ class Delivery:
         self.output.close()
 
     def _deliver(self) -> str | None:
-        """Sends all that waits, and says what the receiver refused."""
+        """Sends all waiting readings; returns a message if the receiver rejected one."""
         if not self._is_open:
             self.output.open()
             self._is_open = True
@@ -116,7 +116,7 @@ class Delivery:
 
 
 def output_names(outputs: Sequence[OutputConfig]) -> list[str]:
-    """Names under which the journal knows outputs: ``sql``, and ``sql-2`` for a second one."""
+    """The names of outputs in the journal: ``sql``, and ``sql-2`` for a second one."""
     kinds = [output.kind for output in outputs]
     counts = (kinds[: at + 1].count(kind) for at, kind in enumerate(kinds))
     return [kind if n == 1 else f"{kind}-{n}" for kind, n in zip(kinds, counts, strict=True)]

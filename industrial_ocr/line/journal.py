@@ -1,12 +1,15 @@
-"""What was taken and recorded on a line, on disk, so that nothing is lost and nothing twice.
+"""The journal of a line on disk: no picture is lost or recorded twice, no reading is lost.
 
-One SQLite file in WAL mode. A reading, the keys of its pictures and its place in the queue of
-every output are written in one transaction, synchronized with the disk: after a kill or a power
-failure a picture is recorded or it is not, and what is recorded reaches every output.
+It is an SQLite file in WAL mode. A reading and the keys of its pictures are written in one
+transaction, synchronized with the disk. So a picture is either recorded or not, also after a kill
+or a power failure, and every recorded reading reaches every output.
 
-Tables: ``taken``, pictures in hand; ``pictures``, the keys of recorded ones; ``readings``, those
-that wait for an output and the last ones; ``outputs``, the sequence number up to which each output
-has everything (what comes after it is its outbox); ``passed``, hashes of texts that passed.
+Tables:
+    taken: pictures that are being read.
+    pictures: keys of recorded pictures.
+    readings: readings that wait for an output, and the last ones.
+    outputs: for each output, the sequence number up to which everything is delivered.
+    passed: hashes of texts that passed.
 """
 
 from __future__ import annotations
@@ -28,11 +31,11 @@ from industrial_ocr.line.pictures import Part, Picture
 from industrial_ocr.line.reading import Reading
 
 KEPT_READINGS = 1000
-"""Delivered readings that stay, for the page."""
+"""Number of delivered readings that are kept for the page."""
 KEPT_KEYS = 10_000
-"""Keys of pictures that stay even if their source has them no more."""
+"""Number of keys that are kept of pictures that their source no longer has."""
 PRUNE_EVERY = 100
-"""Readings between two removals of old ones."""
+"""Number of readings between two removals of old ones."""
 
 _TABLES = """
 PRAGMA auto_vacuum = INCREMENTAL;
@@ -55,15 +58,15 @@ CREATE TABLE IF NOT EXISTS last_passed (id INTEGER PRIMARY KEY CHECK (id = 1), t
 
 @dataclass(frozen=True)
 class Interrupted:
-    """A part that was taken and not recorded before the process ended.
+    """A part that was taken, but not recorded before the process ended.
 
     Attributes:
-        names: of its pictures, at their source; empty if none had come yet.
-        keys: of its pictures and of its trigger.
-        sha256: of the last picture, in hex; empty if there is none.
-        part: what it was called.
-        expected: the text that was expected.
-        time: when it came.
+        names: names of its pictures at their source; empty if none had arrived.
+        keys: keys of its pictures and of its trigger.
+        sha256: hash of the last picture, in hex; empty if there is none.
+        part: name of the part.
+        expected: the expected text.
+        time: time of its arrival.
     """
 
     names: tuple[str, ...]
@@ -75,19 +78,20 @@ class Interrupted:
 
 
 class Journal:
-    """The journal of one line. Safe between threads; one process at a time.
+    """The journal of one line, safe between threads, used by one process at a time.
 
     Args:
-        folder: where ``journal.sqlite3`` is; made if it is missing.
-        outputs: names of the outputs. A new one gets what is recorded from now on; one that is
-            gone is forgotten.
-        remember_texts: keep the hashes of all texts that pass, for ``seen``: about 40 bytes each.
+        folder: folder of ``journal.sqlite3``; it is created if it is missing.
+        outputs: names of the outputs. A new output gets the readings that are recorded from now on.
+            Outputs that are no longer named are removed.
+        remember_texts: whether to keep the hashes of all texts that pass, for ``seen``. A hash
+            takes about 40 bytes.
 
     Attributes:
-        forgotten: readings that still waited for outputs that are gone, by output.
+        forgotten: for each removed output, the number of readings that it had not got.
 
     Raises:
-        LineError: another process uses it, or it cannot be opened.
+        LineError: another process uses the journal, or it cannot be opened.
     """
 
     def __init__(
@@ -110,8 +114,8 @@ class Journal:
         try:
             self._db = self._connect("FULL")
             self._db.executescript(_TABLES)
-            # What this one writes may be lost in a power failure: a part is then only not known to
-            # have been in hand, or a reading is delivered twice.
+            # A power failure may undo the last writes of this connection. Then a part is not known
+            # to have been taken, or a reading is delivered twice, which does no harm.
             self._notes = self._connect("NORMAL")
             self._outbox = self._connect("NORMAL")  # reads only
             self.forgotten = self._know_outputs(outputs)
@@ -136,7 +140,7 @@ class Journal:
 
     @contextmanager
     def _transaction(self, db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-        """All or nothing; one writer at a time."""
+        """A transaction that is rolled back on any error; other writers wait."""
         with self._write_lock:
             db.execute("BEGIN IMMEDIATE")
             try:
@@ -159,13 +163,13 @@ class Journal:
         return {name: last - done for name, done in gone.items() if last > done}
 
     def known(self, source: str, name: str, size: int, mtime_ns: int) -> bool:
-        """Whether a picture with these properties is recorded, whatever its content."""
+        """Whether a picture with this name, size and time is recorded, with any content."""
         query = "SELECT 1 FROM pictures WHERE source = ? AND name = ? AND size = ? AND mtime_ns = ?"
         with self._write_lock:
             return self._db.execute(query, (source, name, size, mtime_ns)).fetchone() is not None
 
     def recorded(self, picture: Picture) -> bool:
-        """Whether exactly this picture is recorded."""
+        """Whether this picture is recorded, with the same content."""
         query = (
             "SELECT 1 FROM pictures WHERE source = ? AND name = ? AND size = ? AND mtime_ns = ? "
             "AND sha256 = ?"
@@ -174,10 +178,10 @@ class Journal:
             return self._db.execute(query, _columns(picture)).fetchone() is not None
 
     def take(self, part: Part) -> int:
-        """Notes that a part is in hand; without pictures, that its trigger came.
+        """Notes that a part is being read; one without pictures, that its trigger has come.
 
         Returns:
-            How often it was taken: more than 1 if the process ended while it was read.
+            How often it was taken: more than once if the process ended while it was read.
         """
         about = part.name, part.expected, part.time.isoformat()
         rows = [(p.key, p.name, p.sha256, *about) for p in part.pictures]
@@ -192,7 +196,7 @@ class Journal:
             return max(db.execute(query, row[:1]).fetchone()[0] for row in rows)
 
     def interrupted(self) -> list[Interrupted]:
-        """The parts that were in hand when the process ended, the oldest first."""
+        """The parts that were being read when the process ended, the oldest first."""
         query = "SELECT key, name, sha256, part, expected, time FROM taken ORDER BY time, name"
         with self._write_lock:
             rows = self._db.execute(query).fetchall()
@@ -214,18 +218,18 @@ class Journal:
     def finish(
         self, pictures: Sequence[Picture], reading: Reading, taken: Collection[str] = ()
     ) -> Reading:
-        """Records a part, its pictures and what is due to every output, all or nothing.
+        """Records the reading and the pictures of a part in one transaction.
 
         Args:
-            pictures: of the part.
-            reading: with any ``id`` and ``sequence``.
-            taken: further keys that are no longer in hand, of pictures that are gone.
+            pictures: pictures of the part.
+            reading: the reading; its ``id`` and ``sequence`` are replaced.
+            taken: further keys that are no longer taken, of a trigger or of pictures that are gone.
 
         Returns:
             The reading with its id and sequence number.
 
         Raises:
-            sqlite3.Error: nothing was recorded; the disk is full, for example.
+            sqlite3.Error: nothing was recorded, for example because the disk is full.
         """
         keys = [(p.key,) for p in pictures] + [(key,) for key in taken]
         with self._transaction(self._db) as db:
@@ -252,7 +256,7 @@ class Journal:
         return reading
 
     def _remove_delivered(self, db: sqlite3.Connection, sequence: int) -> None:
-        """Removes old readings that every output has, and gives their space back."""
+        """Removes old readings that every output has got, and frees their space."""
         (delivered,) = db.execute("SELECT min(delivered) FROM outputs").fetchone()
         have_all = sequence if delivered is None else delivered
         limit = min(have_all, sequence - KEPT_READINGS)
@@ -260,10 +264,10 @@ class Journal:
         db.execute("PRAGMA incremental_vacuum(100)").fetchall()
 
     def forget_pictures(self, still_there: Collection[str]) -> None:
-        """Removes the keys of old pictures that their source has no more.
+        """Removes the keys of old pictures that their source no longer has.
 
         Args:
-            still_there: names of the pictures that the source may bring again.
+            still_there: names of the pictures that the source still has.
         """
         with self._transaction(self._db) as db:
             old = db.execute(
@@ -277,20 +281,20 @@ class Journal:
             )
 
     def last_sequence(self) -> int:
-        """The number of the last reading, 0 if there is none."""
+        """The sequence number of the last reading; 0 if there is none."""
         with self._write_lock:
             (last,) = self._db.execute("SELECT max(sequence) FROM readings").fetchone()
         return last or 0
 
     def latest(self, count: int) -> list[Reading]:
-        """The last readings that are kept, the oldest first."""
+        """The last ``count`` readings, the oldest first."""
         query = "SELECT reading FROM readings ORDER BY sequence DESC LIMIT ?"
         with self._write_lock:
             rows = self._db.execute(query, (count,)).fetchall()
         return [Reading.from_json(text) for (text,) in reversed(rows)]
 
     def waiting(self, output: str, limit: int) -> list[Reading]:
-        """The next readings that an output has not got, in order."""
+        """The next readings for an output, in order, at most ``limit``."""
         query = (
             "SELECT reading FROM readings WHERE sequence > "
             "(SELECT delivered FROM outputs WHERE name = ?) ORDER BY sequence LIMIT ?"
@@ -303,20 +307,20 @@ class Journal:
         """Notes that an output has everything up to a sequence number.
 
         Raises:
-            sqlite3.Error: it was not noted; the output gets the readings again.
+            sqlite3.Error: it was not noted; the output will get the readings again.
         """
         with self._transaction(self._notes) as db:
             db.execute("UPDATE outputs SET delivered = ? WHERE name = ?", (sequence, output))
 
     def backlog(self, output: str) -> int:
-        """Readings that wait for an output."""
+        """Number of readings that wait for an output."""
         with self._write_lock:
             query = "SELECT delivered FROM outputs WHERE name = ?"
             (delivered,) = self._db.execute(query, (output,)).fetchone()
             return self.last_sequence() - int(delivered)
 
     def waiting_bytes(self) -> int:
-        """Bytes of the readings that at least one output has not got."""
+        """Size of the readings that wait for at least one output, in bytes."""
         query = (
             "SELECT (SELECT max(end_byte) FROM readings) - min(end_byte - length(reading)) "
             "FROM (SELECT end_byte, reading FROM readings WHERE sequence > "
@@ -327,7 +331,7 @@ class Journal:
         return size or 0
 
     def seen(self, text: str) -> bool:
-        """Whether a part with this text passed, since ``remember_texts`` is on."""
+        """Whether a part with this text has passed; needs ``remember_texts``."""
         query = "SELECT 1 FROM passed WHERE digest = ?"
         with self._write_lock:
             return self._db.execute(query, (_digest(text),)).fetchone() is not None

@@ -1,4 +1,4 @@
-"""What is seen of a line from outside: metrics, the last readings, alarms, and its health."""
+"""The state of a line as its page shows it: metrics, the last readings, alarms and health."""
 
 from __future__ import annotations
 
@@ -37,10 +37,8 @@ from industrial_ocr.results.viz import draw_outline
 PICTURE_SIDE = 640
 """Longest side of a kept picture, in pixels."""
 STUCK_S = 60.0
-"""A runner that gave no sign of life for so long is not healthy."""
+"""Seconds without a call of ``beat`` after which the runner counts as stuck."""
 _GREEN, _RED = (0, 170, 70), (230, 40, 40)
-_LATENCIES = (0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.4, 0.6, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0)
-_CONFIDENCES = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999, 1.0)
 _log = logging.getLogger(__name__)
 
 
@@ -58,15 +56,14 @@ class Shown:
 
 
 class Monitor:
-    """Takes in what the runner says and answers what is asked. Safe between threads.
+    """Receives the events of a runner and answers the requests of the page; safe between threads.
 
     Args:
-        job: its name and hash are shown, its ``alarms`` say when an alarm is raised, and the
-            baseline of the drift is kept in its folder ``data``.
-        keep: how many of the last readings are kept, and how many of those that did not pass.
-        on_alarm: called with the name of an alarm and its message when it is raised, and with
-            None when it ends; from the thread that noticed it.
-        clock: seconds, never set back.
+        job: the job. The baseline of the drift alarms is kept in its folder ``data``.
+        keep: number of last readings that are kept, and of last readings that did not pass.
+        on_alarm: called with the name and the message of an alarm when it is raised, and with None
+            when it ends, in the thread that noticed it.
+        clock: monotonic clock, in seconds.
     """
 
     def __init__(
@@ -103,11 +100,14 @@ class Monitor:
         self._latency = Histogram(
             name("latency_seconds"),
             "From the picture's arrival to the judgment.",
-            buckets=_LATENCIES,
+            buckets=(0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.4, 0.6, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0),
             registry=registry,
         )
         self._confidence = Histogram(
-            name("confidence"), "Of the text.", buckets=_CONFIDENCES, registry=registry
+            name("confidence"),
+            "Confidence of the text.",
+            buckets=(0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999, 1.0),
+            registry=registry,
         )
         self._waiting = Gauge(
             name("backlog"), "Readings that an output has to deliver.", ("output",),
@@ -126,11 +126,12 @@ class Monitor:
         Info(name("job"), "The job and the program.", registry=registry).info(about)
 
     def reading(self, reading: Reading, image: ImageArray | None = None) -> None:
-        """A part was read and judged.
+        """Adds a reading.
 
         Args:
-            reading: its characters' boxes are drawn.
-            image: (H, W, 3) uint8 RGB, the picture that was read; it is not kept itself.
+            reading: the reading.
+            image: (H, W, 3) uint8 RGB, the picture that was read. A small copy is kept, with the
+                boxes of the characters drawn into it.
         """
         picture = None if image is None else small_picture(reading, image)
         self._count.labels(reading.status, str(reading.passed).lower()).inc()
@@ -152,7 +153,7 @@ class Monitor:
         _log.info("reading %d: %s", reading.sequence, reading.status, extra={"fields": about})
 
     def _add_to_drift(self, reading: Reading) -> dict[str, str | None]:
-        """Takes a reading in; returns the alarms by name, with None for those that are none."""
+        """Adds a reading to the drift charts; returns each alarm's message, None if it is off."""
         drift = self._drift
         measuring = drift.baseline is None
         drift.add(reading.sequence, reading.passed, reading.confidence)
@@ -163,7 +164,7 @@ class Monitor:
         return {f"drift_{name}": drift.alarms.get(name) for name in drift.levels}
 
     def _known_baseline(self) -> Baseline | None:
-        """The baseline that an earlier run of the same job measured."""
+        """The baseline that an earlier run of the same job has measured."""
         with suppress(OSError, ValueError, TypeError, KeyError):
             data = json.loads(self._baseline_file.read_text(encoding="utf-8"))
             if data.pop("job_hash") == self.job.hash:
@@ -175,22 +176,22 @@ class Monitor:
         try:
             write_whole(self._baseline_file, json.dumps(data))
         except OSError as error:
-            _log.warning("the baseline of the drift is not kept: %s", error)
+            _log.warning("the baseline of the drift alarms cannot be kept: %s", error)
 
     def state(self, state: LineState) -> None:
-        """The line does something else now."""
+        """Sets the state of the line."""
         self._shown_state.state(state.value)
         with self._lock:
             self._state = state
 
     def backlog(self, output: str, count: int) -> None:
-        """So many readings wait for an output."""
+        """Sets the number of readings that wait for an output."""
         self._waiting.labels(output).set(count)
         with self._lock:
             self._backlog[output] = count
 
     def alarm(self, name: str, message: str | None) -> None:
-        """Raises an alarm, or ends it with None; nothing happens if it is so already."""
+        """Raises an alarm, or ends it if the message is None; repeated calls have no effect."""
         with self._lock:
             known = self._alarms.get(name)
             if (known and known[0]) == message:
@@ -207,32 +208,32 @@ class Monitor:
         self._on_alarm(name, message)
 
     def arrived(self) -> None:
-        """The source has brought a picture."""
+        """Notes that the source has brought a picture."""
         self._arrived = self._clock()
         self.alarm("source", None)
 
     def beat(self) -> None:
-        """The runner is alive; it says so at least every few seconds, also while it waits."""
+        """Notes that the runner is alive; it calls this at least every few seconds."""
         self._heard = self._clock()
         limit = self.job.alarms.stalled_s
         if limit is not None and self._heard - self._arrived > limit:
             self.alarm("source", f"the source has brought no picture for {limit:g} seconds")
 
     def healthy(self) -> str | None:
-        """None, or what is wrong so that the program should be started again."""
+        """Why the program should be restarted; None if it is healthy."""
         silent = self._clock() - self._heard
         if self._state is not LineState.STOPPED and silent > STUCK_S:
             return f"the runner gave no sign of life for {silent:.0f} seconds"
         return None
 
     def ready(self) -> str | None:
-        """None, or why no part can be read now."""
+        """Why no part can be read now; None if the line is ready."""
         if self._state in (LineState.ERROR, LineState.STOPPED):
             return f"the line is in state {self._state.value}"
         return self.healthy()
 
     def metrics(self) -> bytes:
-        """In the text format of Prometheus."""
+        """The metrics in the text format of Prometheus."""
         return generate_latest(self._registry)
 
     def picture(self, reading_id: str) -> bytes | None:
@@ -242,7 +243,7 @@ class Monitor:
         return next((s.picture for s in kept if s.reading.id == reading_id), None)
 
     def snapshot(self) -> dict[str, Any]:
-        """Everything the page shows, ready for JSON; the newest readings come first."""
+        """All data of the page, ready for JSON; the newest readings come first."""
         with self._lock:
             last, refused = list(self._last), list(self._refused)
             drift = self._drift
@@ -275,7 +276,7 @@ class Monitor:
 
 
 def _rows(shown: Iterable[Shown]) -> list[dict[str, Any]]:
-    """What the page shows of readings."""
+    """The fields of readings that the page shows."""
     fields = (
         "id", "sequence", "picture", "part", "text", "status", "passed", "reasons", "confidence",
         "expected", "latency",

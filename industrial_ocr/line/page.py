@@ -1,7 +1,7 @@
-"""The line's page: what a ``Monitor`` knows, in a browser and for programs.
+"""The line's page: shows in a browser, and to programs, what a ``Monitor`` knows.
 
-Everybody who reaches the page may look. Pictures and triggers are taken from everybody on this
-machine as long as there is no token, else from whoever has it; pausing always needs the token.
+Viewing needs no token. Posting pictures and triggers needs the token, if the job has one; without
+one, only this machine may post. Pausing always needs the token.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import os
 import queue
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
-from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -39,13 +40,11 @@ if TYPE_CHECKING:
     from industrial_ocr.line.triggers import Trigger
 
 MAX_PICTURE_BYTES = 32_000_000
-UPLOAD_S = 30.0
-"""A picture that is not there so long after its request began is refused."""
 Text = Annotated[str, Query(max_length=200)]
 
 
 class RunnerControl(Protocol):
-    """What the page asks of a runner."""
+    """The part of a runner that the page uses."""
 
     source: PictureSource
     trigger: Trigger | None
@@ -59,29 +58,30 @@ class RunnerControl(Protocol):
 def create_page(
     monitor: Monitor, runner: RunnerControl, config: PageConfig, job_file: Path | None = None
 ) -> FastAPI:
-    """The web application.
+    """Makes the web application.
 
     Args:
-        monitor: what is shown.
+        monitor: knows what is shown.
         runner: takes pictures and triggers, pauses and resumes.
-        config: of the job.
-        job_file: the job; those in the same folder are listed with it.
+        config: section of the job.
+        job_file: file of the job; the page lists the jobs in its folder.
 
     Raises:
         ConfigError: the variable of the token is empty.
     """
     token = page_token(config)
     names = known_names(config.host, config.names)
-    pictures = runner.source if isinstance(runner.source, PostedPictures) else None
-    triggered = monitor.job.trigger.kind == "http"
-    about = {
-        "jobs": known_jobs(job_file),
-        "review": config.review,
-        "controls": {"token": bool(token), "pictures": bool(pictures), "trigger": triggered},
-    }
-    # No documentation pages, because they load scripts from elsewhere.
+    # No documentation pages, because they load scripts from other servers.
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     add_guard(app, lambda request: refuse_foreign(request, names))
+    triggered = monitor.job.trigger.kind == "http"
+    controls = {
+        "token": bool(token),
+        "pictures": isinstance(runner.source, PostedPictures),
+        "trigger": triggered,
+    }
+    about = {"jobs": known_jobs(job_file), "review": config.review, "controls": controls}
+    app.include_router(_views(monitor, lambda: {**about, "paused": runner.paused}))
 
     def check(request: Request, always: bool = False) -> None:
         """Raises HTTPException if the request may not change anything."""
@@ -90,69 +90,7 @@ def create_page(
         if not token and (always or not is_loopback(config.host)):
             raise HTTPException(403, "this needs a token: page.token_env of the job")
 
-    @app.get("/")
-    def page() -> Response:
-        return show_page("industrial_ocr.line")
-
-    @app.get("/api/state")
-    def state() -> dict[str, Any]:
-        return {**monitor.snapshot(), **about, "paused": runner.paused}
-
-    @app.get("/pictures/{name}.jpg")
-    def picture(name: str) -> Response:
-        data = monitor.picture(name)
-        if data is None:
-            raise HTTPException(404, "this picture is no longer kept")
-        keep = {"Cache-Control": "private, max-age=3600"}  # an id always has the same picture
-        return Response(data, media_type="image/jpeg", headers=keep)
-
-    @app.post("/pictures", status_code=202)
-    async def post_picture(
-        request: Request, part: Text = "", expected: Text | None = None
-    ) -> dict[str, str]:
-        check(request)
-        if pictures is None:
-            raise HTTPException(409, "the job's source is not http")
-        try:
-            data = await asyncio.wait_for(limited_body(request, MAX_PICTURE_BYTES), UPLOAD_S)
-        except asyncio.TimeoutError:
-            raise HTTPException(408, f"the picture did not come in {UPLOAD_S:g} s") from None
-        if not data:
-            raise HTTPException(422, "the body is the bytes of a picture, got none")
-        await run_in_threadpool(pictures.put, data, part, expected)
-        return {"detail": "the picture will be read"}
-
-    @app.post("/trigger", status_code=202)
-    def trigger(request: Request, part: Text = "", expected: Text | None = None) -> dict[str, str]:
-        check(request)
-        if not triggered or runner.trigger is None:
-            raise HTTPException(409, "the job's trigger is not http")
-        runner.trigger.put(TriggerEvent(part, expected))
-        return {"detail": "the part will be read"}
-
-    @app.post("/pause")
-    def pause(request: Request) -> dict[str, bool]:
-        check(request, always=True)
-        runner.pause()
-        return {"paused": True}
-
-    @app.post("/resume")
-    def resume(request: Request) -> dict[str, bool]:
-        check(request, always=True)
-        runner.resume()
-        return {"paused": False}
-
-    @app.get("/metrics")
-    def metrics() -> Response:
-        return Response(monitor.metrics(), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-    @app.get("/healthz")
-    def health() -> Response:
-        return _health(monitor.healthy())
-
-    @app.get("/readyz")
-    def readiness() -> Response:
-        return _health(monitor.ready())
+    app.include_router(_actions(runner, triggered, check))
 
     @app.exception_handler(queue.Full)
     async def full(_: Request, error: Exception) -> Response:
@@ -165,15 +103,94 @@ def create_page(
     return app
 
 
+def _views(monitor: Monitor, about: Callable[[], dict[str, Any]]) -> APIRouter:
+    """The page, its data, the metrics and the health checks."""
+    views = APIRouter()
+
+    @views.get("/")
+    def page() -> Response:
+        return show_page("industrial_ocr.line")
+
+    @views.get("/api/state")
+    def state() -> dict[str, Any]:
+        return {**monitor.snapshot(), **about()}
+
+    @views.get("/pictures/{name}.jpg")
+    def picture(name: str) -> Response:
+        data = monitor.picture(name)
+        if data is None:
+            raise HTTPException(404, "this picture is no longer kept")
+        keep = {"Cache-Control": "private, max-age=3600"}  # an id always has the same picture
+        return Response(data, media_type="image/jpeg", headers=keep)
+
+    @views.get("/metrics")
+    def metrics() -> Response:
+        return Response(monitor.metrics(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    @views.get("/healthz")
+    def health() -> Response:
+        return _health(monitor.healthy())
+
+    @views.get("/readyz")
+    def readiness() -> Response:
+        return _health(monitor.ready())
+
+    return views
+
+
+def _actions(runner: RunnerControl, triggered: bool, check: Callable[..., None]) -> APIRouter:
+    """Pictures and triggers that are posted; pausing and resuming."""
+    actions = APIRouter()
+
+    @actions.post("/pictures", status_code=202)
+    async def post_picture(
+        request: Request, part: Text = "", expected: Text | None = None
+    ) -> dict[str, str]:
+        check(request)
+        if not isinstance(runner.source, PostedPictures):
+            raise HTTPException(409, "the job's source is not http")
+        seconds = 30
+        try:
+            data = await asyncio.wait_for(limited_body(request, MAX_PICTURE_BYTES), seconds)
+        except asyncio.TimeoutError:
+            raise HTTPException(408, f"the picture did not arrive in {seconds} s") from None
+        if not data:
+            raise HTTPException(422, "the body must be an image file; it is empty")
+        await run_in_threadpool(runner.source.put, data, part, expected)
+        return {"detail": "the picture will be read"}
+
+    @actions.post("/trigger", status_code=202)
+    def trigger(request: Request, part: Text = "", expected: Text | None = None) -> dict[str, str]:
+        check(request)
+        if not triggered or runner.trigger is None:
+            raise HTTPException(409, "the job's trigger is not http")
+        runner.trigger.put(TriggerEvent(part, expected))
+        return {"detail": "the part will be read"}
+
+    @actions.post("/pause")
+    def pause(request: Request) -> dict[str, bool]:
+        check(request, always=True)
+        runner.pause()
+        return {"paused": True}
+
+    @actions.post("/resume")
+    def resume(request: Request) -> dict[str, bool]:
+        check(request, always=True)
+        runner.resume()
+        return {"paused": False}
+
+    return actions
+
+
 def _health(problem: str | None) -> Response:
     return JSONResponse({"detail": problem or "ok"}, 503 if problem else 200)
 
 
 def page_token(config: PageConfig) -> str:
-    """The token; empty if there is none.
+    """The token of the page; empty if it has none.
 
     Raises:
-        ConfigError: its variable is empty.
+        ConfigError: the variable of the token is empty or not set.
     """
     if config.token_env is None:
         return ""
@@ -184,12 +201,12 @@ def page_token(config: PageConfig) -> str:
 
 
 def known_jobs(job_file: Path | None) -> list[dict[str, Any]]:
-    """The jobs in the folder of a job file: file, name, and whether it is the given one."""
+    """File and name of each job in the folder of a job file, and whether it is this job."""
     if job_file is None:
         return []
     jobs = []
     for path in sorted(job_file.parent.glob("*.y*ml")):
-        with suppress(ConfigError):  # another kind of YAML file
+        with suppress(ConfigError):  # a YAML file that is not a job
             name = load_job(path).name
             jobs.append({"file": path.name, "name": name, "active": path.name == job_file.name})
     return jobs
@@ -198,7 +215,7 @@ def known_jobs(job_file: Path | None) -> list[dict[str, Any]]:
 def start_page(
     monitor: Monitor, runner: RunnerControl, config: PageConfig, job_file: Path | None = None
 ) -> HttpServer:
-    """Serves the page in a thread; ``stop`` of the result ends it.
+    """Serves the page in a thread, until ``stop`` of the result is called.
 
     Raises:
         ConfigError: the port, the certificate, the key or the token cannot be used.

@@ -1,4 +1,4 @@
-"""Runs a job: pictures come, are read, judged and recorded; readings go to the outputs."""
+"""Runs a job: takes pictures, reads, judges and records them, and wakes the outputs."""
 
 from __future__ import annotations
 
@@ -40,40 +40,35 @@ if TYPE_CHECKING:
     from industrial_ocr.reader.reader import Reader
 
 WAIT_S = 0.5
-"""Seconds to wait for a picture or a trigger before looking whether the line is to stop."""
-LONGEST_PAUSE_S = 5.0
-"""Between attempts while the source is away or the disk is full."""
+"""Seconds to wait for a picture or a trigger before checking whether to stop."""
 MAX_ATTEMPTS = 3
-"""A part whose reading ended the process so often is recorded as an error."""
-RESUME_BELOW = 0.9
-"""The source goes on when what waits for outputs is below this share of its limit."""
+"""A part is recorded as an error after its reading has ended the process this many times."""
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
 class _StoppedError(Exception):
-    """The line is to stop while it waits for something."""
+    """``stop`` was called while the line waits for something."""
 
 
 class Runner:
     """Runs one job. ``run`` blocks; every other method may be called from any thread.
 
     Args:
-        job: what to do.
-        reader: None makes the one that the job describes; networks are loaded before the first
-            picture is taken.
-        job_file: where the job was read from; the page lists those beside it.
+        job: the job.
+        reader: the reader; by default the one that the job describes, with its networks loaded.
+        job_file: file of the job; the page lists the jobs in its folder.
 
     Attributes:
-        job: as given.
-        monitor: what is seen of the line.
-        source: where the pictures come from.
-        trigger: what says that a part is there; None if every picture is one.
-        page_address: of the line's page; empty if it has none.
+        job: the job.
+        monitor: shows the state of the line, its readings and its alarms.
+        source: where pictures come from.
+        trigger: tells that a part has arrived; None if every picture is read.
+        page_address: address of the line's page; empty if it has none.
 
     Raises:
-        LineError: another process runs a job with the same folder, or the source is unusable.
+        LineError: another process runs a job with the same folder, or the source cannot be used.
         ConfigError: a setting cannot be used.
         WeightsError: a network is missing or damaged.
         MissingPackageError: an extra is not installed.
@@ -133,15 +128,15 @@ class Runner:
             self._opened = opened.pop_all()
 
     def stop(self) -> None:
-        """The part in hand is finished, then ``run`` returns. May be called by a signal."""
+        """Ends ``run`` after the current part; may be called from a signal handler."""
         self._stopping.set()
 
     def pause(self) -> None:
-        """No more parts are taken until ``resume``."""
+        """Takes no further parts until ``resume`` is called."""
         self._paused.set()
 
     def resume(self) -> None:
-        """Goes on after ``pause``."""
+        """Takes parts again after ``pause``."""
         self._paused.clear()
 
     @property
@@ -174,7 +169,7 @@ class Runner:
             thread.join()
 
     def _next(self) -> None:
-        """Waits a moment for a part, and processes it."""
+        """Waits up to ``WAIT_S`` for a part and processes it."""
         if self.trigger is None:
             if pictures := self._pictures(WAIT_S):
                 self._process(make_part(pictures, "", None))
@@ -188,13 +183,13 @@ class Runner:
             self._process(make_part(pictures, part.name, part.expected, part.time), [part.key])
 
     def _pictures(self, timeout_s: float) -> list[Picture]:
-        """The pictures of a part: as many as the job says, or those that came in time."""
+        """The pictures of a part: ``read.frames`` of them, or those that arrive in time."""
         pictures: list[Picture] = []
         end = time.monotonic() + timeout_s
         while len(pictures) < self.job.read.frames:
             picture = self._picture(min(WAIT_S, max(end - time.monotonic(), 0.0)))
             if picture is not None and self._is_recorded(picture):
-                self._put_away(picture)  # the process ended before that
+                self._put_away(picture)  # the process ended before this was done
             elif picture is not None:
                 if not pictures:
                     end = time.monotonic() + self.job.read.timeout_s
@@ -204,7 +199,7 @@ class Runner:
         return pictures
 
     def _picture(self, timeout_s: float) -> Picture | None:
-        """The next picture; an alarm while the source is away."""
+        """The next picture; raises an alarm while the source fails."""
         self._tick()
         try:
             picture = self.source.next(timeout_s)
@@ -222,25 +217,26 @@ class Runner:
         self._stopping.wait(WAIT_S)
 
     def _tick(self) -> None:
-        """Says, once a second, that the runner is alive and how many readings wait."""
+        """Tells the monitor, once a second, that the runner is alive and how many readings wait."""
         now = time.monotonic()
         if now < self._next_tick:
             return
         self._next_tick = now + 1.0
         self.monitor.beat()
         for delivery in self._deliveries:
-            with suppress(sqlite3.OperationalError):  # told when the next reading is recorded
+            with suppress(sqlite3.OperationalError):  # the next recording raises the alarm
                 self.monitor.backlog(delivery.name, self._journal.backlog(delivery.name))
 
     def _may_read(self) -> bool:
-        """Whether a part can be taken now; if not, waits a moment."""
-        limit = self.job.spool_mb * 1e6 * (RESUME_BELOW if self._spool_full else 1.0)
+        """Whether a part can be taken now; if not, waits ``WAIT_S``."""
+        # Once full, it reads again when a tenth of the limit is free.
+        limit = self.job.spool_mb * 1e6 * (0.9 if self._spool_full else 1.0)
         waiting = self._journal.waiting_bytes()
         self._spool_full = waiting > limit
-        full = f"{waiting / 1e6:.0f} MB wait for the outputs; nothing is read until they are back"
+        full = f"{waiting / 1e6:.0f} MB wait for the outputs; nothing is read until they are sent"
         self.monitor.alarm("spool", full if self._spool_full else None)
         busy = self._worker.busy
-        late = "the last part is still being read after its time-out"
+        late = "the last part has timed out, but is still being read"
         self.monitor.alarm("reader", late if busy else None)
         if busy or self._spool_full:
             self._set_state(LineState.ERROR)
@@ -254,7 +250,10 @@ class Runner:
         return False
 
     def _finish_interrupted(self) -> None:
-        """Reads what was in hand when the process ended; what is gone is recorded as an error."""
+        """Reads the parts that were not finished when the process ended.
+
+        Parts whose pictures are gone are recorded as errors.
+        """
         for left in self._journal.interrupted():
             pictures = [p for p in self._again(left.names) if p.key in left.keys]
             if pictures:
@@ -264,7 +263,7 @@ class Runner:
                 self._record_lost(left)
 
     def _again(self, names: Sequence[str]) -> list[Picture]:
-        """The pictures that are still there; waits while the source is away."""
+        """The pictures that the source still has; waits while the source fails."""
         while True:
             try:
                 found = [self.source.again(name) for name in names]
@@ -306,7 +305,7 @@ class Runner:
     def _judged(
         self, part: Part, attempts: int
     ) -> tuple[Judgment, ImageArray | None, list[ReadResult]]:
-        """The judgment of a part, whatever happens, its first picture, and what was read."""
+        """The judgment of a part, its first picture, and its results; raises nothing."""
         limit = self.job.read.timeout_s
         image: ImageArray | None = None
         wanted: str | None = part.expected
@@ -318,7 +317,7 @@ class Runner:
         if attempts > MAX_ATTEMPTS:
             reason = f"the process ended {attempts - 1} times while it read this picture"
             return _no_judgment("error", reason, wanted), None, []
-        with suppress(IndustrialOcrError):  # the judge says it
+        with suppress(IndustrialOcrError):  # the judge reports it
             wanted = self._judge.expected(part.name, part.expected)
         images: list[ImageArray] = []
         results: list[ReadResult] = []
@@ -336,14 +335,14 @@ class Runner:
             judgment = _no_judgment("timeout", f"not read within {limit:g} seconds", wanted)
         except IndustrialOcrError as error:
             judgment = _no_judgment("error", str(error), wanted)
-        except Exception as error:  # whatever a damaged picture brings about: the line goes on
+        except Exception as error:  # a damaged picture must not stop the line
             log.exception("part %r, picture %s", part.name, part.pictures[0].name)
             judgment = _no_judgment("error", f"{type(error).__name__}: {error}", wanted)
         image = images[0] if images else None
         return judgment, image, results
 
     def _collect(self, results: Sequence[ReadResult], source: str) -> None:
-        """Keeps uncertain characters; an alarm if that fails."""
+        """Keeps uncertain characters for review; raises an alarm if that fails."""
         if self._collector is None:
             return
         try:
@@ -355,7 +354,7 @@ class Runner:
             self.monitor.alarm("collect", None)
 
     def _reading(self, part: Part, judgment: Judgment, latency: float) -> Reading:
-        """What is recorded; the journal gives it its id and number."""
+        """The reading to record; the journal sets its id and sequence number."""
         return Reading(
             id="",
             sequence=0,
@@ -373,17 +372,17 @@ class Runner:
     def _record(
         self, pictures: Sequence[Picture], reading: Reading, taken: Sequence[str] = ()
     ) -> Reading:
-        """Writes to the journal, however long that takes, and wakes the outputs."""
+        """Writes to the journal, waiting while that fails, and wakes the outputs."""
         reading = self._until_written(lambda: self._journal.finish(pictures, reading, taken))
         for delivery in self._deliveries:
             delivery.notify()
         return reading
 
     def _until_written(self, write: Callable[[], T]) -> T:
-        """Repeats what uses the journal while its disk is full or away.
+        """Calls ``write`` until it succeeds; raises an alarm while the journal's disk fails.
 
         Raises:
-            _StoppedError: the line is to stop; nothing was written.
+            _StoppedError: ``stop`` was called; nothing was written.
             LineError: the journal is damaged.
         """
         pause = WAIT_S
@@ -392,7 +391,7 @@ class Runner:
                 result = write()
                 self.monitor.alarm("journal", None)
                 return result
-            except sqlite3.OperationalError as error:  # the disk is full or away
+            except sqlite3.OperationalError as error:  # the disk is full or not mounted
                 self.monitor.alarm("journal", f"{self._journal.path}: {error}; free the disk")
                 self._set_state(LineState.ERROR)
             except sqlite3.DatabaseError as error:
@@ -402,14 +401,16 @@ class Runner:
             if self._stopping.wait(pause):
                 raise _StoppedError
             self.monitor.beat()
-            pause = min(2 * pause, LONGEST_PAUSE_S)
+            pause = min(2 * pause, 5.0)
 
     def _put_away(self, picture: Picture) -> None:
-        """Moves or deletes a recorded picture; an alarm if that fails."""
+        """Moves or deletes a recorded picture; raises an alarm if that fails."""
         try:
             self.source.done(picture)
         except OSError as error:
-            self.monitor.alarm("pictures", f"{picture.name} is recorded, but stays: {error}")
+            self.monitor.alarm(
+                "pictures", f"{picture.name} was read, but cannot be moved or deleted: {error}"
+            )
         else:
             self.monitor.alarm("pictures", None)
 
@@ -426,7 +427,7 @@ class Runner:
 
 
 class _Worker:
-    """A thread that reads, so that the line can go on when a reading takes too long."""
+    """Reads in a thread, so that the line can go on when a reading takes too long."""
 
     def __init__(self) -> None:
         self._tasks: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = queue.SimpleQueue()
@@ -435,14 +436,14 @@ class _Worker:
 
     @property
     def busy(self) -> bool:
-        """Whether a task that took too long is still running."""
+        """Whether a task is still running after its time-out."""
         return self._last is not None and not self._last.done()
 
     def run(self, task: Callable[[], T], timeout_s: float, beat: Callable[[], None]) -> T:
-        """The result of a task.
+        """Runs a task and returns its result; calls ``beat`` every second.
 
         Raises:
-            TimeoutError: there is none in time; the task goes on, its result is dropped.
+            TimeoutError: the task takes longer; it goes on, and its result is dropped.
         """
         self._last = future = Future[T]()
         self._tasks.put((future, task))
@@ -465,7 +466,7 @@ class _Worker:
 
 
 def _sha256(pictures: Sequence[Picture]) -> str:
-    """Of one picture, or of the bytes of all in order; empty if there is none."""
+    """Hash of a picture, or of the joined bytes of several; empty if there is none."""
     if len(pictures) < 2:
         return pictures[0].sha256 if pictures else ""
     whole = hashlib.sha256()
@@ -475,5 +476,5 @@ def _sha256(pictures: Sequence[Picture]) -> str:
 
 
 def _no_judgment(status: str, reason: str, expected: str | None) -> Judgment:
-    """Of a part that was not read."""
+    """The judgment of a part that was not read."""
     return Judgment(False, (reason,), "", "", status, 0.0, expected=expected)
