@@ -40,7 +40,7 @@ print(json.dumps(time.time() - start))
 ACTORS = """
 import json, sys, time
 from industrial_ocr.cli.batch import _Reading
-from industrial_ocr.line.archives import Workers, read_archive
+from industrial_ocr.line.ray_batch import Workers, read_archive
 reading = _Reading({"threads": 1}, "crnn", True, None, [])
 seen = []
 for now in read_archive([sys.argv[1]], sys.argv[2], reading, {}, Workers(actors=2)):

@@ -474,7 +474,8 @@ def memory(readings: int) -> list[str]:
     """Simulated readings through the whole runner; memory, threads and handles meanwhile."""
     from industrial_ocr.line import runner as runner_module
     from industrial_ocr.line.job import load_job
-    from industrial_ocr.line.sources import PictureSource, make_picture
+    from industrial_ocr.line.pictures import make_picture
+    from industrial_ocr.line.sources import PictureSource
 
     class Endless(PictureSource):
         name = "endless"

@@ -53,7 +53,7 @@ def batch(
     Exit code 0: all images were read; 1: some were not (column error); 2: wrong usage.
     """
     with output.one_line_errors(output.WRONG_USAGE):
-        from industrial_ocr.line.archives import Workers, read_archive
+        from industrial_ocr.line.ray_batch import Workers, read_archive
 
         if crops and roi is not None:
             raise ConfigError("--crops and --roi exclude each other")

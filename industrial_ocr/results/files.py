@@ -6,13 +6,15 @@ import os
 import threading
 import zipfile
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 
 def write_whole(path: Path, data: str | bytes | memoryview) -> None:
     """Writes a temporary file, waits until it is on disk, and renames it.
 
-    The folder must exist; text is written as UTF-8.
+    The folder must exist; text is written as UTF-8. On POSIX systems the new name is on disk, too,
+    when this returns, if the file system allows to wait for it.
 
     Raises:
         OSError: it cannot be written; what was there before stays.
@@ -27,6 +29,13 @@ def write_whole(path: Path, data: str | bytes | memoryview) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            with suppress(OSError):  # not every network share can
+                os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def read_whole(path: Path) -> bytes:

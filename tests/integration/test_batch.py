@@ -18,7 +18,7 @@ pq = pytest.importorskip("pyarrow.parquet", reason="needs the extra ray")
 pytest.importorskip("ray", reason="needs the extra ray")
 
 from industrial_ocr.errors import ConfigError  # noqa: E402
-from industrial_ocr.line.archive_pictures import find_pictures, open_picture  # noqa: E402
+from industrial_ocr.line.ray_pictures import find_pictures, open_picture  # noqa: E402
 
 
 def code(number: int) -> bytes:

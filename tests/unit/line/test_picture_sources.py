@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from industrial_ocr.line.job_sources import CameraSource, FolderSource, GenicamSource
-from industrial_ocr.line.sources import Camera, Folder, Genicam, PostedPictures
+from industrial_ocr.line.sources import PostedPictures
+from industrial_ocr.line.sources.cameras import Genicam, VideoCamera
+from industrial_ocr.line.sources.folder import Folder
 
 PICTURE = b"P5 1 1 255\n\0"
 
@@ -128,7 +130,7 @@ def test_every_frame_of_a_video_file_and_the_same_keys_again(tmp_path):
     video(tmp_path / "clip.avi", 8)
     keys = []
     for _ in range(2):
-        camera = Camera(
+        camera = VideoCamera(
             CameraSource(kind="camera", device=str(tmp_path / "clip.avi"), newest=False)
         )
         camera.start()
@@ -144,7 +146,7 @@ def test_every_frame_of_a_video_file_and_the_same_keys_again(tmp_path):
 
 def test_a_camera_that_is_away_is_told_and_opened_again(tmp_path):
     device = tmp_path / "camera.avi"
-    camera = Camera(CameraSource(kind="camera", device=str(device), reconnect_s=0.05))
+    camera = VideoCamera(CameraSource(kind="camera", device=str(device), reconnect_s=0.05))
     camera.start()
     with pytest.raises(ConnectionError, match=r"camera.avi: cannot be opened"):
         camera.next(5)
@@ -227,7 +229,7 @@ def test_genicam_buffers_are_copied_before_they_go_back(tmp_path, monkeypatch, k
     core.Harvester = FakeHarvester
     monkeypatch.setitem(sys.modules, "harvesters", types.ModuleType("harvesters"))
     monkeypatch.setitem(sys.modules, "harvesters.core", core)
-    monkeypatch.setattr("industrial_ocr.line.sources.require", lambda *names: None)
+    monkeypatch.setattr("industrial_ocr.line.sources.cameras.require", lambda *names: None)
     config = GenicamSource(kind="genicam", producer=tmp_path / "maker.cti", serial="42")
     camera = Genicam(config, fetch_s=0.05)
     camera.start()

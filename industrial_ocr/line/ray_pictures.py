@@ -1,7 +1,4 @@
-"""Pictures of an archive: files, folders, Parquet files and object stores, by fsspec.
-
-A picture is a path or an address, and its row where it is a cell of a Parquet file.
-"""
+"""Finds pictures in folders, Parquet files and object stores, through fsspec."""
 
 from __future__ import annotations
 
@@ -15,20 +12,20 @@ from typing import Any
 from industrial_ocr.errors import ConfigError, ImageError
 from industrial_ocr.image.load import IMAGE_SUFFIXES, ImageSource
 
-Picture = tuple[str, int]
-"""A path or address, and the row in a Parquet file; -1: the file itself is the picture."""
+PictureAddress = tuple[str, int]
+"""Path or address of a file, and the row if it is a Parquet file; for other files the row is -1."""
 
 
-def find_pictures(sources: Sequence[str], column: str = "image") -> Iterator[Picture]:
-    """The pictures of all sources, in order; a path in a Parquet file is relative to its folder.
+def find_pictures(sources: Sequence[str], column: str = "image") -> Iterator[PictureAddress]:
+    """The pictures of all sources, in order; paths in a Parquet file are relative to its folder.
 
     Raises:
-        ConfigError: a source is not there or holds no picture.
+        ConfigError: a source does not exist or has no picture.
     """
     for source in sources:
         number = 0
         for file in _files(source):
-            found: Iterator[Picture] = iter([(file, -1)])
+            found: Iterator[PictureAddress] = iter([(file, -1)])
             if file.lower().endswith(".parquet"):
                 found = _rows(file, column)
             for picture in found:
@@ -39,7 +36,7 @@ def find_pictures(sources: Sequence[str], column: str = "image") -> Iterator[Pic
 
 
 def _files(source: str) -> list[str]:
-    """Pictures and Parquet files of a file, folder or glob, as absolute paths or addresses."""
+    """The pictures and Parquet files of a source, as absolute paths or addresses."""
     import fsspec
 
     fs, path = fsspec.core.url_to_fs(source)
@@ -51,13 +48,14 @@ def _files(source: str) -> list[str]:
     return found if "file" in fs.protocol else [fs.unstrip_protocol(f) for f in found]
 
 
-def _rows(file: str, column: str) -> Iterator[Picture]:
-    """The pictures of a Parquet file, or those that its paths name."""
+def _rows(file: str, column: str) -> Iterator[PictureAddress]:
+    """The pictures in a Parquet file, or those at the paths in it."""
     import pyarrow as pa
 
     schema = _parquet(file).schema_arrow
     if column not in schema.names:
-        raise ConfigError(f"{file}: there is no --column {column}, but {', '.join(schema.names)}")
+        names = ", ".join(schema.names)
+        raise ConfigError(f"{file}: there is no --column {column}; its columns are {names}")
     if pa.types.is_binary(schema.field(column).type):
         yield from ((file, row) for row in range(_parquet(file).metadata.num_rows))
         return
@@ -81,7 +79,7 @@ def _row_group(file: str, group: int, column: str) -> Any:
 
 
 def open_picture(file: str, row: int, column: str) -> ImageSource:
-    """A picture as ``load_image`` takes it."""
+    """The path or the bytes of a picture."""
     if row < 0 and "://" not in file:
         return file
     if row < 0:
@@ -101,5 +99,5 @@ def open_picture(file: str, row: int, column: str) -> ImageSource:
 
 
 def name_of(file: str, row: int) -> str:
-    """What names a picture in the results."""
+    """The name of a picture in the results."""
     return file if row < 0 else f"{file}#{row}"

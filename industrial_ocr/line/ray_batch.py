@@ -1,9 +1,8 @@
-"""Reads archives of pictures with Ray Data: on all cores of a machine, or on a cluster.
+"""Reads many pictures with Ray Data, on all cores of a machine or on a cluster.
 
-Each picture is one row: its file, and its number where it is a row of a Parquet file. Ray spreads
-the rows over actors, which open the pictures themselves. Their readings come back to this process,
-which alone writes them, part by part; a part is in place only when it is whole. So a run that was
-killed continues, and no picture is in two parts.
+Ray spreads the addresses of the pictures over actors, which open and read the pictures. The
+readings come back to this process, which writes them in parts, each of them as a whole. So a run
+that was killed can be continued, and no picture is in two parts.
 """
 
 from __future__ import annotations
@@ -21,33 +20,28 @@ from typing import Any, NamedTuple
 
 from industrial_ocr.errors import ConfigError, IndustrialOcrError, require
 from industrial_ocr.image.load import ImageSource
-from industrial_ocr.line.archive_pictures import Picture, find_pictures, name_of, open_picture
+from industrial_ocr.line.ray_pictures import PictureAddress, find_pictures, name_of, open_picture
 from industrial_ocr.results.files import write_whole
 from industrial_ocr.results.read_result import ReadResult
 
 log = logging.getLogger(__name__)
 
-TASK_ROWS = 16
-"""Pictures that an actor is given at a time."""
-MAX_TASKS = 20_000
-"""A larger archive has more pictures in each task."""
-PART_TASKS = 400
-"""Tasks whose readings are written as one part, at most."""
-SETTINGS = "_settings.json"
-"""How the pictures of a folder of results are read; for Parquet readers _ marks no part."""
-COLUMNS = ("file", "status", "text", "confidence", "codes", "route", "error", "seconds", "result")
+RESULT_COLUMNS = (
+    "file", "status", "text", "confidence", "codes", "route", "error", "seconds", "result",
+)  # fmt: skip
 MakeRead = Callable[[], Callable[[ImageSource], ReadResult]]
 
 
 @dataclass(frozen=True)
 class Workers:
-    """What reads.
+    """The readers, each an actor of Ray.
 
     Attributes:
-        actors: number of readers; None: as many as there are CPUs or GPUs for.
-        cpus: of each actor.
-        gpus: of each actor; 0.5 lets two share one.
-        address: of a Ray cluster (``auto``: the one that runs on this machine); None starts Ray.
+        actors: number of actors; the default uses all CPUs or GPUs.
+        cpus: number of CPUs per actor.
+        gpus: number of GPUs per actor; with 0.5, two actors share a GPU.
+        address: address of a Ray cluster (``auto``: the one that runs on this machine); None starts
+            Ray.
     """
 
     actors: int | None = None
@@ -56,8 +50,8 @@ class Workers:
     address: str | None = None
 
 
-class Progress(NamedTuple):
-    """Pictures ``done`` of ``total``, ``failed`` of them with an error."""
+class BatchProgress(NamedTuple):
+    """How many pictures of ``total`` are ``done``, and how many of these have ``failed``."""
 
     done: int
     total: int
@@ -73,18 +67,19 @@ def read_archive(
     *,
     column: str = "image",
     save_s: float = 60.0,
-) -> Iterator[Progress]:
-    """Reads every picture of an archive once; yields how far it is.
+) -> Iterator[BatchProgress]:
+    """Reads every picture of an archive once and yields its progress.
 
     Args:
         sources: pictures, folders, globs and Parquet files, as paths or addresses of fsspec.
-        out: folder of the results, which are the ``COLUMNS`` of ``part-00000.parquet`` and so on;
-            a picture that cannot be read has an ``error``.
-        make_read: is called once in every actor; what it returns reads one picture.
-        settings: of the reading, plain values; results with other settings are not continued.
-        workers: what reads.
-        column: of Parquet files: pictures as bytes, or their paths.
-        save_s: seconds between parts; what a kill loses is read again.
+        out: folder of the results: files ``part-00000.parquet`` and so on, with the columns
+            ``RESULT_COLUMNS``; a picture that cannot be read has an ``error``.
+        make_read: called once in every actor; it returns the function that reads a picture.
+        settings: settings of the reading, as plain values. Results that were made with other
+            settings are not continued.
+        workers: number and resources of the readers.
+        column: column of Parquet files that holds the pictures as bytes, or their paths.
+        save_s: seconds between two parts; a killed run loses the readings after the last part.
 
     Raises:
         ConfigError: there is no picture, ``out`` holds other readings, or Ray cannot run.
@@ -97,25 +92,25 @@ def read_archive(
         pictures = list(dict.fromkeys(find_pictures(sources, column)))
         rows = [p for p in pictures if name_of(*p) not in done]
         count, total = len(pictures) - len(rows), len(pictures)
-        yield Progress(count, total, failed)
+        yield BatchProgress(count, total, failed)
         pending: list[Any] = []
         written = time.monotonic()
         try:
             for table in _readings(rows, make_read, workers, column) if rows else ():
                 pending.append(table)
-                if time.monotonic() - written >= save_s or len(pending) == PART_TASKS:
+                if time.monotonic() - written >= save_s or len(pending) == 400:
                     parts.write(pending)
                     pending, written = [], time.monotonic()
                 count += table.num_rows
                 failed += table.num_rows - table["error"].null_count
-                yield Progress(count, total, failed)
+                yield BatchProgress(count, total, failed)
         finally:
             if pending:
                 parts.write(pending)
 
 
 class _Parts:
-    """The folder of results; on a local disk only one run at a time may write there."""
+    """The folder of results; on a local disk it is locked against a second run."""
 
     def __init__(self, out: str, settings: Mapping[str, Any], stack: ExitStack) -> None:
         import fsspec
@@ -132,21 +127,21 @@ class _Parts:
             except Timeout as error:
                 raise ConfigError(f"{out}: another run writes there") from error
         asked = json.dumps(settings, sort_keys=True, default=str)
-        file = f"{self._path}/{SETTINGS}"
+        file = f"{self._path}/_settings.json"  # readers of Parquet folders skip names with _
         if not self._fs.exists(file):
             self._put(file, asked.encode())
         elif self._fs.cat_file(file).decode() != asked:
             raise ConfigError(f"{out}: was read with other settings ({file}); name another --out")
 
     def _put(self, file: str, data: bytes) -> None:
-        """Writes a file whole; object stores show no half ones anyway."""
+        """Writes a file as a whole, as object stores always do."""
         if self._local:
             write_whole(Path(file), data)
         else:
             self._fs.pipe_file(file, data)
 
     def known(self) -> tuple[set[str], int]:
-        """The pictures that were read, and how many of them have an error."""
+        """The names of the pictures that were read, and how many of them have an error."""
         import pyarrow.parquet as pq
 
         self._next, failed = 0, 0
@@ -172,11 +167,11 @@ class _Parts:
 
 
 def _readings(
-    rows: Sequence[Picture], make_read: MakeRead, workers: Workers, column: str
+    rows: Sequence[PictureAddress], make_read: MakeRead, workers: Workers, column: str
 ) -> Iterator[Any]:
     """Tables of readings, in any order."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray reports to its makers
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # errors come as exceptions, too
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray sends usage data
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # errors are raised as well
     import pyarrow as pa
     import ray.data
 
@@ -192,12 +187,12 @@ def _readings(
         if workers.gpus and not workers.actors:
             actors = min(actors, int(room.get("GPU", 0) // workers.gpus))
         if actors < 1:
-            raise ConfigError("there are not the CPUs or GPUs that one reader needs")
+            raise ConfigError("there are fewer CPUs or GPUs than one reader needs")
         log.info("%d readers, %d pictures", actors, len(rows))
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         ray.data.DataContext.get_current().enable_progress_bars = False
         table = pa.table({"file": [f for f, _ in rows], "row": [n for _, n in rows]})
-        size = max(TASK_ROWS, len(rows) // MAX_TASKS)
+        size = max(16, len(rows) // 20_000)  # pictures of a task; Ray slows down with more tasks
         blocks = [table.slice(at, size) for at in range(0, len(rows), size)]
         read = ray.data.from_arrow(blocks).map_batches(
             _Actor,
@@ -210,13 +205,13 @@ def _readings(
         )
         yield from read.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
     except ray.exceptions.RayError as error:
-        raise ConfigError(f"Ray cannot go on: {str(error).strip().splitlines()[-1]}") from error
+        raise ConfigError(f"Ray has failed: {str(error).strip().splitlines()[-1]}") from error
     finally:
         ray.shutdown()
 
 
 class _Actor:
-    """A reader that keeps its networks."""
+    """A process with a reader."""
 
     def __init__(self, make_read: MakeRead, column: str) -> None:
         self._read, self._column = make_read(), column
@@ -225,7 +220,7 @@ class _Actor:
         import pyarrow as pa
 
         pictures = zip(batch["file"].to_pylist(), batch["row"].to_pylist(), strict=True)
-        kinds: dict[str, Any] = dict.fromkeys(COLUMNS, pa.string())
+        kinds: dict[str, Any] = dict.fromkeys(RESULT_COLUMNS, pa.string())
         kinds |= {"codes": pa.list_(pa.string())}
         kinds |= dict.fromkeys(("confidence", "seconds"), pa.float64())
         return pa.Table.from_pylist([self._row(*p) for p in pictures], pa.schema(kinds))
@@ -237,7 +232,7 @@ class _Actor:
             result = self._read(open_picture(file, row, self._column)).to_dict()
         except (IndustrialOcrError, OSError) as error:
             cells["error"] = str(error)
-        except Exception as error:  # one picture is not the archive
+        except Exception as error:  # one picture must not stop the run
             cells["error"] = f"{type(error).__name__}: {error}"
         else:
             cells |= {name: result[name] for name in ("text", "status", "confidence", "route")}
