@@ -1,8 +1,8 @@
-"""Keeps pictures beside their readings, as long as age and size allow.
+"""Keeps pictures and their readings until they are too old or too large.
 
-``FOLDER/failed/2025-01-31/000000042.png`` is a picture of the part with sequence number 42,
-``000000042.json`` its reading; ``passed`` holds those that passed. Further pictures of a burst are
-``000000042-2.png`` and so on. A file of a source is kept byte for byte.
+``FOLDER/failed/2025-01-31/000000042.png`` is the picture of a failed part with sequence number 42,
+and ``000000042.json`` is its reading; parts that passed are in ``FOLDER/passed``. Further pictures
+of a burst are ``000000042-2.png`` and so on. Files of a source are kept unchanged.
 """
 
 from __future__ import annotations
@@ -27,20 +27,15 @@ from industrial_ocr.results.types import ImageArray
 from industrial_ocr.results.viz import draw_outline
 
 KINDS = ("passed", "failed")
-"""Folders of the archive; the first are emptied first."""
-CLEAN_TO = 0.95
-"""Share of ``max_mb`` down to which old pictures are removed."""
-AGE_CHECK_S = 3600.0
-"""Seconds between two looks for old days."""
-DAY_S = 86_400.0
+"""Folders of the archive; the first one is emptied first."""
 
 
 class Archive:
-    """The archive of one line; used by one thread. A full disk stops it, never the line.
+    """The archive of one line, used by one thread; a full disk does not stop the line.
 
     Args:
-        config: what is kept.
-        on_problem: called with a message when it stops, and with None when it goes on.
+        config: section of the job.
+        on_problem: called with a message when a picture cannot be kept, and with None when one can.
         clock: seconds since 1970.
     """
 
@@ -56,7 +51,7 @@ class Archive:
         self._next_age_check = 0.0
 
     def add(self, reading: Reading, pictures: Sequence[Picture]) -> None:
-        """Keeps the pictures of a reading, if it is one of those to keep."""
+        """Keeps the pictures of a reading, if the job says so."""
         if not self._wanted(reading):
             return
         try:
@@ -101,28 +96,28 @@ class Archive:
         self._bytes += sum(map(_size, written))
 
     def _remove_old(self) -> None:
-        """Removes the days that are too old, now and then."""
+        """Removes days that are too old, once an hour."""
         now = self._clock()
         if now < self._next_age_check:
             return
-        self._next_age_check = now + AGE_CHECK_S
+        self._next_age_check = now + 3600
         for kind, days in zip(
             KINDS, (self._config.max_days, self._config.failed_days), strict=True
         ):
-            last_kept = time.strftime("%Y-%m-%d", time.localtime(now - days * DAY_S))
+            last_kept = time.strftime("%Y-%m-%d", time.localtime(now - days * 86_400))
             for folder in self._days(kind):
                 if folder.name < last_kept:
                     self._bytes -= sum(map(_size, folder.iterdir()))
                     shutil.rmtree(folder)
 
     def _remove_largest(self) -> None:
-        """Removes the oldest pictures if all are too large, those of failed parts last."""
+        """Removes the oldest pictures if all together are too large; those of failed parts last."""
         limit = self._config.max_mb * 1e6
         if self._bytes <= limit:
             return
         for kind in KINDS:
             for path in self._files(kind):
-                if self._bytes <= CLEAN_TO * limit:
+                if self._bytes <= 0.95 * limit:  # so that this is not needed at every picture
                     return
                 self._bytes -= _size(path)
                 path.unlink()
@@ -145,10 +140,10 @@ def annotated(record: Path) -> ImageArray:
     """An archived picture with the boxes of its reading, (H, W, 3) uint8 RGB.
 
     Args:
-        record: the JSON file of the reading; its picture lies beside it.
+        record: the JSON file of the reading; its picture is in the same folder.
 
     Raises:
-        OSError: it is not there.
+        OSError: the file or the picture is missing.
         ImageError: the picture cannot be read.
     """
     about = json.loads(record.read_text(encoding="utf-8"))
@@ -172,7 +167,7 @@ def _as_file(picture: Picture) -> tuple[str, bytes]:
 
 
 def _suffix(data: bytes) -> str:
-    """What files of this kind are called; ``.bin`` if it is no picture."""
+    """The suffix for this format; ``.bin`` if the data is not a picture."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             return f".{image.format}".lower()

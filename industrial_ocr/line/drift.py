@@ -1,8 +1,8 @@
-"""Whether readings still are as they were when the line was set up.
+"""Detects that readings have become worse since the line was set up.
 
-Two CUSUM charts (Page, 1954) watch the share of refusals and the mean confidence. Each sums the
-log-likelihood ratio of a shift against the baseline, and starts again at 0 where it would become
-negative. Its mean time to a false alarm is at least exp(limit) steps (Lorden, 1971).
+Two CUSUM charts (Page, 1954) watch the share of refusals and the mean confidence. A chart is the
+sum of log-likelihood ratios of a shift against the baseline, and it is kept at 0 or above. The mean
+time to a false alarm is at least exp(limit) steps (Lorden, 1971).
 """
 
 from __future__ import annotations
@@ -16,20 +16,16 @@ import numpy as np
 from scipy.stats import beta
 
 GROUP = 20
-"""Readings whose mean confidence is one step; the mean of so many is close to normal."""
+"""Number of readings whose mean confidence is one step; such a mean is nearly normal."""
 LIMIT = math.log(100_000)
-"""Where a chart raises the alarm."""
-ODDS = 3.0
-"""The shift that the chart of refusals looks for: their odds are so many times the baseline's."""
+"""Value at which a chart raises the alarm."""
 UPPER = 0.9
-"""Level of the baseline's one-sided confidence bounds: a short baseline is given the benefit."""
-MIN_DEVIATION = 0.01
-"""Least standard deviation of the confidence: without any, the least change would be drift."""
+"""Level of the one-sided confidence bounds of the baseline; they allow for a short baseline."""
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """What readings were like at the beginning.
+    """The refusals and the confidence when the line was set up.
 
     Attributes:
         refusals: share of readings that did not pass (upper bound).
@@ -47,11 +43,11 @@ class DriftPoint:
     """The state of the charts after ``GROUP`` readings.
 
     Attributes:
-        sequence: of the last of them.
-        refusals: share of them that did not pass.
-        confidence: their mean confidence.
-        refusals_level: of the chart of refusals, 0 to 1; 1 is the alarm.
-        confidence_level: of the chart of the confidence.
+        sequence: sequence number of the last reading.
+        refusals: share of the readings that did not pass.
+        confidence: mean confidence of the readings.
+        refusals_level: level of the chart of refusals, 0 to 1; 1 is the alarm.
+        confidence_level: level of the chart of the confidence.
     """
 
     sequence: int
@@ -62,12 +58,12 @@ class DriftPoint:
 
 
 class Drift:
-    """The two charts. Not safe between threads.
+    """The two charts; not safe between threads.
 
     Args:
-        readings: how many the baseline is measured on.
-        baseline: that of an earlier run; None measures one.
-        points: how many points are kept.
+        readings: number of readings from which the baseline is measured.
+        baseline: baseline of an earlier run; None measures one.
+        points: number of points that are kept.
     """
 
     def __init__(
@@ -83,16 +79,16 @@ class Drift:
 
     @property
     def missing(self) -> int:
-        """Readings that are still needed for the baseline."""
+        """Number of readings that the baseline still needs."""
         return 0 if self.baseline else self._readings - len(self._first)
 
     @property
     def levels(self) -> Mapping[str, float]:
-        """How far each chart is on the way to its alarm, 0 to 1."""
+        """The level of each chart, 0 to 1; 1 is the alarm."""
         return {name: value / LIMIT for name, value in self._levels.items()}
 
     def add(self, sequence: int, passed: bool, confidence: float) -> None:
-        """Takes the next reading in; ``alarms`` then holds what has drifted, in words.
+        """Adds a reading and updates ``alarms``, with a message for each chart in alarm.
 
         An alarm ends when its chart is at 0 again.
         """
@@ -104,7 +100,7 @@ class Drift:
                 self.baseline = measure_baseline(self._first)
                 self._first = []
         else:
-            odds = base.refusals / (1 - base.refusals) * ODDS
+            odds = base.refusals / (1 - base.refusals) * 3  # the shift that the chart looks for
             shifted = odds / (1 + odds)
             ratio = (1 - shifted) / (1 - base.refusals) if passed else shifted / base.refusals
             self._step("refusals", math.log(ratio))
@@ -124,7 +120,7 @@ class Drift:
         self._group = []
 
     def _step(self, name: str, ratio: float) -> None:
-        """Adds to a chart; it never lies above the limit, so that it can come down again."""
+        """Adds to a chart, which is kept between 0 and the limit, so that alarms can end."""
         level = self._levels[name] = min(max(self._levels[name] + ratio, 0.0), LIMIT)
         if level >= LIMIT and (base := self.baseline) is not None:
             self.alarms[name] = {
@@ -136,11 +132,11 @@ class Drift:
 
 
 def measure_baseline(readings: list[tuple[bool, float]]) -> Baseline:
-    """The baseline of readings, each whether it passed and its confidence; at least one."""
+    """The baseline of at least one reading; a reading is whether it passed, and its confidence."""
     count, refused = len(readings), sum(not passed for passed, _ in readings)
     confidences = np.array([confidence for _, confidence in readings])
-    deviation = max(float(confidences.std()), MIN_DEVIATION)
-    # Jeffreys' bound for a share; 1.28 is the quantile of a normal at UPPER.
+    deviation = max(float(confidences.std()), 0.01)  # with less, the least change would be drift
+    # Jeffreys' bound for a share; 1.28 is the quantile of a normal distribution at UPPER.
     share = float(beta.ppf(UPPER, refused + 0.5, count - refused + 0.5))
     least = float(confidences.mean()) - 1.28 * deviation / math.sqrt(count)
     return Baseline(min(share, 0.99), least, deviation)

@@ -1,4 +1,4 @@
-"""The text that must be printed on a part, as the job says where it comes from."""
+"""Finds the text that must be printed on a part."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from industrial_ocr.line.job import Expected
 
 
 class ExpectedTexts:
-    """Finds the expected text of each part; a file is read again when it has changed."""
+    """Finds the expected text of each part; files are read again when they have changed."""
 
     def __init__(self, config: Expected | None) -> None:
         self._config = config
         self._read: tuple[tuple[int, int, int], str, Mapping[str, str]] | None = None
 
     def check(self) -> None:
-        """Reads the file or the table; ConfigError if that is not possible."""
+        """Reads the file or the table; raises ConfigError if it cannot be used."""
         if self._config is not None and (path := self._config.file or self._config.table):
             self._content(path)
 
@@ -26,11 +26,11 @@ class ExpectedTexts:
         """The expected text; None if the job expects none.
 
         Args:
-            part: what the trigger called the part.
+            part: name of the part.
             sent: the text that came with the trigger or the picture.
 
         Raises:
-            ConfigError: none was sent, the file cannot be read, or the table lacks the part.
+            ConfigError: no text was sent, the file cannot be read, or the table lacks the part.
         """
         config = self._config
         if config is None:
@@ -50,7 +50,7 @@ class ExpectedTexts:
         return rows[part]
 
     def _content(self, path: Path) -> tuple[str, Mapping[str, str]]:
-        """The first line of a file, and the rows of a table; from memory if it is the same."""
+        """The first line and the rows of a file; from memory if the file has not changed."""
         assert self._config is not None
         try:
             stat = path.stat()

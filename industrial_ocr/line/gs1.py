@@ -1,6 +1,7 @@
-"""GS1 element strings as they are printed: ``(01)09780471117094(17)270331(10)A1``.
+"""Parses printed GS1 element strings, such as ``(01)09780471117094(17)270331(10)A1``.
 
-The table of application identifiers is that of python-stdnum, whose parser does not check lengths.
+The table of application identifiers comes from python-stdnum. Its parser is not used, because it
+does not check lengths.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ def parse_element_strings(text: str, today: date) -> dict[str, str]:
     """The values by application identifier.
 
     Args:
-        text: with or without parentheses around the identifiers; white space does not count.
-            Without them, only the last value may be of variable length.
+        text: the text, with or without parentheses around the identifiers; white space is ignored.
+            Without parentheses, only the last value may have a variable length.
         today: decides the century, see ``parse_date``.
 
     Returns:
-        Values as printed, except that a date of six digits is in ISO 8601; its day 00 is the last
-        of the month.
+        Values as printed, but dates of six digits are in ISO 8601. The day 00 is the last day of
+        the month.
 
     Raises:
-        ValueError: an unknown identifier, a value of the wrong form, check digit or date, or
-            nothing at all.
+        ValueError: an identifier is unknown; a value has a wrong form, check digit or date; or the
+            text is empty.
     """
     fields: dict[str, str] = {}
     for identifier, value, entry in _elements("".join(text.split())):
@@ -57,7 +58,7 @@ def _elements(rest: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
         value = printed[2] if printed else rest[len(identifier) :]
         found = re.match(_expression(entry["format"]), value)
         if not found or (printed and found.end() < len(value)):
-            raise ValueError(f"({identifier}): {value!r} has not the form {entry['format']}")
+            raise ValueError(f"({identifier}): {value!r} does not have the form {entry['format']}")
         yield identifier, found[0], entry
         rest = rest[printed.end() if printed else len(identifier) + found.end() :]
 
@@ -70,7 +71,7 @@ def _table() -> Any:
 
 
 def _expression(form: str) -> str:
-    """A form of the table, such as ``N13[+X..17]``, as a regular expression."""
+    """The regular expression for a form in the table, such as ``N13[+X..17]``."""
 
     def part(match: re.Match[str]) -> str:
         kind, least, dots, most = match.groups()

@@ -1,4 +1,4 @@
-"""A web application that answers in a thread of its own."""
+"""Serves a web application in a thread of its own."""
 
 from __future__ import annotations
 
@@ -13,21 +13,20 @@ import uvicorn
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.review.web import LOOPBACK, listen
 
-KEEP_ALIVE_S = 75
-"""A connection may be silent for so long; a line's pictures can be many seconds apart."""
 GRACE_S = 10
-"""Requests that are not answered so long after the end began are cut off."""
+"""Seconds that requests have for their answers after ``stop``."""
 _log = logging.getLogger(__name__)
 
 
 class HttpServer:
-    """Listens as soon as it is made; requests are answered from ``start`` to ``stop``.
+    """A server that listens at once and answers requests from ``start`` until ``stop``.
 
     Args:
         app: an ASGI application.
         host: name or address to listen on.
-        port: 0 takes a free one.
-        certificate: PEM file for TLS, with its private ``key`` if that is not in it.
+        port: port to listen on; 0 takes a free one.
+        certificate: PEM file of the TLS certificate.
+        key: PEM file of its private key, if it is not in ``certificate``.
 
     Raises:
         ConfigError: the port, the certificate or the key cannot be used.
@@ -49,7 +48,7 @@ class HttpServer:
             access_log=False,
             server_header=False,
             lifespan="off",
-            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_keep_alive=75,  # the pictures of a line may be many seconds apart
             timeout_graceful_shutdown=GRACE_S,
             ssl_certfile=certificate,
             ssl_keyfile=key,
@@ -68,12 +67,12 @@ class HttpServer:
         )
 
     def start(self) -> None:
-        """Begins to answer; returns at once."""
+        """Starts the thread that answers requests."""
         self._thread.start()
         _log.info("listening on %s", self.address)
 
     def stop(self) -> None:
-        """Refuses new requests, answers those at hand, and ends; never raises."""
+        """Refuses new requests, answers the open ones, and ends; never raises."""
         self._server.should_exit = True
         if self._thread.is_alive():
             self._thread.join(GRACE_S + 5)

@@ -1,4 +1,4 @@
-"""Log messages as JSON, one object a line, for programs that collect logs."""
+"""Writes log messages as JSON, one object per line, for programs that collect logs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 
 
 class JsonFormatter(logging.Formatter):
-    """Time, level, logger and message; and the ``fields`` given as ``extra``, if there are any."""
+    """Formats time, level, logger and message, and the ``fields`` of ``extra`` if there are any."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line of JSON."""

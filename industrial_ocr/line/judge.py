@@ -1,4 +1,4 @@
-"""Whether a part passes: the code that counts, and the rules of the job."""
+"""Decides whether a part passes: chooses the code and checks the rules of the job."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from industrial_ocr.results.verdicts import Verification
 
 
 class History(Protocol):
-    """What has passed before, as the journal knows it."""
+    """The parts that have passed before; the journal knows them."""
 
     def seen(self, text: str) -> bool:
         """Whether a part with this text has passed."""
@@ -32,7 +32,7 @@ class History(Protocol):
 
 @dataclass(frozen=True)
 class Judgment:
-    """The code that counts and whether its part passes; see ``Reading`` for the attributes."""
+    """The chosen code and whether its part passes; ``Reading`` explains the attributes."""
 
     passed: bool
     reasons: tuple[str, ...]
@@ -47,7 +47,7 @@ class Judgment:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A code, a string or the whole text of a picture: what may count."""
+    """A code, a string or the whole text of a picture, which may be chosen."""
 
     text: str
     raw_text: str
@@ -58,7 +58,7 @@ class _Candidate:
     pattern: Pattern | None = None
 
     def equals(self, expected: str) -> bool:
-        """Whether it reads as expected; white space and a pattern's separators do not count."""
+        """Whether it is the expected text, apart from white space and a pattern's separators."""
         if self.pattern is not None:
             return self.text == self.pattern.normalize(expected)
         return "".join(self.text.split()) == "".join(expected.split())
@@ -68,9 +68,9 @@ class Judge:
     """Judges the readings of one job.
 
     Args:
-        job: its rules.
-        history: what has passed before.
-        patterns: those of the job, compiled, as the reading got them.
+        job: the job with its rules.
+        history: the parts that have passed before.
+        patterns: the compiled patterns of the job.
     """
 
     def __init__(self, job: Job, history: History, patterns: Sequence[Pattern] = ()) -> None:
@@ -80,7 +80,7 @@ class Judge:
         self._any_text = not job.read.patterns
 
     def expected(self, part: str, sent: str | None) -> str | None:
-        """The text that must be printed on a part, as ``ExpectedTexts.text`` finds it."""
+        """The text that must be printed on a part; see ``ExpectedTexts.text``."""
         return self._expected.text(part, sent)
 
     def judge(
@@ -93,18 +93,19 @@ class Judge:
     ) -> Judgment:
         """Judges one part.
 
-        The surest code counts, and with an expected text the one that equals it.
+        It chooses the code with the highest confidence, or the one that equals the expected text.
 
         Args:
-            result: of its picture, or one for each roi.
-            part: what the trigger called it.
+            result: result of the picture, or a result for each roi.
+            part: name of the part.
             expected: the text that came with the trigger or the picture.
-            today: of the line.
-            verifications: of the expected text, one for each roi, if the job asks for them; it is
-                enough that one passes.
+            today: today's date.
+            verifications: verifications of the expected text, one for each roi, if the job asks for
+                them; one of them must pass.
         """
         results = [result] if isinstance(result, ReadResult) else list(result)
-        rules, reasons = self._rules, []
+        rules = self._rules
+        reasons: list[str] = []
         wanted = None
         try:
             wanted = self.expected(part, expected)
@@ -119,19 +120,7 @@ class Judge:
             reasons.append("no code was read")
         elif wanted is not None and not chosen.equals(wanted):
             reasons.append(f"expected {wanted!r}, read {chosen.text!r}")
-        fields = named_groups(chosen.pattern, chosen.text)
-        if rules.gs1:
-            try:
-                fields |= parse_element_strings(chosen.text, today)
-            except ValueError as error:
-                reasons.append(f"GS1: {error}")
-        if rules.date is not None:
-            try:
-                day = _date(rules.date, chosen.text, fields, today)
-                fields["date"] = day.isoformat()
-                reasons += _out_of_time(rules.date, day, today)
-            except ValueError as error:
-                reasons.append(f"the date: {error}")
+        fields = self._parse(chosen, today, reasons)
         reasons += self._out_of_order(chosen.text)
         return Judgment(
             not reasons,
@@ -158,6 +147,23 @@ class Judge:
             return _of_nothing(results)
         return max(found, key=lambda c: (c.status is Status.OK, c.confidence))
 
+    def _parse(self, chosen: _Candidate, today: date, reasons: list[str]) -> dict[str, str]:
+        """The fields of a code; adds to ``reasons`` why a field is wrong."""
+        fields = named_groups(chosen.pattern, chosen.text)
+        if self._rules.gs1:
+            try:
+                fields |= parse_element_strings(chosen.text, today)
+            except ValueError as error:
+                reasons.append(f"GS1: {error}")
+        if (rule := self._rules.date) is not None:
+            try:
+                day = _date(rule, chosen.text, fields, today)
+                fields["date"] = day.isoformat()
+                reasons += _out_of_time(rule, day, today)
+            except ValueError as error:
+                reasons.append(f"the date: {error}")
+        return fields
+
     def _of_code(self, code: CodeReading) -> _Candidate:
         return _Candidate(
             code.text,
@@ -170,7 +176,7 @@ class Judge:
         )
 
     def _out_of_order(self, text: str) -> Iterator[str]:
-        """Why the code is not the next one."""
+        """Why the code may not follow those that have passed."""
         if self._rules.unseen and text and self._history.seen(text):
             yield f"{text!r} has passed before"
         if self._rules.rising and text:
@@ -196,7 +202,7 @@ def _of_string(string: TextString) -> _Candidate:
 
 
 def _of_nothing(results: Sequence[ReadResult]) -> _Candidate:
-    """No code was found; what was read instead is kept."""
+    """The candidate if no code was found; its raw text is what was read instead."""
     raw = " ".join(string.text for result in results for string in result.strings)
     first = next((r for r in results if r.strings), results[0] if results else None)
     if first is None:
@@ -205,17 +211,17 @@ def _of_nothing(results: Sequence[ReadResult]) -> _Candidate:
 
 
 def _unverified(wanted: str | None, verifications: Sequence[Verification]) -> Iterator[str]:
-    """Why the expected text is not verified; that there is none is told elsewhere."""
+    """Why the expected text is not verified; nothing if there is none."""
     if wanted is not None and not any(v.passed for v in verifications):
         why = verifications[0].reason if verifications else "nothing was verified"
         yield f"{wanted!r} is not verified: {why}"
 
 
 def named_groups(pattern: Pattern | None, code: str) -> dict[str, str]:
-    """What stands in the named groups of a pattern, by name."""
+    """The texts in the named groups of a pattern, by name."""
     if pattern is None or "(?" not in pattern.text:
         return {}
-    # White space in a pattern only says where separators may stand; codes have none.
+    # White space in a pattern is a place for separators, which codes do not have.
     expression = "".join(pattern.text.split()).replace("(?<", "(?P<")
     found = re.fullmatch(expression, code, re.IGNORECASE if pattern.ignore_case else 0)
     groups = {} if found is None else found.groupdict()
@@ -223,7 +229,7 @@ def named_groups(pattern: Pattern | None, code: str) -> dict[str, str]:
 
 
 def _date(rule: DateRule, text: str, fields: Mapping[str, str], today: date) -> date:
-    """The date of the code, or of one of its fields; ValueError if there is none."""
+    """The date in the code, or in one of its fields; raises ValueError if it has none."""
     if rule.field is None:
         return parse_date(text, rule.format, today)
     if rule.field not in fields:

@@ -1,4 +1,4 @@
-"""One picture of a source, and the part that one or several pictures show."""
+"""A picture of a source, and a part, which one or several pictures show."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ class Picture:
     """A picture as it came from its source.
 
     Attributes:
-        source: which source, such as ``folder:/data/in``.
-        name: of the picture within its source.
-        data: the bytes of its file, or (H, W, 3) uint8 RGB of a camera.
-        size: in bytes.
-        mtime_ns: when it was last written, in nanoseconds since 1970; of a frame, when it came.
-        sha256: of ``data``, in hex.
-        part: what the sender of a posted picture called the part.
-        expected: the text that the sender of a posted picture expects.
+        source: name of the source, such as ``folder:/data/in``.
+        name: name of the picture within its source.
+        data: the bytes of its file, or a frame of a camera, (H, W, 3) uint8 RGB.
+        size: size of ``data`` in bytes.
+        mtime_ns: time of the last change of the file, or of the arrival of the frame, in
+            nanoseconds since 1970.
+        sha256: SHA-256 of ``data``, in hex.
+        part: name of the part, if the picture was posted with one.
+        expected: the expected text, if the picture was posted with one.
     """
 
     source: str
@@ -36,18 +37,19 @@ class Picture:
 
     @property
     def key(self) -> str:
-        """The same for the same picture, also after a restart, and for no other one."""
+        """A unique key of the picture, which is the same after a restart."""
         return "|".join((self.source, str(self.size), str(self.mtime_ns), self.sha256, self.name))
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """What is read and recorded as one: a picture, or a burst of them.
+    """A picture, or a burst of pictures, that is read and recorded as one part.
 
     Attributes:
-        name: what the trigger or the sender called it; empty if it said nothing.
-        expected: the text that they expect.
-        time: when its picture, or its trigger, came.
+        pictures: its pictures; none if only its trigger has come.
+        name: name of the part; empty if it was not given.
+        expected: the expected text, if it was given.
+        time: time when its picture or its trigger came.
     """
 
     pictures: tuple[Picture, ...]
@@ -57,7 +59,7 @@ class Part:
 
     @property
     def key(self) -> str:
-        """Of the trigger, as long as no picture has come."""
+        """A unique key of its trigger."""
         return "|".join(("trigger", self.time.isoformat(), self.name))
 
 
@@ -69,7 +71,7 @@ def make_picture(
     part: str = "",
     expected: str | None = None,
 ) -> Picture:
-    """A picture with its size and hash."""
+    """Makes a picture; its size and hash are computed."""
     raw = raw_bytes(data)
     return Picture(
         source=source,
@@ -84,14 +86,17 @@ def make_picture(
 
 
 def raw_bytes(data: bytes | ImageArray) -> bytes | memoryview:
-    """The bytes of a file, or those of a frame's pixels without a copy."""
+    """The bytes of a file, or of the pixels of a frame; nothing is copied."""
     return data if isinstance(data, bytes) else data.data.cast("B")
 
 
 def make_part(
     pictures: Sequence[Picture], name: str, expected: str | None, time: datetime | None = None
 ) -> Part:
-    """A part that came now, with what its first picture says where the trigger said nothing."""
+    """Makes a part; name and expected text come from its first picture if the trigger has none.
+
+    Without ``time``, the part has come now.
+    """
     first = pictures[0] if pictures else None
     return Part(
         pictures=tuple(pictures),

@@ -1,4 +1,4 @@
-"""Reads the pictures of one part as its job says."""
+"""Makes the reader of a job, and reads the pictures of one part with it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def make_reader(options: ReadOptions) -> Reader:
-    """The reader of a job.
+    """Makes the reader that a job describes.
 
     Raises:
         ConfigError: an option cannot be used.
@@ -43,18 +43,18 @@ def read_part(
     patterns: Sequence[Pattern],
     expected: str | None,
 ) -> tuple[list[ReadResult], list[Verification]]:
-    """Reads one part, and verifies the expected text where the job asks for it.
+    """Reads one part, and verifies the expected text if the job asks for it.
 
     Args:
-        reader: of the job.
-        job: its rois, engine and rules.
-        images: of the part, each (H, W, 3) uint8 RGB; several are read as one.
-        patterns: of the job, compiled.
+        reader: reader of the job.
+        job: the job.
+        images: pictures of the part, each (H, W, 3) uint8 RGB; several are read together.
+        patterns: compiled patterns of the job.
         expected: the text that must be printed.
 
     Returns:
-        A result for each roi; and a verification for each, of the first image, by the engine of
-        the job (``auto``: two-stage).
+        A result for each roi, and a verification of the first picture for each roi, by the engine
+        of the job (``auto``: two-stage).
     """
     engine, asked = job.read.engine, list(patterns) or None
     verifier = Engine.TWO_STAGE if engine == Engine.AUTO else engine

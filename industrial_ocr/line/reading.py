@@ -1,4 +1,4 @@
-"""What the runner records of one part: its picture, the reading, and the judgment."""
+"""The record of one part: its picture, what was read, and whether it passes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class LineState(str, Enum):
-    """What the line does at this moment, as a PLC sees it."""
+    """The state of the line, as a PLC sees it."""
 
     READY = "ready"
     BUSY = "busy"
@@ -22,11 +22,11 @@ class LineState(str, Enum):
 
 @dataclass(frozen=True)
 class TriggerEvent:
-    """A signal that a part is there.
+    """A signal that a part has arrived.
 
     Attributes:
-        part: what the part is called; empty if nothing was said.
-        expected: the text that must be printed on it; None if nothing was said.
+        part: name of the part; empty if it was not given.
+        expected: the text that must be printed on it; None if it was not given.
     """
 
     part: str = ""
@@ -38,24 +38,24 @@ class Reading:
     """One part that was read and judged; the journal keeps it, outputs deliver it.
 
     Attributes:
-        id: unique, the same at every delivery (a message id).
-        sequence: 1, 2, 3 and so on within a journal; no number is left out or given twice.
+        id: unique id, the same in all deliveries.
+        sequence: number of the reading in the journal: 1, 2, 3 and so on, without gaps.
         job: name of the job.
-        job_hash: SHA-256 of the job file's content, in hex.
-        weights: the networks' hashes by task.
+        job_hash: SHA-256 of the settings of the job, in hex.
+        weights: hashes of the networks, by task.
         picture: name of the picture at its source.
-        picture_sha256: of the picture's bytes, in hex; of a burst, of all of them in order.
-        part: what the trigger called the part; empty if it said nothing.
-        time: when the picture came, with time zone.
-        text: the code, or without a pattern the text, that counts.
+        picture_sha256: SHA-256 of the bytes of the picture, or of all pictures of a burst, in hex.
+        part: name of the part, from the trigger; empty if it was not given.
+        time: time when the picture arrived, with time zone.
+        text: the code that was chosen, or the whole text if the job has no pattern.
         raw_text: the same as read without the pattern.
-        status: of the reading: ``ok``, ``low_confidence``, ..., ``error`` or ``timeout``.
+        status: status of the reading: ``ok``, ``low_confidence``, ..., ``error`` or ``timeout``.
         passed: whether the part passes.
         reasons: why it does not pass, one sentence each; empty if it passes.
-        confidence: of ``text``, 0 to 1.
-        characters: evidence per character, as ``Character.to_dict`` gives it.
-        expected: the text that was expected; None if none was.
-        fields: what was parsed, such as GS1 application identifiers or the date.
+        confidence: confidence of ``text``, 0 to 1.
+        characters: evidence per character, as from ``Character.to_dict``.
+        expected: the expected text; None if there was none.
+        fields: parsed fields, such as GS1 application identifiers or the date.
         latency: seconds from the picture's arrival to the judgment.
     """
 
@@ -80,7 +80,7 @@ class Reading:
     latency: float = 0.0
 
     def __post_init__(self) -> None:
-        """Replaces what databases and JSON refuse in texts that come from outside."""
+        """Replaces characters in texts from outside that databases and JSON refuse."""
         for name in ("picture", "part", "expected"):
             value = getattr(self, name)
             if value is not None:
@@ -89,7 +89,7 @@ class Reading:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, ready for JSON."""
-        # Not asdict, which copies all evidence deeply: it would take most of a delivery's time.
+        # Not asdict: its deep copies would take most of the time of a delivery.
         return vars(self) | {"weights": dict(self.weights), "time": self.time.isoformat()}
 
     def to_json(self) -> str:
@@ -98,7 +98,7 @@ class Reading:
 
     @classmethod
     def from_json(cls, text: str) -> Reading:
-        """What ``to_json`` wrote."""
+        """Reads the text that ``to_json`` has written."""
         data = json.loads(text)
         data["time"] = datetime.fromisoformat(data["time"])
         data["reasons"] = tuple(data["reasons"])
@@ -107,5 +107,5 @@ class Reading:
 
 
 def _plain(text: str) -> str:
-    """Question marks for the halves of surrogate pairs (bad file names) and for NUL."""
+    """Replaces lone surrogates (from bad file names) and NUL by question marks."""
     return text.encode("utf-8", "replace").decode().replace("\0", "?")

@@ -51,7 +51,7 @@ def test_pictures_are_found_in_folders_and_in_cells(archive: Path, tmp_path: Pat
     pq.write_table(table, tmp_path / "list.parquet")
     named = find_pictures([str(tmp_path / "list.parquet")], "path")
     assert list(named) == [(str(archive / f"day{n}/{n}.png"), -1) for n in range(2)]
-    with pytest.raises(ConfigError, match="--column image, but path"):
+    with pytest.raises(ConfigError, match="--column image; its columns are path"):
         list(find_pictures([str(tmp_path / "list.parquet")]))
     with pytest.raises(ConfigError, match="no picture"):
         list(find_pictures([str(archive / "day2")]))

@@ -35,7 +35,7 @@ def test_a_date_as_it_is_printed(text: str, form: str, found: date) -> None:
     [("31.04.2027", "%d.%m.%Y"), ("29FEB2027", "%d%b%Y"), ("1112027", "%d.%m.%Y"), ("", "%m/%Y")],
 )
 def test_what_is_no_date_is_refused(text: str, form: str) -> None:
-    with pytest.raises(ValueError, match="is no date of the form"):
+    with pytest.raises(ValueError, match="is not a date of the form"):
         parse_date(text, form, TODAY)
 
 

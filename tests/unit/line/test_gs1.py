@@ -53,9 +53,9 @@ def test_what_is_printed_in_any_order_is_read_back() -> None:
     ("text", "why"),
     [
         ("(01)09780471117095", "check digit is 5, should be 4"),
-        ("(01)978047111709", "has not the form N14"),
+        ("(01)978047111709", "does not have the form N14"),
         ("(17)270231", "has no day 31"),
-        ("(10)" + "A" * 21, "has not the form"),
+        ("(10)" + "A" * 21, "does not have the form"),
         ("(04)12", "does not start with"),
         ("LOT 12", "does not start with"),
         ("(10)A(10)B", "twice"),
