@@ -16,7 +16,8 @@ pytest.importorskip("prometheus_client")
 from fastapi.testclient import TestClient  # noqa: E402
 
 from industrial_ocr.errors import ImageError, PatternError  # noqa: E402
-from industrial_ocr.line.serve import Batcher, ReadingOptions, ReadService, ServeConfig  # noqa: E402
+from industrial_ocr.line.serve import ReadService, ServeConfig  # noqa: E402
+from industrial_ocr.line.serve_batches import Batcher, ReadingOptions  # noqa: E402
 
 HOST = "http://127.0.0.1:8770"
 
@@ -114,7 +115,7 @@ def test_a_form_with_several_pictures(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("path", "body", "status", "says"),
     [
-        ("/read", b"", 422, "got none"),
+        ("/read", b"", 422, "it is empty"),
         ("/read", b"GIF89a", 422, "image"),
         ("/read", picture(13), 422, "bad luck"),
         ("/read", bytes(10_001), 413, "10000 bytes"),
