@@ -53,6 +53,25 @@ def test_calibrate_measures_every_way_and_the_reader_takes_it(codes: Path, tmp_p
         Reader(calibration=found, max_misread_rate=0.001)
 
 
+def test_a_bundle_is_calibrated_with_its_own_networks_and_settings(
+    codes: Path, tmp_path: Path
+) -> None:
+    bundle, out = tmp_path / "bundle", tmp_path / "c.json"
+    config = Reader(config="fast").config
+    confidence = config.confidence.model_copy(update={"min_confidence": 0.99})
+    written = Reader(config=config.model_copy(update={"confidence": confidence}), precision="int8")
+    written.export(bundle)
+    command = ["calibrate", str(codes), "--bundle", str(bundle), "--out", str(out)]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    found = load_calibration(out)
+    least = min(curve.thresholds[0] for curve in found.curves.values())
+    assert least < 0.99, "the least confidence of the bundle rejects nothing here"
+    again = Reader.from_bundle(bundle, calibration=found)
+    assert found.weights == written.weights == again.weights
+    assert again.config == written.config
+
+
 def test_labels_that_nothing_reads_are_no_calibration(codes: Path, tmp_path: Path) -> None:
     out = tmp_path / "c.json"
     labels = (codes / "labels.tsv").read_text().splitlines()
