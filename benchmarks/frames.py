@@ -36,8 +36,8 @@ from industrial_ocr.datasets.synthesis.noise import sensor_noise  # noqa: E402
 from industrial_ocr.image.load import load_image  # noqa: E402
 from industrial_ocr.reader.crop_views import agreed_text  # noqa: E402
 from industrial_ocr.reader.frames import read_alone, read_burst  # noqa: E402
+from industrial_ocr.reader.pipelines import EngineRun  # noqa: E402
 from industrial_ocr.reader.reader import Reader  # noqa: E402
-from industrial_ocr.reader.routed import route_results  # noqa: E402
 from industrial_ocr.results.engine import PIPELINES, Engine  # noqa: E402
 from industrial_ocr.results.read_result import ReadResult  # noqa: E402
 from industrial_ocr.results.types import Status  # noqa: E402
@@ -119,11 +119,10 @@ def read(reader: Reader, frames: Sequence[np.ndarray]) -> dict[str, Any]:
     bursts = {n: read_burst(alone[:n], models) for n in BURSTS}
     row: dict[str, Any] = {}
     for engine in ENGINES:
+        run = EngineRun(engine, (), models, reader.routes)
 
-        def combine(own: Mapping[Engine, ReadResult], engine: Engine = engine) -> ReadResult:
-            if engine in PIPELINES:
-                return own[engine]
-            return route_results(dict(own), reader._routing(engine, (), config))
+        def combine(own: Mapping[Engine, ReadResult], run: EngineRun = run) -> ReadResult:
+            return run.joined({name: own[name] for name in run.pipelines})
 
         row[engine.value] = {
             "alone": [_answer(combine(a.results)) for a in alone],

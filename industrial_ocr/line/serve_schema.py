@@ -32,7 +32,7 @@ REFUSAL: dict[str, Any] = {
     "description": "Refused; detail says why.",
     "content": {"application/json": {"schema": DETAIL}},
 }
-ROWS = {
+ANSWERS = {
     "type": "array",
     "items": {
         "type": "object",
@@ -43,7 +43,7 @@ ROWS = {
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "As read --json and verify --json print it; file is - where it has no name.",
-        "content": {"application/json": {"schema": ROWS}},
+        "content": {"application/json": {"schema": ANSWERS}},
     },
     401: REFUSAL,
     403: REFUSAL,

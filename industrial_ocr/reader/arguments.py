@@ -90,6 +90,30 @@ def asked_calibration(
     return load_calibration(source)
 
 
+def check_misread_rate(
+    rate: float | None, calibration: Calibration, weights: Mapping[str, str], shipped: bool
+) -> None:
+    """Raises ConfigError if no engine with these weights can keep a misread rate.
+
+    Args:
+        rate: the rate; None needs no check.
+        calibration: the calibration in use.
+        weights: sha256 of the weights in use, by task.
+        shipped: whether the calibration is the shipped one, for the message.
+    """
+    if rate is None:
+        return
+    if not 0 < rate < 1:
+        raise ConfigError(f"max_misread_rate is a share between 0 and 1, got {rate}")
+    if not calibration.fits(weights):
+        whose = "the shipped calibration" if shipped else "the calibration"
+        raise ConfigError(
+            f"max_misread_rate: {whose} was measured with other weights than these; "
+            "industrial-ocr calibrate DATA measures these ones"
+        )
+    calibration.check_rate(rate)
+
+
 def compiled_patterns(given: Patterns, own: Mapping[str, Preset]) -> tuple[Pattern, ...]:
     """Compiles the ``pattern`` of ``read``; names in ``own`` take precedence over shipped ones."""
     if given is None:

@@ -30,9 +30,8 @@ from industrial_ocr.decoding.confidence import log_odds
 from industrial_ocr.decoding.homoglyphs import TWINS, same_shape
 from industrial_ocr.image.registration import register
 from industrial_ocr.patterns.pattern import Pattern
-from industrial_ocr.reader.common import Clock, Found, find_strings
-from industrial_ocr.reader.crnn import read_crnn
-from industrial_ocr.reader.two_stage import read_two_stage
+from industrial_ocr.reader.common import Clock, find_strings
+from industrial_ocr.reader.pipelines import run_pipeline
 from industrial_ocr.reader.verify import Models
 from industrial_ocr.recognition.pooled import Frame, PooledClassifier, PooledRecognizer
 from industrial_ocr.results.codes import CodeReading
@@ -151,21 +150,8 @@ def read_alone(
 ) -> list[Alone]:
     """Reads frames (H, W, 3) uint8 RGB one by one, by each of the engines."""
     found = find_strings(images, models.detector, models.config, Clock())
-    results = {e: _read(images, e, models, patterns, found) for e in engines}
+    results = {e: run_pipeline(e, images, models, patterns, found) for e in engines}
     return [Alone(image, {e: results[e][i] for e in engines}) for i, image in enumerate(images)]
-
-
-def _read(
-    images: Sequence[ImageArray],
-    engine: Engine,
-    models: Models,
-    patterns: Sequence[Pattern],
-    found: Found,
-) -> list[ReadResult]:
-    config, detector = models.config, models.detector
-    if engine == Engine.TWO_STAGE:
-        return read_two_stage(images, detector, models.classifier, config, patterns, found)
-    return read_crnn(images, detector, models.recognizer, config, patterns, found)
 
 
 def read_burst(alone: Sequence[Alone], models: Models, patterns: Sequence[Pattern] = ()) -> Burst:
@@ -188,7 +174,7 @@ def read_burst(alone: Sequence[Alone], models: Models, patterns: Sequence[Patter
             classifier=PooledClassifier(models.classifier, frames, twin_shapes),
             recognizer=PooledRecognizer(models.recognizer, frames, twin_shapes),
         )
-        (own,) = _read([stack], engine, pooled, patterns, found)
+        (own,) = run_pipeline(engine, [stack], pooled, patterns, found)
         together[engine] = replace(own, image=best.image)
     return Burst(alone, reference, matrices, together)
 

@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
-from industrial_ocr.config import (
-    PipelineConfig,
-    Precision,
-    parse_config,
-    suited,
-)
+from industrial_ocr.config import PipelineConfig, Precision, parse_config, suited
 from industrial_ocr.decoding.calibration import Calibration
 from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.decoding.lexicon import Lexicon
@@ -33,6 +27,7 @@ from industrial_ocr.reader.arguments import (
     Patterns,
     Roi,
     asked_calibration,
+    check_misread_rate,
     compiled_patterns,
     cut_roi,
     in_pieces,
@@ -42,20 +37,20 @@ from industrial_ocr.reader.arguments import (
     reading_config,
 )
 from industrial_ocr.reader.bundled import TASKS, bundled_options, export_files, setting_files
-from industrial_ocr.reader.common import Clock, Found, find_strings
-from industrial_ocr.reader.crnn import read_crnn, read_frames
-from industrial_ocr.reader.crnn_crops import read_crops, recognize_crops
+from industrial_ocr.reader.common import Clock, find_strings
+from industrial_ocr.reader.crnn import read_frames
+from industrial_ocr.reader.crnn_crops import read_crops
 from industrial_ocr.reader.frames import read_alone, read_burst
-from industrial_ocr.reader.routed import Routing, read_routed, route_results, without_crnn
+from industrial_ocr.reader.pipelines import EngineRun
 from industrial_ocr.reader.router import RouteTable
-from industrial_ocr.reader.two_stage import read_two_stage, string_evidence
-from industrial_ocr.reader.two_stage_crops import read_two_stage_crops, view_config
+from industrial_ocr.reader.two_stage import string_evidence
+from industrial_ocr.reader.two_stage_crops import view_config
 from industrial_ocr.reader.verify import Models, verify_image
 from industrial_ocr.recognition.classifier import Classifier, shows_none
 from industrial_ocr.recognition.division import LineRecognizer
 from industrial_ocr.recognition.recognizer import StringFrames
 from industrial_ocr.recognition.rectification import Rectified, rectified
-from industrial_ocr.results.engine import PIPELINES, Engine
+from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import CharCandidates, ImageArray, as_quad
 from industrial_ocr.results.verdicts import Verification
@@ -148,7 +143,7 @@ class Reader:
         self._recognizer = LineRecognizer(*loader.recognizer(recognizer))
         self.weights = loader.weights
         self._misread_rate = max_misread_rate
-        self._check_misread_rate(calibration is None)
+        check_misread_rate(max_misread_rate, self._calibration, self.weights, calibration is None)
 
     def load(self) -> Reader:
         """Loads every network now, so that a damaged file is noticed and the first read is fast.
@@ -236,30 +231,16 @@ class Reader:
             every_backend or self.backend == "torch",
         )
 
-    def _check_misread_rate(self, shipped: bool) -> None:
-        """Raises ConfigError if no engine can keep the misread rate that was given."""
-        rate = self._misread_rate
-        if rate is None:
-            return
-        if not 0 < rate < 1:
-            raise ConfigError(f"max_misread_rate is a share between 0 and 1, got {rate}")
-        if not self._calibration.fits(self.weights):
-            whose = "the shipped calibration" if shipped else "the calibration"
-            raise ConfigError(
-                f"max_misread_rate: {whose} was measured with other weights than these; "
-                "industrial-ocr calibrate DATA measures these ones"
-            )
-        self._calibration.check_rate(rate)
-
-    def _config_for(self, engine: str, with_pattern: bool) -> PipelineConfig:
-        """The configuration with the least confidence that keeps the misread rate."""
+    def _models_for(self, engine: str, patterns: Sequence[Pattern]) -> Models:
+        """The models, with the least confidence that keeps the misread rate in their settings."""
         if self._misread_rate is None:
-            return self.config
-        least = self._calibration.threshold(engine, with_pattern, self._misread_rate)
+            return self.models
+        least = self._calibration.threshold(engine, bool(patterns), self._misread_rate)
         names = ("min_confidence", "min_code_confidence")
         update = dict.fromkeys(names, min(least, 1.0))
         confidence = self.config.confidence.model_copy(update=update)
-        return self.config.model_copy(update={"confidence": confidence})
+        config = self.config.model_copy(update={"confidence": confidence})
+        return replace(self.models, config=config)
 
     def read(
         self,
@@ -301,24 +282,10 @@ class Reader:
         """``read`` for several images, in common batches; the options apply to each image."""
         engine = known_engine(engine)
         patterns = compiled_patterns(pattern, self._presets)
-        config = self._config_for(engine, bool(patterns))
         loaded = [load_image(i) for i in image_list(images)]
         parts = [self._surrounded(i, roi) for i in loaded]
-        pixels = [p for p, _, _ in parts]
-        lacking = self._unknown_to_crnn(patterns) if engine == Engine.AUTO else []
-        if lacking:
-            results = self._read_way(Engine.TWO_STAGE, pixels, None, patterns, config)
-            results = without_crnn(results, lacking)
-        elif engine in PIPELINES:
-            results = self._read_way(engine, pixels, None, patterns, config)
-        else:
-            results = read_routed(
-                pixels,
-                self._detector,
-                config,
-                self._routing(engine, patterns, config),
-                lambda way, some, found: self._read_way(way, some, found, patterns, config),
-            )
+        run = EngineRun(engine, patterns, self._models_for(engine, patterns), self.routes)
+        results = run.read([pixels for pixels, _, _ in parts])
         return [
             result.moved(float(x), float(y), image)
             for result, (_, x, y), image in zip(results, parts, loaded, strict=True)
@@ -334,25 +301,23 @@ class Reader:
     ) -> ReadResult:
         """Reads several pictures of one part as one (see ``frames``).
 
-        The networks' evidence for each character is combined, so that what no picture shows
-        clearly may still be read. A picture that is blurred or covered says little. The result's
-        ``reason`` says how many pictures read the same alone, and ``agreement`` of its strings how
-        far they agree. A picture that clearly reads another text makes it a ``disagreement``.
+        The evidence of all pictures for each character is combined, with little weight on pictures
+        that are blurred or covered. ``reason`` of the result tells how many pictures alone have the
+        same reading, and ``agreement`` of its strings how far they agree. If a picture clearly has
+        another text, the status is ``disagreement``.
 
         Args:
             images: as ``image`` of ``read``; the text may be shifted by a quarter of its length and
-                turned by some degrees. One picture is read as by ``read``.
+                turned by some degrees. A single picture is read as by ``read``.
             engine: as in ``read``.
             roi: as in ``read``, the same for each picture.
             pattern: as in ``read``.
 
         Returns:
-            The result. Its ``image`` is the picture that reads best; all places are in it.
+            The result. Its ``image`` is the picture with the best reading; all places are in it.
 
         Raises:
-            ImageError: there is no picture, one cannot be read, or the roi lies outside it.
-            ConfigError: an unknown engine.
-            PatternError: as in ``read``.
+            ImageError: there is no picture.
         """
         engine = known_engine(engine)
         patterns = compiled_patterns(pattern, self._presets)
@@ -361,24 +326,15 @@ class Reader:
             raise ImageError("expected at least one picture of the part, got an empty list")
         if len(loaded) == 1:
             return self.read(loaded[0], engine=engine, roi=roi, pattern=patterns or None)
-        config = self._config_for(engine, bool(patterns))
-        lacking = self._unknown_to_crnn(patterns) if engine == Engine.AUTO else []
-        ways = (Engine.TWO_STAGE,) if lacking else (engine,) if engine in PIPELINES else PIPELINES
-        routing = self._routing(engine, patterns, config)
-
-        def combine(own: Mapping[Engine, ReadResult]) -> ReadResult:
-            if lacking:
-                return without_crnn([own[Engine.TWO_STAGE]], lacking)[0]
-            return own[engine] if engine in PIPELINES else route_results(dict(own), routing)
-
         parts = [self._surrounded(i, roi) for i in loaded]
-        models = replace(self.models, config=config)
+        models = self._models_for(engine, patterns)
+        run = EngineRun(engine, patterns, models, self.routes)
         clock = Clock()
         with clock.stage("frames"):
-            alone = read_alone([p for p, _, _ in parts], models, ways, patterns)
+            alone = read_alone([p for p, _, _ in parts], models, run.pipelines, patterns)
         with clock.stage("together"):
             burst = read_burst(alone, models, patterns)
-            result = burst.result(combine, config.confidence)
+            result = burst.result(run.joined, models.config.confidence)
         _, x, y = parts[burst.reference]
         result = replace(result, timings=clock.share(1))
         return result.moved(float(x), float(y), loaded[burst.reference])
@@ -389,47 +345,6 @@ class Reader:
         detection = self.config.detection
         margin = detection.border if min(part.shape[:2]) < detection.border_below else 0
         return on_ground(part, margin), x - margin, y - margin
-
-    def _routing(
-        self, route: Engine, patterns: tuple[Pattern, ...], config: PipelineConfig
-    ) -> Routing:
-        unknown = set(self._classifier.charset.symbols) - set(self._recognizer.charset.symbols)
-        sure = config.confidence
-        least = sure.min_code_confidence if patterns else sure.min_confidence
-        return Routing(
-            route,
-            patterns,
-            self.routes,
-            least,
-            frozenset(unknown),
-            sure.position_weights,
-            self._recognizer.basis,
-        )
-
-    def _unknown_to_crnn(self, patterns: Sequence[Pattern]) -> list[str]:
-        """Characters of the patterns that the CRNN lacks, such as those of a newly taught glyph."""
-        missing = (pattern.missing(self._recognizer.charset) for pattern in patterns)
-        return sorted(set(chain.from_iterable(missing)))
-
-    def _read_way(
-        self,
-        way: Engine,
-        images: Sequence[ImageArray],
-        found: Found | None,
-        patterns: Sequence[Pattern],
-        config: PipelineConfig,
-    ) -> list[ReadResult]:
-        """Reads images by one pipeline; ``found`` holds their strings if they are known."""
-        if way == Engine.TWO_STAGE:
-            return read_two_stage(
-                images,
-                self._detector,
-                self._classifier,
-                config,
-                patterns=patterns,
-                found=found,
-            )
-        return read_crnn(images, self._detector, self._recognizer, config, patterns, found)
 
     def pattern(self, text: str) -> Pattern:
         """Compiles a name or an expression, as ``pattern`` of ``read`` does.
@@ -461,47 +376,23 @@ class Reader:
 
         Raises:
             ImageError: a crop cannot be read, or ``crops`` is one image instead of a list.
-            ConfigError: an unknown engine, a lexicon or a division for another engine than
-                ``crnn``, or a word of the lexicon with a character that the recognizer lacks.
+            ConfigError: an engine is unknown or does not take a lexicon or a division, or the
+                recognizer lacks a character of the lexicon.
         """
         engine = known_engine(engine)
         if (lexicon or division) and engine != Engine.CRNN:
             raise ConfigError("a lexicon and a division are for engine crnn")
         patterns = compiled_patterns(pattern, self._presets)
-        config = self._config_for(engine, bool(patterns))
+        models = self._models_for(engine, patterns)
         if division is not None:
-            config = in_pieces(config, division)
+            models = replace(models, config=in_pieces(models.config, division))
         loaded = [load_image(c) for c in image_list(crops)]
-        level = [rectified(i) if config.rectify_crops else Rectified(i) for i in loaded]
-        results = self._recognize(level, engine, lexicon, patterns, config)
+        level = [rectified(i) if self.config.rectify_crops else Rectified(i) for i in loaded]
+        results = EngineRun(engine, patterns, models, self.routes).recognize(level, lexicon)
         return [
             r if own.matrix is None else r.placed(own.place, image)
             for r, own, image in zip(results, level, loaded, strict=True)
         ]
-
-    def _recognize(
-        self,
-        loaded: Sequence[Rectified],
-        engine: Engine,
-        lexicon: Lexicon | None,
-        patterns: tuple[Pattern, ...],
-        config: PipelineConfig,
-    ) -> list[ReadResult]:
-        lacking = self._unknown_to_crnn(patterns) if engine == Engine.AUTO else []
-        if lacking:
-            results = self._recognize(loaded, Engine.TWO_STAGE, None, patterns, config)
-            return without_crnn(results, lacking)
-        if engine not in PIPELINES:
-            both = [self._recognize(loaded, way, None, patterns, config) for way in PIPELINES]
-            routing = self._routing(engine, patterns, config)
-            return [
-                route_results(dict(zip(PIPELINES, own, strict=True)), routing)
-                for own in zip(*both, strict=True)
-            ]
-        if engine == Engine.CRNN:
-            return recognize_crops(loaded, self._recognizer, config, lexicon, patterns)
-        images = [crop.image for crop in loaded]
-        return read_two_stage_crops(images, self._detector, self._classifier, config, patterns)
 
     def verify(
         self,
@@ -559,18 +450,15 @@ class Reader:
 
     @property
     def models(self) -> Models:
-        """The models and settings, for code that calls the pipelines directly."""
+        """The models and the settings, for code that calls the pipelines directly."""
         return Models(self._detector, self._classifier, self._recognizer, self.config)
 
     def classify_boxes(self, image: Any, quads: Sequence[Any]) -> list[CharCandidates]:
-        """Classifies characters whose places in an image are known.
+        """Classifies characters at known places; returns the best symbols for each of them.
 
         Args:
             image: as in ``read``.
             quads: (4, 2) source pixels each, clockwise from the top-left of the character.
-
-        Returns:
-            For each quad, the best symbols with their probabilities.
         """
         places = [as_quad(quad) for quad in quads]
         (named,) = self._classifier.classify(

@@ -110,12 +110,6 @@ def _total_timings(shared: Mapping[str, float], results: Iterable[ReadResult]) -
     return dict(timings)
 
 
-def without_crnn(results: Sequence[ReadResult], lacking: Sequence[str]) -> list[ReadResult]:
-    """The results of two-stage for ``auto``, because the CRNN lacks symbols of the codes."""
-    reason = f"crnn does not know {' '.join(lacking)}, which the pattern asks for"
-    return [replace(r, route=Engine.TWO_STAGE, reason=reason) for r in results]
-
-
 def route_results(own: dict[Engine, ReadResult], routing: Routing) -> ReadResult:
     """Combines the readings of one image by a route."""
     first = choose(routing.patterns[0] if routing.patterns else None, routing.measured)

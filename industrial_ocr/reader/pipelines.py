@@ -1,0 +1,117 @@
+"""Runs the pipelines of an engine, and joins their results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
+
+from industrial_ocr.decoding.lexicon import Lexicon
+from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.reader.common import Found
+from industrial_ocr.reader.crnn import read_crnn
+from industrial_ocr.reader.crnn_crops import recognize_crops
+from industrial_ocr.reader.routed import Routing, read_routed, route_results
+from industrial_ocr.reader.router import RouteTable
+from industrial_ocr.reader.two_stage import read_two_stage
+from industrial_ocr.reader.two_stage_crops import read_two_stage_crops
+from industrial_ocr.reader.verify import Models
+from industrial_ocr.recognition.rectification import Rectified
+from industrial_ocr.results.engine import PIPELINES, Engine
+from industrial_ocr.results.read_result import ReadResult
+from industrial_ocr.results.types import ImageArray
+
+
+def run_pipeline(
+    pipeline: Engine,
+    images: Sequence[ImageArray],
+    models: Models,
+    patterns: Sequence[Pattern],
+    found: Found | None = None,
+) -> list[ReadResult]:
+    """Reads images by one pipeline; ``found`` has their strings if they are known."""
+    config, detector = models.config, models.detector
+    if pipeline == Engine.TWO_STAGE:
+        return read_two_stage(images, detector, models.classifier, config, patterns, found)
+    return read_crnn(images, detector, models.recognizer, config, patterns, found)
+
+
+class EngineRun:
+    """Reads by one engine, which stands for one pipeline or for both.
+
+    Args:
+        engine: the engine. ``auto`` leaves the CRNN out if it lacks a character of the patterns,
+            such as a newly taught glyph.
+        patterns: patterns of the codes.
+        models: models and settings.
+        routes: accuracy of both pipelines by pattern.
+
+    Attributes:
+        pipelines: the pipelines of the engine.
+    """
+
+    def __init__(
+        self, engine: Engine, patterns: tuple[Pattern, ...], models: Models, routes: RouteTable
+    ) -> None:
+        self._engine, self._patterns, self._models = engine, patterns, models
+        missing = (pattern.missing(models.recognizer.charset) for pattern in patterns)
+        self._lacking = sorted(set(chain.from_iterable(missing))) if engine == Engine.AUTO else []
+        self.pipelines: tuple[Engine, ...] = PIPELINES
+        if self._lacking or engine in PIPELINES:
+            self.pipelines = (Engine.TWO_STAGE if self._lacking else engine,)
+            return
+        confidence = models.config.confidence
+        unknown = set(models.classifier.charset.symbols) - set(models.recognizer.charset.symbols)
+        self._routing = Routing(
+            engine,
+            patterns,
+            routes,
+            confidence.min_code_confidence if patterns else confidence.min_confidence,
+            frozenset(unknown),
+            confidence.position_weights,
+            models.recognizer.basis,
+        )
+
+    def joined(self, results: Mapping[Engine, ReadResult]) -> ReadResult:
+        """The result of the engine, from the results of its pipelines for one image."""
+        if len(self.pipelines) > 1:
+            return route_results(dict(results), self._routing)
+        (result,) = results.values()
+        if self._lacking:
+            reason = f"crnn does not know {' '.join(self._lacking)}, which the pattern asks for"
+            return replace(result, route=Engine.TWO_STAGE, reason=reason)
+        return result
+
+    def read(self, images: Sequence[ImageArray]) -> list[ReadResult]:
+        """Finds and reads the strings of images, (H, W, 3) uint8 RGB each."""
+
+        def run(
+            pipeline: Engine, some: Sequence[ImageArray], found: Found | None
+        ) -> list[ReadResult]:
+            return run_pipeline(pipeline, some, self._models, self._patterns, found)
+
+        if len(self.pipelines) > 1:
+            detector, config = self._models.detector, self._models.config
+            return read_routed(images, detector, config, self._routing, run)
+        (pipeline,) = self.pipelines
+        return [self.joined({pipeline: result}) for result in run(pipeline, images, None)]
+
+    def recognize(self, crops: Sequence[Rectified], lexicon: Lexicon | None) -> list[ReadResult]:
+        """Reads images of one string each; the lexicon is for the CRNN."""
+        models = self._models
+        results = []
+        for pipeline in self.pipelines:
+            if pipeline == Engine.CRNN:
+                read = recognize_crops(
+                    crops, models.recognizer, models.config, lexicon, self._patterns
+                )
+            else:
+                images = [crop.image for crop in crops]
+                read = read_two_stage_crops(
+                    images, models.detector, models.classifier, models.config, self._patterns
+                )
+            results.append(read)
+        return [
+            self.joined(dict(zip(self.pipelines, own, strict=True)))
+            for own in zip(*results, strict=True)
+        ]
