@@ -2,11 +2,11 @@
 
     bundle.json      backend, precision, versions, and the sha256 of every other file and of itself
     config.json      all settings
-    calibration.json, routes.json, patterns.json    where the Reader had them
+    calibration.json, routes.json, patterns.json    if the Reader had them
     networks/        manifest.json and the networks: ONNX, for torch also safetensors
 
-Nothing outside the bundle is needed. This module knows files and hashes; what the settings mean
-knows ``reader.bundled``.
+A bundle needs no other files. This module reads and writes its files and hashes; ``reader.bundled``
+interprets the settings.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ REMEDY = "copy the bundle again, or export it again"
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[str, Field(pattern=r"^([a-z]+/)?[a-z][a-z0-9.]*$")]
-"""A file of a bundle; it cannot lead out of the bundle."""
+"""Path of a file in a bundle; it cannot point outside the bundle."""
 
 
 class BundleManifest(BaseModel):
-    """What ``bundle.json`` holds.
+    """The content of ``bundle.json``.
 
     Attributes:
-        format: of the bundle; 1.
-        backend: what the networks run on.
-        precision: in which they compute.
+        format: format of the bundle; 1.
+        backend: backend of the networks.
+        precision: precision of the networks.
         max_misread_rate: see ``Reader``.
-        models: names of the networks by task, for people.
-        versions: of the packages with which the bundle was written, for people.
+        models: names of the networks by task, for information.
+        versions: versions of the packages that wrote the bundle, for information.
         files: sha256 of every other file.
-        sha256: of this file without this line.
+        sha256: sha256 of this file without this line.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -67,19 +67,19 @@ class BundleManifest(BaseModel):
     sha256: str = ""
 
     def sealed(self, files: Mapping[str, bytes]) -> BundleManifest:
-        """With the hashes of the files and of itself."""
+        """A copy with the hashes of the files and of itself."""
         hashes = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
         whole = self.model_copy(update={"files": hashes, "sha256": ""})
         return whole.model_copy(update={"sha256": hashlib.sha256(whole.to_bytes()).hexdigest()})
 
     def is_sealed(self, data: bytes) -> bool:
-        """Whether a file holds exactly this, and this is what its own hash says."""
+        """Whether a file has exactly this content, and the content its own hash."""
         bare = self.model_copy(update={"sha256": ""})
         own = hashlib.sha256(bare.to_bytes()).hexdigest()
         return own == self.sha256 and self.to_bytes() == data
 
     def to_bytes(self) -> bytes:
-        """As it stands in the file."""
+        """The content of the file."""
         return as_json(self.model_dump(mode="json"))
 
 
@@ -89,7 +89,7 @@ class Bundle:
 
     Attributes:
         path: the folder or the .zip.
-        manifest: of the bundle.
+        manifest: content of its ``bundle.json``.
     """
 
     path: Path
@@ -97,7 +97,7 @@ class Bundle:
 
     @property
     def holds_safetensors(self) -> bool:
-        """Whether its networks run on torch, too."""
+        """Whether it has networks for torch."""
         return any(name.endswith(".safetensors") for name in self.manifest.files)
 
     def read(self, name: str) -> bytes:
@@ -113,7 +113,7 @@ class Bundle:
         return json.loads(self.read(name)) if name in self.manifest.files else None
 
     def network(self, task: NetworkTask) -> Path:
-        """A network as ``find_entry`` takes it: the safetensors file, be it there or not."""
+        """The safetensors file of a network, for ``find_entry``; the file may be missing."""
         return self.path / NETWORKS / f"{task}.safetensors"
 
     def check(self) -> None:
@@ -123,20 +123,20 @@ class Bundle:
 
 
 def open_bundle(path: str | os.PathLike[str]) -> Bundle:
-    """A bundle's manifest; the files are checked when they are read, or all by ``check``.
+    """Reads the manifest of a bundle; other files are checked when they are read.
 
     Args:
         path: a folder or a .zip.
 
     Raises:
-        WeightsError: it is no bundle, or its manifest was changed.
+        WeightsError: it is not a bundle, or its manifest was changed.
     """
     file = Path(path) / BUNDLE_NAME
     try:
         data = read_whole(file)
     except OSError as error:
         raise WeightsError(
-            f"{path}: no bundle: {BUNDLE_NAME} cannot be read: {error}; "
+            f"{path}: not a bundle: {BUNDLE_NAME} cannot be read: {error}; "
             "industrial-ocr export writes bundles"
         ) from error
     manifest = _parsed(data, file)
@@ -164,7 +164,7 @@ def _parsed(data: bytes, file: Path) -> BundleManifest:
 
 
 def network_files(entries: Iterable[ModelEntry], safetensors: bool) -> dict[str, bytes]:
-    """The files of networks in a bundle, called by their task, with their manifest.
+    """The files of networks in a bundle, named by their task, and their manifest.
 
     Raises:
         WeightsError: a file is missing or damaged.
@@ -195,16 +195,16 @@ def write_bundle(
     files: Mapping[str, bytes],
     archive: bool = False,
 ) -> list[Path]:
-    """Writes a bundle, whole or not at all; the same content gives the same bytes.
+    """Writes a bundle atomically; equal contents give equal bytes.
 
     Args:
-        out: the folder; ends it in .zip, only an archive of that name is written.
-        manifest: its hashes are filled in here.
-        files: by name.
-        archive: write ``out``.zip beside the folder, too.
+        out: the folder; if it ends in .zip, only an archive of that name is written.
+        manifest: the manifest, without hashes.
+        files: contents of the files by name.
+        archive: whether to write ``out``.zip as well.
 
     Returns:
-        What was written.
+        The paths written.
 
     Raises:
         ConfigError: it exists already; bundles are not overwritten.
@@ -252,5 +252,5 @@ def _zipped(contents: Mapping[str, bytes]) -> bytes:
 
 
 def as_json(values: Any) -> bytes:
-    """Values as a file of a bundle holds them: UTF-8, one a line, the order as given."""
+    """JSON in UTF-8 with one value per line, in the given order."""
     return (json.dumps(values, indent=1, ensure_ascii=False, default=str) + "\n").encode()

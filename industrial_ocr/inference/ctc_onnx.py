@@ -1,12 +1,12 @@
-"""CTC recognizers of other makers, as ONNX files: any network from strips to frames of classes.
+"""Uses CTC recognizers of other makers, which are ONNX files.
 
-The network takes (N, 1 or 3, rows, W) float32 of brightness -1 to 1 (channels BGR) and gives
-(N, T, C) or (T, N, C) probabilities or scores, class 0 the blank. Its symbols, in the order of its
-classes, are the lines of ``character`` in the file's metadata, or of a text file of the same name
-beside it; a network with one class more than that has the space as its last class. So are
-PP-OCR's recognizers in the package ``rapidocr``; ``PPOCR`` names those that are known.
+The network takes strips, (N, 1 or 3, rows, W) float32 of brightness -1 to 1, channels BGR. It
+returns (N, T, C) or (T, N, C) probabilities or scores; class 0 is the blank. Its symbols, in the
+order of its classes, are the lines of ``character`` in the metadata of the file, or of a text file
+with the same name in the same folder. A network with one class more has the space as its last
+class. The recognizers of PP-OCR in the package ``rapidocr`` are such files; ``PPOCR`` lists them.
 
-Such a file becomes a ``ModelEntry`` like that of a manifest, so that a bundle can hold it.
+Such a file gets a ``ModelEntry`` like a model of a manifest, so that a bundle can contain it.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from industrial_ocr.patterns.charset import SPACE, Charset
 from industrial_ocr.results.types import FloatArray
 
 ARCHITECTURE = "ctc-onnx"
-"""Of an entry that exists as an ONNX file alone."""
-ROWS = 48
+"""Architecture of an entry that is only an ONNX file."""
+DEFAULT_ROWS = 48
 """Height of the strips of a network that takes any height."""
 PROBE_WIDTH = 320
 """Width of the empty strips with which a network is tried, and least width of its strips: PP-OCR's
@@ -38,12 +38,12 @@ recognizers were trained with strips that are padded to this width."""
 
 
 class KnownFile(NamedTuple):
-    """A recognizer that another package holds.
+    """A recognizer in another package.
 
     Attributes:
-        file: its name in the package's folder of models.
-        sha256: of the file.
-        license: SPDX identifier.
+        file: name of the file in the package's folder of models.
+        sha256: sha256 of the file.
+        license: SPDX identifier of its license.
     """
 
     file: str
@@ -58,15 +58,15 @@ PPOCR = {
         "Apache-2.0",
     ),
 }
-"""The recognizers of PP-OCR that are known by name; they come with the package ``rapidocr``."""
+"""The recognizers of PP-OCR in the package ``rapidocr``, by name."""
 
 
 def other_recognizer(name: str | Path | None) -> ModelEntry | None:
-    """The entry of a name in ``PPOCR`` or of an ONNX file; None for any other name.
+    """The entry for a name in ``PPOCR`` or for an ONNX file; None for any other name.
 
     Raises:
         MissingPackageError: ``rapidocr`` is not installed.
-        WeightsError: the file is missing, is not the known one, or is no CTC recognizer.
+        WeightsError: the file is missing or unknown, or it is not a CTC recognizer.
     """
     if str(name) in PPOCR:
         known = PPOCR[str(name)]
@@ -80,7 +80,7 @@ def other_recognizer(name: str | Path | None) -> ModelEntry | None:
 
 
 def is_onnx_only(entry: ModelEntry) -> bool:
-    """Whether a model exists as an ONNX file alone."""
+    """Whether a model is only an ONNX file."""
     return entry.architecture.get("architecture") == ARCHITECTURE
 
 
@@ -92,7 +92,7 @@ def _rapidocr_models() -> Path:
 
 
 def _described(path: Path, name: str, license_id: str) -> ModelEntry:
-    """The entry of an ONNX file; raises WeightsError if it is no CTC recognizer."""
+    """The entry of an ONNX file; raises WeightsError if it is not a CTC recognizer."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -125,8 +125,8 @@ def _described(path: Path, name: str, license_id: str) -> ModelEntry:
 def _tried(
     data: bytes, beside: str | None, source: str
 ) -> tuple[tuple[str, ...], int, int, dict[str, Any]]:
-    """What a network takes and gives, found by running it: charset, rows, channels, the rest."""
-    import onnxruntime  # slow to import, and other backends do without
+    """Charset, rows, channels and architecture of a network, found by running it."""
+    import onnxruntime  # slow to import, and not needed by the other backends
 
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -136,10 +136,10 @@ def _tried(
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         taken = session.get_inputs()[0]
         channels, rows = taken.shape[1:3]
-        rows = rows if isinstance(rows, int) else ROWS
+        rows = rows if isinstance(rows, int) else DEFAULT_ROWS
         probe = np.zeros((2, channels, rows, PROBE_WIDTH), np.float32)
         given = np.asarray(session.run(None, {taken.name: probe})[0])
-    except Exception as error:  # whatever ONNX Runtime says of a file that is no such network
+    except Exception as error:  # ONNX Runtime raises errors of many classes
         raise WeightsError(f"{source}: no CTC recognizer: {' '.join(str(error).split())}") from None
     if channels not in (1, 3) or given.ndim != 3 or 2 not in given.shape[:2]:
         raise WeightsError(
@@ -176,18 +176,18 @@ def _tried(
 class CtcNetwork:
     """The network of an entry, with the output that ``recognition.recognizer`` expects.
 
-    Classes of white space are added up in the last class; without any there is none.
+    All classes of white space are summed into the last class, if there are any.
 
     Args:
-        entry: of ``other_recognizer``, or of a bundle that holds it.
-        network: its ONNX file.
+        entry: entry from ``other_recognizer`` or from a bundle.
+        network: the network in its ONNX file.
     """
 
     entry: ModelEntry
     network: Network
 
     def __call__(self, batch: FloatArray) -> FloatArray:
-        """(N, C, rows, W) float32 -> (T, N, classes) scores, up to a constant log-probabilities."""
+        """(N, C, rows, W) float32 -> (T, N, classes) log-probabilities, up to a constant."""
         given = self.network(batch)
         if self.entry.architecture["batch_first"]:
             given = given.transpose(1, 0, 2)
@@ -201,7 +201,7 @@ class CtcNetwork:
 
     @property
     def charset(self) -> Charset:
-        """Its symbols without white space, with the blank.
+        """The blank and its symbols without white space.
 
         Raises:
             WeightsError: a symbol is listed twice.
@@ -219,9 +219,9 @@ class CtcNetwork:
 
     @property
     def strips(self) -> StripInput:
-        """How it takes strips."""
+        """The form of its input strips."""
         stride = float(self.entry.architecture["stride"])
-        rows, min_width = self.entry.input.size or (ROWS, PROBE_WIDTH)
+        rows, min_width = self.entry.input.size or (DEFAULT_ROWS, PROBE_WIDTH)
         return StripInput(
             rows=rows,
             channels=len(self.entry.input.mean),

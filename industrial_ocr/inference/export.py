@@ -1,9 +1,9 @@
-"""From trained weights to an ONNX file beside them.
+"""Exports trained weights to ONNX files in the same folder.
 
     python -m industrial_ocr.inference.export MANIFEST_FOLDER
 
 Training and retraining call ``add_onnx`` when they write weights. The command exports every model
-of a folder anew.
+of a folder again.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ OPSET = 20
 
 
 def add_onnx(entry: ModelEntry) -> ModelEntry:
-    """Exports a model of a manifest and notes the ONNX file in the manifest.
+    """Exports a model of a manifest and adds the ONNX file to the manifest.
 
     Args:
-        entry: as ``save_entry`` returned it.
+        entry: the entry, as from ``save_entry``.
 
     Returns:
         The entry with the name and the hash of the ONNX file.
@@ -44,10 +44,10 @@ def add_onnx(entry: ModelEntry) -> ModelEntry:
 
 
 def onnx_bytes(entry: ModelEntry) -> bytes:
-    """A model as an ONNX file that computes in float32, batch and picture sizes dynamic.
+    """The ONNX file of a model; it computes in float32, for any batch and picture size.
 
-    Batch norms are not folded into the convolutions here: the backends do so when they load the
-    file, and the weights, which are float16 in the safetensors file, can be stored as such.
+    Batch norms are not folded into the convolutions, so that the weights can be stored as float16;
+    the backends fold them when they load the file.
     """
     model = load_model(entry)
     if entry.task == "recognizer":
@@ -58,7 +58,7 @@ def onnx_bytes(entry: ModelEntry) -> bytes:
         free = {0: dynamic}
     elif entry.task == "recognizer":
         free = {0: dynamic, 3: dynamic}
-    size = entry.input.size or (64, 96)  # a network of any size is traced with some size
+    size = entry.input.size or (64, 96)  # any size serves for tracing
     example = torch.zeros(2, len(entry.input.mean), *size)
     level = logging.getLogger("torch.onnx").level
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
@@ -86,7 +86,7 @@ def onnx_bytes(entry: ModelEntry) -> bytes:
 
 
 def _halved(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Stores weights that float16 holds exactly as such, in place, each with a Cast to float32."""
+    """Stores weights in place as float16, with a Cast to float32, if that does not change them."""
     casts = []
     for tensor in model.graph.initializer:
         if tensor.data_type != onnx.TensorProto.FLOAT:
@@ -105,7 +105,7 @@ def _halved(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Drops, in place, the notes of where each node was traced: paths of a machine."""
+    """Removes in place where each node was traced, since these are paths of a machine."""
     graph = model.graph
     for part in (graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
         del part.metadata_props[:]
@@ -113,9 +113,10 @@ def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 class _OnnxLstm(nn.Module):
-    """A bidirectional ``nn.LSTM`` as one ONNX operator; traced, it would be hundreds.
+    """A bidirectional ``nn.LSTM`` as one ONNX operator, instead of hundreds of traced ones.
 
-    ONNX orders the gates input, output, forget, cell; torch input, forget, cell, output.
+    The order of the gates is input, output, forget, cell in ONNX; input, forget, cell, output in
+    torch.
     """
 
     def __init__(self, lstm: nn.LSTM) -> None:

@@ -1,8 +1,8 @@
-"""Keeps a reader usable in the children that a program makes with ``fork``.
+"""Keeps a reader usable in processes that a program makes with ``fork``.
 
-The thread pools of OpenMP (torch) and OpenCV do not survive a fork: in the child their threads are
-gone, and the first work that is given to them waits for ever. So they are emptied before each
-fork; parent and child start new threads when they need some.
+A forked process does not have the threads of OpenMP (torch) and OpenCV, and the first call that
+needs them would wait forever. So these thread pools are emptied before each fork; both processes
+start new threads when they need them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _OMP_PAUSE_SOFT = 1
 
 @cache
 def keep_forks_usable() -> None:
-    """Registers the hooks, once a process; nothing where there is no fork."""
+    """Registers the hooks once per process; does nothing on systems without ``fork``."""
     if hasattr(os, "register_at_fork"):
         pools = _Pools()
         os.register_at_fork(
@@ -31,7 +31,7 @@ def keep_forks_usable() -> None:
 
 
 class _Pools:
-    """The pools of the process; the lock is held from before a fork until after it."""
+    """The thread pools of the process; a lock is held during a fork."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -43,17 +43,17 @@ class _Pools:
         self._lock.acquire()
         self._opencv_threads = cv2.getNumThreads()
         cv2.setNumThreads(1)
-        # OpenMP's pool belongs to the thread that forks, which is the only one the child has.
+        # The pool of OpenMP belongs to the thread that forks, the only one of the new process.
         pause = getattr(ctypes.CDLL(None), "omp_pause_resource_all", None)
         self._openmp_empty = pause is not None and pause(_OMP_PAUSE_SOFT) == 0
 
     def restore(self) -> None:
-        """Allows OpenCV as many threads as before; they start at need, as those of OpenMP do."""
+        """Sets the number of OpenCV's threads again; pools start their threads when needed."""
         cv2.setNumThreads(self._opencv_threads)
         self._lock.release()
 
     def restore_in_child(self) -> None:
-        """The same; where OpenMP's pool could not be emptied, the child does without."""
+        """As ``restore``; if the pool of OpenMP could not be emptied, torch gets one thread."""
         if not self._openmp_empty and "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(1)
         self.restore()

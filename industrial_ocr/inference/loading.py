@@ -1,4 +1,4 @@
-"""From a model's name or file to a network on the chosen backend."""
+"""Finds the model for a name or a file, and prepares its network on the chosen backend."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PUBLISHED_CRNN_SYMBOLS = tuple("0123456789abcdefghijklmnopqrstuvwxyz")
 
 
 class DetectorNetwork(NamedTuple):
-    """What ``Detector`` needs, in the order of its arguments."""
+    """The arguments of ``Detector``."""
 
     network: Network
     published: bool
@@ -42,7 +42,7 @@ class DetectorNetwork(NamedTuple):
 
 
 class ClassifierNetwork(NamedTuple):
-    """What ``Classifier`` needs, in the order of its arguments."""
+    """The arguments of ``Classifier``."""
 
     network: Network
     charset: Charset
@@ -51,7 +51,7 @@ class ClassifierNetwork(NamedTuple):
 
 
 class RecognizerNetwork(NamedTuple):
-    """What ``Recognizer`` needs, in the order of its arguments."""
+    """The arguments of ``Recognizer``."""
 
     network: Callable[[FloatArray], FloatArray]
     charset: Charset
@@ -62,27 +62,27 @@ class RecognizerNetwork(NamedTuple):
 
 
 class Loader:
-    """Finds models and prepares their networks, which load when they are first used.
+    """Finds models and prepares their networks, which are loaded at their first use.
 
     Args:
         device: ``auto``, ``cpu``, or a device of torch such as ``cuda``.
-        backend: ``auto`` takes torch on a GPU if both are there, else OpenVINO if it is
+        backend: ``auto`` takes torch if it is installed and there is a GPU, else OpenVINO if it is
             installed, else ONNX Runtime.
-        threads: at most so many for each network and for OpenCV; None leaves it to the libraries.
-        precision: ``fp32``; ``bf16`` or ``int8``, in which detector and classifier compute then;
-            or ``auto``: int8 on a CPU if the model has it, else bf16 where the backend is faster
-            in it on this device.
-        temperatures: by sha256 of the weights they were fitted to; they go before those of the
-            manifest.
+        threads: largest number of threads of each network and of OpenCV; None leaves it to the
+            libraries.
+        precision: precision of detector and classifier: ``fp32``, ``bf16`` or ``int8``. ``auto``
+            takes int8 on a CPU if the model has it, else bf16 if it is faster on this device. The
+            recognizer always has ``fp32``.
+        temperatures: temperatures by sha256 of the weights; they replace those of the manifest.
 
     Attributes:
-        backend: the one in use.
-        device: where networks run.
-        weights: sha256 of the weights that were asked for, by task.
-        networks: those that were asked for.
+        backend: the backend in use.
+        device: the device on which networks run.
+        weights: sha256 of the requested weights, by task.
+        networks: the requested networks.
 
     Raises:
-        ConfigError: an unknown backend or device, or one that is not available.
+        ConfigError: a backend or device is unknown or not available.
         MissingPackageError: the backend is not installed.
     """
 
@@ -109,8 +109,8 @@ class Loader:
         """A detector of a manifest, ``craft-mlt-25k``, or another published CRAFT checkpoint.
 
         Raises:
-            WeightsError: it is missing, or its manifest is damaged.
-            MissingPackageError: it must be converted once, which needs torch.
+            WeightsError: the model is missing, or its manifest is damaged.
+            MissingPackageError: the model must be converted first, which needs torch.
         """
         if is_craft_mlt(name):
             entry = craft_mlt(cast(str, name))
@@ -142,8 +142,8 @@ class Loader:
         """A recognizer: a CRNN of a manifest, a checkpoint of crnn.pytorch, or an ONNX file.
 
         Raises:
-            WeightsError: as ``detector``; or an ONNX file is no CTC recognizer.
-            MissingPackageError: a recognizer of PP-OCR needs ``rapidocr``.
+            WeightsError: as in ``detector``, or an ONNX file is not a CTC recognizer.
+            MissingPackageError: the package ``rapidocr`` of a PP-OCR recognizer is not installed.
         """
         if _is_published(name):
             charset = Charset(PUBLISHED_CRNN_SYMBOLS, blank=True)
@@ -188,7 +188,7 @@ class Loader:
         return network
 
     def _session(self, entry: ModelEntry, precision: Literal["fp32", "bf16", "int8"]) -> Session:
-        # Weights may be older than the ONNX files that are written with them now.
+        # Older versions have written weights without an ONNX file.
         without_onnx = not entry.onnx and find_spec("torch") is not None
         if (self.backend == "torch" or without_onnx) and not is_onnx_only(entry):
             backend = _import_backend("torch")
@@ -208,10 +208,10 @@ class Loader:
         return self._noted(Network(lambda: cast(Session, session)))
 
     def _precision_of(self, entry: ModelEntry) -> Literal["fp32", "bf16", "int8"]:
-        """In which a model computes.
+        """The precision of a model.
 
         Raises:
-            WeightsError: int8 was asked for, and the model has no such file.
+            WeightsError: int8 was requested, but the model has no int8 file.
         """
         if entry.task == "recognizer":
             return "fp32"
@@ -266,7 +266,7 @@ def _import_backend(name: str) -> ModuleType:
 
 
 def _has_usable_gpu() -> bool:
-    """Whether torch can use a GPU; torch, slow to import, is asked only if there is a driver."""
+    """Whether torch can use a GPU; torch is slow to import, so the driver is looked for first."""
     if find_spec("torch") is None:
         return False
     try:

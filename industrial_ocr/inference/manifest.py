@@ -1,8 +1,8 @@
-"""What is known of shipped and trained models: a manifest a folder, and how one is found.
+"""Reads the manifests of weights folders and finds models in them.
 
-A weights folder holds ``manifest.json`` and the files it names. Two folders ship with the
-package, the detectors in ``craft_weights`` and the readers of characters and strings in
-``inference/data``; the environment variable ``INDUSTRIAL_OCR_WEIGHTS`` adds more.
+A weights folder has ``manifest.json`` and the files that it names. The package has two of them:
+``craft_weights`` with the detectors, and ``inference/data`` with the classifier and the recognizer.
+The environment variable ``INDUSTRIAL_OCR_WEIGHTS`` adds more.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _PLAIN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 
 class InputSpec(BaseModel):
-    """What a network was trained to see.
+    """The input of a network.
 
     Attributes:
-        size: (height, width) in pixels; None for any size (the detector).
-        mean: subtracted from 0..1 pixel values, one number a channel.
-        std: divided by then, one number a channel.
+        size: (height, width) in pixels; None for any size, as of a detector.
+        mean: mean per channel, which is subtracted from pixel values of 0 to 1.
+        std: standard deviation per channel, by which the difference is divided.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -65,14 +65,14 @@ class ModelEntry(BaseModel):
         architecture: keyword arguments of the model class.
         charset: the symbols in class order, None for a detector.
         input: see ``InputSpec``.
-        recipe: the training configuration, to repeat it.
-        seed: of the training.
-        commit: of the source tree that trained it, None where there was none.
-        license: SPDX identifier of the weights.
+        recipe: the training configuration, with which the training can be repeated.
+        seed: seed of the training.
+        commit: commit of the source tree that trained it; None if there was none.
+        license: SPDX identifier of the license of the weights.
         metrics: measured numbers by name.
-        temperature: logits are divided by it, so that probabilities are calibrated.
-        settings: values of ``PipelineConfig``, by section, that suit this model (a detector).
-        folder: where the manifest lies; not written to it.
+        temperature: number by which logits are divided to calibrate the probabilities.
+        settings: values of ``PipelineConfig``, by section, that suit this detector.
+        folder: folder of the manifest; it is not written to the manifest.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -136,32 +136,32 @@ class Manifest(BaseModel):
         keys = [(m.task, m.name) for m in self.models]
         for key, entry in zip(keys, self.models, strict=True):
             if keys.count(key) > 1:
-                raise ValueError(f"{entry.task} {entry.name} stands there twice")
+                raise ValueError(f"{entry.task} {entry.name} is there twice")
             if not entry.file or not entry.sha256:
                 raise ValueError(f"{entry.task} {entry.name} lacks its file or its sha256")
         return self
 
 
 def weights_folders() -> list[Path]:
-    """The folders searched: those shipped (checkout or wheel), then those of the environment.
+    """The folders to search: those of the package, then those of ``INDUSTRIAL_OCR_WEIGHTS``.
 
     Raises:
-        WeightsError: ``INDUSTRIAL_OCR_WEIGHTS`` names what is no folder.
+        WeightsError: a path in ``INDUSTRIAL_OCR_WEIGHTS`` is not a folder.
     """
     shipped = [shipped_folder("craft_weights"), Path(__file__).resolve().parent / "data"]
     more = [Path(p) for p in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) if p]
     for folder in more:
         if not folder.is_dir():
-            raise WeightsError(f"{folder}: no folder, but {FOLDERS_VARIABLE} names it")
+            raise WeightsError(f"{folder}: is not a folder, but {FOLDERS_VARIABLE} names it")
     folders = [folder for folder in shipped if folder.is_dir()] + more
     return list({folder.resolve(): folder for folder in folders}.values())
 
 
 def load_manifest(folder: str | os.PathLike[str]) -> Manifest:
-    """Reads a folder's manifest; a folder without one holds no models.
+    """Reads a folder's manifest; a folder without one has no models.
 
     Raises:
-        WeightsError: the manifest is damaged or incomplete; it names the file and the field.
+        WeightsError: the manifest is damaged or incomplete; the message names file and field.
     """
     path = Path(folder) / MANIFEST_NAME
     try:
@@ -182,13 +182,13 @@ def find_entry(task: NetworkTask, name: str | os.PathLike[str] | None = None) ->
     """The model of a task by its name.
 
     Args:
-        task: what the model does.
-        name: as in the manifest; or the path of a ``.safetensors`` file with its manifest
-            beside it, for weights that lie in no searched folder; None for the default, the
-            task's first model in the first folder that has one.
+        task: task of the model.
+        name: name in the manifest, or path of a ``.safetensors`` file with its manifest in the same
+            folder. None takes the default: the first model of the task in the first folder that has
+            one.
 
     Raises:
-        WeightsError: there is none, or the name stands in several folders; it names the choice.
+        WeightsError: there is no such model, or several folders have one.
     """
     if name is not None and str(name).endswith(".safetensors"):
         path = Path(name)
@@ -199,7 +199,7 @@ def find_entry(task: NetworkTask, name: str | os.PathLike[str] | None = None) ->
             raise WeightsError(f"{path}: no such weights file")
         raise WeightsError(
             f"{path}: {path.parent / MANIFEST_NAME} describes no {task} in that file; "
-            f"weights are used with the manifest written beside them"
+            f"weights need the manifest that was written with them"
         )
     models = chain.from_iterable(load_manifest(f).models for f in weights_folders())
     entries = [m for m in models if m.task == task]
@@ -210,7 +210,7 @@ def find_entry(task: NetworkTask, name: str | os.PathLike[str] | None = None) ->
         return matches[0]
     if matches:
         places = ", ".join(str(m.folder) for m in matches)
-        raise WeightsError(f"{task} {name} is ambiguous, it lies in {places}; pass a file's path")
+        raise WeightsError(f"{task} {name} is ambiguous, it is in {places}; give a file's path")
     known = ", ".join(m.name for m in entries) or "none"
     folders = ", ".join(map(str, weights_folders())) or "no folder"
     wanted = f"no {task} called {name}" if name is not None else f"no {task}"

@@ -1,4 +1,4 @@
-"""A network as the rest of the package sees it: a batch of arrays in, arrays out."""
+"""The interface of all networks, which map a batch of arrays to an array."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ import numpy as np
 from industrial_ocr.results.types import FloatArray
 
 MIN_LOG_PROB = -60.0
-"""Log-probability of a class that a frame cannot show; not lower, so that sums stay finite."""
+"""Log-probability of classes that a frame cannot show; it is finite, so that sums are, too."""
 
 
 class Session(Protocol):
-    """A network that a backend has loaded. Safe to share between threads."""
+    """A network that a backend has loaded; safe between threads."""
 
     survives_fork: bool
-    """Whether a child that was made with ``fork`` can go on with it."""
+    """Whether a process that was made with ``fork`` can use it."""
 
     def run(self, batch: FloatArray) -> FloatArray:
         """(N, C, H, W) float32 -> float32, the network's output."""
 
 
 class Network:
-    """A network that is loaded when it is first called, and again in a forked child.
+    """A network that is loaded at its first call, and again in a forked process.
 
-    The thread pool of an ONNX Runtime or OpenVINO session does not exist in a child; work given
-    to it there would wait forever.
+    A forked process does not have the threads of an ONNX Runtime or OpenVINO session, so that a
+    call of the session would wait forever.
 
     Args:
         load: loads the session.
@@ -47,22 +47,22 @@ class Network:
         """(N, C, H, W) float32 -> float32, the network's output.
 
         Raises:
-            WeightsError: at the first call: the file is missing, damaged or of another network.
+            WeightsError: at the first call, if the file is missing, damaged or of another network.
         """
         return self.load().run(batch)
 
     def load(self) -> Session:
-        """Loads the network if that has not been done yet; raises as a call does."""
+        """Loads the network unless it is loaded already; raises as a call does."""
         with self._lock:
             if self._session is None:
                 self._session = self._load()
             return self._session
 
     def after_fork(self) -> None:
-        """Drops, in a child, what the child cannot use."""
+        """Drops the session in a forked process that cannot use it."""
         self._lock = threading.Lock()
         if self._session is not None and not self._session.survives_fork:
-            # Never freed: its destructor would wait for threads that the child does not have.
+            # It is never freed: its destructor would wait for threads that do not exist.
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._session))
             self._session = None
 

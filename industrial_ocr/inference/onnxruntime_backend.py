@@ -1,4 +1,4 @@
-"""Networks on ONNX Runtime: the backend that every installation has."""
+"""Runs networks on ONNX Runtime, which is always installed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ class OnnxRuntimeSession:
 
     Args:
         entry: the model; one of its ONNX files is used.
-        threads: at most so many; None leaves the choice to ONNX Runtime, one a core.
-        int8: compute in 8-bit integers.
+        threads: largest number of threads; None leaves it to ONNX Runtime, which takes one per
+            core.
+        int8: whether to compute in 8-bit integers.
 
     Raises:
-        WeightsError: there is no ONNX file, or it is damaged.
+        WeightsError: the ONNX file is missing or damaged.
     """
 
     survives_fork = False
@@ -27,7 +28,7 @@ class OnnxRuntimeSession:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
         options.inter_op_num_threads = 1
-        # Sizes of pictures differ: memory kept for one size is of no use for the next.
+        # Memory patterns are for pictures of one size; ours differ.
         options.enable_mem_pattern = False
         options.log_severity_level = 3
         data = load_int8(entry) if int8 else load_onnx(entry)

@@ -1,4 +1,4 @@
-"""Networks on OpenVINO, the fastest backend on most CPUs."""
+"""Runs networks on OpenVINO, the fastest backend on most CPUs."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class OpenVinoSession:
 
     Args:
         entry: the model; one of its ONNX files is used.
-        threads: at most so many; None leaves the choice to OpenVINO, one a core.
-        precision: in which it computes.
+        threads: largest number of threads; None leaves it to OpenVINO, which takes one per core.
+        precision: precision of its computations.
 
     Raises:
-        WeightsError: there is no ONNX file, or it is damaged.
+        WeightsError: the ONNX file is missing or damaged.
     """
 
     survives_fork = False
@@ -36,7 +36,7 @@ class OpenVinoSession:
         options: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
             "NUM_STREAMS": 1,
-            # Pinned, the threads of every process wait for the same first cores.
+            # With pinning, the threads of all processes would share the same first cores.
             "ENABLE_CPU_PINNING": False,
         }
         if threads is not None:

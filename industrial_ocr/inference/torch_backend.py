@@ -1,4 +1,4 @@
-"""Networks on torch: GPUs, the published checkpoints, and weights that have no ONNX file."""
+"""Runs networks on torch: on GPUs, and for published checkpoints and weights without ONNX file."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Model = TypeVar("Model", bound=nn.Module)
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device of a name; ``auto`` is CUDA if there is a GPU, else the CPU.
+    """The device for a name; ``auto`` is CUDA if there is a GPU, else the CPU.
 
     Raises:
-        ConfigError: an unknown device, or one that is not available.
+        ConfigError: the device is unknown or not available.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -40,7 +40,7 @@ def resolve_device(name: str) -> torch.device:
 
 
 def has_bf16(device: str | torch.device) -> bool:
-    """Whether a device computes in bfloat16 faster than in float32: most GPUs, CPUs with AMX."""
+    """Whether a device is faster in bfloat16 than in float32: most GPUs, and CPUs with AMX."""
     if torch.device(device).type == "cuda":
         return torch.cuda.is_bf16_supported()
     return bool(torch.cpu._is_amx_tile_supported())
@@ -50,10 +50,10 @@ class TorchSession:
     """A network on torch.
 
     Args:
-        model: any network with one input and one output.
-        device: where it runs.
-        bf16: compute in bfloat16. The head of a detector stays in float32: with steps of 1/256
-            the peaks of its maps would become plateaus.
+        model: a network with one input and one output.
+        device: device on which it runs.
+        bf16: whether to compute in bfloat16. The head of a detector stays in float32: with steps of
+            1/256, the peaks of its maps would become plateaus.
     """
 
     survives_fork = True
@@ -127,6 +127,6 @@ def build_model(entry: ModelEntry) -> nn.Module:
 
 
 def _built(build: Callable[[], Model]) -> Model:
-    """A network of float32 on the CPU, whatever torch's defaults are in the host program."""
+    """A network in float32 on the CPU, also if the program has set other defaults of torch."""
     with torch.device("cpu"):
         return build().to(torch.float32)

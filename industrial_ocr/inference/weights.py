@@ -34,9 +34,9 @@ def load_state(entry: ModelEntry) -> dict[str, Tensor]:
 
     data = checked_bytes(entry.path, entry.sha256)
     try:
-        # The very bytes that were hashed, not the file again, which may have changed since.
+        # Not the file again, which may have changed since it was hashed.
         state = safetensors.torch.load(data)
-    except Exception as error:  # SafetensorError, and whatever a wrong header leads to
+    except Exception as error:  # a wrong header raises errors of many classes
         message = f"{entry.path}: no valid safetensors file: {_one_line(error)}"
         raise WeightsError(message) from error
     return {k: v.to(torch.float32) if v.is_floating_point() else v for k, v in state.items()}
@@ -107,23 +107,22 @@ def save_entry(
     state: Mapping[str, Tensor],
     half: bool = True,
 ) -> ModelEntry:
-    """Writes a model's weights and its place in the folder's manifest, each atomically.
+    """Writes a model's weights and its entry in the folder's manifest, each atomically.
 
-    An entry of the same task and name is replaced in its place, a new one goes last. One writer
-    a folder at a time.
+    It replaces an entry with the same task and name. Only one process may write into a folder.
 
     Args:
-        folder: made if missing.
-        entry: its ``sha256`` and ``folder`` are filled in here.
+        folder: the folder; it is created if it is missing.
+        entry: the entry, without ``sha256`` and ``folder``.
         state: the state dict.
-        half: floats are stored as float16, but tensors with values beyond its range as float32.
+        half: whether to store floats as float16; tensors with larger values are float32.
 
     Returns:
         The entry as written.
 
     Raises:
-        WeightsError: NaN or infinite weights, a damaged manifest, a folder that cannot be
-            written, or a file name that another entry has.
+        WeightsError: a weight is NaN or infinite, the manifest is damaged, the folder cannot be
+            written, or another entry has the same file.
     """
     import safetensors.torch
 
@@ -144,8 +143,8 @@ def save_entry(
     return saved
 
 
-def save_onnx(entry: ModelEntry, data: bytes) -> ModelEntry:
-    """Writes the ONNX file of a saved model and notes it in the manifest.
+def save_onnx(entry: ModelEntry, data: bytes, int8: bool = False) -> ModelEntry:
+    """Writes the ONNX file of a saved model, or the one in 8-bit integers, with its hash.
 
     Returns:
         The entry as written.
@@ -153,24 +152,10 @@ def save_onnx(entry: ModelEntry, data: bytes) -> ModelEntry:
     Raises:
         WeightsError: the folder cannot be written.
     """
-    update = {"onnx": f"{entry.path.stem}.onnx", "onnx_sha256": hashlib.sha256(data).hexdigest()}
-    saved = entry.model_copy(update=update)
-    _write(saved, saved.onnx_path, data)
-    return saved
-
-
-def save_int8(entry: ModelEntry, data: bytes) -> ModelEntry:
-    """Writes the ONNX file in 8-bit integers of a saved model and notes it in the manifest.
-
-    Returns:
-        The entry as written.
-
-    Raises:
-        WeightsError: the folder cannot be written.
-    """
-    name, sha256 = f"{entry.path.stem}.int8.onnx", hashlib.sha256(data).hexdigest()
-    saved = entry.model_copy(update={"int8": name, "int8_sha256": sha256})
-    _write(saved, saved.int8_path, data)
+    kind, suffix = ("int8", "int8.onnx") if int8 else ("onnx", "onnx")
+    name, digest = f"{entry.path.stem}.{suffix}", hashlib.sha256(data).hexdigest()
+    saved = entry.model_copy(update={kind: name, f"{kind}_sha256": digest})
+    _write(saved, saved.int8_path if int8 else saved.onnx_path, data)
     return saved
 
 
@@ -210,10 +195,10 @@ def _storable(key: str, tensor: Tensor, half: bool) -> Tensor:
 
 
 def verify_all() -> list[tuple[ModelEntry, bool, str]]:
-    """Hashes every installed model's files: the entry, whether it is sound, and a line about it.
+    """Checks the hashes of all models: the entry, whether its files are intact, and a message.
 
     Raises:
-        WeightsError: a manifest itself is damaged.
+        WeightsError: a manifest is damaged.
     """
     results = []
     for folder in weights_folders():
@@ -232,9 +217,9 @@ def verify_all() -> list[tuple[ModelEntry, bool, str]]:
 
 
 def commit_id() -> str | None:
-    """The commit of the checkout this package runs from; None for an installed package."""
+    """The commit of the checkout from which this package runs; None if it is installed."""
     root = Path(__file__).resolve().parents[2]
-    # Inside a git hook GIT_DIR and its like point at some repository, perhaps another one.
+    # In a git hook, variables such as GIT_DIR may name another repository.
     env = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
     command = ["git", "-C", str(root), "rev-parse", "--show-toplevel", "HEAD"]
     try:
@@ -242,7 +227,7 @@ def commit_id() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     lines = done.stdout.splitlines()
-    # A package installed below somebody else's repository does not have that one's commit.
+    # A package that is installed inside another repository does not have its commit.
     if done.returncode != 0 or len(lines) != 2 or Path(lines[0]).resolve() != root:
         return None
     return lines[1]

@@ -28,7 +28,7 @@ from industrial_ocr.datasets.synthesis.crops import GlyphRenderer
 from industrial_ocr.datasets.synthesis.scenes import SceneRenderer
 from industrial_ocr.image.preprocess import detector_input, normalize_crops, to_gray
 from industrial_ocr.inference.manifest import ModelEntry, load_manifest
-from industrial_ocr.inference.weights import load_onnx, save_int8
+from industrial_ocr.inference.weights import load_onnx, save_onnx
 from industrial_ocr.results.types import FloatArray
 
 
@@ -45,7 +45,7 @@ def add_int8(entry: ModelEntry, batches: Sequence[FloatArray]) -> ModelEntry:
     Raises:
         WeightsError: there is no ONNX file, it is damaged, or the folder cannot be written.
     """
-    return save_int8(entry, int8_bytes(load_onnx(entry), batches))
+    return save_onnx(entry, int8_bytes(load_onnx(entry), batches), int8=True)
 
 
 def int8_bytes(data: bytes, batches: Sequence[FloatArray]) -> bytes:

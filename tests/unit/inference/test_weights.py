@@ -28,7 +28,7 @@ from industrial_ocr.inference.weights import (
     load_int8,
     load_state,
     save_entry,
-    save_int8,
+    save_onnx,
     verify_all,
 )
 
@@ -128,7 +128,7 @@ def test_the_manifest_keeps_every_field(folder: Path) -> None:
 
 
 def test_the_int8_file_is_hashed_and_goes_with_its_weights(folder: Path) -> None:
-    saved = save_int8(save_entry(folder, entry(), state()), b"eight bits")
+    saved = save_onnx(save_entry(folder, entry(), state()), b"eight bits", int8=True)
     assert saved.int8 == "small.int8.onnx"
     assert saved.int8_sha256 == hashlib.sha256(b"eight bits").hexdigest()
     assert load_int8(find_entry("classifier")) == b"eight bits"
@@ -273,7 +273,7 @@ def test_a_model_listed_twice_is_refused(folder: Path) -> None:
     path = folder / MANIFEST_NAME
     manifest = json.loads(path.read_text())
     path.write_text(json.dumps({"models": manifest["models"] * 2}))
-    with pytest.raises(WeightsError, match="small stands there twice"):
+    with pytest.raises(WeightsError, match="small is there twice"):
         load_manifest(folder)
 
 
