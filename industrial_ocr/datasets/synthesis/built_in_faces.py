@@ -29,7 +29,7 @@ u 3C4040207C  v 1C2040201C  w 3C4030403C  x 4428102844  y 0C5050503C  z 4464544C
 / 2010080402  . 0060600000  : 0036360000  # 147F147F14  ( 001C224100  ) 0041221C00  + 08083E0808
 & 3649552250  * 14083E0814  ' 0005030000  , 0050300000
 """)
-"""The 5x7 dots of character displays and inkjets: five bytes, a column each, lowest bit on top."""
+"""The 5x7 dots of character displays and inkjets: one byte per column, the lowest bit on top."""
 
 _SEGMENTS_7 = _pairs("""
 0 abcdef  1 bc  2 abged  3 abgcd  4 fgbc  5 afgcd  6 afgedc  7 abc  8 abcdefg  9 abcdfg  - g
@@ -78,9 +78,9 @@ class DotFace(Face):
     """Dot matrix: dots on a grid, with jitter, missing and merging dots.
 
     Args:
-        columns: dots across; 5 takes the 5x7 table, more take the strokes of a Hershey face.
-        rows: dots of a capital.
-        seed: of the face's own irregularities.
+        columns: number of columns; 5 takes the 5x7 table, more take the strokes of a Hershey face.
+        rows: number of rows of a capital.
+        seed: seed of the irregularities of the face.
     """
 
     def __init__(self, columns: int, rows: int, seed: int) -> None:
@@ -128,10 +128,10 @@ class DotFace(Face):
 
 
 class SegmentFace(Face):
-    """Seven or fourteen segments with slant, gap, thickness and ends of their own.
+    """Seven or fourteen segments with random slant, gaps, thickness and ends.
 
-    Seven segments have digits and minus, fourteen capitals too. Some have thin segments with round
-    ends, as drawn; others thick ones with pointed or square ends, as displays have them.
+    Seven segments show digits and minus, fourteen show capitals as well. Some faces have thin
+    segments with round ends, others thick ones with pointed or square ends, like displays.
     """
 
     def __init__(self, segments: int, seed: int) -> None:

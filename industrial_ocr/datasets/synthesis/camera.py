@@ -1,4 +1,4 @@
-"""What optics, sensor and file format do to a picture; albumentations wherever it has it."""
+"""Effects of optics, sensor and file format on a picture, mostly by albumentations."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ import albumentations as A  # noqa: E402  (the switch above must come first: no 
 class Camera:
     """Blur, motion, defocus, noise, JPEG, gamma, color cast and lost resolution.
 
-    Every transform is drawn with the caller's generator, so a seed fixes the picture. ``strength``
-    scales the chance of each effect; it is 1 for scenes.
+    All random numbers come from the caller's generator, so that a seed fixes the picture.
+    ``strength`` scales the chance of each effect; it is 1 for scenes.
     """
 
     def __init__(self, strength: float = 1.0) -> None:

@@ -15,11 +15,11 @@ from industrial_ocr.results.types import ImageArray
 def draw_clutter(rng: Generator, image: ImageArray, occupied: ImageArray) -> None:
     """Draws up to eight items on free places of a picture (H, W, 3) uint8 RGB, in place.
 
-    ``occupied`` (H, W) uint8 is not zero where text stands. No pixel of it is changed, and an item
-    whose whole place is not free is made smaller, moved or left out.
+    ``occupied`` (H, W) uint8 is not zero where there is text. No such pixel is changed: an item
+    that needs more free space is made smaller, moved or left out.
 
     Raises:
-        ValueError: the two shapes do not belong together.
+        ValueError: the two shapes are different.
     """
     if image.shape[:2] != occupied.shape:
         raise ValueError(f"image {image.shape} and occupied {occupied.shape} differ in size")
@@ -55,7 +55,7 @@ def _free_place(
 
 
 def _turned_and_blurred(rng: Generator, canvas: ImageArray) -> ImageArray:
-    """The canvas turned by a few degrees (seldom by any angle) and blurred, each not always."""
+    """The canvas, sometimes turned by a few degrees (rarely by any angle), sometimes blurred."""
     height, width = canvas.shape
     if rng.random() < 0.6:
         degrees = rng.normal(0, 5) if rng.random() < 0.85 else rng.uniform(0, 360)
@@ -68,7 +68,7 @@ def _turned_and_blurred(rng: Generator, canvas: ImageArray) -> ImageArray:
 
 
 def _lay(rng: Generator, spot: ImageArray, canvas: ImageArray) -> None:
-    """Mixes a light and a dark color into ``spot`` as the canvas says, in place."""
+    """Mixes a light and a dark color into ``spot``, in place, by the values of the canvas."""
     ground = spot[:: max(1, len(spot) // 8), :: max(1, spot.shape[1] // 8)]
     level = ground.astype(np.float32).reshape(-1, 3).mean(0)
     if rng.random() < 0.35:

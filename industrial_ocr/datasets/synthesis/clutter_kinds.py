@@ -1,9 +1,9 @@
-"""The kinds of clutter: functions that draw what looks like text and is none.
+"""The kinds of clutter: functions that draw things that look like text.
 
 To add a kind, write a function ``(rng, canvas)`` and add it to ``CLUTTER_KINDS`` at the end of this
 file. A canvas is (H, W) uint8 and starts at 128, which is transparent; a kind with a direction runs
-along its longer side. No kind draws, alone and at letter size, what could be read: single rings,
-bars and dots are left to long rows of them.
+along its longer side. No kind may draw a shape that could be read as a character: rings, bars and
+dots are only drawn in long rows.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _pixel(point: Point) -> tuple[int, int]:
 
 
 def _disc(canvas: ImageArray, center: Point, radius: float, tone: int, ring: int = -1) -> None:
-    """A filled disc, or a ring of so many pixels."""
+    """A filled disc, or a ring of the given thickness in pixels."""
     cv2.circle(canvas, _pixel(center), max(1, int(radius)), tone, ring, cv2.LINE_AA)
 
 

@@ -1,4 +1,4 @@
-"""Pictures of one code each, as inspection cameras see them, to measure reading with."""
+"""Pictures of one code each, like those of inspection cameras, to measure reading."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def grouped(code: str, groups: Sequence[int]) -> list[str]:
 
 @dataclass
 class CodeSceneRenderer(SceneRenderer):
-    """Renders scenes that show one code of a kind besides other text.
+    """Renders scenes with one code and other text.
 
-    ``write`` gives a code, ``groups`` the lengths of its groups, between which a space or a new
+    ``write`` makes a code. ``groups`` are the lengths of its groups, between which a space or a new
     line may come.
     """
 
@@ -55,7 +55,7 @@ class CodeSceneRenderer(SceneRenderer):
         return line_of_text(face, text, tracking, pitch)
 
     def render_code(self, seed: tuple[int, ...]) -> tuple[Scene, str]:
-        """The scene of that seed and the code that it shows as a whole.
+        """The scene for a seed and its code, which is visible as a whole.
 
         Raises:
             DatasetError: in 12 tries, no picture had room for its code.

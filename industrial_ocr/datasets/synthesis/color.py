@@ -1,4 +1,4 @@
-"""The few cheap image operations that surfaces are made of, and colors.
+"""Colors, and fast image operations for surfaces.
 
 Materials are made on one uint8 channel; ``tint`` gives it color at the end.
 """
@@ -50,7 +50,7 @@ def shade(color: Color, amount: float) -> list[list[float]]:
 
 
 def _muted(rng: Generator, low: float, high: float) -> float:
-    """Between the two, more often low: strong colors are rare on real surfaces."""
+    """A number in a range, more often low, since strong colors are rare on real surfaces."""
     return float(low + (high - low) * rng.random() ** 1.7)
 
 

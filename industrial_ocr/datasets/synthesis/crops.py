@@ -1,4 +1,4 @@
-"""Crops of single characters, as the classifier will see them, and of what is none."""
+"""Crops of single characters, as the classifier gets them, and crops without a character."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REJECT = ""
 
 
 def detector_window(rng: Generator, quad: FloatArray) -> FloatArray:
-    """The classifier's square (4, 2) of a character, as imprecise as a detector's boxes are."""
+    """The square (4, 2) of a character for the classifier, as imprecise as boxes of a detector."""
     width, height = edge_lengths(quad)
     side = max(width, height)
     jittered = quad + rng.normal(0, 0.035, 2).astype(np.float32) * side
@@ -51,13 +51,13 @@ def _seen_whole(rng: Generator, image: ImageArray, size: int) -> ImageArray:
 def _isolated(
     rng: Generator, image: ImageArray, window: FloatArray, quad: FloatArray
 ) -> tuple[ImageArray, FloatArray]:
-    """A character cut out of its picture, and its window there; outside, the border is repeated."""
+    """A character cut out of its picture, and its window; outside, the border is repeated."""
     (x0, y0), (x1, y1) = quad.min(0) - 1, quad.max(0) + 1
     left, top = max(0, int(x0)), max(0, int(y0))
     patch = image[top : max(int(y1) + 1, top + 2), left : max(int(x1) + 1, left + 2)]
     high, wide = patch.shape[:2]
     if wide < 0.55 * high and rng.random() < 0.5:
-        # In a cell as wide as those of other characters, a narrow one may stand at its edge.
+        # In a cell of fixed width, a narrow character may be at the edge.
         cell = high * rng.uniform(0.6, 1.1)
         side = float(rng.choice([0, 1])) if rng.random() < 0.7 else rng.random()
         beside = (cell - wide) * side
@@ -81,7 +81,7 @@ def _reject_window(rng: Generator, quads: FloatArray) -> FloatArray:
         following = quads[at + 1].mean(0)
         step = following - center
         if kind < 0.45 and abs(step[1]) > abs(step[0]):
-            # A counter between two digits: the end of one and the beginning of the next.
+            # A counter between two digits shows the end of one and the beginning of the next.
             middle = center + step * rng.uniform(0.3, 0.7)
             span = rng.uniform(0.95, 1.3) * height
             return glyph_window(oriented_quad(middle, axis, width, span))
@@ -101,7 +101,7 @@ def _reject_window(rng: Generator, quads: FloatArray) -> FloatArray:
 
 
 def _count(rng: Generator, share: float, others: int) -> int:
-    """How many crops to add to others so that they are that share of all, on average."""
+    """How many crops to add so that they are, on average, the given share of all crops."""
     wanted = share / (1 - share) * others
     return int(wanted) + int(rng.random() < wanted % 1)
 
@@ -112,21 +112,21 @@ def _often_inverted(rng: Generator, crop: ImageArray) -> ImageArray:
 
 @dataclass
 class GlyphRenderer:
-    """Character crops as the classifier will see them, with crops that are no character.
+    """Crops of characters, as the classifier gets them, and crops without a character.
 
     Args:
         fonts: folders with font files.
         size: side of the crops in pixels.
         symbols: the classes.
-        reject_share: how many crops show no single character.
-        rejects: (N, S, S) uint8 crops of what a detector took for characters and was wrong
-            (``training.harvest``); half of the crops without a character are then such.
+        reject_share: share of crops that show no single character.
+        rejects: (N, S, S) uint8 crops that a detector has wrongly taken for characters
+            (``training.harvest``); half of the crops without a character are taken from them.
         found: (M, S, S) uint8 crops that a detector cut around characters.
-        found_symbols: (M,) what they show.
-        found_share: how many crops are such, where there are any.
-        stack_share: how many strings are stacks of upright letters.
-        counter_share: how many strings are the digits of a counter, turning.
-        plain: how many of the lines are plain print (``datasets.synthesis.plain``).
+        found_symbols: (M,) their symbols.
+        found_share: share of crops that are taken from them.
+        stack_share: share of strings that are stacks of upright letters.
+        counter_share: share of strings that are the turning digits of a counter.
+        plain: share of lines in plain print (``datasets.synthesis.plain``).
     """
 
     fonts: tuple[str | Path, ...] = ()
@@ -185,7 +185,7 @@ class GlyphRenderer:
         return crops
 
     def _harvested(self, rng: Generator, rendered: int) -> list[tuple[ImageArray, str]]:
-        """Harvested characters in the share asked for, half of them inverted."""
+        """Harvested characters in the requested share, half of them inverted."""
         if self.found is None or not len(self.found):
             return []
         count = _count(rng, self.found_share, rendered)

@@ -1,4 +1,4 @@
-"""The faces that training draws from: font files of any folder, and those that need no file."""
+"""The faces for training: font files in any folder, and faces that need no file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SYSTEM_FOLDERS = (
 )
 FONT_SUFFIXES = frozenset({".ttf", ".otf", ".ttc", ".woff"})
 _WORDS_ONLY, _FOREIGN = "lettering", "foreign"
-"""Names of folders: fonts only for words (handwriting, signs); fonts of other writing systems."""
+"""Names of folders with fonts for words only (handwriting, signs), and for other scripts."""
 _HAN, _CYRILLIC, _HIRAGANA = (
     range(0x4E00, 0x9FA0),
     range(0x0410, 0x0430),
@@ -34,7 +34,7 @@ def system_font_folders() -> tuple[Path, ...]:
     for place in _SYSTEM_FOLDERS:
         try:
             path = Path(place).expanduser()
-        except RuntimeError:  # a user without a home, as in some containers
+        except RuntimeError:  # some containers have users without a home
             continue
         if path.is_dir():
             found.append(path)
@@ -42,7 +42,7 @@ def system_font_folders() -> tuple[Path, ...]:
 
 
 def describe_fonts(folders: Iterable[str | Path]) -> str:
-    """One line for people: how many font files the folders hold, and the faces that need none.
+    """A line that tells how many font files the folders have, and which faces need none.
 
     Raises:
         DatasetError: a folder does not exist.
@@ -59,7 +59,7 @@ def describe_fonts(folders: Iterable[str | Path]) -> str:
 
 @lru_cache(maxsize=4)
 def _font_files(folders: tuple[str, ...]) -> tuple[tuple[Path, frozenset[str]], ...]:
-    """Font files, each with the names of the folders that it lies in below the given one."""
+    """Font files, each with the names of its parent folders below the given folder."""
     found: dict[str, tuple[Path, frozenset[str]]] = {}
     for folder in folders:
         root = Path(folder)
@@ -76,18 +76,19 @@ def _font_files(folders: tuple[str, ...]) -> tuple[tuple[Path, frozenset[str]], 
 
 
 def _family(stem: str) -> str:
-    """What the faces of one family share: "IBMPlexMono-Bold" and "ibm-plex-mono-latin-700"."""
+    """The name of a font's family, equal for "IBMPlexMono-Bold" and "ibm-plex-mono-latin-700"."""
     name, packaged, _ = stem.lower().partition("-latin")
     return name if packaged else name.split("-")[0][:10]
 
 
 class FaceLibrary:
-    """Every face that training draws from; fonts are opened when first used.
+    """All faces for training; fonts are opened at their first use.
 
     Args:
-        folders: searched for font files, recursively; the same file name counts once.
-        skip: parts of file names that are left out (symbol fonts, other scripts).
-        built_in: chance of a face that needs no font file; 1 where no font is found.
+        folders: folders with font files, which are searched recursively; of files with the same
+            name, one is used.
+        skip: parts of the names of files that are left out (symbol fonts, other scripts).
+        built_in: chance of a face that needs no font file; 1 if no font is found.
         families: whether a font family, by its name, may be used; None for all.
     """
 
@@ -137,11 +138,11 @@ class FaceLibrary:
         return self._open[path]
 
     def font_faces(self) -> list[FontFace]:
-        """Every font file that can be used, opened."""
+        """All usable font files, opened."""
         return [face for face in map(self._font, self._files) if face is not None]
 
     def load(self, symbols: Iterable[str]) -> None:
-        """Draws every glyph of every face now; otherwise each is drawn when first needed."""
+        """Draws every glyph of every face now, instead of at its first use."""
         wanted = tuple(symbols)
         for face in (*self._built_in, *self.font_faces()):
             for symbol in filter(face.supports, wanted):
@@ -160,10 +161,10 @@ class FaceLibrary:
         return None
 
     def pick(self, rng: Generator, text: str = "", lettering: float = 0.0) -> GlyphSource:
-        """A face that supports every character of ``text``; families come up equally often.
+        """A face that has all characters of ``text``; all families have the same chance.
 
-        Digits alone are often set in seven segments, which no other text can be. ``lettering`` is
-        the chance of a face for words alone, where there is one.
+        Texts of digits are often in seven segments, which cannot show other texts. ``lettering`` is
+        the chance of a face for words only, if there is one.
         """
         needed = set(text) - {" "}
         share = 0.3 if self._built_in_share else 0.0

@@ -1,7 +1,7 @@
-"""Glyphs, and the font files that they come from, all as masks of one cap height.
+"""Glyphs as masks with the same cap height, and the font files from which they come.
 
-A glyph source is anything with ``glyph(symbol)``; masks are cut to the ink and placed relative to
-the baseline, so that layout needs to know nothing about where they come from.
+Masks are cut to the ink and placed relative to the baseline, so that the layout does not depend on
+their source.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CAP_HEIGHT = 48
 """Height of a capital H in every mask, in pixels."""
 
 _NO_INK = 40
-"""Coverage up to which a pixel is no ink."""
+"""Coverage up to which a pixel does not count as ink."""
 
 Mask = NDArray[np.uint8]
 
@@ -33,9 +33,9 @@ class Glyph:
 
     Attributes:
         mask: (h, w) uint8 coverage, cut to the ink.
-        left: from the pen position to the mask's left edge.
-        top: from the baseline up to the mask's top edge (positive is above).
-        advance: to the next pen position.
+        left: distance from the pen position to the left edge of the mask.
+        top: distance from the baseline up to the top edge of the mask.
+        advance: distance to the next pen position.
     """
 
     mask: Mask
@@ -45,7 +45,7 @@ class Glyph:
 
     @property
     def bottom(self) -> float:
-        """From the baseline down to the mask's bottom edge."""
+        """Distance from the baseline down to the bottom edge of the mask."""
         return float(self.mask.shape[0] - self.top)
 
 
@@ -73,7 +73,7 @@ def cut_glyph(canvas: Mask, baseline: int, pen: int, advance: float) -> Glyph:
 
 
 class Face(ABC):
-    """A typeface that draws each glyph when it is first asked for, and keeps it."""
+    """A typeface that draws each glyph at its first use and keeps it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -105,7 +105,7 @@ class FontFace(Face):
     """A TrueType, OpenType or WOFF file, rendered by FreeType through Pillow.
 
     Raises:
-        DatasetError: the file is no font, or has no usable digits and capitals.
+        DatasetError: the file is not a font, or it has no usable digits and capitals.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -137,7 +137,7 @@ class FontFace(Face):
         return bytes(mask) if mask.size[0] * mask.size[1] and mask.getbbox() else b""
 
     def _is_small_capital(self, letter: str) -> bool:
-        """Whether a lower-case letter has the shape of its capital, in whatever size."""
+        """Whether a lower-case letter has the shape of its capital, in any size."""
         shapes = []
         for symbol in (letter, letter.upper()):
             mask = self._font.getmask(symbol, mode="L")
@@ -151,7 +151,7 @@ class FontFace(Face):
         return bool(both.sum() > 0.75 * either.sum())
 
     def _draw(self, symbol: str) -> Glyph | None:
-        """As FreeType draws it; None for no ink, or for the box of a missing glyph."""
+        """The glyph as FreeType draws it; None if it is empty, or the box of a missing glyph."""
         if self._digits_only and symbol not in "0123456789-":
             return None
         capital = symbol.isdigit() or symbol.isupper() or symbol == "-"

@@ -1,4 +1,4 @@
-"""From a text to a mask with character quads: lines, stacks, arcs and blocks of several strings."""
+"""Sets texts as masks with character quads: lines, stacks, arcs and blocks of several strings."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from industrial_ocr.results.types import Direction, FloatArray
 
 _BORDER = 10
 MIN_QUAD_WIDTH = 0.28
-"""Least width of a quad in cap heights, so that points and strokes count."""
+"""Smallest width of a quad in cap heights, so that points and strokes have an area."""
 
 
 @dataclass(frozen=True, eq=False)
 class LabeledString:
-    """What a string says and where each of its characters stands.
+    """A string and the places of its characters.
 
     Attributes:
-        text: spaces included.
+        text: the text with its spaces.
         symbols: the characters without spaces.
         quads: (N, 4, 2) float32, clockwise from the character's own top-left.
         space_after: (N,) whether a space follows the character.
@@ -88,7 +88,7 @@ def _paste(canvas: Mask, glyph: Glyph, x: float, y: float) -> None:
 
 
 def _widened(start: float, size: float) -> tuple[float, float]:
-    """Start and end of a quad around so many pixels of ink."""
+    """Start and end of a quad around ink of this width in pixels."""
     lack = max(MIN_QUAD_WIDTH * CAP_HEIGHT - size, 0) / 2 or 1
     return start - lack, start + size + lack
 
@@ -114,9 +114,9 @@ def line_of_text(face: GlyphSource, text: str, tracking: float = 0.0, pitch: flo
     """A horizontal line; every quad spans the height of the line's letters and digits.
 
     Args:
-        face: supports every character of ``text``; a space is no glyph.
-        text: not empty, no space at either end.
-        tracking: added to each advance, in cap heights; negative makes characters touch.
+        face: the face, which has all characters of ``text``.
+        text: the text, without spaces at its ends.
+        tracking: space added to each advance, in cap heights; negative makes characters touch.
         pitch: fixed distance of character centers in cap heights, 0 for proportional advances.
     """
     pen = 0.0
@@ -234,7 +234,7 @@ def join(blocks: Sequence[Block], gap: float, across: bool, align: float) -> Blo
 
 
 def scaled(block: Block, factor: float) -> Block:
-    """The block at another size: below 1 it is smaller than its neighbors."""
+    """The block at another size, relative to its neighbors."""
     height, width = block.mask.shape
     size = (max(2, round(width * factor)), max(2, round(height * factor)))
     how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
@@ -244,7 +244,7 @@ def scaled(block: Block, factor: float) -> Block:
 
 
 def random_spacing(rng: Generator) -> tuple[float, float]:
-    """(tracking, pitch) as printers, plates and engravers space their characters."""
+    """Random (tracking, pitch), like those of printers, plates and engravers."""
     kind = rng.random()
     if kind < 0.5:
         return rng.normal(0.02, 0.03), 0.0
@@ -274,7 +274,7 @@ def random_string(rng: Generator, faces: FaceLibrary, text: str, stack: float = 
 
 
 def captioned(rng: Generator, faces: FaceLibrary, write: Callable[[Generator], str]) -> Block:
-    """A string as plates and name-plates show it: small lines above and below, close by."""
+    """A string like on a name-plate, with small lines closely above and below."""
 
     def small() -> Block:
         text = pick(rng, CAPTIONS) if rng.random() < 0.5 else write(rng)
@@ -294,7 +294,7 @@ def captioned(rng: Generator, faces: FaceLibrary, write: Callable[[Generator], s
 
 
 def random_block(rng: Generator, faces: FaceLibrary, write: Callable[[Generator], str]) -> Block:
-    """A string, a stack, several lines, or stacks side by side; ``write`` gives the texts."""
+    """A string, a stack, several lines, or stacks side by side; ``write`` makes the texts."""
     kind = rng.random()
     if kind < 0.48:
         return random_string(rng, faces, write(rng))

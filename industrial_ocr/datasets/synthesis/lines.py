@@ -18,16 +18,16 @@ from industrial_ocr.errors import DatasetError
 from industrial_ocr.patterns.charset import FIRST_IDEOGRAPH, Charset
 
 ANY_SYMBOLS, ENGLISH = 0.3, 0.25
-"""Shares of the lines that are symbols in any order, and English words and codes."""
+"""Share of lines that are random symbols, and of those that are English words and codes."""
 
 
 def read_corpus(path: Path, charset: Charset) -> tuple[tuple[str, ...], NDArray[np.float64]]:
-    """The words of a corpus that a charset can spell, and how likely each is to be drawn.
+    """The words of a corpus that a charset can spell, and the probability of each.
 
     Args:
-        path: one word a line; what follows behind a space is its count (1 where there is none),
-            and anything behind that is skipped, as in the dictionary of the package jieba.
-        charset: of the recognizer.
+        path: file with one word per line, which may be followed by a space and its count (default
+            1). The rest of a line is skipped, as in the dictionary of the package jieba.
+        charset: charset of the recognizer.
 
     Raises:
         DatasetError: the file cannot be read, or the charset can spell none of its words.
@@ -40,13 +40,13 @@ def read_corpus(path: Path, charset: Charset) -> tuple[tuple[str, ...], NDArray[
     if not kept:
         raise DatasetError(f"corpus {path}: the charset can spell none of its words")
     counts = np.array([float(r[1]) if len(r) > 1 and r[1].isdigit() else 1.0 for r in kept])
-    # By this power of their counts, as in word2vec, so that rare words are drawn, too.
+    # A power of the counts, as in word2vec, so that rare words are drawn as well.
     chances = np.maximum(counts, 1.0) ** 0.75
     return tuple(row[0] for row in kept), chances / chances.sum()
 
 
 def joined(words: list[str]) -> str:
-    """Words as a line: a space between two unless one is written without spaces."""
+    """Words as a line, with spaces unless their language is written without them."""
     line = ""
     for word in words:
         spaced = line and word and max(ord(line[-1]), ord(word[0])) < FIRST_IDEOGRAPH
@@ -61,8 +61,8 @@ class LineRenderer:
     Args:
         fonts: folders with font files; only those that have all characters of a line are used.
         corpus: see ``read_corpus``.
-        charset: of the recognizer.
-        length: least and largest number of characters of a line.
+        charset: charset of the recognizer.
+        length: smallest and largest number of characters of a line.
         heights: smallest and largest height of capitals in pixels.
 
     Raises:
@@ -86,7 +86,7 @@ class LineRenderer:
         self._any = tuple(s for s in symbols if s[0].isalnum())
 
     def text(self, rng: Generator) -> str:
-        """Words of the corpus, English ones, or symbols in any order."""
+        """Words of the corpus, English words, or random symbols."""
         wanted = int(rng.integers(self.length[0], self.length[1] + 1))
         kind = rng.random()
         if kind < ANY_SYMBOLS:
@@ -97,7 +97,7 @@ class LineRenderer:
                 word = label_text(rng, self._printer.words)
             else:
                 word = self._words[int(np.searchsorted(self._limits, rng.random() * 0.999999))]
-            if self._marks and rng.random() < 0.15:  # a punctuation mark behind the word
+            if self._marks and rng.random() < 0.15:  # a punctuation mark after the word
                 word += pick(rng, self._marks)
             words.append(word)
         line = joined(words)
@@ -105,10 +105,10 @@ class LineRenderer:
         return line[: max(wanted, 1) + 8].strip()
 
     def render(self, seed: int | tuple[int, ...]) -> Strip:
-        """The strip of that seed.
+        """The strip for a seed.
 
         Raises:
-            DatasetError: no font has the characters of any of some lines.
+            DatasetError: several lines were tried, and no font has all characters of one.
         """
         rng = np.random.default_rng(seed)
         text = ""

@@ -1,4 +1,4 @@
-"""How a text is put on a surface: printed, engraved, by laser or inkjet, as raised letters.
+"""Puts text on a surface: printed, engraved, by laser or inkjet, or as raised letters.
 
 To add a marking style, write a function ``(rng, view, alpha)`` like those below, which changes
 ``view`` in place, and add it with its share to ``MARKING_STYLES`` at the end of this file:
@@ -26,7 +26,7 @@ _LUMA = np.array([0.299, 0.587, 0.114])
 def _ink(rng: Generator, view: ImageArray) -> FloatArray:
     """A color (3,) float32 that differs in brightness from the ground.
 
-    On a rough ground the contrast is never faint: a text that nobody can read teaches nothing.
+    On a rough ground the contrast is never faint, since unreadable text is of no use for training.
     """
     ground = view[:: max(1, view.shape[0] // 16), :: max(1, view.shape[1] // 16)].reshape(-1, 3)
     brightness = ground.astype(np.float32) @ _LUMA.astype(np.float32)
@@ -89,7 +89,7 @@ def relief(rng: Generator, view: ImageArray, alpha: FloatArray) -> None:
 
 
 def outlined(rng: Generator, view: ImageArray, alpha: FloatArray) -> None:
-    """Letters on a rim of another color, or the rim alone."""
+    """Letters with a rim of another color, or only the rim."""
     color = _ink(rng, view)
     size = 2 * int(rng.integers(1, 3)) + 1
     wide = np.asarray(cv2.dilate(alpha, np.ones((size, size), np.uint8)), np.float32)
@@ -102,7 +102,7 @@ def outlined(rng: Generator, view: ImageArray, alpha: FloatArray) -> None:
 
 
 def laser_haze(rng: Generator, view: ImageArray, alpha: FloatArray) -> None:
-    """Uneven strokes with a halo, as a laser leaves on plastic and coated metal."""
+    """Uneven strokes with a halo, like those of a laser on plastic and coated metal."""
     color = _ink(rng, view)
     halo = np.asarray(cv2.GaussianBlur(alpha, (0, 0), rng.uniform(1.5, 5)), np.float32)
     _lay(view, halo * rng.uniform(0.15, 0.5), color)

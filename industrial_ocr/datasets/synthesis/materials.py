@@ -1,4 +1,4 @@
-"""Homogeneous materials: what a marking is written on, without any objects.
+"""Homogeneous materials for markings, without any objects.
 
 Every function takes (rng, height, width) and returns (height, width, 3) uint8 RGB.
 """
@@ -137,7 +137,7 @@ def concrete(rng: Generator, height: int, width: int) -> ImageArray:
 
 
 def _crack_table() -> ImageArray:
-    """Turns the crest of ridged noise into a thin dark line, everything else into 128."""
+    """Turns the crests of ridged noise into thin dark lines, everything else into 128."""
     table = np.full(256, 128, np.uint8)
     table[176:] = np.linspace(128, 50, 80).astype(np.uint8)
     return table
@@ -229,9 +229,9 @@ MATERIALS: tuple[tuple[SurfaceRecipe, float], ...] = (
     (foliage, 1),
     (bricks, 2),
 )
-"""Every material, and how often it is a surface of its own, relative to the others."""
+"""All materials, with their relative frequencies as surfaces."""
 
 
 def any_material(rng: Generator, height: int, width: int) -> ImageArray:
-    """One of the materials, all equally likely."""
+    """One of the materials, each with the same chance."""
     return pick(rng, MATERIALS)[0](rng, height, width)

@@ -1,8 +1,8 @@
-"""What stands around a string in a loose crop: bands, captions, frames, stickers, emblems.
+"""Things around a string in a loose crop: bands, captions, frames, stickers, emblems.
 
-A crop of a plate holds more than its code: a colored band with a small letter in it, a caption
-above, a frame, screw heads, a seal or an emblem in the gap between two groups, something pasted
-over. None of it is part of the string, and a recognizer has to be shown so.
+A crop of a plate has more than its code: a colored band with a small letter, a caption above, a
+frame, screw heads, a seal or an emblem in the gap between two groups, or a sticker. A recognizer
+must learn that they are not part of the string.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def loose_margins(rng: Generator) -> FloatArray:
 
 
 def with_gaps(rng: Generator, text: str) -> str:
-    """The text with one or two wide gaps where it has none."""
+    """The text with one or two additional wide gaps."""
     if len(text) < 4 or " " in text:
         return text
     at = sorted({int(i) for i in rng.integers(1, len(text), int(rng.integers(1, 3)))})
@@ -42,10 +42,11 @@ def with_gaps(rng: Generator, text: str) -> str:
 
 
 def with_sign(rng: Generator, block: Block, faces: FaceLibrary) -> tuple[Block, float]:
-    """The line with a sign of another writing system before it, marked like it but no part of it.
+    """The line after a sign of another writing system, which is not part of the string.
 
-    Also gives how far the sign reaches to the left of the string, in pixels of the block; 0, and
-    the block as it is, where the fonts have no such sign.
+    Returns:
+        The block, and the width of the sign in pixels of the block; the same block and 0 if the
+        fonts have no such sign.
     """
     foreign = faces.foreign(rng)
     if foreign is None:
@@ -87,18 +88,18 @@ class _Slot:
         return np.stack(corners).astype(np.float32)
 
     def outward(self, near: float, width: float, top: float, bottom: float) -> FloatArray:
-        """(4, 2) corners of a part that begins ``near`` away from the string."""
+        """(4, 2) corners of a part at the distance ``near`` from the string."""
         left = 1 - near - width if self.before else near
         return self.inner(left, top, left + width, bottom)
 
     @property
     def width(self) -> float:
-        """In pixels."""
+        """The width in pixels."""
         return float(np.linalg.norm(self.quad[1] - self.quad[0]))
 
 
 class _Neighborhood:
-    """Draws what may stand around one line of text into a picture (H, W, 3) uint8 RGB."""
+    """Draws things around one line of text into a picture (H, W, 3) uint8 RGB."""
 
     def __init__(self, rng: Generator, image: ImageArray, string: LabeledString) -> None:
         self.rng, self.image = rng, image
@@ -163,7 +164,7 @@ class _Neighborhood:
         mark(self.rng, self.image, np.asarray(warped, np.uint8))
 
     def fill_gaps(self) -> None:
-        """Something in at most two gaps; an emblem is too large to be a point or a dash."""
+        """Draws into at most two gaps; an emblem is larger than a point or a dash."""
         rng = self.rng
         for i in rng.permutation(len(self.gaps))[:2]:
             gap, kind = self.gaps[i], rng.random()
@@ -183,7 +184,7 @@ class _Neighborhood:
         for gap in self.gaps:
             left, top, right, bottom = *rng.uniform(-0.06, 0.12, 2), *rng.uniform(0.88, 1.06, 2)
             if gap.width > 0.75 * self.height and rng.random() < 0.6:
-                # Two patches: the ground that shows between them is no stroke of an I or a 1.
+                # Two patches, so that the ground between them does not look like an I or a 1.
                 middle = rng.uniform(0.35, 0.65)
                 clear = rng.uniform(0.03, 0.14) * self.height / gap.width
                 places.append(gap.inner(left, top, middle - clear, bottom))
@@ -262,14 +263,14 @@ def surround(
     faces: FaceLibrary,
     before: bool = True,
 ) -> None:
-    """Draws what may stand around a string, in place; the string itself stays clear.
+    """Draws things around a string, in place; nothing covers the string.
 
     Args:
         rng: source of chance.
         image: (H, W, 3) uint8 RGB with the string on it, before the camera.
         string: one line, quads in pixels of ``image``.
         faces: for captions and signs.
-        before: whether there is room before the string; False where a sign stands there already.
+        before: whether there is space before the string; False if there is a sign already.
     """
     around = _Neighborhood(rng, image, string)
     ends = [around.after, around.before] if before else [around.after]

@@ -1,7 +1,7 @@
-"""Noise from tiles that are made once per process; a caller gets a random place of one.
+"""Noise, cut at random places from tiles that are made once per process.
 
-``noise_patch`` gives plain noise as numbers; ``noise`` gives structured uint8 noise (streaks,
-blobs, folds) mirrored, turned and stretched, which materials are made of.
+``noise_patch`` returns plain noise as numbers. ``noise`` returns structured uint8 noise for
+materials (streaks, blobs, folds), mirrored, turned and stretched.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.random import Generator
 from industrial_ocr.results.types import FloatArray, ImageArray
 
 _SIDE = 512
-"""Side of a tile in pixels; each is repeated 2 x 2, so that most patches are plain slices."""
+"""Side of a tile in pixels; tiles are repeated 2 x 2, so that most patches are simple slices."""
 
 
 @lru_cache(maxsize=1)
@@ -102,7 +102,7 @@ def noise(
     """A random place of one tile, as (height, width) uint8 with mean near 128.
 
     Args:
-        rng: where the place, the mirror and, without ``angle``, the turn come from.
+        rng: source of chance for the place, the mirroring and, without ``angle``, the rotation.
         name: a key of ``noise_bank``.
         height: rows.
         width: columns.
@@ -112,7 +112,7 @@ def noise(
     """
     tile = noise_bank()[name]
     if angle is None:
-        # Seldom turned by any angle: a warp costs ten times a crop.
+        # Rarely turned by any angle, since a warp takes ten times as long as a crop.
         turn, free = rng.random(), 0.15
         angle = turn / free * np.pi if turn < free else np.pi / 2 * (turn > 0.6)
     cos, sin = float(np.cos(angle)), float(np.sin(angle))

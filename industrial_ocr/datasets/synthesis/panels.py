@@ -167,11 +167,10 @@ def render_part(
 ) -> tuple[ImageArray, FloatArray]:
     """A part lying on a table: a small dark one on white, or the reverse.
 
-    With a ``zoom`` above 1 the camera is so much nearer: the part is larger, and partly out of
-    sight.
+    With a ``zoom`` above 1, the camera is nearer: the part is larger and partly outside.
 
     Returns:
-        The picture, and the (4, 2) corners of the part's face, where a marking belongs.
+        The picture, and the (4, 2) corners of the face of the part, for a marking.
     """
     dark_part = rng.random() < 0.75
     part_level, table_level = rng.uniform(14, 80), rng.uniform(185, 275)
@@ -241,7 +240,7 @@ def part_on_table(rng: Generator, height: int, width: int) -> ImageArray:
 
 
 def wall_with_sign(rng: Generator, height: int, width: int) -> ImageArray:
-    """A plain board of one material before another, as shop and door signs are."""
+    """A plain board of one material in front of another, like a door sign."""
     image = materials.any_material(rng, height, width)
     board = pick(rng, (materials.paint, materials.brushed_metal, materials.gradient))
     size = (width * rng.uniform(0.5, 1.1), height * rng.uniform(0.2, 0.8))

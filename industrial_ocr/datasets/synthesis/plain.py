@@ -1,8 +1,8 @@
 """Plain print: codes and labels in ordinary fonts, dark or light on an even ground, nearly level.
 
-Text is set by FreeType at its true size with the font's own kerning, so that small print has the
-hinted, sharp shapes that screens and label printers give it. What the other renderers do (wear,
-relief, clutter) is left out; small marks stand at the beginning, inside and at the end.
+FreeType sets the text at its true size with the kerning of the font, so that small print has the
+sharp, hinted shapes of screens and label printers. There is no wear, relief or clutter as in the
+other renderers; there are small marks at the beginning, inside and at the end.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from industrial_ocr.results.types import FloatArray, ImageArray
 
 
 def _line_as_set(face: FontFace, text: str, height: float) -> Block:
-    """A line as the font sets it, capitals ``height`` pixels high, mask at that size."""
+    """A line with capitals of ``height`` pixels, and its mask."""
     font, pad = face.sized(height), 2
     ink, (left, top) = font.getmask2(text, mode="L", anchor="ls")
     mask = np.pad(np.frombuffer(bytes(ink), np.uint8).reshape(ink.size[::-1]), pad)
@@ -65,7 +65,7 @@ def _printed(mask: Mask, ground: FloatArray, ink: FloatArray) -> FloatArray:
 
 
 def _photographed(rng: Generator, image: FloatArray, height: float) -> ImageArray:
-    """Sometimes uneven light, slight blur, noise or JPEG artifacts; (H, W, 3) uint8."""
+    """The picture, sometimes with uneven light, slight blur, noise or JPEG artifacts."""
     rows, columns = image.shape[:2]
     if rng.random() < 0.25:
         across, down = rng.uniform(-0.2, 0.2, 2)
@@ -86,7 +86,7 @@ def _photographed(rng: Generator, image: FloatArray, height: float) -> ImageArra
 
 @dataclass(frozen=True, eq=False)
 class PlainPrinter:
-    """Prints plain lines on even ground, in those of ``faces`` that have a font file."""
+    """Prints plain lines on even ground, in faces that have a font file."""
 
     faces: FaceLibrary
     words: tuple[str, ...]
@@ -96,7 +96,7 @@ class PlainPrinter:
         return label_text(rng, self.words)
 
     def _line(self, rng: Generator, text: str, height: float) -> Block | None:
-        """The text in a random font; None if none that was tried has all its characters."""
+        """The text in a random font; None if the tried fonts lack a character."""
         for _ in range(20):
             face = self.faces.pick(rng, text)
             if isinstance(face, FontFace):
@@ -106,7 +106,7 @@ class PlainPrinter:
     def picture(
         self, rng: Generator, text: str, heights: tuple[float, float], tilt: float = 1.5
     ) -> tuple[ImageArray, LabeledString] | None:
-        """One line and little around it, often cut at the characters.
+        """One line with little around it, often cut at the characters.
 
         Args:
             rng: source of chance.
@@ -126,7 +126,7 @@ class PlainPrinter:
         rows, columns = np.flatnonzero(block.mask.max(1)), np.flatnonzero(block.mask.max(0))
         low = np.minimum(first, [columns[0], rows[0]])
         high = np.maximum(last, [columns[-1] + 1, rows[-1] + 1])
-        if rng.random() < 0.7:  # the line alone, without what hangs below it
+        if rng.random() < 0.7:  # without the parts below the baseline
             low[1], high[1] = first[1], last[1]
         margin = rng.uniform(0.0, 0.35, 4) * height * (rng.random(4) < 0.75)
         angle = rng.uniform(-tilt, tilt) if rng.random() < 0.5 else 0.0
@@ -176,7 +176,7 @@ class PlainPrinter:
     def _row(
         self, rng: Generator, mask: Mask, strings: list[LabeledString], x: int, y: int, size: float
     ) -> float:
-        """Adds a row of texts with capitals of that size to a label, and gives its height."""
+        """Adds a row of texts with capitals of this size to a label; returns its height."""
         rows, columns = mask.shape
         reached = 0
         while x < columns - 2 * size and (not reached or rng.random() < 0.35):
@@ -199,7 +199,7 @@ class PlainPrinter:
 
 
 def _draw_graphic(rng: Generator, mask: Mask, x: int, y: int, height: float) -> float:
-    """Draws a rule, a barcode, a frame or a ring on a label; gives the height it takes."""
+    """Draws a rule, a barcode, a frame or a ring on a label; returns its height."""
     columns = mask.shape[1]
     wide = int(rng.uniform(0.3, 1.0) * (columns - x))
     kind = rng.random()

@@ -1,4 +1,4 @@
-"""Whole pictures with several strings at exact places, for the detector."""
+"""Whole pictures with several strings and their exact places, for the detector."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ CHARACTER_HEIGHTS = (8.0, 130.0)
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A picture and what is written on it.
+    """A picture and its strings.
 
     Attributes:
         image: (H, W, 3) uint8 RGB.
-        strings: with quads in pixels of ``image``; characters cut off by the border are left out.
+        strings: strings with quads in pixels of ``image``, without characters that the border cuts.
     """
 
     image: ImageArray
@@ -50,7 +50,7 @@ class Scene:
 
 @dataclass(frozen=True, eq=False)
 class _Placement:
-    """A block, its matrix to the picture, its corners there and the height of a capital there."""
+    """A block, its matrix to the picture, and there its corners and its height of capitals."""
 
     block: Block
     matrix: FloatArray
@@ -87,7 +87,7 @@ def _homography(rng: Generator, block: Block, height: float, center: FloatArray)
 
 
 def _warp_into(placed: _Placement, mask: Mask, shape: tuple[int, int]) -> tuple[Mask, int, int]:
-    """The mask at its place: (mask, x, y) of the part that lies inside the picture."""
+    """The part of the mask inside the picture, and its place: (mask, x, y)."""
     scale, matrix = placed.height / CAP_HEIGHT, placed.matrix
     if scale < 0.7:
         mask, smaller = shrunk(mask, matrix, scale * 1.25)
@@ -106,7 +106,7 @@ def _warp_into(placed: _Placement, mask: Mask, shape: tuple[int, int]) -> tuple[
 
 
 def _claim(occupied: Mask, hull: FloatArray) -> bool:
-    """Marks a hull and a small margin as taken, unless it meets what is taken already."""
+    """Marks a hull and a small margin as taken, unless a part of it is taken already."""
     middle = hull.mean(0)
     grown = (hull - middle) * 1.08 + middle
     low = np.maximum(np.floor(grown.min(0)), 0).astype(int)
@@ -175,7 +175,7 @@ class SceneRenderer:
     def _place(
         self, rng: Generator, occupied: Mask, height: float, block: Block
     ) -> _Placement | None:
-        """Finds free room for a block, made smaller if need be; None if there is none."""
+        """Finds free space for a block, which may be made smaller; None if there is none."""
         rows, cols = self.size
         tall, wide = block.mask.shape
         for attempt in range(5):
@@ -193,7 +193,7 @@ class SceneRenderer:
         return None
 
     def _on_part(self, rng: Generator, occupied: Mask, quad: FloatArray) -> _Placement:
-        """A block that fills the face of a part, along its longer side."""
+        """A block that fills the face of a part along its longer side."""
         block = random_block(rng, self.faces, self._text)
         rows, cols = block.mask.shape
         width, height = edge_lengths(quad)
@@ -217,7 +217,7 @@ class SceneRenderer:
         seed: int | tuple[int, ...],
         required: Callable[[Generator], Block] | None = None,
     ) -> Scene:
-        """The scene of that seed; ``required`` makes a block that it shows if there is room."""
+        """The scene for a seed, with the block that ``required`` makes if there is space for it."""
         rng = np.random.default_rng(seed)
         if self.plain and rng.random() < self.plain:
             return Scene(*self._printer.label(rng, self.size))
@@ -262,7 +262,7 @@ class SceneRenderer:
         return Scene(np.ascontiguousarray(image), tuple(strings))
 
     def _write(self, rng: Generator, image: ImageArray, placed: _Placement) -> list[LabeledString]:
-        """Marks a block on the picture, in place, and gives its visible strings."""
+        """Marks a block on the picture, in place; returns its visible strings."""
         mask, x, y = _warp_into(placed, worn(rng, placed.block.mask), self.size)
         if not mask.size:
             return []

@@ -1,4 +1,4 @@
-"""Pictures of one string, for the recognizer, and for the classifier to be cut into crops."""
+"""Pictures of one string, for the recognizer, and to cut crops for the classifier from."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Strip:
 
     Attributes:
         image: (H, W, 3) uint8 RGB.
-        string: what it says, quads in pixels of ``image``.
+        string: its string, with quads in pixels of ``image``.
     """
 
     image: ImageArray
@@ -55,12 +55,12 @@ class Strip:
 
 @dataclass
 class StripRenderer:
-    """Renders strips; the same seed gives the same strip, whatever was rendered before.
+    """Renders strips; the same seed always gives the same strip.
 
     Args:
         fonts: folders with font files.
         words: words for the share of texts that are language; None takes the shipped list.
-        word_share: how many of the texts are words.
+        word_share: share of texts that are words.
         heights: smallest and largest height of the string in pixels.
         camera: chance of each of the camera's effects, see ``Camera``.
         loose: share of lines that are cut loosely, with what stands around them
@@ -88,9 +88,9 @@ class StripRenderer:
     def render(
         self, seed: int | tuple[int, ...], text: str | None = None, stacked: bool = False
     ) -> Strip:
-        """The strip of that seed, with this or a random text; ``stacked`` letters below another."""
+        """The strip for a seed, with the given or a random text; ``stacked`` sets a stack."""
         rng = np.random.default_rng(seed)
-        if text is None and self.word_share == 1:  # plain print says other things, too
+        if text is None and self.word_share == 1:  # plain print has other texts as well
             text = random_text(rng, self._vocabulary, self.word_share)
         if self.plain and not stacked and rng.random() < self.plain:
             asked = self._plain.text(rng) if text is None else text
@@ -132,8 +132,8 @@ class StripRenderer:
     ) -> Strip:
         """Warps, marks and photographs a block of one string.
 
-        Its letters get a height of ``letter`` pixels; ``loose`` gives it room and things around it.
-        ``sign`` is how far a sign reaches to the left of the string, in pixels of the block.
+        Its letters are ``letter`` pixels high; ``loose`` leaves margins, with things in them.
+        ``sign`` is the width of a sign to the left of the string, in pixels of the block.
         """
         mask = worn(rng, block.mask)
         string = block.strings[0]
@@ -160,7 +160,7 @@ class StripRenderer:
             surround(rng, image, moved, self.faces, not sign)
         image = self._camera.shoot(rng, image, height)
         if height > 14 and rng.random() < 0.15 * self.camera:
-            # Out of focus, almost to where a string of that height cannot be read any more.
+            # Out of focus, so that a string of this height can just be read.
             sigma = height * rng.uniform(0.03, 0.075)
             image = np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)
         return Strip(np.ascontiguousarray(image), moved)

@@ -1,4 +1,4 @@
-"""What text is written on: whole pictures of industrial surfaces, and cheap patches of them.
+"""Surfaces for text: whole pictures of industrial surfaces, and patches of them.
 
 A surface is a material (``materials``) or a composed scene (``panels``, ``outdoors``) with light
 and wear on it: gradients, glare, shadows, rust, stains, scratches, dust. A new one is a function
@@ -31,7 +31,7 @@ SURFACES: tuple[tuple[SurfaceRecipe, float], ...] = (
     (outdoors.container_view, 8),
     (panels.wall_with_sign, 4),
 )
-"""Every kind of surface, and how often relative to the others."""
+"""All kinds of surface, with their relative frequencies."""
 
 
 def render_surface(rng: Generator, height: int, width: int) -> ImageArray:
@@ -71,10 +71,10 @@ def _pool(count: int = 64, side: int = 384) -> list[ImageArray]:
 def surface_patch(rng: Generator, height: int, width: int) -> ImageArray:
     """A random place of a surface, mirrored, zoomed by 0.6 to 2, brightness moved.
 
-    Much cheaper than a surface of its own.
+    It is much faster than a new surface.
 
     Returns:
-        (height, width, 3) uint8 RGB, the caller's own.
+        (height, width, 3) uint8 RGB, a copy.
     """
     surface = pick(rng, _pool())
     side = len(surface)
@@ -92,7 +92,7 @@ def surface_patch(rng: Generator, height: int, width: int) -> ImageArray:
 
 
 def _threshold_table(start: float, width: float, top: float) -> ImageArray:
-    """256 entries rising from 0 at ``start`` to ``top`` at ``start + width``."""
+    """A table of 256 values, rising from 0 at ``start`` to ``top`` at ``start + width``."""
     ramp = (np.arange(256) - start) / width * top
     return np.asarray(np.clip(ramp, 0, top), np.uint8)
 

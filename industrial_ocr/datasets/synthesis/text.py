@@ -1,4 +1,4 @@
-"""What the rendered pictures say: codes that are no language, dates, words and label texts."""
+"""Texts for rendered pictures: codes, dates, words and texts of labels."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def _lines(name: str) -> tuple[str, ...]:
 
 CAPTIONS = _lines("captions.txt")
 CODE_TEMPLATES = _lines("code_templates.txt")
-"""As ``fill_template`` takes them."""
+"""Templates of codes, for ``fill_template``."""
 LABEL_TEMPLATES = _lines("label_templates.txt")
-"""Texts of printed labels, as ``fill_template`` takes them."""
+"""Templates of texts on printed labels, for ``fill_template``."""
 
 CONFUSABLE = _lines("confusable.txt")
-"""Groups of symbols of nearly the same shape; those that are misread most are listed repeatedly."""
+"""Groups of symbols with nearly the same shape; the most confused ones are there repeatedly."""
 
 
 @lru_cache(maxsize=1)
@@ -51,7 +51,7 @@ def fill_template(rng: Generator, template: str) -> str:
 
 
 def random_code(rng: Generator, lower: float = 0.15, marks: float = 0.25) -> str:
-    """A code that follows no pattern; ``lower`` and ``marks`` are chances of such characters."""
+    """A code without a pattern; ``lower`` and ``marks`` are the chances of such characters."""
     length = int(rng.integers(1, 15))
     kind = rng.random()
     if kind < 0.25:
@@ -128,7 +128,7 @@ def random_text(rng: Generator, words: tuple[str, ...], word_share: float) -> st
 
 
 def label_text(rng: Generator, words: tuple[str, ...]) -> str:
-    """What labels say: codes, dates, signed numbers, runs of one character, marks at the ends."""
+    """A text of a label: codes, dates, signed numbers, runs of one character, marks at the ends."""
     kind = rng.random()
     if kind < 0.3:
         return fill_template(rng, pick(rng, LABEL_TEMPLATES))

@@ -30,10 +30,10 @@ Kind = Literal["scenes", "crops", "strings", "codes"]
 LabelLine = dict[str, Any]
 """A line of ``labels.jsonl``."""
 Render = Callable[[int, int], tuple[ImageArray, LabelLine]]
-"""Seed and number to a picture, RGB or gray, and what it shows."""
+"""Maps seed and number to a picture, RGB or gray, and its label."""
 
 SHEET_PICTURES: dict[Kind, int] = {"scenes": 24, "crops": 480, "strings": 80, "codes": 24}
-"""Pictures on the contact sheet."""
+"""Number of pictures on the contact sheet."""
 
 
 def write_dataset(
@@ -48,31 +48,31 @@ def write_dataset(
 ) -> Iterator[LabelLine]:
     """Writes ``count`` pictures under ``out/images`` and ``out/labels.jsonl``, yielding each label.
 
-    Picture ``n`` is a function of ``(seed, n)`` alone: the number of workers changes nothing. A
-    label has ``file``, relative to ``out``, and
+    Picture ``n`` depends only on ``(seed, n)``, not on the number of workers. A label has ``file``,
+    relative to ``out``, and
 
     * scenes: ``strings``, each with ``text``, ``direction`` and ``characters``; these have
       ``symbol``, ``quad`` (four x, y in pixels) and ``space_after``;
     * strings: ``text``, ``direction`` and ``characters``;
-    * crops: ``symbol``, ``""`` where the crop shows no character;
-    * codes: as scenes, and ``code``, which ``out/labels.tsv`` holds too: file and code, a dataset
-      as ``industrial-ocr bench`` and ``calibrate`` take it.
+    * crops: ``symbol``, which is ``""`` if the crop shows no character;
+    * codes: as scenes, and ``code``. Files and codes are in ``out/labels.tsv`` as well, a dataset
+      for ``industrial-ocr bench`` and ``calibrate``.
 
     Args:
-        out: folder, made if need be.
-        kind: what to render.
-        count: pictures.
-        seed: of the whole set.
+        out: the folder; it is created if it is missing.
+        kind: kind of pictures.
+        count: number of pictures.
+        seed: seed of the whole set.
         fonts: folders with font files.
         size: side of the scenes in pixels.
-        workers: processes; 0 and 1 render in this one.
-        pattern: of codes, as ``Pattern.parse`` takes it.
+        workers: number of processes; with 0 and 1, this process renders.
+        pattern: pattern of the codes, for ``Pattern.parse``.
 
     Raises:
         PatternError: the pattern cannot be compiled.
-        DatasetError: a missing font folder, or an ``out`` that holds labels or cannot be written.
+        DatasetError: a font folder is missing, or ``out`` has labels already or cannot be written.
     """
-    FaceLibrary(fonts)  # a missing folder is noticed before anything is written
+    FaceLibrary(fonts)  # raises before anything is written if a folder is missing
     if pattern is not None:
         Pattern.parse(pattern)
     job = partial(
@@ -91,7 +91,7 @@ def write_dataset(
 
 
 def _new_labels(out: Path) -> TextIO:
-    """The file of labels in a folder that has none yet, open for writing."""
+    """Opens the file of labels in a folder that has none."""
     path = out / "labels.jsonl"
     try:
         (out / "images").mkdir(parents=True, exist_ok=True)
@@ -104,11 +104,11 @@ def _new_labels(out: Path) -> TextIO:
 
 
 def _run(job: Callable[[int], LabelLine], count: int, workers: int) -> Iterator[LabelLine]:
-    """The labels in order; jobs that have not begun are canceled when the caller stops."""
+    """The labels in order; waiting jobs are canceled when the caller stops."""
     if workers < 2:
         yield from map(job, range(count))
         return
-    # Fresh processes: forking one that holds threads of OpenCV or torch may hang.
+    # New processes, since a fork of one with threads of OpenCV or torch may hang.
     pool = ProcessPoolExecutor(workers, get_context("spawn"), cv2.setNumThreads, (1,))
     chunk = max(1, min(8, count // workers))
     try:
@@ -140,7 +140,7 @@ def _write_one(
 
 @lru_cache(maxsize=1)
 def _renderer(kind: Kind, fonts: tuple[str, ...], size: int, pattern: str | None) -> Render:
-    """What renders one kind; kept, because opening fonts takes long."""
+    """The renderer of a kind; it is kept, because opening fonts takes long."""
     square = (size, size)
     if pattern is not None:
         asked = Pattern.parse(pattern)
@@ -169,7 +169,7 @@ def _strip(renderer: StripRenderer, seed: int, number: int) -> tuple[ImageArray,
 
 
 def _crop(renderer: GlyphRenderer, seed: int, number: int) -> tuple[ImageArray, LabelLine]:
-    """One of the crops cut from a string, since all of them look alike."""
+    """One of the crops of a string, since all of them look alike."""
     crops = renderer.render((seed, number))
     image, symbol = pick(np.random.default_rng((seed, number, 2)), crops)
     return image, {"symbol": symbol}
@@ -192,7 +192,7 @@ def labeled_picture(out: Path, label: LabelLine) -> ImageArray:
         (H, W, 3) uint8 RGB; strings and crops are higher by a line of text.
 
     Raises:
-        DatasetError: the picture is gone.
+        DatasetError: the picture is missing.
     """
     read = cv2.imread(str(out / label["file"]), cv2.IMREAD_COLOR)
     if read is None:
