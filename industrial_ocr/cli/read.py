@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -70,6 +71,7 @@ def read(
         sources = cli_files.image_sources(files)
     chosen = engine or (Engine.CRNN if crops else Engine.AUTO)
     asked: dict[str, Any] = {"engine": chosen, "pattern": patterns}
+    collecting = Lock()
 
     def read_one(file: Path) -> ReadResult:
         if crops:
@@ -78,14 +80,16 @@ def read(
         else:
             result = reader.read(sources[file], roi=region, **asked)
         if collector is not None:
-            collector.add(result, None if file == cli_files.STDIN else file.name)
+            with collecting:
+                collector.add(result, None if file == cli_files.STDIN else file.name)
         return result
 
-    several = len(files) > 3 and not ((as_json or as_csv) and sys.stdout.isatty())
-    with output.progress_bar(several) as progress:
+    several = len(files) > 3
+    to_terminal = (as_json or as_csv) and sys.stdout.isatty()
+    with output.progress_bar(several and not to_terminal) as progress:
         watched = progress.track(files, description="reading")
         jobs = ((file, partial(read_one, file)) for file in watched)
-        results = output.results_of(jobs, pictures, problems)
+        results = output.results_of(output.ahead(jobs) if several else jobs, pictures, problems)
         readings = ({"file": str(file), **result.to_dict()} for file, result in results)
         _printer(as_json, as_csv, patterns is not None)(readings)
     if problems:

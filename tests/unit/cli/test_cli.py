@@ -8,8 +8,10 @@ import json
 import logging
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,8 +22,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from industrial_ocr.cli import app as cli
-from industrial_ocr.cli import read_output
-from industrial_ocr.errors import ConfigError
+from industrial_ocr.cli import output, read_output
+from industrial_ocr.errors import ConfigError, ImageError
 from industrial_ocr.image.load import load_image
 from industrial_ocr.inference import manifest, weights
 from industrial_ocr.reader import reader
@@ -394,3 +396,29 @@ def test_messages_of_the_library_are_shown_on_request(folder: Path) -> None:
         logging.getLogger("industrial_ocr").setLevel(logging.NOTSET)
     assert verbose.exit_code == 0 and verbose.stdout == quiet.stdout
     assert "1 images to recognize" in " ".join(verbose.stderr.split())
+
+
+def test_two_jobs_at_a_time_in_their_order_and_an_error_is_that_of_its_file() -> None:
+    together = threading.Barrier(2)
+
+    def job(number: int) -> Any:
+        together.wait(timeout=20)
+        if number == 2:
+            raise ImageError("no image")
+        return number
+
+    jobs = ((Path(f"{i}.png"), partial(job, i)) for i in range(6))
+    problems: list[str] = []
+    ahead = output.ahead(jobs)
+    found = [(file.name, n) for file, n in output.results_of(ahead, None, problems)]
+    assert found == [(f"{i}.png", i) for i in (0, 1, 3, 4, 5)]
+    assert len(problems) == 1 and "2.png" in problems[0]
+
+
+def test_a_job_that_was_not_begun_is_dropped_with_the_rest() -> None:
+    ran: list[int] = []
+    jobs = ((Path(str(i)), lambda i=i: ran.append(i)) for i in range(9))
+    ahead = output.ahead(jobs)  # type: ignore[type-var]
+    next(ahead)[1]()
+    ahead.close()
+    assert ran and max(ran) < 4
