@@ -27,6 +27,7 @@ from industrial_ocr.decoding.lattice import arc_posteriors
 from industrial_ocr.decoding.segmentation import HYPOTHESIS_FEATURES, SEGMENTATION_WEIGHTS
 from industrial_ocr.detection.hypotheses import propose
 from industrial_ocr.detection.orientation import orientations
+from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.reader.common import Clock, find_strings
 from industrial_ocr.reader.reader import Reader
@@ -72,7 +73,8 @@ def read_evidence(truth: LabeledPicture, models: Models) -> Iterator[StringEvide
     upright: list[BoxString] = []
     for string in found:
         upright += [turned for turned in orientations(string) if _is_upright(turned, truth)]
-    cases = [propose(string) for string in upright]
+    gray = to_gray(truth.image)
+    cases = [propose(string, gray) for string in upright]
     quads: list[FloatArray] = []
     for case in cases:
         quads += [b.quad for b in case.boxes]

@@ -19,7 +19,7 @@ from industrial_ocr.decoding.segmentation import (
     measure,
 )
 from industrial_ocr.patterns.charset import Charset
-from industrial_ocr.results.types import BoxString, CharBox, CharCandidates, Floats
+from industrial_ocr.results.types import BoxString, CharBox, CharCandidates, Floats, InkSigns
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +32,7 @@ class StringEvidence:
         merged: index of the first of two boxes -> the box around both, and its candidates.
         split: index of a box that may be two characters -> its halves, and their candidates.
         proposed: indices of the boxes that the detector did not find.
+        ink: what the ink says of merged and split boxes.
     """
 
     string: BoxString
@@ -39,6 +40,7 @@ class StringEvidence:
     merged: Mapping[int, tuple[CharBox, CharCandidates]]
     split: Mapping[int, tuple[tuple[CharBox, CharCandidates], ...]] = field(default_factory=dict)
     proposed: frozenset[int] = frozenset()
+    ink: InkSigns = InkSigns()
 
     def __post_init__(self) -> None:
         if len(self.singles) != len(self.string.boxes):
@@ -100,7 +102,11 @@ def hypotheses(
         likely = float(np.bincount(shape_groups(charset.symbols), p).max())
         for kind in kinds:
             likelihood = named.reject if kind in ("nothing", "empty") else likely
-            own = hypothesis_features(kind, geometry, i, box, named.symbols[0], likelihood)
+            # Halves of a W are likelier to read as letters than a W is to be two letters.
+            best = evidence.singles[i] if kind == "half" else named
+            own = hypothesis_features(
+                kind, geometry, evidence.ink, i, box, best.symbols[0], likelihood
+            )
             found.append(Hypothesis(kind, *nodes, box, named, p, own, number))
 
     for i, (box, named) in enumerate(zip(evidence.string.boxes, evidence.singles, strict=True)):
@@ -109,8 +115,9 @@ def hypotheses(
         add(i, (node, node + 2), box, named, *kinds)
         if i in evidence.merged:
             add(i, (node, node + 4), *evidence.merged[i], "merged")
+        part = "piece" if i in evidence.ink.cut else "half"
         for step, half in enumerate(evidence.split.get(i, ())):
-            add(i, (node + step, node + step + 1), *half, "half")
+            add(i, (node + step, node + step + 1), *half, part)
     return found
 
 

@@ -8,7 +8,8 @@ hypotheses:
 * ``single``: a box is one character; its only feature is the evidence.
 * ``nothing``: a box is no character, or shows the same character as its neighbor.
 * ``merged``: two neighboring boxes are one character.
-* ``half``: one half of a box that is two characters.
+* ``half``: one half of a box that is two characters; ``piece``: the same, cut where its ink is
+  apart.
 * ``gap``: a character stands where the detector found none; ``empty``: it does not.
 """
 
@@ -24,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from industrial_ocr.results.geometry import axis_of, clear_gaps, edge_lengths
-from industrial_ocr.results.types import BoxString, CharBox, Floats
+from industrial_ocr.results.types import BoxString, CharBox, Floats, InkSigns
 
 SEGMENTATION_WEIGHTS = Path(__file__).parent / "data" / "segmentation.json"
 BROAD = frozenset("MWmw%&@")
@@ -35,8 +36,9 @@ MIN_PROBABILITY = 1e-6
 HYPOTHESIS_FEATURES: Mapping[str, tuple[str, ...]] = {
     "single": ("log_p",),
     "nothing": ("bias", "reject", "alone", "overlap", "length", "aspect", "height", "score"),
-    "merged": ("bias", "log_p", "overlap", "gap", "step", "length", "aspect", "broad"),
-    "half": ("bias", "log_p", "length", "aspect"),
+    "merged": ("bias", "log_p", "overlap", "apart", "gap", "step", "length", "aspect", "broad"),
+    "half": ("bias", "log_p", "length", "aspect", "broad"),
+    "piece": ("bias", "log_p"),
     "gap": ("bias", "log_p", "gap", "end"),
     "empty": ("reject",),
 }
@@ -44,11 +46,13 @@ HYPOTHESIS_FEATURES: Mapping[str, tuple[str, ...]] = {
 
 * ``log_p``: of the best symbol's shape; ``reject``: log-odds that it is no character;
   ``alone``: the same, reduced to 0 as the overlap grows to 0.4;
-* ``overlap``: with the neighbor along the string, over the shorter of both;
+* ``overlap``: with the neighbor along the string, over the shorter of both; of ``nothing`` 0
+  where their ink is apart; ``apart``: 1 where their ink is apart;
 * ``gap``: clear distance over the height; ``end``: beyond the first or the last box;
 * ``step``: between centers, over the string's median;
 * ``length``: log of the length along the string over the median;
-* ``aspect``: log of length over height; ``broad``: the best symbol is one of ``BROAD``;
+* ``aspect``: log of length over height; ``broad``: the best symbol (of a half: that of its box) is
+  one of ``BROAD``;
 * ``height``: log of the box's height in the detector over the median; ``score``: of the detector.
 """
 
@@ -117,13 +121,14 @@ def measure(string: BoxString, proposed: frozenset[int]) -> StringGeometry:
 
 
 def hypothesis_features(
-    kind: str, g: StringGeometry, i: int, box: CharBox, symbol: str, p: float
+    kind: str, g: StringGeometry, ink: InkSigns, i: int, box: CharBox, symbol: str, p: float
 ) -> tuple[float, ...]:
     """The features of a kind of hypothesis, in the order of ``HYPOTHESIS_FEATURES``.
 
     Args:
         kind: of hypothesis.
         g: geometry of its string.
+        ink: of its string.
         i: index of its box, or of the first of its two boxes.
         box: the box that the classifier saw.
         symbol: the classifier's best symbol.
@@ -138,15 +143,17 @@ def hypothesis_features(
         "reject": _clipped(math.log(p / rest), -6.0, 6.0),
         "length": _log_ratio(length, g.usual),
         "aspect": _log_ratio(length, height),
+        "broad": float(symbol in BROAD),
     }
     at_end = i in (0, len(g.length) - 1)
     if kind == "merged":
-        known["broad"] = float(symbol in BROAD)
         known["overlap"] = g.overlap(i)
+        known["apart"] = float(i in ink.apart)
         known["gap"] = _clipped(float(g.clear[i] / g.height[i]), -1.0, 1.0)
         known["step"] = _clipped(float(g.step[i] / max(g.usual_step, 1e-6)), 0.0, 2.0)
     elif kind == "nothing":
-        known["overlap"] = max(g.overlap(i - 1), g.overlap(i))
+        beside = [g.overlap(k) for k in (i - 1, i) if k not in ink.apart]
+        known["overlap"] = max(beside, default=0.0)
         known["alone"] = known["reject"] * max(0.0, 1.0 - known["overlap"] / 0.4)
         known["height"] = _log_ratio(float(g.own[i]), g.usual_own)
         known["score"] = box.score

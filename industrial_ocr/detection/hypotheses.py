@@ -1,18 +1,22 @@
-"""Proposes merged, split and added boxes for a string, from geometry alone.
+"""Proposes merged, split and added boxes for a string, from its geometry and its ink.
 
 A letter that the region map shows as two blobs (the bowls of a B, the strokes of a W) gives two
 boxes that overlap or stand close. Two letters that touch give one box, wider than the others. A
 small mark between two letters may have no box at all. This module proposes boxes for all of these
 cases; the classifier scores each box, and the lattice decides with its fitted priors
-(``decoding.segmentation``).
+(``decoding.segmentation``). Ink that stands apart within a box, or runs through two of them, speaks
+for one or the other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from industrial_ocr.detection.ink import ink_spans
+from industrial_ocr.detection.orientation import string_quad
 from industrial_ocr.results.geometry import (
     axis_of,
     clear_gaps,
@@ -22,7 +26,14 @@ from industrial_ocr.results.geometry import (
     oriented_quad,
     quad_around,
 )
-from industrial_ocr.results.types import BoxString, CharBox, Direction, FloatArray
+from industrial_ocr.results.types import (
+    BoxString,
+    CharBox,
+    Direction,
+    FloatArray,
+    ImageArray,
+    InkSigns,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +45,15 @@ class Proposals:
         merged: index of the first of two neighboring boxes -> the box around both.
         split: index of a box that may hold two characters -> its halves.
         proposed: indices of the boxes that the detector did not find.
+        ink: what the ink says of merged boxes (index of the first) and of split ones, see
+            ``InkSigns``.
     """
 
     string: BoxString
     merged: dict[int, CharBox] = field(default_factory=dict)
     split: dict[int, tuple[CharBox, CharBox]] = field(default_factory=dict)
     proposed: frozenset[int] = frozenset()
+    ink: InkSigns = InkSigns()
 
     @property
     def boxes(self) -> list[CharBox]:
@@ -50,8 +64,11 @@ class Proposals:
         return every
 
 
-def propose(string: BoxString) -> Proposals:
-    """Proposes merged, split and added boxes for an oriented string."""
+def propose(string: BoxString, gray: ImageArray | None = None) -> Proposals:
+    """Proposes merged, split and added boxes for an oriented string.
+
+    ``gray`` is its (H, W) uint8 image; without it, and in stacks, its ink says nothing.
+    """
     gaps = _in_gaps(string)
     boxes: list[CharBox] = []
     spaces: list[bool] = []
@@ -71,8 +88,14 @@ def propose(string: BoxString) -> Proposals:
         spaces.append(space)  # after the box proposed in the gap
     whole = BoxString(tuple(boxes), tuple(spaces), string.direction)
     merged = {place[i]: b for i, b in _merged(string).items() if place[i + 1] == place[i] + 1}
-    split = {place[i]: both for i, both in _split(string).items()}
-    return Proposals(whole, merged, split, frozenset(proposed))
+    ink = None if gray is None or string.direction == "vertical" else _ink(gray, string)
+    halved = _split(string)
+    cut: dict[int, tuple[CharBox, CharBox]] = {}
+    if ink is not None:
+        cut = _cut(string, *ink)
+    split = {place[i]: both for i, both in (halved | cut).items()}
+    signs = InkSigns() if ink is None else _signs(*ink, place, frozenset(place[i] for i in cut))
+    return Proposals(whole, merged, split, frozenset(proposed), signs)
 
 
 def shaped_box(quad: FloatArray, axis: FloatArray, score: float) -> CharBox:
@@ -87,6 +110,65 @@ def merged_box(one: CharBox, two: CharBox) -> CharBox:
     """The box around both, along the axis of the first."""
     around = quad_around([one.quad, two.quad])
     return shaped_box(around, axis_of(one.quad), min(one.score, two.score))
+
+
+def _ink(gray: ImageArray, string: BoxString) -> tuple[FloatArray, FloatArray] | None:
+    """(N, 2) where each box begins and ends along a line, and (M, 2) the same of its ink."""
+    line = string_quad(string)
+    spans = ink_spans(gray, line, [b.quad for b in string.boxes])
+    if spans is None:
+        return None
+    axis = axis_of(line)
+    middles = np.array([(b.center - line[0]) @ axis for b in string.boxes])
+    reach = np.array([edge_lengths(b.quad)[0] / 2 for b in string.boxes])
+    return np.stack([middles - reach, middles + reach], axis=1), spans
+
+
+def _signs(
+    boxes: FloatArray, spans: FloatArray, place: Sequence[int], cut: frozenset[int]
+) -> InkSigns:
+    """Which neighbors stand on different ink; ``place`` gives the indices after proposals."""
+    middles = boxes.mean(1)[:, None]
+    away = np.maximum(np.maximum(spans[:, 0] - middles, middles - spans[:, 1]), 0)
+    nearest = away.argmin(1)
+    different = np.flatnonzero(nearest[:-1] != nearest[1:])
+    return InkSigns(frozenset(place[i] for i in different.tolist()), cut)
+
+
+def _cut(
+    string: BoxString, boxes: FloatArray, spans: FloatArray
+) -> dict[int, tuple[CharBox, CharBox]]:
+    """The parts of boxes within which two pieces of ink stand apart, by the boxes' indices.
+
+    A piece that another box stands on, or that another is nearer to, is not cut off.
+    """
+    found = {}
+    middles, widths = spans.mean(1), np.diff(spans, axis=1)[:, 0]
+    shared = np.minimum(spans[:, 1], boxes[:, 1:]) - np.maximum(spans[:, 0], boxes[:, :1])
+    holds = shared >= 0.7 * widths  # (boxes, pieces)
+    away = np.abs(middles - boxes.mean(1)[:, None])
+    alone = holds & (holds.sum(0) == 1) & (away.argmin(0) == np.arange(len(boxes))[:, None])
+    for i, (box, (start, end)) in enumerate(zip(string.boxes, boxes.tolist(), strict=True)):
+        own = spans[alone[i]]
+        if len(own) < 2:
+            continue
+        gaps = own[1:, 0] - own[:-1, 1]
+        at = int(gaps.argmax())
+        pad = 0.15 * edge_lengths(box.quad)[1]
+        middle = float(own[at : at + 2].ravel()[1:3].mean())
+        found[i] = (
+            _part_of(box, start, max(start, float(own[0, 0]) - pad), middle),
+            _part_of(box, start, middle, min(end, float(own[-1, 1]) + pad)),
+        )
+    return found
+
+
+def _part_of(box: CharBox, start: float, first: float, last: float) -> CharBox:
+    """The part of a box between two places along its line; the box begins at ``start``."""
+    axis = axis_of(box.quad)
+    width, height = edge_lengths(box.quad)
+    center = box.center + axis * ((first + last) / 2 - start - width / 2)
+    return shaped_box(oriented_quad(center, axis, last - first, height), axis, box.score)
 
 
 def halves(box: CharBox, direction: Direction) -> tuple[CharBox, CharBox]:

@@ -122,6 +122,31 @@ def unread_marks(
     return marks
 
 
+def ink_spans(
+    gray: ImageArray, string: FloatArray, characters: Sequence[FloatArray]
+) -> FloatArray | None:
+    """Where ink begins and ends along a line, for each piece that stands apart from the next.
+
+    Args:
+        gray: (H, W) uint8 image.
+        string: (4, 2) quad of the line, clockwise from the top-left of its first character.
+        characters: (4, 2) quads of the line's characters, in reading order.
+
+    Returns:
+        (N, 2) distances from the line's first corner in source pixels, ascending; None if the
+        contrast is too low or the print is in pieces.
+    """
+    band = _band(gray, string, characters)
+    ink = _ink(band)
+    groups = [] if ink is None else _groups(band, ink)
+    if not groups or len(groups) > MAX_PIECES * len(characters) + 1:
+        return None
+    spans = np.array([(g.x0, g.x1) for g in groups], np.float32)
+    length = edge_lengths(band.quad)[0]
+    before = float((string[0] - band.quad[0]) @ axis_of(string))
+    return np.asarray(spans * (length / band.gray.shape[1]) - before, np.float32)
+
+
 def ink_sizes(gray: ImageArray, string: FloatArray, characters: Sequence[FloatArray]) -> FloatArray:
     """Width and height of the ink of each character of a line.
 

@@ -259,7 +259,8 @@ def _best_of(
     config: PipelineConfig,
 ) -> list[FreeReading | None]:
     """Each string in the orientation in which it reads best, None if there is none to try."""
-    cases = [(number, [propose(way) for way in ways]) for number, ways in strings]
+    grays = [to_gray(image) for image in images]
+    cases = [(number, [propose(way, grays[number]) for way in ways]) for number, ways in strings]
     quads: list[list[FloatArray]] = [[] for _ in images]
     for number, own in cases:
         for case in own:
@@ -278,7 +279,7 @@ def evidence_of(case: Proposals, rows: Iterator[CharCandidates]) -> StringEviden
     singles = tuple(next(rows) for _ in case.string.boxes)
     merged = {i: (box, next(rows)) for i, box in case.merged.items()}
     split = {i: tuple((half, next(rows)) for half in both) for i, both in case.split.items()}
-    return StringEvidence(case.string, singles, merged, split, case.proposed)
+    return StringEvidence(case.string, singles, merged, split, case.proposed, case.ink)
 
 
 def _likeliest(seen: StringEvidence, charset: Charset) -> FreeReading:

@@ -217,6 +217,19 @@ class BoxString:
             )
 
 
+@dataclass(frozen=True)
+class InkSigns:
+    """What the ink of a string says of its boxes; nothing where it is unclear.
+
+    Attributes:
+        apart: indices of boxes that stand on another piece of ink than the next one.
+        cut: indices of boxes split where their ink is apart.
+    """
+
+    apart: frozenset[int] = frozenset()
+    cut: frozenset[int] = frozenset()
+
+
 @dataclass(frozen=True, eq=False)
 class CharCandidates:
     """What the classifier reads in one crop.

@@ -148,10 +148,14 @@ class GlyphRenderer:
         self._marks = [s for s in self.symbols if not s.isalnum() and len(s) == 1]
         self._digits = [s for s in self._letters if s.isdigit()]
         self._capitals = [s for s in self._letters if not s.islower()]
+        self._small = [s for s in self._letters if s.islower()]
         self._pairs = ["".join(c for c in g if c in self.symbols) for g in CONFUSABLE_SETS]
 
     def _text(self, rng: Generator) -> str:
-        pool = self._capitals if rng.random() < 0.6 else self._letters
+        kind = rng.random()
+        pool = self._capitals if kind < 0.5 else self._letters
+        if kind > 0.75 and self._small:
+            pool = self._small
         count = int(rng.integers(3, 11))
         if self._digits and rng.random() < 0.2:
             return "".join(self._digits[i] for i in rng.integers(0, len(self._digits), count))

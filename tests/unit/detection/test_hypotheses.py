@@ -7,7 +7,7 @@ import pytest
 
 from industrial_ocr.detection.hypotheses import halves, merged_box, propose
 from industrial_ocr.results.geometry import edge_lengths, oriented_quad, rect_quad
-from industrial_ocr.results.types import BoxString, CharBox
+from industrial_ocr.results.types import BoxString, CharBox, ImageArray
 
 
 def box(x0: float, y0: float, x1: float, y1: float) -> CharBox:
@@ -96,3 +96,37 @@ def test_wide_gaps_and_ends_of_a_line_may_hold_a_character() -> None:
     # The space is behind what may stand in it.
     assert found.string.space_after == (False, False, False, True, False, False, False)
     assert len(found.boxes) == 7
+
+
+def drawn(*spans: tuple[int, int]) -> ImageArray:
+    """(70, 200) uint8: frames of ink, 30 high, on a light ground, and points where it is narrow."""
+    gray = np.full((70, 200), 220, np.uint8)
+    for x0, x1 in spans:
+        top = 20 if x1 - x0 > 8 else 44
+        gray[top:50, x0 + 40 : x1 + 40] = 30
+        gray[24:46, x0 + 44 : x1 + 36] = 220
+    return gray
+
+
+def shifted(string: BoxString) -> BoxString:
+    moved = (CharBox(b.quad + np.float32([40, 20]), b.score, b.shape) for b in string.boxes)
+    return BoxString(tuple(moved), string.space_after, string.direction)
+
+
+def test_a_box_is_cut_where_its_ink_is_apart() -> None:
+    """Two points of -5..+7 in one box, no wider than the others."""
+    string = shifted(line((0, 20), (22, 42), (44, 64), (66, 86)))
+    found = propose(string, drawn((2, 18), (24, 40), (46, 51), (56, 62), (68, 84)))
+    (index,) = found.split
+    assert found.ink.cut == {index} and found.string.boxes[index] is string.boxes[2]
+    first, second = (b.quad[:, 0] - 40 for b in found.split[index])
+    assert (first.min(), first.max()) == pytest.approx((44, 53.5), abs=1.5)
+    assert (second.min(), second.max()) == pytest.approx((53.5, 64), abs=1.5)
+    assert propose(string).split == {}
+
+
+def test_ink_says_which_neighbors_are_different_letters() -> None:
+    string = shifted(line((0, 20), (22, 42), (44, 64), (60, 80), (84, 104)))
+    found = propose(string, drawn((2, 18), (24, 40), (46, 78), (86, 102)))
+    place = [i for i in range(len(found.string.boxes)) if i not in found.proposed]
+    assert found.ink.apart == {place[0], place[1], place[3]} and place[2] in found.merged
