@@ -20,12 +20,14 @@ class Segmented:
         candidates: one per box.
         character: whether each box shows a character; a detected box may show none.
         posterior: probability of each box's hypothesis over all segmentations.
+        score: log-score of the path, for each box that the detector found.
     """
 
     string: BoxString
     candidates: tuple[CharCandidates, ...]
     character: tuple[bool, ...]
     posterior: tuple[float, ...]
+    score: float
 
 
 def read_freely(evidence: StringEvidence, charset: Charset) -> Segmented:
@@ -36,7 +38,8 @@ def read_freely(evidence: StringEvidence, charset: Charset) -> Segmented:
     posteriors, _ = arc_posteriors(spans, scores, nodes)
     found: list[tuple[Hypothesis, float]] = []
     spaces: list[bool] = []
-    for k in likeliest_arcs(spans, scores, nodes):
+    path = likeliest_arcs(spans, scores, nodes)
+    for k in path:
         last = own[k].last
         space = last % 2 == 0 and evidence.string.space_after[last // 2 - 1]
         if own[k].kind != "empty":
@@ -51,4 +54,5 @@ def read_freely(evidence: StringEvidence, charset: Charset) -> Segmented:
         tuple(h.candidates for h, _ in found),
         tuple(h.is_character for h, _ in found),
         tuple(posterior for _, posterior in found),
+        sum(scores[k] for k in path) / (len(evidence.singles) - len(evidence.proposed)),
     )

@@ -139,7 +139,7 @@ def ink_spans(
     band = _band(gray, string, characters)
     ink = _ink(band)
     groups = [] if ink is None else _groups(band, ink)
-    if not groups or len(groups) > MAX_PIECES * len(characters) + 1:
+    if not groups or len(groups) > 1.2 * len(characters) + 1:
         return None
     spans = np.array([(g.x0, g.x1) for g in groups], np.float32)
     length = edge_lengths(band.quad)[0]

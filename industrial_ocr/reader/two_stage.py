@@ -49,6 +49,7 @@ class FreeReading:
         character: whether each box shows a character.
         posterior: probability of each box's hypothesis.
         evidence: of all boxes: found, merged, split and proposed.
+        score: log-score of the reading, for each box that the detector found.
     """
 
     string: BoxString
@@ -56,6 +57,7 @@ class FreeReading:
     character: Sequence[bool]
     posterior: Sequence[float]
     evidence: StringEvidence
+    score: float
 
     def part(self, first: int, last: int) -> FreeReading:
         """The boxes from ``first`` to ``last`` (exclusive)."""
@@ -67,6 +69,7 @@ class FreeReading:
             self.character[first:last],
             self.posterior[first:last],
             self.evidence,
+            self.score,
         )
 
 
@@ -248,8 +251,8 @@ _Ways = tuple[int, Sequence[BoxString]]
 
 def _right_way_up(usual: FreeReading, turned: FreeReading | None) -> FreeReading:
     """The reading in the usual orientation, unless another one is better by 0.08 nats."""
-    least = evidence(usual.candidates) + 0.08
-    return turned if turned is not None and evidence(turned.candidates) >= least else usual
+    clearly = turned is not None and turned.score >= usual.score + 0.08
+    return turned if turned is not None and clearly else usual
 
 
 def _best_of(
@@ -270,7 +273,7 @@ def _best_of(
     best: list[FreeReading | None] = []
     for number, own in cases:
         read = [_likeliest(evidence_of(case, rows[number]), classifier.charset) for case in own]
-        best.append(max(read, key=lambda r: evidence(r.candidates), default=None))
+        best.append(max(read, key=lambda r: r.score, default=None))
     return best
 
 
@@ -285,7 +288,7 @@ def evidence_of(case: Proposals, rows: Iterator[CharCandidates]) -> StringEviden
 def _likeliest(seen: StringEvidence, charset: Charset) -> FreeReading:
     """The free reading of a string: the likeliest path."""
     found = read_freely(seen, charset)
-    return FreeReading(found.string, found.candidates, found.character, found.posterior, seen)
+    return FreeReading(**vars(found), evidence=seen)
 
 
 def _without_doubtful_ends(
