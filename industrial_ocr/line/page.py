@@ -26,7 +26,7 @@ from industrial_ocr.line.monitor import Monitor
 from industrial_ocr.line.reading import TriggerEvent
 from industrial_ocr.line.sources import PictureSource, PostedPictures
 from industrial_ocr.review.web import (
-    add_guard,
+    Guard,
     has_token,
     is_loopback,
     known_names,
@@ -73,7 +73,7 @@ def create_page(
     names = known_names(config.host, config.names)
     # No documentation pages, because they load scripts from other servers.
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    add_guard(app, lambda request: refuse_foreign(request, names))
+    app.add_middleware(Guard, foreign=lambda request: refuse_foreign(request, names))
     triggered = monitor.job.trigger.kind == "http"
     controls = {
         "token": bool(token),

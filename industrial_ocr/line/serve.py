@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -31,6 +31,7 @@ from prometheus_client import (
 from pydantic import Field
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from industrial_ocr import __version__
 from industrial_ocr.errors import IndustrialOcrError
@@ -39,7 +40,7 @@ from industrial_ocr.line.serve_schema import BODY, MAX_PICTURES, REFUSAL, RESPON
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.results.engine import Engine
 from industrial_ocr.review.web import (
-    add_guard,
+    Guard,
     has_token,
     known_names,
     limited_body,
@@ -217,6 +218,21 @@ async def posted_pictures(request: Request, limit: int) -> list[tuple[str, bytes
     return [(file.filename or "-", await file.read()) for file in files]
 
 
+class _Counted:
+    """ASGI middleware: counts the answers to requests to read or verify."""
+
+    def __init__(self, app: ASGIApp, service: ReadService) -> None:
+        self._app, self._service = app, service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_counted(message: Message) -> None:
+            if message["type"] == "http.response.start" and scope["path"] in ("/read", "/verify"):
+                self._service.count(scope["path"], message["status"])
+            await send(message)
+
+        await self._app(scope, receive, send_counted)
+
+
 def create_app(service: ReadService) -> FastAPI:
     """Makes the web application; its description is at ``/openapi.json``."""
     config = service.config
@@ -224,14 +240,8 @@ def create_app(service: ReadService) -> FastAPI:
     # No documentation pages, because they load scripts from other servers.
     app = FastAPI(title="industrial_ocr", version=__version__, docs_url=None, redoc_url=None)
 
-    @app.middleware("http")
-    async def count(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await call(request)
-        if request.url.path in ("/read", "/verify"):
-            service.count(request.url.path, response.status_code)
-        return response
-
-    add_guard(app, lambda request: refuse_foreign(request, names))
+    app.add_middleware(_Counted, service=service)
+    app.add_middleware(Guard, foreign=lambda request: refuse_foreign(request, names))
 
     def check_key(request: Request) -> None:
         if not has_token(request, config.api_key):

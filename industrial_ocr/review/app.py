@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse
 
 from industrial_ocr.review.items import Order
 from industrial_ocr.review.queue import GoneError, Review, Show
-from industrial_ocr.review.web import add_guard, host_name, limited_body, refusal, show_page
+from industrial_ocr.review.web import Guard, host_name, limited_body, refusal, show_page
 
 
 def create_app(folder: Path) -> FastAPI:
@@ -28,7 +28,7 @@ def create_app(folder: Path) -> FastAPI:
     review = Review(folder)
     # No documentation pages, because they load scripts from elsewhere.
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    add_guard(app, _foreign)
+    app.add_middleware(Guard, foreign=_foreign)
     app.add_exception_handler(OSError, _disk_error)
 
     @app.get("/")

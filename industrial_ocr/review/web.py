@@ -12,13 +12,15 @@ import os
 import re
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from importlib.resources import files
 
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from industrial_ocr.errors import ConfigError
 
@@ -36,15 +38,27 @@ _SECURITY_HEADERS = {
 }
 
 
-def add_guard(app: FastAPI, foreign: Callable[[Request], Response | None]) -> None:
-    """Answers requests for which ``foreign`` has a refusal; sets the headers of every response."""
+class Guard:
+    """ASGI middleware: refuses requests and sets the security headers of every response.
 
-    @app.middleware("http")
-    async def guard(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = foreign(request) or await call(request)
-        for name, value in _SECURITY_HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
+    Args:
+        app: what answers the other requests.
+        foreign: the refusal of a request, None to let it pass.
+    """
+
+    def __init__(self, app: ASGIApp, foreign: Callable[[Request], Response | None]) -> None:
+        self._app, self._foreign = app, foreign
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        refusal = self._foreign(Request(scope)) if scope["type"] == "http" else None
+        await (refusal or self._app)(scope, receive, send_with_headers)
 
 
 def show_page(package: str, name: str = "page.html") -> HTMLResponse:
