@@ -169,11 +169,11 @@ def infer_task(samples: tuple[Sample, ...], format: str) -> Task:
     return "read" if _are_whole_images(samples) else "recognize"
 
 
-def _are_whole_images(samples: tuple[Sample, ...], looked_at: int = 8) -> bool:
+def _are_whole_images(samples: tuple[Sample, ...]) -> bool:
     """Whether most of a few images are large and not long, as crops of strings are not."""
-    step = max(1, len(samples) // looked_at)
+    step = max(1, len(samples) // 8)
     votes = []
-    for sample in samples[::step][:looked_at]:
+    for sample in samples[::step][:8]:
         source = sample.path if sample.path is not None else BytesIO(sample.data or b"")
         try:
             with Image.open(source) as image:

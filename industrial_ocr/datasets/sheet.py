@@ -36,9 +36,9 @@ def contact_sheet(
     return viz.contact_sheet(cards, min(columns, len(cards)))
 
 
-def _card(sample: Sample, cell: int, line: int = 22) -> ImageArray:
-    """One image with its boxes and a line of text below: (cell + line, cell, 3)."""
-    card = np.full((cell + line, cell, 3), 255, np.uint8)
+def _card(sample: Sample, cell: int) -> ImageArray:
+    """One image with its boxes and a line of text below: (cell + 22, cell, 3)."""
+    card = np.full((cell + 22, cell, 3), 255, np.uint8)
     try:
         image = load_image(sample.source)
     except (ImageError, ValueError):
@@ -49,7 +49,7 @@ def _card(sample: Sample, cell: int, line: int = 22) -> ImageArray:
         top, left = (cell - height) // 2, (cell - width) // 2
         card[top : top + height, left : left + width] = small
     texts = ["(ignored)" if label.ignore else label.text or "(empty)" for label in sample.labels]
-    _write(card, " | ".join(texts), cell + line - 7)
+    _write(card, " | ".join(texts), cell + 15)
     return card
 
 

@@ -279,8 +279,9 @@ def write_lmdb(items: list[NamedSample], out: Path) -> None:
         raise DatasetError(f"{out}: cannot be written: {reason(error)}") from error
 
 
-def write_webdataset(items: list[NamedSample], out: Path, size: int = 10_000) -> None:
-    """Shards of ``size`` images each, as ``train recognizer --data`` takes them."""
+def write_webdataset(items: list[NamedSample], out: Path) -> None:
+    """Shards of 10,000 images each, for ``train recognizer --data``."""
+    size = 10_000
     for start in range(0, len(items), size):
         own = (_encoded(item) for item in items[start : start + size])
         write_shard(out / f"{start // size:05d}.tar", own)

@@ -146,14 +146,14 @@ def label_log_probabilities(
 
 
 def forward_scores(
-    table: NDArray[np.float64], labels: Sequence[Sequence[int]], blank: int = 0
+    table: NDArray[np.float64], labels: Sequence[Sequence[int]]
 ) -> NDArray[np.float64]:
     """(T + 1, N, 2 L + 1) log-probability that the first t frames end in each state of a label.
 
     State 2 i is the blank after i symbols, state 2 i - 1 is the i-th symbol; L is the length of
     the longest of the N labels.
     """
-    return np.stack(list(_forward(table, labels, blank)))
+    return np.stack(list(_forward(table, labels, 0)))
 
 
 def _forward(
@@ -177,9 +177,7 @@ def _forward(
         before = now
 
 
-def align(
-    log_probs: ArrayLike, classes: Sequence[int], charset: Charset, top_k: int = 5
-) -> list[CtcSymbol]:
+def align(log_probs: ArrayLike, classes: Sequence[int], charset: Charset) -> list[CtcSymbol]:
     """The best path that collapses to a given label (Viterbi): where its symbols would stand.
 
     A symbol's probability is that of its best frame on the path. It may be far below an
@@ -189,7 +187,6 @@ def align(
         log_probs: (T, C) log-probabilities, class 0 the blank.
         classes: the label, without blanks.
         charset: with ``blank=True`` and C classes.
-        top_k: most alternatives per symbol.
 
     Raises:
         ValueError: the label does not fit into T frames.
@@ -222,6 +219,6 @@ def align(
         path[t] = at
         at -= back[t, at]
     return [
-        _symbol(table, charset, int(symbol), np.flatnonzero(path == 2 * i + 1), top_k)
+        _symbol(table, charset, int(symbol), np.flatnonzero(path == 2 * i + 1), 5)
         for i, symbol in enumerate(label)
     ]

@@ -215,9 +215,7 @@ class BootstrapDifference:
     p_value: float
 
 
-def paired_bootstrap(
-    a: ArrayLike, b: ArrayLike, samples: int = 10000, seed: int = 0
-) -> BootstrapDifference:
+def paired_bootstrap(a: ArrayLike, b: ArrayLike, seed: int = 0) -> BootstrapDifference:
     """How sure it is that ``a`` is better than ``b`` on the same labels.
 
     Labels are drawn with replacement, both engines' results of a label together (Koehn 2004,
@@ -228,8 +226,7 @@ def paired_bootstrap(
     Args:
         a: (N,) booleans or numbers, one a label.
         b: (N,) the other engine's, of the same labels in the same order.
-        samples: drawn.
-        seed: of the draw.
+        seed: seed of the resampling.
 
     Raises:
         ValueError: arrays that are empty, of different shapes or not finite.
@@ -239,6 +236,7 @@ def paired_bootstrap(
         raise ValueError(f"two arrays of (N,), N > 0, got {x.shape} and {y.shape}")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ValueError("the values must be finite")
+    samples = 10_000
     difference = x - y
     mean = float(difference.mean())
     if len(difference) == 1:  # all samples are the same, and scipy wants two values

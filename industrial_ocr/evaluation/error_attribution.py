@@ -78,15 +78,9 @@ def _read_characters(matched: MatchedLabel) -> list[SymbolQuad]:
 
 
 def _box_error(
-    matched: MatchedLabel,
-    quads: list[NDArray[np.float64]],
-    wanted: int,
-    same_character: float = 0.3,
+    matched: MatchedLabel, quads: list[NDArray[np.float64]], wanted: int
 ) -> ErrorStage | None:
-    """What is wrong with the boxes, None if there is one for each of the ``wanted`` characters.
-
-    A box shows a labeled character from an IoU of ``same_character`` on.
-    """
+    """What is wrong with the boxes; None if each of the ``wanted`` characters has one."""
     labeled = [c.quad for c in matched.label.characters if c.symbol.isalnum()]
     if len(labeled) == wanted:
         boxes = [bounds(q) for q in quads]
@@ -94,7 +88,7 @@ def _box_error(
             if not any(_center_inside(box, quad) for box in boxes):
                 return "no box"
         overlaps = box_iou(boxes, [bounds(q) for q in labeled])
-        if (overlaps.max(0) < same_character).any() or len(quads) != wanted:
+        if (overlaps.max(0) < 0.3).any() or len(quads) != wanted:
             return "merged or split box"
         return None
     if len(quads) == wanted:

@@ -87,11 +87,11 @@ def _ticks(top: float) -> list[float]:
     return [i * step for i in range(max(1, math.ceil(top / step - 1e-9)) + 1)]
 
 
-def _path(axes: Axes, curve: RateCurve, most: int = 600) -> str:
-    """An SVG path of ``most`` points from rejecting everything to accepting everything."""
+def _path(axes: Axes, curve: RateCurve) -> str:
+    """An SVG path of about 600 points from rejecting everything to accepting everything."""
     rates = zip(curve.misread_rate[::-1], curve.read_rate[::-1], strict=True)
     points = list(dict.fromkeys((axes.x(misread), axes.y(read)) for misread, read in rates))
-    kept = points[:: max(1, len(points) // most)]
+    kept = points[:: max(1, len(points) // 600)]
     start = f"M{kept[0][0]} {kept[0][1]}"
     return start + "".join(f"H{x}V{y}" for x, y in [*kept[1:], points[-1]])
 

@@ -44,29 +44,23 @@ def data_uri(image: ImageArray) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def window(
-    width: int,
-    height: int,
-    quads: Sequence[ArrayLike],
-    small_share: float = 0.25,
-    surroundings: float = 0.35,
-) -> tuple[int, int, int, int]:
-    """What is shown of a picture: x0, y0, x1, y1 around the quads, or all of it.
+def window(width: int, height: int, quads: Sequence[ArrayLike]) -> tuple[int, int, int, int]:
+    """The part of a picture that is shown: x0, y0, x1, y1 with a margin around the quads.
+
+    The whole picture is shown if it is small, has no quads, or if the quads cover a quarter of it.
 
     Args:
-        width: of the picture.
-        height: of the picture.
-        quads: (4, 2) each; without any, all of the picture is shown.
-        small_share: all is shown, too, if the quads cover at least this share of the picture.
-        surroundings: what is kept around them, in their longer side.
+        width: width of the picture.
+        height: height of the picture.
+        quads: (4, 2) each.
     """
     whole = (0, 0, width, height)
     if not quads or max(width, height) <= LONGEST_SIDE:
         return whole
     x0, y0, x1, y1 = bounds(np.concatenate([np.asarray(q, np.float32) for q in quads]))
-    if not (x1 - x0) * (y1 - y0) < small_share * width * height:
+    if not (x1 - x0) * (y1 - y0) < 0.25 * width * height:
         return whole
-    margin = max(surroundings * max(x1 - x0, y1 - y0), 40.0)
+    margin = max(0.35 * max(x1 - x0, y1 - y0), 40.0)
     left, top = max(0, math.floor(x0 - margin)), max(0, math.floor(y0 - margin))
     right, bottom = min(width, math.ceil(x1 + margin)), min(height, math.ceil(y1 + margin))
     return (left, top, right, bottom) if left < right and top < bottom else whole

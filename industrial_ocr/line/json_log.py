@@ -23,10 +23,10 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry | getattr(record, "fields", {}), ensure_ascii=False, default=str)
 
 
-def show_json_logs(level: int = logging.INFO) -> None:
+def show_json_logs() -> None:
     """Writes what the package logs to stderr as JSON."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
     logger = logging.getLogger("industrial_ocr")
-    logger.setLevel(level)
+    logger.setLevel(logging.INFO)
     logger.handlers = [handler]

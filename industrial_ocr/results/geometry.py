@@ -197,14 +197,14 @@ def warp_quad(image: ImageArray, quad: ArrayLike, width: int, height: int) -> Im
     return warped.astype(np.uint8)
 
 
-def glyph_window(quad: ArrayLike, margin: float = 1.3) -> FloatArray:
-    """The square around a character's quad, along its edges, that becomes the classifier's crop.
+def glyph_window(quad: ArrayLike) -> FloatArray:
+    """The square along the edges of a character's quad that becomes the classifier's crop.
 
-    Its side is ``margin`` times the longer side of the quad.
+    Its side is 1.3 times the longer side of the quad.
     """
     q = np.asarray(quad, np.float32)
     axis = mean_axis(q)
-    side = margin * max(max(edge_lengths(q)), 2.0)
+    side = 1.3 * max(max(edge_lengths(q)), 2.0)
     return oriented_quad(q.mean(axis=0), axis, side, side)
 
 

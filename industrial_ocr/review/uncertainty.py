@@ -147,24 +147,16 @@ def _differing(symbols: Sequence[str], other: str) -> set[int]:
     return {i for i, span in enumerate(spans) if not same.issuperset(span)}
 
 
-def context_picture(
-    image: ImageArray,
-    item: UncertainCharacter,
-    reach: float = 8.0,
-    margin: float = 0.5,
-    max_side: int = 1024,
-) -> tuple[ImageArray, FloatArray]:
+def context_picture(image: ImageArray, item: UncertainCharacter) -> tuple[ImageArray, FloatArray]:
     """The string around an uncertain character, rotated so that this character is upright.
 
-    Pixels are those of the image, unless the string is slanted or the result is larger than
-    ``max_side``. Beyond the image's border the edge is repeated.
+    The string is shown up to 8 longer sides of the character away, with a margin. Pixels are those
+    of the image, unless the string is slanted or longer than 1024 pixels. Outside the image, its
+    border is repeated.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         item: the character and its string.
-        reach: how much of the string is shown on both sides, in longer sides of the character.
-        margin: shown around the string, in the same unit. The classifier's crop needs 0.15.
-        max_side: longest side of the result in pixels.
 
     Returns:
         (h, w, 3) uint8 RGB, and the character's quad in it.
@@ -174,11 +166,11 @@ def context_picture(
     rotation = np.stack([along, [-along[1], along[0]]], axis=1).astype(np.float32)
     size = max(*edge_lengths(quad), 1.0)
     points, center = np.concatenate(item.around) @ rotation, quad.mean(axis=0) @ rotation
-    low = np.maximum(points.min(axis=0), center - reach * size) - margin * size
-    high = np.minimum(points.max(axis=0), center + reach * size) + margin * size
+    low = np.maximum(points.min(axis=0), center - 8 * size) - 0.5 * size
+    high = np.minimum(points.max(axis=0), center + 8 * size) + 0.5 * size
     (x0, y0), (x1, y1) = np.floor(low), np.ceil(high)
     corners = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], np.float32)
-    scale = min(1.0, max_side / float(max(x1 - x0, y1 - y0)))
+    scale = min(1.0, 1024 / float(max(x1 - x0, y1 - y0)))
     width, height = max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale))
     picture = warp_quad(image, corners @ rotation.T, width, height)
     step = np.array([width / (x1 - x0), height / (y1 - y0)], np.float32)

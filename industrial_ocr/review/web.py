@@ -61,9 +61,9 @@ class Guard:
         await (refusal or self._app)(scope, receive, send_with_headers)
 
 
-def show_page(package: str, name: str = "page.html") -> HTMLResponse:
-    """A page of a package; only scripts and styles in it that have the nonce are run."""
-    page = (files(package) / name).read_text(encoding="utf-8")
+def show_page(package: str) -> HTMLResponse:
+    """The page.html of a package; only its scripts and styles with the nonce are run."""
+    page = (files(package) / "page.html").read_text(encoding="utf-8")
     nonce = secrets.token_urlsafe(16)
     rules = (
         f"{_CSP_NONE}; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; "

@@ -63,13 +63,13 @@ def affinity_quad(one: FloatArray, two: FloatArray, along: bool) -> FloatArray:
 
 
 def score_targets(
-    strings: tuple[LabeledString, ...], shape: tuple[int, int], stride: int = 2
+    strings: tuple[LabeledString, ...], shape: tuple[int, int]
 ) -> tuple[FloatArray, FloatArray]:
-    """Region and affinity maps (H / stride, W / stride), float32, 0 to 1, of a scene (H, W)."""
-    size = (shape[0] // stride, shape[1] // stride)
+    """Region and affinity maps (H / 2, W / 2), float32, 0 to 1, of a scene (H, W)."""
+    size = (shape[0] // 2, shape[1] // 2)
     region, affinity = np.zeros(size, np.float32), np.zeros(size, np.float32)
     for string in strings:
-        quads = string.quads / stride
+        quads = string.quads / 2
         for quad in quads:
             _draw_gaussian(region, quad)
         along = string.direction != "vertical"

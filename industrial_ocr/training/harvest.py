@@ -83,35 +83,31 @@ def load_harvest(file: Path, size: int) -> Harvest:
     return harvest
 
 
-def shows_none(
-    box: Rectangle, true: list[Rectangle], overlap: float = 0.2, piece: float = 0.55
-) -> bool:
+def shows_none(box: Rectangle, true: list[Rectangle]) -> bool:
     """Whether an upright box shows no character: it is beside all of them, or on a part of one.
 
     Args:
         box: left, top, right, bottom.
         true: the same of all characters, at least one.
-        overlap: a box with a lower IoU with every character is beside all.
-        piece: a box within a character is a piece if it covers less than this share of it.
     """
-    if float(box_iou([box], true).max()) < overlap:
+    if float(box_iou([box], true).max()) < 0.2:
         return True
     found, wanted = np.array(box), np.array(true)
     low, high = np.maximum(found[:2], wanted[:, :2]), np.minimum(found[2:], wanted[:, 2:])
     common = np.prod(np.clip(high - low, 0, None), axis=1)
     nearest = int(common.argmax())
     own, whole = np.prod(found[2:] - found[:2]), np.prod(wanted[:, 2:] - wanted[:, :2], axis=1)
-    return bool(common[nearest] > 0.75 * own and common[nearest] < piece * whole[nearest])
+    return bool(common[nearest] > 0.75 * own and common[nearest] < 0.55 * whole[nearest])
 
 
-def shown_character(quad: FloatArray, quads: FloatArray, distance: float = 0.22) -> int | None:
+def shown_character(quad: FloatArray, quads: FloatArray) -> int | None:
     """The index of the true quad (N, 4, 2) that a box shows the same way up; None if none.
 
-    Their corners must be on average less than ``distance`` of the character's size apart.
+    Their corners must be on average less than 22 % of the character's size apart.
     """
     apart = np.linalg.norm(quads - quad, axis=2).mean(1)
     nearest = int(apart.argmin())
-    return nearest if apart[nearest] < distance * max(edge_lengths(quads[nearest])) else None
+    return nearest if apart[nearest] < 0.22 * max(edge_lengths(quads[nearest])) else None
 
 
 def harvest(

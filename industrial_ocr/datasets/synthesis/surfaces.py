@@ -62,10 +62,10 @@ def render_surface(rng: Generator, height: int, width: int) -> ImageArray:
 
 
 @lru_cache(maxsize=1)
-def _pool(count: int = 64, side: int = 384) -> list[ImageArray]:
+def _pool() -> list[ImageArray]:
     """Surfaces to cut patches from, drawn once per process."""
     rng = np.random.default_rng(11)
-    return [render_surface(rng, side, side) for _ in range(count)]
+    return [render_surface(rng, 384, 384) for _ in range(64)]
 
 
 def surface_patch(rng: Generator, height: int, width: int) -> ImageArray:

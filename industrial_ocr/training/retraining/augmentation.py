@@ -31,16 +31,12 @@ class Augmenter:
 
     Args:
         size: side of the crops in pixels.
-        neighbors: (N, size, size) uint8 crops whose characters may stand beside a sample.
-        min_height: a character is not shrunk below this height, in pixels.
-        camera: chance of each of the camera's effects.
+        neighbors: (N, size, size) uint8 crops whose characters may be beside a sample.
     """
 
-    def __init__(
-        self, size: int, neighbors: ImageArray, min_height: int = 20, camera: float = 0.4
-    ) -> None:
-        self._size, self._neighbors, self._min_height = size, neighbors, min_height
-        self._camera = Camera(camera)
+    def __init__(self, size: int, neighbors: ImageArray) -> None:
+        self._size, self._neighbors = size, neighbors
+        self._camera = Camera(0.4)
 
     def draw(self, rng: Generator, sample: GlyphSample) -> ImageArray:
         """One view of a sample, (size, size) uint8."""
@@ -67,7 +63,7 @@ class Augmenter:
     ) -> ImageArray:
         """The crop at its final size, often shrunk first as if the character were farther away."""
         height = edge_lengths(sample.quad)[1] / max(edge_lengths(window)[1], 1e-3) * self._size
-        least = min(1.0, self._min_height / max(height, 1.0))
+        least = min(1.0, 20 / max(height, 1.0))
         if rng.random() < 0.35 and least < 1:
             side = max(6, round(self._size * float(np.exp(rng.uniform(np.log(least), 0)))))
             crop = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA).astype(np.uint8)

@@ -224,9 +224,9 @@ def cross_validated(
     alike: Sequence[tuple[int, int]],
     recipe: FinetuneRecipe,
     progress: Progress,
-    folds: int = 4,
 ) -> NDArray[np.str_]:
     """(N,) how a head reads each sample if it was trained without it, or ``UNMEASURED``."""
+    folds = 4
     fold = folds_of(cache.samples, alike, folds)
     symbols = np.array([s.symbol for s in cache.samples])
     names = np.array(cache.names)

@@ -96,13 +96,12 @@ def extended(parent: Parent, means: Tensor) -> GlyphClassifier:
 
 
 class DividedClassifier(nn.Module):
-    """A classifier cut in two, so that its frozen stages are computed once for each crop.
+    """A classifier cut before its last two stages; the frozen ones run once for each crop.
 
     Args:
         model: a network whose children run one after the other; if they do not, the trunk is
             empty and the whole network is trained.
         size: side of the crops in pixels.
-        stages: how many of the last stages are trained.
 
     Attributes:
         trunk: crops -> activations; frozen.
@@ -110,12 +109,12 @@ class DividedClassifier(nn.Module):
         head: features -> logits.
     """
 
-    def __init__(self, model: GlyphClassifier, size: int, stages: int = 2) -> None:
+    def __init__(self, model: GlyphClassifier, size: int) -> None:
         super().__init__()
         net, self.head = model.net, head_of(model)
         children = [c for _, c in net.named_children() if c is not self.head]
         weighted = [i for i, child in enumerate(children) if any(True for _ in child.parameters())]
-        cut = weighted[-min(stages, len(weighted))]
+        cut = weighted[-min(2, len(weighted))]
         self.trunk = nn.Sequential(*children[:cut])
         self.tail: nn.Module = nn.Sequential(*children[cut:])
         probe = torch.linspace(-1, 1, size * size).reshape(1, 1, size, size)

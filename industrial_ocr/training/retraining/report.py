@@ -52,10 +52,10 @@ def draw_suspects(
         Image.fromarray(contact_sheet(tiles, 10)).save(path)
 
 
-def draw_worst(path: Path, readings: CropReadings, most: int = 60) -> None:
-    """Writes a sheet of misread crops, those with the lowest probability of the truth first."""
+def draw_worst(path: Path, readings: CropReadings) -> None:
+    """Writes a sheet of up to 60 misread crops, the least likely true symbols first."""
     wrong = np.flatnonzero(readings.true != readings.read)
-    wrong = wrong[np.argsort(readings.right[wrong], kind="stable")][:most]
+    wrong = wrong[np.argsort(readings.right[wrong], kind="stable")][:60]
     tiles = [
         tile(readings.images[i], f"{spelled(readings.true[i])} as {spelled(readings.read[i])}")
         for i in wrong
@@ -64,13 +64,9 @@ def draw_worst(path: Path, readings: CropReadings, most: int = 60) -> None:
     Image.fromarray(contact_sheet(tiles or [tile(blank, "nothing wrong")], 10)).save(path)
 
 
-def draw_confusion(
-    path: Path, readings: CropReadings, symbols: Sequence[str], cell: int = 11, edge: int = 52
-) -> None:
-    """Writes the confusion matrix: rows are what is shown, columns what was read.
-
-    A cell has ``cell`` pixels, the names at the left and top have ``edge``.
-    """
+def draw_confusion(path: Path, readings: CropReadings, symbols: Sequence[str]) -> None:
+    """Writes the confusion matrix: rows are true symbols, columns are read symbols."""
+    cell, edge = 11, 52  # pixels of a cell, and of the names at the left and at the top
     names = [*symbols, REJECT]
     class_of = {s: i for i, s in enumerate(names)}
     counts = np.zeros((len(names), len(names)))

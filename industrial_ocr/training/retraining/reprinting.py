@@ -117,19 +117,11 @@ class Reprinter:
     Args:
         size: side of the crops in pixels.
         fonts: folders with font files.
-        heights: of the strings in pixels.
-        camera: chance of each of the camera's effects.
     """
 
-    def __init__(
-        self,
-        size: int,
-        fonts: Sequence[str],
-        heights: tuple[float, float] = (20.0, 64.0),
-        camera: float = 0.4,
-    ) -> None:
+    def __init__(self, size: int, fonts: Sequence[str]) -> None:
         self._size = size
-        self._strips = StripRenderer(words=(), heights=heights, camera=camera)
+        self._strips = StripRenderer(words=(), heights=(20.0, 64.0), camera=0.4)
         self._library = FaceLibrary(fonts)
 
     def draw(self, seed: tuple[int, ...], mask: Mask) -> ImageArray | None:

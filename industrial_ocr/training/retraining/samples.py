@@ -95,8 +95,9 @@ def close_cut(symbol: str, picture: ImageSource, source: str) -> GlyphSample:
     return GlyphSample(symbol, gray, rect_quad(0, 0, gray.shape[1], gray.shape[0]), source)
 
 
-def check_symbol(symbol: str, source: str, longest: int = 16) -> None:
+def check_symbol(symbol: str, source: str) -> None:
     """Raises DatasetError if a text cannot be a symbol of a charset."""
+    longest = 16
     shown = symbol if len(symbol) <= longest else f"{symbol[:longest]}..."
     if not symbol or any(c.isspace() or not c.isprintable() for c in symbol):
         raise DatasetError(

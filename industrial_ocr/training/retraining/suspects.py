@@ -39,10 +39,8 @@ class Suspect:
     message: str
 
 
-def duplicates(
-    samples: Sequence[GlyphSample], crops: ImageArray, correlation: float = 0.985
-) -> list[Suspect]:
-    """The samples whose crop (N, S, S) uint8 correlates so highly with that of an earlier one."""
+def duplicates(samples: Sequence[GlyphSample], crops: ImageArray) -> list[Suspect]:
+    """The samples whose crop (N, S, S) uint8 is nearly that of an earlier one (correlation)."""
     if not len(crops):
         return []
     plain = normalize_crops(crops).reshape(len(crops), -1)
@@ -51,7 +49,7 @@ def duplicates(
     for i in range(1, len(samples)):
         alike = plain[:i] @ plain[i]
         other = int(alike.argmax())
-        if alike[other] < correlation:
+        if alike[other] < 0.985:
             continue
         one, two = samples[i], samples[other]
         message = f"{one.source} is nearly {two.source}"
@@ -87,10 +85,8 @@ def label_errors(
     return found
 
 
-def _nearer(
-    i: int, symbols: NDArray[np.str_], features: FloatArray, margin: float = 0.1
-) -> str | None:
-    """The symbol whose mean has a cosine to sample i higher by a margin than its own symbol's."""
+def _nearer(i: int, symbols: NDArray[np.str_], features: FloatArray) -> str | None:
+    """The symbol whose mean has a clearly higher cosine to sample i than its own symbol's."""
     rest = np.arange(len(symbols)) != i
     own = rest & (symbols == symbols[i])
     if not own.any():
@@ -103,7 +99,7 @@ def _nearer(
 
     others = {s: cosine(rest & (symbols == s)) for s in np.unique(symbols) if s != symbols[i]}
     nearest = max(others, key=lambda s: others[s], default=None)
-    if nearest is None or others[nearest] < cosine(own) + margin:
+    if nearest is None or others[nearest] < cosine(own) + 0.1:
         return None
     return str(nearest)
 
