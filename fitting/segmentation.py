@@ -25,7 +25,7 @@ from industrial_ocr.decoding.evidence import Hypothesis, StringEvidence, hypothe
 from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.decoding.lattice import arc_posteriors
 from industrial_ocr.decoding.segmentation import HYPOTHESIS_FEATURES, SEGMENTATION_WEIGHTS
-from industrial_ocr.detection.hypotheses import propose
+from industrial_ocr.detection.box_hypotheses import propose
 from industrial_ocr.detection.orientation import orientations
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.patterns.charset import Charset

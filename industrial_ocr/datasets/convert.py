@@ -1,4 +1,4 @@
-"""Writes a labeled dataset in another format, and says first what that format cannot hold."""
+"""Writes a labeled dataset in another format, after a check of what that format can hold."""
 
 from __future__ import annotations
 

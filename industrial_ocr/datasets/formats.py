@@ -1,4 +1,4 @@
-"""What the readers of all formats share.
+"""Common parts of the readers of all formats.
 
 A reader does not stop at a bad row: it adds a ``Problem`` and goes on, so that a check can list
 all of them.

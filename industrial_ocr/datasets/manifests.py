@@ -1,4 +1,4 @@
-"""Names and sha256 of a dataset's images: can be published where the images may not be."""
+"""Names and sha256 of a dataset's images, which can be published if the images cannot."""
 
 from __future__ import annotations
 

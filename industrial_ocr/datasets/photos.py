@@ -1,4 +1,4 @@
-"""Strings on photographs that another reader has found: which to believe, and strips of them.
+"""Strings that another reader has found on photographs: chooses reliable ones, and cuts strips.
 
 A folder of photographs holds ``images/`` and two tables without a header: ``windows.tsv`` (file,
 source, photograph, ...) and ``lines.tsv`` (file, x0 ... y3 of a quad, score, text: what the other

@@ -1,4 +1,4 @@
-"""One writer a format; each takes samples that the format can hold, see ``convert``."""
+"""Writers, one per format; they take samples that the format can hold, see ``convert``."""
 
 from __future__ import annotations
 

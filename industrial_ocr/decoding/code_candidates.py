@@ -1,4 +1,4 @@
-"""Makes a code of a lattice path: its characters, and their readings without the pattern."""
+"""Makes a code from a lattice path: its characters, and their readings without the pattern."""
 
 from __future__ import annotations
 

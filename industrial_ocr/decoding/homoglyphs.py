@@ -1,4 +1,4 @@
-"""Glyphs that many typefaces draw alike: 0 and O, 1 and I and l.
+"""Handles glyphs with the same shape in many typefaces: 0 and O, 1 and I and l.
 
 Their shape does not tell them apart, so the classifier spreads its probability over them. Without a
 language model, the only other evidence is whether their neighbors are digits or letters. The rule:

@@ -1,4 +1,4 @@
-"""Fitted priors of segmentation: how likely each hypothesis about a string's boxes is.
+"""Fitted priors of segmentation: the probability of each hypothesis about a string's boxes.
 
 The score of a path through a string's lattice is the sum over its hypotheses, each a linear
 function of its features (a conditional random field over segmentations: Sarawagi and Cohen 2004).

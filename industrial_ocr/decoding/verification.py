@@ -1,4 +1,4 @@
-"""Verification: is the expected text printed? The rules, and the code that both engines share.
+"""The rules of verifying an expected text, and the code that both engines share.
 
 A misprint that passes is the costly error, so every unclear case is ``cannot_tell``. The numbers
 (``VERIFICATION_RULES``) were chosen on rendered codes alone (``benchmarks/verification.py``).

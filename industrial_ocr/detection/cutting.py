@@ -1,4 +1,4 @@
-"""Two detectors: one finds the strings of an image, the other cuts them into characters.
+"""Uses two detectors: one finds the strings of an image, the other cuts them into characters.
 
 A detector that was trained on whole words of photographs finds more strings and fewer false ones.
 One that was trained on single characters separates them better. Each string of the first detector

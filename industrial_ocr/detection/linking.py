@@ -1,4 +1,4 @@
-"""From boxes to strings: an affinity graph, chains along it, gaps, orientation, reading order.
+"""Links boxes into strings: an affinity graph, chains along it, gaps, orientation, reading order.
 
 The rules, all of them:
 

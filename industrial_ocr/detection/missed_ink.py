@@ -16,7 +16,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from industrial_ocr.detection.hypotheses import shaped_box
+from industrial_ocr.detection.box_hypotheses import shaped_box
 from industrial_ocr.detection.ink import unread_marks
 from industrial_ocr.detection.orientation import orientations, string_axis, string_quad
 from industrial_ocr.detection.spacing import gap_sizes

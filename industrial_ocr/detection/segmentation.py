@@ -1,4 +1,4 @@
-"""From the region map to character boxes: peaks, watershed, size by second moments.
+"""Finds character boxes in the region map: peaks, watershed, size by second moments.
 
 The detector is trained on Gaussians exp(-2 r^2) over each character's box, r = 1 at its edges
 (``training.detector``). The second moments of a blob of the map give an ellipse, and a constant

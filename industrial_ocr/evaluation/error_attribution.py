@@ -1,4 +1,4 @@
-"""Which stage of reading lost a code, for every label that was not read right.
+"""Finds the stage of reading that lost a code, for every label that was not read correctly.
 
 The places of the characters that were read are compared with the place of the label: its character
 boxes if they are labeled, else its own box, else the strings that were taken for it. An engine

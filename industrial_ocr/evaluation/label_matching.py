@@ -1,4 +1,4 @@
-"""Which of the strings that an engine read in an image answers for each label.
+"""Matches the strings that an engine has read in an image to the labels.
 
 The rules, the same for every engine:
 

@@ -1,4 +1,4 @@
-"""What a benchmark ran on and how much an engine needs in a process of its own."""
+"""Describes the machine of a benchmark, and measures an engine in a process of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How good each stage would be if the stages before it were perfect.
+"""Measures each stage as if the stages before it were perfect.
 
 The classifier gets the labeled boxes of the characters, the CRNN those of the strings. What the
 whole pipeline reads less than that was lost by detection, segmentation or linking.

@@ -1,4 +1,4 @@
-"""Engines of other packages that ours are compared with, as their makers advise to set them.
+"""Engines of other packages for comparison, set as their makers advise.
 
 A package is imported only when its engine is made; if it is not installed, an ``EngineError`` says
 how to install it.

@@ -1,4 +1,4 @@
-"""The file a benchmark run leaves behind: JSON lines, one for the run, one an image and engine.
+"""The records of a benchmark run: JSON lines, one for the run and one per image and engine.
 
 It holds all that the tables, the report and ``bench compare`` need. So a recorded run can be scored
 again, with another threshold or pattern, without reading any image again. An interrupted run is

@@ -1,4 +1,4 @@
-"""The report of a benchmark run: one HTML file that needs nothing besides itself.
+"""The report of a benchmark run: a single HTML file.
 
 No script, no request: figures are inline SVG, pictures data URIs, and the page's own content
 security policy forbids anything else. What comes from datasets and engines is escaped.

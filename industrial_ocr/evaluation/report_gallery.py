@@ -1,4 +1,4 @@
-"""The gallery of the report: what engines lost, picture by picture, with what they found there."""
+"""The gallery of the report: pictures with lost codes, and the readings of the engines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs engines over datasets, one line of results an image and engine, and continues what stopped.
+"""Runs engines over datasets, writes a line per image and engine, and continues stopped runs.
 
 The order is image by image within a dataset, all engines on one image after another, so that a run
 cut short holds comparable results of every engine.

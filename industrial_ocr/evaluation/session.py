@@ -1,4 +1,4 @@
-"""A benchmark from its options to its records: what the command line calls."""
+"""Runs a benchmark from its options to its records, for the command line."""
 
 from __future__ import annotations
 

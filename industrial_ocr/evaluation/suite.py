@@ -1,4 +1,4 @@
-"""A suite: several datasets, each with how its labels are judged, in one YAML file."""
+"""A suite: several datasets and their rules of judging labels, in one YAML file."""
 
 from __future__ import annotations
 

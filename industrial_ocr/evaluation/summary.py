@@ -1,4 +1,4 @@
-"""The tables of a recorded run: one row a dataset and engine, computed from its records alone."""
+"""The tables of a recorded run, one row per dataset and engine, computed from its records."""
 
 from __future__ import annotations
 

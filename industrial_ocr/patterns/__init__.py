@@ -1,1 +1,1 @@
-"""What codes look like: expressions, automata, presets, check digits, charsets."""
+"""Patterns of codes: expressions, automata, presets, check digits, charsets."""

@@ -1,4 +1,4 @@
-"""Shared by both pipelines: finding the strings, timing the stages, finishing a result."""
+"""Steps of both pipelines: finding the strings, timing the stages, finishing a result."""
 
 from __future__ import annotations
 

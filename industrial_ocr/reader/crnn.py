@@ -29,7 +29,12 @@ from industrial_ocr.detection.spacing import with_spaces
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, Found, find_strings, finish
-from industrial_ocr.reader.way_up import CrnnReading, StringWays, beside_turned, right_way_up
+from industrial_ocr.reader.orientation_choice import (
+    CrnnReading,
+    StringWays,
+    beside_turned,
+    right_way_up,
+)
 from industrial_ocr.recognition.recognizer import Recognizer, StringFrames, in_one_charset
 from industrial_ocr.results.codes import CodeReading
 from industrial_ocr.results.engine import ConfidenceBasis, Engine

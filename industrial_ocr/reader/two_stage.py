@@ -15,8 +15,8 @@ from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.decoding.free_reading import read_freely
 from industrial_ocr.decoding.homoglyphs import resolve_cases, resolve_homoglyphs
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
+from industrial_ocr.detection.box_hypotheses import Proposals, propose
 from industrial_ocr.detection.detector import Detector
-from industrial_ocr.detection.hypotheses import Proposals, propose
 from industrial_ocr.detection.ink import ink_sizes
 from industrial_ocr.detection.orientation import orientations, string_quad
 from industrial_ocr.detection.spacing import word_gaps

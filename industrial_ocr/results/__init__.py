@@ -1,1 +1,1 @@
-"""What a reader gives: boxes, strings, characters, codes, verdicts; and drawings."""
+"""Results of a reader: boxes, strings, characters, codes, verdicts; and drawings of them."""

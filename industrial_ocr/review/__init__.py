@@ -1,1 +1,1 @@
-"""Uncertain characters: which they are, where they are kept, the page that shows them."""
+"""Finds uncertain characters, keeps them, and shows them on a page for answers."""

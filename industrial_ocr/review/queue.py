@@ -1,4 +1,4 @@
-"""Which item the page shows next, and what an answer does: the rules of the page without HTTP."""
+"""Chooses the next item of the page and applies answers: the rules of the page without HTTP."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What the web pages and services of this package share: whom they refuse, and what they send.
+"""Common parts of the web pages and services: refused requests, and what a page may load.
 
-Any web site that is open in a browser here can send requests to a server on this machine. So
-``Host`` must be a name of this machine (against DNS rebinding), whatever changes something must not
-come from another site's page, and a page may load nothing from elsewhere.
+Any web site in a browser on this machine can send requests to its servers. So ``Host`` must be a
+name of this machine (against DNS rebinding), requests that change something must not come from the
+page of another site, and pages may load nothing from other servers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Chooses the strings to learn from among those that another reader read on photographs.
+"""Chooses strings for training from those that another reader has read on photographs.
 
 The other reader is RapidOCR's recognizer (``pip install 'industrial-ocr[bench]'``). A string is
 kept if our own network reads the same, or if the other reader reads the same in other cuts of the

@@ -1,4 +1,4 @@
-"""From an ONNX file to one that computes in 8-bit integers (static quantization after training).
+"""Converts an ONNX file to 8-bit integers (static quantization after training).
 
     python -m industrial_ocr.training.quantize MANIFEST_FOLDER --fonts DIR
 

@@ -1,4 +1,4 @@
-"""First weights and data files of a training."""
+"""Finds the initial weights and the data files of a training."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from industrial_ocr.detection.hypotheses import halves, merged_box, propose
+from industrial_ocr.detection.box_hypotheses import halves, merged_box, propose
 from industrial_ocr.results.geometry import edge_lengths, oriented_quad, rect_quad
 from industrial_ocr.results.types import BoxString, CharBox, ImageArray
 
