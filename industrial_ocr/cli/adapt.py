@@ -17,17 +17,17 @@ def adapt(
     data: options.OneDataset,
     out: Annotated[Path, typer.Option(help="The bundle to write: a folder or a .zip.")],
     pattern: Annotated[
-        str | None, typer.Option(help="Of the codes: a preset or a regular expression.")
+        str | None, typer.Option(help="Pattern of the codes: a preset or a regular expression.")
     ] = None,
     symbols: Annotated[
         str,
-        typer.Option(help="What the line prints besides the symbols of the labels, such as 0-9."),
+        typer.Option(help="Symbols of the line that the labels lack, such as 0-9."),
     ] = "",
     # The defaults of ``training.line.config``, which takes too long to load for a help text.
-    minutes: Annotated[float, typer.Option(help="How long it may take.")] = 15.0,
+    minutes: Annotated[float, typer.Option(help="Largest duration in minutes.")] = 15.0,
     parent: Annotated[
         Path | None,
-        typer.Option("--from", help="Bundle to go on from.", show_default="what is shipped"),
+        typer.Option("--from", help="Bundle to start from.", show_default="what is shipped"),
     ] = None,
     label_format: options.LabelFormat = None,
     task: Annotated[
@@ -43,16 +43,17 @@ def adapt(
     ] = "exact",
     fonts: options.FontFolders = None,
     margin: Annotated[
-        float, typer.Option(min=0, help="Points of accuracy that rendered codes may lose.")
+        float,
+        typer.Option(min=0, help="Percentage points that rendered codes may lose."),
     ] = 2.0,
     force: Annotated[
         bool, typer.Option("--force", help="Write the bundle even if it reads no better.")
     ] = False,
     backend: Annotated[
         options.BackendName | None,
-        typer.Option(help="What the networks run on.", show_default="the fastest"),
+        typer.Option(help="Library that runs the networks.", show_default="the fastest"),
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Most steps of the learning.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Most training steps.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bundle.")] = 0,
 ) -> None:
     """Teaches the recognizer to read a line, from 20 or better 100 images with their strings.

@@ -86,13 +86,13 @@ def main_options(
         bool, typer.Option("--verbose", "-v", help="Show the messages of the library on stderr.")
     ] = False,
 ) -> None:
-    """Handles the options that stand before the command."""
+    """Handles the options before the command."""
     if verbose:
         show_messages()
 
 
 def show_messages() -> None:
-    """Shows what the library logs, from level INFO, on stderr."""
+    """Shows the log of the library, from level INFO, on stderr."""
     logger = logging.getLogger("industrial_ocr")
     logger.setLevel(logging.INFO)
     logger.handlers = [RichHandler(console=Console(stderr=True), show_path=False)]

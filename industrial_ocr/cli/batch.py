@@ -29,26 +29,26 @@ def batch(
     roi: options.Region = None,
     pattern: options.CodePatterns = None,
     column: Annotated[
-        str, typer.Option(help="Of Parquet files: the images, or their paths.")
+        str, typer.Option(help="Column of Parquet files with the images, or their paths.")
     ] = "image",
     actors: Annotated[
-        int | None, typer.Option(min=1, help="Readers.", show_default="as many as have room")
+        int | None, typer.Option(min=1, help="Number of readers.", show_default="as many as fit")
     ] = None,
     cpus: Annotated[
-        int, typer.Option(min=1, help="Of each reader, which has so many threads.")
+        int, typer.Option(min=1, help="Number of CPUs, and of threads, per reader.")
     ] = 1,
-    gpus: Annotated[float, typer.Option(min=0, help="Of each reader; 0.5: two share one.")] = 0,
+    gpus: Annotated[float, typer.Option(min=0, help="GPUs per reader; 0.5: two share one.")] = 0,
     save_every: Annotated[
-        float, typer.Option(min=0, help="Seconds between parts; a kill costs as much.")
+        float, typer.Option(min=0, help="Seconds between two parts; a kill loses at most these.")
     ] = 60,
     address: Annotated[
-        str | None, typer.Option(help="Of a Ray cluster; auto: the one of this machine.")
+        str | None, typer.Option(help="Address of a Ray cluster; auto: the one of this machine.")
     ] = None,
     *,
     runtime: options.Runtime,
     networks: options.Networks,
 ) -> None:
-    """Reads an archive on all cores or on a cluster; run it again to go on after a stop.
+    """Reads an archive on all cores or on a cluster; run it again to continue after a stop.
 
     Exit code 0: all images were read; 1: some were not (column error); 2: wrong usage.
     """
@@ -77,7 +77,7 @@ def batch(
 
 
 class _Reading:
-    """Makes what reads one image, in every actor."""
+    """Makes the function that reads one image, in every actor."""
 
     def __init__(
         self,

@@ -27,7 +27,7 @@ Results = Annotated[Path, typer.Argument(help="Folder of a run, or its results.j
 
 
 class RunByDefault(TyperGroup):
-    """``bench DATA`` is ``bench run DATA``; ``bench compare`` and the like are commands."""
+    """``bench DATA`` is ``bench run DATA``; ``bench compare`` and others are subcommands."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
@@ -55,16 +55,16 @@ def run(
     threshold: options.Thresholds = None,
     lexicon: Annotated[
         str | None,
-        typer.Option(help="Of crops: file, folder of a file each, column or labels."),
+        typer.Option(help="Lexicon of crops: file, folder of a file each, column or labels."),
     ] = None,
     oracle: Annotated[
         bool, typer.Option("--oracle", help="Also read with the labeled boxes given.")
     ] = False,
     probe: Annotated[
-        bool, typer.Option("--probe", help="Also measure memory and start in fresh processes.")
+        bool, typer.Option("--probe", help="Also measure memory and start in new processes.")
     ] = False,
     write_routes: Annotated[
-        Path | None, typer.Option(help="Write what was measured for --engine auto there (YAML).")
+        Path | None, typer.Option(help="Write the routes for --engine auto there (YAML).")
     ] = None,
     *,
     judging: options.DataOptions,
@@ -101,7 +101,7 @@ def run(
 
 
 def _describe(plan: BenchmarkPlan, team: Any) -> None:
-    """Says on stderr what is going to be run."""
+    """Prints on stderr what will be run."""
     from industrial_ocr.evaluation.session import TASK_MEANINGS
 
     for reason in team.missing.values():
@@ -151,7 +151,7 @@ def compare(
     suite: options.SuiteFile = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """What got better and what got worse between two runs, image by image."""
+    """Compares two runs image by image: what got better and what got worse."""
     with output.one_line_errors(output.WRONG_USAGE):
         from industrial_ocr.evaluation import session
         from industrial_ocr.evaluation.compare import compare_runs
@@ -199,13 +199,11 @@ def _show_changes(comparison: Comparison, most: int = 12) -> None:
 def reroute(
     results: Results,
     suite: options.SuiteFile = None,
-    routes: Annotated[
-        Path | None, typer.Option(help="Of --write-routes: what was measured.")
-    ] = None,
+    routes: Annotated[Path | None, typer.Option(help="Routes from --write-routes.")] = None,
     threshold: options.Thresholds = None,
     out: Annotated[Path | None, typer.Option(help="Write the table there (Markdown).")] = None,
 ) -> None:
-    """What agree and auto would have made of a run of two-stage and crnn; reads no image."""
+    """Computes agree and auto from a recorded run of two-stage and crnn; reads no image."""
     with output.one_line_errors(output.WRONG_USAGE):
         from industrial_ocr.evaluation import outputs, session
         from industrial_ocr.evaluation.reroute import reroute as routed
@@ -230,7 +228,7 @@ def report(
     suite: options.SuiteFile = None,
     threshold: options.Thresholds = None,
 ) -> None:
-    """Scores a recorded run again, without reading any image again, and writes its report."""
+    """Scores a recorded run again, without reading images, and writes its report."""
     with output.one_line_errors(output.WRONG_USAGE):
         from industrial_ocr.evaluation import outputs, session
 

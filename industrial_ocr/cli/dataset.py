@@ -24,11 +24,11 @@ def check(
     data: options.DataFolders,
     label_format: options.LabelFormat = None,
     any_text: Annotated[
-        bool, typer.Option("--any-text", help="Labels may hold characters the models lack.")
+        bool, typer.Option("--any-text", help="Labels may have characters that the models lack.")
     ] = False,
     sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet (PNG) there.")] = None,
 ) -> None:
-    """Lists every bad row and image. Exit code 1 when there is one."""
+    """Lists every bad row and image. The exit code is 1 if there is one."""
     from industrial_ocr.datasets.load import read_dataset
     from industrial_ocr.datasets.sheet import contact_sheet
 
@@ -48,7 +48,7 @@ def check(
 
 
 def _check(dataset: Dataset, problems: Sequence[Problem], any_text: bool) -> bool:
-    """Prints the problems of a dataset; True where there are some."""
+    """Prints the problems of a dataset; returns whether there are any."""
     from industrial_ocr.datasets.check import check_dataset
     from industrial_ocr.patterns.charset import Charset
 
@@ -75,7 +75,7 @@ def convert(
     out: Annotated[Path, typer.Argument(help="New or empty folder.")],
     label_format: options.LabelFormat = None,
     lossy: Annotated[
-        bool, typer.Option("--lossy", help="Drop what the format cannot hold.")
+        bool, typer.Option("--lossy", help="Drop data that the format cannot hold.")
     ] = False,
 ) -> None:
     """Writes a dataset in another format; images are copied."""
@@ -96,7 +96,7 @@ def manifest(
         bool, typer.Option("--verify", help="Compare with FILE instead of writing it.")
     ] = False,
 ) -> None:
-    """Writes which images a dataset holds, or checks that they are the same."""
+    """Writes the names and hashes of a dataset's images, or checks them."""
     with output.one_line_errors(output.WRONG_USAGE):
         from industrial_ocr.datasets.load import load_dataset
         from industrial_ocr.datasets.manifests import read_manifest, sample_digests, write_manifest

@@ -13,21 +13,21 @@ from industrial_ocr.cli import options, output
 @options.grouped
 def export(
     out: Annotated[Path, typer.Argument(help="The folder to write; or a .zip.")],
-    backend: Annotated[options.BackendName, typer.Option(help="What the networks will run on.")],
+    backend: Annotated[options.BackendName, typer.Option(help="Library to run the networks.")],
     precision: options.PrecisionName = None,
     *,
     networks: options.Networks,
-    calibration: Annotated[Path | None, typer.Option(help="Of calibrate --out.")] = None,
+    calibration: Annotated[Path | None, typer.Option(help="File from calibrate --out.")] = None,
     max_misread_rate: Annotated[
-        float | None, typer.Option(help="Of accepted readings, as a share.")
+        float | None, typer.Option(help="Largest share of misreads among accepted readings.")
     ] = None,
-    routes: Annotated[Path | None, typer.Option(help="Of bench --write-routes.")] = None,
+    routes: Annotated[Path | None, typer.Option(help="File from bench --write-routes.")] = None,
     patterns: Annotated[
-        Path | None, typer.Option(help="YAML with named patterns of your own.")
+        Path | None, typer.Option(help="YAML with your own named patterns.")
     ] = None,
     archive: Annotated[bool, typer.Option("--zip", help="Also write OUT.zip.")] = False,
 ) -> None:
-    """Writes a bundle: one folder with all that is needed to read, and a hash of every file."""
+    """Writes a bundle: one folder with everything for reading, and a hash of every file."""
     with output.one_line_errors(output.WRONG_USAGE):
         reader = options.make_reader(
             **vars(networks),

@@ -52,5 +52,5 @@ def find_files(paths: list[str]) -> tuple[list[Path], list[str]]:
 
 
 def image_sources(files: Iterable[Path]) -> dict[Path, Path | bytes]:
-    """What to read for each file: the file itself, or the bytes of standard input."""
+    """The source of each image: the file itself, or the bytes of standard input."""
     return {f: sys.stdin.buffer.read() if f == STDIN else f for f in files}

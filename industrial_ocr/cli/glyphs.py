@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from industrial_ocr.cli import output
 
-glyphs_app = typer.Typer(no_args_is_help=True, help="What a classifier knows, and how well.")
+glyphs_app = typer.Typer(no_args_is_help=True, help="Shows what a classifier knows.")
 
 
 @glyphs_app.command("show")

@@ -16,7 +16,7 @@ JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="Job file, see docs
 
 @job_app.command()
 def check(job: JobFile) -> None:
-    """Says everything that is wrong with a job, and tries each of its connections.
+    """Prints all problems of a job, and tries each of its connections.
 
     Nothing is delivered or recorded. Exit code 0: the line can run; 1: it cannot.
     """
@@ -36,10 +36,8 @@ def try_pictures(
     pictures: Annotated[
         list[str], typer.Argument(help="Image files, folders, globs; - is standard input.")
     ],
-    part: Annotated[str, typer.Option(help="What the trigger would call the part.")] = "",
-    expected: Annotated[
-        str | None, typer.Option(help="Text that would come with the trigger.")
-    ] = None,
+    part: Annotated[str, typer.Option(help="Name of the part, as from a trigger.")] = "",
+    expected: Annotated[str | None, typer.Option(help="Expected text, as from a trigger.")] = None,
 ) -> None:
     """Reads pictures as the line would, and prints what it would send: one JSON object a part.
 

@@ -24,9 +24,11 @@ _data = partial(typer.Option, rich_help_panel="Data and how it is judged")
 
 DataFolders = Annotated[list[Path], typer.Argument(help="Folders or label files.")]
 OneDataset = Annotated[Path, typer.Argument(help="Folder or label file.")]
-LabelFormat = Annotated[str | None, _data("--format", help="Of the labels; else detected.")]
+LabelFormat = Annotated[
+    str | None, _data("--format", help="Format of the labels; detected by default.")
+]
 SuiteFile = Annotated[
-    Path | None, _data(help="YAML: datasets and how each is judged; DATA is their folder.")
+    Path | None, _data(help="YAML with datasets and rules for each; DATA is their folder.")
 ]
 Thresholds = Annotated[
     list[str] | None,
@@ -38,7 +40,7 @@ BackendName = Literal["onnxruntime", "openvino", "torch"]
 DeviceName = Annotated[str | None, _model(help="auto, cpu or cuda.", show_default="auto")]
 PrecisionName = Annotated[
     Literal["fp32", "bf16", "int8", "auto"] | None,
-    _model(help="In which they compute.", show_default="as configured"),
+    _model(help="Precision of the networks.", show_default="as configured"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON array.")]
 OutFolder = Annotated[Path | None, typer.Option("--out", help="Write annotated images there.")]
@@ -49,7 +51,7 @@ Crops = Annotated[bool, typer.Option("--crops", help="Each image is one string."
 CodePatterns = Annotated[
     list[str] | None, typer.Option(help="Preset or regular expression of the code; repeatable.")
 ]
-Region = Annotated[str | None, typer.Option(help="Look only at x0,y0,x1,y1 (pixels).")]
+Region = Annotated[str | None, typer.Option(help="Read only the region x0,y0,x1,y1 (pixels).")]
 FontFolders = Annotated[
     list[Path] | None,
     typer.Option(help="Font folder; repeatable.", show_default="the system's fonts"),
@@ -58,18 +60,20 @@ FontFolders = Annotated[
 
 @dataclass(frozen=True)
 class Runtime:
-    """Options of what the networks run on."""
+    """Options for the backend of the networks."""
 
     bundle: Annotated[
-        Path | None, _model(help="A bundle of export; other options go before what it says.")
+        Path | None, _model(help="A bundle from export; other options replace its settings.")
     ] = None
     device: DeviceName = None
     backend: Annotated[
-        BackendName | None, _model(help="What the networks run on.", show_default="the fastest")
+        BackendName | None,
+        _model(help="Library that runs the networks.", show_default="the fastest"),
     ] = None
     precision: PrecisionName = None
     threads: Annotated[
-        int | None, _model(min=1, help="Of each network and of OpenCV.", show_default="one a core")
+        int | None,
+        _model(min=1, help="Threads of each network and of OpenCV.", show_default="one per core"),
     ] = None
 
 
@@ -85,7 +89,7 @@ class Networks:
 
 @dataclass(frozen=True)
 class DataOptions:
-    """Options of labeled images and how readings of them are judged."""
+    """Options for labeled images and for judging their readings."""
 
     suite: SuiteFile = None
     split: Annotated[
@@ -93,7 +97,7 @@ class DataOptions:
         _data(help="Part of each dataset: choose on dev, report numbers of test."),
     ] = "all"
     pattern: Annotated[
-        str | None, _data(help="Of the codes: a preset or a regular expression.")
+        str | None, _data(help="Pattern of the codes: a preset or a regular expression.")
     ] = None
     match: Annotated[
         Literal["exact", "contains"],
@@ -107,7 +111,7 @@ class DataOptions:
         ),
     ] = None
     label_format: LabelFormat = None
-    limit: Annotated[int, _data(min=0, help="First images of each dataset; 0: all.")] = 0
+    limit: Annotated[int, _data(min=0, help="Number of images of each dataset; 0: all.")] = 0
 
     def plan(
         self, data: Sequence[Path], thresholds: Sequence[str] = (), lexicon: str | None = None
@@ -137,7 +141,7 @@ def font_folders(fonts: Sequence[Path] | None) -> tuple[str, ...]:
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
-    """Spreads the groups among a command's parameters into single options, as typer takes them.
+    """Replaces the groups among a command's parameters by single options, for typer.
 
     A group is a parameter whose type is a dataclass of options, such as ``Networks``.
     """

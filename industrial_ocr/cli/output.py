@@ -45,7 +45,7 @@ def new_table(*columns: str, right: Iterable[str] = (), title: str | None = None
 
 
 def show_table(table: Table) -> None:
-    """Prints a table on stdout; 200 columns wide where that is not a terminal."""
+    """Prints a table on stdout; it is 200 columns wide if that is not a terminal."""
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
@@ -55,7 +55,7 @@ def note(text: object) -> None:
 
 
 def complain(error: object, one_line: bool = True) -> None:
-    """Prints an error on stderr, on one line unless its lines say where the mistake is."""
+    """Prints an error on stderr, on one line unless its lines show where the mistake is."""
     text = " ".join(str(error).split()) if one_line else str(error)
     with suppress(OSError):  # stderr itself may be on a full disk
         Console(stderr=True).print(
@@ -83,7 +83,7 @@ def one_line_errors(
 
 
 def run_app(app: Callable[[], object]) -> None:
-    """Runs the command line; output that cannot be written, as on a full disk, is one line."""
+    """Runs the command line; if output cannot be written, prints one line and ends."""
     try:
         try:
             app()
@@ -99,7 +99,7 @@ def run_app(app: Callable[[], object]) -> None:
 
 @contextmanager
 def progress_bar(shown: bool = True) -> Iterator[Progress]:
-    """A progress bar on stderr, hidden where that is not a terminal."""
+    """A progress bar on stderr, hidden if that is not a terminal."""
     console = Console(stderr=True)
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     hidden = not (shown and console.is_terminal)
@@ -110,7 +110,7 @@ def progress_bar(shown: bool = True) -> Iterator[Progress]:
 
 @contextmanager
 def stage_progress() -> Iterator[Callable[[str, int, int], None]]:
-    """One progress bar a stage; where stderr is not a terminal, one line a stage."""
+    """One progress bar per stage; one line per stage if stderr is not a terminal."""
     watched = sys.stderr.isatty()
     with progress_bar(watched) as progress:
         bars: dict[str, TaskID] = {}
@@ -126,7 +126,7 @@ def stage_progress() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def print_json(readings: Iterable[ResultDict]) -> None:
-    """Prints a JSON array, one ASCII line an object, each as soon as it is known."""
+    """Prints a JSON array, one ASCII line per object, each as soon as it is known."""
     sys.stdout.write("[")
     for number, reading in enumerate(readings):
         sys.stdout.write((",\n" if number else "\n") + json.dumps(reading))

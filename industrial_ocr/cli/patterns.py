@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from industrial_ocr.patterns.pattern import Pattern
 
 patterns_app = typer.Typer(
-    no_args_is_help=True, help="Serial-code patterns: what there is, what they allow, what fits."
+    no_args_is_help=True, help="Lists and explains patterns of codes, and tests codes."
 )
 Wanted = Annotated[
     str,
@@ -27,7 +27,7 @@ Wanted = Annotated[
         help="A preset's name, a regular expression, template:AA99, lexicon:FILE.",
     ),
 ]
-PresetFile = Annotated[Path | None, typer.Option("--file", help="YAML with presets of your own.")]
+PresetFile = Annotated[Path | None, typer.Option("--file", help="YAML with your own presets.")]
 
 
 @patterns_app.command("list")
@@ -75,10 +75,10 @@ def show(pattern: Wanted, file: PresetFile = None) -> None:
 @patterns_app.command("test")
 def try_texts(
     pattern: Wanted,
-    texts: Annotated[list[str], typer.Argument(help="Codes as they would be read.")],
+    texts: Annotated[list[str], typer.Argument(help="Codes to test.")],
     file: PresetFile = None,
 ) -> None:
-    """Says which texts match, where the others fail; exit code 1 when any does not pass."""
+    """Shows which texts match, and where others fail; the exit code is 1 if one does not pass."""
     with _pattern_errors():
         made = _parse(pattern, file)
     passed = [_try(made, text) for text in texts]
@@ -87,7 +87,7 @@ def try_texts(
 
 
 def _try(pattern: Pattern, text: str) -> bool:
-    """Prints whether a text matches and passes the check; True if so."""
+    """Prints and returns whether a text matches and passes the check."""
     found = pattern.match(text)
     if found is None:
         why = pattern.explain(text)

@@ -44,7 +44,9 @@ def read(
     ] = None,
     collect_limit_mb: Annotated[
         float | None,
-        typer.Option(min=1, help="Largest size of it; the oldest are removed.", show_default="200"),
+        typer.Option(
+            min=1, help="Largest size of this folder; the oldest are removed.", show_default="200"
+        ),
     ] = None,
     *,
     runtime: options.Runtime,
@@ -117,7 +119,7 @@ def _compiled(given: list[str], bundle: Path | None) -> list[Pattern] | None:
 def _collector(
     folder: Path | None, limit_mb: float | None, config: Path | None
 ) -> Collector | None:
-    """Where uncertain characters go; the folder is tried before any model is loaded."""
+    """The collector of uncertain characters; its folder is tried before a model is loaded."""
     if folder is None:
         if limit_mb is not None:
             raise ConfigError("--collect-limit-mb is for --collect DIR")

@@ -39,7 +39,7 @@ def print_table(readings: Iterable[output.ResultDict]) -> None:
 
 
 def _texts(reading: output.ResultDict) -> list[tuple[str, str]]:
-    """Codes and strings with their confidences; one empty row where there is none."""
+    """Codes and strings with their confidences; one empty row if there are none."""
     rows = []
     for code in reading.get("codes", ()):
         text = f"[bold]{escape(code['text'])}[/] {escape(code['pattern'])}"
@@ -53,7 +53,7 @@ def _texts(reading: output.ResultDict) -> list[tuple[str, str]]:
 
 
 def print_csv(readings: Iterable[output.ResultDict], with_codes: bool = False) -> None:
-    """Prints one line a string, numbered from 0 in its file; a file without text has one line.
+    """Prints a line per string, numbered from 0 in its file; a file without text has one line.
 
     ``with_codes``: a pattern was given. Then ``CODE_COLUMNS`` hold the code that a string belongs
     to, a code in no string has a line of its own, and ``status`` is the string's own. Otherwise
@@ -68,7 +68,7 @@ def print_csv(readings: Iterable[output.ResultDict], with_codes: bool = False) -
 
 
 def _string_rows(reading: output.ResultDict) -> list[dict[str, Any]]:
-    """The cells of ``STRING_COLUMNS``; those of a string are empty where there is none."""
+    """The cells of ``STRING_COLUMNS``; those of the string are empty if there is none."""
     common = {"file": reading["file"], "engine": reading["route"]}
     rows = []
     for number, string in enumerate(reading["strings"]):

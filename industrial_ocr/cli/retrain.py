@@ -33,13 +33,15 @@ def retrain(
         typer.Option("--from", help="Classifier to start from.", show_default="the shipped one"),
     ] = None,
     symbols: Annotated[
-        str, typer.Option(help="ΩΔ: what to render of a font; 'CE Ω' with spaces: tokens.")
+        str, typer.Option(help="Symbols to render of a font: ΩΔ, or tokens with spaces: 'CE Ω'.")
     ] = "",
-    pictures: Annotated[int, typer.Option(min=1, help="Of each symbol of a font.")] = 30,
+    pictures: Annotated[
+        int, typer.Option(min=1, help="Number of pictures per symbol of a font.")
+    ] = 30,
     fonts: options.FontFolders = None,
     # The default of ``training.retraining.gate``, which takes too long to load for a help text.
     margin: Annotated[
-        float, typer.Option(min=0, help="Points of accuracy that an old class may lose.")
+        float, typer.Option(min=0, help="Percentage points of accuracy that an old class may lose.")
     ] = 10.0,
     force: Annotated[
         bool, typer.Option("--force", help="Write the file even if a class loses more.")
@@ -48,7 +50,8 @@ def retrain(
         Path | None, typer.Option(help="Folder of the report.", show_default="OUT-report")
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=0, help="Most steps with the last stage unfrozen.")
+        int | None,
+        typer.Option(min=0, help="Largest number of steps with the last stage unfrozen."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same classifier.")] = 0,
 ) -> None:

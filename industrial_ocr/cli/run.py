@@ -17,7 +17,7 @@ def run(
         bool, typer.Option("--json-log", help="Log as JSON, one object a line, on stderr.")
     ] = False,
 ) -> None:
-    """Reads what a line's source brings, until it is ended: SIGTERM finishes what is in hand."""
+    """Runs the job of a line until SIGTERM or Ctrl-C; the current picture is finished."""
     from industrial_ocr.errors import require
     from industrial_ocr.line.job import load_job
 

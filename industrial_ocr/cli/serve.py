@@ -19,15 +19,17 @@ KEY_VARIABLE = "INDUSTRIAL_OCR_API_KEY"
 @options.grouped
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8770,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")
+    ] = 8770,
     name: Annotated[
         list[str] | None,
-        typer.Option(help="Further name under which this machine is called; repeatable."),
+        typer.Option(help="Further host name of this machine; repeatable."),
     ] = None,
     waiting: Annotated[
-        int, typer.Option(min=1, help="Requests in work at once; further ones get 503.")
+        int, typer.Option(min=1, help="Largest number of open requests; others get 503.")
     ] = 32,
-    max_mb: Annotated[float, typer.Option(min=0.001, help="Largest request.")] = 16.0,
+    max_mb: Annotated[float, typer.Option(min=0.001, help="Largest size of a request.")] = 16.0,
     timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds until a request gets 503.")
     ] = 30.0,

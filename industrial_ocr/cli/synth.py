@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def synth(
     kind: Annotated[
         Literal["scenes", "crops", "strings", "codes", "strips"],
-        typer.Argument(help="What to render; strips: as the recognizer is trained on them."),
+        typer.Argument(help="What to render; strips: training data of the recognizer."),
     ],
     out: Annotated[Path, typer.Argument(help="Folder for images, labels and contact sheet.")],
     count: Annotated[int, typer.Option(min=1, help="Number of images.")] = 100,
@@ -28,15 +28,13 @@ def synth(
     ] = 0,
     fonts: options.FontFolders = None,
     pattern: Annotated[
-        str | None, typer.Option(help="Of codes: one code an image, in labels.tsv.")
+        str | None, typer.Option(help="Pattern of codes; each image has one, in labels.tsv.")
     ] = None,
     shards: Annotated[
-        int | None, typer.Option(min=1, help="Of strips: so many tar files, for train --data.")
+        int | None, typer.Option(min=1, help="Number of tar files of strips, for train --data.")
     ] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="Of strips: a file of configs/train for a recognizer.")
-    ] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Processes.")] = 2,
+    config: Annotated[Path | None, typer.Option(help="File of configs/train for strips.")] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Number of processes.")] = 2,
 ) -> None:
     """Renders labeled images to disk, with a contact sheet; strips to shards without one."""
     from industrial_ocr.datasets.synthesis.faces import describe_fonts, system_font_folders
@@ -64,7 +62,7 @@ def synth(
 
 
 def _with_sheet(written: Iterator[LabelLine], out: Path, kind: Kind, count: int) -> int:
-    """Lets all images be written, then draws the contact sheet; returns how many it shows."""
+    """Writes all images, then the contact sheet; returns how many images the sheet shows."""
     from PIL import Image
 
     from industrial_ocr.datasets.synthesis.writer import SHEET_PICTURES, labeled_picture
@@ -88,7 +86,7 @@ def _write_strips(
     fonts: list[Path] | None,
     workers: int,
 ) -> None:
-    """Writes shards; run again, it goes on."""
+    """Writes shards; continues if some are there."""
     from industrial_ocr.config import config_path, load_config
     from industrial_ocr.datasets.synthesis.faces import describe_fonts, system_font_folders
     from industrial_ocr.training.config import RecognizerTrainConfig

@@ -26,13 +26,15 @@ def train(
     out: Annotated[Path | None, typer.Option(help="Folder of the run; resumes there.")] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="Of a recognizer: shards (.tar) of strips; a file, a folder or a glob."),
+        typer.Option(help="Shards (.tar) of strips for a recognizer: a file, a folder or a glob."),
     ] = None,
     fonts: options.FontFolders = None,
-    steps: Annotated[int | None, typer.Option(help="Optimizer steps in all.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Total number of optimizer steps.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Rendering processes.")] = None,
-    threads: Annotated[int | None, typer.Option(help="Threads of torch on the CPU.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Number of rendering processes.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Number of threads of torch on the CPU.")
+    ] = None,
     max_seconds: Annotated[
         float, typer.Option(min=0, help="Stop after this time, to resume later; 0: never.")
     ] = 0,

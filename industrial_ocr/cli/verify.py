@@ -62,10 +62,10 @@ def verify(
     runtime: options.Runtime,
     networks: options.Networks,
 ) -> None:
-    """Says whether the text that must be printed is.
+    """Verifies that the expected text is printed on every image.
 
-    Exit code 0: it is on every image; 1: it is not, this cannot be told, or an image cannot be
-    read; 2: wrong usage.
+    Exit code 0: it is; 1: it is not on one of them, it is unclear, or an image cannot be read;
+    2: wrong usage.
     """
     with output.one_line_errors(output.WRONG_USAGE):
         region = None if roi is None else cli_files.region(roi)
@@ -92,7 +92,7 @@ def verify(
 def _noted(
     verdicts: Iterable[tuple[Path, Verification]], passed: list[bool]
 ) -> Iterator[output.ResultDict]:
-    """Verdicts as dictionaries; whether each is a pass is added to ``passed``."""
+    """Verdicts as dictionaries; ``passed`` gets whether each of them is a pass."""
     for file, verdict in verdicts:
         passed.append(verdict.passed)
         yield {"file": str(file), **verdict.to_dict()}
@@ -170,7 +170,7 @@ def match_rows(
 
 
 def print_verdicts(verdicts: Iterable[output.ResultDict]) -> None:
-    """Prints one row an image and text, with the character that speaks most against a pass."""
+    """Prints a row per image and text, with the character that is the main reason against it."""
     table = output.new_table("file", "expected", "verdict", "worst character", "why")
     for verdict in verdicts:
         style = _VERDICT_STYLES[verdict["verdict"]]

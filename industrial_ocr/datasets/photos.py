@@ -34,13 +34,13 @@ class PhotoString:
     """A string on a photograph.
 
     Attributes:
-        file: in ``images/``.
-        source: the collection that the photograph is from.
-        photograph: its name there; several files may be parts of one.
+        file: name of the file in ``images/``.
+        source: collection of the photograph.
+        photograph: name of the photograph there; several files may be parts of it.
         quad: (4, 2) float32, clockwise from the top left of the first letter.
-        text: what it says; of a hint, what another reader says.
-        score: how sure the other reader is.
-        known: our own network read the same before it learnt from photographs.
+        text: the text, as the other reader has read it.
+        score: confidence of the other reader.
+        known: whether our own network has read the same before training on photographs.
     """
 
     file: str

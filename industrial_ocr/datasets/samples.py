@@ -32,9 +32,8 @@ class Label(MayHaveQuad):
         characters: boxes of single characters, as far as labeled.
         ignore: counts neither as found nor as missed (``###`` of ICDAR).
         kind: class of the label where the dataset has classes, else empty.
-        lexicon: words, the text among them, that this one is told from where it is read under a
-            lexicon.
-        row: where the label stands in its file, for messages ("labels.tsv:12").
+        lexicon: words for reading under a lexicon; the text is one of them.
+        row: place of the label in its file, for messages ("labels.tsv:12").
     """
 
     text: str

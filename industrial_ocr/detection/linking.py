@@ -36,7 +36,7 @@ MAX_JOIN_TURN = np.cos(np.deg2rad(14))
 """Cosine of the largest angle between collinear chains."""
 
 NEIGHBORS = 8
-"""A box is linked to one of so many nearest boxes."""
+"""Number of nearest boxes to which a box may be linked."""
 
 Chain = list[int]
 """Indices of boxes, in order."""

@@ -135,7 +135,7 @@ def choose(failing: Sequence[Sequence[str]], most: int) -> set[str]:
 
 
 def _note(label: MatchedLabel, reading: str, most: int = 6) -> str:
-    """Why there is no reading, with at most so many strings that the engine read instead."""
+    """Why there is no reading, with up to ``most`` strings that the engine has read instead."""
     if label.record.error or reading:
         return label.record.error
     texts = [s.text for s in label.record.strings if s.text]

@@ -261,7 +261,7 @@ def _best_of(
     classifier: Classifier,
     config: PipelineConfig,
 ) -> list[FreeReading | None]:
-    """Each string in the orientation in which it reads best, None if there is none to try."""
+    """Each string in its most likely orientation; None if it has none to try."""
     grays = [to_gray(image) for image in images]
     cases = [(number, [propose(way, grays[number]) for way in ways]) for number, ways in strings]
     quads: list[list[FloatArray]] = [[] for _ in images]

@@ -309,7 +309,7 @@ class UnreadMark(HasQuad):
         return self.height > TALL_MARK
 
     def place(self, characters: int) -> str:
-        """Where it stands in a string of so many characters, in words."""
+        """Its place in a string with this number of characters, in words."""
         if self.before == 0:
             return "before the first character"
         if self.before == characters:
