@@ -79,19 +79,17 @@ class Reader:
         classifier: the same for the character classifier.
         recognizer: the same for the CRNN; or a checkpoint of crnn.pytorch (``crnn.pth``), which
             knows 0-9a-z only; or any CTC recognizer as an ONNX file (see ``inference.ctc_onnx``);
-            or ``pp-ocrv6``, PP-OCR's small recognizer of 18,707 symbols in the package
-            ``rapidocr`` (extra ``ppocr``). The confidence of the last two is their own: no reading
-            of them is ``ok`` before ``industrial-ocr calibrate`` measured it.
+            or ``pp-ocrv6`` of PP-OCR with 18,707 symbols (extra ``ppocr``). No reading of the last
+            two is ``ok`` before ``industrial-ocr calibrate`` has measured their confidence.
         routes: accuracy of both engines by pattern, as written by ``industrial-ocr bench
             --write-routes``: a YAML file or a table; ``auto`` uses it to choose.
         calibration: from ``industrial-ocr calibrate``: temperatures of the models, and misread
             rates measured with them. None takes the shipped calibration if ``max_misread_rate`` is
             given, else only the manifest's temperatures.
         max_misread_rate: largest share of wrong readings among those with status ``ok``, on images
-            like those of the calibration; it replaces ``min_confidence``. None: the configuration
-            decides when a reading is doubtful.
-        patterns: your own named patterns for ``pattern`` of ``read``, besides the shipped ones: a
-            YAML file, or the result of ``load_presets``.
+            like those of the calibration; it replaces ``min_confidence`` of the configuration.
+        patterns: further named patterns for ``pattern`` of ``read``: a YAML file, or the result of
+            ``load_presets``.
 
     Attributes:
         weights: sha256 of the weights in use, by task.
@@ -485,10 +483,7 @@ class Reader:
         }
 
     def classify(self, crops: Iterable[Any]) -> list[CharCandidates | None]:
-        """Classifies images of one upright character each, cropped more or less tightly.
-
-        Args:
-            crops: as ``image`` of ``read``.
+        """Classifies images of one upright character each; see ``read`` for their types.
 
         Returns:
             For each crop, the best symbols with their probabilities; None if it shows no
