@@ -2,7 +2,9 @@
 
     python benchmarks/speed.py DATA --pictures 20 --rounds 3 --threads 2
 
-DATA is a folder of pictures. Every reader runs in a fresh process, one after the other, and the
+DATA is a folder of pictures; without it, a second table is printed: 16 rendered strings in one
+batch, read by ``Reader.recognize`` with the CRNN and by RapidOCR's recognizer, and 64 crops of
+characters by the classifier. Every reader runs in a fresh process, one after the other, and the
 whole sequence is repeated ``--rounds`` times, so that a busy minute hits all alike. The table
 gives the median of the rounds: seconds from the start of the process to the first result, median
 milliseconds a picture after one warm-up pass, and the largest resident memory.
@@ -105,12 +107,63 @@ def table(found: dict[str, list[dict[str, float]]], about: str) -> str:
     return "\n".join(rows) + "\n"
 
 
+def parts(threads: int, repeats: int = 15) -> str:
+    """Markdown: milliseconds of strings and of characters without a detector, on each backend."""
+    import cv2
+    from rapidocr import EngineType, RapidOCR
+    from rapidocr.ch_ppocr_rec.typings import TextRecInput
+
+    from industrial_ocr import Reader
+    from industrial_ocr.datasets.synthesis.strips import StripRenderer
+    from industrial_ocr.inference.loading import Loader
+    from industrial_ocr.recognition.classifier import Classifier, glyph_crops
+    from industrial_ocr.results.geometry import rect_quad
+
+    codes = [f"{7919 * i % 10000:04d}-AB{i:02d}K{i * 37 % 100:02d}" for i in range(16)]
+    renderer = StripRenderer(heights=(30.0, 31.0))
+    strips = [renderer.render((7, i), code).image for i, code in enumerate(codes)]
+    gray = cv2.cvtColor(strips[0], cv2.COLOR_RGB2GRAY)
+    places = [rect_quad(2 * i, 4, 2 * i + 20, 30) for i in range(64)]
+
+    def milliseconds(call: Callable[[], Any]) -> float:
+        call()
+        times = []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            call()
+            times.append(time.perf_counter() - start)
+        return statistics.median(times) * 1000
+
+    rows = ["| | " + " | ".join(BACKENDS) + " |", "|---|---|---|"]
+    found: dict[str, list[float]] = {}
+    for backend in BACKENDS:
+        reader = Reader(backend=backend, threads=threads)
+        ours = milliseconds(lambda: reader.recognize(strips, engine="crnn"))  # noqa: B023
+        found.setdefault("a string of 16, ours, crnn", []).append(ours / 16)
+        option = "inference_num_threads" if backend == "openvino" else "intra_op_num_threads"
+        engine = EngineType(backend)
+        rival = RapidOCR(
+            params={"Rec.engine_type": engine, f"EngineConfig.{backend}.{option}": threads}
+        )._load_rec_model()
+        pictures = [strip[..., ::-1] for strip in strips]
+        theirs = milliseconds(lambda: rival(TextRecInput(img=pictures)))  # noqa: B023
+        found.setdefault("a string of 16, RapidOCR's recognizer", []).append(theirs / 16)
+        for precision in ("fp32", "int8"):
+            loader = Loader(backend=backend, threads=threads, precision=precision)
+            classifier = Classifier(*loader.classifier(None))
+            crops = glyph_crops(gray, places, classifier.size)
+            took = milliseconds(lambda: classifier.probabilities(crops, 64))  # noqa: B023
+            found.setdefault(f"64 characters, {precision}", []).append(took)
+    rows += [f"| {name}, ms | {a:.1f} | {b:.1f} |" for name, (a, b) in found.items()]
+    return "\n".join(rows) + "\n"
+
+
 def main() -> None:
     """Measures and prints the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("data", nargs="+", help="a folder of pictures")
+    parser.add_argument("data", nargs="*", help="a folder of pictures")
     parser.add_argument("--pictures", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
@@ -119,6 +172,9 @@ def main() -> None:
     args = parser.parse_args()
     if args.worker:
         work(args.worker, args.threads, args.data)
+        return
+    if not args.data:
+        print(parts(args.threads))
         return
     files = sorted(p for p in Path(args.data[0]).rglob("*") if p.suffix.lower() in PICTURES)
     pictures = [str(path) for path in files[: args.pictures]]
