@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -66,7 +65,6 @@ class Batcher:
         self._tasks: deque[_Task] = deque()
         self._changed = threading.Condition()
         self._closed = False
-        self._last = (1, 0.0)  # pictures of the last batch, and the seconds it took
         self._thread = threading.Thread(target=self._work, name="reader", daemon=True)
         self._thread.start()
 
@@ -91,24 +89,24 @@ class Batcher:
 
     def _work(self) -> None:
         while batch := self._next():
-            start = time.monotonic()
             running = [t for t in batch if t.result.set_running_or_notify_cancel()]
             for tasks, images in _decoded(running):
                 self._on_batch(len(tasks))
                 self._read(tasks, images)
-            self._last = len(batch), time.monotonic() - start
 
     def _next(self) -> list[_Task]:
-        """The oldest task and others with the same options; empty at the end."""
+        """The oldest task and others with the same options; empty at the end.
+
+        Only half of the waiting tasks are taken. The others are read while the clients of the
+        first half send their next pictures, so that the reader is never idle.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._tasks or self._closed)
-            size, seconds = self._last
-            # Clients that have just got an answer send their next picture a moment later.
-            self._changed.wait_for(lambda: len(self._tasks) >= size or self._closed, seconds / 20)
             if not self._tasks:
                 return []
             options = self._tasks[0].options
-            batch = [task for task in self._tasks if task.options == options][:BATCH]
+            waiting = [task for task in self._tasks if task.options == options]
+            batch = waiting[: min(BATCH, (len(waiting) + 1) // 2)]
             taken = set(map(id, batch))
             self._tasks = deque(task for task in self._tasks if id(task) not in taken)
             return batch
