@@ -208,6 +208,8 @@ class ConfidenceConfig(Section):
         position_weights: of the characters in the score ``weighted`` of a string: ``none``,
             ``exponential`` (each counts 0.8 times as much as the one before it), or one weight per
             position; longer strings repeat the last one.
+        odds: by engine (``two-stage``, ``crnn``) a scale and a shift of the log-odds of the fitted
+            confidence, as ``industrial-ocr adapt`` fits them to a line.
     """
 
     min_confidence: Probability = 0.9
@@ -218,6 +220,7 @@ class ConfidenceConfig(Section):
     lone: Probability = 0.9
     crop_noise: Probability = 0.2
     position_weights: PositionWeights = "none"
+    odds: dict[str, tuple[float, float]] = Field(default_factory=dict)
 
     @field_validator("position_weights", mode="wrap")
     @classmethod

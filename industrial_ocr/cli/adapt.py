@@ -29,6 +29,18 @@ def adapt(
         Path | None,
         typer.Option("--from", help="Bundle to start from.", show_default="what is shipped"),
     ] = None,
+    unlabeled: Annotated[
+        Path | None,
+        typer.Option(
+            "--unlabeled",
+            "--unlabelled",
+            help="More pictures of the line; what reads surely under the pattern is learned, too.",
+        ),
+    ] = None,
+    answers: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the review page; strings corrected there are learned, too."),
+    ] = None,
     label_format: options.LabelFormat = None,
     task: Annotated[
         Literal["read", "recognize"] | None,
@@ -56,7 +68,7 @@ def adapt(
     steps: Annotated[int | None, typer.Option(min=1, help="Most training steps.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bundle.")] = 0,
 ) -> None:
-    """Teaches the recognizer to read a line, from 20 or better 100 images with their strings.
+    """Teaches the networks to read a line, from 20 or better 100 images with their strings.
 
     A fifth of the images is kept back to measure. If these are not read better by more than
     chance, nothing is written and the exit code is 1. Ctrl-C takes what was learned so far; an
@@ -67,6 +79,7 @@ def adapt(
 
         from industrial_ocr.datasets.load import load_dataset
         from industrial_ocr.training.line.config import AdaptConfig, Recipe
+        from industrial_ocr.training.line.sources import answered_strings, is_answered
 
         recipe = replace(Recipe(), seed=seed)
         if steps is not None:
@@ -77,15 +90,18 @@ def adapt(
             parent,
             pattern,
             symbols,
-            match == "contains",
-            minutes,
-            folders,
-            margin,
-            force,
-            backend,
-            recipe,
+            contains=match == "contains",
+            unlabeled=unlabeled,
+            answers=answers,
+            minutes=minutes,
+            fonts=folders,
+            margin=margin,
+            force=force,
+            backend=backend,
+            recipe=recipe,
         )
-        dataset = load_dataset(data, label_format, task)
+        answered = is_answered(data)
+        dataset = answered_strings(data) if answered else load_dataset(data, label_format, task)
     with output.one_line_errors(), output.stage_progress() as progress:
         from industrial_ocr.training.line.adapter import Adapter
 
@@ -97,16 +113,14 @@ def adapt(
 
 def _show(outcome: Adaptation, out: Path) -> None:
     """Prints how the images kept back are read before and now, and what was written."""
-    from industrial_ocr.training.line.report import promise, right, rows
+    from industrial_ocr.training.line.report import promise, rows
 
     table = output.new_table("way", "right before", "right now", "passed wrong before", "now")
     for row in rows(outcome):
         table.add_row(*row)
-    general = outcome.gate.general_before, outcome.gate.general_after
-    table.add_row("rendered codes", *map(right, general), "", "")
     output.show_table(table)
     typer.echo(promise(outcome))
-    for reason in outcome.gate.reasons:
+    for reason in outcome.reasons:
         output.note(f"gate: {reason}")
     for line in outcome.advice:
         output.note(f"what would help: {line}")

@@ -80,6 +80,33 @@ def fit_ctc_temperature(tables: Sequence[Floats], labels: Sequence[Sequence[int]
     return float(np.exp(found.x))
 
 
+def scaled_odds(confidence: ArrayLike, odds: tuple[float, float]) -> Floats:
+    """Confidences whose log-odds are multiplied by ``odds[0]`` and shifted by ``odds[1]``."""
+    p = np.clip(np.asarray(confidence, np.float64), 1e-4, 1 - 1e-4)
+    result: Floats = 1 / (1 + np.exp(-(odds[0] * np.log(p / (1 - p)) + odds[1])))
+    return result
+
+
+def fit_odds(confidence: ArrayLike, right: ArrayLike, penalty: float = 2.0) -> tuple[float, float]:
+    """The scale and shift of log-odds that fit which readings were right (Platt 1999).
+
+    Both stay near 1 and 0 where there are few readings: ``penalty`` times the squared distance is
+    added to the log loss of all of them, in nats.
+    """
+    p = np.clip(np.asarray(confidence, np.float64), 1e-4, 1 - 1e-4)
+    log_odds = np.log(p / (1 - p))
+    sign = np.where(np.asarray(right, bool), 1.0, -1.0)
+
+    def loss(theta: Floats) -> float:
+        told = np.logaddexp(0, -sign * (theta[0] * log_odds + theta[1])).sum()
+        return float(told + penalty * ((theta[0] - 1) ** 2 + theta[1] ** 2))
+
+    from scipy.optimize import minimize  # slow to import
+
+    found = minimize(loss, np.array([1.0, 0.0]), bounds=((0.05, None), (None, None)))
+    return float(found.x[0]), float(found.x[1])
+
+
 def upper_limit(wrong: int, accepted: int, sure: float = 0.95) -> float:
     """Upper confidence limit of the misread rate at level ``sure`` (Clopper, Pearson 1934).
 

@@ -13,6 +13,7 @@ from itertools import chain
 import numpy as np
 
 from industrial_ocr.config import ConfidenceConfig, PipelineConfig, suited
+from industrial_ocr.decoding.calibration import scaled_odds
 from industrial_ocr.decoding.confidence import features, fitted_model, own_probability
 from industrial_ocr.detection.cutting import cut_strings
 from industrial_ocr.detection.detector import Detector
@@ -143,7 +144,8 @@ def finish(
         if id(s) in known or s.confidence >= limits.least(len(s.characters), one_string)
     ]
     left_out = tuple(s for s in read if not any(s is k for k in kept))
-    judged = _judged(image, kept, engine, one_string, codes or (), basis)
+    odds = limits.odds.get(engine.value, (1.0, 0.0))
+    judged = _judged(image, kept, engine, one_string, codes or (), basis, odds)
     unknown = NOT_CALIBRATED if basis == "raw" else ""
     doubts = [_doubt(s, limits, one_string) or unknown for s in judged]
     judged = tuple(
@@ -176,6 +178,7 @@ def _judged(
     one_string: bool,
     codes: Sequence[CodeReading],
     basis: ConfidenceBasis,
+    odds: tuple[float, float],
 ) -> tuple[TextString, ...]:
     """Strings with their unread marks and the probability that they are right."""
     if not strings:
@@ -191,6 +194,8 @@ def _judged(
         return tuple(replace(s, confidence=own_probability(s)) for s in marked)
     model = fitted_model(engine, one_string)
     sure = model.probability(np.stack([features(s) for s in marked]))
+    if odds != (1.0, 0.0):
+        sure = scaled_odds(sure, odds)
     return tuple(replace(s, confidence=float(p)) for s, p in zip(marked, sure, strict=True))
 
 

@@ -212,7 +212,7 @@ def decode_frames(
     log_probability = sequence_log_probability(frames.log_probs, label)
     if lexicon is None:
         symbols = _resolved(symbols, frames, DIGIT if basis == "fitted" else 0.0)
-    places = _frame_borders([(s.first_frame, s.last_frame) for s in symbols])
+    places = frame_borders([(s.first_frame, s.last_frame) for s in symbols])
     characters = tuple(
         Character(s.symbol, frames.span_quad(*place), s.probability, s.alternatives)
         for s, place in zip(symbols, places, strict=True)
@@ -265,7 +265,7 @@ def _as_word(
     return align(frames.log_probs, charset.encode(word), charset)
 
 
-def _frame_borders(spans: Sequence[tuple[int, int]]) -> list[tuple[float, float]]:
+def frame_borders(spans: Sequence[tuple[int, int]]) -> list[tuple[float, float]]:
     """Widens CTC's narrow peaks: each reaches half-way to its neighbors, at most 2.5 frames."""
     places = []
     for i, (first, last) in enumerate(spans):

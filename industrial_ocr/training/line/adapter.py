@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tempfile
 import time
 from collections import Counter
@@ -15,27 +14,16 @@ from typing import Any
 import numpy as np
 
 from industrial_ocr.datasets.samples import Dataset
-from industrial_ocr.datasets.synthesis.strips import StripRenderer
-from industrial_ocr.decoding.calibration import (
-    LARGEST_TEMPERATURE,
-    LEAST_TEMPERATURE,
-    Calibration,
-    MisreadCurve,
-    curve_name,
-    fit_ctc_temperature,
-)
-from industrial_ocr.decoding.ctc import greedy_decode
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.inference.bundle import Bundle, as_json, open_bundle
 from industrial_ocr.inference.export import add_onnx
-from industrial_ocr.inference.manifest import ModelEntry, find_entry
-from industrial_ocr.inference.weights import commit_id, save_entry
+from industrial_ocr.inference.manifest import ModelEntry, Task, find_entry
 from industrial_ocr.patterns.pattern import Pattern
-from industrial_ocr.reader.bundled import bundled_options
+from industrial_ocr.reader.bundled import TASKS, bundled_options
 from industrial_ocr.reader.reader import Reader
-from industrial_ocr.results.engine import Engine
-from industrial_ocr.results.geometry import rect_quad
+from industrial_ocr.results.engine import PIPELINES, Engine
 from industrial_ocr.training.line import report
+from industrial_ocr.training.line.calibrating import Calibrated, calibrated
 from industrial_ocr.training.line.config import AdaptConfig
 from industrial_ocr.training.line.division import divide
 from industrial_ocr.training.line.gate import (
@@ -44,37 +32,36 @@ from industrial_ocr.training.line.gate import (
     Score,
     Spelling,
     advice,
-    crop_reading,
-    reading_of,
+    refusals,
     warning,
 )
-from industrial_ocr.training.line.learning import (
-    CodeText,
-    Learned,
-    Learning,
-    LineTask,
-    Progress,
-    key_of,
+from industrial_ocr.training.line.learning import CodeText, Progress
+from industrial_ocr.training.line.measuring import (
+    rapidocr_score,
+    rendered_codes,
+    score_pictures,
+    score_strings,
 )
 from industrial_ocr.training.line.report import Adaptation
+from industrial_ocr.training.line.sources import answered_strings, self_labeled, unlabeled_files
 from industrial_ocr.training.line.strings import (
     LineData,
     LinePicture,
     LineString,
     gather,
     spelled,
-    string_frames,
     strings_of,
 )
+from industrial_ocr.training.line.teaching import Taught, Teacher, paths_of
 
-LEARNING_SHARE = 0.85
-"""Of the minutes; the rest is for measuring and for writing."""
-GENERAL_SEED = 7_000_003
-"""Of the rendered codes that are measured; no training uses it."""
 GENERAL_CODES = 300
-FOLDS = 5
-"""Of the cross-fitting of the temperature."""
 WAYS = (Engine.TWO_STAGE, Engine.CRNN, Engine.AUTO)
+SETS: tuple[tuple[Task, ...], ...] = (
+    ("recognizer", "detector", "classifier"),
+    ("recognizer",),
+    ("detector", "classifier"),
+)
+"""Which of the networks that learned are tried together; the first set that passes is kept."""
 
 Notify = Callable[[str], None]
 
@@ -90,6 +77,7 @@ class _Line:
         codes: texts like its own.
         spelling: how its texts are compared.
         pattern: of its codes.
+        general: rendered codes of its symbols.
     """
 
     data: LineData
@@ -98,6 +86,7 @@ class _Line:
     codes: CodeText
     spelling: Spelling
     pattern: Pattern | None
+    general: list[LineString]
 
     @property
     def strings(self) -> list[LineString]:
@@ -105,8 +94,26 @@ class _Line:
         return strings_of(self.learn)
 
 
+@dataclass(frozen=True, eq=False)
+class _Before:
+    """How the pictures kept back and the rendered codes are read at first."""
+
+    held: dict[Engine, Score]
+    general: dict[Engine, Score]
+
+
+@dataclass(frozen=True, eq=False)
+class _Trial:
+    """A set of networks, how it reads when calibrated, and what speaks against it."""
+
+    entries: dict[Task, ModelEntry]
+    calibrated: Calibrated
+    gates: dict[Engine, LineGate]
+    reasons: tuple[str, ...]
+
+
 class Adapter:
-    """Adapts the recognizer to a line; the same data and seed give the same result.
+    """Adapts the networks to a line; the same data and seed give the same result.
 
     Args:
         config: of the adaptation.
@@ -127,7 +134,7 @@ class Adapter:
         self._options: dict[str, Any] = _reader_options(self._bundle)
         if config.backend is not None:
             self._options["backend"] = config.backend
-        self._entry = find_entry("recognizer", self._options.get("recognizer"))
+        self._parents = {task: find_entry(task, self._options.get(task)) for task in TASKS}
         if self._bundle is not None and not self._bundle.holds_safetensors:
             raise DatasetError(
                 f"{config.parent}: holds no network that can be trained on; a bundle of adapt or "
@@ -149,74 +156,117 @@ class Adapter:
         config, start = self.config, time.monotonic()
         reader = Reader(**self._options)
         line = self._line(dataset, reader)
-        before = {way: self._measured(reader, line, way, "reading before") for way in WAYS}
-        general = self._general(line.codes)
-        general_before = self._plain(reader, general, line.spelling)
-        learned = self._learned(line, start + 60 * LEARNING_SHARE * config.minutes)
+        before = _Before(
+            {way: self._score(reader, line, way, "before") for way in WAYS},
+            {way: self._general(reader, line, way) for way in PIPELINES},
+        )
         with tempfile.TemporaryDirectory() as folder:
-            entry = self._saved(Path(folder), line, learned)
-            adapted = {**self._options, "recognizer": entry.path, "calibration": None}
-            calibration, crnn = self._calibrated(adapted, line)
-            adapted["calibration"] = calibration
-            reader = Reader(**adapted)
-            after = {**before, Engine.CRNN: crnn}  # two-stage does not change
-            after[Engine.AUTO] = self._measured(reader, line, Engine.AUTO, "reading now")
-            general_after = self._plain(reader, general, line.spelling)
-            gate = LineGate(before[Engine.CRNN], crnn, general_before, general_after, config.margin)
+            taught = Teacher(
+                config,
+                self._options,
+                self._parents,
+                line.strings,
+                line.codes,
+                line.data.sha256,
+                Path(folder),
+                self._note,
+                self._progress,
+            ).teach(start)
+            trial = self._passing(taught, line, before)
+            reader = Reader(**trial.calibrated.options)
             suspects = self._suspects(reader, line)
-            if text := warning(gate):
-                self._note(text)
+            for gate in trial.gates.values():
+                if text := warning(gate):
+                    self._note(text)
+            counts = _symbol_counts(line)
             outcome = Adaptation(
-                gate,
-                before,
-                after,
-                min((c.lowest_rate() for c in calibration.curves.values()), default=1.0),
-                self._facts(line, learned, entry, time.monotonic() - start),
+                trial.gates,
+                trial.reasons,
+                before.held,
+                {**trial.calibrated.scores, Engine.AUTO: self._score(reader, line, Engine.AUTO)},
+                rapidocr_score(line.held, line.spelling),
+                trial.calibrated.promise,
+                self._facts(line, taught, trial, time.monotonic() - start),
                 tuple(self._notes),
-                tuple(() if gate.passed else advice(gate, _symbol_counts(line), suspects)),
-                gate.passed or config.force,
-                learned.interrupted,
+                tuple(advice(trial.gates, counts, len(suspects)) if trial.reasons else ()),
+                not trial.reasons or config.force,
+                taught.interrupted,
                 config.beside("-report.html"),
             )
-            page = report.page(outcome, line.held, line.data.problems)
+            page = report.page(outcome, line.data.pictures, suspects, line.data.problems)
             outcome.report.write_text(page, encoding="utf-8")
             if outcome.written:
+                for entry in trial.entries.values():
+                    add_onnx(entry)
+                recipe = next(iter(trial.entries.values())).recipe
                 documents = {
-                    "adaptation.json": as_json(report.summary(outcome, entry.recipe)),
+                    "adaptation.json": as_json(report.summary(outcome, recipe)),
                     "report.html": page.encode(),
                 }
                 presets = {**self._options.get("patterns", {}), **self._preset(line)}
-                Reader(**{**adapted, "patterns": presets}).export(
+                Reader(**{**trial.calibrated.options, "patterns": presets}).export(
                     config.out, every_backend=True, documents=documents
                 )
-                self._checkpoint.unlink(missing_ok=True)
+                for state in config.out.parent.glob(f"{config.out.name}.*state.pt"):
+                    state.unlink()
         return outcome
 
     def _line(self, dataset: Dataset, reader: Reader) -> _Line:
         config = self.config
         pattern = reader.pattern(config.pattern) if config.pattern else None
-        samples = self._tracked(dataset.samples, "finding the strings")
-        data = gather(dataset, reader.models, config.contains, samples)
+        data = self._gathered(dataset, reader)
+        learn, held = divide(data.pictures, config.recipe.seed)
+        for more in self._more(dataset, reader, pattern):
+            data, learn = data.joined(more), (*learn, *more.pictures)
         for problem in data.problems:
             self._note(f"left out: {problem}")
         texts = [spelled(t) for t in chain.from_iterable(p.texts for p in data.pictures)]
+        symbols = set("".join(texts)) | set(expanded(config.symbols))
         if pattern is not None:
             odd = [t for t in texts if pattern.match(t) is None]
             if odd:
                 self._note(f"{len(odd)} labels do not match the pattern, as {odd[0]!r}")
-        learn, held = divide(data.pictures, config.recipe.seed)
-        symbols = set("".join(texts)) | set(expanded(config.symbols))
-        if pattern is not None:
             rng = np.random.default_rng(0)
             symbols.update(*(pattern.sample(rng) for _ in range(200)))
         known = tuple(sorted(s for s in symbols if reader.charset.supports(s)))
         codes = CodeText(known, tuple(len(t) for t in texts), pattern)
-        line = _Line(data, learn, held, codes, Spelling.of(known, config.contains), pattern)
+        general = rendered_codes(codes, config.fonts, GENERAL_CODES)
+        spelling = Spelling.of(known, config.contains)
+        line = _Line(data, learn, held, codes, spelling, pattern, general)
         self._note(
             f"{len(line.strings)} strings to learn, {sum(len(p.texts) for p in held)} kept back "
             f"to measure; symbols {''.join(known)}"
         )
         return line
+
+    def _gathered(self, dataset: Dataset, reader: Reader) -> LineData:
+        samples = self._tracked(dataset.samples, "finding the strings")
+        return gather(dataset, reader.models, self.config.contains, samples)
+
+    def _more(
+        self, dataset: Dataset, reader: Reader, pattern: Pattern | None
+    ) -> Sequence[LineData]:
+        """What is learned besides the dataset: answers of a person, and what reads surely."""
+        config, found = self.config, []
+        if config.answers is not None:
+            found.append(self._gathered(answered_strings(config.answers), reader))
+            self._note(f"{len(strings_of(found[0].pictures))} strings of {config.answers}")
+        if config.unlabeled is not None and pattern is not None:
+            confirm = config.beside("-confirm")
+            labeled = {s.path.resolve() for s in dataset.samples if s.path is not None}
+            files = [f for f in unlabeled_files(config.unlabeled) if f.resolve() not in labeled]
+            looked = self._tracked(files, "reading what has no label")
+            sure = self_labeled(reader, looked, pattern, dataset.task == "recognize", confirm)
+            self._note(f"of {len(files)} pictures without labels {len(sure.samples)} read surely")
+            if sure.shown:
+                self._note(
+                    f"confirm {sure.shown} of them: industrial-ocr review {confirm}; corrections "
+                    f"are learned with --answers {confirm}"
+                )
+            where = config.unlabeled
+            own = Dataset(where.name, where, "unlabeled", dataset.task, sure.samples)
+            found.append(self._gathered(own, reader))
+        return found
 
     def _tracked(self, items: Sequence[Any], stage: str) -> Any:
         for i, item in enumerate(items):
@@ -224,137 +274,54 @@ class Adapter:
             yield item
         self._progress(stage, len(items), len(items))
 
-    def _measured(
-        self,
-        reader: Reader,
-        line: _Line,
-        way: Engine,
-        stage: str,
-        pictures: Sequence[LinePicture] | None = None,
-    ) -> Score:
-        """How one way reads pictures, those kept back by default."""
-        found: list[LineReading] = []
-        pictures = line.held if pictures is None else pictures
-        for picture in self._tracked(pictures, f"{stage}, {way.value}"):
-            source, pattern = picture.sample.source, line.pattern
-            if picture.one_string:
-                result = reader.recognize([source], engine=way, pattern=pattern)[0]
-            else:
-                result = reader.read(source, engine=way, pattern=pattern)
-            judge = crop_reading if picture.one_string else reading_of
-            name = picture.sample.name
-            found += [judge(name, t, result, line.spelling, pattern) for t in picture.texts]
-        return Score(tuple(found))
+    def _score(self, reader: Reader, line: _Line, way: Engine, when: str = "now") -> Score:
+        """How one way reads the pictures kept back."""
+        held = self._tracked(line.held, f"reading {when}, {way.value}")
+        return score_pictures(reader, way, held, line.spelling, line.pattern)
 
-    def _general(self, codes: CodeText) -> list[LineString]:
-        """Rendered codes of the line's symbols."""
-        renderer, found = StripRenderer(self.config.fonts), []
-        for i in range(GENERAL_CODES):
-            text = codes.draw(np.random.default_rng((GENERAL_SEED, i)))
-            image = renderer.render((GENERAL_SEED, i), text).image
-            whole = rect_quad(0, 0, image.shape[1], image.shape[0])
-            found.append(LineString(f"rendered {i}", text, image, whole))
-        return found
+    def _general(self, reader: Reader, line: _Line, way: Engine) -> Score:
+        return score_strings(reader, way, line.general, line.spelling, self._tracked)
 
-    def _plain(self, reader: Reader, strings: Sequence[LineString], spelling: Spelling) -> Score:
-        """How strings are read at a single look, the way that learning sees them."""
-        models, readings = reader.models, []
-        for i in self._tracked(range(0, len(strings), 32), "reading strings"):
-            part = strings[i : i + 32]
-            for string, table in zip(part, string_frames(models, part), strict=True):
-                text = "".join(s.symbol for s in greedy_decode(table, reader.charset, 0))
-                truth = spelling.normalize(string.text)
-                said = spelling.normalize(text)
-                readings.append(LineReading(string.name, truth, said, 1.0, bool(said)))
-        return Score(tuple(readings))
+    def _passing(self, taught: Taught, line: _Line, before: _Before) -> _Trial:
+        """The first set of networks that passes; the first of all if none does."""
+        first = None
+        for tasks in SETS:
+            if all(task in taught.entries for task in tasks):
+                trial = self._trial({t: taught.entries[t] for t in tasks}, line, before)
+                first = first or trial
+                if not trial.reasons:
+                    return trial
+        assert first is not None  # the recognizer always learns
+        return first
 
-    @property
-    def _checkpoint(self) -> Path:
-        return self.config.beside(".state.pt")
+    def _trial(self, entries: dict[Task, ModelEntry], line: _Line, before: _Before) -> _Trial:
+        """Calibrates and measures a set of networks."""
 
-    def _learned(self, line: _Line, deadline: float) -> Learned:
-        recipe = self.config.recipe
-        task = LineTask(self._entry, line.strings, line.codes, recipe, self.config.fonts, workers=1)
-        key = key_of(self._entry, line.data.sha256, line.codes, recipe, self.config.fonts)
-        learned = Learning(task, recipe, self._checkpoint, key).run(deadline, self._progress)
-        if learned.interrupted:
-            self._note(f"interrupted after {learned.steps} of {learned.planned} steps")
-        elif learned.steps < learned.planned:
-            self._note(
-                f"{learned.steps} of {learned.planned} steps fit into {self.config.minutes:g} "
-                "minutes; more minutes may read better"
+        def measure(reader: Reader, way: Engine, pictures: Sequence[LinePicture]) -> Score:
+            own = self._tracked(pictures, f"calibrating, {way.value}")
+            return score_pictures(reader, way, own, line.spelling, line.pattern)
+
+        options = {**self._options, **paths_of(entries), "calibration": None}
+        about = {"data": line.data.sha256, "strings": sum(len(p.texts) for p in line.held)}
+        found = calibrated(options, line.held, measure, line.pattern is not None, about)
+        reader = Reader(**found.options)
+        learned = {Engine.CRNN: "recognizer" in entries, Engine.TWO_STAGE: "classifier" in entries}
+        gates = {
+            way: LineGate(
+                before.held[way],
+                found.scores[way],
+                before.general[way],
+                self._general(reader, line, way) if own else before.general[way],
+                self.config.margin,
             )
-        return learned
-
-    def _saved(self, folder: Path, line: _Line, learned: Learned) -> ModelEntry:
-        """The adapted recognizer with its ONNX file."""
-        parent = self._entry
-        recipe = {
-            **dataclasses.asdict(self.config.recipe),
-            **{k: parent.recipe[k] for k in report.KEPT_OF_PARENT if k in parent.recipe},
-            "adapted_from": parent.name,
-            "parent_sha256": parent.sha256,
-            "data_sha256": line.data.sha256,
-            "strings": len(line.strings),
-            "steps_done": learned.steps,
+            for way, own in learned.items()
         }
-        entry = parent.model_copy(
-            update={
-                "name": "line",
-                "file": "line.safetensors",
-                "folder": folder,
-                "recipe": recipe,
-                "seed": self.config.recipe.seed,
-                "commit": commit_id(),
-                "metrics": {},
-            }
-        )
-        return add_onnx(save_entry(folder, entry, learned.model.state_dict()))
+        return _Trial(entries, found, gates, refusals(gates, learned))
 
-    def _calibrated(self, options: dict[str, Any], line: _Line) -> tuple[Calibration, Score]:
-        """Temperature and misread curve, of pictures that neither of them was fitted to.
-
-        Each of ``FOLDS`` parts of the pictures kept back is read at the temperature that fits the
-        others.
-        """
-        settings = Reader(**options).config
-        limits = settings.confidence
-        least = limits.min_code_confidence if line.pattern else limits.min_confidence
-        accept_all = dict.fromkeys(("min_confidence", "min_code_confidence"), 0.0)
-        confidence = limits.model_copy(update=accept_all)
-        options = {**options, "config": settings.model_copy(update={"confidence": confidence})}
-        reader = Reader(**options)
-        weights = {"recognizer": reader.weights["recognizer"]}
-        readings: dict[tuple[int, int], LineReading] = {}
-        for fold in range(FOLDS):
-            others = [p for i, p in enumerate(line.held) if i % FOLDS != fold]
-            own = [(i, p) for i, p in enumerate(line.held) if i % FOLDS == fold]
-            fitted = Calibration({"recognizer": _temperature(reader, others)}, {}, weights)
-            part = Reader(**{**options, "calibration": fitted})
-            for i, picture in own:
-                score = self._measured(part, line, Engine.CRNN, "calibrating", [picture])
-                readings |= {(i, k): r for k, r in enumerate(score.readings)}
-        ordered = [readings[key] for key in sorted(readings)]
-        passing = [r for r in ordered if r.accepted]
-        curve = MisreadCurve.of(
-            [r.confidence for r in passing], [r.right for r in passing], len(ordered)
-        )
-        name = curve_name(Engine.CRNN.value, line.pattern is not None)
-        calibration = Calibration(
-            {"recognizer": _temperature(reader, line.held)},
-            {name: curve},
-            weights,
-            {"data": line.data.sha256, "strings": len(ordered)},
-        )
-        judged = [
-            dataclasses.replace(r, accepted=r.accepted and r.confidence >= least) for r in ordered
-        ]
-        return calibration, Score(tuple(judged))
-
-    def _suspects(self, reader: Reader, line: _Line) -> int:
+    def _suspects(self, reader: Reader, line: _Line) -> list[LineReading]:
         """Notes the labels that even the adapted recognizer reads quite otherwise."""
         strings = strings_of(line.data.pictures)
-        score = self._plain(reader, strings, line.spelling)
+        score = score_strings(reader, Engine.CRNN, strings, line.spelling, self._tracked)
         odd = [r for r in score.readings if 2 * r.distance > len(r.truth)]
         for r in odd[:20]:
             self._note(
@@ -362,20 +329,26 @@ class Adapter:
             )
         if len(odd) > 20:
             self._note(f"and {len(odd) - 20} more labels to check")
-        return len(odd)
+        if 3 * len(odd) > len(strings):
+            self._note(
+                f"{len(odd)} of {len(strings)} labels do not look like their pictures: are they "
+                "those of other pictures?"
+            )
+        return odd
 
-    def _facts(
-        self, line: _Line, learned: Learned, entry: ModelEntry, seconds: float
-    ) -> dict[str, str]:
-        parent = self._entry
+    def _facts(self, line: _Line, taught: Taught, trial: _Trial, seconds: float) -> dict[str, str]:
+        networks: dict[str, str] = {
+            task: f"sha256 {entry.sha256[:16]}, from {self._parents[task].name}"
+            for task, entry in trial.entries.items()
+        }
         return {
-            "learned": f"{len(line.strings)} strings in {learned.steps} steps",
+            "learned": f"{len(line.strings)} strings in {taught.steps} steps, "
+            f"{taught.characters} characters with boxes",
             "kept back": f"{sum(len(p.texts) for p in line.held)} strings on "
             f"{len(line.held)} pictures, by series where it can be told",
             "symbols": "".join(line.codes.symbols),
             "pattern": self.config.pattern or "none",
-            "parent": f"{parent.name}, sha256 {parent.sha256[:16]}",
-            "recognizer": f"sha256 {entry.sha256[:16]}",
+            **networks,
             "pictures": f"sha256 {line.data.sha256[:16]}",
             "minutes": f"{seconds / 60:.1f}",
         }
@@ -393,18 +366,6 @@ def _reader_options(bundle: Bundle | None) -> dict[str, Any]:
     bundle.check()
     # What was measured of the parent does not hold for what comes of it.
     return {**bundled_options(bundle), "calibration": None, "max_misread_rate": None}
-
-
-def _temperature(reader: Reader, pictures: Sequence[LinePicture]) -> float:
-    """The temperature under which labels are likeliest; the one it has where there are too few."""
-    strings = strings_of(pictures)
-    now = reader.temperatures["recognizer"]
-    if not strings:
-        return now
-    tables = string_frames(reader.models, strings)
-    labels = [reader.charset.encode(spelled(s.text)) for s in strings]
-    change = fit_ctc_temperature(tables, labels)
-    return float(np.clip(now * change, LEAST_TEMPERATURE, LARGEST_TEMPERATURE))
 
 
 def _symbol_counts(line: _Line) -> Counter[str]:

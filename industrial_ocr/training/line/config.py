@@ -13,17 +13,23 @@ MIN_STRINGS = 20
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the strings are learned; with the parent and the data it determines the result.
+    """How a line is learned; with the parents and the data it determines the result.
 
     Attributes:
         seed: of all random numbers.
-        steps: of the optimizer, unless the time is up before.
+        steps: of the recognizer, unless the time is up before.
         batch_size: strings in a step.
         line_share: share of a batch that shows strings of the line; the rest is rehearsal.
         code_share: share of the rehearsal that says codes of the line's symbols.
         lr: peak learning rate of Adam.
         warmup_steps: over which the learning rate rises.
         average: decay of the moving average of the weights.
+        detector_steps: of the detector, in both rounds together.
+        detector_lr: its peak learning rate.
+        views: pictures of strings in a step of the detector.
+        scenes: rendered scenes beside them.
+        scene_size: side of these in pixels.
+        crops: views of each symbol that the classifier learns.
     """
 
     seed: int = 0
@@ -34,6 +40,12 @@ class Recipe:
     lr: float = 4e-4
     warmup_steps: int = 20
     average: float = 0.98
+    detector_steps: int = 160
+    detector_lr: float = 3e-4
+    views: int = 6
+    scenes: int = 2
+    scene_size: int = 256
+    crops: int = 200
 
 
 @dataclass(frozen=True)
@@ -46,6 +58,9 @@ class AdaptConfig:
         pattern: of the line's codes: a preset, a regular expression, or a name of the parent's.
         symbols: that the line prints besides those of the labels and of the pattern.
         contains: labels may be parts of longer strings.
+        unlabeled: folder of more pictures of the line; what reads surely under the pattern is
+            learned, too.
+        answers: folder of the review page; the strings that were corrected there are learned, too.
         minutes: that it may take; fewer steps are made where they would take longer.
         fonts: folders of fonts for the rehearsal.
         margin: points of accuracy that rendered codes may lose.
@@ -59,6 +74,8 @@ class AdaptConfig:
     pattern: str | None = None
     symbols: str = ""
     contains: bool = False
+    unlabeled: Path | None = None
+    answers: Path | None = None
     minutes: float = 15.0
     fonts: tuple[str, ...] = ()
     margin: float = 2.0
@@ -73,6 +90,8 @@ class AdaptConfig:
             raise ConfigError(f"{self.out}: there is no folder {self.out.resolve().parent}")
         if self.minutes <= 0:
             raise ConfigError(f"minutes is above 0, got {self.minutes:g}")
+        if self.unlabeled is not None and self.pattern is None:
+            raise ConfigError("unlabeled pictures need a pattern: it says which readings are sure")
 
     def beside(self, suffix: str) -> Path:
         """A file beside ``out``."""

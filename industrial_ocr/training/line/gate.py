@@ -8,7 +8,7 @@ the recognizer knows may get worse; that is no reason to refuse.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -16,6 +16,7 @@ from rapidfuzz.distance import Levenshtein
 from scipy.stats import binomtest
 
 from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import Status
 from industrial_ocr.training.line.strings import spelled
@@ -241,6 +242,21 @@ class LineGate:
         return tuple(found)
 
 
+def refusals(gates: Mapping[Engine, LineGate], learned: Mapping[Engine, bool]) -> tuple[str, ...]:
+    """What speaks against a set of networks, a line each.
+
+    An engine whose networks learned must pass its gate; another one must not read less.
+    """
+    found = []
+    for way, gate in gates.items():
+        reasons = gate.reasons if learned[way] else ()
+        before, after = gate.before.right, gate.after.right
+        if not learned[way] and after < before:
+            reasons = (f"{before} strings kept back were read right before, {after} now",)
+        found += [f"{way.value}: {reason}" for reason in reasons]
+    return tuple(found)
+
+
 def warning(gate: LineGate) -> str:
     """A line about wrong readings that pass now and did not before; empty if there are none."""
     before, after = gate.before.misread, gate.after.misread
@@ -252,11 +268,11 @@ def warning(gate: LineGate) -> str:
     )
 
 
-def advice(gate: LineGate, learned: Counter[str], suspects: int) -> list[str]:
+def advice(gates: Mapping[Engine, LineGate], learned: Counter[str], suspects: int) -> list[str]:
     """What would help a refused adaptation, a line each.
 
     Args:
-        gate: that refused.
+        gates: of both engines.
         learned: how many learned strings show each symbol.
         suspects: labels that look wrong.
     """
@@ -264,6 +280,7 @@ def advice(gate: LineGate, learned: Counter[str], suspects: int) -> list[str]:
     if suspects:
         found.append(f"check the labels that do not look like their pictures first: {suspects}")
     wrong: Counter[str] = Counter()
+    gate = gates[Engine.CRNN]
     for (true, _), n in gate.after.confusions().items():
         wrong[true] += n
     rare = [s for s, n in wrong.most_common() if s and n > 1 and learned[s] < 10][:5]

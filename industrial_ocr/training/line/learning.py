@@ -39,7 +39,7 @@ from industrial_ocr.results.types import FloatArray, ImageArray
 from industrial_ocr.training.config import RecognizerTrainConfig
 from industrial_ocr.training.line.config import Recipe
 from industrial_ocr.training.line.strings import LineString, spelled
-from industrial_ocr.training.loop import Batch, batches
+from industrial_ocr.training.loop import Batch, Task, batches
 from industrial_ocr.training.optimization import average_of, cosine_schedule, make_optimizer
 from industrial_ocr.training.recognizer import RecognizerTask, StripSource, collated
 
@@ -135,6 +135,7 @@ class LineTask(RecognizerTask):
             convolution_lr=CONVOLUTION_LR if variant == "lcnet" else 1.0,
             warmup_steps=recipe.warmup_steps,
             steps=recipe.steps,
+            ema_decay=recipe.average,
             fonts=tuple(Path(f) for f in fonts),
             spaces=spaces,
             workers=workers,
@@ -193,19 +194,22 @@ class Learning:
     """The steps of one adaptation, from a checkpoint if there is one of the same.
 
     Args:
-        task: what to learn.
-        recipe: how.
+        task: what to learn, and how.
         checkpoint: file to resume from.
         key: of parent, data and recipe; a checkpoint of another key is not used.
+        stage: what it is called in messages of progress.
     """
 
-    def __init__(self, task: LineTask, recipe: Recipe, checkpoint: Path, key: str) -> None:
-        self.task, self.recipe, self.checkpoint, self._key = task, recipe, checkpoint, key
+    def __init__(
+        self, task: Task, checkpoint: Path, key: str, stage: str = "learning the strings"
+    ) -> None:
+        self.task, self.checkpoint, self._key, self._stage = task, checkpoint, key, stage
+        self.config = task.config
         self.model = task.model.to(memory_format=torch.channels_last)
         self._bf16 = has_bf16("cpu") or torch.cpu._is_avx512_bf16_supported()
-        self.average = average_of(self.model, recipe.average)
-        self.optimizer = make_optimizer(self.model, task.config)
-        self.step, self.steps = 0, recipe.steps
+        self.average = average_of(self.model, self.config.ema_decay)
+        self.optimizer = make_optimizer(self.model, self.config)
+        self.step, self.steps = 0, self.config.steps
 
     def run(self, deadline: float, progress: Progress) -> Learned:
         """Takes the steps that fit before a deadline of ``time.monotonic``; Ctrl-C ends it."""
@@ -217,12 +221,12 @@ class Learning:
             interrupted = True
         self.save()
         model = copy.deepcopy(self.average.module if self.step else self.model)
-        return Learned(model.eval(), self.step, self.recipe.steps, interrupted)
+        return Learned(model.eval(), self.step, self.config.steps, interrupted)
 
     def _steps(self, deadline: float, progress: Progress) -> None:
         first, start, saved = self.step, time.monotonic(), time.monotonic()
         schedule = self._schedule()
-        for batch in batches(self.task, self.recipe.seed, self.step, self.recipe.steps):
+        for batch in batches(self.task, self.config.seed, self.step, self.config.steps):
             if self.step >= self.steps:
                 break
             schedule.step_update(self.step + 1)
@@ -236,13 +240,13 @@ class Learning:
             if now - saved > CHECKPOINT_EVERY_S:
                 self.save()
                 saved = now
-            progress("learning the strings", self.step, self.steps)
+            progress(self._stage, self.step, self.steps)
 
     def _schedule(self) -> CosineLRScheduler:
         for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.lr  # the peak; a resumed optimizer has the last one
-        steps = max(self.steps, self.recipe.warmup_steps + 2)
-        return cosine_schedule(self.optimizer, steps, self.recipe.warmup_steps, floor=0.02)
+            group["lr"] = self.config.lr  # the peak; a resumed optimizer has the last one
+        warmup = self.config.warmup_steps
+        return cosine_schedule(self.optimizer, max(self.steps, warmup + 2), warmup, floor=0.02)
 
     def _learn(self, batch: Batch) -> None:
         self.model.train()
@@ -253,7 +257,7 @@ class Learning:
             loss = self.task.loss(self.model, batch)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.task.config.clip)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         if torch.isfinite(norm):
             self.optimizer.step()
         self.step += 1

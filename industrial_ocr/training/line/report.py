@@ -16,13 +16,11 @@ from PIL import Image
 from industrial_ocr.image.load import load_image
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.patterns.presets import Preset
-from industrial_ocr.results.engine import Engine
+from industrial_ocr.results.engine import PIPELINES, Engine
 from industrial_ocr.results.types import ImageArray
-from industrial_ocr.training.line.gate import LineGate, Score
+from industrial_ocr.training.line.gate import LineGate, LineReading, Score
 from industrial_ocr.training.line.strings import LinePicture
 
-KEPT_OF_PARENT = ("word_share", "loose", "lettering", "plain", "alignment", "spaces")
-"""Settings of the first training that the rehearsal of a further adaptation needs."""
 MOST_PICTURES, WIDEST = 40, 420
 """Worst pictures in the page, and their width in pixels at most."""
 _PAGE = Environment(
@@ -35,10 +33,12 @@ class Adaptation:
     """The outcome of an adaptation.
 
     Attributes:
-        gate: whether the adapted recognizer is kept, and why not.
+        gates: how both engines read before and now.
+        reasons: why what was learned is not kept, a line each.
         before: how each way read the pictures kept back, before.
         after: the same now.
-        promise: the lowest misread rate that these pictures show of the adapted recognizer.
+        rapidocr: how RapidOCR reads them, None where it is not installed.
+        promise: of each engine the lowest misread rate that these pictures show.
         facts: what was learned, for people.
         notes: what was left out, suspicious or cut short.
         advice: what would help, if the gate refused.
@@ -47,10 +47,12 @@ class Adaptation:
         report: the file of the report.
     """
 
-    gate: LineGate
+    gates: dict[Engine, LineGate]
+    reasons: tuple[str, ...]
     before: dict[Engine, Score]
     after: dict[Engine, Score]
-    promise: float
+    rapidocr: Score | None
+    promise: dict[Engine, float]
     facts: dict[str, str]
     notes: tuple[str, ...]
     advice: tuple[str, ...]
@@ -66,17 +68,21 @@ class Adaptation:
 
 
 def rows(outcome: Adaptation) -> list[tuple[str, str, str, str, str]]:
-    """A row for each way: name, read right before and now, accepted wrong before and now."""
-    return [
-        (
-            way.value,
-            right(outcome.before[way]),
-            right(outcome.after[way]),
-            str(outcome.before[way].misread),
-            str(outcome.after[way].misread),
-        )
-        for way in outcome.before
+    """A row for each way: name, read right before and now, accepted wrong before and now.
+
+    Behind them the rendered codes, which both engines read at a single look, and RapidOCR.
+    """
+    found = [
+        (way.value, right(was), right(now), str(was.misread), str(now.misread))
+        for way, was, now in ((w, outcome.before[w], outcome.after[w]) for w in outcome.before)
     ]
+    for way, gate in outcome.gates.items():
+        codes = right(gate.general_before), right(gate.general_after)
+        found.append((f"rendered codes, {way.value}", *codes, "", ""))
+    if outcome.rapidocr is not None:
+        other = right(outcome.rapidocr), str(outcome.rapidocr.misread)
+        found.append(("RapidOCR", other[0], "", other[1], ""))
+    return found
 
 
 def right(score: Score) -> str:
@@ -89,38 +95,59 @@ def right(score: Score) -> str:
 def promise(outcome: Adaptation) -> str:
     """Which misread rate so many pictures show, a sentence."""
     n = len(outcome.after[Engine.CRNN].readings)
-    if outcome.promise >= 1:
+    shown = [
+        f"{100 * rate:.1f} % ({way.value})" for way, rate in outcome.promise.items() if rate < 1
+    ]
+    if not shown:
         return f"{n} strings kept back show no misread rate that could be promised."
     return (
-        f"With {n} strings kept back, a misread rate of {100 * outcome.promise:.1f} % can be "
-        "promised at best (crnn, max_misread_rate); about 300 right readings show 1 %."
+        f"With {n} strings kept back, a misread rate of {' or '.join(shown)} can be promised at "
+        "best (max_misread_rate); about 300 right readings show 1 %."
     )
 
 
-def page(outcome: Adaptation, held: Sequence[LinePicture], left_out: Sequence[str]) -> str:
-    """The page."""
-    pictures = {p.sample.name: p for p in held}
-    wrong = [r for r in outcome.after[Engine.CRNN].readings if not r.right]
-    wrong.sort(key=lambda r: -r.distance)
-    worst = [
-        {
-            "image": _data_uri(load_image(pictures[r.name].sample.source)),
-            "truth": r.truth,
-            "text": r.text or "nothing",
-            "accepted": r.accepted,
-        }
-        for r in wrong[:MOST_PICTURES]
-    ]
+def page(
+    outcome: Adaptation,
+    pictures: Sequence[LinePicture],
+    suspects: Sequence[LineReading],
+    left_out: Sequence[str],
+) -> str:
+    """The page.
+
+    Args:
+        outcome: what is reported.
+        pictures: all of the line.
+        suspects: labels that look wrong.
+        left_out: what could not be learned, and why.
+    """
+    sources = {p.sample.name: p.sample.source for p in pictures}
+
+    def figures(readings: Sequence[LineReading]) -> list[dict[str, Any]]:
+        return [
+            {
+                "image": _data_uri(load_image(sources[r.name])),
+                "truth": r.truth,
+                "text": r.text or "nothing",
+                "accepted": r.accepted,
+            }
+            for r in sorted(readings, key=lambda r: -r.distance)[:MOST_PICTURES]
+        ]
+
+    wrong = {
+        way.value: figures([r for r in outcome.after[way].readings if not r.right])
+        for way in PIPELINES
+    }
     confusions = [
-        (true or "nothing", said or "nothing", n)
-        for (true, said), n in outcome.after[Engine.CRNN].confusions().most_common(20)
+        (way.value, true or "nothing", said or "nothing", n)
+        for way in PIPELINES
+        for (true, said), n in outcome.after[way].confusions().most_common(12)
     ]
     return _PAGE.get_template("report.html.j2").render(
         outcome=outcome,
         rows=rows(outcome),
-        general=(right(outcome.gate.general_before), right(outcome.gate.general_after)),
         promise=promise(outcome),
-        worst=worst,
+        worst=wrong,
+        suspects=figures(suspects),
         confusions=confusions,
         left_out=left_out,
         notes=[n for n in outcome.notes if not n.startswith("left out: ")],
@@ -150,14 +177,18 @@ def summary(outcome: Adaptation, recipe: dict[str, Any]) -> dict[str, Any]:
     return {
         "facts": outcome.facts,
         "recipe": recipe,
-        "gate": list(outcome.gate.reasons) or "passed",
+        "gate": list(outcome.reasons) or "passed",
         "before": {way.value: numbers(s) for way, s in outcome.before.items()},
         "after": {way.value: numbers(s) for way, s in outcome.after.items()},
         "rendered codes": {
-            "before": numbers(outcome.gate.general_before),
-            "after": numbers(outcome.gate.general_after),
+            way.value: {
+                "before": numbers(gate.general_before),
+                "after": numbers(gate.general_after),
+            }
+            for way, gate in outcome.gates.items()
         },
-        "lowest misread rate": round(outcome.promise, 4),
+        "rapidocr": None if outcome.rapidocr is None else numbers(outcome.rapidocr),
+        "lowest misread rate": {w.value: round(p, 4) for w, p in outcome.promise.items()},
         "notes": list(outcome.notes),
     }
 

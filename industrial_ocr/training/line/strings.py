@@ -27,7 +27,7 @@ from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.reader.common import Clock, find_strings
 from industrial_ocr.reader.crnn import CrnnReading, read_frames
 from industrial_ocr.reader.verify import Models
-from industrial_ocr.recognition.recognizer import strip
+from industrial_ocr.recognition.recognizer import StringFrames, strip
 from industrial_ocr.recognition.rectification import rectified
 from industrial_ocr.results.geometry import (
     bounds,
@@ -101,6 +101,11 @@ class LineData:
     pictures: tuple[LinePicture, ...]
     problems: tuple[str, ...]
     sha256: str
+
+    def joined(self, more: LineData) -> LineData:
+        """With further pictures."""
+        both = hashlib.sha256((self.sha256 + more.sha256).encode()).hexdigest()
+        return LineData((*self.pictures, *more.pictures), (*self.problems, *more.problems), both)
 
 
 def spelled(text: str) -> str:
@@ -269,12 +274,17 @@ def _cut(
     return LineString(sample.name, label.text, np.ascontiguousarray(part), moved)
 
 
-def string_frames(models: Models, strings: Sequence[LineString]) -> list[NDArray[np.float64]]:
-    """(T, C) log-probabilities of the recognizer for each string."""
+def frames_of(models: Models, strings: Sequence[LineString]) -> list[StringFrames]:
+    """What the recognizer sees of each string at a single look."""
     frames = models.recognizer.recognize(
         [s.image for s in strings], [[[s.quad]] for s in strings], models.config.recognition
     )
-    return [np.asarray(f.log_probs, np.float64) for (f,) in frames]
+    return [f for (f,) in frames]
+
+
+def string_frames(models: Models, strings: Sequence[LineString]) -> list[NDArray[np.float64]]:
+    """(T, C) log-probabilities of the recognizer for each string."""
+    return [np.asarray(f.log_probs, np.float64) for f in frames_of(models, strings)]
 
 
 def thumbnail(string: LineString, width: int = 48, height: int = 12) -> FloatArray:

@@ -13,8 +13,10 @@ from industrial_ocr.decoding.calibration import (
     Calibration,
     MisreadCurve,
     curve_name,
+    fit_odds,
     fit_temperature,
     load_calibration,
+    scaled_odds,
     tempered,
     upper_limit,
 )
@@ -181,3 +183,11 @@ def test_a_rate_that_none_can_keep_is_refused_with_the_lowest_that_one_keeps() -
         Calibration({}, curves).check_rate(1e-5)
     with pytest.raises(ConfigError, match="nothing was measured"):
         Calibration().check_rate(0.1)
+
+
+def test_odds_follow_what_was_right_and_stay_where_there_is_little() -> None:
+    many = fit_odds([0.9] * 200, [True, False] * 100)
+    assert scaled_odds(0.9, many) == pytest.approx(0.5, abs=0.05)
+    few = fit_odds([0.9], [False])
+    assert 0.5 < scaled_odds(0.9, few) < 0.9
+    assert scaled_odds([0.2, 0.8], (1.0, 0.0)) == pytest.approx([0.2, 0.8])

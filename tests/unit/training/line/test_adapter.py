@@ -17,11 +17,22 @@ from industrial_ocr.datasets.load import load_dataset
 from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.errors import ConfigError, DatasetError, WeightsError
 from industrial_ocr.reader.reader import Reader
-from industrial_ocr.training.line import adapter
+from industrial_ocr.training.line import adapter, teaching
 from industrial_ocr.training.line.adapter import Adapter, expanded
 from industrial_ocr.training.line.config import AdaptConfig, Recipe
+from industrial_ocr.training.retraining.finetuning import Finetuned
+from industrial_ocr.training.retraining.network import load_parent
 
-RECIPE = Recipe(steps=1, batch_size=2, warmup_steps=0)
+RECIPE = Recipe(
+    steps=1,
+    batch_size=2,
+    warmup_steps=0,
+    detector_steps=2,
+    views=1,
+    scenes=1,
+    scene_size=64,
+    crops=2,
+)
 
 
 @pytest.fixture(scope="session")
@@ -39,9 +50,10 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def adapt(line: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Adapts to the line in one step, with few rendered codes and the CRNN alone."""
+    """Adapts to the line in one step, with few rendered codes and without characters."""
     monkeypatch.setattr(adapter, "GENERAL_CODES", 4)
-    monkeypatch.setattr(adapter, "WAYS", (adapter.Engine.CRNN,))
+    monkeypatch.setattr(adapter, "rapidocr_score", lambda *_: None)
+    monkeypatch.setattr(teaching, "MIN_BOXED", 99)
 
     def run(**changes: Any) -> Any:
         given = {"out": tmp_path / "bundle", "recipe": RECIPE, **changes}
@@ -63,6 +75,8 @@ def test_impossible_settings_are_refused_before_anything_is_done(tmp_path: Path)
         AdaptConfig(tmp_path / "none" / "bundle")
     with pytest.raises(ConfigError, match="minutes is above 0, got 0"):
         AdaptConfig(tmp_path / "bundle", minutes=0)
+    with pytest.raises(ConfigError, match="unlabeled pictures need a pattern"):
+        AdaptConfig(tmp_path / "bundle", unlabeled=tmp_path)
     with pytest.raises(WeightsError, match="no bundle"):
         Adapter(AdaptConfig(tmp_path / "bundle", parent=tmp_path))
 
@@ -73,12 +87,13 @@ def test_what_is_no_better_is_refused_with_advice_and_nothing_is_written(
 ) -> None:
     outcome = adapt()
     assert not outcome.written
-    assert "may be chance" in outcome.gate.reasons[0]
+    assert "may be chance" in outcome.reasons[0]
     assert outcome.advice
     assert not (tmp_path / "bundle").exists()
     page = outcome.report.read_text(encoding="utf-8")
     assert "Refused" in page
     assert outcome.advice[0] in page
+    assert "Labels to check" not in page
     assert (tmp_path / "bundle.state.pt").exists()
 
 
@@ -104,13 +119,30 @@ def test_a_bundle_reads_and_can_be_gone_on_from(
 
 
 @pytest.mark.slow
+def test_characters_are_learned_from_strings_and_only_what_passes_is_kept(
+    adapt: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(teaching, "MIN_BOXED", 5)
+    parent = load_parent(None)
+    tuned = Finetuned(parent.model, 1, False)
+    monkeypatch.setattr(teaching, "learn_characters", lambda *_: (tuned, 1.25))
+    outcome = adapt(force=True)
+    assert "0 characters with boxes" not in outcome.facts["learned"]
+    reader = Reader.from_bundle(tmp_path / "bundle")
+    assert reader.weights["detector"] != Reader().weights["detector"]
+    assert reader.temperatures["classifier"] == 1.25
+    assert set(reader.config.confidence.odds) == {"crnn", "two-stage"}
+    assert not list(tmp_path.glob("*.state.pt"))
+
+
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_was_learned(
     adapt: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(adapter.Learning, "_steps", interrupted)
+    monkeypatch.setattr(teaching.Learning, "_steps", interrupted)
     outcome = adapt(force=True)
     assert outcome.interrupted
     assert outcome.written
@@ -129,6 +161,21 @@ def test_labels_that_do_not_look_like_their_pictures_are_named(
     named = [n for n in outcome.notes if n.startswith("check the label")]
     assert len(named) >= 10
     assert any("do not look like their pictures" in a for a in outcome.advice)
+    assert "Labels to check" in outcome.report.read_text(encoding="utf-8")
+    assert not outcome.written
+
+
+@pytest.mark.slow
+def test_pictures_of_something_else_are_said(
+    line: Path, tmp_path: Path, adapt: Callable[..., Any]
+) -> None:
+    for i in range(20):
+        noise = np.random.default_rng(i).integers(0, 255, (40, 160, 3)).astype(np.uint8)
+        Image.fromarray(noise).save(tmp_path / f"{i}.png")
+    (tmp_path / "labels.tsv").write_text((line / "labels.tsv").read_text())
+    config = AdaptConfig(tmp_path / "out", recipe=RECIPE)
+    outcome = Adapter(config).adapt(load_dataset(tmp_path, task="recognize"))
+    assert any("are they those of other pictures?" in note for note in outcome.notes)
     assert not outcome.written
 
 

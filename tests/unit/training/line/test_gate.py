@@ -126,7 +126,7 @@ def test_confusions_are_counted_by_symbol() -> None:
 
 def test_a_refusal_says_what_would_help() -> None:
     gate = LineGate(score("1234"), score("1284", "1284"), Score(()), Score(()), 2.0)
-    helps = advice(gate, Counter({"3": 4}), 7)
+    helps = advice({Engine.CRNN: gate}, Counter({"3": 4}), 7)
     assert helps == [
         "check the labels that do not look like their pictures first: 7",
         "more pictures with what is often misread and was rarely seen: 3 (on 4 learned strings)",

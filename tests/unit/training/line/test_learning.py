@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +62,7 @@ def strings() -> list[LineString]:
 def started(entry: ModelEntry, file: Path, recipe: Recipe = RECIPE, key: str = "") -> Learning:
     codes = CodeText(("7", "8"), (3,))
     task = LineTask(entry, strings(), codes, recipe)
-    return Learning(task, recipe, file, key or key_of(entry, "data", codes, recipe))
+    return Learning(task, file, key or key_of(entry, "data", codes, recipe))
 
 
 def weights(learned: learning.Learned) -> dict[str, torch.Tensor]:
@@ -163,3 +166,33 @@ def test_with_more_time_the_steps_that_were_left_out_follow(
     file = tmp_path / "state.pt"
     assert started(entry, file).run(time.monotonic(), lambda *_: None).steps == 2
     assert started(entry, file).run(LATER, lambda *_: None).steps == 4
+
+
+def _learn_until_killed(entry: ModelEntry, file: Path) -> None:
+    """In a process of its own: saves after every step, and never comes to an end."""
+    learning.CHECKPOINT_EVERY_S = 0.0
+    started(entry, file, ENDLESS).run(LATER, lambda *_: None)
+
+
+ENDLESS = Recipe(steps=100_000, batch_size=4, warmup_steps=1)
+
+
+def test_what_was_killed_goes_on_where_it_was(entry: ModelEntry, tmp_path: Path) -> None:
+    file = tmp_path / "state.pt"
+    process = get_context("spawn").Process(target=_learn_until_killed, args=(entry, file))
+    process.start()
+    until = time.monotonic() + 120
+    while not file.exists() and time.monotonic() < until and process.is_alive():
+        time.sleep(0.05)
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    run = started(entry, file, ENDLESS)
+    first: list[int] = []
+
+    def stop(_: str, done: int, total: int) -> None:
+        first.append(done)
+        raise KeyboardInterrupt
+
+    run.run(LATER, stop)
+    assert first[0] > 1

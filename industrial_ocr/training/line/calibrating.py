@@ -1,0 +1,148 @@
+"""Measures what the confidence of an adapted reader means, on pictures that it never learned.
+
+They are few, so all is cross-fitted: each part is read with what was fitted to the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from industrial_ocr.config import PipelineConfig
+from industrial_ocr.decoding.calibration import (
+    LARGEST_TEMPERATURE,
+    LEAST_TEMPERATURE,
+    Calibration,
+    MisreadCurve,
+    curve_name,
+    fit_ctc_temperature,
+    fit_odds,
+    scaled_odds,
+)
+from industrial_ocr.reader.reader import Reader
+from industrial_ocr.results.engine import PIPELINES, Engine
+from industrial_ocr.training.line.gate import LineReading, Score
+from industrial_ocr.training.line.strings import LinePicture, spelled, string_frames, strings_of
+
+FOLDS = 5
+
+Measure = Callable[[Reader, Engine, Sequence[LinePicture]], Score]
+"""How a reader reads pictures in one way."""
+
+
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """What was measured.
+
+    Attributes:
+        options: of ``Reader``, with temperature, confidence and misread curves.
+        scores: of the engines, each picture read with what was fitted to others.
+        promise: of each engine the lowest misread rate that these pictures show.
+    """
+
+    options: dict[str, Any]
+    scores: dict[Engine, Score]
+    promise: dict[Engine, float]
+
+
+def calibrated(
+    options: dict[str, Any],
+    pictures: Sequence[LinePicture],
+    measure: Measure,
+    with_pattern: bool,
+    about: dict[str, Any],
+) -> Calibrated:
+    """Fits the temperature of the recognizer and the confidence of both engines."""
+    reader = Reader(**options)
+    settings, weights = reader.config, dict(reader.weights)
+    limits = settings.confidence
+    least = limits.min_code_confidence if with_pattern else limits.min_confidence
+    accept_all = dict.fromkeys(("min_confidence", "min_code_confidence"), 0.0)
+    open_config = _with_confidence(settings, accept_all)
+    folds = [list(pictures[k::FOLDS]) for k in range(FOLDS)]
+    folds = [fold for fold in folds if fold]
+    read: dict[Engine, list[Score]] = {way: [] for way in PIPELINES}
+    for k, fold in enumerate(folds):
+        others = [p for i, own in enumerate(folds) if i != k for p in own]
+        fitted = Calibration({"recognizer": _temperature(reader, others)}, {}, weights)
+        part = Reader(**{**options, "calibration": fitted, "config": open_config})
+        for way in PIPELINES:
+            read[way].append(measure(part, way, fold))
+    odds: dict[str, tuple[float, float]] = {}
+    scores, curves, promise = {}, {}, {}
+    for way, parts in read.items():
+        readings = list(parts)
+        if not with_pattern:  # the confidence of a code comes from the pattern's other codes
+            readings = [_refitted(parts, k) for k in range(len(parts))]
+            odds[way.value] = _odds_of(parts)
+        # Pictures were dealt out in turn; here they stand in their order again.
+        ordered = _dealt_back([list(p.readings) for p in readings], folds)
+        curve = _curve(ordered)
+        curves[curve_name(way.value, with_pattern)] = curve
+        promise[way] = curve.lowest_rate()
+        scores[way] = Score(
+            tuple(replace(r, accepted=r.accepted and r.confidence >= least) for r in ordered)
+        )
+    calibration = Calibration(
+        {"recognizer": _temperature(reader, pictures)}, curves, weights, about
+    )
+    config = _with_confidence(settings, {"odds": odds})
+    return Calibrated({**options, "calibration": calibration, "config": config}, scores, promise)
+
+
+def _with_confidence(config: PipelineConfig, update: dict[str, Any]) -> PipelineConfig:
+    confidence = config.confidence.model_copy(update=update)
+    return config.model_copy(update={"confidence": confidence})
+
+
+def _temperature(reader: Reader, pictures: Sequence[LinePicture]) -> float:
+    """The temperature under which labels are likeliest; the one it has where there are too few."""
+    strings = strings_of(pictures)
+    now = reader.temperatures["recognizer"]
+    if not strings:
+        return now
+    tables = string_frames(reader.models, strings)
+    labels = [reader.charset.encode(spelled(s.text)) for s in strings]
+    change = fit_ctc_temperature(tables, labels)
+    return float(np.clip(now * change, LEAST_TEMPERATURE, LARGEST_TEMPERATURE))
+
+
+def _odds_of(parts: Sequence[Score]) -> tuple[float, float]:
+    """Scale and shift of the log-odds that fit how often readings are right."""
+    told = [r for part in parts for r in part.readings if r.text]
+    return fit_odds([r.confidence for r in told], [r.right for r in told])
+
+
+def _refitted(parts: Sequence[Score], k: int) -> Score:
+    """One part with the confidence that fits the others."""
+    odds = _odds_of([p for i, p in enumerate(parts) if i != k])
+    readings = parts[k].readings
+    return Score(
+        tuple(
+            replace(r, confidence=float(scaled_odds(r.confidence, odds))) if r.text else r
+            for r in readings
+        )
+    )
+
+
+def _dealt_back(
+    parts: list[list[LineReading]], folds: Sequence[Sequence[LinePicture]]
+) -> list[LineReading]:
+    """The readings in the order of the pictures, of which every FOLDS-th is in one part."""
+    rows = [iter(part) for part in parts]
+    found: list[LineReading] = []
+    for place in range(max(map(len, folds))):
+        for row, fold in zip(rows, folds, strict=True):
+            if place < len(fold):
+                found += [next(row) for _ in fold[place].texts]
+    return found
+
+
+def _curve(readings: Sequence[LineReading]) -> MisreadCurve:
+    passing = [r for r in readings if r.accepted]
+    return MisreadCurve.of(
+        [r.confidence for r in passing], [r.right for r in passing], len(readings)
+    )

@@ -1,0 +1,286 @@
+"""Learns the characters of a line from its strings, which have no boxes.
+
+The recognizer that has learned the strings says where each character stands (forced CTC alignment),
+the detector's region map says how far it reaches. That is the weak supervision of the CRAFT paper
+(Baek et al. 2019, arXiv 1904.01941, section 3.2), with a teacher that knows the text. Detector and
+classifier learn from these boxes, beside rendered scenes and crops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from industrial_ocr.datasets.photos import jittered
+from industrial_ocr.datasets.synthesis.camera import Camera
+from industrial_ocr.datasets.synthesis.crops import REJECT
+from industrial_ocr.datasets.synthesis.layout import LabeledString
+from industrial_ocr.decoding.ctc import align
+from industrial_ocr.detection.linking import as_one_string
+from industrial_ocr.image.preprocess import detector_input, to_gray
+from industrial_ocr.inference.manifest import ModelEntry
+from industrial_ocr.inference.torch_backend import load_model
+from industrial_ocr.reader.common import Clock, find_strings
+from industrial_ocr.reader.crnn import frame_borders
+from industrial_ocr.reader.two_stage_crops import view_config
+from industrial_ocr.reader.verify import Models
+from industrial_ocr.results.geometry import bounds, edge_lengths, expand_quad, rect_quad, warp_quad
+from industrial_ocr.results.types import FloatArray, ImageArray
+from industrial_ocr.training.config import DetectorTrainConfig
+from industrial_ocr.training.detector import DetectorTask, score_targets
+from industrial_ocr.training.harvest import shows_none
+from industrial_ocr.training.line.config import Recipe
+from industrial_ocr.training.line.learning import Progress
+from industrial_ocr.training.line.strings import LineString, frames_of, spelled
+from industrial_ocr.training.loop import Batch
+from industrial_ocr.training.retraining import config as retraining
+from industrial_ocr.training.retraining.feature_cache import build_cache, supplementary_classes
+from industrial_ocr.training.retraining.finetuning import Finetuned, finetune
+from industrial_ocr.training.retraining.gate import carried_temperature
+from industrial_ocr.training.retraining.network import load_parent
+from industrial_ocr.training.retraining.replay_buffer import rehearsal_for
+from industrial_ocr.training.retraining.samples import GlyphSample, SampleSet, sample_at
+
+SURE = 0.3
+"""Least probability of each character of a label where it is said to stand. Strings with a less
+sure one may have a wrong label, and are left out."""
+ROOM = 0.35
+"""Of its height is shown around a string that was cut from a larger picture."""
+SIDES = (48.0, 96.0)
+"""Short sides of the views that the detector learns; a crop is read at 56 to 80."""
+WIDEST = 12
+"""Times its height: a wider view is squeezed to that."""
+
+
+@dataclass(frozen=True, eq=False)
+class BoxedString:
+    """A string of the line with a box for each character.
+
+    Attributes:
+        name: of the picture.
+        image: (H, W, 3) uint8, the string from left to right.
+        symbols: of the label, without spaces.
+        quads: (N, 4, 2) float32 pixels of ``image``.
+        found: whether each box is one that the detector found.
+        wrong: boxes that the detector found and that show no character.
+    """
+
+    name: str
+    image: ImageArray
+    symbols: tuple[str, ...]
+    quads: FloatArray
+    found: tuple[bool, ...]
+    wrong: tuple[FloatArray, ...]
+
+    def samples(self) -> list[GlyphSample]:
+        """Its characters, and what shows none."""
+        gray = to_gray(self.image)
+        boxes = [(s, q) for s, q, f in zip(self.symbols, self.quads, self.found, strict=True) if f]
+        boxes += [(REJECT, q) for q in self.wrong]
+        height, width = gray.shape
+        inside = [(s, np.clip(q, 0, (width, height))) for s, q in boxes]
+        return [
+            sample_at(s, gray, q.astype(np.float32), f"{self.name} {i}")
+            for i, (s, q) in enumerate(inside)
+            if min(edge_lengths(q)) >= 3
+        ]
+
+
+def level(string: LineString) -> LineString:
+    """The string from left to right, with some of what is around it; a crop is shown as a whole."""
+    height, width = string.image.shape[:2]
+    if np.array_equal(string.quad, rect_quad(0, 0, width, height)):
+        return string
+    across, high = edge_lengths(string.quad)
+    room = ROOM * high
+    size = round(across + 2 * room), round(high + 2 * room)
+    image = warp_quad(string.image, expand_quad(string.quad, room, room), *size)
+    inner = rect_quad(room, room, size[0] - room, size[1] - room)
+    return LineString(string.name, string.text, image, inner)
+
+
+def boxed_strings(strings: Sequence[LineString], models: Models) -> list[BoxedString]:
+    """The strings whose characters can be placed, with their boxes."""
+    shown = [level(s) for s in strings]
+    views = view_config(models.config)
+    boxed = []
+    for string, frames in zip(shown, frames_of(models, shown), strict=True):
+        classes = frames.charset.encode(spelled(string.text))
+        if len(frames.log_probs) < 2 * len(classes):
+            continue
+        symbols = align(frames.log_probs, classes, frames.charset)
+        if min(s.probability for s in symbols) < SURE:
+            continue
+        borders = frame_borders([(s.first_frame, s.last_frame) for s in symbols])
+        spans = np.array([bounds(frames.span_quad(*b))[::2] for b in borders], np.float32)
+        found = find_strings([string.image], models.detector, views, Clock())[0]
+        own = [bounds(b.quad) for s in as_one_string(found) for b in s.boxes]
+        placed = placed_boxes(spans, np.array(own, np.float32).reshape(-1, 4))
+        if placed is not None:
+            quads, seen = placed
+            true = [bounds(q) for q in quads]
+            wrong = tuple(rect_quad(*box) for box in own if shows_none(box, true))
+            texts = tuple(s.symbol for s in symbols)
+            boxed.append(BoxedString(string.name, string.image, texts, quads, seen, wrong))
+    return boxed
+
+
+def placed_boxes(
+    spans: FloatArray, boxes: FloatArray
+) -> tuple[FloatArray, tuple[bool, ...]] | None:
+    """A box for each character, and whether it was found.
+
+    A found box belongs to the character in whose span its center lies. Several of one character are
+    joined; where none is, a box as wide and high as the others of the string stands in the middle
+    of the span.
+
+    Args:
+        spans: (N, 2) left and right end of each character.
+        boxes: (M, 4) left, top, right, bottom.
+
+    Returns:
+        (N, 4, 2) quads; None if less than half of the characters have a box of their own.
+    """
+    middles = (boxes[:, 0] + boxes[:, 2]) / 2
+    inside = (middles[:, None] >= spans[:, 0]) & (middles[:, None] < spans[:, 1])
+    # A box over several characters says nothing of where one of them ends.
+    covered = (boxes[:, None, 0] < spans.mean(1)) & (spans.mean(1) < boxes[:, None, 2])
+    inside &= covered.sum(1, keepdims=True) <= 1
+    own = [boxes[inside[:, i]] for i in range(len(spans))]
+    seen = tuple(len(b) > 0 for b in own)
+    if 2 * sum(seen) < len(seen):
+        return None
+    joined = [np.r_[b[:, :2].min(0), b[:, 2:].max(0)] for b in own if len(b)]
+    usual = np.median(joined, 0)
+    half = float(np.median([(b[2] - b[0]) / 2 for b in joined]))
+    rest = iter(joined)
+    quads = []
+    for span, here in zip(spans, seen, strict=True):
+        middle = span.mean()
+        box = next(rest) if here else (middle - half, usual[1], middle + half, usual[3])
+        quads.append(rect_quad(*map(float, box)))
+    return np.stack(quads), seen
+
+
+def _labeled(quads: FloatArray) -> LabeledString:
+    """A string as ``score_targets`` takes it; a gap wider than its characters is a space."""
+    gaps = quads[1:, [0, 3], 0].mean(1) - quads[:-1, [1, 2], 0].mean(1)
+    wide = gaps > np.median(quads[:, 1, 0] - quads[:, 0, 0])
+    symbols = ("?",) * len(quads)  # what they say does not matter to a detector
+    return LabeledString("", symbols, quads, (*wide.tolist(), False), "horizontal")
+
+
+class LineDetectorTask(DetectorTask):
+    """Training of an existing detector on the boxes of a line; see ``training.loop.Task``.
+
+    Args:
+        entry: the detector to start from.
+        strings: of the line.
+        recipe: how they are learned.
+        fonts: folders of fonts for the rendered scenes.
+        workers: processes that render.
+    """
+
+    def __init__(
+        self,
+        entry: ModelEntry,
+        strings: Sequence[BoxedString],
+        recipe: Recipe,
+        fonts: Sequence[str] = (),
+        workers: int = 0,
+    ) -> None:
+        architecture = dict(entry.architecture)
+        super().__init__(
+            DetectorTrainConfig(
+                seed=recipe.seed,
+                backbone=architecture["architecture"],
+                decoder_channels=tuple(architecture.get("decoder_channels", (16, 40, 64, 96))),
+                backbone_options=architecture.get("backbone_options", {}),
+                plain=entry.recipe.get("plain", 0.0),
+                batch_size=recipe.scenes,
+                scene_size=recipe.scene_size,
+                mining_start=0.0,
+                lr=recipe.detector_lr,
+                warmup_steps=recipe.warmup_steps,
+                steps=recipe.detector_steps,
+                ema_decay=recipe.average,
+                fonts=tuple(Path(f) for f in fonts),
+                workers=workers,
+            )
+        )
+        self.model = load_model(entry)
+        self._strings, self._camera, self._count = strings, Camera(0.4), recipe.views
+
+    def render(self, index: int, seed: int) -> Batch:
+        """As of ``DetectorTask``, and ``line`` and ``line_target`` with views of the line."""
+        rng = np.random.default_rng((seed, index, 1))
+        picked = rng.integers(len(self._strings), size=self._count)
+        views = [self._view(rng, self._strings[int(i)]) for i in picked]
+        high = -(-max(v.shape[0] for v, _ in views) // 32) * 32
+        wide = -(-max(v.shape[1] for v, _ in views) // 32) * 32
+        images, targets = [], []
+        for view, quads in views:
+            down, right = high - view.shape[0], wide - view.shape[1]
+            padded = cv2.copyMakeBorder(view, 0, down, 0, right, cv2.BORDER_REPLICATE)
+            images.append(detector_input(np.asarray(padded, np.uint8)))
+            targets.append(np.stack(score_targets((_labeled(quads),), (high, wide))))
+        target = np.round(np.stack(targets) * 255).astype(np.uint8)
+        line = torch.from_numpy(np.stack(images))
+        if not self._options:
+            line = line[:, :1].expand(-1, 3, -1, -1).contiguous()
+        own = {"line": line, "line_target": torch.from_numpy(target)}
+        return {**super().render(index, seed), **own}
+
+    def _view(self, rng: np.random.Generator, string: BoxedString) -> tuple[ImageArray, FloatArray]:
+        """A picture of the string, cut a little otherwise, and the boxes in it."""
+        height, width = string.image.shape[:2]
+        quad = jittered(rng, rect_quad(0, 0, width, height))
+        side = round(float(np.exp(rng.uniform(*np.log(SIDES)))))
+        across, high = edge_lengths(quad)
+        wide = round(min(across / high, WIDEST) * side * float(np.exp(rng.normal(0, 0.07))))
+        wide = max(wide, side)
+        matrix = cv2.getPerspectiveTransform(quad, rect_quad(0, 0, wide, side))
+        view = cv2.warpPerspective(
+            string.image, matrix, (wide, side), borderMode=cv2.BORDER_REPLICATE
+        )
+        view = self._camera.shoot(rng, np.asarray(view, np.uint8), float(side))
+        quads = cv2.perspectiveTransform(string.quads.reshape(-1, 1, 2), matrix)
+        gray = to_gray(view)
+        shown = 255 - gray if rng.random() < 0.1 else gray
+        return shown, np.asarray(quads.reshape(-1, 4, 2), np.float32)
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Of the views of the line, and of the rendered scenes."""
+        line = {"image": batch["line"], "target": batch["line_target"]}
+        return super().loss(model, line) + super().loss(model, batch)
+
+
+def learn_characters(
+    entry: ModelEntry, strings: Sequence[BoxedString], recipe: Recipe, progress: Progress
+) -> tuple[Finetuned, float]:
+    """A classifier that was trained on the characters of a line, and its temperature.
+
+    It is retrained as on pictures of single characters (``retraining.finetuning``): a part of each
+    batch are rehearsal crops, and no more of the change is kept than crops of other symbols allow.
+    """
+    parent = load_parent(str(entry.path))
+    rehearsal, _ = rehearsal_for(parent)
+    known = {*parent.symbols, REJECT}
+    samples = chain.from_iterable(s.samples() for s in strings)
+    found = SampleSet(tuple(s for s in samples if s.symbol in known))
+    config = retraining.FinetuneConfig(
+        Path("classifier.safetensors"),
+        recipe=retraining.Recipe(seed=recipe.seed, views=recipe.crops, prints=0, fresh=0),
+    )
+    few = supplementary_classes(found, ())
+    cache = build_cache(parent, found.samples, (), rehearsal.training, config, progress, few)
+    rows = cache.rows(supplementary=True)
+    tuned = finetune(cache, rows, rehearsal.validation, config.recipe, progress)
+    return tuned, carried_temperature(parent, tuned.model, cache.names, rehearsal.validation)

@@ -1,0 +1,128 @@
+"""Measures how a reader reads pictures of a line, and rendered codes of the line's symbols."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from importlib.util import find_spec
+from itertools import combinations
+from typing import Any, TypeVar
+
+import numpy as np
+from rapidfuzz.distance import Levenshtein
+
+from industrial_ocr.datasets.synthesis.strips import StripRenderer
+from industrial_ocr.decoding.ctc import greedy_decode
+from industrial_ocr.detection.linking import as_one_string
+from industrial_ocr.image.load import load_image
+from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.reader.common import Clock, find_strings
+from industrial_ocr.reader.reader import Reader
+from industrial_ocr.reader.two_stage import read_two_stage
+from industrial_ocr.reader.two_stage_crops import view_config
+from industrial_ocr.results.engine import Engine
+from industrial_ocr.results.geometry import rect_quad
+from industrial_ocr.training.line.gate import (
+    MAX_RUN,
+    LineReading,
+    Score,
+    Spelling,
+    crop_reading,
+    reading_of,
+)
+from industrial_ocr.training.line.learning import CodeText
+from industrial_ocr.training.line.strings import LinePicture, LineString, string_frames
+
+GENERAL_SEED = 7_000_003
+"""Of the rendered codes that are measured; no training uses it."""
+BATCH = 32
+
+T = TypeVar("T")
+Tracked = Callable[[Sequence[T], str], Iterable[T]]
+"""The items, wrapped to show the progress of a stage."""
+
+
+def score_pictures(
+    reader: Reader,
+    way: Engine,
+    pictures: Iterable[LinePicture],
+    spelling: Spelling,
+    pattern: Pattern | None,
+) -> Score:
+    """How one way reads pictures of the line."""
+    found: list[LineReading] = []
+    for picture in pictures:
+        source, name = picture.sample.source, picture.sample.name
+        if picture.one_string:
+            result = reader.recognize([source], engine=way, pattern=pattern)[0]
+        else:
+            result = reader.read(source, engine=way, pattern=pattern)
+        judge = crop_reading if picture.one_string else reading_of
+        found += [judge(name, t, result, spelling, pattern) for t in picture.texts]
+    return Score(tuple(found))
+
+
+def rendered_codes(
+    codes: CodeText, fonts: Sequence[str], count: int, seed: int = GENERAL_SEED
+) -> list[LineString]:
+    """Rendered codes of the line's symbols."""
+    renderer, found = StripRenderer(tuple(fonts)), []
+    for i in range(count):
+        text = codes.draw(np.random.default_rng((seed, i)))
+        image = renderer.render((seed, i), text).image
+        whole = rect_quad(0, 0, image.shape[1], image.shape[0])
+        found.append(LineString(f"rendered {i}", text, image, whole))
+    return found
+
+
+def score_strings(
+    reader: Reader,
+    way: Engine,
+    strings: Sequence[LineString],
+    spelling: Spelling,
+    tracked: Tracked[Any],
+) -> Score:
+    """How strings are read at a single look, the way that learning sees them."""
+    texts: list[str] = []
+    for start in tracked(range(0, len(strings), BATCH), f"reading strings, {way.value}"):
+        texts += _single_look(reader, way, strings[start : start + BATCH])
+    readings = []
+    for string, text in zip(strings, texts, strict=True):
+        truth, said = spelling.normalize(string.text), spelling.normalize(text)
+        readings.append(LineReading(string.name, truth, said, 1.0, bool(said)))
+    return Score(tuple(readings))
+
+
+def _single_look(reader: Reader, way: Engine, strings: Sequence[LineString]) -> list[str]:
+    models = reader.models
+    if way == Engine.CRNN:
+        tables = string_frames(models, strings)
+        return ["".join(s.symbol for s in greedy_decode(t, reader.charset, 0)) for t in tables]
+    config, images = view_config(models.config), [s.image for s in strings]
+    found = [as_one_string(f) for f in find_strings(images, models.detector, config, Clock())]
+    results = read_two_stage(images, models.detector, models.classifier, config, found=found)
+    return ["".join(s.text for s in r.strings) for r in results]
+
+
+def rapidocr_score(pictures: Sequence[LinePicture], spelling: Spelling) -> Score | None:
+    """How RapidOCR reads pictures of the line, where it is installed; it accepts all it reads.
+
+    A crop goes to its recognizer alone, as in the benchmark.
+    """
+    if find_spec("rapidocr") is None:
+        return None
+    from rapidocr import RapidOCR
+
+    engine = RapidOCR(params={"Global.log_level": "error"})
+    found = []
+    for picture in pictures:
+        pixels, whole = load_image(picture.sample.source)[..., ::-1], not picture.one_string
+        answer = engine(np.ascontiguousarray(pixels), use_det=whole, use_cls=whole, use_rec=True)
+        said = [spelling.normalize(t) for t in getattr(answer, "txts", None) or ()]
+        pairs = combinations(range(len(said) + 1), 2)
+        runs = ["".join(said[a:b]) for a, b in pairs if b - a <= MAX_RUN] or [""]
+        for text in picture.texts:
+            truth = spelling.normalize(text)
+            parts = [spelling.part(run, truth) for run in runs]
+            nearest = min(parts, key=lambda p: Levenshtein.distance(p, truth))
+            found.append(LineReading(picture.sample.name, truth, nearest, 1.0, bool(nearest)))
+    return Score(tuple(found))

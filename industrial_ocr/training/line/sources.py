@@ -1,0 +1,144 @@
+"""Strings to learn that nobody typed: answers of the review page, and pictures that read surely."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from industrial_ocr.config import CollectingConfig
+from industrial_ocr.datasets.formats import image_files
+from industrial_ocr.datasets.samples import Dataset, Label, Sample
+from industrial_ocr.errors import DatasetError, ImageError
+from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.reader.reader import Reader
+from industrial_ocr.results.codes import CodeReading
+from industrial_ocr.results.engine import PIPELINES
+from industrial_ocr.results.read_result import ReadResult
+from industrial_ocr.results.types import Status
+from industrial_ocr.review.answers import FILE_NAME, ReviewAnswer, read_answers, standing
+from industrial_ocr.review.collecting import Collector
+from industrial_ocr.review.items import ITEMS, ItemFolder, ReviewItem
+
+SHOWN = 8
+"""The picture of an item shows so many characters on both sides of it at least."""
+DIGEST = 24
+"""The first characters of an item's id are the hash of its image."""
+CONFIRM_EVERY = 10
+"""Of the strings that were taken as labels, one in so many is shown to a person."""
+
+
+def is_answered(folder: Path) -> bool:
+    """Whether a folder is one of the review page with answers."""
+    return (folder / FILE_NAME).is_file() and (folder / ITEMS).is_dir()
+
+
+def answered_strings(folder: Path) -> Dataset:
+    """The strings of a folder of the review page whose uncertain characters were all answered.
+
+    Raises:
+        DatasetError: the folder holds no such string.
+    """
+    answers = {key: own[-1] for key, own in standing(read_answers(folder)).items()}
+    by_string: dict[tuple[str, str], list[ReviewItem]] = defaultdict(list)
+    for item in ItemFolder(folder).list().values():
+        by_string[item.id[:DIGEST], item.text].append(item)
+    samples = []
+    for (_, read), items in sorted(by_string.items()):
+        text = _corrected(read, items, answers)
+        whole = [i for i in items if i.position <= SHOWN and len(read) - i.position <= SHOWN + 1]
+        if text and whole:
+            item = min(whole, key=lambda i: i.id)
+            path = folder / ITEMS / f"{item.id}.png"
+            samples.append(Sample(path.name, path, (Label(text),)))
+    if not samples:
+        raise DatasetError(
+            f"{folder}: holds no string of which every uncertain character was answered; "
+            f"industrial-ocr review {folder} asks for them"
+        )
+    return Dataset(folder.name, folder, "review", "read", tuple(samples))
+
+
+def _corrected(
+    read: str, items: Sequence[ReviewItem], answers: dict[str, ReviewAnswer]
+) -> str | None:
+    """The text with all answers in their places; None if a character was not answered."""
+    text = read
+    for item in sorted(items, key=lambda i: -i.position):
+        answer = answers.get(item.id)
+        if answer is None or answer.action == "skip":
+            return None
+        said = answer.symbol if answer.action == "label" else ""
+        text = text[: item.position] + said + text[item.position + len(item.symbol) :]
+    return text
+
+
+@dataclass(frozen=True, eq=False)
+class SelfLabeled:
+    """Pictures that read surely.
+
+    Attributes:
+        samples: with what was read as labels.
+        shown: how many of them wait on the review page.
+        pictures: how many were looked at.
+    """
+
+    samples: tuple[Sample, ...]
+    shown: int
+    pictures: int
+
+
+def self_labeled(
+    reader: Reader,
+    files: Iterable[Path],
+    pattern: Pattern,
+    one_string: bool,
+    confirm: Path,
+) -> SelfLabeled:
+    """The pictures on which both engines read the same code and neither has a doubt.
+
+    One in ``CONFIRM_EVERY`` goes to a folder for the review page, with its weakest character.
+    """
+    samples: list[Sample] = []
+    shown = count = 0
+    collector: Collector | None = None
+    for file in files:
+        count += 1
+        try:
+            results = [_read(reader, file, way.value, pattern, one_string) for way in PIPELINES]
+        except ImageError:
+            continue
+        codes = _agreed(results)
+        if not codes:
+            continue
+        labels = tuple(Label(c.text, None if one_string else c.quad) for c in codes)
+        samples.append(Sample(f"{file.parent.name}/{file.name}", file, labels))
+        if len(samples) % CONFIRM_EVERY == 1:
+            weakest = min(c.character.confidence for c in codes[0].characters)
+            rules = CollectingConfig(min_confidence=min(1.0, weakest + 1e-6), min_margin=0.0)
+            collector = Collector(confirm, rules=rules)
+            shown += bool(collector.add(results[-1], file))
+    return SelfLabeled(tuple(samples), shown, count)
+
+
+def _read(reader: Reader, file: Path, way: str, pattern: Pattern, one_string: bool) -> ReadResult:
+    if one_string:
+        return reader.recognize([file], engine=way, pattern=pattern)[0]
+    return reader.read(file, engine=way, pattern=pattern)
+
+
+def _agreed(results: Sequence[ReadResult]) -> list[CodeReading]:
+    """The codes that are ok and the same in all results; none if a result has others."""
+    texts = [[c.text for c in r.codes if c.status is Status.OK] for r in results]
+    if not texts[0] or any(sorted(t) != sorted(texts[0]) for t in texts):
+        return []
+    return [c for c in results[-1].codes if c.status is Status.OK]
+
+
+def unlabeled_files(folder: Path) -> list[Path]:
+    """The pictures of a folder; DatasetError if there are none."""
+    files = image_files(folder) if folder.is_dir() else []
+    if not files:
+        raise DatasetError(f"{folder}: holds no pictures")
+    return files
