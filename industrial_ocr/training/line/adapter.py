@@ -175,9 +175,9 @@ class Adapter:
             trial = self._passing(taught, line, before)
             reader = Reader(**trial.calibrated.options)
             suspects = self._suspects(reader, line)
-            for gate in trial.gates.values():
+            for way, gate in trial.gates.items():
                 if text := warning(gate):
-                    self._note(text)
+                    self._note(f"{way.value}: {text}")
             counts = _symbol_counts(line)
             outcome = Adaptation(
                 trial.gates,

@@ -60,15 +60,15 @@ def calibrated(
     settings, weights = reader.config, dict(reader.weights)
     limits = settings.confidence
     least = limits.min_code_confidence if with_pattern else limits.min_confidence
-    accept_all = dict.fromkeys(("min_confidence", "min_code_confidence"), 0.0)
-    open_config = _with_confidence(settings, accept_all)
+    raw = {"min_confidence": 0.0, "min_code_confidence": 0.0, "odds": {}}
+    accepting = _with_confidence(settings, raw)
     folds = [list(pictures[k::FOLDS]) for k in range(FOLDS)]
     folds = [fold for fold in folds if fold]
     read: dict[Engine, list[Score]] = {way: [] for way in PIPELINES}
     for k, fold in enumerate(folds):
         others = [p for i, own in enumerate(folds) if i != k for p in own]
         fitted = Calibration({"recognizer": _temperature(reader, others)}, {}, weights)
-        part = Reader(**{**options, "calibration": fitted, "config": open_config})
+        part = Reader(**{**options, "calibration": fitted, "config": accepting})
         for way in PIPELINES:
             read[way].append(measure(part, way, fold))
     odds: dict[str, tuple[float, float]] = {}

@@ -277,7 +277,15 @@ def learn_characters(
     found = SampleSet(tuple(s for s in samples if s.symbol in known))
     config = retraining.FinetuneConfig(
         Path("classifier.safetensors"),
-        recipe=retraining.Recipe(seed=recipe.seed, views=recipe.crops, prints=0, fresh=0),
+        recipe=retraining.FinetuneRecipe(
+            seed=recipe.seed,
+            views=recipe.crops,
+            prints=0,
+            fresh=0,
+            new_reject_share=0.3,
+            head_steps=recipe.classifier_steps,
+            steps=recipe.classifier_steps,
+        ),
     )
     few = supplementary_classes(found, ())
     cache = build_cache(parent, found.samples, (), rehearsal.training, config, progress, few)

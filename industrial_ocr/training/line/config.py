@@ -24,12 +24,15 @@ class Recipe:
         lr: peak learning rate of Adam.
         warmup_steps: over which the learning rate rises.
         average: decay of the moving average of the weights.
+        blend: share of the way from the parent's weights to the learned ones that the recognizer
+            keeps (Wortsman et al., CVPR 2022).
         detector_steps: of the detector, in both rounds together.
         detector_lr: its peak learning rate.
         views: pictures of strings in a step of the detector.
         scenes: rendered scenes beside them.
         scene_size: side of these in pixels.
         crops: views of each symbol that the classifier learns.
+        classifier_steps: of its head, and then of its last stages.
     """
 
     seed: int = 0
@@ -40,12 +43,14 @@ class Recipe:
     lr: float = 4e-4
     warmup_steps: int = 20
     average: float = 0.98
+    blend: float = 1.0
     detector_steps: int = 160
     detector_lr: float = 3e-4
     views: int = 6
     scenes: int = 2
     scene_size: int = 256
     crops: int = 200
+    classifier_steps: int = 140
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from industrial_ocr.inference.manifest import ModelEntry, Task
+from industrial_ocr.inference.torch_backend import load_model
 from industrial_ocr.inference.weights import commit_id, save_entry
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.training.line.characters import (
@@ -99,7 +101,8 @@ class Teacher:
         minutes = 60 * self.config.minutes
         learned = self._learn_strings(start + STRINGS_SHARE * minutes)
         parent = self._parents["recognizer"]
-        entries = {parent.task: self._saved(parent, learned.model.state_dict())}
+        weights = blended(load_model(parent), learned.model, self.recipe.blend)
+        entries = {parent.task: self._saved(parent, weights)}
         taught = Taught(entries, learned.steps, 0, learned.interrupted)
         if learned.interrupted:
             return taught
@@ -191,6 +194,15 @@ class Teacher:
             }
         )
         return save_entry(self._folder, entry, state)
+
+
+def blended(parent: nn.Module, learned: nn.Module, share: float) -> dict[str, Tensor]:
+    """Weights that lie at this share of the way from one network to the other."""
+    before = parent.state_dict()
+    return {
+        name: torch.lerp(before[name], now, share) if now.is_floating_point() else now
+        for name, now in learned.state_dict().items()
+    }
 
 
 def paths_of(entries: Mapping[Task, ModelEntry]) -> dict[str, Any]:

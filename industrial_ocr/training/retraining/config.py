@@ -24,6 +24,8 @@ class FinetuneRecipe:
         batch_size: crops in a step.
         new_share: share of a batch that shows the samples; the rest is rehearsal.
         reject_share: share of the rehearsal crops in a batch that show no character.
+        new_reject_share: the same of the samples, which may be boxes that a detector took for
+            characters; 0 draws them as often as one symbol.
         head_steps: steps with a frozen backbone.
         head_lr: peak learning rate of these steps.
         steps: steps that train the last stages of the network too.
@@ -48,6 +50,7 @@ class FinetuneRecipe:
     batch_size: int = 128
     new_share: float = 0.3
     reject_share: float = 0.2
+    new_reject_share: float = 0.0
     head_steps: int = 200
     head_lr: float = 3e-3
     steps: int = 280

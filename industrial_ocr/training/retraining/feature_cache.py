@@ -115,6 +115,8 @@ def sample_views(
     crops, groups = [], []
     for number, (symbol, own) in enumerate(by_symbol.items()):
         views, prints = recipe.views, recipe.prints
+        if symbol == REJECT and recipe.new_reject_share:
+            views = max(views, recipe.extra_views * len(own))
         if symbol in supplementary:
             views = min(views, recipe.extra_views * len(own))
             prints = min(prints, recipe.extra_prints * len(own))

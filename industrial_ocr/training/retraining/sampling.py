@@ -62,8 +62,9 @@ def _parts(pool: Pool, rows: Bools, recipe: FinetuneRecipe) -> list[_RowGroup]:
     parts = []
     for own, share in kinds:
         weights = np.bincount(np.unique(labels[own]), minlength=classes).astype(float)
-        if pool.old[own].all():
-            weights = _with_rejects(weights, recipe.reject_share)
+        rejects = recipe.reject_share if pool.old[own].all() else recipe.new_reject_share
+        if rejects:
+            weights = _with_rejects(weights, rejects)
         whole = share if len(kinds) > 1 else 1.0
         parts.append(_RowGroup(np.flatnonzero(own), whole, weights / weights.sum()))
     return parts

@@ -93,7 +93,6 @@ def test_what_is_no_better_is_refused_with_advice_and_nothing_is_written(
     page = outcome.report.read_text(encoding="utf-8")
     assert "Refused" in page
     assert outcome.advice[0] in page
-    assert "Labels to check" not in page
     assert (tmp_path / "bundle.state.pt").exists()
 
 
