@@ -17,7 +17,7 @@ from industrial_ocr.datasets.samples import Dataset
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.inference.bundle import Bundle, as_json, open_bundle
 from industrial_ocr.inference.export import add_onnx
-from industrial_ocr.inference.manifest import ModelEntry, Task, find_entry
+from industrial_ocr.inference.manifest import ModelEntry, NetworkTask, find_entry
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.bundled import TASKS, bundled_options
 from industrial_ocr.reader.reader import Reader
@@ -56,7 +56,7 @@ from industrial_ocr.training.line.teaching import Taught, Teacher, paths_of
 
 GENERAL_CODES = 300
 WAYS = (Engine.TWO_STAGE, Engine.CRNN, Engine.AUTO)
-SETS: tuple[tuple[Task, ...], ...] = (
+SETS: tuple[tuple[NetworkTask, ...], ...] = (
     ("recognizer", "detector", "classifier"),
     ("recognizer",),
     ("detector", "classifier"),
@@ -106,7 +106,7 @@ class _Before:
 class _Trial:
     """A set of networks, how it reads when calibrated, and what speaks against it."""
 
-    entries: dict[Task, ModelEntry]
+    entries: dict[NetworkTask, ModelEntry]
     calibrated: Calibrated
     gates: dict[Engine, LineGate]
     reasons: tuple[str, ...]
@@ -294,7 +294,9 @@ class Adapter:
         assert first is not None  # the recognizer always learns
         return first
 
-    def _trial(self, entries: dict[Task, ModelEntry], line: _Line, before: _Before) -> _Trial:
+    def _trial(
+        self, entries: dict[NetworkTask, ModelEntry], line: _Line, before: _Before
+    ) -> _Trial:
         """Calibrates and measures a set of networks."""
 
         def measure(reader: Reader, way: Engine, pictures: Sequence[LinePicture]) -> Score:

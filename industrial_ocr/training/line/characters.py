@@ -178,7 +178,7 @@ def _labeled(quads: FloatArray) -> LabeledString:
 
 
 class LineDetectorTask(DetectorTask):
-    """Training of an existing detector on the boxes of a line; see ``training.loop.Task``.
+    """Training of an existing detector on the boxes of a line; see ``training.loop.TrainingTask``.
 
     Args:
         entry: the detector to start from.

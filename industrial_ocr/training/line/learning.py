@@ -39,7 +39,7 @@ from industrial_ocr.results.types import FloatArray, ImageArray
 from industrial_ocr.training.config import RecognizerTrainConfig
 from industrial_ocr.training.line.config import Recipe
 from industrial_ocr.training.line.strings import LineString, spelled
-from industrial_ocr.training.loop import Batch, Task, batches
+from industrial_ocr.training.loop import Batch, TrainingTask, batches
 from industrial_ocr.training.optimization import average_of, cosine_schedule, make_optimizer
 from industrial_ocr.training.recognizer import RecognizerTask, StripSource, collated
 
@@ -201,7 +201,7 @@ class Learning:
     """
 
     def __init__(
-        self, task: Task, checkpoint: Path, key: str, stage: str = "learning the strings"
+        self, task: TrainingTask, checkpoint: Path, key: str, stage: str = "learning the strings"
     ) -> None:
         self.task, self.checkpoint, self._key, self._stage = task, checkpoint, key, stage
         self.config = task.config

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from industrial_ocr.inference.manifest import ModelEntry, Task
+from industrial_ocr.inference.manifest import ModelEntry, NetworkTask
 from industrial_ocr.inference.torch_backend import load_model
 from industrial_ocr.inference.weights import commit_id, save_entry
 from industrial_ocr.reader.reader import Reader
@@ -58,7 +58,7 @@ class Taught:
         interrupted: by Ctrl-C; what was learned until then counts.
     """
 
-    entries: dict[Task, ModelEntry]
+    entries: dict[NetworkTask, ModelEntry]
     steps: int
     characters: int
     interrupted: bool
@@ -83,7 +83,7 @@ class Teacher:
         self,
         config: AdaptConfig,
         options: Mapping[str, Any],
-        parents: Mapping[Task, ModelEntry],
+        parents: Mapping[NetworkTask, ModelEntry],
         strings: Sequence[LineString],
         codes: CodeText,
         data: str,
@@ -134,7 +134,7 @@ class Teacher:
         return learned
 
     def _learn_boxes(
-        self, entries: Mapping[Task, ModelEntry], until: float
+        self, entries: Mapping[NetworkTask, ModelEntry], until: float
     ) -> tuple[list[BoxedString], ModelEntry | None]:
         """The strings with boxes, and the detector that found them; None if it did not learn."""
         detector = self._parents["detector"]
@@ -161,7 +161,7 @@ class Teacher:
         self._note(f"{len(boxed)} of {len(self._strings)} strings have boxes for their characters")
         return boxed, detector
 
-    def _boxed(self, entries: Mapping[Task, ModelEntry]) -> list[BoxedString]:
+    def _boxed(self, entries: Mapping[NetworkTask, ModelEntry]) -> list[BoxedString]:
         reader = Reader(**{**self._options, **paths_of(entries)})
         return boxed_strings(self._strings, reader.models)
 
@@ -205,6 +205,6 @@ def blended(parent: nn.Module, learned: nn.Module, share: float) -> dict[str, Te
     }
 
 
-def paths_of(entries: Mapping[Task, ModelEntry]) -> dict[str, Any]:
+def paths_of(entries: Mapping[NetworkTask, ModelEntry]) -> dict[str, Any]:
     """Networks as options of ``Reader``."""
     return {task: entry.path for task, entry in entries.items()}
