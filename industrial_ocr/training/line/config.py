@@ -43,7 +43,7 @@ class Recipe:
     lr: float = 4e-4
     warmup_steps: int = 20
     average: float = 0.98
-    blend: float = 1.0
+    blend: float = 0.75
     detector_steps: int = 160
     detector_lr: float = 3e-4
     views: int = 6
