@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from industrial_ocr.config import PipelineConfig
+from industrial_ocr.config import ConfidenceConfig, PipelineConfig
 from industrial_ocr.decoding.scoring import score_sequence
 from industrial_ocr.reader.common import finish
 from industrial_ocr.results.engine import Engine
@@ -45,3 +45,15 @@ def test_a_clear_mark_at_an_end_that_was_not_read_is_a_doubt(
     result = finish(printed(*marks), [read()], Engine.CRNN, PipelineConfig(), {})
     assert result.status is (Status.LOW_CONFIDENCE if place else Status.OK)
     assert place in result.reason
+
+
+def test_the_confidence_of_an_engine_follows_the_odds_of_a_line() -> None:
+    def confidence(odds: dict[str, tuple[float, float]]) -> float:
+        config = PipelineConfig(confidence=ConfidenceConfig(odds=odds))
+        return finish(printed(), [read()], Engine.CRNN, config, {}).strings[0].confidence
+
+    usual = confidence({})
+    log_odds = float(np.log(usual / (1 - usual)))
+    assert confidence({"two-stage": (0.5, 0.0)}) == usual
+    changed = confidence({"crnn": (0.5, -1.0)})
+    assert np.log(changed / (1 - changed)) == pytest.approx(0.5 * log_odds - 1)
