@@ -183,7 +183,7 @@ class Adapter:
                 trial.gates,
                 trial.reasons,
                 before.held,
-                {**trial.calibrated.scores, Engine.AUTO: self._score(reader, line, Engine.AUTO)},
+                self._after(reader, line, trial.calibrated.scores),
                 rapidocr_score(line.held, line.spelling),
                 trial.calibrated.promise,
                 self._facts(line, taught, trial, time.monotonic() - start),
@@ -279,6 +279,13 @@ class Adapter:
         held = self._tracked(line.held, f"reading {when}, {way.value}")
         return score_pictures(reader, way, held, line.spelling, line.pattern)
 
+    def _after(
+        self, reader: Reader, line: _Line, scores: dict[Engine, Score]
+    ) -> dict[Engine, Score]:
+        """How all ways read the pictures kept back now."""
+        rest = [way for way in WAYS if way not in scores]
+        return {**scores, **{way: self._score(reader, line, way) for way in rest}}
+
     def _general(self, reader: Reader, line: _Line, way: Engine) -> Score:
         return score_strings(reader, way, line.general, line.spelling, self._tracked)
 
@@ -317,6 +324,7 @@ class Adapter:
                 self.config.margin,
             )
             for way, own in learned.items()
+            if way in found.scores
         }
         return _Trial(entries, found, gates, refusals(gates, learned))
 

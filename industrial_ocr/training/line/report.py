@@ -16,7 +16,7 @@ from PIL import Image
 from industrial_ocr.image.load import load_image
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.patterns.presets import Preset
-from industrial_ocr.results.engine import PIPELINES, Engine
+from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.types import ImageArray
 from industrial_ocr.training.line.gate import LineGate, LineReading, Score
 from industrial_ocr.training.line.strings import LinePicture
@@ -135,11 +135,11 @@ def page(
 
     wrong = {
         way.value: figures([r for r in outcome.after[way].readings if not r.right])
-        for way in PIPELINES
+        for way in outcome.gates
     }
     confusions = [
         (way.value, true or "nothing", said or "nothing", n)
-        for way in PIPELINES
+        for way in outcome.gates
         for (true, said), n in outcome.after[way].confusions().most_common(12)
     ]
     return _PAGE.get_template("report.html.j2").render(

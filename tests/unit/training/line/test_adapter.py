@@ -17,7 +17,8 @@ from industrial_ocr.datasets.load import load_dataset
 from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.errors import ConfigError, DatasetError, WeightsError
 from industrial_ocr.reader.reader import Reader
-from industrial_ocr.training.line import adapter, teaching
+from industrial_ocr.results.engine import PIPELINES, Engine
+from industrial_ocr.training.line import adapter, calibrating, teaching
 from industrial_ocr.training.line.adapter import Adapter, expanded
 from industrial_ocr.training.line.config import AdaptConfig, Recipe
 from industrial_ocr.training.retraining.finetuning import Finetuned
@@ -50,8 +51,11 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def adapt(line: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Adapts to the line in one step, with few rendered codes and without characters."""
+    """Adapts to the line in one step, with few rendered codes and the CRNN alone."""
     monkeypatch.setattr(adapter, "GENERAL_CODES", 4)
+    monkeypatch.setattr(adapter, "WAYS", (Engine.CRNN,))
+    for module in (adapter, calibrating):
+        monkeypatch.setattr(module, "PIPELINES", (Engine.CRNN,))
     monkeypatch.setattr(adapter, "rapidocr_score", lambda *_: None)
     monkeypatch.setattr(teaching, "MIN_BOXED", 99)
 
@@ -122,6 +126,9 @@ def test_characters_are_learned_from_strings_and_only_what_passes_is_kept(
     adapt: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(teaching, "MIN_BOXED", 5)
+    for module in (adapter, calibrating):
+        monkeypatch.setattr(module, "PIPELINES", PIPELINES)
+    monkeypatch.setattr(adapter, "WAYS", PIPELINES)
     parent = load_parent(None)
     tuned = Finetuned(parent.model, 1, False)
     monkeypatch.setattr(teaching, "learn_characters", lambda *_: (tuned, 1.25))
