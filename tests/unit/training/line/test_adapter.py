@@ -81,7 +81,7 @@ def test_impossible_settings_are_refused_before_anything_is_done(tmp_path: Path)
         AdaptConfig(tmp_path / "bundle", minutes=0)
     with pytest.raises(ConfigError, match="unlabeled pictures need a pattern"):
         AdaptConfig(tmp_path / "bundle", unlabeled=tmp_path)
-    with pytest.raises(WeightsError, match="no bundle"):
+    with pytest.raises(WeightsError, match="not a bundle"):
         Adapter(AdaptConfig(tmp_path / "bundle", parent=tmp_path))
 
 
