@@ -133,7 +133,7 @@ def test_characters_are_learned_from_strings_and_only_what_passes_is_kept(
     tuned = Finetuned(parent.model, 1, False)
     monkeypatch.setattr(teaching, "learn_characters", lambda *_: (tuned, 1.25))
     outcome = adapt(force=True)
-    assert "0 characters with boxes" not in outcome.facts["learned"]
+    assert ", 0 characters" not in outcome.facts["learned"]
     reader = Reader.from_bundle(tmp_path / "bundle")
     assert reader.weights["detector"] != Reader().weights["detector"]
     assert reader.temperatures["classifier"] == 1.25
