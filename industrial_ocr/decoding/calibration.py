@@ -13,6 +13,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,8 @@ def upper_limit(wrong: int, accepted: int, sure: float = 0.95) -> float:
     if wrong >= accepted:
         return 1.0
     few = np.arange(wrong + 1)
-    ways = np.array([_log_choose(accepted, int(k)) for k in few])
+    log_factorial = _log_factorials(1 << accepted.bit_length())
+    ways = log_factorial[accepted] - log_factorial[few] - log_factorial[accepted - few]
 
     def chance(rate: float) -> float:
         """The probability of so few wrong readings."""
@@ -123,15 +125,16 @@ def upper_limit(wrong: int, accepted: int, sure: float = 0.95) -> float:
         return float(np.exp(each).sum())
 
     low, high = wrong / accepted, 1.0
-    while high - low > 1e-12 * high:
+    while high - low > 1e-9 * high:
         middle = (low + high) / 2
         low, high = (low, middle) if chance(middle) < 1 - sure else (middle, high)
     return high
 
 
-def _log_choose(n: int, k: int) -> float:
-    """Logarithm of the number of ways to choose k of n."""
-    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+@lru_cache(maxsize=2)
+def _log_factorials(count: int) -> Floats:
+    """The logarithms of 0!, 1! and so on, (count,)."""
+    return np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, count)))])
 
 
 @dataclass(frozen=True, eq=False)
