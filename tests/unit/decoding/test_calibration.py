@@ -186,6 +186,7 @@ def test_a_rate_that_none_can_keep_is_refused_with_the_lowest_that_one_keeps() -
 
 
 def test_odds_follow_what_was_right_and_stay_where_there_is_little() -> None:
+    pytest.importorskip("scipy")
     many = fit_odds([0.9] * 200, [True, False] * 100)
     assert scaled_odds(0.9, many) == pytest.approx(0.5, abs=0.05)
     few = fit_odds([0.9], [False])
