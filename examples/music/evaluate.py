@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from rapidfuzz.distance import Levenshtein
-from staves import DEGRADATIONS, TEST_FONTS, Staves
+from staves import DEGRADATIONS, TEST_FONTS, Staves, pitches_of
 
 from industrial_ocr import Reader
 from industrial_ocr.results.types import ImageArray
@@ -35,7 +35,7 @@ def main(fonts: str, weights: str | None = None, count: str = "300") -> None:
         for i in range(int(count)):
             strip = staves.render((SEED, i))
             found = read_notes(reader, strip.image)
-            distances.append(Levenshtein.distance(found, strip.string.symbols))
+            distances.append(Levenshtein.distance(found, pitches_of(strip.string.symbols)))
         right = 100 * sum(d == 0 for d in distances) / len(distances)
         mean = sum(distances) / len(distances)
         print(f"| {kind} | {right:.1f} / {mean:.2f} | {PAPER[kind]} |", flush=True)
@@ -45,7 +45,7 @@ def read_notes(reader: Reader, image: ImageArray) -> list[str]:
     """The pitches of a staff from left to right."""
     (result,) = reader.recognize([image])
     strings = result.strings or result.left_out
-    return [note.symbol for note in strings[0].characters] if strings else []
+    return pitches_of([note.symbol for note in strings[0].characters]) if strings else []
 
 
 if __name__ == "__main__":

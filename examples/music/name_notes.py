@@ -16,7 +16,7 @@ import numpy as np
 from evaluate import CONFIG, SEED, WEIGHTS
 from PIL import Image, ImageDraw, ImageFont
 from rapidfuzz.distance import Levenshtein
-from staves import DEGRADATIONS, TEST_FONTS, Staves
+from staves import DEGRADATIONS, NOTES, TEST_FONTS, Staves, pitches_of
 
 from industrial_ocr import Reader
 from industrial_ocr.datasets.synthesis.strips import Strip
@@ -38,14 +38,16 @@ def main(fonts: str, out: str, weights: str | None = None) -> None:
 def named(reader: Reader, strip: Strip) -> np.ndarray:
     """A staff (HEIGHT + CAPTION, WIDTH, 3) with the names of its notes."""
     (result,) = reader.recognize([strip.image])
-    notes = [n for s in (result.strings or result.left_out)[:1] for n in s.characters]
+    symbols = [n for s in (result.strings or result.left_out)[:1] for n in s.characters]
+    found = pitches_of([n.symbol for n in symbols])
+    notes = [n for n in symbols if n.symbol in NOTES]
     scale = min(HEIGHT / strip.image.shape[0], WIDTH / strip.image.shape[1])
     sized = cv2.resize(strip.image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     canvas = np.full((HEIGHT + CAPTION, WIDTH, 3), 255, np.uint8)
     canvas[: sized.shape[0], : sized.shape[1]] = sized
     picture = Image.fromarray(canvas)
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(16)
-    truth, found = strip.string.symbols, [n.symbol for n in notes]
+    truth = pitches_of(strip.string.symbols)
     for step in Levenshtein.opcodes(found, truth):
         for i in range(step.src_start, step.src_end):
             x = float(notes[i].quad[:, 0].mean()) * scale

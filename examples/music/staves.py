@@ -1,7 +1,8 @@
 """Renders single staves of music without chords, in C major, engraved with SMuFL fonts.
 
-The label is the sequence of pitches, as in section 3.4 of arXiv 1507.05717: one class a pitch
-(``C4``, ``D4`` ...). Clefs, durations, rests, beams and bar lines are drawn but not read.
+The label is the clef and the place of each note on the staff, one class each. Both together name
+the pitches (``C4``, ``D4`` ...) that section 3.4 of arXiv 1507.05717 reads. Durations, rests, beams
+and bar lines are drawn but not read.
 """
 
 from __future__ import annotations
@@ -46,21 +47,23 @@ DOTTED = (3.0, 1.5)
 
 @dataclass(frozen=True)
 class Clef:
-    """A clef: its glyph, the line it stands on from the bottom, and the pitches used with it.
+    """A clef: its class, its glyph, the line it stands on, and the pitch of the lowest line.
 
-    Pitches are steps of the C major scale above C0: C4 is 28.
+    Lines count from the bottom. Pitches are steps of the C major scale above C0: C4 is 28.
     """
 
+    name: str
     glyph: str
     line: int
     bottom: int
-    pitches: range
 
 
 CLEFS = (
-    Clef("\ue050", 1, 30, range(28, 41)),  # treble: E4 is the lowest line; C4 to A5
-    Clef("\ue062", 3, 18, range(16, 29)),  # bass: G2 is the lowest line; E2 to C4
+    Clef("G", "\ue050", 1, 30),  # treble: E4 is the lowest line; C4 to A5 are used
+    Clef("F", "\ue062", 3, 18),  # bass: G2 is the lowest line; E2 to C4 are used
 )
+PLACES = range(-2, 11)
+"""Steps above the lowest line: from the first ledger line below to that above."""
 
 
 def name_of(pitch: int) -> str:
@@ -68,7 +71,21 @@ def name_of(pitch: int) -> str:
     return f"{'CDEFGAB'[pitch % 7]}{pitch // 7}"
 
 
-TOKENS = tuple(name_of(p) for p in range(16, 41))
+def place_name(place: int) -> str:
+    """``L1`` for the lowest line (0), ``S1`` for the space above it (1), ``L2`` ..."""
+    return f"{'LS'[place % 2]}{place // 2 + 1}"
+
+
+def pitches_of(symbols: Sequence[str]) -> list[str]:
+    """The names of the notes among the symbols of a staff; none if no clef was read."""
+    bottom = next((c.bottom for c in CLEFS if c.name in symbols), None)
+    if bottom is None:
+        return []
+    return [name_of(bottom + NOTES[s]) for s in symbols if s in NOTES]
+
+
+NOTES = {place_name(place): place for place in PLACES}
+TOKENS = (*(clef.name for clef in CLEFS), *NOTES)
 CHARSET = Charset(TOKENS, blank=True)
 
 Group = tuple[float, ...]
@@ -137,21 +154,21 @@ class Staves:
     _camera: Camera = field(default_factory=lambda: Camera(0.9))
 
     def render(self, seed: int | tuple[int, ...]) -> Strip:
-        """The strip of that seed; its quads stand around the heads of the notes."""
+        """The strip of that seed; its quads stand around the clef and the heads of the notes."""
         rng = np.random.default_rng(seed)
         clef = pick(rng, CLEFS)
         count = int(rng.integers(self.notes[0], self.notes[1] + 1))
         groups = _rhythm(rng, count)
-        pitches = _melody(rng, clef.pitches, count)
-        ink, middles = _engraved(rng, _font(pick(rng, self.fonts)), clef, groups, pitches)
-        names = tuple(map(name_of, pitches))
+        places = _melody(rng, PLACES, count)
+        ink, middles = _engraved(rng, _font(pick(rng, self.fonts)), clef, groups, places)
+        names = (clef.name, *map(place_name, places))
         x, y = (np.array(v) * SPACE for v in zip(*middles, strict=True))
         quads = [
             rect_quad(cx - SPACE, cy - SPACE, cx + SPACE, cy + SPACE)
             for cx, cy in zip(x, (ROOM + 4) * SPACE - y, strict=True)
         ]
         string = LabeledString(
-            "".join(names), names, np.stack(quads), (False,) * count, "horizontal"
+            "".join(names), names, np.stack(quads), (False,) * len(names), "horizontal"
         )
         kind = self.degradation or pick(rng, DEGRADATIONS)
         return self._degraded(rng, ink, string, kind)
@@ -246,21 +263,21 @@ def _engraved(
     font: ImageFont.FreeTypeFont,
     clef: Clef,
     groups: Sequence[Group],
-    pitches: Sequence[int],
+    places: Sequence[int],
 ) -> tuple[NDArray[np.uint8], list[tuple[float, float]]]:
-    """(H, W) ink of a staff, and the middle of each note's head in staff spaces."""
+    """(H, W) ink of a staff, and the middles of the clef and the heads in staff spaces."""
     tight = rng.uniform(0.9, 1.25)
     length = 8 + sum(2 + sum(_advance(abs(n), tight) for n in group) for group in groups)
     canvas = Image.new("L", (int(length * SPACE), int((2 * ROOM + 4) * SPACE)))
     pen = _Pen(font, ImageDraw.Draw(canvas))
     x = rng.uniform(0.3, 1.0)
     pen.glyph(x, clef.line, clef.glyph)
+    middles = [(x + pen.width(clef.glyph) / 2, 2.0)]
     x += 3.6
     if rng.random() < 0.4:
         for y, digit in ((3, "\ue084"), (1, "\ue084")):
             pen.glyph(x, y, digit)
         x += 2.6
-    middles: list[tuple[float, float]] = []
     for group in groups:
         if not group:
             pen.line(x, 0, x, 4, LEDGER)
@@ -271,7 +288,7 @@ def _engraved(
             if n < 0:
                 pen.glyph(x, 2, RESTS[-n])
             else:
-                y = (pitches[len(middles)] - clef.bottom) / 2
+                y = places[len(middles) - 1] / 2
                 heads.append((x, y, n))
                 middles.append((x + pen.width(BLACK_HEAD) / 2, y))
             x += _advance(abs(n), tight)

@@ -9,7 +9,6 @@ import logging
 import sys
 from pathlib import Path
 
-import torch
 from staves import CHARSET, TEST_FONTS, Staves
 
 from industrial_ocr.config import load_config
@@ -28,22 +27,7 @@ def main(fonts: str, out: str | None = None, steps: str | None = None) -> None:
     if not files:
         sys.exit(f"{fonts}: no fonts to learn from; README.md says where to get them")
     task = RecognizerTask(config.model_copy(update=changes), Staves(files), CHARSET)
-    remember_the_clef(task.model, config.max_width // 4)
     Trainer(task).run()
-
-
-def remember_the_clef(model: torch.nn.Module, frames: int) -> None:
-    """Opens the forget gates of the LSTMs, so that their units remember for 2 to ``frames`` frames.
-
-    What a note is called depends on the clef, which stands up to a whole staff away. The usual
-    first weights forget it within a few frames (Gers et al. 2000; the spread is that of Tallec and
-    Ollivier 2018, arXiv 1804.11188).
-    """
-    for lstm in (m for m in model.modules() if isinstance(m, torch.nn.LSTM)):
-        units = slice(lstm.hidden_size, 2 * lstm.hidden_size)
-        for bias in (lstm.bias_ih_l0, lstm.bias_ih_l0_reverse):
-            with torch.no_grad():
-                bias[units] = torch.rand(lstm.hidden_size).mul(frames - 2).add(1).log()
 
 
 if __name__ == "__main__":
