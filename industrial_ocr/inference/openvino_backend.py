@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from functools import cache
 from typing import Any, Literal
 
-import openvino
+# Importing OpenVINO sends usage data to its maker, from a thread that forks this process, which may
+# then wait forever. Without this package, OpenVINO takes a stub of its own.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
-from industrial_ocr.inference.manifest import ModelEntry
-from industrial_ocr.inference.weights import load_int8, load_onnx
-from industrial_ocr.results.types import FloatArray
+import openvino  # noqa: E402
+
+from industrial_ocr.inference.manifest import ModelEntry  # noqa: E402
+from industrial_ocr.inference.weights import load_int8, load_onnx  # noqa: E402
+from industrial_ocr.results.types import FloatArray  # noqa: E402
 
 
 class OpenVinoSession:

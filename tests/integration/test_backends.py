@@ -100,6 +100,16 @@ def test_nothing_of_torch_is_imported_to_read_on_a_cpu() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_openvino_sends_no_usage_data() -> None:
+    code = (
+        "import sys; from industrial_ocr import Reader; "
+        f"Reader(backend='openvino').read({str(LABEL)!r}); "
+        "print('openvino' in sys.modules, [m for m in sys.modules if 'openvino_telemetry.' in m])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True []"
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_reader_can_be_pickled(backend: str, readers: dict[str, Reader]) -> None:
     copy = pickle.loads(pickle.dumps(readers[backend]))
