@@ -156,7 +156,7 @@ def test_a_damaged_archive_is_refused_and_the_file_is_named(written: Any, tmp_pa
     with pytest.raises(WeightsError, match=r"networks/recognizer\.onnx"):
         Reader.from_bundle(damaged)
     damaged.write_bytes(data[: len(data) // 2])
-    with pytest.raises(WeightsError, match=r"damaged\.zip: no bundle"):
+    with pytest.raises(WeightsError, match=r"damaged\.zip: not a bundle"):
         Reader.from_bundle(damaged)
 
 
@@ -176,7 +176,7 @@ def test_a_missing_or_added_file_is_refused(bundle: Path) -> None:
 
 def test_what_is_no_bundle_says_so(tmp_path: Path, bundle: Path) -> None:
     for path in (tmp_path / "nowhere", tmp_path):
-        with pytest.raises(WeightsError, match=r"no bundle.*industrial-ocr export"):
+        with pytest.raises(WeightsError, match=r"not a bundle.*industrial-ocr export"):
             Reader.from_bundle(path)
     file = bundle / BUNDLE_NAME
     file.write_text(json.dumps(json.loads(file.read_text()) | {"format": 2}))

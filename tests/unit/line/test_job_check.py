@@ -105,7 +105,7 @@ def test_what_is_there_is_no_problem(tmp_path: Path, taken: int, free: int) -> N
         archive={"path": "archive"},
     )
     (problem,) = check_job(file)
-    assert problem.startswith("read: ") and "no bundle" in problem
+    assert problem.startswith("read: ") and "not a bundle" in problem
     assert {path.name for path in tmp_path.iterdir()} == {"in", "job.yaml", "text.txt"}
 
 
