@@ -56,6 +56,7 @@ def adapt(line: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callab
     monkeypatch.setattr(adapter, "WAYS", (Engine.CRNN,))
     for module in (adapter, calibrating):
         monkeypatch.setattr(module, "PIPELINES", (Engine.CRNN,))
+    monkeypatch.setattr(calibrating, "FOLDS", 2)
     monkeypatch.setattr(adapter, "rapidocr_score", lambda *_: None)
     monkeypatch.setattr(teaching, "MIN_BOXED", 99)
 
