@@ -119,15 +119,18 @@ def upper_limit(wrong: int, accepted: int, sure: float = 0.95) -> float:
     log_factorial = _log_factorials(1 << accepted.bit_length())
     ways = log_factorial[accepted] - log_factorial[few] - log_factorial[accepted - few]
 
-    def chance(rate: float) -> float:
-        """The probability of so few wrong readings."""
-        each = ways + few * math.log(rate) + (accepted - few) * math.log1p(-rate)
-        return float(np.exp(each).sum())
-
-    low, high = wrong / accepted, 1.0
+    low, high, rate = wrong / accepted, 1.0, (wrong + 3) / (accepted + 3)
     while high - low > 1e-9 * high:
-        middle = (low + high) / 2
-        low, high = (low, middle) if chance(middle) < 1 - sure else (middle, high)
+        each = np.exp(ways + few * math.log(rate) + (accepted - few) * math.log1p(-rate))
+        chance = float(each.sum())  # of so few wrong readings
+        low, high = (low, rate) if chance < 1 - sure else (rate, high)
+        # Newton's step for the logarithm of the chance, halving where it leads out of the bounds.
+        slope = -(accepted - wrong) * float(each[-1]) / (1 - rate)
+        step = chance * math.log(chance / (1 - sure)) / slope if chance > 0 and slope < 0 else 0.0
+        following = rate - step
+        if abs(step) <= 1e-9 * rate and step:
+            return following
+        rate = following if low < following < high else (low + high) / 2
     return high
 
 
