@@ -110,6 +110,7 @@ class MqttTrigger(Section):
         topic: topic of the messages.
         user: user name, if the broker requires one.
         password_env: environment variable that holds the user's password.
+        tls: whether the connection is encrypted; the system must trust the broker's certificate.
     """
 
     kind: Literal["mqtt"]
@@ -118,6 +119,7 @@ class MqttTrigger(Section):
     topic: str
     user: str | None = None
     password_env: Variable | None = None
+    tls: bool = False
 
 
 class ModbusTrigger(Section):

@@ -25,7 +25,6 @@ OFFLINE = "offline"
 
 def mqtt_client(config: MqttOutput | MqttTrigger, will: aiomqtt.Will | None) -> aiomqtt.Client:
     """A client that is not yet connected; it must be made in the event loop in which it runs."""
-    tls = isinstance(config, MqttOutput) and config.tls
     client = aiomqtt.Client(
         config.host,
         config.port,
@@ -34,7 +33,7 @@ def mqtt_client(config: MqttOutput | MqttTrigger, will: aiomqtt.Will | None) -> 
         will=will,
         timeout=TIMEOUT_S,
         keepalive=15,
-        tls_context=ssl.create_default_context() if tls else None,
+        tls_context=ssl.create_default_context() if config.tls else None,
     )
     client.pending_calls_threshold = 1_000_000  # no warning: a batch is published at once
     return client

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import queue
+import ssl
+from types import SimpleNamespace
 
 import pytest
 
 from industrial_ocr.errors import ConfigError
-from industrial_ocr.line.job_sources import HttpTrigger, ModbusTrigger, OpcuaTrigger
+from industrial_ocr.line.job_sources import HttpTrigger, ModbusTrigger, MqttTrigger, OpcuaTrigger
 from industrial_ocr.line.reading import TriggerEvent
 from industrial_ocr.line.triggers import MAX_EVENTS, make_trigger, parse_event
 
@@ -42,3 +44,15 @@ def test_the_output_that_a_trigger_belongs_to_must_be_there() -> None:
     pytest.importorskip("asyncua")
     with pytest.raises(ConfigError, match="opcua needs an output of the kind opcua"):
         make_trigger(OpcuaTrigger(kind="opcua"), [])
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_the_connection_to_the_broker_of_a_trigger_is_encrypted(
+    tls: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("aiomqtt")
+    from industrial_ocr.line.outputs import mqtt
+
+    monkeypatch.setattr(mqtt.aiomqtt, "Client", lambda *_, **given: SimpleNamespace(**given))
+    made = vars(mqtt.mqtt_client(MqttTrigger(kind="mqtt", host="h", topic="t", tls=tls), None))
+    assert isinstance(made["tls_context"], ssl.SSLContext) == tls
