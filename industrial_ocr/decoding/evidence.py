@@ -102,7 +102,7 @@ def hypotheses(
         likely = float(np.bincount(shape_groups(charset.symbols), p).max())
         for kind in kinds:
             likelihood = named.reject if kind in ("nothing", "empty") else likely
-            # Halves of a W are likelier to read as letters than a W is to be two letters.
+            # A W is long, and its halves read as letters too: the whole box tells that it is broad.
             best = evidence.singles[i] if kind == "half" else named
             own = hypothesis_features(
                 kind, geometry, evidence.ink, i, box, best.symbols[0], likelihood

@@ -4,13 +4,12 @@ A letter that the region map shows as two blobs (the bowls of a B, the strokes o
 boxes that overlap or stand close. Two letters that touch give one box, wider than the others. A
 small mark between two letters may have no box at all. This module proposes boxes for all of these
 cases; the classifier scores each box, and the lattice decides with its fitted priors
-(``decoding.segmentation``). Ink that stands apart within a box, or runs through two of them, speaks
-for one or the other.
+(``decoding.segmentation``). Ink that stands apart says where a box is cut, and which
+neighbors are different characters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -88,13 +87,13 @@ def propose(string: BoxString, gray: ImageArray | None = None) -> Proposals:
         spaces.append(space)  # after the box proposed in the gap
     whole = BoxString(tuple(boxes), tuple(spaces), string.direction)
     merged = {place[i]: b for i, b in _merged(string).items() if place[i + 1] == place[i] + 1}
+    split = {place[i]: both for i, both in _split(string).items()}
+    signs = InkSigns()
     ink = None if gray is None or string.direction == "vertical" else _ink(gray, string)
-    halved = _split(string)
-    cut: dict[int, tuple[CharBox, CharBox]] = {}
     if ink is not None:
-        cut = _cut(string, *ink)
-    split = {place[i]: both for i, both in (halved | cut).items()}
-    signs = InkSigns() if ink is None else _signs(*ink, place, frozenset(place[i] for i in cut))
+        cut = {place[i]: both for i, both in _cut(string, *ink).items()}
+        split |= cut
+        signs = InkSigns(frozenset(place[i] for i in _apart(*ink)), frozenset(cut))
     return Proposals(whole, merged, split, frozenset(proposed), signs)
 
 
@@ -124,15 +123,13 @@ def _ink(gray: ImageArray, string: BoxString) -> tuple[FloatArray, FloatArray] |
     return np.stack([middles - reach, middles + reach], axis=1), spans
 
 
-def _signs(
-    boxes: FloatArray, spans: FloatArray, place: Sequence[int], cut: frozenset[int]
-) -> InkSigns:
-    """Which neighbors stand on different ink; ``place`` gives the indices after proposals."""
+def _apart(boxes: FloatArray, spans: FloatArray) -> list[int]:
+    """Indices of the boxes that stand on another piece of ink than the next one."""
     middles = boxes.mean(1)[:, None]
     away = np.maximum(np.maximum(spans[:, 0] - middles, middles - spans[:, 1]), 0)
     nearest = away.argmin(1)
-    different = np.flatnonzero(nearest[:-1] != nearest[1:])
-    return InkSigns(frozenset(place[i] for i in different.tolist()), cut)
+    found: list[int] = np.flatnonzero(nearest[:-1] != nearest[1:]).tolist()
+    return found
 
 
 def _cut(
@@ -155,7 +152,7 @@ def _cut(
         gaps = own[1:, 0] - own[:-1, 1]
         at = int(gaps.argmax())
         pad = 0.15 * edge_lengths(box.quad)[1]
-        middle = float(own[at : at + 2].ravel()[1:3].mean())
+        middle = float(own[at, 1] + own[at + 1, 0]) / 2
         found[i] = (
             _part_of(box, start, max(start, float(own[0, 0]) - pad), middle),
             _part_of(box, start, middle, min(end, float(own[-1, 1]) + pad)),

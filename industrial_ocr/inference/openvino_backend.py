@@ -7,8 +7,8 @@ import threading
 from functools import cache
 from typing import Any, Literal
 
-# Importing OpenVINO sends usage data to its maker, from a thread that forks this process, which may
-# then wait forever. Without this package, OpenVINO takes a stub of its own.
+# On import, OpenVINO sends usage data to its maker through this package, from a thread that forks
+# this process, which may then wait forever. OpenVINO works without the package, and sends nothing.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 import openvino  # noqa: E402

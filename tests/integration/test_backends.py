@@ -90,24 +90,24 @@ def test_200_pictures_read_the_same(readers: dict[str, Reader]) -> None:
     assert sum(map(bool, texts[0])) > 150
 
 
-def test_nothing_of_torch_is_imported_to_read_on_a_cpu() -> None:
+def after_reading(backend: str, told: str) -> str:
+    """What an expression shows in a new process that has read a picture."""
     code = (
         "import sys; from industrial_ocr import Reader; "
-        f"Reader(backend='onnxruntime').read({str(LABEL)!r}); "
-        "print([m for m in ('torch', 'timm', 'albumentations', 'safetensors') if m in sys.modules])"
+        f"Reader(backend={backend!r}).read({str(LABEL)!r}); print({told})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    return done.stdout.strip()
+
+
+def test_nothing_of_torch_is_imported_to_read_on_a_cpu() -> None:
+    heavy = "torch", "timm", "albumentations", "safetensors"
+    assert after_reading("onnxruntime", f"[m for m in {heavy} if m in sys.modules]") == "[]"
 
 
 def test_openvino_sends_no_usage_data() -> None:
-    code = (
-        "import sys; from industrial_ocr import Reader; "
-        f"Reader(backend='openvino').read({str(LABEL)!r}); "
-        "print('openvino' in sys.modules, [m for m in sys.modules if 'openvino_telemetry.' in m])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "True []"
+    told = "'openvino' in sys.modules, [m for m in sys.modules if 'openvino_telemetry.' in m]"
+    assert after_reading("openvino", told) == "True []"
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -40,9 +40,8 @@ ROUNDS = 2
 """Better boxes teach a better detector, which gives better boxes."""
 MIN_BOXED = 10
 """Fewer strings with boxes teach no characters."""
-KEPT_OF_PARENT = (
-    *("word_share", "loose", "lettering", "plain", "alignment", "spaces"),
-    *("crop_size", "backbone"),
+KEPT_OF_PARENT = frozenset(
+    ["word_share", "loose", "lettering", "plain", "alignment", "spaces", "crop_size", "backbone"]
 )
 """Settings of the first training that the rehearsal of a further adaptation needs."""
 
@@ -174,7 +173,7 @@ class Teacher:
         """A network without an ONNX file: until it is kept, it runs on torch."""
         recipe = {
             **dataclasses.asdict(self.recipe),
-            **{k: parent.recipe[k] for k in KEPT_OF_PARENT if k in parent.recipe},
+            **{k: parent.recipe[k] for k in parent.recipe if k in KEPT_OF_PARENT},
             "adapted_from": parent.name,
             "parent_sha256": self._parents[parent.task].sha256,
             "data_sha256": self._data,

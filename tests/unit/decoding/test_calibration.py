@@ -53,6 +53,16 @@ def test_the_rule_of_three() -> None:
     assert upper_limit(3, 1000) > 0.003
 
 
+@pytest.mark.parametrize("sure", [0.5, 0.95, 0.999])
+def test_the_upper_limit_is_a_quantile_of_the_beta_distribution(sure: float) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    rng = np.random.default_rng(0)
+    for accepted in (10 ** rng.uniform(0, 4, 200)).astype(int).tolist():
+        for wrong in (0, accepted // 50, accepted // 2, accepted - 1):
+            known = stats.beta.ppf(sure, wrong + 1, accepted - wrong)
+            assert upper_limit(wrong, accepted, sure) == pytest.approx(known, rel=1e-8)
+
+
 def curve(right: int = 4000, wrong: int = 40) -> MisreadCurve:
     """Wrong readings below 0.6, right ones evenly from 0.2 to 1."""
     confidences = np.concatenate([np.linspace(0.2, 1, right), np.linspace(0.1, 0.6, wrong)])
