@@ -11,7 +11,14 @@ from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw, ImageFont
 
 from industrial_ocr.results.geometry import Rectangle, bounds
-from industrial_ocr.results.types import CharState, FloatArray, ImageArray, TextString, Verdict
+from industrial_ocr.results.types import (
+    CharState,
+    FloatArray,
+    ImageArray,
+    Status,
+    TextString,
+    Verdict,
+)
 
 RGB = tuple[int, int, int]
 
@@ -39,13 +46,21 @@ def _color_of(confidence: float) -> _Color:
     return _AMBER if confidence >= 0.5 else _RED
 
 
+def _string_color(string: TextString) -> _Color:
+    """Green only if the string passes, whatever its confidence is."""
+    if string.status is Status.OK:
+        return _GREEN
+    return _AMBER if string.confidence >= 0.5 else _RED
+
+
 def draw_result(source: ImageArray, strings: Sequence[TextString]) -> ImageArray:
     """The picture with quads and readings on it.
 
-    Characters have thin outlines and strings have frames, in green, amber or red by their
-    confidence. The frames have a dark edge, so that they show on any background. The reading and
-    its confidence are written on a plate above the string, below it if there is no room, or beside
-    it if its letters are stacked or turned. Line widths and letters grow with the picture.
+    Characters have thin outlines in green, amber or red by their confidence. Strings have frames,
+    green if their status is ``ok``, else amber, or red below 0.5. The frames have a dark edge, so
+    that they show on any background. The reading and its confidence are written on a plate above
+    the string, below it if there is no room, or beside it if its letters are stacked or turned.
+    Line widths and letters grow with the picture.
 
     Returns:
         (H, W, 3) uint8 RGB, of the size of the picture that was read.
@@ -57,13 +72,13 @@ def draw_result(source: ImageArray, strings: Sequence[TextString]) -> ImageArray
             draw_outline(image, character.quad, _color_of(character.confidence).ground, thin)
     for string in strings:
         draw_outline(image, string.quad, _BLACK.ground, 2 * thin + 2)
-        draw_outline(image, string.quad, _color_of(string.confidence).ground, 2 * thin)
+        draw_outline(image, string.quad, _string_color(string).ground, 2 * thin)
     canvas = Image.fromarray(image)
     taken = [bounds(s.quad) for s in strings]
     for string in strings:
         text = f"{string.text}  {string.confidence:.2f}"
         lies = string.direction == "horizontal"
-        taken.append(_label(canvas, text, _color_of(string.confidence), taken, string.quad, lies))
+        taken.append(_label(canvas, text, _string_color(string), taken, string.quad, lies))
     return np.array(canvas, np.uint8)
 
 

@@ -30,7 +30,15 @@ def test_drawing_keeps_the_size_and_leaves_the_picture_alone(
     quad = rect_quad(20, 20, 70, 40)
     character = Character("A", quad, 0.5)
     scores = SequenceScores(0.5, -0.7, 0.5, 0.5, -0.7)
-    string = TextString("A", 0.5, quad, (character,), direction, scores)  # type: ignore[arg-type]
+    string = TextString(
+        "A",
+        0.5,
+        quad,
+        (character,),
+        direction,  # type: ignore[arg-type]
+        scores,
+        status=Status.LOW_CONFIDENCE,
+    )
     drawn = ReadResult((string,), Status.LOW_CONFIDENCE, "crnn", {}, image).draw()
     assert drawn.shape == image.shape and drawn.dtype == np.uint8
     assert (drawn != image).any() and (image == 128).all()
@@ -39,21 +47,36 @@ def test_drawing_keeps_the_size_and_leaves_the_picture_alone(
 
 
 def drawn_parts(
-    quad: FloatArray, direction: Direction, confidence: float, ground: int, side: int = 400
+    quad: FloatArray,
+    direction: Direction,
+    confidence: float,
+    ground: int,
+    side: int = 400,
+    status: Status = Status.OK,
 ) -> ImageArray:
     """One string drawn on a plain square."""
     scores = SequenceScores(confidence, -0.1, confidence, confidence, -0.1)
-    string = TextString("AB12", confidence, quad, (), direction, scores)
+    string = TextString("AB12", confidence, quad, (), direction, scores, status=status)
     image = np.full((side, side, 3), ground, np.uint8)
     return ReadResult((string,), Status.OK, "two-stage", {}, image).draw()
 
 
 @pytest.mark.parametrize("ground", [0, 128, 255])
-@pytest.mark.parametrize(("confidence", "red", "green"), [(0.9, 0, 1), (0.6, 1, 1), (0.2, 1, 0)])
-def test_color_tells_the_confidence_on_any_ground(
-    ground: int, confidence: float, red: int, green: int
+@pytest.mark.parametrize(
+    ("status", "confidence", "red", "green"),
+    [
+        (Status.OK, 0.9, 0, 1),
+        (Status.LOW_CONFIDENCE, 0.6, 1, 1),
+        (Status.LOW_CONFIDENCE, 0.2, 1, 0),
+        (Status.LOW_CONFIDENCE, 0.89, 1, 1),
+        (Status.DISAGREEMENT, 0.99, 1, 1),
+    ],
+)
+def test_only_what_passes_is_green_on_any_ground(
+    ground: int, status: Status, confidence: float, red: int, green: int
 ) -> None:
-    drawn = drawn_parts(rect_quad(100, 200, 300, 240), "horizontal", confidence, ground)
+    quad = rect_quad(100, 200, 300, 240)
+    drawn = drawn_parts(quad, "horizontal", confidence, ground, status=status)
     pixels = drawn[np.ptp(drawn, axis=2) > 100].astype(int)
     color = pixels.mean(0)
     assert len(pixels) > 300
