@@ -9,10 +9,12 @@
 #
 #   FOLDER/debian/PACKAGE/   the font files of Debian's .deb with its copyright file; needs apt-get
 #   FOLDER/npm/              Latin, upright, weights 400 and 700 of @fontsource/PACKAGE; needs npm
-#   FOLDER/lettering/        the same, of style "lettering": scripts and signs, for words alone
-#   FOLDER/foreign/PACKAGE/  of style "foreign": characters that are no symbol stand beside codes
+#   FOLDER/lettering/        font files of style "lettering" (scripts and signs), used only for words
+#   FOLDER/foreign/PACKAGE/  font files of style "foreign" (other scripts): the rendered pictures show
+#                            their characters beside codes
 #
-# Use: industrial-ocr train ... --fonts FOLDER. What cannot be had is named at the end.
+# Use: industrial-ocr train ... --fonts FOLDER. Packages that could not be downloaded are listed at
+# the end.
 set -euo pipefail
 
 folder=${1:-fonts}
@@ -68,6 +70,6 @@ done <"$table"
 count=$(find "$folder" -type f ! -name copyright | wc -l)
 echo "$count font files in $folder"
 if [ ${#missing[@]} -gt 0 ]; then
-    echo "left out, because apt-get or npm is missing or has them not: ${missing[*]}" >&2
+    echo "left out, because apt-get or npm is missing or does not have them: ${missing[*]}" >&2
 fi
 [ "$count" -gt 0 ]

@@ -1,8 +1,8 @@
 """Writes the most frequent characters of a word list: python examples/make_charset.py DICT OUT
 
 DICT has a word and its count on each line, as the dict.txt of the PyPI package jieba (MIT). OUT
-gets 5,990 symbols, one a line: the printable characters of ASCII, Chinese punctuation, and the
-characters that the words hold most often. It made configs/charsets/zh.txt.
+gets 5,990 symbols, one per line: the printable characters of ASCII, Chinese punctuation, and the
+most frequent characters of the words. configs/charsets/zh.txt was made with this script.
 """
 
 from __future__ import annotations

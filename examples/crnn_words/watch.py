@@ -1,9 +1,9 @@
-"""Trains the plain CRNN-CTC and shows how its readings of some words get better by epoch.
+"""Trains the plain CRNN-CTC and shows its readings of some words after each epoch.
 
     python examples/crnn_words/watch.py FONTS [OUT [STEPS]]
 
-FONTS is a folder of font files, such as examples/install_fonts.sh fills. An epoch is as long as
-from one validation to the next. Run it again to resume.
+FONTS is a folder of font files, for example that of examples/install_fonts.sh. An epoch is the
+time from one validation to the next. Run it again to resume.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ WORDS = 6
 
 
 def main(fonts: str, out: str | None = None, steps: str | None = None) -> None:
-    """Trains, and prints one line an epoch: the readings, the loss and the scores."""
+    """Trains, and prints one line for each epoch: the readings, the loss and the scores."""
     config = load_config(RECIPE, RecognizerTrainConfig)
     changes = {
         "fonts": (Path(fonts),),

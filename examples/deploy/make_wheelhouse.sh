@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Collects industrial-ocr and all it needs to read on a CPU as wheels in one folder, for computers
-# without network. Run it where there is a network, on the same kind of computer: the same
-# operating system, processor and Python version.
+# Collects the wheels of industrial-ocr and of all packages that it needs to read on a CPU in one
+# folder, for computers without a network connection. Run it on a computer with a connection and with
+# the same operating system, processor and Python version.
 #
 #   examples/deploy/make_wheelhouse.sh [FOLDER [EXTRAS [SOURCE]]]
 #
-# FOLDER   where the wheels go; default: wheelhouse
-# EXTRAS   of industrial-ocr; default: openvino. "" for ONNX Runtime alone
+# FOLDER   folder of the wheels; default: wheelhouse
+# EXTRAS   extras of industrial-ocr; default: openvino. "": none, only ONNX Runtime
 # SOURCE   a checkout or a wheel of industrial-ocr; default: the checkout of this script
-# PYTHON   (environment) the Python to make it for; default: python3
+# PYTHON   (environment variable) the Python of the wheels; default: python3
 set -euo pipefail
 folder=${1:-wheelhouse}
 extras=${2-openvino}

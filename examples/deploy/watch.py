@@ -2,8 +2,9 @@
 
     python watch.py BUNDLE FOLDER [--pattern NAME] [--threads N] [--once]
 
-A picture goes to FOLDER/ok or FOLDER/check afterwards, its line into FOLDER/readings.jsonl. The
-camera gives every picture a new name; it writes it as NAME.part and renames it when it is complete.
+The line is written to FOLDER/readings.jsonl, and the picture is moved to FOLDER/ok or FOLDER/check.
+The camera must give every picture a new name, write it as NAME.part, and rename it when it is
+complete.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 
 
 def inspect(reader: Reader, picture: Path, pattern: Pattern | None) -> dict[str, object]:
-    """What is kept of one picture."""
+    """The line of one picture in readings.jsonl."""
     try:
         result = reader.read(picture, pattern=pattern)
     except ImageError as error:
@@ -30,7 +31,7 @@ def inspect(reader: Reader, picture: Path, pattern: Pattern | None) -> dict[str,
 
 
 def main() -> None:
-    """Watches the folder until the process is ended."""
+    """Watches the folder until the process is stopped."""
     parser = argparse.ArgumentParser(description="Reads every picture that comes into a folder.")
     parser.add_argument("bundle", type=Path)
     parser.add_argument("folder", type=Path)

@@ -2,8 +2,8 @@
 
     python examples/music/evaluate.py FONTS [WEIGHTS [COUNT]]
 
-The staves are engraved with fonts that were not learnt. WEIGHTS is a .safetensors file beside its
-manifest, by default what train.py writes; COUNT staves are read in each degradation.
+The staves are engraved with fonts that were not used for training. WEIGHTS is a .safetensors file
+with its manifest beside it, by default that of train.py. COUNT staves are read in each degradation.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from industrial_ocr.results.types import ImageArray
 
 WEIGHTS = Path("runs/music/crnn-music.safetensors")
 PAPER = {"clean": "74.6 / 0.37", "synthesized": "81.5 / 0.30", "photographed": "84.0 / 0.30"}
-# A staff is wider than it is high, and its lines are no baseline: it is read in one view.
+# A staff has no baseline from which it could be made level, so it is read in one view.
 CONFIG = {"rectify_crops": False, "recognition": {"crop_margins": [0.0], "crop_layouts": False}}
 SEED = 20_000_003
 
 
 def main(fonts: str, weights: str | None = None, count: str = "300") -> None:
-    """Prints the share of fragments read without a mistake and the mean edit distance."""
+    """Prints the percentage of staves read without an error, and the mean edit distance."""
     reader = Reader(recognizer=weights or WEIGHTS, config=CONFIG)
     files = [f for f in sorted(Path(fonts).glob("*.otf")) if f.stem in TEST_FONTS]
-    print("| staves | fragments right % / mean edit distance | the paper's |\n|---|---|---|")
+    print("| staves | percent right / mean edit distance | the paper's |\n|---|---|---|")
     for kind in DEGRADATIONS:
         staves = Staves(files, kind)
         distances = []

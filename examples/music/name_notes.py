@@ -1,9 +1,9 @@
-"""Draws a picture of staves with the notes named in it.
+"""Draws a picture of staves with the names of the notes below them.
 
     python examples/music/name_notes.py FONTS OUT [WEIGHTS]
 
-It engraves one staff in each degradation, reads it and writes each note's name below it, a wrong
-one in red with the right one behind a slash.
+It engraves one staff in each degradation, reads it and writes the name of each note below it. A
+wrong name is red and is followed by a slash and the right name.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Renders single staves of music without chords, in C major, engraved with SMuFL fonts.
 
-The label is the clef and the place of each note on the staff, one class each. Both together name
-the pitches (``C4``, ``D4`` ...) that section 3.4 of arXiv 1507.05717 reads. Durations, rests, beams
-and bar lines are drawn but not read.
+The label is the clef and the place of each note on the staff, one class each. Clef and places give
+the pitches (``C4``, ``D4`` ...), the classes in section 3.4 of arXiv 1507.05717. Durations, rests,
+beams and bar lines are drawn but not read.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from industrial_ocr.results.geometry import rect_quad
 
 DEGRADATIONS = ("clean", "synthesized", "photographed")
 TEST_FONTS = ("leland", "sebastian")
-"""Fonts that are not learnt, for held-out renderings."""
+"""Fonts that are not used for training, only for held-out renderings."""
 SPACE = 12
-"""Pixels between two staff lines where a staff is drawn; strips are smaller."""
+"""Pixels between two staff lines on the canvas; strips are smaller."""
 ROOM = 5.0
 """Staff spaces above and below the staff on the canvas."""
 LINE, STEM, LEDGER, BEAM = 0.13, 0.12, 0.16, 0.5
 """Thickness in staff spaces."""
-STEM_LENGTH, SHORTEST_STEM = 3.5, 2.6
+STEM_LENGTH = 3.5
 
 # Code points of SMuFL, the standard layout of music fonts.
 HEADS = {4.0: "\ue0a2", 3.0: "\ue0a3", 2.0: "\ue0a3"}
@@ -89,7 +89,7 @@ TOKENS = (*(clef.name for clef in CLEFS), *NOTES)
 CHARSET = Charset(TOKENS, blank=True)
 
 Group = tuple[float, ...]
-"""Lengths in quarters, negative ones of rests; notes shorter than a quarter have a common beam."""
+"""Lengths in quarters; rests are negative; notes shorter than a quarter share a beam."""
 GROUPS: tuple[tuple[Group, float], ...] = (
     ((1.0,), 6),
     ((2.0,), 2),
@@ -145,7 +145,7 @@ class Staves:
     Args:
         fonts: SMuFL font files.
         degradation: one of ``DEGRADATIONS``; None takes any of them.
-        notes: least and largest number of notes.
+        notes: smallest and largest number of notes.
     """
 
     fonts: Sequence[Path]
@@ -178,7 +178,7 @@ class Staves:
     ) -> Strip:
         """Cuts the staff out and prints it on paper, on a background, or photographs it."""
         rows, columns = ink.shape
-        top, bottom = rng.uniform(2.4, 3.2, 2) * SPACE  # beside the staff
+        top, bottom = rng.uniform(2.4, 3.2, 2) * SPACE  # space above and below the staff
         y0, y1 = ROOM * SPACE - top, (ROOM + 4) * SPACE + bottom
         height = int(log_uniform(rng, 36, 96))
         scale = height / (y1 - y0)
@@ -192,7 +192,7 @@ class Staves:
         if kind == "photographed":
             target += rng.normal(0, 0.25, (4, 2)) * scale * SPACE
         matrix = cv2.getPerspectiveTransform(source, target.astype(np.float32))
-        if scale < 0.8:  # thin lines fade where they are small, and do not break
+        if scale < 0.8:  # so that thin lines become fainter instead of breaking
             size = (round(columns * 1.2 * scale), round(rows * 1.2 * scale))
             ink = np.asarray(cv2.resize(ink, size, interpolation=cv2.INTER_AREA), np.uint8)
             matrix_of_ink = matrix @ np.diag([columns / size[0], rows / size[1], 1.0])
@@ -306,7 +306,7 @@ def _advance(length: float, tight: float) -> float:
 
 
 def _draw_notes(pen: _Pen, heads: Sequence[tuple[float, float, float]]) -> None:
-    """Heads with ledger lines, dots, stems, flags and beams; ``heads`` are x, y and length."""
+    """Heads with ledger lines, dots, stems, flags and beams; ``heads`` holds x, y and length."""
     for x, y, n in heads:
         head = HEADS.get(n, BLACK_HEAD)
         pen.glyph(x, y, head)
@@ -341,7 +341,7 @@ def _draw_beam(pen: _Pen, heads: Sequence[tuple[float, float, float]]) -> None:
     heights = np.array([y for _, y, _ in heads])
     slope = np.clip(heights[-1] - heights[0], -1, 1) / (stems[-1] - stems[0])
     line = slope * (np.array(stems) - stems[0])
-    # As high as the head nearest to the beam needs.
+    # The beam leaves room for a stem at the head that is nearest to it.
     base = max(way * (heights - line)) * way + way * STEM_LENGTH * 0.85
     ends = base + line
     for x, y, end in zip(stems, heights, ends, strict=True):
