@@ -167,13 +167,19 @@ def _says_there(string: TextString, text: str) -> bool | None:
 
 
 def is_right_there(string: TextString, strings: Sequence[PhotoString]) -> bool | None:
-    """Whether a reading says what is known to stand in its place; None where that is not known."""
+    """Whether a reading says what is known to stand in its place; None where that is not known.
+
+    It is not known of a reading that says the string and more: the other reader often finds only a
+    part of a line.
+    """
     middle, width = string.quad.mean(0), edge_lengths(string.quad)[0]
     for own in strings:
         ratio = width / edge_lengths(own.quad)[0]
         together = inside(own.quad, middle) and inside(string.quad, own.quad.mean(0))
         if together and 1 / SAME_WIDTH < ratio < SAME_WIDTH:
-            return _says_there(string, own.text)
+            right = _says_there(string, own.text)
+            longer = "".join(own.text.split()) in "".join(string.text.split())
+            return None if longer and not right else right
     return None
 
 

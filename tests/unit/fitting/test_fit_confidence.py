@@ -26,6 +26,7 @@ def _known(text: str, x0: float, x1: float, score: float = 0.95) -> PhotoString:
     [
         (_reading("LOT 12", 0, 100), True),  # spaces do not count
         (_reading("LOT 17", 5, 96), False),
+        (_reading("LOT 124", 0, 120), None),  # the hint may be a part of the line
         (_reading("LOT", 0, 45), None),  # a part of it: the hint may have joined two strings
         (_reading("LOT 12", 200, 300), None),  # nothing is known there
     ],
