@@ -32,10 +32,10 @@ from industrial_ocr.datasets.synthesis.layout import LabeledString
 from industrial_ocr.decoding.confidence import (
     CONFIDENCE_FEATURES,
     CONFIDENCE_WEIGHTS,
-    TOGETHER,
+    PAIR_FEATURES,
     ConfidenceModel,
     features,
-    together_features,
+    pair_features,
 )
 from industrial_ocr.image.load import load_image
 from industrial_ocr.reader.reader import Reader
@@ -232,7 +232,7 @@ def pair_rows(
             float(models[way + end].probability(features(s)))
             for way, s in zip(PIPELINES, (one, two), strict=True)
         ]
-        row = together_features(two, *sure)
+        row = pair_features(two, *sure)
         if same_text(one, two):
             rows["same"].append((row, one_right))
         else:
@@ -286,8 +286,8 @@ def main() -> None:
         models[name] = fit(own)
         table[name] = _to_dict(models[name], CONFIDENCE_FEATURES, len(own))
     for name, own in pair_rows(readings.pairs, models).items():
-        print_held_out(name, own, TOGETHER)
-        table[name] = _to_dict(fit(own, TOGETHER), TOGETHER, len(own))
+        print_held_out(name, own, PAIR_FEATURES)
+        table[name] = _to_dict(fit(own, PAIR_FEATURES), PAIR_FEATURES, len(own))
     fitted_on = {"pictures": asked.pictures, "seed": asked.seed}
     content = {"fitted_on": fitted_on, "models": table}
     asked.out.write_text(json.dumps(content, indent=1) + "\n")

@@ -77,7 +77,7 @@ def case_rows(
         if lower in ranked and any(c in ranked for c in capitals):
             shape = homoglyphs._log_ratio(ranked[lower], sum(ranked.get(c, 0.0) for c in capitals))
             size = 0.0 if lower in "kp" else homoglyphs._smallness(heights[i], tall, small)
-            beside = homoglyphs._first(clear[:i][::-1]) + homoglyphs._first(clear[i + 1 :])
+            beside = homoglyphs._nonzero(clear[:i][::-1]) + homoglyphs._nonzero(clear[i + 1 :])
             yield [shape, size, float(beside)], truth == lower
 
 

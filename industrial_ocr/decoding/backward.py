@@ -1,8 +1,8 @@
 """Backward scores: the best score that can still be added from each state of a search.
 
-They are the Viterbi recursion run backwards. With them, a search follows only paths that can end
-near the best reading; the best reading itself is found by following the best scores. They are dense
-over the states and arcs of an automaton, which is too slow for a lexicon of 100,000 codes.
+They come from a Viterbi recursion that runs backwards. With them, a search follows only paths that
+can end near the best reading; following the best scores gives the best reading itself. They are
+computed for every state and arc of an automaton: too slow for a lexicon of 100,000 codes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MAX_LOSS = 7.0
 
 
 def has_backward_scores(automaton: Automaton) -> bool:
-    """Whether an automaton gets backward scores; with more arcs they take longer than a search."""
+    """Whether backward scores are used; with more arcs they take longer than a search without."""
     return len(automaton.labels) <= 8192
 
 

@@ -15,7 +15,7 @@ from industrial_ocr.decoding.verification import (
     VERIFICATION_RULES,
     Findings,
     expected_symbols,
-    seen_as,
+    judged_symbol,
     verify_strings,
 )
 from industrial_ocr.patterns.charset import Charset
@@ -77,7 +77,7 @@ def _findings(
         clear = character.confidence >= rules.clear and k not in doubtful
         shown.append((skipped.before, character, clear))
     doubts = [
-        f"there is room for a character after character {at}; if a space is meant, expect one there"
+        f"a character may be missing after character {at}; if a space is printed there, expect it"
         for at in _gaps(found, _spaces(expected, charset))
     ]
     margin, other = against_neighbors(run, [s.symbol for s in found.symbols], charset, part)
@@ -87,13 +87,13 @@ def _findings(
 
 
 def _character(aligned: AlignedSymbol, charset: Charset) -> VerifiedCharacter:
-    """An expected character with its state; a box that may be no character cannot fail it."""
+    """An expected character with its state; it never fails in a box that may be no character."""
     if aligned.box is None or aligned.candidates is None:
         return VerifiedCharacter(
             aligned.symbol, None, 0.0, "", 0.0, aligned.log_prob, CharState.MISSING
         )
     p = distribution(aligned.candidates, charset, False)
-    seen = seen_as(aligned.symbol, aligned.box.quad, p, charset)
+    seen = judged_symbol(aligned.symbol, aligned.box.quad, p, charset)
     if seen.state is CharState.FAIL and aligned.candidates.reject >= 0.5:
         return replace(seen, state=CharState.UNSURE)
     return seen
@@ -119,21 +119,23 @@ def _ignored(candidates: CharCandidates) -> bool:
 def _doubtful_together(
     found: Alignment, extra: Sequence[SkippedBox], characters: Sequence[VerifiedCharacter]
 ) -> tuple[list[VerifiedCharacter], set[int]]:
-    """Makes characters unsure that do not pass next to an extra box: both may be one character.
+    """Marks characters that do not pass as unsure where they stand next to an extra box.
+
+    The two boxes may show one character.
 
     Returns:
-        All characters, and the indices in ``extra`` of such boxes.
+        All characters, and the indices in ``extra`` of these boxes.
     """
-    eased, doubtful = list(characters), set()
+    updated, doubtful = list(characters), set()
     for k, skipped in enumerate(extra):
         for i, aligned in enumerate(found.symbols):
             beside = aligned.string == skipped.string and any(
                 abs(place - skipped.place) == 1 for place in aligned.boxes
             )
             if beside and characters[i].state is not CharState.PASS:
-                eased[i] = replace(characters[i], state=CharState.UNSURE)
+                updated[i] = replace(characters[i], state=CharState.UNSURE)
                 doubtful.add(k)
-    return eased, doubtful
+    return updated, doubtful
 
 
 def _distance(a: AlignedSymbol, b: AlignedSymbol) -> float | None:
@@ -168,7 +170,7 @@ def _without_room(found: Alignment) -> list[int]:
 def _gaps(found: Alignment, spaces: Collection[int]) -> list[int]:
     """Places with room for a narrow character that the detector may have missed.
 
-    Wider gaps are spaces. So are the places ``spaces``, where the expected text has one.
+    Wider gaps are spaces; ``spaces`` are the places where the expected text has a space.
     """
     steps, usual = _steps(found)
     wide = [i + 1 for i, step in steps.items() if 1.42 * usual < step < 1.8 * usual]
@@ -179,8 +181,8 @@ def _another_text(characters: Sequence[VerifiedCharacter], run: Sequence[StringE
     """Whether the run is a text of the expected length that reads clearly as something else."""
     count = sum(sum(not _ignored(c) for c in e.singles) for e in run)
     clear = sum(c.state in (CharState.PASS, CharState.FAIL) for c in characters)
-    long_enough = clear >= VERIFICATION_RULES.clear * len(characters)
-    return abs(count - len(characters)) <= 1 and long_enough
+    mostly_clear = clear >= VERIFICATION_RULES.clear * len(characters)
+    return abs(count - len(characters)) <= 1 and mostly_clear
 
 
 def _spaces(expected: str, charset: Charset) -> set[int]:
@@ -201,6 +203,7 @@ def _text(found: Alignment, extra: Sequence[SkippedBox]) -> str:
 
 
 def _shown(skipped: SkippedBox) -> Character:
-    named = skipped.candidates
-    (symbol, p), *others = zip(named.symbols, map(float, named.probabilities), strict=True)
+    """A skipped box as the character that the classifier reads in it."""
+    found = skipped.candidates
+    (symbol, p), *others = zip(found.symbols, map(float, found.probabilities), strict=True)
     return Character(symbol, skipped.box.quad, p, tuple(others))

@@ -50,24 +50,30 @@ def fit_temperature(log_probs: ArrayLike, labels: ArrayLike) -> float:
     """
     table, label = np.asarray(log_probs, np.float64), np.asarray(labels, np.intp)
     if table.ndim != 2 or label.shape != table.shape[:1] or not len(label):
-        raise ValueError(f"(N, C) log-probabilities and (N,) labels, got {table.shape}, {label}")
+        raise ValueError(
+            "expected (N, C) log-probabilities and (N,) labels, "
+            f"got shapes {table.shape} and {label.shape}"
+        )
     rows = np.arange(len(label))
 
     def loss(log_t: float) -> float:
         return -float(tempered(table, float(np.exp(log_t)))[rows, label].mean())
 
     limits = (float(np.log(LEAST_TEMPERATURE)), float(np.log(LARGEST_TEMPERATURE)))
-    from scipy.optimize import minimize_scalar  # of the extra "evaluate"
+    from scipy.optimize import minimize_scalar  # comes with the extra "evaluate"
 
     return float(np.exp(minimize_scalar(loss, bounds=limits, method="bounded").x))
 
 
 def fit_ctc_temperature(tables: Sequence[Floats], labels: Sequence[Sequence[int]]) -> float:
-    """The temperature under which labels are likeliest, log p(l|y) per character."""
+    """The temperature under which N labels have the highest mean log p(l|y) per character.
+
+    ``tables`` are their (T, C) log-probabilities at temperature 1.
+    """
 
     def loss(log_t: float) -> float:
         t = float(np.exp(log_t))
-        # Not below -30 nats: one string that is lost must not decide the fit.
+        # Limited to -30 nats, so that one unreadable string does not decide the fit.
         each = [
             max(sequence_log_probability(tempered(y, t), x) / len(x), -30.0)
             for y, x in zip(tables, labels, strict=True)
@@ -91,16 +97,16 @@ def scaled_odds(confidence: ArrayLike, odds: tuple[float, float]) -> Floats:
 def fit_odds(confidence: ArrayLike, right: ArrayLike, penalty: float = 2.0) -> tuple[float, float]:
     """The scale and shift of log-odds that fit which readings were right (Platt 1999).
 
-    Both stay near 1 and 0 where there are few readings: ``penalty`` times the squared distance is
-    added to the log loss of all of them, in nats.
+    With few readings they stay near 1 and 0: ``penalty`` times their squared distance from 1 and 0
+    is added to the summed log loss, in nats.
     """
     p = np.clip(np.asarray(confidence, np.float64), 1e-4, 1 - 1e-4)
     log_odds = np.log(p / (1 - p))
     sign = np.where(np.asarray(right, bool), 1.0, -1.0)
 
     def loss(theta: Floats) -> float:
-        told = np.logaddexp(0, -sign * (theta[0] * log_odds + theta[1])).sum()
-        return float(told + penalty * ((theta[0] - 1) ** 2 + theta[1] ** 2))
+        log_loss = np.logaddexp(0, -sign * (theta[0] * log_odds + theta[1])).sum()
+        return float(log_loss + penalty * ((theta[0] - 1) ** 2 + theta[1] ** 2))
 
     from scipy.optimize import minimize  # slow to import
 
@@ -115,18 +121,18 @@ def upper_limit(wrong: int, accepted: int, sure: float = 0.95) -> float:
     """
     if wrong >= accepted:
         return 1.0
-    few = np.arange(wrong + 1)
+    counts = np.arange(wrong + 1)
     log_factorial = _log_factorials(1 << accepted.bit_length())
-    ways = log_factorial[accepted] - log_factorial[few] - log_factorial[accepted - few]
+    ways = log_factorial[accepted] - log_factorial[counts] - log_factorial[accepted - counts]
 
     low, high, rate = wrong / accepted, 1.0, (wrong + 3) / (accepted + 3)
     while high - low > 1e-9 * high:
-        each = np.exp(ways + few * math.log(rate) + (accepted - few) * math.log1p(-rate))
-        chance = float(each.sum())  # of so few wrong readings
-        low, high = (low, rate) if chance < 1 - sure else (rate, high)
-        # Newton's step for the logarithm of the chance, halving where it leads out of the bounds.
+        each = np.exp(ways + counts * math.log(rate) + (accepted - counts) * math.log1p(-rate))
+        tail = float(each.sum())  # probability of at most ``wrong`` wrong readings
+        low, high = (low, rate) if tail < 1 - sure else (rate, high)
+        # A Newton step for ln(tail); bisection where it would leave the bounds.
         slope = -(accepted - wrong) * float(each[-1]) / (1 - rate)
-        step = chance * math.log(chance / (1 - sure)) / slope if chance > 0 and slope < 0 else 0.0
+        step = tail * math.log(tail / (1 - sure)) / slope if tail > 0 and slope < 0 else 0.0
         following = rate - step
         if abs(step) <= 1e-9 * rate and step:
             return following
@@ -146,8 +152,8 @@ class MisreadCurve:
 
     Attributes:
         thresholds: (K,) ascending; a reading of that confidence or more is accepted.
-        accepted: (K,) number of accepted readings, not ascending.
-        wrong: (K,) number of wrong ones among them, not ascending.
+        accepted: (K,) number of accepted readings, never rising.
+        wrong: (K,) number of wrong ones among them, never rising.
         total: number of labeled texts, also of those without a reading.
     """
 
@@ -157,11 +163,11 @@ class MisreadCurve:
     total: int
 
     def __post_init__(self) -> None:
-        shape = self.thresholds.shape
-        if len(shape) != 1 or self.accepted.shape != shape or self.wrong.shape != shape:
-            raise ValueError(f"three (K,) arrays, got {shape}, {self.accepted.shape}")
+        shapes = [a.shape for a in (self.thresholds, self.accepted, self.wrong)]
+        if len(shapes[0]) != 1 or len(set(shapes)) != 1:
+            raise ValueError(f"thresholds, accepted and wrong must be (K,) each, got {shapes}")
         if (np.diff(self.thresholds) <= 0).any() or (self.wrong > self.accepted).any():
-            raise ValueError("thresholds must rise, and wrong readings are part of the accepted")
+            raise ValueError("thresholds must rise, and wrong must be at most accepted")
         if (np.diff(self.accepted) > 0).any() or (np.diff(self.wrong) > 0).any():
             raise ValueError("accepted and wrong counts must not rise with the threshold")
 
@@ -191,9 +197,9 @@ class MisreadCurve:
         if not len(good):
             raise ConfigError(
                 f"a misread rate of {misread_rate:g} cannot be promised: {self.total} labeled "
-                f"texts show {math.ceil(1e4 * self.lowest_rate()) / 1e4:g} at best "
-                "(1 means that all are wrong); measure more texts (industrial-ocr calibrate), or "
-                "allow a higher rate"
+                f"texts prove {math.ceil(1e4 * self.lowest_rate()) / 1e4:g} at best "
+                "(1 means that nothing is proven); measure more texts (industrial-ocr calibrate), "
+                "or allow a higher rate"
             )
         return float(self.thresholds[good[0]])
 
@@ -243,7 +249,9 @@ class Calibration:
     def check_rate(self, misread_rate: float) -> None:
         """Raises ConfigError where no engine can keep that rate."""
         if not self.curves:
-            raise ConfigError("max_misread_rate: nothing was measured")
+            raise ConfigError(
+                "max_misread_rate: nothing was measured; industrial-ocr calibrate measures it"
+            )
         best = min(self.curves, key=lambda name: self.curves[name].lowest_rate())
         try:
             self.curves[best].threshold(misread_rate)
@@ -253,8 +261,8 @@ class Calibration:
     def threshold(self, engine: str, with_pattern: bool, misread_rate: float) -> float:
         """The least confidence that keeps a misread rate.
 
-        Without a pattern, ``agree`` and ``auto`` accept a string that one engine alone would
-        accept; their threshold is the higher one of both engines.
+        Without a pattern, ``agree`` and ``auto`` accept a string that one of the two engines would
+        accept alone; unless they were measured, their threshold is the higher one of both engines.
 
         Raises:
             ConfigError: that engine was not measured, or not on enough images.
@@ -322,7 +330,7 @@ def load_calibration(file: str | os.PathLike[str]) -> Calibration:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: no calibration: {error}") from error
+        raise ConfigError(f"{path}: not a calibration file: {error}") from error
     return parse_calibration(values, str(path))
 
 
@@ -359,5 +367,5 @@ def parse_calibration(values: Any, source: str) -> Calibration:
             values["about"],
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        reason = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise ConfigError(f"{source}: no calibration: {reason}") from error
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise ConfigError(f"{source}: not a calibration file: {reason}") from error

@@ -26,9 +26,9 @@ class CodeCandidate:
     Attributes:
         text: without separators.
         characters: of the text.
-        behind: the hypothesis of each character.
+        hypotheses: that of each character.
         span: index of the first box, and of the one after the last.
-        confidence: per character.
+        confidence: joint probability per character.
         mismatch: why it contradicts the raw reading, empty if it does not.
         log_prob: of the path.
         raw: the reading of these boxes without the pattern.
@@ -38,7 +38,7 @@ class CodeCandidate:
 
     text: str
     characters: tuple[CodeCharacter, ...]
-    behind: tuple[Hypothesis, ...]
+    hypotheses: tuple[Hypothesis, ...]
     span: tuple[int, int]
     confidence: float
     mismatch: str
@@ -63,15 +63,15 @@ def code_candidate(
     limits: Limits,
 ) -> CodeCandidate | None:
     """The code of a path, without separators; None if no character is left."""
-    state, characters, behind = automaton.start, [], []
+    state, characters, hypotheses = automaton.start, [], []
     for symbol, arc in zip(path.symbols, path.arcs, strict=True):
         allowed = automaton.arcs(state)[0].tolist()
-        hypothesis = lattice.behind(arc)
+        hypothesis = lattice.hypothesis(arc)
         made = _character(hypothesis, symbol, allowed, charset, limits)
         state = automaton.step(state, symbol)
         if made.character.symbol not in pattern.separators:
             characters.append(made)
-            behind.append(hypothesis)
+            hypotheses.append(hypothesis)
     if not characters:
         return None
     arcs = [lattice.arcs[a] for a in path.arcs]
@@ -79,16 +79,16 @@ def code_candidate(
     free = _free_path(span, lattice, charset)
     raw = "".join(charset.symbols[s] for s in free.symbols)
     free_p = [
-        float(min(lattice.behind(a).probabilities[s], 1.0))
+        float(min(lattice.hypothesis(a).probabilities[s], 1.0))
         for s, a in zip(free.symbols, free.arcs, strict=True)
     ]
     mismatch = _mismatch(characters)
-    if not mismatch and _other_boxes(path, free, lattice) > -np.log(CODE_RULES.contradiction):
+    if not mismatch and _segmentation_gain(path, free, lattice) > -np.log(CODE_RULES.contradiction):
         mismatch = f"{raw!r} is read, which does not match"
     return CodeCandidate(
         text=pattern.normalize("".join(c.character.symbol for c in characters)),
         characters=tuple(characters),
-        behind=tuple(behind),
+        hypotheses=tuple(hypotheses),
         span=span,
         confidence=_confidence(characters),
         mismatch=mismatch,
@@ -144,7 +144,7 @@ def _mismatch(characters: Sequence[CodeCharacter]) -> str:
     for i, c in enumerate(characters):
         if contradicts(c.character.symbol, c.character.confidence, c.raw, c.raw_confidence):
             read = f"{c.raw!r} is read at position {i} ({c.raw_confidence:.2f})"
-            return f"{read}, the pattern asks for another symbol"
+            return f"{read}, but the pattern requires another symbol"
     return ""
 
 
@@ -167,8 +167,8 @@ def _free_path(span: tuple[int, int], lattice: StringLattice, charset: Charset) 
     return replace(path, arcs=tuple(numbers[a] for a in path.arcs))
 
 
-def _other_boxes(path: Path, free: Path, lattice: StringLattice) -> float:
-    """By how many nats the free reading is likelier, where its boxes are not those of a path."""
+def _segmentation_gain(path: Path, free: Path, lattice: StringLattice) -> float:
+    """Log-score of the free reading minus the path's, over the arcs that only one of them uses."""
 
     def score(own: Path, other: Path) -> float:
         found = 0.0

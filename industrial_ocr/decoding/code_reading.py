@@ -95,7 +95,7 @@ def _promising(
     automaton: Automaton,
     charset: Charset,
 ) -> _StringRun | None:
-    """The run, None if its best path is unlikely or far from the reading without the pattern."""
+    """The run; None if its best path is unlikely, or too unlike the reading without the pattern."""
     ahead = backward_scores(lattice.arcs, lattice.nodes, automaton)
     best = best_path(lattice.arcs, lattice.nodes, automaton, ahead)
     least = np.log(0.08)  # per character, including the boxes left out
@@ -103,7 +103,7 @@ def _promising(
         return None
     same = 0
     for symbol, arc in zip(best.symbols, best.arcs, strict=True):
-        raw = int(lattice.behind(arc).probabilities.argmax())
+        raw = int(lattice.hypothesis(arc).probabilities.argmax())
         same += raw == symbol or are_twins(charset.symbols[raw], charset.symbols[symbol])
     if same < 0.45 * max(len(best.symbols), 1):
         return None
@@ -142,11 +142,11 @@ def _code_of(
     rest = {known[i]: texts[known[i]].log_prob for i in choice.rivals if i != choice.at}
     least = CODE_RULES.ambiguous
     near = [text for text, log_prob in rest.items() if np.exp(log_prob - code.log_prob) >= least]
-    if len({h.string for h in code.behind}) != len(run.places):
+    if len({h.string for h in code.hypotheses}) != len(run.places):
         return None  # a shorter run gives the same code
     total = np.logaddexp.reduce([texts[known[i]].log_prob for i in choice.rivals])
     alternatives = [(text, float(np.exp(log_prob - total))) for text, log_prob in rest.items()]
-    boxes = [h.box for h in code.behind]
+    boxes = [h.box for h in code.hypotheses]
     reading = CodeReading(
         text=code.text,
         pattern=pattern.name or pattern.text,
@@ -178,10 +178,10 @@ def _doubts(
     if _clear_neighbor(code, lattice):
         yield "the code is a part of a longer word"
     if symbol := _room_for_two(code, direction):
-        yield f"{symbol!r} stands where two characters have room"
+        yield f"{symbol!r} stands where there is room for two characters"
     weakest = min(code.characters, key=lambda c: c.confidence)
     if weakest.confidence < limits.min_character:
-        yield f"{weakest.character.symbol!r} is read at {weakest.confidence:.2f} only"
+        yield f"the confidence of {weakest.character.symbol!r} is only {weakest.confidence:.2f}"
     yield limits.doubt(code.confidence, len(code.characters))
 
 
@@ -201,10 +201,10 @@ def _clear_neighbor(code: CodeCandidate, lattice: StringLattice) -> bool:
 
 
 def _room_for_two(code: CodeCandidate, direction: Direction) -> str:
-    """The symbol that stands where two characters have room, empty for none.
+    """The symbol that stands where there is room for two characters, empty for none.
 
-    Such a character may hide another: ``74LS01`` without its L still matches. Broad letters may be
-    wider, and short codes have no usual width.
+    A character may be missing there, and the code may still match, as ``74LS01`` without its L. The
+    limit is higher for broad symbols; a code of fewer than 5 characters has no reliable width.
     """
     if len(code.characters) < 5:
         return ""

@@ -4,14 +4,14 @@ The numbers are those of ``CODE_RULES``.
 
 * The likeliest texts that the pattern accepts are compared. If the pattern has a check, the best
   text that passes it is the code, unless it contradicts the evidence.
-* A character *contradicts* the evidence if another symbol is more than 5 times likelier without the
-  pattern (50 times among 0 O and 1 I l, which look alike), or if another symbol reads clearly. A
-  code with such a character is a misprint or another text: its status is ``pattern_mismatch``
-  (``check_failed`` if only the check required it), never ``ok``. The same holds if other boxes are
-  more than 5 times likelier without the pattern: a clear M is not read as two digits to match it.
+* A character *contradicts* the evidence if, without the pattern, another symbol is clearly read or
+  more than 5 times as likely (50 times among 0 O and among 1 I l, which look alike). A code with
+  such a character is a misprint or another text: its status is ``pattern_mismatch``
+  (``check_failed`` if only the check required it), never ``ok``. The same holds if another
+  segmentation is more than 5 times as likely: a clear M is never read as two digits.
 * The confidence is the joint probability per character, among the symbols that the pattern allows
-  there. A correct check digit is evidence, too: a wrong code passes by chance once in ten times. It
-  raises the odds of the weakest character.
+  in its place. A correct check digit raises the odds of the weakest character tenfold, because a
+  wrong code passes a check by chance one time in ten.
 * ``ambiguous``: another code that matches (and passes the check) is nearly as likely.
 * ``low_confidence``: the code or a character is below its limit, or the code is a part of a longer
   word that reads clearly.
@@ -37,9 +37,10 @@ class CodeRules:
     """The numbers of the rules above.
 
     Attributes:
-        contradiction: a symbol is contradicted below this share of the raw symbol's probability.
+        contradiction: a symbol contradicts the raw reading below this share of the raw symbol's
+            probability.
         twin_contradiction: the same between symbols of one shape.
-        clear_raw: a raw symbol of this probability or more is taken as printed.
+        clear_raw: a raw symbol of this probability or more is taken for the printed one.
         ambiguous: another code with this share of the code's probability or more is a rival.
         check_odds: a correct check digit multiplies the odds by this factor.
         min_agreement: a code that is not ok is reported if at least this share of its characters
@@ -72,10 +73,10 @@ class Limits:
         ``confidence`` is per character, see ``scoring.string_confidence``.
         """
         if confidence < self.min_confidence:
-            return f"the code is read at {confidence:.2f} only"
+            return f"the confidence per character is only {confidence:.2f}"
         whole = confidence**count
         if whole < self.min_code:
-            return f"all {count} characters together are read at {whole:.2f} only"
+            return f"the confidence of all {count} characters together is only {whole:.2f}"
         return ""
 
 
@@ -207,7 +208,7 @@ def judged_code(
 
 
 def without_shared_strings(found: Sequence[CodeReading]) -> list[CodeReading]:
-    """Codes that share no string, the most reliable first; a mismatch only if nothing else is."""
+    """Codes that share no string, the most reliable first; a mismatch only if nothing matches."""
     rank = {Status.OK: 0, Status.LOW_CONFIDENCE: 1, Status.AMBIGUOUS: 1, Status.CHECK_FAILED: 2}
     kept: list[CodeReading] = []
     for code in sorted(found, key=lambda c: (rank.get(c.status, 3), -c.confidence)):

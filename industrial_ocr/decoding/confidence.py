@@ -1,9 +1,8 @@
 """The confidence of a reading: the probability that the whole string is right.
 
-The networks' probabilities are one feature. Others are whether the views of a string agree, whether
-a mark in its band was not read, how small the print is. A logistic regression over all of them
-(Platt 1999) is fitted on rendered pictures of all difficulties, clean print among them
-(``fitting/confidence.py``).
+A logistic regression (Platt 1999) over the networks' probabilities and other features: whether the
+views of a string agree, whether ink beside its characters is unread, how small the print is. It was
+fitted on rendered pictures, from clean to damaged print (``fitting/confidence.py``).
 """
 
 from __future__ import annotations
@@ -29,18 +28,18 @@ CONFIDENCE_FEATURES = (
     *("twins", "cases", "twin_doubt", "case_doubt"),
 )
 """Names of the features, see ``features``."""
-TOGETHER = (Engine.TWO_STAGE, Engine.CRNN, "length", "height", "twins", "cases")
-"""Features of two readings of one string: the log-odds of both engines' confidences, and the
-entries of ``features`` that make both engines err together."""
+PAIR_FEATURES = (Engine.TWO_STAGE, Engine.CRNN, "length", "height", "twins", "cases")
+"""Features of two readings of one string: the log-odds of both engines' confidences, and those of
+``CONFIDENCE_FEATURES`` that lead both engines to the same error."""
 CASE_TWINS = frozenset("cCoOsSvVwWxXzZ")
 """Letters that are often read in the wrong case."""
-CERTAIN = 1e-4
+MARGIN = 1e-4
 """Probabilities are clipped to this distance from 0 and from 1."""
 
 
 def log_odds(probability: float) -> float:
-    """Log-odds of a probability that is clipped by ``CERTAIN``."""
-    p = min(max(probability, CERTAIN), 1 - CERTAIN)
+    """Log-odds of a probability, clipped by ``MARGIN``."""
+    p = min(max(probability, MARGIN), 1 - MARGIN)
     return float(np.log(p / (1 - p)))
 
 
@@ -53,22 +52,22 @@ def features(string: TextString) -> Floats:
     """(K,) float64, the features of a reading with at least one character.
 
     * ``joint``, ``sequence``: log-odds of all characters together, and of the whole CTC sequence;
-    * ``weakest``: log-odds of the weakest character; ``margin``: the least ln(probability over
-      that of the runner-up);
-    * ``length``: ln of the number of characters; ``height``: ln of their height in pixels;
+    * ``weakest``: log-odds of the weakest character; ``margin``: the least log-ratio between a
+      character's probability and its runner-up's, 9 at most;
+    * ``length``: ln of the number of characters; ``height``: ln(median height in pixels / 20);
     * ``agreement``: ln of the agreement between the views of the string;
-    * ``inner_marks``, ``end_marks``: unread marks between its characters and beyond its ends, by
-      their strength, 2 at most;
+    * ``inner_marks``, ``end_marks``: summed strength of the unread marks between the characters and
+      beyond the ends, 2 at most;
     * ``rejected``: number of boxes rejected as no character, 2 at most; ``reject``: the highest
-      probability that a character is none;
+      probability that one of the characters is no character;
     * ``twins``, ``cases``: ln(1 + n) for n characters that look like another one (0 O, 1 I l), or
       differ from it in size alone (c C); ``twin_doubt``, ``case_doubt``: the probabilities of those
       other characters, summed over the string.
     """
     characters = string.characters
     p = [c.confidence for c in characters]
-    runner_up = [max((q for _, q in c.alternatives), default=CERTAIN) for c in characters]
-    margins = [np.log(max(a, CERTAIN) / max(b, CERTAIN)) for a, b in zip(p, runner_up, strict=True)]
+    runner_up = [max((q for _, q in c.alternatives), default=MARGIN) for c in characters]
+    margins = [np.log(max(a, MARGIN) / max(b, MARGIN)) for a, b in zip(p, runner_up, strict=True)]
     ends = (0, len(characters))
     inner = sum(m.strength for m in string.unread if m.before not in ends)
     outer = sum(m.strength for m in string.unread if m.before in ends)
@@ -82,7 +81,7 @@ def features(string: TextString) -> Floats:
             log_odds(min(p)),
             min(float(min(margins)), 9.0),
             np.log(len(p)),
-            np.log(max(string.agreement, CERTAIN)),
+            np.log(max(string.agreement, MARGIN)),
             min(inner, 2.0),
             min(outer, 2.0),
             np.clip(np.log(max(float(np.median(heights)), 1.0) / 20), -1.2, 1.0),
@@ -102,10 +101,10 @@ class ConfidenceModel:
     """A logistic regression over standardized features.
 
     Attributes:
-        mean: (K,) means of the features in the data of the fit.
+        mean: (K,) means of the features in the fitted data.
         scale: (K,) their standard deviations.
         weights: (K,) of the standardized features.
-        bias: log-odds if all features have their means.
+        bias: log-odds where all features equal their means.
     """
 
     mean: Floats
@@ -115,10 +114,8 @@ class ConfidenceModel:
 
     def __post_init__(self) -> None:
         if self.mean.ndim != 1 or not self.mean.shape == self.scale.shape == self.weights.shape:
-            raise ValueError(
-                "three (K,) arrays, "
-                f"got {self.mean.shape}, {self.scale.shape} and {self.weights.shape}"
-            )
+            shapes = [a.shape for a in (self.mean, self.scale, self.weights)]
+            raise ValueError(f"mean, scale and weights must be (K,) each, got {shapes}")
 
     def probability(self, rows: Floats) -> Floats:
         """(..., K) features -> (...,) the probability that the reading is right."""
@@ -128,38 +125,38 @@ class ConfidenceModel:
 
 
 def own_probability(string: TextString) -> float:
-    """The network's own probability that the whole string is right, lowered where views disagree.
+    """The network's own probability that the whole string is right, lower where views disagree.
 
-    It stands in for the fitted one where a recognizer is not the one of the fit.
+    It is the confidence of recognizers for which no model was fitted.
     """
     joint = min(string.scores.joint_log, string.scores.sequence_log)
     return float(np.exp(joint)) * float(string.agreement**0.5)
 
 
-def together_features(string: TextString, one: float, two: float) -> Floats:
-    """(K,) float64, the features ``TOGETHER`` of a string that the CRNN read.
+def pair_features(two: TextString, one_confidence: float, two_confidence: float) -> Floats:
+    """(K,) float64, ``PAIR_FEATURES`` of a string that two-stage and the CRNN read.
 
-    ``one`` and ``two`` are the confidences of two-stage and of the CRNN.
+    ``two`` is the CRNN's reading; the confidences are those of two-stage and of the CRNN.
     """
-    own = dict(zip(CONFIDENCE_FEATURES, features(string).tolist(), strict=True))
-    odds = [log_odds(one), log_odds(two)]
-    return np.array([*odds, *(own[name] for name in TOGETHER[2:])], np.float64)
+    own = dict(zip(CONFIDENCE_FEATURES, features(two).tolist(), strict=True))
+    odds = [log_odds(one_confidence), log_odds(two_confidence)]
+    return np.array([*odds, *(own[name] for name in PAIR_FEATURES[2:])], np.float64)
 
 
-def together(one: TextString, two: TextString, same: bool) -> tuple[float, float]:
-    """The probabilities that the readings of both engines are right, each given the other.
+def pair_probabilities(one: TextString, two: TextString, same: bool) -> tuple[float, float]:
+    """The probabilities that ``one`` and ``two`` are right, given both readings of a string.
 
     Args:
-        one: as two-stage read it.
-        two: as the CRNN read it.
-        same: whether they read the same text.
+        one: the reading of two-stage.
+        two: the reading of the CRNN.
+        same: whether they are the same text.
     """
-    told = together_features(two, one.confidence, two.confidence)
+    row = pair_features(two, one.confidence, two.confidence)
     if same:
-        p = float(_fitted("same", TOGETHER).probability(told))
+        p = float(_fitted("same", PAIR_FEATURES).probability(row))
         return p, p
-    models = [_fitted(f"apart-{engine}", TOGETHER) for engine in TOGETHER[:2]]
-    return float(models[0].probability(told)), float(models[1].probability(told))
+    models = [_fitted(f"apart-{engine}", PAIR_FEATURES) for engine in PAIR_FEATURES[:2]]
+    return float(models[0].probability(row)), float(models[1].probability(row))
 
 
 def fitted_model(engine: str, one_string: bool) -> ConfidenceModel:

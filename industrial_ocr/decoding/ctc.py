@@ -6,9 +6,9 @@ Unsegmented Sequence Data with Recurrent Neural Networks" (ICML).
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from itertools import chain
 
 import numpy as np
@@ -139,7 +139,7 @@ def label_log_probabilities(
         raise ValueError(f"labels have classes below {table.shape[1]} other than the blank {blank}")
     if not len(labels):
         return np.zeros(0)
-    last = reduce(lambda _, now: now, _forward(table, labels, blank))  # only one row is kept
+    last = deque(_forward(table, labels, blank), maxlen=1)[0]
     rows, lengths = np.arange(len(labels)), np.array([len(x) for x in labels], np.intp)
     in_symbol = np.where(lengths > 0, last[rows, 2 * lengths - 1], -np.inf)
     return np.asarray(np.logaddexp(last[rows, 2 * lengths], in_symbol))

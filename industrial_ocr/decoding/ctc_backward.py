@@ -1,9 +1,9 @@
 """The look-ahead of the CTC beam search: the best score that the remaining frames can add.
 
-``Backward`` computes backward scores over frames and an automaton (see ``backward``). They give the
-best alignment directly. Together with the forward recursion they tell which symbols can begin in
-which frame, so that few paths are followed. They are dense in frames times arcs; an automaton of
-many arcs gets a ``Distance`` instead, which only knows how many symbols are left.
+``Backward`` computes backward scores for every frame and every arc of an automaton (see
+``backward``). They give the best alignment directly and, together with forward scores, tell which
+symbols can begin in which frame, so that few paths are followed. For an automaton of many arcs,
+``Distance`` takes their place, which only knows how many symbols are left.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ frame's likeliest class), and the share of the best alignment that a path throug
 class Backward:
     """The backward scores of a string's frames under an automaton.
 
-    They are upper bounds: a symbol may follow itself without a blank between.
+    They are upper bounds, because they let a symbol follow itself without a blank between.
 
     Args:
         log_probs: (T, C + 1) log-probabilities, class 0 the blank, class i + 1 symbol i.
@@ -44,8 +44,8 @@ class Backward:
     def __init__(self, log_probs: Floats, automaton: Automaton) -> None:
         self._log_probs, self._automaton = log_probs, automaton
         frames = len(log_probs)
-        # Best scores from frame t on: in a state, before a blank or a new symbol; on an arc, whose
-        # symbol may continue; in a state, if a new symbol begins in frame t.
+        # Best scores from frame t on: _ahead in a state, before a blank or a new symbol; _onward
+        # on an arc, whose symbol may continue; _begun in a state where a new symbol begins in t.
         self._ahead = np.empty((frames + 1, len(automaton)))
         self._onward = np.empty((frames + 1, len(automaton.labels)))
         self._begun = np.empty((frames, len(automaton)))
@@ -61,11 +61,11 @@ class Backward:
 
     @cached_property
     def hopeless(self) -> bool:
-        """Whether nothing can be read, or only paths whose relative probability underflows."""
+        """Whether there is no path, or only paths whose relative probability underflows."""
         return bool(self.best - self._scale[-1] < UNDERFLOW)
 
     def best_alignment(self) -> tuple[int, ...]:
-        """The symbols of the best alignment, as indices; none where nothing can be read."""
+        """The symbols of the best alignment, as indices; empty if there is none."""
         if not np.isfinite(self.best):
             return ()
         automaton, symbols = self._automaton, list[int]()
@@ -91,7 +91,7 @@ class Backward:
     def rest(self, t: int, state: int, arc: int) -> float:
         """Share of the best alignment that a path of probability 1 before frame t can reach.
 
-        The symbol of ``arc`` may continue; -1 for none.
+        ``arc`` is the arc whose symbol may continue, -1 for none.
         """
         of_states, of_arcs = self._reach
         ahead = float(of_states[t, state])
@@ -99,18 +99,19 @@ class Backward:
 
     @cached_property
     def _scale(self) -> Floats:
-        """(T + 1,) log-probability of the likeliest classes of all frames before one."""
+        """(T + 1,) at t, the log-probabilities of the likeliest classes before frame t, summed."""
         return np.concatenate([[0.0], np.cumsum(self._log_probs.max(1))])
 
     @cached_property
     def _reach(self) -> tuple[Floats, Floats]:
-        """(T + 1, S) and (T + 1, E) what ``rest`` gives for states and for arcs."""
+        """(T + 1, S) and (T + 1, E) values of ``rest`` for states and for arcs."""
         shift = self._scale[:, None] - self.best
         of_states = np.exp(np.minimum(self._ahead + shift, -UNDERFLOW))
         return of_states, np.exp(np.minimum(self._onward + shift, -UNDERFLOW))
 
     @cached_property
     def _beginnings(self) -> list[dict[int, list[Beginning]]]:
+        """For each frame, what ``beginnings`` returns by state."""
         automaton, log_probs, of_arcs = self._automaton, self._log_probs, self._of_arcs
         order = np.argsort(automaton.targets, kind="stable")
         into, first = np.unique(automaton.targets[order], return_index=True)
@@ -151,7 +152,7 @@ class Distance:
         self._automaton = automaton
 
     def beginnings(self, t: int, state: int) -> list[Beginning]:
-        """Symbols that may begin in a frame, in any order; unlikely ones only if frames run out."""
+        """Symbols that may begin in a frame, in any order; unlikely ones if few frames are left."""
         labels, targets = self._automaton.arcs(state)
         first = int(self._automaton.offsets[state])
         p = self._frames[t, labels + 1]

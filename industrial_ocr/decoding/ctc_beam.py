@@ -39,7 +39,7 @@ class CtcReading:
 
 
 class _Prefix:
-    """A prefix of the beam, with the probabilities of its paths that end in a blank or symbol."""
+    """A prefix of the beam, with the probabilities that it ends in a blank and in its symbol."""
 
     __slots__ = ("arc", "blank", "children", "last", "parent", "state", "symbol")
 
@@ -140,7 +140,7 @@ def _near(
     """The best of the prefixes that may still end near the best reading.
 
     Without backward scores, the best prefix of each distance to the end is kept, too: if the last
-    symbols of a code are faint, the likeliest prefixes are too short.
+    symbols of a code are faint, the likeliest prefixes lack them.
     """
     found = []
     for prefix in prefixes:

@@ -1,8 +1,7 @@
-"""Codes from the frames of the CRNN: the likeliest labels that a pattern accepts.
+"""Reads codes from the frames of the CRNN under a pattern, by the rules of ``code_rules``.
 
-The rules and statuses are those of ``code_rules``. Here a code *contradicts* the evidence if the
-text read without the pattern is likelier by more than the same factors, multiplied over all
-characters that differ.
+One rule differs: a code *contradicts* the evidence if the text read without the pattern is likelier
+by more than the product of the rules' factors over all characters that differ.
 """
 
 from __future__ import annotations
@@ -52,9 +51,9 @@ class _FrameRun:
         starts: the first frame of each string.
         pattern: what codes look like; a large lexicon is reduced to words similar to the reading.
         ahead: the look-ahead of the frames under the pattern.
-        promise: nats by which the best alignment of a code stays above the limit of contradiction;
-            below 0 if it contradicts.
-        best: log-probability per symbol of that alignment.
+        margin: log-probability of a code's best alignment minus the limit below which it
+            contradicts the frames; negative if it contradicts them.
+        best: log-probability of that alignment per symbol.
     """
 
     places: range
@@ -63,7 +62,7 @@ class _FrameRun:
     starts: list[int]
     pattern: Pattern
     ahead: LookAhead
-    promise: float = 0.0
+    margin: float = 0.0
     best: float = 0.0
 
 
@@ -94,9 +93,9 @@ def read_ctc_codes(
 ) -> list[CodeReading]:
     """The codes of an image under a pattern, sorted as by ``code_reading.read_codes``.
 
-    A string, or a run of neighboring strings, must be a code as a whole: frames do not tell which
-    part of a string could be left out. Runs whose best code contradicts the frames are read only if
-    no other code is found; they may be misprints.
+    A string, or a run of neighboring strings, must be a code as a whole: frames do not show which
+    part of a string may be left out. Runs whose best code contradicts the frames may be misprints;
+    they are read only if no other code is found.
 
     Args:
         strings: in reading order.
@@ -106,24 +105,24 @@ def read_ctc_codes(
     """
     if pattern.ignore_case or not has_lower_case(pattern.automaton(charset)):
         strings = [replace(s, log_probs=joined_cases(s.log_probs, charset)) for s in strings]
-    # A run is read if it has about as many symbols without the pattern as a code.
+    # A run is read only if, without the pattern, it has about as many symbols as a code.
     shortest = 0.7 * min(pattern.lengths, default=1)
     longest = 1.4 * (pattern.max_length or len(strings) * 64)
     counts = [len(greedy_decode(s.log_probs, charset, 0)) for s in strings]
-    near: list[_FrameRun] = []
-    far: list[_FrameRun] = []
+    matching: list[_FrameRun] = []
+    contradicting: list[_FrameRun] = []
     for places in runs_of([s.direction for s in strings], pattern):
         if shortest <= sum(counts[places.start : places.stop]) <= longest:
             found = _run_of(places, strings[places.start : places.stop], pattern, charset)
             if found is not None:
-                (near if found.promise >= 0 else far).append(found)
-    near.sort(key=lambda r: -r.best)
+                (matching if found.margin >= 0 else contradicting).append(found)
+    matching.sort(key=lambda r: -r.best)
     made = read_in_turn(
-        ((run.places, run) for run in near),
+        ((run.places, run) for run in matching),
         lambda run: _read(run, charset, limits),
         frozenset({Status.OK, Status.LOW_CONFIDENCE, Status.AMBIGUOUS}),
     )
-    for run in sorted(far, key=lambda r: -r.promise)[:2]:
+    for run in sorted(contradicting, key=lambda r: -r.margin)[:2]:
         if made and any(c.status is not Status.PATTERN_MISMATCH for c in made):
             break
         code = _read(run, charset, limits)
@@ -136,7 +135,7 @@ def read_ctc_codes(
 def _run_of(
     places: range, strings: Sequence[FrameString], pattern: Pattern, charset: Charset
 ) -> _FrameRun | None:
-    """Prepares a run of neighboring strings; None if its best alignment is another text."""
+    """Prepares a run of neighboring strings; None if it is clearly another text than a code."""
     table, starts = joined(strings)
     raw = "".join(s.symbol for s in greedy_decode(table, charset, 0))
     pattern = narrowed(pattern, raw)
@@ -147,15 +146,16 @@ def _run_of(
     if not symbols:
         return None
     code = "".join(charset.symbols[i] for i in symbols)
-    # Margins: all alignments of a code score higher than the best one; its agreement may rise.
+    # The code's alignments together are likelier than the best one, and the code that is read may
+    # be more similar to the raw text: these tolerances allow for both.
     nats, agreement = 3.0, 0.1
-    promise = ahead.best - float(table.max(1).sum()) - math.log(_least_ratio(code, raw)) + nats
-    alike = Levenshtein.normalized_similarity(raw, code) >= CODE_RULES.min_agreement - agreement
+    margin = ahead.best - float(table.max(1).sum()) - math.log(_least_ratio(code, raw)) + nats
+    similar = Levenshtein.normalized_similarity(raw, code) >= CODE_RULES.min_agreement - agreement
     per_symbol = ahead.best / len(symbols)
-    hopeless = per_symbol < math.log(0.15) if promise >= 0 else not alike
-    if hopeless:
+    possible = per_symbol >= math.log(0.15) if margin >= 0 else similar
+    if not possible:
         return None
-    return _FrameRun(places, strings, table, starts, pattern, ahead, promise, per_symbol)
+    return _FrameRun(places, strings, table, starts, pattern, ahead, margin, per_symbol)
 
 
 def _read(run: _FrameRun, charset: Charset, limits: Limits) -> CodeReading | None:
@@ -169,7 +169,7 @@ def _read(run: _FrameRun, charset: Charset, limits: Limits) -> CodeReading | Non
     texts = _texts(hypotheses, pattern, charset)
 
     def contradicted(i: int) -> bool:
-        least = _least_ratio(texts[i].spelled, raw) * 0.999
+        least = _least_ratio(texts[i].spelled, raw) * 0.999  # rounding errors
         return texts[i].spelled != raw and np.exp(texts[i].log_prob - raw_log) < least
 
     choice = chosen_by_check([t.code for t in texts], pattern, contradicted)
@@ -232,7 +232,7 @@ def _texts(hypotheses: Sequence[CtcReading], pattern: Pattern, charset: Charset)
 
 
 def _least_ratio(code: str, raw: str) -> float:
-    """The least ratio of a code's probability to the raw reading's without a contradiction."""
+    """The ratio of a code's probability to the raw reading's below which it contradicts that."""
     ratio = 1.0
     for step in Levenshtein.editops(raw, code):
         a = raw[step.src_pos] if step.tag != "insert" else ""
@@ -277,7 +277,7 @@ def _confidence(chosen: _CodeText, others: float, raw: str, raw_log: float, chec
     if raw != code and len(raw) == len(code) and all(map(_same_or_twins, code, raw)):
         # Frames cannot tell twins apart, the pattern can: the raw reading supports the same code.
         share_of_paths += float(np.exp(raw_log))
-    # Most printed texts match the pattern: the probability of all others counts a tenth.
+    # Most printed texts match the pattern, so texts that do not match count a tenth.
     no_match = 0.1 * max(1 - share_of_paths - others, 0.0)
     odds = share_of_paths / max(others + no_match, 1e-12)
     odds *= CODE_RULES.check_odds if checked else 1.0

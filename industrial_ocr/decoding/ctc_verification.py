@@ -4,12 +4,12 @@ The rules and their numbers are those of ``verification``, with these difference
 
 * Classes of one shape are joined first.
 * The text is located in the free reading of the frames by approximate search (Sellers 1980); frames
-  before and after it are cut off. A symbol cut off within 1.7 times the usual distance belongs to
-  the same word and is one too many.
+  before and after it are cut off. A symbol that is cut off but stands within 1.7 times the usual
+  distance belongs to the same word and is an extra character.
 * A character's odds are those of its best frame on the likeliest path of the text (``ctc.align``).
-* The text as a whole must pass too: by log p(l|y), over all paths, it must be likelier than all
-  other readings together, and likelier by ``MARK_ODDS`` than the same text with a mark more or less
-  (``ctc_rivals``); at its ends by ``END_MARK_ODDS``.
+* The text as a whole must pass too: by log p(l|y) it must be likelier than all other readings
+  together, and its log-odds against the same text with one mark more or less (``ctc_rivals``) must
+  be at least ``MARK_ODDS``, or ``END_MARK_ODDS`` for a mark at an end.
 * A missing or extra character is a failure only if the whole free reading is clear; a missing mark
   only if the text without it is also likelier by the same odds.
 """
@@ -32,7 +32,7 @@ from industrial_ocr.decoding.verification import (
     VERIFICATION_RULES,
     Findings,
     expected_symbols,
-    seen_as,
+    judged_symbol,
     verify_strings,
 )
 from industrial_ocr.inference.network import MIN_LOG_PROB
@@ -55,7 +55,7 @@ class _TextPlace:
         starts: first frame of each.
         raw: (T, C) log-probabilities of all of them.
         folded: the same with the classes of one shape joined.
-        free: the free reading of all of them, a shape given by its first symbol.
+        free: greedy reading of ``folded``, in which one symbol stands for each shape.
         first: index in ``free`` of the first symbol of the place.
         last: index after its last symbol.
         distance: edits from ``free[first:last]`` to the text.
@@ -182,11 +182,11 @@ def _findings(
     start, stop = place.frames
     folded, raw = place.folded[start:stop], place.raw[start:stop]
     inner = [charset.encode(s.symbol)[0] for s in place.read]
-    free_p = sequence_log_probability(folded, inner)
-    sure = free_p >= np.log(rules.clear)
-    alike = 1 - place.distance / len(label) >= rules.min_found
+    free_log_p = sequence_log_probability(folded, inner)
+    sure = free_log_p >= np.log(rules.clear)
+    similar = 1 - place.distance / len(label) >= rules.min_found
     another = len(place.read) == len(place.free) and abs(len(inner) - len(label)) <= 1 and sure
-    if not alike and not another:
+    if not similar and not another:
         return None
     try:
         aligned = align(folded, label, charset)
@@ -203,19 +203,19 @@ def _findings(
     ]
     return Findings(
         text="".join(s.symbol for s in place.read),
-        alike=alike,
+        similar=similar,
         characters=seen,
         extra=[(at, c, bool(sure and c.confidence >= rules.clear)) for at, c in extra],
         missing=_lost(seen, rivals) if sure else (),
         doubts=_mark_doubts(rivals, symbols, charset, part),
-        text_log_odds=_text_odds(rivals.own, free_p, inner == list(label)),
+        text_log_odds=_text_log_odds(rivals.own, free_log_p, inner == list(label)),
     )
 
 
-def _text_odds(log_p: float, free_p: float, same: bool) -> float:
-    """Log-odds of a text against all other readings, or against the best one if it is another."""
+def _text_log_odds(log_p: float, free_log_p: float, same: bool) -> float:
+    """Log-odds of a text against all others, or, unless it is the free reading, against that."""
     if not same:
-        return max(log_p - free_p, MIN_LOG_PROB)
+        return max(log_p - free_log_p, MIN_LOG_PROB)
     p = float(np.exp(min(log_p, 0.0)))
     return max(log_p, MIN_LOG_PROB) - float(np.log(max(1 - p, 1e-12)))
 
@@ -233,7 +233,7 @@ def _character(
     column = charset.encode(wanted.symbol)[0]
     peak = wanted.first_frame + int(folded[frames, column].argmax())
     p = np.maximum(np.exp(raw[peak]), 1e-12)
-    seen = seen_as(symbol, quad, p[1:], charset)
+    seen = judged_symbol(symbol, quad, p[1:], charset)
     if p[0] >= 0.5:  # the blank
         return replace(seen, quad=None, state=CharState.MISSING)
     if seen.state is CharState.FAIL and seen.rival_probability < VERIFICATION_RULES.likely:

@@ -32,7 +32,7 @@ class StringEvidence:
         merged: index of the first of two boxes -> the box around both, and its candidates.
         split: index of a box that may be two characters -> its halves, and their candidates.
         proposed: indices of the boxes that the detector did not find.
-        ink: what the ink says of merged and split boxes.
+        ink: what the ink shows about merging and splitting boxes.
     """
 
     string: BoxString
@@ -89,7 +89,7 @@ def hypotheses(
 ) -> list[Hypothesis]:
     """Every hypothesis about a string, in the order of its boxes.
 
-    ``capitals`` as in ``distribution``; ``number`` is the string's index in the lattice.
+    ``capitals`` is that of ``distribution``, ``number`` the string's index in the lattice.
     """
     geometry = measure(evidence.string, evidence.proposed)
     found: list[Hypothesis] = []
@@ -98,11 +98,10 @@ def hypotheses(
         i: int, nodes: tuple[int, int], box: CharBox, named: CharCandidates, *kinds: str
     ) -> None:
         p = distribution(named, charset, capitals)
-        # The shape that is likeliest, see ``shapes``.
-        likely = float(np.bincount(shape_groups(charset.symbols), p).max())
+        best_shape = float(np.bincount(shape_groups(charset.symbols), p).max())
         for kind in kinds:
-            likelihood = named.reject if kind in ("nothing", "empty") else likely
-            # A W is long, and its halves read as letters too: the whole box tells that it is broad.
+            likelihood = named.reject if kind in ("nothing", "empty") else best_shape
+            # Halves of a broad symbol such as W read as letters, so the whole box is looked at.
             best = evidence.singles[i] if kind == "half" else named
             own = hypothesis_features(
                 kind, geometry, evidence.ink, i, box, best.symbols[0], likelihood
@@ -137,11 +136,11 @@ class StringLattice:
     nodes: int
     words: NDArray[np.int64]
 
-    def behind(self, arc: int) -> Hypothesis:
+    def hypothesis(self, arc: int) -> Hypothesis:
         """The hypothesis of an arc that reads a character."""
-        hypothesis = self.hypotheses[arc]
-        assert hypothesis is not None, "nothing is read on arcs that leave boxes out"
-        return hypothesis
+        found = self.hypotheses[arc]
+        assert found is not None, "arcs that leave out boxes have no hypothesis"
+        return found
 
 
 def distribution(candidates: CharCandidates, charset: Charset, capitals: bool) -> Floats:
@@ -166,8 +165,8 @@ def distribution(candidates: CharCandidates, charset: Charset, capitals: bool) -
 def shapes(p: Floats, charset: Charset) -> Floats:
     """(C,) probability of each symbol's shape.
 
-    The likeliest symbol of a shape gets the probability of all of them: it may be certain that a
-    box shows 0 or O, but not which of them. The others keep their odds to the likeliest.
+    The likeliest symbol of a shape gets the summed probability of the shape: a box may clearly show
+    0 or O, but not which of them. The others keep their ratio to the likeliest.
     """
     groups = shape_groups(charset.symbols)
     together = np.bincount(groups, p)[groups]
@@ -193,12 +192,12 @@ def build_lattice(
         strings: in reading order.
         charset: the classifier's.
         capitals: see ``distribution``.
-        other_word: least probability of leaving out a box of another word before or after a text:
-            codes stand among other text.
+        other_word: lower limit of the probability of leaving out a box of another word before or
+            after the text; a code often stands among other words.
     """
     unit = fitted_weights()["single"][0]
     arcs: list[Arc] = []
-    behind: list[Hypothesis | None] = []
+    of_arcs: list[Hypothesis | None] = []
     rejects: list[float] = []
     for number, evidence in enumerate(strings):
         start = 2 * len(rejects)
@@ -206,17 +205,18 @@ def build_lattice(
         nothing = {h.first: h.score / unit for h in own if not h.is_character}
         for h in own:
             if h.is_character:
-                # Scores are divided by the evidence weight of single boxes, so that theirs is 1.
+                # Scores are divided by the weight of a single box's log-probability, so that a
+                # single box scores its log-probability.
                 log_p = np.log(shapes(h.probabilities, charset))
                 values = (h.score + evidence_weight(h.kind) * (log_p - log_p.max())) / unit
                 none = nothing[h.first] if h.kind in ("single", "gap") else None
                 arcs.append(Arc(start + h.first, start + h.last, values, none))
-                behind.append(h)
+                of_arcs.append(h)
         rejects += [c.reject for c in evidence.singles]
     words = _words(strings)
     left_out = _left_out(np.array(rejects), words, other_word)
-    behind += [None for _ in left_out]
-    return StringLattice((*arcs, *left_out), tuple(behind), 2 * len(rejects) + 1, words)
+    of_arcs += [None for _ in left_out]
+    return StringLattice((*arcs, *left_out), tuple(of_arcs), 2 * len(rejects) + 1, words)
 
 
 def _words(strings: Sequence[StringEvidence]) -> NDArray[np.int64]:

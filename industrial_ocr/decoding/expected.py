@@ -1,9 +1,9 @@
 """Searches a known text in the lattice of one string, or of several consecutive strings.
 
-One search (``TextSearch``) answers two questions: which hypothesis shows which symbol
-(``align_symbols``), and whether a similar text is as likely (``neighbor_texts``). In an alignment a
-symbol may be missing, a box may be skipped or show another symbol, each at a cost (Needleman and
-Wunsch 1970). Symbols of one shape (0 O, 1 I l, C c) count as equal. Ties go to the earlier box.
+One search (``TextSearch``) answers two questions: which box shows which symbol
+(``align_symbols``), and whether a similar text is as likely (``neighbor_texts``). In an alignment,
+a symbol may be missing, and a box may be skipped or show another symbol; each has a cost (Needleman
+and Wunsch 1970). Symbols of one shape (0 O, 1 I l, C c) are equal. Ties go to the earlier box.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from industrial_ocr.results.types import CharBox, CharCandidates, Floats
 MISSING_SYMBOL = math.log(3e-4)
 """Log-probability of a symbol that has no box."""
 WRONG_SYMBOL = math.log(1e-4)
-"""Least log-probability, relative to a box's best symbol, of the text's symbol in a box: a wrong
-character is then not taken for one missing and one too many. Also the least of an empty box."""
+"""Lower limit of the log-probability of a symbol of the text in a box, relative to the box's best
+symbol. Without it, a wrong character would count as a missing one and an extra one. It is also the
+lower limit for skipping a box."""
 
 Strings = StringEvidence | Sequence[StringEvidence]
 """One string, or several in reading order."""
@@ -38,13 +39,13 @@ class AlignedSymbol:
 
     Attributes:
         symbol: of the text.
-        box: its box, half of it, or the box around its two; None where it is missing.
-        candidates: of the classifier for that box, None where it is missing.
-        log_prob: log of the symbol's own probability there, at least ``MIN_PROBABILITY``;
-            ``MISSING_SYMBOL`` where it is missing, ``_unknown_log_prob`` where the classifier does
-            not know it.
+        box: a box, half of one, or the box around two; None if the symbol is missing.
+        candidates: of the classifier for that box, None if the symbol is missing.
+        log_prob: log-probability of the symbol in that box, at least ln(``MIN_PROBABILITY``);
+            ``MISSING_SYMBOL`` if it is missing, ``_unknown_log_prob`` if the classifier does not
+            know it.
         known: whether the classifier knows the symbol.
-        string: index of its string, -1 where it is missing.
+        string: index of its string, -1 if the symbol is missing.
         boxes: indices of its boxes in that string: none, one or two.
     """
 
@@ -65,12 +66,12 @@ class SkippedBox:
         box: as found.
         candidates: of the classifier for it.
         string: index of its string.
-        place: its index there.
-        before: number of symbols that stand before it, missing ones next to it not counted; 0
-            before the text and all of them after it.
-        same_word: whether it is in the word of the nearest symbol before or after it.
-        adjoining: whether it is also directly next to that symbol.
-        log_odds: ln of the odds that it is a character of its own.
+        place: its index in that string.
+        before: number of symbols up to the last one found before the box; all symbols for a box
+            after the text.
+        same_word: whether the nearest symbol before or after it is in the same word.
+        adjoining: whether that symbol is also in the box directly beside it.
+        log_odds: log-odds that it is a character of its own.
     """
 
     box: CharBox
@@ -90,7 +91,7 @@ class Alignment:
     Attributes:
         symbols: one entry per symbol of the text, in its order.
         skipped: boxes without a symbol, in reading order.
-        score: of the path, in nats; compares texts and strings with each other.
+        score: log-score of the path; comparable between texts and between strings.
     """
 
     symbols: tuple[AlignedSymbol, ...]
@@ -119,7 +120,9 @@ def align_symbols(evidence: Strings, symbols: Sequence[str], charset: Charset) -
         ValueError: no symbols, or one that is empty or white space.
     """
     if not symbols or any(not s or s.isspace() for s in symbols):
-        raise ValueError(f"a text to align has symbols, none of them a space, got {symbols!r}")
+        raise ValueError(
+            f"the text to align needs symbols that are no white space, got {symbols!r}"
+        )
     strings, lattice = text_lattice(evidence, charset)
     if not len(lattice.words):
         return None
@@ -150,7 +153,7 @@ def align_symbols(evidence: Strings, symbols: Sequence[str], charset: Charset) -
 
 
 class TextSearch:
-    """Viterbi's search over the states (node, kind of edits, symbols read) of a lattice.
+    """A Viterbi search over the states (node, kind of edits, symbols read) of a lattice.
 
     Attributes:
         best: (nodes, kinds, L + 1) scores, -inf for states that no path reaches.
@@ -162,7 +165,7 @@ class TextSearch:
         self.length = length
         self.best = np.full((lattice.nodes, kinds, length + 1), -np.inf)
         self.best[0, 0, 0] = 0.0
-        # Of the step that led there: node, kind and symbols read before; arc and symbol, or -1.
+        # The step to each state: node, kind and symbols read before it; arc and symbol, or -1.
         self._back = np.zeros((*self.best.shape, 5), np.int64)
 
     def leaving(self, node: int) -> list[tuple[int, Arc]]:
@@ -246,14 +249,14 @@ def shape_scores(lattice: StringLattice, symbols: Sequence[str], charset: Charse
     likely = [MIN_PROBABILITY if h is None else h.probabilities.max() for h in lattice.hypotheses]
     for k, symbol in enumerate(symbols):
         if symbol not in charset.symbols:
-            # All that can be asked for an unknown symbol is that its box shows a character.
+            # For an unknown symbol, only whether its box shows a character can be judged.
             p = np.array(likely)
             values[:, k] = logs.max(2)[:, 0] - np.log(p) + _unknown_log_prob(p)
     return values
 
 
 def _unknown_log_prob(p: Floats) -> Floats:
-    """Log-likelihood of a symbol unknown to the classifier, if its best symbol there has p."""
+    """Log-likelihood of a symbol unknown to the classifier in a box whose best symbol has ``p``."""
     return np.asarray(np.log(0.1 * (1 - p / 2)))
 
 
@@ -263,7 +266,7 @@ def _aligned(
     known = symbol in charset.symbols
     if arc < 0:
         return AlignedSymbol(symbol, None, None, MISSING_SYMBOL, known)
-    hypothesis, own = lattice.behind(arc), lattice.arcs[arc]
+    hypothesis, own = lattice.hypothesis(arc), lattice.arcs[arc]
     p = hypothesis.probabilities
     if known:
         log_prob = math.log(max(p[charset.symbols.index(symbol)], MIN_PROBABILITY))
@@ -300,7 +303,7 @@ def _skipped(
             left = max((k for k in owner if k < i), default=None)
             right = min((k for k in owner if k > i), default=None)
             sides = [k for k in (left, right) if k is not None]
-            fellows = [k for k in sides if lattice.words[k] == lattice.words[i]]
+            in_word = [k for k in sides if lattice.words[k] == lattice.words[i]]
             before = 0 if left is None else len(taken) if right is None else owner[left] + 1
             skipped = SkippedBox(
                 box,
@@ -308,8 +311,8 @@ def _skipped(
                 number,
                 place,
                 before,
-                same_word=bool(fellows),
-                adjoining=any(abs(k - i) == 1 for k in fellows),
+                same_word=bool(in_word),
+                adjoining=any(abs(k - i) == 1 for k in in_word),
                 log_odds=odds[i],
             )
             found.append(skipped)

@@ -15,12 +15,12 @@ class Segmented:
     """The boxes of a string on its likeliest path.
 
     Attributes:
-        string: merged boxes and halves replace the boxes they come from; proposed boxes are kept
-            only if they show a character.
+        string: its boxes after merging and splitting; proposed boxes are kept only if they show a
+            character.
         candidates: one per box.
         character: whether each box shows a character; a detected box may show none.
         posterior: probability of each box's hypothesis over all segmentations.
-        score: log-score of the path, for each box that the detector found.
+        score: log-score of the path, divided by the number of boxes that the detector found.
     """
 
     string: BoxString
@@ -35,7 +35,7 @@ def read_freely(evidence: StringEvidence, charset: Charset) -> Segmented:
     own = hypotheses(evidence, charset)
     spans, scores = [(h.first, h.last) for h in own], [h.score for h in own]
     nodes = 2 * len(evidence.singles) + 1
-    posteriors, _ = arc_posteriors(spans, scores, nodes)
+    posteriors = arc_posteriors(spans, scores, nodes)
     found: list[tuple[Hypothesis, float]] = []
     spaces: list[bool] = []
     path = likeliest_arcs(spans, scores, nodes)
@@ -47,7 +47,7 @@ def read_freely(evidence: StringEvidence, charset: Charset) -> Segmented:
             spaces.append(space)
         elif spaces:
             spaces[-1] |= space
-    # There is at least one box: every path contains those of the detector.
+    # ``found`` is not empty: the boxes of the detector are on every path.
     boxes = tuple(h.box for h, _ in found)
     return Segmented(
         BoxString(boxes, (*spaces[:-1], False), evidence.string.direction),

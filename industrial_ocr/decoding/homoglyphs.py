@@ -4,10 +4,10 @@ Their shape does not tell them apart, so the classifier spreads its probability 
 language model, the only other evidence is whether their neighbors are digits or letters. The rule:
 
 * A character is *open* if its best symbol is such a glyph, and a twin of the other kind (digit or
-  letter) has at least ``MIN_TWIN_PROBABILITY``.
+  letter) has a probability of at least ``MIN_TWIN_PROBABILITY``.
 * The open characters of a run are all digits or all letters. The log-odds of their shapes are
-  summed; the nearest characters on both sides that are not open, up to the next space, add
-  ``NEIGHBOR_NATS``. Three or more open characters are taken for digits: ``C000000`` has zeros.
+  summed; the nearest closed characters on both sides within the word add ``NEIGHBOR_NATS``. Three
+  or more open characters are taken for digits: ``C000000`` has zeros.
 * If the two sides disagree, the run consists of digits, because serial codes avoid the letters O
   and I next to digits (ISO 3779 forbids them). Likewise, two or more open characters between
   letters are digits if the word has a clear digit elsewhere: ``74LS01N``, not ``74LSOIN``.
@@ -37,7 +37,7 @@ NEIGHBOR_NATS = math.log((1 - MIN_TWIN_PROBABILITY) / MIN_TWIN_PROBABILITY)
 """The evidence of the neighbors: as much as the shape of one open character can give."""
 TALL = frozenset("23456789ABDEFGHIJLMNQRTYbdhkl")
 SMALL = frozenset("aemnr")
-"""Symbols as high as capitals, and symbols as high as an x."""
+"""``TALL`` symbols are as high as capitals, ``SMALL`` ones as high as an x."""
 CLEARLY_CAPITAL = frozenset("ABDEFGHIJLMNQRTY23456789")
 CLEARLY_SMALL = frozenset("abdefghijlmnqrty")
 CASE_MODEL = {"bias": 0.67, "shape": 0.73, "size": 4.0, "beside": 1.28}
@@ -129,7 +129,7 @@ def resolve_cases(
             continue
         p_capital = sum(ranked[s] for s in capitals)
         odds = CASE_MODEL["bias"] + CASE_MODEL["shape"] * _log_ratio(ranked[lower], p_capital)
-        odds += CASE_MODEL["beside"] * (_first(clear[:i][::-1]) + _first(clear[i + 1 :]))
+        odds += CASE_MODEL["beside"] * (_nonzero(clear[:i][::-1]) + _nonzero(clear[i + 1 :]))
         if lower not in "kp":
             odds += CASE_MODEL["size"] * _smallness(heights[i], tall, small)
         p, whole = 1 / (1 + math.exp(-odds)), min(ranked[lower] + p_capital, 1.0)
@@ -147,8 +147,8 @@ def _median(heights: Iterable[float]) -> float | None:
     return float(np.median(known)) if known else None
 
 
-def _first(clear: Sequence[int]) -> int:
-    """The first value that is not 0, else 0."""
+def _nonzero(clear: Sequence[int]) -> int:
+    """The first value that is not 0, or 0."""
     return next((c for c in clear if c), 0)
 
 
@@ -180,7 +180,7 @@ def resolve_homoglyphs(
     Args:
         candidates: in reading order.
         space_after: whether a space follows each.
-        neighbors: evidence of the neighbors in nats; 0 for a network that has seen them.
+        neighbors: evidence of the neighbors in nats; 0 for a network that reads whole strings.
         digit: added to the log-odds of a digit, in nats per character.
     """
     chosen = [c.symbols[0] for c in candidates]
@@ -194,8 +194,8 @@ def resolve_homoglyphs(
 
     def for_digits(i: int, other: tuple[str, float]) -> float:
         """Log-odds of a digit, from the shape of an open character."""
-        lead = math.log(float(candidates[i].probabilities[0]) / other[1])
-        return lead if chosen[i].isdigit() else -lead
+        log_ratio = math.log(float(candidates[i].probabilities[0]) / other[1])
+        return log_ratio if chosen[i].isdigit() else -log_ratio
 
     def of_neighbors(i: int, count: int) -> float:
         """Log-odds of digits, from the neighbors of a run of ``count`` open characters."""
@@ -210,8 +210,8 @@ def resolve_homoglyphs(
         return neighbors if True in kinds or in_a_row else -neighbors
 
     for run in _open_runs(twins, closed, space_after):
-        said = of_neighbors(run[0][0], len(run)) + digit * len(run)
-        digits_win = said + sum(for_digits(i, twin) for i, twin in run) > 0
+        prior = of_neighbors(run[0][0], len(run)) + digit * len(run)
+        digits_win = prior + sum(for_digits(i, twin) for i, twin in run) > 0
         for i, (symbol, _) in run:
             if symbol.isdigit() == digits_win:
                 resolved[i] = symbol, resolved[i][1]

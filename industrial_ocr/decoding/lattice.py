@@ -1,8 +1,8 @@
 """The best paths through a lattice of segmentation hypotheses, freely or under an automaton.
 
-An arc leads from node to node and takes the boxes between them together for one character, with a
-probability for each symbol, or for nothing. A path is one segmentation and one text; under an
-automaton only paths whose text it accepts remain. The search is a Viterbi search over (node, state)
+An arc from one node to another is the hypothesis that the boxes between them are one character,
+with a log-probability for each symbol, or no character. A path is one segmentation and one text; an
+automaton allows only paths whose text it accepts. The search is a Viterbi search over (node, state)
 that keeps several best entries (Forney 1973; Chow and Schwartz 1989), vectorized over the states.
 """
 
@@ -28,13 +28,13 @@ _NO_SYMBOL = -1
 
 @dataclass(frozen=True, eq=False)
 class Arc:
-    """A hypothesis that the boxes between two nodes are one character, or nothing.
+    """The hypothesis that the boxes between two nodes are one character, or none.
 
     Attributes:
         first: node it leaves.
         last: node it reaches, after ``first``.
-        log_probs: (C,) log-probability of each symbol, None if it can only be nothing.
-        nothing: log-probability that it is no character, None if it must be one.
+        log_probs: (C,) log-probability of each symbol, None if the boxes can be no character.
+        nothing: log-probability that the boxes are no character, None if they must be one.
     """
 
     first: int
@@ -71,9 +71,9 @@ def leaving(arcs: Sequence[Arc]) -> dict[int, list[tuple[int, Arc]]]:
 
 
 def backward_scores(arcs: Sequence[Arc], nodes: int, automaton: Automaton) -> Floats | None:
-    """(nodes, S) the best score from each state of each node to the end, -inf for none.
+    """(nodes, S) the best score from each state of each node to the end, -inf if there is no path.
 
-    None if the automaton is too large for them (``has_backward_scores``).
+    None if the automaton is too large (``has_backward_scores``).
     """
     if not has_backward_scores(automaton):
         return None
@@ -97,7 +97,7 @@ def backward_scores(arcs: Sequence[Arc], nodes: int, automaton: Automaton) -> Fl
 def best_path(
     arcs: Sequence[Arc], nodes: int, automaton: Automaton, ahead: Floats | None = None
 ) -> Path | None:
-    """The best of ``best_paths``, in less time; None if the automaton accepts no path."""
+    """The first of ``best_paths``, found in less time; None if the automaton accepts no path."""
     ahead = backward_scores(arcs, nodes, automaton) if ahead is None else ahead
     if ahead is None:
         return next(iter(best_paths(arcs, nodes, automaton, 1)), None)
@@ -149,9 +149,9 @@ def best_paths(
         ahead: the ``backward_scores``, if they are known already.
 
     Returns:
-        Empty if the automaton accepts no path. The readings are exact down to ``MAX_LOSS`` below
-        the best, unless a node has more than 768 entries; patterns of some hundred states have
-        fewer.
+        Empty if the automaton accepts no path. No reading within ``MAX_LOSS`` nats of the best is
+        missed, unless more than 768 entries reach a node; under a pattern of a few hundred states
+        it is fewer.
     """
     ahead = backward_scores(arcs, nodes, automaton) if ahead is None else ahead
     if ahead is not None and not np.isfinite(ahead[0, automaton.start]):
@@ -253,7 +253,7 @@ class _Search:
 def _best_of_each_state(entries: _Entries, most: int, start: int) -> _Entries:
     """The best entry of each text in each state: ``most`` per state, 768 in all.
 
-    Entries in the automaton's ``start`` state, where a code may still begin, are kept besides.
+    Entries in the automaton's ``start`` state, where a code may still begin, are always kept.
     """
     beam = 768
     best = np.full(int(entries.state.max(initial=0)) + 1, -np.inf)
@@ -271,8 +271,8 @@ def _best_of_each_state(entries: _Entries, most: int, start: int) -> _Entries:
     order = order[rank < most]
     if len(order) > beam:
         ranked = np.argsort(-entries.score[order], kind="stable")
-        unbegun = ranked[beam:][entries.state[order[ranked[beam:]]] == start]
-        order = order[np.concatenate([ranked[:beam], unbegun])]
+        not_started = ranked[beam:][entries.state[order[ranked[beam:]]] == start]
+        order = order[np.concatenate([ranked[:beam], not_started])]
     return entries.take(order)
 
 
@@ -291,26 +291,24 @@ Span = tuple[int, int]
 """The first and the last node of a hypothesis."""
 
 
-def arc_posteriors(
-    spans: Sequence[Span], scores: Sequence[float], nodes: int
-) -> tuple[list[float], float]:
+def arc_posteriors(spans: Sequence[Span], scores: Sequence[float], nodes: int) -> list[float]:
     """The probability of each hypothesis over all paths (forward-backward).
 
-    ``scores`` are log-scores; every path leads from the first to the last node. Also returns the
-    logarithm of the sum over all paths.
+    ``scores`` are log-scores; every path leads from the first to the last node.
     """
     order = sorted(range(len(spans)), key=lambda k: spans[k])
-    ahead, behind = np.full(nodes, -np.inf), np.full(nodes, -np.inf)
-    ahead[-1] = behind[0] = 0.0
+    forward, backward = np.full(nodes, -np.inf), np.full(nodes, -np.inf)
+    forward[0] = backward[-1] = 0.0
     for k in order:
         first, last = spans[k]
-        behind[last] = np.logaddexp(behind[last], behind[first] + scores[k])
+        forward[last] = np.logaddexp(forward[last], forward[first] + scores[k])
     for k in reversed(order):
         first, last = spans[k]
-        ahead[first] = np.logaddexp(ahead[first], ahead[last] + scores[k])
+        backward[first] = np.logaddexp(backward[first], backward[last] + scores[k])
     first_nodes, last_nodes = np.array(spans, np.intp).reshape(-1, 2).T
-    found = np.exp(np.minimum(behind[first_nodes] + scores + ahead[last_nodes] - behind[-1], 0.0))
-    return found.tolist(), float(behind[-1])
+    log_p = forward[first_nodes] + scores + backward[last_nodes] - forward[-1]
+    found: list[float] = np.exp(np.minimum(log_p, 0.0)).tolist()
+    return found
 
 
 def likeliest_arcs(spans: Sequence[Span], scores: Sequence[float], nodes: int) -> list[int]:

@@ -72,12 +72,13 @@ class Lexicon:
 
 
 def lexicon_finder(source: Path, charset: Charset) -> Callable[[str], Lexicon]:
-    """The lexicon of an image by its name: one file for all, or a folder with one each.
+    """A function that gives the lexicon of an image by the image's name.
 
-    The words of ``images/12.png`` are in ``SOURCE/images/12.txt`` or ``SOURCE/12.txt``.
+    ``source`` is a file for all images, or a folder with a file for each: the words of
+    ``images/12.png`` are in ``SOURCE/images/12.txt`` or ``SOURCE/12.txt``.
 
     Raises:
-        DatasetError: there is no such file or folder; the function raises as ``from_file``.
+        DatasetError: as ``Lexicon.from_file``; for a folder, the returned function raises it.
     """
     if not source.is_dir():
         whole = Lexicon.from_file(source, charset)
@@ -154,7 +155,7 @@ def _pattern(words: tuple[str, ...], case: bool, charset: Charset) -> Pattern:
 def check_lexicon(lexicon: Lexicon, charset: Charset) -> None:
     """ConfigError if a word has a character that the recognizer does not know.
 
-    Reading would find that out only where such a word is near what is printed.
+    Otherwise reading would raise it only where such a word is near the printed one.
     """
     if all(charset.supports(c) for c in set().union(*lexicon.words)):
         return

@@ -41,7 +41,7 @@ def against_neighbors(
             shorter part of that word is no other text.
 
     Returns:
-        The log-score of the text's best path minus that of the other one, and the other text.
+        The log-score of the text's best path minus that of the other text, and the other text.
     """
     _, lattice = text_lattice(evidence, charset)
     search = _NeighborSearch(lattice, symbols, charset, part)
@@ -102,7 +102,7 @@ class _NeighborSearch(TextSearch):
         self.step((node, kind), (arc.last, kind), shown, 1, number, self._label)
         if edits < 2:
             wrong = here + self._rival_values[number]
-            if added > 0:  # after an added symbol, it amounts to one added at the end
+            if added > 0:  # the same text as with a symbol added at the end: see ``_add_symbol``
                 wrong[-1] = -np.inf
             other = EDITS.index((edits + 1, added))
             self.step((node, kind), (arc.last, other), wrong, 1, number, self._rivals[number])

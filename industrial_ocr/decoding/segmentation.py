@@ -8,9 +8,9 @@ hypotheses:
 * ``single``: a box is one character; its only feature is the evidence.
 * ``nothing``: a box is no character, or shows the same character as its neighbor.
 * ``merged``: two neighboring boxes are one character.
-* ``half``: one half of a box that is two characters; ``piece``: the same, cut where its ink is
-  apart.
-* ``gap``: a character stands where the detector found none; ``empty``: it does not.
+* ``half``: one half of a box that is two characters; ``piece``: the same, if the box is cut at a
+  gap in its ink.
+* ``gap``: a proposed box, where the detector found none, is a character; ``empty``: it is none.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ HYPOTHESIS_FEATURES: Mapping[str, tuple[str, ...]] = {
 }
 """The features of each kind of hypothesis:
 
-* ``log_p``: of the best symbol's shape; ``reject``: log-odds that it is no character;
-  ``alone``: the same, reduced to 0 as the overlap grows to 0.4;
-* ``overlap``: with the neighbor along the string, over the shorter of both; of ``nothing`` 0
-  where their ink is apart; ``apart``: 1 where their ink is apart;
-* ``gap``: clear distance over the height; ``end``: beyond the first or the last box;
-* ``step``: between centers, over the string's median;
-* ``length``: log of the length along the string over the median;
-* ``aspect``: log of length over height; ``broad``: the best symbol (of a half: that of its box) is
-  one of ``BROAD``;
-* ``height``: log of the box's height in the detector over the median; ``score``: of the detector.
+* ``log_p``: log-probability of the best symbol's shape; ``reject``: log-odds that the box is no
+  character; ``alone``: the same, falling to 0 as the overlap grows to 0.4;
+* ``overlap``: with the neighbor, as a share of the shorter box; for ``nothing``, 0 where a gap
+  parts their ink; ``apart``: 1 where a gap parts their ink;
+* ``gap``: free length / height; ``end``: 1 for the first and the last box;
+* ``step``: distance between the centers / the string's median distance;
+* ``length``: ln(length along the string / median length);
+* ``aspect``: ln(length / height); ``broad``: 1 if the best symbol (for a half, that of the whole
+  box) is one of ``BROAD``;
+* ``height``: ln(height of the detector's box / median height); ``score``: the detector's score.
 """
 
 
@@ -65,22 +65,22 @@ class StringGeometry:
         vertical: whether the string is a stack.
         length: (N,) along the string.
         height: (N,) across it.
-        own: (N,) across it, of the detector's box before it was oriented with the string.
-        usual_own: the median of these.
-        clear: (N - 1,) gaps between neighbors, below 0 where they overlap.
+        raw_height: (N,) across it, of the detector's box before it was oriented with the string.
+        usual_raw_height: the median of these.
+        clear: (N - 1,) gaps between neighbors, negative where they overlap.
         step: (N - 1,) distances between neighbors' centers.
-        usual: median length of the boxes that the detector found.
+        usual_length: median length of the boxes that the detector found.
         usual_step: median distance between the centers of these boxes.
     """
 
     vertical: bool
     length: Floats
     height: Floats
-    own: Floats
-    usual_own: float
+    raw_height: Floats
+    usual_raw_height: float
     clear: Floats
     step: Floats
-    usual: float
+    usual_length: float
     usual_step: float
 
     def overlap(self, i: int) -> float:
@@ -99,11 +99,11 @@ def measure(string: BoxString, proposed: frozenset[int]) -> StringGeometry:
     quads = [b.quad for b in string.boxes]
     axes = [axis_of(q, vertical) for q in quads]
     across = [np.array([-a[1], a[0]], np.float32) for a in axes]
-    own = [b.extent(a) for b, a in zip(string.boxes, across, strict=True)]
+    raw_height = [b.extent(a) for b, a in zip(string.boxes, across, strict=True)]
     centers = np.array([b.center for b in string.boxes], np.float64)
     found = [i for i in range(len(length)) if i not in proposed]
     usual = float(np.median(length[found]))
-    if len(found) < 3:  # too few for a median: the usual aspect of a character in a line
+    if len(found) < 3:  # too few for a median: assume the usual aspect ratio of a character
         usual = float(height.mean()) * (1.0 if vertical else 0.7)
     steps = np.linalg.norm(np.diff(centers[found], axis=0), axis=1)
     clear = clear_gaps(quads, vertical)
@@ -111,11 +111,11 @@ def measure(string: BoxString, proposed: frozenset[int]) -> StringGeometry:
         vertical=vertical,
         length=length,
         height=height,
-        own=np.array(own),
-        usual_own=float(np.median(own)),
+        raw_height=np.array(raw_height),
+        usual_raw_height=float(np.median(raw_height)),
         clear=clear,
         step=clear + (length[:-1] + length[1:]) / 2,
-        usual=max(usual, 1e-6),
+        usual_length=max(usual, 1e-6),
         usual_step=float(np.median(steps)) if len(steps) > 1 else 1.2 * usual,
     )
 
@@ -132,7 +132,7 @@ def hypothesis_features(
         i: index of its box, or of the first of its two boxes.
         box: the box that the classifier saw.
         symbol: the classifier's best symbol.
-        p: probability of the best shape, or of no character.
+        p: probability of the best symbol's shape; for ``nothing`` and ``empty``, of no character.
     """
     sizes = edge_lengths(box.quad)
     length, height = sizes[int(g.vertical)], sizes[1 - int(g.vertical)]
@@ -141,7 +141,7 @@ def hypothesis_features(
         "bias": 1.0,
         "log_p": math.log(p),
         "reject": _clipped(math.log(p / rest), -6.0, 6.0),
-        "length": _log_ratio(length, g.usual),
+        "length": _log_ratio(length, g.usual_length),
         "aspect": _log_ratio(length, height),
         "broad": float(symbol in BROAD),
     }
@@ -155,7 +155,7 @@ def hypothesis_features(
         beside = [g.overlap(k) for k in (i - 1, i) if k not in ink.apart]
         known["overlap"] = max(beside, default=0.0)
         known["alone"] = known["reject"] * max(0.0, 1.0 - known["overlap"] / 0.4)
-        known["height"] = _log_ratio(float(g.own[i]), g.usual_own)
+        known["height"] = _log_ratio(float(g.raw_height[i]), g.usual_raw_height)
         known["score"] = box.score
     elif kind == "gap":
         room = 0.0
@@ -183,7 +183,7 @@ def fitted_weights(path: Path = SEGMENTATION_WEIGHTS) -> Mapping[str, Sequence[f
     """
     table = json.loads(path.read_text("utf-8"))["weights"]
     if {k: tuple(v) for k, v in table.items()} != dict(HYPOTHESIS_FEATURES):
-        raise ValueError(f"{path} was fitted to other features; run fitting/segmentation.py")
+        raise ValueError(f"{path} has weights of other features; run fitting/segmentation.py")
     return {kind: tuple(table[kind].values()) for kind in HYPOTHESIS_FEATURES}
 
 

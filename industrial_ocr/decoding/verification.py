@@ -1,26 +1,25 @@
 """The rules of verifying an expected text, and the code that both engines share.
 
-A misprint that passes is the costly error, so every unclear case is ``cannot_tell``. The numbers
+Passing a misprint is the costliest error, so every unclear case is ``cannot_tell``. The numbers
 (``VERIFICATION_RULES``) were chosen on rendered codes alone (``benchmarks/verification.py``).
 
 * The text is aligned with every string, and with every two or three neighboring strings in both
-  orders (``expected``); the best place counts. Its spaces need not be printed, and printed spaces
-  need not be in it. One exception: a gap with room for a narrow character, such as a missed I,
-  prevents a pass unless the text has a space there.
+  orders (``expected``); the best place counts. Spaces, expected or printed, are ignored, with one
+  exception: a gap with room for a narrow character, such as a missed I, prevents a pass unless the
+  text has a space there.
 * A character passes if its shape is 5 times as likely as any other (20 times if both look alike,
-  as O and Q in ``patterns.charset.CONFUSABLE_SETS``) and has at least 0.5. It fails if another
-  shape is 20 times as likely in a box that is clearly a character. Shapes are those of
+  as O and Q in ``patterns.charset.CONFUSABLE_SETS``) and its probability is at least 0.5. It fails
+  if another shape is 20 times as likely in a box that is clearly a character. Shapes are those of
   ``homoglyphs.same_shape``: 0 for O never fails, and c for C passes; but 0 does not pass if a twin
   like O is 50 times as likely.
 * The text passes only if it is 5 times as likely as every text one or two edits away
-  (``neighbor_texts``): this covers a box that shows a mark, the stroke of a W that might be a V,
-  and two boxes that might be one.
+  (``neighbor_texts``): an extra box may be a mark or a stroke of the character beside it, and two
+  boxes may be one character.
 * A character without a box is missing. It is a failure only if its neighbors stand too close for
   it; elsewhere the detector may have missed it.
-* A box between the characters, or beside them in their word, is an extra one: a failure if it
-  clearly reads as a letter or digit, and no pass unless it is clearly no character. Next to a
-  character that does not pass, both are doubtful: they may be halves of one. Text after a space is
-  other text.
+* A box between the characters, or beside them in their word, is extra: the text fails if it clearly
+  reads as a letter or digit, and passes only if it is clearly no character. If the character next
+  to it does not pass, both are doubtful: they may be halves of one. Text after a space is ignored.
 * If fewer than half of the characters read as expected, the text was not found. Another text of
   its length that reads clearly in its place is a failure; all else is ``cannot_tell``.
 """
@@ -108,7 +107,7 @@ class Findings:
 
     Attributes:
         text: the text read there.
-        alike: whether enough of it reads as expected; if not, it is clearly another text.
+        similar: whether enough of it reads as expected; if not, it is clearly another text.
         characters: of the expected text, with their states.
         extra: extra characters: the number of expected ones before each, its reading, and whether
             it is clearly a character.
@@ -118,7 +117,7 @@ class Findings:
     """
 
     text: str
-    alike: bool
+    similar: bool
     characters: Sequence[VerifiedCharacter]
     extra: Sequence[tuple[int, Character, bool]] = ()
     missing: Sequence[int] = ()
@@ -127,7 +126,7 @@ class Findings:
 
     def judged(self) -> tuple[Verdict, str]:
         """The verdict and its reason."""
-        if not self.alike:
+        if not self.similar:
             return Verdict.FAIL, f"another text stands there: {self.text!r}"
         against, unclear = [], []
         for before, character, clear in self.extra:
@@ -170,8 +169,8 @@ def verify_strings(
         count: number of strings.
         expected: the text.
         engine: for the result.
-        find: returns (rank, place) of the best place in neighboring strings, None for none.
-        examine: returns the findings in a place, None if they are not similar to the text.
+        find: returns (rank, place) of the text's best place in neighboring strings, or None.
+        examine: returns the findings in a place, None if the text there is not similar.
     """
     places = [found for run in string_runs(count) if (found := find(run)) is not None]
     if not places:
@@ -179,7 +178,7 @@ def verify_strings(
     _, place = max(places, key=lambda p: p[0])
     findings = examine(place)
     if findings is None:
-        return Verification(expected, Verdict.CANNOT_TELL, "no text like it was found", engine)
+        return Verification(expected, Verdict.CANNOT_TELL, "no similar text was found", engine)
     verdict, reason = findings.judged()
     quads = [c.quad for c in findings.characters if c.quad is not None]
     return Verification(
@@ -200,7 +199,7 @@ def _sentence(reasons: Sequence[str]) -> str:
     return reasons[0] + (f", and {rest} more" if rest else "")
 
 
-def seen_as(
+def judged_symbol(
     symbol: str, quad: FloatArray, p: NDArray[np.float64], charset: Charset
 ) -> VerifiedCharacter:
     """Judges one expected symbol by the rules above.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from industrial_ocr.config import PipelineConfig, PositionWeights
-from industrial_ocr.decoding.confidence import together
+from industrial_ocr.decoding.confidence import pair_probabilities
 from industrial_ocr.decoding.scoring import score_sequence
 from industrial_ocr.detection.detector import Detector
 from industrial_ocr.patterns.pattern import Pattern
@@ -215,7 +215,7 @@ def _both_sure(
 ) -> tuple[float, float]:
     """``together`` where it was fitted; else both engines are taken to err independently."""
     if basis == "fitted":
-        return together(one, two, same)
+        return pair_probabilities(one, two, same)
     if same:
         p = one.confidence
         if basis == "calibrated":

@@ -70,7 +70,7 @@ CASES = [
     ("LOT AB12CD X", "AB12CD", PASS, ""),  # other text
     ("LOT AB12CD X", "LOTAB12CD", PASS, ""),
     ("WXYZ99", "AB12CD", FAIL, "another text stands there: 'WXYZ99'"),
-    ("WXYZ99765", "AB12CD", CANNOT_TELL, "no text like it"),
+    ("WXYZ99765", "AB12CD", CANNOT_TELL, "no similar text"),
     ("AB-12CD", "AB12CD", CANNOT_TELL, "something stands after character 2"),  # may be dirt
     ("AB12CD", "AB13CE", FAIL, "character 4 ('3') reads as '2', and 1 more"),
 ]

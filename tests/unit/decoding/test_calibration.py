@@ -91,7 +91,7 @@ def test_a_rate_that_so_few_readings_cannot_show_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"1 at best \(1 means"):
         MisreadCurve.of([], [], 0).threshold(0.1)
     least = upper_limit(0, 30)
-    with pytest.raises(ConfigError, match=f"show {least:.3f}"):
+    with pytest.raises(ConfigError, match=f"prove {least:.3f}"):
         MisreadCurve.of([0.9] * 30, [True] * 30, 30).threshold(round(least, 2) - 0.005)
 
 
@@ -105,7 +105,7 @@ def test_a_thinned_curve_promises_the_same() -> None:
 
 def test_curves_that_make_no_sense_are_refused() -> None:
     one = np.array([1])
-    with pytest.raises(ValueError, match="part of the accepted"):
+    with pytest.raises(ValueError, match="wrong must be at most accepted"):
         MisreadCurve(np.array([0.5]), one, one + 1, 3)
     with pytest.raises(ValueError, match="must not rise"):
         MisreadCurve(np.array([0.5, 0.6]), np.array([1, 2]), np.array([0, 0]), 3)

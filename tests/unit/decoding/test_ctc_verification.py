@@ -50,7 +50,7 @@ CASES = [
     ("AcBDK2", "ACBDk2", PASS, ""),
     ("LOT AB12CD X", "AB12CD", PASS, ""),
     ("WXYZ99", "AB12CD", FAIL, "another text stands there: 'WXYZ99'"),
-    ("WXYZ99765", "AB12CD", CANNOT_TELL, "no text like it"),
+    ("WXYZ99765", "AB12CD", CANNOT_TELL, "no similar text"),
     ("AB-12CD", "AB12CD", CANNOT_TELL, "something stands after character 2"),
 ]
 

@@ -13,7 +13,7 @@ from industrial_ocr.decoding.confidence import (
     features,
     fitted_model,
     log_odds,
-    together,
+    pair_probabilities,
 )
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
 from industrial_ocr.results.engine import PIPELINES
@@ -78,19 +78,22 @@ def sure(confidence: float) -> TextString:
 
 def test_each_way_adds_to_what_both_are_worth_together() -> None:
     for same in (True, False):
-        low = together(sure(0.6), sure(0.6), same)
-        high = together(sure(0.95), sure(0.95), same)
-        assert together(sure(0.6), sure(0.95), same)[1] > low[1]
+        low = pair_probabilities(sure(0.6), sure(0.6), same)
+        high = pair_probabilities(sure(0.95), sure(0.95), same)
+        assert pair_probabilities(sure(0.6), sure(0.95), same)[1] > low[1]
         assert max(high) > max(low) or not same
-    assert together(sure(0.9), sure(0.9), same=True)[0] == together(sure(0.9), sure(0.9), True)[1]
+    assert (
+        pair_probabilities(sure(0.9), sure(0.9), same=True)[0]
+        == pair_probabilities(sure(0.9), sure(0.9), True)[1]
+    )
 
 
 def test_a_way_that_reads_otherwise_holds_the_other_back() -> None:
-    both = together(sure(0.9), sure(0.9), same=True)
-    apart = together(sure(0.9), sure(0.9), same=False)
+    both = pair_probabilities(sure(0.9), sure(0.9), same=True)
+    apart = pair_probabilities(sure(0.9), sure(0.9), same=False)
     assert max(apart) < both[0]
 
 
 def test_models_refuse_arrays_of_another_length() -> None:
-    with pytest.raises(ValueError, match="arrays"):
+    with pytest.raises(ValueError, match="mean, scale and weights must be"):
         ConfidenceModel(np.zeros(3), np.ones(2), np.zeros(3), 0.0)
