@@ -4,8 +4,8 @@ A letter that the region map shows as two blobs (the bowls of a B, the strokes o
 boxes that overlap or stand close. Two letters that touch give one box, wider than the others. A
 small mark between two letters may have no box at all. This module proposes boxes for all of these
 cases; the classifier scores each box, and the lattice decides with its fitted priors
-(``decoding.segmentation``). Ink that stands apart says where a box is cut, and which
-neighbors are different characters.
+(``decoding.segmentation``). Gaps in the ink show where to cut a box, and which neighbors are
+different characters.
 """
 
 from __future__ import annotations
@@ -44,8 +44,7 @@ class Proposals:
         merged: index of the first of two neighboring boxes -> the box around both.
         split: index of a box that may hold two characters -> its halves.
         proposed: indices of the boxes that the detector did not find.
-        ink: what the ink says of merged boxes (index of the first) and of split ones, see
-            ``InkSigns``.
+        ink: what the ink shows about merging and splitting boxes.
     """
 
     string: BoxString
@@ -66,12 +65,12 @@ class Proposals:
 def propose(string: BoxString, gray: ImageArray | None = None) -> Proposals:
     """Proposes merged, split and added boxes for an oriented string.
 
-    ``gray`` is its (H, W) uint8 image; without it, and in stacks, its ink says nothing.
+    ``gray`` is its (H, W) uint8 image. Without it, and for stacks, no ink is looked at.
     """
     gaps = _in_gaps(string)
     boxes: list[CharBox] = []
     spaces: list[bool] = []
-    place: list[int] = []
+    place: list[int] = []  # the new index of each box of ``string``
     proposed: set[int] = set()
     if -1 in gaps:
         proposed.add(0)
@@ -124,7 +123,7 @@ def _ink(gray: ImageArray, string: BoxString) -> tuple[FloatArray, FloatArray] |
 
 
 def _apart(boxes: FloatArray, spans: FloatArray) -> list[int]:
-    """Indices of the boxes that stand on another piece of ink than the next one."""
+    """Indices of the boxes whose next box stands on another piece of ink."""
     middles = boxes.mean(1)[:, None]
     away = np.maximum(np.maximum(spans[:, 0] - middles, middles - spans[:, 1]), 0)
     nearest = away.argmin(1)
@@ -135,9 +134,9 @@ def _apart(boxes: FloatArray, spans: FloatArray) -> list[int]:
 def _cut(
     string: BoxString, boxes: FloatArray, spans: FloatArray
 ) -> dict[int, tuple[CharBox, CharBox]]:
-    """The parts of boxes within which two pieces of ink stand apart, by the boxes' indices.
+    """Both parts of each box that holds separate pieces of ink, by the box's index.
 
-    A piece that another box stands on, or that another is nearer to, is not cut off.
+    A piece counts for a box if no other box holds it or has a nearer center.
     """
     found = {}
     middles, widths = spans.mean(1), np.diff(spans, axis=1)[:, 0]
@@ -161,7 +160,7 @@ def _cut(
 
 
 def _part_of(box: CharBox, start: float, first: float, last: float) -> CharBox:
-    """The part of a box between two places along its line; the box begins at ``start``."""
+    """The part of a box between two positions along its line; the box begins at ``start``."""
     axis = axis_of(box.quad)
     width, height = edge_lengths(box.quad)
     center = box.center + axis * ((first + last) / 2 - start - width / 2)
@@ -183,12 +182,15 @@ def halves(box: CharBox, direction: Direction) -> tuple[CharBox, CharBox]:
 
 
 def _in_gaps(string: BoxString) -> dict[int, CharBox]:
-    """Boxes in wide gaps and beyond both ends, by the index of the box before; none in stacks."""
+    """Boxes in wide gaps and beyond both ends, by the index of the box before them, or -1.
+
+    A stack gets none.
+    """
     if string.direction == "vertical" or len(string.boxes) < 2:
         return {}
     clear = clear_gaps([b.quad for b in string.boxes], vertical=False)
     height = float(np.median([edge_lengths(b.quad)[1] for b in string.boxes]))
-    # In character heights: a gap may hold a character if it is wider than this and the median.
+    # In character heights; a wider gap may hold a character.
     min_gap = max(0.15, float(np.median(clear)) / height + 0.08)
     found = {}
     for i, gap in enumerate(clear):
@@ -221,7 +223,7 @@ def _merged(string: BoxString) -> dict[int, CharBox]:
         # Too few distances for a percentile: estimate the usual one from the largest box.
         usual = (1.3 if vertical else 0.8) * max(max(edge_lengths(q)) for q in quads)
     else:
-        usual = float(np.percentile(steps, 70))  # distances inside cut letters are shorter
+        usual = float(np.percentile(steps, 70))  # the boxes of one letter are closer together
     lengths = np.array([edge_lengths(q)[int(vertical)] for q in quads])
     shorter = np.maximum(np.minimum(lengths[:-1], lengths[1:]), 1e-6)
     overlaps = -clear_gaps(quads, vertical) / shorter

@@ -87,7 +87,7 @@ class Detector:
         network: (N, C, H, W) float32 -> (N, 2, H / 2, W / 2) region and affinity.
         published: the network takes normalized RGB, as the published CRAFT does, instead of
             ``detector_input``.
-        settings: of the configuration that suit this network, by section (``config.suited``).
+        settings: configuration values that suit this network, by section (``config.suited``).
         finder: another detector that finds the strings of whole images, see ``cutting``.
     """
 

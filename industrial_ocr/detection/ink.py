@@ -49,7 +49,7 @@ class _Group(NamedTuple):
         return _Group(x0, y0, x1, y1, self.weight + other.weight)
 
     def shared(self, other: _Group) -> float:
-        """Width of the overlap along the string, below 0 if both are apart."""
+        """Width of the overlap along the string, negative if there is a gap."""
         return min(self.x1, other.x1) - max(self.x0, other.x0)
 
 
@@ -125,7 +125,7 @@ def unread_marks(
 def ink_spans(
     gray: ImageArray, string: FloatArray, characters: Sequence[FloatArray]
 ) -> FloatArray | None:
-    """Where ink begins and ends along a line, for each piece that stands apart from the next.
+    """Where each separate piece of ink begins and ends along a line.
 
     Args:
         gray: (H, W) uint8 image.
@@ -203,7 +203,7 @@ def _band(gray: ImageArray, string: FloatArray, characters: Sequence[FloatArray]
 
 
 def _ink(band: _Band) -> FloatArray | None:
-    """(H, W) float32, 0 for ground and 1 for ink; None without contrast."""
+    """(H, W) float32, 0 for the background and 1 for ink; None without contrast."""
     plain = cv2.GaussianBlur(band.gray, (3, 3), 0).astype(np.float32)
     top, bottom = round(band.top), round(band.top + band.height)
     left, right = round(band.places[0, 0]), round(band.places[-1, 1])
@@ -260,7 +260,7 @@ def _one_place(one: _Group, two: _Group) -> bool:
 
 
 def _explained(band: _Band, groups: Sequence[_Group]) -> set[_Group]:
-    """Groups that belong to a character: the nearest, those near its middle or in its columns."""
+    """Groups that belong to a character: the nearest, those near its middle, and ink above them."""
     centers = np.array([g.middle for g in groups])
     reach = np.array([g.width for g in groups]) / 2
     tall = np.array([g.y1 - g.y0 for g in groups]) > TALL_MARK * band.height

@@ -1,10 +1,10 @@
 """Links boxes into strings: an affinity graph, chains along it, gaps, orientation, reading order.
 
-The rules, all of them:
+The rules:
 
 * Two neighboring boxes are linked where the affinity map between their centers is at least
   ``link_threshold``, strongest link first. A box has at most two links, a chain does not turn by
-  more than 50 degrees from one link to the next, linked boxes are of similar size.
+  more than 50 degrees from one link to the next, and linked boxes are of similar size.
 * Two chains are joined across a gap without affinity if they are collinear, of similar height, and
   the clear gap is at most 1.7 character heights.
 * A gap is a space if it exceeds the string's median gap by ``space_ratio`` character sizes, or by
@@ -55,8 +55,7 @@ def link_characters(
         space_ratio: see the rules above.
 
     Returns:
-        Strings in reading order, quads not yet turned; ``orientations`` gives the ways each can be
-        read.
+        Strings in reading order, with upright quads; ``orientations`` gives the ways to read each.
     """
     if not boxes:
         return []
@@ -105,7 +104,7 @@ def _nearest(points: Points, count: int) -> NDArray[np.intp]:
     """(N, count) indices of the points (N, 2) nearest to each, in no order, itself among them."""
     squares = (points**2).sum(axis=1)
     rows = []
-    for own in np.array_split(points, -(-len(points) // 1024)):  # of thousands, all is too much
+    for own in np.array_split(points, -(-len(points) // 1024)):  # in parts, to limit the memory
         away = squares - 2 * (own @ points.T)
         rows.append(np.argpartition(away, count - 1, axis=1)[:, :count])
     return np.concatenate(rows)
@@ -160,7 +159,7 @@ def _chains(centers: Points, links: Sequence[tuple[int, int]]) -> list[Chain]:
 def _joined(
     boxes: Sequence[CharBox], centers: Points, chains: list[Chain]
 ) -> list[tuple[Chain, set[int]]]:
-    """Joins collinear chains, smallest gaps first; also returns the boxes before the joins."""
+    """Joins collinear chains, smallest gaps first; with each, the boxes before its joins."""
     parts = [_oriented(c, centers) for c in chains]
     heads = centers[[c[0] for c in parts]]
     gaps: list[tuple[float, int, int]] = []
@@ -249,7 +248,7 @@ def as_one_string(strings: Sequence[BoxString]) -> list[BoxString]:
 def left_out_line(strings: Sequence[BoxString], kept: Sequence[BoxString]) -> FloatArray | None:
     """The quad of a line that ``as_one_string`` left out, if any.
 
-    It has three boxes or more, of more than half the squared size of the kept boxes.
+    Such a line has at least three boxes, of a median squared size above half that of the kept ones.
     """
     boxes: list[CharBox] = []
     for string in kept:

@@ -1,7 +1,7 @@
-"""Adds to strings the boxes in their gaps that stand apart, and boxes for marks that have none.
+"""Completes strings: takes in short strings in their gaps, and adds boxes for marks without one.
 
-A string within a gap of a longer one is a part of it that no affinity joined: a comma, or two
-letters between others.
+A string in a gap of a longer one is a part of it that no affinity joined: a comma, or two letters
+between others.
 
 A point of a few pixels hardly shows in the region map. A small mark in a string's band that has no
 box gets one, with score 0; the classifier and the fitted segmentation priors then decide whether
@@ -58,7 +58,7 @@ def with_nested(strings: Sequence[BoxString]) -> list[BoxString]:
     Boxes of such a string that stand in the gaps of the longer one become parts of it; those on its
     boxes show the same ink and are dropped.
     """
-    # From the longest on, so that a string which takes in others is not inside another one itself.
+    # The longest comes first, so that a string that takes in others is not taken in itself.
     lines: list[tuple[BoxString, FloatArray]] = []
     added: dict[int, list[CharBox]] = {}
     for string in sorted(strings, key=lambda s: -len(s.boxes)):
@@ -77,7 +77,7 @@ def with_nested(strings: Sequence[BoxString]) -> list[BoxString]:
 def _nested(string: BoxString, longer: BoxString, line: FloatArray) -> list[CharBox] | None:
     """The boxes of a string that stand in the gaps of a longer one; None if it is not inside it.
 
-    A string inside it is as high as it, or a single smaller mark.
+    A string counts as inside only if it is as high as the longer one, or a single smaller mark.
     """
     fewer = string.direction == "horizontal" and len(string.boxes) < len(longer.boxes)
     with_descenders = expand_quad(line, 0.0, 0.25 * edge_lengths(line)[1])
@@ -121,7 +121,7 @@ def _with_boxes(string: BoxString, added: Sequence[CharBox]) -> BoxString:
     for (box, after), gap in zip(pairwise(boxes), clear.tolist(), strict=True):
         space = was_space.get(id(box), space)
         beside = id(box) in new or id(after) in new
-        # Beside an added box, a gap of 0.3 of the size of characters is a space.
+        # Beside an added box, a space remains only in a gap above 0.3 times the character size.
         spaces.append(space and (gap > 0.3 * size or not beside))
     return BoxString(tuple(boxes), (*spaces, False), string.direction)
 

@@ -46,7 +46,7 @@ def add_large_strings(
     levels: list[tuple[int, _Level]] = []
     for i, image in enumerate(images):
         levels += [(i, level) for level in _pyramid(image, config)]
-    every = maps_as_they_are([level.pixels for _, level in levels], detector, config)
+    every = unscaled_maps([level.pixels for _, level in levels], detector, config)
     for (i, level), maps in zip(levels, every, strict=True):
         strings = to_strings(_in_source(maps, level.pixels, images[i].shape[:2]))
         # Large characters score high in a small copy. Windows, bricks, and words that look
@@ -78,7 +78,7 @@ def refine_small_strings(
         parts += [(i, part) for part in _small_parts(image, own, config)]
     crops = [part.magnified(images[i], config) for i, part in parts]
     for (i, part), crop, maps in zip(
-        parts, crops, maps_as_they_are(crops, detector, config), strict=True
+        parts, crops, unscaled_maps(crops, detector, config), strict=True
     ):
         x0, y0, x1, y1 = part.rect
         strings = to_strings(_in_source(maps, crop, (y1 - y0, x1 - x0)))
@@ -118,12 +118,12 @@ def _replaces(one: BoxString, two: BoxString) -> bool:
     return _overlap(one, two) >= 0.5 and _evidence(one) >= _evidence(two)
 
 
-def maps_as_they_are(
-    pictures: Sequence[ImageArray], detector: Detector, config: DetectionConfig
+def unscaled_maps(
+    images: Sequence[ImageArray], detector: Detector, config: DetectionConfig
 ) -> list[ScoreMaps]:
-    """The detector's maps of images that already have the right scale."""
-    as_it_is = {"long_side": 1 << 20, "short_side": 1, "mag_ratio": 1.0, "max_shrink": 1.0}
-    return detector.detect(pictures, config.model_copy(update=as_it_is)) if pictures else []
+    """The detector's maps of images that have the right scale already."""
+    scale_1 = {"long_side": 1 << 20, "short_side": 1, "mag_ratio": 1.0, "max_shrink": 1.0}
+    return detector.detect(images, config.model_copy(update=scale_1)) if images else []
 
 
 def _in_source(maps: ScoreMaps, resized: ImageArray, source: tuple[float, float]) -> ScoreMaps:
@@ -142,7 +142,7 @@ class _Level:
 
 
 def _pyramid(image: ImageArray, config: DetectionConfig) -> list[_Level]:
-    """Smaller copies of an image, as long as even larger characters would fit into it."""
+    """Smaller and smaller copies of an image, while it has room for even larger characters."""
     height, width = image.shape[:2]
     scale = network_scale(height, width, config)
     levels: list[_Level] = []

@@ -46,7 +46,7 @@ def string_quad(string: BoxString) -> FloatArray:
 
 
 def _turned(string: BoxString, quarter: int, direction: Direction) -> BoxString:
-    """The string with quads along its tangents, turned by ``quarter`` quarter turns."""
+    """The string with quads along its tangents, turned by ``quarter`` times 90 degrees."""
     boxes = string.boxes
     centers = np.array([b.center for b in boxes], np.float64)
     tangents = np.gradient(centers, axis=0) if len(boxes) > 1 else np.array([[1.0, 0.0]])

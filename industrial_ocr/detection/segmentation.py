@@ -77,7 +77,7 @@ def character_boxes(
 
 
 def _moment_ratio() -> float:
-    """Squared half extent of the box over the variance of exp(-2 r^2) - CUT, where positive."""
+    """The box's squared half extent / the variance of exp(-2 r^2) - CUT where that is positive."""
     edge = -math.log(CUT) / 2  # the squared radius at which it is 0
     weight = (1 - CUT) / 4 - CUT * edge / 2  # both integrals over r, without 2 pi
     moment = (1 - CUT) / 8 - CUT * edge * (1 + edge) / 4
@@ -115,9 +115,9 @@ def _basins(region: FloatArray, text_threshold: float, low_text: float) -> Label
 
 
 def _hills(region: FloatArray, inside: NDArray[np.bool_], markers: LabelArray) -> LabelArray:
-    """Labels of the pixels inside by where the steepest way up, over 4 neighbors, ends.
+    """Labels each pixel inside by the end of its steepest ascent over 4 neighbors.
 
-    That is at a marker, whose label they get, or at a maximum, whose labels come after those.
+    The end is a marker, whose label it gets, or another maximum; the labels of those follow.
     """
     padded = np.pad(np.where(inside, region, -1), 1, constant_values=-1)
     heights, columns = padded.ravel(), padded.shape[1]

@@ -1,8 +1,8 @@
 """Finds the spaces of a string: gaps between its boxes that are wider than the others.
 
-The threshold depends on the text. Codes set narrow characters such as 1 far apart, so only a wide
-gap is a space. Words are a third of a letter's height apart. Only the reading tells codes from
-words: linking asks for a wide gap, and strings that read as words are checked again.
+The threshold depends on the text. In codes, narrow characters such as 1 stand far apart, so only a
+wide gap is a space. Words are a third of a letter's height apart. Only the reading tells codes from
+words: linking requires a wide gap, and strings that read as words are checked again.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def wide_gaps(boxes: Sequence[CharBox], ratio: float, joined: Sequence[bool]) ->
 
 
 def word_gaps(string: BoxString, text: str, ratio: float) -> tuple[bool, ...]:
-    """Whether a space follows each box of a string that says ``text``.
+    """Whether a space follows each box of a string that reads as ``text``.
 
     Args:
         string: oriented or not.

@@ -57,7 +57,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _WARNING_FILTERS = threading.RLock()
-if hasattr(os, "register_at_fork"):  # else a child could wait for a thread that it does not have
+if hasattr(os, "register_at_fork"):  # a lock that another thread holds would stay locked in a child
     os.register_at_fork(
         before=_WARNING_FILTERS.acquire,
         after_in_parent=_WARNING_FILTERS.release,
@@ -71,10 +71,10 @@ def image_list(sources: Iterable[Any]) -> list[Any]:
     Raises:
         ImageError: ``sources`` is one image; its rows or bytes would be taken for images.
     """
-    alone = isinstance(sources, (str, bytes, bytearray, memoryview, os.PathLike, Image.Image))
+    single = isinstance(sources, (str, bytes, bytearray, memoryview, os.PathLike, Image.Image))
     if isinstance(sources, np.ndarray):
-        alone = sources.ndim < 3 or (sources.ndim == 3 and sources.shape[2] in (1, 3, 4))
-    if alone:
+        single = sources.ndim < 3 or (sources.ndim == 3 and sources.shape[2] in (1, 3, 4))
+    if single:
         raise ImageError("expected several images, got one; put it into a list: [image]")
     return list(sources)
 

@@ -21,27 +21,25 @@ def to_gray(image: ImageArray) -> ImageArray:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
-def on_ground(image: ImageArray, margin: int) -> ImageArray:
+def with_border(image: ImageArray, margin: int) -> ImageArray:
     """Adds a border of ``margin`` pixels to (H, W, 3) uint8, in the median color of its edge.
 
     Print that touches the edge of an image is then read as well as print inside it.
     """
     if not margin:
         return image
-    rim = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
-    ground = np.median(rim, axis=0).tolist()
-    framed = cv2.copyMakeBorder(
-        image, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=ground
-    )
-    return np.asarray(framed, np.uint8)
+    edge = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+    color = np.median(edge, axis=0).tolist()
+    sides = (margin, margin, margin, margin)
+    return np.asarray(cv2.copyMakeBorder(image, *sides, cv2.BORDER_CONSTANT, value=color), np.uint8)
 
 
 def detector_input(gray: ImageArray) -> FloatArray:
     """(H, W) uint8 -> (2, H, W) float32 for the light detector.
 
     Channel 0 is the brightness, -1 to 1. Channel 1 is the local contrast: the difference to the
-    mean of 49 x 49 pixels over their standard deviation. A faint mark on a dark part stays visible
-    there, even on a bright table; statistics of the whole image would lose it.
+    mean of 49 x 49 pixels, divided by their standard deviation. It shows a faint mark on a dark
+    part, even on a bright table; statistics of the whole image would hide it.
     """
     channels = np.empty((2, *gray.shape), np.float32)
     plain, local = channels

@@ -18,9 +18,9 @@ def register(
 ) -> list[NDArray[np.float64] | None]:
     """Finds the text of one picture in others.
 
-    The shift with the highest correlation is where the search of Evangelidis and Psarakis 2008
-    (ECC) begins. It is at most a quarter of the longer side of the text, or two heights of its
-    characters if that is more. Characters higher than 16 pixels are reduced to that height first.
+    The search of Evangelidis and Psarakis 2008 (ECC) starts at the shift with the highest
+    correlation. The shift is at most a quarter of the longer side of the text, or two heights of
+    its characters if that is more. Characters higher than 16 pixels are first reduced to 16.
 
     Args:
         reference: (H, W, 3) uint8 RGB.
@@ -72,10 +72,10 @@ def _found(pattern: FloatArray, near: FloatArray) -> NDArray[np.float64] | None:
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 50, 1e-4)
     mask = np.full(near.shape, 255, np.uint8)
     found = shift
-    with contextlib.suppress(cv2.error):  # it does not converge: the shift alone
-        turned, matrix = cv2.findTransformECC(
+    with contextlib.suppress(cv2.error):  # without convergence, the shift alone is taken
+        correlation, matrix = cv2.findTransformECC(
             pattern, near, shift.copy(), cv2.MOTION_EUCLIDEAN, stop, mask, 1
         )
-        if turned > best:
-            best, found = turned, np.asarray(matrix, np.float32)
+        if correlation > best:
+            best, found = correlation, np.asarray(matrix, np.float32)
     return found.astype(np.float64) if best >= 0.5 else None

@@ -20,7 +20,7 @@ from industrial_ocr.errors import PatternError
 
 Ints = NDArray[np.int32]
 DEAD = -1
-"""The next state if there is none."""
+"""Stands for the next state where there is none."""
 NOTHING_MATCHES = "nothing matches this pattern"
 
 

@@ -16,7 +16,7 @@ DEFAULT_SYMBOLS: tuple[str, ...] = tuple(
 """The characters of industrial codes: 62 letters and digits, 12 punctuation marks."""
 
 FIRST_IDEOGRAPH = 0x2E80
-"""Characters from this code point on are written without spaces between words."""
+"""Scripts from this code point on (Chinese, Japanese) put no spaces between words."""
 SPACE = " "
 """The last class of a recognizer that sees spaces; it is not a symbol."""
 
@@ -64,7 +64,7 @@ class Charset:
     def symbol(self, index: int) -> str:
         """The symbol of a class; IndexError if the class is the blank or does not exist."""
         if not self.blank <= index < self.classes:
-            raise IndexError(f"class {index} is no symbol of {self.classes} classes")
+            raise IndexError(f"class {index} of {self.classes} is not a symbol")
         return self.symbols[index - self.blank]
 
     def encode(self, text: str) -> list[int]:

@@ -57,7 +57,7 @@ def verify(code: str, rule: str) -> CheckResult:
     validate_rule(rule)
     if rule.startswith("date:"):
         wrong = _date(code, rule.removeprefix("date:"))
-        return CheckResult(wrong is None, rule, wrong or "a real date")
+        return CheckResult(wrong is None, rule, wrong or "the date exists")
     wrong = _RULES[rule](code)
     good = "no check is declared" if rule == "none" else "the check digit is right"
     return CheckResult(wrong is None, rule, wrong or good)
@@ -186,7 +186,7 @@ def _td3_fields(line: str) -> tuple[list[_MrzField], list[str]]:
 
 
 def _td2_fields(line: str) -> tuple[list[_MrzField], list[str]]:
-    """The fields and dates of line 2 of a document of two short lines."""
+    """The fields and dates of line 2 of a document with two lines of 36 characters."""
     fields = [
         ("document number", line[:9], line[9]),
         ("date of birth", line[13:19], line[19]),

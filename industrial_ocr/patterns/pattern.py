@@ -180,7 +180,7 @@ class Pattern(CodeCounts):
         ``regex:...``, ``template:...`` and ``lexicon:FILE`` (one word per line) are explicit.
 
         Raises:
-            PatternError: as above; also for a name that is almost that of a preset.
+            PatternError: as the other constructors; also for a misspelled name of a preset.
         """
         kind, _, rest = text.partition(":")
         if kind == "regex" and rest:
@@ -287,14 +287,17 @@ class Pattern(CodeCounts):
         return self.grammar is not None and self.grammar.has_slots
 
     def _separated(self, marks: tuple[str, ...], run: bool) -> Automaton:
-        """The automaton of codes with these separators where they are allowed."""
+        """The automaton of codes with these separators where they are allowed.
+
+        ``run``: several of them may stand in a row.
+        """
         if self.grammar is not None and self.grammar.has_slots:
             symbols = (*self.core.symbols, *marks)
             return compile_node(self.grammar.node, symbols, marks, run)
         return with_separators(self.core, marks, self.groups) if marks else self.core
 
     def _check_spelling(self, charset: Charset) -> None:
-        """Refuses a lexicon with words that the charset cannot spell, which would never be read."""
+        """Refuses a lexicon with words that the charset cannot spell: they would never be read."""
         if self.words and (lost := self.missing(charset)):
             check_letters(self.words, frozenset(self.core.symbols) - lost, self.text, True)
 

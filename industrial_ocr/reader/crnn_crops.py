@@ -144,7 +144,7 @@ def _with_layouts(
                     for view in views
                 ]
                 said = _most_agreed(_decoded(placed, recognizer.basis, lexicon, weights))
-                if said[0].confidence > max(layout.least, best[0].confidence + 0.12):
+                if said[0].confidence > max(layout.min_confidence, best[0].confidence + 0.12):
                     best, again = said, layout.same_line
             if again and _normalized(best[0]) != _normalized(first[0]):
                 # The first reading of the same line differs, which lowers the confidence.

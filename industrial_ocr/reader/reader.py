@@ -16,7 +16,7 @@ from industrial_ocr.detection.detector import Detector
 from industrial_ocr.detection.linking import as_one_string
 from industrial_ocr.errors import ConfigError, ImageError
 from industrial_ocr.image.load import image_list, load_image
-from industrial_ocr.image.preprocess import on_ground
+from industrial_ocr.image.preprocess import with_border
 from industrial_ocr.inference.bundle import open_bundle
 from industrial_ocr.inference.forking import keep_forks_usable
 from industrial_ocr.inference.loading import Backend, Loader
@@ -342,7 +342,7 @@ class Reader:
         part, x, y = cut_roi(image, roi)
         detection = self.config.detection
         margin = detection.border if min(part.shape[:2]) < detection.border_below else 0
-        return on_ground(part, margin), x - margin, y - margin
+        return with_border(part, margin), x - margin, y - margin
 
     def pattern(self, text: str) -> Pattern:
         """Compiles a name or an expression, as ``pattern`` of ``read`` does.

@@ -32,10 +32,10 @@ BARS = frozenset("I1l|i!")
 """Symbols that look like one vertical bar."""
 
 
-def shows_none(named: CharCandidates, times: float) -> bool:
-    """Whether an image of one character shows none, see ``whole_reject`` in the config."""
-    unlike = 0 < times * float(named.probabilities[0]) <= named.reject
-    return unlike and named.symbols[0] not in BARS
+def shows_none(named: CharCandidates, factor: float) -> bool:
+    """Whether an image of one character shows no character; ``factor`` is ``whole_reject``."""
+    rejected = 0 < factor * float(named.probabilities[0]) <= named.reject
+    return rejected and named.symbols[0] not in BARS
 
 
 class Classifier:

@@ -2,7 +2,7 @@
 
 * An almost square image may hold a steep line, or two lines: a motorcycle plate, a lot code above
   its date.
-* A rectified image may have been level before: the slope was that of other edges in it.
+* A rectified image may have been level before: other edges in it had the slope.
 * Narrow characters set closely need more columns than their strip has.
 
 The recognizer reads each layout; one with a clearly higher confidence replaces the usual reading.
@@ -25,7 +25,7 @@ STEEP_MARGINS, LINE_MARGINS = (0.05, 0.0, -0.06), (0.0, -0.06)
 WHOLE_MARGINS = (0.0, -0.06, -0.12)
 """Margins of the views of the image before rectification and of a widened one, in its heights."""
 MIN_LINES_CONFIDENCE = 0.6
-"""Least confidence of two lines: the halves of one line also read as something."""
+"""Least confidence of two lines, because even the halves of a single line read as some text."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,13 +36,13 @@ class Layout:
         image: (H, W, 3) uint8 RGB.
         views: for each view, the quads (4, 2) to read one after the other, in image pixels.
         matrix: (3, 3) affine, from image pixels to those of the rectified image; None for the same.
-        least: least confidence that its reading must have.
+        min_confidence: least confidence that its reading must have.
     """
 
     image: ImageArray
     views: tuple[list[FloatArray], ...]
     matrix: FloatArray | None = None
-    least: float = 0.0
+    min_confidence: float = 0.0
 
     @property
     def same_line(self) -> bool:
@@ -68,7 +68,7 @@ def crop_layouts(crop: Rectified, characters: int) -> list[Layout]:
     if min(height, width) < 8:
         return []
     found = []
-    # A narrower image shows one character or a stack, a wider one no two readable lines.
+    # A narrower image shows one character or a stack; a wider one has no room for two lines.
     min_aspect, max_aspect = 0.7, 2.6
     if min_aspect * height < width < max_aspect * height:
         gray = to_gray(image)
@@ -79,7 +79,7 @@ def crop_layouts(crop: Rectified, characters: int) -> list[Layout]:
         lines = two_lines(gray, rect_quad(0, 0, width, height) if band is None else band)
         if lines is not None:
             both = tuple([with_margin(line, m) for line in lines] for m in LINE_MARGINS)
-            found.append(Layout(image, both, least=MIN_LINES_CONFIDENCE))
+            found.append(Layout(image, both, min_confidence=MIN_LINES_CONFIDENCE))
     if crop.source is not None and crop.matrix is not None:
         back = np.linalg.inv(crop.matrix)
         found.append(_whole(crop.source, (back / back[2, 2]).astype(np.float32)))
@@ -99,7 +99,7 @@ def _whole(image: ImageArray, matrix: FloatArray) -> Layout:
 def two_lines(gray: ImageArray, quad: FloatArray) -> tuple[FloatArray, FloatArray] | None:
     """Cuts a quad of an (H, W) uint8 image into the quads (4, 2) of two lines, None for one.
 
-    The cut is where a row in the middle has the least ink: at most 0.65 of the fainter line's.
+    The cut is the row near the middle with the least ink, at most 0.65 of the fainter line's.
     """
     along, across = edge_lengths(quad)
     height = 96

@@ -1,9 +1,9 @@
-"""Divides long lines into pieces that a recognizer can read, and joins what it read.
+"""Divides long lines into pieces that a recognizer can read, and joins their frames.
 
 A recognizer squeezes a strip to at most 32 times its height; a line of hundreds of characters needs
 more. It is divided at blanks: columns that show only the background, whether the print is dark or
-light. Where there is no blank, or the configuration asks for windows, neighboring pieces overlap.
-They are joined at the frame of the overlap in which both see a gap between characters.
+light. Without blanks, or if the configuration requests windows, neighboring pieces overlap; they
+are joined at the frame of the overlap in which both see a gap between characters.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class LineRecognizer(Recognizer):
     def _divided(
         self, image: ImageArray, quads: Sequence[FloatArray], config: RecognitionConfig
     ) -> _DividedLine:
-        """The pieces of a string; a short one and a stack of letters is one piece."""
+        """The pieces of a string; a short string and a stack of letters are one piece."""
         width, height = edge_lengths(quads[0])
         if len(quads) > 1 or width <= config.piece_aspect * height:
             return _DividedLine(tuple(quads), None, (), self._strips)
@@ -144,7 +144,7 @@ class _DividedLine:
     strips: StripInput
 
     def _spans(self) -> list[tuple[int, int]]:
-        """First frame and end of each piece in the frames of the line."""
+        """The first frame of each piece, and the one after its last, in the frames of the line."""
         assert self.aspect is not None
         frames = self.aspect * self.strips.rows / self.strips.stride
         edges = [(round(p.start * frames), round(p.stop * frames)) for p in self.pieces]
@@ -159,7 +159,7 @@ class _DividedLine:
         return [(quad_part(self.quads[0], a / whole, b / whole),) for a, b in spans]
 
     def joined(self, read: Sequence[StringFrames]) -> StringFrames:
-        """What the pieces say as one string."""
+        """The frames of the whole string, from those of its pieces."""
         if self.aspect is None:
             return read[0]
         charset, tables = in_one_charset(read)
@@ -190,8 +190,8 @@ class _DividedLine:
         symbols: Sequence[str],
     ) -> FloatArray:
         """(T,) probability of a space; at a wide blank between words it is 1."""
-        never = [np.zeros(len(f.log_probs), np.float32) for f in read]
-        known = [n if f.space is None else f.space for f, n in zip(read, never, strict=True)]
+        none = [np.zeros(len(f.log_probs), np.float32) for f in read]
+        known = [n if f.space is None else f.space for f, n in zip(read, none, strict=True)]
         parts = [of_length(s, k.stop)[k] for s, k in zip(known, kept, strict=True)]
         space = np.concatenate(parts).astype(np.float32)
         best = log_probs.argmax(axis=1)

@@ -1,12 +1,12 @@
-"""Networks that look at one place in several frames and sum what they see.
+"""Networks that look at one place in several frames and combine the results.
 
-The sum of log-probabilities is a logarithmic opinion pool (Genest and Zidek 1986). It takes the
-frames for independent. As to symbols of one shape, such as 0 and O, they are not: what makes them
-look alike is the font, which is the same in all. The odds within a shape are therefore averaged:
-of 40 rendered codes (fonts of the training) none passes misread then, and one did before.
+Log-probabilities of frames are added up: a logarithmic opinion pool (Genest and Zidek 1986), which
+takes the frames for independent. For symbols of one shape, such as 0 and O, they are not: all
+frames show the same font. So the log-odds within a shape are averaged instead. Of 40 rendered codes
+in fonts of the training, none then passes misread; if they are added up, one does.
 
-The networks take the place of ``Classifier`` and ``Recognizer`` for one image, the reference; the
-decoders do not know that there are several frames.
+The networks replace ``Classifier`` and ``Recognizer`` for one image, the reference; the decoders do
+not know that there are several frames.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from industrial_ocr.results.types import CharCandidates, FloatArray, Floats, Ima
 ShapesOf = Callable[[tuple[str, ...]], NDArray[np.int64]]
 
 MIN_FRAME_PROBABILITY = 1e-4
-"""Probabilities of one frame are not below this, so that no single frame can rule out a symbol."""
+"""Probabilities of one frame are raised to this, so that no single frame rules out a symbol."""
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """A frame as a network looks at it.
+    """One of several pictures of a part, and where the text stands in it.
 
     Attributes:
         image: (H, W, 3) uint8 RGB.
@@ -48,12 +48,12 @@ class Frame:
     weight: float
 
     def place(self, quad: FloatArray) -> FloatArray:
-        """The place in this frame of a quad (4, 2) of the reference."""
+        """Maps a quad (4, 2) of the reference to pixels of this frame."""
         return np.asarray(quad @ self.matrix[:, :2].T + self.matrix[:, 2], np.float32)
 
 
 def pool(log_probs: ArrayLike, weights: ArrayLike, shapes: NDArray[np.int64]) -> Floats:
-    """Pools what N frames say of C classes.
+    """Combines the log-probabilities of C classes in N frames.
 
     Args:
         log_probs: (N, ..., C).
@@ -77,7 +77,7 @@ class PooledClassifier(Classifier):
     Args:
         own: the classifier.
         frames: the reference first.
-        shapes_of: gives each of some symbols the number of its shape, from 0.
+        shapes_of: gives each of a tuple of symbols the number of its shape, from 0.
     """
 
     def __init__(self, own: Classifier, frames: Sequence[Frame], shapes_of: ShapesOf) -> None:
@@ -135,7 +135,7 @@ class PooledRecognizer(Recognizer):
         return [[self._pooled(own) for own in zip(*seen, strict=True)]]
 
     def _pooled(self, seen: Sequence[StringFrames]) -> StringFrames:
-        """One string's frames of the network; crops of one place differ by a frame at most."""
+        """Combines the outputs for one string, whose lengths differ by one frame at most."""
         weights = [f.weight for f in self._frames]
         charset, tables = in_one_charset(seen)
         count = len(tables[0])

@@ -1,10 +1,10 @@
 """Runs the recognizer on whole strings: crops them, gives log-probabilities and frame positions.
 
-A network of thousands of symbols gives frames that are almost empty: of 18,708 symbols of PP-OCR's
-a string needs a few dozen. Its frames keep the symbols of ASCII, those that the caller asks for
-(``Recognizer.keeping``), and every other one that reaches a probability of 1e-6 in any frame of the
-string. A text with another symbol therefore has a probability below T times 1e-6 in T frames:
-0.0002 in 200 of them. The probabilities of the symbols that are kept are normalized to 1.
+Of a network with thousands of symbols (PP-OCR: 18,707), a string needs only a few dozen. Its frames
+keep the ASCII symbols, those that the caller asks for (``Recognizer.keeping``), and every other one
+with a probability of at least 1e-6 in any frame of the string. A text with another symbol therefore
+has a probability below T times 1e-6 in T frames: 0.0002 in 200 of them. The probabilities of the
+symbols that are kept are normalized to 1.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from industrial_ocr.results.geometry import edge_lengths, quad_part, warp_quad
 from industrial_ocr.results.types import FloatArray, ImageArray
 
 MANY_CLASSES = 1000
-"""Frames of more classes than this keep only those that matter to their string."""
+"""Of more classes than this, frames keep only those that matter to their string."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ def of_length(frames: FloatArray, length: int) -> FloatArray:
 def in_one_charset(every: Sequence[StringFrames]) -> tuple[Charset, list[FloatArray]]:
     """One charset for the strings of an image, and their (T, C) log-probabilities in it.
 
-    A symbol that the frames of a string left out is as good as impossible there.
+    A symbol that the frames of a string lack gets the log-probability ``MIN_LOG_PROB``.
     """
     first = every[0].charset
     if all(frames.charset == first for frames in every):

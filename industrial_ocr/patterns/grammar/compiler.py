@@ -60,7 +60,7 @@ def compile_node(
     size = _size(node)
     if size > MAX_STATES:
         raise PatternError(
-            f"this expression spells out to {size:,} parts; the limit is {MAX_STATES:,} states"
+            f"this expression unfolds to {size:,} parts; the limit is {MAX_STATES:,} states"
         )
     budget = Budget()
     between = frozenset(separators) & frozenset(alphabet)
@@ -92,12 +92,15 @@ def _size(node: Node) -> int:
 
 
 class _Nfa:
-    """Thompson's automaton: the arcs of each state, and the states reached without a symbol."""
+    """Thompson's automaton: the arcs of each state, and the states reached without a symbol.
 
-    def __init__(self, place: Node) -> None:
+    ``slot`` is the expression that stands for every ``SeparatorSlot``.
+    """
+
+    def __init__(self, slot: Node) -> None:
         self.arcs: list[list[tuple[frozenset[str], int]]] = [[]]
         self.empty: list[list[int]] = [[]]
-        self._place = place
+        self._slot = slot
 
     def _state(self) -> int:
         self.arcs.append([])
@@ -111,7 +114,7 @@ class _Nfa:
             self.arcs[start].append((node.chars, end))
             return end
         if isinstance(node, SeparatorSlot):
-            return self.add(self._place, start)
+            return self.add(self._slot, start)
         if isinstance(node, Concat):
             for part in node.parts:
                 start = self.add(part, start)
@@ -171,7 +174,7 @@ def _subsets(
                 number[after] = len(states)
                 states.append(after)
                 members += len(after)
-                if len(states) > MAX_STATES or members > 2_000_000:  # which limits the memory
+                if len(states) > MAX_STATES or members > 2_000_000:  # limits the memory
                     raise PatternError(
                         f"this expression needs more than {MAX_STATES:,} states, the limit; "
                         "nested or overlapping repetitions are the usual cause"
@@ -195,7 +198,7 @@ def _closure(states: set[int], arcs: _Arcs, empty: list[list[int]], final: int) 
 
 
 def _spread(small: Automaton, groups: list[list[int]], alphabet: Sequence[str]) -> Automaton:
-    """Replaces every kind of characters by its characters."""
+    """Replaces each kind of characters by all characters of that kind."""
     counts = np.array([len(g) for g in groups], np.int64)[small.labels]
     labels = list(chain.from_iterable(groups[kind] for kind in small.labels.tolist()))
     sources, targets = np.repeat(small.sources, counts), np.repeat(small.targets, counts)

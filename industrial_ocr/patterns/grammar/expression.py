@@ -147,7 +147,11 @@ def parse_expression(
 
 @dataclass
 class Parser:
-    """Base of both parsers: sets of characters, and errors that show the position."""
+    """Base of both parsers: sets of characters, and errors that show the position.
+
+    ``at`` is the position of the next character; ``named`` collects the characters that the
+    expression names.
+    """
 
     text: str
     alphabet: frozenset[str]

@@ -63,7 +63,7 @@ def parse_regex(
 
 
 class _RegexParser(Parser):
-    """A recursive descent parser; ``at`` is the position of the next character."""
+    """A recursive descent parser."""
 
     def whole(self) -> Node:
         node = self._choice(0)
@@ -95,7 +95,8 @@ class _RegexParser(Parser):
         at_end = self.text[self.at + 1 : self.at + 2] in ("", "|")
         if depth or not (first if char == "^" else at_end):
             end = "begins" if char == "^" else "ends"
-            raise self.fail(f"{char} only where the expression {end}; else \\{char}", self.at)
+            reason = f"{char} is allowed only where the expression {end}; a literal one is \\{char}"
+            raise self.fail(reason, self.at)
         self.at += 1
 
     def _atom(self, char: str, depth: int) -> Node:
@@ -109,7 +110,8 @@ class _RegexParser(Parser):
         if char in "?*+{":
             raise self.fail(f"nothing to repeat; a literal one is \\{char}", start)
         if char in "]}":
-            raise self.fail(f"a {char} without its other half; a literal one is \\{char}", start)
+            opening = "[" if char == "]" else "{"
+            raise self.fail(f"a {char} without its {opening}; a literal one is \\{char}", start)
         self.at += 1
         return CharClass(self.alphabet) if char == "." else self.chars(char)
 
@@ -197,7 +199,7 @@ class _RegexParser(Parser):
                 raise self.fail(f"{kind} quantifiers are not supported", start)
             low, high = self._count(char)
             quantified = True
-            # How many separators may stand at a slot does not depend on the expression.
+            # A slot is never repeated: the caller decides how many separators may stand there.
             node = node if isinstance(node, SeparatorSlot) else Repeat(node, low, high)
         return node
 

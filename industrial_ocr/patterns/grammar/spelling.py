@@ -27,9 +27,8 @@ def with_separators(
     flat = not groups and not (core.targets == core.start).any()
     layers = 1 if flat else sum(groups) + 2
     breaks = set(np.cumsum(groups).tolist()) if groups else {layers - 1}
-    # State s of a layer has read that number of symbols (in the last layer, at least that number).
-    # The same state plus ``half`` has read a separator after them. States that cannot be reached
-    # are dropped in the end.
+    # In layer n, n symbols have been read (in the last one, n or more). State s + half is state s
+    # after a separator. States that cannot be reached are dropped in the end.
     half = layers * size
     sources, labels, targets = [], [], []
     for layer in range(layers):

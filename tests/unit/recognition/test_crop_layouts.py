@@ -36,7 +36,7 @@ def test_two_lines_part_between_them() -> None:
     (layout,) = [
         found
         for found in crop_layouts(Rectified(plate()), 8)
-        if found.least == MIN_LINES_CONFIDENCE
+        if found.min_confidence == MIN_LINES_CONFIDENCE
     ]
     assert not layout.same_line
     for upper, lower in layout.views:
@@ -48,7 +48,9 @@ def test_a_line_that_fills_its_image_is_not_two() -> None:
     line = np.full((60, 130, 3), 215, np.uint8)
     cv2.putText(line, "NM0", (8, 50), FACE, 1.9, (25, 25, 25), 6)
     assert not [
-        found for found in crop_layouts(Rectified(line), 3) if found.least == MIN_LINES_CONFIDENCE
+        found
+        for found in crop_layouts(Rectified(line), 3)
+        if found.min_confidence == MIN_LINES_CONFIDENCE
     ]
 
 
