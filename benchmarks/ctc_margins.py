@@ -4,7 +4,7 @@
 
 Renders codes, many of which have a meaning turned too (H0000-08, 609, LOT 00000), upright and on
 their head, and numbers with and without a sign. Prints by how many nats the turned way of an
-upright string leads at most (``reader.orientation_choice.TURNED`` must be above), which share of
+upright string leads at most (``reader.orientation_choice.MIN_LEAD`` must be above), which share of
 turned ones is found with what lead, and the log-odds against a mark at an end of texts that have
 none and of texts that have lost one (``decoding.ctc_rivals.END_MARK_ODDS`` must lie between). To be
 run after each training of the CRNN.

@@ -39,7 +39,7 @@ from industrial_ocr.reader.verify import (
     Models,
     Observed,
     agreed,
-    hold_against,
+    judge,
     observe,
 )
 from industrial_ocr.results.types import ImageArray, Verdict
@@ -115,8 +115,8 @@ def picture(faces: FaceLibrary, seed: tuple[int, ...], text: str) -> ImageArray:
 
 def verdicts(seen: Observed, text: str, models: Models, part: bool) -> dict[str, Verdict]:
     """The verdict of every engine."""
-    one = hold_against(replace(seen, frames=None), text, models, part)
-    two = hold_against(replace(seen, boxes=None), text, models, part)
+    one = judge(replace(seen, frames=None), text, models, part)
+    two = judge(replace(seen, boxes=None), text, models, part)
     several = (one, two, agreed(one, two))
     return {e: v.verdict for e, v in zip(ENGINES, several, strict=True)}
 

@@ -2,7 +2,7 @@
 
 Both engines read rendered pictures without the rules for homoglyphs. The case of a letter whose
 cases differ in size alone is fitted to what two-stage reads (``CASE_*``), the prior of a 0 against
-an O to what the crnn reads (``reader.crnn.DIGIT``). The numbers are printed, with how many
+an O to what the crnn reads (``reader.crnn.DIGIT_NATS``). The numbers are printed, with how many
 characters of pictures that were not fitted to are wrong with them, and with the shape alone::
 
     python -m fitting.homoglyphs --fonts DIR --plain-fonts DIR/debian
@@ -141,7 +141,7 @@ def main() -> None:
     numbers = ", ".join(f"{n} {w:.2f}" for n, w in zip(names, weights, strict=True))
     print(f"CASE_BIAS {bias:.2f}, {numbers}: letters {text}")
     weights, bias, text = fit(zeros)
-    print(f"DIGIT {bias / weights[0]:.2f}: characters {text}")
+    print(f"DIGIT_NATS {bias / weights[0]:.2f}: characters {text}")
 
 
 if __name__ == "__main__":

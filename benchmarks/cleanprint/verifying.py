@@ -55,7 +55,7 @@ def expectations(text: str, groups: Sequence[str], rng: np.random.Generator) -> 
 def verify(picture: Picture, reader: Any, seed: int) -> list[dict[str, Any]]:
     """The verdicts of every engine on every expectation, ready for JSON."""
     from industrial_ocr.reader.common import Clock
-    from industrial_ocr.reader.verify import agreed, hold_against, observe
+    from industrial_ocr.reader.verify import agreed, judge, observe
 
     line = picture.lines[0]
     rng = np.random.default_rng((seed, picture.number, 7))
@@ -63,8 +63,8 @@ def verify(picture: Picture, reader: Any, seed: int) -> list[dict[str, Any]]:
     seen = observe(picture.image, "agree", models, Clock())
     rows = []
     for what, expected in expectations(line.text, line.twins, rng).items():
-        one = hold_against(replace(seen, frames=None), expected, models)
-        two = hold_against(replace(seen, boxes=None), expected, models)
+        one = judge(replace(seen, frames=None), expected, models)
+        two = judge(replace(seen, boxes=None), expected, models)
         verdicts = zip(ENGINES, (one, two, agreed(one, two)), strict=True)
         rows.append(
             {

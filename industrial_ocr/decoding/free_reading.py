@@ -35,7 +35,7 @@ def read_freely(evidence: StringEvidence, charset: Charset) -> Segmented:
     own = hypotheses(evidence, charset)
     spans, scores = [(h.first, h.last) for h in own], [h.score for h in own]
     nodes = 2 * len(evidence.singles) + 1
-    posteriors = arc_posteriors(spans, scores, nodes)
+    posteriors, _ = arc_posteriors(spans, scores, nodes)
     found: list[tuple[Hypothesis, float]] = []
     spaces: list[bool] = []
     path = likeliest_arcs(spans, scores, nodes)

@@ -291,10 +291,15 @@ Span = tuple[int, int]
 """The first and the last node of a hypothesis."""
 
 
-def arc_posteriors(spans: Sequence[Span], scores: Sequence[float], nodes: int) -> list[float]:
+def arc_posteriors(
+    spans: Sequence[Span], scores: Sequence[float], nodes: int
+) -> tuple[list[float], float]:
     """The probability of each hypothesis over all paths (forward-backward).
 
     ``scores`` are log-scores; every path leads from the first to the last node.
+
+    Returns:
+        The probabilities, and the logarithm of the sum over all paths (for ``fitting``).
     """
     order = sorted(range(len(spans)), key=lambda k: spans[k])
     forward, backward = np.full(nodes, -np.inf), np.full(nodes, -np.inf)
@@ -307,8 +312,7 @@ def arc_posteriors(spans: Sequence[Span], scores: Sequence[float], nodes: int) -
         backward[first] = np.logaddexp(backward[first], backward[last] + scores[k])
     first_nodes, last_nodes = np.array(spans, np.intp).reshape(-1, 2).T
     log_p = forward[first_nodes] + scores + backward[last_nodes] - forward[-1]
-    found: list[float] = np.exp(np.minimum(log_p, 0.0)).tolist()
-    return found
+    return np.exp(np.minimum(log_p, 0.0)).tolist(), float(forward[-1])
 
 
 def likeliest_arcs(spans: Sequence[Span], scores: Sequence[float], nodes: int) -> list[int]:

@@ -107,9 +107,8 @@ def export_files(
     without_torch = [e.name for e in entries if is_onnx_only(e)]
     if safetensors and without_torch:
         raise ConfigError(
-            f"recognizer {without_torch[0]}: exists as ONNX alone, and the bundle would hold "
-            "networks for torch; export with backend onnxruntime or openvino, and not for every "
-            "backend"
+            f"recognizer {without_torch[0]}: exists only as ONNX, but a bundle for torch needs its "
+            "weights; export with backend onnxruntime or openvino, and not for every backend"
         )
     manifest = BundleManifest(
         backend=cast(Any, backend),

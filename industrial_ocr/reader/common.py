@@ -94,7 +94,7 @@ def find_strings(
 def _found_by(
     detector: Detector, images: Sequence[ImageArray], config: PipelineConfig, clock: Clock
 ) -> Found:
-    """What one detector finds, at all scales."""
+    """The strings that one detector finds, at all scales."""
     strings_of = partial(_strings_of, config=config, clock=clock)
     with clock.stage("detect"):
         every = detector.detect(images, config.detection)
@@ -129,11 +129,11 @@ def finish(
 ) -> ReadResult:
     """The result of one image: gives strings their unread marks, confidence and status.
 
-    Strings of very low confidence are noise and go to ``left_out``. ``doubtful`` ones stay: they
-    were cut off another string, and no part of it may disappear. If codes were searched (``codes``
-    is not None), the status is that of the code. In an image of ``one_string`` a lower confidence
-    is enough. The confidence is that of ``decoding.confidence``; without a fitted one (see
-    ``basis``) it is the network's own. A raw one, never compared with labels, makes nothing ``ok``.
+    Strings of very low confidence are noise and go to ``left_out``; in an image of ``one_string``
+    a lower confidence is enough. ``doubtful`` strings stay: each is a part of another string, which
+    must not lose any. If codes were searched (``codes`` is not None), the status is that of the
+    best code. The confidence is that of ``decoding.confidence`` if ``basis`` is ``fitted``, else
+    the network's own; if it is ``raw``, never compared with labels, nothing is ``ok``.
     """
     limits = config.confidence
     known = {id(s) for s in doubtful}
@@ -158,7 +158,7 @@ def finish(
         status = Status.NO_TEXT
         if left_out:
             surest = max(left_out, key=lambda s: s.confidence)
-            reason = f"{surest.text!r} is read at {surest.confidence:.2f}, too low to be text"
+            reason = f"the confidence of {surest.text!r} is {surest.confidence:.2f}: noise"
     if codes is not None and kept:
         status, reason = Status.PATTERN_MISMATCH, ""
     codes = [_with_unread_marks(c, judged) for c in codes or ()]
@@ -210,9 +210,9 @@ def _unread(gray: ImageArray, string: TextString, others: Sequence[FloatArray]) 
 def _doubt(string: TextString, limits: ConfidenceConfig, one_string: bool) -> str:
     """Why a string is doubtful, empty if it is not.
 
-    An unread mark lowers the confidence. A mark as clear as the print makes a string doubtful by
-    itself if it stands at an end or is as tall as a letter, except in an image of one string, where
-    it may be part of a frame. (A small mark inside may be a point of a dot matrix.)
+    An unread mark lowers the confidence. One as clear as the print makes a string doubtful by
+    itself if it stands at an end or is as tall as a letter; a small one inside may be a point of a
+    dot matrix. In an image of one string it does not, as it may be part of a frame.
     """
     unsure = string.confidence < limits.min_confidence
     marks = string.unread
@@ -224,10 +224,11 @@ def _doubt(string: TextString, limits: ConfidenceConfig, one_string: bool) -> st
         clearest = max(marks, key=lambda m: m.strength)
         return f"{string.text!r}: a mark {clearest.place(len(string.characters))} was not read"
     if unsure:
-        return f"{string.text!r} is read at {string.confidence:.2f} only"
+        return f"the confidence of {string.text!r} is only {string.confidence:.2f}"
     weakest = min(string.characters, key=lambda c: c.confidence)
     if weakest.confidence < limits.min_character:
-        return f"{string.text!r}: {weakest.symbol!r} is read at {weakest.confidence:.2f} only"
+        weak = f"the confidence of {weakest.symbol!r} is only {weakest.confidence:.2f}"
+        return f"{string.text!r}: {weak}"
     return ""
 
 

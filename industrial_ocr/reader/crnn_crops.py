@@ -11,7 +11,7 @@ from industrial_ocr.decoding.lexicon import Lexicon, check_lexicon
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, finish
 from industrial_ocr.reader.crnn import CrnnReading, characters_of, decode_frames, frame_codes
-from industrial_ocr.reader.crop_views import agreed_view, doubted
+from industrial_ocr.reader.crop_views import agreed_view, with_agreement
 from industrial_ocr.recognition.crop_layouts import crop_layouts
 from industrial_ocr.recognition.recognizer import Recognizer, StringFrames
 from industrial_ocr.recognition.rectification import Rectified
@@ -65,9 +65,9 @@ def read_crops(
     clock: Clock,
     lexicon: Lexicon | None = None,
 ) -> list[CrnnReading]:
-    """Reads images of one horizontal string each; of several views the majority decides.
+    """Reads images of one horizontal string each; the majority of several views decides.
 
-    If the confidence is low, other layouts are tried (``recognition.crop_layouts``). Places are in
+    If the confidence is low, other layouts are tried (``recognition.crop_layouts``). Quads are in
     pixels of the rectified images.
     """
     images, weights = [crop.image for crop in crops], config.confidence.position_weights
@@ -106,10 +106,10 @@ def _decoded(
 
 
 def _most_agreed(views: Sequence[CrnnReading]) -> CrnnReading:
-    """The reading on which most views of a crop agree; dissent lowers its confidence."""
+    """The reading on which most views of a crop agree; other readings lower its confidence."""
     best, agreement = agreed_view([string for string, _ in views])
     string, frames = views[best]
-    return doubted(string, agreement), frames
+    return with_agreement(string, agreement), frames
 
 
 def _with_layouts(
@@ -120,7 +120,7 @@ def _with_layouts(
     clock: Clock,
     lexicon: Lexicon | None,
 ) -> list[CrnnReading]:
-    """Replaces doubtful readings by those of another layout that have a higher confidence."""
+    """Replaces doubtful readings by those of another layout, if their confidence is higher."""
     weights = config.confidence.position_weights
     layouts = [
         crop_layouts(crop, len(string.characters)) if string.confidence < MIN_SINGLE_VIEW else []
@@ -136,20 +136,20 @@ def _with_layouts(
     seen = iter(zip(flat, frames, strict=True))
     result = []
     with clock.stage("decode"):
-        for first, own in zip(read, layouts, strict=True):
-            best, again = first, False
-            for layout, views in islice(seen, len(own)):
+        for first, tried in zip(read, layouts, strict=True):
+            best, same_line = first, False
+            for layout, views in islice(seen, len(tried)):
                 placed = [
                     replace(view, pieces=tuple(layout.place(q) for q in view.pieces))
                     for view in views
                 ]
-                said = _most_agreed(_decoded(placed, recognizer.basis, lexicon, weights))
-                if said[0].confidence > max(layout.min_confidence, best[0].confidence + 0.12):
-                    best, again = said, layout.same_line
-            if again and _normalized(best[0]) != _normalized(first[0]):
-                # The first reading of the same line differs, which lowers the confidence.
-                sure, other = best[0].confidence, first[0].confidence
-                best = (doubted(best[0], sure / (sure + other)), best[1])
+                reading = _most_agreed(_decoded(placed, recognizer.basis, lexicon, weights))
+                if reading[0].confidence > max(layout.min_confidence, best[0].confidence + 0.12):
+                    best, same_line = reading, layout.same_line
+            if same_line and _normalized(best[0]) != _normalized(first[0]):
+                # Both read the same line, so the difference lowers the confidence.
+                own, other = best[0].confidence, first[0].confidence
+                best = (with_agreement(best[0], own / (own + other)), best[1])
             result.append(best)
     return result
 

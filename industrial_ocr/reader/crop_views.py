@@ -2,9 +2,9 @@
 
 The CRNN reads strips of a fixed height, so the margin of a crop decides how large its characters
 are for the network, and how much of its surroundings is read, too. Its views are crops with other
-margins; the views of the detector are crops of other sizes. The confidences of equal readings add
-up: a text that several views read is right more often than one that a single view reads with high
-confidence. Other readings lower the confidence: the best view alone passes far too many misreads.
+margins; the views of the detector are crops of other sizes. The confidences of equal readings are
+added up: a text that several views read is right more often than one that a single view reads with
+high confidence. Other readings lower the confidence; without that, far too many misreads pass.
 """
 
 from __future__ import annotations
@@ -16,28 +16,29 @@ from dataclasses import replace
 from industrial_ocr.results.types import TextString
 
 
-def agreed_text(said: Sequence[tuple[str, float]]) -> tuple[int, float]:
+def agreed_text(readings: Sequence[tuple[str, float]]) -> tuple[int, float]:
     """Chooses one of several readings by a vote weighted by confidence.
 
-    The text with the largest sum of confidences wins; of its readings the one with the highest
-    confidence is chosen, of equal ones the first.
+    The text with the largest sum of confidences wins; of its readings, the first one with the
+    highest confidence is chosen.
 
     Args:
-        said: text and confidence of each view, at least one.
+        readings: text and confidence of each view, at least one.
 
     Returns:
-        Its index, and the share of its text in the sum of all confidences: 1 if all agree.
+        The index of the reading, and the share of its text in the sum of all confidences: 1 if all
+        agree.
 
     Raises:
         ValueError: there are no views.
     """
     total: dict[str, float] = defaultdict(float)
-    for text, confidence in said:
+    for text, confidence in readings:
         total[text] += confidence
     chosen = max(total, key=lambda t: total[t])
-    own = [i for i, (text, _) in enumerate(said) if text == chosen]
+    own = [i for i, (text, _) in enumerate(readings) if text == chosen]
     share = total[chosen] / max(sum(total.values()), 1e-9)
-    return max(own, key=lambda i: said[i][1]), min(share, 1.0)
+    return max(own, key=lambda i: readings[i][1]), min(share, 1.0)
 
 
 def agreed_view(readings: Sequence[TextString]) -> tuple[int, float]:
@@ -45,8 +46,8 @@ def agreed_view(readings: Sequence[TextString]) -> tuple[int, float]:
     return agreed_text([("".join(r.text.split()).upper(), r.confidence) for r in readings])
 
 
-def doubted(reading: TextString, agreement: float) -> TextString:
-    """Lowers the confidence of a reading by the disagreement of other views.
+def with_agreement(reading: TextString, agreement: float) -> TextString:
+    """Lowers the confidence of a reading if other views read something else.
 
     Args:
         reading: the reading of most views, with the confidence of its best view.

@@ -2,15 +2,14 @@
 
 Every frame is read alone. The frame on which most is read becomes the reference, and the others are
 registered to it. Strings and boxes are found in the mean of the registered frames, in which a
-reflection on one frame hides little. Both networks look at them in every frame, and their
-log-probabilities are summed: those of the classifier for each box, those of the CRNN for each
-position along the string. The lattice, the search under a pattern and the confidence follow as for
-one picture.
+reflection on one frame hides little. Both networks read these places in every frame, and their
+log-probabilities are combined (``recognition.pooled``): those of the classifier for each box, those
+of the CRNN for each position along the string. Decoding and confidence follow as for one picture.
 
 The weight of a frame is the amount that is read on it alone, relative to the reference, so that a
 blurred or covered frame counts little. If a frame clearly reads another text, perhaps of another
-part, the status is ``disagreement``. Frames of one part share their faults, so that their sum is
-overconfident: the log-odds of the confidence are divided by the root of the number of frames.
+part, the status is ``disagreement``. Frames of one part have the same faults, so their combination
+is overconfident: the log-odds of the confidence are divided by the square root of their number.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ Item = TypeVar("Item", TextString, CodeReading)
 
 
 @dataclass(frozen=True, eq=False)
-class Alone:
+class SingleFrame:
     """A frame, and what is read on it alone.
 
     Attributes:
@@ -69,12 +68,12 @@ class Burst:
 
     Attributes:
         alone: the frames.
-        reference: index of the frame whose places the results have.
+        reference: index of the frame in whose pixels the results are.
         matrices: of each frame, see ``Frame``; None if it does not show the reference's text.
         together: the reading of each engine.
     """
 
-    alone: Sequence[Alone]
+    alone: Sequence[SingleFrame]
     reference: int
     matrices: Sequence[Floats | None]
     together: ByEngine
@@ -86,9 +85,9 @@ class Burst:
 
         ``combine`` makes the result of a picture from those of its engines.
         """
-        result, said = combine(self.together), [combine(a.results) for a in self.alone]
+        result, single = combine(self.together), [combine(a.results) for a in self.alone]
         strings, views = self._judged(
-            result.strings, [r.strings for r in said], limits.min_confidence
+            result.strings, [r.strings for r in single], limits.min_confidence
         )
         strings = [
             replace(s, agreement=s.agreement * v.agreement)
@@ -97,7 +96,7 @@ class Burst:
         codes: Sequence[CodeReading] = ()
         if result.codes:
             least = limits.min_code_confidence
-            codes, views = self._judged(result.codes, [r.codes for r in said], least)
+            codes, views = self._judged(result.codes, [r.codes for r in single], least)
             codes = [
                 replace(c, reason=v.contradiction or c.reason)
                 for c, v in zip(codes, views, strict=True)
@@ -110,16 +109,16 @@ class Burst:
             status = Status.DISAGREEMENT
         elif status is Status.OK and any(i.status is not Status.OK for i in codes or strings):
             status = Status.LOW_CONFIDENCE
-        told = next((v.contradiction for v in views if v.contradiction), result.reason)
-        counted = f"{min(v.same for v in views)} of {len(said)} frames read the same"
-        return replace(changed, status=status, reason=f"{told}; {counted}" if told else counted)
+        reason = next((v.contradiction for v in views if v.contradiction), result.reason)
+        counts = f"{min(v.same for v in views)} of {len(single)} frames read the same"
+        return replace(changed, status=status, reason=f"{reason}; {counts}" if reason else counts)
 
     def _judged(
-        self, items: Sequence[Item], said: Sequence[Sequence[Item]], least: float
+        self, items: Sequence[Item], single: Sequence[Sequence[Item]], least: float
     ) -> tuple[list[Item], list[FrameSupport]]:
-        """Strings or codes after the comparison with those that each frame alone ``said``."""
+        """Strings or codes after the comparison with ``single``, those of each frame alone."""
         views = [
-            frame_support(i, [self._in_place(i, items, own, k) for k, own in enumerate(said)])
+            frame_support(i, [self._in_place(i, items, own, k) for k, own in enumerate(single)])
             for i in items
         ]
         return [v.judge(i, least) for i, v in zip(items, views, strict=True)], views
@@ -127,10 +126,10 @@ class Burst:
     def _in_place(
         self, item: Item, every: Sequence[Item], own: Sequence[Item], number: int
     ) -> list[Item]:
-        """What a frame reads in the place of an item.
+        """What a frame reads in the place of an item, or the same text at another place.
 
-        If it reads nothing there: the same text at another place; else everything that is in the
-        place of none of the items (``every``), because another part may have its code elsewhere.
+        If there is neither, all that it reads outside the places of all items (``every``), because
+        the code of another part may stand elsewhere.
         """
         matrix = self.matrices[number]
         frame = Frame(self.alone[number].image, np.eye(2, 3) if matrix is None else matrix, 1.0)
@@ -147,14 +146,18 @@ def read_alone(
     models: Models,
     engines: Sequence[Engine],
     patterns: Sequence[Pattern] = (),
-) -> list[Alone]:
+) -> list[SingleFrame]:
     """Reads frames (H, W, 3) uint8 RGB one by one, by each of the engines."""
     found = find_strings(images, models.detector, models.config, Clock())
     results = {e: run_pipeline(e, images, models, patterns, found) for e in engines}
-    return [Alone(image, {e: results[e][i] for e in engines}) for i, image in enumerate(images)]
+    return [
+        SingleFrame(image, {e: results[e][i] for e in engines}) for i, image in enumerate(images)
+    ]
 
 
-def read_burst(alone: Sequence[Alone], models: Models, patterns: Sequence[Pattern] = ()) -> Burst:
+def read_burst(
+    alone: Sequence[SingleFrame], models: Models, patterns: Sequence[Pattern] = ()
+) -> Burst:
     """Reads all frames (at least one) together, by the engines that read them alone."""
     engines = list(alone[0].results)
     reference = int(np.argmax([a.amount() for a in alone]))
@@ -179,7 +182,7 @@ def read_burst(alone: Sequence[Alone], models: Models, patterns: Sequence[Patter
     return Burst(alone, reference, matrices, together)
 
 
-def _matrices(alone: Sequence[Alone], reference: int) -> list[Floats | None]:
+def _matrices(alone: Sequence[SingleFrame], reference: int) -> list[Floats | None]:
     """The matrix of each frame (see ``Frame``), None if it does not show the reference's text."""
     best = alone[reference]
     strings = list(chain.from_iterable(r.strings for r in best.results.values()))
@@ -192,9 +195,9 @@ def _matrices(alone: Sequence[Alone], reference: int) -> list[Floats | None]:
 
 
 def _stacked(
-    alone: Sequence[Alone], reference: int, matrices: Sequence[Floats | None]
+    alone: Sequence[SingleFrame], reference: int, matrices: Sequence[Floats | None]
 ) -> ImageArray:
-    """(H, W, 3) uint8, the mean of the frames in the place of the reference, weighted."""
+    """(H, W, 3) uint8, the weighted mean of the frames, registered to the reference."""
     best = alone[reference]
     height, width = best.image.shape[:2]
     total, weights = best.image.astype(np.float64), 1.0
@@ -215,12 +218,12 @@ def _stacked(
 
 @dataclass(frozen=True)
 class FrameSupport:
-    """How far the single frames support a string or a code of the burst.
+    """How well the single frames support a string or a code of the burst.
 
     Attributes:
-        agreement: share of its characters that the frames read alike, weighted by confidence.
-        explained: share of the frames, weighted likewise, that do not read more characters. A frame
-            with more characters is a sign that the reference lacks a box.
+        agreement: share of its characters that the frames read the same, weighted by confidence.
+        explained: share of the frames, weighted likewise, that do not read more characters. If one
+            does, the reference may lack a box.
         same: number of frames that read the same text.
         frames: number of frames.
         contradiction: a message about a frame that clearly reads another text, empty for none.
@@ -245,12 +248,12 @@ class FrameSupport:
 
 
 def frame_support(
-    item: TextString | CodeReading, said: Sequence[Sequence[TextString | CodeReading]]
+    item: TextString | CodeReading, single: Sequence[Sequence[TextString | CodeReading]]
 ) -> FrameSupport:
-    """Compares a string or code with what each frame alone ``said`` in its place."""
+    """Compares a string or code with ``single``, what each frame alone reads in its place."""
     text, weights, alike, explained, same = _plain(item.text), [], [], [], 0
     contradiction = ""
-    for number, there in enumerate(said, 1):
+    for number, there in enumerate(single, 1):
         reads = "".join(_plain(o.text) for o in there)
         weights.append(min((o.confidence for o in there), default=0.0))
         alike.append(Levenshtein.normalized_similarity(reads, text))
@@ -260,9 +263,9 @@ def frame_support(
         if clear and reads != text and not _look_alike(reads, text):
             contradiction = f"frame {number} reads {reads!r}, all together {item.text!r}"
     if not any(weights):
-        return FrameSupport(0.0, 1.0, same, len(said), contradiction)
+        return FrameSupport(0.0, 1.0, same, len(single), contradiction)
     agreement, known = (float(np.average(x, weights=weights)) for x in (alike, explained))
-    return FrameSupport(agreement, known, same, len(said), contradiction)
+    return FrameSupport(agreement, known, same, len(single), contradiction)
 
 
 def twin_shapes(symbols: tuple[str, ...]) -> NDArray[np.int64]:

@@ -37,7 +37,7 @@ def run_pipeline(
 
 
 class EngineRun:
-    """Reads by one engine, which stands for one pipeline or for both.
+    """Reads by one engine, which is one pipeline or both.
 
     Args:
         engine: the engine. ``auto`` leaves the CRNN out if it lacks a character of the patterns,
@@ -78,7 +78,7 @@ class EngineRun:
             return route_results(dict(results), self._routing)
         (result,) = results.values()
         if self._lacking:
-            reason = f"crnn does not know {' '.join(self._lacking)}, which the pattern asks for"
+            reason = f"crnn does not know {' '.join(self._lacking)}, which the pattern needs"
             return replace(result, route=Engine.TWO_STAGE, reason=reason)
         return result
 

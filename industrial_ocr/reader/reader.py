@@ -255,7 +255,7 @@ class Reader:
             engine: ``two-stage`` (context-free), ``crnn``, ``agree`` (both must read the same) or
                 ``auto``: without a pattern, both read and each string gets the likelier reading;
                 with one, the engine that suits the pattern reads first (see ``router``).
-            roi: x0, y0, x1, y1 in pixels: only this part is read; places refer to the whole image.
+            roi: x0, y0, x1, y1 in pixels: only this part is read; quads refer to the whole image.
             pattern: what codes look like: a ``Pattern``, a preset's name or a regular expression,
                 or several; ``result.codes`` then holds the codes.
 
@@ -299,10 +299,10 @@ class Reader:
     ) -> ReadResult:
         """Reads several pictures of one part as one (see ``frames``).
 
-        The evidence of all pictures for each character is combined, with little weight on pictures
-        that are blurred or covered. ``reason`` of the result tells how many pictures alone have the
-        same reading, and ``agreement`` of its strings how far they agree. If a picture clearly has
-        another text, the status is ``disagreement``.
+        The evidence of all pictures for each character is combined; blurred or covered pictures
+        count little. ``reason`` of the result tells how many pictures give the same reading alone,
+        ``agreement`` of a string how far they agree on it. If a picture clearly has another text,
+        the status is ``disagreement``.
 
         Args:
             images: as ``image`` of ``read``; the text may be shifted by a quarter of its length and
@@ -312,7 +312,7 @@ class Reader:
             pattern: as in ``read``.
 
         Returns:
-            The result. Its ``image`` is the picture with the best reading; all places are in it.
+            The result. Its ``image`` is the picture with the best reading; quads are in its pixels.
 
         Raises:
             ImageError: there is no picture.

@@ -28,7 +28,8 @@ from industrial_ocr.results.geometry import bounds, box_iou, inside, quad_around
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import Character, ImageArray, Status, TextString, UnreadMark
 
-ReadWay = Callable[[Engine, Sequence[ImageArray], Found], list[ReadResult]]
+ReadBy = Callable[[Engine, Sequence[ImageArray], Found], list[ReadResult]]
+"""Reads images by one engine, given their strings."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ class Routing:
         least: least joint confidence of two equal readings.
         unknown: symbols that the CRNN lacks; a string in which two-stage reads one is not compared.
         weights: of the positions of characters, see ``scoring.position_weights``.
-        basis: where the confidence of the recognizer comes from. A raw one never counts for a
-            reading: two equal readings are as sure as two-stage is alone.
+        basis: where the confidence of the recognizer comes from. A raw one is never used: two equal
+            readings have the confidence of two-stage alone.
     """
 
     route: Engine
@@ -60,7 +61,7 @@ def read_routed(
     detector: Detector,
     config: PipelineConfig,
     routing: Routing,
-    read_way: ReadWay,
+    read_by: ReadBy,
 ) -> list[ReadResult]:
     """Reads images by a route; strings are found once for both pipelines.
 
@@ -69,7 +70,7 @@ def read_routed(
         detector: finds the strings.
         config: every threshold.
         routing: the route and the patterns.
-        read_way: reads images by one pipeline, given their strings.
+        read_by: reads images by one engine.
 
     Returns:
         One result per image, with its route and the reason.
@@ -78,24 +79,24 @@ def read_routed(
     found = find_strings(images, detector, config, clock)
     shared = clock.share(len(images))
     first = choose(routing.patterns[0] if routing.patterns else None, routing.measured)
-    ways: dict[Engine, dict[int, ReadResult]] = {w: {} for w in PIPELINES}
+    read: dict[Engine, dict[int, ReadResult]] = {engine: {} for engine in PIPELINES}
 
-    def run(way: Engine, places: Sequence[int]) -> None:
-        if places:
-            some = read_way(way, [images[i] for i in places], [found[i] for i in places])
-            ways[way].update(zip(places, some, strict=True))
+    def run(engine: Engine, chosen: Sequence[int]) -> None:
+        if chosen:
+            some = read_by(engine, [images[i] for i in chosen], [found[i] for i in chosen])
+            read[engine].update(zip(chosen, some, strict=True))
 
-    everything = range(len(images))
+    every = range(len(images))
     if routing.route == Engine.AGREE or not routing.patterns:
-        for way in PIPELINES:
-            run(way, everything)
+        for engine in PIPELINES:
+            run(engine, every)
     else:
-        run(first.way, everything)
-        doubtful = [i for i in everything if _doubtful(ways[first.way][i], routing)]
-        run(other(first.way), doubtful)
+        run(first.engine, every)
+        doubtful = [i for i in every if _doubtful(read[first.engine][i], routing)]
+        run(other(first.engine), doubtful)
     results = []
-    for i in everything:
-        own = {w: ways[w][i] for w in PIPELINES if i in ways[w]}
+    for i in every:
+        own = {engine: read[engine][i] for engine in PIPELINES if i in read[engine]}
         result = route_results(own, routing)
         results.append(replace(result, timings=_total_timings(shared, own.values())))
     return results
@@ -132,7 +133,8 @@ def _of_codes(own: dict[Engine, ReadResult], routing: Routing, first: Choice) ->
         for p in routing.patterns
     ]
     route = settled[0].route
-    base = own[Engine.CRNN] if route == Engine.CRNN else own.get(Engine.TWO_STAGE, own[first.way])
+    usual = own.get(Engine.TWO_STAGE, own[first.engine])
+    base = own[Engine.CRNN] if route == Engine.CRNN else usual
     codes = tuple(s.code for s in settled if s.code is not None)
     status = codes[0].status if codes else base.status
     return replace(base, codes=codes, status=status, route=route, reason=settled[0].reason)
@@ -142,7 +144,7 @@ def _codes(
     own: dict[Engine, ReadResult], pattern: Pattern, basis: ConfidenceBasis
 ) -> dict[Engine, CodeReading | None]:
     """The best code of each engine; a raw confidence of the CRNN does not add to an equal code."""
-    codes = {way: _code(result, pattern) for way, result in own.items()}
+    codes = {engine: _code(result, pattern) for engine, result in own.items()}
     one, two = codes.get(Engine.TWO_STAGE), codes.get(Engine.CRNN)
     if basis == "raw" and one is not None and two is not None and one.text == two.text:
         codes[Engine.CRNN] = replace(two, confidence=0.5)
@@ -169,7 +171,10 @@ def _of_strings(own: dict[Engine, ReadResult], routing: Routing, first: Choice) 
         reason = f"the engines differ on {apart[0]!r}"
         status = Status.DISAGREEMENT
     elif any(s.status is not Status.OK for s in strings):
-        reason, status = "both engines read the same, but are not sure", Status.LOW_CONFIDENCE
+        reason, status = (
+            "both engines read the same, but with low confidence",
+            Status.LOW_CONFIDENCE,
+        )
     else:
         reason, status = "both engines read the same", Status.OK
     return replace(one, strings=strings, status=status, route=Engine.AGREE, reason=reason)
@@ -185,10 +190,10 @@ def _likelier_strings(one: ReadResult, two: ReadResult, routing: Routing) -> Rea
         status, reason = Status.NO_TEXT, "neither engine found text"
     elif doubtful:
         worst = min(doubtful, key=lambda s: s.confidence)
-        told = (r.reason for r in (one, two) if r.reason and repr(worst.text) in r.reason)
+        reasons = [r.reason for r in (one, two) if r.reason and repr(worst.text) in r.reason]
+        low = f"the confidence of {worst.text!r} is only {worst.confidence:.2f}"
         apart = f"{worst.text!r}: the other engine reads {worst.other!r}" if worst.other else ""
-        status = Status.LOW_CONFIDENCE
-        reason = apart or next(told, f"{worst.text!r} is read at {worst.confidence:.2f} only")
+        status, reason = Status.LOW_CONFIDENCE, apart or [*reasons, low][0]
     return replace(one, strings=strings, status=status, route=Engine.AUTO, reason=reason)
 
 
@@ -199,7 +204,7 @@ def _likelier_string(one: TextString, two: TextString | None, routing: Routing) 
     same = same_text(one, two)
     if same and routing.basis == "raw":
         return _agreed(one, two, routing)
-    first, second = _both_sure(one, two, same, routing.basis)
+    first, second = _probabilities(one, two, same, routing.basis)
     better, worse, confidence = (one, two, first) if first > second else (two, one, second)
     least = 1.0 if routing.basis == "raw" else routing.least
     return _with_confidence(better, confidence, least, "" if same else worse.text)
@@ -207,13 +212,13 @@ def _likelier_string(one: TextString, two: TextString | None, routing: Routing) 
 
 def _agreed(one: TextString, two: TextString, routing: Routing) -> TextString:
     """A string that both engines read the same."""
-    return _with_confidence(one, _both_sure(one, two, True, routing.basis)[0], routing.least)
+    return _with_confidence(one, _probabilities(one, two, True, routing.basis)[0], routing.least)
 
 
-def _both_sure(
+def _probabilities(
     one: TextString, two: TextString, same: bool, basis: ConfidenceBasis
 ) -> tuple[float, float]:
-    """``together`` where it was fitted; else both engines are taken to err independently."""
+    """The probability that each reading is right, given both: fitted, or for independent errors."""
     if basis == "fitted":
         return pair_probabilities(one, two, same)
     if same:
@@ -221,7 +226,7 @@ def _both_sure(
         if basis == "calibrated":
             p = joint_confidence(p, two.confidence)
         return p, p
-    # Either is right only if the other is wrong.
+    # One of two different readings is right only if the other one is wrong.
     p = joint_confidence(one.confidence, 1 - two.confidence)
     return p, 1 - p
 

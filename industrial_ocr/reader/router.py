@@ -1,6 +1,6 @@
 """The rules of routing: which engine reads first, and how two readings are combined.
 
-They run no network. For codes, these decide, in this order:
+They run no network. For codes, these decide in this order:
 
 1. The engine that was requested: ``two-stage``, ``crnn`` or ``agree``.
 2. Measurements for the pattern (a ``RouteTable``, written by ``industrial-ocr bench
@@ -8,15 +8,15 @@ They run no network. For codes, these decide, in this order:
 3. The pattern: a lexicon, or codes of less than ``WORD_BITS`` bits per character, have context and
    go to the CRNN; all others go to two-stage.
 4. The image: if the first engine's status is not ``ok``, the other one reads, too. Its code is
-   taken if it is ``ok``; but if the first engine clearly read another text, the result is a
-   ``disagreement``. If neither code is ``ok``, the result is the first one, or the second one if
-   its confidence is clearly higher; a code that matches is preferred to one that does not.
+   taken if it is ``ok``; but if the first engine clearly reads another text, the result is a
+   ``disagreement``. If neither code is ``ok``, the first one is taken, or the second one if its
+   confidence is clearly higher; a code that matches is preferred to one that does not.
    If two-stage is ``ok`` on an image that is bad for boxes (``bad_for_boxes``: characters small or
    blurred, boxes merged, split or weak), the CRNN reads, too; an ``ok`` code of another text is a
    ``disagreement``.
 
 Without a pattern, ``auto`` reads every string by both engines and takes the likelier reading, with
-the joint confidence (``decoding.confidence.together``).
+the joint confidence (``decoding.confidence.pair_probabilities``).
 
 A recorded run has the codes of both engines; ``settle`` gives the result of any route from them.
 """
@@ -109,11 +109,11 @@ class Choice:
     """The engine that reads first.
 
     Attributes:
-        way: the engine.
+        engine: two-stage or the CRNN.
         reason: one sentence.
     """
 
-    way: Engine
+    engine: Engine
     reason: str
 
 
@@ -132,9 +132,9 @@ class Settled:
     reason: str
 
 
-def other(way: Engine) -> Engine:
+def other(engine: Engine) -> Engine:
     """The other one of the two engines."""
-    return PIPELINES[1 - PIPELINES.index(way)]
+    return PIPELINES[1 - PIPELINES.index(engine)]
 
 
 def choose(pattern: Pattern | None, measured: RouteTable | None = None) -> Choice:
@@ -167,7 +167,7 @@ def bad_for_boxes(signs: ImageSigns | None) -> str:
     """Why character boxes alone are not reliable in an image; empty if they are."""
     if signs is None:
         return ""
-    if signs.height < 10:  # the classifier sees its crops at 40 pixels: these are blurred
+    if signs.height < 10:  # blurred when they are enlarged to the classifier's 40 pixels
         return f"characters are {signs.height:.0f} px high"
     if signs.resegmented > 0.2:
         return f"{signs.resegmented:.0%} of the boxes were merged or split"
@@ -200,8 +200,7 @@ def agree(one: CodeReading | None, two: CodeReading | None, least: float = 0.0) 
     if one is None or two is None:
         found = one or two
         assert found is not None
-        silent = Engine.TWO_STAGE if one is None else Engine.CRNN
-        reason = f"{silent} found no code"
+        reason = f"{Engine.TWO_STAGE if one is None else Engine.CRNN} found no code"
         return Settled(
             replace(found, status=Status.DISAGREEMENT, reason=reason), Engine.AGREE, reason
         )
@@ -219,7 +218,7 @@ def agree(one: CodeReading | None, two: CodeReading | None, least: float = 0.0) 
     status, reason = Status.OK, "both engines read the same"
     if confidence < least:
         status = Status.LOW_CONFIDENCE
-        reason = f"both engines read the same, but at {confidence:.2f} only"
+        reason = f"both engines read the same, but their confidence is only {confidence:.2f}"
     code = replace(one, status=status, reason=reason, confidence=confidence)
     return Settled(code, Engine.AGREE, reason)
 
@@ -239,11 +238,11 @@ def settle(
         return agree(codes[Engine.TWO_STAGE], codes[Engine.CRNN], least)
     if route != Engine.AUTO:
         return Settled(codes[route], route, f"{route} was asked for")
-    code = codes[first.way]
-    way = other(first.way)
-    if not needs_other(code) or way not in codes:
-        return Settled(code, first.way, first.reason)
-    second = codes[way]
+    code = codes[first.engine]
+    engine = other(first.engine)
+    if not needs_other(code) or engine not in codes:
+        return Settled(code, first.engine, first.reason)
+    second = codes[engine]
     if code is not None and code.status is Status.OK:
         return _confirmed(code, second, first)
     if second is None or second.status is not Status.OK:
@@ -251,27 +250,27 @@ def settle(
     if code is not None and code.status in CONTRADICTED:
         return _refused(second, code, first)
     state = "found no code" if code is None else f"gives {code.status.value}"
-    return Settled(second, way, f"{first.way} {state}, {way} gives ok")
+    return Settled(second, engine, f"{first.engine} {state}, {engine} gives ok")
 
 
 def _refused(second: CodeReading, code: CodeReading, first: Choice) -> Settled:
     """The second engine's code as a disagreement: the first engine clearly read another text."""
-    reason = f"{first.way} is clear about another reading: {code.raw_text!r}"
+    reason = f"{first.engine} clearly reads another text: {code.raw_text!r}"
     found = replace(second, status=Status.DISAGREEMENT, reason=reason)
-    return Settled(found, other(first.way), reason)
+    return Settled(found, other(first.engine), reason)
 
 
 def _confirmed(code: CodeReading, second: CodeReading | None, first: Choice) -> Settled:
     """An ok code from a bad image: an ok code of the other engine must have the same text."""
     bad = bad_for_boxes(code.signs)
     if second is None or second.status is not Status.OK:
-        return Settled(code, first.way, first.reason)
+        return Settled(code, first.engine, first.reason)
     if second.text == code.text:
         joint = joint_confidence(code.confidence, second.confidence)
-        reason = f"{bad}, and {other(first.way)} reads the same"
+        reason = f"{bad}, and {other(first.engine)} reads the same"
         return Settled(replace(code, confidence=joint), Engine.AGREE, reason)
-    reason = f"{bad}, and {other(first.way)} reads {second.text!r}"
-    return Settled(replace(code, status=Status.DISAGREEMENT, reason=reason), first.way, reason)
+    reason = f"{bad}, and {other(first.engine)} reads {second.text!r}"
+    return Settled(replace(code, status=Status.DISAGREEMENT, reason=reason), first.engine, reason)
 
 
 def _neither_ok(
@@ -286,12 +285,12 @@ def _neither_ok(
         both = agree(code, second, least)
         return Settled(both.code, Engine.AGREE, both.reason)
     if code is None:
-        return Settled(second, other(first.way), f"{first.way} found no code")
+        return Settled(second, other(first.engine), f"{first.engine} found no code")
     if second is None or second.status in CONTRADICTED:
-        return Settled(code, first.way, first.reason)
+        return Settled(code, first.engine, first.reason)
     if code.status in CONTRADICTED:
         return _refused(second, code, first)
     if second.confidence > code.confidence + 0.05:
-        reason = f"{first.way} reads {code.text!r} with a lower confidence"
-        return Settled(second, other(first.way), reason)
-    return Settled(code, first.way, first.reason)
+        reason = f"{first.engine} reads {code.text!r} with a lower confidence"
+        return Settled(second, other(first.engine), reason)
+    return Settled(code, first.engine, first.reason)

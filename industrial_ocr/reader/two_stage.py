@@ -49,7 +49,7 @@ class FreeReading:
         character: whether each box shows a character.
         posterior: probability of each box's hypothesis.
         evidence: of all boxes: found, merged, split and proposed.
-        score: log-score of the reading, for each box that the detector found.
+        score: log-score of the reading, divided by the number of boxes that the detector found.
     """
 
     string: BoxString
@@ -73,8 +73,8 @@ class FreeReading:
         )
 
 
-def evidence(candidates: Sequence[CharCandidates]) -> float:
-    """Mean log-probability of the best symbols: how well a string reads in an orientation."""
+def mean_log_probability(candidates: Sequence[CharCandidates]) -> float:
+    """Mean log-probability of the best symbols, each at least ln(1e-4)."""
     best = [max(float(c.probabilities[0]), 1e-4) for c in candidates]
     return float(np.log(best).mean())
 
@@ -149,7 +149,7 @@ def read_view(
     patterns: Sequence[Pattern] = (),
     upright: bool = False,
 ) -> list[View]:
-    """Classifies and decodes strings; ``upright``: flat strings are never upside down."""
+    """Classifies and decodes strings; if ``upright``, level ones are never read upside down."""
     with clock.stage("classify"):
         readings = _read_strings(images, found, classifier, config, upright)
     with clock.stage("decode"):
@@ -209,7 +209,7 @@ def string_evidence(
 ) -> list[list[StringEvidence]]:
     """The classifier's evidence for every string, in the orientation in which it reads best.
 
-    ``upright``: flat strings are never upside down.
+    If ``upright``, level strings are never read upside down.
     """
     readings = _read_strings(images, found, classifier, config, upright)
     return [[r.evidence for r in own] for own in readings]
@@ -233,7 +233,7 @@ def _read_strings(
             others.append(ways[1:] if flat and not upright else [])
     first = _best_of(images, usual, classifier, config)
     doubtful = [
-        (number, ways if np.exp(evidence(reading.candidates)) < 0.9 else [])
+        (number, ways if np.exp(mean_log_probability(reading.candidates)) < 0.9 else [])
         for (number, _), ways, reading in zip(usual, others, first, strict=True)
         if reading is not None
     ]
@@ -294,16 +294,16 @@ def _likeliest(seen: StringEvidence, charset: Charset) -> FreeReading:
 def _without_doubtful_ends(
     reading: FreeReading, config: PipelineConfig
 ) -> list[tuple[FreeReading, bool]]:
-    """Cuts unreadable parts before or after a gap off both ends of a string.
+    """Cuts off the unreadable words at both ends of a string.
 
     A bolt before a code is often collinear with it and of its size, but so is a faint check digit
-    after it: each part that is cut off becomes a string of its own, marked as doubtful (False).
+    after it: each word that is cut off becomes a string of its own, marked as doubtful (False).
     """
     string, candidates = reading.string, reading.candidates
     edges = [0, *(i + 1 for i, space in enumerate(string.space_after) if space), len(candidates)]
     pieces = list(zip(edges[:-1], edges[1:], strict=True))
     limit = float(np.log(config.confidence.min_character))
-    good = [i for i, (a, b) in enumerate(pieces) if evidence(candidates[a:b]) >= limit]
+    good = [i for i, (a, b) in enumerate(pieces) if mean_log_probability(candidates[a:b]) >= limit]
     if not good or len(good) == len(pieces):
         return [(reading, True)]
     first, last = pieces[good[0]][0], pieces[good[-1]][1]
@@ -313,7 +313,7 @@ def _without_doubtful_ends(
 
 
 def _decode(reading: FreeReading, gray: ImageArray, config: PipelineConfig) -> TextString | None:
-    """The best symbol of every box; boxes that are no character only lower the confidence.
+    """The text of a string: the best symbol of every box; rejected boxes lower the confidence.
 
     ``gray``: (H, W) uint8, the image.
     """
@@ -326,8 +326,8 @@ def _decode(reading: FreeReading, gray: ImageArray, config: PipelineConfig) -> T
     if not kept:
         return None
     named = [(c.symbols[0], float(c.probabilities[0])) for c in candidates]
-    said = "".join(named[i][0] for i in kept)
-    spaces = word_gaps(string, said, config.linking.word_space_ratio)
+    symbols = "".join(named[i][0] for i in kept)
+    spaces = word_gaps(string, symbols, config.linking.word_space_ratio)
     inside = BoxString(
         tuple(string.boxes[i] for i in kept),
         tuple(spaces[i] for i in kept),

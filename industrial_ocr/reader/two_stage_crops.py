@@ -1,4 +1,4 @@
-"""The two-stage pipeline on images of one string each: reads several views, the majority decides.
+"""The two-stage pipeline on images of one string each: the majority of several views decides.
 
 The detector's errors differ with the size of a crop. A text that several views read is right far
 more often than one that a single view reads with high confidence (``crop_views``).
@@ -14,7 +14,7 @@ from industrial_ocr.detection.detector import Detector
 from industrial_ocr.detection.linking import as_one_string, left_out_line
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, find_strings
-from industrial_ocr.reader.crop_views import agreed_text, doubted
+from industrial_ocr.reader.crop_views import agreed_text, with_agreement
 from industrial_ocr.reader.two_stage import View, read_view
 from industrial_ocr.recognition.classifier import Classifier
 from industrial_ocr.results.codes import CodeReading
@@ -39,7 +39,7 @@ def read_two_stage_crops(
         patterns: codes to look for.
 
     Returns:
-        One result per crop: the text of most views, from the best of them. Dissent lowers its
+        One result per crop: the text of most views, from the best of them. Other readings lower its
         confidence, and so does a second line, which is not read.
     """
     clock = Clock()
@@ -82,7 +82,7 @@ def view_config(config: PipelineConfig, side: int | None = None) -> PipelineConf
 def _agreed(
     views: Sequence[View], config: PipelineConfig, left_out: Sequence[FloatArray | None]
 ) -> View:
-    """The reading of most views of a crop; dissent lowers its confidence.
+    """The reading of most views of a crop; other readings lower its confidence.
 
     Args:
         views: of one crop.
@@ -90,20 +90,20 @@ def _agreed(
         left_out: the line of the same size that each view left out, or None. If most views left one
             out, the strings are doubtful; codes are not, since a pattern says what to read.
     """
-    said = [
+    readings = [
         (
             "".join("".join(s.text.split()) for s, _ in v.strings).upper(),
             min((s.confidence for s, _ in v.strings), default=0.0),
         )
         for v in views
     ]
-    best, agreement = agreed_text(said)
-    strings = [(doubted(s, agreement), sure) for s, sure in views[best].strings]
+    best, agreement = agreed_text(readings)
+    strings = [(with_agreement(s, agreement), sure) for s, sure in views[best].strings]
     lines = [quad for quad in left_out if quad is not None]
     if 2 * len(lines) > len(left_out):
         second = UnreadMark(lines[0], len(strings[0][0].characters), 1.0)
         # A second line, which is not read, lowers the agreement of the views to 0.1.
-        strings = [(replace(doubted(s, 0.1), unread=(second,)), sure) for s, sure in strings]
+        strings = [(replace(with_agreement(s, 0.1), unread=(second,)), sure) for s, sure in strings]
     if views[0].codes is None:
         return View(strings, None)
     return View(strings, _agreed_codes([v.codes or () for v in views], config))
@@ -118,10 +118,10 @@ def _agreed_codes(
         for name in dict.fromkeys(c.pattern for c in codes):
             by_pattern.setdefault(name, []).append(next(c for c in codes if c.pattern == name))
     agreed = []
-    for codes_of_it in by_pattern.values():
-        said = [(f"{c.text} {c.status is _WRONG}", c.confidence) for c in codes_of_it]
-        best, agreement = agreed_text(said)
-        agreed.append(_doubted(codes_of_it[best], agreement, config))
+    for read in by_pattern.values():
+        votes = [(f"{c.text} {c.status is _WRONG}", c.confidence) for c in read]
+        best, agreement = agreed_text(votes)
+        agreed.append(_code_with_agreement(read[best], agreement, config))
     return agreed
 
 
@@ -129,8 +129,10 @@ _WRONG = Status.PATTERN_MISMATCH
 """A code with this status does not agree with a matching code, even if the texts are equal."""
 
 
-def _doubted(code: CodeReading, agreement: float, config: PipelineConfig) -> CodeReading:
-    """Lowers the confidence of a code by the disagreement of other views."""
+def _code_with_agreement(
+    code: CodeReading, agreement: float, config: PipelineConfig
+) -> CodeReading:
+    """Lowers the confidence of a code if other views read something else."""
     if agreement == 1:
         return code
     confidence = code.confidence * agreement**0.5

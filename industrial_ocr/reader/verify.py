@@ -54,7 +54,7 @@ class Observed:
         boxes: the classifier's evidence for every string, None if it was not used.
         frames: the CRNN's frames of every string, None if it was not used.
         charset: of the frames, with the blank.
-        strings: (4, 2) quad of every string that was found.
+        strings: (4, 2) quads of all strings that were found.
         gray: (H, W) uint8, the image.
     """
 
@@ -82,15 +82,15 @@ def observe(image: ImageArray, engine: Engine, models: Models, clock: Clock) -> 
     return Observed(boxes, frames, charset, [string_quad(s) for s in found[0]], to_gray(image))
 
 
-def hold_against(seen: Observed, expected: str, models: Models, part: bool = False) -> Verification:
-    """Compares the evidence of one engine or both with the expected text."""
+def judge(seen: Observed, expected: str, models: Models, part: bool = False) -> Verification:
+    """The verdict of one engine, or of both, on the expected text."""
     verdicts = []
     if seen.boxes is not None:
         verdicts.append(verify_boxes(seen.boxes, expected, models.classifier.charset, part))
     if seen.frames is not None:
         verdicts.append(verify_frames(seen.frames, expected, seen.charset, part))
     if not part:
-        verdicts = [_nothing_unread(seen, v) if v.passed else v for v in verdicts]
+        verdicts = [_unless_unread(seen, v) if v.passed else v for v in verdicts]
     return agreed(*verdicts) if len(verdicts) == 2 else verdicts[0]
 
 
@@ -107,26 +107,26 @@ def verify_image(
         image: (H, W, 3) uint8 RGB.
         expected: the text that must be printed; its spaces may differ from the printed ones.
         engine: ``two-stage``, ``crnn`` or ``agree``.
-        models: to run on it.
+        models: the models and their settings.
         part: the text may be a part of a longer word.
 
     Raises:
         ConfigError: an unknown engine, an empty text, or symbols that a model lacks.
     """
     engine = known_engine(engine, VERIFY_ENGINES)
-    # Before any network runs, so that a text that cannot be checked is refused at once.
+    # A text that cannot be verified is refused before any network runs.
     for charset in models.charsets(engine):
         expected_symbols(expected, charset)
     clock = Clock()
     models = replace(models, recognizer=models.recognizer.keeping(expected))
     seen = observe(image, engine, models, clock)
     with clock.stage("decode"):
-        verdict = hold_against(seen, expected, models, part)
+        verdict = judge(seen, expected, models, part)
     return replace(verdict, image=image, timings=clock.share(1))
 
 
-def _nothing_unread(seen: Observed, verdict: Verification) -> Verification:
-    """Turns a pass into ``cannot_tell`` if the text's band has an unread mark."""
+def _unless_unread(seen: Observed, verdict: Verification) -> Verification:
+    """Turns a pass into ``cannot_tell`` if there is an unread mark in or beside the text."""
     quads = [c.quad for c in verdict.characters if c.quad is not None]
     if not quads or verdict.quad is None:
         return verdict

@@ -116,6 +116,8 @@ def test_path_and_posteriors_against_all_paths_written_out() -> None:
         ]
         weight = [math.exp(sum(scores[k] for k in p)) for p in paths]
         assert likeliest_arcs(spans, scores, nodes) == paths[int(np.argmax(weight))]
-        for k, p in enumerate(arc_posteriors(spans, scores, nodes)):
+        posteriors, total = arc_posteriors(spans, scores, nodes)
+        assert total == pytest.approx(math.log(sum(weight)))
+        for k, p in enumerate(posteriors):
             own = sum(w for path, w in zip(paths, weight, strict=True) if k in path)
             assert p == pytest.approx(own / sum(weight), abs=1e-9)

@@ -8,7 +8,7 @@ import pytest
 from industrial_ocr.config import PipelineConfig, RecognitionConfig, parse_config
 from industrial_ocr.decoding.scoring import score_sequence
 from industrial_ocr.errors import ConfigError
-from industrial_ocr.reader.crop_views import agreed_view, doubted
+from industrial_ocr.reader.crop_views import agreed_view, with_agreement
 from industrial_ocr.results.geometry import rect_quad, with_margin
 from industrial_ocr.results.types import TextString
 
@@ -78,7 +78,7 @@ def test_impossible_margins_are_refused(margins: list[float]) -> None:
 def test_dissent_lowers_the_confidence_and_nothing_else() -> None:
     readings = [reading("AB12", 0.9), reading("AB12", 0.7), reading("A812", 0.8)]
     at, agreement = agreed_view(readings)
-    said = doubted(readings[at], agreement)
+    said = with_agreement(readings[at], agreement)
     assert said.text == "AB12" and said.scores == readings[at].scores
     assert said.confidence == pytest.approx(0.9 * (1.6 / 2.4) ** 0.5)
-    assert doubted(readings[0], 1.0).confidence == 0.9
+    assert with_agreement(readings[0], 1.0).confidence == 0.9

@@ -49,7 +49,7 @@ def code(
     ],
 )
 def test_the_first_way_by_the_pattern(pattern: Pattern | None, way: str) -> None:
-    assert choose(pattern).way == way
+    assert choose(pattern).engine == way
 
 
 def test_what_was_measured_goes_before_what_the_pattern_says() -> None:
@@ -57,9 +57,9 @@ def test_what_was_measured_goes_before_what_the_pattern_says() -> None:
     apart = (Measured("two-stage", 50, 0.4, 0.3, 0.5), Measured("crnn", 50, 0.8, 0.7, 0.9))
     close = (Measured("two-stage", 9, 0.4, 0.2, 0.8), Measured("crnn", 9, 0.8, 0.5, 0.9))
     chosen = choose(pattern, {pattern.text: apart})
-    assert (chosen.way, "measured on 50 codes" in chosen.reason) == ("crnn", True)
-    assert choose(pattern, {pattern.text: close}).way == "two-stage"
-    assert choose(pattern, {"another": apart}).way == "two-stage"
+    assert (chosen.engine, "measured on 50 codes" in chosen.reason) == ("crnn", True)
+    assert choose(pattern, {pattern.text: close}).engine == "two-stage"
+    assert choose(pattern, {"another": apart}).engine == "two-stage"
 
 
 def test_equal_codes_gain_confidence_and_never_reach_certainty() -> None:
@@ -76,7 +76,7 @@ def test_equal_codes_that_are_not_sure_together_are_doubtful() -> None:
     settled = agree(*pair, least=0.8)
     assert settled.code is not None
     assert settled.code.status is Status.LOW_CONFIDENCE
-    assert "0.69 only" in settled.reason
+    assert "only 0.69" in settled.reason
 
 
 def test_different_codes_are_a_disagreement_with_both_kept() -> None:
@@ -204,4 +204,4 @@ def test_a_doubtful_code_that_matches_goes_before_a_mismatch_but_stays_refused()
     assert settled.code is not None
     assert (settled.route, settled.code.text) == ("crnn", "B")
     assert settled.code.status is Status.DISAGREEMENT
-    assert "two-stage is clear about another reading" in settled.reason
+    assert "two-stage clearly reads another text" in settled.reason
