@@ -1,12 +1,12 @@
-"""Adapts to real lines and measures on other pictures of them, and on sets that have no part in it.
+"""Adapts to real lines; measures on other pictures of these lines and on unrelated sets.
 
     python benchmarks/adapt.py REAL --fonts DIR --work DIR [--only NAME ...] [--minutes 15]
 
-REAL holds folders of labeled photographs. Nothing that is learned here may be shipped. What was
-killed goes on where it was, in the folder ``--work``. For each line it prints what was learned,
-the minutes (those of the CPU), how many strings kept back each engine read right before and now,
-and what the gate said; and for each set the percentage of labels that are read right before
-and now, A-Z and 0-9 compared. These are the rows of ``benchmarks/results/adapt.md``.
+REAL holds folders of labeled photographs; nothing learned from them may be shipped. Prints for each
+line what was learned from, the minutes (CPU minutes in brackets), how many strings kept back each
+engine reads right before and after, and the result of the gate; then for each set the percentage of
+labels read right before and after, comparing A-Z and 0-9 only. These are the rows of
+``benchmarks/results/adapt.md``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from industrial_ocr.training.line.config import AdaptConfig, Recipe
 
 @dataclass(frozen=True)
 class Part:
-    """Pictures of a set: of its dev or test part, so many at random, or all others."""
+    """``count`` random pictures (0: all) of a set, or of its dev or test half (``split``)."""
 
     name: str
     split: str = ""
@@ -81,7 +81,7 @@ LINES = {
 
 
 def share_right(reader: Reader, data: Dataset, engine: str) -> float:
-    """Percent of the labels that are read right; on whole pictures, that a string contains."""
+    """Percentage of labels read right; on a whole picture, of those that a string contains."""
     right = [hit for s in data.samples for hit in _hits(reader, s, data.task, engine)]
     return 100 * float(np.mean(right))
 
@@ -91,8 +91,8 @@ def _hits(reader: Reader, sample: Sample, task: str, engine: str) -> Sequence[bo
     if task == "recognize":
         (result,) = reader.recognize([sample.source], engine=engine)
         return [CODE_TEXT.normalize("".join(s.text for s in result.strings)) == texts[0]]
-    said = [CODE_TEXT.normalize(s.text) for s in reader.read(sample.source, engine=engine).strings]
-    return [any(t in s for s in said) for t in texts if t]
+    read = [CODE_TEXT.normalize(s.text) for s in reader.read(sample.source, engine=engine).strings]
+    return [any(t in s for s in read) for t in texts if t]
 
 
 def main() -> None:

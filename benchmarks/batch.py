@@ -1,4 +1,4 @@
-"""``industrial-ocr batch`` against one process, and killed and resumed.
+"""``industrial-ocr batch`` against one process, and after a kill.
 
     python benchmarks/batch.py --out benchmarks/results/batch.md
 
@@ -24,7 +24,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 ENVIRONMENT = {**os.environ, "RAY_worker_niceness": "0"}
-"""Ray's workers give way to all other processes by default; the one process does not."""
+"""By default, Ray's workers have a lower priority than other processes; here all have the same."""
 ALONE = """
 import json, sys, time
 from pathlib import Path
@@ -77,8 +77,8 @@ def run(code: str, *arguments: Path) -> tuple[float, float]:
     return time.time() - start, float(json.loads(done.stdout.splitlines()[-1]))
 
 
-def killed(pictures: Path, out: Path) -> tuple[int, int, int]:
-    """Rows when it was killed; rows and different pictures at the end."""
+def kill_and_resume(pictures: Path, out: Path) -> tuple[int, int, int]:
+    """Rows when a run was killed; rows and different pictures after it was started again."""
     command = [sys.executable, "-m", "industrial_ocr.cli", "batch", str(pictures), "--crops"]
     command += ["--actors", "2", "--save-every", "1", "--out", str(out)]
     first = subprocess.Popen(command, env=ENVIRONMENT)
@@ -108,7 +108,7 @@ def main() -> None:
             alone.append(run(ALONE, pictures))
             actors.append(run(ACTORS, pictures, folder / f"round{number}.parquet"))
             print(alone[-1], actors[-1], flush=True)
-        before, rows, different = killed(pictures, folder / "killed.parquet")
+        before, rows, different = kill_and_resume(pictures, folder / "killed.parquet")
     lines = [
         f"{args.pictures} labels of one code, engine crnn, {os.cpu_count()} cores, "
         f"median of {args.rounds} rounds in turns.",

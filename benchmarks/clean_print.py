@@ -5,10 +5,10 @@
         --engines two-stage,crnn,agree,auto,rapidocr,tesseract --verify 1000
 
 One picture of sixteen is a nameplate of 6 to 10 lines, the others show one string: capitals 8 to 96
-pixels high, both polarities, slight blur, noise, JPEG, up to 3 degrees of rotation, margins from
-none. The same seed gives the same pictures whatever the engines. Every reading is a line of
-``OUT/SPLIT-ENGINE.jsonl``, so that a run that was stopped goes on where it was; the tables are
-made of these files (``--table`` makes them without reading anything).
+pixels high, both polarities, slight blur, noise, JPEG, up to 3 degrees of rotation, margins from 0
+on. The pictures depend on the seed alone, not on the engines. Every reading is a line of
+``OUT/SPLIT-ENGINE.jsonl``, so that a run that was stopped can be continued; the tables are made of
+these files (``--table`` makes them without reading anything).
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""What the CRNN's margins are fitted on: strings turned by 180 degrees, and marks at their ends.
+"""Measures what two margins of the CRNN depend on: strings upside down, and marks at their ends.
 
     python benchmarks/ctc_margins.py --fonts DIR [--count 2000]
 
-Renders codes, many of which have a meaning turned too (H0000-08, 609, LOT 00000), upright and on
-their head, and numbers with and without a sign. Prints by how many nats the turned way of an
-upright string leads at most (``reader.orientation_choice.MIN_LEAD`` must be above), which share of
-turned ones is found with what lead, and the log-odds against a mark at an end of texts that have
-none and of texts that have lost one (``decoding.ctc_rivals.END_MARK_ODDS`` must lie between). To be
-run after each training of the CRNN.
+Renders codes upright and upside down, many of which read as a code both ways (H0000-08, 609,
+LOT 00000), and numbers with and without a sign. Prints the largest lead, in nats, of the turned
+reading of an upright string (``reader.orientation_choice.MIN_LEAD`` must be above); which share of
+turned strings is found at several leads; and the log-odds against a mark at an end, for texts
+without one and for texts that lack theirs (``decoding.ctc_rivals.END_MARK_ODDS`` must lie between).
+Run it after each training of the CRNN.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bursts of frames at the border of legibility: one frame, several read as one, and voting.
+"""Bursts of barely legible frames: one frame alone, several read as one, and a vote.
 
     examples/install_fonts.sh bench_fonts benchmarks/clean_print_fonts.tsv
     python benchmarks/frames.py --fonts bench_fonts --out frames.jsonl [--count 300] [--split test]
@@ -6,11 +6,10 @@
 A code of 7 to 10 characters (no I, O and Q, as in ISO 3779), 11 to 22 pixels high, in a font that
 was not used for training (``--split dev``: one that was; everything tunable was chosen with such
 fonts and other seeds). Each of its 5 frames has its own shift, rotation, blur or motion blur and
-noise, and two of five have a reflection. All 5 are read alone; the first 2, 3 and 5 as a burst,
-and all by a vote, which takes the text with the largest sum of confidences
-(``crop_views.agreed_text``). Each code is
-a line of ``OUT``, so that a run that was stopped goes on where it was; ``--table`` only makes the
-table, which is printed.
+noise, and two of five have a reflection. All 5 are read alone, the first 2, 3 and 5 as a burst, and
+all by a vote: the text with the largest sum of confidences (``crop_views.agreed_text``). Each code
+is a line of ``OUT``, so that a run that was stopped can be continued; ``--table`` only prints the
+table.
 """
 
 from __future__ import annotations
@@ -135,11 +134,11 @@ def read(reader: Reader, frames: Sequence[np.ndarray]) -> dict[str, Any]:
 
 def voted(answers: Sequence[Answer]) -> Answer:
     """The text that most frames read, their confidences as weights."""
-    said = [(text, confidence) for text, confidence, _ in answers if text]
-    if not said:
+    read = [(text, confidence) for text, confidence, _ in answers if text]
+    if not read:
         return "", 0.0, False
-    best, share = agreed_text(said)
-    text, confidence = said[best]
+    best, share = agreed_text(read)
+    text, confidence = read[best]
     return text, confidence * share**0.5, confidence * share**0.5 >= 0.9
 
 

@@ -1,4 +1,4 @@
-"""Shows that the runner of a line loses nothing, stays small and is fast.
+"""Tests the runner of a line: it loses no reading, its memory stays constant, it adds little time.
 
     python benchmarks/line.py --write                      # all of it, about half an hour
     python benchmarks/line.py kills --pictures 200 --kills 3 --small
@@ -135,7 +135,7 @@ class Postgres:
 
 
 class Mosquitto:
-    """A broker of its own that keeps what its subscribers have not got."""
+    """A broker of its own that stores messages until its subscribers have received them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, free_port()
@@ -261,7 +261,7 @@ def poll_opcua(endpoint: str) -> Callable[[PlcReceiver], None]:
     return work
 
 
-# Killed again and again.
+# Kills.
 
 
 class Line:
@@ -347,7 +347,6 @@ def kills(pictures: int, count: int, small: bool) -> list[str]:
             time.sleep(random.uniform(0, 0.1))
             line.kill()
         outages.join()
-        rows = sql_rows(job["outputs"])
         complete = wait_for(
             lambda: (
                 all(len(dict(r.got)) >= pictures for r in receivers.values())
@@ -357,7 +356,7 @@ def kills(pictures: int, count: int, small: bool) -> list[str]:
         seconds = time.monotonic() - start
         code = line.end()
         rows = sql_rows(job["outputs"])
-        journal = [row for row in journal_keys(folder)]
+        journal = list(journal_keys(folder))
         if not complete:
             print(line.log.read_text()[-3000:])
     return report_kills(pictures, count, seconds, code, rows, journal, receivers)
@@ -467,7 +466,7 @@ def report_kills(
     return [f"{pictures} pictures, {count} kills, {seconds:.0f} s", "", *lines]
 
 
-# A reader that answers at once, many times.
+# Memory.
 
 
 def memory(readings: int) -> list[str]:
@@ -557,7 +556,7 @@ def latency(readings: int, rate: float, first: bool) -> list[str]:
     Args:
         readings: number of them.
         rate: pictures a second.
-        first: the runner goes before all other processes; the receivers do not.
+        first: the runner has real-time priority, the receivers do not.
 
     Returns:
         Lines of a report.

@@ -103,7 +103,7 @@ def own_engine(reader: Reader, engine: Engine, images: Sequence[ImageArray]) -> 
     return [(r.text, r.status is Status.OK) for r in results]
 
 
-def rival(engine: RapidOcrEngine, images: Sequence[ImageArray]) -> list[Answer]:
+def rapidocr(engine: RapidOcrEngine, images: Sequence[ImageArray]) -> list[Answer]:
     """The readings of RapidOCR's recognizer, all of which pass."""
     found = (engine.read(image, "recognize").strings for image in images)
     return [("".join(s.text for s in strings), bool(strings)) for strings in found]
@@ -158,7 +158,7 @@ def main() -> None:
         "two-stage": (partial(own_engine, shipped, Engine.TWO_STAGE), True),
         "auto": (partial(own_engine, shipped, Engine.AUTO), True),
         "crnn": (partial(own_engine, shipped, Engine.CRNN), True),
-        "RapidOCR": (partial(rival, RapidOcrEngine(threads=args.threads)), True),
+        "RapidOCR": (partial(rapidocr, RapidOcrEngine(threads=args.threads)), True),
     }
     for weights in args.recognizer:
         other = make(recognizer=weights)

@@ -2,13 +2,13 @@
 
     python benchmarks/new_glyphs.py --fonts DIR [--data DATA] [--counts 3,5,10,15] [--threads 2]
 
-The new symbols are rendered in font families that no rehearsal crop has (they are held out by
-name), on other pictures for learning than for measuring. A picture counts as legible if its
-contrast is good and the shipped classifier reads the characters beside the symbol; how many of
-all such characters it reads is printed with the table. The new typeface is one of 3x5 blocks that
-nothing here renders otherwise. With DATA, real digits too: ten pictures each of digits_seg7 and
-digits_meter are learnt from, the others measured (evaluation only: nothing of it is kept), and
-glyphs_scene tells what became of the other symbols. The table goes to results/new_glyphs.md.
+The new symbols are rendered in font families of no rehearsal crop (they are held out by name);
+pictures to learn from are not measured on. Only legible pictures are used: with enough contrast,
+and with neighbors of the symbol that the shipped classifier reads; the share of neighbors that it
+reads is printed with the table. The new typeface has 3x5 blocks and is rendered nowhere else. With
+DATA, ten pictures of each real digit of digits_seg7 and of digits_meter are learned from and the
+others measured (nothing of it is kept), and glyphs_scene shows how well other symbols are still
+read. The table goes to results/new_glyphs.md.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from industrial_ocr.training.retraining.sources import read_samples
 NEW_SYMBOLS = ("Ω", "Δ", "µ", "⌀", "→")
 TEST_PICTURES = 200
 MIN_CONTRAST = 30.0
-"""Of the character in its quad, gray levels of standard deviation."""
+"""Least standard deviation within the character's quad, in gray levels."""
 HEIGHTS, CAMERA = (28.0, 64.0), 0.3
 RESULTS = Path(__file__).parent / "results" / "new_glyphs.md"
 TABLE_HEAD = (
@@ -94,7 +94,7 @@ class MeasuredClassifier:
     parent: Parent
 
     def right(self, samples: Sequence[GlyphSample], fold: bool = False) -> float:
-        """Share of samples named right; the reject class is no answer where case is folded."""
+        """Share of samples classified right; ``fold`` ignores case and the reject class."""
         crops = np.stack([plain_crop(s, self.parent.size) for s in samples])
         found = probabilities(self.parent.model, crops, self.parent.entry.temperature)
         names = np.array((*self.parent.symbols, ""))
@@ -104,7 +104,10 @@ class MeasuredClassifier:
 
 
 def legible(reader: Reader, neighbors_read: list[bool]) -> Callable[[Strip, int], bool]:
-    """Whether a strip is, see above; the characters beside are neighbors_read."""
+    """A function that tells whether the character at an index of a strip is legible (see above).
+
+    It appends to ``neighbors_read`` whether each of the other characters was read.
+    """
 
     def good(strip: Strip, at: int) -> bool:
         x0, y0, x1, y1 = (round(max(v, 0)) for v in bounds(strip.string.quads[at]))

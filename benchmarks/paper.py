@@ -49,8 +49,8 @@ and the most common words of the shipped list), all words of the set (full), or 
 50,000 most common words of the shipped list instead of Hunspell's (50k).
 """
 LEXICONS = """
-A lexicon of up to 64 words is compared as a whole; of a larger one those words are that are
-within edit distance 3 of the reading without a lexicon. Milliseconds of processor time a word,
+A lexicon of up to 64 words is searched as a whole; of a larger one, only the words within edit
+distance 3 of the reading without a lexicon. Milliseconds of processor time a word,
 median of 20 words. The paper finds near words by a BK-tree; this package compares with all of
 them by rapidfuzz, in about a tenth of the time.
 """
@@ -120,7 +120,7 @@ def words_of(data: Path, name: str, limit: int) -> list[tuple[ImageArray, str]]:
 def lexicons(texts: Sequence[str], words: int) -> Iterator[Lexicon]:
     """The lexicon of each image by the paper's rule: its word and others of the same set.
 
-    Where the set has too few words, the most common ones of the shipped list fill up.
+    If the set has too few words, the most common ones of the shipped list are added.
     """
     own = sorted(set(texts))
     common = [w for w in dict.fromkeys(map(plain, shipped_words())) if w not in set(own)]
@@ -136,7 +136,7 @@ def lexicons(texts: Sequence[str], words: int) -> Iterator[Lexicon]:
 
 
 def remember(recognizer: Any) -> dict[Any, Any]:
-    """The network sees each strip once, whatever the lexicon is, until the dict is cleared."""
+    """Makes a recognizer cache its scores by strip, for all lexicons; returns the cache."""
     compute, seen = recognizer._scores, {}
 
     def scores(strips: Sequence[ImageArray], width: int) -> Any:

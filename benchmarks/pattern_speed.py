@@ -2,8 +2,8 @@
 
     python benchmarks/pattern_speed.py [IMAGE ...] [--engine two-stage] [--words 100000]
 
-Without images it renders some. The share is what decoding takes longer under the pattern than
-without one, over the time of the whole read without one; medians of several rounds.
+Without images it renders some. The share is the additional decoding time under the pattern, divided
+by the time of a whole read without one; medians of several rounds.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def pictures(paths: list[Path], count: int = 6) -> list[Any]:
 
 
 def shares(reader: Reader, images: list[Any], engine: Any) -> None:
-    """Prints the cost of each pattern as a share of a read; every round reads in every way."""
+    """Prints the cost of each pattern as a share of a read; every round tries every pattern."""
 
     def seconds(name: str, pattern: Pattern | None) -> float:
         results = [reader.read(i, engine=engine, pattern=pattern) for i in images]
@@ -75,7 +75,7 @@ def shares(reader: Reader, images: list[Any], engine: Any) -> None:
 
 
 def lexicon(reader: Reader, words: int) -> None:
-    """Prints what a lexicon takes to compile, and to decode one string with."""
+    """Prints the time to compile a lexicon, and to decode one string with it."""
     rng = np.random.default_rng(3)
     letters = np.array(list(string.ascii_uppercase + string.digits))
     codes = ["".join(row) for row in rng.choice(letters, (words, 8))]

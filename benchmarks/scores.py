@@ -1,4 +1,4 @@
-"""Which score of a string tells misreads from right readings best.
+"""Which score of a string separates misreads from right readings best.
 
     python benchmarks/scores.py DATA --out benchmarks/results/scores.md
 
@@ -32,7 +32,7 @@ SETS = (
 CONTAINED = ("plate_crops_cn",)
 """Sets whose labels leave a character out."""
 RISING = tuple(float(n) for n in range(1, 13))
-"""Weights of one's own: here the later a character stands the more it counts."""
+"""An example of custom weights: later characters count more."""
 SCORES = (
     *("mean", "weighted, exponential", "weighted, rising", "weakest character"),
     *("joint, per character", "joint", "whole sequence", "confidence"),

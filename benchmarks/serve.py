@@ -3,11 +3,11 @@
     python benchmarks/serve.py [IMAGE ...] [--clients 8] [--reads 40] [--crops 10000] [--threads 2]
 
 The service is a process of its own. Three parts, each with whole pictures and with crops of one
-string (``recognize``): throughput of the reader alone, in batches of 16, the mean of one run before
-and one after the next part; throughput of the service with clients that send the next picture when
-they have an answer; and latency when requests come at random times (Poisson) at 80 % of that. One
-request in a hundred is malformed and must be refused. CPU: seconds of a process for a picture; on a
-machine that does other things too, only these can be compared.
+string (``recognize``): throughput of the reader alone in batches of 16, the mean of a run before
+and a run after the second part; throughput of the service with clients that send the next picture
+when they have an answer; and latency with requests at random times (Poisson) at 80 % of that
+throughput. One request in a hundred is malformed and must be refused. CPU: processor seconds per
+picture; on a machine that also does other work, only these can be compared.
 Without images it takes those of ``examples``; ``--reads 0`` leaves whole pictures out.
 """
 
@@ -41,12 +41,12 @@ BAD = [
     ("/read", b"", 422), ("/read", b"no picture", 422), ("/read?roi=1,2", b"x", 422),
     ("/read?engine=none", b"x", 422), ("/verify", b"x", 422), ("/nowhere", b"x", 404),
 ]  # fmt: skip
-"""Path, body and the status that is right."""
+"""Path, body and expected status of malformed requests."""
 
 
 @dataclass
 class Outcome:
-    """What clients saw: seconds of each good request, and how often which status was wrong."""
+    """What clients saw: seconds of each good request, and the number of each wrong status."""
 
     latencies: list[float] = field(default_factory=list)
     wrong: Counter[int] = field(default_factory=Counter)
@@ -92,7 +92,7 @@ class Clients:
         self._address, self._path, self._pictures = address, path, pictures
 
     def run(self, clients: int, count: int, rate: float | None = None) -> Outcome:
-        """Sends ``count`` requests, with ``rate`` at random times, so many a second."""
+        """Sends ``count`` requests; with ``rate``, at random times, that many a second."""
         outcome, lock = Outcome(), threading.Lock()
         start = time.perf_counter()
         times = self._times(count, rate, start)

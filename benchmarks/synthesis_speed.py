@@ -1,8 +1,8 @@
 """Measures how many labeled pictures one core renders a second.
 
-python benchmarks/synthesis_speed.py --fonts /usr/share/fonts [--fonts DIR]
+    python benchmarks/synthesis_speed.py --fonts /usr/share/fonts [--fonts DIR]
 
-Fonts are loaded first, as they are after a few minutes of training.
+Fonts are loaded first, since training loads them only once.
 """
 
 from __future__ import annotations

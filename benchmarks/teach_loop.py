@@ -8,10 +8,9 @@ reader reads the teaching scenes under no pattern and keeps what it doubts (``Co
 ``industrial-ocr review`` serves the page on a free port, and this script answers every item
 through it as the page does: with the symbol that was rendered there, with "no character" where
 none was, and it skips what lies on its side or holds two characters. ``industrial-ocr retrain``
-learns from corrections.jsonl (with --force; what its gate said stands below the table). Other
-scenes are read before and after. How hard they are is told by scenes of the same seeds and fonts
-with a K in the symbol's place.
-The table goes to results/teach_loop.md.
+learns from corrections.jsonl (with --force; the result of its gate stands below the table). Other
+scenes are read before and after. Scenes of the same seeds and fonts with a K instead of the symbol
+show how hard they are. The table goes to results/teach_loop.md.
 """
 
 from __future__ import annotations
@@ -55,9 +54,9 @@ SIZE = 448
 MIN_IOU = 0.45
 """Least IoU of a box and the character it holds."""
 MIN_OVERLAP = 0.2
-"""IoU from which on a box holds a part of a character."""
+"""Least IoU of a box that holds a part of a character."""
 MIN_COSINE = 0.7
-"""Least cosine between the ways up of a box and of what it holds, for a person to name it."""
+"""Least cosine of the angle between a box and its character for a person to name the character."""
 RESULTS = Path(__file__).parent / "results" / "teach_loop.md"
 COMMAND = (sys.executable, "-m", "industrial_ocr.cli")
 
@@ -97,7 +96,7 @@ def rendered(faces: Faces, symbol: str, seed: int, count: int) -> list[LabeledSc
 def read_right(
     reader: Reader, shown: Sequence[LabeledScene], pattern: Pattern | None = None
 ) -> tuple[int, int]:
-    """How many codes are a string as read without the pattern, and how many the code under it."""
+    """How many codes are read right as a string without the pattern, and how many under it."""
     plain = under = 0
     for each in shown:
         result = reader.read(each.scene.image, engine="two-stage", pattern=pattern)
@@ -185,7 +184,7 @@ def write_picture(path: Path, image: ImageArray) -> None:
 def collected(
     reader: Reader, shown: Sequence[LabeledScene], root: Path
 ) -> dict[str, tuple[LabeledScene, ReadResult]]:
-    """By file name the scenes and what was read of them, with what was doubted kept."""
+    """Reads scenes and collects uncertain characters; each scene and its result by file name."""
     collector = Collector(root / "doubtful")
     found = {}
     for number, each in enumerate(shown):
@@ -198,7 +197,7 @@ def collected(
 
 
 def retrained(root: Path, fonts: Sequence[str], threads: int) -> tuple[Path, str]:
-    """The classifier that the command writes, and what its gate said; it is measured anyway."""
+    """The classifier that the command writes, and the result of its gate, which is overruled."""
     out = root / "mine.safetensors"
     command = [*COMMAND, "retrain", str(root / "doubtful" / "corrections.jsonl"), "--out", str(out)]
     for folder in fonts:

@@ -2,13 +2,13 @@
 
     python benchmarks/verification.py [--count 300] [--fonts DIR] [--real DIR] [--out FILE]
 
-Renders codes of A-Z and 0-9 as a camera that was set up for the job sees them: plain typefaces and
-dot matrices, characters of 24 to 56 pixels in clear contrast, some worn, blurred or noisy; one code
-in ten on its head, one in ten turned and one in ten stacked. Each is held against the text printed
-and against wrong ones: one character replaced by any other of another shape, by its confusable
+Renders codes of A-Z and 0-9 as a well-placed inspection camera sees them: plain typefaces and dot
+matrices, characters of 24 to 56 pixels in clear contrast, some worn, blurred or noisy; one code in
+ten upside down, one in ten turned by 90 degrees and one in ten stacked. Each is compared with the
+printed text and with wrong ones: one character replaced by one of another shape, by its confusable
 partner (8 B, 5 S, 2 Z, 6 G, D 0, Q O), left out, or put in. ``--real`` is a folder of labeled
 photographs (``containers`` and ``chips``, each with ``images/`` and ``labels.tsv``); there the
-label with one character replaced is the wrong text. The label of a chip is a part of its marking.
+wrong text is the label with one character replaced. The label of a chip is a part of its marking.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ HEIGHTS = (24.0, 56.0)
 """Smallest and largest height of capitals in pixels."""
 GROUNDS = (paint, gradient, brushed_metal, epoxy)
 DISPLAY = (Path(__file__).parent / "display_typefaces.txt").read_text(encoding="utf-8").split()
-"""Typefaces that nobody marks parts with."""
+"""Display typefaces, which are not used to mark parts."""
 TRUE = "as printed"
 KINDS = (TRUE, "one replaced", "one confusable", "one left out", "one put in")
 ENGINES = tuple(map(str, VERIFY_ENGINES))

@@ -1,1 +1,1 @@
-"""What depends on the shipped networks and is made again after one of them changed."""
+"""Fits that depend on the shipped networks; run them again after one of these has changed."""

@@ -1,13 +1,13 @@
-"""Fits what a string's confidence means: the probability that it is read right.
+"""Fits the confidence of a string: the probability that it is read right.
 
-Both engines read rendered pictures of all difficulties, clean print among them. A logistic
-regression is fitted to which strings were right, and another one to which were right given the
-readings of both engines (see ``decoding.confidence``).
+Both engines read rendered pictures, from clean to damaged print. One logistic regression is fitted
+to which strings were right, another one to which were right given the readings of both engines (see
+``decoding.confidence``).
 
     python -m fitting.confidence --fonts DIR --plain-fonts DIR/debian \
         --photos PHOTOS --photo-labels labels.tsv
 
-Of photographs (``datasets.photos``) those are read that are held back from training.
+Of the photographs (``datasets.photos``), only those held back from training are read.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ SIGNS = {
     **dict.fromkeys(("inner_marks", "end_marks", "rejected", "reject"), -1),
     **dict.fromkeys(("twins", "cases", "twin_doubt", "case_doubt"), -1),
 }
-"""Of the weights: a feature that speaks for a reading never speaks against it."""
+"""Sign of each weight: 1 for features in favor of a reading, -1 for features against it."""
 
 Row = tuple[Floats, bool]
 """Features of a reading, and whether it is right."""
@@ -59,16 +59,17 @@ Pair = tuple[TextString, TextString, bool, bool]
 Judge = Callable[[TextString], bool | None]
 """Says whether a reading is right; None where that is not known."""
 SAME_WIDTH = 1.4
-"""A reading and a known string on a photograph are of one place if neither is wider by more."""
+"""A reading and a known string on a photograph are of one place if their widths differ by at most
+this factor."""
 
 
 def is_right(
     string: TextString, printed: Sequence[LabeledString], beyond_ends: float = 0.5
 ) -> bool:
-    """Whether a reading says all of what is printed in its place, and nothing else; spaces aside.
+    """Whether a reading is exactly what is printed in its place, spaces aside.
 
-    Its place reaches ``beyond_ends`` heights beyond its ends; what is printed farther off in the
-    same line is another string.
+    The place reaches ``beyond_ends`` heights beyond the ends of the reading; print farther off in
+    the same line is another string.
     """
     width, height = edge_lengths(string.quad)
     vertical = string.direction == "vertical"
@@ -86,8 +87,8 @@ class Readings:
     """Features of each reading, and whether it is right.
 
     Attributes:
-        rows: of single readings, by the names of the models.
-        pairs: of what both engines read in one place, and whether the picture was one string.
+        rows: of single readings, by the name of their model.
+        pairs: both engines' readings of one place, and whether the picture was one string.
     """
 
     rows: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
@@ -137,7 +138,7 @@ def collect(asked: argparse.Namespace, numbers: range) -> Readings:
 
 
 def _both(image: ImageArray, one_string: bool) -> list[ReadResult]:
-    """What the engines read, in the order of ``PIPELINES``."""
+    """The results of both engines, in the order of ``PIPELINES``."""
     reader = _reader()
     if one_string:
         return [reader.recognize([image], engine=way)[0] for way in PIPELINES]
@@ -161,7 +162,7 @@ def _says(string: TextString, text: str) -> bool:
 def _says_there(string: TextString, text: str) -> bool | None:
     """Whether a reading says what another reader found in its place on a photograph.
 
-    None where they differ in characters of one shape alone: nobody knows which of them is right.
+    None if they differ only in characters of one shape: which of them is right is not known.
     """
     return True if _says(string, text) else None if alike(string.text, text) else False
 
@@ -242,9 +243,10 @@ def pair_rows(
 
 
 def print_held_out(name: str, own: Sequence[Row], names: Sequence[str]) -> None:
-    """Fits a model to the first half of the readings and prints how it does on the other.
+    """Fits a model to the first half of the readings and prints its results on the other half.
 
-    That is how often readings are right by their confidence, and what passes from where.
+    They are the share of right readings by confidence, and the shares of right and wrong readings
+    that pass several thresholds.
     """
     half = len(own) // 2
     sure = fit(own[:half], names).probability(np.stack([row for row, _ in own[half:]]))

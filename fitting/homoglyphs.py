@@ -1,9 +1,9 @@
 """Fits the numbers of ``decoding.homoglyphs``: the case of letters, and 0 or O.
 
 Both engines read rendered pictures without the rules for homoglyphs. The case of a letter whose
-cases differ in size alone is fitted to what two-stage reads (``CASE_*``), the prior of a 0 against
-an O to what the crnn reads (``reader.crnn.DIGIT_NATS``). The numbers are printed, with how many
-characters of pictures that were not fitted to are wrong with them, and with the shape alone::
+cases differ in size alone is fitted to what two-stage reads (``CASE_MODEL``), the prior of a 0
+against an O to what the CRNN reads (``reader.crnn.DIGIT_NATS``). Prints the numbers, and how many
+characters of other pictures are wrong with them and by their shape alone::
 
     python -m fitting.homoglyphs --fonts DIR --plain-fonts DIR/debian
 """
@@ -108,7 +108,7 @@ def collect(
 
 
 def fit(rows: Sequence[CharacterRow]) -> tuple[NDArray[np.float64], float, str]:
-    """Weights and bias fitted to all rows, and how those of the first half do on the other."""
+    """Weights and bias fitted to all rows, and a test of a fit to the first half on the other."""
     table, right = np.array([r for r, _ in rows]), np.array([good for _, good in rows])
     half = len(rows) // 2
     weights, bias = _log_odds(table[:half], right[:half])
@@ -137,9 +137,9 @@ def main() -> None:
         cases += some_cases
         zeros += some_zeros
     weights, bias, text = fit(cases)
-    names = ("CASE_SHAPE", "CASE_SIZE", "CASE_BESIDE")
+    names = ("shape", "size", "beside")
     numbers = ", ".join(f"{n} {w:.2f}" for n, w in zip(names, weights, strict=True))
-    print(f"CASE_BIAS {bias:.2f}, {numbers}: letters {text}")
+    print(f"CASE_MODEL bias {bias:.2f}, {numbers}: letters {text}")
     weights, bias, text = fit(zeros)
     print(f"DIGIT_NATS {bias / weights[0]:.2f}: characters {text}")
 

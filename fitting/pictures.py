@@ -22,7 +22,7 @@ from industrial_ocr.results.geometry import inside
 from industrial_ocr.results.types import FloatArray, ImageArray
 
 PICTURE_SHARES = {"crop of one string": 0.3, "one plain line": 0.42, "label": 0.16, "scene": 0.12}
-"""Of the kinds of pictures; labels are plain print, scenes are worn and cluttered."""
+"""Share of each kind of picture; labels are plain print, scenes are worn and cluttered."""
 
 Result = TypeVar("Result")
 

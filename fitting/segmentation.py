@@ -1,10 +1,10 @@
 """Fits the priors of segmentation (``decoding.segmentation``) to rendered strings.
 
 The detector and the classifier see rendered scenes and plain lines of print whose true character
-quads are known; leave out the fonts that the fit is to be measured on. Of each string that they
-find, one path through its lattice is right: the one whose characters lie on the true ones. The
-weights are those under which the right paths are likeliest (conditional likelihood, L-BFGS). Run
-it again after either network was trained on::
+quads are known; leave out the fonts that the fit is to be measured on. One path through the lattice
+of each string found is right: the one whose characters lie on the true ones. The weights are those
+under which the right paths are likeliest (conditional likelihood, L-BFGS). Run it again after
+either network was trained::
 
     python -m fitting.segmentation --fonts FOLDER
 """
@@ -68,7 +68,7 @@ def labeled_pictures(asked: argparse.Namespace, numbers: range) -> Iterator[Labe
 
 
 def read_evidence(truth: LabeledPicture, models: Models) -> Iterator[StringEvidence]:
-    """What the classifier says of the strings of a picture, in the orientation that is true."""
+    """The classifier's evidence for the strings of a picture, in their true orientation."""
     (found,) = find_strings([truth.image], models.detector, models.config, Clock())
     upright: list[BoxString] = []
     for string in found:
@@ -85,7 +85,7 @@ def read_evidence(truth: LabeledPicture, models: Models) -> Iterator[StringEvide
 
 
 def _is_upright(string: BoxString, truth: LabeledPicture) -> bool:
-    """Whether the true characters beneath a string have its orientation."""
+    """Whether the first true character found at a box of a string has the orientation of it."""
     for box in string.boxes:
         near = np.linalg.norm(truth.quads.mean(axis=1) - box.center, axis=1)
         k = int(near.argmin())
@@ -119,8 +119,8 @@ def _fits(
 ) -> Floats:
     """(N, T) how well each hypothesis fits each true character.
 
-    Of two paths that fit alike, the one whose boxes read as the true characters is right: the
-    probability of the true symbol adds up to 0.3. A gap that does not read so fits nothing.
+    Of two paths that fit equally, the one whose boxes read as the true characters is right: 0.3
+    times the probability of the true symbol is added. A gap that reads otherwise fits nothing.
     """
     fits = np.array([[_fit(o, quad, vertical) for quad in truth.quads] for o in options])
     for k, t in np.argwhere(fits >= MIN_FIT):
@@ -150,9 +150,9 @@ def label_lattice(
         unclear: least reject probability of a box that may show nothing.
 
     Returns:
-        None where no true character stands there, or where a box on that path that the detector
-        found reads clearly, shows nothing and shares its ink with no other: then the true quads do
-        not tell.
+        None if no true character stands there, or if the right path takes a detected box for
+        nothing although it reads clearly and shares its ink with no other: then the true quads are
+        incomplete.
     """
     own = hypotheses(evidence, charset)
     fits = _fits(own, truth, evidence.string.direction == "vertical", charset)
@@ -171,12 +171,12 @@ def label_lattice(
 
 
 def _right_path(own: Sequence[Hypothesis], fits: Floats, nodes: int) -> frozenset[int]:
-    """The hypotheses on the path that fits the true characters best, each of them used once.
+    """The hypotheses on the path that fits the true characters best, each character used once.
 
-    ``fits`` (N, T) says how well each of the N hypotheses fits each true character, those in any
-    order; ``nodes`` are those of the lattice.
+    ``fits`` (N, T) tells how well each of the N hypotheses fits each true character, in any order
+    of these; ``nodes`` is the number of nodes of the lattice.
     """
-    # True characters in reading order: by the node at which what fits them best begins.
+    # True characters in reading order: by the first node of the hypothesis that fits them best.
     order = np.argsort([own[int(k)].first for k in fits.argmax(axis=0)], kind="stable")
     fits = fits[:, order]
     count = fits.shape[1]
