@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -56,13 +56,7 @@ def fit_temperature(log_probs: ArrayLike, labels: ArrayLike) -> float:
         )
     rows = np.arange(len(label))
 
-    def loss(log_t: float) -> float:
-        return -float(tempered(table, float(np.exp(log_t)))[rows, label].mean())
-
-    limits = (float(np.log(LEAST_TEMPERATURE)), float(np.log(LARGEST_TEMPERATURE)))
-    from scipy.optimize import minimize_scalar  # comes with the extra "evaluate"
-
-    return float(np.exp(minimize_scalar(loss, bounds=limits, method="bounded").x))
+    return _best_temperature(lambda t: -float(tempered(table, t)[rows, label].mean()))
 
 
 def fit_ctc_temperature(tables: Sequence[Floats], labels: Sequence[Sequence[int]]) -> float:
@@ -71,8 +65,7 @@ def fit_ctc_temperature(tables: Sequence[Floats], labels: Sequence[Sequence[int]
     ``tables`` are their (T, C) log-probabilities at temperature 1.
     """
 
-    def loss(log_t: float) -> float:
-        t = float(np.exp(log_t))
+    def loss(t: float) -> float:
         # Limited to -30 nats, so that one unreadable string does not decide the fit.
         each = [
             max(sequence_log_probability(tempered(y, t), x) / len(x), -30.0)
@@ -80,10 +73,19 @@ def fit_ctc_temperature(tables: Sequence[Floats], labels: Sequence[Sequence[int]
         ]
         return -float(np.mean(each))
 
-    from scipy.optimize import minimize_scalar
+    return _best_temperature(loss, maxiter=24)
 
-    limits = (float(np.log(LEAST_TEMPERATURE)), float(np.log(LARGEST_TEMPERATURE)))
-    found = minimize_scalar(loss, bounds=limits, method="bounded", options={"maxiter": 24})
+
+def _best_temperature(loss: Callable[[float], float], **options: int) -> float:
+    """The temperature with the least loss."""
+    from scipy.optimize import minimize_scalar  # comes with the extra "evaluate"
+
+    found = minimize_scalar(
+        lambda log_t: loss(float(np.exp(log_t))),
+        bounds=(math.log(LEAST_TEMPERATURE), math.log(LARGEST_TEMPERATURE)),
+        method="bounded",
+        options=options,
+    )
     return float(np.exp(found.x))
 
 

@@ -274,7 +274,8 @@ def _confidence(chosen: _CodeText, others: float, raw: str, raw_log: float, chec
     """
     share_of_paths = float(np.exp(chosen.log_prob))
     code = chosen.spelled
-    if raw != code and len(raw) == len(code) and all(map(_same_or_twins, code, raw)):
+    pairs = zip(code, raw, strict=False)
+    if raw != code and len(raw) == len(code) and all(a == b or are_twins(a, b) for a, b in pairs):
         # Frames cannot tell twins apart, the pattern can: the raw reading supports the same code.
         share_of_paths += float(np.exp(raw_log))
     # Most printed texts match the pattern, so texts that do not match count a tenth.
@@ -282,10 +283,6 @@ def _confidence(chosen: _CodeText, others: float, raw: str, raw_log: float, chec
     odds = share_of_paths / max(others + no_match, 1e-12)
     odds *= CODE_RULES.check_odds if checked else 1.0
     return float(max(odds / (1 + odds), 1e-12))
-
-
-def _same_or_twins(a: str, b: str) -> bool:
-    return a == b or are_twins(a, b)
 
 
 def _mark_rival(chosen: _CodeText, run: _FrameRun, charset: Charset) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from industrial_ocr.decoding.evidence import Hypothesis, StringEvidence, hypotheses
 from industrial_ocr.decoding.lattice import arc_posteriors, likeliest_arcs
@@ -11,7 +11,7 @@ from industrial_ocr.results.types import BoxString, CharCandidates
 
 
 @dataclass(frozen=True, eq=False)
-class Segmented:
+class FreeReading:
     """The boxes of a string on its likeliest path.
 
     Attributes:
@@ -20,6 +20,7 @@ class Segmented:
         candidates: one per box.
         character: whether each box shows a character; a detected box may show none.
         posterior: probability of each box's hypothesis over all segmentations.
+        evidence: of the whole string, for other readings of it.
         score: log-score of the path, divided by the number of boxes that the detector found.
     """
 
@@ -27,11 +28,24 @@ class Segmented:
     candidates: tuple[CharCandidates, ...]
     character: tuple[bool, ...]
     posterior: tuple[float, ...]
+    evidence: StringEvidence
     score: float
 
+    def part(self, first: int, last: int) -> FreeReading:
+        """The boxes from ``first`` to ``last`` (exclusive)."""
+        own, boxes = slice(first, last), self.string.boxes[first:last]
+        spaces = (*self.string.space_after[first : last - 1], False)
+        return replace(
+            self,
+            string=BoxString(boxes, spaces, self.string.direction),
+            candidates=self.candidates[own],
+            character=self.character[own],
+            posterior=self.posterior[own],
+        )
 
-def read_freely(evidence: StringEvidence, charset: Charset) -> Segmented:
-    """The boxes of a string on the likeliest path through its lattice."""
+
+def read_freely(evidence: StringEvidence, charset: Charset) -> FreeReading:
+    """The likeliest path through the lattice of a string."""
     own = hypotheses(evidence, charset)
     spans, scores = [(h.first, h.last) for h in own], [h.score for h in own]
     nodes = 2 * len(evidence.singles) + 1
@@ -49,10 +63,11 @@ def read_freely(evidence: StringEvidence, charset: Charset) -> Segmented:
             spaces[-1] |= space
     # ``found`` is not empty: the boxes of the detector are on every path.
     boxes = tuple(h.box for h, _ in found)
-    return Segmented(
+    return FreeReading(
         BoxString(boxes, (*spaces[:-1], False), evidence.string.direction),
         tuple(h.candidates for h, _ in found),
         tuple(h.is_character for h, _ in found),
         tuple(posterior for _, posterior in found),
+        evidence,
         sum(scores[k] for k in path) / (len(evidence.singles) - len(evidence.proposed)),
     )

@@ -155,10 +155,8 @@ _MrzField = tuple[str, str, str]
 
 def _mrz(code: str) -> str | None:
     """ICAO Doc 9303 parts 4 to 6: TD3 (line 2, or both), TD2 (line 2), TD1 (line 1, or all)."""
-    if len(code) in (44, 88):
-        fields, dates = _td3_fields(code[-44:])
-    elif len(code) in (36, 72):
-        fields, dates = _td2_fields(code[-36:])
+    if len(code) in (36, 44, 72, 88):
+        fields, dates = _line_2_fields(code[-44:] if len(code) in (44, 88) else code[-36:])
     elif len(code) in (30, 90):
         fields, dates = _td1_fields(code)
     else:
@@ -173,25 +171,15 @@ def _mrz(code: str) -> str | None:
     return next(filter(None, wrong), None)
 
 
-def _td3_fields(line: str) -> tuple[list[_MrzField], list[str]]:
-    """The fields and dates of line 2 of a passport."""
+def _line_2_fields(line: str) -> tuple[list[_MrzField], list[str]]:
+    """The fields and dates of line 2: 44 characters in a passport (TD3), 36 in TD2."""
+    personal = [("personal number", line[28:42], line[42])] if len(line) == 44 else []
     fields = [
         ("document number", line[:9], line[9]),
         ("date of birth", line[13:19], line[19]),
         ("date of expiry", line[21:27], line[27]),
-        ("personal number", line[28:42], line[42]),
-        ("line", line[:10] + line[13:20] + line[21:43], line[43]),
-    ]
-    return fields, [line[13:19], line[21:27]]
-
-
-def _td2_fields(line: str) -> tuple[list[_MrzField], list[str]]:
-    """The fields and dates of line 2 of a document with two lines of 36 characters."""
-    fields = [
-        ("document number", line[:9], line[9]),
-        ("date of birth", line[13:19], line[19]),
-        ("date of expiry", line[21:27], line[27]),
-        ("line", line[:10] + line[13:20] + line[21:35], line[35]),
+        *personal,
+        ("line", line[:10] + line[13:20] + line[21:-1], line[-1]),
     ]
     return fields, [line[13:19], line[21:27]]
 

@@ -11,14 +11,14 @@ from industrial_ocr.decoding.lexicon import Lexicon, check_lexicon
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, finish
 from industrial_ocr.reader.crnn import CrnnReading, characters_of, decode_frames, frame_codes
-from industrial_ocr.reader.crop_views import agreed_view, with_agreement
+from industrial_ocr.reader.crop_views import agreed_view, folded, with_agreement
 from industrial_ocr.recognition.crop_layouts import crop_layouts
 from industrial_ocr.recognition.recognizer import Recognizer, StringFrames
 from industrial_ocr.recognition.rectification import Rectified
 from industrial_ocr.results.engine import ConfidenceBasis, Engine
 from industrial_ocr.results.geometry import rect_quad, with_margin
 from industrial_ocr.results.read_result import ReadResult
-from industrial_ocr.results.types import FloatArray, ImageArray, TextString
+from industrial_ocr.results.types import FloatArray, ImageArray
 
 MIN_SINGLE_VIEW = 0.98
 """If the first view of a crop has at least this confidence, no other view is read."""
@@ -146,13 +146,9 @@ def _with_layouts(
                 reading = _most_agreed(_decoded(placed, recognizer.basis, lexicon, weights))
                 if reading[0].confidence > max(layout.min_confidence, best[0].confidence + 0.12):
                     best, same_line = reading, layout.same_line
-            if same_line and _normalized(best[0]) != _normalized(first[0]):
+            if same_line and folded(best[0].text) != folded(first[0].text):
                 # Both read the same line, so the difference lowers the confidence.
                 own, other = best[0].confidence, first[0].confidence
                 best = (with_agreement(best[0], own / (own + other)), best[1])
             result.append(best)
     return result
-
-
-def _normalized(string: TextString) -> str:
-    return "".join(string.text.split()).upper()

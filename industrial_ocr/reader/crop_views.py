@@ -41,9 +41,14 @@ def agreed_text(readings: Sequence[tuple[str, float]]) -> tuple[int, float]:
     return max(own, key=lambda i: readings[i][1]), min(share, 1.0)
 
 
+def folded(text: str) -> str:
+    """A text without spaces, in upper case, as views are compared."""
+    return "".join(text.split()).upper()
+
+
 def agreed_view(readings: Sequence[TextString]) -> tuple[int, float]:
     """``agreed_text`` of readings of one string; case and spaces are ignored."""
-    return agreed_text([("".join(r.text.split()).upper(), r.confidence) for r in readings])
+    return agreed_text([(folded(r.text), r.confidence) for r in readings])
 
 
 def with_agreement(reading: TextString, agreement: float) -> TextString:

@@ -12,7 +12,7 @@ from industrial_ocr.config import PipelineConfig
 from industrial_ocr.decoding.code_reading import read_codes
 from industrial_ocr.decoding.code_rules import Limits
 from industrial_ocr.decoding.evidence import StringEvidence
-from industrial_ocr.decoding.free_reading import read_freely
+from industrial_ocr.decoding.free_reading import FreeReading, read_freely
 from industrial_ocr.decoding.homoglyphs import resolve_cases, resolve_homoglyphs
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
 from industrial_ocr.detection.box_hypotheses import Proposals, propose
@@ -21,7 +21,6 @@ from industrial_ocr.detection.ink import ink_sizes
 from industrial_ocr.detection.orientation import orientations, string_quad
 from industrial_ocr.detection.spacing import word_gaps
 from industrial_ocr.image.preprocess import edge_width, to_gray
-from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, Found, find_strings, finish
 from industrial_ocr.recognition.classifier import Classifier
@@ -37,40 +36,6 @@ from industrial_ocr.results.types import (
     ImageArray,
     TextString,
 )
-
-
-@dataclass(frozen=True, eq=False)
-class FreeReading:
-    """The free reading of a string, and the evidence for other readings.
-
-    Attributes:
-        string: its boxes on the likeliest path, see ``free_reading.Segmented``.
-        candidates: one per box.
-        character: whether each box shows a character.
-        posterior: probability of each box's hypothesis.
-        evidence: of all boxes: found, merged, split and proposed.
-        score: log-score of the reading, divided by the number of boxes that the detector found.
-    """
-
-    string: BoxString
-    candidates: Sequence[CharCandidates]
-    character: Sequence[bool]
-    posterior: Sequence[float]
-    evidence: StringEvidence
-    score: float
-
-    def part(self, first: int, last: int) -> FreeReading:
-        """The boxes from ``first`` to ``last`` (exclusive)."""
-        spaces = (*self.string.space_after[first : last - 1], False)
-        own = BoxString(self.string.boxes[first:last], spaces, self.string.direction)
-        return FreeReading(
-            own,
-            self.candidates[first:last],
-            self.character[first:last],
-            self.posterior[first:last],
-            self.evidence,
-            self.score,
-        )
 
 
 def mean_log_probability(candidates: Sequence[CharCandidates]) -> float:
@@ -272,7 +237,7 @@ def _best_of(
     rows = [iter(candidates) for candidates in named]
     best: list[FreeReading | None] = []
     for number, own in cases:
-        read = [_likeliest(evidence_of(case, rows[number]), classifier.charset) for case in own]
+        read = [read_freely(evidence_of(case, rows[number]), classifier.charset) for case in own]
         best.append(max(read, key=lambda r: r.score, default=None))
     return best
 
@@ -283,12 +248,6 @@ def evidence_of(case: Proposals, rows: Iterator[CharCandidates]) -> StringEviden
     merged = {i: (box, next(rows)) for i, box in case.merged.items()}
     split = {i: tuple((half, next(rows)) for half in both) for i, both in case.split.items()}
     return StringEvidence(case.string, singles, merged, split, case.proposed, case.ink)
-
-
-def _likeliest(seen: StringEvidence, charset: Charset) -> FreeReading:
-    """The free reading of a string: the likeliest path."""
-    found = read_freely(seen, charset)
-    return FreeReading(**vars(found), evidence=seen)
 
 
 def _without_doubtful_ends(

@@ -14,7 +14,7 @@ from industrial_ocr.detection.detector import Detector
 from industrial_ocr.detection.linking import as_one_string, left_out_line
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, find_strings
-from industrial_ocr.reader.crop_views import agreed_text, with_agreement
+from industrial_ocr.reader.crop_views import agreed_text, folded, with_agreement
 from industrial_ocr.reader.two_stage import View, read_view
 from industrial_ocr.recognition.classifier import Classifier
 from industrial_ocr.results.codes import CodeReading
@@ -90,20 +90,15 @@ def _agreed(
         left_out: the line of the same size that each view left out, or None. If most views left one
             out, the strings are doubtful; codes are not, since a pattern says what to read.
     """
-    readings = [
-        (
-            "".join("".join(s.text.split()) for s, _ in v.strings).upper(),
-            min((s.confidence for s, _ in v.strings), default=0.0),
-        )
-        for v in views
-    ]
-    best, agreement = agreed_text(readings)
-    strings = [(with_agreement(s, agreement), sure) for s, sure in views[best].strings]
+    texts = [folded("".join(s.text for s, _ in v.strings)) for v in views]
+    sure = [min((s.confidence for s, _ in v.strings), default=0.0) for v in views]
+    best, agreement = agreed_text(list(zip(texts, sure, strict=True)))
+    strings = [(with_agreement(s, agreement), whole) for s, whole in views[best].strings]
     lines = [quad for quad in left_out if quad is not None]
     if 2 * len(lines) > len(left_out):
         second = UnreadMark(lines[0], len(strings[0][0].characters), 1.0)
         # A second line, which is not read, lowers the agreement of the views to 0.1.
-        strings = [(replace(with_agreement(s, 0.1), unread=(second,)), sure) for s, sure in strings]
+        strings = [(replace(with_agreement(s, 0.1), unread=(second,)), w) for s, w in strings]
     if views[0].codes is None:
         return View(strings, None)
     return View(strings, _agreed_codes([v.codes or () for v in views], config))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from industrial_ocr.decoding.evidence import StringEvidence, shapes
-from industrial_ocr.decoding.free_reading import Segmented, read_freely
+from industrial_ocr.decoding.free_reading import FreeReading, read_freely
 from industrial_ocr.decoding.lattice import arc_posteriors, likeliest_arcs
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.results.geometry import rect_quad
@@ -29,7 +29,7 @@ def box(low: float, high: float, score: float = 0.8) -> CharBox:
     return CharBox(rect_quad(low, 0, high, 30), score, shape)
 
 
-def text(found: Segmented) -> str:
+def text(found: FreeReading) -> str:
     return "".join(
         c.symbols[0] for c, shown in zip(found.candidates, found.character, strict=True) if shown
     )

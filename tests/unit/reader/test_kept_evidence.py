@@ -8,8 +8,9 @@ import numpy as np
 
 from industrial_ocr.config import PipelineConfig
 from industrial_ocr.decoding.evidence import StringEvidence
+from industrial_ocr.decoding.free_reading import FreeReading
 from industrial_ocr.reader.routed import Routing, route_results
-from industrial_ocr.reader.two_stage import FreeReading, _decode
+from industrial_ocr.reader.two_stage import _decode
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import (
