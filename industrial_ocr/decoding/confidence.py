@@ -33,13 +33,13 @@ PAIR_FEATURES = (Engine.TWO_STAGE, Engine.CRNN, "length", "height", "twins", "ca
 ``CONFIDENCE_FEATURES`` that lead both engines to the same error."""
 CASE_TWINS = frozenset("cCoOsSvVwWxXzZ")
 """Letters that are often read in the wrong case."""
-MARGIN = 1e-4
+CLIP = 1e-4
 """Probabilities are clipped to this distance from 0 and from 1."""
 
 
 def log_odds(probability: float) -> float:
-    """Log-odds of a probability, clipped by ``MARGIN``."""
-    p = min(max(probability, MARGIN), 1 - MARGIN)
+    """Log-odds of a probability, clipped by ``CLIP``."""
+    p = min(max(probability, CLIP), 1 - CLIP)
     return float(np.log(p / (1 - p)))
 
 
@@ -66,8 +66,8 @@ def features(string: TextString) -> Floats:
     """
     characters = string.characters
     p = [c.confidence for c in characters]
-    runner_up = [max((q for _, q in c.alternatives), default=MARGIN) for c in characters]
-    margins = [np.log(max(a, MARGIN) / max(b, MARGIN)) for a, b in zip(p, runner_up, strict=True)]
+    runner_up = [max((q for _, q in c.alternatives), default=CLIP) for c in characters]
+    margins = [np.log(max(a, CLIP) / max(b, CLIP)) for a, b in zip(p, runner_up, strict=True)]
     ends = (0, len(characters))
     inner = sum(m.strength for m in string.unread if m.before not in ends)
     outer = sum(m.strength for m in string.unread if m.before in ends)
@@ -81,7 +81,7 @@ def features(string: TextString) -> Floats:
             log_odds(min(p)),
             min(float(min(margins)), 9.0),
             np.log(len(p)),
-            np.log(max(string.agreement, MARGIN)),
+            np.log(max(string.agreement, CLIP)),
             min(inner, 2.0),
             min(outer, 2.0),
             np.clip(np.log(max(float(np.median(heights)), 1.0) / 20), -1.2, 1.0),

@@ -22,7 +22,7 @@ class CtcSymbol:
     """One symbol of a decoded string, and the frames it was seen in.
 
     Attributes:
-        symbol: the reading.
+        symbol: its text, one or several characters.
         first_frame: first frame in which it is the best class.
         last_frame: last such frame, inclusive.
         probability: its probability in its peak frame, the one where it is highest. The mean over
@@ -136,7 +136,7 @@ def label_log_probabilities(
         raise ValueError(f"log_probs are (T, C), got shape {table.shape}")
     used = set(chain.from_iterable(labels))
     if any(not 0 <= c < table.shape[1] or c == blank for c in used):
-        raise ValueError(f"labels have classes below {table.shape[1]} other than the blank {blank}")
+        raise ValueError(f"labels hold classes below {table.shape[1]}, not the blank {blank}")
     if not len(labels):
         return np.zeros(0)
     last = deque(_forward(table, labels, blank), maxlen=1)[0]

@@ -67,7 +67,7 @@ def edit_scores(log_probs: ArrayLike, label: Sequence[int]) -> EditScores:
 
 
 def _with_symbol(p: Floats, label: NDArray[np.intp], before: Floats, after: Floats) -> Floats:
-    """(L + 1, C) probability of a class between the first i symbols and the others."""
+    """(L + 1, C) probability of the label with each class inserted after its first i symbols."""
     padded = np.concatenate([[0], label, [0]])
     nothing = np.zeros((len(before), 1))
     blank_before, blank_after = before[:, ::2], after[:, ::2]

@@ -213,7 +213,7 @@ def _findings(
 
 
 def _text_log_odds(log_p: float, free_log_p: float, same: bool) -> float:
-    """Log-odds of a text against all others, or, unless it is the free reading, against that."""
+    """Log-odds of a text against all others, or against the free reading if that is another."""
     if not same:
         return max(log_p - free_log_p, MIN_LOG_PROB)
     p = float(np.exp(min(log_p, 0.0)))

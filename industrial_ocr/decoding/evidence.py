@@ -44,9 +44,8 @@ class StringEvidence:
 
     def __post_init__(self) -> None:
         if len(self.singles) != len(self.string.boxes):
-            raise ValueError(
-                f"one candidate a box, got {len(self.singles)} for {len(self.string.boxes)} boxes"
-            )
+            counts = f"{len(self.singles)} for {len(self.string.boxes)} boxes"
+            raise ValueError(f"each box needs its candidates, got {counts}")
 
 
 @dataclass(frozen=True, eq=False)

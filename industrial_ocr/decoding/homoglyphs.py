@@ -42,7 +42,7 @@ CLEARLY_CAPITAL = frozenset("ABDEFGHIJLMNQRTY23456789")
 CLEARLY_SMALL = frozenset("abdefghijlmnqrty")
 CASE_MODEL = {"bias": 0.67, "shape": 0.73, "size": 4.0, "beside": 1.28}
 """Coefficients of the log-odds of a lowercase letter, fitted to 3,445 letters that two-stage read
-in 1,100 rendered images; on held-out letters, reads in the wrong case fell from 231 to 121."""
+in 1,100 rendered images; of the held-out letters, 121 instead of 231 get the wrong case."""
 SIZE_TWINS = "CKOPSUVWXZ"
 """Letters whose cases differ in size alone; under a pattern of capitals both are the capital."""
 

@@ -33,7 +33,7 @@ class Arc:
     Attributes:
         first: node it leaves.
         last: node it reaches, after ``first``.
-        log_probs: (C,) log-probability of each symbol, None if the boxes can be no character.
+        log_probs: (C,) log-probability of each symbol, None if the boxes cannot be a character.
         nothing: log-probability that the boxes are no character, None if they must be one.
     """
 

@@ -108,7 +108,7 @@ class _NeighborSearch(TextSearch):
             self.step((node, kind), (arc.last, other), wrong, 1, number, self._rivals[number])
 
     def _skip_box(self, node: int, kind: int, arc: Arc) -> None:
-        """Takes an arc for nothing; beside a part of a word, its best symbol is ignored."""
+        """Reads no character on an arc; beside a part of a word, any character is ignored."""
         here = self.best[node, kind]
         scores = here + (-np.inf if arc.nothing is None else arc.nothing)
         if self._part and arc.log_probs is not None:

@@ -260,7 +260,7 @@ def _one_place(one: _Group, two: _Group) -> bool:
 
 
 def _explained(band: _Band, groups: Sequence[_Group]) -> set[_Group]:
-    """Groups that belong to a character: the nearest, those near its middle, and ink above them."""
+    """Groups of a character: the nearest, those near its middle, and ink above or below these."""
     centers = np.array([g.middle for g in groups])
     reach = np.array([g.width for g in groups]) / 2
     tall = np.array([g.y1 - g.y0 for g in groups]) > TALL_MARK * band.height

@@ -171,7 +171,7 @@ def _expand(text: str) -> list[Path]:
         return images
     if path.is_dir() or glob.has_magic(text):
         known = " ".join(sorted(IMAGE_SUFFIXES))
-        raise ImageError(f"{text}: no image there; files with these suffixes count: {known}")
+        raise ImageError(f"{text}: no image there; images have one of these suffixes: {known}")
     raise ImageError(f"{text}: no such file or folder")
 
 
@@ -188,7 +188,7 @@ def _from_file(text: str) -> ImageArray:
         if not path.exists():
             raise ImageError(f"{text}: no such file")
         if not path.is_file():
-            raise ImageError(f"{text}: is no regular file")
+            raise ImageError(f"{text}: is not a regular file")
         if path.stat().st_size == 0:
             raise ImageError(f"{text}: empty, 0 bytes")
         with path.open("rb") as file:
@@ -208,7 +208,7 @@ def _one_error(name: str, problem: str) -> Iterator[None]:
         raise ImageError(f"{name}: {_one_line(error)}; {size_limits()}") from error
     except UnidentifiedImageError as error:
         kinds = ", ".join(_PILLOW_FORMATS)
-        raise ImageError(f"{name}: not an image, or of a kind not read here ({kinds})") from error
+        raise ImageError(f"{name}: not an image of a known format ({kinds})") from error
     except Exception as error:
         raise ImageError(f"{name}: {problem}: {_one_line(error)}") from error
 

@@ -200,7 +200,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise WeightsError(f"{path}: cannot be opened, put the file there: {error}") from error
+        raise WeightsError(f"{path}: cannot be opened; put the file there: {error}") from error
     except pickle.UnpicklingError as error:
         raise WeightsError(
             f"{path}: holds more than tensors or is damaged; download it again, or save its "

@@ -87,7 +87,7 @@ class Crnn(nn.Module):
             )
         if len(residual) > len(channels) or any(count < 0 for count in residual):
             raise ConfigError(
-                f"residual is up to {len(channels)} numbers of blocks, got {list(residual)}"
+                f"residual is at most {len(channels)} numbers of blocks, got {list(residual)}"
             )
         self.variant = variant
         own = variant == "lcnet"

@@ -69,7 +69,7 @@ def validate_rule(rule: str) -> None:
         _date_expression(rule.removeprefix("date:"))
     elif rule not in _RULES:
         raise PatternError(
-            f"no check is called {rule!r}; there are: {', '.join(_RULES)}, date:FORMAT"
+            f"there is no check {rule!r}; the checks are {', '.join(_RULES)}, date:FORMAT"
         )
 
 
@@ -243,7 +243,7 @@ def _date_expression(form: str) -> re.Pattern[str]:
     unknown = [f for f in fields if f not in _DATE_FIELDS]
     if unknown or not set(fields) - {"*"} or len(set(fields)) < len(fields):
         raise PatternError(
-            f"a date format has YYYY, YY, MM, MMM, DD, WW, each once, * and marks; got {form!r}"
+            f"a date format has YYYY, YY, MM, MMM, DD or WW, each once, * and marks, got {form!r}"
         )
     return re.compile("".join(_DATE_FIELDS[f] for f in fields), re.IGNORECASE)
 

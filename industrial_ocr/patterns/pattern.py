@@ -70,7 +70,7 @@ class Pattern(CodeCounts):
         if any(len(s) != 1 for s in self.separators):
             raise PatternError(f"separators are single characters, got {self.separators}")
         if any(n < 1 for n in self.groups):
-            raise PatternError(f"groups are numbers of symbols from 1 on, got {self.groups}")
+            raise PatternError(f"groups are numbers of symbols, 1 or more each, got {self.groups}")
         if self.max_length == 0:
             raise PatternError(f"{self.text!r} matches nothing but the empty text")
 
@@ -273,7 +273,7 @@ class Pattern(CodeCounts):
             code = "".join(self.core.symbols[i] for i in self.core.sample(rng))
             if checkdigits.verify(code, self.check).ok:
                 return code
-        raise PatternError(f"no code of {self!r} that passes its check in {tries} tries")
+        raise PatternError(f"none of {tries} random codes of {self!r} passes its check")
 
     @cached_property
     def _matcher(self) -> TextMatcher:

@@ -379,7 +379,7 @@ class Reader:
         """
         engine = known_engine(engine)
         if (lexicon or division) and engine != Engine.CRNN:
-            raise ConfigError("a lexicon and a division are for engine crnn")
+            raise ConfigError(f"a lexicon or a division needs engine crnn, got {engine}")
         patterns = compiled_patterns(pattern, self._presets)
         models = self._models_for(engine, patterns)
         if division is not None:

@@ -60,7 +60,7 @@ def test_a_lexicon_of_unknown_characters_is_refused(reader: Reader) -> None:
     words = Lexicon((CODE, "GRÜN"))
     with pytest.raises(ConfigError, match="'GRÜN'"):
         reader.recognize([picture()[80:160, 40:400]], engine="crnn", lexicon=words)
-    with pytest.raises(ConfigError, match="for engine crnn"):
+    with pytest.raises(ConfigError, match="needs engine crnn"):
         reader.recognize([picture()], engine="two-stage", lexicon=Lexicon((CODE,)))
 
 

@@ -178,7 +178,7 @@ class _RegexParser(Parser):
             raise self.fail("a range is between two characters; a literal - is \\-", start)
         first, last = ord(next(iter(low))), ord(next(iter(high)))
         if first > last:
-            raise self.fail("this range is the wrong way round", start)
+            raise self.fail("this range ends before it begins", start)
         return set(map(chr, range(first, last + 1)))
 
     def _class_char(self) -> tuple[set[str], bool]:

@@ -157,7 +157,7 @@ def test_impossible_classes_with_zero_probability_stay_silent() -> None:
 
 @pytest.mark.parametrize("label", [[0], [1, 0, 2], [4], [-1]])
 def test_blank_and_unknown_classes_are_no_label(label: list[int]) -> None:
-    with pytest.raises(ValueError, match="classes below 4 other than the blank 0"):
+    with pytest.raises(ValueError, match="classes below 4, not the blank 0"):
         sequence_log_probability(np.zeros((3, 4)), label)
 
 
