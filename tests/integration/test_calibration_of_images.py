@@ -49,7 +49,7 @@ def test_calibrate_measures_every_way_and_the_reader_takes_it(codes: Path, tmp_p
     assert set(found.curves) == ways | routes
     assert {c.total for c in found.curves.values()} == {4}
     assert found.weights == Reader().weights
-    with pytest.raises(ConfigError, match="4 labeled texts show"):
+    with pytest.raises(ConfigError, match="4 labeled texts prove"):
         Reader(calibration=found, max_misread_rate=0.001)
 
 
