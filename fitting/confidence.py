@@ -96,8 +96,8 @@ class Readings:
 
     def add(self, results: Sequence[ReadResult], judge: Judge, one_string: bool) -> None:
         """Adds what the engines, in the order of ``PIPELINES``, read on one picture."""
-        for way, result in zip(PIPELINES, results, strict=True):
-            name = f"{way}-crop" if one_string else way
+        for engine, result in zip(PIPELINES, results, strict=True):
+            name = f"{engine}-crop" if one_string else engine
             for string in result.strings:
                 right = judge(string)
                 if right is not None:
@@ -141,8 +141,8 @@ def _both(image: ImageArray, one_string: bool) -> list[ReadResult]:
     """The results of both engines, in the order of ``PIPELINES``."""
     reader = _reader()
     if one_string:
-        return [reader.recognize([image], engine=way)[0] for way in PIPELINES]
-    return [reader.read(image, engine=way) for way in PIPELINES]
+        return [reader.recognize([image], engine=engine)[0] for engine in PIPELINES]
+    return [reader.read(image, engine=engine) for engine in PIPELINES]
 
 
 @cache
@@ -230,8 +230,8 @@ def pair_rows(
     for (one, two, one_right, two_right), one_string in pairs:
         end = "-crop" if one_string else ""
         sure = [
-            float(models[way + end].probability(features(s)))
-            for way, s in zip(PIPELINES, (one, two), strict=True)
+            float(models[engine + end].probability(features(s)))
+            for engine, s in zip(PIPELINES, (one, two), strict=True)
         ]
         row = pair_features(two, *sure)
         if same_text(one, two):

@@ -7,7 +7,7 @@ ignored; a *text* is what was read or typed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -102,9 +102,7 @@ class Pattern(CodeCounts):
             PatternError: bad syntax or an unsupported construct (it shows the position), nothing
                 matches, or a limit on states or time is exceeded.
         """
-        marks = frozenset(separators)
-        grammar = parse_regex(text, charset, ignore_case, marks)
-        return _from_grammar(text, grammar, ignore_case, separators, groups, check)
+        return _parsed(parse_regex, text, charset, ignore_case, separators, groups, check)
 
     @staticmethod
     def template(
@@ -120,9 +118,7 @@ class Pattern(CodeCounts):
 
         Every other character is itself: ``AA999-9X``. For arguments and errors see ``regex``.
         """
-        marks = frozenset(separators)
-        grammar = parse_template(text, charset, ignore_case, marks)
-        return _from_grammar(text, grammar, ignore_case, separators, groups, check)
+        return _parsed(parse_template, text, charset, ignore_case, separators, groups, check)
 
     @staticmethod
     def lexicon(
@@ -302,15 +298,20 @@ class Pattern(CodeCounts):
             check_letters(self.words, frozenset(self.core.symbols) - lost, self.text, True)
 
 
-def _from_grammar(
+def _parsed(
+    parse: Callable[[str, Charset | None, bool, frozenset[str]], Grammar],
     text: str,
-    grammar: Grammar,
+    charset: Charset | None,
     ignore_case: bool,
     separators: Iterable[str],
     groups: Sequence[int],
     check: str,
 ) -> Pattern:
-    marks = _separators((*separators, *((" ",) if grammar.has_spaces else ())))
+    """The pattern of an expression or a template."""
+    marks = _separators(separators)
+    grammar = parse(text, charset, ignore_case, frozenset(marks))
+    if grammar.has_spaces:
+        marks = _separators((*marks, " "))
     try:
         core = compile_node(grammar.node, grammar.alphabet)
     except PatternError as error:

@@ -43,7 +43,7 @@ class Models:
     def charsets(self, engine: Engine) -> list[Charset]:
         """The charsets of the models that an engine uses."""
         both = {Engine.TWO_STAGE: self.classifier.charset, Engine.CRNN: self.recognizer.charset}
-        return [c for way, c in both.items() if engine in (way, Engine.AGREE)]
+        return [charset for own, charset in both.items() if engine in (own, Engine.AGREE)]
 
 
 @dataclass(frozen=True, eq=False)
