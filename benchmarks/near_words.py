@@ -1,9 +1,11 @@
 """Codes that look like words with one character changed: who corrects them into the word?
 
     python benchmarks/near_words.py --fonts DIR --out FILE
+    python benchmarks/near_words.py --strings strings.txt
 
 The fonts are those of ``clean_print.py``; the test families are used. ``--recognizer`` adds a CRNN
-of one's own, for example one that was trained on words alone (``word_share: 1``) or on none.
+of one's own, for example one that was trained on words alone (``word_share: 1``). ``--strings``
+writes the same letters in any order, for one that was trained on no words (``words: strings.txt``).
 """
 
 from __future__ import annotations
@@ -80,6 +82,14 @@ def codes(count: int, kind: str) -> Iterator[Code]:
             yield Code(printed, word, kind)
 
 
+def random_strings() -> Iterator[str]:
+    """As many strings as the word list has words, as long, of the same letters in any order."""
+    words = shipped_words()
+    letters = np.random.default_rng(SEED).permutation(list("".join(words).lower()))
+    ends = np.cumsum([len(word) for word in words])
+    return ("".join(part) for part in np.split(letters, ends[:-1]))
+
+
 def picture(
     rng: Generator, faces: Mapping[str, list[Face]], text: str, blur: float = 1.0
 ) -> ImageArray:
@@ -143,15 +153,21 @@ def row(
 def main() -> None:
     """Writes the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fonts", type=Path, required=True)
+    parser.add_argument("--fonts", type=Path)
     parser.add_argument("--recognizer", action="append", default=[], help="a name or a file")
     parser.add_argument("--count", type=int, default=1000, help="codes of each kind")
     parser.add_argument("--slow", type=int, help="codes of each kind for two-stage and auto")
     parser.add_argument("--blur", type=float, default=1.0, help="times as much blur")
     parser.add_argument("--engines", nargs="+", help="only these rows of the table")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--strings", type=Path, help="write random strings there, and no table")
     args = parser.parse_args()
+    if args.strings:
+        args.strings.write_text("\n".join(random_strings()) + "\n", encoding="utf-8")
+        return
+    if args.fonts is None or args.out is None:
+        parser.error("--fonts and --out are needed for the table")
     make = partial(Reader, threads=args.threads)
     shipped = make()
     engines: dict[str, tuple[Callable[[Sequence[ImageArray]], list[Answer]], bool]] = {
