@@ -130,7 +130,7 @@ def main() -> None:
             for way, own in done.gates.items()
         )
         print(
-            f"| {name} | {done.facts['learned']} | {minutes:.1f} ({cpu:.1f}) | {held} | {gate} |",
+            f"| {name} | {done.facts['training']} | {minutes:.1f} ({cpu:.1f}) | {held} | {gate} |",
             flush=True,
         )
         reader = Reader.from_bundle(out)

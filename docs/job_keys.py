@@ -52,10 +52,13 @@ def _section(title: str, section: type[Section]) -> str:
 
 
 def described(section: type[Section]) -> tuple[str, dict[str, str]]:
-    """What a docstring says of a section, and of each of its attributes."""
-    text, _, attributes = (inspect.getdoc(section) or "").partition("\n\nAttributes:\n")
-    entries = re.findall(r"^    (\w+): (.*(?:\n     .*)*)", attributes, re.MULTILINE)
-    return text, {name: " ".join(meaning.split()) for name, meaning in entries}
+    """The text about a section, and the meanings of its keys, from its docstring and its bases'."""
+    text, meanings = "", {}
+    for base in reversed(section.__mro__[: section.__mro__.index(Section)]):
+        text, _, attributes = inspect.cleandoc(base.__doc__ or "").partition("\n\nAttributes:\n")
+        entries = re.findall(r"^    (\w+): (.*(?:\n     .*)*)", attributes, re.MULTILINE)
+        meanings |= {name: " ".join(meaning.split()) for name, meaning in entries}
+    return text, meanings
 
 
 def _values(annotation: Any) -> str:

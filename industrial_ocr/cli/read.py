@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -23,6 +24,36 @@ if TYPE_CHECKING:
     from industrial_ocr.review.collecting import Collector
 
 
+@dataclass(frozen=True)
+class CollectOptions:
+    """Options for collecting uncertain characters."""
+
+    collect: Annotated[
+        Path | None, typer.Option(help="Folder for uncertain characters, for the review page.")
+    ] = None
+    collect_limit_mb: Annotated[
+        float | None,
+        typer.Option(
+            min=1,
+            help="Largest size of this folder in MB; the oldest are removed.",
+            show_default="200",
+        ),
+    ] = None
+
+    def collector(self, config: Path | None) -> Collector | None:
+        """The collector, if a folder was given; tries the folder before a network is loaded."""
+        if self.collect is None:
+            if self.collect_limit_mb is not None:
+                raise ConfigError("--collect-limit-mb needs --collect DIR")
+            return None
+        from industrial_ocr.reader.arguments import reading_config
+        from industrial_ocr.review.collecting import Collector
+
+        rules = reading_config(config).collecting
+        limit = self.collect_limit_mb or rules.limit_mb
+        return Collector(self.collect, limit_mb=limit, rules=rules)
+
+
 @options.grouped
 def read(
     paths: Annotated[
@@ -30,25 +61,17 @@ def read(
     ],
     engine: options.EngineName = None,
     as_json: options.AsJson = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line a string.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line per string.")] = False,
     out: options.OutFolder = None,
     crops: options.Crops = False,
     roi: options.Region = None,
     pattern: options.CodePatterns = None,
     lexicon: Annotated[
         Path | None,
-        typer.Option(help="With --crops: a file of words, or a folder of a NAME.txt each."),
-    ] = None,
-    collect: Annotated[
-        Path | None, typer.Option(help="Keep uncertain characters there, for review.")
-    ] = None,
-    collect_limit_mb: Annotated[
-        float | None,
-        typer.Option(
-            min=1, help="Largest size of this folder; the oldest are removed.", show_default="200"
-        ),
+        typer.Option(help="With --crops: a file of words, or a folder with NAME.txt for each."),
     ] = None,
     *,
+    collecting: CollectOptions,
     runtime: options.Runtime,
     networks: options.Networks,
 ) -> None:
@@ -59,12 +82,12 @@ def read(
         if crops and roi is not None:
             raise ConfigError("--crops and --roi exclude each other")
         if lexicon is not None and not (crops and engine in (None, Engine.CRNN)):
-            raise ConfigError("--lexicon is for --crops with engine crnn")
+            raise ConfigError("--lexicon needs --crops and engine crnn")
         region = None if roi is None else cli_files.region(roi)
         patterns = _compiled(pattern or [], runtime.bundle)
         from industrial_ocr.decoding.lexicon import lexicon_finder
 
-        collector = _collector(collect, collect_limit_mb, networks.config)
+        collector = collecting.collector(networks.config)
         files, problems = cli_files.find_files(paths)
         pictures = None if out is None else output.PictureFolder(out, files)
         if files:
@@ -73,7 +96,7 @@ def read(
         sources = cli_files.image_sources(files)
     chosen = engine or (Engine.CRNN if crops else Engine.AUTO)
     asked: dict[str, Any] = {"engine": chosen, "pattern": patterns}
-    collecting = Lock()
+    lock = Lock()
 
     def read_one(file: Path) -> ReadResult:
         if crops:
@@ -82,20 +105,31 @@ def read(
         else:
             result = reader.read(sources[file], roi=region, **asked)
         if collector is not None:
-            with collecting:
+            with lock:
                 collector.add(result, None if file == cli_files.STDIN else file.name)
         return result
 
-    several = len(files) > 3
     to_terminal = (as_json or as_csv) and sys.stdout.isatty()
-    with output.progress_bar(several and not to_terminal) as progress:
-        watched = progress.track(files, description="reading")
-        jobs = ((file, partial(read_one, file)) for file in watched)
-        results = output.results_of(output.ahead(jobs) if several else jobs, pictures, problems)
-        readings = ({"file": str(file), **result.to_dict()} for file, result in results)
-        _printer(as_json, as_csv, patterns is not None)(readings)
+    results = _results(files, read_one, pictures, problems, not to_terminal)
+    readings = ({"file": str(file), **result.to_dict()} for file, result in results)
+    _printer(as_json, as_csv, patterns is not None)(readings)
     if problems:
         raise typer.Exit(output.FAILED)
+
+
+def _results(
+    files: Sequence[Path],
+    read_one: Callable[[Path], ReadResult],
+    pictures: output.PictureFolder | None,
+    problems: list[str],
+    show_progress: bool,
+) -> Iterator[tuple[Path, ReadResult]]:
+    """The result of each file; of more than three files, two are read at the same time."""
+    several = len(files) > 3
+    with output.progress_bar(several and show_progress) as progress:
+        watched = progress.track(files, description="reading")
+        jobs = ((file, partial(read_one, file)) for file in watched)
+        yield from output.results_of(output.ahead(jobs) if several else jobs, pictures, problems)
 
 
 def _printer(
@@ -107,25 +141,10 @@ def _printer(
 
 
 def _compiled(given: list[str], bundle: Path | None) -> list[Pattern] | None:
-    """The patterns of the command line, compiled before any model is loaded."""
+    """The patterns of the command line, compiled before any network is loaded."""
     if not given:
         return None
     from industrial_ocr.patterns.pattern import Pattern
 
     presets = options.known_patterns(bundle)
     return [Pattern.parse(text, presets) for text in given]
-
-
-def _collector(
-    folder: Path | None, limit_mb: float | None, config: Path | None
-) -> Collector | None:
-    """The collector of uncertain characters; its folder is tried before a model is loaded."""
-    if folder is None:
-        if limit_mb is not None:
-            raise ConfigError("--collect-limit-mb is for --collect DIR")
-        return None
-    from industrial_ocr.reader.arguments import reading_config
-    from industrial_ocr.review.collecting import Collector
-
-    rules = reading_config(config).collecting
-    return Collector(folder, limit_mb=limit_mb or rules.limit_mb, rules=rules)

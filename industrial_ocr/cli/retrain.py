@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,74 +18,94 @@ if TYPE_CHECKING:
     from industrial_ocr.training.retraining.retrain import FinetuneResult
 
 
-def retrain(
-    glyphs: Annotated[
-        Path,
-        typer.Argument(
-            metavar="GLYPHS",
-            help="A folder with one folder of images a symbol (Ω, slash, U+03A9, U+0043_U+0045 "
-            "for CE); labeled images (labels.tsv and the like); a font file with --symbols; or "
-            "the answers of the review page (corrections.jsonl).",
-        ),
-    ],
-    out: Annotated[Path, typer.Option(help="The .safetensors file to write.")],
+@dataclass(frozen=True)
+class TrainingOptions:
+    """Options for the training and its result."""
+
     parent: Annotated[
         str | None,
         typer.Option("--from", help="Classifier to start from.", show_default="the shipped one"),
-    ] = None,
-    symbols: Annotated[
-        str, typer.Option(help="Symbols to render of a font: ΩΔ, or tokens with spaces: 'CE Ω'.")
-    ] = "",
-    pictures: Annotated[
-        int, typer.Option(min=1, help="Number of pictures per symbol of a font.")
-    ] = 30,
-    fonts: options.FontFolders = None,
+    ] = None
+    fonts: options.FontFolders = None
     # The default of ``training.retraining.gate``, which takes too long to load for a help text.
     margin: Annotated[
-        float, typer.Option(min=0, help="Percentage points of accuracy that an old class may lose.")
-    ] = 10.0,
+        float,
+        typer.Option(min=0, help="Percentage points of accuracy that a known class may lose."),
+    ] = 10.0
     force: Annotated[
         bool, typer.Option("--force", help="Write the file even if a class loses more.")
-    ] = False,
+    ] = False
     report: Annotated[
         Path | None, typer.Option(help="Folder of the report.", show_default="OUT-report")
-    ] = None,
+    ] = None
     steps: Annotated[
         int | None,
         typer.Option(min=0, help="Largest number of steps with the last stage unfrozen."),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same classifier.")] = 0,
-) -> None:
-    """Teaches the classifier new symbols, or old ones in a new font, from 3 to 15 images each.
+    ] = None
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same classifier.")] = 0
 
-    Near-duplicates and probable label errors are reported first. Afterwards every class is
-    measured on held-out crops; if an old class lost too much, nothing is written and the exit
-    code is 1. Ctrl-C takes the best weights so far.
-    """
-    with output.one_line_errors(output.WRONG_USAGE):
-        from dataclasses import replace
+    def config(self, out: Path) -> FinetuneConfig:
+        """The settings of the retraining.
 
+        Raises:
+            ConfigError: the output cannot be written.
+        """
         from industrial_ocr.training.retraining.config import (
             FinetuneConfig,
             FinetuneRecipe,
             check_output,
         )
 
-        recipe = replace(FinetuneRecipe(), seed=seed)
-        if steps is not None:
-            recipe = replace(recipe, steps=steps)
-        folders = options.font_folders(fonts)
-        config = FinetuneConfig(out, parent, folders, margin, force, report, recipe)
+        recipe = FinetuneRecipe(seed=self.seed)
+        if self.steps is not None:
+            recipe = replace(recipe, steps=self.steps)
+        fonts = options.font_folders(self.fonts)
+        config = FinetuneConfig(
+            out, self.parent, fonts, self.margin, self.force, self.report, recipe
+        )
         check_output(config)
+        return config
+
+
+@options.grouped
+def retrain(
+    glyphs: Annotated[
+        Path,
+        typer.Argument(
+            metavar="GLYPHS",
+            help="A folder with one folder of images per symbol (Ω, slash, U+03A9, U+0043_U+0045 "
+            "for CE); labeled images (labels.tsv and the like); a font file with --symbols; or "
+            "the answers of the review page (corrections.jsonl).",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The .safetensors file to write.")],
+    symbols: Annotated[
+        str,
+        typer.Option(help="Symbols to render with a font: ΩΔ, or tokens with spaces: 'CE Ω'."),
+    ] = "",
+    pictures: Annotated[
+        int, typer.Option(min=1, help="Number of rendered pictures per symbol of a font.")
+    ] = 30,
+    *,
+    training: TrainingOptions,
+) -> None:
+    """Teaches the classifier new symbols, or known ones in a new font, from 3 to 15 images each.
+
+    Near-duplicates and probable label errors are reported first. Afterwards every class is
+    measured on held-out crops; if a known class lost too much, nothing is written and the exit
+    code is 1. Ctrl-C ends the training early and uses what was learned.
+    """
+    with output.one_line_errors(output.WRONG_USAGE):
+        config = training.config(out)
     with output.one_line_errors():
         outcome = _run(config, glyphs, symbols, pictures)
     _show(outcome, out)
-    if not outcome.gate.passed and not force:
+    if not outcome.written:
         raise typer.Exit(output.FAILED)
 
 
 def _run(config: FinetuneConfig, glyphs: Path, symbols: str, pictures: int) -> FinetuneResult:
-    """Reads the images and learns, with a progress bar on stderr."""
+    """Loads the images and trains, with a progress bar on stderr."""
     from industrial_ocr.training.retraining.retrain import retrain as learn
     from industrial_ocr.training.retraining.sources import read_samples, split_symbols
 
@@ -101,7 +122,7 @@ def _run(config: FinetuneConfig, glyphs: Path, symbols: str, pictures: int) -> F
 
 
 def _show(outcome: FinetuneResult, out: Path) -> None:
-    """Prints the new classes, the old ones that changed most, and what was written."""
+    """Prints the new classes, the known ones that changed most, and what was written."""
     from industrial_ocr.training.retraining.gate import REJECT_NAME
 
     gate = outcome.gate
@@ -112,16 +133,16 @@ def _show(outcome: FinetuneResult, out: Path) -> None:
         points = "" if change.points is None else f"{change.points:+.1f}"
         table.add_row(escape(change.symbol or REJECT_NAME), str(change.n), before, after, points)
     output.show_table(table)
-    typer.echo(f"all old symbols: {gate.before:.2%} before, {gate.after:.2%} now")
+    typer.echo(f"all known symbols: {gate.before:.2%} before, {gate.after:.2%} now")
     for reason in gate.reasons:
         output.note(f"gate: {reason}")
     if outcome.interrupted:
-        output.note("interrupted: these are the best weights until then")
+        output.note("interrupted: the weights are those of the interruption")
     typer.echo(f"report: {outcome.report}")
     if outcome.written:
         typer.echo(f"written: {out}; read --classifier {out} uses it")
     else:
-        output.note(f"{out} was not written; --force writes it, more or other pictures may help")
+        output.note(f"{out} was not written; --force writes it; more or other pictures may help")
 
 
 def _most_changed(changes: Sequence[Any], most: int = 12) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat, model_validator
 
 from industrial_ocr.config import Section
-from industrial_ocr.line.job_fields import Address, Port, Variable
+from industrial_ocr.line.job_fields import Address, MqttSection, Port, Variable
 
 
 class JsonlOutput(Section):
@@ -54,25 +54,12 @@ class SqlOutput(Section):
         return self
 
 
-class MqttOutput(Section):
+class MqttOutput(MqttSection):
     """An MQTT broker; readings are published as JSON.
 
     Attributes:
-        host: host of the broker.
-        port: port of the broker.
         topic: topic of the readings; the line's state is published to ``topic``/state.
-        user: user name, if the broker requires one.
-        password_env: environment variable that holds the user's password.
-        tls: whether the connection is encrypted; the system must trust the broker's certificate.
     """
-
-    kind: Literal["mqtt"]
-    host: str
-    port: Port = 1883
-    topic: str
-    user: str | None = None
-    password_env: Variable | None = None
-    tls: bool = False
 
 
 class OpcuaOutput(Section):

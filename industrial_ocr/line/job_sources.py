@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from industrial_ocr.config import Section
-from industrial_ocr.line.job_fields import Address, Port, Variable
+from industrial_ocr.line.job_fields import Address, MqttSection, Variable
 
 
 class FolderSource(Section):
@@ -101,25 +101,12 @@ class HttpTrigger(Section):
     kind: Literal["http"]
 
 
-class MqttTrigger(Section):
+class MqttTrigger(MqttSection):
     """An MQTT message: the name of the part, or JSON with ``part`` and ``expected``.
 
     Attributes:
-        host: host of the broker.
-        port: port of the broker.
         topic: topic of the messages.
-        user: user name, if the broker requires one.
-        password_env: environment variable that holds the user's password.
-        tls: whether the connection is encrypted; the system must trust the broker's certificate.
     """
-
-    kind: Literal["mqtt"]
-    host: str
-    port: Port = 1883
-    topic: str
-    user: str | None = None
-    password_env: Variable | None = None
-    tls: bool = False
 
 
 class ModbusTrigger(Section):

@@ -12,8 +12,8 @@ from typing import Any
 import aiomqtt
 
 from industrial_ocr.errors import ConfigError
+from industrial_ocr.line.job_fields import MqttSection
 from industrial_ocr.line.job_outputs import MqttOutput
-from industrial_ocr.line.job_sources import MqttTrigger
 from industrial_ocr.line.outputs.base import TIMEOUT_S, Output, OutputError
 from industrial_ocr.line.outputs.loop import LoopThread
 from industrial_ocr.line.reading import LineState, Reading
@@ -23,7 +23,7 @@ RECONNECT_S = 2.0
 OFFLINE = "offline"
 
 
-def mqtt_client(config: MqttOutput | MqttTrigger, will: aiomqtt.Will | None) -> aiomqtt.Client:
+def mqtt_client(config: MqttSection, will: aiomqtt.Will | None) -> aiomqtt.Client:
     """A client that is not yet connected; it must be made in the event loop in which it runs."""
     client = aiomqtt.Client(
         config.host,
@@ -39,7 +39,7 @@ def mqtt_client(config: MqttOutput | MqttTrigger, will: aiomqtt.Will | None) -> 
     return client
 
 
-def mqtt_password(config: MqttOutput | MqttTrigger) -> str | None:
+def mqtt_password(config: MqttSection) -> str | None:
     """The password in the variable ``password_env``.
 
     Raises:

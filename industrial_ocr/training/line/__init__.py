@@ -1,1 +1,1 @@
-"""Adapts the recognizer to one line, from pictures with their strings."""
+"""Adapts the networks to one production line, from labeled pictures."""

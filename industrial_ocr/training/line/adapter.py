@@ -1,11 +1,11 @@
-"""One adaptation, from a line's labeled pictures to a bundle that has passed its gate."""
+"""Adapts the networks to a line: from labeled pictures to a bundle that passed its gate."""
 
 from __future__ import annotations
 
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -19,6 +19,7 @@ from industrial_ocr.inference.bundle import Bundle, as_json, open_bundle
 from industrial_ocr.inference.export import add_onnx
 from industrial_ocr.inference.manifest import ModelEntry, NetworkTask, find_entry
 from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.patterns.presets import Preset
 from industrial_ocr.reader.bundled import TASKS, bundled_options
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.results.engine import PIPELINES, Engine
@@ -35,7 +36,7 @@ from industrial_ocr.training.line.gate import (
     refusals,
     warning,
 )
-from industrial_ocr.training.line.learning import CodeText, Progress
+from industrial_ocr.training.line.learning import CodeText
 from industrial_ocr.training.line.measuring import (
     rapidocr_score,
     rendered_codes,
@@ -52,32 +53,37 @@ from industrial_ocr.training.line.strings import (
     spelled,
     strings_of,
 )
-from industrial_ocr.training.line.teaching import Taught, Teacher, paths_of
+from industrial_ocr.training.line.teaching import (
+    ParentReader,
+    Taught,
+    Teacher,
+    TrainingData,
+    paths_of,
+)
+from industrial_ocr.training.messages import Notes, Notify, Progress
 
 GENERAL_CODES = 300
-WAYS = (Engine.TWO_STAGE, Engine.CRNN, Engine.AUTO)
+ENGINES = (Engine.TWO_STAGE, Engine.CRNN, Engine.AUTO)
 SETS: tuple[tuple[NetworkTask, ...], ...] = (
     ("recognizer", "detector", "classifier"),
     ("recognizer",),
     ("detector", "classifier"),
 )
-"""Which of the networks that learned are tried together; the first set that passes is kept."""
-
-Notify = Callable[[str], None]
+"""Sets of trained networks that are tried in this order; the first one that passes is kept."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Line:
-    """What is known of a line before anything is learned.
+    """The data of a line.
 
     Attributes:
-        data: its pictures.
-        learn: those to learn.
-        held: those kept back.
-        codes: texts like its own.
-        spelling: how its texts are compared.
-        pattern: of its codes.
-        general: rendered codes of its symbols.
+        data: all pictures.
+        learn: the pictures for training.
+        held: the held-out pictures.
+        codes: draws random texts of the line.
+        spelling: how texts of the line are compared.
+        pattern: the pattern of the codes, if there is one.
+        general: rendered codes of the line's symbols.
     """
 
     data: LineData
@@ -90,13 +96,13 @@ class _Line:
 
     @property
     def strings(self) -> list[LineString]:
-        """Those to learn."""
+        """The strings for training."""
         return strings_of(self.learn)
 
 
 @dataclass(frozen=True, eq=False)
 class _Before:
-    """How the pictures kept back and the rendered codes are read at first."""
+    """Readings of the held-out pictures and of the rendered codes before the training."""
 
     held: dict[Engine, Score]
     general: dict[Engine, Score]
@@ -104,7 +110,7 @@ class _Before:
 
 @dataclass(frozen=True, eq=False)
 class _Trial:
-    """A set of networks, how it reads when calibrated, and what speaks against it."""
+    """A set of trained networks with its calibration, its gates and the reasons to refuse it."""
 
     entries: dict[NetworkTask, ModelEntry]
     calibrated: Calibrated
@@ -116,9 +122,9 @@ class Adapter:
     """Adapts the networks to a line; the same data and seed give the same result.
 
     Args:
-        config: of the adaptation.
-        note: called with each line for people.
-        progress: called with a stage, how much of it is done and how much there is.
+        config: settings of the adaptation.
+        note: called with each message for the user.
+        progress: called with the progress of each stage.
     """
 
     def __init__(
@@ -127,9 +133,7 @@ class Adapter:
         note: Notify = lambda _: None,
         progress: Progress = lambda *_: None,
     ) -> None:
-        self.config, self._progress = config, progress
-        self._notes: list[str] = []
-        self._tell = note
+        self.config, self._note, self._progress = config, Notes(note), progress
         self._bundle = open_bundle(config.parent) if config.parent is not None else None
         self._options: dict[str, Any] = _reader_options(self._bundle)
         if config.backend is not None:
@@ -137,19 +141,16 @@ class Adapter:
         self._parents = {task: find_entry(task, self._options.get(task)) for task in TASKS}
         if self._bundle is not None and not self._bundle.holds_safetensors:
             raise DatasetError(
-                f"{config.parent}: holds no network that can be trained on; a bundle of adapt or "
-                "one exported with --backend torch does"
+                f"{config.parent}: the networks of this bundle cannot be trained; take a bundle of "
+                "adapt, or one exported with --backend torch"
             )
 
-    def _note(self, text: str) -> None:
-        self._notes.append(text)
-        self._tell(text)
-
     def adapt(self, dataset: Dataset) -> Adaptation:
-        """Learns the strings of a dataset and writes the bundle, if the gate lets it.
+        """Trains on a dataset and writes the bundle if it passes the gate.
 
         Raises:
-            DatasetError: too few strings, single characters, or nothing to measure with.
+            DatasetError: there are too few strings, the pictures show single characters, or none
+                can be held out.
             PatternError: the pattern cannot be compiled.
             WeightsError: the bundle cannot be written.
         """
@@ -157,27 +158,20 @@ class Adapter:
         reader = Reader(**self._options)
         line = self._line(dataset, reader)
         before = _Before(
-            {way: self._score(reader, line, way, "before") for way in WAYS},
-            {way: self._general(reader, line, way) for way in PIPELINES},
+            {engine: self._score(reader, line, engine, "before") for engine in ENGINES},
+            {engine: self._general(reader, line, engine) for engine in PIPELINES},
         )
         with tempfile.TemporaryDirectory() as folder:
-            taught = Teacher(
-                config,
-                self._options,
-                self._parents,
-                line.strings,
-                line.codes,
-                line.data.sha256,
-                Path(folder),
-                self._note,
-                self._progress,
-            ).teach(start)
+            parent = ParentReader(self._options, self._parents)
+            data = TrainingData(line.strings, line.codes, line.data.sha256)
+            teacher = Teacher(config, parent, data, Path(folder), self._note, self._progress)
+            taught = teacher.teach(start)
             trial = self._passing(taught, line, before)
             reader = Reader(**trial.calibrated.options)
             suspects = self._suspects(reader, line)
-            for way, gate in trial.gates.items():
+            for engine, gate in trial.gates.items():
                 if text := warning(gate):
-                    self._note(f"{way.value}: {text}")
+                    self._note(f"{engine.value}: {text}")
             counts = _symbol_counts(line)
             outcome = Adaptation(
                 trial.gates,
@@ -187,7 +181,7 @@ class Adapter:
                 rapidocr_score(line.held, line.spelling),
                 trial.calibrated.promise,
                 self._facts(line, taught, trial, time.monotonic() - start),
-                tuple(self._notes),
+                tuple(self._note.lines),
                 tuple(advice(trial.gates, counts, len(suspects)) if trial.reasons else ()),
                 not trial.reasons or config.force,
                 taught.interrupted,
@@ -196,20 +190,26 @@ class Adapter:
             page = report.page(outcome, line.data.pictures, suspects, line.data.problems)
             outcome.report.write_text(page, encoding="utf-8")
             if outcome.written:
-                for entry in trial.entries.values():
-                    add_onnx(entry)
-                recipe = next(iter(trial.entries.values())).recipe
-                documents = {
-                    "adaptation.json": as_json(report.summary(outcome, recipe)),
-                    "report.html": page.encode(),
-                }
-                presets = {**self._options.get("patterns", {}), **self._preset(line)}
-                Reader(**{**trial.calibrated.options, "patterns": presets}).export(
-                    config.out, every_backend=True, documents=documents
-                )
-                for state in config.out.parent.glob(f"{config.out.name}.*state.pt"):
-                    state.unlink()
+                self._write(outcome, trial, page, self._preset(line))
         return outcome
+
+    def _write(
+        self, outcome: Adaptation, trial: _Trial, page: str, preset: dict[str, Preset]
+    ) -> None:
+        """Writes the bundle and removes the checkpoints."""
+        out = self.config.out
+        for entry in trial.entries.values():
+            add_onnx(entry)
+        recipe = next(iter(trial.entries.values())).recipe
+        documents = {
+            "adaptation.json": as_json(report.summary(outcome, recipe)),
+            "report.html": page.encode(),
+        }
+        presets = {**self._options.get("patterns", {}), **preset}
+        reader = Reader(**{**trial.calibrated.options, "patterns": presets})
+        reader.export(out, every_backend=True, documents=documents)
+        for state in out.parent.glob(f"{out.name}.*state.pt"):
+            state.unlink()
 
     def _line(self, dataset: Dataset, reader: Reader) -> _Line:
         config = self.config
@@ -225,7 +225,7 @@ class Adapter:
         if pattern is not None:
             odd = [t for t in texts if pattern.match(t) is None]
             if odd:
-                self._note(f"{len(odd)} labels do not match the pattern, as {odd[0]!r}")
+                self._note(f"{len(odd)} labels do not match the pattern, for example {odd[0]!r}")
             rng = np.random.default_rng(0)
             symbols.update(*(pattern.sample(rng) for _ in range(200)))
         known = tuple(sorted(s for s in symbols if reader.charset.supports(s)))
@@ -234,8 +234,8 @@ class Adapter:
         spelling = Spelling.of(known, config.contains)
         line = _Line(data, learn, held, codes, spelling, pattern, general)
         self._note(
-            f"{len(line.strings)} strings to learn, {sum(len(p.texts) for p in held)} kept back "
-            f"to measure; symbols {''.join(known)}"
+            f"{len(line.strings)} strings for training, {sum(len(p.texts) for p in held)} held out "
+            f"for measuring; symbols {''.join(known)}"
         )
         return line
 
@@ -246,22 +246,22 @@ class Adapter:
     def _more(
         self, dataset: Dataset, reader: Reader, pattern: Pattern | None
     ) -> Sequence[LineData]:
-        """What is learned besides the dataset: answers of a person, and what reads surely."""
+        """Further training data: answers of the review page, and confident readings."""
         config, found = self.config, []
         if config.answers is not None:
             found.append(self._gathered(answered_strings(config.answers), reader))
-            self._note(f"{len(strings_of(found[0].pictures))} strings of {config.answers}")
+            self._note(f"{len(strings_of(found[0].pictures))} strings from {config.answers}")
         if config.unlabeled is not None and pattern is not None:
             confirm = config.beside("-confirm")
             labeled = {s.path.resolve() for s in dataset.samples if s.path is not None}
             files = [f for f in unlabeled_files(config.unlabeled) if f.resolve() not in labeled]
-            looked = self._tracked(files, "reading what has no label")
+            looked = self._tracked(files, "reading pictures without labels")
             sure = self_labeled(reader, looked, pattern, dataset.task == "recognize", confirm)
-            self._note(f"of {len(files)} pictures without labels {len(sure.samples)} read surely")
+            self._note(f"{len(sure.samples)} of {len(files)} pictures without labels are used")
             if sure.shown:
                 self._note(
-                    f"confirm {sure.shown} of them: industrial-ocr review {confirm}; corrections "
-                    f"are learned with --answers {confirm}"
+                    f"confirm {sure.shown} of their readings: industrial-ocr review {confirm}; "
+                    f"then use the corrections with --answers {confirm}"
                 )
             where = config.unlabeled
             own = Dataset(where.name, where, "unlabeled", dataset.task, sure.samples)
@@ -274,23 +274,23 @@ class Adapter:
             yield item
         self._progress(stage, len(items), len(items))
 
-    def _score(self, reader: Reader, line: _Line, way: Engine, when: str = "now") -> Score:
-        """How one way reads the pictures kept back."""
-        held = self._tracked(line.held, f"reading {when}, {way.value}")
-        return score_pictures(reader, way, held, line.spelling, line.pattern)
+    def _score(self, reader: Reader, line: _Line, engine: Engine, when: str = "now") -> Score:
+        """The readings of the held-out pictures by one engine."""
+        held = self._tracked(line.held, f"reading {when}, {engine.value}")
+        return score_pictures(reader, engine, held, line.spelling, line.pattern)
 
     def _after(
         self, reader: Reader, line: _Line, scores: dict[Engine, Score]
     ) -> dict[Engine, Score]:
-        """How all ways read the pictures kept back now."""
-        rest = [way for way in WAYS if way not in scores]
-        return {**scores, **{way: self._score(reader, line, way) for way in rest}}
+        """``scores`` with those of the other engines on the held-out pictures."""
+        rest = [engine for engine in ENGINES if engine not in scores]
+        return {**scores, **{engine: self._score(reader, line, engine) for engine in rest}}
 
-    def _general(self, reader: Reader, line: _Line, way: Engine) -> Score:
-        return score_strings(reader, way, line.general, line.spelling, self._tracked)
+    def _general(self, reader: Reader, line: _Line, engine: Engine) -> Score:
+        return score_strings(reader, engine, line.general, line.spelling, self._tracked)
 
     def _passing(self, taught: Taught, line: _Line, before: _Before) -> _Trial:
-        """The first set of networks that passes; the first of all if none does."""
+        """The first set of networks that passes; if none does, the first set."""
         first = None
         for tasks in SETS:
             if all(task in taught.entries for task in tasks):
@@ -298,17 +298,17 @@ class Adapter:
                 first = first or trial
                 if not trial.reasons:
                     return trial
-        assert first is not None  # the recognizer always learns
+        assert first is not None  # the recognizer is always trained
         return first
 
     def _trial(
         self, entries: dict[NetworkTask, ModelEntry], line: _Line, before: _Before
     ) -> _Trial:
-        """Calibrates and measures a set of networks."""
+        """Calibrates a set of networks and measures it."""
 
-        def measure(reader: Reader, way: Engine, pictures: Sequence[LinePicture]) -> Score:
-            own = self._tracked(pictures, f"calibrating, {way.value}")
-            return score_pictures(reader, way, own, line.spelling, line.pattern)
+        def measure(reader: Reader, engine: Engine, pictures: Sequence[LinePicture]) -> Score:
+            own = self._tracked(pictures, f"calibrating, {engine.value}")
+            return score_pictures(reader, engine, own, line.spelling, line.pattern)
 
         options = {**self._options, **paths_of(entries), "calibration": None}
         about = {"data": line.data.sha256, "strings": sum(len(p.texts) for p in line.held)}
@@ -316,33 +316,33 @@ class Adapter:
         reader = Reader(**found.options)
         learned = {Engine.CRNN: "recognizer" in entries, Engine.TWO_STAGE: "classifier" in entries}
         gates = {
-            way: LineGate(
-                before.held[way],
-                found.scores[way],
-                before.general[way],
-                self._general(reader, line, way) if own else before.general[way],
+            engine: LineGate(
+                before.held[engine],
+                found.scores[engine],
+                before.general[engine],
+                self._general(reader, line, engine) if own else before.general[engine],
                 self.config.margin,
             )
-            for way, own in learned.items()
-            if way in found.scores
+            for engine, own in learned.items()
+            if engine in found.scores
         }
         return _Trial(entries, found, gates, refusals(gates, learned))
 
     def _suspects(self, reader: Reader, line: _Line) -> list[LineReading]:
-        """Notes the labels that even the adapted recognizer reads quite otherwise."""
+        """Readings by the adapted CRNN with more than half of the label wrong; notes them."""
         strings = strings_of(line.data.pictures)
         score = score_strings(reader, Engine.CRNN, strings, line.spelling, self._tracked)
         odd = [r for r in score.readings if 2 * r.distance > len(r.truth)]
         for r in odd[:20]:
             self._note(
-                f"check the label: {r.name} says {r.truth}, it reads as {r.text or 'nothing'}"
+                f"check the label of {r.name}: it is {r.truth}, the reading {r.text or 'nothing'}"
             )
         if len(odd) > 20:
             self._note(f"and {len(odd) - 20} more labels to check")
         if 3 * len(odd) > len(strings):
             self._note(
-                f"{len(odd)} of {len(strings)} labels do not look like their pictures: are they "
-                "those of other pictures?"
+                f"{len(odd)} of {len(strings)} labels do not match their pictures: do they belong "
+                "to other pictures?"
             )
         return odd
 
@@ -352,10 +352,10 @@ class Adapter:
             for task, entry in trial.entries.items()
         }
         return {
-            "learned": f"{len(line.strings)} strings in {taught.steps} steps, "
+            "training": f"{len(line.strings)} strings in {taught.steps} steps, "
             f"{taught.characters} characters with boxes",
-            "kept back": f"{sum(len(p.texts) for p in line.held)} strings on "
-            f"{len(line.held)} pictures, by series where it can be told",
+            "held out": f"{sum(len(p.texts) for p in line.held)} strings on "
+            f"{len(line.held)} pictures, whole series if they can be told apart",
             "symbols": "".join(line.codes.symbols),
             "pattern": self.config.pattern or "none",
             **networks,
@@ -363,8 +363,8 @@ class Adapter:
             "minutes": f"{seconds / 60:.1f}",
         }
 
-    def _preset(self, line: _Line) -> dict[str, Any]:
-        """The pattern of the line under its name in the bundle, ``line`` if it has none."""
+    def _preset(self, line: _Line) -> dict[str, Preset]:
+        """The pattern of the line under its name in the bundle; empty if it has none."""
         if line.pattern is None:
             return {}
         return report.named_pattern(str(self.config.pattern), line.pattern)
@@ -374,18 +374,18 @@ def _reader_options(bundle: Bundle | None) -> dict[str, Any]:
     if bundle is None:
         return {}
     bundle.check()
-    # What was measured of the parent does not hold for what comes of it.
+    # The parent's calibration does not hold for the trained networks.
     return {**bundled_options(bundle), "calibration": None, "max_misread_rate": None}
 
 
 def _symbol_counts(line: _Line) -> Counter[str]:
-    """How many learned strings show each symbol."""
+    """Number of training strings that show each symbol."""
     texts = (line.spelling.normalize(s.text) for s in line.strings)
     return Counter(chain.from_iterable(set(text) for text in texts))
 
 
 def expanded(symbols: str) -> str:
-    """``0-9.`` as ``0123456789.``: a range between two digits or letters, else as it stands."""
+    """``0-9.`` as ``0123456789.``: a hyphen between two digits or letters stands for a range."""
     found, at = "", 0
     while at < len(symbols):
         part = symbols[at : at + 3]

@@ -1,6 +1,6 @@
-"""Measures what the confidence of an adapted reader means, on pictures that it never learned.
+"""Calibrates the confidence of an adapted reader on the held-out pictures.
 
-They are few, so all is cross-fitted: each part is read with what was fitted to the others.
+Since these are few, they are cross-fitted: each part is read with what was fitted to the others.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from industrial_ocr.training.line.strings import LinePicture, spelled, string_fr
 FOLDS = 5
 
 Measure = Callable[[Reader, Engine, Sequence[LinePicture]], Score]
-"""How a reader reads pictures in one way."""
+"""Reads pictures with one engine of a reader and scores the readings."""
 
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
-    """What was measured.
+    """The calibration of an adapted reader.
 
     Attributes:
-        options: of ``Reader``, with temperature, confidence and misread curves.
-        scores: of the engines, each picture read with what was fitted to others.
-        promise: of each engine the lowest misread rate that these pictures show.
+        options: options of ``Reader`` with the fitted temperature, confidence and misread curves.
+        scores: scores of the engines, each picture read with what was fitted to the others.
+        promise: for each engine the lowest misread rate that the held-out pictures prove.
     """
 
     options: dict[str, Any]
@@ -64,26 +64,26 @@ def calibrated(
     accepting = _with_confidence(settings, raw)
     folds = [list(pictures[k::FOLDS]) for k in range(FOLDS)]
     folds = [fold for fold in folds if fold]
-    read: dict[Engine, list[Score]] = {way: [] for way in PIPELINES}
+    read: dict[Engine, list[Score]] = {engine: [] for engine in PIPELINES}
     for k, fold in enumerate(folds):
         others = [p for i, own in enumerate(folds) if i != k for p in own]
         fitted = Calibration({"recognizer": _temperature(reader, others)}, {}, weights)
         part = Reader(**{**options, "calibration": fitted, "config": accepting})
-        for way in PIPELINES:
-            read[way].append(measure(part, way, fold))
+        for engine in PIPELINES:
+            read[engine].append(measure(part, engine, fold))
     odds: dict[str, tuple[float, float]] = {}
     scores, curves, promise = {}, {}, {}
-    for way, parts in read.items():
+    for engine, parts in read.items():
         readings = list(parts)
-        if not with_pattern:  # the confidence of a code comes from the pattern's other codes
+        if not with_pattern:  # under a pattern, the rival codes determine the confidence
             readings = [_refitted(parts, k) for k in range(len(parts))]
-            odds[way.value] = _odds_of(parts)
-        # Pictures were dealt out in turn; here they stand in their order again.
+            odds[engine.value] = _odds_of(parts)
+        # The folds take the pictures in turn; this restores their order.
         ordered = _dealt_back([list(p.readings) for p in readings], folds)
         curve = _curve(ordered)
-        curves[curve_name(way.value, with_pattern)] = curve
-        promise[way] = curve.lowest_rate()
-        scores[way] = Score(
+        curves[curve_name(engine.value, with_pattern)] = curve
+        promise[engine] = curve.lowest_rate()
+        scores[engine] = Score(
             tuple(replace(r, accepted=r.accepted and r.confidence >= least) for r in ordered)
         )
     calibration = Calibration(
@@ -99,7 +99,7 @@ def _with_confidence(config: PipelineConfig, update: dict[str, Any]) -> Pipeline
 
 
 def _temperature(reader: Reader, pictures: Sequence[LinePicture]) -> float:
-    """The temperature under which labels are likeliest; the one it has where there are too few."""
+    """The temperature under which the labels are most probable; unchanged if they are too few."""
     strings = strings_of(pictures)
     now = reader.temperatures["recognizer"]
     if not strings:
@@ -111,13 +111,13 @@ def _temperature(reader: Reader, pictures: Sequence[LinePicture]) -> float:
 
 
 def _odds_of(parts: Sequence[Score]) -> tuple[float, float]:
-    """Scale and shift of the log-odds that fit how often readings are right."""
+    """Scale and shift of the log-odds, fitted to which readings are right (Platt scaling)."""
     told = [r for part in parts for r in part.readings if r.text]
     return fit_odds([r.confidence for r in told], [r.right for r in told])
 
 
 def _refitted(parts: Sequence[Score], k: int) -> Score:
-    """One part with the confidence that fits the others."""
+    """Part ``k`` with the confidence that was fitted to the other parts."""
     odds = _odds_of([p for i, p in enumerate(parts) if i != k])
     readings = parts[k].readings
     return Score(
@@ -131,7 +131,7 @@ def _refitted(parts: Sequence[Score], k: int) -> Score:
 def _dealt_back(
     parts: list[list[LineReading]], folds: Sequence[Sequence[LinePicture]]
 ) -> list[LineReading]:
-    """The readings in the order of the pictures, of which every FOLDS-th is in one part."""
+    """The readings in the order of the pictures; part ``k`` has every FOLDS-th from ``k`` on."""
     rows = [iter(part) for part in parts]
     found: list[LineReading] = []
     for place in range(max(map(len, folds))):

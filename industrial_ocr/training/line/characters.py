@@ -1,9 +1,9 @@
-"""Learns the characters of a line from its strings, which have no boxes.
+"""Trains detector and classifier on the characters of a line, whose labels have no boxes.
 
-The recognizer that has learned the strings says where each character stands (forced CTC alignment),
-the detector's region map says how far it reaches. That is the weak supervision of the CRAFT paper
-(Baek et al. 2019, arXiv 1904.01941, section 3.2), with a teacher that knows the text. Detector and
-classifier learn from these boxes, beside rendered scenes and crops.
+The adapted recognizer says where each character stands (forced CTC alignment), and the region map
+of the detector says how large it is. This is the weak supervision of the CRAFT paper (Baek et al.
+2019, arXiv 1904.01941, section 3.2), with a known text. Both networks are trained on these boxes,
+beside rendered scenes and crops.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from industrial_ocr.training.config import DetectorTrainConfig
 from industrial_ocr.training.detector import DetectorTask, score_targets
 from industrial_ocr.training.harvest import shows_none
 from industrial_ocr.training.line.config import Recipe
-from industrial_ocr.training.line.learning import Progress
 from industrial_ocr.training.line.strings import LineString, frames_of, spelled
 from industrial_ocr.training.loop import Batch
+from industrial_ocr.training.messages import Progress
 from industrial_ocr.training.retraining import config as retraining
 from industrial_ocr.training.retraining.feature_cache import build_cache, supplementary_classes
 from industrial_ocr.training.retraining.finetuning import Finetuned, finetune
@@ -48,15 +48,15 @@ from industrial_ocr.training.retraining.network import load_parent
 from industrial_ocr.training.retraining.replay_buffer import rehearsal_for
 from industrial_ocr.training.retraining.samples import GlyphSample, SampleSet, sample_at
 
-SURE = 0.3
-"""Least probability of each character of a label where it is said to stand. Strings with a less
-sure one may have a wrong label, and are left out."""
+MIN_ALIGNED_PROBABILITY = 0.3
+"""Smallest probability of an aligned character. A string with a smaller one may have a wrong label
+and is left out."""
 ROOM = 0.35
-"""Of its height is shown around a string that was cut from a larger picture."""
+"""Margin around a string that is cut from a larger picture, as a share of its height."""
 SIDES = (48.0, 96.0)
-"""Short sides of the views that the detector learns; a crop is read at 56 to 80."""
-WIDEST = 12
-"""Times its height: a wider view is squeezed to that."""
+"""Short side of the detector's training views in pixels; a crop is read at 56 to 80."""
+MAX_VIEW_ASPECT = 12
+"""Wider views are squeezed to this many times their height."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +64,12 @@ class BoxedString:
     """A string of the line with a box for each character.
 
     Attributes:
-        name: of the picture.
+        name: name of the picture.
         image: (H, W, 3) uint8, the string from left to right.
-        symbols: of the label, without spaces.
-        quads: (N, 4, 2) float32 pixels of ``image``.
-        found: whether each box is one that the detector found.
-        wrong: boxes that the detector found and that show no character.
+        symbols: the N symbols of the label, without spaces.
+        quads: (N, 4, 2) float32, the boxes in pixels of ``image``.
+        found: for each box whether the detector found it.
+        wrong: detected boxes that show no character.
     """
 
     name: str
@@ -80,7 +80,7 @@ class BoxedString:
     wrong: tuple[FloatArray, ...]
 
     def samples(self) -> list[GlyphSample]:
-        """Its characters, and what shows none."""
+        """Samples of its detected characters, and of the detected boxes without a character."""
         gray = to_gray(self.image)
         boxes = [(s, q) for s, q, f in zip(self.symbols, self.quads, self.found, strict=True) if f]
         boxes += [(REJECT, q) for q in self.wrong]
@@ -94,7 +94,7 @@ class BoxedString:
 
 
 def level(string: LineString) -> LineString:
-    """The string from left to right, with some of what is around it; a crop is shown as a whole."""
+    """The string turned level, with a margin of ``ROOM``; a crop stays as it is."""
     height, width = string.image.shape[:2]
     if np.array_equal(string.quad, rect_quad(0, 0, width, height)):
         return string
@@ -107,7 +107,7 @@ def level(string: LineString) -> LineString:
 
 
 def boxed_strings(strings: Sequence[LineString], models: Models) -> list[BoxedString]:
-    """The strings whose characters can be placed, with their boxes."""
+    """The strings whose characters could be located, with their boxes."""
     shown = [level(s) for s in strings]
     views = view_config(models.config)
     boxed = []
@@ -116,7 +116,7 @@ def boxed_strings(strings: Sequence[LineString], models: Models) -> list[BoxedSt
         if len(frames.log_probs) < 2 * len(classes):
             continue
         symbols = align(frames.log_probs, classes, frames.charset)
-        if min(s.probability for s in symbols) < SURE:
+        if min(s.probability for s in symbols) < MIN_ALIGNED_PROBABILITY:
             continue
         borders = frame_borders([(s.first_frame, s.last_frame) for s in symbols])
         spans = np.array([bounds(frames.span_quad(*b))[::2] for b in borders], np.float32)
@@ -135,22 +135,23 @@ def boxed_strings(strings: Sequence[LineString], models: Models) -> list[BoxedSt
 def placed_boxes(
     spans: FloatArray, boxes: FloatArray
 ) -> tuple[FloatArray, tuple[bool, ...]] | None:
-    """A box for each character, and whether it was found.
+    """A box for each character, and whether it was detected.
 
-    A found box belongs to the character in whose span its center lies. Several of one character are
-    joined; where none is, a box as wide and high as the others of the string stands in the middle
-    of the span.
+    A detected box belongs to the character in whose span its center lies. Several boxes of one
+    character are joined. A character without a box gets one of the string's usual width and height
+    in the middle of its span.
 
     Args:
-        spans: (N, 2) left and right end of each character.
-        boxes: (M, 4) left, top, right, bottom.
+        spans: (N, 2) left and right end of each character in pixels.
+        boxes: (M, 4) left, top, right and bottom of each detected box in pixels.
 
     Returns:
-        (N, 4, 2) quads; None if less than half of the characters have a box of their own.
+        (N, 4, 2) quads, and N times whether the box was detected; None if less than half of the
+        characters have a detected box.
     """
     middles = (boxes[:, 0] + boxes[:, 2]) / 2
     inside = (middles[:, None] >= spans[:, 0]) & (middles[:, None] < spans[:, 1])
-    # A box over several characters says nothing of where one of them ends.
+    # A box over several characters does not show where one of them ends.
     covered = (boxes[:, None, 0] < spans.mean(1)) & (spans.mean(1) < boxes[:, None, 2])
     inside &= covered.sum(1, keepdims=True) <= 1
     own = [boxes[inside[:, i]] for i in range(len(spans))]
@@ -170,10 +171,10 @@ def placed_boxes(
 
 
 def _labeled(quads: FloatArray) -> LabeledString:
-    """A string as ``score_targets`` takes it; a gap wider than its characters is a space."""
+    """A string for ``score_targets``; a gap wider than the usual character is a space."""
     gaps = quads[1:, [0, 3], 0].mean(1) - quads[:-1, [1, 2], 0].mean(1)
     wide = gaps > np.median(quads[:, 1, 0] - quads[:, 0, 0])
-    symbols = ("?",) * len(quads)  # what they say does not matter to a detector
+    symbols = ("?",) * len(quads)  # the detector's targets do not depend on the symbols
     return LabeledString("", symbols, quads, (*wide.tolist(), False), "horizontal")
 
 
@@ -182,10 +183,10 @@ class LineDetectorTask(DetectorTask):
 
     Args:
         entry: the detector to start from.
-        strings: of the line.
-        recipe: how they are learned.
+        strings: the strings of the line.
+        recipe: hyperparameters of the training.
         fonts: folders of fonts for the rendered scenes.
-        workers: processes that render.
+        workers: number of processes that render.
     """
 
     def __init__(
@@ -219,7 +220,11 @@ class LineDetectorTask(DetectorTask):
         self._strings, self._camera, self._count = strings, Camera(0.4), recipe.views
 
     def render(self, index: int, seed: int) -> Batch:
-        """As of ``DetectorTask``, and ``line`` and ``line_target`` with views of the line."""
+        """A batch of ``DetectorTask`` with views of the line and their maps added.
+
+        They are ``line``, (N, 3, H, W) or (N, C, H, W) as the network's input, and ``line_target``,
+        (N, 2, H / 2, W / 2) uint8.
+        """
         rng = np.random.default_rng((seed, index, 1))
         picked = rng.integers(len(self._strings), size=self._count)
         views = [self._view(rng, self._strings[int(i)]) for i in picked]
@@ -239,12 +244,14 @@ class LineDetectorTask(DetectorTask):
         return {**super().render(index, seed), **own}
 
     def _view(self, rng: np.random.Generator, string: BoxedString) -> tuple[ImageArray, FloatArray]:
-        """A picture of the string, cut a little otherwise, and the boxes in it."""
+        """An augmented gray picture of the string, (H, W), and the (N, 4, 2) boxes in it."""
         height, width = string.image.shape[:2]
         quad = jittered(rng, rect_quad(0, 0, width, height))
         side = round(float(np.exp(rng.uniform(*np.log(SIDES)))))
         across, high = edge_lengths(quad)
-        wide = round(min(across / high, WIDEST) * side * float(np.exp(rng.normal(0, 0.07))))
+        wide = round(
+            min(across / high, MAX_VIEW_ASPECT) * side * float(np.exp(rng.normal(0, 0.07)))
+        )
         wide = max(wide, side)
         matrix = cv2.getPerspectiveTransform(quad, rect_quad(0, 0, wide, side))
         view = cv2.warpPerspective(
@@ -257,7 +264,7 @@ class LineDetectorTask(DetectorTask):
         return shown, np.asarray(quads.reshape(-1, 4, 2), np.float32)
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Of the views of the line, and of the rendered scenes."""
+        """The loss of the line's views plus that of the rendered scenes."""
         line = {"image": batch["line"], "target": batch["line_target"]}
         return super().loss(model, line) + super().loss(model, batch)
 
@@ -265,10 +272,11 @@ class LineDetectorTask(DetectorTask):
 def learn_characters(
     entry: ModelEntry, strings: Sequence[BoxedString], recipe: Recipe, progress: Progress
 ) -> tuple[Finetuned, float]:
-    """A classifier that was trained on the characters of a line, and its temperature.
+    """Trains the classifier on the characters of a line, and measures its temperature.
 
-    It is retrained as on pictures of single characters (``retraining.finetuning``): a part of each
-    batch are rehearsal crops, and no more of the change is kept than crops of other symbols allow.
+    The training is that on pictures of single characters (``retraining.finetuning``): a part of
+    each batch is rehearsal crops, and the change of the weights is reduced until rehearsal crops
+    are read well enough.
     """
     parent = load_parent(str(entry.path))
     rehearsal, _ = rehearsal_for(parent)

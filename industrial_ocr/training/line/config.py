@@ -8,31 +8,31 @@ from pathlib import Path
 from industrial_ocr.errors import ConfigError
 
 MIN_STRINGS = 20
-"""So many strings are needed, half of them to measure."""
+"""Smallest number of strings for an adaptation; half of them are held out."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a line is learned; with the parents and the data it determines the result.
+    """Hyperparameters of the training. With the parents and the data they determine the result.
 
     Attributes:
-        seed: of all random numbers.
-        steps: of the recognizer, unless the time is up before.
-        batch_size: strings in a step.
+        seed: seed of all random numbers.
+        steps: training steps of the recognizer, if the time suffices.
+        batch_size: strings in a batch of the recognizer.
         line_share: share of a batch that shows strings of the line; the rest is rehearsal.
-        code_share: share of the rehearsal that says codes of the line's symbols.
-        lr: peak learning rate of Adam.
-        warmup_steps: over which the learning rate rises.
+        code_share: share of the rehearsal that shows codes made of the line's symbols.
+        lr: peak learning rate of the recognizer.
+        warmup_steps: steps over which the learning rate rises.
         average: decay of the moving average of the weights.
-        blend: share of the way from the parent's weights to the learned ones that the recognizer
-            keeps (Wortsman et al., CVPR 2022).
-        detector_steps: of the detector, in both rounds together.
-        detector_lr: its peak learning rate.
-        views: pictures of strings in a step of the detector.
-        scenes: rendered scenes beside them.
-        scene_size: side of these in pixels.
-        crops: views of each symbol that the classifier learns.
-        classifier_steps: of its head, and then of its last stages.
+        blend: weight of the trained recognizer in its mean with the parent (Wortsman et al., CVPR
+            2022); 1 is the trained recognizer alone.
+        detector_steps: training steps of the detector in all rounds together.
+        detector_lr: peak learning rate of the detector.
+        views: pictures of strings in a batch of the detector.
+        scenes: rendered scenes in a batch of the detector.
+        scene_size: side of a rendered scene in pixels.
+        crops: views of each symbol for the training of the classifier.
+        classifier_steps: training steps of the classifier's head, and again of its last stages.
     """
 
     seed: int = 0
@@ -55,23 +55,24 @@ class Recipe:
 
 @dataclass(frozen=True)
 class AdaptConfig:
-    """One adaptation.
+    """Settings of one adaptation.
 
     Attributes:
         out: the bundle to write, a folder or a .zip.
-        parent: the bundle to go on from, None for what the package ships.
-        pattern: of the line's codes: a preset, a regular expression, or a name of the parent's.
-        symbols: that the line prints besides those of the labels and of the pattern.
+        parent: the bundle to start from; None for the shipped networks.
+        pattern: pattern of the line's codes: a preset, a regular expression, or a name in the
+            parent bundle.
+        symbols: symbols that the line prints besides those of the labels and of the pattern.
         contains: labels may be parts of longer strings.
-        unlabeled: folder of more pictures of the line; what reads surely under the pattern is
-            learned, too.
-        answers: folder of the review page; the strings that were corrected there are learned, too.
-        minutes: that it may take; fewer steps are made where they would take longer.
+        unlabeled: folder of more pictures of the line; confident readings under the pattern are
+            used as labels.
+        answers: folder of the review page; the strings that were corrected there are used, too.
+        minutes: time limit in minutes; the training makes fewer steps if it would take longer.
         fonts: folders of fonts for the rehearsal.
-        margin: points of accuracy that rendered codes may lose.
-        force: write the bundle even if the gate refuses.
-        backend: of the bundle; None takes the fastest here.
-        recipe: how the strings are learned.
+        margin: largest loss of accuracy on rendered codes, in percentage points.
+        force: write the bundle even if the gate refuses it.
+        backend: backend of the bundle; None takes the fastest one that is installed.
+        recipe: hyperparameters of the training.
     """
 
     out: Path
@@ -90,14 +91,14 @@ class AdaptConfig:
 
     def __post_init__(self) -> None:
         if self.out.exists():
-            raise ConfigError(f"{self.out}: exists already, and bundles are not overwritten")
+            raise ConfigError(f"{self.out}: this bundle exists already and is not overwritten")
         if not self.out.resolve().parent.is_dir():
             raise ConfigError(f"{self.out}: there is no folder {self.out.resolve().parent}")
         if self.minutes <= 0:
-            raise ConfigError(f"minutes is above 0, got {self.minutes:g}")
+            raise ConfigError(f"minutes must be above 0, got {self.minutes:g}")
         if self.unlabeled is not None and self.pattern is None:
-            raise ConfigError("unlabeled pictures need a pattern: it says which readings are sure")
+            raise ConfigError("unlabeled pictures need a pattern, which confirms their readings")
 
     def beside(self, suffix: str) -> Path:
-        """A file beside ``out``."""
+        """The file beside ``out`` whose name is that of ``out`` with this suffix."""
         return self.out.with_name(f"{self.out.name}{suffix}")

@@ -1,8 +1,8 @@
-"""Which pictures of a line are learned and which are kept back to measure.
+"""Divides the pictures of a line into those for training and those held out for measuring.
 
-Pictures of one series stay together, as far as it can be told: the same picture, the same file
-stem in several folders, nearly the same pixels; and the same text or the same day in the file
-name, where that leaves enough series to divide.
+Pictures of one series stay together. A series are pictures with the same file stem in several
+folders or with nearly the same pixels; and pictures with the same text, or the same day in the
+file name, if enough series remain to divide.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from industrial_ocr.errors import DatasetError
 from industrial_ocr.training.line.config import MIN_STRINGS
 from industrial_ocr.training.line.strings import LinePicture, spelled, thumbnail
 
-ALIKE = 0.97
-"""Correlation from which two strings of the same length are frames of one shot."""
+MIN_CORRELATION = 0.97
+"""Strings of one length belong to one series if their pixels correlate at least so much."""
 DAY = re.compile(r"(?<!\d)(20\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?!\d)")
 
 
 def divide(
     pictures: Sequence[LinePicture], seed: int
 ) -> tuple[tuple[LinePicture, ...], tuple[LinePicture, ...]]:
-    """The pictures to learn, and those to measure with: a fifth, 20 at least, but half at most.
+    """The pictures for training, and the held-out ones: a fifth, at least 20, but at most half.
 
     Raises:
-        DatasetError: too few strings, all the same, or all of one series.
+        DatasetError: there are too few strings, all are equal, or all belong to one series.
     """
     count = sum(len(p.strings) for p in pictures)
     if count < MIN_STRINGS:
         raise DatasetError(
-            f"{count} strings can be used, {MIN_STRINGS} are needed at least and 100 are better; "
+            f"{count} strings can be used, at least {MIN_STRINGS} are needed, and 100 are better; "
             "label more pictures"
         )
     if len(set(map(spelled, chain.from_iterable(p.texts for p in pictures)))) == 1:
         raise DatasetError(
-            "all pictures say the same, so that nothing but this text would be learned; label "
-            "pictures with other texts"
+            "all pictures have the same text, so that the networks would learn only this text; "
+            "label pictures with other texts"
         )
     series = series_of(pictures)
     wanted = max(len(pictures) // 5, min(MIN_STRINGS, len(pictures) // 2))
@@ -57,7 +57,7 @@ def divide(
             taken += size
     if not held:
         raise DatasetError(
-            "all pictures look like one series, so that none can be kept back to measure; "
+            "all pictures belong to one series, so that none can be held out for measuring; "
             "take pictures at several times"
         )
     parts = [[p for p, s in zip(pictures, series, strict=True) if (s in held) == k] for k in (0, 1)]
@@ -65,7 +65,7 @@ def divide(
 
 
 def series_of(pictures: Sequence[LinePicture]) -> np.ndarray:
-    """(N,) the number of the series that each picture belongs to, from 0."""
+    """(N,) number of the series of each picture, from 0."""
     links = _same([PurePosixPath(p.sample.name).stem for p in pictures])
     links += _near_duplicates(pictures)
     for keys in (
@@ -73,7 +73,7 @@ def series_of(pictures: Sequence[LinePicture]) -> np.ndarray:
         [_day(p.sample.name) for p in pictures],
     ):
         sizes = Counter(k for k in keys if k is not None)
-        # Where a few texts or days make up most of the pictures, they do not tell series.
+        # If most pictures share a few texts or days, these do not define series.
         if sizes and max(sizes.values()) <= len(pictures) / 5:
             links += _same(keys)
     rows, columns = np.array(links, np.intp).reshape(-1, 2).T
@@ -87,7 +87,7 @@ def _day(name: str) -> str | None:
 
 
 def _same(keys: Sequence[Hashable | None]) -> list[tuple[int, int]]:
-    """Pairs of the first and each other place of every key; None is no key."""
+    """Pairs of the first and each further index of every key; None is not a key."""
     first: dict[Hashable, int] = {}
     pairs = []
     for i, key in enumerate(keys):
@@ -104,6 +104,6 @@ def _near_duplicates(pictures: Sequence[LinePicture]) -> list[tuple[int, int]]:
     pairs = []
     for own in by_length.values():
         table = np.stack([t for _, t in own])
-        for a, b in np.argwhere(np.triu(table @ table.T, 1) >= ALIKE).tolist():
+        for a, b in np.argwhere(np.triu(table @ table.T, 1) >= MIN_CORRELATION).tolist():
             pairs.append((own[a][0], own[b][0]))
     return pairs

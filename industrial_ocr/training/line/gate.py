@@ -1,8 +1,7 @@
-"""Measures readings of pictures that were not learned, and decides whether to keep what was.
+"""Scores readings of the held-out pictures, and decides whether the adapted networks are kept.
 
-Two things are asked: the pictures of the line that were kept back are read better, by more than
-chance; and rendered codes of the line's symbols are read no worse than a margin allows. What else
-the recognizer knows may get worse; that is no reason to refuse.
+There are two conditions: the held-out pictures are read significantly better, and rendered codes of
+the line's symbols lose at most a margin. Other print may be read worse.
 """
 
 from __future__ import annotations
@@ -21,20 +20,20 @@ from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import Status
 from industrial_ocr.training.line.strings import spelled
 
-CHANCE = 0.05
-"""Largest probability of a gain as high without anything learned."""
+MAX_P_VALUE = 0.05
+"""Significance level: largest p-value of the sign test at which a gain counts."""
 MAX_RUN = 4
-"""A label may have been found as so many neighboring strings."""
+"""A label may be read as up to this many neighboring strings."""
 
 
 @dataclass(frozen=True)
 class Spelling:
-    """How texts of a line are compared: white space never counts.
+    """How texts of a line are compared; white space never counts.
 
     Attributes:
-        case: letters differ from capitals; they do not where no label has a small letter.
-        marks: that count; others are left out of readings, since no label has them.
-        contains: a reading is right if it contains the label.
+        case: whether upper and lower case differ; not if no label has a lower-case letter.
+        marks: punctuation that counts; other marks are removed from readings.
+        contains: whether a reading is right if it contains the label.
     """
 
     case: bool
@@ -43,31 +42,31 @@ class Spelling:
 
     @staticmethod
     def of(symbols: Sequence[str], contains: bool = False) -> Spelling:
-        """As the symbols of a line are spelled."""
+        """The spelling that these symbols of a line need."""
         text = "".join(symbols)
         marks = frozenset(c for c in text if not c.isalnum())
         return Spelling(text != text.upper(), marks, contains)
 
     def normalize(self, text: str) -> str:
-        """The text as it is compared."""
+        """The text in the form in which it is compared."""
         kept = "".join(c for c in spelled(text) if c.isalnum() or c in self.marks)
         return kept if self.case else kept.upper()
 
     def part(self, said: str, truth: str) -> str:
-        """Both normalized: the reading, of one that may and does contain the label that."""
+        """The label if a reading contains it and may do so, else the reading; both normalized."""
         return truth if self.contains and truth in said else said
 
 
 @dataclass(frozen=True)
 class LineReading:
-    """What a label was read as.
+    """The reading of one label.
 
     Attributes:
-        name: of the picture.
+        name: name of the picture.
         truth: the label, normalized.
-        text: the reading, normalized; empty where there is none.
-        confidence: of the reading, 0 where it would not pass at any threshold.
-        accepted: it passed as ``ok``.
+        text: the reading, normalized; empty if there is none.
+        confidence: confidence of the reading, 0 if no threshold would accept it.
+        accepted: whether its status is ``ok``.
     """
 
     name: str
@@ -78,19 +77,19 @@ class LineReading:
 
     @property
     def right(self) -> bool:
-        """It says what the label says."""
+        """Whether the reading equals the label."""
         return self.text == self.truth
 
     @property
     def distance(self) -> int:
-        """Characters to change."""
+        """Edit distance of reading and label."""
         return int(Levenshtein.distance(self.text, self.truth))
 
 
 def reading_of(
     name: str, text: str, result: ReadResult, spelling: Spelling, pattern: Pattern | None
 ) -> LineReading:
-    """What a picture's result says of one of its labels: the nearest code, or run of strings."""
+    """The reading of one label of a whole picture: the most similar code or run of strings."""
     truth = spelling.normalize(text)
     if pattern is not None and pattern.match(text) is not None:
         truth = spelling.normalize(pattern.normalize(text))
@@ -115,7 +114,7 @@ def reading_of(
 def crop_reading(
     name: str, text: str, result: ReadResult, spelling: Spelling, pattern: Pattern | None
 ) -> LineReading:
-    """As ``reading_of`` for a picture that is one string: all that was read in it."""
+    """The reading of the label of a crop of one string: all text of its result."""
     if pattern is not None:
         return reading_of(name, text, result, spelling, pattern)
     said = spelling.normalize("".join(s.text for s in result.strings))
@@ -130,32 +129,32 @@ def _worst(run: Sequence[tuple[str, float, Status]]) -> Status:
 
 @dataclass(frozen=True)
 class Score:
-    """How one way reads some pictures.
+    """Readings of pictures by one engine.
 
     Attributes:
-        readings: one a label.
+        readings: one reading for each label.
     """
 
     readings: tuple[LineReading, ...]
 
     @property
     def right(self) -> int:
-        """Labels read right."""
+        """Number of labels read right."""
         return sum(r.right for r in self.readings)
 
     @property
     def accepted(self) -> int:
-        """Of those, the ones that passed as ``ok``."""
+        """Number of labels read right with the status ``ok``."""
         return sum(r.right and r.accepted for r in self.readings)
 
     @property
     def misread(self) -> int:
-        """Labels read wrong that passed as ``ok``."""
+        """Number of labels read wrong with the status ``ok``."""
         return sum(r.accepted and not r.right for r in self.readings)
 
     @property
     def share(self) -> float:
-        """Of labels read right, 0 to 1."""
+        """Share of labels read right, 0 to 1."""
         return self.right / max(len(self.readings), 1)
 
     def interval(self) -> tuple[float, float]:
@@ -166,7 +165,7 @@ class Score:
         return float(found.low), float(found.high)
 
     def confusions(self) -> Counter[tuple[str, str]]:
-        """How often a symbol was read as another one; either is empty where one is missing."""
+        """Number of times that each printed symbol was read as another; "" if one is missing."""
         found: Counter[tuple[str, str]] = Counter()
         for r in self.readings:
             for edit in Levenshtein.editops(r.truth, r.text):
@@ -176,10 +175,10 @@ class Score:
         return found
 
 
-def chance_of(before: Score, after: Score) -> float:
-    """The probability that so many labels came nearer by chance (sign test, one-sided).
+def sign_test(before: Score, after: Score) -> float:
+    """The p-value of a one-sided sign test of the edit distances.
 
-    A label comes nearer if fewer of its characters are wrong; those that stay do not count.
+    Labels whose edit distance stays the same do not count.
     """
     pairs = list(zip(before.readings, after.readings, strict=True))
     nearer = sum(b.distance > a.distance for b, a in pairs)
@@ -191,14 +190,14 @@ def chance_of(before: Score, after: Score) -> float:
 
 @dataclass(frozen=True)
 class LineGate:
-    """Whether an adapted recognizer is kept.
+    """Decides whether the adapted networks of one engine are kept.
 
     Attributes:
-        before: how the pictures kept back were read before.
-        after: how they are read now.
-        general_before: how rendered codes were read before.
-        general_after: how they are read now.
-        margin: points of accuracy that these may lose.
+        before: readings of the held-out pictures before the adaptation.
+        after: readings of the held-out pictures after it.
+        general_before: readings of rendered codes before the adaptation.
+        general_after: readings of rendered codes after it.
+        margin: largest loss of accuracy on the rendered codes, in percentage points.
     """
 
     before: Score
@@ -208,33 +207,33 @@ class LineGate:
     margin: float
 
     @property
-    def chance(self) -> float:
-        """See ``chance_of``."""
-        return chance_of(self.before, self.after)
+    def p_value(self) -> float:
+        """See ``sign_test``."""
+        return sign_test(self.before, self.after)
 
     @property
     def passed(self) -> bool:
-        """Nothing speaks against it."""
+        """Whether both conditions hold."""
         return not self.reasons
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """What speaks against it, a line each."""
+        """The conditions that do not hold, one sentence each."""
         found = []
         n, before, after = len(self.after.readings), self.before.right, self.after.right
-        better = after >= before and self.chance <= CHANCE
-        # A lower confidence alone is no progress: it lets fewer right readings pass, too.
+        better = after >= before and self.p_value <= MAX_P_VALUE
+        # Fewer accepted misreads count only if no fewer right readings are accepted.
         passes = self.after.accepted >= self.before.accepted
         safer = after >= before and passes and self.after.misread < self.before.misread
         if after < before:
-            found.append(f"of {n} strings kept back {before} were read right before, {after} now")
+            found.append(f"of {n} held-out strings {before} were read right before, {after} now")
         elif not better and not safer:
             found.append(
-                f"of {n} strings kept back {before} were read right before and {after} now, which "
-                f"may be chance (p = {self.chance:.2f}, at most {CHANCE:g} is asked)"
+                f"of {n} held-out strings {before} were read right before and {after} now, which "
+                f"may be chance (p = {self.p_value:.2f}, at most {MAX_P_VALUE:g} is allowed)"
             )
         lost = 100 * (self.general_before.share - self.general_after.share)
-        if lost > self.margin + 1e-9:  # which is no share of so few codes
+        if lost > self.margin + 1e-9:  # for rounding errors; one code is a far larger share
             found.append(
                 f"rendered codes fell from {100 * self.general_before.share:.1f} to "
                 f"{100 * self.general_after.share:.1f} %, {self.margin:g} points are allowed"
@@ -243,52 +242,53 @@ class LineGate:
 
 
 def refusals(gates: Mapping[Engine, LineGate], learned: Mapping[Engine, bool]) -> tuple[str, ...]:
-    """What speaks against a set of networks, a line each.
+    """The reasons to refuse a set of networks, one sentence each.
 
-    An engine whose networks learned must pass its gate; another one must not read less.
+    An engine whose networks were trained must pass its gate. Another engine must not read fewer
+    strings right.
     """
     found = []
-    for way, gate in gates.items():
-        reasons = gate.reasons if learned[way] else ()
+    for engine, gate in gates.items():
+        reasons = gate.reasons if learned[engine] else ()
         before, after = gate.before.right, gate.after.right
-        if not learned[way] and after < before:
-            reasons = (f"{before} strings kept back were read right before, {after} now",)
-        found += [f"{way.value}: {reason}" for reason in reasons]
+        if not learned[engine] and after < before:
+            reasons = (f"{before} held-out strings were read right before, {after} now",)
+        found += [f"{engine.value}: {reason}" for reason in reasons]
     return tuple(found)
 
 
 def warning(gate: LineGate) -> str:
-    """A line about wrong readings that pass now and did not before; empty if there are none."""
+    """A message if more misreads are accepted now than before, else an empty text."""
     before, after = gate.before.misread, gate.after.misread
     if after <= before:
         return ""
     return (
-        f"of {len(gate.after.readings)} strings kept back {before} passed wrong before and {after} "
-        "now: give the pattern of the codes, or raise min_confidence"
+        f"of {len(gate.after.readings)} held-out strings {before} were accepted misreads before, "
+        f"{after} now: give the pattern of the codes, or raise min_confidence"
     )
 
 
 def advice(gates: Mapping[Engine, LineGate], learned: Counter[str], suspects: int) -> list[str]:
-    """What would help a refused adaptation, a line each.
+    """What would help a refused adaptation, one sentence each.
 
     Args:
-        gates: of both engines.
-        learned: how many learned strings show each symbol.
-        suspects: labels that look wrong.
+        gates: the gates of both engines.
+        learned: number of training strings that show each symbol.
+        suspects: number of labels that may be wrong.
     """
     found = []
     if suspects:
-        found.append(f"check the labels that do not look like their pictures first: {suspects}")
+        found.append(f"first check the {suspects} labels that do not match their pictures")
     wrong: Counter[str] = Counter()
     gate = gates[Engine.CRNN]
     for (true, _), n in gate.after.confusions().items():
         wrong[true] += n
     rare = [s for s, n in wrong.most_common() if s and n > 1 and learned[s] < 10][:5]
     if rare:
-        counts = ", ".join(f"{s} (on {learned[s]} learned strings)" for s in rare)
-        found.append(f"more pictures with what is often misread and was rarely seen: {counts}")
+        counts = ", ".join(f"{s} (in {learned[s]} training strings)" for s in rare)
+        found.append(f"label more pictures with rare symbols that are often misread: {counts}")
     if gate.after.right == len(gate.after.readings):
-        found.append("the line is read right already; only more pictures can show a difference")
+        found.append("the line is read right already; only more pictures can prove a difference")
     elif not suspects:
-        found.append("more labeled pictures, of other days and parts; 100 strings are a good start")
+        found.append("label more pictures, of other days and parts; 100 strings are a good start")
     return found

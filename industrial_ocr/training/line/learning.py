@@ -1,7 +1,8 @@
-"""Learns the strings of a line: CTC on their pictures, and rendered strings so that none is lost.
+"""Trains the recognizer on the strings of a line with CTC, beside rendered strings (rehearsal).
 
-Half of each batch shows strings of the line, each time cut a little otherwise and through another
-camera. The other half is rehearsal: rendered strings of all kinds, and codes of the line's symbols.
+Half of each batch shows strings of the line, each time with other margins and another simulated
+camera. The other half is rehearsal, so that the recognizer forgets nothing: rendered strings of all
+kinds, and rendered codes of the line's symbols.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import io
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -40,38 +41,36 @@ from industrial_ocr.training.config import RecognizerTrainConfig
 from industrial_ocr.training.line.config import Recipe
 from industrial_ocr.training.line.strings import LineString, spelled
 from industrial_ocr.training.loop import Batch, TrainingTask, batches
+from industrial_ocr.training.messages import Progress
 from industrial_ocr.training.optimization import average_of, cosine_schedule, make_optimizer
 from industrial_ocr.training.recognizer import RecognizerTask, StripSource, collated
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[str, int, int], None]
-"""Called with a stage, how much of it is done and how much there is."""
-
-WIDEST = 16
-"""Times its height: a strip of the line is squeezed to that; a batch costs what its widest does."""
+MAX_STRIP_ASPECT = 16
+"""Wider strips of the line are squeezed to this many times their height, since the widest strip
+determines the time of a batch."""
 CONVOLUTION_LR = 0.15
-"""Of the learning rate, for convolutions without batch norms: at the full rate a recognizer of
-variant ``lcnet`` forgot other codes, 70 to 64 % of rendered ones, while it learned 71 strings."""
+"""Factor of the learning rate for the convolutions of variant ``lcnet``, which have no batch norms.
+With a factor of 1, rendered codes read right fell from 70 to 64 % during an adaptation."""
 FROZEN = 2
-"""Convolutions that stay as they are: edges are the same on every line, and a step takes a third
-less."""
+"""Number of the first convolutions that are not trained; a step then takes a third less time."""
 CHECKPOINT_EVERY_S = 30.0
 PACE_STEPS = 8
-"""Steps after which the time that the others take is known."""
+"""Number of steps after which the duration of the others is estimated."""
 _RENDERING = ("word_share", "loose", "lettering", "plain", "alignment")
-"""Settings of the parent's training that its rehearsal keeps."""
+"""Settings of the parent's training that the rehearsal uses again."""
 
 
 class LineStrips:
-    """Pictures of the strings of a line, each time a little different."""
+    """Renders augmented strips of the strings of a line."""
 
     def __init__(self, strings: Sequence[LineString]) -> None:
         self._strings = strings
         self._camera = Camera(0.4)
 
     def render(self, seed: tuple[int, ...]) -> tuple[ImageArray, str]:
-        """The strip of that seed, (H, W, 3) uint8, and its text without spaces."""
+        """The strip of this seed, (H, W, 3) uint8, and its text without spaces."""
         rng = np.random.default_rng(seed)
         string = self._strings[int(rng.integers(len(self._strings)))]
         view = view_of(rng, string.image, string.quad, self._camera)
@@ -82,12 +81,12 @@ class LineStrips:
 
 @dataclass(frozen=True)
 class CodeText:
-    """Texts like those of a line: of its pattern, or of its symbols in any order.
+    """Draws random texts of a line: codes of its pattern, or its symbols in random order.
 
     Attributes:
-        symbols: of the line.
-        lengths: of the strings of the line.
-        pattern: of the line, if it has one.
+        symbols: the symbols of the line.
+        lengths: the lengths of the line's strings in characters.
+        pattern: the pattern of the line, if it has one.
     """
 
     symbols: tuple[str, ...]
@@ -95,7 +94,7 @@ class CodeText:
     pattern: Pattern | None = None
 
     def draw(self, rng: np.random.Generator) -> str:
-        """One text."""
+        """One random text."""
         if self.pattern is not None and rng.random() < 0.5:
             return self.pattern.sample(rng)
         count = int(rng.choice(self.lengths))
@@ -108,11 +107,11 @@ class LineTask(RecognizerTask):
 
     Args:
         entry: the recognizer to start from.
-        strings: of the line, whose symbols it knows.
-        codes: texts of the rehearsal beside those of the parent's training.
-        recipe: batch size and the like.
+        strings: the strings of the line; the recognizer knows all of their symbols.
+        codes: texts of the rehearsal, besides those of the parent's training.
+        recipe: hyperparameters of the training.
         fonts: folders of fonts for the rehearsal.
-        workers: processes that render.
+        workers: number of processes that render.
     """
 
     def __init__(
@@ -162,11 +161,12 @@ class LineTask(RecognizerTask):
         return to_gray(strip.image), *self._labels(strip.string)
 
     def render(self, index: int, seed: int) -> Batch:
-        """As of ``RecognizerTask``; ``photo`` are the strings of the line."""
+        """A batch as in ``RecognizerTask``, with strings of the line in place of photographs."""
         size = self.config.batch_size
         of_line = round(self._shares[0] * size)
         own = [
-            self._strip((seed, index, i), WIDEST * self._height, self._line) for i in range(of_line)
+            self._strip((seed, index, i), MAX_STRIP_ASPECT * self._height, self._line)
+            for i in range(of_line)
         ]
         widest = max(100, *(s.shape[1] for s, _, _ in own))
         others = [self._strip((seed, index, i), widest, None) for i in range(of_line, size)]
@@ -175,13 +175,13 @@ class LineTask(RecognizerTask):
 
 @dataclass(frozen=True, eq=False)
 class Learned:
-    """What came of it.
+    """The result of a training.
 
     Attributes:
-        model: averaged weights, in evaluation mode.
-        steps: that were taken.
-        planned: steps that should have been taken.
-        interrupted: by Ctrl-C.
+        model: the network with averaged weights, in evaluation mode.
+        steps: number of steps that were made.
+        planned: number of steps that were planned.
+        interrupted: whether Ctrl-C ended the training early.
     """
 
     model: nn.Module
@@ -191,13 +191,13 @@ class Learned:
 
 
 class Learning:
-    """The steps of one adaptation, from a checkpoint if there is one of the same.
+    """Trains one network on a line, and resumes from a checkpoint of the same adaptation.
 
     Args:
-        task: what to learn, and how.
-        checkpoint: file to resume from.
-        key: of parent, data and recipe; a checkpoint of another key is not used.
-        stage: what it is called in messages of progress.
+        task: the training task.
+        checkpoint: the file of the checkpoint.
+        key: hash of parent, data and recipe; a checkpoint with another key is not used.
+        stage: the name of this training in progress reports.
     """
 
     def __init__(
@@ -212,7 +212,7 @@ class Learning:
         self.step, self.steps = 0, self.config.steps
 
     def run(self, deadline: float, progress: Progress) -> Learned:
-        """Takes the steps that fit before a deadline of ``time.monotonic``; Ctrl-C ends it."""
+        """Makes as many steps as fit before a deadline of ``time.monotonic``; Ctrl-C ends it."""
         self._resume()
         interrupted = False
         try:
@@ -244,7 +244,7 @@ class Learning:
 
     def _schedule(self) -> CosineLRScheduler:
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.lr  # the peak; a resumed optimizer has the last one
+            group["lr"] = self.config.lr  # the peak; a resumed optimizer has that of its last step
         warmup = self.config.warmup_steps
         return cosine_schedule(self.optimizer, max(self.steps, warmup + 2), warmup, floor=0.02)
 
@@ -252,7 +252,7 @@ class Learning:
         self.model.train()
         for module in self.model.modules():
             if isinstance(module, nn.BatchNorm2d):
-                module.eval()  # so few strings would spoil its statistics
+                module.eval()  # the line has too few strings for new batch statistics
         with torch.autocast("cpu", torch.bfloat16, enabled=self._bf16):
             loss = self.task.loss(self.model, batch)
         self.optimizer.zero_grad(set_to_none=True)
@@ -264,7 +264,7 @@ class Learning:
         self.average.update(self.model, self.step)
 
     def save(self) -> None:
-        """Writes the checkpoint; without room on the disk learning goes on without it."""
+        """Writes the checkpoint; if this fails, training continues without one."""
         state = {
             "key": self._key,
             "model": self.model.state_dict(),
@@ -277,11 +277,11 @@ class Learning:
         try:
             write_whole(self.checkpoint, data.getbuffer())
         except OSError as error:
-            log.warning("%s: the state cannot be kept: %s", self.checkpoint, error)
+            log.warning("%s: the checkpoint cannot be written: %s", self.checkpoint, error)
 
     def _resume(self) -> None:
         state: dict[str, Any] = {}
-        # What is not there, damaged or of other data is begun anew.
+        # Without a checkpoint, or with a damaged one or one of other data, training starts anew.
         with suppress(OSError, RuntimeError, EOFError, ValueError, UnpicklingError):
             state = torch.load(self.checkpoint, weights_only=True)
         if state.get("key") != self._key:
@@ -295,7 +295,7 @@ class Learning:
 def key_of(
     entry: ModelEntry, data: str, codes: CodeText, recipe: Recipe, fonts: Sequence[str] = ()
 ) -> str:
-    """The sha256 of all that an adaptation's weights depend on."""
+    """The sha256 of everything that determines the weights of an adaptation."""
     rehearsal = [codes.symbols, codes.lengths, repr(codes.pattern), list(fonts)]
     values = json.dumps([entry.sha256, data, rehearsal, asdict(recipe)], sort_keys=True)
     return hashlib.sha256(values.encode()).hexdigest()

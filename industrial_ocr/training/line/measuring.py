@@ -33,29 +33,29 @@ from industrial_ocr.training.line.learning import CodeText
 from industrial_ocr.training.line.strings import LinePicture, LineString, string_frames
 
 GENERAL_SEED = 7_000_003
-"""Of the rendered codes that are measured; no training uses it."""
-BATCH = 32
+"""Seed of the rendered codes for measuring; no training uses it."""
+STRINGS_PER_BATCH = 32
 
 T = TypeVar("T")
 Tracked = Callable[[Sequence[T], str], Iterable[T]]
-"""The items, wrapped to show the progress of a stage."""
+"""Takes items and the name of a stage; yields the items and reports the progress."""
 
 
 def score_pictures(
     reader: Reader,
-    way: Engine,
+    engine: Engine,
     pictures: Iterable[LinePicture],
     spelling: Spelling,
     pattern: Pattern | None,
 ) -> Score:
-    """How one way reads pictures of the line."""
+    """The readings of pictures of the line by one engine."""
     found: list[LineReading] = []
     for picture in pictures:
         source, name = picture.sample.source, picture.sample.name
         if picture.one_string:
-            result = reader.recognize([source], engine=way, pattern=pattern)[0]
+            result = reader.recognize([source], engine=engine, pattern=pattern)[0]
         else:
-            result = reader.read(source, engine=way, pattern=pattern)
+            result = reader.read(source, engine=engine, pattern=pattern)
         judge = crop_reading if picture.one_string else reading_of
         found += [judge(name, t, result, spelling, pattern) for t in picture.texts]
     return Score(tuple(found))
@@ -64,7 +64,7 @@ def score_pictures(
 def rendered_codes(
     codes: CodeText, fonts: Sequence[str], count: int, seed: int = GENERAL_SEED
 ) -> list[LineString]:
-    """Rendered codes of the line's symbols."""
+    """``count`` rendered codes made of the line's symbols."""
     renderer, found = StripRenderer(tuple(fonts)), []
     for i in range(count):
         text = codes.draw(np.random.default_rng((seed, i)))
@@ -76,15 +76,17 @@ def rendered_codes(
 
 def score_strings(
     reader: Reader,
-    way: Engine,
+    engine: Engine,
     strings: Sequence[LineString],
     spelling: Spelling,
     tracked: Tracked[Any],
 ) -> Score:
-    """How strings are read at a single look, the way that learning sees them."""
+    """The readings of strings by one engine in a single view, as in training."""
     texts: list[str] = []
-    for start in tracked(range(0, len(strings), BATCH), f"reading strings, {way.value}"):
-        texts += _single_look(reader, way, strings[start : start + BATCH])
+    for start in tracked(
+        range(0, len(strings), STRINGS_PER_BATCH), f"reading strings, {engine.value}"
+    ):
+        texts += _single_look(reader, engine, strings[start : start + STRINGS_PER_BATCH])
     readings = []
     for string, text in zip(strings, texts, strict=True):
         truth, said = spelling.normalize(string.text), spelling.normalize(text)
@@ -92,9 +94,9 @@ def score_strings(
     return Score(tuple(readings))
 
 
-def _single_look(reader: Reader, way: Engine, strings: Sequence[LineString]) -> list[str]:
+def _single_look(reader: Reader, engine: Engine, strings: Sequence[LineString]) -> list[str]:
     models = reader.models
-    if way == Engine.CRNN:
+    if engine == Engine.CRNN:
         tables = string_frames(models, strings)
         return ["".join(s.symbol for s in greedy_decode(t, reader.charset, 0)) for t in tables]
     config, images = view_config(models.config), [s.image for s in strings]
@@ -104,9 +106,9 @@ def _single_look(reader: Reader, way: Engine, strings: Sequence[LineString]) -> 
 
 
 def rapidocr_score(pictures: Sequence[LinePicture], spelling: Spelling) -> Score | None:
-    """How RapidOCR reads pictures of the line, where it is installed; it accepts all it reads.
+    """The readings of RapidOCR, all of them accepted; None if it is not installed.
 
-    A crop goes to its recognizer alone, as in the benchmark.
+    A crop is given only to its recognizer, as in the benchmark.
     """
     if find_spec("rapidocr") is None:
         return None

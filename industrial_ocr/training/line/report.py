@@ -1,4 +1,4 @@
-"""The report of an adaptation: one HTML file that needs nothing besides itself, and its numbers."""
+"""The report of an adaptation: one HTML file with all of its pictures, and its numbers as JSON."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from industrial_ocr.results.types import ImageArray
 from industrial_ocr.training.line.gate import LineGate, LineReading, Score
 from industrial_ocr.training.line.strings import LinePicture
 
-MOST_PICTURES, WIDEST = 40, 420
-"""Worst pictures in the page, and their width in pixels at most."""
+MAX_WORST, MAX_PICTURE_SIDE = 40, 420
+"""Largest number of misread pictures of an engine on the page, and of pixels of their long side."""
 _PAGE = Environment(
     loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
 )
@@ -33,17 +33,17 @@ class Adaptation:
     """The outcome of an adaptation.
 
     Attributes:
-        gates: how both engines read before and now.
-        reasons: why what was learned is not kept, a line each.
-        before: how each way read the pictures kept back, before.
-        after: the same now.
-        rapidocr: how RapidOCR reads them, None where it is not installed.
-        promise: of each engine the lowest misread rate that these pictures show.
-        facts: what was learned, for people.
-        notes: what was left out, suspicious or cut short.
-        advice: what would help, if the gate refused.
+        gates: the gate of each engine whose networks can be adapted.
+        reasons: why the adapted networks are refused, one sentence each; empty if they pass.
+        before: readings of the held-out pictures by each engine before the adaptation.
+        after: the same after the adaptation.
+        rapidocr: readings of the held-out pictures by RapidOCR; None if it is not installed.
+        promise: for each engine the lowest misread rate that the held-out pictures prove.
+        facts: name and value of the rows of the report's table "What was done".
+        notes: messages about pictures that were left out, labels to check and shortened training.
+        advice: what would help, one sentence each; empty if the gates passed.
         written: whether the bundle was written.
-        interrupted: Ctrl-C ended the learning; what was learned until then counts.
+        interrupted: whether Ctrl-C ended the training early.
         report: the file of the report.
     """
 
@@ -62,23 +62,24 @@ class Adaptation:
 
     @property
     def best(self) -> Engine:
-        """The way that reads most of the pictures kept back now, the CRNN if others do, too."""
+        """The engine that now reads most held-out strings right; the CRNN if several do."""
         first = (Engine.CRNN, *self.after)
-        return max(first, key=lambda way: self.after[way].right)
+        return max(first, key=lambda engine: self.after[engine].right)
 
 
 def rows(outcome: Adaptation) -> list[tuple[str, str, str, str, str]]:
-    """A row for each way: name, read right before and now, accepted wrong before and now.
+    """Rows of name, read right before, read right now, misreads accepted before, and now.
 
-    Behind them the rendered codes, which both engines read at a single look, and RapidOCR.
+    First a row for each engine on the held-out pictures, then one for each engine on the rendered
+    codes, read in one view, then RapidOCR on the held-out pictures.
     """
     found = [
-        (way.value, right(was), right(now), str(was.misread), str(now.misread))
-        for way, was, now in ((w, outcome.before[w], outcome.after[w]) for w in outcome.before)
+        (engine.value, right(was), right(now), str(was.misread), str(now.misread))
+        for engine, was, now in ((w, outcome.before[w], outcome.after[w]) for w in outcome.before)
     ]
-    for way, gate in outcome.gates.items():
+    for engine, gate in outcome.gates.items():
         codes = right(gate.general_before), right(gate.general_after)
-        found.append((f"rendered codes, {way.value}", *codes, "", ""))
+        found.append((f"rendered codes, {engine.value}", *codes, "", ""))
     if outcome.rapidocr is not None:
         other = right(outcome.rapidocr), str(outcome.rapidocr.misread)
         found.append(("RapidOCR", other[0], "", other[1], ""))
@@ -86,23 +87,25 @@ def rows(outcome: Adaptation) -> list[tuple[str, str, str, str, str]]:
 
 
 def right(score: Score) -> str:
-    """How many strings were read right, with the 95 % interval of the share."""
+    """The number of strings read right, with the 95 % interval of their share."""
     low, high = score.interval()
     n = len(score.readings)
     return f"{score.right} of {n} ({100 * low:.0f} to {100 * high:.0f} %)"
 
 
 def promise(outcome: Adaptation) -> str:
-    """Which misread rate so many pictures show, a sentence."""
+    """A sentence that says which misread rates the held-out pictures prove."""
     n = len(outcome.after[Engine.CRNN].readings)
     shown = [
-        f"{100 * rate:.1f} % ({way.value})" for way, rate in outcome.promise.items() if rate < 1
+        f"{100 * rate:.1f} % ({engine.value})"
+        for engine, rate in outcome.promise.items()
+        if rate < 1
     ]
     if not shown:
-        return f"{n} strings kept back show no misread rate that could be promised."
+        return f"{n} held-out strings are too few to prove a misread rate."
     return (
-        f"With {n} strings kept back, a misread rate of {' or '.join(shown)} can be promised at "
-        "best (max_misread_rate); about 300 right readings show 1 %."
+        f"{n} held-out strings prove a misread rate of {' or '.join(shown)} at best "
+        "(max_misread_rate); about 300 right readings prove 1 %."
     )
 
 
@@ -112,13 +115,13 @@ def page(
     suspects: Sequence[LineReading],
     left_out: Sequence[str],
 ) -> str:
-    """The page.
+    """The report as HTML.
 
     Args:
-        outcome: what is reported.
-        pictures: all of the line.
-        suspects: labels that look wrong.
-        left_out: what could not be learned, and why.
+        outcome: the adaptation.
+        pictures: all pictures of the line.
+        suspects: readings that differ so much from their labels that the labels may be wrong.
+        left_out: labels that were not used, with the reason, one sentence each.
     """
     sources = {p.sample.name: p.sample.source for p in pictures}
 
@@ -130,17 +133,17 @@ def page(
                 "text": r.text or "nothing",
                 "accepted": r.accepted,
             }
-            for r in sorted(readings, key=lambda r: -r.distance)[:MOST_PICTURES]
+            for r in sorted(readings, key=lambda r: -r.distance)[:MAX_WORST]
         ]
 
     wrong = {
-        way.value: figures([r for r in outcome.after[way].readings if not r.right])
-        for way in outcome.gates
+        engine.value: figures([r for r in outcome.after[engine].readings if not r.right])
+        for engine in outcome.gates
     }
     confusions = [
-        (way.value, true or "nothing", said or "nothing", n)
-        for way in outcome.gates
-        for (true, said), n in outcome.after[way].confusions().most_common(12)
+        (engine.value, true or "nothing", said or "nothing", n)
+        for engine in outcome.gates
+        for (true, said), n in outcome.after[engine].confusions().most_common(12)
     ]
     return _PAGE.get_template("report.html.j2").render(
         outcome=outcome,
@@ -156,7 +159,7 @@ def page(
 
 def _data_uri(image: ImageArray) -> str:
     small = Image.fromarray(np.asarray(image))
-    small.thumbnail((WIDEST, WIDEST))
+    small.thumbnail((MAX_PICTURE_SIDE, MAX_PICTURE_SIDE))
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=70)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
@@ -178,14 +181,14 @@ def summary(outcome: Adaptation, recipe: dict[str, Any]) -> dict[str, Any]:
         "facts": outcome.facts,
         "recipe": recipe,
         "gate": list(outcome.reasons) or "passed",
-        "before": {way.value: numbers(s) for way, s in outcome.before.items()},
-        "after": {way.value: numbers(s) for way, s in outcome.after.items()},
+        "before": {engine.value: numbers(s) for engine, s in outcome.before.items()},
+        "after": {engine.value: numbers(s) for engine, s in outcome.after.items()},
         "rendered codes": {
-            way.value: {
+            engine.value: {
                 "before": numbers(gate.general_before),
                 "after": numbers(gate.general_after),
             }
-            for way, gate in outcome.gates.items()
+            for engine, gate in outcome.gates.items()
         },
         "rapidocr": None if outcome.rapidocr is None else numbers(outcome.rapidocr),
         "lowest misread rate": {w.value: round(p, 4) for w, p in outcome.promise.items()},
@@ -194,7 +197,7 @@ def summary(outcome: Adaptation, recipe: dict[str, Any]) -> dict[str, Any]:
 
 
 def named_pattern(text: str, pattern: Pattern) -> dict[str, Preset]:
-    """The pattern of a line for its bundle: a preset's under its name, another one as ``line``."""
+    """The pattern of a line for its bundle, under the name of its preset, else under ``line``."""
     if pattern.preset_data is not None:
         return {pattern.name: pattern.preset_data}
     kind, _, rest = text.partition(":")

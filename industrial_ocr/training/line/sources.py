@@ -1,4 +1,4 @@
-"""Strings to learn that nobody typed: answers of the review page, and pictures that read surely."""
+"""Labels from other sources: answers of the review page, and confident readings."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from industrial_ocr.review.collecting import Collector
 from industrial_ocr.review.items import ITEMS, ItemFolder, ReviewItem
 
 SHOWN = 8
-"""The picture of an item shows so many characters on both sides of it at least."""
+"""Smallest number of neighboring characters that an item's picture shows on either side."""
 DIGEST = 24
-"""The first characters of an item's id are the hash of its image."""
+"""Number of characters of an item's id that are the hash of its image."""
 CONFIRM_EVERY = 10
-"""Of the strings that were taken as labels, one in so many is shown to a person."""
+"""One in so many confident readings is put on the review page for confirmation."""
 
 
 def is_answered(folder: Path) -> bool:
-    """Whether a folder is one of the review page with answers."""
+    """Whether a folder belongs to the review page and has answers."""
     return (folder / FILE_NAME).is_file() and (folder / ITEMS).is_dir()
 
 
 def answered_strings(folder: Path) -> Dataset:
-    """The strings of a folder of the review page whose uncertain characters were all answered.
+    """The strings in a folder of the review page whose uncertain characters were all answered.
 
     Raises:
-        DatasetError: the folder holds no such string.
+        DatasetError: there is no such string.
     """
     answers = {key: own[-1] for key, own in standing(read_answers(folder)).items()}
     by_string: dict[tuple[str, str], list[ReviewItem]] = defaultdict(list)
@@ -54,8 +54,8 @@ def answered_strings(folder: Path) -> Dataset:
             samples.append(Sample(path.name, path, (Label(text),)))
     if not samples:
         raise DatasetError(
-            f"{folder}: holds no string of which every uncertain character was answered; "
-            f"industrial-ocr review {folder} asks for them"
+            f"{folder}: no string has answers for all of its uncertain characters; "
+            f"answer them with industrial-ocr review {folder}"
         )
     return Dataset(folder.name, folder, "review", "read", tuple(samples))
 
@@ -63,7 +63,7 @@ def answered_strings(folder: Path) -> Dataset:
 def _corrected(
     read: str, items: Sequence[ReviewItem], answers: dict[str, ReviewAnswer]
 ) -> str | None:
-    """The text with all answers in their places; None if a character was not answered."""
+    """The text corrected by all answers; None if an uncertain character was not answered."""
     text = read
     for item in sorted(items, key=lambda i: -i.position):
         answer = answers.get(item.id)
@@ -76,12 +76,12 @@ def _corrected(
 
 @dataclass(frozen=True, eq=False)
 class SelfLabeled:
-    """Pictures that read surely.
+    """Pictures whose confident readings serve as labels.
 
     Attributes:
-        samples: with what was read as labels.
-        shown: how many of them wait on the review page.
-        pictures: how many were looked at.
+        samples: the pictures, labeled with their readings.
+        shown: number of these samples on the review page.
+        pictures: number of pictures that were read.
     """
 
     samples: tuple[Sample, ...]
@@ -96,9 +96,10 @@ def self_labeled(
     one_string: bool,
     confirm: Path,
 ) -> SelfLabeled:
-    """The pictures on which both engines read the same code and neither has a doubt.
+    """The pictures on which both engines read the same codes, all with the status ``ok``.
 
-    One in ``CONFIRM_EVERY`` goes to a folder for the review page, with its weakest character.
+    One in ``CONFIRM_EVERY`` is copied to the folder ``confirm`` for the review page, with its
+    character of lowest confidence.
     """
     samples: list[Sample] = []
     shown = count = 0
@@ -106,7 +107,9 @@ def self_labeled(
     for file in files:
         count += 1
         try:
-            results = [_read(reader, file, way.value, pattern, one_string) for way in PIPELINES]
+            results = [
+                _read(reader, file, engine.value, pattern, one_string) for engine in PIPELINES
+            ]
         except ImageError:
             continue
         codes = _agreed(results)
@@ -122,14 +125,16 @@ def self_labeled(
     return SelfLabeled(tuple(samples), shown, count)
 
 
-def _read(reader: Reader, file: Path, way: str, pattern: Pattern, one_string: bool) -> ReadResult:
+def _read(
+    reader: Reader, file: Path, engine: str, pattern: Pattern, one_string: bool
+) -> ReadResult:
     if one_string:
-        return reader.recognize([file], engine=way, pattern=pattern)[0]
-    return reader.read(file, engine=way, pattern=pattern)
+        return reader.recognize([file], engine=engine, pattern=pattern)[0]
+    return reader.read(file, engine=engine, pattern=pattern)
 
 
 def _agreed(results: Sequence[ReadResult]) -> list[CodeReading]:
-    """The codes that are ok and the same in all results; none if a result has others."""
+    """The codes of all results if they are equal and ``ok``, else none."""
     texts = [[c.text for c in r.codes if c.status is Status.OK] for r in results]
     if not texts[0] or any(sorted(t) != sorted(texts[0]) for t in texts):
         return []
@@ -140,5 +145,5 @@ def unlabeled_files(folder: Path) -> list[Path]:
     """The pictures of a folder; DatasetError if there are none."""
     files = image_files(folder) if folder.is_dir() else []
     if not files:
-        raise DatasetError(f"{folder}: holds no pictures")
+        raise DatasetError(f"{folder}: there are no pictures in this folder")
     return files

@@ -1,9 +1,10 @@
-"""The labeled strings of a line, and where they stand on their pictures.
+"""The labeled strings of a production line, and their places on the pictures.
 
-A picture that is one string is taken as a whole. On a larger picture a label stands where the
-string that the recognizer reads nearest to it was found, or where the recognizer says that it is
-likely; a box of the label says where to look. Of a longer string the nearest part is cut. What
-cannot be placed is left out and named.
+A crop of one string is used as a whole. On a whole picture, a label belongs to the detected string
+whose reading has the smallest edit distance to it, or else to the one for which the recognizer
+gives the label the highest probability; a box of the label restricts the search. If the detected
+string is longer than the label, the most similar part is cut out. A label without a place is left
+out and reported.
 """
 
 from __future__ import annotations
@@ -40,13 +41,13 @@ from industrial_ocr.results.geometry import (
 )
 from industrial_ocr.results.types import FloatArray, ImageArray
 
-NEAR = 0.5
-"""A string is the one of a label if so much of it reads as the label says."""
-LIKELY = -2.0
-"""Else if the label has this log-probability per character there: a wrong label of another place
-has -4 and less, each character being likelier one of 70 others."""
+MIN_SIMILARITY = 0.5
+"""A label is placed on a string whose reading has at least this similarity to it (0 to 1)."""
+MIN_LOG_PROBABILITY = -2.0
+"""A label is also placed on a string that gives it at least this log-probability per character.
+Wrong labels have -4 and less."""
 STACK_ROWS = 64
-"""Height in pixels of a stack of letters that was laid on its side."""
+"""Height in pixels of a strip of letters that stand under each other in the picture."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,10 +55,10 @@ class LineString:
     """A labeled string and its picture.
 
     Attributes:
-        name: of the picture.
+        name: name of the picture.
         text: the label.
-        image: (H, W, 3) uint8, the string with some of what is around it.
-        quad: (4, 2) float32 pixels of ``image``, where the string is.
+        image: (H, W, 3) uint8, the string with a margin.
+        quad: (4, 2) float32, the box of the string in pixels of ``image``.
     """
 
     name: str
@@ -72,9 +73,9 @@ class LinePicture:
 
     Attributes:
         sample: the picture.
-        one_string: it is a crop of one string.
-        texts: its labels that count.
-        strings: those of them that could be placed.
+        one_string: whether it is a crop of one string.
+        texts: its labels that the recognizer can spell.
+        strings: the strings of those labels that have a place on the picture.
     """
 
     sample: Sample
@@ -84,7 +85,7 @@ class LinePicture:
 
 
 def strings_of(pictures: Iterable[LinePicture]) -> list[LineString]:
-    """The strings of pictures that could be placed."""
+    """All strings of the pictures."""
     return list(chain.from_iterable(p.strings for p in pictures))
 
 
@@ -93,9 +94,9 @@ class LineData:
     """All pictures of a line.
 
     Attributes:
-        pictures: those with a label that counts.
-        problems: what was left out and why, a line each.
-        sha256: of pictures and labels.
+        pictures: those with a usable label.
+        problems: labels and pictures that were left out, with the reason, one sentence each.
+        sha256: hash of the pictures and labels.
     """
 
     pictures: tuple[LinePicture, ...]
@@ -103,7 +104,7 @@ class LineData:
     sha256: str
 
     def joined(self, more: LineData) -> LineData:
-        """With further pictures."""
+        """This data and further data together."""
         both = hashlib.sha256((self.sha256 + more.sha256).encode()).hexdigest()
         return LineData((*self.pictures, *more.pictures), (*self.problems, *more.problems), both)
 
@@ -119,21 +120,21 @@ def gather(
     contains: bool = False,
     progress: Iterable[Sample] | None = None,
 ) -> LineData:
-    """The strings of a dataset, placed.
+    """The pictures of a dataset with the places of their labels.
 
     Args:
         dataset: crops of one string, or whole pictures.
-        models: of a reader; they place the strings.
-        contains: also of crops the string that the label is a part of must be found.
+        models: the networks of a reader, which find the strings.
+        contains: labels may be parts of longer strings; crops are then searched, too.
         progress: the samples of the dataset, wrapped to show progress.
 
     Raises:
-        DatasetError: single characters.
+        DatasetError: the pictures show single characters.
     """
     if dataset.task == "classify":
         raise DatasetError(
-            f"{dataset.root}: pictures of single characters; adapt learns strings, and "
-            "industrial-ocr retrain learns characters"
+            f"{dataset.root}: these are pictures of single characters; adapt needs strings, "
+            "industrial-ocr retrain takes characters"
         )
     pictures, problems, digest = [], [], hashlib.sha256(str(contains).encode())
     one_string = dataset.task == "recognize"
@@ -173,18 +174,18 @@ def gather(
 def _whole(
     sample: Sample, label: Label, image: ImageArray
 ) -> tuple[list[LineString], Sequence[str]]:
-    """A crop, made level as the reader does it."""
+    """A whole crop as a string, made level as the reader does it."""
     level = rectified(image).image
     height, width = level.shape[:2]
     return _fitting(LineString(sample.name, label.text, level, rect_quad(0, 0, width, height)))
 
 
 def _fitting(string: LineString) -> tuple[list[LineString], Sequence[str]]:
-    """The string, unless it is too narrow for its label: CTC needs a frame for each character."""
+    """The string, or a problem if it is too narrow: CTC needs a frame for each character."""
     width, height = edge_lengths(string.quad)
     text = spelled(string.text)
     repeats = sum(a == b for a, b in zip(text, text[1:], strict=False))
-    # Five of 32 rows for a character, four more between two that are alike (training.recognizer).
+    # A strip of 32 rows needs 6 columns for each character, and 4 more between two equal ones.
     if height < 4 or 32 * width / height < 6 * len(text) + 4 * repeats:
         return [], [f"{string.name} {string.text!r}: its picture is too small for the label"]
     return [string], []
@@ -205,7 +206,7 @@ def _placed(
         elif label.quad is not None and np.greater(*edge_lengths(label.quad)):
             own, wrong = _fitting(_cut(sample, label, image, (label.quad,)))
         else:
-            own, wrong = [], [f"{sample.name} {label.text!r}: no string like it was found"]
+            own, wrong = [], [f"{sample.name} {label.text!r}: no similar string was found"]
         strings += own
         problems += wrong
     return strings, problems
@@ -216,7 +217,7 @@ def _within(reading: CrnnReading, quad: FloatArray) -> bool:
 
 
 def part_of(reading: CrnnReading, text: str) -> Sequence[FloatArray]:
-    """The pieces of a string that show the part nearest to a text."""
+    """The boxes of the characters in the part of a reading that is most similar to a text."""
     string, frames = reading
     said = "".join(c.symbol for c in string.characters)
     part = fuzz.partial_ratio_alignment(spelled(text).upper(), said.upper())
@@ -233,33 +234,33 @@ def _axis(quad: FloatArray) -> NDArray[np.float64]:
 def best_reading(
     text: str, readings: Sequence[CrnnReading], charset: Charset
 ) -> CrnnReading | None:
-    """The string that reads nearest to a label, else the one where the label is likely."""
+    """The reading most similar to a label, else that of the string where it is most probable."""
     text = spelled(text)
     if not readings:
         return None
 
     def similarity(reading: CrnnReading) -> tuple[float, float]:
-        """Of the nearest part, then of the whole."""
+        """Similarity of the most similar part, then of the whole reading."""
         said = spelled(reading[0].text).upper()
         whole = float(Levenshtein.normalized_similarity(said, text.upper()))
         part = fuzz.partial_ratio(text.upper(), said) / 100 if len(said) > len(text) else whole
         return part, whole
 
     best = max(readings, key=similarity)
-    if similarity(best)[0] >= NEAR:
+    if similarity(best)[0] >= MIN_SIMILARITY:
         return best
     classes = charset.encode(text)
     scores = [
         sequence_log_probability(frames.log_probs, classes) / len(classes) for _, frames in readings
     ]
     likeliest = int(np.argmax(scores))
-    return readings[likeliest] if scores[likeliest] >= LIKELY else None
+    return readings[likeliest] if scores[likeliest] >= MIN_LOG_PROBABILITY else None
 
 
 def _cut(
     sample: Sample, label: Label, image: ImageArray, pieces: Sequence[FloatArray]
 ) -> LineString:
-    """A string with as much around it as it is high; letters of a stack side by side."""
+    """The string with a margin as wide as it is high; letters under each other are put in a row."""
     if len(pieces) > 1:
         gray, _ = strip(to_gray(image), pieces, STACK_ROWS)
         laid = np.repeat(gray[..., None], 3, axis=2)
@@ -275,7 +276,7 @@ def _cut(
 
 
 def frames_of(models: Models, strings: Sequence[LineString]) -> list[StringFrames]:
-    """What the recognizer sees of each string at a single look."""
+    """The recognizer's frames of each string, read in one view."""
     frames = models.recognizer.recognize(
         [s.image for s in strings], [[[s.quad]] for s in strings], models.config.recognition
     )
@@ -288,7 +289,7 @@ def string_frames(models: Models, strings: Sequence[LineString]) -> list[NDArray
 
 
 def thumbnail(string: LineString, width: int = 48, height: int = 12) -> FloatArray:
-    """(height * width,) float32 of a string's picture, zero mean and unit length."""
+    """(height * width,) float32, a small gray copy of the string, zero mean and unit length."""
     small = warp_quad(to_gray(string.image), string.quad, width, height).astype(np.float32)
     plain = (small - small.mean()).reshape(-1)
     return np.asarray(plain / max(float(np.linalg.norm(plain)), 1e-6), np.float32)

@@ -1,10 +1,10 @@
-"""Teaches the networks a line: the recognizer its strings, the other two the characters in them."""
+"""Trains the recognizer on the strings of a line, detector and classifier on their characters."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,18 +28,18 @@ from industrial_ocr.training.line.learning import (
     Learned,
     Learning,
     LineTask,
-    Progress,
     key_of,
 )
 from industrial_ocr.training.line.strings import LineString
+from industrial_ocr.training.messages import Notify, Progress
 
 STRINGS_SHARE, BOXES_SHARE = 0.6, 0.85
-"""Of the minutes, when the learning of the strings and that of the boxes end; the rest is for the
-classifier, for measuring and for writing."""
+"""Shares of the time limit after which the training of the recognizer and of the detector ends; the
+rest is for the classifier, for measuring and for writing."""
 ROUNDS = 2
-"""Better boxes teach a better detector, which gives better boxes."""
+"""Trainings of the detector; each finds better boxes for the next one."""
 MIN_BOXED = 10
-"""Fewer strings with boxes teach no characters."""
+"""Smallest number of strings with boxes; with fewer, detector and classifier are not trained."""
 KEPT_OF_PARENT = frozenset(
     ["word_share", "loose", "lettering", "plain", "alignment", "spaces", "crop_size", "backbone"]
 )
@@ -47,14 +47,42 @@ KEPT_OF_PARENT = frozenset(
 
 
 @dataclass(frozen=True, eq=False)
-class Taught:
-    """What was learned.
+class ParentReader:
+    """The reader whose networks are trained further.
 
     Attributes:
-        entries: of the networks that learned.
-        steps: that the recognizer took.
-        characters: that had boxes.
-        interrupted: by Ctrl-C; what was learned until then counts.
+        options: its arguments for ``Reader``.
+        entries: its networks.
+    """
+
+    options: Mapping[str, Any]
+    entries: Mapping[NetworkTask, ModelEntry]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """What the networks are trained on.
+
+    Attributes:
+        strings: the labeled strings of the line.
+        codes: draws random texts of the line for the rehearsal.
+        sha256: hash of the pictures and labels.
+    """
+
+    strings: Sequence[LineString]
+    codes: CodeText
+    sha256: str
+
+
+@dataclass(frozen=True, eq=False)
+class Taught:
+    """The trained networks.
+
+    Attributes:
+        entries: the networks that were trained.
+        steps: number of training steps of the recognizer.
+        characters: number of characters with boxes.
+        interrupted: whether Ctrl-C ended the training early.
     """
 
     entries: dict[NetworkTask, ModelEntry]
@@ -67,45 +95,38 @@ class Teacher:
     """Trains the networks on the strings of a line.
 
     Args:
-        config: of the adaptation.
-        options: of the ``Reader`` to start from.
-        parents: its networks.
-        strings: to learn.
-        codes: texts like those of the line.
-        data: sha256 of the pictures and labels.
-        folder: for the networks.
-        note: called with each line for people.
-        progress: called with a stage, how much of it is done and how much there is.
+        config: settings of the adaptation.
+        parent: the reader to start from.
+        data: the strings of the line.
+        folder: folder of the trained networks.
+        note: called with each message for the user.
+        progress: called with the progress of each stage.
     """
 
     def __init__(
         self,
         config: AdaptConfig,
-        options: Mapping[str, Any],
-        parents: Mapping[NetworkTask, ModelEntry],
-        strings: Sequence[LineString],
-        codes: CodeText,
-        data: str,
+        parent: ParentReader,
+        data: TrainingData,
         folder: Path,
-        note: Callable[[str], None],
+        note: Notify,
         progress: Progress,
     ) -> None:
         self.config, self.recipe = config, config.recipe
-        self._options, self._parents = options, parents
-        self._strings, self._codes, self._data = strings, codes, data
+        self._options, self._parents, self._data = parent.options, parent.entries, data
         self._folder, self._note, self._progress = folder, note, progress
 
     def teach(self, start: float) -> Taught:
-        """Trains what fits into the minutes since ``start``, a time of ``time.monotonic``."""
-        minutes = 60 * self.config.minutes
-        learned = self._learn_strings(start + STRINGS_SHARE * minutes)
+        """Trains within the time limit since ``start``, a time of ``time.monotonic``."""
+        seconds = 60 * self.config.minutes
+        learned = self._learn_strings(start + STRINGS_SHARE * seconds)
         parent = self._parents["recognizer"]
         weights = blended(load_model(parent), learned.model, self.recipe.blend)
         entries = {parent.task: self._saved(parent, weights)}
         taught = Taught(entries, learned.steps, 0, learned.interrupted)
         if learned.interrupted:
             return taught
-        boxed, detector = self._learn_boxes(entries, start + BOXES_SHARE * minutes)
+        boxed, detector = self._learn_boxes(entries, start + BOXES_SHARE * seconds)
         if detector is None:
             return dataclasses.replace(taught, interrupted=len(boxed) >= MIN_BOXED)
         parent = self._parents["classifier"]
@@ -120,22 +141,23 @@ class Teacher:
 
     def _learn_strings(self, until: float) -> Learned:
         config, parent = self.config, self._parents["recognizer"]
-        task = LineTask(parent, self._strings, self._codes, self.recipe, config.fonts, workers=1)
+        data = self._data
+        task = LineTask(parent, data.strings, data.codes, self.recipe, config.fonts, workers=1)
         run = Learning(task, config.beside(".state.pt"), self._key(parent))
         learned = run.run(until, self._progress)
         if learned.interrupted:
             self._note(f"interrupted after {learned.steps} of {learned.planned} steps")
         elif learned.steps < learned.planned:
             self._note(
-                f"{learned.steps} of {learned.planned} steps fit into {config.minutes:g} "
-                "minutes; more minutes may read better"
+                f"{learned.steps} of {learned.planned} steps were possible in {config.minutes:g} "
+                "minutes; with more minutes the result may be better"
             )
         return learned
 
     def _learn_boxes(
         self, entries: Mapping[NetworkTask, ModelEntry], until: float
     ) -> tuple[list[BoxedString], ModelEntry | None]:
-        """The strings with boxes, and the detector that found them; None if it did not learn."""
+        """The strings with boxes, and the trained detector that found them; None if untrained."""
         detector = self._parents["detector"]
         recipe = dataclasses.replace(
             self.recipe, detector_steps=self.recipe.detector_steps // ROUNDS
@@ -143,8 +165,7 @@ class Teacher:
         boxed = self._boxed({**entries, "detector": detector})
         if len(boxed) < MIN_BOXED:
             self._note(
-                f"{len(boxed)} strings have boxes for their characters, too few for two-stage to "
-                "learn from"
+                f"{len(boxed)} strings have boxes for their characters, too few to train two-stage"
             )
             return boxed, None
         for number in range(ROUNDS):
@@ -157,27 +178,29 @@ class Teacher:
                 return boxed, None
             detector = self._saved(detector, learned.model.state_dict())
             boxed = self._boxed({**entries, "detector": detector})
-        self._note(f"{len(boxed)} of {len(self._strings)} strings have boxes for their characters")
+        total = len(self._data.strings)
+        self._note(f"{len(boxed)} of {total} strings have boxes for their characters")
         return boxed, detector
 
     def _boxed(self, entries: Mapping[NetworkTask, ModelEntry]) -> list[BoxedString]:
         reader = Reader(**{**self._options, **paths_of(entries)})
-        return boxed_strings(self._strings, reader.models)
+        return boxed_strings(self._data.strings, reader.models)
 
     def _key(self, parent: ModelEntry) -> str:
-        return key_of(parent, self._data, self._codes, self.recipe, self.config.fonts)
+        data = self._data
+        return key_of(parent, data.sha256, data.codes, self.recipe, self.config.fonts)
 
     def _saved(
         self, parent: ModelEntry, state: Mapping[str, Tensor], temperature: float | None = None
     ) -> ModelEntry:
-        """A network without an ONNX file: until it is kept, it runs on torch."""
+        """A trained network in the folder, still without an ONNX file: it runs on PyTorch."""
         recipe = {
             **dataclasses.asdict(self.recipe),
             **{k: parent.recipe[k] for k in parent.recipe if k in KEPT_OF_PARENT},
             "adapted_from": parent.name,
             "parent_sha256": self._parents[parent.task].sha256,
-            "data_sha256": self._data,
-            "strings": len(self._strings),
+            "data_sha256": self._data.sha256,
+            "strings": len(self._data.strings),
         }
         entry = parent.model_copy(
             update={
@@ -196,7 +219,7 @@ class Teacher:
 
 
 def blended(parent: nn.Module, learned: nn.Module, share: float) -> dict[str, Tensor]:
-    """Weights that lie at this share of the way from one network to the other."""
+    """The weighted mean of two networks' weights; ``share`` is the weight of ``learned``."""
     before = parent.state_dict()
     return {
         name: torch.lerp(before[name], now, share) if now.is_floating_point() else now
@@ -205,5 +228,5 @@ def blended(parent: nn.Module, learned: nn.Module, share: float) -> dict[str, Te
 
 
 def paths_of(entries: Mapping[NetworkTask, ModelEntry]) -> dict[str, Any]:
-    """Networks as options of ``Reader``."""
+    """The options of ``Reader`` that select these networks."""
     return {task: entry.path for task, entry in entries.items()}

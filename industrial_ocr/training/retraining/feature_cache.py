@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from industrial_ocr.datasets.synthesis.crops import REJECT, GlyphRenderer
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.patterns.charset import DEFAULT_SYMBOLS
 from industrial_ocr.results.types import ImageArray
+from industrial_ocr.training.messages import Progress
 from industrial_ocr.training.retraining.augmentation import Augmenter, plain_crop
 from industrial_ocr.training.retraining.config import FinetuneConfig, FinetuneRecipe
 from industrial_ocr.training.retraining.network import DividedClassifier, Parent, run
@@ -21,10 +22,8 @@ from industrial_ocr.training.retraining.reprinting import Reprinter, ink_of
 from industrial_ocr.training.retraining.samples import MIN_SAMPLES, GlyphSample, SampleSet
 from industrial_ocr.training.retraining.sampling import Bools, Indices, Pool
 
-Progress = Callable[[str, int, int], None]
-"""Called with the stage, how much of it is done, and of how much."""
 CERTAIN_LOGIT = 10.0
-"""Of the right class, where a person's label replaces the parent's answer."""
+"""Logit of the right class where a person's label replaces the parent's output."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from industrial_ocr.models.classifier import GlyphClassifier
+from industrial_ocr.training.messages import Progress
 from industrial_ocr.training.optimization import average_of, cosine_schedule
 from industrial_ocr.training.retraining.config import FinetuneRecipe
-from industrial_ocr.training.retraining.feature_cache import FeatureCache, Progress
+from industrial_ocr.training.retraining.feature_cache import FeatureCache
 from industrial_ocr.training.retraining.network import DividedClassifier, extended, head_of, run
 from industrial_ocr.training.retraining.rehearsal import LabeledCrops
 from industrial_ocr.training.retraining.samples import GlyphSample

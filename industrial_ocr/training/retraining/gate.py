@@ -22,8 +22,9 @@ from industrial_ocr.decoding.calibration import (
 )
 from industrial_ocr.models.classifier import GlyphClassifier
 from industrial_ocr.results.types import FloatArray, ImageArray
+from industrial_ocr.training.messages import Progress
 from industrial_ocr.training.retraining.config import FinetuneConfig
-from industrial_ocr.training.retraining.feature_cache import FeatureCache, Progress
+from industrial_ocr.training.retraining.feature_cache import FeatureCache
 from industrial_ocr.training.retraining.finetuning import UNMEASURED
 from industrial_ocr.training.retraining.network import Parent, probabilities, run
 from industrial_ocr.training.retraining.rehearsal import LabeledCrops

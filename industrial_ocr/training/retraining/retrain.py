@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,11 @@ from industrial_ocr.errors import DatasetError
 from industrial_ocr.inference.export import add_onnx
 from industrial_ocr.inference.manifest import ModelEntry
 from industrial_ocr.inference.weights import commit_id, save_entry
+from industrial_ocr.training.messages import Notes, Notify, Progress
 from industrial_ocr.training.retraining import report
 from industrial_ocr.training.retraining.config import FinetuneConfig, check_output
 from industrial_ocr.training.retraining.feature_cache import (
     FeatureCache,
-    Progress,
     build_cache,
     fresh_crops,
     supplementary_classes,
@@ -44,9 +44,6 @@ from industrial_ocr.training.retraining.samples import MIN_SAMPLES, SampleSet, n
 from industrial_ocr.training.retraining.sampling import Bools
 from industrial_ocr.training.retraining.suspects import Suspect, duplicates, label_errors
 
-Notify = Callable[[str], None]
-"""Called with one line for people."""
-
 
 @dataclass(frozen=True, eq=False)
 class FinetuneResult:
@@ -54,10 +51,10 @@ class FinetuneResult:
 
     Attributes:
         gate: accuracies before and after, and the decision.
-        entry: of the manifest, as it is or would have been written.
-        written: whether it was.
-        interrupted: training was stopped; the weights are those until then.
-        report: the markdown file.
+        entry: the manifest entry of the retrained classifier, also if it was not written.
+        written: whether the classifier was written.
+        interrupted: whether Ctrl-C ended the training early.
+        report: the report, a Markdown file.
     """
 
     gate: Gate
@@ -70,27 +67,22 @@ class FinetuneResult:
 def retrain(
     config: FinetuneConfig, found: SampleSet, notify: Notify, progress: Progress
 ) -> FinetuneResult:
-    """Trains, measures, reports and, if old symbols did not suffer, writes.
+    """Trains a classifier, measures it, and writes it if it reads known symbols as well as before.
 
     Raises:
         ConfigError: the output cannot be written.
-        DatasetError: there is nothing to learn from, or a rehearsal set is damaged.
+        DatasetError: there are no samples of a symbol, or a rehearsal set is damaged.
         WeightsError: the parent cannot be loaded.
     """
     check_output(config)
     parent = load_parent(config.parent)
-    notes: list[str] = []
-
-    def note(line: str) -> None:
-        notes.append(line)
-        notify(line)
-
+    note = Notes(notify)
     new = _check_samples(found, parent, note)
     rehearsal, lost = rehearsal_for(parent)
     if lost:
         note(
-            f"no rehearsal crops of {' '.join(lost)}: they are neither kept from being forgotten "
-            f"nor measured; {replay_file(parent.entry.path)} would hold them"
+            f"there are no rehearsal crops of {' '.join(lost)}, so that these symbols may be "
+            f"forgotten and are not measured; {replay_file(parent.entry.path)} is missing"
         )
     fresh = fresh_crops(config.fonts, parent, config.recipe, progress)
     training = rehearsal.training if fresh is None else joined([rehearsal.training, fresh])
@@ -100,13 +92,13 @@ def retrain(
     alike = [(s.samples[0], s.samples[1]) for s in suspects if s.kind == "duplicate"]
     readings = cross_validated(cache, alike, config.recipe, progress)
     rows, tuned = _finetuned(cache, rehearsal, bool(supplementary), config, note, progress)
-    # The held-out crops are looked at here only: nothing is chosen by what they show.
+    # The held-out crops are used only here, so that nothing is chosen on them.
     gate, seen = measure(cache, tuned.model, rehearsal.held_out, readings, config, progress)
     for change in gate.new:
         if change.after is not None and change.after < 0.8:
-            note(f"{change.symbol!r} is read right on {change.after:.0%} of pictures not learned")
+            note(f"{change.symbol!r} is read right on {change.after:.0%} of held-out pictures")
     entry = _entry(config, cache, found, rehearsal, tuned, gate)
-    path = _write_report(config, gate, seen, cache, entry, notes)
+    path = _write_report(config, gate, seen, cache, entry, note.lines)
     written = gate.passed or config.force
     if written:
         entry = add_onnx(save_entry(config.out.parent, entry, tuned.model.state_dict(), half=True))
@@ -117,27 +109,27 @@ def retrain(
 
 
 def _check_samples(found: SampleSet, parent: Parent, note: Notify) -> tuple[str, ...]:
-    """The new symbols; notes what was left out and which symbols have few samples."""
+    """The new symbols; notes samples that were left out and symbols with few samples."""
     for problem in found.problems:
         note(f"left out: {problem}")
     counts = {s: n for s, n in found.counts.items() if s != REJECT}
     if not counts:
         raise DatasetError(
-            "no picture shows a symbol, all are of no character; answer some with the symbol"
+            "all pictures are answered as showing no character; answer some with a symbol"
         )
     new = new_symbols(found.samples, parent.symbols)
     for symbol, n in counts.items():
         if n < MIN_SAMPLES and (symbol in new or not found.uncertain):
             pictures = "picture" if n == 1 else "pictures"
             note(
-                f"only {n} {pictures} of {symbol!r}: {MIN_SAMPLES} to 15 different ones teach it "
-                "much better"
+                f"only {n} {pictures} of {symbol!r}: with {MIN_SAMPLES} to 15 different ones it is "
+                "learned much better"
             )
     return new
 
 
 def _suspects(cache: FeatureCache, config: FinetuneConfig, note: Notify) -> list[Suspect]:
-    """Notes near-duplicates and probable label errors, and writes a picture of them."""
+    """Notes near-duplicates and probable label errors, and draws them in a picture."""
     features = run(cache.split.tail, cache.plain_x)
     logits = run(cache.split.head, features) / cache.parent.entry.temperature
     probabilities = logits.softmax(-1).numpy()
@@ -162,9 +154,12 @@ def _finetuned(
     note: Notify,
     progress: Progress,
 ) -> tuple[Bools, Finetuned]:
-    """Trains; if the samples of known symbols harm old ones, once more without those samples.
+    """Trains; if samples of known symbols make known symbols worse, trains again without them.
 
-    Validation crops decide that. The first result are the rows of the pool that were used.
+    Validation crops decide this.
+
+    Returns:
+        the rows of the pool that were used, and the trained classifier.
     """
     rows = cache.rows(supplementary=True)
     tuned = finetune(cache, rows, rehearsal.validation, config.recipe, progress)
@@ -174,8 +169,8 @@ def _finetuned(
     if check.passed or not supplementary:
         return rows, tuned
     note(
-        f"your pictures of known symbols make old ones worse ({check.reasons[-1]}): trained once "
-        f"more without them; only {' '.join(cache.new)} was learned"
+        f"your pictures of known symbols make known symbols worse ({check.reasons[-1]}): trained "
+        f"again without these pictures; only {' '.join(cache.new)} was learned"
     )
     rows = cache.rows(supplementary=False)
     tuned = finetune(cache, rows, rehearsal.validation, config.recipe, progress)
@@ -190,12 +185,16 @@ def _hold_back(
     config: FinetuneConfig,
     note: Notify,
 ) -> Gate:
-    """Lowers new symbols, twice at most, until validation crops pass the gate; gives that gate."""
+    """Lowers the logits of new symbols up to twice until validation crops pass the gate.
+
+    Returns:
+        the last gate.
+    """
     check = keeps_old_symbols(cache, tuned.model, validation, config)
     for _ in range(2):
         if check.passed:
             break
-        note(f"on validation crops {check.reasons[-1]}: new symbols are held back by 0.3 nats")
+        note(f"on validation crops {check.reasons[-1]}: logits of new symbols lowered by 0.3")
         with torch.no_grad():
             head_of(tuned.model).bias[len(cache.parent.symbols) : -1] -= 0.3
         check = keeps_old_symbols(cache, tuned.model, validation, config)
@@ -210,7 +209,7 @@ def _entry(
     tuned: Finetuned,
     gate: Gate,
 ) -> ModelEntry:
-    """The manifest entry of the result."""
+    """The manifest entry of the retrained classifier."""
     parent = cache.parent.entry
     recipe: dict[str, Any] = {
         **asdict(config.recipe),
@@ -252,7 +251,7 @@ def _write_report(
     entry: ModelEntry,
     notes: Sequence[str],
 ) -> Path:
-    """Writes the report and its pictures; gives the path of the text."""
+    """Writes the report and its pictures; returns the path of the report."""
     report.draw_confusion(config.folder / report.CONFUSION, seen, cache.names[:-1])
     report.draw_worst(config.folder / report.WORST_READ, seen)
     parent, recipe = cache.parent.entry, entry.recipe
@@ -261,11 +260,11 @@ def _write_report(
         "parent": f"{parent.name}, sha256 {parent.sha256[:16]}",
         "pictures": ", ".join(f"{s} {n}" for s, n in recipe["pictures"].items()),
         "data": f"sha256 {recipe['data_sha256'][:16]}",
-        "margin": f"{gate.margin:g} points a class",
+        "margin": f"{gate.margin:g} percentage points per class",
         "steps of the last stages": recipe["steps_done"],
     }
     if recipe["interrupted"]:
-        facts["interrupted"] = "yes: these are the best weights until then"
+        facts["interrupted"] = "yes: the weights are those of the interruption"
     path = config.folder / "report.md"
     path.write_text(report.text(gate, facts, notes), encoding="utf-8")
     return path

@@ -53,7 +53,7 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def adapt(line: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Adapts to the line in one step, with few rendered codes and the CRNN alone."""
     monkeypatch.setattr(adapter, "GENERAL_CODES", 4)
-    monkeypatch.setattr(adapter, "WAYS", (Engine.CRNN,))
+    monkeypatch.setattr(adapter, "ENGINES", (Engine.CRNN,))
     for module in (adapter, calibrating):
         monkeypatch.setattr(module, "PIPELINES", (Engine.CRNN,))
     monkeypatch.setattr(calibrating, "FOLDS", 2)
@@ -129,12 +129,12 @@ def test_characters_are_learned_from_strings_and_only_what_passes_is_kept(
     monkeypatch.setattr(teaching, "MIN_BOXED", 5)
     for module in (adapter, calibrating):
         monkeypatch.setattr(module, "PIPELINES", PIPELINES)
-    monkeypatch.setattr(adapter, "WAYS", PIPELINES)
+    monkeypatch.setattr(adapter, "ENGINES", PIPELINES)
     parent = load_parent(None)
     tuned = Finetuned(parent.model, 1, False)
     monkeypatch.setattr(teaching, "learn_characters", lambda *_: (tuned, 1.25))
     outcome = adapt(force=True)
-    assert ", 0 characters" not in outcome.facts["learned"]
+    assert ", 0 characters" not in outcome.facts["training"]
     reader = Reader.from_bundle(tmp_path / "bundle")
     assert reader.weights["detector"] != Reader().weights["detector"]
     assert reader.temperatures["classifier"] == 1.25
@@ -167,7 +167,7 @@ def test_labels_that_do_not_look_like_their_pictures_are_named(
     outcome = Adapter(config).adapt(load_dataset(line / "wrong.tsv", task="recognize"))
     named = [n for n in outcome.notes if n.startswith("check the label")]
     assert len(named) >= 10
-    assert any("do not look like their pictures" in a for a in outcome.advice)
+    assert any("do not match their pictures" in a for a in outcome.advice)
     assert "Labels to check" in outcome.report.read_text(encoding="utf-8")
     assert not outcome.written
 
@@ -182,7 +182,7 @@ def test_pictures_of_something_else_are_said(
     (tmp_path / "labels.tsv").write_text((line / "labels.tsv").read_text())
     config = AdaptConfig(tmp_path / "out", recipe=RECIPE)
     outcome = Adapter(config).adapt(load_dataset(tmp_path, task="recognize"))
-    assert any("are they those of other pictures?" in note for note in outcome.notes)
+    assert any("do they belong to other pictures?" in note for note in outcome.notes)
     assert not outcome.written
 
 
@@ -204,7 +204,7 @@ def test_five_strings_are_refused_with_what_is_needed(line: Path, tmp_path: Path
     rows = (line / "labels.tsv").read_text().splitlines()[:5]
     (line / "five.tsv").write_text("\n".join(rows) + "\n")
     data = load_dataset(line / "five.tsv", task="recognize")
-    with pytest.raises(DatasetError, match="5 strings can be used, 20 are needed at least"):
+    with pytest.raises(DatasetError, match="5 strings can be used, at least 20 are needed"):
         Adapter(AdaptConfig(tmp_path / "bundle")).adapt(data)
 
 

@@ -67,13 +67,13 @@ def test_pictures_of_one_day_are_one_series_where_there_are_many_days() -> None:
 
 
 def test_too_few_strings_are_refused_with_what_to_do() -> None:
-    with pytest.raises(DatasetError, match="5 strings can be used, 20 are needed at least"):
+    with pytest.raises(DatasetError, match="5 strings can be used, at least 20 are needed"):
         divide(pictures(5), seed=0)
 
 
 def test_all_the_same_string_is_refused() -> None:
     own = [picture(f"{i}.png", "A 1", i) for i in range(30)]
-    with pytest.raises(DatasetError, match="all pictures say the same"):
+    with pytest.raises(DatasetError, match="all pictures have the same text"):
         divide(own, seed=0)
 
 

@@ -19,9 +19,9 @@ from industrial_ocr.training.line.gate import (
     Score,
     Spelling,
     advice,
-    chance_of,
     crop_reading,
     reading_of,
+    sign_test,
     warning,
 )
 
@@ -77,12 +77,12 @@ def test_under_a_pattern_only_a_code_answers() -> None:
     assert not reading_of("a.png", "1234", result("1234"), CAPITALS, pattern).right
 
 
-def test_the_chance_of_a_gain_is_that_of_a_sign_test() -> None:
+def test_the_p_value_is_that_of_a_sign_test() -> None:
     # Five labels come nearer, one stays: five times heads has a probability of 1/32.
     before = score("1", "12", "123", "12", "1", "1234")
     after = score("12", "123", "1234", "1234", "1234", "1234")
-    assert chance_of(before, after) == pytest.approx(1 / 32)
-    assert chance_of(after, after) == 1.0
+    assert sign_test(before, after) == pytest.approx(1 / 32)
+    assert sign_test(after, after) == 1.0
 
 
 def test_a_gain_by_more_than_chance_passes() -> None:
@@ -93,8 +93,8 @@ def test_a_gain_by_more_than_chance_passes() -> None:
 def test_a_gain_that_may_be_chance_is_refused() -> None:
     gate = LineGate(score("12", "1234"), score("1234", "1234"), Score(()), Score(()), 2.0)
     assert gate.reasons == (
-        "of 2 strings kept back 1 were read right before and 2 now, which may be chance "
-        "(p = 0.50, at most 0.05 is asked)",
+        "of 2 held-out strings 1 were read right before and 2 now, which may be chance "
+        "(p = 0.50, at most 0.05 is allowed)",
     )
 
 
@@ -102,7 +102,7 @@ def test_equal_with_fewer_misreads_passes_and_fewer_right_does_not() -> None:
     wrong, doubtful = score("12", accepted=True), score("12")
     assert LineGate(wrong, doubtful, Score(()), Score(()), 2.0).passed
     worse = LineGate(score("1234", "12", accepted=True), score("12", "12"), *[Score(())] * 2, 2.0)
-    assert worse.reasons == ("of 2 strings kept back 1 were read right before, 0 now",)
+    assert worse.reasons == ("of 2 held-out strings 1 were read right before, 0 now",)
 
 
 def test_fewer_misreads_by_a_lower_confidence_alone_are_no_progress() -> None:
@@ -128,16 +128,16 @@ def test_a_refusal_says_what_would_help() -> None:
     gate = LineGate(score("1234"), score("1284", "1284"), Score(()), Score(()), 2.0)
     helps = advice({Engine.CRNN: gate}, Counter({"3": 4}), 7)
     assert helps == [
-        "check the labels that do not look like their pictures first: 7",
-        "more pictures with what is often misread and was rarely seen: 3 (on 4 learned strings)",
+        "first check the 7 labels that do not match their pictures",
+        "label more pictures with rare symbols that are often misread: 3 (in 4 training strings)",
     ]
 
 
 def test_more_misreads_that_pass_are_said() -> None:
     before, after = score("12", "12"), score("1284", "1284", accepted=True)
     assert warning(LineGate(before, after, Score(()), Score(()), 2.0)) == (
-        "of 2 strings kept back 0 passed wrong before and 2 now: give the pattern of the codes, or "
-        "raise min_confidence"
+        "of 2 held-out strings 0 were accepted misreads before, 2 now: give the pattern of the "
+        "codes, or raise min_confidence"
     )
     assert not warning(LineGate(after, before, Score(()), Score(()), 2.0))
 

@@ -59,7 +59,7 @@ def test_a_string_is_learned_when_all_its_uncertain_characters_were_answered(
     answers = AnswerFile(tmp_path)
     answers.append(first, "label", "B")
     assert is_answered(tmp_path)
-    with pytest.raises(DatasetError, match="holds no string of which every uncertain character"):
+    with pytest.raises(DatasetError, match="no string has answers for all"):
         answered_strings(tmp_path)
     answers.append(second, "nothing")
     (sample,) = answered_strings(tmp_path).samples
@@ -74,7 +74,7 @@ def test_a_rejected_box_that_is_a_character_is_put_in(tmp_path: Path) -> None:
 
 def test_a_string_of_which_the_picture_shows_a_part_is_left_out(tmp_path: Path) -> None:
     AnswerFile(tmp_path).append(item(tmp_path, "00010001", "1", "1" * 30, 0), "label", "7")
-    with pytest.raises(DatasetError, match="holds no string"):
+    with pytest.raises(DatasetError, match="no string has answers"):
         answered_strings(tmp_path)
 
 

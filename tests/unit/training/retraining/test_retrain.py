@@ -185,7 +185,7 @@ def test_an_interruption_takes_the_best_so_far(tmp_path: Path, small_rehearsal: 
 
 
 def test_nothing_but_rejects_is_an_error(tmp_path: Path, small_rehearsal: Rehearsal) -> None:
-    with pytest.raises(DatasetError, match="no picture shows a symbol"):
+    with pytest.raises(DatasetError, match="all pictures are answered as showing no character"):
         taught(tmp_path / "r.safetensors", samples({"": 3}))
 
 
