@@ -1,4 +1,4 @@
-"""The command ``industrial-ocr``: all commands, and the options that stand before a command.
+"""The command ``industrial-ocr``: all commands, and the options before a command.
 
 Results go to stdout, everything else to stderr. Whatever needs torch is imported inside the
 command that needs it.

@@ -55,7 +55,7 @@ def run(
     threshold: options.Thresholds = None,
     lexicon: Annotated[
         str | None,
-        typer.Option(help="Lexicon of crops: file, folder of a file each, column or labels."),
+        typer.Option(help="Lexicon of crops: file, folder with a file each, column or labels."),
     ] = None,
     oracle: Annotated[
         bool, typer.Option("--oracle", help="Also read with the labeled boxes given.")
@@ -64,7 +64,7 @@ def run(
         bool, typer.Option("--probe", help="Also measure memory and start in new processes.")
     ] = False,
     write_routes: Annotated[
-        Path | None, typer.Option(help="Write the routes for --engine auto there (YAML).")
+        Path | None, typer.Option(help="File for the routes of --engine auto (YAML).")
     ] = None,
     *,
     judging: options.DataOptions,
@@ -109,7 +109,7 @@ def _describe(plan: BenchmarkPlan, team: Any) -> None:
     for dataset in plan.datasets:
         output.note(f"{dataset.name}: {len(dataset.samples)} images, {TASK_MEANINGS[dataset.task]}")
     for name in plan.absent:
-        output.note(f"{name} of the suite is not there: left out")
+        output.note(f"{name} of the suite is missing: left out")
     names = {e.name for e in team.engines}
     limits = (f"{k} below {v:g}" for k, v in plan.thresholds.items() if k in names)
     output.note(f"counted as rejected: {', '.join(limits) or 'nothing'} (--threshold ENGINE=VALUE)")
@@ -192,7 +192,7 @@ def _show_changes(comparison: Comparison, most: int = 12) -> None:
                 f"{change.truth!r} was {change.before!r}, is {change.after!r}"
             )
         if len(changes) > most:
-            typer.echo(f"{sign} ... {len(changes) - most} more (--json has all)")
+            typer.echo(f"{sign} ... {len(changes) - most} more (--json prints all)")
 
 
 @bench_app.command("reroute")
@@ -201,7 +201,7 @@ def reroute(
     suite: options.SuiteFile = None,
     routes: Annotated[Path | None, typer.Option(help="Routes from --write-routes.")] = None,
     threshold: options.Thresholds = None,
-    out: Annotated[Path | None, typer.Option(help="Write the table there (Markdown).")] = None,
+    out: Annotated[Path | None, typer.Option(help="File for the table (Markdown).")] = None,
 ) -> None:
     """Computes agree and auto from a recorded run of two-stage and crnn; reads no image."""
     with output.one_line_errors(output.WRONG_USAGE):

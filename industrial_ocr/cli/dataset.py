@@ -26,7 +26,7 @@ def check(
     any_text: Annotated[
         bool, typer.Option("--any-text", help="Labels may have characters that the models lack.")
     ] = False,
-    sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet (PNG) there.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="File for a contact sheet (PNG).")] = None,
 ) -> None:
     """Lists every bad row and image. The exit code is 1 if there is one."""
     from industrial_ocr.datasets.load import read_dataset

@@ -12,7 +12,7 @@ from industrial_ocr.cli import options, output
 
 @options.grouped
 def export(
-    out: Annotated[Path, typer.Argument(help="The folder to write; or a .zip.")],
+    out: Annotated[Path, typer.Argument(help="The folder or .zip to write.")],
     backend: Annotated[options.BackendName, typer.Option(help="Library to run the networks.")],
     precision: options.PrecisionName = None,
     *,

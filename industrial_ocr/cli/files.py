@@ -16,22 +16,22 @@ STDIN = Path("-")
 
 
 def region(text: str) -> tuple[float, ...]:
-    """The four numbers of ``--roi``; ConfigError if they are not a region."""
+    """The four numbers of ``--roi``, in pixels; ConfigError if they are not a region."""
     numbers: tuple[float, ...] = ()
     with suppress(ValueError):
         numbers = tuple(float(n) for n in text.split(","))
     if len(numbers) != 4 or not all(map(math.isfinite, numbers)):
-        raise ConfigError(f"--roi is x0,y0,x1,y1 in pixels, got {text!r}")
+        raise ConfigError(f"--roi must be x0,y0,x1,y1 in pixels, got {text!r}")
     if numbers[2] <= numbers[0] or numbers[3] <= numbers[1]:
         raise ConfigError(
-            f"--roi is x0,y0,x1,y1 with x0 < x1 and y0 < y1, got {text!r}; of x, y, width and "
-            "height give x,y,x+width,y+height"
+            f"--roi must be x0,y0,x1,y1 with x0 < x1 and y0 < y1, got {text!r}; for x, y, width and "
+            "height write x,y,x+width,y+height"
         )
     return numbers
 
 
 def find_files(paths: list[str]) -> tuple[list[Path], list[str]]:
-    """The images of all arguments, and the arguments without any, already reported on stderr.
+    """The images of all arguments, and the arguments without images, already reported on stderr.
 
     ``-`` is ``STDIN``; a file of that name is ``./-``.
     """

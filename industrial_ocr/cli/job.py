@@ -27,7 +27,7 @@ def check(job: JobFile) -> None:
         typer.echo(" ".join(problem.split()))
     if problems:
         raise typer.Exit(output.FAILED)
-    output.note(f"{job}: everything is there")
+    output.note(f"{job}: no problem was found")
 
 
 @job_app.command("try")
@@ -39,7 +39,7 @@ def try_pictures(
     part: Annotated[str, typer.Option(help="Name of the part, as from a trigger.")] = "",
     expected: Annotated[str | None, typer.Option(help="Expected text, as from a trigger.")] = None,
 ) -> None:
-    """Reads pictures as the line would, and prints what it would send: one JSON object a part.
+    """Reads pictures as the line would, and prints what it would send: one JSON object per part.
 
     Nothing is delivered or recorded. Exit code 0: all were read; 1: some were not; 2: the job
     cannot be used.

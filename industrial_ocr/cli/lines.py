@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -15,7 +15,6 @@ from rich.markup import escape
 
 from industrial_ocr.cli import files as cli_files
 from industrial_ocr.cli import options, output
-from industrial_ocr.errors import ConfigError
 
 if TYPE_CHECKING:
     from industrial_ocr.results.read_result import ReadResult
@@ -29,7 +28,7 @@ def lines(
         list[str], typer.Argument(help="Image files, folders, globs; - is standard input.")
     ],
     as_json: options.AsJson = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line an image.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line per image.")] = False,
     division: Annotated[
         Literal["blanks", "windows"],
         typer.Option(help="Where long lines are divided: at blanks, or in overlapping windows."),
@@ -38,10 +37,9 @@ def lines(
     runtime: options.Runtime,
     networks: options.Networks,
 ) -> None:
-    """Reads images of one line of text each, of any length: file, text and seconds."""
+    """Reads images of one line of text each, of any length; prints file, text and seconds."""
     with output.one_line_errors(output.WRONG_USAGE):
-        if as_json and as_csv:
-            raise ConfigError("--json and --csv exclude each other")
+        show = output.printer(as_json, as_csv, _print_csv, _print_table)
         files, problems = cli_files.find_files(paths)
         if files:
             reader = options.make_reader(**vars(runtime), **vars(networks))
@@ -54,11 +52,6 @@ def lines(
         seconds[file] = round(time.perf_counter() - began, 4)
         return result
 
-    show: Callable[[Iterable[output.ResultDict]], None] = _print_table
-    if as_json:
-        show = output.print_json
-    elif as_csv:
-        show = _print_csv
     several = len(files) > 3 and not ((as_json or as_csv) and sys.stdout.isatty())
     with output.progress_bar(several) as progress:
         watched = progress.track(files, description="reading")

@@ -1,4 +1,4 @@
-"""Options that several commands share; each is written once."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ SuiteFile = Annotated[
 Thresholds = Annotated[
     list[str] | None,
     typer.Option(
-        "--threshold", metavar="ENGINE=VALUE", help="Reject readings below it; repeatable."
+        "--threshold",
+        metavar="ENGINE=VALUE",
+        help="Reject readings of the engine below this confidence; repeatable.",
     ),
 ]
 BackendName = Literal["onnxruntime", "openvino", "torch"]
@@ -43,7 +45,7 @@ PrecisionName = Annotated[
     _model(help="Precision of the networks.", show_default="as configured"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON array.")]
-OutFolder = Annotated[Path | None, typer.Option("--out", help="Write annotated images there.")]
+OutFolder = Annotated[Path | None, typer.Option("--out", help="Folder for annotated images.")]
 EngineName = Annotated[
     Engine | None, typer.Option(help="Engine that reads.", show_default="auto; crnn with --crops")
 ]
@@ -52,6 +54,9 @@ CodePatterns = Annotated[
     list[str] | None, typer.Option(help="Preset or regular expression of the code; repeatable.")
 ]
 Region = Annotated[str | None, typer.Option(help="Read only the region x0,y0,x1,y1 (pixels).")]
+JsonLog = Annotated[
+    bool, typer.Option("--json-log", help="Log as JSON, one object per line, on stderr.")
+]
 FontFolders = Annotated[
     list[Path] | None,
     typer.Option(help="Font folder; repeatable.", show_default="the system's fonts"),
@@ -116,7 +121,7 @@ class DataOptions:
     def plan(
         self, data: Sequence[Path], thresholds: Sequence[str] = (), lexicon: str | None = None
     ) -> BenchmarkPlan:
-        """The datasets, loaded, and how they are judged; no image is opened."""
+        """Loads the datasets with the rules for judging them; opens no image."""
         from industrial_ocr.evaluation.session import plan_run
 
         judged = {"pattern": self.pattern, "match": self.match, "task": self.task}
@@ -127,10 +132,10 @@ class DataOptions:
 
 
 def font_folders(fonts: Sequence[Path] | None) -> tuple[str, ...]:
-    """The font folders that were given, else those of the system.
+    """The given font folders, else those of the system.
 
     Raises:
-        ConfigError: one of them is no folder.
+        ConfigError: one of them does not exist.
     """
     from industrial_ocr.datasets.synthesis.faces import system_font_folders
 
@@ -166,12 +171,12 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def make_reader(bundle: Path | None = None, unset: Iterable[str] = (), **given: Any) -> Reader:
-    """The reader of the model options, with a bundle if there is one.
+    """The reader that the options of a command describe.
 
     Args:
         bundle: a folder or a .zip.
-        unset: arguments of ``Reader`` that are None even where the bundle has them.
-        **given: arguments of ``Reader``; those that are None were not given.
+        unset: arguments of ``Reader`` that are None even if the bundle sets them.
+        **given: other arguments of ``Reader``; None means that the option was not given.
     """
     from industrial_ocr.reader.reader import Reader
 
@@ -181,7 +186,7 @@ def make_reader(bundle: Path | None = None, unset: Iterable[str] = (), **given: 
 
 
 def known_patterns(bundle: Path | None) -> dict[str, Preset]:
-    """The named patterns: those of a bundle before the shipped ones."""
+    """The shipped named patterns, replaced and extended by those of the bundle."""
     from industrial_ocr.patterns.presets import load_presets
 
     if bundle is None:

@@ -1,4 +1,4 @@
-"""What all commands print: results on stdout, notes, errors and progress on stderr."""
+"""Prints results on stdout, and notes, errors and progress on stderr."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ from rich.markup import escape
 from rich.progress import MofNCompleteColumn, Progress, TaskID
 from rich.table import Table
 
-from industrial_ocr.errors import IndustrialOcrError
+from industrial_ocr.errors import ConfigError, IndustrialOcrError
 
 if TYPE_CHECKING:
     from industrial_ocr.results.read_result import ReadResult
     from industrial_ocr.results.verdicts import Verification
 
 FAILED = 1
-"""Exit code where something could not be read, does not pass, or cannot be written."""
+"""Exit code if something could not be read, does not pass, or cannot be written."""
 WRONG_USAGE = 2
-"""Exit code of wrong arguments and unusable input."""
+"""Exit code for wrong arguments and unusable input."""
 
 OUR_ERRORS = (IndustrialOcrError, OSError)
 
 R = TypeVar("R", "ReadResult", "Verification")
 ResultDict = dict[str, Any]
-"""``to_dict`` of a result, with the ``file`` that was looked at."""
+"""``to_dict`` of a result, with the name of its ``file``."""
+Printer = Callable[[Iterable[ResultDict]], None]
 
 
 def new_table(*columns: str, right: Iterable[str] = (), title: str | None = None) -> Table:
@@ -64,7 +65,7 @@ def complain(error: object, one_line: bool = True) -> None:
 
 
 def add_problem(problems: list[str], file: Path, error: object) -> None:
-    """Prints what is wrong with a file and adds the file to ``problems``."""
+    """Prints an error of a file and adds the file to ``problems``."""
     text = str(error)
     complain(text if str(file) in text else f"{file}: {text}")
     problems.append(str(file))
@@ -103,7 +104,7 @@ def progress_bar(shown: bool = True) -> Iterator[Progress]:
     console = Console(stderr=True)
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     hidden = not (shown and console.is_terminal)
-    # Rich would by default redirect what is printed on stdout to this console, which is stderr.
+    # By default, Rich would redirect the output on stdout to this console, which is stderr.
     with Progress(*columns, console=console, redirect_stdout=False, disable=hidden) as progress:
         yield progress
 
@@ -126,7 +127,7 @@ def stage_progress() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def print_json(readings: Iterable[ResultDict]) -> None:
-    """Prints a JSON array, one ASCII line per object, each as soon as it is known."""
+    """Prints a JSON array, one ASCII line per object, each as soon as it is available."""
     sys.stdout.write("[")
     for number, reading in enumerate(readings):
         sys.stdout.write((",\n" if number else "\n") + json.dumps(reading))
@@ -134,12 +135,23 @@ def print_json(readings: Iterable[ResultDict]) -> None:
     sys.stdout.write("\n]\n")
 
 
+def printer(as_json: bool, as_csv: bool, csv: Printer, table: Printer) -> Printer:
+    """The function that prints readings as JSON, as CSV or as a table.
+
+    Raises:
+        ConfigError: both formats were given.
+    """
+    if as_json and as_csv:
+        raise ConfigError("--json and --csv exclude each other")
+    return print_json if as_json else csv if as_csv else table
+
+
 def ahead(
     jobs: Iterable[tuple[Path, Callable[[], R]]],
 ) -> Iterator[tuple[Path, Callable[[], R]]]:
-    """The same jobs, each begun while the one before is still at work.
+    """The same jobs, run two at a time.
 
-    What runs in Python for one image then fills the time that the networks of the other leave.
+    The Python code of one image then runs while the networks of the other one compute.
     """
     with ThreadPoolExecutor(2) as pool:
         begun: deque[tuple[Path, Future[R]]] = deque()
@@ -160,7 +172,7 @@ def results_of(
     pictures: PictureFolder | None,
     problems: list[str],
 ) -> Iterator[tuple[Path, R]]:
-    """The result of each job on a file; an error is one line on stderr and one of ``problems``."""
+    """The result of each job; an error is printed as one line and added to ``problems``."""
     for file, job in jobs:
         try:
             result = job()

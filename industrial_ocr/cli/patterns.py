@@ -78,7 +78,7 @@ def try_texts(
     texts: Annotated[list[str], typer.Argument(help="Codes to test.")],
     file: PresetFile = None,
 ) -> None:
-    """Shows which texts match, and where others fail; the exit code is 1 if one does not pass."""
+    """Shows which texts match and where the others fail; the exit code is 1 if one fails."""
     with _pattern_errors():
         made = _parse(pattern, file)
     passed = [_try(made, text) for text in texts]

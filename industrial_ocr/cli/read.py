@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -77,8 +77,9 @@ def read(
 ) -> None:
     """Reads images. Exit code 0: all were read; 1: some were not; 2: wrong usage."""
     with output.one_line_errors(output.WRONG_USAGE):
-        if as_json and as_csv:
-            raise ConfigError("--json and --csv exclude each other")
+        show = output.printer(
+            as_json, as_csv, partial(print_csv, with_codes=bool(pattern)), print_table
+        )
         if crops and roi is not None:
             raise ConfigError("--crops and --roi exclude each other")
         if lexicon is not None and not (crops and engine in (None, Engine.CRNN)):
@@ -112,7 +113,7 @@ def read(
     to_terminal = (as_json or as_csv) and sys.stdout.isatty()
     results = _results(files, read_one, pictures, problems, not to_terminal)
     readings = ({"file": str(file), **result.to_dict()} for file, result in results)
-    _printer(as_json, as_csv, patterns is not None)(readings)
+    show(readings)
     if problems:
         raise typer.Exit(output.FAILED)
 
@@ -130,14 +131,6 @@ def _results(
         watched = progress.track(files, description="reading")
         jobs = ((file, partial(read_one, file)) for file in watched)
         yield from output.results_of(output.ahead(jobs) if several else jobs, pictures, problems)
-
-
-def _printer(
-    as_json: bool, as_csv: bool, with_codes: bool
-) -> Callable[[Iterable[output.ResultDict]], None]:
-    if as_json:
-        return output.print_json
-    return partial(print_csv, with_codes=with_codes) if as_csv else print_table
 
 
 def _compiled(given: list[str], bundle: Path | None) -> list[Pattern] | None:

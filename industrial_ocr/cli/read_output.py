@@ -1,4 +1,4 @@
-"""Readings as a table for people and as CSV for programs."""
+"""Prints readings as a table for people and as CSV for programs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ STRING_COLUMNS = (
     *CORNERS,
 )
 CODE_COLUMNS = ("code", "code_confidence", "code_status", "pattern")
-"""Further columns where a pattern was given."""
+"""Further columns if a pattern was given."""
 _STATUS_STYLES = {"ok": "green", "low_confidence": "yellow", "no_text": "dim"}
 
 
 def print_table(readings: Iterable[output.ResultDict]) -> None:
-    """Prints one row a code or string; the first row of a file holds its name and status."""
+    """Prints one row per code or string; the first row of a file has its name and status."""
     table = output.new_table(
         "file", "text", "confidence", "status", "ms", right=("confidence", "ms")
     )
@@ -55,12 +55,14 @@ def _texts(reading: output.ResultDict) -> list[tuple[str, str]]:
 def print_csv(readings: Iterable[output.ResultDict], with_codes: bool = False) -> None:
     """Prints a line per string, numbered from 0 in its file; a file without text has one line.
 
-    ``with_codes``: a pattern was given. Then ``CODE_COLUMNS`` hold the code that a string belongs
-    to, a code in no string has a line of its own, and ``status`` is the string's own. Otherwise
-    ``status`` is that of the whole image.
+    Args:
+        readings: the readings.
+        with_codes: whether a pattern was given. If so, ``CODE_COLUMNS`` have the code of a string,
+            a code outside all strings has a line of its own, and ``status`` is that of the string;
+            else it is that of the whole image.
     """
     columns = (*STRING_COLUMNS, *CODE_COLUMNS) if with_codes else STRING_COLUMNS
-    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")  # what lacks is empty
+    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")  # missing cells are empty
     writer.writeheader()
     for reading in readings:
         writer.writerows(_code_rows(reading) if with_codes else _string_rows(reading))
@@ -83,7 +85,7 @@ def _code_rows(reading: output.ResultDict) -> list[dict[str, Any]]:
     from industrial_ocr.results.geometry import centers_meet
 
     codes = list(reading["codes"])
-    # Where no code was found, the status of the image says why.
+    # If no code was found, the status of the image says why.
     no_code = {} if codes else {"code_status": reading["status"]}
     rows = []
     for cells, string in zip(_string_rows(reading), reading["strings"], strict=False):

@@ -23,7 +23,7 @@ def review(
     ] = 8765,
     open_page: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
 ) -> None:
-    """Shows uncertain characters on a local web page, where you say what they are."""
+    """Shows uncertain characters on a local web page, where you confirm or correct them."""
     with output.one_line_errors(output.WRONG_USAGE):
         if any(importlib.util.find_spec(n) is None for n in ("fastapi", "uvicorn")):
             raise ConfigError("reviewing needs a web server: pip install 'industrial-ocr[review]'")

@@ -13,9 +13,7 @@ from industrial_ocr.cli import output
 
 def run(
     job: Annotated[Path, typer.Argument(metavar="JOB", help="Job file, YAML.")],
-    json_log: Annotated[
-        bool, typer.Option("--json-log", help="Log as JSON, one object a line, on stderr.")
-    ] = False,
+    json_log: options.JsonLog = False,
 ) -> None:
     """Runs the job of a line until SIGTERM or Ctrl-C; the current picture is finished."""
     from industrial_ocr.errors import require

@@ -29,20 +29,20 @@ def serve(
     waiting: Annotated[
         int, typer.Option(min=1, help="Largest number of open requests; others get 503.")
     ] = 32,
-    max_mb: Annotated[float, typer.Option(min=0.001, help="Largest size of a request.")] = 16.0,
+    max_mb: Annotated[
+        float, typer.Option(min=0.001, help="Largest size of a request in MB.")
+    ] = 16.0,
     timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds until a request gets 503.")
     ] = 30.0,
     certificate: Annotated[Path | None, typer.Option(help="PEM file for TLS.")] = None,
     key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
-    json_log: Annotated[
-        bool, typer.Option("--json-log", help="Log as JSON, one object a line, on stderr.")
-    ] = False,
+    json_log: options.JsonLog = False,
     *,
     runtime: options.Runtime,
     networks: options.Networks,
 ) -> None:
-    """Reads pictures that are sent over HTTP; /openapi.json describes how.
+    """Reads pictures that are sent over HTTP; /openapi.json describes the requests.
 
     If the variable INDUSTRIAL_OCR_API_KEY is set, clients must send it as a bearer token.
     """
@@ -62,11 +62,13 @@ def serve(
         server = HttpServer(service.app, port, host, certificate, key)
     typer.echo(server.address)
     if not api_key and not is_loopback(host):
-        output.note(f"anybody on the network can read: set {KEY_VARIABLE} to ask for a key")
+        output.note(
+            f"anybody on the network can send pictures: set {KEY_VARIABLE} to require a key"
+        )
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     server.start()
     ended.wait()
-    server.stop()  # answers what was taken in
+    server.stop()  # answers the admitted requests
     service.close()

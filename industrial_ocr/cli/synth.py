@@ -53,8 +53,8 @@ def synth(
         if (pattern is None) == (kind == "codes"):
             raise ConfigError("synth codes needs --pattern, which is for codes only")
         if size and size < 64:
-            raise ConfigError(f"--size {size}: an image has 64 pixels a side at least")
-        # With 448 pixels the images of codes are taken for whole images when they are read again.
+            raise ConfigError(f"--size {size}: a side has at least 64 pixels")
+        # At 448 pixels, images of codes are detected as whole images when the folder is read again.
         size = size or (448 if kind == "codes" else 384)
         written = write_dataset(out, kind, count, seed, folders, size, workers, pattern)
         shown = _with_sheet(written, out, kind, count)

@@ -33,7 +33,7 @@ def train(
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
     workers: Annotated[int | None, typer.Option(help="Number of rendering processes.")] = None,
     threads: Annotated[
-        int | None, typer.Option(help="Number of threads of torch on the CPU.")
+        int | None, typer.Option(help="Number of threads of PyTorch on the CPU.")
     ] = None,
     max_seconds: Annotated[
         float, typer.Option(min=0, help="Stop after this time, to resume later; 0: never.")
@@ -60,10 +60,12 @@ def train(
         trainer = Trainer(job, max_seconds)
         trainer.resume()
         if trainer.step:
-            output.note(f"goes on at step {trainer.step} of {job.config.steps}")
+            output.note(f"continues at step {trainer.step} of {job.config.steps}")
         best = _run(trainer)
         if trainer.step < job.config.steps:
-            output.note(f"stopped at step {trainer.step} of {job.config.steps}; run again to go on")
+            output.note(
+                f"stopped at step {trainer.step} of {job.config.steps}; run again to continue"
+            )
         score = f"best validation score {best:.4f}" if best > -math.inf else "not validated yet"
         output.note(f"{score}; weights and manifest in {job.config.out}")
 

@@ -77,7 +77,7 @@ def verify(
         sources = cli_files.image_sources(files)
 
     def verify_one(file: Path, expected: str) -> Verification:
-        # A text that cannot be checked is wrong usage, unless it is one line of many.
+        # With one text for all images, a text that cannot be verified is wrong usage.
         with nullcontext() if labels else output.one_line_errors(output.WRONG_USAGE, ConfigError):
             return reader.verify(sources[file], expected, roi=region, engine=engine, part=part)
 
@@ -92,14 +92,14 @@ def verify(
 def _noted(
     verdicts: Iterable[tuple[Path, Verification]], passed: list[bool]
 ) -> Iterator[output.ResultDict]:
-    """Verdicts as dictionaries; ``passed`` gets whether each of them is a pass."""
+    """Verdicts as dictionaries; adds to ``passed`` whether each one is a pass."""
     for file, verdict in verdicts:
         passed.append(verdict.passed)
         yield {"file": str(file), **verdict.to_dict()}
 
 
 def _jobs(arguments: list[str], labels: Path | None) -> tuple[list[ExpectedText], list[str]]:
-    """What to verify, and the arguments and images without a job, already reported on stderr."""
+    """The images with their texts, and the problems, which are already reported on stderr."""
     if labels is not None:
         rows = read_expected(labels)
         files, problems = cli_files.find_files(arguments)
@@ -137,20 +137,20 @@ def read_expected(path: Path) -> list[tuple[int, str, str]]:
             continue
         image, text, *_ = (*tsv_fields(line), "")
         if not image.strip() or not text.strip():
-            raise DatasetError(f"{path}, line {number}: is image<TAB>expected, got {line!r}")
+            raise DatasetError(f"{path}, line {number}: expected image<TAB>text, got {line!r}")
         rows.append((number, image.strip(), text.strip()))
     if not rows:
-        raise DatasetError(f"{path}: has no lines; write image<TAB>expected, one a line")
+        raise DatasetError(f"{path}: has no lines; write one line image<TAB>text for each image")
     return rows
 
 
 def match_rows(
     rows: Iterable[tuple[int, str, str]], files: Iterable[Path], labels: Path
 ) -> list[ExpectedText]:
-    """The file of every line: the one whose path ends with the path of the line.
+    """The file of every line: the one whose path ends with the path in the line.
 
     Raises:
-        DatasetError: a line fits no file, or several.
+        DatasetError: no file, or more than one, matches a line.
     """
     by_name: dict[str, list[Path]] = {}
     for file in files:
@@ -162,8 +162,8 @@ def match_rows(
         if len(fitting) != 1:
             count = len(fitting) or "none"
             raise DatasetError(
-                f"{labels}, line {number}: {count} of the images given is {image!r}; "
-                "write its path as it was given, or its end"
+                f"{labels}, line {number}: {count} of the given images match {image!r}; "
+                "write the path as it was given, or its last part"
             )
         jobs.append((fitting[0], text))
     return jobs

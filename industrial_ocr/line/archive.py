@@ -1,4 +1,4 @@
-"""Keeps pictures and their readings until they are too old or too large.
+"""Keeps pictures and their readings until they are too old or the archive is too large.
 
 ``FOLDER/failed/2025-01-31/000000042.png`` is the picture of a failed part with sequence number 42,
 and ``000000042.json`` is its reading; parts that passed are in ``FOLDER/passed``. Further pictures

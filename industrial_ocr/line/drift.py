@@ -25,7 +25,7 @@ UPPER = 0.9
 
 @dataclass(frozen=True)
 class Baseline:
-    """The refusals and the confidence when the line was set up.
+    """The share of refused readings and the confidence when the line was set up.
 
     Attributes:
         refusals: share of readings that did not pass (upper bound).
@@ -124,7 +124,7 @@ class Drift:
         level = self._levels[name] = min(max(self._levels[name] + ratio, 0.0), LIMIT)
         if level >= LIMIT and (base := self.baseline) is not None:
             self.alarms[name] = {
-                "refusals": f"more is refused than at first ({base.refusals:.1%})",
+                "refusals": f"more readings are refused than at first ({base.refusals:.1%})",
                 "confidence": f"the confidence is lower than at first ({base.confidence:.3f})",
             }[name]
         elif level == 0:
@@ -135,7 +135,9 @@ def measure_baseline(readings: list[tuple[bool, float]]) -> Baseline:
     """The baseline of at least one reading; a reading is whether it passed, and its confidence."""
     count, refused = len(readings), sum(not passed for passed, _ in readings)
     confidences = np.array([confidence for _, confidence in readings])
-    deviation = max(float(confidences.std()), 0.01)  # with less, the least change would be drift
+    deviation = max(
+        float(confidences.std()), 0.01
+    )  # with a smaller one, the least change would be drift
     # Jeffreys' bound for a share; 1.28 is the quantile of a normal distribution at UPPER.
     share = float(beta.ppf(UPPER, refused + 0.5, count - refused + 0.5))
     least = float(confidences.mean()) - 1.28 * deviation / math.sqrt(count)

@@ -15,7 +15,7 @@ from industrial_ocr.review.web import LOOPBACK, listen
 
 GRACE_S = 10
 """Seconds that requests have for their answers after ``stop``."""
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class HttpServer:
@@ -69,7 +69,7 @@ class HttpServer:
     def start(self) -> None:
         """Starts the thread that answers requests."""
         self._thread.start()
-        _log.info("listening on %s", self.address)
+        log.info("listening on %s", self.address)
 
     def stop(self) -> None:
         """Refuses new requests, answers the open ones, and ends; never raises."""

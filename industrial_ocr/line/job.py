@@ -221,8 +221,8 @@ class AlarmConfig(Section):
 
     Attributes:
         stalled_s: seconds without a picture from the source.
-        drift: whether a CUSUM chart watches the share of refusals and the mean confidence and
-            raises an alarm when they leave their baseline.
+        drift: whether CUSUM charts watch the share of refused readings and the mean confidence,
+            and raise an alarm when they become worse than their baseline.
         baseline: number of readings from which the baseline is measured.
     """
 

@@ -31,7 +31,7 @@ from industrial_ocr.line.pictures import Part, Picture
 from industrial_ocr.line.reading import Reading
 
 KEPT_READINGS = 1000
-"""Number of delivered readings that are kept for the page."""
+"""Number of delivered readings that are kept."""
 KEPT_KEYS = 10_000
 """Number of keys that are kept of pictures that their source no longer has."""
 PRUNE_EVERY = 100
@@ -285,13 +285,6 @@ class Journal:
         with self._write_lock:
             (last,) = self._db.execute("SELECT max(sequence) FROM readings").fetchone()
         return last or 0
-
-    def latest(self, count: int) -> list[Reading]:
-        """The last ``count`` readings, the oldest first."""
-        query = "SELECT reading FROM readings ORDER BY sequence DESC LIMIT ?"
-        with self._write_lock:
-            rows = self._db.execute(query, (count,)).fetchall()
-        return [Reading.from_json(text) for (text,) in reversed(rows)]
 
     def waiting(self, output: str, limit: int) -> list[Reading]:
         """The next readings for an output, in order, at most ``limit``."""

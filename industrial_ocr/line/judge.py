@@ -135,7 +135,7 @@ class Judge:
         )
 
     def _chosen(self, results: Sequence[ReadResult], wanted: str | None) -> _Candidate:
-        """The candidate that equals the expected text, else the surest."""
+        """The candidate that equals the expected text, else that of the highest confidence."""
         found = [self._of_code(code) for result in results for code in result.codes]
         if self._any_text:
             found = [_of_text(result) for result in results if result.strings]

@@ -38,8 +38,8 @@ PICTURE_SIDE = 640
 """Longest side of a kept picture, in pixels."""
 STUCK_S = 60.0
 """Seconds without a call of ``beat`` after which the runner counts as stuck."""
-_GREEN, _RED = (0, 170, 70), (230, 40, 40)
-_log = logging.getLogger(__name__)
+_PASSED_COLOR, _FAILED_COLOR = (0, 170, 70), (230, 40, 40)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Monitor:
         )
         self._latency = Histogram(
             name("latency_seconds"),
-            "From the picture's arrival to the judgment.",
+            "Seconds from the picture's arrival to the judgment.",
             buckets=(0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.4, 0.6, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0),
             registry=registry,
         )
@@ -150,7 +150,7 @@ class Monitor:
             self.alarm(name, message)
         fields = ("sequence", "status", "passed", "latency", "picture", "part")
         about = {name: getattr(reading, name) for name in fields}
-        _log.info("reading %d: %s", reading.sequence, reading.status, extra={"fields": about})
+        log.info("reading %d: %s", reading.sequence, reading.status, extra={"fields": about})
 
     def _add_to_drift(self, reading: Reading) -> dict[str, str | None]:
         """Adds a reading to the drift charts; returns each alarm's message, None if it is off."""
@@ -176,7 +176,7 @@ class Monitor:
         try:
             write_whole(self._baseline_file, json.dumps(data))
         except OSError as error:
-            _log.warning("the baseline of the drift alarms cannot be kept: %s", error)
+            log.warning("the baseline of the drift alarms cannot be kept: %s", error)
 
     def state(self, state: LineState) -> None:
         """Sets the state of the line."""
@@ -202,9 +202,9 @@ class Monitor:
                 self._alarms[name] = (message, known[1] if known else time.time())
         self._raised.labels(name).set(message is not None)
         if message is None:
-            _log.info("alarm %s ended", name)
+            log.info("alarm %s ended", name)
         else:
-            _log.warning("alarm %s: %s", name, message)
+            log.warning("alarm %s: %s", name, message)
         self._on_alarm(name, message)
 
     def arrived(self) -> None:
@@ -298,7 +298,7 @@ def small_picture(reading: Reading, image: ImageArray) -> bytes:
     height, width = (max(1, round(n * scale)) for n in thin.shape[:2])
     resized = cv2.resize(thin, (width, height), interpolation=cv2.INTER_AREA)
     small: ImageArray = np.asarray(resized, np.uint8)
-    color = _GREEN if reading.passed else _RED
+    color = _PASSED_COLOR if reading.passed else _FAILED_COLOR
     for character in reading.characters:
         if character.get("quad") is not None:
             draw_outline(small, np.asarray(character["quad"]) * (scale / step), color, 2)

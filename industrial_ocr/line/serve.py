@@ -95,7 +95,7 @@ class ReadService:
             name("requests"), "Answered requests.", ("path", "code"), registry=registry
         )
         self._latency = Histogram(
-            name("latency_seconds"), "Of requests that were read.", registry=registry,
+            name("latency_seconds"), "Seconds for a request that was read.", registry=registry,
             buckets=(0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3.0, 6.0, 12.0, 30.0),
         )  # fmt: skip
         self._readings = Counter(
@@ -343,7 +343,7 @@ _Patterns = Annotated[
 _Roi = Annotated[
     str | None,
     Query(
-        description="Look only at x0,y0,x1,y1 (pixels).",
+        description="Read only the region x0,y0,x1,y1 (pixels).",
         pattern=r"^[0-9]{1,5}(\.[0-9]{1,3})?(,[0-9]{1,5}(\.[0-9]{1,3})?){3}$",
     ),
 ]

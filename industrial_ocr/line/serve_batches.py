@@ -18,7 +18,7 @@ from industrial_ocr.results.types import ImageArray
 
 BATCH = 16
 """Largest number of pictures that are read at once."""
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class Batcher:
 def _fail(task: _Task, error: Exception) -> None:
     """Sets the exception of a task, and logs it if it is a fault of the program."""
     if not isinstance(error, IndustrialOcrError):
-        _log.error("a picture could not be read", exc_info=error)
+        log.error("a picture could not be read", exc_info=error)
     task.result.set_exception(error)
 
 

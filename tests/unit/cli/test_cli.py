@@ -291,8 +291,8 @@ def test_training_options_go_before_the_file(
     result = run("train", "classifier", "--config", config, *options)
     assert result.exit_code == 0, result.output
     assert "0 font files" in result.stderr and "built-in" in result.stderr
-    assert "goes on at step 1 of 3" in result.stderr
-    assert "stopped at step 2 of 3; run again to go on" in result.stderr
+    assert "continues at step 1 of 3" in result.stderr
+    assert "stopped at step 2 of 3; run again to continue" in result.stderr
     settings, seconds = FakeTrainer.seen.pop()
     assert (settings.steps, settings.lr, settings.workers, seconds) == (3, 0.5, 1, 9)
     assert settings.out == tmp_path / "run" and settings.fonts == (fonts,)

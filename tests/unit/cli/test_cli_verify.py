@@ -130,10 +130,10 @@ def test_a_picture_without_a_line_is_a_problem(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ("a.png\n", "line 1: is image<TAB>expected"),
-        ("a.png\tAB1\nb.png\t \n", "line 2: is image<TAB>expected"),
+        ("a.png\n", "line 1: expected image<TAB>text"),
+        ("a.png\tAB1\nb.png\t \n", "line 2: expected image<TAB>text"),
         ("", "has no lines"),
-        ("a.png\tAB1\nnone.png\tAB1\n", "line 2: none of the images given is 'none.png'"),
+        ("a.png\tAB1\nnone.png\tAB1\n", "line 2: none of the given images match 'none.png'"),
     ],
 )
 def test_labels_that_cannot_be_used(folder: Path, lines: str, message: str) -> None:
