@@ -24,8 +24,8 @@ def region(text: str) -> tuple[float, ...]:
         raise ConfigError(f"--roi must be x0,y0,x1,y1 in pixels, got {text!r}")
     if numbers[2] <= numbers[0] or numbers[3] <= numbers[1]:
         raise ConfigError(
-            f"--roi must be x0,y0,x1,y1 with x0 < x1 and y0 < y1, got {text!r}; for x, y, width and "
-            "height write x,y,x+width,y+height"
+            f"--roi must be x0,y0,x1,y1 with x0 < x1 and y0 < y1, got {text!r}; for x, y, width "
+            "and height write x,y,x+width,y+height"
         )
     return numbers
 

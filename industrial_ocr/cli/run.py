@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from industrial_ocr.cli import output
+from industrial_ocr.cli import options, output
 
 
 def run(

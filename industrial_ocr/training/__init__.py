@@ -1,4 +1,4 @@
-"""Training of the networks on rendered pictures, and their adaptation to new ones."""
+"""Trains the networks on rendered pictures, and adapts them to new pictures."""
 
 from industrial_ocr.errors import require
 

@@ -1,4 +1,4 @@
-"""Training of the character classifier on crops; its last class is the reject class."""
+"""Trains the character classifier on crops; its last class is the reject class."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ClassifierTask:
         self._renderers: dict[bool, GlyphRenderer] = {}
 
     def _renderer(self, training: bool) -> GlyphRenderer:
-        """The renderer of training or validation; only validation sees the harvest's first 10 %."""
+        """The renderer of training or validation; validation has the first 10 % of the harvest."""
         if training not in self._renderers:
             renderer = GlyphRenderer(
                 tuple(self.config.fonts),
@@ -68,7 +68,7 @@ class ClassifierTask:
         return F.cross_entropy(logits, batch["label"], label_smoothing=self.config.label_smoothing)
 
     def validate(self, model: nn.Module, batches: Iterator[Batch]) -> dict[str, float]:
-        """Accuracy, the same with case folded, and the share of non-characters rejected."""
+        """Accuracy, accuracy with case folded, and the share of wrong boxes that are rejected."""
         reject = self._class[REJECT]
         right = folded = characters = rejected = others = 0
         for batch in batches:

@@ -22,33 +22,34 @@ class TrainConfig(Section):
     """Settings of every training. Relative paths start at the working directory.
 
     Attributes:
-        seed: of the data, the initial weights and all other random numbers.
+        seed: seed of the data, the initial weights and all other random numbers.
         out: folder for checkpoints, logs and the trained weights.
         name: the model's name in the manifest.
         steps: number of optimizer steps; the learning-rate schedule ends there.
-        batch_size: samples in a step.
-        workers: processes that render samples.
+        batch_size: samples in a batch.
+        workers: number of processes that render samples.
         lr: peak learning rate.
-        weight_decay: decoupled, as in AdamW.
+        weight_decay: decoupled weight decay, as in AdamW.
         warmup_steps: steps over which the learning rate rises to ``lr``.
-        optimizer: ``adam`` is AdamW; ``adadelta`` is the CRNN paper's, with an ``lr`` near 1.
+        optimizer: ``adam`` is AdamW; ``adadelta`` is that of the CRNN paper, with an ``lr`` near 1.
         rho: decay of ADADELTA's averages.
         clip: largest norm of the gradient; 0 for none.
-        ema_decay: of the moving average of the weights that is validated and kept; 0 for none.
+        ema_decay: decay of the moving average of the weights, which is validated and kept; 0 for
+            none.
         checkpoint_every_s: seconds between checkpoints to resume from.
         validate_every: steps between validations.
         validation_samples: size of the held-out synthetic set.
         patience: validations without a better metric before training stops; 0 never stops.
-        device: ``auto`` is CUDA where there is a device.
-        precision: ``auto`` is bf16 where the device computes it fast.
-        threads: of torch on the CPU; 0 leaves its own choice.
-        fonts: folders searched for font files; none: those of the system.
-        words: a file with one word a line to render besides codes.
-        plain: share of what is rendered that is plain print (``datasets.synthesis.plain``).
-        start_from: weights to begin with instead of random ones: a name of ``industrial-ocr
-            weights`` or a .safetensors file, of the same architecture and charset. For a recognizer
-            of variant ``lcnet`` also the ONNX file of PP-OCRv6's small recognizer: only the
-            convolutions are taken.
+        device: ``auto`` is CUDA if there is a device.
+        precision: ``auto`` is bf16 if the device computes it fast.
+        threads: number of threads of PyTorch on the CPU; 0 leaves its own choice.
+        fonts: folders that are searched for font files; none: those of the system.
+        words: a file of words, one per line, that are rendered besides codes.
+        plain: share of plain print in the rendered samples (``datasets.synthesis.plain``).
+        start_from: initial weights instead of random ones: a name of ``industrial-ocr weights`` or
+            a .safetensors file, of the same architecture and charset. A recognizer of variant
+            ``lcnet`` also takes the ONNX file of PP-OCRv6's small recognizer, and only its
+            convolutions.
     """
 
     seed: NonNegativeInt = 0
@@ -77,7 +78,7 @@ class TrainConfig(Section):
     start_from: str | None = None
 
     def load_words(self) -> tuple[str, ...]:
-        """The words of ``words``; ConfigError where it cannot be read or is None."""
+        """The words in the file ``words``; ConfigError if it cannot be read or is None."""
         if self.words is None:
             raise ConfigError("words: no file is set")
         try:
@@ -91,13 +92,13 @@ class DetectorTrainConfig(TrainConfig):
     """Training of the CRAFT detector.
 
     Attributes:
-        backbone: ``vgg16_bn`` is the published architecture; any other a timm model.
-        decoder_channels: of a light detector's levels at stride 2, 4, 8 and 16.
-        backbone_options: further arguments of ``timm.create_model`` for it.
+        backbone: ``vgg16_bn`` is the published architecture; every other name is a timm model.
+        decoder_channels: channels of a light detector's levels at stride 2, 4, 8 and 16.
+        backbone_options: further arguments of ``timm.create_model`` for the backbone.
         scene_size: side of the square training scenes in pixels, a multiple of 32.
         copies: views of each scene in its batch; all but one are turned, mirrored or inverted.
-        positive_weight: of the pixels of characters and links in the squared error.
-        mining_start: share of the steps after which hard negatives are mined; CRAFT: 0.
+        positive_weight: weight of the pixels of characters and links in the squared error.
+        mining_start: share of the steps after which hard negatives are mined (CRAFT: 0).
         negative_ratio: hard negative pixels mined for each positive one (CRAFT: 3).
     """
 
@@ -120,11 +121,11 @@ class ClassifierTrainConfig(TrainConfig):
         backbone: any timm model.
         crop_size: side of the square character crops in pixels.
         label_smoothing: probability spread over the other classes.
-        reject_share: share of the samples that are no character.
+        reject_share: share of the samples without a character.
         counter_share: share of the strings that are digits of a mechanical counter; a digit that
-            is turning to the next one is no character.
-        harvest: file of ``python -m industrial_ocr.training.harvest``: crops as a detector cuts
-            them, right and wrong ones.
+            is turning to the next one counts as no character.
+        harvest: file of ``python -m industrial_ocr.training.harvest``: crops of right and wrong
+            boxes of a detector.
     """
 
     out: Path = Path("runs/classifier")
@@ -147,30 +148,32 @@ class RecognizerTrainConfig(TrainConfig):
             repository of that name, whose checkpoints it loads; ``lcnet`` has the convolutions of
             PP-OCRv6's small recognizer; ``selu`` is the small network of many tutorials.
         width: multiplies the channels of the convolutions; 1 is the published network.
-        max_width: of the training strips in pixels, 100 at least; 32 high, 48 for ``lcnet``.
-        charset: file of the symbols in class order, one a line; None takes those of codes.
-        corpus: file of words, one a line with how often it occurs, of which whole lines are
-            rendered (``datasets.synthesis.lines``); None renders codes and words.
-        word_share: share of the training texts that are dictionary words; 1 also sets what is
-            plain print in words.
-        loose: share of the strips that are cut loosely and show what stands around the string.
-        lettering: share of the words that are set in typefaces for words alone.
+        max_width: largest width of the training strips in pixels, at least 100; they are 32 pixels
+            high, 48 for ``lcnet``.
+        charset: file of the symbols in class order, one per line; None takes those of codes.
+        corpus: file of words with their counts, one per line, from which whole lines are rendered
+            (``datasets.synthesis.lines``); None renders codes and words.
+        word_share: share of the training texts that are dictionary words; with 1, plain print shows
+            only words, too.
+        loose: share of the strips with a wide margin that shows the surroundings of the string.
+        lettering: share of the words that are set in lettering fonts, which are only for words.
         spaces: whether the space is the last class of the network.
-        hidden: units of each LSTM direction.
+        hidden: number of units of each LSTM direction.
         residual: number of residual blocks after each of the seven convolutions, from the first.
         frozen: number of the first convolutions that are not trained (``Crnn.freeze``).
-        convolution_lr: multiplies the learning rate of the convolutions; below 1 for convolutions
-            of another network whose batch norms are folded in.
-        alignment: weight of the frame-wise loss beside CTC; 0 is the paper's training.
+        convolution_lr: factor of the learning rate of the convolutions; below 1 for convolutions of
+            another network into which its batch norms were folded.
+        alignment: weight of the frame-wise loss beside the CTC loss; 0 is the paper's training.
         data: shards of labeled strips (``datasets.shards``): a file, a folder or a glob.
         data_share: share of each batch that comes from ``data``; the rest is rendered. The last
             twentieth of the strips is only for validation.
-        data_buffer: strips that are shuffled together, besides the order of the shards.
+        data_buffer: number of strips that are shuffled together; the order of the shards is
+            shuffled, too.
         photos: folder of photographs (``datasets.photos``).
-        photo_labels: which of the strings on them to learn, and what they say: a file of
-            ``python -m industrial_ocr.training.photo_labels``.
+        photo_labels: file of ``python -m industrial_ocr.training.photo_labels`` with the chosen
+            strings on the photographs and their texts.
         photo_share: share of each batch that comes from photographs.
-        photo_sources: table of their sources and licenses, named in the manifest.
+        photo_sources: table of the photographs' sources and licenses, named in the manifest.
     """
 
     out: Path = Path("runs/recognizer")

@@ -82,7 +82,7 @@ def score_targets(
 def _varied(
     rng: np.random.Generator, gray: ImageArray, target: ImageArray
 ) -> tuple[ImageArray, ImageArray]:
-    """Another view of a scene: turned or mirrored, often as a negative, in other tones."""
+    """Another view of a scene: turned or mirrored, often as a negative, with other gray levels."""
     turn = int(rng.choice([0, 1, 2, 3], p=[0.4, 0.2, 0.2, 0.2]))
     gray, target = np.rot90(gray, turn), np.rot90(target, turn, axes=(1, 2))
     if turn == 0:
@@ -95,7 +95,7 @@ def _varied(
 
 
 def _hits(found: list[Rectangle], wanted: list[Rectangle]) -> NDArray[np.float64]:
-    """Found boxes that are right at IoU 0.5, all found ones, wanted ones that were found, all."""
+    """Numbers of right boxes at IoU 0.5, of all found ones, of true ones found, of all true ones."""
     if not found or not wanted:
         return np.array([0, len(found), 0, len(wanted)], np.float64)
     good = box_iou(found, wanted) >= 0.5
@@ -103,7 +103,7 @@ def _hits(found: list[Rectangle], wanted: list[Rectangle]) -> NDArray[np.float64
 
 
 def _map_boxes(maps: Tensor) -> list[list[Rectangle]]:
-    """Upright boxes of the characters in each image's maps (N, 2, H, W), in map pixels."""
+    """Upright boxes of the characters in the maps (N, 2, H, W) of each image, in map pixels."""
     rules = SegmentationConfig()
     found = []
     for region, affinity in maps.numpy():

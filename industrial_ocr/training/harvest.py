@@ -1,6 +1,6 @@
 """Harvests the crops that a detector cuts from rendered scenes, for training the classifier.
 
-Wrong boxes become its reject class. In right ones a character stands as it will when reading.
+Crops of wrong boxes train its reject class. Crops of right boxes show characters as in reading.
 
     python -m industrial_ocr.training.harvest --detector FILE --out harvest.npz --fonts DIR
 """
@@ -41,7 +41,7 @@ from industrial_ocr.results.geometry import (
 from industrial_ocr.results.types import BoxString, FloatArray, ImageArray, ScoreMaps
 
 MIN_CROPS = 20
-"""Fewer crops of either kind are no harvest to learn from."""
+"""Smallest number of right crops, and of wrong ones, in a harvest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +49,9 @@ class Harvest:
     """Crops that a detector cut from rendered scenes.
 
     Attributes:
-        rejects: (N, S, S) uint8 gray, boxes that hold no character.
-        characters: (M, S, S) uint8 gray, boxes that hold one, upright.
-        symbols: (M,) what they show.
+        rejects: (N, S, S) uint8 gray, crops of boxes without a character.
+        characters: (M, S, S) uint8 gray, upright crops of boxes of a character.
+        symbols: (M,) symbols of ``characters``.
     """
 
     rejects: ImageArray
@@ -59,7 +59,7 @@ class Harvest:
     symbols: NDArray[np.str_]
 
     def part(self, low: float, high: float) -> Harvest:
-        """The crops between two shares of their number, such as 0.1 and 1."""
+        """The crops between two shares of their order, for example from 0.1 to 1."""
 
         def cut(array: NDArray[Any]) -> NDArray[Any]:
             return array[int(low * len(array)) : int(high * len(array))]
@@ -68,16 +68,16 @@ class Harvest:
 
 
 def load_harvest(file: Path, size: int) -> Harvest:
-    """Reads a harvest; DatasetError if the file is none or has too few crops of that size."""
+    """Reads a harvest; DatasetError if the file is damaged or has too few crops of this size."""
     try:
         with np.load(file, allow_pickle=False) as found:
             harvest = Harvest(found["rejects"], found["characters"], found["symbols"])
     except (OSError, KeyError, ValueError) as error:
-        raise DatasetError(f"{file}: no harvest: {error}") from error
+        raise DatasetError(f"{file}: not a harvest: {error}") from error
     for crops in (harvest.rejects, harvest.characters):
         if crops.ndim != 3 or crops.shape[1:] != (size, size) or len(crops) < MIN_CROPS:
             raise DatasetError(
-                f"{file}: {MIN_CROPS} crops or more of {size}x{size} are needed, it has "
+                f"{file}: at least {MIN_CROPS} crops of {size}x{size} are needed, it has "
                 f"{crops.shape}"
             )
     return harvest
@@ -87,8 +87,8 @@ def shows_none(box: Rectangle, true: list[Rectangle]) -> bool:
     """Whether an upright box shows no character: it is beside all of them, or on a part of one.
 
     Args:
-        box: left, top, right, bottom.
-        true: the same of all characters, at least one.
+        box: left, top, right, bottom in pixels.
+        true: the boxes of all characters, at least one.
     """
     if float(box_iou([box], true).max()) < 0.2:
         return True
@@ -101,9 +101,9 @@ def shows_none(box: Rectangle, true: list[Rectangle]) -> bool:
 
 
 def shown_character(quad: FloatArray, quads: FloatArray) -> int | None:
-    """The index of the true quad (N, 4, 2) that a box shows the same way up; None if none.
+    """The index of the true quad (N, 4, 2) that a box shows in the same orientation, or None.
 
-    Their corners must be on average less than 22 % of the character's size apart.
+    The corners must differ by less than 22 % of the character's size on average.
     """
     apart = np.linalg.norm(quads - quad, axis=2).mean(1)
     nearest = int(apart.argmin())
@@ -113,13 +113,13 @@ def shown_character(quad: FloatArray, quads: FloatArray) -> int | None:
 def harvest(
     detector: Detector, renderer: SceneRenderer, seed: int, scenes: int, size: int
 ) -> Iterator[tuple[ImageArray, str]]:
-    """Crops (size, size) uint8 gray of boxes on rendered scenes, with the symbol they show.
+    """Crops (size, size) uint8 gray of detected boxes on rendered scenes, with their symbols.
 
-    Wrong boxes have the symbol ``REJECT`` and are turned at random; right ones are upright. Other
-    boxes, such as those on two characters, are left out.
+    Crops of wrong boxes have the symbol ``REJECT`` and are turned at random; those of right boxes
+    are upright. Other boxes, such as those on two characters, are left out.
     """
     rules = SegmentationConfig()
-    # Lower thresholds than those of reading: more mistakes, of more kinds.
+    # Lower thresholds than those of reading give more mistakes, of more kinds.
     low = SegmentationConfig(
         text_threshold=rules.text_threshold * 0.6, low_text=rules.low_text * 0.6
     )
@@ -148,7 +148,7 @@ def harvest(
 
 
 def _strings(image: ImageArray, detector: Detector, config: PipelineConfig) -> list[BoxString]:
-    """The strings that are found on an image at all scales, as when reading."""
+    """The strings that are detected on an image at all scales, as in reading."""
     rules = config.segmentation
 
     def strings_of(maps: ScoreMaps) -> list[BoxString]:

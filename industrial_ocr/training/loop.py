@@ -1,4 +1,4 @@
-"""The training loop of all three networks: precision, checkpoints, validation, export.
+"""The training loop of all three networks, with precision, checkpoints, validation and export.
 
 A task defines its model, data, loss and metric. A stopped run resumes exactly: batch ``n`` is
 always rendered from the seed ``(seed, n)``.
@@ -106,8 +106,8 @@ class Trainer:
     """Trains the network of one task.
 
     Args:
-        task: what to train.
-        max_seconds: stop after so long and write a checkpoint; 0 for no limit.
+        task: the training task.
+        max_seconds: time limit in seconds, after which a checkpoint is written; 0 for no limit.
     """
 
     def __init__(self, task: TrainingTask, max_seconds: float = 0.0) -> None:
@@ -133,11 +133,11 @@ class Trainer:
 
     @property
     def checkpoint(self) -> Path:
-        """The file that a run resumes from."""
+        """The file from which a run resumes."""
         return self.out / "checkpoint.pt"
 
     def save(self) -> None:
-        """Writes the checkpoint; a kill at any moment leaves the old or the new one whole."""
+        """Writes the checkpoint; if the process is killed, the old or the new one is complete."""
         state = {
             "model": self.model.state_dict(),
             "average": self.average.module.state_dict(),
@@ -163,7 +163,7 @@ class Trainer:
         """Trains to the end, the time limit or a SIGTERM.
 
         Args:
-            show: is called after every step with the loss and the last validation.
+            show: called after every step with the loss and the last validation scores.
 
         Returns:
             The best validation score.
@@ -199,7 +199,7 @@ class Trainer:
         self.save()
 
     def _validated(self, board: Any, loss: float) -> str:
-        """Validates, logs, and stops the run if ``patience`` is exhausted; gives the metrics."""
+        """Validates, logs, and stops the run if ``patience`` is exhausted; returns the metrics."""
         metrics = self.validate()
         for name, value in metrics.items():
             board.add_scalar(f"validation/{name}", value, self.step)
@@ -210,7 +210,7 @@ class Trainer:
         return news
 
     def _learn(self, batch: Batch) -> float:
-        """Takes one step, unless the gradient is not finite; returns the loss."""
+        """Makes one step, unless the gradient is not finite; returns the loss."""
         self.model.train()
         self.task.progress = self.step / self.config.steps
         self.step += 1

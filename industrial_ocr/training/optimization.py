@@ -1,4 +1,4 @@
-"""Optimizer, learning-rate schedule and weight average of all trainings, made of timm's parts."""
+"""Optimizer, learning-rate schedule and weight average of all trainings, based on timm."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Chooses strings for training from those that another reader has read on photographs.
+"""Chooses strings for training from those that another recognizer has read on photographs.
 
-The other reader is RapidOCR's recognizer (``pip install 'industrial-ocr[bench]'``). A string is
-kept if our own network reads the same, or if the other reader reads the same in other cuts of the
-place. On photographs that are held back, only the other reader decides: our network must not choose
-the strings that it is measured with.
+The other recognizer is that of RapidOCR (``pip install 'industrial-ocr[bench]'``). A string is kept
+if our own network gives the same text, or if the other recognizer gives the same text in other
+crops. On held-out photographs, only the other recognizer decides: our network must not choose the
+strings on which it is measured.
 
     python -m industrial_ocr.training.photo_labels PHOTOS --out labels.tsv --without playing-cards
 """
@@ -38,15 +38,15 @@ from industrial_ocr.results.geometry import edge_lengths, expand_quad, warp_quad
 from industrial_ocr.results.types import FloatArray, ImageArray
 
 OWN_VIEWS = ((0.0, 0.0), (-0.08, -0.1))
-"""The cuts of a hint that our network reads: by how many of its heights the sides, and the top and
-bottom, are moved outwards."""
+"""Margins of the crops that our network reads, in heights of the string: left and right, then top
+and bottom."""
 OTHER_VIEWS = ((-0.06, -0.06), (0.1, 0.12))
-"""The cuts that the other reader reads again."""
+"""Margins of the crops that the other recognizer reads again."""
 OtherReader = Callable[[ImageArray], str]
 
 
 def rapidocr_reader() -> OtherReader:
-    """Reads an RGB strip with the recognizer in RapidOCR's package."""
+    """A function that reads an RGB strip with RapidOCR's recognizer."""
     from rapidocr import RapidOCR
 
     engine = RapidOCR(params={"Global.log_level": "error"})
@@ -61,7 +61,7 @@ def rapidocr_reader() -> OtherReader:
 def own_readings(
     recognizer: Recognizer, image: ImageArray, hints: list[PhotoString]
 ) -> list[list[str]]:
-    """What our network reads at each hint, one reading a view."""
+    """The texts that our network reads at each string, one for each of ``OWN_VIEWS``."""
     cuts = product(hints, OWN_VIEWS)
     quads = [[_cut_otherwise(hint.quad, *view)] for hint, view in cuts]
     frames = recognizer.recognize([image], [quads], RecognitionConfig())[0]
@@ -84,7 +84,7 @@ def _cut(image: ImageArray, quad: FloatArray) -> ImageArray:
 def chosen(
     folder: Path, recognizer: Recognizer, other: OtherReader, without: Collection[str] = ()
 ) -> Iterator[PhotoString]:
-    """The hints of a folder of photographs to learn from, without those of some sources."""
+    """The chosen strings of a folder of photographs, without those of the sources ``without``."""
     files: dict[str, list[PhotoString]] = defaultdict(list)
     for hint in read_hints(folder):
         if hint.source not in without:

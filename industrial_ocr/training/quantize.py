@@ -1,4 +1,4 @@
-"""Converts an ONNX file to 8-bit integers (static quantization after training).
+"""Converts ONNX files to 8-bit integers (static quantization after training).
 
     python -m industrial_ocr.training.quantize MANIFEST_FOLDER --fonts DIR
 
@@ -33,11 +33,11 @@ from industrial_ocr.results.types import FloatArray
 
 
 def add_int8(entry: ModelEntry, batches: Sequence[FloatArray]) -> ModelEntry:
-    """Quantizes a model of a manifest and notes the file in the manifest.
+    """Quantizes a model of a manifest and adds the file to the manifest.
 
     Args:
         entry: a model with an ONNX file.
-        batches: inputs of the network, (N, C, H, W) float32 each, on which ranges are measured.
+        batches: inputs of the network, each (N, C, H, W) float32, on which ranges are measured.
 
     Returns:
         The entry with the name and the hash of the int8 file.
@@ -51,16 +51,15 @@ def add_int8(entry: ModelEntry, batches: Sequence[FloatArray]) -> ModelEntry:
 def int8_bytes(data: bytes, batches: Sequence[FloatArray]) -> bytes:
     """An ONNX file with 8-bit weights (a scale for each channel) and 8-bit values between layers.
 
-    The first and the last layer stay float32: the one sees small contrasts beside large ones, and
-    the steps of the other's output would make plateaus of the peaks in a detector's maps. In
-    float32 they cost no measurable time. Weights have 7 bits, so that the sums of two products, as
-    processors without VNNI form them, do not overflow 16 bits: the result is the same on every
-    processor.
+    The first and the last layer stay float32, which costs no measurable time: the first one sees
+    small contrasts beside large ones, and quantized outputs of the last one would flatten the peaks
+    in a detector's maps. Weights have 7 bits, so that the sums of two products do not overflow 16
+    bits on processors without VNNI: the result is the same on every processor.
     """
     with tempfile.TemporaryDirectory() as folder:
         source, prepared, out = (Path(folder) / f"{name}.onnx" for name in ("a", "b", "c"))
         source.write_bytes(data)
-        # The symbolic shape inference needs sympy; the sizes of the layers do not matter here.
+        # The symbolic shape inference needs sympy, and the sizes of the layers are not needed.
         quant_pre_process(source, prepared, skip_symbolic_shape=True)
         nodes = onnx.load(prepared).graph.node
         layers = [node.name for node in nodes if node.op_type in ("Conv", "Gemm")]
@@ -79,7 +78,7 @@ def int8_bytes(data: bytes, batches: Sequence[FloatArray]) -> bytes:
 
 
 def rendered_batches(entry: ModelEntry, fonts: Sequence[str | Path]) -> list[FloatArray]:
-    """Rendered inputs of a detector or a classifier, as it sees them when reading.
+    """Rendered inputs of a detector or a classifier, as in reading.
 
     The share of plain print is about that of the training.
     """
@@ -96,7 +95,7 @@ def rendered_batches(entry: ModelEntry, fonts: Sequence[str | Path]) -> list[Flo
 
 
 class _CalibrationBatches(CalibrationDataReader):  # type: ignore[misc]
-    """Batches as ``quantize_static`` takes them: one after the other, then None."""
+    """Gives ``quantize_static`` one batch after the other, then None."""
 
     def __init__(self, batches: Sequence[FloatArray]) -> None:
         self._rest: Iterator[FloatArray] = iter(batches)

@@ -1,4 +1,4 @@
-"""Training of the CRNN with CTC on pictures of single strings."""
+"""Trains the CRNN with CTC on pictures of single strings."""
 
 from __future__ import annotations
 
@@ -33,27 +33,27 @@ from industrial_ocr.training.rendering import Renderer, strip_renderer, training
 log = logging.getLogger(__name__)
 
 UNPLACED = -1
-"""Frame of a character whose place is not known."""
+"""Frame of a character whose position is unknown."""
 LearningStrip = tuple[ImageArray, list[int], NDArray[np.int64]]
-"""(H, W) uint8, its classes, and the frame of each."""
+"""(H, W) uint8 gray, its classes, and the frame of each."""
 
 
 class StripSource(Protocol):
-    """Pictures of strings whose characters have no known places."""
+    """Renders pictures of strings whose characters have unknown positions."""
 
     def render(self, seed: tuple[int, ...]) -> tuple[ImageArray, str]:
-        """The strip of that seed, (H, W, 3) uint8, and its text without spaces."""
+        """The strip of this seed, (H, W, 3) uint8, and its text without spaces."""
 
 
 def without_spaces(log_probs: Tensor) -> Tensor:
-    """(..., C + 1) log-probabilities, the last class a space, with the space counted as blank."""
+    """(..., C) log-probabilities from (..., C + 1): the space, the last class, counts as blank."""
     blank = torch.logaddexp(log_probs[..., :1], log_probs[..., -1:])
     impossible = torch.full_like(blank, -1e4)
     return torch.cat([blank, log_probs[..., 1:-1], impossible], -1)
 
 
 def collated(strips: Sequence[LearningStrip], of_photos: int) -> Batch:
-    """Strips as a batch (see ``RecognizerTask.render``), the first ``of_photos`` photographs."""
+    """A batch of strips, see ``RecognizerTask.render``; the first ``of_photos`` are photographs."""
     width = max(100, *(s.shape[1] for s, _, _ in strips))
     width = -(-width // 4) * 4
     padded = [np.pad(s, ((0, 0), (0, width - s.shape[1])), mode="edge") for s, _, _ in strips]
@@ -70,9 +70,9 @@ class RecognizerTask:
     """See ``training.loop.TrainingTask``.
 
     Args:
-        config: every setting.
-        renderer: of the strips that are not photographs; None takes that of the configuration.
-        charset: with the blank; None takes that of the configuration.
+        config: settings of the training.
+        renderer: renderer of the strips; None takes that of the configuration.
+        charset: charset with the blank; None takes that of the configuration.
     """
 
     def __init__(
@@ -110,13 +110,13 @@ class RecognizerTask:
 
     @cached_property
     def renderer(self) -> Renderer:
-        """Of the strips that are not photographs."""
+        """The renderer of the strips that are not photographs."""
         return strip_renderer(self.config, self.charset)
 
     def _drawn(
         self, seed: tuple[int, ...], photo: StripSource | None
     ) -> tuple[ImageArray, list[int], FloatArray]:
-        """A picture, its classes and the x of each; a photograph's is not known."""
+        """A picture, its classes, and the x of each, which is unknown for photographs."""
         if photo is not None:
             image, text = photo.render(seed)
             classes = self.charset.encode(text)
@@ -127,8 +127,8 @@ class RecognizerTask:
     def _strip(self, seed: tuple[int, ...], cap: int, photo: StripSource | None) -> LearningStrip:
         """A gray strip of the network's height, its classes, and the frame of each character.
 
-        A strip wider than ``cap`` is squeezed to it, as the paper squeezes all strips to 100; a
-        much wider one is left to wider batches.
+        A strip wider than ``cap`` pixels is squeezed to it, as the paper squeezes all strips to 100
+        pixels; a much wider one is skipped in favor of another.
         """
         for attempt in range(20):
             gray, classes, places = self._drawn((*seed, attempt), photo)
@@ -143,7 +143,7 @@ class RecognizerTask:
     def _fitted(
         self, gray: ImageArray, classes: list[int], places: FloatArray, width: int
     ) -> LearningStrip | None:
-        """A strip resized for the network; None where it is too narrow for its characters."""
+        """A strip resized for the network; None if it is too narrow for its characters."""
         repeats = sum(a == b for a, b in zip(classes, classes[1:], strict=False))
         if 5 * len(classes) + 4 * repeats > width:
             return None
@@ -159,7 +159,7 @@ class RecognizerTask:
         return resized.astype(np.uint8), classes, known.astype(np.int64)
 
     def _labeled(self, image: ImageArray, text: str) -> LearningStrip | None:
-        """A strip of a shard; None where its text is empty, too long or of unknown symbols."""
+        """A strip of a shard; None if its text is empty, too long or has unknown symbols."""
         classes: list[int] = []
         for word in text.split():
             if not self.charset.supports(word):
@@ -175,7 +175,7 @@ class RecognizerTask:
         return self._fitted(gray, classes, np.full(len(classes), np.nan, np.float32), width)
 
     def _labels(self, string: LabeledString) -> tuple[list[int], FloatArray]:
-        """Classes of a string, spaces among them if they are learned, and the x of each."""
+        """Classes of a string, with spaces if the network has them, and the x of each in pixels."""
         symbols = self.charset.encode(string.text)
         middles = string.quads.mean(1)[:, 0]
         if not self.config.spaces:
@@ -192,13 +192,13 @@ class RecognizerTask:
         return classes, np.array(places, np.float32)
 
     def render(self, index: int, seed: int) -> Batch:
-        """``image`` (N, H, W) uint8, ``label`` and ``frame`` in a row, ``length``, ``photo`` (N,).
+        """``image`` (N, H, W) uint8, ``label`` and ``frame`` joined, ``length`` and ``photo`` (N,).
 
-        Strips are padded on the right to the widest with their own edge, at least to 100. Those
-        with ``photo`` are of photographs: their labels have no spaces and no places. Those of
-        shards have spaces but no places; one that cannot be learned is left out.
+        Strips are padded on the right with their last column to the width of the widest one, at
+        least to 100. Those with ``photo`` are of photographs: their labels have no spaces and no
+        positions. Those of shards have spaces but no positions; unusable ones are left out.
         """
-        # Most batches are narrow, because the widest strip decides what a batch costs.
+        # Most batches are narrow, because the widest strip determines the time of a batch.
         share = np.random.default_rng((seed, index)).choice([0.4, 0.55, 1.0], p=[0.5, 0.35, 0.15])
         cap = max(100, int(self.config.max_width * share))
         size = self.config.batch_size
@@ -215,7 +215,9 @@ class RecognizerTask:
             for i in range(size)
         ]
         if not strips and not labeled:
-            raise DatasetError(f"{self.config.data}: its texts have symbols that no network learns")
+            raise DatasetError(
+                f"{self.config.data}: the texts have only symbols that are not in the charset"
+            )
         return collated([*strips, *labeled], of_photos)
 
     def _photo_strips(self, held_back: bool) -> StripSource:
@@ -226,11 +228,11 @@ class RecognizerTask:
         return self._photos[held_back]
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """CTC, averaged over the strings, and a share of frame-wise cross entropy.
+        """CTC loss, averaged over the strings, plus a share of frame-wise cross entropy.
 
-        The places of rendered characters are known: each has one frame, the others are blank.
-        With them training need not search for an alignment first, and spikes stay on characters.
-        Strips of photographs have neither places nor spaces: for them a space counts as blank.
+        The positions of rendered characters are known: each has one frame, the others are blank.
+        With them training finds the alignment sooner, and the peaks stay on the characters. Strips
+        of photographs have neither positions nor spaces: for them a space counts as blank.
         """
         log_probs = model(crops_input(batch)).float()
         photo = batch["photo"]
@@ -256,9 +258,9 @@ class RecognizerTask:
         return ctc + self.config.alignment * aligned
 
     def validate(self, model: nn.Module, batches: Iterator[Batch]) -> dict[str, float]:
-        """Share of strings read exactly, also with case folded, and of photographed ones.
+        """Shares of strings read exactly, with case folded, and of photographed ones.
 
-        ``score`` is 1 - edit distance over all of them.
+        ``score`` is 1 - edit distance / length over all strings.
         """
         exact = folded = spaced = total = photos = photos_exact = 0
         similarity = 0.0
@@ -296,7 +298,7 @@ class RecognizerTask:
         return {**metrics, "exact_of_photos": photos_exact / photos} if photos else metrics
 
     def _text(self, classes: list[int]) -> str:
-        """What a label says, spaces included where they are classes."""
+        """The text of a label, with spaces if they are classes."""
         return "".join(
             SPACE if c == self.charset.classes else self.charset.symbol(c) for c in classes
         )

@@ -1,4 +1,4 @@
-"""What a recognizer's training renders; also written to disk as shards. Needs no torch."""
+"""Renders the strips of a recognizer's training, also to shards on disk. Needs no PyTorch."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from industrial_ocr.training.config import RecognizerTrainConfig
 
 
 class Renderer(Protocol):
-    """Renders strings whose characters have known places."""
+    """Renders strings whose characters have known positions."""
 
     def render(self, seed: tuple[int, ...]) -> Strip:
-        """The strip of that seed, read left to right."""
+        """The strip of this seed, read from left to right."""
 
 
 def training_charset(config: RecognizerTrainConfig) -> Charset:
@@ -41,11 +41,11 @@ def training_charset(config: RecognizerTrainConfig) -> Charset:
     try:
         return Charset(tuple(file.read_text(encoding="utf-8").split()), blank=True)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"charset: {file} is no list of symbols: {error}") from error
+        raise ConfigError(f"charset: {file} is not a list of symbols: {error}") from error
 
 
 def strip_renderer(config: RecognizerTrainConfig, charset: Charset) -> Renderer:
-    """What renders the strips of a training."""
+    """The renderer of the strips of a training."""
     if config.corpus is not None:
         return LineRenderer(tuple(config.fonts), config.corpus, charset)
     return StripRenderer(
@@ -61,10 +61,10 @@ def strip_renderer(config: RecognizerTrainConfig, charset: Charset) -> Renderer:
 def write_strips(
     config: RecognizerTrainConfig, out: Path, count: int, shards: int, workers: int
 ) -> Iterator[int]:
-    """Writes strips as a training renders them to shards; yields how many are in place.
+    """Writes the strips of a training to shards; yields how many are finished.
 
-    Strip ``n`` is a function of the seed and ``n``. Shards that are there already are kept, so
-    that a stopped run goes on when it is called again.
+    Strip ``n`` is a function of the seed and ``n``. Finished shards are kept, so that a stopped run
+    continues when it is called again.
 
     Raises:
         DatasetError: ``out`` holds shards of other settings, or cannot be written.
@@ -77,7 +77,9 @@ def write_strips(
     try:
         out.mkdir(parents=True, exist_ok=True)
         if about.exists() and about.read_text(encoding="utf-8") != wanted:
-            raise DatasetError(f"{out}: holds strips of other settings ({about}); name another")
+            raise DatasetError(
+                f"{out}: has strips of other settings ({about}); name another folder"
+            )
         about.write_text(wanted, encoding="utf-8")
         missing = [n for n in range(shards) if not _path(out, n).exists()]
         done = count - sum(ends[n + 1] - ends[n] for n in missing)
@@ -85,7 +87,7 @@ def write_strips(
         with ExitStack() as stack:
             run: Callable[..., Iterable[int]] = map
             if min(workers, len(missing)) > 1:
-                # Fresh processes: forking one that holds threads of OpenCV or torch may hang.
+                # New processes: forking one with threads of OpenCV or PyTorch may hang.
                 context = get_context("spawn")
                 pool = ProcessPoolExecutor(workers, context, cv2.setNumThreads, (1,))
                 stack.callback(pool.shutdown, cancel_futures=True)
@@ -110,7 +112,7 @@ def _write_one(shard: int, config: RecognizerTrainConfig, out: Path, ends: list[
 
 @lru_cache(maxsize=1)
 def _kept_renderer(config: RecognizerTrainConfig) -> Renderer:
-    """Kept from shard to shard, because opening fonts takes long."""
+    """The renderer of a process, which is made once, because opening fonts takes long."""
     return strip_renderer(config, training_charset(config))
 
 

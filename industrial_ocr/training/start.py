@@ -18,11 +18,11 @@ from industrial_ocr.patterns.charset import SPACE
 from industrial_ocr.training.config import TrainConfig
 
 PPOCR_CONTRAST = 2.5
-"""Contrast of our strips over that of PP-OCR's, whose pixels are -1 to 1."""
+"""Contrast of our strips divided by that of PP-OCR's strips, whose pixels are -1 to 1."""
 
 
 def data_hashes(config: TrainConfig, task: NetworkTask) -> dict[str, str]:
-    """The hashes of the data files and first weights that a recipe depends on."""
+    """The hashes of the data files and initial weights on which a recipe depends."""
     found = {}
     for name in ("harvest", "photo_labels", "corpus"):
         path = getattr(config, name, None)
@@ -43,17 +43,17 @@ def _sha256(path: Path) -> str:
 
 
 def start_weights(model: nn.Module, entry: dict[str, Any], source: str) -> None:
-    """Loads a model's first weights.
+    """Loads the initial weights of a model.
 
     Args:
-        model: of the architecture in ``entry``.
-        entry: of ``TrainingTask.entry``.
+        model: the model, with the architecture in ``entry``.
+        entry: its fields of the manifest, from ``TrainingTask.entry``.
         source: a model's name or a .safetensors file.
 
     Raises:
-        WeightsError: they are missing, damaged, of another architecture or of other symbols. A
-            recognizer may start from one without the space, without residual blocks or with smaller
-            LSTMs; at first it reads like that one.
+        WeightsError: the weights are missing or damaged, or have another architecture or other
+            symbols. A recognizer may start from one without the space, without residual blocks or
+            with smaller LSTMs; at first it reads like that one.
     """
     if Path(source).suffix == ".onnx":
         _load_ppocr_convolutions(model, Path(source))
@@ -80,8 +80,8 @@ def start_weights(model: nn.Module, entry: dict[str, Any], source: str) -> None:
 def _load_ppocr_convolutions(model: nn.Module, path: Path) -> None:
     """Fills a CRNN's ``LcNet`` with the first convolutions of PP-OCRv6's small recognizer.
 
-    Its input has three channels from -1 to 1; a gray strip is all three, with unit contrast, which
-    is about 2.5 times as much.
+    Its input has three channels from -1 to 1. Our gray strip stands for all three; its contrast is
+    normalized to 1, which is about 2.5 times as much.
     """
     import onnx
     from onnx import numpy_helper
@@ -111,7 +111,7 @@ def _load_ppocr_convolutions(model: nn.Module, path: Path) -> None:
 def _with_units(state: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tensor]:
     """A recognizer's weights with more LSTM units (Net2Net, Chen et al. 2015, arXiv 1511.05641).
 
-    The new units have the input weights of ``own``; no old unit and no class uses them yet.
+    The new units have the input weights of ``own``; their outputs have zero weights at first.
     """
     recurrent = "rnn.0.rnn.weight_hh_l0"
     if recurrent not in state or recurrent not in own:
@@ -143,7 +143,7 @@ def _with_units(state: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, T
 
 
 def _with_space(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A recognizer's weights with one more class, of a low logit everywhere."""
+    """A recognizer's weights with one more class, whose logit is low in every frame."""
     weight, bias = state["rnn.1.embedding.weight"], state["rnn.1.embedding.bias"]
     return {
         **state,

@@ -120,7 +120,7 @@ class ModbusServer(PlantServer[ModbusOutput]):
     def _show(self, reading: Reading) -> None:
         """Replaces the registers of the last reading, all between two requests."""
         self._sequence = reading.sequence % 2**32
-        self._result = PASSED if reading.passed else FAILED
+        self._result = PASSED if reading.passed else NOT_PASSED
         if not reading.passed and reading.status in ("timeout", "error"):
             self._result = TIMED_OUT if reading.status == "timeout" else ERROR
         text = reading.text.encode()

@@ -1,1 +1,1 @@
-"""Teaches a character classifier new symbols, and old ones in a new font, from a few pictures."""
+"""Teaches a classifier new symbols, and known ones in a new font, from a few pictures."""

@@ -24,10 +24,10 @@ def plain_crop(sample: GlyphSample, size: int) -> ImageArray:
 
 
 class Augmenter:
-    """Draws views of samples.
+    """Draws augmented views of samples.
 
-    Views stay readable: an unreadable one would teach the classifier to take any unreadable old
-    symbol for a new one.
+    Views stay readable: unreadable ones would teach the classifier to read every unreadable known
+    symbol as a new one.
 
     Args:
         size: side of the crops in pixels.
@@ -40,7 +40,7 @@ class Augmenter:
 
     def draw(self, rng: Generator, sample: GlyphSample) -> ImageArray:
         """One view of a sample, (size, size) uint8."""
-        fine = 2 * self._size  # for strokes to change by half pixels
+        fine = 2 * self._size  # so that strokes change by half pixels
         window = _sheared(rng, detector_window(rng, sample.quad))
         crop = warp_quad(sample.image, window, fine, fine)
         if _touches_border(sample) and rng.random() < 0.4:
@@ -120,7 +120,7 @@ def _sheared(rng: Generator, window: FloatArray) -> FloatArray:
 
 
 def _restroked(rng: Generator, crop: ImageArray) -> ImageArray:
-    """The crop with its dark or its bright strokes thicker; it is unknown which are the ink."""
+    """The crop with its dark or its bright strokes thicker; the polarity of the ink is unknown."""
     kind = rng.random()
     if kind > 0.4:
         return crop
@@ -132,7 +132,7 @@ def _restroked(rng: Generator, crop: ImageArray) -> ImageArray:
 
 
 def _bent(rng: Generator, crop: ImageArray) -> ImageArray:
-    """Bent elastically by a few hundredths of its side."""
+    """The crop with an elastic deformation of a few hundredths of its side."""
     side = len(crop)
     coarse = rng.normal(0, 0.025 * side, (2, 4, 4)).astype(np.float32)
     shift = [cv2.resize(c, (side, side), interpolation=cv2.INTER_CUBIC) for c in coarse]

@@ -12,33 +12,32 @@ from industrial_ocr.inference.manifest import load_manifest
 
 @dataclass(frozen=True)
 class FinetuneRecipe:
-    """How a classifier is retrained; with the parent and the data it determines the result.
+    """Hyperparameters of a retraining. With the parent and the data they determine the result.
 
     Attributes:
-        seed: of all random numbers.
-        views: augmented views of each symbol, over all its samples.
-        prints: crops of each symbol, over all its samples, with its ink on other surfaces.
+        seed: seed of all random numbers.
+        views: number of augmented views of each symbol, over all its samples.
+        prints: number of prints of each symbol, over all its samples: its ink on other surfaces.
         extra_views: views of each sample of a supplementary class, see ``supplementary_classes``.
-        extra_prints: prints of each such sample.
-        fresh: rehearsal strings rendered besides the shipped crops, if there are fonts.
-        batch_size: crops in a step.
+        extra_prints: prints of each sample of a supplementary class.
+        fresh: number of rehearsal strings rendered besides the shipped crops, if there are fonts.
+        batch_size: crops in a batch.
         new_share: share of a batch that shows the samples; the rest is rehearsal.
-        reject_share: share of the rehearsal crops in a batch that show no character.
-        new_reject_share: the same of the samples, which may be boxes that a detector took for
-            characters; 0 draws them as often as one symbol.
+        reject_share: share of crops without a character in the rehearsal part of a batch.
+        new_reject_share: the same in the part of the samples; 0 draws them as often as one symbol.
         head_steps: steps with a frozen backbone.
         head_lr: peak learning rate of these steps.
-        steps: steps that train the last stages of the network too.
+        steps: steps that also train the last stages of the network.
         lr: peak learning rate of these steps.
         average: decay of the moving average of the weights.
-        blend: share of the weights after the last stages were trained in the result.
-        label_smoothing: probability spread over the other classes, of the samples only.
-        distillation: share of the parent's answer in the target of a rehearsal crop; the rest is
+        blend: weight of the trained last stages in their mean with those before; 1: no mean.
+        label_smoothing: probability spread over the other classes, only for the samples.
+        distillation: share of the parent's output in the target of a rehearsal crop; the rest is
             its label.
-        logit_adjustment: how far the loss corrects for classes that are drawn more often than they
-            will be read, 0 to 1. A higher value misses more new symbols, a lower one sees them in
-            more old ones.
-        allowed: share of the old symbols' validation crops that new symbols may cost.
+        logit_adjustment: 0 to 1, how much the loss corrects for classes that are drawn more often
+            than they will be read. With a higher value more new symbols are missed; with a lower
+            one more known symbols are read as new ones.
+        allowed: largest share of the known symbols' validation crops that may be read as new ones.
     """
 
     seed: int = 0
@@ -65,24 +64,24 @@ class FinetuneRecipe:
 
 @dataclass(frozen=True)
 class FinetuneConfig:
-    """One retraining.
+    """Settings of one retraining.
 
     Attributes:
         out: the .safetensors file to write.
-        parent: name or file of the classifier to start from, None for the shipped one.
-        fonts: folders of fonts for more rehearsal crops; none: the shipped crops alone.
-        margin: percentage points that one old class may lose.
-        force: write the file even if the gate refuses.
-        report: folder of the report, None for one beside ``out``.
-        recipe: how it is trained.
-        overall_margin: percentage points that all old symbols together may lose.
+        parent: name or file of the classifier to start from; None for the shipped one.
+        fonts: folders of fonts for more rehearsal crops; none: only the shipped crops.
+        margin: percentage points of accuracy that one known class may lose.
+        force: write the file even if the gate refuses it.
+        report: folder of the report; None for one beside ``out``.
+        recipe: hyperparameters of the training.
+        overall_margin: percentage points that all known symbols together may lose.
     """
 
     out: Path
     parent: str | None = None
     fonts: tuple[str, ...] = ()
-    # A class has 70 held-out crops. About 4 % of them change their reading by chance, so that a
-    # class moves by up to 7 points although nothing is wrong. All classes have some 5,000 crops.
+    # A class has 70 held-out crops. The readings of about 4 % of them change by chance, which moves
+    # a class by up to 7 points. All classes together have about 5,000 crops.
     margin: float = 10.0
     force: bool = False
     report: Path | None = None
@@ -91,15 +90,15 @@ class FinetuneConfig:
 
     @property
     def folder(self) -> Path:
-        """Where the report goes."""
+        """The folder of the report."""
         return self.report or self.out.with_name(f"{self.out.stem}-report")
 
 
 def check_output(config: FinetuneConfig) -> None:
-    """Tries to write where the result and the report will go.
+    """Tries to write into the folders of the result and the report.
 
     Raises:
-        ConfigError: they cannot be written, or the output has an impossible name.
+        ConfigError: this is not possible, or the name of the output cannot be used.
         WeightsError: the manifest beside the output is damaged.
     """
     out = config.out
@@ -109,7 +108,7 @@ def check_output(config: FinetuneConfig) -> None:
             "and . _ -"
         )
     if out.is_dir():
-        raise ConfigError(f"{out}: is a folder; name the .safetensors file to write")
+        raise ConfigError(f"{out}: this is a folder; name the .safetensors file to write")
     for folder in (out.parent, config.folder):
         trial = folder / ".trial"
         try:

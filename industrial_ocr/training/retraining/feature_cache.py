@@ -1,4 +1,4 @@
-"""Views of all samples, and the frozen features of all crops, computed once."""
+"""Computes the views of all samples and the frozen features of all crops once."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ CERTAIN_LOGIT = 10.0
 
 @dataclass(frozen=True, eq=False)
 class FeatureCache:
-    """All that does not change while the last stages of the network are trained.
+    """The data that do not change while the last stages of the network are trained.
 
     Attributes:
         parent: the classifier to start from.
-        split: the parent, cut in two.
+        split: the parent, divided into frozen and trained stages.
         names: the classes of the new head, the reject class last.
-        samples: the user's.
-        plain: (N, S, S) uint8 the samples as the reader cuts them.
-        plain_x: activations of those.
-        views: (V, S, S) uint8 of the samples, the first rows of the pool.
-        groups: (V,) which sample each view shows.
-        pool: of all training crops.
+        samples: the N samples of the user.
+        plain: (N, S, S) uint8, the crops of the samples as in reading.
+        plain_x: activations of ``plain``.
+        views: (V, S, S) uint8, augmented views of the samples, the first rows of the pool.
+        groups: (V,) index of the sample of each view.
+        pool: all training crops.
         features: (M, F) of the pool.
     """
 
@@ -56,11 +56,11 @@ class FeatureCache:
 
     @property
     def new(self) -> tuple[str, ...]:
-        """The symbols that are added."""
+        """The new symbols."""
         return self.names[len(self.parent.symbols) : -1]
 
     def rows(self, supplementary: bool) -> Bools:
-        """(M,) which rows of the pool to learn from: all, or all but supplementary samples."""
+        """(M,) mask of the pool: all rows, or all but those of supplementary samples."""
         return ~self.pool.old | (self.pool.group < 0) | supplementary
 
 
@@ -74,20 +74,19 @@ def fresh_crops(
     renderer.strips.faces = FaceLibrary(fonts, families=lambda name: part_of(name) == "training")
     crops: list[tuple[ImageArray, str]] = []
     for number in range(recipe.fresh):
-        # The shipped set has better rejects: boxes that a detector took for characters.
+        # The shipped set has better crops without characters: wrong boxes of a detector.
         crops += [c for c in renderer.render((recipe.seed, 5, number)) if c[1] != REJECT]
-        progress("rendering old symbols", number + 1, recipe.fresh)
+        progress("rendering known symbols", number + 1, recipe.fresh)
     return LabeledCrops(np.stack([c for c, _ in crops]), np.array([s for _, s in crops]))
 
 
 def supplementary_classes(found: SampleSet, new: Sequence[str]) -> frozenset[str]:
     """The known symbols whose samples count as rehearsal crops.
 
-    Otherwise each class that is trained fills the same part of a batch, however few its samples
-    are. A hard sample or two of forty known symbols, as in answers of the review page, would make
-    the classifier forget how these symbols usually look. So samples of known symbols are
-    supplementary if there are new symbols too, if they were collected because the reader was
-    uncertain, or if they are few.
+    Every other class fills the same part of a batch, however few its samples are. One or two hard
+    samples of a known symbol, as in answers of the review page, would make the classifier forget
+    how this symbol usually looks. So samples of known symbols are supplementary if there are also
+    new symbols, if they were collected because the reader was uncertain, or if they are few.
     """
     return frozenset(
         symbol
@@ -104,9 +103,9 @@ def sample_views(
     progress: Progress,
     supplementary: frozenset[str] = frozenset(),
 ) -> tuple[ImageArray, Indices]:
-    """Views and prints of all samples (N, S, S), and the index of the sample of each.
+    """(N, S, S) views and prints of all samples, and (N,) the index of the sample of each.
 
-    Each symbol has the same number, but a supplementary one has a few for each of its samples.
+    Each symbol has the same number of them; a supplementary one has a few for each sample.
     """
     by_symbol: dict[str, list[int]] = {}
     for i, sample in enumerate(samples):
@@ -128,10 +127,10 @@ def sample_views(
         for k in range(prints if clear else 0):
             i, ink = clear[k % len(clear)]
             crop = reprinter.draw((recipe.seed, 4, i, k), ink)
-            if crop is not None and crop.std() >= 14:  # fainter prints teach nothing
+            if crop is not None and crop.std() >= 14:  # fainter prints are useless
                 crops.append(crop)
                 groups.append(i)
-        progress("degrading new pictures", number + 1, len(by_symbol))
+        progress("augmenting new pictures", number + 1, len(by_symbol))
     return np.stack(crops), np.array(groups, np.int64)
 
 

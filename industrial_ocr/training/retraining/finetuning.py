@@ -1,7 +1,8 @@
-"""Trains new rows of a classifier, and old ones in a new look, without forgetting the others.
+"""Trains a classifier on new symbols, or known ones in a new font, without forgetting the others.
 
-First the head alone on frozen features, then the last stages of the network too, at a low rate and
-with fixed batch statistics. Every choice is made on validation crops of the old symbols.
+First the head is trained on frozen features, then also the last stages of the network, at a low
+learning rate and with fixed batch statistics. Every choice is made on validation crops of the known
+symbols.
 """
 
 from __future__ import annotations
@@ -32,16 +33,17 @@ from industrial_ocr.training.retraining.sampling import (
 )
 
 UNMEASURED = "?"
-"""Stands for the reading of a sample whose symbol no other picture shows."""
+"""Reading of a sample that is the only one of its symbol and cannot be cross-validated."""
 
 
 @dataclass(frozen=True, eq=False)
 class Finetuned:
-    """The result of ``finetune``: a network in evaluation mode.
+    """The result of ``finetune``.
 
     Attributes:
-        steps: how many the last stages were trained.
-        interrupted: training was stopped; the weights are those until then.
+        model: the network, in evaluation mode.
+        steps: number of steps for which the last stages were trained.
+        interrupted: whether Ctrl-C ended the training early.
     """
 
     model: GlyphClassifier
@@ -50,7 +52,7 @@ class Finetuned:
 
 
 Steps = Callable[[int, int], None]
-"""Called with how many steps are done, and of how many."""
+"""Called with the number of steps that are done, and of all steps."""
 
 
 def train_head(
@@ -61,7 +63,7 @@ def train_head(
     recipe: FinetuneRecipe,
     progress: Steps,
 ) -> None:
-    """Trains the head alone on the features (N, F) of the pool."""
+    """Trains only the head, on the features (N, F) of the pool."""
     optimizer = torch.optim.AdamW(head.parameters(), lr=recipe.head_lr, weight_decay=1e-2)
     for step, loss in _losses(head, features, pool, rows, recipe, optimizer, recipe.head_steps, 1):
         loss.backward()
@@ -72,10 +74,10 @@ def train_head(
 def train_last_stages(
     split: DividedClassifier, pool: Pool, rows: Bools, recipe: FinetuneRecipe, progress: Steps
 ) -> None:
-    """Trains tail and head and leaves the average of their weights, also when interrupted.
+    """Trains tail and head; the result is the average of their weights, also when interrupted.
 
-    No step is selected by a score. That would need samples that are kept out of training, which
-    costs more than the selection gains, because the learning rate ends near zero.
+    No step is selected by a score. A selection would need held-out samples, which costs more than
+    it gains, because the learning rate ends near zero.
     """
     trained = split.trained()
     optimizer = torch.optim.AdamW(trained, lr=recipe.lr, weight_decay=1e-2)
@@ -101,9 +103,10 @@ def _losses(
     steps: int,
     stream: int,
 ) -> Iterator[tuple[int, Tensor]]:
-    """The number of each step, from 1, and its loss; sets the learning rate and clears gradients.
+    """Yields the number of each step, from 1, and its loss.
 
-    ``stream`` tells the random numbers of one training from those of another.
+    It also sets the learning rate and clears the gradients. ``stream`` seeds the random numbers, so
+    that two trainings do not have the same ones.
     """
     schedule = cosine_schedule(optimizer, steps, max(1, steps // 10), floor=0.05)
     drawn = batches(pool, rows, np.random.default_rng((recipe.seed, stream)), recipe)
@@ -117,17 +120,17 @@ def _losses(
 
 @torch.no_grad()
 def interpolate(split: DividedClassifier, before: Sequence[Tensor], share: float) -> None:
-    """Moves the trained weights to this share of the way from ``before`` to their values.
+    """Sets the weights to the mean of ``before`` and the trained ones, which have weight ``share``.
 
-    Such weights keep much of the old accuracy and lose little of the new (Wortsman et al., CVPR
-    2022). The gain is larger on photographs than on the rendered rehearsal crops.
+    Such weights keep most of the accuracy on known symbols and lose little on new ones (Wortsman et
+    al., CVPR 2022). The gain is larger on photographs than on the rendered rehearsal crops.
     """
     for weight, start in zip(split.trained(), before, strict=True):
         weight.copy_(start.lerp(weight, share))
 
 
 def _old_are_kept(was: Bools, now: Bools, labels: Indices, allowed: float) -> bool:
-    """Whether the old crops (N,) that were read right still are, except for an allowed share.
+    """Whether at most a share ``allowed`` of the N crops read right before is read wrong now.
 
     A single class may lose a tenth of its crops and one more.
     """
@@ -141,18 +144,20 @@ def _old_are_kept(was: Bools, now: Bools, labels: Indices, allowed: float) -> bo
 def limit_change(
     split: DividedClassifier, start: Sequence[Tensor], x: Tensor, labels: Indices, parent: Indices
 ) -> float:
-    """Reduces the change of the weights until at most 0.15 % of the old crops are lost.
+    """Reduces the change of the weights until at most 0.15 % of the known symbols' crops are lost.
 
-    ``set_new_biases`` lowers the rows of new symbols instead; known symbols in a new look have no
-    rows of their own, and a new 0 may cost old letters O. Returns the share of the change that is
-    kept, at least 0.2.
+    It is for known symbols in a new font: a new 0 may cost crops of the letter O. For new symbols,
+    ``set_new_biases`` is used instead.
 
     Args:
-        split: of the trained network.
+        split: the trained network.
         start: the parent's weights of ``split.trained()``.
-        x: activations of validation crops of old symbols.
-        labels: (N,) their classes.
-        parent: (N,) the classes that the parent read.
+        x: activations of validation crops of known symbols.
+        labels: (N,) classes of these crops.
+        parent: (N,) classes that the parent reads.
+
+    Returns:
+        the share of the change that is kept, at least 0.2.
     """
     was = parent == labels
     after = [p.detach().clone() for p in split.trained()]
@@ -169,18 +174,20 @@ def limit_change(
 def set_new_biases(
     head: nn.Linear, features: Tensor, labels: Indices, parent: Indices, new: slice, allowed: float
 ) -> float:
-    """Adds to the biases of the rows ``new`` as much as the old crops allow; returns the addition.
+    """Changes the biases of new symbols so that few crops of known symbols are read as new ones.
 
-    Values from 1.0 down to -2.0 are tried, until hardly any old crop that the parent read right is
-    taken for a new symbol.
+    Values from 1.0 down to -2.0 are tried.
 
     Args:
-        head: of the trained network.
-        features: (N, F) of validation crops of old symbols.
-        labels: (N,) their classes.
-        parent: (N,) the classes that the parent read.
+        head: the head of the trained network.
+        features: (N, F) features of validation crops of known symbols.
+        labels: (N,) classes of these crops.
+        parent: (N,) classes that the parent reads.
         new: rows of the new symbols.
-        allowed: share of the crops that may be lost.
+        allowed: largest share of the crops that may be lost.
+
+    Returns:
+        the value that was added to the biases.
     """
     was = parent == labels
     bias = head.bias.detach()[new].clone()
@@ -194,7 +201,7 @@ def set_new_biases(
 
 
 def imprinted(cache: FeatureCache, rows: Bools) -> GlyphClassifier:
-    """The extended network, with new rows from the mean features of some rows of the pool."""
+    """The network extended by new symbols; their rows are mean features of the pool's ``rows``."""
     labels, first = cache.pool.labels.numpy(), len(cache.parent.symbols)
     overall = cache.features[cache.pool.old & rows].mean(0)
     means = []
@@ -207,7 +214,7 @@ def imprinted(cache: FeatureCache, rows: Bools) -> GlyphClassifier:
 def folds_of(
     samples: Sequence[GlyphSample], alike: Sequence[tuple[int, int]], folds: int
 ) -> Indices:
-    """(N,) a fold for each sample: symbols are spread evenly, near-duplicates stay together."""
+    """(N,) fold of each sample: symbols are spread evenly, near-duplicates stay together."""
     fold = np.zeros(len(samples), np.int64)
     pairs = dict(alike)
     seen: dict[str, int] = {}
@@ -226,7 +233,7 @@ def cross_validated(
     recipe: FinetuneRecipe,
     progress: Progress,
 ) -> NDArray[np.str_]:
-    """(N,) how a head reads each sample if it was trained without it, or ``UNMEASURED``."""
+    """(N,) reading of each sample by a head trained without it, or ``UNMEASURED``."""
     folds = 4
     fold = folds_of(cache.samples, alike, folds)
     symbols = np.array([s.symbol for s in cache.samples])
@@ -253,7 +260,7 @@ def finetune(
     recipe: FinetuneRecipe,
     progress: Progress,
 ) -> Finetuned:
-    """Trains the head, then the last stages; an interruption keeps the weights until then."""
+    """Trains the head, then the last stages; Ctrl-C ends this and keeps the weights."""
     model = imprinted(cache, rows)
     split = DividedClassifier(model, cache.parent.size)
     start = [p.detach().clone() for p in split.trained()]
@@ -287,14 +294,14 @@ def _balance(
     validation: LabeledCrops,
     recipe: FinetuneRecipe,
 ) -> None:
-    """Keeps as much of what is new as validation crops of the old symbols allow."""
+    """Reduces the change until few validation crops of known symbols are lost."""
     old = validation.known(cache.parent.symbols)
     x = run(split.trunk, old.images)
     class_of = {s: i for i, s in enumerate(cache.names)}
     labels = np.array([class_of[s] for s in old.symbols])
     first = len(cache.parent.symbols)
     parent = run(cache.split, x).argmax(1).numpy()
-    parent[parent == first] = len(cache.names) - 1  # the reject class, which is last here
+    parent[parent == first] = len(cache.names) - 1  # the reject class is last here
     if cache.new:
         features = run(split.tail, x)
         set_new_biases(split.head, features, labels, parent, slice(first, -1), recipe.allowed)

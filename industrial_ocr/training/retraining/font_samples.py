@@ -20,7 +20,7 @@ from industrial_ocr.training.retraining.samples import (
 
 
 class ExtendedFace:
-    """A typeface with glyphs for some more characters, as the only face of a ``StripRenderer``."""
+    """A typeface with further glyphs; the only face of a ``StripRenderer``."""
 
     def __init__(self, face: GlyphSource, glyphs: Mapping[str, Glyph]) -> None:
         self.name = face.name
@@ -44,17 +44,17 @@ def render_symbols(
     strips: StripRenderer | None = None,
     good: Callable[[Strip, int], bool] | None = None,
 ) -> list[GlyphSample]:
-    """``count`` samples of each symbol in a face that supports them all.
+    """``count`` samples of each symbol in a typeface that has all of them.
 
     Args:
         face: the typeface.
-        symbols: what to render, tokens too.
-        count: samples of each.
-        seed: of all random numbers.
+        symbols: symbols to render; a symbol may have several characters.
+        count: number of samples of each symbol.
+        seed: seed of all random numbers.
         strips: the renderer; its faces are replaced.
-        good: whether a strip may be used, given the index of the symbol in it.
+        good: tells for a strip and the index of the symbol in it whether it may be used.
     """
-    # Only letters and digits count for the height of a line, so a letter stands for a letter.
+    # Only letters and digits determine the height of a line, so a letter is replaced by a letter.
     private = [
         chr((0x4E00 if symbol[0].isalnum() else 0xE000) + i) for i, symbol in enumerate(symbols)
     ]
@@ -77,7 +77,7 @@ def render_symbols(
             strip = strips.render((seed, number, attempt, 1), text)
             source = f"{face.name} #{attempt}"
             sample = sample_at(symbol, to_gray(strip.image), strip.string.quads[at], source)
-            # Nothing can be learned from a picture of hardly any contrast.
+            # A picture with hardly any contrast is useless for training.
             if sample.image.std() >= 9 and (good is None or good(strip, at)):
                 samples.append(sample)
                 done += 1
@@ -85,13 +85,13 @@ def render_symbols(
 
 
 def read_font(path: Path, symbols: Sequence[str], count: int, seed: int) -> SampleSet:
-    """``count`` samples of each symbol of a font; symbols that it lacks are problems of the set.
+    """``count`` samples of each symbol of a font; a symbol without a glyph is a problem of the set.
 
     Raises:
-        DatasetError: no usable font, no symbols, or none that the font has.
+        DatasetError: the font cannot be used, or has none of the symbols, or no symbol was given.
     """
     if not symbols:
-        raise DatasetError(f"{path}: say which symbols to render from the font: --symbols ΩΔ")
+        raise DatasetError(f"{path}: name the symbols to render with this font: --symbols ΩΔ")
     for symbol in symbols:
         check_symbol(symbol, "--symbols")
     face = FontFace(path)

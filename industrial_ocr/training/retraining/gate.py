@@ -1,6 +1,6 @@
-"""Accuracy of every class before and after, and whether an old one became worse.
+"""Measures every class before and after a retraining, and refuses it if a known class got worse.
 
-Old classes are measured on the held-out part of the rehearsal set, once, after every choice was
+Known classes are measured on the held-out part of the rehearsal set, once, after every choice was
 made on other crops. Its font families are in no other part. New classes have few pictures and are
 cross-validated instead.
 """
@@ -30,19 +30,19 @@ from industrial_ocr.training.retraining.network import Parent, probabilities, ru
 from industrial_ocr.training.retraining.rehearsal import LabeledCrops
 
 REJECT_NAME = "(no character)"
-"""The reject class as people see it."""
+"""Name of the reject class in reports."""
 
 Names = NDArray[np.str_]
 
 
 @dataclass(frozen=True)
 class ClassChange:
-    """One class before and after.
+    """The accuracy of one class before and after a retraining.
 
     Attributes:
-        symbol: ``REJECT`` for the reject class.
-        n: crops it was measured on.
-        before: share that the parent read right; None for a new symbol, or if n is 0.
+        symbol: the symbol; ``REJECT`` for the reject class.
+        n: number of crops on which it was measured.
+        before: share that the parent reads right; None for a new symbol, or if n is 0.
         after: share that is read right now; None if n is 0.
     """
 
@@ -53,7 +53,7 @@ class ClassChange:
 
     @property
     def points(self) -> float | None:
-        """The change in percentage points; None if one of them is unknown."""
+        """The change in percentage points; None if one of the shares is unknown."""
         if self.before is None or self.after is None:
             return None
         return 100 * (self.after - self.before)
@@ -65,12 +65,12 @@ class Gate:
 
     Attributes:
         old: the classes of the parent, the reject class last.
-        new: the classes that were added.
-        taught: old classes of which the user gave pictures, measured on those (cross-validated).
-        before: share of all old symbols' crops that the parent read right.
-        after: share that is read right now.
+        new: the new classes.
+        taught: known classes of which the user gave pictures, measured on these (cross-validated).
+        before: share of all known symbols' crops that the parent reads right.
+        after: share of these crops that is read right now.
         margin: percentage points that one class may lose.
-        reasons: why the result must not be used; empty if it may.
+        reasons: reasons to refuse the result, one sentence each; empty if it passes.
     """
 
     old: tuple[ClassChange, ...]
@@ -83,18 +83,18 @@ class Gate:
 
     @property
     def passed(self) -> bool:
-        """Whether the old classes kept their accuracy."""
+        """Whether the known classes kept their accuracy."""
         return not self.reasons
 
 
 @dataclass(frozen=True, eq=False)
 class CropReadings:
-    """Crops and how the new classifier reads them.
+    """Crops and their readings by the new classifier.
 
     Attributes:
         images: (N, S, S) uint8 gray.
-        true: (N,) their symbols.
-        read: (N,) the readings.
+        true: (N,) true symbols.
+        read: (N,) symbols that are read.
         right: (N,) probability of the true symbol.
     """
 
@@ -107,7 +107,7 @@ class CropReadings:
 def changes(
     symbols: Sequence[str], true: Names, before: Names | None, after: Names
 ) -> tuple[ClassChange, ...]:
-    """The change of each symbol, from what N crops show, and how they were and are read."""
+    """The change of each symbol, from N crops: true symbols, readings before and readings now."""
     found = []
     for symbol in symbols:
         own = true == symbol
@@ -125,7 +125,7 @@ def judge(
     margin: float,
     overall_margin: float,
 ) -> Gate:
-    """Decides: neither one old class nor all old symbols together may lose more than a margin."""
+    """The decision: neither one known class nor all together may lose more than the margins."""
     counted = [c for c in old if c.symbol != REJECT and c.n]
     n = max(sum(c.n for c in counted), 1)
     before = sum(c.n * (c.before or 0.0) for c in counted) / n
@@ -138,13 +138,13 @@ def judge(
     lost = 100 * (before - after)
     if lost > overall_margin:
         reasons.append(
-            f"all old symbols together fell by {lost:.2f} points, {overall_margin:g} are allowed"
+            f"all known symbols together fell by {lost:.2f} points, {overall_margin:g} are allowed"
         )
     return Gate(tuple(old), tuple(new), tuple(taught), before, after, margin, tuple(reasons))
 
 
 def shown(symbol: str) -> str:
-    """A class as people see it."""
+    """The name of a class in reports."""
     return symbol if symbol != REJECT else REJECT_NAME
 
 
@@ -172,7 +172,7 @@ def _read(
 def keeps_old_symbols(
     cache: FeatureCache, model: GlyphClassifier, validation: LabeledCrops, config: FinetuneConfig
 ) -> Gate:
-    """The gate on validation crops, by which choices may be made."""
+    """The gate on validation crops, on which choices may be made."""
     names = (*cache.parent.symbols, REJECT)
     crops = validation.known(names)
     temperature = cache.parent.entry.temperature
@@ -190,17 +190,17 @@ def measure(
     config: FinetuneConfig,
     progress: Progress,
 ) -> tuple[Gate, CropReadings]:
-    """The gate on held-out crops, by which nothing was chosen, and what the new model reads.
+    """The gate on held-out crops, on which nothing was chosen, and the readings of the new model.
 
-    ``cross_validated`` (N,) are the readings of the samples.
+    ``cross_validated`` is (N,), the readings of the samples.
     """
     names, temperature = (*cache.parent.symbols, REJECT), cache.parent.entry.temperature
     held = held_out.known(names)
-    progress("measuring old symbols", 0, 2)
+    progress("measuring known symbols", 0, 2)
     before, _ = _read(cache.parent.model, held.images, names, temperature)
-    progress("measuring old symbols", 1, 2)
+    progress("measuring known symbols", 1, 2)
     after, p = _read(model, held.images, cache.names, temperature)
-    progress("measuring old symbols", 2, 2)
+    progress("measuring known symbols", 2, 2)
     old = changes(names, held.symbols, before, after)
     measured = cross_validated != UNMEASURED
     true = np.array([s.symbol for s in cache.samples])
@@ -223,10 +223,10 @@ def measure(
 def carried_temperature(
     parent: Parent, model: GlyphClassifier, names: tuple[str, ...], validation: LabeledCrops
 ) -> float:
-    """The parent's temperature, scaled as the new model is more or less certain than the parent.
+    """The temperature of the new model: that of the parent, scaled by a ratio.
 
-    Both networks' temperatures are fitted on every third validation crop and compared. The
-    parent's recorded one was fitted on harder pictures, so it stays the base.
+    The ratio is that of both networks' temperatures when fitted on every third validation crop. The
+    recorded temperature of the parent was fitted on harder pictures, so it is the base.
     """
     crops = validation.of(np.arange(0, len(validation), 3)).known(parent.symbols)
     if not len(crops):

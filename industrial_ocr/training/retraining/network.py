@@ -23,8 +23,9 @@ class Parent:
     """The classifier to start from.
 
     Attributes:
-        entry: of its manifest.
-        model: in evaluation mode, on the CPU; the reject class is the last row of its head.
+        entry: its manifest entry.
+        model: the network in evaluation mode, on the CPU; the last row of its head is the reject
+            class.
         symbols: the classes before the reject class.
         size: side of its crops in pixels.
     """
@@ -36,16 +37,16 @@ class Parent:
 
 
 def load_parent(name: str | None) -> Parent:
-    """Loads the classifier of a name or .safetensors file, None for the shipped one.
+    """Loads a classifier by its name or .safetensors file; None loads the shipped one.
 
     Raises:
-        WeightsError: it is missing, damaged, of another architecture, or not of this package.
+        WeightsError: it is missing or damaged, or has another architecture.
     """
     entry = find_entry("classifier", name)
     if entry.charset is None or entry.input.size is None or len(set(entry.input.size)) > 1:
         raise WeightsError(
-            f"{entry.path}: its manifest gives no charset or no square input; retraining starts "
-            "from a classifier of this package"
+            f"{entry.path}: its manifest has no charset or no square input; retraining needs a "
+            "classifier of this package"
         )
     symbols = tuple(entry.charset)
     try:
@@ -55,8 +56,8 @@ def load_parent(name: str | None) -> Parent:
     except (RuntimeError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).splitlines()[-1].split())
         raise WeightsError(
-            f"{entry.path}: its weights do not fit its architecture, of another version of this "
-            f"package perhaps: {reason}"
+            f"{entry.path}: its weights do not fit its architecture; perhaps they are of another "
+            f"version of this package: {reason}"
         ) from error
     return Parent(entry, model.eval(), symbols, entry.input.size[0])
 
@@ -73,12 +74,12 @@ def head_of(model: GlyphClassifier) -> nn.Linear:
 def extended(parent: Parent, means: Tensor) -> GlyphClassifier:
     """A copy of the parent with a row for each new symbol before the reject class.
 
-    A new row is the mean feature of the symbol's samples minus that of the old classes, scaled to
-    the mean length of the old rows (weight imprinting, Qi et al., CVPR 2018).
+    A new row is the mean feature of the symbol's samples minus that of the known classes, scaled to
+    the mean length of the other rows (weight imprinting, Qi et al., CVPR 2018).
 
     Args:
         parent: the classifier to extend.
-        means: (new + 1, F) mean features of each new symbol, then of the old classes.
+        means: (new + 1, F) mean features of each new symbol, and of the known classes.
     """
     model = copy.deepcopy(parent.model)
     head = head_of(model)
@@ -96,11 +97,11 @@ def extended(parent: Parent, means: Tensor) -> GlyphClassifier:
 
 
 class DividedClassifier(nn.Module):
-    """A classifier cut before its last two stages; the frozen ones run once for each crop.
+    """A classifier divided before its last two stages; the frozen ones run once for each crop.
 
     Args:
-        model: a network whose children run one after the other; if they do not, the trunk is
-            empty and the whole network is trained.
+        model: the network. If its children do not run one after the other, the trunk is empty and
+            the whole network is trained.
         size: side of the crops in pixels.
 
     Attributes:

@@ -27,7 +27,7 @@ MOSAIC_COLUMNS = 8
 
 
 def part_of(family: str) -> str:
-    """The part that a font family belongs to, by its name: a fifth each is validation, held out."""
+    """The part of a font family, from a hash of its name; validation and held-out are 1/5 each."""
     return {0: "held_out", 1: "validation"}.get(zlib.crc32(family.encode()) % 5, "training")
 
 
@@ -37,7 +37,7 @@ class LabeledCrops:
 
     Attributes:
         images: (N, S, S) uint8 gray.
-        symbols: (N,) what each shows, ``REJECT`` for no character.
+        symbols: (N,) symbols of the crops; ``REJECT`` for no character.
     """
 
     images: ImageArray
@@ -46,18 +46,19 @@ class LabeledCrops:
     def __post_init__(self) -> None:
         if self.images.ndim != 3 or len(self.images) != len(self.symbols):
             raise ValueError(
-                f"one symbol a crop (N, S, S), got {self.images.shape} and {len(self.symbols)}"
+                f"expected crops (N, S, S) and N symbols, got {self.images.shape} "
+                f"and {len(self.symbols)}"
             )
 
     def __len__(self) -> int:
         return len(self.images)
 
     def of(self, rows: NDArray[np.generic]) -> LabeledCrops:
-        """Some of them, by index or mask."""
+        """The crops selected by indices or a mask."""
         return LabeledCrops(self.images[rows], self.symbols[rows])
 
     def known(self, symbols: Sequence[str]) -> LabeledCrops:
-        """Those that show one of the symbols."""
+        """The crops of these symbols."""
         return self.of(np.isin(self.symbols, symbols))
 
 
@@ -70,13 +71,13 @@ def joined(several: Sequence[LabeledCrops]) -> LabeledCrops:
 
 @dataclass(frozen=True, eq=False)
 class Rehearsal:
-    """Crops of old classes.
+    """Crops of known classes.
 
     Attributes:
-        training: to learn from.
-        validation: to make every choice by.
-        held_out: to measure the result on; nothing is chosen by it.
-        sha256: of the file.
+        training: crops for training.
+        validation: crops on which every choice is made.
+        held_out: crops on which the result is measured; nothing is chosen on them.
+        sha256: hash of the file.
     """
 
     training: LabeledCrops
@@ -133,7 +134,7 @@ def load_rehearsal(path: Path = SHIPPED_REHEARSAL) -> Rehearsal:
     """Reads a rehearsal set.
 
     Raises:
-        DatasetError: the file is missing or no rehearsal set.
+        DatasetError: the file is missing or is not a rehearsal set.
     """
     try:
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -142,7 +143,7 @@ def load_rehearsal(path: Path = SHIPPED_REHEARSAL) -> Rehearsal:
             training, validation, held_out = (_part(found, part, symbols, side) for part in PARTS)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise DatasetError(
-            f"{path}: no rehearsal set ({error}); install the package again"
+            f"{path}: not a rehearsal set ({error}); install the package again"
         ) from error
     return Rehearsal(training, validation, held_out, sha256)
 

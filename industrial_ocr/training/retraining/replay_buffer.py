@@ -1,6 +1,6 @@
-"""Crops of the symbols that a classifier was retrained with, in a file beside its weights.
+"""Crops of the symbols of a retraining, in a file beside the weights.
 
-The shipped rehearsal set knows the shipped symbols only. If a retrained classifier is retrained
+The shipped rehearsal set has only the shipped symbols. If a retrained classifier is retrained
 again, its replay buffer keeps it from forgetting the symbols that were added before.
 """
 
@@ -27,10 +27,10 @@ def replay_file(weights: Path) -> Path:
 
 
 def save_replay(path: Path, crops: LabeledCrops, parent: Parent) -> None:
-    """Writes some crops of each symbol, and those in the parent's own replay buffer.
+    """Writes some crops of each symbol, and those in the parent's replay buffer.
 
     Raises:
-        DatasetError: it cannot be written, or the parent's is damaged.
+        DatasetError: the file cannot be written, or the parent's replay buffer is damaged.
     """
     parts = _divided(crops)
     earlier = replay_file(parent.entry.path)
@@ -42,7 +42,7 @@ def save_replay(path: Path, crops: LabeledCrops, parent: Parent) -> None:
 
 
 def _divided(crops: LabeledCrops, counts: tuple[int, int, int] = (40, 8, 24)) -> list[LabeledCrops]:
-    """So many random crops of each symbol for each of the ``PARTS``."""
+    """``counts`` random crops of each symbol for the ``PARTS``."""
     place = np.zeros(len(crops), np.int64)
     for symbol in set(crops.symbols.tolist()):
         own = np.flatnonzero(crops.symbols == symbol)
@@ -54,7 +54,7 @@ def _divided(crops: LabeledCrops, counts: tuple[int, int, int] = (40, 8, 24)) ->
 
 
 def rehearsal_for(parent: Parent) -> tuple[Rehearsal, tuple[str, ...]]:
-    """The crops of all old classes, and the symbols of the parent that have none.
+    """The crops of all known classes, and the symbols of the parent without crops.
 
     Raises:
         DatasetError: the shipped set or the parent's replay buffer is damaged.

@@ -1,4 +1,4 @@
-"""The report of a retraining: a markdown text and three pictures."""
+"""The report of a retraining: a Markdown text and three pictures."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from industrial_ocr.training.retraining.gate import ClassChange, CropReadings, G
 from industrial_ocr.training.retraining.suspects import Suspect
 
 TILE_SIDE = 96
-"""Pixels of a picture on a sheet."""
+"""Side of a picture on a sheet, in pixels."""
 SUSPECTS, CONFUSION, WORST_READ = "suspects.png", "confusion.png", "worst.png"
 
 
 def spelled(symbol: str) -> str:
-    """A symbol in ASCII, because the letters drawn on pictures have no others."""
+    """A symbol in ASCII, because OpenCV draws no other characters."""
     if symbol == REJECT:
         return "none"
     if symbol.isascii():
@@ -30,7 +30,7 @@ def spelled(symbol: str) -> str:
 
 
 def tile(crop: ImageArray, caption: str) -> ImageArray:
-    """A gray crop enlarged, with a line of ASCII under it, (H, W, 3) uint8."""
+    """An enlarged crop with a caption in ASCII below it, (H, W, 3) uint8."""
     side = TILE_SIDE
     large = Image.fromarray(crop).resize((side, side), Image.Resampling.NEAREST).convert("RGB")
     canvas = Image.new("RGB", (side, side + 18), (24, 24, 24))
@@ -53,7 +53,7 @@ def draw_suspects(
 
 
 def draw_worst(path: Path, readings: CropReadings) -> None:
-    """Writes a sheet of up to 60 misread crops, the least likely true symbols first."""
+    """Writes a sheet of up to 60 misread crops, the lowest probability of the true symbol first."""
     wrong = np.flatnonzero(readings.true != readings.read)
     wrong = wrong[np.argsort(readings.right[wrong], kind="stable")][:60]
     tiles = [
@@ -109,15 +109,20 @@ def text(gate: Gate, facts: Mapping[str, object], notes: Sequence[str]) -> str:
     if gate.new:
         lines += ["", "## New symbols, cross-validated", "", *_table(gate.new)]
     if gate.taught:
-        lines += ["", "## Old symbols on your pictures, cross-validated", "", *_table(gate.taught)]
+        lines += [
+            "",
+            "## Known symbols on your pictures, cross-validated",
+            "",
+            *_table(gate.taught),
+        ]
     overall = (
         f"All symbols together: {100 * gate.before:.2f} % before, {100 * gate.after:.2f} % now"
     )
-    lines += ["", "## Old symbols on held-out rendered crops", "", f"{overall}.", ""]
+    lines += ["", "## Known symbols on held-out rendered crops", "", f"{overall}.", ""]
     lines += _table(sorted(gate.old, key=lambda c: c.points or 0.0))
     lines += ["", "## Pictures", ""]
-    lines += [f"- `{CONFUSION}`: rows are what is shown, columns what was read."]
-    lines += [f"- `{WORST_READ}`: what is read worst; your pictures first, then held-out crops."]
+    lines += [f"- `{CONFUSION}`: rows are true symbols, columns are readings."]
+    lines += [f"- `{WORST_READ}`: the worst misreads; your pictures first, then held-out crops."]
     if notes:
         lines += ["", "## To look at", "", *(f"- {note}" for note in notes)]
     return "\n".join(lines) + "\n"

@@ -32,8 +32,8 @@ INK_PAD = 12
 def ink_of(sample: GlyphSample) -> Mask | None:
     """The ink as a mask (uint8) whose quad is ``CAP_HEIGHT`` high; None if it is not clear.
 
-    The threshold is Otsu's. The ground is what covers most of the quad's border; other characters
-    beside the sample are left out.
+    The threshold is Otsu's. The background is the gray level of most of the quad's border; other
+    characters beside the sample are removed.
     """
     width, height = edge_lengths(sample.quad)
     scale = CAP_HEIGHT / max(height, 1.0)
@@ -51,14 +51,16 @@ def ink_of(sample: GlyphSample) -> Mask | None:
     if not _is_clear(inside, _within_quad(ink)):
         return None
     kept = _own_parts(ink)
-    if not 0.03 <= _within_quad(kept).mean() <= 0.65:  # no symbol covers less or more of its quad
+    if (
+        not 0.03 <= _within_quad(kept).mean() <= 0.65
+    ):  # the ink of a symbol covers 3 to 65 % of its quad
         return None
     soft = cv2.GaussianBlur(kept.astype(np.uint8) * 255, (0, 0), 0.7)
     return np.asarray(soft, np.uint8)
 
 
 def _within_quad(array: NDArray[Any]) -> NDArray[Any]:
-    """What lies within the character's quad."""
+    """The part inside the character's quad."""
     return array[INK_PAD:-INK_PAD, INK_PAD:-INK_PAD]
 
 
@@ -68,7 +70,7 @@ def _border_of(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _is_clear(inside: ImageArray, ink: NDArray[np.bool_]) -> bool:
-    """Whether ink and ground differ by 2.2 of their standard deviations and 6 gray levels."""
+    """Whether ink and background differ by 2.2 standard deviations and 6 gray levels."""
     if not ink.any() or ink.all():
         return False
     a, b = inside[ink].astype(np.float32), inside[~ink].astype(np.float32)
@@ -76,7 +78,7 @@ def _is_clear(inside: ImageArray, ink: NDArray[np.bool_]) -> bool:
 
 
 def _own_parts(ink: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The connected parts that lie mostly within the quad, without specks."""
+    """The connected parts of the ink mostly inside the quad, without specks."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8))
     inside = np.bincount(_within_quad(labels).ravel(), minlength=count)
     area = stats[:, cv2.CC_STAT_AREA]
@@ -86,7 +88,7 @@ def _own_parts(ink: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _shaped(rng: Generator, mask: Mask) -> Mask:
-    """A mask slanted, widened, with other strokes or as an outline, as another face has it."""
+    """The mask slanted, widened, with other strokes or as an outline, as in another typeface."""
     height, width = mask.shape
     slant = float(rng.normal(0, 0.12)) if rng.random() < 0.6 else 0.0
     wide = float(np.exp(rng.normal(0, 0.12)))
@@ -110,9 +112,10 @@ def _shaped(rng: Generator, mask: Mask) -> Mask:
 
 
 class Reprinter:
-    """Prints cut-out glyphs among the letters of other faces.
+    """Prints cut-out glyphs among the letters of other typefaces.
 
-    Its prints are clearer than rehearsal crops: an unclear one must not count as a new symbol.
+    Its prints are clearer than rehearsal crops, so that the classifier does not read unclear crops
+    as new symbols.
 
     Args:
         size: side of the crops in pixels.

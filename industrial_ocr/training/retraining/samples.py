@@ -1,4 +1,4 @@
-"""Samples of symbols: pictures of single characters with some surroundings."""
+"""Samples of symbols: pictures of single characters with their surroundings."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from industrial_ocr.results.geometry import bounds, rect_quad
 from industrial_ocr.results.types import FloatArray, ImageArray, as_quad
 
 MIN_SAMPLES = 3
-"""With fewer samples of a symbol the user is warned."""
+"""Number of samples of a symbol below which the user is warned."""
 
 
 @dataclass(frozen=True, eq=False)
 class GlyphSample:
-    """One character in its surroundings.
+    """A picture of one character with its surroundings.
 
     Attributes:
-        symbol: what it shows, ``REJECT`` for no character.
+        symbol: the symbol, ``REJECT`` for no character.
         image: (H, W) uint8 gray.
-        quad: (4, 2) float32 pixels of ``image``, clockwise from the character's top-left.
-        source: where it came from, for people.
+        quad: (4, 2) float32, pixels of ``image``, clockwise from the character's top-left.
+        source: name of the source in messages.
     """
 
     symbol: str
@@ -39,7 +39,7 @@ class GlyphSample:
     def __post_init__(self) -> None:
         object.__setattr__(self, "quad", as_quad(self.quad))
         if self.image.ndim != 2:
-            raise ValueError(f"a sample is a gray picture (H, W), got {self.image.shape}")
+            raise ValueError(f"expected a gray picture (H, W), got {self.image.shape}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +47,9 @@ class SampleSet:
     """The samples of a source.
 
     Attributes:
-        samples: in a fixed order.
-        problems: one line for each picture, row or character that was left out, with the reason.
-        uncertain: they were collected because the reader was not sure of them.
+        samples: the samples, in a fixed order.
+        problems: a sentence for each picture, row or character that was left out, with the reason.
+        uncertain: whether they were collected because the reader was uncertain.
     """
 
     samples: tuple[GlyphSample, ...]
@@ -58,12 +58,12 @@ class SampleSet:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Samples by symbol, in order of first appearance."""
+        """Number of samples of each symbol, in order of first appearance."""
         return dict(Counter(s.symbol for s in self.samples))
 
     @property
     def sha256(self) -> str:
-        """Of all pixels, boxes and symbols."""
+        """Hash of all pixels, boxes and symbols."""
         sha = hashlib.sha256()
         for sample in self.samples:
             sha.update(f"{sample.symbol}\0{sample.image.shape}".encode())
@@ -90,7 +90,7 @@ def sample_at(symbol: str, gray: ImageArray, quad: FloatArray, source: str) -> G
 
 
 def close_cut(symbol: str, picture: ImageSource, source: str) -> GlyphSample:
-    """The sample of a picture cut close to one character; ImageError if it cannot be read."""
+    """The sample of a tight crop of one character; ImageError if it cannot be read."""
     gray = to_gray(load_image(picture))
     return GlyphSample(symbol, gray, rect_quad(0, 0, gray.shape[1], gray.shape[0]), source)
 
@@ -110,5 +110,5 @@ def check_symbol(symbol: str, source: str) -> None:
 
 
 def new_symbols(samples: Sequence[GlyphSample], known: Sequence[str]) -> tuple[str, ...]:
-    """The symbols of samples that a charset lacks, sorted."""
+    """The symbols of samples that are not in ``known``, sorted."""
     return tuple(sorted({s.symbol for s in samples} - set(known) - {REJECT}))

@@ -1,7 +1,7 @@
 """Batches of new samples and rehearsal crops, and the loss on them.
 
 One part of each batch shows views of the user's samples, each symbol equally often. The rest are
-rehearsal crops of all old classes; their target is mostly the parent's own answer (learning without
+rehearsal crops of all known classes; their target is mostly the parent's output (learning without
 forgetting, Li and Hoiem, ECCV 2016).
 """
 
@@ -24,14 +24,14 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """All crops to draw batches from.
+    """All crops from which batches are drawn.
 
     Attributes:
         x: (N, ...) float32 activations of the frozen stages.
         labels: (N,) int64 classes of the new head, the reject class last.
-        parent: (N, P) logits of the parent; of rehearsal crops they are a target.
-        old: (N,) whether it counts as a rehearsal crop.
-        group: (N,) the sample that a view shows, -1 of rehearsal crops.
+        parent: (N, P) logits of the parent, which are part of the target of rehearsal crops.
+        old: (N,) whether each crop counts as a rehearsal crop.
+        group: (N,) index of the sample of a view; -1 for rehearsal crops.
     """
 
     x: Tensor
@@ -41,13 +41,13 @@ class Pool:
     group: Indices
 
     def without(self, left_out: Indices) -> Bools:
-        """Which rows show none of some samples."""
+        """Mask of the rows that show none of these samples."""
         return ~np.isin(self.group, left_out)
 
 
 @dataclass(frozen=True, eq=False)
 class _RowGroup:
-    """The views, or the rehearsal crops, among some rows: their share and class weights."""
+    """The views or the rehearsal crops of some rows, with their share and class weights."""
 
     rows: Indices
     share: float
@@ -71,7 +71,7 @@ def _parts(pool: Pool, rows: Bools, recipe: FinetuneRecipe) -> list[_RowGroup]:
 
 
 def _with_rejects(weights: NDArray[np.float64], share: float) -> NDArray[np.float64]:
-    """Class weights in which the reject class, if it has any weight, has a share of its own."""
+    """Class weights in which the reject class, if it has crops, has this share."""
     if weights[-1]:
         weights[-1] = 0
         weights[-1] = share / (1 - share) * (weights.sum() or 1.0)
@@ -79,7 +79,7 @@ def _with_rejects(weights: NDArray[np.float64], share: float) -> NDArray[np.floa
 
 
 def class_prior(pool: Pool, rows: Bools, recipe: FinetuneRecipe) -> Tensor:
-    """(classes,) log of how often a class is drawn over how often it should be, times a factor.
+    """(classes,) log of the ratio in which each class is drawn too often, times a factor.
 
     The factor is the recipe's ``logit_adjustment``.
     """
@@ -92,7 +92,7 @@ def class_prior(pool: Pool, rows: Bools, recipe: FinetuneRecipe) -> Tensor:
 def batches(
     pool: Pool, rows: Bools, rng: np.random.Generator, recipe: FinetuneRecipe
 ) -> Iterator[Indices]:
-    """Endless batches of row numbers: views and rehearsal in their shares, classes balanced."""
+    """Endless batches of row numbers, with the shares of views and rehearsal, classes balanced."""
     labels = pool.labels.numpy()
     parts = []
     for part in _parts(pool, rows, recipe):
@@ -109,19 +109,19 @@ def batches(
 def adaptation_loss(
     logits: Tensor, pool: Pool, rows: Indices, prior: Tensor, recipe: FinetuneRecipe
 ) -> Tensor:
-    """Cross entropy with smoothed labels, or for rehearsal crops mostly with the parent's answer.
+    """Cross entropy with smoothed labels; for rehearsal crops mostly with the parent's output.
 
-    A few new symbols fill a third of each batch, but they will be read much less often. So that the
-    network does not learn to expect them, the loss adds the prior of each class to its logit (logit
-    adjustment, Menon et al., ICLR 2021). If all samples show known symbols, the logits of rehearsal
+    A few new symbols fill a third of each batch, but will be read much less often. So that the
+    network does not expect them too often, the loss adds the prior of each class to its logit
+    (logit adjustment, Menon et al., ICLR 2021). If all samples show known symbols, the logits of rehearsal
     crops are not adjusted.
 
     Args:
-        logits: (N, classes) of the rows.
-        pool: of all crops.
+        logits: (N, classes) logits of the rows.
+        pool: all crops.
         rows: (N,) row numbers.
-        prior: (classes,) of ``class_prior``.
-        recipe: with the smoothing and the share of distillation.
+        prior: (classes,) from ``class_prior``.
+        recipe: holds the label smoothing and the share of distillation.
     """
     labels, old = pool.labels[rows], torch.from_numpy(pool.old[rows])
     classes, known = logits.shape[1], pool.parent.shape[1] - 1

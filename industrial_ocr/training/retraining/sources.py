@@ -1,6 +1,6 @@
-"""Reads samples from any of the four kinds of sources.
+"""Reads samples from sources of four kinds.
 
-* A folder with one folder of close-cut pictures for each symbol
+* A folder with one folder of tight crops for each symbol
   (``datasets.formats_store.symbol_folder`` says how symbols are written as folder names).
 * The answers of the review page (``review.answers``).
 * A font file (``font_samples``).
@@ -48,17 +48,17 @@ def split_symbols(text: str) -> tuple[str, ...]:
 def read_samples(
     path: Path, symbols: Sequence[str], pictures: int, seed: int, models: Callable[[], Models]
 ) -> SampleSet:
-    """The samples of a folder of folders, labeled pictures, a font or a corrections file.
+    """Reads the samples of any source.
 
     Args:
-        path: file or folder.
-        symbols: to render from a font; in labels, tokens of several characters.
-        pictures: of each symbol from a font.
-        seed: of rendering.
-        models: loads the models that find strings; called only for labeled pictures.
+        path: file or folder of the source.
+        symbols: symbols to render with a font; for labels, symbols of several characters.
+        pictures: number of pictures of each symbol of a font.
+        seed: seed of rendering.
+        models: loads the networks that find strings; called only for labeled pictures.
 
     Raises:
-        DatasetError: it is none of them, or nothing in it can be used.
+        DatasetError: the source has another kind, or nothing in it can be used.
     """
     if not path.exists():
         raise DatasetError(f"{path}: no such file or folder")
@@ -81,7 +81,7 @@ def read_samples(
 
 
 def _is_folders(root: Path) -> bool:
-    """Whether a folder holds one folder for each symbol, and no label file."""
+    """Whether a folder has one folder for each symbol, and no label file."""
     label_files = {".tsv", ".csv", ".txt", ".xml", ".json", ".mdb"}
     labeled = any(p.suffix.lower() in label_files for p in root.iterdir() if p.is_file())
     return bool(symbol_folders(root)) and not labeled
@@ -90,23 +90,23 @@ def _is_folders(root: Path) -> bool:
 def read_folders(root: Path) -> SampleSet:
     """The samples of a folder of folders.
 
-    If the folders lie in parts of a dataset, as ``train`` and ``val``, only those of ``train`` are
-    used. Pictures that cannot be read are problems of the set.
+    If the dataset has parts, as ``train`` and ``val``, only ``train`` is used. Pictures that cannot
+    be read are problems of the set.
 
     Raises:
-        DatasetError: a folder without pictures, or whose name is no symbol.
+        DatasetError: a folder has no pictures, or its name is not a symbol.
     """
     samples: list[GlyphSample] = []
     problems: list[str] = []
     for folder in symbol_folders(root):
         if folder.parent != root and folder.parent.name.lower() not in ("train", "training"):
-            problems.append(f"{folder.parent.name}/{folder.name}: left out, kept for measuring")
+            problems.append(f"{folder.parent.name}/{folder.name}: left out; it is for measuring")
             continue
         symbol = _symbol_of(folder)
         files = image_files(folder)
         if not files:
             raise DatasetError(
-                f"{folder}: the folder of {symbol!r} holds no pictures; put 3 to 15 into it or "
+                f"{folder}: the folder of {symbol!r} has no pictures; put 3 to 15 into it or "
                 "remove it"
             )
         for file in files:
@@ -120,25 +120,27 @@ def read_folders(root: Path) -> SampleSet:
 def _symbol_of(folder: Path) -> str:
     if folder.name.lower() in {*SPLITS, "images"}:
         raise DatasetError(
-            f"{folder}: is called like a part of a dataset, and no symbol; give that folder "
-            "itself, or name a token by its code points, as U+0043_U+0045"
+            f"{folder}: this is the name of a part of a dataset, not a symbol; give that folder "
+            "itself, or name a symbol by its code points, as U+0043_U+0045"
         )
     try:
         symbol = folder_symbol(folder.name)
     except (ValueError, OverflowError) as error:
         raise DatasetError(
-            f"{folder}: its name stands for no symbol; name it by the symbol, or by its code "
-            "points, as U+03A9"
+            f"{folder}: its name is not a symbol; name it by the symbol, or by its code points, as "
+            "U+03A9"
         ) from error
     check_symbol(symbol, str(folder))
     return symbol
 
 
 def read_corrections(file: Path) -> SampleSet:
-    """The samples of a ``corrections.jsonl`` with its folder ``items`` beside it.
+    """The samples of a file ``corrections.jsonl`` with its folder ``items`` beside it.
+
+    Damaged lines and items are problems of the set.
 
     Raises:
-        DatasetError: the file cannot be read. Broken lines and items are problems of the set.
+        DatasetError: the file cannot be read.
     """
     try:
         lines = file.read_bytes().split(b"\n")
@@ -150,7 +152,7 @@ def read_corrections(file: Path) -> SampleSet:
         if answer is not None:
             answers.append(answer)
         elif line.strip():
-            problems.append(f"{file.name}:{number}: no answer of the review page")
+            problems.append(f"{file.name}:{number}: not an answer of the review page")
     samples = []
     for own in standing(answers).values():
         if own[-1].action == "skip":
@@ -164,7 +166,7 @@ def read_corrections(file: Path) -> SampleSet:
 
 
 def _sample(folder: Path, answer: ReviewAnswer) -> GlyphSample:
-    """The sample of one answer; raises many kinds of errors if its item is missing or broken."""
+    """The sample of one answer; raises errors of many kinds if its item is missing or damaged."""
     symbol = answer.symbol if answer.action == "label" else REJECT
     source = f"item {answer.id}"
     if symbol != REJECT:

@@ -1,8 +1,7 @@
 """Samples from whole pictures and the strings on them.
 
-A string is used only if it fits its label without doubt: every symbol has a box, no box is left
-over, and half of the symbols that the classifier knows are read as the label says. Other strings
-are listed as problems.
+A string is used only if it clearly matches its label: every symbol has a box, every box has a
+symbol, and at least half of the known symbols are read right. Other strings are listed as problems.
 """
 
 from __future__ import annotations
@@ -34,19 +33,19 @@ from industrial_ocr.training.retraining.samples import (
 
 
 def symbols_of(text: str, known: Sequence[str], tokens: Sequence[str]) -> tuple[str, ...]:
-    """A label as symbols: the longest known one or token first, else single characters."""
+    """The symbols of a label: the longest known symbol or token first, else single characters."""
     others = dict.fromkeys(c for c in text if not c.isspace())
     charset = Charset(tuple(dict.fromkeys((*known, *tokens, *others))))
     return tuple(charset.symbol(c) for c in charset.encode(text))
 
 
 def read_strings(dataset: Dataset, tokens: Sequence[str], models: Models) -> SampleSet:
-    """Samples of every character of a dataset whose place is certain; the rest are problems.
+    """Samples of all characters of a dataset whose places are certain; the others are problems.
 
     Args:
         dataset: whole pictures, crops of strings, or crops of characters.
-        tokens: texts of several characters that are one symbol.
-        models: detector and classifier.
+        tokens: symbols of several characters.
+        models: holds the detector and the classifier.
     """
     samples: list[GlyphSample] = []
     problems: list[str] = []
@@ -77,7 +76,7 @@ def _single(item: Sample, label: Label, tokens: Sequence[str], models: Models) -
 def _of_picture(
     item: Sample, labels: Sequence[Label], one_string: bool, tokens: Sequence[str], models: Models
 ) -> tuple[list[GlyphSample], list[str]]:
-    """The samples of all labels of a picture, and what could not be used."""
+    """The samples of all labels of a picture, and the problems."""
     image = load_image(item.source)
     gray = to_gray(image)
     charset = models.classifier.charset
@@ -119,14 +118,14 @@ def _evidence(image: ImageArray, one_string: bool, models: Models) -> list[Strin
 def _best_alignment(
     strings: Sequence[StringEvidence], symbols: Sequence[str], charset: Charset
 ) -> Alignment | None:
-    """The alignment with the string that fits best, or with two that follow each other."""
+    """The best alignment with one string, or with two that follow each other."""
     runs = [[s] for s in strings] + [list(pair) for pair in zip(strings, strings[1:], strict=False)]
     found = [a for a in (align_symbols(run, symbols, charset) for run in runs) if a is not None]
     return max(found, key=lambda a: (_share_read(a), a.score), default=None)
 
 
 def _share_read(found: Alignment) -> float:
-    """Share of the known symbols that are read in their place, with a probability of 0.3."""
+    """Share of the known symbols that have a probability of at least 0.3 in their place."""
     known = [s for s in found.symbols if s.known]
     if not known:
         return float(all(s.box is not None for s in found.symbols))
@@ -138,13 +137,13 @@ def _objection(found: Alignment | None, symbols: Sequence[str]) -> str:
     if found is None:
         return "no text was found on the picture"
     if _share_read(found) < 0.5:
-        return "no string that was found reads like the label"
+        return "no detected string is similar to the label"
     missing = [s.symbol for s in found.symbols if s.box is None]
     if missing:
-        return f"no box was found for {' '.join(missing)}"
-    # A box that the detector did not see itself counts only if it shows a character.
+        return f"there is no box for {' '.join(missing)}"
+    # A box that the detector did not find itself counts only if it shows a character.
     over = [s for s in found.skipped if s.box.score > 0 or s.log_odds > 0]
     extra = sum(s.adjoining for s in over) + sum(s in found.inside for s in over)
     if extra:
-        return f"{extra} boxes more than the label's {len(symbols)} symbols were found"
+        return f"there are {extra} more boxes than the label has symbols ({len(symbols)})"
     return ""

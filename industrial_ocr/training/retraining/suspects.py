@@ -1,7 +1,7 @@
-"""Finds samples that look wrong, before anything is learned from them.
+"""Finds samples with probably wrong labels before the training.
 
 * Near-duplicates: pictures that are nearly equal, such as frames of one camera shot. They count as
-  one picture; if they have two different symbols, one label is wrong.
+  one picture; if they have different symbols, one label is wrong.
 * Probable label errors: a picture whose features are nearer to those of another new symbol than to
   the rest of its own (leave one out), or one that the parent is sure is another symbol while it
   reads most pictures of that class differently.
@@ -31,7 +31,7 @@ class Suspect:
     Attributes:
         kind: ``duplicate`` or ``label``.
         samples: indices of the samples, the suspicious one first.
-        message: one line for people.
+        message: one sentence for the user.
     """
 
     kind: str
@@ -40,7 +40,7 @@ class Suspect:
 
 
 def duplicates(samples: Sequence[GlyphSample], crops: ImageArray) -> list[Suspect]:
-    """The samples whose crop (N, S, S) uint8 is nearly that of an earlier one (correlation)."""
+    """The samples whose crop, (N, S, S) uint8, correlates with that of an earlier one."""
     if not len(crops):
         return []
     plain = normalize_crops(crops).reshape(len(crops), -1)
@@ -52,7 +52,7 @@ def duplicates(samples: Sequence[GlyphSample], crops: ImageArray) -> list[Suspec
         if alike[other] < 0.985:
             continue
         one, two = samples[i], samples[other]
-        message = f"{one.source} is nearly {two.source}"
+        message = f"{one.source} is nearly equal to {two.source}"
         if one.symbol != two.symbol:
             message += f", but one is {_shown(one.symbol)} and the other {_shown(two.symbol)}"
         found.append(Suspect("duplicate", (i, other), message))
@@ -68,10 +68,10 @@ def label_errors(
     """The samples that look like another symbol than their label.
 
     Args:
-        samples: (N,) with or without a symbol.
-        features: (N, F) of the frozen backbone.
+        samples: the N samples.
+        features: (N, F) features of the frozen backbone.
         parent: (N, known + 1) probabilities of the parent, the reject class last.
-        known: its symbols.
+        known: the symbols of the parent.
     """
     symbols = np.array([s.symbol for s in samples])
     names = np.array([*known, REJECT])
@@ -80,13 +80,13 @@ def label_errors(
     for i, sample in enumerate(samples):
         other = _nearer(i, symbols, features) or _contradicted(i, symbols, best, confidence)
         if other is not None:
-            text = f"{sample.source} is called {_shown(sample.symbol)}, it looks like"
+            text = f"{sample.source} is labeled {_shown(sample.symbol)}, but looks like"
             found.append(Suspect("label", (i,), f"{text} {_shown(other)}"))
     return found
 
 
 def _nearer(i: int, symbols: NDArray[np.str_], features: FloatArray) -> str | None:
-    """The symbol whose mean has a clearly higher cosine to sample i than its own symbol's."""
+    """The symbol whose mean feature is clearly nearer to sample i than that of its own symbol."""
     rest = np.arange(len(symbols)) != i
     own = rest & (symbols == symbols[i])
     if not own.any():
@@ -107,13 +107,13 @@ def _nearer(i: int, symbols: NDArray[np.str_], features: FloatArray) -> str | No
 def _contradicted(
     i: int, symbols: NDArray[np.str_], best: NDArray[np.str_], confidence: FloatArray
 ) -> str | None:
-    """What the parent is sure that sample i shows, if it reads most others of its symbol right."""
+    """The confident other reading of sample i, if the parent reads most of its symbol right."""
     own = symbols == symbols[i]
     usual = float((best[own] == best[i]).mean())
     same = symbols[i] == REJECT or best[i] in same_shape(str(symbols[i]))
     if same or best[i] == REJECT or confidence[i] < 0.9 or (own.sum() > 1 and usual > 0.5):
         return None
-    # A single picture of a new symbol is always read as something.
+    # A single picture of a new symbol is always read as some other symbol.
     return str(best[i]) if own.sum() > 1 or symbols[i] in best else None
 
 

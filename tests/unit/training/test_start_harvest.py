@@ -170,10 +170,10 @@ def test_harvested_crops_make_up_their_share() -> None:
 
 def test_files_that_are_no_harvest_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "h.npz"
-    with pytest.raises(DatasetError, match="no harvest"):
+    with pytest.raises(DatasetError, match="not a harvest"):
         load_harvest(file, 16)
     np.savez(file, crops=crops(30, 1))
-    with pytest.raises(DatasetError, match="no harvest"):
+    with pytest.raises(DatasetError, match="not a harvest"):
         load_harvest(file, 16)
     with pytest.raises(DatasetError, match="40x40 are needed"):
         load_harvest(saved(file), 40)

@@ -121,14 +121,14 @@ def long_label(root: Path) -> Path:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (empty_class, "the folder of 'Ω' holds no pictures; put 3 to 15 into it or remove it"),
+        (empty_class, "the folder of 'Ω' has no pictures; put 3 to 15 into it or remove it"),
         (broken_pictures, "no picture can be used; 1 problems, the first:"),
         (lambda root: glyphs(root, "x" * 250), "has 250 characters, a symbol 16 at most"),
         (lambda root: corrections(root, "z" * 300), "has 300 characters, a symbol 16 at most"),
         (long_label, "no picture can be used; 1 problems, the first: 0.png"),
-        (lambda root: glyphs(root, "U+FFFFFF"), "its name stands for no symbol"),
+        (lambda root: glyphs(root, "U+FFFFFF"), "its name is not a symbol"),
         (lambda root: root, "no such file or folder"),
-        (lambda root: font(root.with_suffix(".ttf")), "say which symbols to render"),
+        (lambda root: font(root.with_suffix(".ttf")), "name the symbols to render"),
     ],
 )
 def test_pictures_that_cannot_be_used_are_one_line(
@@ -214,7 +214,9 @@ def test_suspects_are_listed_before_training(
     monkeypatch.setattr(job, "finetune", finetune)
     done = retrain(source, tmp_path / "o.safetensors", "--force")
     assert done.exit_code == 130 and "Traceback" not in done.output
-    assert "U+0394/0.png is nearly CE/9.png, but one is 'Δ' and the other 'CE'" in done.stderr
+    assert (
+        "U+0394/0.png is nearly equal to CE/9.png, but one is 'Δ' and the other 'CE'" in done.stderr
+    )
     assert (tmp_path / "o-report" / "suspects.png").is_file()
     assert not (tmp_path / "o.safetensors").exists()
 

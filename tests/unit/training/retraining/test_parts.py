@@ -88,9 +88,9 @@ def test_a_mosaic_gives_its_crops_back() -> None:
 def test_a_damaged_set_is_one_clear_error(tmp_path: Path) -> None:
     path = tmp_path / "r.npz"
     path.write_bytes(b"PK nonsense")
-    with pytest.raises(DatasetError, match=r"r\.npz: no rehearsal set"):
+    with pytest.raises(DatasetError, match=r"r\.npz: not a rehearsal set"):
         load_rehearsal(path)
-    with pytest.raises(DatasetError, match="no rehearsal set"):
+    with pytest.raises(DatasetError, match="not a rehearsal set"):
         load_rehearsal(tmp_path / "missing.npz")
 
 
@@ -336,7 +336,7 @@ def test_a_sample_among_the_wrong_symbols_is_found() -> None:
     samples = [sample(s, "X") for s in symbols]
     found = label_errors(samples, features.astype(np.float32), parent, ("A", "B"))
     assert [s.samples for s in found] == [(3,)]
-    assert "is called 'Ω', it looks like 'Δ'" in found[0].message
+    assert "is labeled 'Ω', but looks like 'Δ'" in found[0].message
 
 
 def test_the_parent_contradicts_what_it_is_sure_of() -> None:
@@ -370,7 +370,7 @@ def test_the_gate_names_the_class_that_fell() -> None:
 def test_the_gate_watches_all_symbols_together() -> None:
     old = [change(s, 0.9, 0.896) for s in "ABCDE"]
     gate = judge([*old, change(REJECT, 0.9, 0.9)], (), (), 10.0, 0.3)
-    assert gate.reasons == ("all old symbols together fell by 0.40 points, 0.3 are allowed",)
+    assert gate.reasons == ("all known symbols together fell by 0.40 points, 0.3 are allowed",)
     assert judge([change(s, 0.9, 0.898) for s in "ABCDE"], (), (), 10.0, 0.3).passed
 
 

@@ -167,7 +167,7 @@ def test_the_gate_keeps_a_worse_classifier_from_being_written(
     assert "FAILED" in outcome.report.read_text(encoding="utf-8")
     outcome, _ = taught(out, found, force=True, recipe=recipe, overall_margin=-101.0)
     assert outcome.written and out.exists()
-    assert "all old symbols together" in find_entry("classifier", out).recipe["gate"][0]
+    assert "all known symbols together" in find_entry("classifier", out).recipe["gate"][0]
 
 
 def test_an_interruption_takes_the_best_so_far(tmp_path: Path, small_rehearsal: Rehearsal) -> None:

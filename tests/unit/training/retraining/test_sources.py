@@ -76,7 +76,7 @@ def test_an_empty_class_folder_is_an_error_that_names_it(tmp_path: Path) -> None
 
 def test_a_folder_name_that_is_no_code_point_is_an_error(tmp_path: Path) -> None:
     picture(tmp_path / "U+FFFFFF" / "1.png")
-    with pytest.raises(DatasetError, match="stands for no symbol"):
+    with pytest.raises(DatasetError, match="its name is not a symbol"):
         read(tmp_path)
 
 
@@ -258,9 +258,9 @@ def test_a_string_gives_its_characters(tmp_path: Path, models: Models) -> None:
 @pytest.mark.parametrize(
     ("label", "why"),
     [
-        ("ZZTOP9", "reads like the label"),
-        ("A47ΩΩK2", "no box was found for Ω"),
-        ("A4K2", "boxes more than the label"),
+        ("ZZTOP9", "no detected string is similar"),
+        ("A47ΩΩK2", "there is no box for Ω"),
+        ("A4K2", "more boxes than the label"),
     ],
 )
 def test_a_label_that_does_not_fit_is_listed(
@@ -289,12 +289,12 @@ def test_the_parts_of_a_dataset_are_no_symbols_and_only_train_is_learned(tmp_pat
         picture(tmp_path / name)
     found = read(tmp_path)
     assert found.counts == {"A": 1, "B": 1}
-    assert found.problems == ("val/A: left out, kept for measuring",)
+    assert found.problems == ("val/A: left out; it is for measuring",)
     assert read(tmp_path / "val").counts == {"A": 1}
 
 
 def test_a_part_of_a_dataset_without_symbols_is_an_error_that_says_so(tmp_path: Path) -> None:
     picture(tmp_path / "train" / "1.png")
     picture(tmp_path / "A" / "1.png")
-    with pytest.raises(DatasetError, match="train: is called like a part of a dataset"):
+    with pytest.raises(DatasetError, match="train: this is the name of a part of a dataset"):
         read(tmp_path)
