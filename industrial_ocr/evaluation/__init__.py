@@ -1,4 +1,4 @@
-"""Measuring engines on labeled images: metrics, engines, the run and its report."""
+"""Measures engines on labeled images: metrics, engines, the run and its report."""
 
 from industrial_ocr.errors import require
 

@@ -1,13 +1,14 @@
-"""Calibration on labeled images: temperatures of the models, then misread rates by threshold.
+"""Calibrates on labeled images: temperatures of the networks, then misread rates by threshold.
 
-* The classifier's temperature makes the true characters of the labels likeliest. Each label is
-  aligned with the boxes of the string that fits it best (``decoding.expected``); characters without
-  a box of their own do not count.
-* The CRNN's makes the labels likeliest as a whole, log p(l|y) per character (``decoding.ctc``).
-* With both set, every image is read by each engine, and the readings are counted: one
-  ``MisreadCurve`` for each.
+* The temperature of the classifier maximizes the probability of the true characters. Each label is
+  aligned with the boxes of the most similar string (``decoding.expected``); characters without a
+  box of their own do not count.
+* The temperature of the CRNN maximizes the probability of the labels, log p(l|y) per character
+  (``decoding.ctc``).
+* With both temperatures, every image is read by each engine, and the readings are counted in a
+  ``MisreadCurve`` for each engine.
 
-A string that resembles no label, or a label that resembles no string, is left out of the fit.
+Strings without a similar label, and labels without a similar string, are left out of the fit.
 """
 
 from __future__ import annotations
@@ -46,20 +47,20 @@ from industrial_ocr.results.engine import PIPELINES, Engine
 from industrial_ocr.results.types import Floats
 
 MIN_AGREEMENT = 0.6
-"""A string shows a label if this share of its characters is read as the label says."""
+"""A string belongs to a label if at least this share of its characters is read right."""
 
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
 
 
 @dataclass
 class CalibrationData:
-    """What the models said of characters and strings whose truth is known.
+    """Outputs of the networks for characters and strings whose labels are known.
 
     Attributes:
-        characters: (C + 1,) log-probabilities each, the reject class last.
-        classes: what each shows.
-        strings: (T, C) log-probabilities of frames each.
-        labels: classes of what each string shows.
+        characters: for each character (C + 1,) log-probabilities, the reject class last.
+        classes: true class of each character.
+        strings: for each string (T, C) log-probabilities of its frames.
+        labels: true classes of each string.
     """
 
     characters: list[Floats] = field(default_factory=list)
@@ -69,14 +70,14 @@ class CalibrationData:
 
 
 def _known(text: str, charset: Charset) -> str:
-    """The characters of a label that a model knows."""
+    """The characters of a label that are in a charset."""
     return "".join(c for c in text if charset.supports(c) and not c.isspace())
 
 
 def _best_alignment(
     strings: Sequence[StringEvidence], symbols: Sequence[str], charset: Charset
 ) -> Sequence[AlignedSymbol]:
-    """The symbols aligned with the string that they fit best, none if they fit none."""
+    """The symbols aligned with the most similar string; none if no string is similar."""
     found = [align_symbols(e, symbols, charset) for e in strings]
     best = max((a for a in found if a is not None), key=lambda a: a.score, default=None)
     if best is None:
@@ -99,7 +100,7 @@ def add_characters(
             continue
         p = np.append(candidates.distribution.astype(np.float64), candidates.reject)
         into.characters.append(np.log(np.maximum(p, 1e-12)))
-        # A label in capitals says nothing of case: the case that the model saw counts.
+        # A label in capitals does not tell the case: that of the reading counts.
         same = {aligned.symbol, aligned.symbol.lower(), aligned.symbol.upper()}
         cases = [i for i, s in enumerate(charset.symbols) if s in same]
         into.classes.append(max(cases, key=lambda i: p[i]))
@@ -108,9 +109,9 @@ def add_characters(
 def add_string(
     into: CalibrationData, strings: Sequence[StringFrames], text: str, charset: Charset
 ) -> None:
-    """Adds the string that shows one label, if there is one.
+    """Adds the string of one label, if there is one.
 
-    A symbol that its frames left out (``recognition.recognizer``) is left out of the label, too.
+    A symbol without a column in its frames (``recognition.recognizer``) is removed from the label.
     """
     known = _known(text, charset)
     best, best_read, highest = None, "", MIN_AGREEMENT
@@ -123,7 +124,7 @@ def add_string(
         return
     known = _known(known, best.charset)
     if len(best_read) == len(known):
-        # As above: where only the case differs, the one that the model saw counts.
+        # As above: if only the case differs, that of the reading counts.
         pairs = zip(known, best_read, strict=True)
         known = "".join(r if r.upper() == k.upper() else k for k, r in pairs)
     into.strings.append(np.asarray(best.log_probs, np.float64))
@@ -133,12 +134,12 @@ def add_string(
 def gather(
     reader: Any, jobs: Iterable[tuple[Dataset, Sample]], charsets: tuple[Charset, Charset]
 ) -> CalibrationData:
-    """What the models say of the labeled characters and strings of images.
+    """Collects the outputs of the networks for the labeled characters and strings of images.
 
     Args:
         reader: a ``Reader``.
         jobs: images with their datasets; those that cannot be loaded are left out.
-        charsets: the classifier's, and the recognizer's with its blank.
+        charsets: the charset of the classifier, and that of the recognizer with the blank.
     """
     found = CalibrationData()
     for dataset, sample in jobs:
@@ -155,9 +156,9 @@ def gather(
 
 
 def fit(found: CalibrationData, now: dict[str, float]) -> dict[str, float]:
-    """Temperatures by task; a model without 200 characters or 40 strings keeps the one it has.
+    """Temperatures by task; with fewer than 200 characters or 40 strings one is unchanged.
 
-    ``found`` was read at the temperatures that the models have ``now``.
+    ``found`` was read at the temperatures ``now``.
     """
     fitted = {}
     if len(found.classes) >= 200:
@@ -170,13 +171,13 @@ def fit(found: CalibrationData, now: dict[str, float]) -> dict[str, float]:
 
 
 CountedReading = tuple[float, bool]
-"""Confidence, 0 if the reading would not pass as ``ok`` at any threshold; whether it is right."""
+"""Confidence of a reading, 0 if no threshold would make it ``ok``, and whether it is right."""
 
 
 def count(record: Record, rules: Rules, min_character: float) -> list[CountedReading | None]:
     """The readings of one image's labels; None for a label without one.
 
-    Without a pattern, a character below ``min_character`` keeps a reading from passing.
+    Without a pattern, a reading with a character below ``min_character`` is never ``ok``.
     """
     counted: list[CountedReading | None] = []
     for label in match_labels(record, rules):
@@ -195,16 +196,16 @@ def count(record: Record, rules: Rules, min_character: float) -> list[CountedRea
 def measure(
     reader: Any, datasets: Sequence[Dataset], rules: dict[str, Rules], track: Track
 ) -> dict[str, MisreadCurve]:
-    """Reads every image with both engines and counts, by ``curve_name``.
+    """Reads every image with both engines; returns the misread curves by ``curve_name``.
 
-    With a pattern, the strings that were read without it count as well, for the curves of readings
-    without a pattern.
+    With a pattern, the strings that were read without it also count, for the curves without a
+    pattern.
 
     Args:
-        reader: with ``min_confidence`` 0: the curve has every threshold.
+        reader: a ``Reader`` with ``min_confidence`` 0, so that the curves have every threshold.
         datasets: labeled images.
-        rules: by dataset name, ``""`` for all others.
-        track: wraps the jobs, for a progress bar.
+        rules: rules by dataset name; ``""`` has those of all others.
+        track: wraps the jobs to show progress.
     """
     judged = {d.name: rules.get(d.name, rules.get("", Rules())) for d in datasets}
     judged = {n: replace(r, pattern=r.read_under) for n, r in judged.items()}
@@ -245,17 +246,17 @@ def calibrate(
     about: dict[str, Any],
     track: Track = lambda jobs, what: jobs,
 ) -> Calibration:
-    """Fits the temperatures, then measures.
+    """Fits the temperatures, then measures the misread curves.
 
     Args:
-        make_reader: ``Reader`` with the weights in question; takes ``calibration``.
+        make_reader: makes a ``Reader`` with the weights to calibrate; takes ``calibration``.
         datasets: labeled images, whole pictures or strings.
-        rules: how labels count, with the patterns.
-        about: goes into the file, for people.
-        track: for progress bars.
+        rules: rules for labels and patterns, by dataset name.
+        about: description that is written to the file.
+        track: wraps jobs to show progress.
 
     Raises:
-        DatasetError: no image with a label, or crops of single characters.
+        DatasetError: there is no image with a label, or the images show single characters.
     """
     samples: list[tuple[Dataset, Sample]] = []
     for dataset in datasets:
@@ -265,15 +266,15 @@ def calibrate(
             )
         samples += [(dataset, sample) for sample in dataset.samples if sample.labels]
     if not samples:
-        raise DatasetError("no labeled image to calibrate with")
+        raise DatasetError("there is no labeled image for the calibration")
     reader = make_reader(calibration=Calibration())
     charsets = reader.classifier_charset, reader.charset
     seen = gather(reader, track(samples, "fitting"), charsets)
     if not seen.classes and not seen.labels:
         taken = ", ".join(f"{d.name} ({d.task})" for d in datasets)
         raise DatasetError(
-            f"not one string of {taken} is read as it is labeled, so there is nothing to fit to; "
-            "pictures with more than the code on them need the task read, crops recognize"
+            f"no string of {taken} is similar to its label, so that nothing can be fitted; "
+            "whole pictures need --task read, crops of one string --task recognize"
         )
     temperatures = fit(seen, reader.temperatures)
     weights = dict(reader.weights)

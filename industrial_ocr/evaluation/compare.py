@@ -1,4 +1,4 @@
-"""Two recorded runs side by side: what got better, what got worse, image by image."""
+"""Compares two recorded runs image by image: what became better and what became worse."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from industrial_ocr.evaluation.summary import Summary, summarize_run
 
 @dataclass(frozen=True)
 class Change:
-    """A label that one run reads right and the other does not, and what each read."""
+    """A label that only one of two runs reads right, with both readings."""
 
     image: str
     truth: str
@@ -28,12 +28,15 @@ class Comparison:
     """One dataset and engine in both runs, or two engines of one run.
 
     Attributes:
-        dataset: name.
-        engine: name, or ``first > second``.
-        labels: number of those in both runs; ``only_before`` and ``only_after`` count the others.
-        accuracy: of both runs, on the labels they share.
-        difference: second minus first, with its paired interval.
-        better: read right only in the second; ``worse`` only in the first.
+        dataset: name of the dataset.
+        engine: name of the engine, or ``first > second``.
+        labels: number of labels in both runs.
+        only_before: number of labels only in the first run.
+        only_after: number of labels only in the second run.
+        accuracy: shares of the common labels that the two runs read right.
+        difference: second share minus first one, with its paired interval.
+        better: labels read right only in the second run.
+        worse: labels read right only in the first run.
     """
 
     dataset: str
@@ -53,7 +56,7 @@ class Comparison:
 
 
 def compare_summaries(before: Summary, after: Summary) -> Comparison | None:
-    """One dataset in two runs, or two engines of one run; None if they share no label."""
+    """One dataset in two runs, or two engines of one run; None if they have no common label."""
     old, new, rules = before.by_label(), after.by_label(), after.rules
     was_right, is_right = [], []
     better: list[Change] = []

@@ -1,4 +1,4 @@
-"""Rates over the threshold, calibration and risk of confidences, paired differences."""
+"""Rate curves over the threshold, calibration error, risk-coverage, paired differences."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from industrial_ocr.evaluation.metrics import (
 Vector = NDArray[np.float64]
 
 REJECT_ALL = 2.0
-"""A threshold that no confidence reaches; a plain number, as JSON has no infinity."""
+"""A threshold that no confidence reaches; not infinity, which JSON does not have."""
 
 
 @dataclass(frozen=True, eq=False)
 class RateCurve:
-    """Read and misread rate over the threshold below which readings are rejected.
+    """Read rate and misread rate as functions of the threshold below which readings are rejected.
 
     Attributes:
         thresholds: (K,) rising, from 0 (accepts everything) to ``REJECT_ALL``.
-        read_rate: (K,) correct and accepted over all labels, never rising.
-        misread_rate: (K,) accepted but wrong over all labels, never rising.
+        read_rate: (K,) share of all labels that are accepted and correct, never rising.
+        misread_rate: (K,) share of all labels that are accepted but wrong, never rising.
     """
 
     thresholds: Vector
@@ -42,13 +42,15 @@ class RateCurve:
         rates = self.read_rate, self.misread_rate
         if self.thresholds.ndim != 1 or any(r.shape != self.thresholds.shape for r in rates):
             shapes = [r.shape for r in (self.thresholds, *rates)]
-            raise ValueError(f"three (K,) arrays, got {shapes}")
+            raise ValueError(f"expected three (K,) arrays, got {shapes}")
         if len(self.thresholds) < 2 or not (np.diff(self.thresholds) > 0).all():
-            raise ValueError("thresholds are two at least and rise")
+            raise ValueError("there must be at least two thresholds, rising")
         if any(not ((r >= 0) & (r <= 1)).all() or (np.diff(r) > 0).any() for r in rates):
-            raise ValueError("rates are 0 to 1 and never rise with the threshold")
+            raise ValueError("rates must be 0 to 1 and never rise with the threshold")
         if self.misread_rate[-1] != 0:
-            raise ValueError("the last threshold rejects everything, so nothing is misread there")
+            raise ValueError(
+                "the last threshold must reject everything, so its misread rate must be 0"
+            )
 
 
 def rate_curve(
@@ -56,14 +58,14 @@ def rate_curve(
 ) -> RateCurve:
     """One point for each distinct confidence of a reading, and 0 and ``REJECT_ALL``.
 
-    At each threshold the rates are those of ``metrics.count_outcomes``; so empty truths for which
-    nothing was found count as read even where everything is rejected.
+    At each threshold the rates are those of ``metrics.count_outcomes``. So an empty truth for which
+    nothing was read counts as read at every threshold.
 
     Raises:
-        ValueError: no predictions.
+        ValueError: there are no predictions.
     """
     if not predictions:
-        raise ValueError("a rate curve needs one prediction at least")
+        raise ValueError("a rate curve needs at least one prediction")
     accepted: dict[ReadOutcome, list[float]] = {o: [] for o in ReadOutcome}
     always = 0
     for prediction in predictions:
@@ -84,16 +86,16 @@ def rate_curve(
 def read_rate_at(curve: RateCurve, misread_rate: float) -> tuple[float, float]:
     """The best read rate whose misread rate is at most ``misread_rate`` (0.01, 0.001, 0).
 
-    The threshold is the one that suits these labels; on others it misreads somewhat more.
+    The threshold is chosen on these labels; on other labels its misread rate is somewhat higher.
 
     Returns:
-        The read rate, and of the thresholds that reach it the one with the fewest misreads.
+        The read rate, and the threshold that reaches it with the fewest misreads.
 
     Raises:
-        ValueError: a limit outside [0, 1].
+        ValueError: the limit is outside [0, 1].
     """
     if not 0 <= misread_rate <= 1:
-        raise ValueError(f"a misread rate is 0 to 1, got {misread_rate}")
+        raise ValueError(f"a misread rate must be 0 to 1, got {misread_rate}")
     allowed = curve.misread_rate <= misread_rate
     best = float(curve.read_rate[allowed].max())
     place = np.flatnonzero(allowed & (curve.read_rate == best))[-1]
@@ -122,20 +124,22 @@ def reliability_bins(
     Args:
         confidences: (N,) 0 to 1.
         correct: (N,) booleans.
-        bins: number of them.
+        bins: number of bins.
 
     Returns:
-        In rising order, without the empty ones.
+        The bins in rising order, without empty ones.
 
     Raises:
-        ValueError: arrays that do not fit, or values outside their range.
+        ValueError: the arrays have wrong shapes or values.
     """
     p, right = np.asarray(confidences, np.float64), np.asarray(correct, np.float64)
     if p.ndim != 1 or p.shape != right.shape:
-        raise ValueError(f"(N,) confidences and (N,) booleans, got {p.shape} and {right.shape}")
+        raise ValueError(
+            f"expected (N,) confidences and (N,) booleans, got {p.shape} and {right.shape}"
+        )
     if not ((p >= 0) & (p <= 1)).all() or not np.isin(right, (0, 1)).all():
-        raise ValueError("confidences are 0 to 1, and correct is True or False")
-    # Divided, not summed up: 3 / 10 is the same number as the confidence 0.3.
+        raise ValueError("confidences must be 0 to 1, and correct True or False")
+    # Edges are quotients, not sums, so that 3 / 10 equals the confidence 0.3 exactly.
     edges = np.arange(bins + 1) / bins
     place = np.searchsorted(edges[1:], p, "left")
     found = []
@@ -158,7 +162,7 @@ def expected_calibration_error(confidences: ArrayLike, correct: ArrayLike, bins:
     """ECE: the mean of |accuracy - confidence| over bins, weighted by their counts, 0 to 1.
 
     Guo et al. 2017 (arXiv 1706.04599, equation 3). See ``reliability_bins`` for the arguments;
-    nan of nothing.
+    nan if there are no readings.
     """
     filled = reliability_bins(confidences, correct, bins)
     n = sum(b.count for b in filled)
@@ -167,7 +171,7 @@ def expected_calibration_error(confidences: ArrayLike, correct: ArrayLike, bins:
 
 @dataclass(frozen=True)
 class RiskCoverage:
-    """How well a score tells wrong readings from right ones.
+    """How well a score separates wrong readings from right ones.
 
     Attributes:
         area: area under the risk-coverage curve, 0 to 1: the share of wrong readings among those
@@ -183,20 +187,22 @@ class RiskCoverage:
 def risk_coverage(scores: ArrayLike, correct: ArrayLike) -> RiskCoverage:
     """AURC and its excess (Geifman et al. 2019, arXiv 1805.08206).
 
-    Readings of equal scores are accepted in random order; the mean over these orders is taken.
+    Readings with equal scores have no order; the mean over all of their orders is taken.
 
     Args:
         scores: (N,) finite, higher is better; only their order counts.
         correct: (N,) booleans.
 
     Raises:
-        ValueError: arrays that are empty, do not fit, or are not finite.
+        ValueError: the arrays are empty, not finite or have wrong shapes.
     """
     p, right = np.asarray(scores, np.float64), np.asarray(correct, np.float64)
     if p.ndim != 1 or p.shape != right.shape or not len(p):
-        raise ValueError(f"(N,) scores and booleans, N > 0, got {p.shape} and {right.shape}")
+        raise ValueError(
+            f"expected (N,) scores and booleans, N > 0, got {p.shape} and {right.shape}"
+        )
     if not np.isfinite(p).all() or not np.isin(right, (0, 1)).all():
-        raise ValueError("scores are finite, and correct is True or False")
+        raise ValueError("scores must be finite, and correct True or False")
     _, group = np.unique(-p, return_inverse=True)
     wrong_share = np.bincount(group, 1 - right) / np.bincount(group)
     accepted = np.arange(1, len(p) + 1)
@@ -207,7 +213,7 @@ def risk_coverage(scores: ArrayLike, correct: ArrayLike) -> RiskCoverage:
 
 @dataclass(frozen=True)
 class BootstrapDifference:
-    """A difference of two means, its 95 % interval, and the two-sided p-value of none."""
+    """A difference of two means, its 95 % interval, and the p-value of no difference."""
 
     difference: float
     low: float
@@ -216,7 +222,7 @@ class BootstrapDifference:
 
 
 def paired_bootstrap(a: ArrayLike, b: ArrayLike, seed: int = 0) -> BootstrapDifference:
-    """How sure it is that ``a`` is better than ``b`` on the same labels.
+    """The difference of two engines' means on the same labels, by a paired bootstrap.
 
     Labels are drawn with replacement, both engines' results of a label together (Koehn 2004,
     "Statistical Significance Tests for Machine Translation Evaluation"). The interval is the
@@ -224,22 +230,22 @@ def paired_bootstrap(a: ArrayLike, b: ArrayLike, seed: int = 0) -> BootstrapDiff
     and Tibshirani 1993, sections 13.3 and 15.4), with one added so that it is never 0.
 
     Args:
-        a: (N,) booleans or numbers, one a label.
-        b: (N,) the other engine's, of the same labels in the same order.
+        a: (N,) booleans or numbers, one for each label.
+        b: (N,) those of the other engine, for the same labels in the same order.
         seed: seed of the resampling.
 
     Raises:
-        ValueError: arrays that are empty, of different shapes or not finite.
+        ValueError: the arrays are empty, not finite or have different shapes.
     """
     x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if x.ndim != 1 or x.shape != y.shape or not len(x):
-        raise ValueError(f"two arrays of (N,), N > 0, got {x.shape} and {y.shape}")
+        raise ValueError(f"expected two arrays (N,), N > 0, got {x.shape} and {y.shape}")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ValueError("the values must be finite")
     samples = 10_000
     difference = x - y
     mean = float(difference.mean())
-    if len(difference) == 1:  # all samples are the same, and scipy wants two values
+    if len(difference) == 1:  # all samples are equal, and SciPy needs two values
         return BootstrapDifference(mean, mean, mean, 1.0 if mean == 0 else 2 / (samples + 1))
     found = bootstrap(
         (difference,),

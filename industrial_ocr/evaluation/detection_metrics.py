@@ -45,7 +45,7 @@ class DetectionCounts:
 
     @property
     def hmean(self) -> float:
-        """Harmonic mean of precision and recall, 0 where both are."""
+        """Harmonic mean of precision and recall; 0 if both are 0."""
         both = self.predicted + self.truth
         return 2 * self.matched / both if both else 0.0
 
@@ -58,26 +58,26 @@ def match_boxes(
 ) -> DetectionCounts:
     """Pairs predictions and labels one to one, highest IoU first, and counts the pairs.
 
-    The protocol of ICDAR 2015 (Karatzas et al. 2015, challenge 4, task 1), but IoU is that of the
-    quads' upright bounds, which is kinder to boxes that are turned the wrong way. As there, a
-    prediction of which more than half lies in an ignored region is dropped before the matching.
+    The protocol is that of ICDAR 2015 (Karatzas et al. 2015, challenge 4, task 1), but the IoU is
+    that of the quads' upright bounds, which tolerates wrongly turned boxes. As in ICDAR, a
+    prediction with more than half of its area in an ignored region is dropped before the matching.
 
     Args:
         predicted: (4, 2) quads, or other polygons (K, 2).
-        truth: the labels to be found.
-        iou: the smallest IoU that is a match, above 0.
-        ignored: regions where finding something is neither right nor wrong.
+        truth: quads of the labels.
+        iou: smallest IoU of a match, above 0.
+        ignored: regions in which predictions are neither right nor wrong.
 
     Raises:
-        ValueError: an IoU outside (0, 1].
+        ValueError: the IoU is outside (0, 1].
     """
     if not 0 < iou <= 1:
-        raise ValueError(f"the least IoU is above 0 and at most 1, got {iou}")
+        raise ValueError(f"the smallest IoU must be above 0 and at most 1, got {iou}")
     found, labels, regions = _bounds(predicted), _bounds(truth), _bounds(ignored)
     hidden = (_covered(found, regions) > 0.5).any(axis=1)
     overlaps = box_iou(found[~hidden], labels)
     rows, columns = np.nonzero(overlaps >= iou)
-    # Stable, so that of equal IoUs the first prediction takes the first label.
+    # The sort is stable: with equal IoUs the first prediction takes the first label.
     order = np.argsort(-overlaps[rows, columns], kind="stable")
     used_rows: set[int] = set()
     used_columns: set[int] = set()

@@ -24,12 +24,12 @@ from industrial_ocr.results.types import ImageArray, TextString
 
 
 class BenchmarkEngine(Protocol):
-    """What the runner needs of an engine.
+    """The interface of an engine.
 
     Attributes:
-        name: as it is asked for.
-        version: of the package behind it.
-        datasets: names of those that it reads, None for all.
+        name: name of the engine on the command line.
+        version: version of its package.
+        datasets: names of the datasets that it reads; None for all.
     """
 
     name: str
@@ -37,7 +37,7 @@ class BenchmarkEngine(Protocol):
     datasets: frozenset[str] | None
 
     def read(self, image: ImageArray, task: Task) -> EngineReading:
-        """Reads a whole picture, or one that is a single string or character already."""
+        """Reads a whole picture, or a crop of a single string or character."""
 
 
 def _own_string(string: TextString) -> ReadString:
@@ -100,7 +100,7 @@ class OwnEngine:
 
 
 class LexiconEngine(OwnEngine):
-    """The crnn under the lexicons of images, by dataset; it reads only datasets that have some."""
+    """The crnn with lexicons of images by dataset; it reads only datasets that have lexicons."""
 
     def __init__(self, reader: Any, lexicons: Mapping[str, Mapping[str, Lexicon]]) -> None:
         super().__init__("crnn+lexicon", reader)
@@ -109,7 +109,7 @@ class LexiconEngine(OwnEngine):
         self.lexicon: Lexicon | None = None
 
     def use(self, dataset: str, image: str) -> None:
-        """Takes the lexicon of an image; patterns go to the plain engine."""
+        """Takes the lexicon of an image; patterns are only for the plain engine."""
         self.lexicon = self.lexicons[dataset][image]
 
     def _result(self, image: ImageArray, task: Task) -> Any:
@@ -128,7 +128,7 @@ ENGINE_NAMES = (*OWN_ENGINES, *OTHER_ENGINES)
 
 
 def check_engine_names(names: list[str]) -> None:
-    """EngineError for an unknown or repeated name, with the names there are."""
+    """Raises EngineError for an unknown or repeated name."""
     known = ", ".join(ENGINE_NAMES)
     if not names:
         raise EngineError(f"no engine given; there are: {known}")
@@ -144,10 +144,10 @@ def make_engines(
     make_reader: Callable[[], Any],
     patterns: Mapping[str, Pattern] | None = None,
 ) -> tuple[list[BenchmarkEngine], dict[str, str]]:
-    """Engines by name, in that order; ours share one Reader, which is made only if it is needed.
+    """Makes engines by name; ours share one Reader, which is made only if it is needed.
 
     Returns:
-        The engines that could be made, and for each of the others one line that says why not.
+        The engines that could be made, in order, and for each of the others the reason why not.
 
     Raises:
         EngineError: an unknown name.

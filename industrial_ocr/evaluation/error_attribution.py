@@ -1,8 +1,8 @@
 """Finds the stage of reading that lost a code, for every label that was not read correctly.
 
-The places of the characters that were read are compared with the place of the label: its character
-boxes if they are labeled, else its own box, else the strings that were taken for it. An engine
-without characters has either missed the string or misread it.
+The boxes of the characters that were read are compared with the place of the label: its character
+boxes if they are labeled, else its own box, else the strings that were matched with it. An engine
+that gives no characters has either missed the string or misread it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ErrorStage = Literal[
 ERROR_STAGES: tuple[ErrorStage, ...] = get_args(ErrorStage)
 
 SymbolQuad = tuple[str, NDArray[np.float64]]
-"""A character that was read, and its quad."""
+"""A character that was read, and its quad (4, 2)."""
 
 
 def _place(matched: MatchedLabel, margin: float = 0.15) -> Rectangle | None:
@@ -56,7 +56,7 @@ def _center_inside(box: Rectangle, quad: object) -> bool:
 
 
 def _overlaps(box: Rectangle, string: ReadString) -> bool:
-    """Whether a string may stand in a box: it has text and its place, if known, overlaps it."""
+    """Whether a string may be in a box: it has text, and its quad, if known, overlaps the box."""
     if not string.text or string.quad is None:
         return bool(string.text)
     x0, y0, x1, y1 = bounds(string.quad)
@@ -64,7 +64,7 @@ def _overlaps(box: Rectangle, string: ReadString) -> bool:
 
 
 def _read_characters(matched: MatchedLabel) -> list[SymbolQuad]:
-    """The letters and digits read in the place of the label, or in the strings taken for it."""
+    """Letters and digits read in the place of the label, or in the strings matched with it."""
     place = _place(matched)
     strings = matched.record.strings
     if place is None:
@@ -80,7 +80,7 @@ def _read_characters(matched: MatchedLabel) -> list[SymbolQuad]:
 def _box_error(
     matched: MatchedLabel, quads: list[NDArray[np.float64]], wanted: int
 ) -> ErrorStage | None:
-    """What is wrong with the boxes; None if each of the ``wanted`` characters has one."""
+    """The error of the boxes; None if each of the ``wanted`` characters has one."""
     labeled = [c.quad for c in matched.label.characters if c.symbol.isalnum()]
     if len(labeled) == wanted:
         boxes = [bounds(q) for q in quads]
@@ -97,7 +97,7 @@ def _box_error(
 
 
 def _nearest_characters(truth: str, found: list[SymbolQuad], rules: Rules) -> list[SymbolQuad]:
-    """Of the characters of a longer text those that stand for the label."""
+    """The characters in the part of a longer text that is nearest to the label."""
     texts = [rules.normalize(symbol) for symbol, _ in found]
     start, end = nearest_part(truth, "".join(texts))
     chosen, position = [], 0
@@ -109,14 +109,14 @@ def _nearest_characters(truth: str, found: list[SymbolQuad], rules: Rules) -> li
 
 
 def attribute_error(matched: MatchedLabel, rules: Rules) -> ErrorStage | None:
-    """The stage that lost a label, None where the reading is right by the same rules."""
+    """The stage that lost a label; None if the reading is right under the rules."""
     truth = rules.normalize(matched.prediction.truth)
     read = rules.normalize(matched.prediction.reading)
     if read == truth or (rules.comparison.contains and truth and truth in read):
         return None
     strings = matched.record.strings
     if rules.pattern is not None and any(r.text == truth for r in joined_strings(strings, rules)):
-        return "decoding"  # the string was there, the pattern took another
+        return "decoding"  # the string was read, but the pattern selected another one
     place = _place(matched)
     if not matched.strings and not (place and any(_overlaps(place, s) for s in strings)):
         return "no string"

@@ -2,17 +2,16 @@
 
 The rules, the same for every engine:
 
-* ``recognize`` and ``classify``: the image is the label; the reading is everything read in it,
-  joined, its confidence that of the weakest string.
-* With a pattern: an engine that reads under patterns answers with the codes it found. For the
-  others the answer is the first match of the pattern, looked for in each string in reading order,
-  then in neighboring strings joined; matches that fail the pattern's check come last. Only labels
-  that match the pattern count. In an image with n such labels, the first n codes count.
+* ``recognize`` and ``classify``: the image shows only the label. The reading is everything that was
+  read in the image, joined; its confidence is the lowest of the strings.
+* With a pattern: an engine that reads under patterns answers with the codes that it found. For the
+  others the answer is the first match of the pattern in a string, in reading order, then in joined
+  neighboring strings; matches that fail the pattern's check come last. Only labels that match the
+  pattern count. In an image with n such labels, the first n codes count.
 * ``read`` without a pattern: the answer for a label is a string, a run of up to four neighboring
   strings, or a run of up to six words. It is the one that equals the label, else the one with the
   smallest edit distance to it, if that is less than half of the label's length. Otherwise the label
-  was missed. (No engine has to say which of its strings is the code; that is what patterns are
-  for.)
+  was missed. (So no engine has to say which of its strings is the code; a pattern says it.)
 
 Texts are normalized before they are compared (see ``metrics.TextComparison``).
 """
@@ -43,12 +42,12 @@ class Rules:
     """How readings are matched with labels and compared.
 
     Attributes:
-        comparison: of the texts.
-        pattern: of the codes that are asked for; None for none.
-        labels: a regular expression over normalized text; labels that do not match it as a whole
-            do not count. None: all count.
-        decode: engines that know patterns read under it; else it is looked for in what they read,
-            as for the others.
+        comparison: how texts are compared.
+        pattern: pattern of the codes to find; None if there is none.
+        labels: regular expression over normalized text; only labels that match it as a whole count.
+            None: all count.
+        decode: whether engines with patterns read under the pattern; if not, it is searched in
+            their readings, as for the others.
     """
 
     comparison: TextComparison = CODE_TEXT
@@ -58,19 +57,22 @@ class Rules:
 
     @property
     def read_under(self) -> Pattern | None:
-        """The pattern that engines read under, if they know any."""
+        """The pattern under which engines read, if they can."""
         return self.pattern if self.decode else None
 
     def normalize(self, text: str) -> str:
-        """The text as it is compared."""
+        """The text in the form in which it is compared."""
         return self.comparison.normalize(text)
 
 
 @dataclass(frozen=True)
 class StringRun:
-    """Neighboring strings (indices), or words of them, joined and normalized.
+    """Neighboring strings, or words of them, joined and normalized.
 
-    The confidence is that of the weakest string, None where the engine gives none.
+    Attributes:
+        text: the normalized text.
+        confidence: lowest confidence of the strings; None if the engine gives none.
+        strings: indices of the strings.
     """
 
     text: str
@@ -80,7 +82,7 @@ class StringRun:
 
 @dataclass(frozen=True)
 class MatchedLabel:
-    """A label and the engine's answer for it, taken from ``strings`` (indices) of the record."""
+    """A label and the engine's answer, which comes from ``strings`` (indices) of the record."""
 
     prediction: Prediction
     record: Record
@@ -97,7 +99,7 @@ def _weakest(strings: Sequence[ReadString]) -> float | None:
 
 
 def joined_strings(strings: Sequence[ReadString], rules: Rules) -> list[StringRun]:
-    """Every string, every word of it, and runs of neighbors of either; none with empty text."""
+    """All strings, all their words, and runs of neighboring ones; none with empty text."""
     whole = [(rules.normalize(s.text), i) for i, s in enumerate(strings)]
     words = []
     for i, string in enumerate(strings):
@@ -107,7 +109,7 @@ def joined_strings(strings: Sequence[ReadString], rules: Rules) -> list[StringRu
         for length in range(1, longest + 1):
             for start in range(len(units) - length + 1):
                 run = units[start : start + length]
-                # A run that begins or ends with nothing is a shorter run already seen.
+                # A run with an empty text at an end equals a shorter run.
                 if run[0][0] and run[-1][0]:
                     text = "".join(t for t, _ in run)
                     own = tuple(dict.fromkeys(i for _, i in run))
@@ -119,7 +121,7 @@ def joined_strings(strings: Sequence[ReadString], rules: Rules) -> list[StringRu
 def nearest_run(
     label: str, runs: Sequence[StringRun], comparison: TextComparison
 ) -> StringRun | None:
-    """The run that answers for a normalized label (see the rules above)."""
+    """The answer for a normalized label, by the rules above."""
     if comparison.contains:
         holding = [r for r in runs if label in r.text]
         if holding:
@@ -130,7 +132,7 @@ def nearest_run(
     best, least = None, 0.5 * len(label)
     for run in runs:
         text = run.text
-        if comparison.contains:  # what surrounds the label costs nothing
+        if comparison.contains:  # text around the label costs nothing
             start, end = nearest_part(label, text)
             text = text[start:end]
         distance = Levenshtein.distance(label, text)
@@ -140,7 +142,7 @@ def nearest_run(
 
 
 def _codes_in(text: str, pattern: Pattern) -> Iterator[str]:
-    """Codes that stand in a normalized text, from the left, the longest first."""
+    """The codes in a normalized text, from the left, the longest first."""
     lengths = sorted(pattern.lengths, reverse=True)
     start = 0
     while start < len(text):
@@ -154,10 +156,10 @@ def _codes_in(text: str, pattern: Pattern) -> Iterator[str]:
 
 
 def _codes_of(record: Record, rules: Rules, pattern: Pattern) -> list[StringRun]:
-    """The codes of an image: the engine's own, or those that stand in what it read.
+    """The codes of an image: those of the engine, or the matches in its readings.
 
-    The latter are in reading order, single strings before joined ones. Those that fail the
-    pattern's check come last with confidence 0: nobody would accept them.
+    Matches are in reading order, single strings before joined ones. Those that fail the pattern's
+    check come last with confidence 0, since they would never be accepted.
     """
     if record.codes is not None:
         return [StringRun(rules.normalize(c.text), c.accepted_confidence, ()) for c in record.codes]
@@ -174,7 +176,7 @@ Answers = Iterable[tuple[Label, StringRun | None]]
 
 
 def _code_answers(labels: Sequence[Label], record: Record, rules: Rules) -> Answers:
-    """An answer for each label that is a code, of as many codes as there are labels."""
+    """An answer for each label that is a code; only as many codes count as there are labels."""
     pattern = rules.pattern
     assert pattern is not None
     asked = [x for x in labels if pattern.match(rules.normalize(x.text)) is not None]
@@ -206,7 +208,7 @@ def _crop_answers(labels: Sequence[Label], record: Record, rules: Rules) -> Answ
 
 
 def match_labels(record: Record, rules: Rules) -> list[MatchedLabel]:
-    """Every label of an image that counts, with the engine's answer for it."""
+    """All labels of an image that count, with the engine's answers."""
     labels = [x for x in record.labels if not x.ignore]
     if rules.labels is not None:
         labels = [x for x in labels if rules.labels.fullmatch(rules.normalize(x.text))]

@@ -1,4 +1,4 @@
-"""Describes the machine of a benchmark, and measures an engine in a process of its own."""
+"""Describes the machine of a benchmark, and measures an engine in a new process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OTHER_PACKAGES = ("rapidocr", "onnxruntime", "openvino", "pytesseract", "easyocr
 
 
 def processor() -> str:
-    """The processor's name as the system gives it."""
+    """The name of the processor."""
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -28,7 +28,7 @@ def processor() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Installed versions of the packages that matter to a result."""
+    """Installed versions of the packages that influence a result."""
     found = {"python": platform.python_version()}
     for name in (*OWN_PACKAGES, "opencv-python-headless", *OTHER_PACKAGES):
         with suppress(importlib.metadata.PackageNotFoundError):
@@ -53,11 +53,11 @@ def describe_machine() -> dict[str, Any]:
 def probe(engine: str, image: Path, options: dict[str, Any]) -> dict[str, float]:
     """Time to the first result and peak memory of an engine in a new process.
 
-    The process reads one picture with the ``options`` of ``Reader``; it may take five minutes.
+    The process reads one picture with the ``options`` of ``Reader``, within five minutes.
 
     Returns:
-        ``first_result_s`` from the start of the process to the reading, ``peak_mb`` of the
-        resident memory of the process or its largest child; empty where the process failed.
+        ``first_result_s``, seconds from the start of the process to the reading, and ``peak_mb``,
+        resident memory of the process or its largest child; empty if the process failed.
     """
     command = [sys.executable, "-m", "industrial_ocr.evaluation.machine", engine, str(image)]
     try:
@@ -74,7 +74,7 @@ def probe(engine: str, image: Path, options: dict[str, Any]) -> dict[str, float]
 
 
 def _process_age() -> float:
-    """Seconds since this process began, the interpreter's own start included."""
+    """Seconds since this process began, including the start of the interpreter."""
     with suppress(OSError, IndexError, ValueError):
         ticks = int(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19])
         up = float(Path("/proc/uptime").read_text().split()[0])
@@ -83,9 +83,9 @@ def _process_age() -> float:
 
 
 def _peak_mb() -> float:
-    """Peak resident memory of this process, or of its largest child where that is more.
+    """Peak resident memory of this process in MB, or of its largest child if that is more.
 
-    Not ``ru_maxrss`` of the process itself: Linux hands that down from the process that started it.
+    ``ru_maxrss`` of the process itself is not used: Linux inherits it from the parent process.
     """
     import resource
 
@@ -98,7 +98,7 @@ def _peak_mb() -> float:
 
 
 def _main(engine: str, image: str, options: str) -> None:
-    # Imported here: an engine of another package does not pay for ours.
+    # Imported here, so that an engine of another package does not load ours.
     from industrial_ocr.evaluation.engines import make_engines
     from industrial_ocr.image.load import load_image
 

@@ -1,8 +1,8 @@
 """Metrics of readings: outcomes, accuracies with their intervals, text distances.
 
-The unit is a ``Prediction``: one labeled code, word or glyph, and what an engine read for it. Rates
-are fractions, 0 to 1; a rate or mean of nothing is nan. The functions of text take ``TextPair``s
-and compare them as they are; ``text_pairs`` normalizes the predictions first.
+The unit is a ``Prediction``: one labeled code, word or character, and its reading by an engine.
+Rates are 0 to 1; a rate or mean of no labels is nan. Functions of texts take ``TextPair``s and
+compare them without normalization; ``text_pairs`` normalizes predictions.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class TextComparison:
     """How a reading is compared with the truth.
 
     Attributes:
-        case: upper-case both (and the alphabet).
-        alphabet: the characters that count, None for all.
-        contains: a reading is right if it contains the truth, else only if it equals it.
+        case: whether both texts, and the alphabet, are converted to upper case.
+        alphabet: the characters that count; None for all.
+        contains: whether a reading that contains the truth is right; if not, it must be equal.
     """
 
     case: bool = True
@@ -40,10 +40,10 @@ class TextComparison:
 
     def __post_init__(self) -> None:
         if self.alphabet == "":
-            raise ValueError("an alphabet has one character at least; None keeps all")
+            raise ValueError("an alphabet must have at least one character; None keeps all")
 
     def normalize(self, text: str) -> str:
-        """The text as it is compared: NFKC, then the case, then the alphabet, then stripped.
+        """The text in the form in which it is compared: NFKC, case, alphabet, stripped.
 
         NFKC turns full-width letters, ligatures and circled digits into plain ones, and composes
         a letter with its combining mark. So the alphabet A-Z drops ``E`` + U+0301 as a whole
@@ -51,7 +51,7 @@ class TextComparison:
         """
         text = unicodedata.normalize("NFKC", text)
         if self.case:
-            # Upper-casing can take a letter apart (U+0390), so NFKC is applied again.
+            # Upper case can decompose a letter (U+0390), so NFKC is applied again.
             text = unicodedata.normalize("NFKC", text.upper())
         if self.alphabet is not None:
             kept = frozenset(self.alphabet.upper() if self.case else self.alphabet)
@@ -61,8 +61,8 @@ class TextComparison:
     def pair(self, truth: str, reading: str) -> TextPair:
         """Both texts normalized.
 
-        If the alphabet leaves nothing of a truth (``&``), both are compared without it. Otherwise
-        reading nothing, or any other mark, would count as right.
+        If no character of the truth is in the alphabet (``&``), both are compared without it. Else
+        an empty reading, or any other mark, would count as right.
         """
         normalized = self.normalize(truth)
         if not normalized:
@@ -72,7 +72,7 @@ class TextComparison:
         return normalized, self.normalize(reading)
 
     def nearest_pair(self, truth: str, reading: str) -> TextPair:
-        """As ``pair``; of a reading that may contain the truth only the part nearest to it."""
+        """As ``pair``; if readings may contain the truth, only the part nearest to it."""
         truth, reading = self.pair(truth, reading)
         if self.contains and truth:
             start, end = nearest_part(truth, reading)
@@ -86,7 +86,7 @@ VERBATIM = TextComparison(case=False, alphabet=None)
 
 
 class ReadOutcome(str, Enum):
-    """What became of one label."""
+    """The outcome for one label."""
 
     CORRECT = "correct"
     MISREAD = "misread"
@@ -96,14 +96,14 @@ class ReadOutcome(str, Enum):
 
 @dataclass(frozen=True)
 class Prediction:
-    """One label and what the engine read for it.
+    """One label and its reading by an engine.
 
     Attributes:
-        image: name of the image it is from.
-        truth: what is written; empty where the engine should find nothing.
-        reading: what the engine read, empty where it found nothing.
-        confidence: of the reading, 0 to 1; None where the engine gives none, which counts as 1.
-        kind: the class of the label, for ``accuracy_by_kind``.
+        image: name of the image.
+        truth: the label; empty if the engine should find nothing.
+        reading: the reading; empty if the engine found nothing.
+        confidence: confidence of the reading, 0 to 1; None, which counts as 1, if there is none.
+        kind: kind of the label, for ``accuracy_by_kind``.
     """
 
     image: str
@@ -115,20 +115,20 @@ class Prediction:
     def __post_init__(self) -> None:
         if self.confidence is None:
             return
-        rounding = 1e-4  # of half precision
+        rounding = 1e-4  # error of half precision
         if not -rounding <= self.confidence <= 1 + rounding:
-            raise ValueError(f"a confidence is 0 to 1, got {self.confidence} for {self.image}")
+            raise ValueError(f"a confidence must be 0 to 1, got {self.confidence} for {self.image}")
         object.__setattr__(self, "confidence", min(1.0, max(0.0, float(self.confidence))))
 
 
 def outcome(
     prediction: Prediction, threshold: float = 0.0, comparison: TextComparison = CODE_TEXT
 ) -> ReadOutcome:
-    """What became of a label when readings below a confidence threshold are rejected.
+    """The outcome for a label if readings below a confidence threshold are rejected.
 
-    A reading that is empty after normalization is MISSED, or CORRECT if the truth is empty too,
-    at any threshold. Any other reading below the threshold is REJECTED, right or wrong. Of the
-    rest, those that match are CORRECT and all others MISREAD, among them all for an empty truth.
+    A reading that is empty after normalization is MISSED, or CORRECT if the truth is empty, too, at
+    any threshold. Every other reading below the threshold is REJECTED, right or wrong. Of the rest,
+    those that match are CORRECT; the others, and all readings for an empty truth, are MISREAD.
 
     Raises:
         ValueError: the threshold is nan.
@@ -140,14 +140,14 @@ def outcome(
         return ReadOutcome.MISSED if truth else ReadOutcome.CORRECT
     if (1.0 if prediction.confidence is None else prediction.confidence) < threshold:
         return ReadOutcome.REJECTED
-    # The empty text is a part of every other one, yet no reading is right for it.
+    # Every text contains the empty one, but no reading is right for an empty truth.
     within = comparison.contains and truth != "" and truth in reading
     return ReadOutcome.CORRECT if truth == reading or within else ReadOutcome.MISREAD
 
 
 @dataclass(frozen=True)
 class OutcomeCounts:
-    """How many labels came out how; the four add up to all of them."""
+    """Number of labels with each outcome; the four add up to all labels."""
 
     correct: int = 0
     misread: int = 0
@@ -161,12 +161,12 @@ class OutcomeCounts:
 
     @property
     def read_rate(self) -> float:
-        """Correct and accepted, over all labels."""
+        """Share of all labels that are accepted and correct."""
         return Proportion(self.correct, self.total).rate
 
     @property
     def misread_rate(self) -> float:
-        """Accepted but wrong, over all labels."""
+        """Share of all labels that are accepted but wrong."""
         return Proportion(self.misread, self.total).rate
 
 
@@ -175,33 +175,33 @@ def count_outcomes(
     threshold: float = 0.0,
     comparison: TextComparison = CODE_TEXT,
 ) -> OutcomeCounts:
-    """Counts of ``outcome``."""
+    """Counts the outcomes of predictions."""
     counts = Counter(outcome(p, threshold, comparison) for p in predictions)
     return OutcomeCounts(**{o.value: counts[o] for o in ReadOutcome})
 
 
 @dataclass(frozen=True)
 class Proportion:
-    """``correct`` of ``total``."""
+    """A share: ``correct`` of ``total``."""
 
     correct: int
     total: int
 
     def __post_init__(self) -> None:
         if not 0 <= self.correct <= self.total:
-            raise ValueError(f"0 to total correct, got {self.correct} of {self.total}")
+            raise ValueError(f"correct must be 0 to total, got {self.correct} of {self.total}")
 
     @property
     def rate(self) -> float:
-        """0 to 1, nan of nothing."""
+        """0 to 1; nan if ``total`` is 0."""
         return self.correct / self.total if self.total else math.nan
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Wilson's 95 % score interval (1927, JASA 22:209-212); (0, 1) of nothing.
+        """Wilson's 95 % score interval (1927, JASA 22:209-212); (0, 1) if ``total`` is 0.
 
-        It takes the trials for independent. Several codes of one image are not, and the true
-        interval is wider.
+        It assumes independent trials. Several codes of one image are not independent, so that the
+        true interval is wider.
         """
         if not self.total:
             return 0.0, 1.0
@@ -212,12 +212,12 @@ class Proportion:
 def nearest_part(truth: str, reading: str) -> tuple[int, int]:
     """The part of a reading that is nearest to a truth in edit distance.
 
-    Sellers 1980 (J. Algorithms 1, 359): an alignment in which the text before and after is free.
+    Sellers 1980 (J. Algorithms 1, 359): an alignment in which text before and after costs nothing.
 
     Returns:
-        Start and end in ``reading``; of equally near parts one whose length is nearest.
+        Start and end in ``reading``; of equally near parts the one of the most similar length.
     """
-    # Each cell holds the distance so far and where its part starts.
+    # Each cell has the distance up to here and the start of its part.
     row = [(0, start) for start in range(len(reading) + 1)]
     for symbol in truth:
         above, row = row, [(row[0][0] + 1, 0)]
@@ -243,10 +243,10 @@ def text_pairs(
 
 
 def cer(pairs: Iterable[TextPair]) -> float:
-    """Character error rate: edit distances over truth lengths, both summed over all pairs.
+    """Character error rate: sum of the edit distances divided by the sum of the truths' lengths.
 
-    More than 1 where engines read more than there is; inf where there is nothing to read and
-    something was read.
+    It is above 1 if readings are much too long, and inf if all truths are empty and something was
+    read.
     """
     pairs = list(pairs)
     errors = sum(Levenshtein.distance(truth, reading) for truth, reading in pairs)
@@ -257,9 +257,9 @@ def cer(pairs: Iterable[TextPair]) -> float:
 
 
 def per_position_accuracy(pairs: Iterable[TextPair]) -> tuple[Proportion, ...]:
-    """Correct characters at each position, over the pairs whose texts are of one length.
+    """Correct characters at each position, over the pairs whose texts have the same length.
 
-    Others are left out: after a missing character all positions would be wrong.
+    Other pairs are left out: after a missing character all positions would be wrong.
     """
     correct: Counter[int] = Counter()
     total: Counter[int] = Counter()
@@ -273,7 +273,7 @@ def per_position_accuracy(pairs: Iterable[TextPair]) -> tuple[Proportion, ...]:
 def accuracy_by_kind(
     predictions: Iterable[Prediction], comparison: TextComparison = CODE_TEXT
 ) -> dict[str, Proportion]:
-    """Share read right of each kind of label, whatever the confidence, by sorted kind."""
+    """Share read right for each kind of label, at any confidence, sorted by kind."""
     groups: dict[str, list[bool]] = defaultdict(list)
     for prediction in predictions:
         right = outcome(prediction, 0.0, comparison) is ReadOutcome.CORRECT
@@ -282,10 +282,10 @@ def accuracy_by_kind(
 
 
 def confusion_pairs(pairs: Iterable[TextPair]) -> Counter[TextPair]:
-    """How often a symbol of the truth was read as another, most common first.
+    """How often each true symbol was read as another one, the most frequent first.
 
-    By one cheapest alignment of each pair (rapidfuzz's; there can be several). ``("8", "")`` is
-    an 8 that is missing in the reading, ``("", "8")`` one that was made up.
+    Each pair is aligned by edit distance (rapidfuzz). ``("8", "")`` is an 8 that is missing in the
+    reading, ``("", "8")`` an additional 8.
     """
     counts: Counter[TextPair] = Counter()
     for truth, reading in pairs:

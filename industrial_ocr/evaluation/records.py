@@ -1,8 +1,8 @@
 """The records of a benchmark run: JSON lines, one for the run and one per image and engine.
 
-It holds all that the tables, the report and ``bench compare`` need. So a recorded run can be scored
-again, with another threshold or pattern, without reading any image again. An interrupted run is
-continued: whole lines are kept, an incomplete last line is dropped.
+The file has all data for the tables, the report and ``bench compare``. So a recorded run can be
+scored again, with another threshold or pattern, without reading any image. When an interrupted run
+is continued, complete lines are kept and an incomplete last line is dropped.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from industrial_ocr.errors import DatasetError
 from industrial_ocr.results.types import rounded_quad
 
 RUN_FORMAT = 1
-"""Of the file; a run of another format is refused."""
+"""Version of the file's format; a run of another version is refused."""
 RecordKey = tuple[str, str, str]
 """Dataset, image, engine."""
 JsonQuad = list[list[float]]
@@ -26,16 +26,16 @@ JsonQuad = list[list[float]]
 
 @dataclass(frozen=True)
 class ReadString:
-    """One string as an engine gave it, ready for JSON.
+    """One string of an engine's reading, ready for JSON.
 
     Attributes:
         text: the reading.
-        confidence: 0 to 1 as the engine says, None where it says nothing.
-        quad: four (x, y) source pixels, None where the engine gives no place.
-        characters: (symbol, confidence, quad) each, empty where the engine gives none.
-        status: of a code, what its reading came to (``results.types.Status``); empty otherwise.
-        raw: of a code, the text read there without the pattern.
-        signs: of a code, the numbers of ``results.codes.ImageSigns``, if there are any.
+        confidence: confidence of the engine, 0 to 1; None if it gives none.
+        quad: four (x, y) in source pixels; None if the engine gives no place.
+        characters: (symbol, confidence, quad) of each character; empty if the engine gives none.
+        status: status of a code (``results.types.Status``); empty for other strings.
+        raw: text of a code that was read without the pattern.
+        signs: numbers of a code's ``results.codes.ImageSigns``, if there are any.
     """
 
     text: str
@@ -48,7 +48,7 @@ class ReadString:
 
     @property
     def accepted_confidence(self) -> float | None:
-        """The confidence, 0 where the engine's own status rejects the code."""
+        """The confidence; 0 if the engine's status rejects the code."""
         return self.confidence if self.status in ("", "ok") else 0.0
 
     @staticmethod
@@ -61,15 +61,15 @@ class ReadString:
 
 @dataclass(frozen=True)
 class EngineReading:
-    """What an engine found in one image.
+    """The reading of one image by an engine.
 
     Attributes:
-        strings: in the engine's reading order.
-        status: the engine's own verdict, empty where it has none.
+        strings: the strings in the engine's reading order.
+        status: the engine's own status; empty if it has none.
         seconds: wall time of the call.
-        timings: seconds by stage, empty where the engine does not tell.
-        codes: what the engine itself found under a pattern, the surest first; None if it was given
-            no pattern or cannot use one.
+        timings: seconds by stage; empty if the engine gives none.
+        codes: codes that the engine found under a pattern, the highest confidence first; None if it
+            was given no pattern or cannot use one.
     """
 
     strings: tuple[ReadString, ...]
@@ -81,14 +81,16 @@ class EngineReading:
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """What one engine made of one image, with the fields of its ``EngineReading``.
+    """The record of one image and engine, with the fields of its ``EngineReading``.
 
     Attributes:
-        dataset: name; ``image`` and ``engine`` too.
-        task: what was asked of the engine.
-        size: width and height in pixels, (0, 0) where the image could not be loaded.
-        labels: the truth.
-        error: why there is no reading, empty where there is one.
+        dataset: name of the dataset.
+        image: name of the image.
+        engine: name of the engine.
+        task: task of the engine.
+        size: width and height in pixels; (0, 0) if the image could not be loaded.
+        labels: the labels of the image.
+        error: why there is no reading; empty if there is one.
     """
 
     dataset: str
@@ -106,24 +108,24 @@ class Record:
 
     @property
     def key(self) -> RecordKey:
-        """What names this record within a run."""
+        """The key of this record, unique within a run."""
         return self.dataset, self.image, self.engine
 
     def to_json(self) -> str:
-        """One line without its end; empty fields are left out."""
+        """One line without its line end; empty fields are left out."""
         own = asdict(self)
         own["labels"] = [_label_to_dict(x) for x in self.labels]
         own["strings"] = [_filled(asdict(s)) for s in self.strings]
         own["seconds"] = round(self.seconds, 5)
         own["timings"] = {k: round(v, 5) for k, v in self.timings.items()}
         line = {k: v for k, v in own.items() if v not in ("", {}, None, [], ())}
-        if self.codes is not None:  # no codes is not the same as none asked for
+        if self.codes is not None:  # no codes found is not the same as no pattern given
             line["codes"] = [_filled(asdict(c), "confidence") for c in self.codes]
         return json.dumps(line)
 
     @staticmethod
     def from_dict(line: dict[str, Any]) -> Record:
-        """The record of one parsed line; KeyError or TypeError where it is none."""
+        """The record of one parsed line; KeyError or TypeError if it is not a record."""
         own = dict(line)
         own["size"] = tuple(own["size"])
         own["labels"] = tuple(_label_from_dict(x) for x in own.get("labels", ()))
@@ -134,7 +136,7 @@ class Record:
 
 
 def _filled(own: dict[str, Any], *kept: str) -> dict[str, Any]:
-    """The entries that are not empty, and those that are kept in any case."""
+    """The entries that are not empty, and those named in ``kept``."""
     return {k: v for k, v in own.items() if v or k in kept}
 
 
@@ -155,14 +157,14 @@ def _label_from_dict(own: dict[str, Any]) -> Label:
 
 @dataclass(frozen=True, eq=False)
 class RecordedRun:
-    """A run read back: settings, versions and machine, and the records in their order."""
+    """A run read from its file: settings, versions and machine, and the records in order."""
 
     about: dict[str, Any]
     records: tuple[Record, ...]
 
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Parsed lines with their numbers; the last one may be incomplete and is left out then."""
+    """Parsed lines with their numbers; an incomplete last line is left out."""
     lines = path.read_text(encoding="utf-8").split("\n")
     for number, line in enumerate(lines, 1):
         if not line:
@@ -179,7 +181,7 @@ def load_run(path: Path) -> RecordedRun:
     """Reads a run.
 
     Raises:
-        DatasetError: the file is missing or no run; names the line.
+        DatasetError: the file is missing, or a line is not one of a run.
     """
     if not path.is_file():
         raise DatasetError(f"{path}: no such file; a run is the results.jsonl of its folder")
@@ -191,7 +193,7 @@ def load_run(path: Path) -> RecordedRun:
                 about = dict(line["run"])
                 if about["format"] != RUN_FORMAT:
                     raise DatasetError(
-                        f"{path}: a run of format {about['format']}, not {RUN_FORMAT}"
+                        f"{path}: this run has format {about['format']}, expected {RUN_FORMAT}"
                     )
                 continue
             record = Record.from_dict(line)
@@ -199,10 +201,10 @@ def load_run(path: Path) -> RecordedRun:
             raise DatasetError(f"{path}:{number}: not a line of a benchmark run") from error
         records[record.key] = record
     if about is None:
-        raise DatasetError(f"{path}: an empty run")
+        raise DatasetError(f"{path}: this run is empty")
     return RecordedRun(about, tuple(records.values()))
 
 
 def whole_length(path: Path) -> int:
-    """Bytes of the file up to the end of its last whole line."""
+    """Size of the file up to the end of its last complete line, in bytes."""
     return path.read_bytes().rfind(b"\n") + 1

@@ -1,7 +1,7 @@
 """The report of a benchmark run: a single HTML file.
 
-No script, no request: figures are inline SVG, pictures data URIs, and the page's own content
-security policy forbids anything else. What comes from datasets and engines is escaped.
+The page has no scripts and makes no requests: figures are inline SVG, pictures are data URIs, and
+its content security policy forbids everything else. Texts of datasets and engines are escaped.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class ReportTable:
     """A table of the page.
 
     Attributes:
-        engine: column of the engine's name, None without one.
-        names: how many of the first columns are words, not numbers.
-        engines_above: the headers are engines.
+        engine: column of the engine's name; None if there is none.
+        names: number of first columns that are words, not numbers.
+        engines_above: whether the headers are engines.
     """
 
     caption: str
@@ -54,7 +54,7 @@ class ReportTable:
 
 
 def _engine_figures(summary: Summary, style: figures.Style) -> dict[str, Any]:
-    """What a dataset's section shows of one engine, for the template."""
+    """The data of one engine in the section of a dataset, for the template."""
     where = f"{summary.engine} on {summary.dataset}"
     diagram = None
     confidences, right = known_confidences(summary.labels, summary.rules)
@@ -110,7 +110,7 @@ def _difference_table(own: Sequence[Summary]) -> ReportTable:
         "only second",
     ]
     note = (
-        "Percentage points, bootstrapped over the codes that both were given; p is two-sided and "
+        "Percentage points, paired bootstrap over the codes of both engines; p is two-sided and "
         "not corrected for the number of comparisons."
     )
     caption = "Paired differences of the share read right"
@@ -118,7 +118,7 @@ def _difference_table(own: Sequence[Summary]) -> ReportTable:
 
 
 def _position_table(own: Sequence[Summary]) -> ReportTable:
-    """Accuracy by position, where all codes of the dataset are of one length."""
+    """Accuracy by position, if all codes of the dataset have the same length."""
     lengths = set()
     for s in own:
         lengths |= {len(s.rules.comparison.pair(x.prediction.truth, "")[0]) for x in s.labels}
@@ -129,12 +129,12 @@ def _position_table(own: Sequence[Summary]) -> ReportTable:
         places = per_position_accuracy(pairs)
         cells = [percent(p.rate) for p in places] or ["-" for _ in range(length)]
         rows.append((s.engine, str(places[0].total if places else 0), *cells))
-    caption = "Right characters by position, % (of the readings of the full length)"
+    caption = "Right characters by position, % (readings of the full length only)"
     return ReportTable(caption, ("engine", "n", *(str(i + 1) for i in range(length))), rows)
 
 
 def _kind_table(own: Sequence[Summary]) -> ReportTable:
-    """Accuracy by the labels' kind, where there are several."""
+    """Accuracy by the kind of label, if there are several kinds."""
     rows = []
     for s in own:
         groups = accuracy_by_kind([x.prediction for x in s.labels], s.rules.comparison)
@@ -173,7 +173,7 @@ def _section(
     sources: Sources,
     styles: Mapping[str, figures.Style],
 ) -> dict[str, Any]:
-    """Everything on one dataset, for the template."""
+    """The section of one dataset, for the template."""
     name = own[0].dataset
     points = {s.engine: (s.counts.misread_rate, s.counts.read_rate) for s in own}
     title = f"Read rate over misread rate on {name}, of {', '.join(points)}"
@@ -211,7 +211,7 @@ def _settings_text(value: object) -> str:
 
 
 def _settings(about: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The description of a run, without what has sections of its own."""
+    """The description of a run, without the parts that have sections of their own."""
     elsewhere = ("command", "machine", "datasets", "judging")
     told = {k: v for k, v in about.items() if k not in elsewhere}
     parts = [*_part(about, "machine").items(), *told.items()]
@@ -252,14 +252,14 @@ def write_report(
     sources: Sources,
     title: str = "Benchmark report",
 ) -> None:
-    """Writes the report of a run; an HTML file that is there is replaced as a whole.
+    """Writes the report of a run; an existing file is replaced atomically.
 
     Args:
         path: the HTML file.
-        run: for its settings, versions and machine.
-        summaries: of ``summary.summarize_run``.
-        sources: an image without one, or one that cannot be loaded, is listed without a picture.
-        title: of the page.
+        run: the run, with its settings, versions and machine.
+        summaries: summaries from ``summary.summarize_run``.
+        sources: files of the images; an image without one is listed without a picture.
+        title: title of the page.
 
     Raises:
         OSError: the file cannot be written.
@@ -281,5 +281,5 @@ def write_report(
         unfolded=len(sections) <= 3,  # more galleries would hide the figures
         most_symbols=figures.MOST_SYMBOLS,
     )
-    # File names need not be Unicode: a lone surrogate becomes a character reference.
+    # File names may have lone surrogates, which become character references.
     write_whole(path, page.encode("utf-8", "xmlcharrefreplace"))

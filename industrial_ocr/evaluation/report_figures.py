@@ -1,4 +1,4 @@
-"""Figures of the report: what is drawn where. The SVG itself is ``report_figures.svg.j2``."""
+"""Computes the figures of the report; ``report_figures.svg.j2`` draws them as SVG."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from industrial_ocr.evaluation.curves import RateCurve, ReliabilityBin
 from industrial_ocr.evaluation.metrics import TextPair
 
 PALETTE = ("#0077bb", "#ee7733", "#aa3377", "#33bbee", "#cc3311", "#999933", "#ee99aa", "#777777")
-"""Colors that color-blind people can tell apart (after Paul Tol's vibrant and muted schemes), on a
-light and a dark ground; green is left to the labels."""
+"""Colors that color-blind people can tell apart (Paul Tol's vibrant and muted schemes), on a light and
+a dark background; green is only for labels."""
 DASHES = ("", "7 3", "2 2.5", "9 3 2 3")
 MOST_SYMBOLS = 40
-"""The most symbols that a confusion matrix shows."""
+"""Largest number of symbols in a confusion matrix."""
 
 PAGE_TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
@@ -32,7 +32,7 @@ PAGE_TEMPLATES = Environment(
 
 
 def _draw(figure: str, *values: Any) -> Markup:
-    """A macro of the SVG template with its arguments."""
+    """Renders a macro of the SVG template."""
     drawn: Markup = getattr(PAGE_TEMPLATES.get_template("report_figures.svg.j2").module, figure)(
         *values
     )
@@ -41,14 +41,14 @@ def _draw(figure: str, *values: Any) -> Markup:
 
 @dataclass(frozen=True)
 class Style:
-    """How an engine is drawn, the same everywhere: ``#rrggbb``, and SVG dashes, empty for none."""
+    """The style of an engine in all figures: color ``#rrggbb``, SVG dashes or an empty text."""
 
     color: str
     dash: str = ""
 
 
 def engine_styles(engines: Sequence[str]) -> dict[str, Style]:
-    """A style an engine, by its place; the ninth has the first's color with other dashes."""
+    """A style for each engine; the ninth has the color of the first with other dashes."""
     return {
         name: Style(PALETTE[i % len(PALETTE)], DASHES[(i + i // len(PALETTE)) % len(DASHES)])
         for i, name in enumerate(dict.fromkeys(engines))
@@ -56,13 +56,13 @@ def engine_styles(engines: Sequence[str]) -> dict[str, Style]:
 
 
 def swatch(style: Style) -> Markup:
-    """A piece of an engine's line, for legends and tables."""
+    """A piece of the line of an engine, for legends and tables."""
     return _draw("swatch", style)
 
 
 @dataclass(frozen=True)
 class Axes:
-    """The axes of a figure: data from 0 to ``right`` and 0 to 1 on its plot, sizes in pixels."""
+    """The axes of a figure: x from 0 to ``right``, y from 0 to 1; sizes in pixels."""
 
     width: int
     height: int
@@ -72,16 +72,16 @@ class Axes:
     foot: float = 36.0
 
     def x(self, value: float) -> float:
-        """Place of a value on the lower axis."""
+        """Position of a value on the x axis, in pixels."""
         return round(self.left + value / self.right * (self.width - self.left - 12), 1)
 
     def y(self, value: float) -> float:
-        """Place of a value on the upright axis."""
+        """Position of a value on the y axis, in pixels."""
         return round(self.top + (1 - value) * (self.height - self.top - self.foot), 1)
 
 
 def _ticks(top: float) -> list[float]:
-    """Round values from 0 to at least ``top``, six at most."""
+    """Up to six round values from 0 to at least ``top``."""
     steps = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
     step = next((s for s in steps if top <= 5 * s), steps[-1])
     return [i * step for i in range(max(1, math.ceil(top / step - 1e-9)) + 1)]
@@ -102,13 +102,13 @@ def rate_figure(
     styles: Mapping[str, Style],
     name: str,
 ) -> Markup:
-    """Read rate over misread rate, a line an engine, a dot where its threshold stands.
+    """Read rate over misread rate: a line for each engine, with a dot at its threshold.
 
     Args:
-        curves: by engine.
+        curves: rate curves by engine.
         points: misread and read rate at the threshold, by engine.
-        styles: of all engines.
-        name: what the figure shows, for those who do not see it.
+        styles: styles by engine.
+        name: description of the figure for screen readers.
     """
     ticks = _ticks(max((float(c.misread_rate.max()) for c in curves.values()), default=0.0))
     axes = Axes(370, 250, right=ticks[-1])
@@ -117,13 +117,13 @@ def rate_figure(
 
 
 def reliability_figure(bins: Sequence[ReliabilityBin], style: Style, name: str) -> Markup:
-    """Share of right readings over their confidence; fuller bars hold more readings."""
+    """Share of right readings over their confidence; darker bars have more readings."""
     most = max(b.count for b in bins)
     return _draw("reliability", name, Axes(240, 220), bins, most, style.color)
 
 
 def confusion_symbols(confusions: Sequence[tuple[TextPair, int]]) -> list[str]:
-    """The symbols of the heat map: those confused most often, sorted, "" (nothing) last."""
+    """The symbols of the heat map: the most confused ones, sorted, with "" (nothing) last."""
     counts: Counter[str] = Counter()
     for (true, read), n in confusions:
         counts[true] += n
@@ -133,7 +133,7 @@ def confusion_symbols(confusions: Sequence[tuple[TextPair, int]]) -> list[str]:
 
 
 def confusion_figure(confusions: Sequence[tuple[TextPair, int]], name: str) -> Markup:
-    """Heat map: a row a true symbol, a column what was read; the empty set is nothing."""
+    """Heat map: rows are true symbols, columns are read symbols; the empty set is nothing."""
     symbols = confusion_symbols(confusions)
     shown = [(t, r, n) for (t, r), n in confusions if t in symbols and r in symbols]
     most = max((n for _, _, n in shown), default=1)

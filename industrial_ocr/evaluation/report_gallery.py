@@ -1,4 +1,4 @@
-"""The gallery of the report: pictures with lost codes, and the readings of the engines."""
+"""The gallery of the report: pictures with codes not read right, and the engines' readings."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ from industrial_ocr.results.types import FloatArray, ImageArray
 from industrial_ocr.results.viz import draw_outline
 
 LONGEST_SIDE = 420
-"""Pixels of the longest side of a picture on the page."""
+"""Longest side of a picture on the page, in pixels."""
 
 Sources = Mapping[tuple[str, str], Path | bytes]
-"""What ``image.load.load_image`` takes, by dataset and image name."""
+"""Sources of images for ``image.load.load_image``, by dataset and image name."""
 
 
 def data_uri(image: ImageArray) -> str:
-    """A picture as a JPEG inside the page."""
+    """A picture as a data URI of a JPEG."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "JPEG", quality=70, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 def window(width: int, height: int, quads: Sequence[ArrayLike]) -> tuple[int, int, int, int]:
-    """The part of a picture that is shown: x0, y0, x1, y1 with a margin around the quads.
+    """The part of a picture to show: x0, y0, x1, y1 in pixels, with a margin around the quads.
 
     The whole picture is shown if it is small, has no quads, or if the quads cover a quarter of it.
 
     Args:
-        width: width of the picture.
-        height: height of the picture.
-        quads: (4, 2) each.
+        width: width of the picture in pixels.
+        height: height of the picture in pixels.
+        quads: quads, each (4, 2).
     """
     whole = (0, 0, width, height)
     if not quads or max(width, height) <= LONGEST_SIDE:
@@ -71,10 +71,10 @@ def failure_picture(
     truth: Sequence[ArrayLike],
     engines: Sequence[tuple[Style, Sequence[ReadString]]],
 ) -> str:
-    """What engines found, drawn on the picture; empty where it cannot be loaded.
+    """The picture with labels and readings drawn; empty if it cannot be loaded.
 
-    Labels are green with a white edge; the frames of engines stand a little outside of each other
-    with a dark edge, their characters are thin.
+    Labels are green with a white edge. Strings of engines have frames with a dark edge, a little
+    outside of each other; their characters have thin frames.
     """
     try:
         image = load_image(source)
@@ -88,10 +88,10 @@ def failure_picture(
     image = np.ascontiguousarray(cv2.resize(cut, size, interpolation=method))
 
     def outline(quad: ArrayLike, color: str, width: int, apart: float = 0.0) -> None:
-        """A line of a ``#rrggbb`` color around a quad of the source, ``apart`` pixels outside."""
+        """Draws a line in the color ``#rrggbb`` ``apart`` pixels outside a quad of the source."""
         points = (np.asarray(quad, np.float64).reshape(-1, 2) - (x0, y0)) * scale
         points += apart * np.sign(points - points.mean(0))
-        points = np.clip(np.nan_to_num(points), -10_000, 10_000)  # OpenCV's numbers are short
+        points = np.clip(np.nan_to_num(points), -10_000, 10_000)  # for OpenCV's short integers
         red, green, blue = bytes.fromhex(color[1:])
         draw_outline(image, points, (red, green, blue), width)
 
@@ -109,11 +109,11 @@ def failure_picture(
 
 
 def marked(truth: str, reading: str) -> tuple[tuple[str, str], ...]:
-    """A reading in pieces, by one cheapest alignment with the truth.
+    """Divides a reading into pieces by its alignment with the truth.
 
     Returns:
-        (kind, text) each: "same", "wrong" (another character, or one too many) and "missing",
-        whose text stands in the truth only.
+        (kind, text) of each piece. The kind is "same", "wrong" (another or an additional character)
+        or "missing", whose text is only in the truth.
     """
     pieces = []
     for op in Levenshtein.opcodes(truth, reading):
@@ -126,7 +126,7 @@ def marked(truth: str, reading: str) -> tuple[tuple[str, str], ...]:
 
 
 def choose(failing: Sequence[Sequence[str]], most: int) -> set[str]:
-    """Images by turns of the engines, in an order that has nothing to do with their names."""
+    """Chooses images of the engines in turn, in an order that does not depend on their names."""
     mixed = [sorted(own, key=lambda n: sha256(repr(n).encode()).digest()) for own in failing]
     turns: dict[str, None] = {}
     for turn in zip_longest(*mixed):
@@ -135,7 +135,7 @@ def choose(failing: Sequence[Sequence[str]], most: int) -> set[str]:
 
 
 def _note(label: MatchedLabel, reading: str, most: int = 6) -> str:
-    """Why there is no reading, with up to ``most`` strings that the engine has read instead."""
+    """The reason for a missing reading, with up to ``most`` strings that were read instead."""
     if label.record.error or reading:
         return label.record.error
     texts = [s.text for s in label.record.strings if s.text]
@@ -144,7 +144,7 @@ def _note(label: MatchedLabel, reading: str, most: int = 6) -> str:
 
 
 def _answer(label: MatchedLabel | None, summary: Summary) -> dict[str, Any]:
-    """A row of the template: one engine's answer for a label, None where it was not run."""
+    """A row of the template: the answer of one engine for a label; None if it was not run."""
     if label is None:
         empty = {"confidence": "-", "outcome": "not run", "lost": "-", "note": ""}
         return {"engine": summary.engine, "pieces": (), **empty}
@@ -185,7 +185,7 @@ def _failure(
     source: Path | bytes | None,
     styles: Mapping[str, Style],
 ) -> dict[str, Any]:
-    """An image of the template: every label that an engine lost, with all their answers."""
+    """An image of the template: each label that any engine lost, with the answers of all."""
     labels, places = [], []
     for key in keys:
         if key in lost:
@@ -205,7 +205,7 @@ def _failure(
         "image": image,
         "picture": picture,
         "labels": labels,
-        "others": len(keys) - len(labels),  # that all engines read right
+        "others": len(keys) - len(labels),  # labels that all engines read right
     }
 
 
@@ -215,7 +215,7 @@ def gallery(
     """The images of one dataset on which any engine is not right at its threshold.
 
     Returns:
-        At most ``most``, in the order of the run, and how many more there are.
+        At most ``most`` images in the order of the run, and the number of further ones.
     """
     engines = [(s, s.by_label()) for s in own]
     failing: list[list[str]] = []

@@ -1,7 +1,7 @@
-"""Routes of a recorded run, without reading any image again.
+"""Computes the results of ``agree`` and ``auto`` from a recorded run, without reading images.
 
-A run that holds what two-stage and crnn found under a pattern tells what ``agree`` and ``auto``
-would have made of it: ``reader.router.settle`` decides, as it does when reading.
+The run must have the readings of two-stage and crnn under a pattern. ``reader.router.settle``
+decides between them, as in reading.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NEW_ROUTES: tuple[Engine, Engine] = (Engine.AGREE, Engine.AUTO)
 
 
 def _code(record: Record, pattern: Pattern) -> CodeReading | None:
-    """The surest code of a record, as far as a run records it."""
+    """The code of highest confidence of a record, with the fields that a run records."""
     if not record.codes:
         return None
     read = record.codes[0]
@@ -52,14 +52,14 @@ def settled(
     measured: RouteTable | None = None,
     least: float = 0.0,
 ) -> Record:
-    """The record that a route would have left of an image.
+    """The record of an image as ``agree`` or ``auto`` would have read it.
 
     Args:
         route: ``agree`` or ``auto``.
-        ways: what both engines found, under the pattern.
-        pattern: that one.
-        measured: of ``bench --write-routes``.
-        least: confidence that two equal readings must have together.
+        ways: records of both engines under the pattern.
+        pattern: the pattern.
+        measured: routes from ``bench --write-routes``.
+        least: smallest joint confidence of two equal readings.
     """
     codes = {w: _code(r, pattern) for w, r in ways.items()}
     found = settle(route, codes, choose(pattern, measured), least)
@@ -85,18 +85,19 @@ def reroute(
     measured: RouteTable | None = None,
     least: float = 0.0,
 ) -> RecordedRun:
-    """The run with the records of ``agree`` and ``auto`` in place of those it may hold.
+    """The run with computed records of ``agree`` and ``auto``; existing ones are replaced.
 
-    Seconds are those of both engines: what a route would have saved is not known.
+    The seconds are the sum of both engines; the time that ``auto`` saves is unknown.
 
     Args:
-        run: with records of two-stage and crnn.
-        rules: by dataset name, ``""`` for all others; those with a pattern are routed.
-        measured: of ``bench --write-routes``.
-        least: confidence that two equal readings must have together.
+        run: a run with records of two-stage and crnn.
+        rules: rules by dataset name; ``""`` has those of all others. Only datasets with a pattern are
+            computed.
+        measured: routes from ``bench --write-routes``.
+        least: smallest joint confidence of two equal readings.
 
     Raises:
-        DatasetError: the run does not hold both engines under a pattern.
+        DatasetError: the run does not have both engines under a pattern.
     """
     made = []
     for ways, pattern in _read_both_ways(run, rules):
@@ -104,7 +105,7 @@ def reroute(
     if not made:
         raise DatasetError(
             "the run has no image that two-stage and crnn both read under a pattern; "
-            "bench DATA --engines two-stage,crnn --pattern ... makes one"
+            "make one with bench DATA --engines two-stage,crnn --pattern ..."
         )
     new = {r.key for r in made}
     engines = {**run.about.get("engines", {}), **dict.fromkeys(map(str, NEW_ROUTES), "rerouted")}

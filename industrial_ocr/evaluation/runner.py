@@ -1,7 +1,7 @@
 """Runs engines over datasets, writes a line per image and engine, and continues stopped runs.
 
-The order is image by image within a dataset, all engines on one image after another, so that a run
-cut short holds comparable results of every engine.
+All engines read one image before the next image, so that a stopped run has comparable results of
+every engine.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ RUN_FILE = "results.jsonl"
 
 
 def dataset_digest(dataset: Dataset) -> str:
-    """Start of the sha256 over the names and texts of a dataset: tells other labels apart."""
+    """First characters of the sha256 of a dataset's names and texts, which identify the labels."""
     sha = hashlib.sha256()
     for sample in dataset.samples:
         sha.update(json.dumps([sample.name, [label.text for label in sample.labels]]).encode())
@@ -44,7 +44,7 @@ def dataset_digest(dataset: Dataset) -> str:
 def describe_run(
     datasets: Sequence[Dataset], engines: Sequence[BenchmarkEngine], limit: int, **more: Any
 ) -> dict[str, Any]:
-    """The first line of a run: what is compared, on what, under which settings."""
+    """The first line of a run: engines, datasets and settings."""
     return {
         "format": RUN_FORMAT,
         "engines": {e.name: e.version for e in engines},
@@ -58,10 +58,10 @@ def describe_run(
 
 
 def prepare_folder(out: Path) -> None:
-    """Makes the output folder and tries to write there, before any image is read.
+    """Creates the output folder and tries to write into it, before any image is read.
 
     Raises:
-        ConfigError: it cannot be written.
+        ConfigError: this fails.
     """
     trial = out / ".trial"
     try:
@@ -73,10 +73,10 @@ def prepare_folder(out: Path) -> None:
 
 
 def _recorded_keys(path: Path, about: Mapping[str, Any]) -> set[RecordKey]:
-    """Keys of the records that a run of the same settings has left; an incomplete line is cut off.
+    """Keys of the records of a stopped run; an incomplete last line is removed.
 
     Raises:
-        ConfigError: the file holds a run of other settings.
+        ConfigError: the run in the file has other settings.
     """
     if not path.exists() or whole_length(path) == 0:
         path.write_text(json.dumps({"run": about}) + "\n", encoding="utf-8")
@@ -87,15 +87,15 @@ def _recorded_keys(path: Path, about: Mapping[str, Any]) -> set[RecordKey]:
     for name in ("format", "engines", "datasets", "limit", "weights"):
         if run.about.get(name) != now.get(name):
             raise ConfigError(
-                f"{path} holds a run with other {name} ({run.about.get(name)} there, "
-                f"{now.get(name)} now); give another --out or remove it"
+                f"{path}: the run in this file has other {name} ({run.about.get(name)} instead of "
+                f"{now.get(name)}); give another --out or remove it"
             )
     return {r.key for r in run.records}
 
 
 @dataclass(frozen=True)
 class ImageJob:
-    """One image that engines have yet to read."""
+    """One image, and the engines that have not read it yet."""
 
     dataset: Dataset
     sample: Sample
@@ -123,7 +123,7 @@ def _read(engine: BenchmarkEngine, image: ImageArray, job: ImageJob) -> EngineRe
 
 
 def run_job(job: ImageJob) -> Iterator[Record]:
-    """The records of one image; an engine that fails on it is a record with the error."""
+    """The records of one image; if an engine fails, its record has the error."""
     image, size, unreadable = None, (0, 0), ""
     try:
         image = load_image(job.sample.source)
@@ -135,7 +135,7 @@ def run_job(job: ImageJob) -> Iterator[Record]:
         if image is not None:
             try:
                 reading = _read(engine, image, job)
-            except Exception as error:  # an engine may raise anything; one image is not the run
+            except Exception as error:  # one failed image must not end the run
                 problem = f"{type(error).__name__}: {error}"
         yield Record(
             dataset=job.dataset.name,
@@ -150,9 +150,9 @@ def run_job(job: ImageJob) -> Iterator[Record]:
 
 
 def warm_up(jobs: Sequence[ImageJob]) -> None:
-    """Each engine reads the first readable image of each task once, before anything is timed.
+    """Each engine reads the first readable image of each task once, before times are measured.
 
-    First calls load libraries and fill caches; ``machine.probe`` measures them on their own.
+    First calls load libraries and fill caches; ``machine.probe`` measures them separately.
     """
     done: set[tuple[str, str]] = set()
     for job in jobs:
@@ -165,7 +165,7 @@ def warm_up(jobs: Sequence[ImageJob]) -> None:
             continue
         for engine in cold:
             done.add((engine.name, job.dataset.task))
-            with suppress(Exception):  # recorded when the image is read
+            with suppress(Exception):  # the error is recorded when the image is read again
                 _read(engine, image, job)
 
 
@@ -176,24 +176,26 @@ def run_benchmark(
     about: Mapping[str, Any],
     track: Callable[[list[ImageJob]], Iterable[ImageJob]] = lambda jobs: jobs,
 ) -> RecordedRun:
-    """Runs what is left to run and gives the whole run.
+    """Runs the engines on all images that have no record yet, and returns the whole run.
 
     Args:
-        datasets: already cut to the limit.
-        engines: made by ``make_engines``.
-        out: a folder that ``prepare_folder`` found writable.
-        about: of ``describe_run``.
-        track: wraps the list of jobs, for a progress bar.
+        datasets: datasets with at most ``--limit`` images.
+        engines: engines from ``make_engines``.
+        out: output folder, checked by ``prepare_folder``.
+        about: description from ``describe_run``.
+        track: wraps the list of jobs to show progress.
 
     Raises:
-        ConfigError: the folder holds a run of other settings.
-        DatasetError: there is no image at all, or two datasets share a name.
+        ConfigError: the run in the folder has other settings.
+        DatasetError: there is no image, or two datasets have the same name.
     """
     names = [d.name for d in datasets]
     if not any(d.samples for d in datasets):
-        raise DatasetError(f"no labeled image in {', '.join(str(d.root) for d in datasets)}")
+        raise DatasetError(
+            f"there is no labeled image in {', '.join(str(d.root) for d in datasets)}"
+        )
     if len(set(names)) < len(names):
-        raise DatasetError(f"datasets need names of their own, got {names}")
+        raise DatasetError(f"datasets must have different names, got {names}")
     path = out / RUN_FILE
     jobs = open_jobs(datasets, engines, _recorded_keys(path, about))
     warm_up(jobs)

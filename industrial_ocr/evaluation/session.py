@@ -40,14 +40,15 @@ TASK_MEANINGS = {
 
 @dataclass(frozen=True)
 class BenchmarkPlan:
-    """What is to be run and how it is judged.
+    """The datasets of a benchmark and the rules for judging readings.
 
     Attributes:
-        datasets: cut to the limit.
-        judging: by dataset name, ``""`` for all others; ``rules`` are made of it.
-        thresholds: by engine.
-        limit: images of each dataset, 0 for all.
-        absent: datasets of the suite that are not there.
+        datasets: datasets with at most ``limit`` images.
+        judging: settings by dataset name; ``""`` has those of all others.
+        rules: rules made from ``judging``.
+        thresholds: thresholds on the confidence by engine.
+        limit: number of images of each dataset; 0 for all.
+        absent: datasets of the suite that are missing.
     """
 
     datasets: tuple[Dataset, ...]
@@ -60,9 +61,12 @@ class BenchmarkPlan:
 
 @dataclass(frozen=True)
 class EngineTeam:
-    """The engines of a run, and why the missing ones could not be made, a line each.
+    """The engines of a run.
 
-    ``reader`` is that of our own engines, None where none of them was asked for.
+    Attributes:
+        engines: the engines.
+        missing: for each engine that could not be made the reason.
+        reader: the ``Reader`` of our own engines; None if there are none.
     """
 
     engines: tuple[BenchmarkEngine, ...]
@@ -79,11 +83,11 @@ def plan_run(
     thresholds: Sequence[str],
     split: Split | Literal["all"] = "all",
 ) -> BenchmarkPlan:
-    """Loads the datasets and how they are judged; no image is opened.
+    """Loads the datasets and the rules for judging; opens no image.
 
     Raises:
-        DatasetError: a dataset is missing, has bad rows or no sample.
-        ConfigError: a setting is impossible.
+        DatasetError: a dataset is missing, has bad rows or no samples.
+        ConfigError: a setting cannot be used.
     """
     given = {k: v for k, v in judging.items() if v is not None}
     otherwise = parse_config(given, Judging, "options")
@@ -91,7 +95,7 @@ def plan_run(
     folders = [(f.resolve().name, f) for f in data]
     if suite is not None:
         if len(data) != 1:
-            raise ConfigError("with --suite give the one folder that its datasets are in")
+            raise ConfigError("--suite needs exactly one folder, in which all of its datasets are")
         if data[0].name not in suite.datasets:
             folders = list(suite.folders(data[0]).items())
     in_suite = {} if suite is None else suite.datasets
@@ -113,14 +117,14 @@ def plan_run(
 
 
 def thresholds_of(given: Sequence[str], suite: Suite | None = None) -> dict[str, float]:
-    """Confidences below which readings are rejected: ours by the configuration, others have none.
+    """Thresholds below which readings are rejected, by engine; engines of others have none.
 
     Args:
-        given: ``ENGINE=VALUE`` each.
-        suite: whose own thresholds come before the configuration.
+        given: texts ``ENGINE=VALUE``, which replace all other thresholds.
+        suite: a suite, whose thresholds replace those of the configuration.
 
     Raises:
-        ConfigError: a text that is no ``ENGINE=VALUE``.
+        ConfigError: a text is not ``ENGINE=VALUE``.
     """
     own = load_config(config_path("pipeline"), PipelineConfig).confidence.min_confidence
     found = dict.fromkeys(OWN_ENGINES, own)
@@ -131,17 +135,17 @@ def thresholds_of(given: Sequence[str], suite: Suite | None = None) -> dict[str,
         try:
             found[name] = float(value)
         except ValueError as error:
-            raise ConfigError(f"--threshold is ENGINE=VALUE, got {text!r}") from error
+            raise ConfigError(f"--threshold must be ENGINE=VALUE, got {text!r}") from error
     return found
 
 
 def build_engines(
     names: Sequence[str], plan: BenchmarkPlan, options: Mapping[str, Any]
 ) -> EngineTeam:
-    """Makes the engines; under a lexicon the crnn is one more engine.
+    """Makes the engines; a lexicon adds the engine ``crnn+lexicon``.
 
     Raises:
-        EngineError: an unknown name, or none of the engines can be made.
+        EngineError: a name is unknown, or no engine can be made.
         DatasetError: the lexicon file cannot be used.
     """
     readers: list[Any] = []
@@ -173,7 +177,7 @@ def build_engines(
 
 
 def _lexicons(plan: BenchmarkPlan, reader: Any) -> dict[str, dict[str, Lexicon]]:
-    """The lexicons of the images of each dataset of strings that is read under some."""
+    """The lexicons of images, by dataset; only datasets of strings can have them."""
     found = {}
     for dataset in plan.datasets:
         lexicon = plan.judging[dataset.name].lexicon
@@ -196,7 +200,7 @@ def _own_lexicon(sample: Sample, reader: Any) -> Lexicon:
     try:
         return lexicon_of(words, reader.charset)
     except ValueError as error:
-        raise DatasetError(f"{sample.row}: no column lexicon:WORD,WORD,...") from error
+        raise DatasetError(f"{sample.row}: there is no column lexicon:WORD,WORD,...") from error
 
 
 def run(
@@ -206,7 +210,7 @@ def run(
     command: Sequence[str],
     track: Callable[[Any], Iterable[Any]],
 ) -> RecordedRun:
-    """Runs or continues; see ``runner.run_benchmark``."""
+    """Runs or continues a benchmark; see ``runner.run_benchmark``."""
     judged = {d.name: plan.judging[d.name].model_dump(exclude_defaults=True) for d in plan.datasets}
     about = describe_run(
         plan.datasets,
@@ -222,7 +226,7 @@ def run(
 
 
 def recorded_rules(run: RecordedRun, suite_file: Path | None) -> dict[str, Rules]:
-    """The rules a run was judged by, or those of a suite where one is given."""
+    """The rules of a run, or those of a suite if one is given."""
     if suite_file is not None:
         judged = load_config(suite_file, Suite).datasets
     else:
@@ -233,7 +237,7 @@ def recorded_rules(run: RecordedRun, suite_file: Path | None) -> dict[str, Rules
 def extras(
     plan: BenchmarkPlan, team: EngineTeam, options: Mapping[str, Any], oracle: bool, probing: bool
 ) -> list[str]:
-    """Lines of what is measured besides: perfect boxes, memory and start."""
+    """The lines of additional measurements: labeled boxes, memory and start-up time."""
     lines = []
     if oracle and team.reader is not None:
         lines += [line for d in plan.datasets if (line := _oracle_line(plan, team, d))]
@@ -243,7 +247,7 @@ def extras(
 
 
 def _oracle_line(plan: BenchmarkPlan, team: EngineTeam, dataset: Dataset) -> str:
-    """What is right with perfect boxes; empty where nothing is labeled with a box."""
+    """The shares right with labeled boxes; empty if there are no labeled boxes."""
     found = run_oracle(dataset, team.reader, plan.rules[dataset.name], dataset.samples)
     cells = [f"{what} {percent(p.rate)} % of {p.total}" for what, p in found.items() if p.total]
     return f"oracle {dataset.name}: {', '.join(cells)}" if cells else ""
@@ -262,7 +266,7 @@ def _probe_lines(plan: BenchmarkPlan, team: EngineTeam, options: Mapping[str, An
         text = "failed"
         if found:
             text = (
-                f"first result after {found['first_result_s']:.1f} s in a fresh process, "
+                f"first result after {found['first_result_s']:.1f} s in a new process, "
                 f"peak memory {found['peak_mb']:.0f} MB"
             )
         lines.append(f"probe {engine.name} on {pictures[0].name}/{source.name}: {text}")

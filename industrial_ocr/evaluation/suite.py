@@ -1,4 +1,4 @@
-"""A suite: several datasets and their rules of judging labels, in one YAML file."""
+"""A suite: several datasets with their rules for judging readings, in one YAML file."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from industrial_ocr.patterns.pattern import Pattern
 
 
 class Judging(Section):
-    """How a dataset is run and judged.
+    """How a dataset is read and judged.
 
     Attributes:
-        task: of its images, None: as the dataset's reader finds.
-        match: a reading equals the label, or contains it.
-        pattern: a preset or regular expression of the codes that are asked for.
-        decode: False: nothing is read under the pattern, it is only looked for in what was read, as
-            for engines that know none.
-        labels: regular expression over normalized text: labels that count.
+        task: task of the images; None: detected from the dataset.
+        match: whether a right reading must equal the label, or may contain it.
+        pattern: preset or regular expression of the codes to find.
+        decode: whether engines read under the pattern; if not, it is only searched in their
+            readings, as for engines without patterns.
+        labels: regular expression over normalized text of the labels that count.
         verbatim: compare character by character instead of A-Z0-9 in upper case.
-        engines: only these, None: all that were asked for.
-        lexicon: adds the crnn under a lexicon as an engine of its own: a file of words; a folder
-            with a file NAME.txt for each image; ``column`` for the words that each label has;
-            ``labels`` for the lexicon of all labels.
-        about: one line on what the images are.
-        folder: of the images, where it is not named as the dataset: one folder can be read twice.
+        engines: the only engines for this dataset; None: all engines of the run.
+        lexicon: adds the engine ``crnn+lexicon``: a file of words; a folder with a file NAME.txt for
+            each image; ``column`` for the words of each label; ``labels`` for all labels.
+        about: one line about the images.
+        folder: folder of the images if it has another name than the dataset, so that one folder can
+            be read in two ways.
     """
 
     task: Task | None = None
@@ -57,13 +57,13 @@ class Judging(Section):
             elif value is not None:
                 re.compile(value)
         except PatternError as error:
-            raise ValueError(f"no pattern: {error}") from error
+            raise ValueError(f"not a pattern: {error}") from error
         except re.error as error:
-            raise ValueError(f"no regular expression: {error}") from error
+            raise ValueError(f"not a regular expression: {error}") from error
         return value
 
     def rules(self) -> Rules:
-        """The rules that readings are judged by."""
+        """The rules for judging readings."""
         comparison = VERBATIM if self.verbatim else CODE_TEXT
         return Rules(
             replace(comparison, contains=self.match == "contains"),
@@ -74,21 +74,21 @@ class Judging(Section):
 
 
 class Suite(Section):
-    """Datasets by name, which is that of their folder unless they name another.
+    """Datasets by name, which is that of their folder unless they give another folder.
 
     Attributes:
-        datasets: in the order in which they run.
-        thresholds: by engine: below it a reading counts as rejected.
+        datasets: the datasets, in the order in which they run.
+        thresholds: for each engine the confidence below which a reading is rejected.
     """
 
     datasets: Mapping[str, Judging] = Field(min_length=1)
     thresholds: Mapping[str, float] = Field(default_factory=dict)
 
     def folders(self, root: Path) -> dict[str, Path]:
-        """Folders of the datasets that are there, below a root, by name.
+        """Existing folders of the datasets below a root, by name.
 
         Raises:
-            DatasetError: none is.
+            DatasetError: no folder exists.
         """
         found = {n: root / (j.folder or n) for n, j in self.datasets.items()}
         found = {n: folder for n, folder in found.items() if folder.exists()}

@@ -36,26 +36,26 @@ from industrial_ocr.evaluation.records import Record
 from industrial_ocr.results.engine import PIPELINES
 
 LabelKey = tuple[str, int]
-"""Image, and which of its labels."""
+"""Name of the image, and number of the label in it."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What one engine did on one dataset.
+    """The results of one engine on one dataset.
 
     Attributes:
-        labels: those that count, with the engine's answers.
-        threshold: below this confidence a reading is rejected.
+        labels: the labels that count, with the engine's answers.
+        threshold: confidence below which a reading is rejected.
         counts: correct, misread, rejected and missed at that threshold.
-        right: labels read right, whatever the confidence.
-        cer: character error rate, nan where nothing is labeled.
+        right: labels read right, at any confidence.
+        cer: character error rate; nan if nothing is labeled.
         confusions: (true, read) symbols with their number, most frequent first.
-        lost: labels by the stage that lost them.
-        strings: boxes of strings, IoU 0.5, None where no label has a box.
-        characters: boxes of characters, the same.
-        seconds: wall time of each image.
+        lost: number of labels by the stage that lost them.
+        strings: boxes of strings at IoU 0.5; None if no label has a box.
+        characters: boxes of characters at IoU 0.5; None if no label has them.
+        seconds: wall time of each image in seconds.
         timings: mean seconds by stage.
-        failed: images the engine could not read at all.
+        failed: number of images that the engine could not read.
     """
 
     dataset: str
@@ -77,11 +77,11 @@ class Summary:
     failed: int
 
     def read_at(self, misread_rate: float) -> float:
-        """Best read rate whose misread rate is within a limit."""
+        """Best read rate with at most this misread rate."""
         return read_rate_at(self.curve, misread_rate)[0]
 
     def latency(self, percentile: float) -> float:
-        """A percentile (0 to 100) of the wall time in seconds, nan without any."""
+        """A percentile (0 to 100) of the wall time in seconds; nan if there are no times."""
         return float(np.percentile(self.seconds, percentile)) if self.seconds else math.nan
 
     def by_label(self) -> dict[LabelKey, MatchedLabel]:
@@ -109,7 +109,7 @@ def known_confidences(
 
 
 def string_detection(records: Iterable[Record]) -> DetectionCounts | None:
-    """String boxes against labeled ones at IoU 0.5; None where none is labeled or given."""
+    """String boxes against labeled ones at IoU 0.5; None if there are none of either."""
     total, labeled, given = DetectionCounts(), False, False
     for record in records:
         if record.task != "read":
@@ -123,7 +123,7 @@ def string_detection(records: Iterable[Record]) -> DetectionCounts | None:
 
 
 def character_detection(records: Iterable[Record]) -> DetectionCounts | None:
-    """Character boxes against labeled ones at IoU 0.5; None where none is labeled or given."""
+    """Character boxes against labeled ones at IoU 0.5; None if there are none of either."""
     total, given = DetectionCounts(), False
     for record in records:
         truth, found = [], []
@@ -147,7 +147,7 @@ def _mean_timings(records: Sequence[Record]) -> dict[str, float]:
 
 
 def summarize(records: Sequence[Record], rules: Rules, threshold: float = 0.0) -> Summary | None:
-    """The summary of one engine's records of one dataset; None where no label counts."""
+    """The summary of the records of one engine and dataset; None if no label counts."""
     labels: list[MatchedLabel] = []
     for record in records:
         labels += match_labels(record, rules)
@@ -184,12 +184,12 @@ def summarize_run(
     rules: Mapping[str, Rules],
     thresholds: Mapping[str, float],
 ) -> list[Summary]:
-    """One summary a dataset and engine, in the order of the records.
+    """One summary for each dataset and engine, in the order of the records.
 
     Args:
-        records: of one run.
-        rules: by dataset; ``""`` holds those of all others.
-        thresholds: by engine; 0 where an engine is not named.
+        records: the records of one run.
+        rules: rules by dataset; ``""`` has those of all others.
+        thresholds: thresholds by engine; 0 for engines that are not named.
     """
     groups: dict[tuple[str, str], list[Record]] = {}
     for record in records:
@@ -215,22 +215,22 @@ RESULT_HEADERS += ("missed", "CER", "read at 1 %", "0.1 %", "0 misread", "ECE", 
 
 
 def percent(value: float) -> str:
-    """A rate for a table."""
+    """A rate as text in percent."""
     return "-" if math.isnan(value) else f"{100 * value:.1f}"
 
 
 def milliseconds(seconds: float, digits: int = 0) -> str:
-    """A time for a table."""
+    """A time as text in milliseconds."""
     return "-" if math.isnan(seconds) else f"{1000 * seconds:.{digits}f}"
 
 
 def interval(proportion: Proportion) -> str:
-    """A 95 % interval for a table."""
+    """A 95 % interval as text in percent."""
     return "-".join(percent(end) for end in proportion.interval)
 
 
 def table_row(summary: Summary) -> tuple[str, ...]:
-    """The cells of ``RESULT_HEADERS``: rates in percent, ``right`` whatever the confidence."""
+    """The cells of ``RESULT_HEADERS``; rates in percent, ``right`` at any confidence."""
     counts = summary.counts
     outcomes = (counts.correct, counts.misread, counts.rejected, counts.missed)
     return (
@@ -252,7 +252,7 @@ DETECTION_HEADERS = ("dataset", "engine", "boxes", "n", "precision", "recall", "
 
 
 def detection_rows(summaries: Iterable[Summary]) -> list[tuple[str, ...]]:
-    """Rows of boxes found at IoU 0.5, strings and characters."""
+    """The cells of ``DETECTION_HEADERS`` for strings and for characters, at IoU 0.5."""
     rows = []
     for summary in summaries:
         for kind, counts in (("strings", summary.strings), ("characters", summary.characters)):
@@ -266,7 +266,7 @@ LOSS_HEADERS = ("dataset", "engine", "n", *ERROR_STAGES)
 
 
 def loss_rows(summaries: Iterable[Summary]) -> list[tuple[str, ...]]:
-    """Rows of the share of all codes, in percent, that each stage lost; of our own engines."""
+    """The cells of ``LOSS_HEADERS`` for our own engines; shares of all codes in percent."""
     rows = []
     for s in summaries:
         total = s.counts.total
@@ -277,7 +277,7 @@ def loss_rows(summaries: Iterable[Summary]) -> list[tuple[str, ...]]:
 
 
 def markdown_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table for a README."""
+    """A table as Markdown."""
     lines = [f"| {' | '.join(headers)} |", "|" + "---|" * len(headers)]
     for row in rows:
         cells = (cell.replace("|", "\\|") for cell in row)

@@ -95,7 +95,7 @@ def _varied(
 
 
 def _hits(found: list[Rectangle], wanted: list[Rectangle]) -> NDArray[np.float64]:
-    """Numbers of right boxes at IoU 0.5, of all found ones, of true ones found, of all true ones."""
+    """Numbers of right boxes (IoU 0.5), of found boxes, of true ones found, of true boxes."""
     if not found or not wanted:
         return np.array([0, len(found), 0, len(wanted)], np.float64)
     good = box_iou(found, wanted) >= 0.5

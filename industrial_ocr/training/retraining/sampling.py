@@ -113,8 +113,8 @@ def adaptation_loss(
 
     A few new symbols fill a third of each batch, but will be read much less often. So that the
     network does not expect them too often, the loss adds the prior of each class to its logit
-    (logit adjustment, Menon et al., ICLR 2021). If all samples show known symbols, the logits of rehearsal
-    crops are not adjusted.
+    (logit adjustment, Menon et al., ICLR 2021). If all samples show known symbols, the logits of
+    rehearsal crops are not adjusted.
 
     Args:
         logits: (N, classes) logits of the rows.

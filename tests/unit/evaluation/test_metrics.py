@@ -285,7 +285,7 @@ def test_impossible_curves_are_refused() -> None:
     for change, message in (
         ({"thresholds": np.array([0, 0.5, 0.5])}, "rise"),
         ({"read_rate": np.array([0.5, 1, 0])}, "never rise"),
-        ({"misread_rate": np.array([0.5, 0.5, 0.5])}, "rejects everything"),
+        ({"misread_rate": np.array([0.5, 0.5, 0.5])}, "reject everything"),
         ({"read_rate": np.array([1.0])}, r"\(K,\)"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -70,7 +70,7 @@ def test_folder_names_are_symbols(tmp_path: Path, folder: str, symbol: str) -> N
 def test_an_empty_class_folder_is_an_error_that_names_it(tmp_path: Path) -> None:
     picture(tmp_path / "A" / "1.png")
     (tmp_path / "U+03A9").mkdir()
-    with pytest.raises(DatasetError, match=r"U\+03A9: the folder of 'Ω' holds no pictures"):
+    with pytest.raises(DatasetError, match=r"U\+03A9: the folder of 'Ω' has no pictures"):
         read(tmp_path)
 
 
