@@ -125,7 +125,7 @@ def collect(asked: argparse.Namespace, numbers: range) -> Readings:
     for image, printed, one_string in pictures.asked_pictures(asked, numbers):
         readings.add(_both(image, one_string), partial(is_right, printed=printed), one_string)
     if asked.photos is not None:
-        windows = _held_back(asked.photos, asked.photo_labels)
+        windows = _held_out(asked.photos, asked.photo_labels)
         for path, strings in windows[numbers.start : numbers.stop]:
             pixels = load_image(path)
             readings.add(_both(pixels, False), partial(is_right_there, strings=strings), False)
@@ -146,11 +146,11 @@ def _both(image: ImageArray, one_string: bool) -> list[ReadResult]:
 
 
 @cache
-def _held_back(photos: Path, labels: Path) -> list[tuple[Path, list[PhotoString]]]:
+def _held_out(photos: Path, labels: Path) -> list[tuple[Path, list[PhotoString]]]:
     """Photographs that were not trained on, and the strings that are known on each."""
     strings: dict[str, list[PhotoString]] = defaultdict(list)
     for string in read_strings(labels):
-        if string.held_back:
+        if string.held_out:
             strings[string.file].append(string)
     return [(photos / "images" / file, own) for file, own in sorted(strings.items())]
 

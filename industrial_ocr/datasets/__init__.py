@@ -1,1 +1,1 @@
-"""Labeled pictures: formats read and written, checks, and rendered ones."""
+"""Labeled pictures: reads, writes, checks and renders them."""

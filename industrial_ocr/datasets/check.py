@@ -21,12 +21,13 @@ from industrial_ocr.results.types import FloatArray
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What is wrong with a dataset, and what it consists of.
+    """The problems of a dataset, and the numbers of its images and labels.
 
     Attributes:
-        problems: first those of reading, then in the order of the samples.
+        problems: first those of reading, then those of the samples, in order.
         images: number of samples.
-        labels: number of labels that count; ``ignored`` of those that do not.
+        labels: number of labels that count.
+        ignored: number of labels that do not count.
         boxes: number of labels with a quad.
     """
 
@@ -84,7 +85,7 @@ def check_dataset(
 
 
 def _decode_all(samples: Sequence[Sample]) -> Iterator[tuple[Sample, _DecodedImage | Problem]]:
-    """Every sample with its image, or why that cannot be decoded; in order, in threads."""
+    """Every sample with its decoded image or its problem, in order; decodes in threads."""
     # Pillow and hashlib release the GIL.
     workers = min(8, (os.cpu_count() or 1) + 2)
     with ThreadPoolExecutor(workers, "check") as pool:
@@ -154,8 +155,8 @@ def _check_boxes(sample: Sample, image: _DecodedImage) -> Iterator[Problem]:
 
 
 def _degenerate(quad: FloatArray) -> str:
-    """Why no crop can be cut from a quad; empty where one can."""
-    # Boxes under half a pixel come from images that were made smaller after labeling.
+    """Why no crop can be cut from a quad; empty if it can."""
+    # Boxes below half a pixel come from images that were reduced after labeling.
     if min(edge_lengths(quad)) < 0.5 or abs(signed_area(quad)) < 0.25:
         return "has no area"
     if signed_area(quad) < 0:
@@ -164,7 +165,7 @@ def _degenerate(quad: FloatArray) -> str:
 
 
 def _check_duplicate(sample: Sample, first: Sample) -> Iterator[Problem]:
-    """A file that occurs twice counts twice, and its labels may contradict each other."""
+    """The problem of a file that occurs twice, with a note if its labels differ."""
     if first is sample:
         return
     message = f"the same file as {first.name}"

@@ -34,15 +34,15 @@ class _OutputFormat:
 
     Attributes:
         write: takes the items, whose images are in place already, and the folder.
-        holds_text: whether a text is read back as it was.
-        several: more than one label an image.
-        unlabeled: images without any label.
-        boxes: "must": a label without a box is lost.
-        characters: boxes of characters.
-        lexicon: words of a label; one with a comma in it is lost.
-        holds_kind: whether a kind that is not empty is read back as it was.
-        ignore: labels that do not count; "mark": their text is lost.
-        images: the writer needs the images in ``images/``.
+        holds_text: whether the format keeps a text.
+        several: whether an image may have several labels.
+        unlabeled: whether an image may have no label.
+        boxes: whether labels may have boxes; "must": a label without a box is lost.
+        characters: whether labels may have boxes of characters.
+        lexicon: whether labels may have words; a word with a comma is lost.
+        holds_kind: whether the format keeps a kind that is not empty.
+        ignore: whether labels may be ignored; "mark": the text of an ignored label is lost.
+        images: whether the writer needs the images in ``images/``.
     """
 
     write: Callable[[list[NamedSample], Path], None]
@@ -146,14 +146,14 @@ def convert_dataset(
 ) -> int:
     """Writes a dataset in a format; images are copied byte for byte.
 
-    Images keep their names as far as the file system allows. In an LMDB they have none; below
-    symbol folders the symbol comes first.
+    Images keep their names if the file system allows it. In an LMDB they have no names; in folders
+    of symbols the symbol comes first.
 
     Args:
         dataset: from ``load.load_dataset``.
         format: one of ``load.READERS``.
         out: a new or empty folder.
-        lossy: leave out what the format cannot hold, labels and images included.
+        lossy: whether data that the format cannot hold, also labels and images, are left out.
 
     Returns:
         the number of images written.
@@ -169,11 +169,13 @@ def convert_dataset(
     if lost and not lossy:
         listed = ", ".join(f"{len(of)} {what} (first {of[0]})" for what, of in lost.items())
         raise DatasetError(
-            f"{format} cannot hold all of {dataset.name}: lost would be {listed}; "
-            "pass lossy=True to leave that out"
+            f"{format} cannot hold all of {dataset.name}: it would lose {listed}; "
+            "pass lossy=True to leave them out"
         )
     if not fitted:
-        raise DatasetError(f"{format} can hold no image of {dataset.name}: nothing to write")
+        raise DatasetError(
+            f"{format} cannot hold any image of {dataset.name}: there is nothing to write"
+        )
     folder = Path(out)
     created = _prepare(folder)
     try:
@@ -215,7 +217,7 @@ def _clear(folder: Path, created: bool) -> None:
 
 
 def _fit_all(dataset: Dataset, to: _OutputFormat) -> tuple[list[Sample], dict[str, list[str]]]:
-    """The samples as the format can hold them; and the places of each kind of loss."""
+    """The samples that the format can hold, and the places of each kind of loss."""
     fitted: list[Sample] = []
     lost: defaultdict[str, list[str]] = defaultdict(list)
     for sample in dataset.samples:
@@ -237,14 +239,14 @@ def _fit_all(dataset: Dataset, to: _OutputFormat) -> tuple[list[Sample], dict[st
 
 
 def _fit(label: Label, to: _OutputFormat) -> tuple[Label | None, list[str]]:
-    """A label as the format can hold it, None if not at all; and what is lost of it."""
+    """The label that the format can hold, or None, and the kinds of loss."""
     marked = label.ignore and to.ignore in ("mark", "boxed-mark")
     if label.ignore and (to.ignore == "no" or (to.ignore == "boxed-mark" and label.quad is None)):
         return None, ["ignored labels"]
     if label.quad is None and to.boxes == "must":
         return None, ["labels without a box"]
     if not marked and not to.holds_text(label.text):
-        return None, ["texts that it takes otherwise or not at all"]
+        return None, ["texts that it would change or cannot hold"]
     lost = []
     if marked and label.text:
         lost.append("texts of ignored labels")
@@ -265,12 +267,12 @@ def _fit(label: Label, to: _OutputFormat) -> tuple[Label | None, list[str]]:
 
 
 def _are_tsv_words(words: tuple[str, ...]) -> bool:
-    """Whether a lexicon is read back as it was."""
+    """Whether the format keeps a lexicon."""
     return all(word and "," not in word and _has_no_tab(word) for word in words)
 
 
 def _are_tsv_characters(characters: tuple[LabeledCharacter, ...]) -> bool:
-    """Whether boxes of characters are read back as they were: upright, with valid symbols."""
+    """Whether the format keeps boxes of characters: upright ones with valid symbols."""
     column = writers.character_column(characters)
     try:
         back = parse_characters(column)
@@ -305,5 +307,5 @@ def _name_all(samples: list[Sample], format: str) -> list[NamedSample]:
 
 
 def _key(name: PurePosixPath, format: str) -> str:
-    # Some file systems ignore case; ICDAR finds a ground truth by the stem of the image.
+    # Some file systems ignore case; ICDAR finds the labels by the stem of the image.
     return str(name.with_suffix("") if format == "icdar" else name).casefold()

@@ -1,6 +1,6 @@
 """Common parts of the readers of all formats.
 
-A reader does not stop at a bad row: it adds a ``Problem`` and goes on, so that a check can list
+A reader does not stop at a bad row: it adds a ``Problem`` and continues, so that a check can list
 all of them.
 """
 
@@ -40,10 +40,10 @@ ProblemKind = Literal[
 ]
 
 IGNORE = "###"
-"""The text of labels that do not count, in ICDAR and the formats after it."""
+"""The text of labels that do not count, in ICDAR and in formats based on it."""
 
 NUMBER = r"(?:[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[nN][aA][nN]|[+-]?[iI][nN][fF])"
-"""A regular expression for a coordinate. It accepts nan too, which a quad then refuses by name."""
+"""A regular expression for a coordinate. It also accepts nan, which a quad then refuses."""
 
 MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
 """What malformed entries of JSON and XML files raise while they are parsed."""
@@ -51,13 +51,13 @@ MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError, Overfl
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong with a dataset.
+    """One problem of a dataset.
 
     Attributes:
-        row: its place, "labels.tsv:12"; empty if it is not about a row.
-        image: name or path as the dataset writes it; empty if it is not about an image.
-        kind: for programs.
-        message: for people, one line, without row and image.
+        row: place of the row, "labels.tsv:12"; empty if the problem is not about a row.
+        image: name or path in the dataset; empty if the problem is not about an image.
+        kind: the kind, for programs.
+        message: one line for people, without row and image.
     """
 
     row: str
@@ -90,7 +90,7 @@ class Rows:
     """Collects what a reader finds: samples in order of first appearance, and problems.
 
     Attributes:
-        folder: where the label file lies; image paths are relative to it.
+        folder: folder of the label file; image paths are relative to it.
         problems: rows that could not be used.
     """
 
@@ -112,11 +112,11 @@ class Rows:
         """The absolute path of an image that a label file names.
 
         Args:
-            written: spellings of the image's path, the likeliest first.
-            bases: folders, relative to the label file's, that it may be relative to.
+            written: possible spellings of the image's path, the most probable first.
+            bases: folders, relative to that of the label file, to which it may be relative.
 
         Returns:
-            the first path that is a file, else the likeliest one.
+            the first path that is a file, else the most probable one.
         """
         if written not in self._found:
             self._found[written] = self._search(written, bases)
@@ -144,9 +144,9 @@ class Rows:
     def add_parsed(
         self, path: str, written: str, row: str, parse: Callable[[], Label], wrong: str = ""
     ) -> None:
-        """Adds the label that ``parse`` gives; one of malformed data is a problem.
+        """Adds the label that ``parse`` returns; if its data is malformed, adds a problem.
 
-        Its message begins with ``wrong``; ``written`` is the image as the dataset writes it.
+        The message begins with ``wrong``; ``written`` is the image's path in the dataset.
         """
         try:
             label = parse()
@@ -156,7 +156,7 @@ class Rows:
             self.add(path, label)
 
     def add_data(self, name: str, data: bytes, label: Label) -> None:
-        """Adds an encoded image that is no file."""
+        """Adds an encoded image that is not a file."""
         self._entries[name] = _Entry(name, data=data)
         self._label(self._entries[name], label)
 
@@ -206,7 +206,7 @@ def read_text(path: Path) -> str:
 
 
 def text_lines(path: Path, rows: Rows) -> Iterator[tuple[str, str]]:
-    """The lines of a label file that are not blank, each after its place ("labels.tsv:12").
+    """Places ("labels.tsv:12") and texts of all lines of a label file that are not blank.
 
     Lines that are not UTF-8 are added to the problems.
     """
@@ -240,15 +240,15 @@ def tsv_field(text: str) -> str:
 
 
 def read_json_list(path: Path) -> list[Any]:
-    """The list in a JSON file; DatasetError if there is none, with the line of a syntax error."""
+    """The list in a JSON file; DatasetError, with the line of a syntax error, if there is none."""
     try:
         content = json.loads(read_text(path))
     except json.JSONDecodeError as error:
-        raise DatasetError(f"{path}:{error.lineno}: no JSON: {error.msg}") from error
+        raise DatasetError(f"{path}:{error.lineno}: not JSON: {error.msg}") from error
     except (ValueError, RecursionError) as error:
-        raise DatasetError(f"{path}: no JSON: {reason(error)}") from error
+        raise DatasetError(f"{path}: not JSON: {reason(error)}") from error
     if not isinstance(content, list):
-        raise DatasetError(f"{path}: a list was expected, got a {type(content).__name__}")
+        raise DatasetError(f"{path}: expected a list, got a {type(content).__name__}")
     return content
 
 
@@ -266,7 +266,7 @@ def polygon_quad(points: ArrayLike) -> FloatArray:
     """
     outline = np.asarray(points, np.float32)
     if outline.ndim != 2 or outline.shape[1] != 2 or len(outline) < 3:
-        raise ValueError(f"an outline is 3 or more points of x and y, got shape {outline.shape}")
+        raise ValueError(f"an outline must be 3 or more points (x, y), got shape {outline.shape}")
     if not np.isfinite(outline).all():
         raise ValueError("an outline's points must be finite numbers")
     if len(outline) == 4:

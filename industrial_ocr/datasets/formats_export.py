@@ -32,7 +32,7 @@ from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import FloatArray, as_quad
 
 UNCLASSIFIED = "unclassified"
-"""The label name of labels without a kind in CVAT, which demands one."""
+"""Name of a label without a kind in CVAT, which requires a name."""
 
 _UPLOAD_HASH = re.compile(r"^[0-9a-f]{8}-(?=.)")
 _CLASSES = ("rectanglelabels", "polygonlabels", "labels")
@@ -48,7 +48,7 @@ def _rotated(quad: ArrayLike, degrees: float, pivot: ArrayLike) -> FloatArray:
 
 
 def _spellings(url: str) -> list[str]:
-    """Paths where the image of a Label Studio URL may be, the likeliest first.
+    """Possible paths of the image of a Label Studio URL, the most probable first.
 
     ``/data/upload/1/0a1b2c3d-name.jpg`` has a hash that the original file name lacks;
     ``/data/local-files/?d=folder/name.jpg`` has the path in its query.
@@ -68,7 +68,7 @@ def _image_url(data: dict[str, Any]) -> str:
             path = _spellings(value)
             if path and Path(path[0]).suffix.lower() in IMAGE_SUFFIXES:
                 return value
-    raise ValueError("no field holds the address of an image")
+    raise ValueError("no field has the address of an image")
 
 
 def _shape_quad(value: dict[str, Any], width: float, height: float) -> FloatArray | None:
@@ -96,7 +96,7 @@ def _texts(value: Any) -> list[str]:
 
 
 def _region_label(results: list[dict[str, Any]], row: str) -> Label:
-    """The label of one region from its results, which share an id and each hold a part of it."""
+    """The label of one region from its results, each of which has a part of it."""
     quad, kind, texts = None, "", list[str]()
     for result in results:
         if result["type"] not in _SHAPES:
@@ -136,7 +136,7 @@ def _minimal_regions(task: dict[str, Any]) -> list[list[dict[str, Any]]]:
     shapes = next(lists, [])
     names = [k for k in ("transcription", "text", "label") if _is_texts(task.get(k))]
     if not names:
-        raise ValueError("holds neither annotations nor a text")
+        raise ValueError("has neither annotations nor a text")
     texts = _texts(task[names[0]])
     if shapes and len(shapes) != len(texts):
         raise ValueError(f"{len(shapes)} boxes but {len(texts)} texts; export as JSON instead")
@@ -149,8 +149,8 @@ def _minimal_regions(task: dict[str, Any]) -> list[list[dict[str, Any]]]:
 def read_label_studio(path: Path, rows: Rows) -> None:
     """Reads Label Studio's JSON or JSON-MIN: rectangles, polygons and texts.
 
-    Images are looked for by name, with and without the hash of an upload, in the folder of the
-    export and its ``images/``. A text without region labels the whole image.
+    Images are searched by name, with and without the hash of an upload, in the folder of the export
+    and in its ``images/``. A text without a region labels the whole image.
     """
     for number, task in enumerate(read_json_list(path), 1):
         row = f"{path.name}: task {number}"
@@ -177,8 +177,8 @@ def _parse_xml(path: Path) -> ElementTree.Element:
     """The root of an XML file.
 
     Raises:
-        DatasetError: the file cannot be read, is not XML, or declares a document type. CVAT writes
-            none, and its entities could grow without bound or read other files.
+        DatasetError: the file cannot be read, is not XML, or declares a document type. CVAT never
+            does; entities could need unlimited memory or read other files.
     """
 
     def refuse(*_: object) -> None:
@@ -195,7 +195,7 @@ def _parse_xml(path: Path) -> ElementTree.Element:
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {reason(error)}") from error
     except (expat.ExpatError, ElementTree.ParseError, ValueError, LookupError) as error:
-        raise DatasetError(f"{path}: no XML: {reason(error)}") from error
+        raise DatasetError(f"{path}: not XML: {reason(error)}") from error
 
 
 def _cvat_label(shape: ElementTree.Element, row: str) -> Label:
@@ -229,9 +229,9 @@ def read_cvat(path: Path, rows: Rows) -> None:
     """
     root = _parse_xml(path)
     if root.tag != "annotations":
-        raise DatasetError(f"{path}: the root is <{root.tag}>, CVAT writes <annotations>")
+        raise DatasetError(f"{path}: the root is <{root.tag}>, expected <annotations> of CVAT")
     if root.find("track") is not None:
-        raise DatasetError(f"{path}: holds video tracks; export as CVAT for images 1.1")
+        raise DatasetError(f"{path}: has video tracks; export as CVAT for images 1.1")
     for image in root.iterfind("image"):
         name = image.get("name", "")
         row = f"{path.name}: image {image.get('id', '?')}"

@@ -1,4 +1,4 @@
-"""Readers of datasets without a label file: LMDB databases, and one folder a symbol."""
+"""Readers of datasets without a label file: LMDB databases, and one folder per symbol."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _RESERVED = re.compile(r"(?:CON|PRN|AUX|NUL|COM\d|LPT\d)", re.IGNORECASE)
 
 
 def symbol_folder(symbol: str) -> str:
-    """The folder name of a symbol: the symbol itself if every file system keeps it as it is.
+    """The folder name of a symbol: the symbol itself if every file system keeps it unchanged.
 
     Marks that a path cannot contain have a name (``slash``, ``dot``). ``a_lower`` is ``a``, because
     some file systems do not distinguish it from ``A``. Other symbols that a file system may change
@@ -87,14 +87,14 @@ SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "
 
 
 def read_imagefolder(folder: Path, rows: Rows) -> None:
-    """Reads one folder a symbol with its images; for the names see ``symbol_folder``."""
+    """Reads one folder of images per symbol; for the names see ``symbol_folder``."""
     for stray in sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES):
-        rows.wrong(stray.name, stray.name, "the image lies in no symbol's folder")
+        rows.wrong(stray.name, stray.name, "the image is not in the folder of a symbol")
     for each in symbol_folders(folder):
         try:
             symbol = folder_symbol(each.name)
         except (ValueError, OverflowError):
-            rows.wrong(each.name, "", f"folder {each.name!r} names no symbol")
+            rows.wrong(each.name, "", f"the name of the folder {each.name!r} is not a symbol")
             continue
         for image in image_files(each):
             row = image.relative_to(folder).as_posix()
@@ -130,7 +130,7 @@ def read_lmdb(folder: Path, rows: Rows) -> None:
     """
     lmdb = import_lmdb()
     try:
-        # Without a lock a database on a read-only disk can be opened too.
+        # Without a lock, a database on a read-only disk can be opened, too.
         with (
             lmdb.open(str(folder), readonly=True, lock=False, readahead=False) as database,
             database.begin() as transaction,
@@ -138,7 +138,7 @@ def read_lmdb(folder: Path, rows: Rows) -> None:
             entries = database.stat()["entries"]
             _read_records(transaction.get, entries, folder, rows)
     except lmdb.Error as error:
-        raise DatasetError(f"{folder}: no readable LMDB: {reason(error)}") from error
+        raise DatasetError(f"{folder}: not a readable LMDB: {reason(error)}") from error
 
 
 def _read_records(get: Any, entries: int, folder: Path, rows: Rows) -> None:

@@ -40,7 +40,7 @@ _FOUR_NUMBERS = f"({NUMBER})," * 4
 _CHARACTER = re.compile(rf"{_FOUR_NUMBERS}(.+)", re.DOTALL)
 _NEXT_CHARACTER = re.compile(rf";(?={f'{NUMBER},' * 4})")
 LEXICON = "lexicon:"
-"""What a column of words begins with."""
+"""Beginning of a column of words."""
 _BROKEN_BOX = re.compile(rf"\s*,?\s*{NUMBER}\s*[,;].*", re.DOTALL)
 
 
@@ -56,19 +56,19 @@ def parse_characters(column: str) -> tuple[LabeledCharacter, ...]:
     for entry in _NEXT_CHARACTER.split(column):
         match = _CHARACTER.fullmatch(entry)
         symbol = match[5] if match else ""
-        # A longer symbol is a token such as CE; with separators in it the entry is broken.
+        # A longer symbol is a token such as CE; with separators in it the entry is malformed.
         if match is None or (len(symbol) > 1 and ("," in symbol or ";" in symbol)):
-            raise ValueError(f"a character is x0,y0,x1,y1,char, got {entry!r}")
+            raise ValueError(f"a character must be x0,y0,x1,y1,char, got {entry!r}")
         quad = rect_quad(*(float(match[i]) for i in range(1, 5)))
         characters.append(LabeledCharacter(symbol, quad))
     return tuple(characters)
 
 
 def parse_columns(columns: list[str]) -> Label:
-    """A label of the optional columns of a TSV row, recognized by their form, without its text.
+    """The label in the optional columns of a TSV row, recognized by their form, without its text.
 
     Raises:
-        ValueError: a column of numbers that is not a box, or two columns of one sort.
+        ValueError: a column of numbers is not a box, or two columns have the same form.
     """
     quad: FloatArray | None = None
     characters: tuple[LabeledCharacter, ...] = ()
@@ -90,7 +90,7 @@ def parse_columns(columns: list[str]) -> Label:
             sort = "lexicon"
             lexicon = tuple(filter(None, column.removeprefix(LEXICON).split(",")))
         elif _BROKEN_BOX.fullmatch(column):
-            raise ValueError(f"a box is x0,y0,x1,y1, got {column!r}")
+            raise ValueError(f"a box must be x0,y0,x1,y1, got {column!r}")
         else:
             sort = "kind"
             kind = column
@@ -113,7 +113,7 @@ def read_tsv(path: Path, rows: Rows) -> None:
         if number == 0 and _is_header(file, columns) and not Path(rows.find(file)).is_file():
             continue
         if not columns or not file:
-            rows.wrong(row, file, "a row is file<TAB>text, got no tab or no file")
+            rows.wrong(row, file, "a row must be file<TAB>text; there is no tab or no file")
             continue
         image = rows.find(file)
         try:
@@ -163,11 +163,11 @@ def read_csv(path: Path, rows: Rows) -> None:
     try:
         header = [name.strip().lower() for name in next(reader, [])]
     except csv.Error as error:
-        raise DatasetError(f"{path}:{before + 1}: no CSV: {reason(error)}") from error
+        raise DatasetError(f"{path}:{before + 1}: not CSV: {reason(error)}") from error
     file_at, text_at = _column(header, _FILE_COLUMNS), _column(header, _TEXT_COLUMNS)
     if file_at is None or text_at is None:
         raise DatasetError(
-            f"{path}:{before + 1}: the header names a column of images "
+            f"{path}:{before + 1}: the header must name a column of images "
             f"({', '.join(_FILE_COLUMNS)}) and one of texts ({', '.join(_TEXT_COLUMNS)}), "
             f"got {', '.join(header) or 'nothing'}"
         )
@@ -176,7 +176,7 @@ def read_csv(path: Path, rows: Rows) -> None:
         try:
             values = next(reader, None)
         except csv.Error as error:
-            rows.wrong(row, "", f"no CSV: {reason(error)}")
+            rows.wrong(row, "", f"not CSV: {reason(error)}")
             continue
         if values is None:
             return
@@ -218,7 +218,7 @@ def _parse_icdar(line: str, quads: bool, row: str) -> Label:
         return Label(text, quad, ignore=ignore, row=row)
     match = _ICDAR_RECT.fullmatch(line) or _ICDAR_SPACES.fullmatch(line)
     if match is None or (quads and _LEADING_NUMBER.match(match[5])):
-        raise ValueError(f"a line is x1,y1,...,x4,y4,text or x0,y0,x1,y1,text, got {line!r}")
+        raise ValueError(f"a line must be x1,y1,...,x4,y4,text or x0,y0,x1,y1,text, got {line!r}")
     text = match[5].strip()
     if len(text) > 1 and text[0] == text[-1] == '"':
         text = text[1:-1].replace('\\"', '"')
@@ -227,7 +227,7 @@ def _parse_icdar(line: str, quads: bool, row: str) -> Label:
 
 
 def icdar_files(folder: Path) -> tuple[list[tuple[Path, Path | None]], list[Path]]:
-    """Images with their ground truths (None if missing), and ground truths without image."""
+    """Images with their label files (None if missing), and label files without an image."""
     images = folder / "images" if (folder / "images").is_dir() else folder
     truth_folders = [f for f in (folder / "gt", folder / "labels") if f.is_dir()]
     pairs: list[tuple[Path, Path | None]] = []
@@ -288,7 +288,7 @@ def _add_regions(rows: Rows, image: str, row: str, written: str, cell: str) -> N
     try:
         regions = json.loads(cell)
         if not isinstance(regions, list):
-            raise ValueError("a JSON list of regions was expected")
+            raise ValueError("expected a JSON list of regions")
     except (ValueError, RecursionError) as error:
         rows.wrong(row, written, f"no regions: {reason(error)}")
         return
@@ -299,7 +299,7 @@ def _add_regions(rows: Rows, image: str, row: str, written: str, cell: str) -> N
 
 
 def read_paddle(path: Path, rows: Rows) -> None:
-    """Reads PPOCRLabel's ``Label.txt`` (regions) or PaddleOCR's ``rec_gt.txt`` (a text an image).
+    """Reads PPOCRLabel's ``Label.txt`` (regions) or PaddleOCR's ``rec_gt.txt`` (a text per image).
 
     The file's name or most of its lines say which of the two it is. Regions that are
     ``difficult`` or ``###`` are ignored; ``key_cls`` is the kind.
@@ -311,7 +311,7 @@ def read_paddle(path: Path, rows: Rows) -> None:
     for row, line in lines:
         written, tab, cell = line.partition("\t")
         if not tab or not written:
-            rows.wrong(row, written, "a row is path<TAB>label, got no tab or no path")
+            rows.wrong(row, written, "a row must be path<TAB>label; there is no tab or no path")
             continue
         image = rows.find(written, bases=("", "..", "images"))
         if regions:

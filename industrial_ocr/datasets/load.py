@@ -1,4 +1,4 @@
-"""Loads a labeled dataset of any known format; detects the format and the task."""
+"""Loads a labeled dataset of any format; detects the format and the task."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class _InputFormat:
 
     Attributes:
         read: adds the samples of a label file or folder to the rows.
-        looked_for: what makes a folder a dataset of this format, for messages.
-        suffix: of its label file; empty if it has none.
+        looked_for: description of such a dataset for messages.
+        suffix: suffix of its label file; empty if it has none.
         patterns: globs that find its label file in a folder, the most specific first.
         begins_with: the first bytes of the label file, as far as they are fixed.
         holds: bytes that must be among the first 4096 of the label file.
@@ -73,7 +73,7 @@ READERS = {
         holds=b"<annotations",
     ),
     "label-studio": _InputFormat(
-        read_label_studio, "one *.json that holds a list", ".json", ("*.json",), begins_with=b"["
+        read_label_studio, "one *.json with a list", ".json", ("*.json",), begins_with=b"["
     ),
     "csv": _InputFormat(read_csv, "labels.csv or one *.csv", ".csv", ("labels.csv", "*.csv")),
     "icdar": _InputFormat(
@@ -97,12 +97,12 @@ def load_dataset(
     Args:
         path: a folder, a label file or an LMDB.
         format: one of ``READERS``; detected if None.
-        task: what the images are for; if None, see ``infer_task``.
-        name: for tables; the folder's name if None.
+        task: task of the images; if None, see ``infer_task``.
+        name: name in tables; the folder's name if None.
 
     Raises:
-        DatasetError: no such dataset, or rows that cannot be used: it names the first and says
-            how many there are; ``check.check_dataset`` lists all.
+        DatasetError: there is no such dataset, or rows cannot be used; the message has the first
+            problem and their number, ``check.check_dataset`` lists all.
     """
     dataset, problems = read_dataset(path, format, task, name)
     problems += [
@@ -127,7 +127,7 @@ def read_dataset(
 ) -> tuple[Dataset, list[Problem]]:
     """Like ``load_dataset``, but returns the rows that cannot be used instead of raising.
 
-    Missing image files are not looked for; ``check.check_dataset`` does that.
+    It does not look for missing image files; ``check.check_dataset`` does.
 
     Raises:
         DatasetError: there is no dataset, or its label file as a whole is unusable.
@@ -148,15 +148,15 @@ def read_dataset(
 
 
 def infer_task(samples: tuple[Sample, ...], format: str) -> Task:
-    """What images are for, inferred from their labels and sizes.
+    """The task of images, inferred from their labels and sizes.
 
-    Symbol folders are to classify. Boxes or several labels an image make whole images to read.
-    Labels of one character each are to classify. Other images are to read if most are as large as
-    whole images, else to recognize.
+    The task is ``classify`` for folders of symbols. It is ``read`` if labels have boxes or an image
+    has several labels. It is ``classify`` if all labels have one character. Else it is ``read`` if
+    most images are as large as whole images, and otherwise ``recognize``.
     """
     if format == "imagefolder":
         return "classify"
-    # A repeated row is a mistake for the check to find, not a second text in the image.
+    # A repeated row is an error, which the check reports, not a second text in the image.
     several = any(len({label.text for label in s.labels}) > 1 for s in samples)
     labels = list(chain.from_iterable(sample.labels for sample in samples))
     texts = [label.text for label in labels]
@@ -170,7 +170,7 @@ def infer_task(samples: tuple[Sample, ...], format: str) -> Task:
 
 
 def _are_whole_images(samples: tuple[Sample, ...]) -> bool:
-    """Whether most of a few images are large and not long, as crops of strings are not."""
+    """Whether most of a few images are large and not long, unlike crops of strings."""
     step = max(1, len(samples) // 8)
     votes = []
     for sample in samples[::step][:8]:
@@ -192,7 +192,7 @@ def _short_name(path: Path) -> str:
 
 
 def _locate(path: Path, format: str | None) -> tuple[str, Path]:
-    """The format of what is at ``path``, and the file or folder that its reader takes."""
+    """The format of the dataset at ``path``, and the file or folder for its reader."""
     if format is not None and format not in READERS:
         raise DatasetError(f"unknown dataset format {format!r}; known: {', '.join(READERS)}")
     if not path.exists():
@@ -215,14 +215,14 @@ def _locate_file(path: Path, format: str | None) -> tuple[str, Path]:
         known = " ".join(by_suffix)
         raise DatasetError(f"{path}: a label file ends in one of {known}; else name its format")
     if not READERS[format].suffix:
-        raise DatasetError(f"{path}: a dataset of format {format} is a folder")
+        raise DatasetError(f"{path}: a dataset of format {format} must be a folder")
     return format, path.parent if format == "lmdb" else path
 
 
 def _source(folder: Path, format: str, named: bool) -> Path | None:
-    """What the reader of a format takes in a folder; None where the folder is of another format.
+    """The file or folder for the reader of a format; None if the folder has another format.
 
-    ``named``: the user named the format, so that less evidence is enough.
+    ``named`` is whether the user named the format; less evidence is then enough.
     """
     if format == "lmdb":
         return folder if (folder / "data.mdb").is_file() else None
@@ -234,7 +234,7 @@ def _source(folder: Path, format: str, named: bool) -> Path | None:
         return folder if any(truth for _, truth in icdar_files(folder)[0]) else None
     entry = READERS[format]
     for pattern in entry.patterns:
-        # A glob finds any XML or JSON file; its first bytes say whether it is a dataset.
+        # A glob finds every XML or JSON file; the first bytes tell whether it is a dataset.
         found = sorted(p for p in folder.glob(pattern) if p.is_file() and _head_fits(p, entry))
         if len(found) > 1:
             names = ", ".join(p.name for p in found[:5])

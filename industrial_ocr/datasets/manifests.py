@@ -29,7 +29,7 @@ def sample_digests(dataset: Dataset) -> dict[str, str]:
 
 
 def write_manifest(path: Path, digests: Mapping[str, str]) -> None:
-    """Writes one line an image: name, tab, sha256."""
+    """Writes one line per image: name, tab, sha256."""
     text = "".join(f"{name}\t{digest}\n" for name, digest in sorted(digests.items()))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, text)
@@ -49,6 +49,6 @@ def read_manifest(path: Path) -> dict[str, str]:
     for number, line in enumerate(lines, 1):
         name, tab, digest = line.rpartition("\t")
         if not tab or len(digest) != 64:
-            raise DatasetError(f"{path}:{number}: not a line of name, tab, sha256")
+            raise DatasetError(f"{path}:{number}: the line must be name, tab, sha256")
         found[name] = digest
     return found

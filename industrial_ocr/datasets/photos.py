@@ -1,9 +1,9 @@
-"""Strings that another reader has found on photographs: chooses reliable ones, and cuts strips.
+"""Strings that another OCR engine has found on photographs: chooses reliable ones, cuts strips.
 
-A folder of photographs holds ``images/`` and two tables without a header: ``windows.tsv`` (file,
-source, photograph, ...) and ``lines.tsv`` (file, x0 ... y3 of a quad, score, text: what the other
-reader read there, a hint). ``training.photo_labels`` chooses from the hints; what it keeps is a
-table of its own.
+A folder of photographs has ``images/`` and two tables without a header: ``windows.tsv`` (file,
+source, photograph, ...) and ``lines.tsv`` (file, x0 ... y3 of a quad, score, text), the strings of
+the other engine, called hints. ``training.photo_labels`` chooses from the hints and writes a table
+of its own.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from industrial_ocr.results.geometry import edge_lengths, expand_quad, warp_quad
 from industrial_ocr.results.types import FloatArray, ImageArray, as_quad
 
 _CASE_TWINS = str.maketrans("cosuvwxzkp", "COSUVWXZKP")
-"""Letters whose two cases differ in size alone, which a strip does not show."""
+"""Letters whose two cases differ only in size, which a strip does not show."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +36,11 @@ class PhotoString:
     Attributes:
         file: name of the file in ``images/``.
         source: collection of the photograph.
-        photograph: name of the photograph there; several files may be parts of it.
+        photograph: name of the photograph in it; several files may be parts of one photograph.
         quad: (4, 2) float32, clockwise from the top left of the first letter.
-        text: the text, as the other reader has read it.
-        score: confidence of the other reader.
-        known: whether our own network has read the same before training on photographs.
+        text: the reading of the other engine.
+        score: confidence of the other engine.
+        known: whether our own network gave the same text before it was trained on photographs.
     """
 
     file: str
@@ -52,14 +52,14 @@ class PhotoString:
     known: bool = True
 
     @property
-    def held_back(self) -> bool:
-        """Whether its photograph, with all strings on it, is kept from training: one in five is."""
+    def held_out(self) -> bool:
+        """Whether its photograph, with all strings on it, is held out; one in five is."""
         name = f"{self.source}/{self.photograph}".encode()
         return int(hashlib.sha256(name).hexdigest(), 16) % 5 == 0
 
 
 def _rows(path: Path, columns: int) -> list[list[str]]:
-    """The rows of a table; DatasetError where it cannot be read or a row is short."""
+    """The rows of a table; DatasetError if it cannot be read or a row is too short."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
@@ -75,11 +75,11 @@ def _quad(path: Path, numbers: Sequence[str]) -> FloatArray:
     try:
         return as_quad(np.array(numbers, np.float32).reshape(4, 2))
     except ValueError as error:
-        raise DatasetError(f"{path}: no quad: {' '.join(numbers)}") from error
+        raise DatasetError(f"{path}: not a quad: {' '.join(numbers)}") from error
 
 
 def read_hints(folder: Path) -> list[PhotoString]:
-    """All lines of a folder of photographs, in the order of their table."""
+    """The hints of a folder of photographs, in the order of their table."""
     windows = {row[0]: row for row in _rows(folder / "windows.tsv", 3)}
     hints = []
     path = folder / "lines.tsv"
@@ -93,7 +93,7 @@ def read_hints(folder: Path) -> list[PhotoString]:
 
 
 def write_strings(path: Path, strings: Iterable[PhotoString]) -> None:
-    """A table of strings that ``read_strings`` reads."""
+    """Writes a table of strings for ``read_strings``."""
     with path.open("w", encoding="utf-8", newline="") as file:
         for s in strings:
             numbers = [f"{x:.1f}" for x in s.quad.reshape(-1)]
@@ -102,7 +102,7 @@ def write_strings(path: Path, strings: Iterable[PhotoString]) -> None:
 
 
 def read_strings(path: Path) -> list[PhotoString]:
-    """What ``write_strings`` wrote."""
+    """Reads a table of ``write_strings``."""
     return [
         PhotoString(row[0], row[1], row[2], _quad(path, row[3:11]), row[12], known=row[11] == "1")
         for row in _rows(path, 13)
@@ -110,9 +110,9 @@ def read_strings(path: Path) -> list[PhotoString]:
 
 
 def in_sight(hint: PhotoString, image: ImageArray, symbols: frozenset[str]) -> bool:
-    """Whether a string is wholly on the picture, horizontal, legible, and of these symbols alone.
+    """Whether a string is inside the picture, horizontal, legible, and has only these symbols.
 
-    Its quad may leave the picture by 1.5 pixels; below a height of 6 pixels nothing can be read.
+    Its quad may leave the picture by 1.5 pixels; below a height of 6 pixels it is not legible.
     """
     text = hint.text.replace(" ", "")
     width, height = edge_lengths(hint.quad)
@@ -136,15 +136,15 @@ def agrees(text: str, readings: Sequence[str]) -> bool:
 
 
 def believable(hint: PhotoString, own: Sequence[str], again: Sequence[str]) -> bool:
-    """Whether to learn from a hint that our own network reads otherwise.
+    """Whether to train on a hint that our own network reads differently.
 
-    The other reader must read the same text again, and our reading must have a similarity of at
-    least 0.4 to it; a lower one means that it shows another place.
+    The other engine must give the same text again, and our reading must have a similarity of at
+    least 0.4 to it; a lower one means that the crop shows another text.
 
     Args:
-        hint: as the other reader gave it.
-        own: what our network reads there.
-        again: what the other reader reads in other cuts of the same place.
+        hint: the hint of the other engine.
+        own: readings of our network.
+        again: readings of the other engine in other crops of the same place.
     """
     text = hint.text.replace(" ", "")
     plain = text.translate(_CASE_TWINS)
@@ -156,9 +156,9 @@ def believable(hint: PhotoString, own: Sequence[str], again: Sequence[str]) -> b
 
 
 def reread(hint: PhotoString, again: Sequence[str]) -> bool:
-    """Whether the other reader reads the same text in other cuts of a hint's place.
+    """Whether the other engine gives the same text in other crops of a hint's place.
 
-    Both cuts must agree if the hint's score is at least 0.9; one is enough from 0.97 on.
+    Both crops must agree if the hint's score is at least 0.9; from 0.97 on, one is enough.
     """
     text = hint.text.replace(" ", "")
     same = [r.replace(" ", "") == text for r in again]
@@ -167,23 +167,23 @@ def reread(hint: PhotoString, again: Sequence[str]) -> bool:
 
 
 class PhotoStrips:
-    """Strips of the strings on photographs, each time a little different.
+    """Renders augmented strips of the strings on photographs.
 
-    A string is drawn with a weight of one over the square root of the number of strings of its
-    source, and likewise of the number of strings there with its text. Strings that our network
-    could not read have twice the weight.
+    The weight of a string is 1 / sqrt(number of strings of its source), times 1 / sqrt(number of
+    strings with its text in the source). Strings that our network could not read have twice the
+    weight.
 
     Args:
-        folder: with ``images/``.
+        folder: folder with ``images/``.
         labels: table of ``write_strings``.
-        held_back: the strings that are not for training instead of those that are.
+        held_out: whether to take the held-out strings instead of those for training.
     """
 
-    def __init__(self, folder: Path, labels: Path, held_back: bool = False) -> None:
+    def __init__(self, folder: Path, labels: Path, held_out: bool = False) -> None:
         self._images = folder / "images"
-        self.strings = [s for s in read_strings(labels) if s.held_back == held_back]
+        self.strings = [s for s in read_strings(labels) if s.held_out == held_out]
         if not self.strings:
-            raise DatasetError(f"{labels}: no strings to learn from")
+            raise DatasetError(f"{labels}: there are no strings for training")
         sources = Counter(s.source for s in self.strings)
         texts = Counter((s.source, s.text) for s in self.strings)
         counts = [sources[s.source] * texts[s.source, s.text] for s in self.strings]
@@ -194,7 +194,7 @@ class PhotoStrips:
         self._load = lru_cache(maxsize=400)(load_image)
 
     def render(self, seed: tuple[int, ...]) -> tuple[ImageArray, str]:
-        """The strip of that seed, (H, W, 3) uint8, and its text without spaces."""
+        """The strip of this seed, (H, W, 3) uint8, and its text without spaces."""
         rng = np.random.default_rng(seed)
         string = self.strings[int(rng.choice(len(self.strings), p=self._chance))]
         image = self._load(self._images / string.file)
@@ -204,7 +204,7 @@ class PhotoStrips:
 def view_of(
     rng: np.random.Generator, image: ImageArray, quad: FloatArray, camera: Camera
 ) -> ImageArray:
-    """A string cut a little otherwise, often smaller, seldom inverted, through a camera."""
+    """An augmented crop of a string: other margins, often smaller, rarely inverted, with noise."""
     quad = jittered(rng, quad)
     width, height = edge_lengths(quad)
     if rng.random() < 0.4:
@@ -217,7 +217,7 @@ def view_of(
 
 
 def jittered(rng: np.random.Generator, quad: FloatArray) -> FloatArray:
-    """A quad cut a little looser, closer, aside or askew, by shares of its height."""
+    """A quad with randomly moved corners and sides, by shares of its height."""
     height = edge_lengths(quad)[1]
     x, y = height * rng.uniform((-0.04, -0.1), (0.12, 0.14))
     shift = rng.normal(0, 0.03 * height, 2) + rng.normal(0, 0.02 * height, (4, 2))

@@ -27,11 +27,11 @@ class Label(MayHaveQuad):
     """One text of an image.
 
     Attributes:
-        text: what is written; empty where the image shows nothing legible.
-        quad: (4, 2) float32 source pixels, None where it is not labeled.
-        characters: boxes of single characters, as far as labeled.
-        ignore: counts neither as found nor as missed (``###`` of ICDAR).
-        kind: class of the label where the dataset has classes, else empty.
+        text: the text; empty if the image shows nothing legible.
+        quad: (4, 2) float32 source pixels; None if it is not labeled.
+        characters: labeled boxes of single characters.
+        ignore: whether the label counts neither as found nor as missed (``###`` of ICDAR).
+        kind: class of the label; empty if the dataset has no classes.
         lexicon: words for reading under a lexicon; the text is one of them.
         row: place of the label in its file, for messages ("labels.tsv:12").
     """
@@ -50,10 +50,10 @@ class Sample:
     """One image and all its labels.
 
     Attributes:
-        name: of the image, unique in its dataset.
-        path: the file; None where the image is in a database (then ``data`` holds it).
-        labels: in the order of the label file.
-        data: the encoded image (PNG, JPEG ...) where there is no file.
+        name: name of the image, unique in its dataset.
+        path: the file; None if the image is in a database (then ``data`` holds it).
+        labels: the labels, in the order of the label file.
+        data: the encoded image (PNG, JPEG ...) if there is no file.
     """
 
     name: str
@@ -63,12 +63,12 @@ class Sample:
 
     @property
     def row(self) -> str:
-        """Where the sample stands in its label file; empty if it has no label."""
+        """Place of the sample in its label file; empty if it has no label."""
         return self.labels[0].row if self.labels else ""
 
     @property
     def source(self) -> Path | bytes:
-        """What ``image.load.load_image`` takes."""
+        """The source of the image for ``image.load.load_image``."""
         if self.path is not None:
             return self.path
         if self.data is not None:
@@ -81,11 +81,11 @@ class Dataset:
     """A folder, file or database of labeled images.
 
     Attributes:
-        name: short, for tables; usually the folder's name.
-        root: where it was read from.
+        name: short name for tables; usually the folder's name.
+        root: the folder, file or database.
         format: one of ``load.READERS``.
-        task: what its images are for.
-        samples: in the order of the label file.
+        task: task of the images.
+        samples: the samples, in the order of the label file.
     """
 
     name: str

@@ -1,9 +1,9 @@
 """Shards of labeled strings: tar files in webdataset's layout, together larger than memory.
 
-A shard holds pairs of ``NAME.png`` (or another picture) and ``NAME.txt``, the text in UTF-8. An
-index beside each shard holds the places of its strings, so that any string is found at once. The
+A shard has pairs of ``NAME.png`` (or another picture) and ``NAME.txt``, the text in UTF-8. An index
+beside each shard has the places of its strings, so that every string can be read directly. The
 package webdataset (1.0, BSD) reads shards as streams instead: the order then depends on the number
-of workers, and a training that is continued would read again all that it has read.
+of workers, and a continued training would have to read the stream again from the start.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ Encoded = tuple[str, bytes, str]
 
 
 def write_shard(path: Path, strings: Iterable[Encoded]) -> int:
-    """Writes a shard whole, or not at all; returns the number of strings.
+    """Writes a shard atomically; returns the number of strings.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the shard cannot be written.
     """
     part = path.with_name(f".{path.name}.part")
     number = 0
@@ -71,16 +71,16 @@ def find_shards(source: str) -> list[Path]:
     if not found or not all(p.is_file() for p in found):
         raise DatasetError(
             f"{source}: no shard (.tar) there; industrial-ocr dataset convert DATA webdataset OUT "
-            "makes shards of labeled images"
+            "writes shards of labeled images"
         )
     return found
 
 
 def index_of(path: Path) -> Table:
-    """Where the pictures and texts of a shard are; from the file beside it, if that is its own.
+    """The index of a shard, from the file beside it if that belongs to it.
 
     Raises:
-        DatasetError: it is no tar file, or compressed.
+        DatasetError: the shard is not a tar file, or is compressed.
     """
     kept = path.with_suffix(".index.npy")
     size = path.stat().st_size
@@ -90,14 +90,14 @@ def index_of(path: Path) -> Table:
             return table[1:]
     except (OSError, ValueError, IndexError):
         pass
-    log.info("%s: looks for its strings", path)
+    log.info("%s: making the index", path)
     table = np.array([(size, 0, 0, 0), *_scan(path)], np.int64)
     data = io.BytesIO()
     np.save(data, table)
     try:
         write_whole(kept, data.getvalue())
     except OSError as error:
-        log.warning("%s cannot be kept, so each start looks again: %s", kept, error)
+        log.warning("%s cannot be written, so every start makes the index again: %s", kept, error)
     return table[1:]
 
 
@@ -115,7 +115,7 @@ def _scan(path: Path) -> Iterator[tuple[int, int, int, int]]:
                 if other_end == "txt" and f".{end.lower()}" in IMAGE_SUFFIXES:
                     yield *one[1:], *two[1:]
     except tarfile.TarError as error:
-        raise DatasetError(f"{path}: no tar file that is not compressed: {error}") from error
+        raise DatasetError(f"{path}: not an uncompressed tar file: {error}") from error
 
 
 def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
@@ -135,40 +135,40 @@ def encoded_string(path: Path, row: Sequence[int]) -> tuple[bytes, str]:
     Raises:
         UnicodeDecodeError: the text is not UTF-8.
     """
-    file = _opened(path).fileno()  # pread moves no position that processes would share
+    file = _opened(path).fileno()  # pread does not move the position, which processes share
     place, size, text_place, text_size = map(int, row)
     text = os.pread(file, text_size, text_place).decode("utf-8")
     return os.pread(file, size, place), text.strip("\r\n")
 
 
 class ShardedStrings:
-    """Batches of the strings of shards; each depends on the seed and its number alone.
+    """Batches of the strings of shards; a batch depends only on the seed and its number.
 
-    The last twentieth of the strings is for validation. Every epoch has its own order of the shards
-    and of the strings in a buffer that moves over them.
+    The last twentieth of the strings is for validation. In every epoch, the order of the shards and
+    that of the strings in a moving buffer is another one.
 
     Args:
-        shards: of ``find_shards``.
-        size: strings in a batch.
-        buffer: strings that are shuffled together.
-        held_back: the strings for validation instead of those for training.
+        shards: shards from ``find_shards``.
+        size: number of strings in a batch.
+        buffer: number of strings that are shuffled together.
+        held_out: whether to take the strings for validation instead of those for training.
 
     Raises:
-        DatasetError: the shards have no strings to learn.
+        DatasetError: the shards have too few strings.
 
     Attributes:
-        size: strings in a batch.
-        count: strings in an epoch.
+        size: number of strings in a batch.
+        count: number of strings in an epoch.
     """
 
     def __init__(
-        self, shards: Sequence[Path], size: int, buffer: int = 20_000, held_back: bool = False
+        self, shards: Sequence[Path], size: int, buffer: int = 20_000, held_out: bool = False
     ) -> None:
         self.size = size
         counts = [len(index_of(path)) for path in shards]
         total = sum(counts)
         border = total - -(-total // 20)
-        low, high = (border, total) if held_back else (0, border)
+        low, high = (border, total) if held_out else (0, border)
         self._pieces: list[tuple[Path, int, int]] = []
         start = 0
         for path, count in zip(shards, counts, strict=True):
@@ -178,13 +178,13 @@ class ShardedStrings:
             start += count
         self.count = high - low
         if total < 2:
-            raise DatasetError(f"{shards[0]} and so on: {total} strings; training needs more")
+            raise DatasetError(f"{shards[0]} and so on: {total} strings are too few for a training")
         self._batches = max(1, self.count // size)
         self._block = max(1, buffer // size)
         self._now: tuple[tuple[int, int, int], Table] | None = None
 
     def batch(self, seed: int, number: int) -> list[tuple[ImageArray, str]]:
-        """The pictures, (H, W, 3) uint8, and texts of a batch, without those that are damaged."""
+        """The pictures, (H, W, 3) uint8, and texts of a batch, without damaged ones."""
         epoch, at = divmod(number, self._batches)
         block = (seed, epoch, at // self._block)
         if self._now is None or self._now[0] != block:

@@ -70,7 +70,7 @@ def _with_boxes(image: ImageArray, sample: Sample, cell: int) -> ImageArray:
 
 def _write(card: ImageArray, text: str, baseline: int) -> None:
     """Writes a line of text, cut to the width of the card."""
-    # OpenCV's font has ASCII only; escapes keep different labels different.
+    # OpenCV's font has only ASCII; other characters are shown as escapes.
     line = text.encode("ascii", "backslashreplace").decode()[: card.shape[1]]
     while line and cv2.getTextSize(line, *_FONT, 1)[0][0] > card.shape[1] - 4:
         line = line[:-1]

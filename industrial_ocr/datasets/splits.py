@@ -13,7 +13,7 @@ Split = Literal["dev", "test"]
 
 
 def split_of(name: str) -> Split:
-    """The part that an image belongs to, by the sha256 of its file name without folders.
+    """The part of an image, by the sha256 of its file name without folders.
 
     About half of all images are in each part. The part of an image does not change when other
     images are added or removed, or when the dataset is moved or converted to another format

@@ -100,7 +100,7 @@ def _write_lines(path: Path, lines: Iterable[str]) -> None:
 def _tsv_row(name: str, label: Label) -> str:
     columns = [name, IGNORE if label.ignore else label.text]
     if label.quad is not None:
-        # Two corners are enough if they are read back as the same quad.
+        # Two corners are enough if they give the same quad when they are read.
         ends = label.quad[[0, 2]].ravel()
         enough = np.array_equal(label.quad, rect_quad(*ends))
         columns.append(_numbers(ends if enough else label.quad.ravel()))
@@ -131,7 +131,7 @@ def write_csv(items: list[NamedSample], out: Path) -> None:
 
 
 def write_icdar(items: list[NamedSample], out: Path) -> None:
-    """``gt/gt_NAME.txt`` for each image, four corners a line (ICDAR 2015)."""
+    """``gt/gt_NAME.txt`` for each image, four corners per line (ICDAR 2015)."""
     for item in items:
         image = Path(item.name)
         lines = []
@@ -254,7 +254,7 @@ def write_cvat(items: list[NamedSample], out: Path) -> None:
 
 
 def write_imagefolder(items: list[NamedSample], out: Path) -> None:
-    """One folder a symbol; the names of the items begin with it."""
+    """One folder per symbol; the names of the items begin with the symbol."""
     for item in items:
         put_image(item.sample, out / item.name)
 
@@ -262,7 +262,7 @@ def write_imagefolder(items: list[NamedSample], out: Path) -> None:
 def write_lmdb(items: list[NamedSample], out: Path) -> None:
     """``image-%09d``, ``label-%09d`` and ``num-samples``, as CRNN's training code expects them."""
     lmdb = import_lmdb()
-    # The size of the map is only an upper limit: what is not used takes no space on disk.
+    # The size of the map is only an upper limit: unused space takes none on disk.
     sizes = [len(_read(item.sample)) for item in items]
     map_size = 2 * sum(sizes) + 16_384 * len(items) + (16 << 20)
     try:

@@ -16,8 +16,8 @@ from industrial_ocr.evaluation.curves import RateCurve, ReliabilityBin
 from industrial_ocr.evaluation.metrics import TextPair
 
 PALETTE = ("#0077bb", "#ee7733", "#aa3377", "#33bbee", "#cc3311", "#999933", "#ee99aa", "#777777")
-"""Colors that color-blind people can tell apart (Paul Tol's vibrant and muted schemes), on a light and
-a dark background; green is only for labels."""
+"""Colors that color-blind people can tell apart (Paul Tol's vibrant and muted schemes), on light
+and dark backgrounds; green is only for labels."""
 DASHES = ("", "7 3", "2 2.5", "9 3 2 3")
 MOST_SYMBOLS = 40
 """Largest number of symbols in a confusion matrix."""

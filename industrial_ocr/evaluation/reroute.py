@@ -91,8 +91,8 @@ def reroute(
 
     Args:
         run: a run with records of two-stage and crnn.
-        rules: rules by dataset name; ``""`` has those of all others. Only datasets with a pattern are
-            computed.
+        rules: rules by dataset name; ``""`` has those of all others. Only datasets with a pattern
+            are computed.
         measured: routes from ``bench --write-routes``.
         least: smallest joint confidence of two equal readings.
 

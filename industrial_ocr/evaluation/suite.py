@@ -30,8 +30,8 @@ class Judging(Section):
         labels: regular expression over normalized text of the labels that count.
         verbatim: compare character by character instead of A-Z0-9 in upper case.
         engines: the only engines for this dataset; None: all engines of the run.
-        lexicon: adds the engine ``crnn+lexicon``: a file of words; a folder with a file NAME.txt for
-            each image; ``column`` for the words of each label; ``labels`` for all labels.
+        lexicon: adds the engine ``crnn+lexicon``: a file of words; a folder with a file NAME.txt
+            for each image; ``column`` for the words of each label; ``labels`` for all labels.
         about: one line about the images.
         folder: folder of the images if it has another name than the dataset, so that one folder can
             be read in two ways.

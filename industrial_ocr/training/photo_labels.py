@@ -95,11 +95,11 @@ def chosen(
         hints = [h for h in all_of_it if in_sight(h, image, symbols)]
         for hint, own in zip(hints, own_readings(recognizer, image, hints), strict=True):
             known = agrees(hint.text, own)
-            if known and not hint.held_back:
+            if known and not hint.held_out:
                 yield hint
                 continue
             again = [other(_cut(image, _cut_otherwise(hint.quad, *view))) for view in OTHER_VIEWS]
-            if reread(hint, again) if hint.held_back else believable(hint, own, again):
+            if reread(hint, again) if hint.held_out else believable(hint, own, again):
                 yield replace(hint, known=known)
 
 

@@ -102,10 +102,8 @@ class RecognizerTask:
         if config.data is not None:
             shards = find_shards(config.data)
             size = max(1, round(config.data_share * config.batch_size))
-            for held_back in (False, True):
-                self._sharded[held_back] = ShardedStrings(
-                    shards, size, config.data_buffer, held_back
-                )
+            for held_out in (False, True):
+                self._sharded[held_out] = ShardedStrings(shards, size, config.data_buffer, held_out)
             log.info("%d strips in %d shards", self._sharded[False].count, len(shards))
 
     @cached_property
@@ -203,7 +201,7 @@ class RecognizerTask:
         cap = max(100, int(self.config.max_width * share))
         size = self.config.batch_size
         of_photos = int(self.config.photo_share * size)
-        photos = self._photo_strips(held_back=seed == VALIDATION_SEED) if of_photos else None
+        photos = self._photo_strips(held_out=seed == VALIDATION_SEED) if of_photos else None
         labeled = []
         if self._sharded:
             source = self._sharded[seed == VALIDATION_SEED]
@@ -220,12 +218,12 @@ class RecognizerTask:
             )
         return collated([*strips, *labeled], of_photos)
 
-    def _photo_strips(self, held_back: bool) -> StripSource:
-        if held_back not in self._photos:
+    def _photo_strips(self, held_out: bool) -> StripSource:
+        if held_out not in self._photos:
             folder, labels = self.config.photos, self.config.photo_labels
             assert folder is not None and labels is not None
-            self._photos[held_back] = PhotoStrips(folder, labels, held_back)
-        return self._photos[held_back]
+            self._photos[held_out] = PhotoStrips(folder, labels, held_out)
+        return self._photos[held_out]
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """CTC loss, averaged over the strings, plus a share of frame-wise cross entropy.

@@ -45,9 +45,9 @@ class Camera:
         return result
 
     def shoot(self, rng: Generator, image: ImageArray, detail: float) -> ImageArray:
-        """The picture (H, W, 3) uint8 RGB as a camera would have it.
+        """The picture (H, W, 3) uint8 RGB with random camera effects.
 
-        ``detail`` is the height of the smallest text in pixels; blur stays below what erases it.
+        ``detail`` is the height of the smallest text in pixels; blur keeps it legible.
         """
         chance = self._chance
         if rng.random() < 0.3 * chance and detail > 14:

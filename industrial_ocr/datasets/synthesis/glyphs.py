@@ -123,9 +123,9 @@ class FontFace(Face):
             small_capitals = all(map(self._is_small_capital, "aegr"))
             self._capitals_only = "DSEG14" in self.name or small_capitals
         except (OSError, ValueError) as error:
-            raise DatasetError(f"{path}: no usable font: {error}") from error
+            raise DatasetError(f"{path}: not a usable font: {error}") from error
         if len({self._ink(c) for c in "0123456789"} - {self._missing, b""}) < 10:
-            raise DatasetError(f"{path}: no usable font: it lacks digits")
+            raise DatasetError(f"{path}: not a usable font: it has no digits")
 
     def sized(self, height: float) -> ImageFont.FreeTypeFont:
         """The font at which a capital H is ``height`` pixels high, without ligatures."""

@@ -122,5 +122,5 @@ class LineRenderer:
                 return Strip(255 - image if rng.random() < 0.5 else image, string)
         raise DatasetError(
             f"no font has the characters of lines such as {text!r}; add fonts of their script, "
-            "of Chinese for example Debian's fonts-noto-cjk or fonts-wqy-zenhei"
+            "for Chinese for example Debian's fonts-noto-cjk or fonts-wqy-zenhei"
         )

@@ -32,7 +32,7 @@ from industrial_ocr.results.geometry import (
 from industrial_ocr.results.types import FloatArray, ImageArray
 
 CHARACTER_HEIGHTS = (8.0, 130.0)
-"""Least and greatest height in pixels of characters in scenes."""
+"""Smallest and largest height of characters in scenes, in pixels."""
 
 
 @dataclass(frozen=True, eq=False)

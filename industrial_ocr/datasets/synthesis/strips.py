@@ -1,4 +1,4 @@
-"""Pictures of one string, for the recognizer, and to cut crops for the classifier from."""
+"""Pictures of one string, for the recognizer and for crops of the classifier."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ class StripRenderer:
         word_share: share of texts that are words.
         heights: smallest and largest height of the string in pixels.
         camera: chance of each of the camera's effects, see ``Camera``.
-        loose: share of lines that are cut loosely, with what stands around them
+        loose: share of lines with wide margins and things in them
             (``datasets.synthesis.neighborhood``).
-        lettering: share of words set in faces for words alone (``FaceLibrary.pick``).
+        lettering: share of words set in lettering fonts (``FaceLibrary.pick``).
         plain: share of lines in plain print (``datasets.synthesis.plain``).
     """
 
@@ -90,7 +90,7 @@ class StripRenderer:
     ) -> Strip:
         """The strip for a seed, with the given or a random text; ``stacked`` sets a stack."""
         rng = np.random.default_rng(seed)
-        if text is None and self.word_share == 1:  # plain print has other texts as well
+        if text is None and self.word_share == 1:  # plain print also has other texts
             text = random_text(rng, self._vocabulary, self.word_share)
         if self.plain and not stacked and rng.random() < self.plain:
             asked = self._plain.text(rng) if text is None else text

@@ -181,7 +181,7 @@ def test_symbols_come_back(tmp_path: Path) -> None:
         (
             "imagefolder",
             Label("AB"),
-            "1 texts that it takes otherwise or not at all (first 'AB' at odd.png)",
+            "1 texts that it would change or cannot hold (first 'AB' at odd.png)",
             None,
         ),
         ("imagefolder", Label(""), "texts that", None),

@@ -153,9 +153,9 @@ def test_a_hash_label_with_a_box_is_ignored_and_without_one_is_text(tmp_path: Pa
     [
         ("a.png", "no tab"),
         ("\tAB", "no file"),
-        ("a.png\tAB\t1,2,3", "a box is x0,y0,x1,y1, got '1,2,3'"),
+        ("a.png\tAB\t1,2,3", "a box must be x0,y0,x1,y1, got '1,2,3'"),
         ("a.png\tAB\t1,2,3,A;4,5,6,7,B", "a box is"),
-        ("a.png\tAB\t1,2,3,4,A;5,6,B", "a character is"),
+        ("a.png\tAB\t1,2,3,4,A;5,6,B", "a character must be"),
         ("a.png\tAB\tnan,1,2,3", "finite"),
         ("a.png\tAB\t1e400,1,2,3", "finite"),
         ("a.png\tAB\tgood\tbad", "both kind"),
@@ -223,7 +223,7 @@ def test_csv_of_any_separator_with_its_header_in_any_order(tmp_path: Path, text:
         ("a.png,A,1", "3 columns, the header has 2"),
         ("a.png", "1 columns"),
         (",A", "names no image"),
-        ('a.png,"A"B', "no CSV"),
+        ('a.png,"A"B', "not CSV"),
         (b"a.png,\xe9", "UTF-8"),
     ],
 )
@@ -482,9 +482,9 @@ def test_malformed_label_studio_tasks_are_named(tmp_path: Path, task: Any, compl
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ('[{"id": 1},\n{"id": }]', "e.json:2: no JSON"),
-        ('{"id": 1}', "a list was expected"),
-        ("[" * 100_000, "no JSON"),
+        ('[{"id": 1},\n{"id": }]', "e.json:2: not JSON"),
+        ('{"id": 1}', "expected a list"),
+        ("[" * 100_000, "not JSON"),
         ("".encode("utf-16") + "[]".encode("utf-16-le"), "UTF-16"),
     ],
 )
@@ -571,12 +571,12 @@ def test_an_xml_with_entities_is_refused_before_they_grow(tmp_path: Path, encodi
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("<annotations><image>", "no XML"),
+        ("<annotations><image>", "not XML"),
         ("<svg/>", "<svg>"),
         ("<annotations><track/></annotations>", "video"),
         ("<annotations/>", "no samples"),
         ('<!DOCTYPE annotations SYSTEM "http://host/x.dtd"><annotations/>', "document type"),
-        ("", "no XML"),
+        ("", "not XML"),
     ],
 )
 def test_other_xml_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
@@ -622,7 +622,7 @@ def test_malformed_lmdb_records_are_named(tmp_path: Path) -> None:
 
 def test_an_lmdb_without_number_or_without_pages_is_refused(tmp_path: Path) -> None:
     assert "num-samples" in error_of(put_lmdb(tmp_path / "a", {"x": b"1"}))
-    assert "no readable LMDB" in error_of(put(tmp_path / "b/data.mdb", b"x" * 9000))
+    assert "not a readable LMDB" in error_of(put(tmp_path / "b/data.mdb", b"x" * 9000))
 
 
 def test_a_missing_lmdb_package_is_named(tmp_path: Path, monkeypatch: Any) -> None:
@@ -679,7 +679,7 @@ def test_what_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
     assert "no such file" in error_of(tmp_path / "nowhere")
     assert "unknown dataset format 'coco'" in error_of(tmp_path, format="coco")
     assert "ends in one of" in error_of(put(tmp_path / "labels.bin", b""))
-    assert "is a folder" in error_of(tmp_path / "train.csv", format="icdar")
+    assert "must be a folder" in error_of(tmp_path / "train.csv", format="icdar")
     assert "no samples" in error_of(tmp_path / "train.csv")
 
 

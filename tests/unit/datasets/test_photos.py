@@ -70,7 +70,7 @@ def test_a_contradicted_hint_needs_a_reader_that_stays_with_it() -> None:
     assert not believable(hint("HONDA"), ["7"], ["HONDA", "HONDA"]), "another place"
 
 
-def test_strips_come_from_the_photographs_that_are_not_held_back(
+def test_strips_come_from_the_photographs_that_are_not_held_out(
     photos: Path, tmp_path: Path
 ) -> None:
     strings = read_hints(photos)
@@ -82,7 +82,7 @@ def test_strips_come_from_the_photographs_that_are_not_held_back(
         (s.file, s.text, s.known) for s in strings
     ]
     assert all(np.array_equal(a.quad, b.quad) for a, b in zip(again, strings, strict=True))
-    ours, kept = PhotoStrips(photos, labels), PhotoStrips(photos, labels, held_back=True)
+    ours, kept = PhotoStrips(photos, labels), PhotoStrips(photos, labels, held_out=True)
     files = {s.file for s in ours.strings}
     assert files and not files & {s.file for s in kept.strings}
     assert len(ours.strings) + len(kept.strings) == 20

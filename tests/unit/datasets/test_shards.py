@@ -82,8 +82,8 @@ def test_an_epoch_has_each_string_once_and_any_batch_is_found_at_once(shards: li
 
 
 def test_training_and_validation_have_no_string_in_common(shards: list[Path]) -> None:
-    held_back = ShardedStrings(shards, size=5, held_back=True)
-    found = chain.from_iterable(held_back.batch(0, n) for n in range(3))
+    held_out = ShardedStrings(shards, size=5, held_out=True)
+    found = chain.from_iterable(held_out.batch(0, n) for n in range(3))
     assert {text for _, text in found} == {f"N{n + 1} é" for n in range(285, 300)}
 
 

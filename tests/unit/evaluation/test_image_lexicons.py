@@ -52,7 +52,7 @@ def test_a_missing_lexicon_is_named(data: Path) -> None:
     with pytest.raises(DatasetError, match="b.txt"):
         words(data, str(data / "words"))
     (data / "labels.tsv").write_text("a.png\tDOOR\nb.png\tTEN\n")
-    with pytest.raises(DatasetError, match=r"labels.tsv:1: no column lexicon"):
+    with pytest.raises(DatasetError, match=r"labels.tsv:1: there is no column lexicon"):
         words(data, "column")
 
 

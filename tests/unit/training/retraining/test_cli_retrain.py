@@ -154,7 +154,7 @@ def test_outputs_that_cannot_be_written(tmp_path: Path) -> None:
     source = glyphs(tmp_path / "g", "A")
     for out, message in (
         ("file/o.safetensors", "cannot be written"),
-        ("folder.safetensors", "is a folder"),
+        ("folder.safetensors", "this is a folder"),
         ("o.pth", "the output must be a .safetensors file"),
     ):
         assert message in one_line(retrain(source, tmp_path / out), 2)

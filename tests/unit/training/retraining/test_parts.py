@@ -411,7 +411,7 @@ def test_an_output_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be written"):
         check_output(FinetuneConfig(tmp_path / "file" / "x.safetensors"))
     (tmp_path / "y.safetensors").mkdir()
-    with pytest.raises(ConfigError, match="is a folder"):
+    with pytest.raises(ConfigError, match="this is a folder"):
         check_output(FinetuneConfig(tmp_path / "y.safetensors"))
 
 

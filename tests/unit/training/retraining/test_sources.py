@@ -213,7 +213,7 @@ def test_a_symbol_is_where_its_quad_says(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_font_that_is_none_or_no_symbols(tmp_path: Path) -> None:
     font = tmp_path / "a.ttf"
     font.write_bytes(b"no font")
-    with pytest.raises(DatasetError, match="no usable font"):
+    with pytest.raises(DatasetError, match="not a usable font"):
         read(font, ("Ω",))
     with pytest.raises(DatasetError, match="--symbols"):
         read(font)
