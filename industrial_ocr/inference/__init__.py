@@ -1,4 +1,4 @@
-"""Weights with their hashes, and networks that are ready to run."""
+"""Loads weights, whose hashes are checked, and runs networks on several backends."""
 
 import os
 

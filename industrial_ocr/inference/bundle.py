@@ -141,7 +141,7 @@ def open_bundle(path: str | os.PathLike[str]) -> Bundle:
         ) from error
     manifest = _parsed(data, file)
     if not manifest.is_sealed(data):
-        raise WeightsError(f"{file}: was changed since it was written; {REMEDY}")
+        raise WeightsError(f"{file}: this file was changed; {REMEDY}")
     return Bundle(Path(path), manifest)
 
 
@@ -151,7 +151,7 @@ def _parsed(data: bytes, file: Path) -> BundleManifest:
         if values["format"] != FORMAT:
             version = values["versions"]["industrial-ocr"]
             raise WeightsError(
-                f"{file}: bundle of format {values['format']}, known is {FORMAT}; "
+                f"{file}: the bundle has format {values['format']}, expected {FORMAT}; "
                 f"it was written by industrial-ocr {version}"
             )
         return BundleManifest.model_validate(values)
@@ -219,7 +219,7 @@ def write_bundle(
         jobs.setdefault(folder.with_name(f"{folder.name}.zip"), zipped)
     for path in jobs:
         if path.exists():
-            raise ConfigError(f"{path}: exists already, and bundles are not overwritten")
+            raise ConfigError(f"{path}: this bundle exists already and is not overwritten")
     try:
         for path, write in jobs.items():
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,8 +3,8 @@
 The network takes strips, (N, 1 or 3, rows, W) float32 of brightness -1 to 1, channels BGR. It
 returns (N, T, C) or (T, N, C) probabilities or scores; class 0 is the blank. Its symbols, in the
 order of its classes, are the lines of ``character`` in the metadata of the file, or of a text file
-with the same name in the same folder. A network with one class more has the space as its last
-class. The recognizers of PP-OCR in the package ``rapidocr`` are such files; ``PPOCR`` lists them.
+with the same name in the same folder. If the network has one more class, the last one is the space.
+The recognizers of PP-OCR in the package ``rapidocr`` are such files; ``PPOCR`` lists them.
 
 Such a file gets a ``ModelEntry`` like a model of a manifest, so that a bundle can contain it.
 """
@@ -31,7 +31,7 @@ from industrial_ocr.results.types import FloatArray
 ARCHITECTURE = "ctc-onnx"
 """Architecture of an entry that is only an ONNX file."""
 DEFAULT_ROWS = 48
-"""Height of the strips of a network that takes any height."""
+"""Height of the strips if a network takes any height."""
 PROBE_WIDTH = 320
 """Width of the empty strips with which a network is tried, and least width of its strips: PP-OCR's
 recognizers were trained with strips that are padded to this width."""
@@ -140,19 +140,21 @@ def _tried(
         probe = np.zeros((2, channels, rows, PROBE_WIDTH), np.float32)
         given = np.asarray(session.run(None, {taken.name: probe})[0])
     except Exception as error:  # ONNX Runtime raises errors of many classes
-        raise WeightsError(f"{source}: no CTC recognizer: {' '.join(str(error).split())}") from None
+        raise WeightsError(
+            f"{source}: not a CTC recognizer: {' '.join(str(error).split())}"
+        ) from None
     if channels not in (1, 3) or given.ndim != 3 or 2 not in given.shape[:2]:
         raise WeightsError(
-            f"{source}: no CTC recognizer: it takes {taken.shape} and gives {given.shape} for two "
-            "strips; expected (N, 1 or 3, rows, W) and (N, T, classes)"
+            f"{source}: not a CTC recognizer: it takes {taken.shape} and gives {given.shape} for "
+            "two strips; expected (N, 1 or 3, rows, W) and (N, T, classes)"
         )
     batch_first = given.shape[0] == 2
     frames, classes = given.shape[1 if batch_first else 0], given.shape[2]
     listed = session.get_modelmeta().custom_metadata_map.get("character", beside)
     if listed is None:
         raise WeightsError(
-            f"{source}: its symbols are unknown: it has no metadata 'character'; write them, one a "
-            f"line, to {Path(source).with_suffix('.txt')}"
+            f"{source}: its symbols are unknown: it has no metadata 'character'; write them, one "
+            f"per line, to {Path(source).with_suffix('.txt')}"
         )
     symbols = listed.splitlines()
     if len(symbols) + 2 == classes:

@@ -25,7 +25,7 @@ from industrial_ocr.inference.torch_backend import load_model
 from industrial_ocr.inference.weights import save_onnx
 
 OPSET = 20
-"""Of ONNX; ONNX Runtime reads it since 1.17, OpenVINO since 2024.1."""
+"""Operator set of ONNX; ONNX Runtime reads it since 1.17, OpenVINO since 2024.1."""
 
 
 def add_onnx(entry: ModelEntry) -> ModelEntry:

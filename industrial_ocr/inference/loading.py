@@ -238,7 +238,7 @@ def _available(precision: Precision, backend: str) -> Precision:
 def _backend(backend: Backend, device: str) -> Literal["torch", "onnxruntime", "openvino"]:
     """The backend to use."""
     if backend not in get_args(Backend):
-        raise ConfigError(f"backend is one of {list(get_args(Backend))}, got {backend!r}")
+        raise ConfigError(f"backend must be one of {list(get_args(Backend))}, got {backend!r}")
     on_cpu = device == "cpu"
     if backend in ("onnxruntime", "openvino") and device not in ("auto", "cpu"):
         raise ConfigError(f"backend {backend} runs on the CPU; device {device!r} needs 'torch'")
@@ -280,7 +280,7 @@ def _limit_threads(threads: int | None, backend: str) -> None:
     if threads is None:
         return
     if threads < 1:
-        raise ConfigError(f"threads is 1 at least, got {threads}")
+        raise ConfigError(f"threads must be at least 1, got {threads}")
     cv2.setNumThreads(threads)
     if backend == "torch":
         import_module("torch").set_num_threads(threads)

@@ -136,9 +136,9 @@ class Manifest(BaseModel):
         keys = [(m.task, m.name) for m in self.models]
         for key, entry in zip(keys, self.models, strict=True):
             if keys.count(key) > 1:
-                raise ValueError(f"{entry.task} {entry.name} is there twice")
+                raise ValueError(f"{entry.task} {entry.name} is listed twice")
             if not entry.file or not entry.sha256:
-                raise ValueError(f"{entry.task} {entry.name} lacks its file or its sha256")
+                raise ValueError(f"{entry.task} {entry.name} has no file or no sha256")
         return self
 
 
@@ -152,7 +152,9 @@ def weights_folders() -> list[Path]:
     more = [Path(p) for p in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) if p]
     for folder in more:
         if not folder.is_dir():
-            raise WeightsError(f"{folder}: is not a folder, but {FOLDERS_VARIABLE} names it")
+            raise WeightsError(
+                f"{folder}: {FOLDERS_VARIABLE} names this path, but it is not a folder"
+            )
     folders = [folder for folder in shipped if folder.is_dir()] + more
     return list({folder.resolve(): folder for folder in folders}.values())
 
@@ -198,7 +200,7 @@ def find_entry(task: NetworkTask, name: str | os.PathLike[str] | None = None) ->
         if not path.exists():
             raise WeightsError(f"{path}: no such weights file")
         raise WeightsError(
-            f"{path}: {path.parent / MANIFEST_NAME} describes no {task} in that file; "
+            f"{path}: {path.parent / MANIFEST_NAME} describes no {task} in this file; "
             f"weights need the manifest that was written with them"
         )
     models = chain.from_iterable(load_manifest(f).models for f in weights_folders())

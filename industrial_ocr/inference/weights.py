@@ -1,4 +1,4 @@
-"""Weights: safetensors files that a manifest names, their sha256 checked on every load."""
+"""Loads and saves weights, whose sha256 is checked on every load."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def load_state(entry: ModelEntry) -> dict[str, Tensor]:
     """A model's state dict on the CPU, floats as float32; the hash is checked every time.
 
     Raises:
-        WeightsError: the file is missing, damaged or not the one the manifest means.
+        WeightsError: the file is missing or damaged, or has another hash than in the manifest.
     """
     import safetensors.torch
     import torch
 
     data = checked_bytes(entry.path, entry.sha256)
     try:
-        # Not the file again, which may have changed since it was hashed.
+        # The file is not read again, since it may have changed since it was hashed.
         state = safetensors.torch.load(data)
     except Exception as error:  # a wrong header raises errors of many classes
-        message = f"{entry.path}: no valid safetensors file: {_one_line(error)}"
+        message = f"{entry.path}: not a valid safetensors file: {_one_line(error)}"
         raise WeightsError(message) from error
     return {k: v.to(torch.float32) if v.is_floating_point() else v for k, v in state.items()}
 
@@ -46,7 +46,7 @@ def load_onnx(entry: ModelEntry) -> bytes:
     """A model's ONNX file; its hash is checked every time.
 
     Raises:
-        WeightsError: there is none, or it is damaged or not the one the manifest means.
+        WeightsError: the file is missing or damaged, or has another hash than in the manifest.
     """
     if not entry.onnx:
         raise WeightsError(
@@ -60,7 +60,7 @@ def load_int8(entry: ModelEntry) -> bytes:
     """A model's ONNX file in 8-bit integers; its hash is checked every time.
 
     Raises:
-        WeightsError: there is none, or it is damaged or not the one the manifest means.
+        WeightsError: the file is missing or damaged, or has another hash than in the manifest.
     """
     if not entry.int8:
         raise WeightsError(
@@ -76,16 +76,16 @@ def checked_bytes(
     manifest: str = MANIFEST_NAME,
     remedy: str = "restore it or install the package again",
 ) -> bytes:
-    """A file that a manifest names, if it is the one that the manifest means.
+    """The content of a file whose hash is that in the manifest.
 
     Args:
-        path: of the file; it may lie inside an archive (see ``read_whole``).
-        sha256: as the manifest has it.
-        manifest: the manifest's name, for messages.
-        remedy: what to do about a wrong file, for messages.
+        path: path of the file, which may be inside an archive (see ``read_whole``).
+        sha256: hash in the manifest.
+        manifest: name of the manifest for messages.
+        remedy: advice for messages about a wrong file.
 
     Raises:
-        WeightsError: it is missing, cannot be read, or has another hash.
+        WeightsError: the file is missing, cannot be read, or has another hash.
     """
     try:
         data = read_whole(path)
@@ -96,7 +96,7 @@ def checked_bytes(
     if found != sha256:
         raise WeightsError(
             f"{path}: sha256 is {found}, {manifest} says {sha256 or 'nothing'}; "
-            f"the file is damaged or was exchanged: {remedy}"
+            f"the file is damaged or was replaced: {remedy}"
         )
     return data
 
@@ -189,7 +189,7 @@ def _storable(key: str, tensor: Tensor, half: bool) -> Tensor:
         return tensor.contiguous().clone()
     full = tensor.to(torch.float32, copy=True).contiguous()
     if not torch.isfinite(full).all():
-        raise WeightsError(f"{key}: holds NaN or infinite values; such weights are not saved")
+        raise WeightsError(f"{key}: has NaN or infinite values; such weights are not saved")
     fits = half and (full.numel() == 0 or float(full.abs().max()) <= torch.finfo(torch.half).max)
     return full.half() if fits else full
 

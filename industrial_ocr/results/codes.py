@@ -19,9 +19,9 @@ from industrial_ocr.results.types import (
 class CharStatus(str, Enum):
     """How a character of a code was read.
 
-    ``READ``: the likeliest symbol, with and without the pattern. ``CONFUSED``: another symbol that
-    the pattern allows is nearly as likely. ``CORRECTED``: because of the pattern or a check digit,
-    it is not the likeliest symbol. ``REJECTED``: its confidence is below the configured limit.
+    ``READ``: the most probable symbol, with and without the pattern. ``CONFUSED``: another symbol
+    that the pattern allows is nearly as probable. ``CORRECTED``: because of the pattern or a check
+    digit, it is not the most probable symbol. ``REJECTED``: its confidence is below the limit.
     """
 
     READ = "read"
@@ -36,11 +36,11 @@ class CodeCharacter:
 
     Attributes:
         character: symbol, quad, probability without the pattern, and alternatives.
-        confidence: its probability among the symbols that the pattern allows there.
+        confidence: its probability among the symbols that the pattern allows in this place.
         status: see ``CharStatus``.
-        raw: the symbol read there without the pattern.
+        raw: the symbol read in this place without the pattern.
         raw_confidence: the probability of ``raw``.
-        rival: the second likeliest symbol that the pattern allows there, empty for none.
+        rival: the second most probable symbol that the pattern allows; empty if there is none.
     """
 
     character: Character
@@ -64,13 +64,13 @@ class CodeCharacter:
 
 @dataclass(frozen=True)
 class ImageSigns:
-    """Measurements that tell how far the boxes of a code can be trusted.
+    """Measurements that tell how reliable the boxes of a code are.
 
     Attributes:
         height: median height of its characters in source pixels.
-        resegmented: share of the characters that stand in merged or split boxes.
+        resegmented: share of the characters in merged or split boxes.
         weakest: lowest peak of the region map among its boxes, 0 to 1.
-        blur: width of an edge over the height of a character; 0 if it was not measured.
+        blur: width of an edge divided by the height of a character; 0 if it was not measured.
     """
 
     height: float
@@ -88,16 +88,16 @@ class CodeReading(HasQuad):
         pattern: name or text of the pattern.
         status: ``ok`` only if the code can be trusted as it is.
         reason: one sentence that explains the status.
-        confidence: of the code, 0 to 1, as ``TextString.confidence`` is defined.
-        raw_text: the text there, read without the pattern.
-        raw_confidence: of ``raw_text``.
-        characters: with their statuses.
-        quad: (4, 2) float32 source pixels around all of it.
-        strings: indices of the strings it was read from, counted before strings without text are
-            left out of ``ReadResult.strings``.
-        direction: of those strings.
-        alternatives: other codes that match, with their probability among all that match.
-        signs: how far its boxes can be trusted; None from the CRNN.
+        confidence: confidence of the code, 0 to 1, defined as ``TextString.confidence``.
+        raw_text: the text that was read in this place without the pattern.
+        raw_confidence: confidence of ``raw_text``.
+        characters: the characters with their statuses.
+        quad: (4, 2) float32 source pixels around the whole code.
+        strings: indices of the strings of the code, before strings without text are left out of
+            ``ReadResult.strings``.
+        direction: direction of those strings.
+        alternatives: other matching codes, with their probabilities among all matching codes.
+        signs: how reliable its boxes are; None from the CRNN.
     """
 
     text: str

@@ -7,13 +7,13 @@ from typing import Literal
 
 
 class Engine(str, Enum):
-    """How a picture is read. A member equals its text, and is accepted wherever that is.
+    """How a picture is read. A member equals its text, which is accepted in its place.
 
     Attributes:
         TWO_STAGE: character boxes, each classified without context.
-        CRNN: whole strings through the CRNN.
-        AGREE: both, which must read the same.
-        AUTO: both or one of them, as ``reader.router`` decides.
+        CRNN: whole strings are read by the CRNN.
+        AGREE: both engines must give the same text.
+        AUTO: one or both engines, as ``reader.router`` decides.
     """
 
     TWO_STAGE = "two-stage"
@@ -26,12 +26,12 @@ class Engine(str, Enum):
 
 
 ConfidenceBasis = Literal["fitted", "calibrated", "raw"]
-"""Where the confidence of a recognizer's readings comes from.
+"""The origin of the confidence of a recognizer's readings.
 
 ``fitted``: the regression of ``decoding.confidence``, which was fitted to our own CRNN.
 ``calibrated``: the network's own probability at a temperature from ``industrial-ocr calibrate``.
-``raw``: the network's own probability, which nobody has compared with labels.
+``raw``: the network's own probability, which was not compared with labels.
 """
 
 PIPELINES = (Engine.TWO_STAGE, Engine.CRNN)
-"""The engines that look at a picture themselves; the others combine their readings."""
+"""The engines that read a picture themselves; the others combine their readings."""

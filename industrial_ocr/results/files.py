@@ -14,10 +14,10 @@ def write_whole(path: Path, data: str | bytes | memoryview) -> None:
     """Writes a temporary file, waits until it is on disk, and renames it.
 
     The folder must exist; text is written as UTF-8. On POSIX systems the new name is on disk, too,
-    when this returns, if the file system allows to wait for it.
+    when this returns, if the file system supports this.
 
     Raises:
-        OSError: it cannot be written; what was there before stays.
+        OSError: the file cannot be written; an older file stays unchanged.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
     try:
@@ -42,7 +42,7 @@ def read_whole(path: Path) -> bytes:
     """A file's bytes; ``some.zip/folder/file`` is a file inside an archive.
 
     Raises:
-        OSError: it is missing or cannot be read, or the archive is damaged there.
+        OSError: the file is missing or cannot be read, or the archive is damaged.
     """
     try:
         return path.read_bytes()
@@ -54,6 +54,6 @@ def read_whole(path: Path) -> bytes:
         with zipfile.ZipFile(archive) as opened:
             return opened.read(path.relative_to(archive).as_posix())
     except KeyError as error:
-        raise FileNotFoundError(f"{path}: {archive} holds no such file") from error
+        raise FileNotFoundError(f"{path}: {archive} has no such file") from error
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
         raise OSError(f"{archive}: damaged archive: {error}") from error

@@ -36,7 +36,7 @@ def rect_quad(x0: float, y0: float, x1: float, y1: float) -> FloatArray:
 def oriented_quad(center: ArrayLike, axis: ArrayLike, width: float, height: float) -> FloatArray:
     """A rectangle by its center (2,) and size; ``axis`` (2,) is the unit vector along its top edge.
 
-    An axis of (1, 0) is that of an upright character; ``width`` is along it, ``height`` across.
+    The axis of an upright character is (1, 0); ``width`` is along the axis, ``height`` across.
     """
     x, y = np.asarray(center, np.float32).tolist()
     u, v = np.asarray(axis, np.float32).tolist()
@@ -89,7 +89,7 @@ def area(quad: ArrayLike) -> float:
 
 
 def iou(a: ArrayLike, b: ArrayLike) -> float:
-    """Intersection over union of two convex quads; 0 where either has no area."""
+    """Intersection over union of two convex quads; 0 if either has no area."""
     qa, qb = np.asarray(a, np.float32), np.asarray(b, np.float32)
     area_a, area_b = area(qa), area(qb)
     if area_a <= 0 or area_b <= 0:
@@ -170,8 +170,8 @@ def quad_around(quads: Sequence[FloatArray]) -> FloatArray:
 def warp_quad(image: ImageArray, quad: ArrayLike, width: int, height: int) -> ImageArray:
     """The content of a quad as an upright (height, width[, 3]) picture.
 
-    Where the quad is much larger than the output the source is first shrunk by area averaging,
-    so that thin strokes fade instead of aliasing away. Beyond the border the edge is repeated.
+    If the quad is much larger than the output, the source is first reduced by area averaging, so
+    that thin strokes become fainter instead of vanishing. Beyond the border the edge is repeated.
     """
     q = np.asarray(quad, np.float32)
     x0, y0, x1, y1 = bounds(q)
@@ -209,9 +209,9 @@ def glyph_window(quad: ArrayLike) -> FloatArray:
 
 
 def length_ratios(quads: Sequence[FloatArray], vertical: bool) -> NDArray[np.float64]:
-    """(N,) lengths of a string's character quads (4, 2) along it, over their median.
+    """(N,) lengths of a string's character quads (4, 2) along it, divided by their median.
 
-    ``vertical``: the characters stand one below the other.
+    ``vertical`` is whether the characters stand under each other.
     """
     lengths = np.array([edge_lengths(q)[int(vertical)] for q in quads], np.float64)
     ratios: NDArray[np.float64] = lengths / max(float(np.median(lengths)), 1e-6)
@@ -219,7 +219,7 @@ def length_ratios(quads: Sequence[FloatArray], vertical: bool) -> NDArray[np.flo
 
 
 def clear_gaps(quads: Sequence[FloatArray], vertical: bool) -> NDArray[np.float64]:
-    """(N - 1,) pixels between neighboring quads of a string, below 0 where they overlap."""
+    """(N - 1,) pixels between neighboring quads of a string; negative where they overlap."""
     lengths = np.array([edge_lengths(q)[int(vertical)] for q in quads], np.float64)
     centers = np.array([q.mean(axis=0) for q in quads], np.float64)
     axes = np.array([axis_of(q, vertical) for q in quads], np.float64)
@@ -229,10 +229,10 @@ def clear_gaps(quads: Sequence[FloatArray], vertical: bool) -> NDArray[np.float6
 
 
 def with_margin(quad: FloatArray, margin: float) -> FloatArray:
-    """A string's quad with a margin around it, in its heights.
+    """A string's quad with a margin, given as a multiple of its height.
 
-    A positive margin moves all four edges out. A negative one moves only the top and the bottom in,
-    because the string fills the whole length of its crop.
+    A positive margin moves all four edges outwards. A negative one moves only the top and the
+    bottom inwards, because the string fills the whole length of its crop.
     """
     along = edge_lengths(quad)[1] * margin
     return expand_quad(quad, max(along, 0.0), along)

@@ -13,17 +13,17 @@ from industrial_ocr.results.viz import draw_result
 
 @dataclass(frozen=True, eq=False)
 class ReadResult(ImageResult):
-    """Everything that was read on one image.
+    """The result of one image.
 
     Attributes:
-        strings: in reading order.
-        status: ``no_text`` is a result, not an error. If codes were asked for, it is the status of
-            the surest code. Each string has its own ``status``.
+        strings: the strings in reading order.
+        status: status of the image; ``no_text`` is a result, not an error. With a pattern, it is
+            that of the code of highest confidence. Each string has its own ``status``.
         engine: ``two-stage`` or ``crnn``.
-        timings: seconds by stage; of a stage that runs on a batch, the share of this image.
+        timings: seconds by stage; for a stage that runs on a batch, the share of this image.
         image: (H, W, 3) uint8 RGB, the picture that was read; ``draw`` draws on it.
-        codes: those found under the patterns that were asked for, the surest first.
-        route: the engine whose reading this is, or ``agree``; None if it is ``engine``.
+        codes: codes found under the given patterns, the highest confidence first.
+        route: the engine whose reading was chosen, or ``agree``; None if it is ``engine``.
         reason: one sentence that explains the status or the route.
         left_out: strings whose confidence is too low to count as text.
     """
@@ -40,17 +40,17 @@ class ReadResult(ImageResult):
 
     @property
     def code(self) -> CodeReading | None:
-        """The surest code, None where none was found or asked for."""
+        """The code of highest confidence; None if none was found or no pattern was given."""
         return self.codes[0] if self.codes else None
 
     @property
     def text(self) -> str:
-        """The strings in reading order, one a line."""
+        """The strings in reading order, one per line."""
         return "\n".join(s.text for s in self.strings)
 
     @property
     def confidence(self) -> float:
-        """The confidence of the weakest string, 0 if there is none."""
+        """The lowest confidence of the strings; 0 if there is none."""
         return min((s.confidence for s in self.strings), default=0.0)
 
     def to_dict(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float32]
 Floats = NDArray[np.float64]
-"""For scores and probabilities, which are summed in double precision."""
+"""Array of scores or probabilities, which are summed in double precision."""
 ImageArray = NDArray[np.uint8]
 Direction = Literal["horizontal", "vertical", "rotated"]
 """How a string runs: along the letters' own baseline (``horizontal``, also when slanted or on an
@@ -42,8 +42,8 @@ class Status(str, Enum):
 class Verdict(str, Enum):
     """The outcome of a verification, by the rules of ``decoding.verification``.
 
-    ``PASS``: every character clearly reads as expected, none is missing and none is extra.
-    ``FAIL``: another text clearly stands there. ``CANNOT_TELL``: neither; a person must look.
+    ``PASS``: every character is clearly read as expected; none is missing and none is extra.
+    ``FAIL``: the picture clearly shows another text. ``CANNOT_TELL``: neither; a person must check.
     """
 
     PASS = "pass"
@@ -52,7 +52,7 @@ class Verdict(str, Enum):
 
 
 class CharState(str, Enum):
-    """The verdict on one expected character; ``MISSING``: nothing was found in its place."""
+    """The verdict on one expected character; ``MISSING``: there is nothing in its place."""
 
     PASS = "pass"
     FAIL = "fail"
@@ -61,10 +61,10 @@ class CharState(str, Enum):
 
 
 def as_quad(value: Any) -> FloatArray:
-    """Returns ``value`` as a read-only (4, 2) float32 quad; ValueError says what it got instead."""
+    """Returns ``value`` as a read-only (4, 2) float32 quad; ValueError if it is not a quad."""
     quad = np.array(value, dtype=np.float32)
     if quad.shape != (4, 2) or not np.isfinite(quad).all():
-        raise ValueError(f"a quad is (4, 2) finite numbers, got shape {quad.shape}: {value!r}")
+        raise ValueError(f"a quad must be (4, 2) finite numbers, got shape {quad.shape}: {value!r}")
     quad.setflags(write=False)
     return quad
 
@@ -98,7 +98,7 @@ def _placed(data: Data, place: MoveQuad, image: ImageArray | None = None) -> Dat
 
 
 class HasQuad:
-    """Data with a place in the picture; the quad is checked when the data is made."""
+    """Data with a quad in the picture, which is checked at construction."""
 
     quad: FloatArray
 
@@ -121,7 +121,7 @@ class MayHaveQuad:
 
 
 class ImageResult(ABC):
-    """What all results on one image can do."""
+    """Common methods of all results of one image."""
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
@@ -159,14 +159,14 @@ class ScoreMaps:
     def __post_init__(self) -> None:
         if self.region.ndim != 2 or self.region.shape != self.affinity.shape:
             raise ValueError(
-                "region and affinity are two maps of one (H, W), "
+                "region and affinity must be two maps of the same (H, W), "
                 f"got {self.region.shape} and {self.affinity.shape}"
             )
 
 
 @dataclass(frozen=True, eq=False)
 class CharBox(HasQuad):
-    """Where one character probably stands.
+    """The box of a probable character.
 
     Attributes:
         quad: (4, 2) float32 source pixels.
@@ -182,7 +182,7 @@ class CharBox(HasQuad):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.shape.shape != (2, 2):
-            raise ValueError(f"the shape of a box is a (2, 2) matrix, got {self.shape.shape}")
+            raise ValueError(f"the shape of a box must be a (2, 2) matrix, got {self.shape.shape}")
 
     @cached_property
     def center(self) -> FloatArray:
@@ -197,11 +197,11 @@ class CharBox(HasQuad):
 
 @dataclass(frozen=True, eq=False)
 class BoxString:
-    """Characters that belong together, in reading order, not yet read.
+    """The boxes of one string in reading order, before classification.
 
     Attributes:
-        boxes: the characters; their quads are oriented as the string says they stand.
-        space_after: one flag a box: a space follows it (never after the last).
+        boxes: the boxes; their quads have the orientation of the characters in the string.
+        space_after: for each box whether a space follows it; False for the last one.
         direction: see ``Direction``.
     """
 
@@ -212,18 +212,18 @@ class BoxString:
     def __post_init__(self) -> None:
         if not self.boxes or len(self.boxes) != len(self.space_after):
             raise ValueError(
-                "a BoxString has at least one box and one space flag a box, "
+                "a BoxString must have at least one box and one space flag per box, "
                 f"got {len(self.boxes)} boxes and {len(self.space_after)} flags"
             )
 
 
 @dataclass(frozen=True)
 class InkSigns:
-    """What the ink of a string says of its boxes; nothing where it is unclear.
+    """Evidence from the ink of a string about its boxes; unclear ink gives none.
 
     Attributes:
-        apart: indices of boxes that stand on another piece of ink than the next one.
-        cut: indices of boxes split where their ink is apart.
+        apart: indices of boxes that are on another piece of ink than the next one.
+        cut: indices of boxes that were split at a gap in their ink.
     """
 
     apart: frozenset[int] = frozenset()
@@ -232,14 +232,14 @@ class InkSigns:
 
 @dataclass(frozen=True, eq=False)
 class CharCandidates:
-    """What the classifier reads in one crop.
+    """The output of the classifier for one crop.
 
     Attributes:
-        symbols: best first.
-        probabilities: (K,) float32, falling, one a symbol; with ``reject`` they sum to at most 1.
-        reject: probability that the crop is no character at all.
+        symbols: the K most probable symbols, the best first.
+        probabilities: (K,) float32, their probabilities; with ``reject`` they sum to at most 1.
+        reject: probability that the crop shows no character.
         distribution: (C,) float32, the probability of every symbol of the charset in its order;
-            None where only the best are known.
+            None if only the best ones are known.
     """
 
     symbols: tuple[str, ...]
@@ -250,7 +250,7 @@ class CharCandidates:
     def __post_init__(self) -> None:
         if len(self.symbols) != len(self.probabilities) or not self.symbols:
             raise ValueError(
-                f"one probability a symbol, got {len(self.symbols)} symbols "
+                f"expected one probability per symbol, got {len(self.symbols)} symbols "
                 f"and {len(self.probabilities)} probabilities"
             )
 
@@ -264,7 +264,7 @@ class Character(HasQuad):
         quad: (4, 2) float32 source pixels.
         confidence: 0 to 1, the probability of ``symbol`` (see ``decoding.scoring``).
         alternatives: other readings with their probabilities, best first.
-        reject: probability that it is no character at all; 0 from the CRNN.
+        reject: probability that it is no character; 0 from the CRNN.
     """
 
     symbol: str
@@ -284,18 +284,18 @@ class Character(HasQuad):
 
 
 TALL_MARK = 0.45
-"""A mark higher than this, in heights of characters, is more than a point or a stroke."""
+"""Height, in heights of the characters, above which a mark is more than a point or a dash."""
 
 
 @dataclass(frozen=True, eq=False)
 class UnreadMark(HasQuad):
-    """Ink in a string's band that none of its characters explains.
+    """Ink in the line of a string that belongs to none of its characters.
 
     Attributes:
         quad: (4, 2) float32 source pixels.
-        before: how many characters stand before it.
-        height: in heights of the characters.
-        strength: how clear its ink is, 0 to 1; 1 is as clear as the ink of the characters.
+        before: number of characters before the mark.
+        height: height as a multiple of the height of the characters.
+        strength: contrast of its ink, 0 to 1; 1 is that of the characters.
     """
 
     quad: FloatArray
@@ -305,7 +305,7 @@ class UnreadMark(HasQuad):
 
     @property
     def tall(self) -> bool:
-        """Whether it is more than a point or a stroke."""
+        """Whether it is more than a point or a dash."""
         return self.height > TALL_MARK
 
     def place(self, characters: int) -> str:
@@ -349,16 +349,16 @@ class TextString(HasQuad):
         text: the reading, spaces included.
         confidence: 0 to 1 (see ``decoding.scoring``).
         quad: (4, 2) float32 source pixels around the whole string.
-        characters: in reading order, without the spaces.
+        characters: the characters in reading order, without spaces.
         direction: see ``Direction``.
-        scores: the several confidences.
-        rejected: boxes that were judged to be no character: how many characters stand before
-            each, and its reading.
-        other: the text that the other engine read there, if both read it and they differ.
-        unread: marks in its band that no character explains, in reading order.
-        agreement: how far the readings of its views agree, 0 to 1.
-        status: of this string alone: ``ok``, ``low_confidence``, or ``disagreement`` if the engines
-            read different texts.
+        scores: other scores of the string.
+        rejected: boxes that were rejected as no character: the number of characters before each
+            box, and its reading.
+        other: the text of the other engine, if both read the string and their texts differ.
+        unread: marks in its line that belong to no character, in reading order.
+        agreement: similarity of the readings of its views, 0 to 1.
+        status: status of this string: ``ok``, ``low_confidence``, or ``disagreement`` if the
+            engines read different texts.
     """
 
     text: str

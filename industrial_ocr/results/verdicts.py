@@ -26,15 +26,15 @@ class VerifiedCharacter(MayHaveQuad):
     """One character of the expected text, with the evidence for and against it.
 
     Attributes:
-        symbol: as expected.
-        quad: (4, 2) float32 source pixels; None where it is missing.
-        probability: of the symbol in its place, 0 to 1.
-        rival: the likeliest symbol of another shape there, empty if the character is missing.
+        symbol: the expected symbol.
+        quad: (4, 2) float32 source pixels; None if the character is missing.
+        probability: probability of the symbol in its place, 0 to 1.
+        rival: the most probable symbol of another shape; empty if the character is missing.
         rival_probability: the probability of ``rival``.
         log_odds: ln(p / rival_probability), where p is the probability of all symbols of the
-            expected shape (0 and O, 1 and I, C and c). Above 0 the expected shape is likelier.
+            expected shape (0 and O, 1 and I, C and c). Above 0 the expected shape is more probable.
         state: see ``CharState``.
-        twin: the likeliest other symbol of the same shape, empty for none.
+        twin: the most probable other symbol of the same shape; empty if there is none.
         twin_log_odds: ln(probability / probability of the twin); by itself never a failure.
     """
 
@@ -51,7 +51,7 @@ class VerifiedCharacter(MayHaveQuad):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not np.isfinite([self.log_odds, self.twin_log_odds]).all():
-            raise ValueError(f"log-odds are finite, got {self.log_odds}, {self.twin_log_odds}")
+            raise ValueError(f"log-odds must be finite, got {self.log_odds}, {self.twin_log_odds}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, ready for JSON."""
@@ -78,17 +78,17 @@ class Verification(ImageResult, MayHaveQuad):
     Attributes:
         expected: the text that must be printed, as it was given.
         verdict: see ``Verdict``.
-        reason: one sentence on it.
+        reason: one sentence that explains the verdict.
         engine: ``two-stage``, ``crnn`` or ``agree``.
-        text: what is read in its place, without spaces; empty if no similar text was found.
+        text: the text that is read in its place, without spaces; empty if none is similar.
         characters: one for each symbol of ``expected``; empty if no similar text was found.
-        extra: characters among or right beside the expected ones that are not expected.
-        quad: (4, 2) float32 source pixels around the characters found, None if there are none.
-        text_log_odds: of the CRNN: ln of the odds of the text against all other readings if it is
-            the best reading, else against the best one.
-        ways: of ``agree``: the verdicts of both engines.
+        extra: unexpected characters among or right beside the expected ones.
+        quad: (4, 2) float32 source pixels around the found characters; None if there are none.
+        text_log_odds: only from the CRNN: ln of the odds of the text against all other readings if
+            it is the best reading, else against the best one.
+        ways: only from ``agree``: the verdicts of both engines.
         timings: seconds by stage.
-        image: (H, W, 3) uint8 RGB, the picture that was looked at.
+        image: (H, W, 3) uint8 RGB, the picture.
     """
 
     expected: str
@@ -111,7 +111,7 @@ class Verification(ImageResult, MayHaveQuad):
 
     @property
     def worst(self) -> VerifiedCharacter | None:
-        """The character with the strongest evidence against a pass, None without characters."""
+        """The character with the weakest evidence for a pass; None if there are no characters."""
         return min(self.characters, key=lambda c: (-_SEVERITY[c.state], c.log_odds), default=None)
 
     def to_dict(self) -> dict[str, Any]:

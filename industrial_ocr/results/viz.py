@@ -1,4 +1,4 @@
-"""Pictures of results: strings, characters and readings drawn on the image that was read."""
+"""Draws results: strings, characters and readings on the image that was read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RGB = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class _Color:
-    """A color for lines and plates, and that of text which is readable on it."""
+    """A color for lines and text backgrounds, and the color of readable text on it."""
 
     ground: RGB
     text: RGB
@@ -89,17 +89,17 @@ def draw_verification(
     quad: FloatArray | None,
     characters: Sequence[tuple[FloatArray, CharState]],
 ) -> ImageArray:
-    """The picture with a verdict on it: characters that pass green, unsure amber, wrong red.
+    """The picture with a verdict: characters that pass are green, unsure ones amber, others red.
 
     Args:
         source: (H, W, 3) uint8 RGB.
-        verdict: gives the color of the plate.
-        text: stands on the plate.
-        quad: the place of the plate's subject; without one the plate stands at the top.
-        characters: quad and state of each.
+        verdict: the verdict, which decides the color of the plate.
+        text: text on the plate.
+        quad: quad beside which the plate is drawn; None draws it at the top.
+        characters: quad and state of each character.
 
     Returns:
-        (H, W, 3) uint8 RGB, of the size of the picture that was looked at.
+        (H, W, 3) uint8 RGB, of the size of ``source``.
     """
     image = source.copy()
     thin = _line_width(image)
@@ -123,7 +123,7 @@ def _line_width(image: ImageArray) -> int:
 
 def draw_outline(image: ImageArray, points: ArrayLike, color: RGB, width: int) -> None:
     """Draws a closed line through points (N, 2), which may lie between pixels, in place."""
-    bits = 3  # of a pixel's fraction
+    bits = 3  # for the fraction of a pixel
     fixed = np.round(np.asarray(points) * (1 << bits)).astype(np.int32)
     cv2.polylines(image, [fixed], True, color, width, cv2.LINE_AA, bits)
 
@@ -136,10 +136,10 @@ def _label(
     quad: FloatArray,
     lies: bool,
 ) -> Rectangle:
-    """Writes a text beside what it is about, where it hides least of what is ``taken``.
+    """Writes a text beside its quad, where it covers least of the rectangles ``taken``.
 
     Returns:
-        Its place.
+        The rectangle of the text.
     """
     pen = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(size=max(10, round(18 * (max(canvas.size) / 1000))))
@@ -159,7 +159,7 @@ def _label(
 def _corners(
     quad: FloatArray, lies: bool, wide: float, tall: float, gap: float
 ) -> tuple[tuple[float, float], ...]:
-    """Top-left corners a label may take, the best first: above what lies, beside what stands."""
+    """Possible top-left corners of a label, the best first: above level quads, else beside them."""
     x0, y0, x1, y1 = bounds(quad)
     above, below = y0 - tall - gap, y1 + gap
     left, right = x0 - wide - gap, x1 + gap
@@ -171,25 +171,25 @@ def _corners(
 def _moved_inside(
     place: tuple[float, float], wide: float, tall: float, size: tuple[int, int]
 ) -> Rectangle:
-    """A label's place, moved into the picture; what is wider than that keeps its beginning."""
+    """A label's rectangle, moved into the picture; the beginning of a wide one stays visible."""
     x = max(0.0, min(place[0], size[0] - 1 - wide))
     y = max(0.0, min(place[1], size[1] - 1 - tall))
     return x, y, x + wide, y + tall
 
 
 def _common_area(a: Rectangle, b: Rectangle) -> float:
-    """Area that two rectangles share."""
+    """Common area of two rectangles."""
     wide, tall = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
     return max(wide, 0.0) * max(tall, 0.0)
 
 
 def contact_sheet(images: Sequence[ImageArray], columns: int, gap: int = 4) -> ImageArray:
-    """Pictures side by side in rows, each at its own size, on a dark ground.
+    """Pictures side by side in rows, each at its own size, on a dark background.
 
     Args:
-        images: (H, W, 3) uint8 RGB each, at least one.
-        columns: pictures a row, at least one.
-        gap: pixels around each.
+        images: pictures, each (H, W, 3) uint8 RGB; at least one.
+        columns: number of pictures in a row, at least one.
+        gap: pixels around each picture.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -199,11 +199,11 @@ def contact_sheet(images: Sequence[ImageArray], columns: int, gap: int = 4) -> I
     """
     if not images or columns < 1:
         raise ValueError(
-            f"a sheet has at least one picture and one column, got {len(images)} and {columns}"
+            f"a sheet needs at least one picture and one column, got {len(images)} and {columns}"
         )
     bad = next((i.shape for i in images if i.ndim != 3 or i.shape[2] != 3), None)
     if bad is not None:
-        raise ValueError(f"pictures are (H, W, 3), got {bad}")
+        raise ValueError(f"pictures must be (H, W, 3), got {bad}")
     rows = [images[i : i + columns] for i in range(0, len(images), columns)]
     wide = max(sum(i.shape[1] + gap for i in row) for row in rows) + gap
     tall = sum(max(i.shape[0] for i in row) + gap for row in rows) + gap

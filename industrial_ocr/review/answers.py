@@ -1,4 +1,4 @@
-"""The answers of the review page: ``corrections.jsonl``, one JSON object a line, append-only.
+"""The answers of the review page: ``corrections.jsonl``, one JSON object per line, append-only.
 
 A line is ``{"id", "action", "symbol", "time"}``. The actions: ``label`` (the character is
 ``symbol``), ``nothing`` (it is not a character), ``skip``, and ``undo``, which revokes the last
@@ -33,10 +33,10 @@ class ReviewAnswer:
     """One line of the file.
 
     Attributes:
-        id: of the item.
-        action: see above.
-        symbol: of a ``label``, else empty.
-        time: UTC, ISO 8601.
+        id: id of the item.
+        action: the action, see above.
+        symbol: symbol of a ``label``; empty for other actions.
+        time: time in UTC, ISO 8601.
     """
 
     id: str
@@ -80,7 +80,7 @@ def parse_answer(line: bytes) -> ReviewAnswer | None:
 
 
 def standing(answers: Iterable[ReviewAnswer]) -> dict[str, list[ReviewAnswer]]:
-    """By id the answers that are not revoked, oldest first; the last one counts."""
+    """The answers that are not revoked by id, the oldest first; the last one counts."""
     found: dict[str, list[ReviewAnswer]] = {}
     for answer in answers:
         _add(found, answer)
@@ -113,7 +113,7 @@ def read_answers(folder: Path) -> list[ReviewAnswer]:
 
 
 class AnswerFile:
-    """The answers of a folder, as they are on disk now; the file need not exist yet.
+    """The current answers in the file of a folder; the file need not exist yet.
 
     Other processes may write to the same file; threads may share this object.
     """
@@ -132,7 +132,7 @@ class AnswerFile:
             return {key: own[-1] for key, own in self._standing.items()}
 
     def recent(self, count: int) -> list[str]:
-        """The symbols answered last, the latest first, without those that a single key types."""
+        """The last answered symbols, the newest first, without those that one key can type."""
         with self._lock:
             self._refresh()
             symbols = [s for s, uses in self._uses.items() if uses]
@@ -160,7 +160,7 @@ class AnswerFile:
         return answer
 
     def _refresh(self) -> None:
-        """Reads the complete lines that were added since."""
+        """Reads the complete lines that were added since the last call."""
         try:
             with self._path.open("rb") as file:
                 if file.seek(0, os.SEEK_END) < self._seen:

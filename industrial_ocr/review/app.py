@@ -26,7 +26,7 @@ def create_app(folder: Path) -> FastAPI:
         CollectError: there is no such folder.
     """
     review = Review(folder)
-    # No documentation pages, because they load scripts from elsewhere.
+    # No documentation pages, because they load scripts from other servers.
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Guard, foreign=_foreign)
     app.add_exception_handler(OSError, _disk_error)
@@ -56,7 +56,7 @@ def create_app(folder: Path) -> FastAPI:
             data = json.loads(await limited_body(request, 4096))
             made = await run_in_threadpool(review.answer, data)
         except RecursionError:
-            return refusal(422, "an answer is one flat object")
+            return refusal(422, "an answer must be one flat object")
         except ValueError as error:
             return refusal(422, str(error))
         except GoneError as error:
@@ -79,8 +79,8 @@ def _foreign(request: Request) -> Response | None:
     if request.method in ("GET", "HEAD"):
         return None
     if request.headers.get("origin") != f"http://{request.headers['host']}":
-        return refusal(403, "answers are taken from the page itself only")
+        return refusal(403, "answers are accepted only from the page itself")
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        return refusal(415, "an answer is application/json")
+        return refusal(415, "an answer must be application/json")
     return None

@@ -1,4 +1,4 @@
-"""Keeps the uncertain characters of readings in a folder, for a person to say what they are.
+"""Keeps the uncertain characters of readings in a folder, where a person can label them.
 
 ``FOLDER/items/ID.json`` is an uncertain character, ``FOLDER/items/ID.png`` the string around it.
 The keys: ``id``, ``symbol`` (empty: rejected as no character), ``alternatives``, ``confidence``,
@@ -47,9 +47,9 @@ from industrial_ocr.review.uncertainty import (
 log = logging.getLogger(__name__)
 
 BLOCK = 4096
-"""Bytes of a block on disk; a file takes up whole blocks and is counted so."""
+"""Size of a block on disk in bytes; the size of a file counts in whole blocks."""
 _SIZE_FILE = ".collecting"
-"""The file that says how many bytes the items take up."""
+"""The file with the total size of the items in bytes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,14 +85,14 @@ class Collector:
         rules: CollectingConfig | None = None,
     ) -> None:
         if not 1 <= limit_mb < float("inf"):
-            raise CollectError(f"the limit of a folder is 1 MB or more, got {limit_mb}")
+            raise CollectError(f"the limit of a folder must be 1 MB or more, got {limit_mb}")
         self.folder = Path(folder)
         self.limit = int(limit_mb * 1e6)
         self._rules = CollectingConfig() if rules is None else rules
         self._items = self.folder / ITEMS
         try:
             self._items.mkdir(parents=True, exist_ok=True)
-            # A full disk or a read-only folder is found now, not after reading.
+            # This finds a full disk or a read-only folder before anything is read.
             self._write("probe", b"\0" * BLOCK, None)
         except OSError as error:
             raise self._error(error) from error
@@ -134,8 +134,8 @@ class Collector:
             used = _read_size(size_file)
             if used is None or used + item.size > self.limit:
                 used = self._make_room(item.size)
-            # Written before the item, so that the number is never too low; if the process dies in
-            # between it is too high until room is made the next time.
+            # Written before the item, so that the number is never too low. If the process is killed
+            # before the item is written, it is too high until old items are removed the next time.
             size_file.write_text(str(used + item.size))
             self._write(item.id, item.picture, f"{item.id}.png")
             self._write(item.id, item.data, f"{item.id}.json")
@@ -153,7 +153,7 @@ class Collector:
             except FileNotFoundError:  # another collector's probe
                 continue
             if entry.name.startswith("."):
-                if time.time() - state.st_mtime > 3600:  # left by a process that died
+                if time.time() - state.st_mtime > 3600:  # left by a process that was killed
                     self._remove(entry.name)
                 continue
             stem = entry.name.partition(".")[0]
@@ -256,7 +256,7 @@ def _new_item(
 
 
 def _read_size(file: Path) -> int | None:
-    """The most bytes that the items take up; None if that is not known."""
+    """An upper limit of the items' size in bytes; None if it is not known."""
     with suppress(FileNotFoundError, ValueError):
         return int(file.read_bytes())
     return None

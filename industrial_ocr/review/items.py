@@ -1,6 +1,6 @@
-"""The uncertain characters of a folder, as they are on disk now.
+"""Reads the uncertain characters in a folder.
 
-Other processes add and remove items while somebody reviews, so every list is read from disk.
+Other processes may add and remove items during a review, so every list is read from disk.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from industrial_ocr.review.answers import ID_FORM
 
 ITEMS = "items"
 Order = Literal["uncertain", "new", "old", "symbol"]
-"""Most uncertain first, latest first, oldest first, or by what was read."""
+"""Most uncertain first, newest first, oldest first, or by symbol."""
 Corner = tuple[FiniteFloat, FiniteFloat]
 
 
 @dataclass(frozen=True)
 class ReviewItem:
-    """One uncertain character, as its file says (``review.collecting`` describes the keys)."""
+    """One uncertain character from its file; ``review.collecting`` describes the keys."""
 
     id: str
     symbol: str
@@ -55,7 +55,7 @@ def parse_item(data: Any, name: str) -> ReviewItem:
         ValueError: a key is missing or has an impossible value.
     """
     if not isinstance(data, dict):
-        raise ValueError(f"{name}: an item is a JSON object")
+        raise ValueError(f"{name}: an item must be a JSON object")
     return ReviewItem(**{**data, "id": name})
 
 

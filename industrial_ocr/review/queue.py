@@ -30,19 +30,19 @@ class Review:
     def state(
         self, show: Show = "open", order: Order = "uncertain", wanted: str = "", after: str = ""
     ) -> dict[str, Any]:
-        """What the page shows.
+        """The data of the page.
 
         Args:
-            show: which items.
-            order: of the items.
+            show: the items to show.
+            order: order of the items.
             wanted: id of the item to show, if ``show`` still includes it.
-            after: else the item after this id is shown; after the last comes the first.
+            after: if not, the item after this id is shown; the first one follows the last one.
 
         Returns:
-            ``counts`` (number of items for each ``Show``), ``wanted`` (the ``Show`` of that item
-            now, or ``gone``), ``item`` (None if there is none), ``ahead`` (ids of the next two,
-            whose pictures the page loads in advance) and ``recent`` (nine symbols, as many as
-            there are number keys).
+            ``counts`` (number of items for each ``Show``), ``wanted`` (the current ``Show`` of that
+            item, or ``gone``), ``item`` (None if there is none), ``ahead`` (ids of the next two
+            items, whose pictures the page loads in advance) and ``recent`` (nine symbols, one for
+            each number key).
         """
         items, answers = self.items.list(), self._answers.standing()
         states = {name: _state(answers.get(name)) for name in items}
@@ -63,20 +63,20 @@ class Review:
         """Saves an answer: ``{"id", "action", "symbol"}``, the symbol of a ``label`` as typed.
 
         Raises:
-            ValueError: it is not a valid answer; one sentence for the person.
-            GoneError: there is no such item any more.
-            OSError: it cannot be written.
+            ValueError: the answer is not valid; the message is one sentence for the user.
+            GoneError: the item no longer exists.
+            OSError: the answer cannot be written.
         """
         if not isinstance(data, dict) or not data.keys() <= {"id", "action", "symbol"}:
-            raise ValueError("an answer has an id, an action and for a label a symbol")
+            raise ValueError("an answer must have an id, an action and, for a label, a symbol")
         name, symbol = data.get("id"), data.get("symbol") or ""
         action = next((a for a in get_args(Action) if a == data.get("action")), None)
         if not isinstance(name, str) or not ID_FORM.fullmatch(name):
             raise ValueError("the id is not one of an item")
         if not isinstance(symbol, str):
-            raise ValueError("a symbol is text")
+            raise ValueError("a symbol must be text")
         if action is None:
-            raise ValueError(f"the action is one of {', '.join(get_args(Action))}")
+            raise ValueError(f"the action must be one of {', '.join(get_args(Action))}")
         if action == "label":
             symbol = parse_symbol(symbol)
         if action == "undo":
@@ -94,6 +94,6 @@ def _state(answer: ReviewAnswer | None) -> Show:
 
 
 def _shown(item: ReviewItem, answer: ReviewAnswer | None) -> dict[str, Any]:
-    """An item as the page needs it, with the answer it has already."""
+    """An item with its current answer, for the page."""
     given = None if answer is None else {"action": answer.action, "symbol": answer.symbol}
     return {**vars(item), "answer": given}

@@ -6,7 +6,7 @@ A character is uncertain for one or more of these reasons:
 * ``low margin``: its confidence exceeds that of the runner-up by less than
   ``collecting.min_margin``.
 * ``no character``: a box inside a string that was rejected as no character.
-* ``ways differ``: the other engine read something else there.
+* ``ways differ``: the other engine gives another symbol there.
 * ``corrected``, ``confused``, ``rejected``: its status in a code (``results.codes.CharStatus``).
 
 A character that belongs to a code is judged there, and not a second time in its string.
@@ -32,15 +32,15 @@ _ENGINES_DIFFER = "ways differ"
 
 @dataclass(frozen=True, eq=False)
 class UncertainCharacter:
-    """A character that a person should look at.
+    """A character that a person should check.
 
     Attributes:
-        character: as read. If it was rejected as no character, its symbol is empty and its
-            confidence is that of the rejection.
+        character: the character that was read. If it was rejected as no character, its symbol is
+            empty and its confidence is that of the rejection.
         why: the reasons, see above.
-        text: of the string or code it belongs to.
-        position: where its symbol begins in ``text``, or would begin.
-        around: the quads of all characters of the string, this one included.
+        text: text of its string or code.
+        position: index in ``text`` where its symbol begins, or would begin.
+        around: the quads of all characters of the string, including this one.
     """
 
     character: Character
@@ -108,7 +108,7 @@ def _of_string(
 
 
 def _as_rejected(character: Character) -> Character:
-    """No character as the reading, and what was rejected as its first alternative."""
+    """A character with an empty reading; the rejected symbol is its first alternative."""
     best = (character.symbol, character.confidence)
     alternatives = (best, *character.alternatives)
     return replace(character, symbol="", confidence=character.reject, alternatives=alternatives)
@@ -126,7 +126,7 @@ def _reasons(character: Character, rules: CollectingConfig) -> list[str]:
 
 
 def _positions(string: TextString) -> list[int]:
-    """Where each symbol begins in the text, and the end of the text."""
+    """The index in the text where each symbol begins, and the length of the text."""
     positions, at = [], 0
     for character in string.characters:
         while string.text[at : at + 1].isspace():
@@ -137,7 +137,7 @@ def _positions(string: TextString) -> list[int]:
 
 
 def _differing(symbols: Sequence[str], other: str) -> set[int]:
-    """The indices of symbols that another reading of the same string lacks in their place."""
+    """The indices of the symbols that differ in another reading of the same string."""
     text, other = "".join(symbols), "".join(other.split())
     same: set[int] = set()
     for block in SequenceMatcher(None, text, other, autojunk=False).get_matching_blocks():
@@ -150,9 +150,9 @@ def _differing(symbols: Sequence[str], other: str) -> set[int]:
 def context_picture(image: ImageArray, item: UncertainCharacter) -> tuple[ImageArray, FloatArray]:
     """The string around an uncertain character, rotated so that this character is upright.
 
-    The string is shown up to 8 longer sides of the character away, with a margin. Pixels are those
-    of the image, unless the string is slanted or longer than 1024 pixels. Outside the image, its
-    border is repeated.
+    The part shown reaches up to 8 times the longer side of the character away, plus a margin. It
+    has the pixels of the image, unless the string is slanted or longer than 1024 pixels. Outside the
+    image, its border is repeated.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -180,7 +180,7 @@ def context_picture(image: ImageArray, item: UncertainCharacter) -> tuple[ImageA
 def _axis(quad: FloatArray) -> FloatArray:
     """Unit vector along a character's x axis, exact within 3 degrees of a quarter turn.
 
-    There the context is cut out without interpolation.
+    Within these 3 degrees the context is cut out without interpolation.
     """
     unit = unit_vector((quad[1] - quad[0]) + (quad[2] - quad[3]))
     if not unit.any():

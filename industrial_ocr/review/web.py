@@ -1,4 +1,4 @@
-"""Common parts of the web pages and services: refused requests, and what a page may load.
+"""Common parts of the web pages and services: refusal of requests, and limits of pages.
 
 Any web site in a browser on this machine can send requests to its servers. So ``Host`` must be a
 name of this machine (against DNS rebinding), requests that change something must not come from the
@@ -42,8 +42,8 @@ class Guard:
     """ASGI middleware: refuses requests and sets the security headers of every response.
 
     Args:
-        app: what answers the other requests.
-        foreign: the refusal of a request, None to let it pass.
+        app: the application that answers accepted requests.
+        foreign: returns the refusal of a request, or None to accept it.
     """
 
     def __init__(self, app: ASGIApp, foreign: Callable[[Request], Response | None]) -> None:
@@ -93,10 +93,10 @@ def known_names(host: str, names: Collection[str] = ()) -> frozenset[str]:
 
 
 def refuse_foreign(request: Request, names: Collection[str]) -> Response | None:
-    """The refusal of a request to an unknown name or from another site's page; None if it is none.
+    """The refusal of a request to an unknown name or from another site's page; None if it is fine.
 
-    An address instead of a name is always right: no other site can have it. Programs that are no
-    browsers send no ``Origin``.
+    An address instead of a name is always accepted, since no other site can have it. Programs that
+    are not browsers send no ``Origin``.
     """
     name = host_name(request)
     try:
@@ -108,7 +108,7 @@ def refuse_foreign(request: Request, names: Collection[str]) -> Response | None:
         return None
     origin = request.headers.get("origin")
     if origin not in (None, f"{request.url.scheme}://{request.headers.get('host')}"):
-        return refusal(403, "requests of other sites' pages are refused")
+        return refusal(403, "requests from pages of other sites are refused")
     return None
 
 
@@ -120,17 +120,17 @@ def has_token(request: Request, token: str) -> bool:
 
 
 async def limited_body(request: Request, limit: int) -> bytes:
-    """The body of a request, read up to ``limit`` bytes whatever length it announces.
+    """The body of a request; reads at most ``limit`` bytes, whatever length it announces.
 
     Raises:
-        HTTPException: it is longer, or the client went away.
+        HTTPException: the body is longer, or the client closed the connection.
     """
     body = bytearray()
     try:
         async for part in request.stream():
             body += part
             if len(body) > limit:
-                raise HTTPException(413, f"a request has at most {limit} bytes")
+                raise HTTPException(413, f"a request may have at most {limit} bytes")
     except ClientDisconnect:
         raise HTTPException(400, "the connection was closed") from None
     return bytes(body)

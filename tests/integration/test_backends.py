@@ -161,11 +161,11 @@ def test_auto_takes_onnx_runtime_where_nothing_else_is(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"backend": "tensorrt"}, "backend is one of"),
+        ({"backend": "tensorrt"}, "backend must be one of"),
         ({"backend": "openvino", "device": "cuda"}, "runs on the CPU"),
         ({"backend": "onnxruntime", "precision": "bf16"}, "use backend 'openvino'"),
         ({"backend": "torch", "precision": "int8"}, "torch has no precision int8"),
-        ({"threads": 0}, "threads is 1 at least"),
+        ({"threads": 0}, "threads must be at least 1"),
         ({"device": "tpu"}, "unknown or not available"),
     ],
 )

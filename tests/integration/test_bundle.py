@@ -180,7 +180,7 @@ def test_what_is_no_bundle_says_so(tmp_path: Path, bundle: Path) -> None:
             Reader.from_bundle(path)
     file = bundle / BUNDLE_NAME
     file.write_text(json.dumps(json.loads(file.read_text()) | {"format": 2}))
-    with pytest.raises(WeightsError, match="format 2, known is 1.*written by industrial-ocr"):
+    with pytest.raises(WeightsError, match="format 2, expected 1.*written by industrial-ocr"):
         Reader.from_bundle(bundle)
 
 
@@ -290,7 +290,7 @@ def test_a_bundle_is_for_one_known_backend(tmp_path: Path, backend: str) -> None
 
 
 def test_an_unknown_backend_is_refused(written: Any) -> None:
-    with pytest.raises(ConfigError, match="backend is one of"):
+    with pytest.raises(ConfigError, match="backend must be one of"):
         Reader.from_bundle(written[1], backend="tensorrt")
 
 

@@ -183,7 +183,7 @@ def test_tied_and_strided_tensors_are_saved(folder: Path) -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_weights_that_diverged_are_not_saved(folder: Path, value: float) -> None:
-    with pytest.raises(WeightsError, match=r"conv\.bias: holds NaN or infinite"):
+    with pytest.raises(WeightsError, match=r"conv\.bias: has NaN or infinite"):
         save_entry(folder, entry(), {"conv.bias": torch.tensor([0.0, value])})
     assert not list(folder.iterdir())
 
@@ -229,7 +229,7 @@ def test_a_file_that_is_no_safetensors(folder: Path, data: bytes) -> None:
     saved = save_entry(folder, entry(), state())
     saved.path.write_bytes(data)
     right = saved.model_copy(update={"sha256": hashlib.sha256(data).hexdigest()})
-    assert refusal(right).startswith(f"{saved.path}: no valid safetensors file")
+    assert refusal(right).startswith(f"{saved.path}: not a valid safetensors file")
 
 
 def test_an_entry_without_a_hash_is_not_loaded(folder: Path) -> None:
@@ -264,7 +264,7 @@ def test_a_manifest_without_hash_or_file_is_refused(folder: Path, missing: str) 
     manifest = json.loads(path.read_text())
     del manifest["models"][0][missing]
     path.write_text(json.dumps(manifest))
-    with pytest.raises(WeightsError, match="small lacks its file or its sha256"):
+    with pytest.raises(WeightsError, match="small has no file or no sha256"):
         load_manifest(folder)
 
 
@@ -273,7 +273,7 @@ def test_a_model_listed_twice_is_refused(folder: Path) -> None:
     path = folder / MANIFEST_NAME
     manifest = json.loads(path.read_text())
     path.write_text(json.dumps({"models": manifest["models"] * 2}))
-    with pytest.raises(WeightsError, match="small is there twice"):
+    with pytest.raises(WeightsError, match="small is listed twice"):
         load_manifest(folder)
 
 
