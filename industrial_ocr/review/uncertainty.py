@@ -151,8 +151,8 @@ def context_picture(image: ImageArray, item: UncertainCharacter) -> tuple[ImageA
     """The string around an uncertain character, rotated so that this character is upright.
 
     The part shown reaches up to 8 times the longer side of the character away, plus a margin. It
-    has the pixels of the image, unless the string is slanted or longer than 1024 pixels. Outside the
-    image, its border is repeated.
+    has the pixels of the image, unless the string is slanted or longer than 1024 pixels. Outside
+    the image, its border is repeated.
 
     Args:
         image: (H, W, 3) uint8 RGB.

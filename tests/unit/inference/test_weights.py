@@ -294,7 +294,7 @@ def test_find_by_path_outside_the_searched_folders(folder: Path, tmp_path: Path)
     saved = save_entry(tmp_path / "runs" / "x", entry(), state())
     assert find_entry("classifier", saved.path) == saved
     assert find_entry("classifier", str(saved.path)) == saved
-    with pytest.raises(WeightsError, match="describes no detector in that file"):
+    with pytest.raises(WeightsError, match="describes no detector in this file"):
         find_entry("detector", saved.path)
     with pytest.raises(WeightsError, match="no such weights file"):
         find_entry("classifier", saved.path.with_name("other.safetensors"))

@@ -55,6 +55,6 @@ def test_a_verdict_moves_with_its_ways_to_the_larger_picture() -> None:
 
 
 def test_a_character_needs_a_quad_and_a_missing_one_does_not() -> None:
-    with pytest.raises(ValueError, match="a quad is"):
+    with pytest.raises(ValueError, match="a quad must be"):
         Character("A", None, 0.9)  # type: ignore[arg-type]
     assert VerifiedCharacter("A", None, 0.0, "", 0.0, -9.0, CharState.MISSING).quad is None

@@ -174,7 +174,7 @@ def test_parents_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "alone" / "c.safetensors").write_bytes(b"")
     for parent, message in (
         (tmp_path / entry.path.name, "of another version"),
-        (tmp_path / "alone" / "c.safetensors", "describes no classifier in that file"),
+        (tmp_path / "alone" / "c.safetensors", "describes no classifier in this file"),
         ("nobody", "no classifier called nobody"),
     ):
         said = retrain(source, out, "--from", parent)
