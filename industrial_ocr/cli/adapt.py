@@ -73,8 +73,7 @@ class TrainingOptions:
     ] = None
     fonts: options.FontFolders = None
     margin: Annotated[
-        float,
-        typer.Option(min=0, help="Percentage points that rendered codes may lose."),
+        float, typer.Option(min=0, help="Percentage points that rendered codes may lose.")
     ] = 2.0
     force: Annotated[
         bool, typer.Option("--force", help="Write the bundle even if it reads no better.")

@@ -146,9 +146,7 @@ def printer(as_json: bool, as_csv: bool, csv: Printer, table: Printer) -> Printe
     return print_json if as_json else csv if as_csv else table
 
 
-def ahead(
-    jobs: Iterable[tuple[Path, Callable[[], R]]],
-) -> Iterator[tuple[Path, Callable[[], R]]]:
+def ahead(jobs: Iterable[tuple[Path, Callable[[], R]]]) -> Iterator[tuple[Path, Callable[[], R]]]:
     """The same jobs, run two at a time.
 
     The Python code of one image then runs while the networks of the other one compute.

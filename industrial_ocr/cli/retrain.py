@@ -80,8 +80,7 @@ def retrain(
     ],
     out: Annotated[Path, typer.Option(help="The .safetensors file to write.")],
     symbols: Annotated[
-        str,
-        typer.Option(help="Symbols to render with a font: ΩΔ, or tokens with spaces: 'CE Ω'."),
+        str, typer.Option(help="Symbols to render with a font: ΩΔ, or tokens with spaces: 'CE Ω'.")
     ] = "",
     pictures: Annotated[
         int, typer.Option(min=1, help="Number of rendered pictures per symbol of a font.")

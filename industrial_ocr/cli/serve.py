@@ -23,8 +23,7 @@ def serve(
         int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")
     ] = 8770,
     name: Annotated[
-        list[str] | None,
-        typer.Option(help="Further host name of this machine; repeatable."),
+        list[str] | None, typer.Option(help="Further host name of this machine; repeatable.")
     ] = None,
     waiting: Annotated[
         int, typer.Option(min=1, help="Largest number of open requests; others get 503.")

@@ -60,10 +60,7 @@ READERS = {
     "lmdb": _InputFormat(read_lmdb, "data.mdb", ".mdb"),
     "webdataset": _InputFormat(read_webdataset, "shards (*.tar)", ".tar"),
     "paddle": _InputFormat(
-        read_paddle,
-        "Label.txt or rec_gt*.txt",
-        ".txt",
-        ("Label.txt", "rec_gt.txt", "rec_gt*.txt"),
+        read_paddle, "Label.txt or rec_gt*.txt", ".txt", ("Label.txt", "rec_gt.txt", "rec_gt*.txt")
     ),
     "cvat": _InputFormat(
         read_cvat,

@@ -280,9 +280,5 @@ def calibrate(
     weights = dict(reader.weights)
     reader = make_reader(calibration=Calibration(temperatures, {}, weights))
     curves = measure(reader, datasets, rules, track)
-    counts = {
-        "images": len(samples),
-        "characters": len(seen.classes),
-        "strings": len(seen.labels),
-    }
+    counts = {"images": len(samples), "characters": len(seen.classes), "strings": len(seen.labels)}
     return Calibration(temperatures, curves, weights, {**about, **counts})

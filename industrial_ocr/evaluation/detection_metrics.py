@@ -28,9 +28,7 @@ class DetectionCounts:
 
     def __add__(self, other: DetectionCounts) -> DetectionCounts:
         return DetectionCounts(
-            self.matched + other.matched,
-            self.predicted + other.predicted,
-            self.truth + other.truth,
+            self.matched + other.matched, self.predicted + other.predicted, self.truth + other.truth
         )
 
     @property

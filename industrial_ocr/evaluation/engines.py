@@ -140,9 +140,7 @@ def check_engine_names(names: list[str]) -> None:
 
 
 def make_engines(
-    names: list[str],
-    make_reader: Callable[[], Any],
-    patterns: Mapping[str, Pattern] | None = None,
+    names: list[str], make_reader: Callable[[], Any], patterns: Mapping[str, Pattern] | None = None
 ) -> tuple[list[BenchmarkEngine], dict[str, str]]:
     """Makes engines by name; ours share one Reader, which is made only if it is needed.
 

@@ -19,13 +19,7 @@ from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.geometry import Rectangle, bounds, box_iou
 
 ErrorStage = Literal[
-    "no string",
-    "no box",
-    "merged or split box",
-    "wrong link",
-    "wrong class",
-    "decoding",
-    "misread",
+    "no string", "no box", "merged or split box", "wrong link", "wrong class", "decoding", "misread"
 ]
 ERROR_STAGES: tuple[ErrorStage, ...] = get_args(ErrorStage)
 

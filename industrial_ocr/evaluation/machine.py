@@ -62,11 +62,7 @@ def probe(engine: str, image: Path, options: dict[str, Any]) -> dict[str, float]
     command = [sys.executable, "-m", "industrial_ocr.evaluation.machine", engine, str(image)]
     try:
         done = subprocess.run(
-            [*command, json.dumps(options)],
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=True,
+            [*command, json.dumps(options)], capture_output=True, text=True, timeout=300, check=True
         )
         return dict(json.loads(done.stdout.splitlines()[-1]))
     except (subprocess.SubprocessError, json.JSONDecodeError, IndexError):

@@ -16,11 +16,7 @@ from industrial_ocr.evaluation.curves import (
     read_rate_at,
 )
 from industrial_ocr.evaluation.detection_metrics import DetectionCounts, match_boxes
-from industrial_ocr.evaluation.error_attribution import (
-    ERROR_STAGES,
-    ErrorStage,
-    attribute_error,
-)
+from industrial_ocr.evaluation.error_attribution import ERROR_STAGES, ErrorStage, attribute_error
 from industrial_ocr.evaluation.label_matching import MatchedLabel, Rules, match_labels
 from industrial_ocr.evaluation.metrics import (
     OutcomeCounts,
@@ -180,9 +176,7 @@ def summarize(records: Sequence[Record], rules: Rules, threshold: float = 0.0) -
 
 
 def summarize_run(
-    records: Iterable[Record],
-    rules: Mapping[str, Rules],
-    thresholds: Mapping[str, float],
+    records: Iterable[Record], rules: Mapping[str, Rules], thresholds: Mapping[str, float]
 ) -> list[Summary]:
     """One summary for each dataset and engine, in the order of the records.
 

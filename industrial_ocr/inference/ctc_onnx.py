@@ -56,7 +56,7 @@ PPOCR = {
         "PP-OCRv6_rec_small.onnx",
         "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884",
         "Apache-2.0",
-    ),
+    )
 }
 """The recognizers of PP-OCR in the package ``rapidocr``, by name."""
 

@@ -24,9 +24,7 @@ def keep_forks_usable() -> None:
     if hasattr(os, "register_at_fork"):
         pools = _Pools()
         os.register_at_fork(
-            before=pools.empty,
-            after_in_parent=pools.restore,
-            after_in_child=pools.restore_in_child,
+            before=pools.empty, after_in_parent=pools.restore, after_in_child=pools.restore_in_child
         )
 
 

@@ -33,10 +33,7 @@ class OpenVinoSession:
     survives_fork = False
 
     def __init__(
-        self,
-        entry: ModelEntry,
-        threads: int | None,
-        precision: Literal["fp32", "bf16", "int8"],
+        self, entry: ModelEntry, threads: int | None, precision: Literal["fp32", "bf16", "int8"]
     ) -> None:
         options: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",

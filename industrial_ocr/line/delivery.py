@@ -30,11 +30,7 @@ class Delivery:
     """
 
     def __init__(
-        self,
-        name: str,
-        output: Output,
-        journal: Journal,
-        on_problem: Callable[[str | None], None],
+        self, name: str, output: Output, journal: Journal, on_problem: Callable[[str | None], None]
     ) -> None:
         self.name, self.output = name, output
         self._journal, self._on_problem = journal, on_problem

@@ -31,12 +31,7 @@ from industrial_ocr.line.job_outputs import (
     OutputConfig,
     SqlOutput,
 )
-from industrial_ocr.line.job_sources import (
-    CameraSource,
-    EveryPicture,
-    SourceConfig,
-    TriggerConfig,
-)
+from industrial_ocr.line.job_sources import CameraSource, EveryPicture, SourceConfig, TriggerConfig
 
 
 class ReadOptions(Section):

@@ -23,11 +23,7 @@ BODY = {
         },
     }
 }
-DETAIL = {
-    "type": "object",
-    "required": ["detail"],
-    "properties": {"detail": {"type": "string"}},
-}
+DETAIL = {"type": "object", "required": ["detail"], "properties": {"detail": {"type": "string"}}}
 REFUSAL: dict[str, Any] = {
     "description": "Refused; detail says why.",
     "content": {"application/json": {"schema": DETAIL}},

@@ -20,11 +20,7 @@ _SYSTEM_FOLDERS = (
 FONT_SUFFIXES = frozenset({".ttf", ".otf", ".ttc", ".woff"})
 _WORDS_ONLY, _FOREIGN = "lettering", "foreign"
 """Names of folders with fonts for words only (handwriting, signs), and for other scripts."""
-_HAN, _CYRILLIC, _HIRAGANA = (
-    range(0x4E00, 0x9FA0),
-    range(0x0410, 0x0430),
-    range(0x3041, 0x3097),
-)
+_HAN, _CYRILLIC, _HIRAGANA = (range(0x4E00, 0x9FA0), range(0x0410, 0x0430), range(0x3041, 0x3097))
 _CYRILLIC_LIKE_LATIN = frozenset("АВЕКМНОРСТУХЗБ")
 
 

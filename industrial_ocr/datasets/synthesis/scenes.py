@@ -23,12 +23,7 @@ from industrial_ocr.datasets.synthesis.panels import render_part
 from industrial_ocr.datasets.synthesis.plain import PlainPrinter
 from industrial_ocr.datasets.synthesis.surfaces import render_surface
 from industrial_ocr.datasets.synthesis.text import random_text, shipped_words
-from industrial_ocr.results.geometry import (
-    edge_lengths,
-    oriented_quad,
-    rect_quad,
-    rotate_quad,
-)
+from industrial_ocr.results.geometry import edge_lengths, oriented_quad, rect_quad, rotate_quad
 from industrial_ocr.results.types import FloatArray, ImageArray
 
 CHARACTER_HEIGHTS = (8.0, 130.0)
@@ -213,9 +208,7 @@ class SceneRenderer:
         return _Placement(block, matrix, hull, scale * CAP_HEIGHT)
 
     def render(
-        self,
-        seed: int | tuple[int, ...],
-        required: Callable[[Generator], Block] | None = None,
+        self, seed: int | tuple[int, ...], required: Callable[[Generator], Block] | None = None
     ) -> Scene:
         """The scene for a seed, with the block that ``required`` makes if there is space for it."""
         rng = np.random.default_rng(seed)

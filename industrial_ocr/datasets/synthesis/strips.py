@@ -167,12 +167,7 @@ class StripRenderer:
 
 
 def _tilted(
-    rng: Generator,
-    margins: NDArray[Any],
-    width: float,
-    height: float,
-    letter: float,
-    slope: float,
+    rng: Generator, margins: NDArray[Any], width: float, height: float, letter: float, slope: float
 ) -> tuple[NDArray[Any], tuple[int, int]]:
     """Corners of a string in its picture, often leaning, and the picture's (width, height)."""
     left, right, top, bottom = margins

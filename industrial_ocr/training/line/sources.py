@@ -90,11 +90,7 @@ class SelfLabeled:
 
 
 def self_labeled(
-    reader: Reader,
-    files: Iterable[Path],
-    pattern: Pattern,
-    one_string: bool,
-    confirm: Path,
+    reader: Reader, files: Iterable[Path], pattern: Pattern, one_string: bool, confirm: Path
 ) -> SelfLabeled:
     """The pictures on which both engines read the same codes, all with the status ``ok``.
 

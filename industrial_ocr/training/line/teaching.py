@@ -23,13 +23,7 @@ from industrial_ocr.training.line.characters import (
     learn_characters,
 )
 from industrial_ocr.training.line.config import AdaptConfig
-from industrial_ocr.training.line.learning import (
-    CodeText,
-    Learned,
-    Learning,
-    LineTask,
-    key_of,
-)
+from industrial_ocr.training.line.learning import CodeText, Learned, Learning, LineTask, key_of
 from industrial_ocr.training.line.strings import LineString
 from industrial_ocr.training.messages import Notify, Progress
 

@@ -35,11 +35,7 @@ from industrial_ocr.training.retraining.gate import (
 )
 from industrial_ocr.training.retraining.network import Parent, head_of, load_parent, run
 from industrial_ocr.training.retraining.rehearsal import LabeledCrops, Rehearsal, joined
-from industrial_ocr.training.retraining.replay_buffer import (
-    rehearsal_for,
-    replay_file,
-    save_replay,
-)
+from industrial_ocr.training.retraining.replay_buffer import rehearsal_for, replay_file, save_replay
 from industrial_ocr.training.retraining.samples import MIN_SAMPLES, SampleSet, new_symbols
 from industrial_ocr.training.retraining.sampling import Bools
 from industrial_ocr.training.retraining.suspects import Suspect, duplicates, label_errors

@@ -60,10 +60,7 @@ def duplicates(samples: Sequence[GlyphSample], crops: ImageArray) -> list[Suspec
 
 
 def label_errors(
-    samples: Sequence[GlyphSample],
-    features: FloatArray,
-    parent: FloatArray,
-    known: Sequence[str],
+    samples: Sequence[GlyphSample], features: FloatArray, parent: FloatArray, known: Sequence[str]
 ) -> list[Suspect]:
     """The samples that look like another symbol than their label.
 
