@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -14,7 +12,6 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike
-from PIL import Image
 from rapidfuzz.distance import Levenshtein
 
 from industrial_ocr.datasets.samples import Label
@@ -27,21 +24,14 @@ from industrial_ocr.evaluation.report_figures import Style
 from industrial_ocr.evaluation.summary import LabelKey, Summary
 from industrial_ocr.image.load import load_image
 from industrial_ocr.results.geometry import bounds, rect_quad
-from industrial_ocr.results.types import FloatArray, ImageArray
-from industrial_ocr.results.viz import draw_outline
+from industrial_ocr.results.types import FloatArray
+from industrial_ocr.results.viz import data_uri, draw_outline
 
 LONGEST_SIDE = 420
 """Longest side of a picture on the page, in pixels."""
 
 Sources = Mapping[tuple[str, str], Path | bytes]
 """Sources of images for ``image.load.load_image``, by dataset and image name."""
-
-
-def data_uri(image: ImageArray) -> str:
-    """A picture as a data URI of a JPEG."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "JPEG", quality=70, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 def window(width: int, height: int, quads: Sequence[ArrayLike]) -> tuple[int, int, int, int]:

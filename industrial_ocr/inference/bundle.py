@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from industrial_ocr.config import Precision
 from industrial_ocr.errors import ConfigError, WeightsError
 from industrial_ocr.inference.manifest import MANIFEST_NAME, Manifest, ModelEntry, NetworkTask
-from industrial_ocr.inference.weights import checked_bytes, load_int8, load_onnx
+from industrial_ocr.inference.weights import checked_bytes, load_onnx
 from industrial_ocr.results.files import read_whole, write_whole
 
 BUNDLE_NAME = "bundle.json"
@@ -180,7 +180,7 @@ def network_files(entries: Iterable[ModelEntry], safetensors: bool) -> dict[str,
         files[f"{NETWORKS}/{names['onnx']}"] = load_onnx(entry)
         if entry.int8:
             names["int8"] = f"{entry.task}.int8.onnx"
-            files[f"{NETWORKS}/{names['int8']}"] = load_int8(entry)
+            files[f"{NETWORKS}/{names['int8']}"] = load_onnx(entry, int8=True)
         if safetensors:
             files[f"{NETWORKS}/{names['file']}"] = checked_bytes(entry.path, entry.sha256)
         renamed.append(entry.model_copy(update=names))

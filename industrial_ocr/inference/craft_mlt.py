@@ -9,7 +9,6 @@ converted network runs on every backend, also without torch.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from importlib import import_module
@@ -22,6 +21,7 @@ from filelock import FileLock
 from industrial_ocr.errors import MissingPackageError, WeightsError
 from industrial_ocr.inference.manifest import InputSpec, ModelEntry, load_manifest
 from industrial_ocr.inference.weights import save_entry
+from industrial_ocr.results.files import sha256_of
 
 NAME = "craft-mlt-25k"
 FILE = "craft_mlt_25k.pth"
@@ -50,7 +50,7 @@ def is_craft_mlt(path: str | Path | None) -> bool:
     if path is None or str(path) == NAME:
         return path is not None
     file = Path(path)
-    return file.suffix == ".pth" and file.is_file() and _sha256(file) == SHA256
+    return file.suffix == ".pth" and file.is_file() and sha256_of(file) == SHA256
 
 
 def craft_mlt(given: str | Path) -> ModelEntry:
@@ -119,7 +119,7 @@ def _checkpoint(given: str | Path) -> Path:
     """Path of the authors' file; raises WeightsError if it is not found."""
     places = [Path(given)] if str(given) != NAME else list(_places())
     for path in places:
-        if path.is_file() and _sha256(path) == SHA256:
+        if path.is_file() and sha256_of(path) == SHA256:
             return path
     raise WeightsError(
         f"detector {NAME}: no file with sha256 {SHA256} at {', '.join(map(str, places))}; "
@@ -133,7 +133,3 @@ def _places() -> Iterator[Path]:
         yield Path(folder) / "models" / FILE
     module = os.environ.get("EASYOCR_MODULE_PATH") or os.environ.get("MODULE_PATH")
     yield (Path(module) if module else Path.home() / ".EasyOCR") / "model" / FILE
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -22,9 +21,10 @@ from industrial_ocr.inference.craft_mlt import craft_mlt, is_craft_mlt
 from industrial_ocr.inference.ctc_onnx import CtcNetwork, is_onnx_only, other_recognizer
 from industrial_ocr.inference.manifest import ModelEntry, NetworkTask, find_entry
 from industrial_ocr.inference.network import Network, Session
-from industrial_ocr.inference.weights import load_int8
+from industrial_ocr.inference.weights import load_onnx
 from industrial_ocr.patterns.charset import SPACE, Charset
 from industrial_ocr.results.engine import ConfidenceBasis
+from industrial_ocr.results.files import sha256_of
 from industrial_ocr.results.types import FloatArray
 
 Backend = Literal["auto", "torch", "onnxruntime", "openvino"]
@@ -204,7 +204,7 @@ class Loader:
     def _published(self, task: NetworkTask, path: Name) -> Network:
         backend = _import_backend("torch")
         session = backend.load_published(task, path, backend.resolve_device(self.device))
-        self.weights[task] = hashlib.sha256(Path(str(path)).read_bytes()).hexdigest()
+        self.weights[task] = sha256_of(Path(str(path)))
         return self._noted(Network(lambda: cast(Session, session)))
 
     def _precision_of(self, entry: ModelEntry) -> Literal["fp32", "bf16", "int8"]:
@@ -216,7 +216,7 @@ class Loader:
         if entry.task == "recognizer":
             return "fp32"
         if self._precision == "int8":
-            load_int8(entry)
+            load_onnx(entry, int8=True)
         if self._precision != "auto":
             return self._precision
         if entry.int8 and self.backend != "torch":

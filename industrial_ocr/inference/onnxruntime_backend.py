@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnxruntime
 
 from industrial_ocr.inference.manifest import ModelEntry
-from industrial_ocr.inference.weights import load_int8, load_onnx
+from industrial_ocr.inference.weights import load_onnx
 from industrial_ocr.results.types import FloatArray
 
 
@@ -31,7 +31,7 @@ class OnnxRuntimeSession:
         # Memory patterns are for pictures of one size; ours differ.
         options.enable_mem_pattern = False
         options.log_severity_level = 3
-        data = load_int8(entry) if int8 else load_onnx(entry)
+        data = load_onnx(entry, int8)
         self._session = onnxruntime.InferenceSession(
             data, options, providers=["CPUExecutionProvider"]
         )

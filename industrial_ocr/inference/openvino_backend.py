@@ -14,7 +14,7 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 import openvino  # noqa: E402
 
 from industrial_ocr.inference.manifest import ModelEntry  # noqa: E402
-from industrial_ocr.inference.weights import load_int8, load_onnx  # noqa: E402
+from industrial_ocr.inference.weights import load_onnx  # noqa: E402
 from industrial_ocr.results.types import FloatArray  # noqa: E402
 
 
@@ -43,7 +43,7 @@ class OpenVinoSession:
         }
         if threads is not None:
             options["INFERENCE_NUM_THREADS"] = threads
-        data = load_int8(entry) if precision == "int8" else load_onnx(entry)
+        data = load_onnx(entry, int8=precision == "int8")
         model = _core().read_model(data, b"")
         self._compiled = _core().compile_model(model, "CPU", options)
         self._requests = threading.local()

@@ -42,32 +42,25 @@ def load_state(entry: ModelEntry) -> dict[str, Tensor]:
     return {k: v.to(torch.float32) if v.is_floating_point() else v for k, v in state.items()}
 
 
-def load_onnx(entry: ModelEntry) -> bytes:
-    """A model's ONNX file; its hash is checked every time.
+def load_onnx(entry: ModelEntry, int8: bool = False) -> bytes:
+    """A model's ONNX file, or the one in 8-bit integers; its hash is checked every time.
 
     Raises:
         WeightsError: the file is missing or damaged, or has another hash than in the manifest.
     """
-    if not entry.onnx:
-        raise WeightsError(
-            f"{entry.path}: has no ONNX file, and torch is not installed; export it where torch "
-            f"is: python -m industrial_ocr.inference.export {entry.folder}"
-        )
-    return checked_bytes(entry.onnx_path, entry.onnx_sha256)
-
-
-def load_int8(entry: ModelEntry) -> bytes:
-    """A model's ONNX file in 8-bit integers; its hash is checked every time.
-
-    Raises:
-        WeightsError: the file is missing or damaged, or has another hash than in the manifest.
-    """
-    if not entry.int8:
+    if int8 and not entry.int8:
         raise WeightsError(
             f"{entry.path}: has no int8 file; write it with: "
             f"python -m industrial_ocr.training.quantize {entry.folder} --fonts DIR"
         )
-    return checked_bytes(entry.int8_path, entry.int8_sha256)
+    if not int8 and not entry.onnx:
+        raise WeightsError(
+            f"{entry.path}: has no ONNX file, and torch is not installed; export it where torch "
+            f"is: python -m industrial_ocr.inference.export {entry.folder}"
+        )
+    if int8:
+        return checked_bytes(entry.int8_path, entry.int8_sha256)
+    return checked_bytes(entry.onnx_path, entry.onnx_sha256)
 
 
 def checked_bytes(
@@ -208,7 +201,7 @@ def verify_all() -> list[tuple[ModelEntry, bool, str]]:
                 if entry.onnx:
                     load_onnx(entry)
                 if entry.int8:
-                    load_int8(entry)
+                    load_onnx(entry, int8=True)
             except WeightsError as error:
                 results.append((entry, False, str(error)))
             else:

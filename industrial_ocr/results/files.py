@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import zipfile
@@ -36,6 +37,11 @@ def write_whole(path: Path, data: str | bytes | memoryview) -> None:
                 os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file in hex; OSError if it cannot be read."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def read_whole(path: Path) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -216,3 +218,10 @@ def contact_sheet(images: Sequence[ImageArray], columns: int, gap: int = 4) -> I
             x += image.shape[1] + gap
         y += max(i.shape[0] for i in row) + gap
     return sheet
+
+
+def data_uri(image: ImageArray) -> str:
+    """A picture as a data URI of a JPEG, for HTML pages without other files."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=70, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -15,6 +15,7 @@ from industrial_ocr.inference.manifest import NetworkTask, find_entry
 from industrial_ocr.inference.weights import load_state
 from industrial_ocr.models.lcnet import LcNet
 from industrial_ocr.patterns.charset import SPACE
+from industrial_ocr.results.files import sha256_of
 from industrial_ocr.training.config import TrainConfig
 
 PPOCR_CONTRAST = 2.5
@@ -27,19 +28,15 @@ def data_hashes(config: TrainConfig, task: NetworkTask) -> dict[str, str]:
     for name in ("harvest", "photo_labels", "corpus"):
         path = getattr(config, name, None)
         if path is not None:
-            found[f"{name}_sha256"] = _sha256(Path(path))
+            found[f"{name}_sha256"] = sha256_of(Path(path))
     if data := getattr(config, "data", None):
         sizes = [f"{shard.name} {shard.stat().st_size}\n" for shard in find_shards(data)]
         found["data_sha256"] = hashlib.sha256("".join(sizes).encode()).hexdigest()
     if config.start_from is not None:
         start = Path(config.start_from)
         onnx = start.suffix == ".onnx"
-        found["start_sha256"] = _sha256(start) if onnx else find_entry(task, str(start)).sha256
+        found["start_sha256"] = sha256_of(start) if onnx else find_entry(task, str(start)).sha256
     return found
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def start_weights(model: nn.Module, entry: dict[str, Any], source: str) -> None:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable
-from contextlib import suppress
 
 from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from industrial_ocr.line.job_outputs import ModbusOutput
-from industrial_ocr.line.outputs.base import TIMEOUT_S, OutputError, try_port
-from industrial_ocr.line.outputs.loop import LoopThread
+from industrial_ocr.line.outputs.base import OutputError
 from industrial_ocr.line.outputs.plant_server import PlantServer
 from industrial_ocr.line.reading import LineState, Reading, TriggerEvent
 
@@ -47,6 +45,8 @@ COILS = 65536
 class ModbusServer(PlantServer[ModbusOutput]):
     """Shows the state of the line and the last reading in registers."""
 
+    errors = (OSError, RuntimeError)
+
     def __init__(self, config: ModbusOutput) -> None:
         super().__init__(config)
         self._state = LineState.STOPPED
@@ -57,7 +57,6 @@ class ModbusServer(PlantServer[ModbusOutput]):
         self._coils = bytearray(COILS)
         self._holding = [0] * HOLDING
         self._watched: dict[int, Callable[[TriggerEvent], None]] = {}
-        self._server: ModbusTcpServer | None = None
 
     def watch(self, coil: int, put: Callable[[TriggerEvent], None]) -> None:
         """Has ``put`` called, in the server's thread, whenever this coil changes from 0 to 1.
@@ -65,25 +64,6 @@ class ModbusServer(PlantServer[ModbusOutput]):
         ``put`` must not block. If it raises ``queue.Full``, the PLC gets the answer "device busy".
         """
         self._watched[coil] = put
-
-    def open(self) -> None:
-        if self._server is not None:
-            return
-        self.check()
-        self._loop = LoopThread(f"modbus {self.config.port}")
-        try:
-            self._server = self._loop.run(self._serve(), TIMEOUT_S)
-        except (OSError, RuntimeError) as error:
-            self.close()
-            raise self._failed(error) from error
-
-    def close(self) -> None:
-        if self._loop is not None:
-            if self._server is not None:
-                with suppress(TimeoutError):
-                    self._loop.run(self._server.shutdown(), TIMEOUT_S)
-            self._loop.close()
-        self._loop = self._server = None
 
     def state(self, state: LineState) -> None:
         self._state = state
@@ -94,13 +74,12 @@ class ModbusServer(PlantServer[ModbusOutput]):
         else:
             self._alarms.add(name)
 
-    def check(self) -> None:
-        if self._server is not None:
-            return
-        try:
-            try_port(self.config.host, self.config.port)
-        except OSError as error:
-            raise self._failed(error) from error
+    @property
+    def _address(self) -> tuple[str, int]:
+        return self.config.host, self.config.port
+
+    async def _stop(self) -> None:
+        await self._server.shutdown()
 
     async def _serve(self) -> ModbusTcpServer:
         coils = SimData(0, values=[False] * COILS, datatype=DataType.BITS)
@@ -108,7 +87,7 @@ class ModbusServer(PlantServer[ModbusOutput]):
         holding = SimData(0, count=HOLDING, values=0, datatype=DataType.REGISTERS)
         inputs = SimData(0, count=INPUTS, values=0, datatype=DataType.REGISTERS)
         device = SimDevice(0, ([coils], [flags], [holding], [inputs]), action=self._request)
-        server = ModbusTcpServer(device, address=(self.config.host, self.config.port))
+        server = ModbusTcpServer(device, address=self._address)
         await server.serve_forever(background=True)
         return server
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import urlparse
@@ -17,8 +16,7 @@ from asyncua import Node, Server, ua, uamethod
 from asyncua.server.event_generator import EventGenerator
 
 from industrial_ocr.line.job_outputs import OpcuaOutput
-from industrial_ocr.line.outputs.base import TIMEOUT_S, OutputError, try_port
-from industrial_ocr.line.outputs.loop import LoopThread
+from industrial_ocr.line.outputs.base import OutputError
 from industrial_ocr.line.outputs.plant_server import PlantServer
 from industrial_ocr.line.reading import LineState, Reading, TriggerEvent
 
@@ -77,6 +75,9 @@ _VARIABLES = {
 class OpcuaServer(PlantServer[OpcuaOutput]):
     """Shows the state of the line, the job as its recipe, and the last reading as its result."""
 
+    errors = (OSError, ua.UaError)
+    start_s = 120.0  # a slow PC needs many seconds to build the address space
+
     def __init__(self, config: OpcuaOutput) -> None:
         super().__init__(config)
         self._state = LineState.STOPPED
@@ -84,7 +85,6 @@ class OpcuaServer(PlantServer[OpcuaOutput]):
         self._put: Callable[[TriggerEvent], None] | None = None
         self._nodes: dict[str, Node] = {}
         self._result_ready: EventGenerator | None = None
-        self._server: Server | None = None
 
     def watch(self, put: Callable[[TriggerEvent], None]) -> None:
         """Has ``put`` called, in the server's thread, for each ``StartSingleJob``.
@@ -92,26 +92,6 @@ class OpcuaServer(PlantServer[OpcuaOutput]):
         ``put`` must not block. If it raises ``queue.Full``, the client gets an error.
         """
         self._put = put
-
-    def open(self) -> None:
-        if self._server is not None:
-            return
-        self.check()
-        self._loop = LoopThread(f"opcua {self.config.endpoint}")
-        try:
-            # A slow PC needs many seconds to build the address space.
-            self._server = self._loop.run(self._serve(), 120.0)
-        except (OSError, ua.UaError) as error:
-            self.close()
-            raise self._failed(error) from error
-
-    def close(self) -> None:
-        if self._loop is not None:
-            if self._server is not None:
-                with suppress(OSError, ua.UaError):
-                    self._loop.run(self._server.stop(), TIMEOUT_S)
-            self._loop.close()
-        self._loop = self._server = None
 
     def state(self, state: LineState) -> None:
         self._state = state
@@ -124,14 +104,13 @@ class OpcuaServer(PlantServer[OpcuaOutput]):
             self._alarms[name] = message
         self._refresh()
 
-    def check(self) -> None:
-        if self._server is not None:
-            return
+    @property
+    def _address(self) -> tuple[str, int]:
         address = urlparse(self.config.endpoint)
-        try:
-            try_port(address.hostname or "", address.port or 4840)
-        except OSError as error:
-            raise self._failed(error) from error
+        return address.hostname or "", address.port or 4840
+
+    async def _stop(self) -> None:
+        await self._server.stop()
 
     async def _serve(self) -> Server:
         server = Server()

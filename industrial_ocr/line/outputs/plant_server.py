@@ -1,14 +1,15 @@
-"""What the servers have in common that the plant's controllers connect to."""
+"""The common part of servers to which the plant's controllers connect."""
 
 from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Generic, TypeVar
+from contextlib import suppress
+from typing import Any, ClassVar, Generic, TypeVar
 
 from industrial_ocr.line.job_outputs import ModbusOutput, OpcuaOutput
-from industrial_ocr.line.outputs.base import Output, OutputError
+from industrial_ocr.line.outputs.base import TIMEOUT_S, Output, OutputError, try_port
 from industrial_ocr.line.outputs.loop import LoopThread
 from industrial_ocr.line.reading import Reading
 
@@ -35,14 +36,49 @@ class Handshake:
 
 
 class PlantServer(Output, Generic[Config]):
-    """A server that shows the last reading; it may wait until a client has acknowledged it."""
+    """A server that shows the last reading; it may wait until a client has acknowledged it.
+
+    Attributes:
+        errors: errors that its library raises when it starts or stops.
+        start_s: seconds for the start.
+    """
 
     batch = 1
+    errors: ClassVar[tuple[type[Exception], ...]]
+    start_s: ClassVar[float] = TIMEOUT_S
 
     def __init__(self, config: Config) -> None:
         self.config: Config = config
         self._handshake = Handshake()
         self._loop: LoopThread | None = None
+        self._server: Any = None
+
+    def open(self) -> None:
+        if self._server is not None:
+            return
+        self.check()
+        self._loop = LoopThread(f"{self.config.kind} {self._address[1]}")
+        try:
+            self._server = self._loop.run(self._serve(), self.start_s)
+        except self.errors as error:
+            self.close()
+            raise self._failed(error) from error
+
+    def close(self) -> None:
+        if self._loop is not None:
+            if self._server is not None:
+                with suppress(*self.errors):
+                    self._loop.run(self._stop(), TIMEOUT_S)
+            self._loop.close()
+        self._loop = self._server = None
+
+    def check(self) -> None:
+        if self._server is not None:
+            return
+        try:
+            try_port(*self._address)
+        except OSError as error:
+            raise self._failed(error) from error
 
     def send(self, readings: Sequence[Reading]) -> None:
         if self._loop is None:
@@ -55,6 +91,19 @@ class PlantServer(Output, Generic[Config]):
                     f"reading {reading.sequence} was not acknowledged within "
                     f"{self.config.acknowledge_s:g} s"
                 ) from error
+
+    @property
+    @abstractmethod
+    def _address(self) -> tuple[str, int]:
+        """The host and the port on which it listens."""
+
+    @abstractmethod
+    async def _serve(self) -> Any:
+        """Starts and returns the server of the library."""
+
+    @abstractmethod
+    async def _stop(self) -> None:
+        """Stops the server of the library."""
 
     @abstractmethod
     async def _deliver(self, reading: Reading) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.patterns.presets import Preset
 from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.types import ImageArray
+from industrial_ocr.results.viz import data_uri
 from industrial_ocr.training.line.gate import LineGate, LineReading, Score
 from industrial_ocr.training.line.strings import LinePicture
 
@@ -128,7 +127,7 @@ def page(
     def figures(readings: Sequence[LineReading]) -> list[dict[str, Any]]:
         return [
             {
-                "image": _data_uri(load_image(sources[r.name])),
+                "image": data_uri(_thumbnail(load_image(sources[r.name]))),
                 "truth": r.truth,
                 "text": r.text or "nothing",
                 "accepted": r.accepted,
@@ -157,12 +156,10 @@ def page(
     )
 
 
-def _data_uri(image: ImageArray) -> str:
+def _thumbnail(image: ImageArray) -> ImageArray:
     small = Image.fromarray(np.asarray(image))
     small.thumbnail((MAX_PICTURE_SIDE, MAX_PICTURE_SIDE))
-    buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=70)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return np.asarray(small)
 
 
 def summary(outcome: Adaptation, recipe: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,6 @@ is one JPEG mosaic, since files of 40x40 pixels are mostly headers. The parts sh
 
 from __future__ import annotations
 
-import hashlib
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from industrial_ocr.errors import DatasetError
+from industrial_ocr.results.files import sha256_of
 from industrial_ocr.results.types import ImageArray
 
 SHIPPED_REHEARSAL = Path(__file__).parent / "data" / "rehearsal.npz"
@@ -137,7 +137,7 @@ def load_rehearsal(path: Path = SHIPPED_REHEARSAL) -> Rehearsal:
         DatasetError: the file is missing or is not a rehearsal set.
     """
     try:
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        sha256 = sha256_of(path)
         with np.load(path, allow_pickle=False) as found:
             symbols, side = found["symbols"], int(found["side"])
             training, validation, held_out = (_part(found, part, symbols, side) for part in PARTS)

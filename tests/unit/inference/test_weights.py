@@ -25,7 +25,7 @@ from industrial_ocr.inference.manifest import (
 )
 from industrial_ocr.inference.weights import (
     commit_id,
-    load_int8,
+    load_onnx,
     load_state,
     save_entry,
     save_onnx,
@@ -131,14 +131,14 @@ def test_the_int8_file_is_hashed_and_goes_with_its_weights(folder: Path) -> None
     saved = save_onnx(save_entry(folder, entry(), state()), b"eight bits", int8=True)
     assert saved.int8 == "small.int8.onnx"
     assert saved.int8_sha256 == hashlib.sha256(b"eight bits").hexdigest()
-    assert load_int8(find_entry("classifier")) == b"eight bits"
+    assert load_onnx(find_entry("classifier"), int8=True) == b"eight bits"
     assert [ok for _, ok, _ in verify_all()] == [True]
     saved.int8_path.write_bytes(b"other bits")
     with pytest.raises(WeightsError, match=r"small\.int8\.onnx: sha256 is"):
-        load_int8(saved)
+        load_onnx(saved, int8=True)
     assert [ok for _, ok, _ in verify_all()] == [False]
     with pytest.raises(WeightsError, match=r"no int8 file; .*training\.quantize .*weights --fonts"):
-        load_int8(save_entry(folder, saved, state()))  # new weights
+        load_onnx(save_entry(folder, saved, state()), int8=True)  # new weights
 
 
 def test_saving_again_replaces_in_place(folder: Path) -> None:
