@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from risk_coverage import risk_coverage
 
 from industrial_ocr import Engine, Reader
 from industrial_ocr.datasets.load import load_dataset
 from industrial_ocr.datasets.splits import part_of
 from industrial_ocr.decoding.scoring import position_weights
-from industrial_ocr.evaluation.curves import risk_coverage
 from industrial_ocr.evaluation.metrics import CODE_TEXT, TextComparison
 from industrial_ocr.image.load import load_image
 from industrial_ocr.results.types import TextString

@@ -6,7 +6,6 @@ import csv
 import sys
 import time
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -52,15 +51,12 @@ def lines(
         seconds[file] = round(time.perf_counter() - began, 4)
         return result
 
-    several = len(files) > 3 and not ((as_json or as_csv) and sys.stdout.isatty())
-    with output.progress_bar(several) as progress:
-        watched = progress.track(files, description="reading")
-        jobs = ((file, partial(read_one, file)) for file in watched)
-        results = output.results_of(jobs, None, problems)
-        show(
-            {"file": str(file), **result.to_dict(), "seconds": seconds[file]}
-            for file, result in results
-        )
+    to_terminal = (as_json or as_csv) and sys.stdout.isatty()
+    results = output.results_of_files(files, read_one, None, problems, not to_terminal)
+    show(
+        {"file": str(file), **result.to_dict(), "seconds": seconds[file]}
+        for file, result in results
+    )
     if problems:
         raise typer.Exit(output.FAILED)
 

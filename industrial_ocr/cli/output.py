@@ -6,9 +6,10 @@ import json
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -180,6 +181,24 @@ def results_of(
         if pictures is not None:
             pictures.save(file, result, problems)
         yield file, result
+
+
+def results_of_files(
+    files: Sequence[Path],
+    read_one: Callable[[Path], R],
+    pictures: PictureFolder | None,
+    problems: list[str],
+    shown: bool,
+    two_at_a_time: bool = False,
+) -> Iterator[tuple[Path, R]]:
+    """``results_of`` one job for each file; shows the progress if there are more than three."""
+    several = len(files) > 3
+    with progress_bar(several and shown) as progress:
+        watched = progress.track(files, description="reading")
+        jobs = ((file, partial(read_one, file)) for file in watched)
+        yield from results_of(
+            ahead(jobs) if several and two_at_a_time else jobs, pictures, problems
+        )
 
 
 class PictureFolder:

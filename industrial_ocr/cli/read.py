@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -111,26 +110,13 @@ def read(
         return result
 
     to_terminal = (as_json or as_csv) and sys.stdout.isatty()
-    results = _results(files, read_one, pictures, problems, not to_terminal)
+    results = output.results_of_files(
+        files, read_one, pictures, problems, not to_terminal, two_at_a_time=True
+    )
     readings = ({"file": str(file), **result.to_dict()} for file, result in results)
     show(readings)
     if problems:
         raise typer.Exit(output.FAILED)
-
-
-def _results(
-    files: Sequence[Path],
-    read_one: Callable[[Path], ReadResult],
-    pictures: output.PictureFolder | None,
-    problems: list[str],
-    show_progress: bool,
-) -> Iterator[tuple[Path, ReadResult]]:
-    """The result of each file; of more than three files, two are read at the same time."""
-    several = len(files) > 3
-    with output.progress_bar(several and show_progress) as progress:
-        watched = progress.track(files, description="reading")
-        jobs = ((file, partial(read_one, file)) for file in watched)
-        yield from output.results_of(output.ahead(jobs) if several else jobs, pictures, problems)
 
 
 def _compiled(given: list[str], bundle: Path | None) -> list[Pattern] | None:

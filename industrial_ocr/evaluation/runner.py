@@ -28,6 +28,7 @@ from industrial_ocr.evaluation.records import (
     whole_length,
 )
 from industrial_ocr.image.load import load_image
+from industrial_ocr.results.files import try_folder
 from industrial_ocr.results.types import ImageArray
 
 RUN_FILE = "results.jsonl"
@@ -63,11 +64,8 @@ def prepare_folder(out: Path) -> None:
     Raises:
         ConfigError: this fails.
     """
-    trial = out / ".trial"
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        trial.write_bytes(b"")
-        trial.unlink()
+        try_folder(out)
     except OSError as error:
         raise ConfigError(f"{out}: the output folder cannot be written: {error}") from error
 

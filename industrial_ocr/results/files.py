@@ -39,6 +39,14 @@ def write_whole(path: Path, data: str | bytes | memoryview) -> None:
             os.close(folder)
 
 
+def try_folder(folder: Path) -> None:
+    """Creates a folder and tries to write into it; OSError if that fails."""
+    trial = folder / ".trial"
+    folder.mkdir(parents=True, exist_ok=True)
+    trial.write_bytes(b"")
+    trial.unlink()
+
+
 def sha256_of(path: Path) -> str:
     """The sha256 of a file in hex; OSError if it cannot be read."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

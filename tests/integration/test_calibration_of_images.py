@@ -63,7 +63,7 @@ def test_a_bundle_is_calibrated_with_its_own_settings(codes: Path, tmp_path: Pat
         reader.export(tmp_path / name)
         done = CliRunner().invoke(app, [*command, str(tmp_path / name)])
         if name == "blind":
-            assert done.exit_code == 1 and "nothing to fit to" in done.output, done.output
+            assert done.exit_code == 1 and "nothing can be fitted" in done.output, done.output
     assert done.exit_code == 0, done.output
     found = load_calibration(out)
     assert set(found.curves) == {"two-stage", "crnn"}
@@ -78,7 +78,7 @@ def test_labels_that_nothing_reads_are_no_calibration(codes: Path, tmp_path: Pat
         "".join(f"{codes / row.split(chr(9))[0]}\tQQ0000000\n" for row in labels)
     )
     done = CliRunner().invoke(app, ["calibrate", str(tmp_path), "--out", str(out)])
-    assert done.exit_code == 1 and "nothing to fit to" in done.output
+    assert done.exit_code == 1 and "nothing can be fitted" in done.output
     assert not out.exists()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.inference.manifest import load_manifest
+from industrial_ocr.results.files import try_folder
 
 
 @dataclass(frozen=True)
@@ -110,11 +111,8 @@ def check_output(config: FinetuneConfig) -> None:
     if out.is_dir():
         raise ConfigError(f"{out}: this is a folder; name the .safetensors file to write")
     for folder in (out.parent, config.folder):
-        trial = folder / ".trial"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            trial.write_bytes(b"")
-            trial.unlink()
+            try_folder(folder)
         except OSError as error:
             raise ConfigError(f"{folder}: cannot be written: {error.strerror}") from error
     for model in load_manifest(out.parent).models:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -266,8 +267,7 @@ def finetune(
     start = [p.detach().clone() for p in split.trained()]
     steps, interrupted = 0, False
 
-    def head_steps(done: int, total: int) -> None:
-        progress("training the head", done, total)
+    head_steps = partial(progress, "training the head")
 
     def last_steps(done: int, total: int) -> None:
         nonlocal steps

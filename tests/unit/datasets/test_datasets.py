@@ -154,7 +154,7 @@ def test_a_hash_label_with_a_box_is_ignored_and_without_one_is_text(tmp_path: Pa
         ("a.png", "no tab"),
         ("\tAB", "no file"),
         ("a.png\tAB\t1,2,3", "a box must be x0,y0,x1,y1, got '1,2,3'"),
-        ("a.png\tAB\t1,2,3,A;4,5,6,7,B", "a box is"),
+        ("a.png\tAB\t1,2,3,A;4,5,6,7,B", "a box must be"),
         ("a.png\tAB\t1,2,3,4,A;5,6,B", "a character must be"),
         ("a.png\tAB\tnan,1,2,3", "finite"),
         ("a.png\tAB\t1e400,1,2,3", "finite"),

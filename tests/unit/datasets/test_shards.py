@@ -62,7 +62,7 @@ def test_only_pairs_of_a_picture_and_a_text_count(tmp_path: Path) -> None:
             about.size = 3
             tar.addfile(about, io.BytesIO(b"abc"))
     assert index_of(path)[:, 1].tolist() == [3, 3, 3]
-    with pytest.raises(DatasetError, match="not compressed"):
+    with pytest.raises(DatasetError, match="not an uncompressed"):
         broken = tmp_path / "broken.tar"
         broken.write_bytes(b"\x1f\x8b" + bytes(range(256)) * 9)
         index_of(broken)

@@ -136,7 +136,7 @@ def test_nothing_to_run_is_an_error(dataset: Dataset, tmp_path: Path) -> None:
     empty = Dataset("empty", tmp_path, "tsv", "read", ())
     with pytest.raises(DatasetError, match="no labeled image"):
         run_benchmark([empty], [Brightness()], tmp_path, {})
-    with pytest.raises(DatasetError, match="names of their own"):
+    with pytest.raises(DatasetError, match="must have different names"):
         run_benchmark([dataset, dataset], [Brightness()], tmp_path, {})
 
 
@@ -145,7 +145,7 @@ def test_files_that_are_no_run_are_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no such file"):
         load_run(file)
     file.write_text("")
-    with pytest.raises(DatasetError, match="empty run"):
+    with pytest.raises(DatasetError, match="run is empty"):
         load_run(file)
     file.write_text(json.dumps({"run": {"format": 1}}) + '\n{"oops\n{}\n')
     with pytest.raises(DatasetError, match=r"results\.jsonl:2"):

@@ -177,7 +177,7 @@ def test_files_that_are_no_harvest_are_refused(tmp_path: Path) -> None:
         load_harvest(file, 16)
     with pytest.raises(DatasetError, match="40x40 are needed"):
         load_harvest(saved(file), 40)
-    with pytest.raises(DatasetError, match=f"{MIN_CROPS} crops or more"):
+    with pytest.raises(DatasetError, match=f"at least {MIN_CROPS} crops"):
         load_harvest(saved(file, MIN_CROPS - 1), 16)
     assert isinstance(load_harvest(saved(file), 16), Harvest)
 

@@ -78,7 +78,7 @@ def test_impossible_settings_are_refused_before_anything_is_done(tmp_path: Path)
         AdaptConfig(tmp_path)
     with pytest.raises(ConfigError, match="there is no folder"):
         AdaptConfig(tmp_path / "none" / "bundle")
-    with pytest.raises(ConfigError, match="minutes is above 0, got 0"):
+    with pytest.raises(ConfigError, match="minutes must be above 0, got 0"):
         AdaptConfig(tmp_path / "bundle", minutes=0)
     with pytest.raises(ConfigError, match="unlabeled pictures need a pattern"):
         AdaptConfig(tmp_path / "bundle", unlabeled=tmp_path)

@@ -99,7 +99,7 @@ def test_on_a_whole_picture_the_string_that_reads_nearest_is_cut(tmp_path: Path)
 
 def test_what_cannot_be_placed_is_named_and_still_measured(tmp_path: Path) -> None:
     found = gathered(dataset(tmp_path, "read", Label("9999")), reading("1234"))
-    assert found.problems == ("a.png '9999': no string like it was found",)
+    assert found.problems == ("a.png '9999': no similar string was found",)
     assert [(p.texts, p.strings) for p in found.pictures] == [(("9999",), ())]
 
 
@@ -131,7 +131,7 @@ def test_a_label_that_is_a_part_of_a_longer_string_is_cut_out_of_it(tmp_path: Pa
 
 
 def test_single_characters_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="retrain learns characters"):
+    with pytest.raises(DatasetError, match="retrain takes characters"):
         gathered(dataset(tmp_path, "classify", Label("1")))
 
 
