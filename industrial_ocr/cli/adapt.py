@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class LineOptions:
-    """Options for the pictures of the line."""
+class AdaptOptions:
+    """Options for the pictures of the line, the training and its bundle."""
 
     pattern: Annotated[
         str | None, typer.Option(help="Pattern of the codes: a preset or a regular expression.")
@@ -50,21 +50,6 @@ class LineOptions:
         Literal["exact", "contains"],
         typer.Option(help="A reading is right if it equals the label, or if it contains it."),
     ] = "exact"
-
-    def dataset(self, data: Path) -> Dataset:
-        """The labeled pictures, or the answers of the review page."""
-        from industrial_ocr.datasets.load import load_dataset
-        from industrial_ocr.training.line.sources import answered_strings, is_answered
-
-        if is_answered(data):
-            return answered_strings(data)
-        return load_dataset(data, self.label_format, self.task)
-
-
-@dataclass(frozen=True)
-class TrainingOptions:
-    """Options for the training and its bundle."""
-
     # The defaults of ``training.line.config``, which takes too long to load for a help text.
     minutes: Annotated[float, typer.Option(help="Time limit in minutes.")] = 15.0
     parent: Annotated[
@@ -85,7 +70,16 @@ class TrainingOptions:
     steps: Annotated[int | None, typer.Option(min=1, help="Most training steps.")] = None
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bundle.")] = 0
 
-    def config(self, out: Path, line: LineOptions) -> AdaptConfig:
+    def dataset(self, data: Path) -> Dataset:
+        """The labeled pictures, or the answers of the review page."""
+        from industrial_ocr.datasets.load import load_dataset
+        from industrial_ocr.training.line.sources import answered_strings, is_answered
+
+        if is_answered(data):
+            return answered_strings(data)
+        return load_dataset(data, self.label_format, self.task)
+
+    def config(self, out: Path) -> AdaptConfig:
         """The settings of the adaptation."""
         from industrial_ocr.training.line.config import AdaptConfig, Recipe
 
@@ -95,11 +89,11 @@ class TrainingOptions:
         return AdaptConfig(
             out,
             self.parent,
-            line.pattern,
-            line.symbols,
-            contains=line.match == "contains",
-            unlabeled=line.unlabeled,
-            answers=line.answers,
+            self.pattern,
+            self.symbols,
+            contains=self.match == "contains",
+            unlabeled=self.unlabeled,
+            answers=self.answers,
             minutes=self.minutes,
             fonts=options.font_folders(self.fonts),
             margin=self.margin,
@@ -114,8 +108,7 @@ def adapt(
     data: options.OneDataset,
     out: Annotated[Path, typer.Option(help="The bundle to write: a folder or a .zip.")],
     *,
-    line: LineOptions,
-    training: TrainingOptions,
+    given: AdaptOptions,
 ) -> None:
     """Trains the networks on a production line, from 20 or, better, 100 labeled images.
 
@@ -124,8 +117,8 @@ def adapt(
     learned; an adaptation that was killed continues where it stopped.
     """
     with output.one_line_errors(output.WRONG_USAGE):
-        config = training.config(out, line)
-        dataset = line.dataset(data)
+        config = given.config(out)
+        dataset = given.dataset(data)
     with output.one_line_errors(), output.stage_progress() as progress:
         from industrial_ocr.training.line.adapter import Adapter
 

@@ -9,7 +9,6 @@ import typer
 
 from industrial_ocr.cli import files as cli_files
 from industrial_ocr.cli import options, output
-from industrial_ocr.errors import ConfigError
 from industrial_ocr.results.engine import Engine
 
 if TYPE_CHECKING:
@@ -55,9 +54,7 @@ def batch(
     with output.one_line_errors(output.WRONG_USAGE):
         from industrial_ocr.line.ray_batch import Workers, read_archive
 
-        if crops and roi is not None:
-            raise ConfigError("--crops and --roi exclude each other")
-        region = None if roi is None else cli_files.region(roi)
+        region = cli_files.region(roi, crops)
         models = {**vars(runtime), **vars(networks), "threads": runtime.threads or cpus}
         if gpus and runtime.device is None:
             models["device"] = "cuda"

@@ -80,9 +80,10 @@ def run(
     reader_options = {"device": device, **vars(networks), "config": config}
     with output.one_line_errors(output.WRONG_USAGE):
         from industrial_ocr.evaluation import outputs, session
+        from industrial_ocr.evaluation.runner import prepare_folder
 
         plan = judging.plan(data, threshold or [], lexicon)
-        session.prepare_folder(out)
+        prepare_folder(out)
         team = session.build_engines(engines.split(","), plan, reader_options)
         _describe(plan, team)
     with output.one_line_errors(), output.progress_bar() as progress:

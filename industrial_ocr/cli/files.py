@@ -15,8 +15,12 @@ STDIN = Path("-")
 """Stands for the image on standard input."""
 
 
-def region(text: str) -> tuple[float, ...]:
-    """The four numbers of ``--roi``, in pixels; ConfigError if they are not a region."""
+def region(text: str | None, crops: bool = False) -> tuple[float, ...] | None:
+    """The four numbers of ``--roi`` in pixels; ConfigError if they are not a region."""
+    if text is None:
+        return None
+    if crops:
+        raise ConfigError("--crops and --roi exclude each other")
     numbers: tuple[float, ...] = ()
     with suppress(ValueError):
         numbers = tuple(float(n) for n in text.split(","))

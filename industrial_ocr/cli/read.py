@@ -76,14 +76,11 @@ def read(
 ) -> None:
     """Reads images. Exit code 0: all were read; 1: some were not; 2: wrong usage."""
     with output.one_line_errors(output.WRONG_USAGE):
-        show = output.printer(
-            as_json, as_csv, partial(print_csv, with_codes=bool(pattern)), print_table
-        )
-        if crops and roi is not None:
-            raise ConfigError("--crops and --roi exclude each other")
+        csv = partial(print_csv, with_codes=bool(pattern))
+        show = output.printer(as_json, as_csv, csv, print_table)
         if lexicon is not None and not (crops and engine in (None, Engine.CRNN)):
             raise ConfigError("--lexicon needs --crops and engine crnn")
-        region = None if roi is None else cli_files.region(roi)
+        region = cli_files.region(roi, crops)
         patterns = _compiled(pattern or [], runtime.bundle)
         from industrial_ocr.decoding.lexicon import lexicon_finder
 
@@ -113,8 +110,7 @@ def read(
     results = output.results_of_files(
         files, read_one, pictures, problems, not to_terminal, two_at_a_time=True
     )
-    readings = ({"file": str(file), **result.to_dict()} for file, result in results)
-    show(readings)
+    show({"file": str(file), **result.to_dict()} for file, result in results)
     if problems:
         raise typer.Exit(output.FAILED)
 

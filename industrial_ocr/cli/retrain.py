@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class TrainingOptions:
+class RetrainOptions:
     """Options for the training and its result."""
 
     parent: Annotated[
@@ -86,7 +86,7 @@ def retrain(
         int, typer.Option(min=1, help="Number of rendered pictures per symbol of a font.")
     ] = 30,
     *,
-    training: TrainingOptions,
+    training: RetrainOptions,
 ) -> None:
     """Teaches the classifier new symbols, or known ones in a new font, from 3 to 15 images each.
 

@@ -68,7 +68,7 @@ def verify(
     2: wrong usage.
     """
     with output.one_line_errors(output.WRONG_USAGE):
-        region = None if roi is None else cli_files.region(roi)
+        region = cli_files.region(roi)
         jobs, problems = _jobs(arguments, labels)
         files = list(dict.fromkeys(file for file, _ in jobs))
         pictures = None if out is None else output.PictureFolder(out, files)

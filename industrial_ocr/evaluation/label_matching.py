@@ -67,12 +67,9 @@ class Rules:
 
 @dataclass(frozen=True)
 class StringRun:
-    """Neighboring strings, or words of them, joined and normalized.
+    """Neighboring ``strings`` (indices), or words of them, joined and normalized.
 
-    Attributes:
-        text: the normalized text.
-        confidence: lowest confidence of the strings; None if the engine gives none.
-        strings: indices of the strings.
+    The confidence is the lowest one of the strings; None if the engine gives none.
     """
 
     text: str

@@ -25,12 +25,11 @@ from industrial_ocr.evaluation.label_matching import Rules
 from industrial_ocr.evaluation.machine import describe_machine, probe, versions
 from industrial_ocr.evaluation.oracle import run_oracle
 from industrial_ocr.evaluation.records import RecordedRun
-from industrial_ocr.evaluation.runner import describe_run, prepare_folder, run_benchmark
+from industrial_ocr.evaluation.runner import describe_run, run_benchmark
 from industrial_ocr.evaluation.suite import Judging, Suite
 from industrial_ocr.evaluation.summary import percent
 from industrial_ocr.results.engine import Engine
 
-__all__ = ["build_engines", "extras", "plan_run", "prepare_folder", "recorded_rules", "run"]
 TASK_MEANINGS = {
     "read": "whole pictures (--task read)",
     "recognize": "crops of one string each (--task recognize; for whole pictures --task read)",

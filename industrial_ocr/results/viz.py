@@ -220,8 +220,10 @@ def contact_sheet(images: Sequence[ImageArray], columns: int, gap: int = 4) -> I
     return sheet
 
 
-def data_uri(image: ImageArray) -> str:
-    """A picture as a data URI of a JPEG, for HTML pages without other files."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "JPEG", quality=70, optimize=True)
+def data_uri(image: ImageArray, side: int | None = None) -> str:
+    """A picture as a data URI of a JPEG; ``side`` limits its longer side in pixels."""
+    picture, buffer = Image.fromarray(np.asarray(image)), io.BytesIO()
+    if side is not None:
+        picture.thumbnail((side, side))
+    picture.save(buffer, "JPEG", quality=70, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -11,17 +11,12 @@ Progress = Callable[[str, int, int], None]
 
 
 class Notes:
-    """Passes messages on to the user and keeps them for the report.
-
-    Args:
-        notify: called with each message.
-    """
+    """Passes messages on to ``notify`` and keeps them for the report."""
 
     def __init__(self, notify: Notify) -> None:
         self.lines: list[str] = []
         self._notify = notify
 
     def __call__(self, line: str) -> None:
-        """Adds one message."""
         self.lines.append(line)
         self._notify(line)

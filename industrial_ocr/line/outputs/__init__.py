@@ -25,14 +25,10 @@ def make_output(config: OutputConfig) -> Output:
         ConfigError: a setting cannot be used; for example, an environment variable is not set.
         MissingPackageError: a package is not installed.
     """
-    if isinstance(config, JsonlOutput):
-        from industrial_ocr.line.outputs.files import JsonLines
+    if isinstance(config, JsonlOutput | CsvOutput):
+        from industrial_ocr.line.outputs.files import CsvFile, JsonLines
 
-        return JsonLines(config.path)
-    if isinstance(config, CsvOutput):
-        from industrial_ocr.line.outputs.files import CsvFile
-
-        return CsvFile(config.path)
+        return (JsonLines if isinstance(config, JsonlOutput) else CsvFile)(config.path)
     if isinstance(config, SqlOutput):
         require("line", "sqlalchemy", "alembic", "pg8000")
         from industrial_ocr.line.outputs.sql import Database

@@ -94,7 +94,7 @@ class ModbusServer(PlantServer[ModbusOutput]):
     async def _deliver(self, reading: Reading) -> None:
         self._show(reading)
         if self.config.handshake:
-            await self._handshake.wait(self._sequence)
+            await self._until_acknowledged(self._sequence)
 
     def _show(self, reading: Reading) -> None:
         """Replaces the registers of the last reading, all between two requests."""
@@ -139,11 +139,11 @@ class ModbusServer(PlantServer[ModbusOutput]):
         elif function in (6, 16, 22, 23) and values:  # write holding registers
             self._holding[address : address + len(values)] = map(int, values)
             if address < 2:
-                self._handshake.acknowledge(self._holding[0] * 2**16 + self._holding[1])
+                self._acknowledge(self._holding[0] * 2**16 + self._holding[1])
         return None
 
     def _flags(self) -> int:
-        waits = self._handshake.acknowledged != self._sequence
+        waits = self._acknowledged != self._sequence
         busy = self._state is LineState.BUSY
         shown = {
             "ready": self._state in (LineState.READY, LineState.DONE),

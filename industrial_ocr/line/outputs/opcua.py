@@ -172,7 +172,7 @@ class OpcuaServer(PlantServer[OpcuaOutput]):
         return ua.Variant(int(refused), _INT32)
 
     def _acknowledge_result(self, parent: ua.NodeId, sequence: int) -> None:
-        self._handshake.acknowledge(sequence)
+        self._acknowledge(sequence)
 
     async def _deliver(self, reading: Reading) -> None:
         assert self._result_ready is not None
@@ -183,7 +183,7 @@ class OpcuaServer(PlantServer[OpcuaOutput]):
             setattr(self._result_ready.event, name, value(reading))
         await self._result_ready.trigger(message=f"Result {reading.sequence}")
         if self.config.handshake:
-            await self._handshake.wait(reading.sequence)
+            await self._until_acknowledged(reading.sequence)
 
     async def _write(self, path: str, value: object) -> None:
         await self._nodes[path].write_value(value, _VARIABLES[path])

@@ -16,25 +16,6 @@ from industrial_ocr.line.reading import Reading
 Config = TypeVar("Config", ModbusOutput, OpcuaOutput)
 
 
-class Handshake:
-    """The receiver acknowledges each reading by its sequence number."""
-
-    def __init__(self) -> None:
-        self.acknowledged = 0
-        self._changed = asyncio.Event()
-
-    def acknowledge(self, sequence: int) -> None:
-        """Notes the sequence number that the receiver has written; called in the event loop."""
-        self.acknowledged = sequence
-        self._changed.set()
-
-    async def wait(self, sequence: int) -> None:
-        """Waits until this sequence number is acknowledged."""
-        while self.acknowledged != sequence:
-            self._changed = asyncio.Event()  # belongs to the loop that runs now
-            await self._changed.wait()
-
-
 class PlantServer(Output, Generic[Config]):
     """A server that shows the last reading; it may wait until a client has acknowledged it.
 
@@ -49,7 +30,8 @@ class PlantServer(Output, Generic[Config]):
 
     def __init__(self, config: Config) -> None:
         self.config: Config = config
-        self._handshake = Handshake()
+        self._acknowledged = 0
+        self._changed = asyncio.Event()
         self._loop: LoopThread | None = None
         self._server: Any = None
 
@@ -91,6 +73,16 @@ class PlantServer(Output, Generic[Config]):
                     f"reading {reading.sequence} was not acknowledged within "
                     f"{self.config.acknowledge_s:g} s"
                 ) from error
+
+    def _acknowledge(self, sequence: int) -> None:
+        """Notes the sequence number that the client has written; called in the event loop."""
+        self._acknowledged = sequence
+        self._changed.set()
+
+    async def _until_acknowledged(self, sequence: int) -> None:
+        while self._acknowledged != sequence:
+            self._changed = asyncio.Event()  # belongs to the loop that runs now
+            await self._changed.wait()
 
     @property
     @abstractmethod

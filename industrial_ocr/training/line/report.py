@@ -9,13 +9,11 @@ from typing import Any
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from PIL import Image
 
 from industrial_ocr.image.load import load_image
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.patterns.presets import Preset
 from industrial_ocr.results.engine import Engine
-from industrial_ocr.results.types import ImageArray
 from industrial_ocr.results.viz import data_uri
 from industrial_ocr.training.line.gate import LineGate, LineReading, Score
 from industrial_ocr.training.line.strings import LinePicture
@@ -127,7 +125,7 @@ def page(
     def figures(readings: Sequence[LineReading]) -> list[dict[str, Any]]:
         return [
             {
-                "image": data_uri(_thumbnail(load_image(sources[r.name]))),
+                "image": data_uri(load_image(sources[r.name]), MAX_PICTURE_SIDE),
                 "truth": r.truth,
                 "text": r.text or "nothing",
                 "accepted": r.accepted,
@@ -154,12 +152,6 @@ def page(
         left_out=left_out,
         notes=[n for n in outcome.notes if not n.startswith("left out: ")],
     )
-
-
-def _thumbnail(image: ImageArray) -> ImageArray:
-    small = Image.fromarray(np.asarray(image))
-    small.thumbnail((MAX_PICTURE_SIDE, MAX_PICTURE_SIDE))
-    return np.asarray(small)
 
 
 def summary(outcome: Adaptation, recipe: dict[str, Any]) -> dict[str, Any]:

@@ -148,7 +148,7 @@ def limit_change(
     """Reduces the change of the weights until at most 0.15 % of the known symbols' crops are lost.
 
     It is for known symbols in a new font: a new 0 may cost crops of the letter O. For new symbols,
-    ``set_new_biases`` is used instead.
+    ``set_new_biases`` is used instead. Returns the share of the change that is kept, at least 0.2.
 
     Args:
         split: the trained network.
@@ -156,9 +156,6 @@ def limit_change(
         x: activations of validation crops of known symbols.
         labels: (N,) classes of these crops.
         parent: (N,) classes that the parent reads.
-
-    Returns:
-        the share of the change that is kept, at least 0.2.
     """
     was = parent == labels
     after = [p.detach().clone() for p in split.trained()]
@@ -177,7 +174,7 @@ def set_new_biases(
 ) -> float:
     """Changes the biases of new symbols so that few crops of known symbols are read as new ones.
 
-    Values from 1.0 down to -2.0 are tried.
+    Values from 1.0 down to -2.0 are tried; the one that was added is returned.
 
     Args:
         head: the head of the trained network.
@@ -186,9 +183,6 @@ def set_new_biases(
         parent: (N,) classes that the parent reads.
         new: rows of the new symbols.
         allowed: largest share of the crops that may be lost.
-
-    Returns:
-        the value that was added to the biases.
     """
     was = parent == labels
     bias = head.bias.detach()[new].clone()

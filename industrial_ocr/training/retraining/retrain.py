@@ -152,10 +152,7 @@ def _finetuned(
 ) -> tuple[Bools, Finetuned]:
     """Trains; if samples of known symbols make known symbols worse, trains again without them.
 
-    Validation crops decide this.
-
-    Returns:
-        the rows of the pool that were used, and the trained classifier.
+    Validation crops decide this. Returns the used rows of the pool, and the trained classifier.
     """
     rows = cache.rows(supplementary=True)
     tuned = finetune(cache, rows, rehearsal.validation, config.recipe, progress)
@@ -181,11 +178,7 @@ def _hold_back(
     config: FinetuneConfig,
     note: Notify,
 ) -> Gate:
-    """Lowers the logits of new symbols up to twice until validation crops pass the gate.
-
-    Returns:
-        the last gate.
-    """
+    """Lowers the logits of new symbols up to twice until the gate passes; returns the last gate."""
     check = keeps_old_symbols(cache, tuned.model, validation, config)
     for _ in range(2):
         if check.passed:

@@ -167,15 +167,11 @@ def test_a_parent_of_another_architecture(tmp_path: Path, monkeypatch: pytest.Mo
     entry = load_parent(None).entry
     other = entry.model_copy(update={"architecture": {"architecture": "resnet18"}})
     monkeypatch.setattr("industrial_ocr.training.retraining.network.find_entry", lambda *_: other)
-    with pytest.raises(
-        WeightsError, match="do not fit its architecture; perhaps"
-    ):
+    with pytest.raises(WeightsError, match="do not fit its architecture; perhaps"):
         load_parent("other")
     unknown = entry.model_copy(update={"architecture": {"backbone": "resnet10t", "depth": 3}})
     monkeypatch.setattr("industrial_ocr.training.retraining.network.find_entry", lambda *_: unknown)
-    with pytest.raises(
-        WeightsError, match="do not fit its architecture; perhaps"
-    ):
+    with pytest.raises(WeightsError, match="do not fit its architecture; perhaps"):
         load_parent("other")
 
 

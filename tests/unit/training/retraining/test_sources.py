@@ -166,7 +166,12 @@ def test_broken_lines_and_items_are_listed(tmp_path: Path) -> None:
     found = read(file)
     assert found.counts == {"Ω": 1}
     listed = "\n".join(found.problems)
-    for part in ("corrections.jsonl:5: not an answer", TWO, f"{THREE}: item {THREE}: the box of", FOUR):
+    for part in (
+        "corrections.jsonl:5: not an answer",
+        TWO,
+        f"{THREE}: item {THREE}: the box of",
+        FOUR,
+    ):
         assert part in listed
 
 
