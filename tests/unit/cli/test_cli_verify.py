@@ -167,7 +167,7 @@ def test_names_of_labels_are_ends_of_paths(tmp_path: Path) -> None:
     files = [tmp_path / "x" / "a.png", tmp_path / "y" / "a.png"]
     jobs = match_rows([(1, "y/a.png", "T")], files, Path("labels.tsv"))
     assert jobs == [(files[1], "T")]
-    with pytest.raises(DatasetError, match="line 1: 2 of the images"):
+    with pytest.raises(DatasetError, match="line 1: 2 of the given images"):
         match_rows([(1, "a.png", "T")], files, Path("labels.tsv"))
 
 
