@@ -262,7 +262,7 @@ class PipelineConfig(Section):
     """All settings of reading; one section per stage.
 
     Attributes:
-        precision: of the computations of detector and classifier. ``fp32`` gives the same result
+        precision: of the computations of the networks. ``fp32`` gives the same result
             on every machine, except for rounding; with ``bf16`` (bfloat16) and ``int8`` (8-bit
             integers, on a CPU) confidences differ by a few hundredths; ``auto`` is the fastest that
             the backend, the device and the model have.

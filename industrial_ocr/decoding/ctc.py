@@ -96,7 +96,8 @@ def _symbol(
 ) -> CtcSymbol:
     """The symbol of a class that stands in ``frames`` (N,), ascending."""
     peak = np.exp(table[frames[int(table[frames, symbol].argmax())]])
-    order = [int(c) for c in np.argsort(-peak, kind="stable") if c not in (0, symbol)]
+    ranked = np.argsort(-peak, kind="stable")[: top_k + 2].tolist()  # blank and symbol among them
+    order = [c for c in ranked if c not in (0, symbol)]
     return CtcSymbol(
         symbol=charset.symbol(symbol),
         first_frame=int(frames[0]),

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from industrial_ocr.config import DetectionConfig
-from industrial_ocr.image.preprocess import detector_input, to_gray
+from industrial_ocr.image.preprocess import detector_input, to_gray, to_rgb
 from industrial_ocr.results.types import FloatArray, ImageArray, ScoreMaps
 
 STRIDE = 2
@@ -104,7 +104,7 @@ class Detector:
     def _input(self, pixels: ImageArray) -> FloatArray:
         if not self._published:
             return detector_input(to_gray(pixels))
-        normal = (pixels.astype(np.float32) / 255 - IMAGENET_MEAN) / IMAGENET_STD
+        normal = (to_rgb(pixels).astype(np.float32) / 255 - IMAGENET_MEAN) / IMAGENET_STD
         return np.ascontiguousarray(normal.transpose(2, 0, 1), np.float32)
 
     def _score(self, batch: Sequence[ImageArray]) -> FloatArray:
@@ -116,7 +116,7 @@ class Detector:
         """Region and affinity maps of each image.
 
         Args:
-            images: (H, W, 3) uint8 RGB each, sizes may differ.
+            images: (H, W, 3) uint8 RGB or (H, W) gray each, sizes may differ.
             config: scale, tiles and batches.
 
         Returns:

@@ -18,7 +18,7 @@ import numpy as np
 
 from industrial_ocr.detection.box_hypotheses import shaped_box
 from industrial_ocr.detection.ink import unread_marks
-from industrial_ocr.detection.orientation import orientations, string_axis, string_quad
+from industrial_ocr.detection.orientation import string_axis, string_quad, usual_orientation
 from industrial_ocr.detection.spacing import gap_sizes
 from industrial_ocr.results.geometry import (
     axis_of,
@@ -70,7 +70,7 @@ def with_nested(strings: Sequence[BoxString]) -> list[BoxString]:
         else:
             added[id(string)] = []
             if string.direction == "horizontal" and len(string.boxes) > 2:
-                lines.append((string, string_quad(orientations(string)[0])))
+                lines.append((string, string_quad(usual_orientation(string))))
     return [_with_boxes(s, added[id(s)]) for s in strings if id(s) in added]
 
 
@@ -129,7 +129,7 @@ def _with_boxes(string: BoxString, added: Sequence[CharBox]) -> BoxString:
 def _completed(gray: ImageArray, string: BoxString, others: Sequence[FloatArray]) -> BoxString:
     if string.direction != "horizontal" or len(string.boxes) < 2:
         return string
-    upright = orientations(string)[0]
+    upright = usual_orientation(string)
     line = string_quad(upright)
     marks = unread_marks(gray, line, [b.quad for b in upright.boxes], others)
     marks = [m for m in marks if not m.tall and _belongs(m, line)]

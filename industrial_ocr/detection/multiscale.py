@@ -16,6 +16,7 @@ import numpy as np
 
 from industrial_ocr.config import DetectionConfig
 from industrial_ocr.detection.detector import Detector, network_scale
+from industrial_ocr.image.preprocess import to_rgb
 from industrial_ocr.results.geometry import bounds, edge_lengths, points_inside
 from industrial_ocr.results.types import BoxString, CharBox, ImageArray, ScoreMaps
 
@@ -203,7 +204,8 @@ class _Part:
         x0, y0, x1, y1 = (int(v) for v in self.rect)
         zoom = config.closer_height / self.height
         size = (max(1, round((x1 - x0) * zoom)), max(1, round((y1 - y0) * zoom)))
-        crop = cv2.resize(image[y0:y1, x0:x1], size, interpolation=cv2.INTER_CUBIC)
+        # In color, as OpenCV rounds otherwise in gray: both kinds of image give the same pixels.
+        crop = cv2.resize(to_rgb(image[y0:y1, x0:x1]), size, interpolation=cv2.INTER_CUBIC)
         return np.asarray(crop, np.uint8)
 
 

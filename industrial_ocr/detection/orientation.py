@@ -27,16 +27,24 @@ def orientations(string: BoxString) -> list[BoxString]:
     A flat string is upright or upside down. A steep string is a stack of upright letters, or a
     line turned to the left or to the right. A single box is taken as upright.
     """
+    return [usual_orientation(string), *other_orientations(string)]
+
+
+def usual_orientation(string: BoxString) -> BoxString:
+    """The likeliest way a string can be read, the first of ``orientations``."""
+    if string.direction == "horizontal" or len(string.boxes) == 1:
+        return _turned(string, 0, "horizontal")
+    return _turned(string, 3, "vertical")
+
+
+def other_orientations(string: BoxString) -> list[BoxString]:
+    """The other ways of ``orientations``."""
     if len(string.boxes) == 1:
-        return [_turned(string, 0, "horizontal")]
+        return []
     back = BoxString(string.boxes[::-1], (*string.space_after[-2::-1], False), string.direction)
     if string.direction == "horizontal":
-        return [_turned(string, 0, "horizontal"), _turned(back, 0, "horizontal")]
-    return [
-        _turned(string, 3, "vertical"),
-        _turned(back, 0, "rotated"),
-        _turned(string, 0, "rotated"),
-    ]
+        return [_turned(back, 0, "horizontal")]
+    return [_turned(back, 0, "rotated"), _turned(string, 0, "rotated")]
 
 
 def string_quad(string: BoxString) -> FloatArray:

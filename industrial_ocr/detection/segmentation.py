@@ -93,14 +93,15 @@ def _basins(region: FloatArray, text_threshold: float, low_text: float) -> Label
     marked = int(markers.max(initial=0))
     hills = _hills(region, region > low_text, markers)
     count = int(hills.max(initial=0))
-    peaks = np.zeros(count + 1, region.dtype)
+    highest = np.zeros(count + 1, region.dtype)
     pixels = np.flatnonzero(hills)
-    np.maximum.at(peaks, hills.ravel()[pixels], region.ravel()[pixels])
-    root = np.arange(count + 1)
+    np.maximum.at(highest, hills.ravel()[pixels], region.ravel()[pixels])
+    peaks: list[float] = highest.tolist()
+    root = list(range(count + 1))
 
     def find(hill: int) -> int:
         while root[hill] != hill:
-            hill = int(root[hill])
+            hill = root[hill]
         return hill
 
     for (one, two), saddle in sorted(_saddles(region, hills).items(), key=lambda p: -p[1]):
@@ -151,12 +152,17 @@ def _peaks(region: FloatArray, threshold: float) -> LabelArray:
 
 def _saddles(region: FloatArray, labels: LabelArray) -> dict[tuple[int, int], float]:
     """The highest value on the border between every two basins that touch."""
-    saddles: dict[tuple[int, int], float] = {}
+    parts, heights = [], []
     for level, label in ((region, labels), (region.T, labels.T)):
         a, b = label[:-1], label[1:]
         border = (a != b) & (a > 0) & (b > 0)
-        heights = np.minimum(level[:-1], level[1:])[border]
-        for one, two, height in zip(a[border], b[border], heights, strict=True):
-            pair = (int(min(one, two)), int(max(one, two)))
-            saddles[pair] = max(saddles.get(pair, 0.0), float(height))
-    return saddles
+        heights.append(np.minimum(level[:-1], level[1:])[border])
+        one, two = a[border].astype(np.int64), b[border]
+        parts.append(np.minimum(one, two) << 32 | np.maximum(one, two))
+    pairs, first, number = np.unique(np.concatenate(parts), return_index=True, return_inverse=True)
+    highest = np.zeros(len(pairs), region.dtype)
+    np.maximum.at(highest, number, np.concatenate(heights))
+    order = np.argsort(first)  # of equal saddles, the one first met comes first
+    pairs = pairs[order]
+    both = zip((pairs >> 32).tolist(), (pairs & 0xFFFFFFFF).tolist(), strict=True)
+    return dict(zip(both, highest[order].tolist(), strict=True))

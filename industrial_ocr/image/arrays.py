@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from industrial_ocr.errors import ImageError
+from industrial_ocr.image.preprocess import to_rgb
 from industrial_ocr.results.types import ImageArray
 
 MAX_PIXELS = 100_000_000
@@ -34,11 +35,11 @@ def rgb_from_array(array: NDArray[Any], name: str) -> ImageArray:
         )
     check_size(array.shape[1], array.shape[0], name)
     pixels = _to_uint8(array, name)
-    if pixels.ndim == 2:
-        pixels = pixels[:, :, None]
-    if pixels.shape[2] == 4:
+    if pixels.ndim == 3 and pixels.shape[2] == 4:
         return rgb_from_rgba(pixels)
-    return np.array(np.broadcast_to(pixels, (*pixels.shape[:2], 3)), np.uint8, order="C")
+    if pixels.ndim == 3 and pixels.shape[2] == 3:
+        return np.array(pixels, order="C")
+    return to_rgb(np.ascontiguousarray(pixels.reshape(pixels.shape[:2])))
 
 
 def _to_uint8(array: NDArray[Any], name: str) -> ImageArray:

@@ -20,6 +20,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from industrial_ocr.errors import ImageError
 from industrial_ocr.image.arrays import check_size, rgb_from_array, rgb_from_rgba, size_limits
+from industrial_ocr.image.preprocess import to_rgb
 from industrial_ocr.results.types import ImageArray
 
 # A closed list: Pillow's EPS reader, for one, would run Ghostscript on an untrusted file.
@@ -234,7 +235,9 @@ def _decode(image: Image.Image, name: str) -> ImageArray:
             return rgb_from_array(np.asarray(image), name)
         if image.has_transparency_data:
             return rgb_from_rgba(np.asarray(image.convert("RGBA")))
-        return np.array(image.convert("RGB"), np.uint8, order="C")
+        if image.mode == "L":
+            return to_rgb(np.asarray(image))
+        return np.array(image if image.mode == "RGB" else image.convert("RGB"), order="C")
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -21,6 +21,20 @@ def to_gray(image: ImageArray) -> ImageArray:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
+def to_rgb(image: ImageArray) -> ImageArray:
+    """(H, W) gray or (H, W, 3) RGB -> (H, W, 3) uint8."""
+    if image.ndim == 3:
+        return image
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), np.uint8)
+
+
+def without_color(image: ImageArray) -> ImageArray:
+    """(H, W) of an (H, W, 3) RGB image with three equal channels; another image as it is."""
+    red, green, blue = cv2.split(image)
+    gray = np.array_equal(red, green) and np.array_equal(green, blue)
+    return np.asarray(red, np.uint8) if gray else image
+
+
 def with_border(image: ImageArray, margin: int) -> ImageArray:
     """Adds a border of ``margin`` pixels to (H, W, 3) uint8, in the median color of its edge.
 

@@ -20,13 +20,12 @@ from filelock import FileLock
 
 from industrial_ocr.errors import MissingPackageError, WeightsError
 from industrial_ocr.inference.manifest import InputSpec, ModelEntry, load_manifest
-from industrial_ocr.inference.weights import save_entry
+from industrial_ocr.inference.weights import cache_folder, save_entry
 from industrial_ocr.results.files import sha256_of
 
 NAME = "craft-mlt-25k"
 FILE = "craft_mlt_25k.pth"
 SHA256 = "4a5efbfb48b4081100544e75e1e2b57f8de3d84f213004b14b85fd4b3748db17"
-CACHE_VARIABLE = "INDUSTRIAL_OCR_CACHE"
 SETTINGS: dict[str, dict[str, Any]] = {
     "detection": {
         "crop_sides": (160, 128, 200),
@@ -37,12 +36,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "segmentation": {"box_ratio": 0.83, "text_threshold": 0.4},
 }
 """It was trained with larger characters than ours, and its boxes are 1.2 times too large."""
-
-
-def cache_folder() -> Path:
-    """Folder of converted weights: ``INDUSTRIAL_OCR_CACHE``, else ~/.cache/industrial_ocr."""
-    own = os.environ.get(CACHE_VARIABLE)
-    return Path(own) if own else Path.home() / ".cache" / "industrial_ocr"
 
 
 def is_craft_mlt(path: str | Path | None) -> bool:

@@ -70,9 +70,9 @@ class Loader:
             installed, else ONNX Runtime.
         threads: largest number of threads of each network and of OpenCV; None leaves it to the
             libraries.
-        precision: precision of detector and classifier: ``fp32``, ``bf16`` or ``int8``. ``auto``
-            takes int8 on a CPU if the model has it, else bf16 if it is faster on this device. The
-            recognizer always has ``fp32``.
+        precision: precision of the networks: ``fp32``, ``bf16`` or ``int8``. ``auto`` takes int8 on
+            a CPU if the model has it, else bf16 if it is faster on this device. The recognizer
+            never has int8; it has bf16 on OpenVINO alone.
         temperatures: temperatures by sha256 of the weights; they replace those of the manifest.
 
     Attributes:
@@ -213,7 +213,10 @@ class Loader:
         Raises:
             WeightsError: int8 was requested, but the model has no int8 file.
         """
-        if entry.task == "recognizer":
+        if entry.task == "recognizer" and (
+            # int8 and other combinations: benchmarks/results/tried.md
+            self._precision == "int8" or self.backend != "openvino" or is_onnx_only(entry)
+        ):
             return "fp32"
         if self._precision == "int8":
             load_onnx(entry, int8=True)

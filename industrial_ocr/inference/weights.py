@@ -22,6 +22,8 @@ from industrial_ocr.results.files import read_whole, write_whole
 if TYPE_CHECKING:
     from torch import Tensor
 
+CACHE_VARIABLE = "INDUSTRIAL_OCR_CACHE"
+
 
 def load_state(entry: ModelEntry) -> dict[str, Tensor]:
     """A model's state dict on the CPU, floats as float32; the hash is checked every time.
@@ -40,6 +42,16 @@ def load_state(entry: ModelEntry) -> dict[str, Tensor]:
         message = f"{entry.path}: not a valid safetensors file: {_one_line(error)}"
         raise WeightsError(message) from error
     return {k: v.to(torch.float32) if v.is_floating_point() else v for k, v in state.items()}
+
+
+def cache_folder() -> Path:
+    """Folder of converted networks: ``INDUSTRIAL_OCR_CACHE``, else ~/.cache/industrial_ocr.
+
+    Raises:
+        RuntimeError: there is no home folder.
+    """
+    own = os.environ.get(CACHE_VARIABLE)
+    return Path(own) if own else Path.home() / ".cache" / "industrial_ocr"
 
 
 def load_onnx(entry: ModelEntry, int8: bool = False) -> bytes:

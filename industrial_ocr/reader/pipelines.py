@@ -83,7 +83,7 @@ class EngineRun:
         return result
 
     def read(self, images: Sequence[ImageArray]) -> list[ReadResult]:
-        """Finds and reads the strings of images, (H, W, 3) uint8 RGB each."""
+        """Finds and reads the strings of images, (H, W, 3) uint8 RGB or (H, W) gray each."""
 
         def run(
             pipeline: Engine, some: Sequence[ImageArray], found: Found | None

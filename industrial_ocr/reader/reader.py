@@ -16,7 +16,7 @@ from industrial_ocr.detection.detector import Detector
 from industrial_ocr.detection.linking import as_one_string
 from industrial_ocr.errors import ConfigError, ImageError
 from industrial_ocr.image.load import image_list, load_image
-from industrial_ocr.image.preprocess import with_border
+from industrial_ocr.image.preprocess import with_border, without_color
 from industrial_ocr.inference.bundle import open_bundle
 from industrial_ocr.inference.forking import keep_forks_usable
 from industrial_ocr.inference.loading import Backend, Loader
@@ -283,7 +283,7 @@ class Reader:
         loaded = [load_image(i) for i in image_list(images)]
         parts = [self._surrounded(i, roi) for i in loaded]
         run = EngineRun(engine, patterns, self._models_for(engine, patterns), self.routes)
-        results = run.read([pixels for pixels, _, _ in parts])
+        results = run.read([without_color(pixels) for pixels, _, _ in parts])
         return [
             result.moved(float(x), float(y), image)
             for result, (_, x, y), image in zip(results, parts, loaded, strict=True)

@@ -18,7 +18,7 @@ from industrial_ocr.decoding.scoring import score_sequence, string_confidence
 from industrial_ocr.detection.box_hypotheses import Proposals, propose
 from industrial_ocr.detection.detector import Detector
 from industrial_ocr.detection.ink import ink_sizes
-from industrial_ocr.detection.orientation import orientations, string_quad
+from industrial_ocr.detection.orientation import other_orientations, string_quad, usual_orientation
 from industrial_ocr.detection.spacing import word_gaps
 from industrial_ocr.image.preprocess import edge_width, to_gray
 from industrial_ocr.patterns.pattern import Pattern
@@ -55,7 +55,7 @@ def read_two_stage(
     """Reads images with common batches in every network.
 
     Args:
-        images: (H, W, 3) uint8 RGB each.
+        images: (H, W, 3) uint8 RGB or (H, W) gray each.
         detector: finds characters.
         classifier: classifies them.
         config: every threshold.
@@ -67,7 +67,8 @@ def read_two_stage(
     """
     clock = Clock()
     found = find_strings(images, detector, config, clock) if found is None else found
-    views = read_view(images, found, classifier, config, clock, patterns)
+    grays = [to_gray(image) for image in images]
+    views = read_view(grays, found, classifier, config, clock, patterns)
     timings = clock.share(len(images))
     return [v.result(image, config, timings) for image, v in zip(images, views, strict=True)]
 
@@ -189,17 +190,17 @@ def _read_strings(
 ) -> list[list[FreeReading]]:
     """Classifies strings in the likeliest orientation, doubtful ones in all; keeps the best."""
     usual: list[_Ways] = []
-    others: list[Sequence[BoxString]] = []
+    may_be_turned: list[BoxString | None] = []
     for number, strings in enumerate(found):
         for string in strings:
-            ways = orientations(string)
-            flat = ways[0].direction == "horizontal"
-            usual.append((number, ways[:1] if flat else ways))
-            others.append(ways[1:] if flat and not upright else [])
+            way = usual_orientation(string)
+            flat = way.direction == "horizontal"
+            usual.append((number, [way] if flat else [way, *other_orientations(string)]))
+            may_be_turned.append(string if flat and not upright else None)
     first = _best_of(images, usual, classifier, config)
     doubtful = [
-        (number, ways if np.exp(mean_log_probability(reading.candidates)) < 0.9 else [])
-        for (number, _), ways, reading in zip(usual, others, first, strict=True)
+        (number, other_orientations(string) if string is not None and _is_doubtful(reading) else [])
+        for (number, _), string, reading in zip(usual, may_be_turned, first, strict=True)
         if reading is not None
     ]
     second = _best_of(images, doubtful, classifier, config)
@@ -212,6 +213,10 @@ def _read_strings(
 
 _Ways = tuple[int, Sequence[BoxString]]
 """The index of an image, and orientations of one of its strings."""
+
+
+def _is_doubtful(reading: FreeReading) -> bool:
+    return bool(np.exp(mean_log_probability(reading.candidates)) < 0.9)
 
 
 def _right_way_up(usual: FreeReading, turned: FreeReading | None) -> FreeReading:

