@@ -83,7 +83,7 @@ class AdaptOptions:
         """The settings of the adaptation."""
         from industrial_ocr.training.line.config import AdaptConfig, Recipe
 
-        recipe = Recipe(seed=self.seed)
+        recipe = replace(Recipe(), seed=self.seed)
         if self.steps is not None:
             recipe = replace(recipe, steps=self.steps)
         return AdaptConfig(

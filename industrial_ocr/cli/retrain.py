@@ -56,7 +56,7 @@ class RetrainOptions:
             check_output,
         )
 
-        recipe = FinetuneRecipe(seed=self.seed)
+        recipe = replace(FinetuneRecipe(), seed=self.seed)
         if self.steps is not None:
             recipe = replace(recipe, steps=self.steps)
         fonts = options.font_folders(self.fonts)
