@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 
 ModelName = Literal["detector", "classifier", "recognizer"]
+PHOTO_SHARE = 0.3
+"""Share of photographs where the recipe names none."""
+PHOTO_TABLES = {"photo_labels": "labels.tsv", "photo_maps": "maps"}
+"""Settings of what to learn on photographs, and where it is in their folder."""
 
 
 def train(
@@ -27,6 +31,13 @@ def train(
     data: Annotated[
         str | None,
         typer.Option(help="Shards (.tar) of strips for a recognizer: a file, a folder or a glob."),
+    ] = None,
+    photos: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of photographs to learn from, too, with labels.tsv for a recognizer and "
+            "maps/ for a detector, unless the recipe names others."
+        ),
     ] = None,
     fonts: options.FontFolders = None,
     steps: Annotated[int | None, typer.Option(help="Total number of optimizer steps.")] = None,
@@ -43,6 +54,7 @@ def train(
     given = dict(
         out=out,
         data=data,
+        photos=photos,
         fonts=fonts,
         steps=steps,
         device=device,
@@ -52,6 +64,8 @@ def train(
     with output.one_line_errors():
         if data is not None and task != "recognizer":
             raise ConfigError("--data is for train recognizer")
+        if photos is not None and task == "classifier":
+            raise ConfigError("--photos is for train detector and train recognizer")
         if importlib.util.find_spec("tensorboard") is None:
             raise ConfigError("training logs to TensorBoard: pip install 'industrial-ocr[train]'")
         job = _task(task, config, {k: v for k, v in given.items() if v is not None})
@@ -105,7 +119,13 @@ def _settings(kind: type[TrainConfig], config: Path, changes: dict[str, Any]) ->
     from industrial_ocr.config import load_config, parse_config
     from industrial_ocr.datasets.synthesis.faces import describe_fonts, system_font_folders
 
-    merged = load_config(config, kind).model_dump(mode="json") | changes
+    recipe = load_config(config, kind).model_dump(mode="json")
+    merged = recipe | changes
+    if photos := changes.get("photos"):
+        merged["photo_share"] = recipe["photo_share"] or PHOTO_SHARE
+        for key, name in PHOTO_TABLES.items():
+            if key in recipe:
+                merged[key] = recipe[key] or photos / name
     merged["fonts"] = list(map(str, merged["fonts"] or system_font_folders()))
     loaded = parse_config(merged, kind, f"{config} with the options")
     output.note(describe_fonts(loaded.fonts))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
@@ -27,6 +28,10 @@ from industrial_ocr.results.types import FloatArray, ImageArray, as_quad
 
 _CASE_TWINS = str.maketrans("cosuvwxzkp", "COSUVWXZKP")
 """Letters whose two cases differ only in size, which a strip does not show."""
+PHOTO_ZOOMS = (0.6, 1.8)
+"""Least and largest magnification of a photograph that a detector learns."""
+USUAL_HEIGHT = 18.0
+"""Pixels of most characters on the photographs; smaller ones are not blurred."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +59,12 @@ class PhotoString:
     @property
     def held_out(self) -> bool:
         """Whether its photograph, with all strings on it, is held out; one in five is."""
-        name = f"{self.source}/{self.photograph}".encode()
-        return int(hashlib.sha256(name).hexdigest(), 16) % 5 == 0
+        return is_held_out(self.source, self.photograph)
+
+
+def is_held_out(source: str, photograph: str) -> bool:
+    """Whether a photograph, with all that was cut from it, is held out; one in five is."""
+    return int(hashlib.sha256(f"{source}/{photograph}".encode()).hexdigest(), 16) % 5 == 0
 
 
 def _rows(path: Path, columns: int) -> list[list[str]]:
@@ -78,15 +87,25 @@ def _quad(path: Path, numbers: Sequence[str]) -> FloatArray:
         raise DatasetError(f"{path}: not a quad: {' '.join(numbers)}") from error
 
 
+def read_windows(folder: Path) -> dict[str, tuple[str, str]]:
+    """Source and photograph of every file in a folder of photographs."""
+    return {row[0]: (row[1], row[2]) for row in _rows(folder / "windows.tsv", 3)}
+
+
+def training_files(folder: Path) -> list[str]:
+    """The files of a folder of photographs that are not held out."""
+    return [file for file, origin in read_windows(folder).items() if not is_held_out(*origin)]
+
+
 def read_hints(folder: Path) -> list[PhotoString]:
     """The hints of a folder of photographs, in the order of their table."""
-    windows = {row[0]: row for row in _rows(folder / "windows.tsv", 3)}
+    windows = read_windows(folder)
     hints = []
     path = folder / "lines.tsv"
     for row in _rows(path, 11):
         if row[0] not in windows:
             raise DatasetError(f"{path}: windows.tsv does not list {row[0]}")
-        _, source, photograph = windows[row[0]][:3]
+        source, photograph = windows[row[0]]
         quad = _quad(path, row[1:9])
         hints.append(PhotoString(row[0], source, photograph, quad, row[10], float(row[9])))
     return hints
@@ -222,3 +241,50 @@ def jittered(rng: np.random.Generator, quad: FloatArray) -> FloatArray:
     x, y = height * rng.uniform((-0.04, -0.1), (0.12, 0.14))
     shift = rng.normal(0, 0.03 * height, 2) + rng.normal(0, 0.02 * height, (4, 2))
     return (expand_quad(quad, x, y) + shift).astype(np.float32)
+
+
+class PhotoScenes:
+    """Parts of photographs with the score maps to learn there, each time other ones.
+
+    Args:
+        folder: with ``images/``.
+        maps: folder of ``training.teacher_maps``.
+        side: of the parts in pixels, even.
+    """
+
+    def __init__(self, folder: Path, maps: Path, side: int) -> None:
+        self._images, self._maps, self._side = folder / "images", maps, side
+        self._files = [file for file in training_files(folder) if self._map(file).exists()]
+        if not self._files:
+            raise DatasetError(
+                f"{maps}: no maps for the photographs in {folder}; run python -m "
+                "industrial_ocr.training.teacher_maps"
+            )
+        self._camera = Camera(0.4)
+
+    def _map(self, file: str) -> Path:
+        return self._maps / f"{file}.png"
+
+    def render(self, seed: tuple[int, ...]) -> tuple[ImageArray, ImageArray]:
+        """The part of that seed, (S, S, 3) uint8, and its maps (3, S / 2, S / 2) uint8.
+
+        The third map is 255 where the other two, region and affinity, are to be learned.
+        """
+        rng = np.random.default_rng(seed)
+        file = self._files[int(rng.integers(len(self._files)))]
+        image, maps = load_image(self._images / file), load_image(self._map(file))
+        zoom = float(np.exp(rng.uniform(*np.log(PHOTO_ZOOMS))))
+        height, width = (max(1, round(n * zoom)) for n in maps.shape[:2])
+        way = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
+        odd = [(0, -n % 2) for n in image.shape[:2]]
+        even = np.pad(image, (*odd, (0, 0)), mode="edge")
+        large = np.asarray(cv2.resize(even, (2 * width, 2 * height), interpolation=way), np.uint8)
+        maps = np.asarray(cv2.resize(maps, (width, height), interpolation=way), np.uint8)
+        half = self._side // 2
+        down, right = max(0, half - height), max(0, half - width)
+        large = np.pad(large, ((0, 2 * down), (0, 2 * right), (0, 0)), mode="edge")
+        maps = np.pad(maps, ((0, down), (0, right), (0, 0)))
+        y, x = (int(rng.integers(n - half + 1)) for n in maps.shape[:2])
+        part = np.ascontiguousarray(large[2 * y : 2 * (y + half), 2 * x : 2 * (x + half)])
+        shot = self._camera.shoot(rng, part, USUAL_HEIGHT * zoom)
+        return shot, maps[y : y + half, x : x + half].transpose(2, 0, 1)

@@ -100,6 +100,11 @@ class DetectorTrainConfig(TrainConfig):
         positive_weight: weight of the pixels of characters and links in the squared error.
         mining_start: share of the steps after which hard negatives are mined (CRAFT: 0).
         negative_ratio: hard negative pixels mined for each positive one (CRAFT: 3).
+        photos: folder of photographs (``datasets.photos``).
+        photo_maps: what to learn on them: a folder of
+            ``python -m industrial_ocr.training.teacher_maps``.
+        photo_share: share of the scenes that are parts of photographs.
+        photo_sources: table of their sources and licenses, named in the manifest.
     """
 
     out: Path = Path("runs/detector")
@@ -112,6 +117,16 @@ class DetectorTrainConfig(TrainConfig):
     positive_weight: PositiveFloat = 10.0
     mining_start: Probability = 0.7
     negative_ratio: PositiveFloat = 3.0
+    photos: Path | None = None
+    photo_maps: Path | None = None
+    photo_sources: Path | None = None
+    photo_share: Probability = 0.0
+
+    @model_validator(mode="after")
+    def _photos_have_maps(self) -> DetectorTrainConfig:
+        if self.photo_share and (self.photos is None or self.photo_maps is None):
+            raise ValueError("photo_share needs photos and photo_maps")
+        return self
 
 
 class ClassifierTrainConfig(TrainConfig):

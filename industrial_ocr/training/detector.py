@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import cv2
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from industrial_ocr.config import SegmentationConfig
+from industrial_ocr.datasets.photos import PhotoScenes
 from industrial_ocr.datasets.synthesis.layout import LabeledString
 from industrial_ocr.datasets.synthesis.scenes import SceneRenderer
 from industrial_ocr.detection.segmentation import character_boxes
@@ -21,7 +22,7 @@ from industrial_ocr.models.craft import build_detector
 from industrial_ocr.results.geometry import Rectangle, bounds, box_iou
 from industrial_ocr.results.types import FloatArray, ImageArray, ScoreMaps
 from industrial_ocr.training.config import DetectorTrainConfig
-from industrial_ocr.training.loop import Batch
+from industrial_ocr.training.loop import VALIDATION_SEED, Batch
 
 
 @lru_cache(maxsize=1)
@@ -125,25 +126,45 @@ class DetectorTask:
             if config.backbone_options:
                 self._options["backbone_options"] = dict(config.backbone_options)
         self.model: nn.Module = build_detector(config.backbone, **self._options)
-        self._renderer: SceneRenderer | None = None
         self.progress = 0.0
 
+    @cached_property
+    def _renderer(self) -> SceneRenderer:
+        config = self.config
+        words = None if config.words is None else config.load_words()
+        size = config.scene_size, config.scene_size
+        return SceneRenderer(tuple(config.fonts), size, words, plain=config.plain)
+
+    @cached_property
+    def _photos(self) -> PhotoScenes:
+        folder, maps = self.config.photos, self.config.photo_maps
+        assert folder is not None and maps is not None
+        return PhotoScenes(folder, maps, self.config.scene_size)
+
+    def _scene(self, seed: tuple[int, ...], photo: bool) -> tuple[ImageArray, ImageArray]:
+        """(S, S) gray, and its maps as of ``PhotoScenes``."""
+        if photo:
+            image, target = self._photos.render(seed)
+            return to_gray(image), target
+        scene = self._renderer.render(seed)
+        maps = np.stack(score_targets(scene.strings, scene.image.shape[:2]))
+        learned = np.full_like(maps[:1], 255)
+        return to_gray(scene.image), np.concatenate([np.round(maps * 255), learned]).astype(
+            np.uint8
+        )
+
     def render(self, index: int, seed: int) -> Batch:
-        """``image`` (N, C, S, S) float32 and ``target`` (N, 2, S/2, S/2) uint8."""
-        side = self.config.scene_size
-        if self._renderer is None:
-            words = None if self.config.words is None else self.config.load_words()
-            self._renderer = SceneRenderer(
-                tuple(self.config.fonts), (side, side), words, plain=self.config.plain
-            )
+        """``image`` (N, C, S, S) float32, ``target`` (N, 2, S/2, S/2) uint8, ``learned`` of it.
+
+        Validation has no photographs: not all of their characters are known.
+        """
+        share = 0.0 if seed == VALIDATION_SEED else self.config.photo_share
         rng = np.random.default_rng((seed, index))
         images, targets = [], []
         for item in range(self.config.batch_size):
             if item % self.config.copies == 0:
-                scene = self._renderer.render((seed, index, item))
-                gray = to_gray(scene.image)
-                maps = np.stack(score_targets(scene.strings, (side, side)))
-                target = np.round(maps * 255).astype(np.uint8)
+                photo = share > 0 and rng.random() < share
+                gray, target = self._scene((seed, index, item), photo)
             else:
                 gray, target = _varied(rng, gray, target)
             images.append(detector_input(gray))
@@ -151,7 +172,8 @@ class DetectorTask:
         image = torch.from_numpy(np.stack(images))
         if not self._options:
             image = image[:, :1].expand(-1, 3, -1, -1).contiguous()
-        return {"image": image, "target": torch.from_numpy(np.stack(targets))}
+        maps = torch.from_numpy(np.stack(targets))
+        return {"image": image, "target": maps[:, :2], "learned": maps[:, 2:] > 127}
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Squared error of both maps, later with mining of hard negatives.
@@ -162,6 +184,8 @@ class DetectorTask:
         image = batch["image"].contiguous(memory_format=torch.channels_last)
         maps = model(image).float()
         target = batch["target"].float() / 255
+        if "learned" in batch:
+            maps = torch.where(batch["learned"], maps, target)  # elsewhere, any answer is right
         loss = weighted_loss(maps, target, self.config.positive_weight)
         if self.progress >= self.config.mining_start:
             loss = loss + mined_loss(maps, target, self.config.negative_ratio)

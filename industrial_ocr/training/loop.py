@@ -254,7 +254,7 @@ class Trainer:
             mode="json",
             exclude={
                 *("out", "fonts", "words", "device", "harvest", "data", "photos", "photo_labels"),
-                *("corpus", "charset"),
+                *("corpus", "charset", "photo_maps"),
             },
         )
         own = self.task.entry()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,20 @@ def data_hashes(config: TrainConfig, task: NetworkTask) -> dict[str, str]:
         if path is not None:
             found[f"{name}_sha256"] = sha256_of(Path(path))
     if data := getattr(config, "data", None):
-        sizes = [f"{shard.name} {shard.stat().st_size}\n" for shard in find_shards(data)]
-        found["data_sha256"] = hashlib.sha256("".join(sizes).encode()).hexdigest()
+        found["data_sha256"] = _sizes_sha256(find_shards(data))
+    if maps := getattr(config, "photo_maps", None):
+        found["photo_maps_sha256"] = _sizes_sha256(sorted(maps.glob("*.png")))
     if config.start_from is not None:
         start = Path(config.start_from)
         onnx = start.suffix == ".onnx"
         found["start_sha256"] = sha256_of(start) if onnx else find_entry(task, str(start)).sha256
     return found
+
+
+def _sizes_sha256(files: Iterable[Path]) -> str:
+    """The hash of the names and sizes of files."""
+    sizes = [f"{file.name} {file.stat().st_size}\n" for file in files]
+    return hashlib.sha256("".join(sizes).encode()).hexdigest()
 
 
 def start_weights(model: nn.Module, entry: dict[str, Any], source: str) -> None:

@@ -93,15 +93,24 @@ class BoxedString:
         ]
 
 
-def level(string: LineString) -> LineString:
-    """The string turned level, with a margin of ``ROOM``; a crop stays as it is."""
+def shown_quad(string: LineString) -> FloatArray:
+    """(4, 2) what ``level`` shows: the string with a margin of ``ROOM``, or a whole crop."""
     height, width = string.image.shape[:2]
     if np.array_equal(string.quad, rect_quad(0, 0, width, height)):
+        return string.quad
+    room = ROOM * edge_lengths(string.quad)[1]
+    return expand_quad(string.quad, room, room)
+
+
+def level(string: LineString) -> LineString:
+    """The string turned level, with a margin of ``ROOM``; a crop stays as it is."""
+    shown = shown_quad(string)
+    if shown is string.quad:
         return string
     across, high = edge_lengths(string.quad)
     room = ROOM * high
     size = round(across + 2 * room), round(high + 2 * room)
-    image = warp_quad(string.image, expand_quad(string.quad, room, room), *size)
+    image = warp_quad(string.image, shown, *size)
     inner = rect_quad(room, room, size[0] - room, size[1] - room)
     return LineString(string.name, string.text, image, inner)
 
@@ -170,7 +179,7 @@ def placed_boxes(
     return np.stack(quads), seen
 
 
-def _labeled(quads: FloatArray) -> LabeledString:
+def labeled(quads: FloatArray) -> LabeledString:
     """A string for ``score_targets``; a gap wider than the usual character is a space."""
     gaps = quads[1:, [0, 3], 0].mean(1) - quads[:-1, [1, 2], 0].mean(1)
     wide = gaps > np.median(quads[:, 1, 0] - quads[:, 0, 0])
@@ -235,7 +244,7 @@ class LineDetectorTask(DetectorTask):
             down, right = high - view.shape[0], wide - view.shape[1]
             padded = cv2.copyMakeBorder(view, 0, down, 0, right, cv2.BORDER_REPLICATE)
             images.append(detector_input(np.asarray(padded, np.uint8)))
-            targets.append(np.stack(score_targets((_labeled(quads),), (high, wide))))
+            targets.append(np.stack(score_targets((labeled(quads),), (high, wide))))
         target = np.round(np.stack(targets) * 255).astype(np.uint8)
         line = torch.from_numpy(np.stack(images))
         if not self._options:
