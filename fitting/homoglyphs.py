@@ -111,15 +111,15 @@ def fit(rows: Sequence[CharacterRow]) -> tuple[NDArray[np.float64], float, str]:
     """Weights and bias fitted to all rows, and a test of a fit to the first half on the other."""
     table, right = np.array([r for r, _ in rows]), np.array([good for _, good in rows])
     half = len(rows) // 2
-    weights, bias = _log_odds(table[:half], right[:half])
+    weights, bias = log_odds(table[:half], right[:half])
     fitted = (table[half:] @ weights + bias > 0) != right[half:]
     shape = (table[half:, 0] > 0) != right[half:]
     wrong = f"{fitted.sum()} are wrong, {shape.sum()} by their shape alone"
     text = f"{len(rows)}; of {len(fitted)} that were not fitted {wrong}"
-    return *_log_odds(table, right), text
+    return *log_odds(table, right), text
 
 
-def _log_odds(
+def log_odds(
     table: NDArray[np.float64], right: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], float]:
     """Weights and bias of a logistic regression on features that are not standardized."""

@@ -128,11 +128,9 @@ class LinkingConfig(Section):
     Attributes:
         space_ratio: a gap is a space if it exceeds the string's median gap by this many character
             sizes.
-        word_space_ratio: the same for a string that reads as words.
     """
 
     space_ratio: PositiveFloat = 0.35
-    word_space_ratio: PositiveFloat = 0.2
 
 
 class ClassificationConfig(Section):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from industrial_ocr.decoding.evidence import Hypothesis, StringEvidence, hypotheses
 from industrial_ocr.decoding.lattice import arc_posteriors, likeliest_arcs
@@ -42,6 +43,13 @@ class FreeReading:
             character=self.character[own],
             posterior=self.posterior[own],
         )
+
+    def shown(self) -> tuple[BoxString, str]:
+        """The boxes that show a character, at least one, and their best symbols."""
+        own = [i for i, taken in enumerate(self.character) if taken]
+        spaces = (*(any(self.string.space_after[i:j]) for i, j in pairwise(own)), False)
+        string = BoxString(tuple(self.string.boxes[i] for i in own), spaces, self.string.direction)
+        return string, "".join(self.candidates[i].symbols[0] for i in own)
 
 
 def read_freely(evidence: StringEvidence, charset: Charset) -> FreeReading:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import cv2
@@ -145,6 +146,28 @@ def ink_spans(
     length = edge_lengths(band.quad)[0]
     before = float((string[0] - band.quad[0]) @ axis_of(string))
     return np.asarray(spans * (length / band.gray.shape[1]) - before, np.float32)
+
+
+def ink_gaps(
+    gray: ImageArray, string: FloatArray, characters: Sequence[FloatArray]
+) -> FloatArray | None:
+    """The widest stretch without ink between the middles of neighbors; arguments as above.
+
+    Returns:
+        (N - 1,) in heights of the line; None if the contrast is too low.
+    """
+    band = _band(gray, string, characters)
+    ink = _ink(band)
+    if ink is None:
+        return None
+    top = round(band.top)
+    filled = np.flatnonzero(ink[top : top + round(band.height)].max(axis=0) > MIN_INK)
+    middles = np.clip(band.places.mean(axis=1).round(), 0, ink.shape[1])
+    widest = [
+        np.diff([a - 1, *filled[(filled >= a) & (filled < b)], b]).max() - 1
+        for a, b in pairwise(middles)
+    ]
+    return np.array(widest, np.float32) / band.height
 
 
 def ink_sizes(gray: ImageArray, string: FloatArray, characters: Sequence[FloatArray]) -> FloatArray:

@@ -8,7 +8,7 @@ The rules:
 * Two chains are joined across a gap without affinity if they are collinear, of similar height, and
   the clear gap is at most 1.7 character heights.
 * A gap is a space if it exceeds the string's median gap by ``space_ratio`` character sizes, or by
-  0.3 where chains were joined; narrower spaces between words are found after reading (``spacing``).
+  0.3 where chains were joined; the spaces of a text are found after reading (``spacing``).
 * Strings are read from top to bottom, within a row from left to right.
 """
 

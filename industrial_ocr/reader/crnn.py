@@ -26,6 +26,7 @@ from industrial_ocr.decoding.scoring import score_sequence, string_confidence
 from industrial_ocr.detection.detector import Detector
 from industrial_ocr.detection.orientation import string_quad
 from industrial_ocr.detection.spacing import with_spaces
+from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, Found, find_strings, finish
@@ -113,11 +114,12 @@ def read_frames(
             pieces = [[_pieces(way) for way in own] for own in ways]
             frames = recognizer.recognize(images, pieces, config.recognition)
         with clock.stage("decode"):
-            for own, seen in zip(asked, frames, strict=True):
+            for image, own, seen in zip(images, asked, frames, strict=True):
                 rows = iter(seen)
                 for string in own:
                     read = [
-                        _reading_of(way, next(rows), recognizer, config) for way in string.pending()
+                        _reading_of(way, next(rows), recognizer, config, image)
+                        for way in string.pending()
                     ]
                     string.add(read)
 
@@ -141,13 +143,17 @@ def _without_nested(readings: Sequence[CrnnReading]) -> list[CrnnReading]:
 
 
 def _reading_of(
-    way: BoxString, frames: StringFrames, recognizer: Recognizer, config: PipelineConfig
+    way: BoxString,
+    frames: StringFrames,
+    recognizer: Recognizer,
+    config: PipelineConfig,
+    image: ImageArray,
 ) -> CrnnReading:
-    """The reading of a string in one of its orientations."""
+    """The reading of a string of an image in one of its orientations."""
     weights = config.confidence.position_weights
     text = decode_frames(frames, way.direction, weights=weights, basis=recognizer.basis)
     if frames.space is None:
-        text = with_spaces(text, way, config.linking.word_space_ratio)
+        text = with_spaces(text, way, to_gray(image))
     return text, frames
 
 

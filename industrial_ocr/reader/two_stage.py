@@ -19,7 +19,7 @@ from industrial_ocr.detection.box_hypotheses import Proposals, propose
 from industrial_ocr.detection.detector import Detector
 from industrial_ocr.detection.ink import ink_sizes
 from industrial_ocr.detection.orientation import other_orientations, string_quad, usual_orientation
-from industrial_ocr.detection.spacing import word_gaps
+from industrial_ocr.detection.spacing import find_spaces
 from industrial_ocr.image.preprocess import edge_width, to_gray
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, Found, find_strings, finish
@@ -290,15 +290,15 @@ def _decode(reading: FreeReading, gray: ImageArray, config: PipelineConfig) -> T
     if not kept:
         return None
     named = [(c.symbols[0], float(c.probabilities[0])) for c in candidates]
-    symbols = "".join(named[i][0] for i in kept)
-    spaces = word_gaps(string, symbols, config.linking.word_space_ratio)
+    found = iter(find_spaces(*reading.shown(), gray))
+    spaces = [taken and next(found) for taken in reading.character]
     inside = BoxString(
         tuple(string.boxes[i] for i in kept),
         tuple(spaces[i] for i in kept),
         string.direction,
     )
     if config.classification.homoglyphs:
-        named = resolve_homoglyphs(candidates, spaces)
+        named = resolve_homoglyphs(candidates, string.space_after)
         named = resolve_cases(named, candidates, _ink_heights(gray, inside, kept, len(candidates)))
     characters: list[Character] = []
     rejected: list[tuple[int, Character]] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -121,3 +122,13 @@ def test_path_and_posteriors_against_all_paths_written_out() -> None:
         for k, p in enumerate(posteriors):
             own = sum(w for path, w in zip(paths, weight, strict=True) if k in path)
             assert p == pytest.approx(own / sum(weight), abs=1e-9)
+
+
+def test_what_is_shown_leaves_out_boxes_of_nothing_and_keeps_their_spaces() -> None:
+    string = BoxString(line(*CODE).boxes, (False, True, False, False), "horizontal")
+    evidence = StringEvidence(string, tuple(seen(c) for c in "AB4D"), {})
+    reading = replace(read_freely(evidence, CHARSET), character=(True, False, True, True))
+    shown, symbols = reading.shown()
+    assert symbols == "A4D"
+    assert shown.space_after == (True, False, False)
+    assert [b.center[0] for b in shown.boxes] == [80, 126, 149]

@@ -1,36 +1,56 @@
-"""Spaces: wide gaps in any string, narrower ones in words, none where a character was read."""
+"""Spaces: wide gaps of linking, gaps in the ink of texts, none where a character was read."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 
 from industrial_ocr.decoding.scoring import score_sequence
-from industrial_ocr.detection.spacing import gap_sizes, wide_gaps, with_spaces, word_gaps
+from industrial_ocr.detection.ink import ink_gaps
+from industrial_ocr.detection.orientation import string_quad
+from industrial_ocr.detection.spacing import find_spaces, gap_sizes, wide_gaps, with_spaces
 from industrial_ocr.results.geometry import enclosing_quad, rect_quad
-from industrial_ocr.results.types import BoxString, Character, CharBox, TextString
+from industrial_ocr.results.types import (
+    BoxString,
+    Character,
+    CharBox,
+    FloatArray,
+    ImageArray,
+    TextString,
+)
 
 WIDTH, HEIGHT = 20.0, 40.0
 
 
-def boxes(*lefts: float, width: float = WIDTH, turned: bool = False) -> list[CharBox]:
+def box(left: float, width: float, turned: bool = False) -> CharBox:
     w, h = (HEIGHT, width) if turned else (width, HEIGHT)
+    x, y = (40.0, left) if turned else (left, 40.0)
     shape = np.diag([w**2 / 4, h**2 / 4]).astype(np.float32)
-    return [
-        CharBox(rect_quad(0, x, w, x + h) if turned else rect_quad(x, 0, x + w, h), 0.9, shape)
-        for x in lefts
-    ]
+    return CharBox(rect_quad(x, y, x + w, y + h), 0.9, shape)
 
 
-def line(gaps: list[float], turned: bool = False) -> BoxString:
-    """Characters of one width with these clear gaps between them."""
-    lefts = np.concatenate([[0], np.cumsum(np.array(gaps) + WIDTH)])
-    found = tuple(boxes(*map(float, lefts), turned=turned))
+def line(gaps: list[float], turned: bool = False, widths: list[float] | None = None) -> BoxString:
+    """Characters with these clear gaps between them, 20 pixels wide by default."""
+    widths = widths or [WIDTH] * (len(gaps) + 1)
+    lefts = 40 + np.concatenate([[0], np.cumsum(np.array(gaps) + widths[:-1])])
+    found = tuple(box(float(x), w, turned) for x, w in zip(lefts, widths, strict=True))
     return BoxString(found, (False,) * len(found), "vertical" if turned else "horizontal")
 
 
+def printed(string: BoxString) -> ImageArray:
+    """Dark ink that fills every box."""
+    gray = np.full((120, 500), 220, np.uint8)
+    for own in string.boxes:
+        (x0, y0), (x1, y1) = own.quad[[0, 2]].round().astype(int).tolist()
+        cv2.rectangle(gray, (x0, y0), (x1 - 1, y1 - 1), 30, -1)
+    return gray
+
+
 def reading(text: str, middles: list[float]) -> TextString:
-    quads = [rect_quad(x - 5, 0, x + 5, HEIGHT) for x in middles]
+    quads: list[FloatArray] = [rect_quad(x - 5, 40, x + 5, 40 + HEIGHT) for x in middles]
     characters = tuple(Character(c, q, 0.9, ()) for c, q in zip(text, quads, strict=True))
     quad = enclosing_quad(quads, np.array([1.0, 0.0]))
     return TextString(text, 0.9, quad, characters, "horizontal", score_sequence([0.9]))
@@ -50,42 +70,63 @@ def test_wide_gaps_are_spaces_and_a_join_needs_a_little_less() -> None:
     assert wide_gaps(own[:1], 0.35, []) == (False,)
 
 
+def test_gaps_in_the_ink_are_measured_between_the_middles() -> None:
+    string = line([4, 10, 0, 20])
+    gaps = ink_gaps(printed(string), string_quad(string), [b.quad for b in string.boxes])
+    assert gaps is not None
+    assert gaps * HEIGHT == pytest.approx([4, 10, 0, 20], abs=1.1)
+    flat = np.full((120, 500), 128, np.uint8)
+    assert ink_gaps(flat, string_quad(string), [b.quad for b in string.boxes]) is None
+
+
 @pytest.mark.parametrize(
-    ("text", "spaces"),
-    [("CARPARK", 1), ("CAR4ARK", 1), ("CARP4R7", 0), ("12345678"[:7], 0), ("--+--+-", 0)],
+    ("gaps", "symbols", "spaces"),
+    [
+        ([5, 5, 18, 5, 5, 5], "CARPARK", [2]),  # words
+        ([5, 5, 18, 5, 5, 5], "LOT4256", [2]),  # a word before a number
+        ([5, 5, 5, 5, 5, 5], "CARPARK", []),
+        ([16, 16, 16, 16, 16, 16], "A2B4C5D", []),  # stamped far apart
+        ([6, 31, 6, 6, 6], "FW1201", [1]),
+    ],
 )
-def test_words_have_narrower_spaces_than_codes(text: str, spaces: int) -> None:
-    string = line([2, 2, 14, 2, 2, 2])
-    assert sum(word_gaps(string, text, 0.2)) == spaces
+def test_spaces_are_wide_gaps_in_the_ink(
+    gaps: list[float], symbols: str, spaces: list[int]
+) -> None:
+    string = line(gaps)
+    assert np.flatnonzero(find_spaces(string, symbols, printed(string))).tolist() == spaces
 
 
-def test_a_narrow_letter_is_no_space() -> None:
-    """Its gaps are wide, but its neighbors stand no farther apart than others."""
-    lefts = [0, 22, 54, 72, 94]
-    own = boxes(0, 22, width=WIDTH) + boxes(54, width=4) + boxes(72, 94, width=WIDTH)
-    assert [b.quad[0, 0] for b in own] == pytest.approx(lefts)
-    string = BoxString(tuple(own), (False,) * 5, "horizontal")
-    assert not any(word_gaps(string, "HAIRY", 0.2))
+def test_narrow_characters_of_one_pitch_have_no_spaces_beside_them() -> None:
+    """Every center is 25 pixels from the next one; the gaps beside the 1 are 13 pixels wide."""
+    string = line([5, 13, 13, 5, 5], widths=[20, 20, 4, 20, 20, 20])
+    assert not any(find_spaces(string, "421684", printed(string)))
+
+
+def test_stacks_and_single_boxes_keep_the_spaces_of_linking() -> None:
+    stack = replace(line([5, 30, 5], turned=True), space_after=(True, False, False, False))
+    assert find_spaces(stack, "ABCD", printed(stack)) == stack.space_after
+    assert find_spaces(line([]), "A", printed(line([]))) == (False,)
 
 
 def test_the_crnn_gets_spaces_between_the_characters_on_both_sides() -> None:
-    string = line([2, 2, 14, 2, 2, 2])
+    string = line([5, 5, 18, 5, 5, 5])
     middles = [float(b.center[0]) for b in string.boxes]
-    read = with_spaces(reading("CARPARK", middles), string, 0.2)
+    read = with_spaces(reading("CARPARK", middles), string, printed(string))
     assert read.text == "CAR PARK"
     assert [c.symbol for c in read.characters] == list("CARPARK")
 
 
 def test_no_space_where_a_box_was_missed() -> None:
     """Six boxes, but the CRNN read a letter in the gap."""
-    string = line([2, 2, 24, 2, 2])
+    string = line([5, 5, 30, 5, 5])
     middles = [float(b.center[0]) for b in string.boxes]
     filled = [*middles[:3], (middles[2] + middles[3]) / 2, *middles[3:]]
-    assert with_spaces(reading("PRIVATE", filled), string, 0.2).text == "PRIVATE"
-    assert with_spaces(reading("PRVATE", middles), string, 0.2).text == "PRV ATE"
+    gray = printed(string)
+    assert with_spaces(reading("PRIVATE", filled), string, gray).text == "PRIVATE"
+    assert with_spaces(reading("PRVATE", middles), string, gray).text == "PRV ATE"
 
 
 def test_a_gap_beyond_what_was_read_adds_nothing() -> None:
-    string = line([2, 2, 24, 2, 2])
+    string = line([5, 5, 30, 5, 5])
     middles = [float(b.center[0]) for b in string.boxes]
-    assert with_spaces(reading("PRV", middles[:3]), string, 0.2).text == "PRV"
+    assert with_spaces(reading("PRV", middles[:3]), string, printed(string)).text == "PRV"
