@@ -18,7 +18,8 @@ from industrial_ocr.results.geometry import clear_gaps, edge_lengths, normal_vec
 from industrial_ocr.results.types import BoxString, CharBox, Floats, ImageArray, TextString
 
 SPACE_MODEL = {"bias": -5.9, "gap": 3.57, "wider": 8.38, "box": 9.1, "step": 7.69, "narrow": -0.52}
-"""Coefficients of the log-odds of a space."""
+"""Coefficients of the log-odds of a space, fitted (``fitting/spacing.py``) to 661 rendered strings
+with 245 spaces in 5,226 gaps; the bias was raised by ln(8 / 5) to the share of spaces on labels."""
 NARROW = frozenset("1Il|ijtf.,:;'!-()/")
 BOX_MARGIN = 0.15
 """The gap in the ink exceeds that between the boxes by about so much, in heights."""
