@@ -104,7 +104,7 @@ def test_what_harms_old_symbols_is_left_out_and_said(
     found = SampleSet(samples({"Ω": 3, "0": 2}), uncertain=True)
     outcome = job.retrain(config, found, said.append, lambda *_: None)
     assert taught == [5, 3] and outcome.written
-    told = [line for line in said if "trained once more without them; only Ω" in line]
+    told = [line for line in said if "again without these pictures; only Ω" in line]
     assert len(told) == 1 and "A fell" in told[0]
     assert told[0] in outcome.report.read_text(encoding="utf-8")
     kept = np.load(replay_file(config.out))
