@@ -170,7 +170,7 @@ def test_a_missing_or_added_file_is_refused(bundle: Path) -> None:
     values = json.loads(file.read_text())
     values["files"]["added.json"] = values["files"].pop("routes.json")
     file.write_text(json.dumps(values, indent=1) + "\n")
-    with pytest.raises(WeightsError, match=r"bundle\.json: was changed"):
+    with pytest.raises(WeightsError, match=r"bundle\.json: this file was changed"):
         Reader.from_bundle(bundle)
 
 
@@ -194,7 +194,7 @@ def test_the_same_content_gives_the_same_bytes(written: Any, tmp_path: Path) -> 
 def test_a_bundle_is_not_overwritten(written: Any, tmp_path: Path) -> None:
     reader = Reader.from_bundle(written[1])
     (tmp_path / "new.zip").touch()
-    with pytest.raises(ConfigError, match=r"new\.zip: exists already"):
+    with pytest.raises(ConfigError, match=r"new\.zip: this bundle exists already"):
         reader.export(tmp_path / "new", archive=True)
     assert [p.name for p in tmp_path.iterdir()] == ["new.zip"]
 

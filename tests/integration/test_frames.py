@@ -72,9 +72,9 @@ def test_a_character_covered_in_one_frame_is_read_in_the_others(reader: Reader) 
     burst = [
         covered(frame(shift=s, blur=1.0), *c) for s, c in zip(SHIFTS[:3], columns, strict=True)
     ]
-    alone = reader.read_batch(burst, engine="crnn")
+    alone = reader.read_batch(burst, engine="two-stage")
     assert sum(letters(r.text) == CODE for r in alone) < 2
-    assert letters(reader.read_frames(burst, engine="crnn").text) == CODE
+    assert letters(reader.read_frames(burst, engine="two-stage").text) == CODE
 
 
 @pytest.mark.slow
