@@ -72,10 +72,10 @@ def space_features(string: BoxString, symbols: str, gray: ImageArray) -> Floats:
     quads, line = [b.quad for b in string.boxes], string_quad(string)
     height = edge_lengths(line)[1]
     clear = clear_gaps(quads, vertical=False) / height
-    ink = ink_gaps(gray, line, quads)
-    if ink is None:
-        ink = clear + BOX_MARGIN
+    found = ink_gaps(gray, line, quads)
+    ink = clear + BOX_MARGIN if found is None else np.asarray(found, np.float64)
     steps = np.linalg.norm(np.diff([b.center for b in string.boxes], axis=0), axis=1)
+    steps = np.maximum(steps, 1e-6)
     narrow = np.array([s in NARROW for s in symbols], np.float64)
     columns = {
         "gap": ink,
