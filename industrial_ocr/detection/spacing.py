@@ -19,7 +19,8 @@ from industrial_ocr.results.types import BoxString, CharBox, Floats, ImageArray,
 
 SPACE_MODEL = {"bias": -5.9, "gap": 3.57, "wider": 8.38, "box": 9.1, "step": 7.69, "narrow": -0.52}
 """Coefficients of the log-odds of a space, fitted (``fitting/spacing.py``) to 661 rendered strings
-with 245 spaces in 5,226 gaps; the bias was raised by ln(8 / 5) to the share of spaces on labels."""
+with 245 spaces in 5,226 gaps. The bias was then raised by 0.58 by hand: on labels, more gaps are
+spaces (8 %) than in these strings (5 %)."""
 NARROW = frozenset("1Il|ijtf.,:;'!-()/")
 BOX_MARGIN = 0.15
 """The gap in the ink exceeds that between the boxes by about so much, in heights."""
