@@ -106,8 +106,10 @@ def test_sections_are_compared_although_others_have_problems(tmp_path: Path) -> 
 
 def test_a_trigger_or_a_posted_picture_brings_part_and_text(tmp_path: Path) -> None:
     expect = {"with_trigger": True}
-    load(tmp_path, expect=expect, source={"kind": "http"}, page={})
-    load(tmp_path, expect=expect, trigger={"kind": "modbus"}, outputs=[{"kind": "modbus"}])
+    posted = load(tmp_path, expect=expect, source={"kind": "http"}, page={})
+    job = load(tmp_path, expect=expect, trigger={"kind": "modbus"}, outputs=[{"kind": "modbus"}])
+    assert posted.expect is not None and posted.expect.with_trigger
+    assert job.expect is not None and job.expect.with_trigger
 
 
 def test_relative_paths_start_at_the_folder_of_the_file(tmp_path: Path) -> None:

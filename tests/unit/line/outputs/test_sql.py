@@ -108,6 +108,8 @@ def test_two_databases_are_migrated_at_once(tmp_path: Path, make_reading: Make) 
     for output in outputs:
         output.send([make_reading(1)])
         output.close()
+    kept = [rows(tmp_path / f"{i}.db", "SELECT count(*) FROM readings") for i in range(4)]
+    assert kept == [[(1,)]] * 4
 
 
 def test_check_leaves_no_file(tmp_path: Path) -> None:
