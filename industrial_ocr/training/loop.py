@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from industrial_ocr.image.preprocess import normalize_crops
 from industrial_ocr.inference.export import add_onnx
+from industrial_ocr.inference.forking import keep_forks_usable
 from industrial_ocr.inference.manifest import ModelEntry
 from industrial_ocr.inference.torch_backend import has_bf16, resolve_device
 from industrial_ocr.inference.weights import commit_id, save_entry
@@ -92,6 +93,8 @@ def _start_worker(_: int) -> None:
 def batches(task: TrainingTask, seed: int, start: int, stop: int) -> Iterator[Batch]:
     """Renders batches ``start`` to ``stop`` of a seed in worker processes, in order."""
     workers = task.config.workers
+    if workers:
+        keep_forks_usable()
     loader: DataLoader[Batch] = DataLoader(
         _Batches(task, seed, start, stop),
         batch_size=None,

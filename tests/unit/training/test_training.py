@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +30,20 @@ from industrial_ocr.training.config import (
 from industrial_ocr.training.detector import DetectorTask, mined_loss, score_targets, weighted_loss
 from industrial_ocr.training.loop import VALIDATION_SEED, Batch, Trainer, TrainingTask
 from industrial_ocr.training.recognizer import UNPLACED, RecognizerTask, without_spaces
+
+
+THREADS_AT_FORK = """
+import os, cv2, numpy as np
+threads = lambda: len(os.listdir("/proc/self/task"))
+os.register_at_fork(before=lambda: print(threads() - before))  # hooks run in reverse order
+from test_training import Line, settings
+from industrial_ocr.training.loop import batches
+before = threads()
+cv2.setNumThreads(2)
+cv2.warpPerspective(np.zeros((2000, 2000, 3), np.uint8), np.eye(3), (2000, 2000))
+print(threads() - before)
+next(batches(Line(settings(".", workers=1)), 1, 0, 1))
+"""
 
 
 class Line:
@@ -65,6 +82,16 @@ def settings(out: Path, **changes: Any) -> TrainConfig:
         "warmup_steps": 5, "validate_every": 10, "validation_samples": 16, "device": "cpu",
     }  # fmt: skip
     return TrainConfig(**{**plain, **changes})
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux")
+def test_workers_are_forked_without_threads_of_opencv() -> None:
+    """A worker that ends the threads of OpenCV of its parent sometimes hangs."""
+    done = subprocess.run(
+        [sys.executable, "-c", THREADS_AT_FORK],
+        cwd=Path(__file__).parent, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.stdout.split() == ["1", "0"], done.stderr[-2000:]
 
 
 @pytest.mark.slow
