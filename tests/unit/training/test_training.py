@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,7 +29,6 @@ from industrial_ocr.training.config import (
 from industrial_ocr.training.detector import DetectorTask, mined_loss, score_targets, weighted_loss
 from industrial_ocr.training.loop import VALIDATION_SEED, Batch, Trainer, TrainingTask
 from industrial_ocr.training.recognizer import UNPLACED, RecognizerTask, without_spaces
-
 
 THREADS_AT_FORK = """
 import os, cv2, numpy as np
