@@ -221,7 +221,7 @@ def _is_doubtful(reading: FreeReading) -> bool:
 
 def _right_way_up(usual: FreeReading, turned: FreeReading | None) -> FreeReading:
     """The reading in the usual orientation, unless another one is better by 0.08 nats."""
-    clearly = turned is not None and turned.score >= usual.score + 0.08
+    clearly = turned is not None and turned.legibility >= usual.legibility + 0.08
     return turned if turned is not None and clearly else usual
 
 
@@ -243,7 +243,7 @@ def _best_of(
     best: list[FreeReading | None] = []
     for number, own in cases:
         read = [read_freely(evidence_of(case, rows[number]), classifier.charset) for case in own]
-        best.append(max(read, key=lambda r: r.score, default=None))
+        best.append(max(read, key=lambda r: r.legibility, default=None))
     return best
 
 
