@@ -50,6 +50,10 @@ class Crnn(nn.Module):
     ``paper``, and no padding in the last convolution. It leaves Table 1's W/4 - 1 frames: 31 for
     128 pixels. ``residual`` does not apply; ``hidden`` is 128 there.
 
+    ``bottleneck`` is for charsets of thousands of symbols, with ``lcnet``: a linear layer from few
+    numbers a frame to the classes, which are the sum of the LSTMs' output and of one layer on the
+    convolutions, as in PP-OCRv6.
+
     ``residual`` goes beyond both: blocks of two convolutions with a shortcut (He et al. 2015,
     arXiv 1512.03385) after some of the seven convolutions. Their last batch norm starts at zero,
     so adding them to a trained network does not change its output at first.
@@ -60,6 +64,7 @@ class Crnn(nn.Module):
         hidden: units of each LSTM direction.
         variant: see above.
         residual: number of blocks after each convolution, from the first; 0 after the rest.
+        bottleneck: inputs of the last layer; 0 for the output of the LSTMs.
 
     Raises:
         ConfigError: an impossible size or an unknown variant.
@@ -72,6 +77,7 @@ class Crnn(nn.Module):
         hidden: int = 256,
         variant: Variant = "paper",
         residual: Sequence[int] = (),
+        bottleneck: int = 0,
     ) -> None:
         super().__init__()
         if variant not in STRIP_HEIGHTS:
@@ -89,13 +95,17 @@ class Crnn(nn.Module):
             raise ConfigError(
                 f"residual is at most {len(channels)} numbers of blocks, got {list(residual)}"
             )
+        if bottleneck and variant != "lcnet":
+            raise ConfigError(f"a bottleneck needs variant 'lcnet', got {variant!r}")
         self.variant = variant
         own = variant == "lcnet"
         self.cnn = LcNet() if own else _convolutions(channels, variant, residual)
         self.rnn = nn.Sequential(
             _BidirectionalLstm(LcNet.channels if own else channels[-1], hidden, hidden),
-            _BidirectionalLstm(hidden, hidden, classes),
+            _BidirectionalLstm(hidden, hidden, bottleneck or classes),
         )
+        self.shortcut = nn.Linear(LcNet.channels, bottleneck) if bottleneck else None
+        self.head = nn.Linear(bottleneck, classes) if bottleneck else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """Gray strings to log-probabilities of every class in every frame.
@@ -110,17 +120,20 @@ class Crnn(nn.Module):
         """
         features = self.cnn(x)
         frames = features.squeeze(2).permute(2, 0, 1)
-        return F.log_softmax(self.rnn(frames), dim=-1)
+        said = self.rnn(frames)
+        if self.shortcut is not None:
+            said = said + F.silu(self.shortcut(frames))
+        return F.log_softmax(self.head(said), dim=-1)
 
     def freeze(self, count: int) -> None:
         """Excludes the first convolutions from training.
 
         Args:
             count: number of convolutions to freeze, with their batch norms and residual blocks;
-                for ``lcnet``, of parts: the stem and 13 blocks.
+                for ``lcnet``, of parts: the stem, 13 blocks and, with a bottleneck, the last layer.
         """
         if isinstance(self.cnn, LcNet):
-            parts = [self.cnn.stem, *self.cnn.blocks]
+            parts = [self.cnn.stem, *self.cnn.blocks, self.head]
             for part in parts[:count]:
                 part.requires_grad_(False)
             return

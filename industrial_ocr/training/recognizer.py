@@ -94,6 +94,8 @@ class RecognizerTask:
             self._options["width"] = config.width
             if any(config.residual):
                 self._options["residual"] = list(config.residual)
+        if config.bottleneck:
+            self._options["bottleneck"] = config.bottleneck
         model = Crnn(self.charset.classes + config.spaces, **self._options)
         model.freeze(config.frozen)
         self.model: nn.Module = model

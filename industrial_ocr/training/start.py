@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ def start_weights(model: nn.Module, entry: dict[str, Any], source: str) -> None:
             with smaller LSTMs; at first it reads like that one.
     """
     if Path(source).suffix == ".onnx":
-        _load_ppocr_convolutions(model, Path(source))
+        _load_ppocr(model, Path(source), entry["charset"])
         return
     found = find_entry(entry["task"], source)
     state = load_state(found)
@@ -82,11 +82,11 @@ def start_weights(model: nn.Module, entry: dict[str, Any], source: str) -> None:
         ) from error
 
 
-def _load_ppocr_convolutions(model: nn.Module, path: Path) -> None:
+def _load_ppocr(model: nn.Module, path: Path, symbols: Sequence[str]) -> None:
     """Fills a CRNN's ``LcNet`` with the first convolutions of PP-OCRv6's small recognizer.
 
     Its input has three channels from -1 to 1. Our gray strip stands for all three; its contrast is
-    normalized to 1, which is about 2.5 times as much.
+    normalized to 1, which is about 2.5 times as much. A bottleneck gets its last layer, too.
     """
     import onnx
     from onnx import numpy_helper
@@ -94,7 +94,8 @@ def _load_ppocr_convolutions(model: nn.Module, path: Path) -> None:
     cnn = model.cnn
     if not isinstance(cnn, LcNet):
         raise WeightsError("start_from: an ONNX file needs variant lcnet")
-    graph = onnx.load(path).graph
+    file = onnx.load(path)
+    graph = file.graph
     values = {t.name: torch.from_numpy(numpy_helper.to_array(t).copy()) for t in graph.initializer}
     biases = {n.input[0]: n.input[1] for n in graph.node if n.op_type == "Add"}
     layers = [n for n in graph.node if n.op_type == "Conv"]
@@ -111,6 +112,24 @@ def _load_ppocr_convolutions(model: nn.Module, path: Path) -> None:
         own.weight.data.copy_(weight)
         if own.bias is not None:
             own.bias.data.copy_(bias.flatten())
+    if model.shortcut is None:
+        return
+    # The convolution after those of the LcNet, with its batch norm.
+    layer = layers[len(convolutions)]
+    (norm,) = (n for n in graph.node if n.input[:1] == layer.output)
+    scale, shift, mean, variance = (values[name] for name in norm.input[1:])
+    factor = scale / (variance + 1e-5).sqrt()
+    head = [n for n in graph.node if n.op_type == "MatMul"][-1]
+    weights, offsets = values[head.input[1]].T, values[biases[head.output[0]]]
+    known = {p.key: p.value for p in file.metadata_props}["character"].splitlines()
+    places = {symbol: i for i, symbol in enumerate([*known, SPACE], 1)}
+    # A symbol that PP-OCR lacks gets the weights of its last symbol but the space.
+    rows = [0, *(places.get(symbol, len(known)) for symbol in symbols)]
+    with torch.no_grad():
+        model.shortcut.weight.copy_(values[layer.input[1]].flatten(1) * factor[:, None])
+        model.shortcut.bias.copy_(shift - mean * factor)
+        model.head.weight.copy_(weights[rows])
+        model.head.bias.copy_(offsets[rows])
 
 
 def _with_units(state: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tensor]:
