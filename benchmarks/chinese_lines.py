@@ -1,4 +1,4 @@
-"""Rendered lines of Chinese and of Chinese and English, read by the recognizer of PP-OCR.
+"""Rendered lines of Chinese and of Chinese and English, read by our recognizer and by PP-OCR's.
 
     pip install jieba
     python benchmarks/chinese_lines.py --fonts DIR ... --corpus dict.txt \
@@ -19,20 +19,22 @@ from rapidfuzz.distance import Levenshtein
 
 from industrial_ocr import Reader
 from industrial_ocr.datasets.synthesis.lines import LineRenderer
+from industrial_ocr.datasets.synthesis.strips import Strip
 from industrial_ocr.evaluation.metrics import VERBATIM
 from industrial_ocr.patterns.charset import FIRST_IDEOGRAPH, Charset
 
 CHARSET = Path(__file__).resolve().parents[1] / "configs" / "charsets" / "zh.txt"
 PREFACE = """\
 `python benchmarks/chinese_lines.py --fonts DIR ... --corpus dict.txt --count {count} --out FILE`:
-lines as `configs/train/recognizer-zh.yaml` renders them, but for their length, read by
-`Reader(recognizer="pp-ocrv6")`. Characters right: 1 - edit distance / length, summed over
+lines as `configs/train/recognizer-zh.yaml` renders them, but for their length, in fonts that were
+not used for training `crnn-zh`. Characters right: 1 - edit distance / length, summed over
 all lines, spaces left out, after NFKC (full-width marks count as plain ones).
 Mixed lines hold ideographs, and letters or digits. Lines of more than 12 characters are read in
 pieces (`division="blanks"`). Processor time of one thread, on a busy machine.
 """
 SEED = 31_000_001
 LENGTHS = ((4, 12), (20, 60))
+ALL = "all fonts"
 
 
 class Group(NamedTuple):
@@ -41,6 +43,7 @@ class Group(NamedTuple):
     font: str
     kind: str
     length: str
+    recognizer: str
 
 
 def kind_of(text: str) -> str:
@@ -55,44 +58,49 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fonts", type=Path, nargs="+", required=True, help="folders")
     parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--recognizers", nargs="+", default=["crnn-zh", "pp-ocrv6"])
     parser.add_argument("--count", type=int, default=120, help="lines of each length and folder")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     charset = Charset(tuple(CHARSET.read_text(encoding="utf-8").split()), blank=True)
-    reader = Reader(recognizer="pp-ocrv6", threads=args.threads)
+    readers = {r: Reader(recognizer=r, threads=args.threads) for r in args.recognizers}
     sums: dict[Group, list[float]] = defaultdict(lambda: [0, 0, 0, 0, 0.0])
     for folder in args.fonts:
         for length in LENGTHS:
             renderer = LineRenderer((folder,), args.corpus, charset, length)
             for number in range(args.count):
                 strip = renderer.render((SEED, length[0], number))
-                group = Group(folder.name, kind_of(strip.string.text), f"{length[0]}-{length[1]}")
-                start = time.process_time()
-                (result,) = reader.recognize(
-                    [strip.image], division="blanks" if length[0] > 12 else None
-                )
-                seconds = time.process_time() - start
-                read = "".join(s.text for s in (*result.strings, *result.left_out))
-                truth, found = (
-                    "".join(VERBATIM.normalize(t).split()) for t in (strip.string.text, read)
-                )
-                distance = Levenshtein.distance(truth, found)
-                values = (1, distance == 0, len(truth), distance, seconds)
-                sums[group] = [a + b for a, b in zip(sums[group], values, strict=True)]
+                kind = kind_of(strip.string.text)
+                for name, reader in readers.items():
+                    values = _read(reader, strip, "blanks" if length[0] > 12 else None)
+                    for font in (folder.name, ALL):
+                        group = Group(font, kind, f"{length[0]}-{length[1]}", name)
+                        sums[group] = [a + b for a, b in zip(sums[group], values, strict=True)]
     lines = [
         PREFACE.format(count=args.count),
-        "| font | line | characters | lines | lines right % | characters right % | CPU ms a line |",
-        "|---|---|---|---|---|---|---|",
+        "| font | line | characters | recognizer | lines | lines right % | characters right % "
+        "| CPU ms a line |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for group, (count, right, size, distance, seconds) in sorted(sums.items()):
         lines.append(
-            f"| {group.font} | {group.kind} | {group.length} | {count:.0f} | "
-            f"{100 * right / count:.1f} | {100 * (1 - distance / size):.1f} | "
-            f"{1000 * seconds / count:.0f} |"
+            f"| {' | '.join(group)} | {count:.0f} | {100 * right / count:.1f} | "
+            f"{100 * (1 - distance / size):.1f} | {1000 * seconds / count:.0f} |"
         )
         print(lines[-1], flush=True)
     args.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _read(reader: Reader, strip: Strip, division: str | None) -> tuple[float, ...]:
+    """The numbers of a line: 1, whether it is right, its length, edit distance and seconds."""
+    start = time.process_time()
+    (result,) = reader.recognize([strip.image], division=division)
+    seconds = time.process_time() - start
+    read = "".join(s.text for s in (*result.strings, *result.left_out))
+    truth, found = ("".join(VERBATIM.normalize(t).split()) for t in (strip.string.text, read))
+    distance = Levenshtein.distance(truth, found)
+    return 1, distance == 0, len(truth), distance, seconds
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ from industrial_ocr.results.types import FloatArray
 Backend = Literal["auto", "torch", "onnxruntime", "openvino"]
 Name = str | Path | None
 
+FITTED_SYMBOLS = 1000
+"""Most symbols of a CRNN for which the confidence that was fitted to ours, with 74, is used."""
 PUBLISHED_CRNN_SYMBOLS = tuple("0123456789abcdefghijklmnopqrstuvwxyz")
 
 
@@ -159,7 +161,7 @@ class Loader:
                 self._temperature(entry),
                 other.strips,
                 other.knows_space,
-                "calibrated" if entry.sha256 in self._temperatures else "raw",
+                self._own_basis(entry),
             )
         knows_space = entry.symbols[-1:] == (SPACE,)
         symbols = entry.symbols[:-1] if knows_space else entry.symbols
@@ -170,7 +172,12 @@ class Loader:
             self._temperature(entry),
             StripInput(rows=entry.input.size[0] if entry.input.size else 32),
             knows_space,
+            "fitted" if len(symbols) <= FITTED_SYMBOLS else self._own_basis(entry),
         )
+
+    def _own_basis(self, entry: ModelEntry) -> ConfidenceBasis:
+        """The basis for a recognizer to which no confidence was fitted."""
+        return "calibrated" if entry.sha256 in self._temperatures else "raw"
 
     def _entry(self, task: NetworkTask, name: Name) -> ModelEntry:
         entry = find_entry(task, name)

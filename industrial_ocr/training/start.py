@@ -86,7 +86,8 @@ def _load_ppocr(model: nn.Module, path: Path, symbols: Sequence[str]) -> None:
     """Fills a CRNN's ``LcNet`` with the first convolutions of PP-OCRv6's small recognizer.
 
     Its input has three channels from -1 to 1. Our gray strip stands for all three; its contrast is
-    normalized to 1, which is about 2.5 times as much. A bottleneck gets its last layer, too.
+    normalized to 1, which is about 2.5 times as much. A bottleneck
+    gets its last layer, too.
     """
     import onnx
     from onnx import numpy_helper
@@ -112,24 +113,38 @@ def _load_ppocr(model: nn.Module, path: Path, symbols: Sequence[str]) -> None:
         own.weight.data.copy_(weight)
         if own.bias is not None:
             own.bias.data.copy_(bias.flatten())
-    if model.shortcut is None:
-        return
-    # The convolution after those of the LcNet, with its batch norm.
-    layer = layers[len(convolutions)]
-    (norm,) = (n for n in graph.node if n.input[:1] == layer.output)
+    if model.shortcut is not None:
+        _load_ppocr_head(model, file, values, layers[len(convolutions)], symbols)
+
+
+def _load_ppocr_head(
+    model: nn.Module, file: Any, values: dict[str, Tensor], layer: Any, symbols: Sequence[str]
+) -> None:
+    """Fills the layers around a bottleneck with the same ones of PP-OCR's recognizer.
+
+    Args:
+        model: the model.
+        file: the ONNX model.
+        values: its weights by name.
+        layer: its first convolution after those of the ``LcNet``, which has a batch norm.
+        symbols: the symbols of our classes; one that PP-OCR lacks gets the weights of its last one.
+    """
+    nodes = file.graph.node
+    (norm,) = (n for n in nodes if n.input[:1] == layer.output)
     scale, shift, mean, variance = (values[name] for name in norm.input[1:])
     factor = scale / (variance + 1e-5).sqrt()
-    head = [n for n in graph.node if n.op_type == "MatMul"][-1]
-    weights, offsets = values[head.input[1]].T, values[biases[head.output[0]]]
+    head = [n for n in nodes if n.op_type == "MatMul"][-1]
+    (bias,) = (n.input[1] for n in nodes if n.input[:1] == head.output)
+    weights = values[head.input[1]].T
+    if model.shortcut.out_features != weights.shape[1]:
+        raise WeightsError(f"start_from: an ONNX file needs bottleneck: {weights.shape[1]}")
     known = {p.key: p.value for p in file.metadata_props}["character"].splitlines()
-    places = {symbol: i for i, symbol in enumerate([*known, SPACE], 1)}
-    # A symbol that PP-OCR lacks gets the weights of its last symbol but the space.
-    rows = [0, *(places.get(symbol, len(known)) for symbol in symbols)]
-    with torch.no_grad():
-        model.shortcut.weight.copy_(values[layer.input[1]].flatten(1) * factor[:, None])
-        model.shortcut.bias.copy_(shift - mean * factor)
-        model.head.weight.copy_(weights[rows])
-        model.head.bias.copy_(offsets[rows])
+    classes = {symbol: i for i, symbol in enumerate([*known, SPACE], 1)}
+    rows = [0, *(classes.get(symbol, len(known)) for symbol in symbols)]
+    model.shortcut.weight.data.copy_(values[layer.input[1]].flatten(1) * factor[:, None])
+    model.shortcut.bias.data.copy_(shift - mean * factor)
+    model.head.weight.data.copy_(weights[rows])
+    model.head.bias.data.copy_(values[bias][rows])
 
 
 def _with_units(state: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -115,7 +115,7 @@ def test_frame_t_is_centerd_on_4t(variant: str) -> None:
 
 def test_impossible_sizes_are_refused() -> None:
     for bad in ({"classes": 1}, {"width": 0.05}, {"hidden": 0}, {"variant": "resnet"},
-                {"residual": (-1,)}, {"residual": (0,) * 8}):  # fmt: skip
+                {"residual": (-1,)}, {"residual": (0,) * 8}, {"bottleneck": 8}):  # fmt: skip
         with pytest.raises(ConfigError, match="got"):
             Crnn(**{"classes": 37} | bad)
 
