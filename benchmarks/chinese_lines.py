@@ -73,7 +73,7 @@ def main() -> None:
                 strip = renderer.render((SEED, length[0], number))
                 kind = kind_of(strip.string.text)
                 for name, reader in readers.items():
-                    values = _read(reader, strip, "blanks" if length[0] > 12 else None)
+                    values = _read(reader, strip, length[0] > 12)
                     for font in (folder.name, ALL):
                         group = Group(font, kind, f"{length[0]}-{length[1]}", name)
                         sums[group] = [a + b for a, b in zip(sums[group], values, strict=True)]
@@ -92,10 +92,10 @@ def main() -> None:
     args.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _read(reader: Reader, strip: Strip, division: str | None) -> tuple[float, ...]:
+def _read(reader: Reader, strip: Strip, long: bool) -> tuple[float, ...]:
     """The numbers of a line: 1, whether it is right, its length, edit distance and seconds."""
     start = time.process_time()
-    (result,) = reader.recognize([strip.image], division=division)
+    (result,) = reader.recognize([strip.image], division="blanks" if long else None)
     seconds = time.process_time() - start
     read = "".join(s.text for s in (*result.strings, *result.left_out))
     truth, found = ("".join(VERBATIM.normalize(t).split()) for t in (strip.string.text, read))

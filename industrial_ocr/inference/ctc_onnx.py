@@ -69,14 +69,24 @@ def other_recognizer(name: str | Path | None) -> ModelEntry | None:
         WeightsError: the file is missing or unknown, or it is not a CTC recognizer.
     """
     if str(name) in PPOCR:
-        known = PPOCR[str(name)]
-        path = _rapidocr_models() / known.file
-        remedy = "this version of rapidocr has another: give the path of its ONNX file instead"
-        checked_bytes(path, known.sha256, "industrial_ocr", remedy)
-        return _described(path, str(name), known.license)
+        return _described(known_file(str(name)), str(name), PPOCR[str(name)].license)
     if name is not None and Path(name).suffix.lower() == ".onnx":
         return _described(Path(name), Path(name).stem, "see its source")
     return None
+
+
+def known_file(name: str) -> Path:
+    """The file of a name in ``PPOCR``.
+
+    Raises:
+        MissingPackageError: ``rapidocr`` is not installed.
+        WeightsError: the file is missing or unknown.
+    """
+    known = PPOCR[name]
+    path = _rapidocr_models() / known.file
+    remedy = "this version of rapidocr has another: give the path of its ONNX file instead"
+    checked_bytes(path, known.sha256, "industrial_ocr", remedy)
+    return path
 
 
 def is_onnx_only(entry: ModelEntry) -> bool:

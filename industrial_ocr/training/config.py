@@ -48,8 +48,8 @@ class TrainConfig(Section):
         plain: share of plain print in the rendered samples (``datasets.synthesis.plain``).
         start_from: initial weights instead of random ones: a name of ``industrial-ocr weights`` or
             a .safetensors file, of the same architecture and charset. A recognizer of variant
-            ``lcnet`` also takes the ONNX file of PP-OCRv6's small recognizer, and only its
-            convolutions.
+            ``lcnet`` also takes PP-OCRv6's small recognizer, ``pp-ocrv6`` or its ONNX file, and of
+            it the convolutions and, with a ``bottleneck``, the last layer.
     """
 
     seed: NonNegativeInt = 0

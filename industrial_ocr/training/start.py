@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from industrial_ocr.datasets.shards import find_shards
 from industrial_ocr.errors import WeightsError
+from industrial_ocr.inference.ctc_onnx import PPOCR, known_file
 from industrial_ocr.inference.manifest import NetworkTask, find_entry
 from industrial_ocr.inference.weights import load_state
 from industrial_ocr.models.lcnet import LcNet
@@ -35,9 +36,9 @@ def data_hashes(config: TrainConfig, task: NetworkTask) -> dict[str, str]:
     if maps := getattr(config, "photo_maps", None):
         found["photo_maps_sha256"] = _sizes_sha256(sorted(maps.glob("*.png")))
     if config.start_from is not None:
-        start = Path(config.start_from)
-        onnx = start.suffix == ".onnx"
-        found["start_sha256"] = sha256_of(start) if onnx else find_entry(task, str(start)).sha256
+        file = _ppocr_file(config.start_from)
+        known = sha256_of(file) if file else find_entry(task, config.start_from).sha256
+        found["start_sha256"] = known
     return found
 
 
@@ -53,15 +54,15 @@ def start_weights(model: nn.Module, entry: dict[str, Any], source: str) -> None:
     Args:
         model: the model, with the architecture in ``entry``.
         entry: its fields of the manifest, from ``TrainingTask.entry``.
-        source: a model's name or a .safetensors file.
+        source: a model's name, a .safetensors file, or PP-OCRv6's small recognizer.
 
     Raises:
         WeightsError: the weights are missing or damaged, or have another architecture or other
             symbols. A recognizer may start from one without the space, without residual blocks or
             with smaller LSTMs; at first it reads like that one.
     """
-    if Path(source).suffix == ".onnx":
-        _load_ppocr(model, Path(source), entry["charset"])
+    if (file := _ppocr_file(source)) is not None:
+        _load_ppocr(model, file, entry["charset"])
         return
     found = find_entry(entry["task"], source)
     state = load_state(found)
@@ -82,12 +83,19 @@ def start_weights(model: nn.Module, entry: dict[str, Any], source: str) -> None:
         ) from error
 
 
+def _ppocr_file(source: str) -> Path | None:
+    """The file of a recognizer of PP-OCR, by its name or path; None for other weights."""
+    if source in PPOCR:
+        return known_file(source)
+    return Path(source) if Path(source).suffix == ".onnx" else None
+
+
 def _load_ppocr(model: nn.Module, path: Path, symbols: Sequence[str]) -> None:
     """Fills a CRNN's ``LcNet`` with the first convolutions of PP-OCRv6's small recognizer.
 
     Its input has three channels from -1 to 1. Our gray strip stands for all three; its contrast is
-    normalized to 1, which is about 2.5 times as much. A bottleneck
-    gets its last layer, too.
+    normalized to 1, which is about 2.5 times as much. With a bottleneck, the
+    model gets the last layer, too.
     """
     import onnx
     from onnx import numpy_helper
@@ -129,6 +137,7 @@ def _load_ppocr_head(
         layer: its first convolution after those of the ``LcNet``, which has a batch norm.
         symbols: the symbols of our classes; one that PP-OCR lacks gets the weights of its last one.
     """
+    shortcut, last = cast(nn.Linear, model.shortcut), cast(nn.Linear, model.head)
     nodes = file.graph.node
     (norm,) = (n for n in nodes if n.input[:1] == layer.output)
     scale, shift, mean, variance = (values[name] for name in norm.input[1:])
@@ -136,15 +145,15 @@ def _load_ppocr_head(
     head = [n for n in nodes if n.op_type == "MatMul"][-1]
     (bias,) = (n.input[1] for n in nodes if n.input[:1] == head.output)
     weights = values[head.input[1]].T
-    if model.shortcut.out_features != weights.shape[1]:
+    if shortcut.out_features != weights.shape[1]:
         raise WeightsError(f"start_from: an ONNX file needs bottleneck: {weights.shape[1]}")
     known = {p.key: p.value for p in file.metadata_props}["character"].splitlines()
     classes = {symbol: i for i, symbol in enumerate([*known, SPACE], 1)}
     rows = [0, *(classes.get(symbol, len(known)) for symbol in symbols)]
-    model.shortcut.weight.data.copy_(values[layer.input[1]].flatten(1) * factor[:, None])
-    model.shortcut.bias.data.copy_(shift - mean * factor)
-    model.head.weight.data.copy_(weights[rows])
-    model.head.bias.data.copy_(values[bias][rows])
+    shortcut.weight.data.copy_(values[layer.input[1]].flatten(1) * factor[:, None])
+    shortcut.bias.data.copy_(shift - mean * factor)
+    last.weight.data.copy_(weights[rows])
+    last.bias.data.copy_(values[bias][rows])
 
 
 def _with_units(state: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tensor]:
