@@ -92,7 +92,7 @@ def test_what_is_no_better_is_refused_with_advice_and_nothing_is_written(
 ) -> None:
     outcome = adapt()
     assert not outcome.written
-    assert "may be chance" in outcome.reasons[0]
+    assert "were read right before" in outcome.reasons[0]
     assert outcome.advice
     assert not (tmp_path / "bundle").exists()
     page = outcome.report.read_text(encoding="utf-8")

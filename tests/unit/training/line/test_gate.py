@@ -14,14 +14,15 @@ from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import Status, TextString
 from industrial_ocr.training.line.gate import (
+    MAX_P_VALUE,
     LineGate,
     LineReading,
     Score,
     Spelling,
     advice,
     crop_reading,
+    permutation_test,
     reading_of,
-    sign_test,
     warning,
 )
 
@@ -30,7 +31,9 @@ CAPITALS = Spelling.of(("A1", "."))
 
 
 def score(*texts: str, truth: str = "1234", accepted: bool = False) -> Score:
-    return Score(tuple(LineReading("a.png", truth, t, 0.5, accepted) for t in texts))
+    return Score(
+        tuple(LineReading(f"{i}.png", truth, t, 0.5, accepted) for i, t in enumerate(texts))
+    )
 
 
 def result(*texts: str, status: Status = Status.OK) -> ReadResult:
@@ -77,12 +80,36 @@ def test_under_a_pattern_only_a_code_answers() -> None:
     assert not reading_of("a.png", "1234", result("1234"), CAPITALS, pattern).right
 
 
-def test_the_p_value_is_that_of_a_sign_test() -> None:
-    # Five labels come nearer, one stays: five times heads has a probability of 1/32.
-    before = score("1", "12", "123", "12", "1", "1234")
-    after = score("12", "123", "1234", "1234", "1234", "1234")
-    assert sign_test(before, after) == pytest.approx(1 / 32)
-    assert sign_test(after, after) == 1.0
+def test_the_p_value_is_the_share_of_all_exchanges_with_at_least_this_gain() -> None:
+    # Errors fall by 3, 1 and 1 and rise by 2: a sum of 3. Of the 16 sums of +-3 +-1 +-1 +-2,
+    # 7, 5, 5, 3 (3 + 1 + 1 - 2) and 3 (3 - 1 - 1 + 2) are at least 3.
+    before = score("1", "123", "123", "1234", "1234")
+    after = score("1234", "1234", "1234", "12", "1234")
+    assert permutation_test(before, after) == pytest.approx(5 / 16)
+    assert permutation_test(after, after) == 1.0
+
+
+def test_a_long_wrong_reading_counts_as_one_in_which_all_is_wrong() -> None:
+    assert [r.errors for r in score("", "99", "9" * 30, "123").readings] == [4, 4, 4, 1]
+
+
+def test_labels_of_one_picture_count_together() -> None:
+    def pair(text: str) -> Score:
+        return Score(tuple(LineReading(n, "12", text, 0.5, False) for n in ("a", "a", "b")))
+
+    assert permutation_test(pair("1"), pair("12")) == pytest.approx(1 / 4)
+
+
+def test_a_change_by_chance_is_rarely_significant() -> None:
+    rng = np.random.default_rng(0)
+    significant = 0
+    for _ in range(400):
+        before, after = (
+            [("1234", "123", "12", "")[i] for i in rng.integers(4, size=20)] for _ in "ab"
+        )
+        significant += permutation_test(score(*before), score(*after)) <= MAX_P_VALUE
+    # 20 of 400 are expected at 5 %, with a standard deviation of 4.4.
+    assert 5 <= significant <= 33
 
 
 def test_a_gain_by_more_than_chance_passes() -> None:
@@ -98,10 +125,30 @@ def test_a_gain_that_may_be_chance_is_refused() -> None:
     )
 
 
-def test_equal_with_fewer_misreads_passes_and_fewer_right_does_not() -> None:
+def mixed(*readings: tuple[str, bool]) -> Score:
+    return Score(
+        tuple(LineReading(f"{i}.png", "1234", t, 0.5, ok) for i, (t, ok) in enumerate(readings))
+    )
+
+
+def test_fewer_wrong_characters_without_one_more_right_string_are_refused() -> None:
+    gate = LineGate(score(*[""] * 9), score(*["123"] * 9), Score(()), Score(()), 2.0)
+    assert gate.p_value < 0.01
+    assert gate.reasons == ("of 9 held-out strings 0 were read right before, 0 now",)
+
+
+def test_a_reader_that_accepts_nothing_is_not_safer() -> None:
     wrong, doubtful = score("12", accepted=True), score("12")
-    assert LineGate(wrong, doubtful, Score(()), Score(()), 2.0).passed
-    worse = LineGate(score("1234", "12", accepted=True), score("12", "12"), *[Score(())] * 2, 2.0)
+    assert not LineGate(wrong, doubtful, Score(()), Score(()), 2.0).passed
+
+
+def test_equal_with_fewer_misreads_passes_and_fewer_right_does_not() -> None:
+    right = ("1234", True)
+    safer = mixed(right, ("12", True)), mixed(right, ("12", False))
+    assert LineGate(safer[0], safer[1], Score(()), Score(()), 2.0).passed
+    worse = LineGate(
+        score("1234", "12", accepted=True), score("12", "12"), Score(()), Score(()), 2.0
+    )
     assert worse.reasons == ("of 2 held-out strings 1 were read right before, 0 now",)
 
 
