@@ -47,10 +47,15 @@ from industrial_ocr.training.retraining.gate import carried_temperature
 from industrial_ocr.training.retraining.network import load_parent
 from industrial_ocr.training.retraining.replay_buffer import rehearsal_for
 from industrial_ocr.training.retraining.samples import GlyphSample, SampleSet, sample_at
+from industrial_ocr.training.retraining.sampling import Bools
 
 MIN_ALIGNED_PROBABILITY = 0.3
 """Smallest probability of an aligned character. A string with a smaller one may have a wrong label
 and is left out."""
+NARROW = frozenset(".,:;'!|")
+"""Marks whose box is as high as a letter and narrow, as in rendered scenes."""
+NARROW_WIDTH = 0.4
+"""Width of their box in widths of the usual character."""
 ROOM = 0.35
 """Margin around a string that is cut from a larger picture, as a share of its height."""
 SIDES = (48.0, 96.0)
@@ -131,52 +136,84 @@ def boxed_strings(strings: Sequence[LineString], models: Models) -> list[BoxedSt
         spans = np.array([bounds(frames.span_quad(*b))[::2] for b in borders], np.float32)
         found = find_strings([string.image], models.detector, views, Clock())[0]
         own = [bounds(b.quad) for s in as_one_string(found) for b in s.boxes]
-        placed = placed_boxes(spans, np.array(own, np.float32).reshape(-1, 4))
+        texts = tuple(s.symbol for s in symbols)
+        placed = placed_boxes(texts, spans, np.array(own, np.float32).reshape(-1, 4))
         if placed is not None:
             quads, seen = placed
             true = [bounds(q) for q in quads]
             wrong = tuple(rect_quad(*box) for box in own if shows_none(box, true))
-            texts = tuple(s.symbol for s in symbols)
             boxed.append(BoxedString(string.name, string.image, texts, quads, seen, wrong))
     return boxed
 
 
 def placed_boxes(
-    spans: FloatArray, boxes: FloatArray
+    symbols: Sequence[str], spans: FloatArray, boxes: FloatArray
 ) -> tuple[FloatArray, tuple[bool, ...]] | None:
     """A box for each character, and whether it was detected.
 
     A detected box belongs to the character in whose span its center lies. Several boxes of one
     character are joined. A character without a box gets one of the string's usual width and height
-    in the middle of its span.
+    in the middle of its span. A point or another narrow mark has a narrow box; without a detected
+    one, it gets one between its neighbors.
 
     Args:
+        symbols: the N characters.
         spans: (N, 2) left and right end of each character in pixels.
         boxes: (M, 4) left, top, right and bottom of each detected box in pixels.
 
     Returns:
         (N, 4, 2) quads, and N times whether the box was detected; None if less than half of the
-        characters have a detected box.
+        characters, narrow marks not counted, have a detected box.
     """
-    middles = (boxes[:, 0] + boxes[:, 2]) / 2
-    inside = (middles[:, None] >= spans[:, 0]) & (middles[:, None] < spans[:, 1])
-    # A box over several characters does not show where one of them ends.
-    covered = (boxes[:, None, 0] < spans.mean(1)) & (spans.mean(1) < boxes[:, None, 2])
-    inside &= covered.sum(1, keepdims=True) <= 1
-    own = [boxes[inside[:, i]] for i in range(len(spans))]
-    seen = tuple(len(b) > 0 for b in own)
-    if 2 * sum(seen) < len(seen):
+    narrow = np.array([s in NARROW for s in symbols])
+    if narrow.all():
         return None
-    joined = [np.r_[b[:, :2].min(0), b[:, 2:].max(0)] for b in own if len(b)]
-    usual = np.median(joined, 0)
-    half = float(np.median([(b[2] - b[0]) / 2 for b in joined]))
-    rest = iter(joined)
-    quads = []
-    for span, here in zip(spans, seen, strict=True):
-        middle = span.mean()
-        box = next(rest) if here else (middle - half, usual[1], middle + half, usual[3])
-        quads.append(rect_quad(*map(float, box)))
-    return np.stack(quads), seen
+    own: list[list[FloatArray]] = [[] for _ in symbols]
+    for box in boxes:
+        at = _owner(box, spans, narrow, float(np.median(boxes[:, 2] - boxes[:, 0])))
+        if at is not None:
+            own[at].append(box)
+    seen = tuple(bool(b) for b in own)
+    placed = [np.r_[np.min(b, 0)[:2], np.max(b, 0)[2:]] if b else None for b in own]
+    known = [box for box, thin in zip(placed, narrow, strict=True) if box is not None and not thin]
+    if 2 * len(known) < (~narrow).sum():
+        return None
+    _, top, _, bottom = np.median(known, 0)
+    half = float(np.median([(b[2] - b[0]) / 2 for b in known]))
+
+    def usual(center: float, half_width: float) -> FloatArray:
+        return np.array([center - half_width, top, center + half_width, bottom], np.float32)
+
+    wide = [
+        usual(float(span.mean()), half) if box is None else box
+        for box, span in zip(placed, spans, strict=True)
+    ]
+    for i in np.flatnonzero([thin and not here for thin, here in zip(narrow, seen, strict=True)]):
+        between = 0 < i < len(wide) - 1 and not narrow[[i - 1, i + 1]].any()
+        center = (wide[i - 1][2] + wide[i + 1][0]) / 2 if between else spans[i].mean()
+        wide[i] = usual(float(center), NARROW_WIDTH * half)
+    return np.stack([rect_quad(*map(float, box)) for box in wide]), seen
+
+
+def _owner(box: FloatArray, spans: FloatArray, narrow: Bools, width: float) -> int | None:
+    """The character that a detected box shows; None if none or several.
+
+    Args:
+        box: left, top, right and bottom.
+        spans: (N, 2) of the characters.
+        narrow: (N,) whether each is a narrow mark; not all are.
+        width: usual width of a detected box.
+    """
+    centers, wide = spans.mean(1), np.flatnonzero(~narrow)
+    if ((box[0] < centers[wide]) & (centers[wide] < box[2])).sum() > 1:
+        return None  # it does not show where one of them ends
+    middle = (box[0] + box[2]) / 2
+    inside = np.flatnonzero((spans[:, 0] <= middle) & (middle < spans[:, 1]))
+    if not len(inside):
+        return None
+    if narrow[inside[0]] and box[2] - box[0] > 0.5 * width:
+        return int(wide[np.abs(centers[wide] - middle).argmin()])
+    return int(inside[0])
 
 
 def labeled(quads: FloatArray) -> LabeledString:
@@ -300,6 +337,7 @@ def learn_characters(
             prints=0,
             fresh=0,
             new_reject_share=0.3,
+            neighbor_share=0.3,
             head_steps=recipe.classifier_steps,
             steps=recipe.classifier_steps,
         ),

@@ -26,6 +26,8 @@ class FinetuneRecipe:
         new_share: share of a batch that shows the samples; the rest is rehearsal.
         reject_share: share of crops without a character in the rehearsal part of a batch.
         new_reject_share: the same in the part of the samples; 0 draws them as often as one symbol.
+        neighbor_share: share of the rehearsal that shows the symbols as which the parent misreads
+            samples, the frequent ones more often; 0 draws all known symbols equally often.
         head_steps: steps with a frozen backbone.
         head_lr: peak learning rate of these steps.
         steps: steps that also train the last stages of the network.
@@ -51,6 +53,7 @@ class FinetuneRecipe:
     new_share: float = 0.3
     reject_share: float = 0.2
     new_reject_share: float = 0.0
+    neighbor_share: float = 0.0
     head_steps: int = 200
     head_lr: float = 3e-3
     steps: int = 280

@@ -62,12 +62,32 @@ def _parts(pool: Pool, rows: Bools, recipe: FinetuneRecipe) -> list[_RowGroup]:
     parts = []
     for own, share in kinds:
         weights = np.bincount(np.unique(labels[own]), minlength=classes).astype(float)
+        if pool.old[own].all() and recipe.neighbor_share:
+            weights = _with_neighbors(weights, _misread_as(pool, rows), recipe.neighbor_share)
         rejects = recipe.reject_share if pool.old[own].all() else recipe.new_reject_share
         if rejects:
             weights = _with_rejects(weights, rejects)
         whole = share if len(kinds) > 1 else 1.0
         parts.append(_RowGroup(np.flatnonzero(own), whole, weights / weights.sum()))
     return parts
+
+
+def _misread_as(pool: Pool, rows: Bools) -> NDArray[np.float64]:
+    """(classes,) number of samples of other classes that the parent reads as each known symbol."""
+    labels, own = pool.labels.numpy(), rows & ~pool.old
+    read, known = pool.parent.numpy()[own].argmax(1), pool.parent.shape[1] - 1
+    wrong = read[(read != labels[own]) & (read < known)]
+    return np.bincount(wrong, minlength=int(labels.max()) + 1).astype(float)
+
+
+def _with_neighbors(
+    weights: NDArray[np.float64], misread: NDArray[np.float64], share: float
+) -> NDArray[np.float64]:
+    """Class weights of which a share goes to the classes of frequent misreadings."""
+    misread = misread * (weights > 0)
+    if not misread.any():
+        return weights
+    return (1 - share) * weights / weights.sum() + share * misread / misread.sum()
 
 
 def _with_rejects(weights: NDArray[np.float64], share: float) -> NDArray[np.float64]:

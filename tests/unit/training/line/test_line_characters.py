@@ -21,7 +21,7 @@ SPANS = np.array([(0, 20), (20, 40), (40, 60)], np.float32)
 
 
 def placed(*boxes: tuple[float, ...]) -> list[tuple[float, ...]] | None:
-    found = placed_boxes(SPANS, np.array(boxes, np.float32).reshape(-1, 4))
+    found = placed_boxes("123", SPANS, np.array(boxes, np.float32).reshape(-1, 4))
     return None if found is None else [bounds(q) for q in found[0]]
 
 
@@ -37,9 +37,32 @@ def test_pieces_are_joined_and_what_is_missing_is_as_large_as_the_others() -> No
 
 def test_a_box_over_two_characters_belongs_to_none_and_most_must_have_one() -> None:
     assert placed((2, 4, 18, 30), (21, 4, 59, 30)) is None
-    found = placed_boxes(SPANS, np.array([(2, 4, 18, 30), (22, 4, 38, 30), (21, 4, 59, 30)]))
+    found = placed_boxes("123", SPANS, np.array([(2, 4, 18, 30), (22, 4, 38, 30), (21, 4, 59, 30)]))
     assert found is not None
     assert found[1] == (True, True, False)
+
+
+def test_a_point_has_a_narrow_box_between_its_neighbors_and_takes_none_of_theirs() -> None:
+    spans = np.array([(0, 20), (20, 30), (30, 50)], np.float32)
+    # The center of the first box lies in the span of the point, whose center it covers, too.
+    boxes = np.array([(10, 4, 32, 30), (36, 4, 48, 30)], np.float32)
+    found = placed_boxes("4.8", spans, boxes)
+    assert found is not None
+    assert [bounds(q) for q in found[0]] == [
+        (10, 4, 32, 30),
+        (pytest.approx(34 - 3.4), 4, pytest.approx(34 + 3.4), 30),  # 0.4 of the mean width of 17
+        (36, 4, 48, 30),
+    ]
+    assert found[1] == (True, False, True)
+
+
+def test_a_detected_point_keeps_its_box_and_only_points_are_no_string() -> None:
+    spans = np.array([(0, 20), (20, 30), (30, 50)], np.float32)
+    boxes = np.array([(2, 4, 18, 30), (22, 4, 28, 30), (32, 4, 48, 30)], np.float32)
+    found = placed_boxes("4.8", spans, boxes)
+    assert found is not None
+    assert [bounds(q) for q in found[0]] == [tuple(b) for b in boxes]
+    assert placed_boxes("...", spans, boxes) is None
 
 
 def boxed() -> BoxedString:

@@ -197,6 +197,19 @@ def test_views_and_rejects_have_their_share_of_a_batch() -> None:
     assert len(alone) == 400  # without views rehearsal fills the batch
 
 
+def test_symbols_as_which_samples_are_misread_are_rehearsed_more_often() -> None:
+    own = pool()
+    own.parent[:3] = torch.tensor([[0.0, 9.0, 0.0]] * 3)  # class 2 is read as class 1
+    recipe = FinetuneRecipe(batch_size=400, reject_share=0.0, neighbor_share=0.5)
+    rows = next(batches(own, np.ones(8, bool), np.random.default_rng(0), recipe))
+    labels = own.labels.numpy()[rows]
+    # Half of the rehearsal is class 1; the other half is divided evenly among 0, 1 and 3.
+    assert (labels == 1).sum() / (labels != 2).sum() == pytest.approx(2 / 3, abs=0.08)
+    none = FinetuneRecipe(batch_size=400, reject_share=0.0)
+    even = own.labels.numpy()[next(batches(own, np.ones(8, bool), np.random.default_rng(0), none))]
+    assert (even == 1).sum() / (even != 2).sum() == pytest.approx(1 / 3, abs=0.08)
+
+
 def test_left_out_samples_are_in_no_batch() -> None:
     rows = pool().without(np.array([0]))
     drawn_rows = next(batches(pool(), rows, np.random.default_rng(0), FinetuneRecipe()))
