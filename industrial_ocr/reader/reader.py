@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -450,6 +451,18 @@ class Reader:
     def models(self) -> Models:
         """The models and the settings, for code that calls the pipelines directly."""
         return Models(self._detector, self._classifier, self._recognizer, self.config)
+
+    def refitted(self, temperature: float, config: PipelineConfig) -> Reader:
+        """A Reader that shares these networks, for fits of the recognizer's temperature.
+
+        Args:
+            temperature: of the recognizer.
+            config: with the same networks as that of this Reader.
+        """
+        same = copy(self)
+        same.config, same._recognizer = config, copy(self._recognizer)
+        same._recognizer.temperature = temperature
+        return same
 
     def classify_boxes(self, image: Any, quads: Sequence[Any]) -> list[CharCandidates]:
         """Classifies characters at known places; returns the best symbols for each of them.

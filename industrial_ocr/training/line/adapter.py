@@ -114,6 +114,7 @@ class _Trial:
 
     entries: dict[NetworkTask, ModelEntry]
     calibrated: Calibrated
+    reader: Reader
     gates: dict[Engine, LineGate]
     reasons: tuple[str, ...]
 
@@ -163,12 +164,11 @@ class Adapter:
         )
         with tempfile.TemporaryDirectory() as folder:
             parent = ParentReader(self._options, self._parents)
-            data = TrainingData(line.strings, line.codes, line.data.sha256)
+            data = TrainingData(line.strings, self._rehearsed(reader, line), line.data.sha256)
             teacher = Teacher(config, parent, data, Path(folder), self._note, self._progress)
             taught = teacher.teach(start)
             trial = self._passing(taught, line, before)
-            reader = Reader(**trial.calibrated.options)
-            suspects = self._suspects(reader, line)
+            suspects = self._suspects(trial.reader, line)
             for engine, gate in trial.gates.items():
                 if text := warning(gate):
                     self._note(f"{engine.value}: {text}")
@@ -177,7 +177,7 @@ class Adapter:
                 trial.gates,
                 trial.reasons,
                 before.held,
-                self._after(reader, line, trial.calibrated.scores),
+                self._after(trial.reader, line, trial.calibrated.scores),
                 rapidocr_score(line.held, line.spelling),
                 trial.calibrated.promise,
                 self._facts(line, taught, trial, time.monotonic() - start),
@@ -289,6 +289,12 @@ class Adapter:
     def _general(self, reader: Reader, line: _Line, engine: Engine) -> Score:
         return score_strings(reader, engine, line.general, line.spelling, self._tracked)
 
+    def _rehearsed(self, reader: Reader, line: _Line) -> CodeText:
+        """Texts for the rehearsal, with the symbols that the parent confuses on the line."""
+        read = score_strings(reader, Engine.CRNN, line.strings, line.spelling, self._tracked)
+        known = {p: n for p, n in read.confusions().items() if all(map(reader.charset.supports, p))}
+        return line.codes.confusable_first(known)
+
     def _passing(self, taught: Taught, line: _Line, before: _Before) -> _Trial:
         """The first set of networks that passes; if none does, the first set."""
         first = None
@@ -326,7 +332,7 @@ class Adapter:
             for engine, own in learned.items()
             if engine in found.scores
         }
-        return _Trial(entries, found, gates, refusals(gates, learned))
+        return _Trial(entries, found, reader, gates, refusals(gates, learned))
 
     def _suspects(self, reader: Reader, line: _Line) -> list[LineReading]:
         """Readings by the adapted CRNN with more than half of the label wrong; notes them."""

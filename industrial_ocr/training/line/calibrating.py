@@ -67,8 +67,7 @@ def calibrated(
     read: dict[Engine, list[Score]] = {engine: [] for engine in PIPELINES}
     for k, fold in enumerate(folds):
         others = [p for i, own in enumerate(folds) if i != k for p in own]
-        fitted = Calibration({"recognizer": _temperature(reader, others)}, {}, weights)
-        part = Reader(**{**options, "calibration": fitted, "config": accepting})
+        part = reader.refitted(_temperature(reader, others), accepting)
         for engine in PIPELINES:
             read[engine].append(measure(part, engine, fold))
     odds: dict[str, tuple[float, float]] = {}

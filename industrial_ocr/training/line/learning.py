@@ -13,9 +13,10 @@ import io
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -55,9 +56,10 @@ CONVOLUTION_LR = 0.15
 With a factor of 1, rendered codes read right fell from 70 to 64 % during an adaptation."""
 FROZEN = 2
 """Number of the first convolutions that are not trained; a step then takes a third less time."""
+MANY_CONFUSIONS = 20
 CHECKPOINT_EVERY_S = 30.0
 PACE_STEPS = 8
-"""Number of steps after which the duration of the others is estimated."""
+"""After so many steps, the number of steps that fit into the time is estimated again."""
 _RENDERING = ("word_share", "loose", "lettering", "plain", "alignment")
 """Settings of the parent's training that the rehearsal uses again."""
 
@@ -87,18 +89,39 @@ class CodeText:
         symbols: the symbols of the line.
         lengths: the lengths of the line's strings in characters.
         pattern: the pattern of the line, if it has one.
+        weights: how often each symbol is drawn, in any unit; empty: equally often.
     """
 
     symbols: tuple[str, ...]
     lengths: tuple[int, ...]
     pattern: Pattern | None = None
+    weights: tuple[float, ...] = ()
 
     def draw(self, rng: np.random.Generator) -> str:
         """One random text."""
         if self.pattern is not None and rng.random() < 0.5:
             return self.pattern.sample(rng)
         count = int(rng.choice(self.lengths))
-        return "".join(rng.choice(self.symbols, count).tolist())
+        chances = np.array(self.weights) / sum(self.weights) if self.weights else None
+        return "".join(rng.choice(self.symbols, count, p=chances).tolist())
+
+    def confusable_first(self, confusions: Mapping[tuple[str, str], int]) -> CodeText:
+        """The same texts, in which confused symbols are frequent, also those not of the line.
+
+        With at least ``MANY_CONFUSIONS``, half of all symbols are drawn by how often they were
+        confused.
+
+        Args:
+            confusions: how often each symbol (or "") was read as another (or "").
+        """
+        counts: Counter[str] = Counter()
+        for pair, n in confusions.items():
+            if all(pair):
+                counts.update(dict.fromkeys(pair, n))
+        unit = len(self.symbols) / max(counts.total(), 2 * MANY_CONFUSIONS)
+        symbols = tuple(dict.fromkeys((*self.symbols, *sorted(counts))))
+        weights = tuple((s in self.symbols) + unit * counts[s] for s in symbols)
+        return replace(self, symbols=symbols, weights=weights)
 
 
 class LineTask(RecognizerTask):
@@ -232,11 +255,11 @@ class Learning:
             schedule.step_update(self.step + 1)
             self._learn(batch)
             now = time.monotonic()
-            if self.step - first == PACE_STEPS:
-                fit = self.step + max(0, int((deadline - now) / (now - start) * PACE_STEPS))
-                if fit < self.steps:
-                    self.steps = fit
-                    schedule = self._schedule()
+            done = self.step - first
+            if done % PACE_STEPS == 0:
+                left = max(0, int((deadline - now) / (now - start) * done))
+                self.steps = min(self.config.steps, self.step + left)
+                schedule = self._schedule()
             if now - saved > CHECKPOINT_EVERY_S:
                 self.save()
                 saved = now
@@ -296,6 +319,6 @@ def key_of(
     entry: ModelEntry, data: str, codes: CodeText, recipe: Recipe, fonts: Sequence[str] = ()
 ) -> str:
     """The sha256 of everything that determines the weights of an adaptation."""
-    rehearsal = [codes.symbols, codes.lengths, repr(codes.pattern), list(fonts)]
+    rehearsal = [codes.symbols, codes.weights, codes.lengths, repr(codes.pattern), list(fonts)]
     values = json.dumps([entry.sha256, data, rehearsal, asdict(recipe)], sort_keys=True)
     return hashlib.sha256(values.encode()).hexdigest()

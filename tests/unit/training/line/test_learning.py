@@ -110,6 +110,19 @@ def test_codes_are_of_the_lines_symbols_and_lengths_or_of_its_pattern() -> None:
     assert {len(under.draw(rng)) for _ in range(40)} == {3, 4}
 
 
+def test_confused_symbols_are_drawn_more_often_also_those_not_of_the_line() -> None:
+    codes = CodeText(("0", "8"), (3,))
+    # Each confusion counts for both symbols: 0 is confused 20 times, O 15 times and 8 never; the
+    # 40 symbols of 20 confusions together weigh as much as the 2 symbols of the line.
+    found = codes.confusable_first({("0", "O"): 15, ("0", "6"): 5, ("8", ""): 9})
+    assert found.symbols == ("0", "8", "6", "O")
+    assert found.weights == (2.0, 1.0, 0.25, 0.75)
+    drawn = "".join(found.draw(np.random.default_rng(i)) for i in range(500))
+    assert drawn.count("O") > 2 * drawn.count("6")
+    assert drawn.count("0") > 1.5 * drawn.count("8")
+    assert codes.confusable_first({}).weights == (1.0, 1.0)
+
+
 def test_statistics_of_batch_norms_and_first_convolutions_stay(
     entry: ModelEntry, tmp_path: Path
 ) -> None:
