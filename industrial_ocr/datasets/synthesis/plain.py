@@ -96,11 +96,13 @@ class PlainPrinter:
         return label_text(rng, self.words)
 
     def _line(self, rng: Generator, text: str, height: float) -> Block | None:
-        """The text in a random font; None if the tried fonts lack a character."""
+        """The text in a random font; None if the tried fonts lack a character or its shape."""
         for _ in range(20):
             face = self.faces.pick(rng, text)
             if isinstance(face, FontFace):
-                return _line_as_set(face, text, height)
+                block = _line_as_set(face, text, height)
+                if block.mask.any():  # some fonts have empty glyphs
+                    return block
         return None
 
     def picture(

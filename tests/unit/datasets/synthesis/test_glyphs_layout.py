@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import ImageFont
 
+from industrial_ocr.datasets.synthesis import plain
 from industrial_ocr.datasets.synthesis.crops import REJECT, GlyphRenderer
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary, built_in_faces
 from industrial_ocr.datasets.synthesis.glyphs import CAP_HEIGHT, FontFace, GlyphSource
@@ -18,6 +20,7 @@ from industrial_ocr.datasets.synthesis.layout import (
     scaled,
     stack_of_text,
 )
+from industrial_ocr.datasets.synthesis.plain import PlainPrinter, _line_as_set
 from industrial_ocr.datasets.synthesis.scenes import CHARACTER_HEIGHTS, SceneRenderer
 from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.errors import DatasetError
@@ -211,3 +214,20 @@ def test_stacks_lean_no_more_than_lines_do(font: Path) -> None:
         leans.append(abs(run[0]) / abs(run[1]))
         assert np.ptp(string.quads[..., 0]) < 0.9 * np.ptp(string.quads[..., 1])
     assert max(leans) < 0.35
+
+
+def test_plain_print_takes_another_font_where_the_glyphs_are_empty(
+    font: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Block] = []
+
+    def first_without_ink(face: FontFace, text: str, height: float) -> Block:
+        block = _line_as_set(face, text, height)
+        drawn.append(block if drawn else replace(block, mask=np.zeros_like(block.mask)))
+        return drawn[-1]
+
+    monkeypatch.setattr(plain, "_line_as_set", first_without_ink)
+    printer = PlainPrinter(FaceLibrary([font.parent], built_in=0.0), ("word",))
+    picture = printer.picture(np.random.default_rng(3), "AB12", (20, 30))
+    assert picture is not None and len(drawn) == 2
+    assert np.ptp(picture[0]) > 30
