@@ -23,11 +23,17 @@ from rapidfuzz.distance import Levenshtein
 from industrial_ocr.datasets.synthesis.camera import Camera
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.image.load import load_image
+from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.results.geometry import edge_lengths, expand_quad, warp_quad
 from industrial_ocr.results.types import FloatArray, ImageArray, as_quad
 
-_CASE_TWINS = str.maketrans("cosuvwxzkp", "COSUVWXZKP")
+_CASE_LETTERS = "cosuvwxzkp"
+_CASE_TWINS = str.maketrans(_CASE_LETTERS, _CASE_LETTERS.upper())
 """Letters whose two cases differ only in size, which a strip does not show."""
+_TWINS = frozenset(f"{_CASE_LETTERS}{_CASE_LETTERS.upper()}01lI|")
+"""Symbols that another one resembles so much that a label may be wrong."""
+CROP_MARGIN = 4
+"""Pixels around a stored crop, so that it can be moved, turned and scaled."""
 PHOTO_ZOOMS = (0.6, 1.8)
 """Least and largest magnification of a photograph that a detector learns."""
 USUAL_HEIGHT = 18.0
@@ -288,3 +294,59 @@ class PhotoScenes:
         part = np.ascontiguousarray(large[2 * y : 2 * (y + half), 2 * x : 2 * (x + half)])
         shot = self._camera.shoot(rng, part, USUAL_HEIGHT * zoom)
         return shot, maps[y : y + half, x : x + half].transpose(2, 0, 1)
+
+
+class PhotoCrops:
+    """Augmented crops of characters on photographs, and of boxes that show none.
+
+    The weight of a crop is 1 / sqrt(number of crops of its source), times 1 / sqrt(number of crops
+    of its symbol in the source). A symbol with a twin, such as 0 with O, has half the weight.
+
+    Args:
+        file: of ``training.photo_crops``.
+        size: side of the crops in pixels.
+        held_out: whether to take the crops of held-out photographs, which are not augmented.
+    """
+
+    def __init__(self, file: Path, size: int, held_out: bool = False) -> None:
+        try:
+            with np.load(file, allow_pickle=False) as found:
+                taken = found["held_out"] == held_out
+                self._images: ImageArray = found["images"][taken]
+                self.symbols: list[str] = found["symbols"][taken].tolist()
+                sources: list[str] = found["sources"][taken].tolist()
+        except (OSError, KeyError, ValueError) as error:
+            raise DatasetError(f"{file}: not a file of training.photo_crops: {error}") from error
+        side = size + 2 * CROP_MARGIN
+        if self._images.shape[1:] != (side, side) or not len(self._images):
+            raise DatasetError(f"{file}: no crops of {size}x{size} with a margin of {CROP_MARGIN}")
+        self._size, self._held_out = size, held_out
+        pairs = list(zip(sources, self.symbols, strict=True))
+        of_source, of_pair = Counter(sources), Counter(pairs)
+        counts = [of_source[source] * of_pair[source, symbol] for source, symbol in pairs]
+        factors = np.array([0.5 if symbol in _TWINS else 1.0 for symbol in self.symbols])
+        weight = factors / np.sqrt(counts)
+        self._chance = weight / weight.sum()
+        self._camera = Camera(0.4)
+
+    def draw(self, seed: tuple[int, ...], count: int) -> list[tuple[ImageArray, str]]:
+        """The ``count`` crops of this seed, (S, S) uint8 gray, with their symbols."""
+        rng = np.random.default_rng(seed)
+        chosen = rng.choice(len(self.symbols), size=count, p=self._chance)
+        return [(self._view(rng, self._images[i]), self.symbols[i]) for i in chosen]
+
+    def _view(self, rng: np.random.Generator, stored: ImageArray) -> ImageArray:
+        """A crop that is a little moved, turned and scaled, with noise; half are inverted."""
+        if self._held_out:
+            return stored[CROP_MARGIN:-CROP_MARGIN, CROP_MARGIN:-CROP_MARGIN]
+        angle, scale = rng.normal(0, 0.04), np.exp(rng.normal(0, 0.06, 2))
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * scale
+        middle = (len(stored) - 1) / 2 + rng.normal(0, 0.025 * self._size, 2)
+        shift = middle - turn @ np.full(2, (self._size - 1) / 2)
+        way = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        size = (self._size, self._size)
+        matrix = np.c_[turn, shift]
+        view = cv2.warpAffine(stored, matrix, size, flags=way, borderMode=cv2.BORDER_REPLICATE)
+        color = np.repeat(view[..., None], 3, axis=2).astype(np.uint8)
+        gray = to_gray(self._camera.shoot(rng, color, USUAL_HEIGHT))
+        return gray if rng.random() < 0.5 else 255 - gray

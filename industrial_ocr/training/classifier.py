@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from industrial_ocr.datasets.photos import PhotoCrops
 from industrial_ocr.datasets.synthesis.crops import REJECT, GlyphRenderer
 from industrial_ocr.models.classifier import GlyphClassifier
 from industrial_ocr.patterns.charset import DEFAULT_SYMBOLS
@@ -31,6 +32,7 @@ class ClassifierTask:
         self._class = {s: i for i, s in enumerate((*self.symbols, REJECT))}
         self._folded = torch.tensor([self._class.get(s.upper(), i) for s, i in self._class.items()])
         self._renderers: dict[bool, GlyphRenderer] = {}
+        self._photos: dict[bool, PhotoCrops] = {}
 
     def _renderer(self, training: bool) -> GlyphRenderer:
         """The renderer of training or validation; validation has the first 10 % of the harvest."""
@@ -50,17 +52,32 @@ class ClassifierTask:
             self._renderers[training] = renderer
         return self._renderers[training]
 
+    def _photo_crops(self, held_out: bool) -> PhotoCrops:
+        if held_out not in self._photos:
+            assert self.config.photo_crops is not None
+            size = self.config.crop_size
+            self._photos[held_out] = PhotoCrops(self.config.photo_crops, size, held_out)
+        return self._photos[held_out]
+
     def render(self, index: int, seed: int) -> Batch:
-        """``image`` (N, S, S) uint8 and ``label`` (N,) int64."""
-        renderer = self._renderer(training=seed == self.config.seed)
+        """``image`` (N, S, S) uint8, ``label`` (N,) int64 and ``photo`` (N,), of photographs."""
+        training = seed == self.config.seed
+        renderer = self._renderer(training)
+        of_photos = int(self.config.photo_share * self.config.batch_size)
         crops: list[tuple[ImageArray, str]] = []
+        if of_photos:
+            crops += self._photo_crops(not training).draw((seed, index), of_photos)
         item = 0
         while len(crops) < self.config.batch_size:
             crops += renderer.render((seed, index, item))
             item += 1
         crops = crops[: self.config.batch_size]
         labels = torch.tensor([self._class[symbol] for _, symbol in crops])
-        return {"image": torch.from_numpy(np.stack([crop for crop, _ in crops])), "label": labels}
+        return {
+            "image": torch.from_numpy(np.stack([crop for crop, _ in crops])),
+            "label": labels,
+            "photo": torch.arange(len(crops)) < of_photos,
+        }
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Cross entropy with label smoothing."""
@@ -68,25 +85,33 @@ class ClassifierTask:
         return F.cross_entropy(logits, batch["label"], label_smoothing=self.config.label_smoothing)
 
     def validate(self, model: nn.Module, batches: Iterator[Batch]) -> dict[str, float]:
-        """Accuracy, accuracy with case folded, and the share of wrong boxes that are rejected."""
+        """Shares of rendered and of photographed crops that are classified rightly.
+
+        ``score`` is the share of all characters that are right apart from their case.
+        """
         reject = self._class[REJECT]
-        right = folded = characters = rejected = others = 0
-        for batch in batches:
-            found = model(crops_input(batch)).argmax(-1).cpu()
-            label = batch["label"].cpu()
-            is_character = label != reject
-            right += int(((found == label) & is_character).sum())
-            folded += int(((self._folded[found] == self._folded[label]) & is_character).sum())
-            characters += int(is_character.sum())
-            rejected += int(((found == reject) & ~is_character).sum())
-            others += int((~is_character).sum())
-        case_folded = folded / max(characters, 1)
-        return {
-            "score": case_folded,
-            "accuracy": right / max(characters, 1),
-            "accuracy_case_folded": case_folded,
-            "reject_recall": rejected / max(others, 1),
+        parts = [
+            (model(crops_input(b)).argmax(-1).cpu(), b["label"].cpu(), b["photo"].cpu())
+            for b in batches
+        ]
+        found, label, photo = (torch.cat(column) for column in zip(*parts, strict=True))
+        right, folded = found == label, self._folded[found] == self._folded[label]
+        character = label != reject
+
+        def share(hits: Tensor, among: Tensor) -> float:
+            return float(hits[among].sum()) / max(int(among.sum()), 1)
+
+        metrics = {
+            "score": share(folded, character),
+            "accuracy": share(right, character & ~photo),
+            "accuracy_case_folded": share(folded, character & ~photo),
+            "reject_recall": share(right, ~character & ~photo),
         }
+        if photo.any():
+            metrics["accuracy_of_photos"] = share(right, character & photo)
+            metrics["accuracy_of_photos_case_folded"] = share(folded, character & photo)
+            metrics["reject_recall_of_photos"] = share(right, ~character & photo)
+        return metrics
 
     def entry(self) -> dict[str, Any]:
         """The task's fields of the manifest entry."""

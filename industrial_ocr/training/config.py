@@ -141,6 +141,10 @@ class ClassifierTrainConfig(TrainConfig):
             is turning to the next one counts as no character.
         harvest: file of ``python -m industrial_ocr.training.harvest``: crops of right and wrong
             boxes of a detector.
+        photo_crops: file of ``python -m industrial_ocr.training.photo_crops``: crops of characters
+            on photographs, and of boxes that show none.
+        photo_share: share of each batch that comes from ``photo_crops``.
+        photo_sources: table of the photographs' sources and licenses, named in the manifest.
     """
 
     out: Path = Path("runs/classifier")
@@ -153,6 +157,15 @@ class ClassifierTrainConfig(TrainConfig):
     reject_share: Probability = 0.15
     counter_share: Probability = 0.0
     harvest: Path | None = None
+    photo_crops: Path | None = None
+    photo_sources: Path | None = None
+    photo_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+    @model_validator(mode="after")
+    def _photos_have_crops(self) -> ClassifierTrainConfig:
+        if self.photo_share and self.photo_crops is None:
+            raise ValueError("photo_share needs photo_crops")
+        return self
 
 
 class RecognizerTrainConfig(TrainConfig):

@@ -118,16 +118,10 @@ def harvest(
     Crops of wrong boxes have the symbol ``REJECT`` and are turned at random; those of right boxes
     are upright. Other boxes, such as those on two characters, are left out.
     """
-    rules = SegmentationConfig()
-    # Lower thresholds than those of reading give more mistakes, of more kinds.
-    low = SegmentationConfig(
-        text_threshold=rules.text_threshold * 0.6, low_text=rules.low_text * 0.6
-    )
-    config = PipelineConfig(segmentation=low)
     for number in range(scenes):
         rng = np.random.default_rng((seed, number, 1))
         scene = renderer.render((seed, number))
-        strings = _strings(scene.image, detector, config)
+        strings = possible_strings(scene.image, detector)
         quads = np.concatenate(
             [s.quads for s in scene.strings] or [np.zeros((0, 4, 2), np.float32)]
         )
@@ -147,9 +141,16 @@ def harvest(
                     yield crop, REJECT if at is None else symbols[at]
 
 
-def _strings(image: ImageArray, detector: Detector, config: PipelineConfig) -> list[BoxString]:
-    """The strings that are detected on an image at all scales, as in reading."""
-    rules = config.segmentation
+def possible_strings(image: ImageArray, detector: Detector) -> list[BoxString]:
+    """The strings that are detected on an image at all scales, as in reading.
+
+    Lower thresholds than those of reading give more mistakes, of more kinds.
+    """
+    usual = SegmentationConfig()
+    rules = SegmentationConfig(
+        text_threshold=usual.text_threshold * 0.6, low_text=usual.low_text * 0.6
+    )
+    config = PipelineConfig(segmentation=rules)
 
     def strings_of(maps: ScoreMaps) -> list[BoxString]:
         boxes = character_boxes(maps, rules.text_threshold, rules.low_text, rules.min_char_size)

@@ -257,7 +257,7 @@ class Trainer:
             mode="json",
             exclude={
                 *("out", "fonts", "words", "device", "harvest", "data", "photos", "photo_labels"),
-                *("corpus", "charset", "photo_maps"),
+                *("corpus", "charset", "photo_maps", "photo_crops"),
             },
         )
         own = self.task.entry()

@@ -27,7 +27,7 @@ PPOCR_CONTRAST = 2.5
 def data_hashes(config: TrainConfig, task: NetworkTask) -> dict[str, str]:
     """The hashes of the data files and initial weights on which a recipe depends."""
     found = {}
-    for name in ("harvest", "photo_labels", "corpus"):
+    for name in ("harvest", "photo_crops", "photo_labels", "corpus"):
         path = getattr(config, name, None)
         if path is not None:
             found[f"{name}_sha256"] = sha256_of(Path(path))

@@ -98,14 +98,18 @@ def placed_strings(
     for boxed in boxed_strings(lines, models):
         number, sure = int(boxed.name), sure_characters(boxed, models)
         if 2 * sum(sure) > len(sure):
-            height, width = boxed.image.shape[:2]
-            whole, shown = rect_quad(0, 0, width, height), shown_quad(lines[number])
-            matrix = cv2.getPerspectiveTransform(whole, shown)
-            quads = cv2.perspectiveTransform(boxed.quads.reshape(-1, 1, 2), matrix)
-            corners = np.asarray(quads, np.float32).reshape(-1, 4, 2)
-            characters = spaced(boxed, strings[number].text, corners)
+            quads = on_photograph(boxed.quads, boxed, lines[number])
+            characters = spaced(boxed, strings[number].text, quads)
             placed[number] = PlacedString(strings[number].quad, characters, sure)
     return placed
+
+
+def on_photograph(quads: FloatArray, boxed: BoxedString, line: LineString) -> FloatArray:
+    """Quads (N, 4, 2) on the level picture of a line, in pixels of its photograph."""
+    height, width = boxed.image.shape[:2]
+    matrix = cv2.getPerspectiveTransform(rect_quad(0, 0, width, height), shown_quad(line))
+    moved = cv2.perspectiveTransform(quads.reshape(-1, 1, 2), matrix)
+    return np.asarray(moved, np.float32).reshape(-1, 4, 2)
 
 
 def sure_characters(boxed: BoxedString, models: Models) -> tuple[bool, ...]:

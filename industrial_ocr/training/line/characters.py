@@ -32,7 +32,7 @@ from industrial_ocr.reader.crnn import frame_borders
 from industrial_ocr.reader.two_stage_crops import view_config
 from industrial_ocr.reader.verify import Models
 from industrial_ocr.results.geometry import bounds, edge_lengths, expand_quad, rect_quad, warp_quad
-from industrial_ocr.results.types import FloatArray, ImageArray
+from industrial_ocr.results.types import BoxString, FloatArray, ImageArray
 from industrial_ocr.training.config import DetectorTrainConfig
 from industrial_ocr.training.detector import DetectorTask, score_targets
 from industrial_ocr.training.harvest import shows_none
@@ -75,6 +75,7 @@ class BoxedString:
         quads: (N, 4, 2) float32, the boxes in pixels of ``image``.
         found: for each box whether the detector found it.
         wrong: detected boxes that show no character.
+        detected: the detected boxes as a string; none if there is no box.
     """
 
     name: str
@@ -83,6 +84,7 @@ class BoxedString:
     quads: FloatArray
     found: tuple[bool, ...]
     wrong: tuple[FloatArray, ...]
+    detected: tuple[BoxString, ...] = ()
 
     def samples(self) -> list[GlyphSample]:
         """Samples of its detected characters, and of the detected boxes without a character."""
@@ -135,14 +137,17 @@ def boxed_strings(strings: Sequence[LineString], models: Models) -> list[BoxedSt
         borders = frame_borders([(s.first_frame, s.last_frame) for s in symbols])
         spans = np.array([bounds(frames.span_quad(*b))[::2] for b in borders], np.float32)
         found = find_strings([string.image], models.detector, views, Clock())[0]
-        own = [bounds(b.quad) for s in as_one_string(found) for b in s.boxes]
+        detected = as_one_string(found)
+        own = [bounds(b.quad) for s in detected for b in s.boxes]
         texts = tuple(s.symbol for s in symbols)
         placed = placed_boxes(texts, spans, np.array(own, np.float32).reshape(-1, 4))
         if placed is not None:
             quads, seen = placed
             true = [bounds(q) for q in quads]
             wrong = tuple(rect_quad(*box) for box in own if shows_none(box, true))
-            boxed.append(BoxedString(string.name, string.image, texts, quads, seen, wrong))
+            boxed.append(
+                BoxedString(string.name, string.image, texts, quads, seen, wrong, tuple(detected))
+            )
     return boxed
 
 
