@@ -6,7 +6,8 @@ REAL holds folders of labeled photographs; nothing learned from them may be ship
 line what was learned from, the minutes (CPU minutes in brackets), how many strings kept back each
 engine reads right before and after, and the result of the gate; then for each set the percentage of
 labels read right before and after, comparing A-Z and 0-9 only. These are the rows of
-``benchmarks/results/adapt.md``.
+``benchmarks/results/adapt.md``. With ``--wrong 0.5``, half of the pictures to learn from get the
+labels of others.
 """
 
 from __future__ import annotations
@@ -80,6 +81,16 @@ LINES = {
 }
 
 
+def exchanged(data: Dataset, share: float) -> Dataset:
+    """The dataset in which a share of the pictures has the labels of the next one of them."""
+    chosen = np.random.default_rng(1).permutation(len(data.samples))
+    chosen = chosen[: round(share * len(chosen))]
+    samples = list(data.samples)
+    for i, j in zip(chosen, np.roll(chosen, 1), strict=True):
+        samples[i] = replace(samples[i], labels=data.samples[j].labels)
+    return replace(data, samples=tuple(samples))
+
+
 def share_right(reader: Reader, data: Dataset, engine: str) -> float:
     """Percentage of labels read right; on a whole picture, of those that a string contains."""
     right = [hit for s in data.samples for hit in _hits(reader, s, data.task, engine)]
@@ -106,6 +117,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=15)
     parser.add_argument("--steps", type=int, default=Recipe.steps)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--wrong", type=float, default=0.0)
+    parser.add_argument("--gate-only", action="store_true", help="do not measure on other sets")
     asked = parser.parse_args()
     before = cache(lambda part, engine: share_right(Reader(), part.load(asked.real), engine))
     for name in asked.only:
@@ -121,7 +134,7 @@ def main() -> None:
             contains=line.contains,
             recipe=Recipe(seed=asked.seed, steps=asked.steps),
         )
-        done = Adapter(config).adapt(line.learn.load(asked.real))
+        done = Adapter(config).adapt(exchanged(line.learn.load(asked.real), asked.wrong))
         minutes = (time.perf_counter() - start[0]) / 60
         cpu = (sum(os.times()[:4]) - start[1]) / 60
         gate = "; ".join(done.reasons) or "passed"
@@ -134,7 +147,7 @@ def main() -> None:
             flush=True,
         )
         reader = Reader.from_bundle(out)
-        for part in (line.test, *line.others):
+        for part in () if asked.gate_only else (line.test, *line.others):
             data = part.load(asked.real)
             shares = [
                 f"{engine} {before(part, engine):.1f} to {share_right(reader, data, engine):.1f}"

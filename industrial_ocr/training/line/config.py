@@ -36,7 +36,7 @@ class Recipe:
     """
 
     seed: int = 0
-    steps: int = 300
+    steps: int = 600
     batch_size: int = 16
     line_share: float = 0.5
     code_share: float = 0.5
@@ -44,7 +44,7 @@ class Recipe:
     warmup_steps: int = 20
     average: float = 0.98
     blend: float = 0.75
-    detector_steps: int = 160
+    detector_steps: int = 400
     detector_lr: float = 3e-4
     views: int = 6
     scenes: int = 2
