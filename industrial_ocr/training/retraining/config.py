@@ -41,6 +41,8 @@ class FinetuneRecipe:
             than they will be read. With a higher value more new symbols are missed; with a lower
             one more known symbols are read as new ones.
         allowed: largest share of the known symbols' validation crops that may be read as new ones.
+        known_loss: if there are no new symbols, largest share of these crops that may be lost.
+        class_loss: largest share that a single symbol may lose.
     """
 
     seed: int = 0
@@ -64,6 +66,8 @@ class FinetuneRecipe:
     distillation: float = 0.8
     logit_adjustment: float = 0.4
     allowed: float = 0.0005
+    known_loss: float = 0.0015
+    class_loss: float = 0.1
 
 
 @dataclass(frozen=True)

@@ -130,22 +130,29 @@ def interpolate(split: DividedClassifier, before: Sequence[Tensor], share: float
         weight.copy_(start.lerp(weight, share))
 
 
-def _old_are_kept(was: Bools, now: Bools, labels: Indices, allowed: float) -> bool:
+def _old_are_kept(
+    was: Bools, now: Bools, labels: Indices, allowed: float, class_loss: float = 0.1
+) -> bool:
     """Whether at most a share ``allowed`` of the N crops read right before is read wrong now.
 
-    A single class may lose a tenth of its crops and one more.
+    A single class may lose a share ``class_loss`` of its crops and one more.
     """
     falls = []
     for label in np.unique(labels):
         own = labels == label
         falls.append((int(was[own].sum()) - int(now[own].sum()) - 1) / int(own.sum()))
-    return bool(now.mean() >= was.mean() - allowed) and max(falls, default=0.0) <= 0.1
+    return bool(now.mean() >= was.mean() - allowed) and max(falls, default=0.0) <= class_loss
 
 
 def limit_change(
-    split: DividedClassifier, start: Sequence[Tensor], x: Tensor, labels: Indices, parent: Indices
+    split: DividedClassifier,
+    start: Sequence[Tensor],
+    x: Tensor,
+    labels: Indices,
+    parent: Indices,
+    recipe: FinetuneRecipe,
 ) -> float:
-    """Reduces the change of the weights until at most 0.15 % of the known symbols' crops are lost.
+    """Reduces the change of the weights until few crops of the known symbols are lost.
 
     It is for known symbols in a new font: a new 0 may cost crops of the letter O. For new symbols,
     ``set_new_biases`` is used instead. Returns the share of the change that is kept, at least 0.2.
@@ -156,6 +163,7 @@ def limit_change(
         x: activations of validation crops of known symbols.
         labels: (N,) classes of these crops.
         parent: (N,) classes that the parent reads.
+        recipe: holds the largest losses, of all symbols and of a single one.
     """
     was = parent == labels
     after = [p.detach().clone() for p in split.trained()]
@@ -164,7 +172,7 @@ def limit_change(
             for weight, a, b in zip(split.trained(), start, after, strict=True):
                 weight.copy_(a.lerp(b, share))
         now = run(split, x).argmax(1).numpy() == labels
-        if _old_are_kept(was, now, labels, allowed=0.0015):
+        if _old_are_kept(was, now, labels, recipe.known_loss, recipe.class_loss):
             break
     return share
 
@@ -300,4 +308,4 @@ def _balance(
         features = run(split.tail, x)
         set_new_biases(split.head, features, labels, parent, slice(first, -1), recipe.allowed)
     else:
-        limit_change(split, start, x, labels, parent)
+        limit_change(split, start, x, labels, parent, recipe)

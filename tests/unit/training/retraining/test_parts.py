@@ -305,11 +305,11 @@ def test_of_a_new_look_as_much_is_kept_as_old_crops_allow() -> None:
     labels = np.repeat([0, 1], 100)
     start = [torch.eye(2)]
 
-    def kept(change: float) -> float:
+    def kept(change: float, recipe: FinetuneRecipe = FinetuneRecipe()) -> float:
         layer = OneLayer(2, 2, bias=False)
         with torch.no_grad():
             layer.weight.copy_(torch.eye(2) + torch.tensor([[0.0, 0.0], [change, 0.0]]))
-        found = limit_change(layer, start, x, labels, labels)  # type: ignore[arg-type]
+        found = limit_change(layer, start, x, labels, labels, recipe)  # type: ignore[arg-type]
         torch.testing.assert_close(
             layer.weight.detach(), torch.eye(2) + torch.tensor([[0.0, 0.0], [found * change, 0.0]])
         )
@@ -318,6 +318,10 @@ def test_of_a_new_look_as_much_is_kept_as_old_crops_allow() -> None:
     assert kept(0.9) == 1.0  # nothing is lost
     assert kept(1.5) == 0.6  # 0.8 of it would name class 0 as 1
     assert kept(50.0) == 0.2  # never all of it: the gate decides
+    # At a change of 1.5 all crops of class 0 are lost, half of all.
+    assert kept(1.5, FinetuneRecipe(known_loss=0.5, class_loss=1.0)) == 1.0
+    assert kept(1.5, FinetuneRecipe(known_loss=0.5)) == 0.6
+    assert kept(1.5, FinetuneRecipe(class_loss=1.0)) == 0.6
 
 
 def test_near_duplicates_share_a_fold() -> None:
