@@ -60,6 +60,7 @@ class Hypothesis:
         candidates: of the classifier for that box.
         probabilities: (C,) of each symbol, see ``distribution``.
         features: of its score, see ``segmentation.HYPOTHESIS_FEATURES``.
+        shape: probability of the best shape: of a symbol and of all that look like it.
         string: index of its string in the lattice.
     """
 
@@ -70,6 +71,7 @@ class Hypothesis:
     candidates: CharCandidates
     probabilities: Floats
     features: tuple[float, ...]
+    shape: float
     string: int = 0
 
     @property
@@ -105,7 +107,7 @@ def hypotheses(
             own = hypothesis_features(
                 kind, geometry, evidence.ink, i, box, best.symbols[0], likelihood
             )
-            found.append(Hypothesis(kind, *nodes, box, named, p, own, number))
+            found.append(Hypothesis(kind, *nodes, box, named, p, own, best_shape, number))
 
     for i, (box, named) in enumerate(zip(evidence.string.boxes, evidence.singles, strict=True)):
         node = 2 * i

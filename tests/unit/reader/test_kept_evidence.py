@@ -39,7 +39,7 @@ def test_boxes_taken_for_no_character_are_kept_with_their_place() -> None:
     string = BoxString(boxes, (False,) * 5, "horizontal")
     seen = StringEvidence(string, named, {})
     read = _decode(
-        FreeReading(string, named, (True,) * 5, (1.0,) * 5, seen),
+        FreeReading(string, named, (True,) * 5, (1.0,) * 5, seen, 0.0),
         IMAGE[..., 0],
         PipelineConfig(),
     )
