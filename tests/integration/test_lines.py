@@ -13,9 +13,13 @@ from PIL import Image, ImageDraw, ImageFont
 from rapidfuzz.distance import Levenshtein
 from typer.testing import CliRunner
 
+from industrial_ocr import Reader, Status
 from industrial_ocr.cli.app import app
 from industrial_ocr.datasets.synthesis.text import shipped_words
+from industrial_ocr.inference.loading import Loader
+from industrial_ocr.inference.manifest import find_entry
 
+GOLDEN = Path(__file__).parents[1] / "golden"
 FONT = ImageFont.load_default(24)
 
 
@@ -43,6 +47,21 @@ def test_lines_of_any_length_are_read(tmp_path: Path) -> None:
     (row,) = csv.DictReader(io.StringIO(found.stdout))
     assert list(row) == ["file", "text", "confidence", "status", "seconds"]
     assert Levenshtein.normalized_similarity(row["text"], long) > 0.98
+
+
+def test_a_line_of_chinese_is_read_without_other_packages() -> None:
+    reader = Reader(recognizer="crnn-zh", threads=1)
+    (result,) = reader.recognize([GOLDEN / "line_zh.png"])
+    assert result.text == "今天下午三点在二楼开会，请带护照和A4纸"
+    assert result.status is Status.LOW_CONFIDENCE
+
+
+def test_no_confidence_was_fitted_to_the_recognizer_of_chinese() -> None:
+    own = Loader(backend="onnxruntime").recognizer("crnn-zh")
+    assert own.basis == "raw" and own.knows_space and own.charset.classes == 5991
+    known = {find_entry("recognizer", "crnn-zh").sha256: 1.5}
+    told = Loader(backend="onnxruntime", temperatures=known).recognizer("crnn-zh")
+    assert told.basis == "calibrated" and told.temperature == 1.5
 
 
 def test_formats_exclude_each_other(tmp_path: Path) -> None:

@@ -20,6 +20,9 @@ from industrial_ocr.patterns.charset import FIRST_IDEOGRAPH, Charset
 ANY_SYMBOLS, ENGLISH = 0.3, 0.25
 """Share of lines that are random symbols, and of those that are English words and codes."""
 
+MAX_TILT, LENGTH_AND_TILT = 1.5, 9.0
+"""Largest slope of a line in degrees, and its product with the number of characters."""
+
 
 def read_corpus(path: Path, charset: Charset) -> tuple[tuple[str, ...], NDArray[np.float64]]:
     """The words of a corpus that a charset can spell, and the probability of each.
@@ -116,7 +119,9 @@ class LineRenderer:
             text = self.text(rng)
             if not self.charset.supports(text):
                 continue
-            printed = self._printer.picture(rng, text, self.heights)
+            # A long line is nearly level: in a sloping one, the ends would leave the picture.
+            tilt = min(MAX_TILT, LENGTH_AND_TILT / max(len(text), 1))
+            printed = self._printer.picture(rng, text, self.heights, tilt)
             if printed is not None:
                 image, string = printed
                 return Strip(255 - image if rng.random() < 0.5 else image, string)
