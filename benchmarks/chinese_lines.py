@@ -2,9 +2,10 @@
 
     pip install jieba
     python benchmarks/chinese_lines.py --fonts DIR ... --corpus dict.txt \
-        --out benchmarks/results/chinese_lines.md
+        --plates DATA/plate_crops_cn --out benchmarks/results/chinese_lines.md
 
 DIR are folders of CJK fonts, one a row; the corpus is that of ``configs/train/recognizer-zh.yaml``.
+The labels of the license plates leave out their first character, the ideograph of a province.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fonts", type=Path, nargs="+", required=True, help="folders")
     parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--plates", type=Path, help="folder of crops with labels")
     parser.add_argument("--recognizers", nargs="+", default=["crnn-zh", "pp-ocrv6"])
     parser.add_argument("--count", type=int, default=120, help="lines of each length and folder")
     parser.add_argument("--threads", type=int, default=1)
@@ -89,7 +91,23 @@ def main() -> None:
             f"{100 * (1 - distance / size):.1f} | {1000 * seconds / count:.0f} |"
         )
         print(lines[-1], flush=True)
+    if args.plates:
+        lines += ["", "| license plates | recognizer | all but the first character right % |"]
+        lines += ["|---|---|---|"]
+        for name, reader in readers.items():
+            lines.append(_plates_row(args.plates, name, reader))
     args.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _plates_row(folder: Path, name: str, reader: Reader) -> str:
+    """The row of a recognizer: how many of its readings end with the label."""
+    rows = [row.split("\t") for row in (folder / "labels.tsv").read_text().splitlines()]
+    results = reader.recognize([folder / "images" / row[0] for row in rows])
+    right = 0
+    for (_, label), result in zip(rows, results, strict=True):
+        read = "".join(s.text for s in (*result.strings, *result.left_out))
+        right += "".join(c for c in read if c.isalnum()).upper().endswith(label)
+    return f"| {len(rows)} | {name} | {100 * right / len(rows):.1f} |"
 
 
 def _read(reader: Reader, strip: Strip, long: bool) -> tuple[float, ...]:
