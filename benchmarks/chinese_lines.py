@@ -27,7 +27,8 @@ from industrial_ocr.patterns.charset import FIRST_IDEOGRAPH, Charset
 CHARSET = Path(__file__).resolve().parents[1] / "configs" / "charsets" / "zh.txt"
 PREFACE = """\
 `python benchmarks/chinese_lines.py --fonts DIR ... --corpus dict.txt --count {count}
---plates DIR --out FILE`: lines as `configs/train/recognizer-zh.yaml` renders them, but for their length, in fonts that were
+--plates DIR --out FILE`:
+lines as `configs/train/recognizer-zh.yaml` renders them, but for their length, in fonts that were
 not used for training `crnn-zh`. Characters right: 1 - edit distance / length, summed over
 all lines, spaces left out, after NFKC (full-width marks count as plain ones).
 Mixed lines hold ideographs, and letters or digits. Lines of more than 12 characters are read in
