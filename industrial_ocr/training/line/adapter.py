@@ -321,6 +321,7 @@ class Adapter:
         found = calibrated(options, line.held, measure, line.pattern is not None, about)
         reader = Reader(**found.options)
         learned = {Engine.CRNN: "recognizer" in entries, Engine.TWO_STAGE: "classifier" in entries}
+        scores = {e: (before.held[e], s) for e, s in found.scores.items() if learned[e]}
         gates = {
             engine: LineGate(
                 before.held[engine],
@@ -328,6 +329,7 @@ class Adapter:
                 before.general[engine],
                 self._general(reader, line, engine) if own else before.general[engine],
                 self.config.margin,
+                tuple(pair for other, pair in scores.items() if other is not engine),
             )
             for engine, own in learned.items()
             if engine in found.scores

@@ -160,6 +160,11 @@ class Score:
         return sum(r.accepted and not r.right for r in self.readings)
 
     @property
+    def errors(self) -> int:
+        """Number of wrong characters."""
+        return sum(r.errors for r in self.readings)
+
+    @property
     def share(self) -> float:
         """Share of labels read right, 0 to 1."""
         return self.right / max(len(self.readings), 1)
@@ -182,16 +187,20 @@ class Score:
         return found
 
 
-def permutation_test(before: Score, after: Score) -> float:
+def permutation_test(*pairs: tuple[Score, Score]) -> float:
     """The p-value of an exact one-sided paired permutation test of the character errors by picture.
+
+    Each pair holds the readings of one engine before and after the adaptation; the errors of all
+    engines on a picture are summed.
 
     If the adaptation changed nothing, the readings of each picture before and after it could be
     exchanged. The p-value is the share of all exchanges in which the sum of character errors falls
     at least as much as it did.
     """
     gains: Counter[str] = Counter()
-    for b, a in zip(before.readings, after.readings, strict=True):
-        gains[b.name] += b.errors - a.errors
+    for before, after in pairs:
+        for b, a in zip(before.readings, after.readings, strict=True):
+            gains[b.name] += b.errors - a.errors
     sizes = [abs(gain) for gain in gains.values() if gain]
     # The probability of each sum of the gains with random signs, from -sum(sizes) on.
     chance = np.ones(1)
@@ -212,6 +221,8 @@ class LineGate:
         general_before: readings of rendered codes before the adaptation.
         general_after: readings of rendered codes after it.
         margin: largest loss of accuracy on the rendered codes, in percentage points.
+        others: readings by the other trained engines, before and after. They count in the test,
+            since all networks are kept or refused together.
     """
 
     before: Score
@@ -219,11 +230,12 @@ class LineGate:
     general_before: Score
     general_after: Score
     margin: float
+    others: tuple[tuple[Score, Score], ...] = ()
 
     @property
     def p_value(self) -> float:
         """See ``permutation_test``."""
-        return permutation_test(self.before, self.after)
+        return permutation_test((self.before, self.after), *self.others)
 
     @property
     def passed(self) -> bool:
@@ -242,10 +254,15 @@ class LineGate:
             # Fewer wrong characters alone are no proof: networks that were trained on labels of
             # other pictures guess the digits that are most frequent in the labels.
             found.append(f"of {n} held-out strings {before} were read right before, {after} now")
+        elif self.after.errors > self.before.errors and not safer:
+            found.append(
+                f"{self.before.errors} characters of the held-out strings were wrong before, "
+                f"{self.after.errors} now"
+            )
         elif self.p_value > MAX_P_VALUE and not safer:
             found.append(
                 f"of {n} held-out strings {before} were read right before and {after} now, which "
-                f"may be chance (p = {self.p_value:.2f}, at most {MAX_P_VALUE:g} is allowed)"
+                f"may be chance (p = {self.p_value:.3f}, at most {MAX_P_VALUE:g} is allowed)"
             )
         lost = 100 * (self.general_before.share - self.general_after.share)
         if lost > self.margin + 1e-9:  # for rounding errors; one code is a far larger share

@@ -85,8 +85,8 @@ def test_the_p_value_is_the_share_of_all_exchanges_with_at_least_this_gain() -> 
     # 7, 5, 5, 3 (3 + 1 + 1 - 2) and 3 (3 - 1 - 1 + 2) are at least 3.
     before = score("1", "123", "123", "1234", "1234")
     after = score("1234", "1234", "1234", "12", "1234")
-    assert permutation_test(before, after) == pytest.approx(5 / 16)
-    assert permutation_test(after, after) == 1.0
+    assert permutation_test((before, after)) == pytest.approx(5 / 16)
+    assert permutation_test((after, after)) == 1.0
 
 
 def test_a_long_wrong_reading_counts_as_one_in_which_all_is_wrong() -> None:
@@ -97,7 +97,7 @@ def test_labels_of_one_picture_count_together() -> None:
     def pair(text: str) -> Score:
         return Score(tuple(LineReading(n, "12", text, 0.5, False) for n in ("a", "a", "b")))
 
-    assert permutation_test(pair("1"), pair("12")) == pytest.approx(1 / 4)
+    assert permutation_test((pair("1"), pair("12"))) == pytest.approx(1 / 4)
 
 
 def test_a_change_by_chance_is_rarely_significant() -> None:
@@ -107,7 +107,7 @@ def test_a_change_by_chance_is_rarely_significant() -> None:
         before, after = (
             [("1234", "123", "12", "")[i] for i in rng.integers(4, size=20)] for _ in "ab"
         )
-        significant += permutation_test(score(*before), score(*after)) <= MAX_P_VALUE
+        significant += permutation_test((score(*before), score(*after))) <= MAX_P_VALUE
     # 20 of 400 are expected at 5 %, with a standard deviation of 4.4.
     assert 5 <= significant <= 33
 
@@ -121,7 +121,7 @@ def test_a_gain_that_may_be_chance_is_refused() -> None:
     gate = LineGate(score("12", "1234"), score("1234", "1234"), Score(()), Score(()), 2.0)
     assert gate.reasons == (
         "of 2 held-out strings 1 were read right before and 2 now, which may be chance "
-        "(p = 0.50, at most 0.05 is allowed)",
+        "(p = 0.500, at most 0.05 is allowed)",
     )
 
 
@@ -129,6 +129,22 @@ def mixed(*readings: tuple[str, bool]) -> Score:
     return Score(
         tuple(LineReading(f"{i}.png", "1234", t, 0.5, ok) for i, (t, ok) in enumerate(readings))
     )
+
+
+def test_the_engines_that_are_kept_together_are_tested_together() -> None:
+    before, after = score("12", "1234", "12", "12"), score("1234", "1234", "1234", "1234")
+    alone = LineGate(before, after, Score(()), Score(()), 2.0)
+    assert alone.p_value == pytest.approx(1 / 8)  # three pictures gain
+    other = score("1234", "12", "12", "12"), score(*["1234"] * 4)
+    both = LineGate(before, after, Score(()), Score(()), 2.0, (other,))
+    assert both.p_value == pytest.approx(1 / 16)  # now all four do
+
+
+def test_an_engine_with_more_wrong_characters_is_refused_whatever_another_gains() -> None:
+    before, after = score("123", "123", "123"), score("1234", "", "")
+    other = score(*[""] * 3), score(*["1234"] * 3)
+    gate = LineGate(before, after, Score(()), Score(()), 2.0, (other,))
+    assert gate.reasons == ("3 characters of the held-out strings were wrong before, 8 now",)
 
 
 def test_fewer_wrong_characters_without_one_more_right_string_are_refused() -> None:
