@@ -84,7 +84,7 @@ def review(folder: Path, codes: dict[str, str]) -> list[str]:
 def test_a_symbol_is_taught_by_answers_on_the_page(tmp_path: Path, quick: None) -> None:
     reader, codes = Reader(device="cpu"), {}
     collector = Collector(tmp_path / "doubtful")
-    for number in range(10):
+    for number in range(14):
         code, image = printed(number)
         path = tmp_path / f"{number}.png"
         Image.fromarray(image).save(path)
