@@ -21,17 +21,15 @@ import numpy as np
 from rapidfuzz.distance import Levenshtein
 
 from industrial_ocr.datasets.synthesis.camera import Camera
+from industrial_ocr.decoding.homoglyphs import SIZE_TWINS, same_shape
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.image.load import load_image
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.results.geometry import edge_lengths, expand_quad, warp_quad
 from industrial_ocr.results.types import FloatArray, ImageArray, as_quad
 
-_CASE_LETTERS = "cosuvwxzkp"
-_CASE_TWINS = str.maketrans(_CASE_LETTERS, _CASE_LETTERS.upper())
+_CASE_TWINS = str.maketrans(SIZE_TWINS.lower(), SIZE_TWINS)
 """Letters whose two cases differ only in size, which a strip does not show."""
-_TWINS = frozenset(f"{_CASE_LETTERS}{_CASE_LETTERS.upper()}01lI|")
-"""Symbols that another one resembles so much that a label may be wrong."""
 CROP_MARGIN = 4
 """Pixels around a stored crop, so that it can be moved, turned and scaled."""
 PHOTO_ZOOMS = (0.6, 1.8)
@@ -324,7 +322,7 @@ class PhotoCrops:
         pairs = list(zip(sources, self.symbols, strict=True))
         of_source, of_pair = Counter(sources), Counter(pairs)
         counts = [of_source[source] * of_pair[source, symbol] for source, symbol in pairs]
-        factors = np.array([0.5 if symbol in _TWINS else 1.0 for symbol in self.symbols])
+        factors = np.array([0.5 if len(same_shape(symbol)) > 1 else 1.0 for symbol in self.symbols])
         weight = factors / np.sqrt(counts)
         self._chance = weight / weight.sum()
         self._camera = Camera(0.4)
