@@ -33,6 +33,7 @@ from cleanprint.texts import take  # noqa: E402
 
 from industrial_ocr.datasets.synthesis.noise import sensor_noise  # noqa: E402
 from industrial_ocr.image.load import load_image  # noqa: E402
+from industrial_ocr.reader.arguments import roi_part  # noqa: E402
 from industrial_ocr.reader.crop_views import agreed_text  # noqa: E402
 from industrial_ocr.reader.frames import read_alone, read_burst  # noqa: E402
 from industrial_ocr.reader.pipelines import EngineRun  # noqa: E402
@@ -112,7 +113,7 @@ def _answer(result: ReadResult) -> Answer:
 
 def read(reader: Reader, frames: Sequence[np.ndarray]) -> dict[str, Any]:
     """The answers of every engine for each frame alone and for the bursts."""
-    pixels = [reader._surrounded(load_image(f), None)[0] for f in frames]
+    pixels = [roi_part(load_image(f), None, reader.config.detection)[0] for f in frames]
     models, config = reader.models, reader.config
     alone = read_alone(pixels, models, PIPELINES)
     bursts = {n: read_burst(alone[:n], models) for n in BURSTS}

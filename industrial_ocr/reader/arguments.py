@@ -8,9 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from industrial_ocr.config import PipelineConfig, config_path, load_config, parse_config
+from industrial_ocr.config import (
+    DetectionConfig,
+    PipelineConfig,
+    config_path,
+    load_config,
+    parse_config,
+)
 from industrial_ocr.decoding.calibration import SHIPPED_CALIBRATION, Calibration, load_calibration
 from industrial_ocr.errors import ConfigError, ImageError
+from industrial_ocr.image.preprocess import with_border
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.patterns.presets import Preset, load_presets
 from industrial_ocr.reader.router import RouteTable, load_routes
@@ -123,8 +130,16 @@ def compiled_patterns(given: Patterns, own: Mapping[str, Preset]) -> tuple[Patte
     return tuple(p if isinstance(p, Pattern) else Pattern.parse(p, presets) for p in several)
 
 
-def cut_roi(image: ImageArray, roi: Roi | None) -> tuple[ImageArray, int, int]:
-    """The part of an image inside a roi, and the x and y of its origin."""
+def roi_part(
+    image: ImageArray, roi: Roi | None, config: DetectionConfig
+) -> tuple[ImageArray, int, int]:
+    """The part of an image inside a roi, with a border if it is small; and its origin (x, y)."""
+    part, x, y = _cut_roi(image, roi)
+    margin = config.border if min(part.shape[:2]) < config.border_below else 0
+    return with_border(part, margin), x - margin, y - margin
+
+
+def _cut_roi(image: ImageArray, roi: Roi | None) -> tuple[ImageArray, int, int]:
     if roi is None:
         return image, 0, 0
     try:

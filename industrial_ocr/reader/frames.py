@@ -30,7 +30,7 @@ from industrial_ocr.decoding.homoglyphs import TWINS, same_shape
 from industrial_ocr.image.registration import register
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, find_strings
-from industrial_ocr.reader.pipelines import run_pipeline
+from industrial_ocr.reader.pipelines import EngineRun, run_pipeline
 from industrial_ocr.reader.verify import Models
 from industrial_ocr.recognition.pooled import Frame, PooledClassifier, PooledRecognizer
 from industrial_ocr.results.codes import CodeReading
@@ -139,6 +139,17 @@ class Burst:
             return equal[:1] or there
         places = [frame.place(e.quad) for e in every]
         return [o for o in own if not any(centers_meet(place, o.quad) for place in places)]
+
+
+def read_together(images: Sequence[ImageArray], run: EngineRun) -> tuple[ReadResult, int]:
+    """The result of frames (H, W, 3) uint8 RGB of one part, and the index of its reference."""
+    clock = Clock()
+    with clock.stage("frames"):
+        alone = read_alone(images, run.models, run.pipelines, run.patterns)
+    with clock.stage("together"):
+        burst = read_burst(alone, run.models, run.patterns)
+        result = burst.result(run.joined, run.models.config.confidence)
+    return replace(result, timings=clock.share(1)), burst.reference
 
 
 def read_alone(

@@ -47,13 +47,15 @@ class EngineRun:
         routes: accuracy of both pipelines by pattern.
 
     Attributes:
+        patterns: as given.
+        models: as given.
         pipelines: the pipelines of the engine.
     """
 
     def __init__(
         self, engine: Engine, patterns: tuple[Pattern, ...], models: Models, routes: RouteTable
     ) -> None:
-        self._engine, self._patterns, self._models = engine, patterns, models
+        self.patterns, self.models = patterns, models
         missing = (pattern.missing(models.recognizer.charset) for pattern in patterns)
         self._lacking = sorted(set(chain.from_iterable(missing))) if engine == Engine.AUTO else []
         self.pipelines: tuple[Engine, ...] = PIPELINES
@@ -88,27 +90,27 @@ class EngineRun:
         def run(
             pipeline: Engine, some: Sequence[ImageArray], found: Found | None
         ) -> list[ReadResult]:
-            return run_pipeline(pipeline, some, self._models, self._patterns, found)
+            return run_pipeline(pipeline, some, self.models, self.patterns, found)
 
         if len(self.pipelines) > 1:
-            detector, config = self._models.detector, self._models.config
+            detector, config = self.models.detector, self.models.config
             return read_routed(images, detector, config, self._routing, run)
         (pipeline,) = self.pipelines
         return [self.joined({pipeline: result}) for result in run(pipeline, images, None)]
 
     def recognize(self, crops: Sequence[Rectified], lexicon: Lexicon | None) -> list[ReadResult]:
         """Reads images of one string each; the lexicon is for the CRNN."""
-        models = self._models
+        models = self.models
         results = []
         for pipeline in self.pipelines:
             if pipeline == Engine.CRNN:
                 read = recognize_crops(
-                    crops, models.recognizer, models.config, lexicon, self._patterns
+                    crops, models.recognizer, models.config, lexicon, self.patterns
                 )
             else:
                 images = [crop.image for crop in crops]
                 read = read_two_stage_crops(
-                    images, models.detector, models.classifier, models.config, self._patterns
+                    images, models.detector, models.classifier, models.config, self.patterns
                 )
             results.append(read)
         return [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from copy import copy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,10 +13,9 @@ from industrial_ocr.decoding.calibration import Calibration
 from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.decoding.lexicon import Lexicon
 from industrial_ocr.detection.detector import Detector
-from industrial_ocr.detection.linking import as_one_string
 from industrial_ocr.errors import ConfigError, ImageError
 from industrial_ocr.image.load import image_list, load_image
-from industrial_ocr.image.preprocess import with_border, without_color
+from industrial_ocr.image.preprocess import without_color
 from industrial_ocr.inference.bundle import open_bundle
 from industrial_ocr.inference.forking import keep_forks_usable
 from industrial_ocr.inference.loading import Backend, Loader
@@ -30,30 +28,25 @@ from industrial_ocr.reader.arguments import (
     asked_calibration,
     check_misread_rate,
     compiled_patterns,
-    cut_roi,
     in_pieces,
     known_engine,
     known_routes,
     own_presets,
     reading_config,
+    roi_part,
 )
 from industrial_ocr.reader.bundled import TASKS, bundled_options, export_files, setting_files
-from industrial_ocr.reader.common import Clock, find_strings
-from industrial_ocr.reader.crnn import read_frames
-from industrial_ocr.reader.crnn_crops import read_crops
-from industrial_ocr.reader.frames import read_alone, read_burst
+from industrial_ocr.reader.frames import read_together
 from industrial_ocr.reader.pipelines import EngineRun
 from industrial_ocr.reader.router import RouteTable
-from industrial_ocr.reader.two_stage import string_evidence
-from industrial_ocr.reader.two_stage_crops import view_config
-from industrial_ocr.reader.verify import Models, verify_image
+from industrial_ocr.reader.verify import Models, image_evidence, verify_image
 from industrial_ocr.recognition.classifier import Classifier, shows_none
 from industrial_ocr.recognition.division import LineRecognizer
 from industrial_ocr.recognition.recognizer import StringFrames
 from industrial_ocr.recognition.rectification import Rectified, rectified
 from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.read_result import ReadResult
-from industrial_ocr.results.types import CharCandidates, ImageArray, as_quad
+from industrial_ocr.results.types import CharCandidates, as_quad
 from industrial_ocr.results.verdicts import Verification
 
 
@@ -230,16 +223,20 @@ class Reader:
             every_backend or self.backend == "torch",
         )
 
-    def _models_for(self, engine: str, patterns: Sequence[Pattern]) -> Models:
-        """The models, with the least confidence that keeps the misread rate in their settings."""
-        if self._misread_rate is None:
-            return self.models
-        least = self._calibration.threshold(engine, bool(patterns), self._misread_rate)
-        names = ("min_confidence", "min_code_confidence")
-        update = dict.fromkeys(names, min(least, 1.0))
-        confidence = self.config.confidence.model_copy(update=update)
-        config = self.config.model_copy(update={"confidence": confidence})
-        return replace(self.models, config=config)
+    def _run(self, engine: Engine | str, pattern: Patterns) -> EngineRun:
+        """A run with the least confidence that keeps the misread rate."""
+        engine = known_engine(engine)
+        patterns = compiled_patterns(pattern, self._presets)
+        models = self.models
+        if self._misread_rate is not None:
+            least = self._calibration.threshold(engine, bool(patterns), self._misread_rate)
+            names = ("min_confidence", "min_code_confidence")
+            update = dict.fromkeys(names, min(least, 1.0))
+            confidence = self.config.confidence.model_copy(update=update)
+            models = replace(
+                models, config=self.config.model_copy(update={"confidence": confidence})
+            )
+        return EngineRun(engine, patterns, models, self.routes)
 
     def read(
         self,
@@ -279,11 +276,9 @@ class Reader:
         pattern: Patterns = None,
     ) -> list[ReadResult]:
         """``read`` for several images, in common batches; the options apply to each image."""
-        engine = known_engine(engine)
-        patterns = compiled_patterns(pattern, self._presets)
+        run = self._run(engine, pattern)
         loaded = [load_image(i) for i in image_list(images)]
-        parts = [self._surrounded(i, roi) for i in loaded]
-        run = EngineRun(engine, patterns, self._models_for(engine, patterns), self.routes)
+        parts = [roi_part(i, roi, self.config.detection) for i in loaded]
         results = run.read([without_color(pixels) for pixels, _, _ in parts])
         return [
             result.moved(float(x), float(y), image)
@@ -318,32 +313,16 @@ class Reader:
         Raises:
             ImageError: there is no picture.
         """
-        engine = known_engine(engine)
-        patterns = compiled_patterns(pattern, self._presets)
+        run = self._run(engine, pattern)
         loaded = [load_image(i) for i in image_list(images)]
         if not loaded:
             raise ImageError("expected at least one picture of the part, got an empty list")
         if len(loaded) == 1:
-            return self.read(loaded[0], engine=engine, roi=roi, pattern=patterns or None)
-        parts = [self._surrounded(i, roi) for i in loaded]
-        models = self._models_for(engine, patterns)
-        run = EngineRun(engine, patterns, models, self.routes)
-        clock = Clock()
-        with clock.stage("frames"):
-            alone = read_alone([p for p, _, _ in parts], models, run.pipelines, patterns)
-        with clock.stage("together"):
-            burst = read_burst(alone, models, patterns)
-            result = burst.result(run.joined, models.config.confidence)
-        _, x, y = parts[burst.reference]
-        result = replace(result, timings=clock.share(1))
-        return result.moved(float(x), float(y), loaded[burst.reference])
-
-    def _surrounded(self, image: ImageArray, roi: Roi | None) -> tuple[ImageArray, int, int]:
-        """The part of an image inside a roi, with a border if it is small; and its origin."""
-        part, x, y = cut_roi(image, roi)
-        detection = self.config.detection
-        margin = detection.border if min(part.shape[:2]) < detection.border_below else 0
-        return with_border(part, margin), x - margin, y - margin
+            return self.read(loaded[0], engine=engine, roi=roi, pattern=run.patterns or None)
+        parts = [roi_part(i, roi, self.config.detection) for i in loaded]
+        result, reference = read_together([pixels for pixels, _, _ in parts], run)
+        _, x, y = parts[reference]
+        return result.moved(float(x), float(y), loaded[reference])
 
     def pattern(self, text: str) -> Pattern:
         """Compiles a name or an expression, as ``pattern`` of ``read`` does.
@@ -378,16 +357,14 @@ class Reader:
             ConfigError: an engine is unknown or does not take a lexicon or a division, or the
                 recognizer lacks a character of the lexicon.
         """
-        engine = known_engine(engine)
+        run = self._run(engine, pattern)
         if (lexicon or division) and engine != Engine.CRNN:
             raise ConfigError(f"a lexicon or a division needs engine crnn, got {engine}")
-        patterns = compiled_patterns(pattern, self._presets)
-        models = self._models_for(engine, patterns)
         if division is not None:
-            models = replace(models, config=in_pieces(models.config, division))
+            run.models = replace(run.models, config=in_pieces(run.models.config, division))
         loaded = [load_image(c) for c in image_list(crops)]
         level = [rectified(i) if self.config.rectify_crops else Rectified(i) for i in loaded]
-        results = EngineRun(engine, patterns, models, self.routes).recognize(level, lexicon)
+        results = run.recognize(level, lexicon)
         return [
             r if own.matrix is None else r.placed(own.place, image)
             for r, own, image in zip(results, level, loaded, strict=True)
@@ -417,7 +394,7 @@ class Reader:
             ConfigError: an unknown engine, an empty text, or one with symbols no model knows.
         """
         loaded = load_image(image)
-        pixels, x, y = self._surrounded(loaded, roi)
+        pixels, x, y = roi_part(loaded, roi, self.config.detection)
         verdict = verify_image(pixels, expected, engine, self.models, part)
         return verdict.moved(float(x), float(y), loaded)
 
@@ -433,36 +410,12 @@ class Reader:
         Returns:
             For each string, the classifier's candidates for its boxes, and the CRNN's frames.
         """
-        pixels = load_image(image)
-        config = view_config(self.config) if one_string else self.config
-        found = find_strings([pixels], self._detector, config, Clock())
-        if one_string:
-            found = [as_one_string(own) for own in found]
-        (boxes,) = string_evidence(
-            [pixels], found, self._classifier, self.config, upright=one_string
-        )
-        if one_string:
-            ((_, frames),) = read_crops([Rectified(pixels)], self._recognizer, self.config, Clock())
-            return boxes, [frames]
-        (read,) = read_frames([pixels], found, self._recognizer, self.config, Clock())
-        return boxes, [frames for _, frames in read]
+        return image_evidence(load_image(image), self.models, one_string)
 
     @property
     def models(self) -> Models:
         """The models and the settings, for code that calls the pipelines directly."""
         return Models(self._detector, self._classifier, self._recognizer, self.config)
-
-    def refitted(self, temperature: float, config: PipelineConfig) -> Reader:
-        """A Reader that shares these networks, for fits of the recognizer's temperature.
-
-        Args:
-            temperature: of the recognizer.
-            config: with the same networks as that of this Reader.
-        """
-        same = copy(self)
-        same.config, same._recognizer = config, copy(self._recognizer)
-        same._recognizer.temperature = temperature
-        return same
 
     def classify_boxes(self, image: Any, quads: Sequence[Any]) -> list[CharCandidates]:
         """Classifies characters at known places; returns the best symbols for each of them.

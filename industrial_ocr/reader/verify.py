@@ -13,15 +13,19 @@ from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.decoding.verification import expected_symbols
 from industrial_ocr.detection.detector import Detector
 from industrial_ocr.detection.ink import unread_marks
+from industrial_ocr.detection.linking import as_one_string
 from industrial_ocr.detection.orientation import string_quad
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.reader.arguments import known_engine
 from industrial_ocr.reader.common import Clock, find_strings
 from industrial_ocr.reader.crnn import frame_strings, read_frames
+from industrial_ocr.reader.crnn_crops import read_crops
 from industrial_ocr.reader.two_stage import string_evidence
+from industrial_ocr.reader.two_stage_crops import view_config
 from industrial_ocr.recognition.classifier import Classifier
-from industrial_ocr.recognition.recognizer import Recognizer
+from industrial_ocr.recognition.recognizer import Recognizer, StringFrames
+from industrial_ocr.recognition.rectification import Rectified
 from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.geometry import inside
 from industrial_ocr.results.types import FloatArray, ImageArray, Verdict
@@ -80,6 +84,24 @@ def observe(image: ImageArray, engine: Engine, models: Models, clock: Clock) -> 
         if read:
             charset, frames = frame_strings(read)
     return Observed(boxes, frames, charset, [string_quad(s) for s in found[0]], to_gray(image))
+
+
+def image_evidence(
+    image: ImageArray, models: Models, one_string: bool = False
+) -> tuple[list[StringEvidence], list[StringFrames]]:
+    """The outputs of classifier and CRNN for an image's strings, see ``Reader.evidence``."""
+    config, clock = models.config, Clock()
+    found = find_strings(
+        [image], models.detector, view_config(config) if one_string else config, clock
+    )
+    if one_string:
+        found = [as_one_string(own) for own in found]
+    (boxes,) = string_evidence([image], found, models.classifier, config, upright=one_string)
+    if one_string:
+        ((_, frames),) = read_crops([Rectified(image)], models.recognizer, config, clock)
+        return boxes, [frames]
+    (read,) = read_frames([image], found, models.recognizer, config, clock)
+    return boxes, [frames for _, frames in read]
 
 
 def judge(seen: Observed, expected: str, models: Models, part: bool = False) -> Verification:

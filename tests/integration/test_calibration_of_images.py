@@ -10,7 +10,6 @@ from typer.testing import CliRunner
 
 from industrial_ocr import Reader
 from industrial_ocr.cli.app import app
-from industrial_ocr.config import ConfidenceConfig
 from industrial_ocr.decoding.calibration import Calibration, MisreadCurve, load_calibration
 from industrial_ocr.errors import ConfigError
 
@@ -112,13 +111,3 @@ def test_temperatures_count_for_the_weights_they_were_fitted_to() -> None:
     assert warm.temperatures["classifier"] == 2.0
     foreign = Calibration({"classifier": 2.0}, {}, {**weights, "classifier": "another"})
     assert Reader(calibration=foreign).temperatures == Reader().temperatures
-
-
-def test_a_refitted_reader_shares_the_networks_and_changes_no_other_reader() -> None:
-    reader = Reader()
-    before, config = reader.temperatures["recognizer"], reader.config
-    strict = config.model_copy(update={"confidence": ConfidenceConfig(min_confidence=0.99)})
-    warm = reader.refitted(2.5, strict)
-    assert (warm.temperatures["recognizer"], warm.models.config) == (2.5, strict)
-    assert (reader.temperatures["recognizer"], reader.config) == (before, config)
-    assert warm.models.recognizer._network is reader.models.recognizer._network

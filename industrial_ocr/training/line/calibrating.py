@@ -67,7 +67,8 @@ def calibrated(
     read: dict[Engine, list[Score]] = {engine: [] for engine in PIPELINES}
     for k, fold in enumerate(folds):
         others = [p for i, own in enumerate(folds) if i != k for p in own]
-        part = reader.refitted(_temperature(reader, others), accepting)
+        warm = Calibration({"recognizer": _temperature(reader, others)}, {}, weights)
+        part = Reader(**{**options, "calibration": warm, "config": accepting})
         for engine in PIPELINES:
             read[engine].append(measure(part, engine, fold))
     odds: dict[str, tuple[float, float]] = {}
