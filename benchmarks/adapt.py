@@ -7,7 +7,7 @@ line what was learned from, the minutes (CPU minutes in brackets), how many stri
 engine reads right before and after, and the result of the gate; then for each set the percentage of
 labels read right before and after, comparing A-Z and 0-9 only. These are the rows of
 ``benchmarks/results/adapt.md``. With ``--wrong 0.5``, half of the pictures to learn from get the
-labels of others.
+labels of others; it prints how many of these labels the report shows as suspects.
 """
 
 from __future__ import annotations
@@ -91,6 +91,12 @@ def exchanged(data: Dataset, share: float) -> Dataset:
     return replace(data, samples=tuple(samples))
 
 
+def different(one: Dataset, two: Dataset) -> set[str]:
+    """The names of the pictures whose labels differ."""
+    pairs = zip(one.samples, two.samples, strict=True)
+    return {a.name for a, b in pairs if [x.text for x in a.labels] != [x.text for x in b.labels]}
+
+
 def share_right(reader: Reader, data: Dataset, engine: str) -> float:
     """Percentage of labels read right; on a whole picture, of those that a string contains."""
     right = [hit for s in data.samples for hit in _hits(reader, s, data.task, engine)]
@@ -134,7 +140,9 @@ def main() -> None:
             contains=line.contains,
             recipe=Recipe(seed=asked.seed, steps=asked.steps),
         )
-        done = Adapter(config).adapt(exchanged(line.learn.load(asked.real), asked.wrong))
+        own = line.learn.load(asked.real)
+        given = exchanged(own, asked.wrong)
+        done = Adapter(config).adapt(given)
         minutes = (time.perf_counter() - start[0]) / 60
         cpu = (sum(os.times()[:4]) - start[1]) / 60
         gate = "; ".join(done.reasons) or "passed"
@@ -146,6 +154,14 @@ def main() -> None:
             f"| {name} | {done.facts['training']} | {minutes:.1f} ({cpu:.1f}) | {held} | {gate} |",
             flush=True,
         )
+        if asked.wrong:
+            shown, wrong = {r.name for r in done.suspects}, different(own, given)
+            right = len(own.samples) - len(wrong)
+            print(
+                f"| {name}: labels shown as suspects | {len(shown & wrong)} of {len(wrong)} wrong "
+                f"ones, {len(shown - wrong)} of {right} right ones |",
+                flush=True,
+            )
         reader = Reader.from_bundle(out)
         for part in () if asked.gate_only else (line.test, *line.others):
             data = part.load(asked.real)

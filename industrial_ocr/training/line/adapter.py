@@ -182,12 +182,13 @@ class Adapter:
                 trial.calibrated.promise,
                 self._facts(line, taught, trial, time.monotonic() - start),
                 tuple(self._note.lines),
+                suspects,
                 tuple(advice(trial.gates, counts, len(suspects)) if trial.reasons else ()),
                 not trial.reasons or config.force,
                 taught.interrupted,
                 config.beside("-report.html"),
             )
-            page = report.page(outcome, line.data.pictures, suspects, line.data.problems)
+            page = report.page(outcome, line.data.pictures, line.data.problems)
             outcome.report.write_text(page, encoding="utf-8")
             if outcome.written:
                 self._write(outcome, trial, page, self._preset(line))
@@ -336,11 +337,11 @@ class Adapter:
         }
         return _Trial(entries, found, reader, gates, refusals(gates, learned))
 
-    def _suspects(self, reader: Reader, line: _Line) -> list[LineReading]:
+    def _suspects(self, reader: Reader, line: _Line) -> tuple[LineReading, ...]:
         """Readings by the adapted CRNN with more than half of the label wrong; notes them."""
         strings = strings_of(line.data.pictures)
         score = score_strings(reader, Engine.CRNN, strings, line.spelling, self._tracked)
-        odd = [r for r in score.readings if 2 * r.distance > len(r.truth)]
+        odd = tuple(r for r in score.readings if 2 * r.distance > len(r.truth))
         for r in odd[:20]:
             self._note(
                 f"check the label of {r.name}: it is {r.truth}, the reading {r.text or 'nothing'}"

@@ -38,6 +38,8 @@ class Adaptation:
         promise: for each engine the lowest misread rate that the held-out pictures prove.
         facts: name and value of the rows of the report's table "What was done".
         notes: messages about pictures that were left out, labels to check and shortened training.
+        suspects: readings by the adapted CRNN with more than half of the label wrong; these labels
+            may be wrong.
         advice: what would help, one sentence each; empty if the gates passed.
         written: whether the bundle was written.
         interrupted: whether Ctrl-C ended the training early.
@@ -52,6 +54,7 @@ class Adaptation:
     promise: dict[Engine, float]
     facts: dict[str, str]
     notes: tuple[str, ...]
+    suspects: tuple[LineReading, ...]
     advice: tuple[str, ...]
     written: bool
     interrupted: bool
@@ -106,18 +109,12 @@ def promise(outcome: Adaptation) -> str:
     )
 
 
-def page(
-    outcome: Adaptation,
-    pictures: Sequence[LinePicture],
-    suspects: Sequence[LineReading],
-    left_out: Sequence[str],
-) -> str:
+def page(outcome: Adaptation, pictures: Sequence[LinePicture], left_out: Sequence[str]) -> str:
     """The report as HTML.
 
     Args:
         outcome: the adaptation.
         pictures: all pictures of the line.
-        suspects: readings that differ so much from their labels that the labels may be wrong.
         left_out: labels that were not used, with the reason, one sentence each.
     """
     sources = {p.sample.name: p.sample.source for p in pictures}
@@ -147,7 +144,7 @@ def page(
         rows=rows(outcome),
         promise=promise(outcome),
         worst=wrong,
-        suspects=figures(suspects),
+        suspects=figures(outcome.suspects),
         confusions=confusions,
         left_out=left_out,
         notes=[n for n in outcome.notes if not n.startswith("left out: ")],
@@ -181,6 +178,7 @@ def summary(outcome: Adaptation, recipe: dict[str, Any]) -> dict[str, Any]:
         },
         "rapidocr": None if outcome.rapidocr is None else numbers(outcome.rapidocr),
         "lowest misread rate": {w.value: round(p, 4) for w, p in outcome.promise.items()},
+        "labels to check": [r.name for r in outcome.suspects],
         "notes": list(outcome.notes),
     }
 

@@ -16,11 +16,13 @@ from industrial_ocr.cli.app import app
 from industrial_ocr.datasets.load import load_dataset
 from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.errors import ConfigError, DatasetError, WeightsError
+from industrial_ocr.inference.manifest import find_entry
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.results.engine import PIPELINES, Engine
 from industrial_ocr.training.line import adapter, calibrating, teaching
 from industrial_ocr.training.line.adapter import Adapter, expanded
 from industrial_ocr.training.line.config import AdaptConfig, Recipe
+from industrial_ocr.training.line.teaching import Taught
 from industrial_ocr.training.retraining.finetuning import Finetuned
 from industrial_ocr.training.retraining.network import load_parent
 
@@ -156,19 +158,27 @@ def test_ctrl_c_keeps_what_was_learned(
     assert "interrupted after 0 of 1 steps" in outcome.notes
 
 
-@pytest.mark.slow
-def test_labels_that_do_not_look_like_their_pictures_are_named(
+def test_exchanged_labels_are_shown_and_no_other(
     line: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, adapt: Callable[..., Any]
 ) -> None:
-    rows = (line / "labels.tsv").read_text().splitlines()
-    wrong = [f"{r.split(chr(9))[0]}\tXYZ{i}" if i % 2 else r for i, r in enumerate(rows)]
-    (line / "wrong.tsv").write_text("\n".join(wrong) + "\n")
+    untrained = Taught({"recognizer": find_entry("recognizer")}, 0, 0, False)
+    monkeypatch.setattr(teaching.Teacher, "teach", lambda *_: untrained)
+    rows = [row.split("\t") for row in (line / "labels.tsv").read_text().splitlines()]
+    wrong = {name for name, _ in rows[::2]}
+    texts = [text for _, text in rows[::2]]
+    for row, text in zip(rows[::2], texts[1:] + texts[:1], strict=True):
+        row[1] = text
+    (line / "exchanged.tsv").write_text("".join(f"{name}\t{text}\n" for name, text in rows))
     config = AdaptConfig(tmp_path / "out", recipe=RECIPE)
-    outcome = Adapter(config).adapt(load_dataset(line / "wrong.tsv", task="recognize"))
-    named = [n for n in outcome.notes if n.startswith("check the label")]
-    assert len(named) >= 10
-    assert any("do not match their pictures" in a for a in outcome.advice)
-    assert "Labels to check" in outcome.report.read_text(encoding="utf-8")
+    outcome = Adapter(config).adapt(load_dataset(line / "exchanged.tsv", task="recognize"))
+    assert {r.name for r in outcome.suspects} == wrong
+    assert sum(n.startswith("check the label of ") for n in outcome.notes) == 10
+    said = "10 of 20 labels do not match their pictures: do they belong to other pictures?"
+    assert said in outcome.notes
+    assert "first check the 10 labels that do not match their pictures" in outcome.advice
+    page = outcome.report.read_text(encoding="utf-8")
+    shown = page.split("<h2>Labels to check</h2>")[1].split("<h2>")[0]
+    assert shown.count("<figure>") == 10
     assert not outcome.written
 
 
