@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -19,6 +20,8 @@ from industrial_ocr.models.lcnet import LcNet
 from industrial_ocr.patterns.charset import SPACE
 from industrial_ocr.results.files import sha256_of
 from industrial_ocr.training.config import TrainConfig
+
+log = logging.getLogger(__name__)
 
 PPOCR_CONTRAST = 2.5
 """Contrast of our strips divided by that of PP-OCR's strips, whose pixels are -1 to 1."""
@@ -135,7 +138,8 @@ def _load_ppocr_head(
         file: the ONNX model.
         values: its weights by name.
         layer: its first convolution after those of the ``LcNet``, which has a batch norm.
-        symbols: the symbols of our classes; one that PP-OCR lacks gets the weights of its last one.
+        symbols: the symbols of our classes; those that PP-OCR lacks get the mean of its classes, so
+            that their logits are low in every frame at first.
     """
     shortcut, last = cast(nn.Linear, model.shortcut), cast(nn.Linear, model.head)
     nodes = file.graph.node
@@ -149,11 +153,19 @@ def _load_ppocr_head(
         raise WeightsError(f"start_from: an ONNX file needs bottleneck: {weights.shape[1]}")
     known = {p.key: p.value for p in file.metadata_props}["character"].splitlines()
     classes = {symbol: i for i, symbol in enumerate([*known, SPACE], 1)}
-    rows = [0, *(classes.get(symbol, len(known)) for symbol in symbols)]
+    missing = [symbol for symbol in symbols if symbol not in classes]
+    if missing:
+        log.info(
+            "start_from: PP-OCR lacks %d of %d symbols, which start as the mean of its classes: %s",
+            len(missing),
+            len(symbols),
+            " ".join(missing),
+        )
+    rows = [0, *(classes.get(symbol, len(weights)) for symbol in symbols)]
     shortcut.weight.data.copy_(values[layer.input[1]].flatten(1) * factor[:, None])
     shortcut.bias.data.copy_(shift - mean * factor)
-    last.weight.data.copy_(weights[rows])
-    last.bias.data.copy_(values[bias][rows])
+    for own, given in ((last.weight, weights), (last.bias, values[bias])):
+        own.data.copy_(torch.cat([given, given.mean(0, keepdim=True)])[rows])
 
 
 def _with_units(state: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tensor]:
