@@ -30,8 +30,6 @@ from industrial_ocr.results.types import FloatArray
 Backend = Literal["auto", "torch", "onnxruntime", "openvino"]
 Name = str | Path | None
 
-FITTED_SYMBOLS = 1000
-"""Most symbols of a CRNN for which the confidence that was fitted to ours, with 74, is used."""
 PUBLISHED_CRNN_SYMBOLS = tuple("0123456789abcdefghijklmnopqrstuvwxyz")
 
 
@@ -172,7 +170,7 @@ class Loader:
             self._temperature(entry),
             StripInput(rows=entry.input.size[0] if entry.input.size else 32),
             knows_space,
-            "fitted" if len(symbols) <= FITTED_SYMBOLS else self._own_basis(entry),
+            "fitted" if entry.fitted_confidence else self._own_basis(entry),
         )
 
     def _own_basis(self, entry: ModelEntry) -> ConfidenceBasis:

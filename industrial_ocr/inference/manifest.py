@@ -71,6 +71,8 @@ class ModelEntry(BaseModel):
         license: SPDX identifier of the license of the weights.
         metrics: measured numbers by name.
         temperature: number by which logits are divided to calibrate the probabilities.
+        fitted_confidence: whether the shipped confidence (``decoding.confidence``) holds for this
+            recognizer; if not, ``industrial-ocr calibrate`` must measure its own.
         settings: values of ``PipelineConfig``, by section, that suit this detector.
         folder: folder of the manifest; it is not written to the manifest.
     """
@@ -94,6 +96,7 @@ class ModelEntry(BaseModel):
     license: str = "MIT"
     metrics: dict[str, float] = {}
     temperature: PositiveFloat = 1.0
+    fitted_confidence: bool = True
     settings: dict[str, dict[str, Any]] = {}
     folder: Path | None = Field(None, exclude=True, repr=False)
 

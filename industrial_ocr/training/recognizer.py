@@ -23,7 +23,7 @@ from industrial_ocr.decoding.ctc import spaced as ctc_text
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.models.crnn import FIRST_FRAMES, FRAME_STRIDE, STRIP_HEIGHTS, Crnn
-from industrial_ocr.patterns.charset import SPACE, Charset
+from industrial_ocr.patterns.charset import DEFAULT_SYMBOLS, SPACE, Charset
 from industrial_ocr.recognition.recognizer import split_space
 from industrial_ocr.results.types import FloatArray, ImageArray
 from industrial_ocr.training.config import RecognizerTrainConfig
@@ -311,4 +311,6 @@ class RecognizerTask:
             "architecture": self._options,
             "charset": [*symbols, SPACE] if self.config.spaces else symbols,
             "input": {"size": [self._height, 100], "mean": [0.5], "std": [0.5]},
+            # The shipped confidence was fitted to readings of these symbols.
+            "fitted_confidence": self.charset.symbols == DEFAULT_SYMBOLS,
         }

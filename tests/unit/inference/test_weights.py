@@ -102,7 +102,7 @@ def test_half_halves_the_file(folder: Path) -> None:
 
 
 def test_the_manifest_keeps_every_field(folder: Path) -> None:
-    saved = save_entry(folder, entry(commit="abc"), state())
+    saved = save_entry(folder, entry(commit="abc", fitted_confidence=False), state())
     assert load_manifest(folder).models == (saved,)
     written = json.loads((folder / MANIFEST_NAME).read_text())["models"][0]
     assert written == {
@@ -123,6 +123,7 @@ def test_the_manifest_keeps_every_field(folder: Path) -> None:
         "license": "MIT",
         "metrics": {"accuracy": 0.5},
         "temperature": 1.5,
+        "fitted_confidence": False,
         "settings": {},
     }
 

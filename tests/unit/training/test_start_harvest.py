@@ -64,6 +64,13 @@ def recognizer(out: Path, **changes: object) -> RecognizerTask:
     return RecognizerTask(RecognizerTrainConfig.model_validate(plain | changes))
 
 
+def test_the_shipped_confidence_holds_only_for_the_symbols_of_codes(tmp_path: Path) -> None:
+    symbols = tmp_path / "symbols.txt"
+    symbols.write_text("A\nB\nC\n", encoding="utf-8")
+    assert recognizer(tmp_path).entry()["fitted_confidence"]
+    assert not recognizer(tmp_path, charset=symbols).entry()["fitted_confidence"]
+
+
 @pytest.mark.slow
 def test_a_recognizer_with_more_units_reads_at_first_as_the_smaller_one(tmp_path: Path) -> None:
     first = Trainer(recognizer(tmp_path / "first"))
