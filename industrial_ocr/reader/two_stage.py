@@ -198,14 +198,16 @@ def _read_strings(
             usual.append((number, [way] if flat else [way, *other_orientations(string)]))
             may_be_turned.append(string if flat and not upright else None)
     first = _best_of(images, usual, classifier, config)
-    doubtful = [
-        (number, other_orientations(string) if string is not None and _is_doubtful(reading) else [])
-        for (number, _), string, reading in zip(usual, may_be_turned, first, strict=True)
-        if reading is not None
-    ]
-    second = _best_of(images, doubtful, classifier, config)
+    further: list[_Ways] = []
+    for (number, _), level, reading in zip(usual, may_be_turned, first, strict=True):
+        ways: Sequence[BoxString] = []
+        # No reading has a legibility above 0, so that none could be better than a very legible one.
+        if level is not None and reading is not None and reading.legibility <= -TURNED_LEAD:
+            ways = other_orientations(level)
+        further.append((number, ways))
+    second = _best_of(images, further, classifier, config)
     chosen: list[list[FreeReading]] = [[] for _ in images]
-    for (number, _), reading, turned in zip(doubtful, first, second, strict=True):
+    for (number, _), reading, turned in zip(further, first, second, strict=True):
         assert reading is not None
         chosen[number].append(_right_way_up(reading, turned))
     return chosen
@@ -213,15 +215,13 @@ def _read_strings(
 
 _Ways = tuple[int, Sequence[BoxString]]
 """The index of an image, and orientations of one of its strings."""
-
-
-def _is_doubtful(reading: FreeReading) -> bool:
-    return bool(np.exp(mean_log_probability(reading.candidates)) < 0.9)
+TURNED_LEAD = 0.08
+"""Nats of legibility by which another orientation must be better than the usual one."""
 
 
 def _right_way_up(usual: FreeReading, turned: FreeReading | None) -> FreeReading:
-    """The reading in the usual orientation, unless another one is better by 0.08 nats."""
-    clearly = turned is not None and turned.legibility >= usual.legibility + 0.08
+    """The reading in the usual orientation, unless another one is clearly better."""
+    clearly = turned is not None and turned.legibility >= usual.legibility + TURNED_LEAD
     return turned if turned is not None and clearly else usual
 
 
