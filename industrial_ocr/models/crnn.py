@@ -6,7 +6,6 @@ Recognition" (arXiv 1507.05717): convolutions, two bidirectional LSTMs, and CTC 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, cast
 
@@ -43,27 +42,22 @@ class Crnn(nn.Module):
     the last convolution by a column on either side: characters at the edges keep their frames.
 
     ``lcnet`` replaces the seven convolutions by those of PP-OCRv6's small recognizer; strips have
-    48 rows and give W/4 frames. ``width`` and ``residual`` do not apply.
+    48 rows and give W/4 frames. ``width`` does not apply.
 
     ``selu`` is the small network of many tutorials: 32, 64, 128, 128, 256, 256 and 64 channels,
     SELU (Klambauer et al. 2017, arXiv 1706.02515) for ReLU, pooling and batch norms as in
     ``paper``, and no padding in the last convolution. It leaves Table 1's W/4 - 1 frames: 31 for
-    128 pixels. ``residual`` does not apply; ``hidden`` is 128 there.
+    128 pixels. ``hidden`` is 128 there.
 
     ``bottleneck`` is for charsets of thousands of symbols, with ``lcnet``: a linear layer from few
     numbers a frame to the classes, which are the sum of the LSTMs' output and of one layer on the
     convolutions, as in PP-OCRv6.
-
-    ``residual`` goes beyond both: blocks of two convolutions with a shortcut (He et al. 2015,
-    arXiv 1512.03385) after some of the seven convolutions. Their last batch norm starts at zero,
-    so adding them to a trained network does not change its output at first.
 
     Args:
         classes: outputs, the CTC blank (class 0) included.
         width: multiplies the channels of the convolutions, rounded down to a multiple of 8.
         hidden: units of each LSTM direction.
         variant: see above.
-        residual: number of blocks after each convolution, from the first; 0 after the rest.
         bottleneck: inputs of the last layer; 0 for the output of the LSTMs.
 
     Raises:
@@ -76,7 +70,6 @@ class Crnn(nn.Module):
         width: float = 1.0,
         hidden: int = 256,
         variant: Variant = "paper",
-        residual: Sequence[int] = (),
         bottleneck: int = 0,
     ) -> None:
         super().__init__()
@@ -91,15 +84,11 @@ class Crnn(nn.Module):
                 "a CRNN needs 2 classes, 1 hidden unit and a width of 0.125 at least, "
                 f"got classes={classes}, hidden={hidden}, width={width}"
             )
-        if len(residual) > len(channels) or any(count < 0 for count in residual):
-            raise ConfigError(
-                f"residual is at most {len(channels)} numbers of blocks, got {list(residual)}"
-            )
         if bottleneck and variant != "lcnet":
             raise ConfigError(f"a bottleneck needs variant 'lcnet', got {variant!r}")
         self.variant = variant
         own = variant == "lcnet"
-        self.cnn = LcNet() if own else _convolutions(channels, variant, residual)
+        self.cnn = LcNet() if own else _convolutions(channels, variant)
         self.rnn = nn.Sequential(
             _BidirectionalLstm(LcNet.channels if own else channels[-1], hidden, hidden),
             _BidirectionalLstm(hidden, hidden, bottleneck or classes),
@@ -129,8 +118,8 @@ class Crnn(nn.Module):
         """Excludes the first convolutions from training.
 
         Args:
-            count: number of convolutions to freeze, with their batch norms and residual blocks;
-                for ``lcnet``, of parts: the stem, 13 blocks and, with a bottleneck, the last layer.
+            count: number of convolutions to freeze, with their batch norms; for ``lcnet``, of
+                parts: the stem, 13 blocks and, with a bottleneck, the last layer.
         """
         if isinstance(self.cnn, LcNet):
             parts = [self.cnn.stem, *self.cnn.blocks, self.head]
@@ -139,23 +128,21 @@ class Crnn(nn.Module):
             return
         for i in range(count):
             for name, module in self.cnn.named_children():
-                if name.startswith((f"conv{i}", f"batchnorm{i}", f"residual{i}_")):
+                if name in (f"conv{i}", f"batchnorm{i}"):
                     module.requires_grad_(False)
 
 
-def load_published_crnn(path: str | Path, charset_size: int | None = None) -> Crnn:
+def load_published_crnn(path: str | Path) -> Crnn:
     """A checkpoint of crnn.pytorch (``crnn.pth`` ...); its tensors give the network's size.
 
     Args:
         path: the checkpoint file.
-        charset_size: symbols expected, the blank not counted; None takes any number.
 
     Returns:
         The model in evaluation mode, on the CPU.
 
     Raises:
-        WeightsError: the file is missing, is no plain checkpoint, is of another network, or has
-            another number of classes.
+        WeightsError: the file is missing, is no plain checkpoint or is of another network.
     """
     state = read_checkpoint(path)
     try:
@@ -166,19 +153,12 @@ def load_published_crnn(path: str | Path, charset_size: int | None = None) -> Cr
             f"{path}: is no checkpoint of crnn.pytorch, it lacks {error}; "
             "give a file with the keys of that repository"
         ) from error
-    if charset_size is not None and classes != charset_size + 1:
-        raise WeightsError(
-            f"{path}: has {classes} classes, a blank and {classes - 1} symbols, but the charset "
-            f"has {charset_size} symbols; use the charset it was trained with"
-        )
     model = Crnn(classes, hidden=hidden, variant="crnn.pytorch")
     fill(model, state, path)
     return model.eval()
 
 
-def _convolutions(
-    channels: list[int], variant: Variant, residual: Sequence[int] = ()
-) -> nn.Sequential:
+def _convolutions(channels: list[int], variant: Variant) -> nn.Sequential:
     """(N, 1, 32, W) -> (N, channels[-1], 1, frames); names are those of crnn.pytorch."""
     selu = variant == "selu"
     # Kernel, stride and padding are (height, width) here; the paper writes them the other way.
@@ -199,29 +179,10 @@ def _convolutions(
         if i in _BATCH_NORMS[variant]:
             cnn.add_module(f"batchnorm{i}", nn.BatchNorm2d(out))
         cnn.add_module(f"relu{i}", nn.SELU(inplace=True) if selu else nn.ReLU(inplace=True))
-        for k in range(residual[i] if i < len(residual) and not selu else 0):
-            cnn.add_module(f"residual{i}_{k}", _ResidualBlock(out))
         if i in pools:
             cnn.add_module(f"pooling{i}", pools[i])
         before = out
     return cnn
-
-
-class _ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with a shortcut; at first the identity for inputs of 0 or more."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(channels)
-        nn.init.zeros_(self.norm2.weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C, H, W)."""
-        change = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
-        return F.relu(x + change)
 
 
 class _BidirectionalLstm(nn.Module):

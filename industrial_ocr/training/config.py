@@ -189,7 +189,6 @@ class RecognizerTrainConfig(TrainConfig):
         hidden: number of units of each LSTM direction.
         bottleneck: inputs of the last layer of ``lcnet`` (``Crnn``); 0 for the LSTMs' output. It is
             120 for the last layer of PP-OCRv6's small recognizer.
-        residual: number of residual blocks after each of the seven convolutions, from the first.
         frozen: number of the first convolutions that are not trained (``Crnn.freeze``).
         convolution_lr: factor of the learning rate of the convolutions; below 1 for convolutions of
             another network into which its batch norms were folded.
@@ -221,7 +220,6 @@ class RecognizerTrainConfig(TrainConfig):
     spaces: bool = False
     hidden: PositiveInt = 256
     bottleneck: NonNegativeInt = 0
-    residual: tuple[NonNegativeInt, ...] = ()
     frozen: NonNegativeInt = 0
     convolution_lr: PositiveFloat = 1.0
     alignment: NonNegativeFloat = 0.0

@@ -92,8 +92,6 @@ class RecognizerTask:
         self._options: dict[str, Any] = {"hidden": config.hidden, "variant": config.variant}
         if config.variant != "lcnet":
             self._options["width"] = config.width
-            if any(config.residual):
-                self._options["residual"] = list(config.residual)
         if config.bottleneck:
             self._options["bottleneck"] = config.bottleneck
         model = Crnn(self.charset.classes + config.spaces, **self._options)

@@ -61,24 +61,16 @@ def start_weights(model: nn.Module, entry: dict[str, Any], source: str) -> None:
 
     Raises:
         WeightsError: the weights are missing or damaged, or have another architecture or other
-            symbols. A recognizer may start from one without the space, without residual blocks or
-            with smaller LSTMs; at first it reads like that one.
+            symbols.
     """
     if (file := _ppocr_file(source)) is not None:
         _load_ppocr(model, file, entry["charset"])
         return
     found = find_entry(entry["task"], source)
-    state = load_state(found)
-    wanted = entry["charset"]
-    if found.charset is not None and list(found.charset) != list(wanted):
-        if list(wanted) != [*found.charset, SPACE]:
-            raise WeightsError(f"start_from: {found.path} knows other symbols than this training")
-        state = _with_space(state)
-    own = model.state_dict()
-    new = {k: v for k, v in own.items() if k.startswith("cnn.residual") and k not in state}
-    state = _with_units(state, own)
+    if found.charset is not None and list(found.charset) != list(entry["charset"]):
+        raise WeightsError(f"start_from: {found.path} knows other symbols than this training")
     try:
-        model.load_state_dict({**state, **new})
+        model.load_state_dict(load_state(found))
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise WeightsError(
@@ -166,47 +158,3 @@ def _load_ppocr_head(
     shortcut.bias.data.copy_(shift - mean * factor)
     for own, given in ((last.weight, weights), (last.bias, values[bias])):
         own.data.copy_(torch.cat([given, given.mean(0, keepdim=True)])[rows])
-
-
-def _with_units(state: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A recognizer's weights with more LSTM units (Net2Net, Chen et al. 2015, arXiv 1511.05641).
-
-    The new units have the input weights of ``own``; their outputs have zero weights at first.
-    """
-    recurrent = "rnn.0.rnn.weight_hh_l0"
-    if recurrent not in state or recurrent not in own:
-        return state
-    few, many = state[recurrent].shape[1], own[recurrent].shape[1]
-    if few >= many:
-        return state
-    grown = dict(state)
-    for name in own:
-        if not name.startswith("rnn.") or name not in state:
-            continue
-        old, new = state[name], own[name].clone()
-        kind = name.split(".", 2)[2]
-        if kind.startswith("rnn."):
-            gates_old, gates_new = old.unflatten(0, (4, few)), new.unflatten(0, (4, many))
-            if old.ndim > 1:
-                gates_new[:, :few] = 0
-                gates_new[:, :few, : old.shape[1]] = gates_old
-            else:
-                gates_new[:, :few] = gates_old
-        elif kind == "embedding.weight":
-            sides_old, sides_new = old.unflatten(1, (2, few)), new.unflatten(1, (2, many))
-            sides_new[: len(old)] = 0
-            sides_new[: len(old), :, :few] = sides_old
-        else:
-            new[: len(old)] = old
-        grown[name] = new
-    return grown
-
-
-def _with_space(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A recognizer's weights with one more class, whose logit is low in every frame."""
-    weight, bias = state["rnn.1.embedding.weight"], state["rnn.1.embedding.bias"]
-    return {
-        **state,
-        "rnn.1.embedding.weight": torch.cat([weight, torch.zeros_like(weight[:1])]),
-        "rnn.1.embedding.bias": torch.cat([bias, torch.full_like(bias[:1], -4.0)]),
-    }

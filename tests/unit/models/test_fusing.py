@@ -18,10 +18,6 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "published detector": (CraftVGG, (1, 3, 64, 64)),
     "classifier": (lambda: GlyphClassifier(12, "resnet10t"), (2, 1, 40, 40)),
     "crnn": (lambda: Crnn(12, width=0.25, hidden=32, variant="crnn.pytorch"), (2, 1, 32, 100)),
-    "crnn with residual blocks": (
-        lambda: Crnn(12, width=0.25, hidden=32, residual=(0, 1, 0, 2)),
-        (2, 1, 32, 100),
-    ),
     "crnn of the paper": (lambda: Crnn(12, width=0.25, hidden=32), (2, 1, 32, 100)),
 }
 
