@@ -26,23 +26,15 @@ def check(
     any_text: Annotated[
         bool, typer.Option("--any-text", help="Labels may have characters that the models lack.")
     ] = False,
-    sheet: Annotated[Path | None, typer.Option(help="File for a contact sheet (PNG).")] = None,
 ) -> None:
     """Lists every bad row and image. The exit code is 1 if there is one."""
     from industrial_ocr.datasets.load import read_dataset
-    from industrial_ocr.datasets.sheet import contact_sheet
 
     bad = False
     with output.one_line_errors(output.WRONG_USAGE):
         for path in data:
             dataset, problems = read_dataset(path, label_format)
             bad = _check(dataset, problems, any_text) or bad
-            if sheet is not None and dataset.samples:
-                from PIL import Image
-
-                name = sheet if len(data) == 1 else sheet.with_stem(f"{sheet.stem}-{dataset.name}")
-                Image.fromarray(contact_sheet(dataset)).save(name)
-                output.note(f"contact sheet of {dataset.name} in {name}")
     if bad:
         raise typer.Exit(output.FAILED)
 

@@ -12,8 +12,6 @@ import pytest
 from industrial_ocr.datasets.check import check_dataset
 from industrial_ocr.datasets.load import read_dataset
 from industrial_ocr.datasets.samples import Dataset, Label, Sample, Task
-from industrial_ocr.datasets.sheet import contact_sheet
-from industrial_ocr.errors import DatasetError
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.results.geometry import rect_quad
 
@@ -174,30 +172,3 @@ def test_ten_thousand_crops_are_all_checked(tmp_path: Path) -> None:
         ("labels.tsv:10000", "unreadable-image"),
     ]
     assert seen == [(n, 9_999) for n in range(1, 10_000)]
-
-
-# contact sheet
-
-
-def test_a_contact_sheet_shows_images_boxes_and_texts() -> None:
-    samples = [sample(200, box(10, 10, 90, 30)), sample(200), sample(200, data=b"broken")]
-    sheet = contact_sheet(made(*samples), columns=2, cell=100)
-    assert (sheet.shape, sheet.dtype) == ((2 * 126 + 4, 2 * 104 + 4, 3), np.uint8)
-    first, second = sheet[4:126, 4:104], sheet[4:126, 108:208]
-    assert (first[45, 50] == second[45, 50]).all()  # inside the box: the image
-    assert (first != second)[40:61, 10].any(axis=-1).all()  # the box's left edge
-    assert (first[104:] != second[104:]).any()  # the text
-    assert (second[104:] == 255).all()
-    third = sheet[130:252, 4:104]
-    assert (third < 128).any()  # says that it is unreadable
-
-
-def test_a_contact_sheet_keeps_to_its_limit_and_long_texts_to_their_place() -> None:
-    samples = [sample(n, Label("字" * 50 + "W" * 300)) for n in range(9)]
-    sheet = contact_sheet(made(*samples), columns=4, limit=5, cell=60)
-    assert sheet.shape == (2 * 86 + 4, 4 * 64 + 4, 3)
-    assert (sheet[:, 64:68] == sheet[0, 0]).all()  # the gap between two images
-    with pytest.raises(DatasetError, match="no samples"):
-        contact_sheet(made())
-    with pytest.raises(ValueError, match="column"):
-        contact_sheet(made(*samples), columns=0)
