@@ -107,22 +107,21 @@ def _symbol(
     )
 
 
-def sequence_log_probability(log_probs: ArrayLike, classes: Sequence[int], blank: int = 0) -> float:
+def sequence_log_probability(log_probs: ArrayLike, classes: Sequence[int]) -> float:
     """``label_log_probabilities`` of one label: log p(l|y)."""
-    return float(label_log_probabilities(log_probs, [classes], blank)[0])
+    return float(label_log_probabilities(log_probs, [classes])[0])
 
 
 def label_log_probabilities(
-    log_probs: ArrayLike, labels: Sequence[Sequence[int]], blank: int = 0
+    log_probs: ArrayLike, labels: Sequence[Sequence[int]]
 ) -> NDArray[np.float64]:
     """log p(l|y) of labels: the probability of each over all paths that collapse to it.
 
     The forward algorithm (section 4.1, equations 5 to 8), in natural logarithms.
 
     Args:
-        log_probs: (T, C) log-probabilities of independent frames.
+        log_probs: (T, C) log-probabilities of independent frames, class 0 the blank.
         labels: N labels of any length, without blanks; they may be empty.
-        blank: the class of the blank.
 
     Returns:
         (N,) at most 0 for normalized frames; -inf where no path has any probability, as when the
@@ -136,11 +135,11 @@ def label_log_probabilities(
     if table.ndim != 2:
         raise ValueError(f"log_probs are (T, C), got shape {table.shape}")
     used = set(chain.from_iterable(labels))
-    if any(not 0 <= c < table.shape[1] or c == blank for c in used):
-        raise ValueError(f"labels hold classes below {table.shape[1]}, not the blank {blank}")
+    if any(not 0 < c < table.shape[1] for c in used):
+        raise ValueError(f"labels hold classes below {table.shape[1]}, not the blank 0")
     if not len(labels):
         return np.zeros(0)
-    last = deque(_forward(table, labels, blank), maxlen=1)[0]
+    last = deque(_forward(table, labels), maxlen=1)[0]
     rows, lengths = np.arange(len(labels)), np.array([len(x) for x in labels], np.intp)
     in_symbol = np.where(lengths > 0, last[rows, 2 * lengths - 1], -np.inf)
     return np.asarray(np.logaddexp(last[rows, 2 * lengths], in_symbol))
@@ -154,14 +153,14 @@ def forward_scores(
     State 2 i is the blank after i symbols, state 2 i - 1 is the i-th symbol; L is the length of
     the longest of the N labels.
     """
-    return np.stack(list(_forward(table, labels, 0)))
+    return np.stack(list(_forward(table, labels)))
 
 
 def _forward(
-    table: NDArray[np.float64], labels: Sequence[Sequence[int]], blank: int
+    table: NDArray[np.float64], labels: Sequence[Sequence[int]]
 ) -> Iterator[NDArray[np.float64]]:
     """The rows of ``forward_scores``, each (N, 2 L + 1)."""
-    states = np.full((len(labels), 2 * max(map(len, labels)) + 1), blank, np.intp)
+    states = np.zeros((len(labels), 2 * max(map(len, labels)) + 1), np.intp)
     for row, label in zip(states, labels, strict=True):
         row[1 : 2 * len(label) : 2] = label
     skips = np.full(states.shape, -np.inf)

@@ -78,9 +78,9 @@ def find_strings(
     """
     finder = detector.finder
     if finder is None:
-        found = _found_by(detector, images, config, clock)
+        found = found_by(detector, images, config, clock)
     else:
-        found = _found_by(finder, images, suited(config, finder.settings), clock)
+        found = found_by(finder, images, suited(config, finder.settings), clock)
         strings_of = partial(_strings_of, config=config, clock=clock)
         with clock.stage("cut"):
             found = cut_strings(images, found, detector, config.detection, strings_of)
@@ -91,7 +91,7 @@ def find_strings(
         ]
 
 
-def _found_by(
+def found_by(
     detector: Detector, images: Sequence[ImageArray], config: PipelineConfig, clock: Clock
 ) -> Found:
     """The strings that one detector finds, at all scales."""

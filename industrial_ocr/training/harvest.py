@@ -22,14 +22,12 @@ from industrial_ocr.config import PipelineConfig, SegmentationConfig
 from industrial_ocr.datasets.synthesis.crops import REJECT
 from industrial_ocr.datasets.synthesis.scenes import SceneRenderer
 from industrial_ocr.detection.detector import Detector
-from industrial_ocr.detection.linking import link_characters
-from industrial_ocr.detection.multiscale import add_large_strings, refine_small_strings
 from industrial_ocr.detection.orientation import orientations
-from industrial_ocr.detection.segmentation import character_boxes
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.inference.manifest import find_entry
 from industrial_ocr.inference.torch_backend import load_session, resolve_device
+from industrial_ocr.reader.common import Clock, found_by
 from industrial_ocr.results.geometry import (
     Rectangle,
     bounds,
@@ -38,7 +36,7 @@ from industrial_ocr.results.geometry import (
     glyph_window,
     warp_quad,
 )
-from industrial_ocr.results.types import BoxString, FloatArray, ImageArray, ScoreMaps
+from industrial_ocr.results.types import BoxString, FloatArray, ImageArray
 
 MIN_CROPS = 20
 """Smallest number of right crops, and of wrong ones, in a harvest."""
@@ -150,15 +148,7 @@ def possible_strings(image: ImageArray, detector: Detector) -> list[BoxString]:
     rules = SegmentationConfig(
         text_threshold=usual.text_threshold * 0.6, low_text=usual.low_text * 0.6
     )
-    config = PipelineConfig(segmentation=rules)
-
-    def strings_of(maps: ScoreMaps) -> list[BoxString]:
-        boxes = character_boxes(maps, rules.text_threshold, rules.low_text, rules.min_char_size)
-        return link_characters(boxes, maps, rules.link_threshold, config.linking.space_ratio)
-
-    found = [strings_of(maps) for maps in detector.detect([image], config.detection)]
-    found = add_large_strings([image], found, detector, config.detection, strings_of)
-    return refine_small_strings([image], found, detector, config.detection, strings_of)[0]
+    return found_by(detector, [image], PipelineConfig(segmentation=rules), Clock())[0]
 
 
 def main() -> None:
