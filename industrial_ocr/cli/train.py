@@ -129,6 +129,4 @@ def _settings(kind: type[TrainConfig], config: Path, changes: dict[str, Any]) ->
     merged["fonts"] = list(map(str, merged["fonts"] or system_font_folders()))
     loaded = parse_config(merged, kind, f"{config} with the options")
     output.note(describe_fonts(loaded.fonts))
-    if loaded.words is not None:
-        loaded.load_words()
     return loaded

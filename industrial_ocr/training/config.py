@@ -15,7 +15,6 @@ from pydantic import (
 )
 
 from industrial_ocr.config import Probability, Section
-from industrial_ocr.errors import ConfigError
 
 
 class TrainConfig(Section):
@@ -44,7 +43,6 @@ class TrainConfig(Section):
         precision: ``auto`` is bf16 if the device computes it fast.
         threads: number of threads of PyTorch on the CPU; 0 leaves its own choice.
         fonts: folders that are searched for font files; none: those of the system.
-        words: a file of words, one per line, that are rendered besides codes.
         plain: share of plain print in the rendered samples (``datasets.synthesis.plain``).
         start_from: initial weights instead of random ones: a name of ``industrial-ocr weights`` or
             a .safetensors file, of the same architecture and charset. A recognizer of variant
@@ -73,19 +71,8 @@ class TrainConfig(Section):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     threads: NonNegativeInt = 0
     fonts: tuple[Path, ...] = ()
-    words: Path | None = None
     plain: Probability = 0.0
     start_from: str | None = None
-
-    def load_words(self) -> tuple[str, ...]:
-        """The words in the file ``words``; ConfigError if it cannot be read or is None."""
-        if self.words is None:
-            raise ConfigError("words: no file is set")
-        try:
-            lines = self.words.read_text(encoding="utf-8").split()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"words: cannot read {self.words}: {error}") from error
-        return tuple(w for w in lines if len(w) > 1 and w.isascii() and w.isalpha())
 
 
 class DetectorTrainConfig(TrainConfig):

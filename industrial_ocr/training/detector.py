@@ -131,9 +131,8 @@ class DetectorTask:
     @cached_property
     def _renderer(self) -> SceneRenderer:
         config = self.config
-        words = None if config.words is None else config.load_words()
         size = config.scene_size, config.scene_size
-        return SceneRenderer(tuple(config.fonts), size, words, plain=config.plain)
+        return SceneRenderer(tuple(config.fonts), size, plain=config.plain)
 
     @cached_property
     def _photos(self) -> PhotoScenes:

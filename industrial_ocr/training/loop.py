@@ -256,7 +256,7 @@ class Trainer:
         recipe = self.config.model_dump(
             mode="json",
             exclude={
-                *("out", "fonts", "words", "device", "harvest", "data", "photos", "photo_labels"),
+                *("out", "fonts", "device", "harvest", "data", "photos", "photo_labels"),
                 *("corpus", "charset", "photo_maps", "photo_crops"),
             },
         )

@@ -50,7 +50,6 @@ def strip_renderer(config: RecognizerTrainConfig, charset: Charset) -> Renderer:
         return LineRenderer(tuple(config.fonts), config.corpus, charset)
     return StripRenderer(
         tuple(config.fonts),
-        None if config.words is None else config.load_words(),
         word_share=config.word_share,
         loose=config.loose,
         lettering=config.lettering,

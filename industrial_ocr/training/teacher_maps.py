@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,8 +51,6 @@ from industrial_ocr.training.line.characters import (
     shown_quad,
 )
 from industrial_ocr.training.line.strings import LineString
-
-log = logging.getLogger(__name__)
 
 FAINT, CLEAR = 0.1, 0.2
 """The teacher sees text in a part of its maps above ``FAINT`` if its peak is above ``CLEAR``."""
