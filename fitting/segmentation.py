@@ -30,9 +30,9 @@ from industrial_ocr.detection.orientation import orientations
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.reader.common import Clock, find_strings
+from industrial_ocr.reader.models import Models
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.reader.two_stage import evidence_of
-from industrial_ocr.reader.verify import Models
 from industrial_ocr.results.geometry import axis_of, edge_lengths
 from industrial_ocr.results.types import BoxString, FloatArray, Floats, ImageArray
 

@@ -13,7 +13,7 @@ from rich.markup import escape
 from industrial_ocr.cli import options, output
 
 if TYPE_CHECKING:
-    from industrial_ocr.reader.verify import Models
+    from industrial_ocr.reader.models import Models
     from industrial_ocr.training.retraining.config import FinetuneConfig
     from industrial_ocr.training.retraining.retrain import FinetuneResult
 

@@ -9,7 +9,6 @@ from itertools import chain
 import numpy as np
 
 from industrial_ocr.config import PipelineConfig, PositionWeights
-from industrial_ocr.decoding.code_rules import Limits
 from industrial_ocr.decoding.ctc import (
     CtcSymbol,
     align,
@@ -23,20 +22,20 @@ from industrial_ocr.decoding.ctc_frames import FrameString
 from industrial_ocr.decoding.homoglyphs import resolve_homoglyphs
 from industrial_ocr.decoding.lexicon import Lexicon, best_word
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
-from industrial_ocr.detection.detector import Detector
 from industrial_ocr.detection.orientation import string_quad
 from industrial_ocr.detection.spacing import with_spaces
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.pattern import Pattern
-from industrial_ocr.reader.common import Clock, Found, find_strings, finish
+from industrial_ocr.reader.common import Clock, Found, code_limits, find_strings, finish
+from industrial_ocr.reader.models import Models
 from industrial_ocr.reader.orientation_choice import (
     CrnnReading,
     StringWays,
     beside_turned,
     right_way_up,
 )
-from industrial_ocr.recognition.recognizer import Recognizer, StringFrames, in_one_charset
+from industrial_ocr.recognition.recognizer import StringFrames, in_one_charset
 from industrial_ocr.results.codes import CodeReading
 from industrial_ocr.results.engine import ConfidenceBasis, Engine
 from industrial_ocr.results.geometry import centers_meet, inside, quad_around, with_margin
@@ -58,9 +57,7 @@ rendered images; of 400 others, 12 are wrong with it and 15 without. It is for o
 
 def read_crnn(
     images: Sequence[ImageArray],
-    detector: Detector,
-    recognizer: Recognizer,
-    config: PipelineConfig,
+    models: Models,
     patterns: Sequence[Pattern] = (),
     found: Found | None = None,
 ) -> list[ReadResult]:
@@ -68,19 +65,17 @@ def read_crnn(
 
     Args:
         images: (H, W, 3) uint8 RGB each.
-        detector: finds the strings.
-        recognizer: reads them.
-        config: every threshold.
+        models: detector, recognizer and settings.
         patterns: codes to look for.
         found: the strings of the images, if they were found already.
 
     Returns:
         One result per image.
     """
-    clock = Clock()
-    found = find_strings(images, detector, config, clock) if found is None else found
-    recognizer = recognizer.keeping(characters_of(patterns))
-    read = read_frames(images, found, recognizer, config, clock)
+    clock, config = Clock(), models.config
+    found = find_strings(images, models.detector, config, clock) if found is None else found
+    models = replace(models, recognizer=models.recognizer.keeping(characters_of(patterns)))
+    read = read_frames(images, found, models, clock)
     with clock.stage("decode"):
         codes = [frame_codes(own, patterns, config) for own in read]
     timings = clock.share(len(images))
@@ -92,18 +87,14 @@ def read_crnn(
             config,
             timings,
             codes=own_codes if patterns else None,
-            basis=recognizer.basis,
+            basis=models.recognizer.basis,
         )
         for image, own, own_codes in zip(images, read, codes, strict=True)
     ]
 
 
 def read_frames(
-    images: Sequence[ImageArray],
-    found: Found,
-    recognizer: Recognizer,
-    config: PipelineConfig,
-    clock: Clock,
+    images: Sequence[ImageArray], found: Found, models: Models, clock: Clock
 ) -> list[list[tuple[TextString, StringFrames]]]:
     """Every string of every image with its frames, in the orientation in which it reads best."""
     strings = [[StringWays(string) for string in own] for own in found]
@@ -112,15 +103,12 @@ def read_frames(
         ways = [list(chain.from_iterable(s.pending() for s in own)) for own in asked]
         with clock.stage("recognize"):
             pieces = [[_pieces(way) for way in own] for own in ways]
-            frames = recognizer.recognize(images, pieces, config.recognition)
+            frames = models.recognizer.recognize(images, pieces, models.config.recognition)
         with clock.stage("decode"):
             for image, own, seen in zip(images, asked, frames, strict=True):
                 rows = iter(seen)
                 for string in own:
-                    read = [
-                        _reading_of(way, next(rows), recognizer, config, image)
-                        for way in string.pending()
-                    ]
+                    read = [_reading_of(way, next(rows), models, image) for way in string.pending()]
                     string.add(read)
 
     read_on(strings)
@@ -143,15 +131,11 @@ def _without_nested(readings: Sequence[CrnnReading]) -> list[CrnnReading]:
 
 
 def _reading_of(
-    way: BoxString,
-    frames: StringFrames,
-    recognizer: Recognizer,
-    config: PipelineConfig,
-    image: ImageArray,
+    way: BoxString, frames: StringFrames, models: Models, image: ImageArray
 ) -> CrnnReading:
     """The reading of a string of an image in one of its orientations."""
-    weights = config.confidence.position_weights
-    text = decode_frames(frames, way.direction, weights=weights, basis=recognizer.basis)
+    weights = models.config.confidence.position_weights
+    text = decode_frames(frames, way.direction, weights=weights, basis=models.recognizer.basis)
     if frames.space is None:
         text = with_spaces(text, way, to_gray(image))
     return text, frames
@@ -171,9 +155,8 @@ def frame_codes(
     """The codes of one image under each pattern."""
     if not strings or not patterns:
         return []
-    sure = config.confidence
-    limits = Limits(sure.min_code_confidence, sure.min_character, sure.min_code)
     charset, frames = frame_strings(strings)
+    limits = code_limits(config)
     found = (read_ctc_codes(frames, pattern, charset, limits) for pattern in patterns)
     return list(chain.from_iterable(found))
 

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain, islice
 
-from industrial_ocr.config import PipelineConfig, PositionWeights
 from industrial_ocr.decoding.lexicon import Lexicon, check_lexicon
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, finish
 from industrial_ocr.reader.crnn import CrnnReading, characters_of, decode_frames, frame_codes
 from industrial_ocr.reader.crop_views import agreed_view, folded, with_agreement
+from industrial_ocr.reader.models import Models
 from industrial_ocr.recognition.crop_layouts import crop_layouts
-from industrial_ocr.recognition.recognizer import Recognizer, StringFrames
+from industrial_ocr.recognition.recognizer import StringFrames
 from industrial_ocr.recognition.rectification import Rectified
-from industrial_ocr.results.engine import ConfidenceBasis, Engine
+from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.geometry import rect_quad, with_margin
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import FloatArray, ImageArray
@@ -26,18 +26,18 @@ MIN_SINGLE_VIEW = 0.98
 
 def recognize_crops(
     crops: Sequence[Rectified],
-    recognizer: Recognizer,
-    config: PipelineConfig,
+    models: Models,
     lexicon: Lexicon | None = None,
     patterns: Sequence[Pattern] = (),
 ) -> list[ReadResult]:
     """Reads rectified images of one horizontal string each, without a detector."""
-    clock = Clock()
+    clock, config = Clock(), models.config
     if lexicon is not None:
-        check_lexicon(lexicon, recognizer.charset)
+        check_lexicon(lexicon, models.recognizer.charset)
     words = () if lexicon is None else lexicon.words
-    recognizer = recognizer.keeping(characters_of(patterns).union(*words))
-    read = read_crops(crops, recognizer, config, clock, lexicon)
+    kept = characters_of(patterns).union(*words)
+    models = replace(models, recognizer=models.recognizer.keeping(kept))
+    read = read_crops(crops, models, clock, lexicon)
     with clock.stage("decode"):
         codes = [frame_codes([own], patterns, config) for own in read]
     timings = clock.share(len(crops))
@@ -52,25 +52,21 @@ def recognize_crops(
             doubtful=[s] if lexicon is not None else [],
             codes=own if patterns else None,
             one_string=True,
-            basis=recognizer.basis,
+            basis=models.recognizer.basis,
         )
         for crop, (s, _), own in zip(crops, read, codes, strict=True)
     ]
 
 
 def read_crops(
-    crops: Sequence[Rectified],
-    recognizer: Recognizer,
-    config: PipelineConfig,
-    clock: Clock,
-    lexicon: Lexicon | None = None,
+    crops: Sequence[Rectified], models: Models, clock: Clock, lexicon: Lexicon | None = None
 ) -> list[CrnnReading]:
     """Reads images of one horizontal string each; the majority of several views decides.
 
     If the confidence is low, other layouts are tried (``recognition.crop_layouts``). Quads are in
     pixels of the rectified images.
     """
-    images, weights = [crop.image for crop in crops], config.confidence.position_weights
+    images, recognizer, config = [crop.image for crop in crops], models.recognizer, models.config
 
     def view(crop: ImageArray, margin: float) -> list[FloatArray]:
         return [with_margin(rect_quad(0, 0, crop.shape[1], crop.shape[0]), margin)]
@@ -79,7 +75,7 @@ def read_crops(
     with clock.stage("recognize"):
         seen = recognizer.recognize(images, [[view(i, first)] for i in images], config.recognition)
     with clock.stage("decode"):
-        read = _decoded([f for (f,) in seen], recognizer.basis, lexicon, weights)
+        read = _decoded([f for (f,) in seen], models, lexicon)
     further = [
         [view(image, margin) for margin in others] if string.confidence < MIN_SINGLE_VIEW else []
         for image, (string, _) in zip(images, read, strict=True)
@@ -88,20 +84,18 @@ def read_crops(
         seen = recognizer.recognize(images, further, config.recognition)
     with clock.stage("decode"):
         read = [
-            _most_agreed([first_view, *_decoded(views, recognizer.basis, lexicon, weights)])
+            _most_agreed([first_view, *_decoded(views, models, lexicon)])
             for first_view, views in zip(read, seen, strict=True)
         ]
     if config.recognition.crop_layouts:
-        read = _with_layouts(crops, read, recognizer, config, clock, lexicon)
+        read = _with_layouts(crops, read, models, clock, lexicon)
     return read
 
 
 def _decoded(
-    views: Sequence[StringFrames],
-    basis: ConfidenceBasis,
-    lexicon: Lexicon | None,
-    weights: PositionWeights,
+    views: Sequence[StringFrames], models: Models, lexicon: Lexicon | None
 ) -> list[CrnnReading]:
+    basis, weights = models.recognizer.basis, models.config.confidence.position_weights
     return [(decode_frames(f, "horizontal", lexicon, weights, basis), f) for f in views]
 
 
@@ -115,24 +109,19 @@ def _most_agreed(views: Sequence[CrnnReading]) -> CrnnReading:
 def _with_layouts(
     crops: Sequence[Rectified],
     read: Sequence[CrnnReading],
-    recognizer: Recognizer,
-    config: PipelineConfig,
+    models: Models,
     clock: Clock,
     lexicon: Lexicon | None,
 ) -> list[CrnnReading]:
     """Replaces doubtful readings by those of another layout, if their confidence is higher."""
-    weights = config.confidence.position_weights
     layouts = [
         crop_layouts(crop, len(string.characters)) if string.confidence < MIN_SINGLE_VIEW else []
         for crop, (string, _) in zip(crops, read, strict=True)
     ]
     flat = list(chain.from_iterable(layouts))
     with clock.stage("recognize"):
-        frames = recognizer.recognize(
-            [layout.image for layout in flat],
-            [list(layout.views) for layout in flat],
-            config.recognition,
-        )
+        images, places = [layout.image for layout in flat], [list(layout.views) for layout in flat]
+        frames = models.recognizer.recognize(images, places, models.config.recognition)
     seen = iter(zip(flat, frames, strict=True))
     result = []
     with clock.stage("decode"):
@@ -143,7 +132,7 @@ def _with_layouts(
                     replace(view, pieces=tuple(layout.place(q) for q in view.pieces))
                     for view in views
                 ]
-                reading = _most_agreed(_decoded(placed, recognizer.basis, lexicon, weights))
+                reading = _most_agreed(_decoded(placed, models, lexicon))
                 if reading[0].confidence > max(layout.min_confidence, best[0].confidence + 0.12):
                     best, same_line = reading, layout.same_line
             if same_line and folded(best[0].text) != folded(first[0].text):

@@ -30,8 +30,8 @@ from industrial_ocr.decoding.homoglyphs import TWINS, same_shape
 from industrial_ocr.image.registration import register
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, find_strings
-from industrial_ocr.reader.pipelines import EngineRun, run_pipeline
-from industrial_ocr.reader.verify import Models
+from industrial_ocr.reader.models import Models
+from industrial_ocr.reader.pipelines import READ_BY, EngineRun
 from industrial_ocr.recognition.pooled import Frame, PooledClassifier, PooledRecognizer
 from industrial_ocr.results.codes import CodeReading
 from industrial_ocr.results.engine import Engine
@@ -160,7 +160,7 @@ def read_alone(
 ) -> list[SingleFrame]:
     """Reads frames (H, W, 3) uint8 RGB one by one, by each of the engines."""
     found = find_strings(images, models.detector, models.config, Clock())
-    results = {e: run_pipeline(e, images, models, patterns, found) for e in engines}
+    results = {e: READ_BY[e](images, models, patterns, found) for e in engines}
     return [
         SingleFrame(image, {e: results[e][i] for e in engines}) for i, image in enumerate(images)
     ]
@@ -188,7 +188,7 @@ def read_burst(
             classifier=PooledClassifier(models.classifier, frames, twin_shapes),
             recognizer=PooledRecognizer(models.recognizer, frames, twin_shapes),
         )
-        (own,) = run_pipeline(engine, [stack], pooled, patterns, found)
+        (own,) = READ_BY[engine]([stack], pooled, patterns, found)
         together[engine] = replace(own, image=best.image)
     return Burst(alone, reference, matrices, together)
 

@@ -11,29 +11,18 @@ from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Found
 from industrial_ocr.reader.crnn import read_crnn
 from industrial_ocr.reader.crnn_crops import recognize_crops
+from industrial_ocr.reader.models import Models
 from industrial_ocr.reader.routed import Routing, read_routed, route_results
 from industrial_ocr.reader.router import RouteTable
 from industrial_ocr.reader.two_stage import read_two_stage
 from industrial_ocr.reader.two_stage_crops import read_two_stage_crops
-from industrial_ocr.reader.verify import Models
 from industrial_ocr.recognition.rectification import Rectified
 from industrial_ocr.results.engine import PIPELINES, Engine
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import ImageArray
 
-
-def run_pipeline(
-    pipeline: Engine,
-    images: Sequence[ImageArray],
-    models: Models,
-    patterns: Sequence[Pattern],
-    found: Found | None = None,
-) -> list[ReadResult]:
-    """Reads images by one pipeline; ``found`` has their strings if they are known."""
-    config, detector = models.config, models.detector
-    if pipeline == Engine.TWO_STAGE:
-        return read_two_stage(images, detector, models.classifier, config, patterns, found)
-    return read_crnn(images, detector, models.recognizer, config, patterns, found)
+READ_BY = {Engine.TWO_STAGE: read_two_stage, Engine.CRNN: read_crnn}
+"""The pipelines: images, models, patterns and, if they are known, strings -> results."""
 
 
 class EngineRun:
@@ -90,28 +79,22 @@ class EngineRun:
         def run(
             pipeline: Engine, some: Sequence[ImageArray], found: Found | None
         ) -> list[ReadResult]:
-            return run_pipeline(pipeline, some, self.models, self.patterns, found)
+            return READ_BY[pipeline](some, self.models, self.patterns, found)
 
         if len(self.pipelines) > 1:
-            detector, config = self.models.detector, self.models.config
-            return read_routed(images, detector, config, self._routing, run)
+            return read_routed(images, self.models, self._routing, run)
         (pipeline,) = self.pipelines
         return [self.joined({pipeline: result}) for result in run(pipeline, images, None)]
 
     def recognize(self, crops: Sequence[Rectified], lexicon: Lexicon | None) -> list[ReadResult]:
         """Reads images of one string each; the lexicon is for the CRNN."""
-        models = self.models
         results = []
         for pipeline in self.pipelines:
             if pipeline == Engine.CRNN:
-                read = recognize_crops(
-                    crops, models.recognizer, models.config, lexicon, self.patterns
-                )
+                read = recognize_crops(crops, self.models, lexicon, self.patterns)
             else:
                 images = [crop.image for crop in crops]
-                read = read_two_stage_crops(
-                    images, models.detector, models.classifier, models.config, self.patterns
-                )
+                read = read_two_stage_crops(images, self.models, self.patterns)
             results.append(read)
         return [
             self.joined(dict(zip(self.pipelines, own, strict=True)))

@@ -37,9 +37,10 @@ from industrial_ocr.reader.arguments import (
 )
 from industrial_ocr.reader.bundled import TASKS, bundled_options, export_files, setting_files
 from industrial_ocr.reader.frames import read_together
+from industrial_ocr.reader.models import Models
 from industrial_ocr.reader.pipelines import EngineRun
 from industrial_ocr.reader.router import RouteTable
-from industrial_ocr.reader.verify import Models, image_evidence, verify_image
+from industrial_ocr.reader.verify import image_evidence, verify_image
 from industrial_ocr.recognition.classifier import Classifier, shows_none
 from industrial_ocr.recognition.division import LineRecognizer
 from industrial_ocr.recognition.recognizer import StringFrames

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from industrial_ocr.config import PipelineConfig, PositionWeights
+from industrial_ocr.config import PositionWeights
 from industrial_ocr.decoding.confidence import pair_probabilities
 from industrial_ocr.decoding.scoring import score_sequence
-from industrial_ocr.detection.detector import Detector
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, Found, find_strings
+from industrial_ocr.reader.models import Models
 from industrial_ocr.reader.router import (
     Choice,
     RouteTable,
@@ -57,18 +57,13 @@ class Routing:
 
 
 def read_routed(
-    images: Sequence[ImageArray],
-    detector: Detector,
-    config: PipelineConfig,
-    routing: Routing,
-    read_by: ReadBy,
+    images: Sequence[ImageArray], models: Models, routing: Routing, read_by: ReadBy
 ) -> list[ReadResult]:
     """Reads images by a route; strings are found once for both pipelines.
 
     Args:
         images: (H, W, 3) uint8 RGB each.
-        detector: finds the strings.
-        config: every threshold.
+        models: the detector finds the strings.
         routing: the route and the patterns.
         read_by: reads images by one engine.
 
@@ -76,7 +71,7 @@ def read_routed(
         One result per image, with its route and the reason.
     """
     clock = Clock()
-    found = find_strings(images, detector, config, clock)
+    found = find_strings(images, models.detector, models.config, clock)
     shared = clock.share(len(images))
     first = choose(routing.patterns[0] if routing.patterns else None, routing.measured)
     read: dict[Engine, dict[int, ReadResult]] = {engine: {} for engine in PIPELINES}

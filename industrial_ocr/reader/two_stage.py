@@ -10,20 +10,18 @@ import numpy as np
 
 from industrial_ocr.config import PipelineConfig
 from industrial_ocr.decoding.code_reading import read_codes
-from industrial_ocr.decoding.code_rules import Limits
 from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.decoding.free_reading import FreeReading, read_freely
 from industrial_ocr.decoding.homoglyphs import resolve_cases, resolve_homoglyphs
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
 from industrial_ocr.detection.box_hypotheses import Proposals, propose
-from industrial_ocr.detection.detector import Detector
 from industrial_ocr.detection.ink import ink_sizes
 from industrial_ocr.detection.orientation import other_orientations, string_quad, usual_orientation
 from industrial_ocr.detection.spacing import find_spaces
 from industrial_ocr.image.preprocess import edge_width, to_gray
 from industrial_ocr.patterns.pattern import Pattern
-from industrial_ocr.reader.common import Clock, Found, find_strings, finish
-from industrial_ocr.recognition.classifier import Classifier
+from industrial_ocr.reader.common import Clock, Found, code_limits, find_strings, finish
+from industrial_ocr.reader.models import Models
 from industrial_ocr.results.codes import CodeReading
 from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.geometry import edge_lengths, warp_quad
@@ -46,9 +44,7 @@ def mean_log_probability(candidates: Sequence[CharCandidates]) -> float:
 
 def read_two_stage(
     images: Sequence[ImageArray],
-    detector: Detector,
-    classifier: Classifier,
-    config: PipelineConfig,
+    models: Models,
     patterns: Sequence[Pattern] = (),
     found: Found | None = None,
 ) -> list[ReadResult]:
@@ -56,19 +52,16 @@ def read_two_stage(
 
     Args:
         images: (H, W, 3) uint8 RGB or (H, W) gray each.
-        detector: finds characters.
-        classifier: classifies them.
-        config: every threshold.
+        models: detector, classifier and settings.
         patterns: codes to look for.
         found: the strings of the images, if they were found already.
 
     Returns:
         One result per image.
     """
-    clock = Clock()
-    found = find_strings(images, detector, config, clock) if found is None else found
-    grays = [to_gray(image) for image in images]
-    views = read_view(grays, found, classifier, config, clock, patterns)
+    clock, config = Clock(), models.config
+    found = find_strings(images, models.detector, config, clock) if found is None else found
+    views = read_view([to_gray(image) for image in images], found, models, clock, patterns)
     timings = clock.share(len(images))
     return [v.result(image, config, timings) for image, v in zip(images, views, strict=True)]
 
@@ -109,20 +102,19 @@ class View:
 def read_view(
     images: Sequence[ImageArray],
     found: Found,
-    classifier: Classifier,
-    config: PipelineConfig,
+    models: Models,
     clock: Clock,
     patterns: Sequence[Pattern] = (),
     upright: bool = False,
 ) -> list[View]:
     """Classifies and decodes strings; if ``upright``, level ones are never read upside down."""
     with clock.stage("classify"):
-        readings = _read_strings(images, found, classifier, config, upright)
+        readings = _read_strings(images, found, models, upright)
     with clock.stage("decode"):
         return [
             View(
-                _decoded(own, to_gray(image), config),
-                _codes(image, own, patterns, classifier, config) if patterns else None,
+                _decoded(own, to_gray(image), models.config),
+                _codes(image, own, patterns, models) if patterns else None,
             )
             for image, own in zip(images, readings, strict=True)
         ]
@@ -145,14 +137,12 @@ def _codes(
     image: ImageArray,
     readings: Sequence[FreeReading],
     patterns: Sequence[Pattern],
-    classifier: Classifier,
-    config: PipelineConfig,
+    models: Models,
 ) -> list[CodeReading]:
     """The codes of one image under each pattern."""
-    sure = config.confidence
-    limits = Limits(sure.min_code_confidence, sure.min_character, sure.min_code)
+    limits = code_limits(models.config)
     evidence = [r.evidence for r in readings]
-    found = (read_codes(evidence, p, classifier.charset, limits) for p in patterns)
+    found = (read_codes(evidence, p, models.classifier.charset, limits) for p in patterns)
     return [_with_blur(c, image) for c in chain.from_iterable(found)]
 
 
@@ -167,26 +157,18 @@ def _with_blur(code: CodeReading, image: ImageArray) -> CodeReading:
 
 
 def string_evidence(
-    images: Sequence[ImageArray],
-    found: Found,
-    classifier: Classifier,
-    config: PipelineConfig,
-    upright: bool = False,
+    images: Sequence[ImageArray], found: Found, models: Models, upright: bool = False
 ) -> list[list[StringEvidence]]:
     """The classifier's evidence for every string, in the orientation in which it reads best.
 
     If ``upright``, level strings are never read upside down.
     """
-    readings = _read_strings(images, found, classifier, config, upright)
+    readings = _read_strings(images, found, models, upright)
     return [[r.evidence for r in own] for own in readings]
 
 
 def _read_strings(
-    images: Sequence[ImageArray],
-    found: Found,
-    classifier: Classifier,
-    config: PipelineConfig,
-    upright: bool = False,
+    images: Sequence[ImageArray], found: Found, models: Models, upright: bool = False
 ) -> list[list[FreeReading]]:
     """Classifies strings in the likeliest orientation, doubtful ones in all; keeps the best."""
     usual: list[_Ways] = []
@@ -197,7 +179,7 @@ def _read_strings(
             flat = way.direction == "horizontal"
             usual.append((number, [way] if flat else [way, *other_orientations(string)]))
             may_be_turned.append(string if flat and not upright else None)
-    first = _best_of(images, usual, classifier, config)
+    first = _best_of(images, usual, models)
     further: list[_Ways] = []
     for (number, _), level, reading in zip(usual, may_be_turned, first, strict=True):
         ways: Sequence[BoxString] = []
@@ -205,7 +187,7 @@ def _read_strings(
         if level is not None and reading is not None and reading.legibility <= -TURNED_LEAD:
             ways = other_orientations(level)
         further.append((number, ways))
-    second = _best_of(images, further, classifier, config)
+    second = _best_of(images, further, models)
     chosen: list[list[FreeReading]] = [[] for _ in images]
     for (number, _), reading, turned in zip(further, first, second, strict=True):
         assert reading is not None
@@ -226,10 +208,7 @@ def _right_way_up(usual: FreeReading, turned: FreeReading | None) -> FreeReading
 
 
 def _best_of(
-    images: Sequence[ImageArray],
-    strings: Sequence[_Ways],
-    classifier: Classifier,
-    config: PipelineConfig,
+    images: Sequence[ImageArray], strings: Sequence[_Ways], models: Models
 ) -> list[FreeReading | None]:
     """Each string in its most likely orientation; None if it has none to try."""
     grays = [to_gray(image) for image in images]
@@ -238,11 +217,12 @@ def _best_of(
     for number, own in cases:
         for case in own:
             quads[number] += [b.quad for b in case.boxes]
-    named = classifier.classify(images, quads, config.classification)
+    named = models.classifier.classify(images, quads, models.config.classification)
     rows = [iter(candidates) for candidates in named]
     best: list[FreeReading | None] = []
     for number, own in cases:
-        read = [read_freely(evidence_of(case, rows[number]), classifier.charset) for case in own]
+        evidence = (evidence_of(case, rows[number]) for case in own)
+        read = [read_freely(e, models.classifier.charset) for e in evidence]
         best.append(max(read, key=lambda r: r.legibility, default=None))
     return best
 

@@ -10,46 +10,39 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from industrial_ocr.config import PipelineConfig
-from industrial_ocr.detection.detector import Detector
 from industrial_ocr.detection.linking import as_one_string, left_out_line
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, find_strings
 from industrial_ocr.reader.crop_views import agreed_text, folded, with_agreement
+from industrial_ocr.reader.models import Models
 from industrial_ocr.reader.two_stage import View, read_view
-from industrial_ocr.recognition.classifier import Classifier
 from industrial_ocr.results.codes import CodeReading
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import FloatArray, ImageArray, Status, UnreadMark
 
 
 def read_two_stage_crops(
-    crops: Sequence[ImageArray],
-    detector: Detector,
-    classifier: Classifier,
-    config: PipelineConfig,
-    patterns: Sequence[Pattern] = (),
+    crops: Sequence[ImageArray], models: Models, patterns: Sequence[Pattern] = ()
 ) -> list[ReadResult]:
     """Reads images of one string each, left to right; all strings found in one are joined.
 
     Args:
         crops: (H, W, 3) uint8 RGB each.
-        detector: finds characters.
-        classifier: classifies them.
-        config: every threshold, and the sizes of the views.
+        models: detector, classifier and settings, such as the sizes of the views.
         patterns: codes to look for.
 
     Returns:
         One result per crop: the text of most views, from the best of them. Other readings lower its
         confidence, and so does a second line, which is not read.
     """
-    clock = Clock()
+    clock, config = Clock(), models.config
     seen: list[list[View]] = [[] for _ in crops]
     left_out: list[list[FloatArray | None]] = [[] for _ in crops]
     for sized, members in _views(crops, config):
         own = [crops[k] for k in members]
-        lines = find_strings(own, detector, sized, clock)
+        lines = find_strings(own, models.detector, sized, clock)
         found = [as_one_string(strings) for strings in lines]
-        views = read_view(own, found, classifier, sized, clock, patterns, upright=True)
+        views = read_view(own, found, models, clock, patterns, upright=True)
         for k, view, every, one in zip(members, views, lines, found, strict=True):
             seen[k].append(view)
             left_out[k].append(left_out_line(every, one))

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from industrial_ocr.config import PipelineConfig
 from industrial_ocr.decoding.box_verification import verify_boxes
 from industrial_ocr.decoding.ctc_frames import FrameString
 from industrial_ocr.decoding.ctc_verification import verify_frames
 from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.decoding.verification import expected_symbols
-from industrial_ocr.detection.detector import Detector
 from industrial_ocr.detection.ink import unread_marks
 from industrial_ocr.detection.linking import as_one_string
 from industrial_ocr.detection.orientation import string_quad
@@ -21,10 +19,10 @@ from industrial_ocr.reader.arguments import known_engine
 from industrial_ocr.reader.common import Clock, find_strings
 from industrial_ocr.reader.crnn import frame_strings, read_frames
 from industrial_ocr.reader.crnn_crops import read_crops
+from industrial_ocr.reader.models import Models
 from industrial_ocr.reader.two_stage import string_evidence
 from industrial_ocr.reader.two_stage_crops import view_config
-from industrial_ocr.recognition.classifier import Classifier
-from industrial_ocr.recognition.recognizer import Recognizer, StringFrames
+from industrial_ocr.recognition.recognizer import StringFrames
 from industrial_ocr.recognition.rectification import Rectified
 from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.geometry import inside
@@ -33,21 +31,6 @@ from industrial_ocr.results.verdicts import Verification
 
 VERIFY_ENGINES = (Engine.TWO_STAGE, Engine.CRNN, Engine.AGREE)
 """The engines that verify."""
-
-
-@dataclass(frozen=True)
-class Models:
-    """The models of a ``Reader``, with their settings."""
-
-    detector: Detector
-    classifier: Classifier
-    recognizer: Recognizer
-    config: PipelineConfig
-
-    def charsets(self, engine: Engine) -> list[Charset]:
-        """The charsets of the models that an engine uses."""
-        both = {Engine.TWO_STAGE: self.classifier.charset, Engine.CRNN: self.recognizer.charset}
-        return [charset for own, charset in both.items() if engine in (own, Engine.AGREE)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,9 +60,9 @@ def observe(image: ImageArray, engine: Engine, models: Models, clock: Clock) -> 
     charset = models.recognizer.charset
     if engine != Engine.CRNN:
         with clock.stage("classify"):
-            (boxes,) = string_evidence([image], found, models.classifier, models.config)
+            (boxes,) = string_evidence([image], found, models)
     if engine != Engine.TWO_STAGE:
-        (read,) = read_frames([image], found, models.recognizer, models.config, clock)
+        (read,) = read_frames([image], found, models, clock)
         frames = []
         if read:
             charset, frames = frame_strings(read)
@@ -96,11 +79,11 @@ def image_evidence(
     )
     if one_string:
         found = [as_one_string(own) for own in found]
-    (boxes,) = string_evidence([image], found, models.classifier, config, upright=one_string)
+    (boxes,) = string_evidence([image], found, models, upright=one_string)
     if one_string:
-        ((_, frames),) = read_crops([Rectified(image)], models.recognizer, config, clock)
+        ((_, frames),) = read_crops([Rectified(image)], models, clock)
         return boxes, [frames]
-    (read,) = read_frames([image], found, models.recognizer, config, clock)
+    (read,) = read_frames([image], found, models, clock)
     return boxes, [frames for _, frames in read]
 
 

@@ -35,8 +35,8 @@ from industrial_ocr.image.load import load_image
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.inference.craft_mlt import NAME
 from industrial_ocr.inference.loading import Loader
+from industrial_ocr.reader.models import Models
 from industrial_ocr.reader.reader import Reader
-from industrial_ocr.reader.verify import Models
 from industrial_ocr.results.files import write_whole
 from industrial_ocr.results.geometry import (
     bounds,

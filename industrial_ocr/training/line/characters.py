@@ -29,8 +29,8 @@ from industrial_ocr.inference.manifest import ModelEntry
 from industrial_ocr.inference.torch_backend import load_model
 from industrial_ocr.reader.common import Clock, find_strings
 from industrial_ocr.reader.crnn import frame_borders
+from industrial_ocr.reader.models import Models
 from industrial_ocr.reader.two_stage_crops import view_config
-from industrial_ocr.reader.verify import Models
 from industrial_ocr.results.geometry import bounds, edge_lengths, expand_quad, rect_quad, warp_quad
 from industrial_ocr.results.types import BoxString, FloatArray, ImageArray
 from industrial_ocr.training.config import DetectorTrainConfig

@@ -101,7 +101,7 @@ def _single_look(reader: Reader, engine: Engine, strings: Sequence[LineString]) 
         return ["".join(s.symbol for s in greedy_decode(t, reader.charset, 0)) for t in tables]
     config, images = view_config(models.config), [s.image for s in strings]
     found = [as_one_string(f) for f in find_strings(images, models.detector, config, Clock())]
-    results = read_two_stage(images, models.detector, models.classifier, config, found=found)
+    results = read_two_stage(images, models, found=found)
     return ["".join(s.text for s in r.strings) for r in results]
 
 

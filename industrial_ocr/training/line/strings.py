@@ -27,7 +27,7 @@ from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.reader.common import Clock, find_strings
 from industrial_ocr.reader.crnn import CrnnReading, read_frames
-from industrial_ocr.reader.verify import Models
+from industrial_ocr.reader.models import Models
 from industrial_ocr.recognition.recognizer import StringFrames, strip
 from industrial_ocr.recognition.rectification import rectified
 from industrial_ocr.results.geometry import (
@@ -195,7 +195,7 @@ def _placed(
     sample: Sample, labels: Sequence[Label], image: ImageArray, models: Models
 ) -> tuple[list[LineString], list[str]]:
     found = find_strings([image], models.detector, models.config, Clock())
-    (readings,) = read_frames([image], found, models.recognizer, models.config, Clock())
+    (readings,) = read_frames([image], found, models, Clock())
     strings: list[LineString] = []
     problems: list[str] = []
     for label in labels:

@@ -36,7 +36,7 @@ from industrial_ocr.training.retraining.samples import (
 from industrial_ocr.training.retraining.string_samples import read_strings
 
 if TYPE_CHECKING:
-    from industrial_ocr.reader.verify import Models
+    from industrial_ocr.reader.models import Models
 
 
 def split_symbols(text: str) -> tuple[str, ...]:

@@ -19,9 +19,9 @@ from industrial_ocr.image.load import load_image
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.reader.common import Clock, find_strings
+from industrial_ocr.reader.models import Models
 from industrial_ocr.reader.two_stage import string_evidence
 from industrial_ocr.reader.two_stage_crops import view_config
-from industrial_ocr.reader.verify import Models
 from industrial_ocr.results.types import ImageArray
 from industrial_ocr.training.retraining.samples import (
     GlyphSample,
@@ -111,7 +111,7 @@ def _evidence(image: ImageArray, one_string: bool, models: Models) -> list[Strin
     found = find_strings([image], models.detector, config, Clock())
     if one_string:
         found = [as_one_string(own) for own in found]
-    (evidence,) = string_evidence([image], found, models.classifier, models.config)
+    (evidence,) = string_evidence([image], found, models)
     return evidence
 
 

@@ -12,6 +12,7 @@ from industrial_ocr.config import PipelineConfig
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.reader.common import Clock
 from industrial_ocr.reader.crnn import read_frames
+from industrial_ocr.reader.models import Models
 from industrial_ocr.recognition.recognizer import StringFrames
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import BoxString, CharBox, TextString
@@ -64,11 +65,16 @@ class TwoWays:
         return StringFrames(said, tuple(pieces), (4 * len(said),), CHARSET)
 
 
+def models_with(recognizer: Any) -> Models:
+    unused: Any = None
+    return Models(unused, unused, recognizer, PipelineConfig())
+
+
 def read(*strings: Ways, recognizer: Any = None) -> list[TextString]:
     recognizer = recognizer or TwoWays(strings)
     image = np.zeros((40, 200, 3), np.uint8)
     found: Any = [[string(number) for number in range(len(strings))]]
-    (own,) = read_frames([image], found, recognizer, PipelineConfig(), Clock())
+    (own,) = read_frames([image], found, models_with(recognizer), Clock())
     return [text for text, _ in own]
 
 
@@ -131,5 +137,5 @@ def test_a_string_inside_another_is_not_read_twice() -> None:
     found: Any = [[string(0), BoxString((comma,), (False,), "horizontal")]]
     recognizer: Any = ReadsACommaAgain([(("631-CHF8", 0.95), ("x", 0.2))])
     image = np.zeros((40, 200, 3), np.uint8)
-    (own,) = read_frames([image], found, recognizer, PipelineConfig(), Clock())
+    (own,) = read_frames([image], found, models_with(recognizer), Clock())
     assert [text.text for text, _ in own] == ["631-CHF8"]

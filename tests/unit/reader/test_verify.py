@@ -10,7 +10,8 @@ import pytest
 
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.patterns.charset import Charset
-from industrial_ocr.reader.verify import Models, agreed, verify_image
+from industrial_ocr.reader.models import Models
+from industrial_ocr.reader.verify import agreed, verify_image
 from industrial_ocr.results.types import Verdict
 from industrial_ocr.results.verdicts import Verification
 

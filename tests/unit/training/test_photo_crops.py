@@ -13,8 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 from industrial_ocr.datasets.photos import CROP_MARGIN, PhotoCrops, PhotoString
 from industrial_ocr.datasets.synthesis.crops import REJECT
 from industrial_ocr.errors import DatasetError
+from industrial_ocr.reader.models import Models
 from industrial_ocr.reader.reader import Reader
-from industrial_ocr.reader.verify import Models
 from industrial_ocr.recognition.classifier import glyph_crops
 from industrial_ocr.results.files import sha256_of
 from industrial_ocr.results.geometry import rect_quad

@@ -15,8 +15,8 @@ from industrial_ocr.datasets.synthesis.faces import built_in_faces
 from industrial_ocr.datasets.synthesis.layout import line_of_text
 from industrial_ocr.datasets.synthesis.strips import Strip
 from industrial_ocr.errors import DatasetError
+from industrial_ocr.reader.models import Models
 from industrial_ocr.reader.reader import Reader
-from industrial_ocr.reader.verify import Models
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import ImageArray
 from industrial_ocr.training.retraining import sources, string_samples
