@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from industrial_ocr.decoding.code_rules import CODE_RULES, Limits, character_status, contradicts
+from industrial_ocr.decoding.code_rules import CODE_RULES, character_status, contradicts
 from industrial_ocr.decoding.evidence import Hypothesis, StringLattice
 from industrial_ocr.decoding.lattice import Path, best_path
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
@@ -60,14 +60,17 @@ def code_candidate(
     automaton: Automaton,
     pattern: Pattern,
     charset: Charset,
-    limits: Limits,
+    least: float,
 ) -> CodeCandidate | None:
-    """The code of a path, without separators; None if no character is left."""
+    """The code of a path, without separators; None if no character is left.
+
+    ``least`` is that of ``character_status``.
+    """
     state, characters, hypotheses = automaton.start, [], []
     for symbol, arc in zip(path.symbols, path.arcs, strict=True):
         allowed = automaton.arcs(state)[0].tolist()
         hypothesis = lattice.hypothesis(arc)
-        made = _character(hypothesis, symbol, allowed, charset, limits)
+        made = _character(hypothesis, symbol, allowed, charset, least)
         state = automaton.step(state, symbol)
         if made.character.symbol not in pattern.separators:
             characters.append(made)
@@ -114,7 +117,7 @@ def _confidence(characters: Sequence[CodeCharacter]) -> float:
 
 
 def _character(
-    hypothesis: Hypothesis, symbol: int, allowed: Sequence[int], charset: Charset, limits: Limits
+    hypothesis: Hypothesis, symbol: int, allowed: Sequence[int], charset: Charset, least: float
 ) -> CodeCharacter:
     """A character with its status, given the symbols that the pattern allows in its place."""
     p = hypothesis.probabilities
@@ -124,7 +127,7 @@ def _character(
     others = own[own != symbol]
     rival = int(others[p[others].argmax()]) if len(others) else -1
     name = charset.symbols[symbol]
-    status = character_status(name, charset.symbols[raw], share, limits)
+    status = character_status(name, charset.symbols[raw], share, least)
     if status is CharStatus.READ and rival >= 0 and p[rival] >= 0.4 * p[symbol]:
         status = CharStatus.CONFUSED
     order = [int(i) for i in np.argsort(-p)[:5] if i != symbol]

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from industrial_ocr.config import ConfidenceConfig
 from industrial_ocr.decoding.code_candidates import CodeCandidate, code_candidate, with_check
 from industrial_ocr.decoding.code_rules import (
     CODE_RULES,
-    Limits,
     are_twins,
     chosen_by_check,
     has_lower_case,
@@ -53,7 +53,7 @@ def read_codes(
     strings: Sequence[StringEvidence],
     pattern: Pattern,
     charset: Charset,
-    limits: Limits = Limits(),  # noqa: B008 - frozen
+    limits: ConfidenceConfig = ConfidenceConfig(),  # noqa: B008 - frozen
 ) -> list[CodeReading]:
     """The codes of an image under a pattern, the most reliable first.
 
@@ -111,7 +111,11 @@ def _promising(
 
 
 def _code_of(
-    run: _StringRun, automaton: Automaton, pattern: Pattern, charset: Charset, limits: Limits
+    run: _StringRun,
+    automaton: Automaton,
+    pattern: Pattern,
+    charset: Charset,
+    limits: ConfidenceConfig,
 ) -> CodeReading | None:
     """The code of one run of strings."""
     lattice = run.lattice
@@ -126,7 +130,8 @@ def _code_of(
     def code_of(i: int) -> CodeCandidate | None:
         if i not in made:
             path = texts[known[i]]
-            made[i] = code_candidate(path, lattice, automaton, pattern, charset, limits)
+            least = limits.min_character
+            made[i] = code_candidate(path, lattice, automaton, pattern, charset, least)
         return made[i]
 
     def contradicted(i: int) -> bool:
@@ -172,7 +177,7 @@ def _code_of(
 
 
 def _doubts(
-    code: CodeCandidate, lattice: StringLattice, limits: Limits, direction: Direction
+    code: CodeCandidate, lattice: StringLattice, limits: ConfidenceConfig, direction: Direction
 ) -> Iterator[str]:
     """Reasons to doubt a code, other than its rivals."""
     if _clear_neighbor(code, lattice):
@@ -182,7 +187,7 @@ def _doubts(
     weakest = min(code.characters, key=lambda c: c.confidence)
     if weakest.confidence < limits.min_character:
         yield f"the confidence of {weakest.character.symbol!r} is only {weakest.confidence:.2f}"
-    yield limits.doubt(code.confidence, len(code.characters))
+    yield limits.code_doubt(code.confidence, len(code.characters))
 
 
 def _clear_neighbor(code: CodeCandidate, lattice: StringLattice) -> bool:

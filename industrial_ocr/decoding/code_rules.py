@@ -59,27 +59,6 @@ CODE_RULES = CodeRules()
 DIGIT_CHECKS = frozenset({"iso6346", "vin", "luhn", "gs1", "mod97", "mrz"})
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Least confidence of a code per character, of its weakest character, and of it as a whole."""
-
-    min_confidence: float = 0.85
-    min_character: float = 0.5
-    min_code: float = 0.7
-
-    def doubt(self, confidence: float, count: int) -> str:
-        """Why a code of ``count`` characters is doubtful, empty if it is not.
-
-        ``confidence`` is per character, see ``scoring.string_confidence``.
-        """
-        if confidence < self.min_confidence:
-            return f"the confidence per character is only {confidence:.2f}"
-        whole = confidence**count
-        if whole < self.min_code:
-            return f"the confidence of all {count} characters together is only {whole:.2f}"
-        return ""
-
-
 def are_twins(a: str, b: str) -> bool:
     """Whether two symbols look alike, such as 0 and O."""
     return any(a in t and b in t for t in TWINS)
@@ -96,11 +75,14 @@ def contradicts(symbol: str, probability: float, raw: str, raw_probability: floa
     return probability < ratio * raw_probability
 
 
-def character_status(symbol: str, raw: str, probability: float, limits: Limits) -> CharStatus:
-    """The status of a code's character, given the symbol read without the pattern."""
+def character_status(symbol: str, raw: str, probability: float, least: float) -> CharStatus:
+    """The status of a code's character, given the symbol read without the pattern.
+
+    A character of a probability below ``least`` is rejected.
+    """
     if raw != symbol:
         return CharStatus.CORRECTED
-    return CharStatus.REJECTED if probability < limits.min_character else CharStatus.READ
+    return CharStatus.REJECTED if probability < least else CharStatus.READ
 
 
 def has_lower_case(automaton: Automaton) -> bool:

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
+from industrial_ocr.config import ConfidenceConfig
 from industrial_ocr.decoding.code_rules import (
     CODE_RULES,
-    Limits,
     are_twins,
     character_status,
     chosen_by_check,
@@ -89,7 +89,7 @@ def read_ctc_codes(
     strings: Sequence[FrameString],
     pattern: Pattern,
     charset: Charset,
-    limits: Limits = Limits(),  # noqa: B008 - frozen
+    limits: ConfidenceConfig = ConfidenceConfig(),  # noqa: B008 - frozen
 ) -> list[CodeReading]:
     """The codes of an image under a pattern, sorted as by ``code_reading.read_codes``.
 
@@ -158,7 +158,7 @@ def _run_of(
     return _FrameRun(places, strings, table, starts, pattern, ahead, margin, per_symbol)
 
 
-def _read(run: _FrameRun, charset: Charset, limits: Limits) -> CodeReading | None:
+def _read(run: _FrameRun, charset: Charset, limits: ConfidenceConfig) -> CodeReading | None:
     """The code of one run of strings, None if there is none."""
     table, pattern = run.table, run.pattern
     hypotheses = beam_search(table, pattern.automaton(charset), 12, ahead=run.ahead)
@@ -178,7 +178,7 @@ def _read(run: _FrameRun, charset: Charset, limits: Limits) -> CodeReading | Non
     quads = [place_of(s, run.strings, run.starts) for s in symbols]
     characters = tuple(
         c
-        for c in _characters(symbols, raw, quads, limits)
+        for c in _characters(symbols, raw, quads, limits.min_character)
         if c.character.symbol not in pattern.separators
     )
     others = sum(math.exp(t.log_prob) for t in texts if t is not chosen)
@@ -209,7 +209,7 @@ def _read(run: _FrameRun, charset: Charset, limits: Limits) -> CodeReading | Non
         f"{raw!r} is read, which does not match" if contradicted(choice.at) else "",
         choice.failed,
         rival or _mark_rival(chosen, run, charset),
-        [limits.doubt(confidence, len(characters))],
+        [limits.code_doubt(confidence, len(characters))],
     )
 
 
@@ -247,7 +247,7 @@ def _least_ratio(code: str, raw: str) -> float:
 
 
 def _characters(
-    symbols: Sequence[CtcSymbol], raw: str, quads: Sequence[FloatArray], limits: Limits
+    symbols: Sequence[CtcSymbol], raw: str, quads: Sequence[FloatArray], least: float
 ) -> list[CodeCharacter]:
     """The code's characters, each with the raw character in its place."""
     text = "".join(s.symbol for s in symbols)
@@ -258,7 +258,7 @@ def _characters(
                 read[block.dest_start + k] = raw[block.src_start + k]
     made = []
     for i, (symbol, quad) in enumerate(zip(symbols, quads, strict=True)):
-        status = character_status(symbol.symbol, read[i], symbol.probability, limits)
+        status = character_status(symbol.symbol, read[i], symbol.probability, least)
         known = {**dict(symbol.alternatives), symbol.symbol: symbol.probability}
         shown = Character(symbol.symbol, quad, symbol.probability, symbol.alternatives)
         raw_p = known.get(read[i], 0.0)

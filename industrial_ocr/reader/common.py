@@ -14,7 +14,6 @@ import numpy as np
 
 from industrial_ocr.config import ConfidenceConfig, PipelineConfig, suited
 from industrial_ocr.decoding.calibration import scaled_odds
-from industrial_ocr.decoding.code_rules import Limits
 from industrial_ocr.decoding.confidence import features, fitted_model, own_probability
 from industrial_ocr.detection.cutting import cut_strings
 from industrial_ocr.detection.detector import Detector
@@ -115,12 +114,6 @@ def _strings_of(maps: ScoreMaps, config: PipelineConfig, clock: Clock) -> list[B
         )
     with clock.stage("link"):
         return link_characters(boxes, maps, rules.link_threshold, config.linking.space_ratio)
-
-
-def code_limits(config: PipelineConfig) -> Limits:
-    """The confidences below which a code is doubtful."""
-    sure = config.confidence
-    return Limits(sure.min_code_confidence, sure.min_character, sure.min_code)
 
 
 def finish(

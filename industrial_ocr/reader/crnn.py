@@ -27,7 +27,7 @@ from industrial_ocr.detection.spacing import with_spaces
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.patterns.pattern import Pattern
-from industrial_ocr.reader.common import Clock, Found, code_limits, find_strings, finish
+from industrial_ocr.reader.common import Clock, Found, find_strings, finish
 from industrial_ocr.reader.models import Models
 from industrial_ocr.reader.orientation_choice import (
     CrnnReading,
@@ -156,8 +156,7 @@ def frame_codes(
     if not strings or not patterns:
         return []
     charset, frames = frame_strings(strings)
-    limits = code_limits(config)
-    found = (read_ctc_codes(frames, pattern, charset, limits) for pattern in patterns)
+    found = (read_ctc_codes(frames, pattern, charset, config.confidence) for pattern in patterns)
     return list(chain.from_iterable(found))
 
 

@@ -20,7 +20,7 @@ from industrial_ocr.detection.orientation import other_orientations, string_quad
 from industrial_ocr.detection.spacing import find_spaces
 from industrial_ocr.image.preprocess import edge_width, to_gray
 from industrial_ocr.patterns.pattern import Pattern
-from industrial_ocr.reader.common import Clock, Found, code_limits, find_strings, finish
+from industrial_ocr.reader.common import Clock, Found, find_strings, finish
 from industrial_ocr.reader.models import Models
 from industrial_ocr.results.codes import CodeReading
 from industrial_ocr.results.engine import Engine
@@ -140,8 +140,7 @@ def _codes(
     models: Models,
 ) -> list[CodeReading]:
     """The codes of one image under each pattern."""
-    limits = code_limits(models.config)
-    evidence = [r.evidence for r in readings]
+    evidence, limits = [r.evidence for r in readings], models.config.confidence
     found = (read_codes(evidence, p, models.classifier.charset, limits) for p in patterns)
     return [_with_blur(c, image) for c in chain.from_iterable(found)]
 
