@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import timezone
 from pathlib import Path
 from typing import Any
@@ -26,33 +26,14 @@ from industrial_ocr.line.reading import Reading
 DEFAULT_URL = "sqlite:///readings.db"
 VERSION_TABLE = "readings_version"
 
-METADATA = sa.MetaData()
 _JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
-READINGS = sa.Table(
+_TYPES = dict.fromkeys(("weights", "reasons", "characters", "fields"), _JSON)
+READINGS = sa.table(
     "readings",
-    METADATA,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("sequence", sa.BigInteger, nullable=False),
-    sa.Column("job", sa.Text, nullable=False),
-    sa.Column("job_hash", sa.Text, nullable=False),
-    sa.Column("weights", _JSON, nullable=False),
-    sa.Column("picture", sa.Text, nullable=False),
-    sa.Column("picture_sha256", sa.Text, nullable=False),
-    sa.Column("part", sa.Text, nullable=False),
-    sa.Column("time", sa.DateTime(timezone=True), nullable=False),
-    sa.Column("text", sa.Text, nullable=False),
-    sa.Column("raw_text", sa.Text, nullable=False),
-    sa.Column("status", sa.Text, nullable=False),
-    sa.Column("passed", sa.Boolean, nullable=False),
-    sa.Column("reasons", _JSON, nullable=False),
-    sa.Column("confidence", sa.Float, nullable=False),
-    sa.Column("characters", _JSON, nullable=False),
-    sa.Column("expected", sa.Text),
-    sa.Column("fields", _JSON, nullable=False),
-    sa.Column("latency", sa.Float, nullable=False),
-    sa.Index("readings_time", "time"),
-    sa.Index("readings_text", "text"),
+    *(sa.column(f.name, _TYPES.get(f.name)) for f in fields(Reading) if f.name != "time"),
+    sa.column("time", sa.DateTime(timezone=True)),
 )
+"""The columns that are written; ``migrations`` make the table."""
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 # Only one migration at a time: Alembic passes the connection to its scripts in a global variable.
 _MIGRATING = threading.Lock()

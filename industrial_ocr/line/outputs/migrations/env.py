@@ -2,11 +2,10 @@
 
 from alembic import context
 
-from industrial_ocr.line.outputs.sql import METADATA, VERSION_TABLE
+from industrial_ocr.line.outputs.sql import VERSION_TABLE
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=METADATA,
     version_table=VERSION_TABLE,
 )
 context.run_migrations()
