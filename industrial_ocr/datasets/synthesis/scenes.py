@@ -147,19 +147,17 @@ class SceneRenderer:
     Args:
         fonts: folders with font files.
         size: (height, width) of the pictures.
-        words: words for the share of texts that are language; None takes the shipped list.
         plain: share of scenes that are labels in plain print (``datasets.synthesis.plain``).
     """
 
     fonts: tuple[str | Path, ...] = ()
     size: tuple[int, int] = (384, 384)
-    words: tuple[str, ...] | None = None
     plain: float = 0.0
     faces: FaceLibrary = field(init=False)
 
     def __post_init__(self) -> None:
         self.faces = FaceLibrary(self.fonts)
-        self._vocabulary = self.words if self.words is not None else shipped_words()
+        self._vocabulary = shipped_words()
         self._camera = Camera()
         self._printer = PlainPrinter(self.faces, self._vocabulary)
 
