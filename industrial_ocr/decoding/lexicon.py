@@ -167,6 +167,6 @@ def check_lexicon(lexicon: Lexicon, charset: Charset) -> None:
         )
 
 
-def lexicon_of(texts: Iterable[str], charset: Charset, case: bool = False) -> Lexicon:
+def lexicon_of(texts: Iterable[str], charset: Charset) -> Lexicon:
     """A lexicon of the texts that the charset can encode."""
-    return Lexicon(tuple(t for t in texts if t and charset.supports(t)), case)
+    return Lexicon(tuple(t for t in texts if t and charset.supports(t)))

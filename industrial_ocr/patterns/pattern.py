@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from industrial_ocr.errors import PatternError
 from industrial_ocr.patterns import checkdigits
@@ -19,7 +20,6 @@ from industrial_ocr.patterns.automaton import NOTHING_MATCHES, Automaton
 from industrial_ocr.patterns.charset import DEFAULT_SYMBOLS, Charset
 from industrial_ocr.patterns.checkdigits import CheckResult
 from industrial_ocr.patterns.grammar.compiler import compile_node
-from industrial_ocr.patterns.grammar.counts import CodeCounts
 from industrial_ocr.patterns.grammar.expression import (
     Grammar,
     base_alphabet,
@@ -32,9 +32,12 @@ from industrial_ocr.patterns.grammar.spelling import project, with_separators
 from industrial_ocr.patterns.grammar.words import check_letters, compile_words, read_lines
 from industrial_ocr.patterns.presets import Preset, find_preset, nearest_preset
 
+LENGTH_LIMIT = 64
+"""Greatest length that is counted if codes can be of any length."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Pattern(CodeCounts):
+class Pattern:
     """A pattern, made by ``regex``, ``template``, ``lexicon``, ``preset`` or ``parse``; immutable.
 
     Attributes:
@@ -270,6 +273,37 @@ class Pattern(CodeCounts):
             if checkdigits.verify(code, self.check).ok:
                 return code
         raise PatternError(f"none of {tries} random codes of {self!r} passes its check")
+
+    @cached_property
+    def _log2_counts(self) -> NDArray[np.float64]:
+        return self.core.log2_counts(LENGTH_LIMIT)
+
+    @property
+    def max_length(self) -> int | None:
+        """Symbols of the longest code; None if there is no longest."""
+        return len(self._log2_counts) - 1 if self.core.finite else None
+
+    @property
+    def lengths(self) -> range | frozenset[int]:
+        """Possible lengths of codes, up to ``LENGTH_LIMIT`` if there is no longest."""
+        found = np.flatnonzero(np.isfinite(self._log2_counts)).tolist()
+        whole = range(found[0], found[-1] + 1) if found else range(0)
+        return whole if len(whole) == len(found) else frozenset(found)
+
+    @cached_property
+    def cardinality(self) -> int | float:
+        """The exact number of codes, whatever its check; ``math.inf`` if it is infinite."""
+        return self.core.cardinality()
+
+    def bits_per_position(self) -> float:
+        """Entropy of all codes up to ``LENGTH_LIMIT``, divided by their mean length.
+
+        All codes are equally likely: 5.17 bits for any letter or digit.
+        """
+        bits = self._log2_counts
+        share = np.exp2(bits - bits.max())
+        total = bits.max() + np.log2(share.sum())
+        return float(total / ((share * np.arange(len(bits))).sum() / share.sum()))
 
     @cached_property
     def _matcher(self) -> TextMatcher:

@@ -18,9 +18,8 @@ from industrial_ocr.errors import PatternError
 from industrial_ocr.patterns.automaton import Automaton
 from industrial_ocr.patterns.charset import DEFAULT_SYMBOLS, Charset
 from industrial_ocr.patterns.grammar.compiler import MAX_STATES
-from industrial_ocr.patterns.grammar.counts import LENGTH_LIMIT
 from industrial_ocr.patterns.grammar.expression import class_notation
-from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.patterns.pattern import LENGTH_LIMIT, Pattern
 
 SMALL = Charset(("A", "B", "1", "-"))
 SHORT = ["".join(t) for n in range(5) for t in itertools.product(SMALL.symbols, repeat=n)]
