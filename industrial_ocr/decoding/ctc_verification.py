@@ -3,7 +3,7 @@
 The rules and their numbers are those of ``verification``, with these differences:
 
 * Classes of one shape are joined first.
-* The text is located in the free reading of the frames by approximate search (Sellers 1980); frames
+* The text is located in the free reading of the frames by approximate search; frames
   before and after it are cut off. A symbol that is cut off but stands within 1.7 times the usual
   distance belongs to the same word and is an extra character.
 * A character's odds are those of its best frame on the likeliest path of the text (``ctc.align``).
@@ -31,6 +31,7 @@ from industrial_ocr.decoding.verification import (
     MARK_SYMBOLS,
     VERIFICATION_RULES,
     Findings,
+    edits_to_parts,
     expected_symbols,
     judged_symbol,
     verify_strings,
@@ -144,16 +145,7 @@ def _folded(table: Floats, shape: NDArray[np.int64]) -> Floats:
 
 def _infix(read: str, text: str) -> tuple[int, int, int]:
     """The longest part of ``read`` with the fewest edits to ``text``: first, after last, edits."""
-    # For each place in ``read``: (edits, start of the part that ends there).
-    row = [(0, at) for at in range(len(read) + 1)]
-    for i, symbol in enumerate(text, 1):
-        above, row = row, [(i, 0)]
-        for at, other in enumerate(read, 1):
-            edits, begin = above[at - 1]
-            ways = [(edits + (symbol != other), begin)]
-            ways.append((above[at][0] + 1, above[at][1]))
-            ways.append((row[at - 1][0] + 1, row[at - 1][1]))
-            row.append(min(ways))
+    row = edits_to_parts(text, read)
     edits = min(e for e, _ in row)
     last = max(at for at, (e, _) in enumerate(row) if e == edits)
     return row[last][1], last, edits

@@ -91,6 +91,23 @@ def expected_symbols(expected: str, charset: Charset) -> tuple[str, ...]:
     return tuple(charset.symbol(c) for c in classes)
 
 
+def edits_to_parts(text: str, read: str) -> list[tuple[int, int]]:
+    """For each end of a part of ``read``: its edit distance to the text, and its start.
+
+    Sellers 1980 (J. Algorithms 1, 359): an alignment in which ``read`` before and after the part
+    costs nothing. Of equally near parts with one end, the longest counts.
+    """
+    row = [(0, start) for start in range(len(read) + 1)]
+    for symbol in text:
+        above, row = row, [(row[0][0] + 1, 0)]
+        for j, other in enumerate(read):
+            replaced = (above[j][0] + (symbol != other), above[j][1])
+            deleted = (above[j + 1][0] + 1, above[j + 1][1])
+            inserted = (row[j][0] + 1, row[j][1])
+            row.append(min(replaced, deleted, inserted))
+    return row
+
+
 def string_runs(count: int) -> Iterator[tuple[int, ...]]:
     """Indices of one to three neighboring strings among ``count``, two or three in both orders."""
     for length in range(1, min(3, count) + 1):

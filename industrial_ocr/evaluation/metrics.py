@@ -18,6 +18,8 @@ from enum import Enum
 from rapidfuzz.distance import Levenshtein
 from scipy.stats import binomtest
 
+from industrial_ocr.decoding.verification import edits_to_parts
+
 TextPair = tuple[str, str]
 """Truth and reading."""
 
@@ -212,20 +214,10 @@ class Proportion:
 def nearest_part(truth: str, reading: str) -> tuple[int, int]:
     """The part of a reading that is nearest to a truth in edit distance.
 
-    Sellers 1980 (J. Algorithms 1, 359): an alignment in which text before and after costs nothing.
-
     Returns:
         Start and end in ``reading``; of equally near parts the one of the most similar length.
     """
-    # Each cell has the distance up to here and the start of its part.
-    row = [(0, start) for start in range(len(reading) + 1)]
-    for symbol in truth:
-        above, row = row, [(row[0][0] + 1, 0)]
-        for j, read in enumerate(reading):
-            replaced = (above[j][0] + (symbol != read), above[j][1])
-            deleted = (above[j + 1][0] + 1, above[j + 1][1])
-            inserted = (row[j][0] + 1, row[j][1])
-            row.append(min(replaced, deleted, inserted))
+    row = edits_to_parts(truth, reading)
 
     def rank(end: int) -> tuple[int, int]:
         distance, start = row[end]
