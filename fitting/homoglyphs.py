@@ -1,11 +1,13 @@
 """Fits the numbers of ``decoding.homoglyphs``: the case of letters, and 0 or O.
 
 Both engines read rendered pictures without the rules for homoglyphs. The case of a letter whose
-cases differ in size alone is fitted to what two-stage reads (``CASE_MODEL``), the prior of a 0
-against an O to what the CRNN reads (``reader.crnn.DIGIT_NATS``). Prints the numbers, and how many
-characters of other pictures are wrong with them and by their shape alone::
+cases differ in size alone and 0 against O by their widths are fitted to what two-stage reads
+(``CASE_MODEL``, ``ZERO_MODEL``), the prior of a 0 against an O to what the CRNN reads
+(``reader.crnn.DIGIT_NATS``). Prints the numbers, and how many characters of other pictures are
+wrong with them and by their shape alone. The networks tell 0 from O better in fonts that they have
+learned, so the plain fonts should be others::
 
-    python -m fitting.homoglyphs --fonts DIR --plain-fonts DIR/debian
+    python -m fitting.homoglyphs --fonts DIR --plain-fonts OTHERS
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from industrial_ocr.detection.ink import ink_sizes
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.results.engine import Engine
-from industrial_ocr.results.types import Character, ImageArray, TextString
+from industrial_ocr.results.types import CharCandidates, Character, FloatArray, TextString
 
 CharacterRow = tuple[list[float], bool]
 """Features of a character, and whether it is a small letter, or a 0."""
@@ -57,11 +59,11 @@ def probabilities(character: Character) -> dict[str, float]:
 
 
 def case_rows(
-    string: TextString, gray: ImageArray, printed: Sequence[LabeledString]
+    string: TextString, sizes: FloatArray, printed: Sequence[LabeledString]
 ) -> Iterator[CharacterRow]:
     """Log-odds of the shape, smallness and case of the neighbors, as ``resolve_cases`` has them."""
     symbols = [c.symbol for c in string.characters]
-    heights = ink_sizes(gray, string.quad, [c.quad for c in string.characters])[:, 1].tolist()
+    heights = sizes[:, 1].tolist()
     tall, small = (
         homoglyphs._median(h for s, h in zip(symbols, heights, strict=True) if s in group)
         for group in (homoglyphs.TALL, homoglyphs.SMALL)
@@ -90,21 +92,41 @@ def zero_rows(string: TextString, printed: Sequence[LabeledString]) -> Iterator[
             yield [homoglyphs._log_ratio(ranked.get("0", 0.0), ranked.get("O", 0.0))], truth == "0"
 
 
+def width_rows(
+    string: TextString, sizes: FloatArray, printed: Sequence[LabeledString]
+) -> Iterator[CharacterRow]:
+    """The inputs of ``ZERO_MODEL`` for every 0 and O."""
+    candidates = []
+    for character in string.characters:
+        ranked = probabilities(character)
+        values = np.array(list(ranked.values()), np.float32)
+        candidates.append(CharCandidates(tuple(ranked), values, character.reject))
+    inputs = homoglyphs.zero_features(candidates, sizes[:, 0].tolist())
+    for character, row in zip(string.characters, inputs, strict=True):
+        truth = true_symbol(character, printed)
+        if row is not None and truth in ("0", "O"):
+            yield list(row), truth == "0"
+
+
 def collect(
     asked: argparse.Namespace, numbers: range
-) -> tuple[list[CharacterRow], list[CharacterRow]]:
-    """Rows of letters as two-stage reads them, and of zeros as the crnn does."""
+) -> tuple[list[CharacterRow], list[CharacterRow], list[CharacterRow]]:
+    """Rows of letters and of zeros as two-stage reads them, and of zeros as the crnn does."""
     cases: list[CharacterRow] = []
+    widths: list[CharacterRow] = []
     zeros: list[CharacterRow] = []
     for image, printed, one_string in pictures.asked_pictures(asked, numbers):
         if one_string:
             continue
         for string in _reader().read(image, engine=Engine.TWO_STAGE).strings:
             if string.direction != "vertical":
-                cases += case_rows(string, to_gray(image), printed)
+                quads = [c.quad for c in string.characters]
+                sizes = ink_sizes(to_gray(image), string.quad, quads)
+                cases += case_rows(string, sizes, printed)
+                widths += width_rows(string, sizes, printed)
         for string in _reader().read(image, engine=Engine.CRNN).strings:
             zeros += zero_rows(string, printed)
-    return cases, zeros
+    return cases, widths, zeros
 
 
 def fit(rows: Sequence[CharacterRow]) -> tuple[NDArray[np.float64], float, str]:
@@ -132,14 +154,20 @@ def main() -> None:
     """Reads, fits, prints."""
     asked = pictures.arguments(__doc__, 1100, Path()).parse_args()
     cases: list[CharacterRow] = []
+    widths: list[CharacterRow] = []
     zeros: list[CharacterRow] = []
-    for some_cases, some_zeros in pictures.map_pictures(collect, asked):
+    for some_cases, some_widths, some_zeros in pictures.map_pictures(collect, asked):
         cases += some_cases
+        widths += some_widths
         zeros += some_zeros
-    weights, bias, text = fit(cases)
-    names = ("shape", "size", "beside")
-    numbers = ", ".join(f"{n} {w:.2f}" for n, w in zip(names, weights, strict=True))
-    print(f"CASE_MODEL bias {bias:.2f}, {numbers}: letters {text}")
+    models = {
+        "CASE_MODEL": (("shape", "size", "beside"), cases, "letters"),
+        "ZERO_MODEL": (("shape", "digits", "letters"), widths, "zeros"),
+    }
+    for model, (names, rows, kind) in models.items():
+        weights, bias, text = fit(rows)
+        numbers = ", ".join(f"{n} {w:.2f}" for n, w in zip(names, weights, strict=True))
+        print(f"{model} bias {bias:.2f}, {numbers}: {kind} {text}")
     weights, bias, text = fit(zeros)
     print(f"DIGIT_NATS {bias / weights[0]:.2f}: characters {text}")
 

@@ -12,7 +12,7 @@ from industrial_ocr.config import PipelineConfig
 from industrial_ocr.decoding.code_reading import read_codes
 from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.decoding.free_reading import FreeReading, read_freely
-from industrial_ocr.decoding.homoglyphs import resolve_cases, resolve_homoglyphs
+from industrial_ocr.decoding.homoglyphs import resolve_cases, resolve_homoglyphs, weigh_zeros
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
 from industrial_ocr.detection.box_hypotheses import Proposals, propose
 from industrial_ocr.detection.ink import ink_sizes
@@ -277,8 +277,10 @@ def _decode(reading: FreeReading, gray: ImageArray, config: PipelineConfig) -> T
         string.direction,
     )
     if config.classification.homoglyphs:
+        widths, heights = _ink_sizes(gray, inside, kept, len(candidates))
+        candidates = weigh_zeros(candidates, widths)
         named = resolve_homoglyphs(candidates, string.space_after)
-        named = resolve_cases(named, candidates, _ink_heights(gray, inside, kept, len(candidates)))
+        named = resolve_cases(named, candidates, heights)
     characters: list[Character] = []
     rejected: list[tuple[int, Character]] = []
     certainty: list[float] = []
@@ -310,13 +312,11 @@ def _decode(reading: FreeReading, gray: ImageArray, config: PipelineConfig) -> T
     )
 
 
-def _ink_heights(
+def _ink_sizes(
     gray: ImageArray, inside: BoxString, kept: Sequence[int], count: int
-) -> list[float]:
-    """Height of the ink of each of ``count`` boxes, NaN in those not ``kept`` and in stacks."""
-    heights = [float("nan")] * count
+) -> tuple[list[float], list[float]]:
+    """Widths and heights of the ink of ``count`` boxes, NaN in those not ``kept`` and in stacks."""
+    sizes = np.full((count, 2), np.nan)
     if inside.direction != "vertical":
-        sizes = ink_sizes(gray, string_quad(inside), [b.quad for b in inside.boxes])
-        for i, (_, height) in zip(kept, sizes.tolist(), strict=True):
-            heights[i] = height
-    return heights
+        sizes[kept] = ink_sizes(gray, string_quad(inside), [b.quad for b in inside.boxes])
+    return sizes[:, 0].tolist(), sizes[:, 1].tolist()

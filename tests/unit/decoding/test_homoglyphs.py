@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from industrial_ocr.decoding.homoglyphs import resolve_cases, resolve_homoglyphs
+from industrial_ocr.decoding.homoglyphs import (
+    resolve_cases,
+    resolve_homoglyphs,
+    weigh_zeros,
+    zero_features,
+)
 from industrial_ocr.results.types import CharCandidates
 
 OPEN_O = "O:0.6,0:0.3"
@@ -110,3 +115,38 @@ def test_a_case_that_is_no_candidate_is_not_taken() -> None:
 def test_a_run_is_of_one_kind_and_its_shapes_add_up(shapes: list[str], wanted: str) -> None:
     found = resolve_homoglyphs([candidates(s) for s in shapes], [False] * len(shapes))
     assert "".join(s for s, _ in found) == wanted
+
+
+@pytest.mark.parametrize(
+    ("width", "others", "read"),
+    [
+        (20.0, [20, 20, 21, 26, 27, 26], "0"),
+        (28.0, [20, 20, 21, 26, 27, 26], "O"),
+        (28.0, [20, 20, 21, float("nan"), float("nan"), float("nan")], "O"),
+    ],
+)
+def test_the_width_tells_an_o_from_a_zero(width: float, others: list[float], read: str) -> None:
+    string = [candidates(s) for s in ["0:0.46,O:0.44", *"258ABK"]]
+    assert weigh_zeros(string, [width, *others])[0].symbols[0] == read
+
+
+@pytest.mark.parametrize("others", [[20, 20, 40], [20, float("nan"), float("nan")]])
+def test_unlike_or_few_widths_are_no_evidence(others: list[float]) -> None:
+    string = [candidates(s) for s in [OPEN_O, *"258"]]
+    features = zero_features(string, [40.0, *others])[0]
+    assert features == (pytest.approx(np.log(0.3 / 0.6), abs=1e-3), 0.0, 0.0)
+
+
+def test_weighing_keeps_the_probability_of_the_shape_and_other_symbols() -> None:
+    string = [candidates(s) for s in ["O:0.6,0:0.3,Q:0.05", *"258ABK"]]
+    weighed = weigh_zeros(string, [20, 20, 20, 20, 26, 26, 26])
+    found = dict(zip(weighed[0].symbols, weighed[0].probabilities, strict=True))
+    assert found["0"] > found["O"]
+    assert found["0"] + found["O"] == pytest.approx(0.9)
+    assert found["Q"] == pytest.approx(0.05)
+    assert weighed[1:] == string[1:]
+
+
+def test_no_width_limits_what_the_shape_says() -> None:
+    string = [candidates(s) for s in ["0:0.98,O:0.001", *"258ABK"]]
+    assert weigh_zeros(string, [60, 20, 20, 20, 26, 26, 26])[0].symbols[0] == "0"
