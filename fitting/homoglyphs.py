@@ -28,7 +28,7 @@ from industrial_ocr.detection.ink import ink_sizes
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.results.engine import Engine
-from industrial_ocr.results.types import CharCandidates, Character, FloatArray, TextString
+from industrial_ocr.results.types import Character, CharCandidates, FloatArray, TextString
 
 CharacterRow = tuple[list[float], bool]
 """Features of a character, and whether it is a small letter, or a 0."""
