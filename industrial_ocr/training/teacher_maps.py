@@ -3,8 +3,9 @@
 Three witnesses say where there is text: the published CRAFT (``craft-mlt-25k``), the hints of
 another reader, and the strings of them that ``training.photo_labels`` has kept. A character of a
 kept string is learned if our own detector, on the string magnified and level, finds a box for it
-alone, and our classifier reads there what the hint says. Where nobody sees text, there is
-background. All other places are not learned.
+alone, and our classifier reads there what the hint says. Background is learned close to such characters, and
+everywhere on photographs without any text: on others, print that is too small for all witnesses
+would be learned as background. All other places are not learned.
 
     python -m industrial_ocr.training.teacher_maps PHOTOS --labels labels.tsv --out maps
 """
@@ -56,6 +57,8 @@ FAINT, CLEAR = 0.1, 0.2
 """The teacher sees text in a part of its maps above ``FAINT`` if its peak is above ``CLEAR``."""
 AROUND = 0.35
 """Heights around a string that are learned with it: its characters end there."""
+NEAR = 9
+"""Side of the square, in pixels of the maps, around characters in which background is learned."""
 
 
 def teacher_maps(image: ImageArray, teacher: Detector) -> ImageArray:
@@ -151,6 +154,9 @@ def learned_maps(
         _fill(around, expand_quad(string.quad, room, room))
     own = np.isin(parts, parts[within > 0])
     learned = np.where((parts == 0) | ((around > 0) & own), 255, 0).astype(np.uint8)
+    if known or unknown:
+        text = (np.maximum(region, affinity) > FAINT).astype(np.uint8)
+        learned[cv2.dilate(text, np.ones((NEAR, NEAR), np.uint8)) == 0] = 0
     for quad in chain(unknown, *(s.unsure for s in known)):
         _fill(learned, quad, 0)
     maps = [np.round(255 * m).astype(np.uint8) * (learned > 0) for m in (region, affinity)]
