@@ -154,7 +154,7 @@ def report(args: argparse.Namespace) -> str:
             plates = len({o.number for o in outcomes[name] if o.plate})
             extra[name] = (sum(len(e) for _, e in scored), plates)
     parts = [f"# Clean print, {args.split} families", tables.bands(outcomes)]
-    parts.append(tables.extras(extra))
+    parts += [tables.thresholds(outcomes), tables.extras(extra)]
     for title, key in GROUPS.items():
         parts.append(tables.groups(outcomes, title, key))
     path = args.out / f"{args.split}-{VERIFY}.jsonl"

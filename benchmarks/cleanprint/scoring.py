@@ -43,6 +43,7 @@ class Outcome:
         spaced: equal with them.
         nearly: right, or wrong in 0 for O and 1, I and l for each other alone.
         ok: it passes as good.
+        confidence: the lowest of what was read there, 0 if nothing was read.
         on_head: it was read as if it stood on its head.
         margin: from ink to the picture's edge, in text heights.
         light: it is light print on a dark ground.
@@ -59,6 +60,7 @@ class Outcome:
     spaced: bool
     nearly: bool
     ok: bool
+    confidence: float
     on_head: bool
     margin: float
     light: bool
@@ -169,6 +171,7 @@ def _outcome(
         equal(truth, read, line),
         right or nearly,
         ok,
+        min((float(s["confidence"]) for s in strings), default=0.0),
         not right and read_on_head(close, near, ordered),
         picture["margin"],
         picture["ground"] < picture["ink"],

@@ -13,6 +13,7 @@ from industrial_ocr.evaluation.metrics import Proportion
 
 Outcomes = Mapping[str, Sequence[Outcome]]
 """Those of every engine, by its name."""
+THRESHOLDS = (0.9, 0.93, 0.95, 0.96, 0.97, 0.98)
 BANDS: dict[str, Callable[[Outcome], bool]] = {
     "20 px and more": lambda o: not o.plate and o.height >= 20,
     "12 to 20 px": lambda o: not o.plate and 12 <= o.height < 20,
@@ -84,6 +85,23 @@ def groups(outcomes: Outcomes, title: str, key: Callable[[Outcome], str]) -> str
             right, wrong = sum(o.right for o in group), sum(o.passed_wrong for o in group)
             cells.append(f"{100 * right / n:.0f} / {100 * wrong / n:.1f}")
         lines.append(f"| {name} | {count} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def thresholds(outcomes: Outcomes) -> str:
+    """Right-and-ok and wrong-and-ok of all lines, if a line passes only from a confidence on."""
+    lines = [
+        "**by threshold**: right and ok / wrong and ok, percent of all lines\n",
+        f"| engine | n | {' | '.join(map(str, THRESHOLDS))} |",
+        f"|---|---|{'---|' * len(THRESHOLDS)}",
+    ]
+    for engine, own in outcomes.items():
+        cells = []
+        for least in THRESHOLDS:
+            passed = [o.right for o in own if o.ok and o.confidence >= least]
+            right, wrong = sum(passed), len(passed) - sum(passed)
+            cells.append(f"{100 * right / len(own):.1f} / {100 * wrong / len(own):.2f}")
+        lines.append(f"| {engine} | {len(own)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
