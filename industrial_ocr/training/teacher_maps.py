@@ -3,9 +3,9 @@
 Three witnesses say where there is text: the published CRAFT (``craft-mlt-25k``), the hints of
 another reader, and the strings of them that ``training.photo_labels`` has kept. A character of a
 kept string is learned if our own detector, on the string magnified and level, finds a box for it
-alone, and our classifier reads there what the hint says. Background is learned close to such characters, and
-everywhere on photographs without any text: on others, print that is too small for all witnesses
-would be learned as background. All other places are not learned.
+alone, and our classifier reads there what the hint says. Background is learned close to such
+characters, and everywhere on photographs without any text: on others, print that is too small for
+all witnesses would be learned as background. All other places are not learned.
 
     python -m industrial_ocr.training.teacher_maps PHOTOS --labels labels.tsv --out maps
 """
