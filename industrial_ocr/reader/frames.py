@@ -89,10 +89,14 @@ class Burst:
         strings, views = self._judged(
             result.strings, [r.strings for r in single], limits.min_confidence
         )
+        # Clutter that is left out on every frame gains confidence where their evidence is summed.
+        unseen = [s for s, v in zip(strings, views, strict=True) if not v.seen]
         strings = [
             replace(s, agreement=s.agreement * v.agreement)
             for s, v in zip(strings, views, strict=True)
+            if v.seen
         ]
+        views = [v for v in views if v.seen]
         codes: Sequence[CodeReading] = ()
         if result.codes:
             least = limits.min_code_confidence
@@ -101,9 +105,10 @@ class Burst:
                 replace(c, reason=v.contradiction or c.reason)
                 for c, v in zip(codes, views, strict=True)
             ]
-        changed = replace(result, strings=tuple(strings), codes=tuple(codes))
+        left_out = (*result.left_out, *unseen)
+        changed = replace(result, strings=tuple(strings), codes=tuple(codes), left_out=left_out)
         if not views:
-            return changed
+            return replace(changed, status=Status.NO_TEXT) if unseen else changed
         status = result.status
         if any(v.contradiction for v in views):
             status = Status.DISAGREEMENT
@@ -237,6 +242,7 @@ class FrameSupport:
             does, the reference may lack a box.
         same: number of frames that read the same text.
         frames: number of frames.
+        seen: whether any of them reads something in its place.
         contradiction: a message about a frame that clearly reads another text, empty for none.
     """
 
@@ -244,6 +250,7 @@ class FrameSupport:
     explained: float
     same: int
     frames: int
+    seen: bool
     contradiction: str
 
     def judge(self, item: Item, least: float) -> Item:
@@ -274,9 +281,9 @@ def frame_support(
         if clear and reads != text and not _look_alike(reads, text):
             contradiction = f"frame {number} reads {reads!r}, all together {item.text!r}"
     if not any(weights):
-        return FrameSupport(0.0, 1.0, same, len(single), contradiction)
+        return FrameSupport(0.0, 1.0, same, len(single), False, contradiction)
     agreement, known = (float(np.average(x, weights=weights)) for x in (alike, explained))
-    return FrameSupport(agreement, known, same, len(single), contradiction)
+    return FrameSupport(agreement, known, same, len(single), True, contradiction)
 
 
 def twin_shapes(symbols: tuple[str, ...]) -> NDArray[np.int64]:

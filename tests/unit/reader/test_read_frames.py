@@ -5,15 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from industrial_ocr.reader.frames import frame_support, twin_shapes
+from industrial_ocr.config import ConfidenceConfig
+from industrial_ocr.reader.frames import Burst, SingleFrame, frame_support, twin_shapes
 from industrial_ocr.results.geometry import rect_quad
+from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import SequenceScores, Status, TextString
 
 SCORES = SequenceScores(*np.ones(5).tolist())
 
 
-def string(text: str, confidence: float = 0.95, status: Status = Status.OK) -> TextString:
-    quad = rect_quad(0, 0, 10, 10)
+def string(
+    text: str, confidence: float = 0.95, status: Status = Status.OK, x: float = 0
+) -> TextString:
+    quad = rect_quad(x, 0, x + 10, 10)
     return TextString(text, confidence, quad, (), "horizontal", SCORES, status=status)
 
 
@@ -44,6 +48,27 @@ def test_a_clear_frame_of_another_text_contradicts() -> None:
     view = frame_support(string("ABCD"), [[string("ABCD")], [string("ABCE")]])
     assert view.contradiction == "frame 2 reads 'ABCE', all together 'ABCD'"
     assert view.judge(string("ABCD"), 0.9).status is Status.DISAGREEMENT
+
+
+def burst(together: list[TextString], alone: list[TextString]) -> ReadResult:
+    """The result of two frames that read ``alone``, and ``together`` if they are summed."""
+    image = np.zeros((50, 90, 3), np.uint8)
+
+    def result(strings: list[TextString]) -> dict[str, ReadResult]:
+        return {"crnn": ReadResult(tuple(strings), Status.OK, "crnn", {}, image)}
+
+    frames = [SingleFrame(image, result(alone))] * 2
+    read = Burst(frames, 0, [np.eye(2, 3)] * 2, result(together))
+    return read.result(lambda results: results["crnn"], ConfidenceConfig())
+
+
+def test_what_no_frame_keeps_is_left_out() -> None:
+    clutter = string("2", 0.99, x=60)
+    read = burst([string("ABCD", 0.99), clutter], [string("ABCD")])
+    assert [s.text for s in read.strings] == ["ABCD"] and read.status is Status.OK
+    assert [s.text for s in read.left_out] == ["2"]
+    assert read.reason == "2 of 2 frames read the same"
+    assert burst([clutter], []).status is Status.NO_TEXT
 
 
 def test_twins_do_not_contradict() -> None:
