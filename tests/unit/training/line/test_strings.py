@@ -48,7 +48,7 @@ class Models:
 @pytest.fixture(autouse=True)
 def found_already(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(strings, "find_strings", lambda *_: [[]])
-    monkeypatch.setattr(strings, "read_frames", lambda *args: [args[2].owner.readings])
+    monkeypatch.setattr(strings, "read_frames", lambda *args: [args[2].readings])
 
 
 def dataset(tmp_path: Path, task: Any, *labels: Label) -> Dataset:
@@ -61,7 +61,6 @@ def dataset(tmp_path: Path, task: Any, *labels: Label) -> Dataset:
 
 def gathered(data: Dataset, *readings: Any) -> Any:
     models: Any = Models(*readings)
-    models.recognizer.owner = models
     return gather(data, models)
 
 
