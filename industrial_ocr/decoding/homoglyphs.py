@@ -233,7 +233,7 @@ def _usual(widths: Iterable[float]) -> float | None:
 
 def weigh_zeros(
     candidates: Sequence[CharCandidates], widths: Sequence[float]
-) -> list[CharCandidates]:
+) -> tuple[CharCandidates, ...]:
     """Divides the probability of 0 and O anew by the widths of their ink, see ``zero_features``."""
     weighed = list(candidates)
     for i, inputs in enumerate(zero_features(candidates, widths)):
@@ -250,7 +250,7 @@ def weigh_zeros(
         symbols = sorted(ranked, key=ranked.__getitem__, reverse=True)
         probabilities = np.array([ranked[s] for s in symbols], np.float32)
         weighed[i] = replace(own, symbols=tuple(symbols), probabilities=probabilities)
-    return weighed
+    return tuple(weighed)
 
 
 def resolve_homoglyphs(

@@ -144,7 +144,7 @@ def test_weighing_keeps_the_probability_of_the_shape_and_other_symbols() -> None
     assert found["0"] > found["O"]
     assert found["0"] + found["O"] == pytest.approx(0.9)
     assert found["Q"] == pytest.approx(0.05)
-    assert weighed[1:] == string[1:]
+    assert list(weighed[1:]) == string[1:]
 
 
 def test_no_width_limits_what_the_shape_says() -> None:
