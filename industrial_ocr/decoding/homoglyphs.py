@@ -47,12 +47,12 @@ SMALL = frozenset("aemnr")
 CLEARLY_CAPITAL = frozenset("ABDEFGHIJLMNQRTY23456789")
 CLEARLY_SMALL = frozenset("abdefghijlmnqrty")
 CASE_MODEL = {"bias": 0.41, "shape": 0.87, "size": 4.96, "beside": 1.2}
-"""Coefficients of the log-odds of a lowercase letter, fitted to 14,117 letters of the same images;
-of the 7,059 held-out letters, 130 instead of 318 get the wrong case."""
+"""Coefficients of the log-odds of a lowercase letter, fitted to 14,117 letters that two-stage read
+in 3,000 rendered images; of the 7,059 held-out letters, 130 instead of 318 get the wrong case."""
 ZERO_MODEL = {"bias": -0.27, "shape": 0.76, "digits": -19.0, "letters": -26.4}
-"""Coefficients of the log-odds of a 0 against an O, fitted to 3,297 of them that two-stage read in
-3,000 rendered images, with plain print in fonts that the classifier has not learned; of the 1,649
-held-out ones, 143 instead of 198 are wrong."""
+"""Coefficients of the log-odds of a 0 against an O, fitted to 3,297 of them in the same images,
+whose plain print has fonts that the classifier has not learned; of the 1,649 held-out ones, 143
+instead of 198 are wrong."""
 SIZED_DIGITS, SIZED_LETTERS = frozenset("23456789"), frozenset("ABCDEFGHKNPRSTUVXYZ")
 """Symbols whose widths tell whether a glyph is as wide as a digit or as a capital of its font."""
 WIDER_THAN_DIGITS = 0.13
@@ -138,7 +138,7 @@ def resolve_cases(
         if symbol.upper() not in SIZE_TWINS and symbol != "0":
             continue
         own = candidates[i]
-        ranked = dict(zip(own.symbols, map(float, own.probabilities), strict=True))
+        ranked = _ranked(own)
         lower = "o" if symbol == "0" else symbol.lower()
         twins = ("O", "0") if lower == "o" else (lower.upper(),)
         capitals = [s for s in twins if s in ranked]
@@ -167,6 +167,11 @@ def _median(heights: Iterable[float]) -> float | None:
 def _nonzero(clear: Sequence[int]) -> int:
     """The first value that is not 0, or 0."""
     return next((c for c in clear if c), 0)
+
+
+def _ranked(candidates: CharCandidates) -> dict[str, float]:
+    """The probability of each symbol, the likeliest first."""
+    return dict(zip(candidates.symbols, map(float, candidates.probabilities), strict=True))
 
 
 def _log_ratio(one: float, two: float) -> float:
@@ -208,7 +213,7 @@ def zero_features(
         if own.symbols[0] not in "0O" or not width > 0:
             found.append(None)
             continue
-        ranked = dict(zip(own.symbols, map(float, own.probabilities), strict=True))
+        ranked = _ranked(own)
         found.append(
             (
                 _log_ratio(ranked.get("0", 0.0), ranked.get("O", 0.0)),
@@ -243,7 +248,7 @@ def weigh_zeros(
         odds = ZERO_MODEL["bias"] + ZERO_MODEL["shape"] * ratio
         odds += ZERO_MODEL["digits"] * to_digits + ZERO_MODEL["letters"] * to_letters
         own = candidates[i]
-        ranked = dict(zip(own.symbols, map(float, own.probabilities), strict=True))
+        ranked = _ranked(own)
         both = ranked.pop("0", 0.0) + ranked.pop("O", 0.0)
         zero = both / (1 + math.exp(-max(-9.0, min(odds, 9.0))))
         ranked |= {"0": zero, "O": both - zero}
