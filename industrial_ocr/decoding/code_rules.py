@@ -189,11 +189,16 @@ def judged_code(
     return replace(code, status=status, reason=reason)
 
 
+def status_rank(status: Status) -> int:
+    """Sorts the statuses of codes, the most reliable first."""
+    rank = {Status.OK: 0, Status.LOW_CONFIDENCE: 1, Status.AMBIGUOUS: 1, Status.CHECK_FAILED: 2}
+    return rank.get(status, 3)
+
+
 def without_shared_strings(found: Sequence[CodeReading]) -> list[CodeReading]:
     """Codes that share no string, the most reliable first; a mismatch only if nothing matches."""
-    rank = {Status.OK: 0, Status.LOW_CONFIDENCE: 1, Status.AMBIGUOUS: 1, Status.CHECK_FAILED: 2}
     kept: list[CodeReading] = []
-    for code in sorted(found, key=lambda c: (rank.get(c.status, 3), -c.confidence)):
+    for code in sorted(found, key=lambda c: (status_rank(c.status), -c.confidence)):
         if all(not set(code.strings) & set(k.strings) for k in kept):
             kept.append(code)
     matching = [c for c in kept if c.status is not Status.PATTERN_MISMATCH]

@@ -68,7 +68,7 @@ class EngineReading:
         status: the engine's own status; empty if it has none.
         seconds: wall time of the call.
         timings: seconds by stage; empty if the engine gives none.
-        codes: codes that the engine found under a pattern, the highest confidence first; None if it
+        codes: codes that the engine found under a pattern, the most reliable first; None if it
             was given no pattern or cannot use one.
     """
 

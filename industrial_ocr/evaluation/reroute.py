@@ -1,6 +1,6 @@
 """Computes the results of ``agree`` and ``auto`` from a recorded run, without reading images.
 
-The run must have the readings of two-stage and crnn under a pattern. ``reader.router.settle``
+The run must have the readings of two-stage and crnn under a pattern. ``reader.router.settle_all``
 decides between them, as in reading.
 """
 
@@ -15,7 +15,7 @@ from industrial_ocr.errors import DatasetError
 from industrial_ocr.evaluation.label_matching import Rules
 from industrial_ocr.evaluation.records import ReadString, Record, RecordedRun
 from industrial_ocr.patterns.pattern import Pattern
-from industrial_ocr.reader.router import RouteTable, choose, settle
+from industrial_ocr.reader.router import RouteTable, choose, paired_codes, settle_all
 from industrial_ocr.results.codes import CodeReading, ImageSigns
 from industrial_ocr.results.engine import PIPELINES, Engine
 from industrial_ocr.results.types import Status
@@ -23,11 +23,8 @@ from industrial_ocr.results.types import Status
 NEW_ROUTES: tuple[Engine, Engine] = (Engine.AGREE, Engine.AUTO)
 
 
-def _code(record: Record, pattern: Pattern) -> CodeReading | None:
-    """The code of highest confidence of a record, with the fields that a run records."""
-    if not record.codes:
-        return None
-    read = record.codes[0]
+def _code(read: ReadString, pattern: Pattern) -> CodeReading:
+    """A code with the fields that a run records."""
     quad = np.zeros((4, 2)) if read.quad is None else read.quad
     return CodeReading(
         text=read.text,
@@ -61,22 +58,25 @@ def settled(
         measured: routes from ``bench --write-routes``.
         least: smallest joint confidence of two equal readings.
     """
-    codes = {w: _code(r, pattern) for w, r in ways.items()}
-    found = settle(route, codes, choose(pattern, measured), least)
-    own = Engine.CRNN if found.route == Engine.CRNN else Engine.TWO_STAGE
+    pairs = paired_codes({w: [_code(c, pattern) for c in r.codes or ()] for w, r in ways.items()})
+    found = settle_all(route, pairs, choose(pattern, measured), least)
+    own = Engine.CRNN if found[0].route == Engine.CRNN else Engine.TWO_STAGE
     base = replace(ways[own], engine=str(route), codes=())
-    if found.code is None:
+    codes = [s.code for s in found if s.code is not None]
+    if not codes:
         return base
-    c = found.code
-    read = ReadString(
-        text=c.text,
-        confidence=round(c.confidence, 5),
-        quad=c.quad.tolist(),
-        status=c.status.value,
-        raw=c.raw_text,
+    read = tuple(
+        ReadString(
+            text=c.text,
+            confidence=round(c.confidence, 5),
+            quad=c.quad.tolist(),
+            status=c.status.value,
+            raw=c.raw_text,
+        )
+        for c in codes
     )
     seconds = sum(r.seconds for r in ways.values())
-    return replace(base, codes=(read,), status=c.status.value, seconds=seconds)
+    return replace(base, codes=read, status=codes[0].status.value, seconds=seconds)
 
 
 def reroute(

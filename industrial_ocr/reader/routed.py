@@ -15,12 +15,14 @@ from industrial_ocr.reader.common import Clock, Found, find_strings
 from industrial_ocr.reader.models import Models
 from industrial_ocr.reader.router import (
     Choice,
+    CodePair,
     RouteTable,
     choose,
     joint_confidence,
     needs_other,
     other,
-    settle,
+    paired_codes,
+    settle_all,
 )
 from industrial_ocr.results.codes import CodeReading
 from industrial_ocr.results.engine import PIPELINES, ConfidenceBasis, Engine
@@ -113,20 +115,22 @@ def route_results(own: dict[Engine, ReadResult], routing: Routing) -> ReadResult
 
 
 def _doubtful(result: ReadResult, routing: Routing) -> bool:
-    return any(needs_other(_code(result, p)) for p in routing.patterns)
+    """Whether the other engine must read, too, because of any code, or of none."""
+    every = [_codes(result, pattern) for pattern in routing.patterns]
+    return any(not codes or any(map(needs_other, codes)) for codes in every)
 
 
-def _code(result: ReadResult, pattern: Pattern) -> CodeReading | None:
-    """The best code under a pattern."""
-    name = pattern.name or pattern.text
-    return next((c for c in result.codes if c.pattern == name), None)
+def _codes(result: ReadResult, pattern: Pattern) -> list[CodeReading]:
+    """The codes under one of the patterns."""
+    return [c for c in result.codes if c.pattern == (pattern.name or pattern.text)]
 
 
 def _of_codes(own: dict[Engine, ReadResult], routing: Routing, first: Choice) -> ReadResult:
-    settled = [
-        settle(routing.route, _codes(own, p, routing.basis), first, routing.least)
-        for p in routing.patterns
-    ]
+    settled = []
+    for pattern in routing.patterns:
+        pairs = paired_codes({engine: _codes(r, pattern) for engine, r in own.items()})
+        pairs = [_weighed(pair, routing.basis) for pair in pairs]
+        settled += settle_all(routing.route, pairs, first, routing.least)
     route = settled[0].route
     usual = own.get(Engine.TWO_STAGE, own[first.engine])
     base = own[Engine.CRNN] if route == Engine.CRNN else usual
@@ -135,15 +139,12 @@ def _of_codes(own: dict[Engine, ReadResult], routing: Routing, first: Choice) ->
     return replace(base, codes=codes, status=status, route=route, reason=settled[0].reason)
 
 
-def _codes(
-    own: dict[Engine, ReadResult], pattern: Pattern, basis: ConfidenceBasis
-) -> dict[Engine, CodeReading | None]:
-    """The best code of each engine; a raw confidence of the CRNN does not add to an equal code."""
-    codes = {engine: _code(result, pattern) for engine, result in own.items()}
-    one, two = codes.get(Engine.TWO_STAGE), codes.get(Engine.CRNN)
+def _weighed(pair: CodePair, basis: ConfidenceBasis) -> CodePair:
+    """A pair of codes; a raw confidence of the CRNN does not add to an equal code."""
+    one, two = pair.get(Engine.TWO_STAGE), pair.get(Engine.CRNN)
     if basis == "raw" and one is not None and two is not None and one.text == two.text:
-        codes[Engine.CRNN] = replace(two, confidence=0.5)
-    return codes
+        return {Engine.TWO_STAGE: one, Engine.CRNN: replace(two, confidence=0.5)}
+    return pair
 
 
 def _of_strings(own: dict[Engine, ReadResult], routing: Routing, first: Choice) -> ReadResult:

@@ -15,24 +15,30 @@ They run no network. For codes, these decide in this order:
    blurred, boxes merged, split or weak), the CRNN reads, too; an ``ok`` code of another text is a
    ``disagreement``.
 
+Codes of both engines are paired by place (``paired_codes``), and each pair is settled on its own.
+
 Without a pattern, ``auto`` reads every string by both engines and takes the likelier reading, with
 the joint confidence (``decoding.confidence.pair_probabilities``).
 
-A recorded run has the codes of both engines; ``settle`` gives the result of any route from them.
+A recorded run has the codes of both engines; ``settle_all`` gives the results of any route from
+them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import yaml
 
+from industrial_ocr.decoding.code_rules import status_rank
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.results.codes import CodeReading, ImageSigns
 from industrial_ocr.results.engine import PIPELINES, Engine
+from industrial_ocr.results.geometry import centers_meet
 from industrial_ocr.results.types import Status
 
 WORD_BITS = 3.0
@@ -63,6 +69,9 @@ class Measured:
 
 RouteTable = Mapping[str, tuple[Measured, ...]]
 """Measurements by the pattern's name."""
+CodePair = Mapping[Engine, CodeReading | None]
+"""The codes of both engines in one place, None where an engine found none; one that did not read is
+missing."""
 
 
 def parse_routes(values: object, source: str) -> RouteTable:
@@ -119,7 +128,7 @@ class Choice:
 
 @dataclass(frozen=True, eq=False)
 class Settled:
-    """The result of a route for the codes of both engines.
+    """The result of a route for the codes of both engines in one place.
 
     Attributes:
         code: the code, None if neither engine found one.
@@ -183,6 +192,42 @@ def needs_other(code: CodeReading | None) -> bool:
     return code is None or code.status is not Status.OK or bool(bad_for_boxes(code.signs))
 
 
+def paired_codes(codes: Mapping[Engine, Sequence[CodeReading]]) -> list[CodePair]:
+    """Pairs the codes that the engines found under one pattern by their places in the image.
+
+    A code of one engine belongs to the code of the other one that it overlaps, first of all to one
+    of the same text. A place where only a ``pattern_mismatch`` was found is left out if a code that
+    matches was found in another one.
+
+    Args:
+        codes: of each engine that read.
+
+    Returns:
+        One pair for each place, in the order of the codes of two-stage, then those that only the
+        CRNN found; a pair without a code if none was found.
+    """
+    rest = list(codes.get(Engine.CRNN, ()))
+    pairs: list[dict[Engine, CodeReading | None]] = []
+    for code in codes.get(Engine.TWO_STAGE, ()):
+        same_place = [other for other in rest if centers_meet(code.quad, other.quad)]
+        found = min(same_place, key=lambda other: _distance(code, other), default=None)
+        rest = [other for other in rest if other is not found]
+        pairs.append({Engine.TWO_STAGE: code, Engine.CRNN: found})
+    pairs += [{Engine.TWO_STAGE: None, Engine.CRNN: code} for code in rest]
+    matching = [p for p in pairs if any(_matches(code) for code in p.values())]
+    pairs = matching or pairs[:1] or [dict.fromkeys(PIPELINES)]
+    return [{engine: pair[engine] for engine in codes} for pair in pairs]
+
+
+def _matches(code: CodeReading | None) -> bool:
+    return code is not None and code.status is not Status.PATTERN_MISMATCH
+
+
+def _distance(one: CodeReading, two: CodeReading) -> tuple[bool, float]:
+    """How little two codes belong together: by their texts, then by their places."""
+    return one.text != two.text, float(np.hypot(*(one.quad.mean(0) - two.quad.mean(0))))
+
+
 def joint_confidence(one: float, two: float) -> float:
     """The confidence of two equal readings with independent errors: their odds are multiplied."""
     together = one * two
@@ -200,7 +245,7 @@ def agree(one: CodeReading | None, two: CodeReading | None, least: float = 0.0) 
     if one is None or two is None:
         found = one or two
         assert found is not None
-        reason = f"{Engine.TWO_STAGE if one is None else Engine.CRNN} found no code"
+        reason = f"{Engine.TWO_STAGE if one is None else Engine.CRNN} found no code there"
         return Settled(
             replace(found, status=Status.DISAGREEMENT, reason=reason), Engine.AGREE, reason
         )
@@ -223,10 +268,20 @@ def agree(one: CodeReading | None, two: CodeReading | None, least: float = 0.0) 
     return Settled(code, Engine.AGREE, reason)
 
 
-def settle(
-    route: Engine, codes: Mapping[Engine, CodeReading | None], first: Choice, least: float = 0.0
-) -> Settled:
-    """The result of a route for the codes that the engines found.
+def settle_all(
+    route: Engine, pairs: Sequence[CodePair], first: Choice, least: float = 0.0
+) -> list[Settled]:
+    """The results of a route for all places of ``paired_codes``.
+
+    They are sorted by status, ``ok`` first; those of one status stay in the order of the pairs,
+    because the confidence of one engine is not compared with the joint confidence of two.
+    """
+    settled = [settle(route, pair, first, least) for pair in pairs]
+    return sorted(settled, key=lambda s: status_rank(s.code.status) if s.code else 0)
+
+
+def settle(route: Engine, codes: CodePair, first: Choice, least: float = 0.0) -> Settled:
+    """The result of a route for the codes that the engines found in one place.
 
     Args:
         route: the engine that was requested.
@@ -249,7 +304,7 @@ def settle(
         return _neither_ok(code, second, first, least)
     if code is not None and code.status in CONTRADICTED:
         return _refused(second, code, first)
-    state = "found no code" if code is None else f"gives {code.status.value}"
+    state = "found no code there" if code is None else f"gives {code.status.value}"
     return Settled(second, engine, f"{first.engine} {state}, {engine} gives ok")
 
 
@@ -285,7 +340,7 @@ def _neither_ok(
         both = agree(code, second, least)
         return Settled(both.code, Engine.AGREE, both.reason)
     if code is None:
-        return Settled(second, other(first.engine), f"{first.engine} found no code")
+        return Settled(second, other(first.engine), f"{first.engine} found no code there")
     if second is None or second.status in CONTRADICTED:
         return Settled(code, first.engine, first.reason)
     if code.status in CONTRADICTED:

@@ -58,6 +58,17 @@ def test_several_patterns_are_looked_for_at_once(reader: Reader) -> None:
     assert [(c.text, c.pattern) for c in result.codes] == [("SN74LS193N", "part-74")]
 
 
+@pytest.mark.parametrize("engine", ["two-stage", "crnn", "auto", "agree"])
+def test_a_picture_of_two_labels_gives_two_codes(reader: Reader, engine: str) -> None:
+    image = load_image(EXAMPLES / "label.png")
+    both = np.concatenate([image, image])
+    found = reader.read(both, engine=engine, pattern="LOT[A-Z0-9]{6}-[0-9]").codes
+    assert [c.text for c in found] == ["LOT7B4K92-3"] * 2
+    assert abs(found[0].quad.mean(0)[1] - found[1].quad.mean(0)[1]) == pytest.approx(
+        len(image), abs=8
+    )
+
+
 def test_crops_take_patterns_and_routes(reader: Reader) -> None:
     image = load_image(EXAMPLES / "chip.png")[95:180, 140:530]
     for engine in ("two-stage", "crnn", "agree"):

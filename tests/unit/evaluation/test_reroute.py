@@ -46,6 +46,20 @@ def test_auto_takes_the_other_way_where_the_first_is_not_sure() -> None:
     assert none["auto"].codes == ()
 
 
+def test_every_code_of_a_picture_is_routed() -> None:
+    def two_codes(engine: str, second: str) -> Record:
+        quads = [tuple((x, y + top) for x, y in ((0, 0), (90, 0), (90, 20), (0, 20)))
+                 for top in (0.0, 40.0)]  # fmt: skip
+        codes = tuple(ReadString(t, 0.9, q, (), "ok", t)
+                      for t, q in zip(("AB12", second), quads, strict=True))  # fmt: skip
+        return replace(record(engine, "AB12"), codes=codes)
+
+    both = routed(two_codes("two-stage", "CD34"), two_codes("crnn", "CD84"))
+    found = [(c.text, c.status) for c in both["agree"].codes or ()]
+    assert found == [("AB12", "ok"), ("CD34", "disagreement")]
+    assert [c.text for c in both["auto"].codes or ()] == ["AB12", "CD34"]
+
+
 def test_what_two_doubtful_ways_agree_on_must_be_sure_enough() -> None:
     pair = record("two-stage", "AB12", confidence=0.6), record("crnn", "AB12", confidence=0.6)
     assert routed(*pair, least=0.6)["agree"].status == "ok"

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.patterns.pattern import Pattern
+from industrial_ocr.reader.routed import Routing, route_results
 from industrial_ocr.reader.router import (
     Choice,
     Measured,
@@ -17,12 +19,14 @@ from industrial_ocr.reader.router import (
     choose,
     joint_confidence,
     needs_other,
+    paired_codes,
     parse_routes,
     settle,
 )
 from industrial_ocr.results.codes import CodeReading, ImageSigns
 from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.geometry import rect_quad
+from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import Status
 
 FIRST = Choice("two-stage", "as the test wants it")
@@ -205,3 +209,69 @@ def test_a_doubtful_code_that_matches_goes_before_a_mismatch_but_stays_refused()
     assert (settled.route, settled.code.text) == ("crnn", "B")
     assert settled.code.status is Status.DISAGREEMENT
     assert "two-stage clearly reads another text" in settled.reason
+
+
+def row(number: int) -> dict[str, Any]:
+    """The place of a code in a row of its own."""
+    return {"quad": rect_quad(0, 40 * number, 90, 40 * number + 20)}
+
+
+def test_codes_are_paired_by_place_and_then_by_text() -> None:
+    one = [code("AB12", **row(0)), code("CD34", **row(1)), code("EF56", **row(2))]
+    two = [code("CD84", **row(1)), code("GH78", **row(3)), code("AB12", **row(0))]
+    pairs = paired_codes({Engine.TWO_STAGE: one, Engine.CRNN: two})
+    texts = [tuple(c and c.text for c in (p["two-stage"], p["crnn"])) for p in pairs]
+    assert texts == [("AB12", "AB12"), ("CD34", "CD84"), ("EF56", None), (None, "GH78")]
+    wide = code("XX11", quad=rect_quad(0, 0, 90, 20))
+    (pair, alone) = paired_codes({Engine.TWO_STAGE: one[:1], Engine.CRNN: [wide, two[2]]})
+    assert (pair["crnn"], alone) == (two[2], {"two-stage": None, "crnn": wide})
+    assert paired_codes({Engine.TWO_STAGE: [], Engine.CRNN: []}) == [
+        {"two-stage": None, "crnn": None}
+    ]
+    assert paired_codes({Engine.CRNN: two[:1]}) == [{"crnn": two[0]}]
+
+
+def test_a_mismatch_is_left_out_where_another_place_has_a_matching_code() -> None:
+    mismatch = code("AB12", Status.PATTERN_MISMATCH, **row(0))
+    good = code("CD34", Status.LOW_CONFIDENCE, **row(1))
+    (pair,) = paired_codes({Engine.TWO_STAGE: [mismatch], Engine.CRNN: [good]})
+    assert pair == {"two-stage": None, "crnn": good}
+    (pair,) = paired_codes({Engine.TWO_STAGE: [mismatch], Engine.CRNN: []})
+    assert pair == {"two-stage": mismatch, "crnn": None}
+
+
+def routed(route: str, one: list[CodeReading], two: list[CodeReading]) -> ReadResult:
+    pattern = replace(Pattern.regex("[A-Z]{2}[0-9]{2}"), name="p")
+    image = np.zeros((200, 100, 3), np.uint8)
+    own = {
+        engine: ReadResult((), codes[0].status, engine, {}, image, tuple(codes))
+        for engine, codes in ((Engine.TWO_STAGE, one), (Engine.CRNN, two))
+    }
+    return route_results(own, Routing(Engine(route), (pattern,), {}, 0.85))
+
+
+def test_auto_and_agree_keep_all_codes_of_a_picture() -> None:
+    one = [code("AB12", **row(0)), code("CD34", Status.LOW_CONFIDENCE, 0.7, **row(1))]
+    two = [code("CD34", confidence=0.95, **row(1)), code("AB12", **row(0))]
+    for route in ("auto", "agree"):
+        result = routed(route, one, two)
+        assert sorted((c.text, c.status) for c in result.codes) == [
+            ("AB12", Status.OK), ("CD34", Status.OK),
+        ]  # fmt: skip
+        assert result.status is Status.OK
+    apart = routed("agree", one, [code("AB12", **row(0)), code("CD84", **row(1))])
+    assert [(c.text, c.status) for c in apart.codes] == [
+        ("AB12", Status.OK), ("CD34", Status.DISAGREEMENT),
+    ]  # fmt: skip
+    assert "'CD84'" in apart.codes[1].reason
+
+
+def test_a_code_that_one_engine_found_is_judged_as_a_lone_one() -> None:
+    one, two = [code("AB12", **row(0))], [code("CD34", **row(1)), code("AB12", **row(0))]
+    agreed = routed("agree", one, two)
+    assert [(c.text, c.status) for c in agreed.codes] == [
+        ("AB12", Status.OK), ("CD34", Status.DISAGREEMENT),
+    ]  # fmt: skip
+    assert agreed.codes[1].reason == "two-stage found no code there"
+    auto = routed("auto", one, two)
+    assert {c.text: c.status for c in auto.codes} == {"AB12": Status.OK, "CD34": Status.OK}
