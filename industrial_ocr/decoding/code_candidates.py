@@ -144,9 +144,9 @@ def _character(
 
 def _mismatch(characters: Sequence[CodeCharacter]) -> str:
     """A message about the first character that contradicts its raw reading, empty for none."""
-    for i, c in enumerate(characters):
+    for i, c in enumerate(characters, 1):
         if contradicts(c.character.symbol, c.character.confidence, c.raw, c.raw_confidence):
-            read = f"{c.raw!r} is read at position {i} ({c.raw_confidence:.2f})"
+            read = f"character {i} reads as {c.raw!r} ({c.raw_confidence:.2f})"
             return f"{read}, but the pattern requires another symbol"
     return ""
 

@@ -85,7 +85,7 @@ class Charset:
             else:
                 if not text[at].isspace():
                     raise ValueError(
-                        f"character {text[at]!r} at {at} of {text!r} is not in the charset"
+                        f"character {at + 1} ({text[at]!r}) of {text!r} is not in the charset"
                     )
                 at += 1
         return classes

@@ -313,7 +313,7 @@ class UnreadMark(HasQuad):
         if self.before == 0:
             return "before the first character"
         if self.before == characters:
-            return "behind the last character"
+            return "after the last character"
         return f"between characters {self.before} and {self.before + 1}"
 
 

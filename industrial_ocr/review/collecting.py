@@ -2,9 +2,9 @@
 
 ``FOLDER/items/ID.json`` is an uncertain character, ``FOLDER/items/ID.png`` the string around it.
 The keys: ``id``, ``symbol`` (empty: rejected as no character), ``alternatives``, ``confidence``,
-``reject``, ``why``, ``text``, ``position`` (of the symbol in the text), ``quad`` (4 times x, y in
-pixels of the PNG, clockwise from the character's top-left), ``context`` (the PNG), ``engine``,
-``time`` (UTC) and ``source`` (name of the file that was read, null if unknown).
+``reject``, ``why``, ``text``, ``position`` (index of the symbol in the text, from 0), ``quad`` (4
+times x, y in pixels of the PNG, clockwise from the character's top-left), ``context`` (the PNG),
+``engine``, ``time`` (UTC) and ``source`` (name of the file that was read, null if unknown).
 
 Several processes and threads may write to the same folder. Files are written whole or not at all,
 the PNG before the JSON. The id is made of the hash of the image and the center of the character,

@@ -39,7 +39,7 @@ class UncertainCharacter:
             empty and its confidence is that of the rejection.
         why: the reasons, see above.
         text: text of its string or code.
-        position: index in ``text`` where its symbol begins, or would begin.
+        position: index in ``text``, from 0, where its symbol begins, or would begin.
         around: the quads of all characters of the string, including this one.
     """
 

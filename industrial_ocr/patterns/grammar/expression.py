@@ -147,9 +147,9 @@ def parse_expression(
 
 @dataclass
 class Parser:
-    """Base of both parsers: sets of characters, and errors that show the position.
+    """Base of both parsers: sets of characters, and errors that show the place.
 
-    ``at`` is the position of the next character; ``named`` collects the characters that the
+    ``at`` is the index of the next character; ``named`` collects the characters that the
     expression names.
     """
 
@@ -167,7 +167,7 @@ class Parser:
 
     def fail(self, reason: str, at: int) -> PatternError:
         line = "".join(" " if c.isspace() else c for c in self.text)
-        return PatternError(f"{reason}, at position {at}:\n  {line}\n  {' ' * at}^")
+        return PatternError(f"{reason}, at character {at + 1}:\n  {line}\n  {' ' * at}^")
 
     def chars(self, chars: Iterable[str], negated: bool = False) -> Node:
         """The node of some characters of the alphabet; separators among them become a slot."""

@@ -30,10 +30,10 @@ class Explanation:
 
     Attributes:
         ok: whether it matches.
-        position: of the first character that is not allowed; the length of the text if it matches
-            or ends too early.
+        position: index from 0 of the first character that is not allowed; the length of the text if
+            it matches or ends too early.
         allowed: the characters allowed there, as ``[A-Z0-9]``; empty if there are none.
-        message: one sentence for people.
+        message: one sentence for people, who count characters from 1.
     """
 
     ok: bool
@@ -77,9 +77,10 @@ class TextMatcher:
             return Explanation(True, end.at, allowed, "matches")
         expected = " or ".join(filter(None, (allowed, "the end" if end.may_end else "")))
         if end.at == len(text):
-            message = f"ends after {end.at} characters, expected {expected}"
+            message = f"ends after character {end.at}" if text else "the text is empty"
         else:
-            message = f"{text[end.at]!r} at position {end.at}, expected {expected}"
+            message = f"character {end.at + 1} ({text[end.at]!r}) does not match"
+        message += f", expected {expected}"
         return Explanation(False, end.at, allowed, message)
 
     def _walk(self, text: str) -> _Walk:

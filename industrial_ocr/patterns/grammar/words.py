@@ -71,8 +71,8 @@ def check_letters(
             at, char = next((i, c) for i, c in enumerate(word) if c not in alphabet)
             hint = "" if declared or not char.isspace() else "; declare it as a separator"
             raise PatternError(
-                f"{source}:{number}: character {char!r} at {at} of {word!r} is not in the charset"
-                f"{hint}"
+                f"{source}:{number}: character {at + 1} ({char!r}) of {word!r} "
+                f"is not in the charset{hint}"
             )
 
 

@@ -91,7 +91,7 @@ def test_users_presets_beside_the_shipped_ones(own: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("test", "A(?=B)", "A"), "look-ahead is not supported, at position 1:\n  A(?=B)\n   ^"),
+        (("test", "A(?=B)", "A"), "look-ahead is not supported, at character 2:\n  A(?=B)\n   ^"),
         (("show", "iso6364"), "did you mean iso6346?"),
         (("show", "(a|b){1000}{1000}"), "the limit is 20,000 states"),
         (("show", "lexicon:/none"), "the lexicon cannot be read"),

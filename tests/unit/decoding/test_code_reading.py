@@ -105,7 +105,7 @@ def test_a_clear_misprint_is_a_mismatch_and_not_corrected() -> None:
     assert code is not None
     assert code.status is Status.PATTERN_MISMATCH
     assert code.raw_text == "AB1X"
-    assert "'X' is read at position 3" in code.reason
+    assert "character 4 reads as 'X'" in code.reason
 
 
 @pytest.mark.parametrize(

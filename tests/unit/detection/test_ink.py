@@ -41,7 +41,7 @@ def test_nothing_is_left_over_where_every_letter_was_read(dark: bool) -> None:
     [
         ((38, 57, 52, 63), 0, "before the first character"),
         ((129, 73, 136, 80), 2, "between characters 2 and 3"),
-        ((211, 73, 218, 80), 4, "behind the last character"),
+        ((211, 73, 218, 80), 4, "after the last character"),
     ],
 )
 def test_a_sign_and_a_point_are_found(

@@ -144,7 +144,7 @@ def test_what_the_subset_lacks_is_refused_where_it_stands(
     with pytest.raises(PatternError) as caught:
         Pattern.regex(expression)
     first, shown, caret = str(caught.value).split("\n")
-    assert reason in first and first.endswith(f"at position {position}:")
+    assert reason in first and first.endswith(f"at character {position + 1}:")
     assert shown[2:] == expression and caret.index("^") - 2 == position
 
 
@@ -197,7 +197,7 @@ def test_templates(template: str, good: list[str], bad: list[str]) -> None:
 
 
 def test_a_template_ends_with_what_it_escapes() -> None:
-    with pytest.raises(PatternError, match="nothing to escape, at position 1"):
+    with pytest.raises(PatternError, match="nothing to escape, at character 2"):
         Pattern.template("A\\")
 
 
@@ -337,12 +337,12 @@ def test_bits_of_every_length() -> None:
 @pytest.mark.parametrize(
     ("text", "position", "allowed", "message"),
     [
-        ("AB1", 3, "[0-9]", "ends after 3 characters, expected [0-9]"),
-        ("AB1X", 3, "[0-9]", "'X' at position 3, expected [0-9]"),
-        ("1", 0, "[A-Z]", "'1' at position 0, expected [A-Z]"),
-        ("", 0, "[A-Z]", "ends after 0 characters, expected [A-Z]"),
-        ("AB12?", 4, "[A-Z0-9]", "'?' at position 4, expected [A-Z0-9] or the end"),
-        ("AB12XX", 5, "", "'X' at position 5, expected the end"),
+        ("AB1", 3, "[0-9]", "ends after character 3, expected [0-9]"),
+        ("AB1X", 3, "[0-9]", "character 4 ('X') does not match, expected [0-9]"),
+        ("1", 0, "[A-Z]", "character 1 ('1') does not match, expected [A-Z]"),
+        ("", 0, "[A-Z]", "the text is empty, expected [A-Z]"),
+        ("AB12?", 4, "[A-Z0-9]", "character 5 ('?') does not match, expected [A-Z0-9] or the end"),
+        ("AB12XX", 5, "", "character 6 ('X') does not match, expected the end"),
         ("AB12X", 5, "", "matches"),
     ],
 )
@@ -354,7 +354,7 @@ def test_explain(text: str, position: int, allowed: str, message: str) -> None:
 
 def test_no_separator_is_expected_where_nothing_follows() -> None:
     why = Pattern.regex("A1", separators="-").explain("A1-")
-    assert (why.position, why.message) == (2, "'-' at position 2, expected the end")
+    assert (why.position, why.message) == (2, "character 3 ('-') does not match, expected the end")
     assert Pattern.regex("A1", separators="-").explain("A-").allowed == "1"
 
 
@@ -394,8 +394,8 @@ def test_a_lexicon_drops_separators_and_case() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["AB", "", "A?B"], r"list:3: character '\?' at 1 of 'A\?B'"),
-        (["A B"], r"list:1: character ' ' at 1.*declare it as a separator"),
+        (["AB", "", "A?B"], r"list:3: character 2 \('\?'\) of 'A\?B'"),
+        (["A B"], r"list:1: character 2 \(' '\).*declare it as a separator"),
         (["", " "], "list: the lexicon holds no word"),
         ([], "no word"),
     ],
@@ -407,7 +407,7 @@ def test_bad_lexicons_name_their_line(words: list[str], message: str) -> None:
 
 def test_a_word_that_the_charset_cannot_spell_is_named() -> None:
     lexicon = Pattern.lexicon(["AB", "", "B-1"], source="list")
-    with pytest.raises(PatternError, match=r"list:3: character '-' at 1 of 'B-1'"):
+    with pytest.raises(PatternError, match=r"list:3: character 2 \('-'\) of 'B-1'"):
         lexicon.automaton(Charset(tuple("AB1")))
 
 

@@ -107,7 +107,7 @@ def test_mistakes_in_a_file_are_named(tmp_path: Path, old: str, new: str, messag
 def test_a_preset_that_does_not_compile_is_named(tmp_path: Path) -> None:
     text = OWN.replace("template: AA-9999", "regex: 'A(?=B)'")
     presets = load_presets(write(tmp_path, text))
-    with pytest.raises(PatternError, match=r"preset batch: look-ahead.*position 1"):
+    with pytest.raises(PatternError, match=r"preset batch: look-ahead.*character 2"):
         Pattern.preset("batch", presets)
 
 

@@ -36,7 +36,7 @@ def read() -> TextString:
     [
         ((), ""),
         (((40, 42, 50, 46),), "before the first character"),
-        (((248, 54, 254, 60),), "behind the last character"),
+        (((248, 54, 254, 60),), "after the last character"),
     ],
 )
 def test_a_clear_mark_at_an_end_that_was_not_read_is_a_doubt(
