@@ -7,8 +7,10 @@ by more than the product of the rules' factors over all characters that differ.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,7 @@ from industrial_ocr.decoding.code_rules import (
     judged_code,
     read_in_turn,
     runs_of,
+    status_rank,
     without_shared_strings,
 )
 from industrial_ocr.decoding.ctc import CtcSymbol, align, greedy_decode, sequence_log_probability
@@ -91,11 +94,12 @@ def read_ctc_codes(
     charset: Charset,
     limits: ConfidenceConfig = ConfidenceConfig(),  # noqa: B008 - frozen
 ) -> list[CodeReading]:
-    """The codes of an image under a pattern, sorted as by ``code_reading.read_codes``.
+    """The codes of an image under a pattern, the most reliable first.
 
-    A string, or a run of neighboring strings, must be a code as a whole: frames do not show which
-    part of a string may be left out. Runs whose best code contradicts the frames may be misprints;
-    they are read only if no other code is found.
+    A string, or a run of neighboring strings, is read as a whole. In a string without a code, some
+    neighboring words may be one: the most words that match; it comes after whole strings of its
+    status. A part of a word never is: frames do not show which part may be left out. Runs whose
+    best code contradicts the frames may be misprints; they are read only if no other code is found.
 
     Args:
         strings: in reading order.
@@ -108,28 +112,58 @@ def read_ctc_codes(
     # A run is read only if, without the pattern, it has about as many symbols as a code.
     shortest = 0.7 * min(pattern.lengths, default=1)
     longest = 1.4 * (pattern.max_length or len(strings) * 64)
-    counts = [len(greedy_decode(s.log_probs, charset, 0)) for s in strings]
+
+    def run_of(places: range, own: Sequence[FrameString]) -> _FrameRun | None:
+        count = sum(len(greedy_decode(s.log_probs, charset, 0)) for s in own)
+        possible = shortest <= count <= longest
+        return _run_of(places, own, pattern, charset) if possible else None
+
+    def read(run: _FrameRun) -> CodeReading | None:
+        return _read(run, charset, limits)
+
     matching: list[_FrameRun] = []
     contradicting: list[_FrameRun] = []
     for places in runs_of([s.direction for s in strings], pattern):
-        if shortest <= sum(counts[places.start : places.stop]) <= longest:
-            found = _run_of(places, strings[places.start : places.stop], pattern, charset)
-            if found is not None:
-                (matching if found.margin >= 0 else contradicting).append(found)
+        found = run_of(places, strings[places.start : places.stop])
+        if found is not None:
+            (matching if found.margin >= 0 else contradicting).append(found)
     matching.sort(key=lambda r: -r.best)
     made = read_in_turn(
         ((run.places, run) for run in matching),
-        lambda run: _read(run, charset, limits),
+        read,
         frozenset({Status.OK, Status.LOW_CONFIDENCE, Status.AMBIGUOUS}),
     )
+    whole = [c for c in made if c.status is not Status.PATTERN_MISMATCH]
+    taken = set(chain.from_iterable(code.strings for code in whole))
+    parts: list[CodeReading] = []
+    for place, string in enumerate(strings):
+        if place not in taken:
+            parts += _of_words(string, partial(run_of, range(place, place + 1)), read)
+    if whole or parts:
+        # Of equal status, whole strings go first.
+        codes = [*without_shared_strings(whole), *without_shared_strings(parts)]
+        return sorted(codes, key=lambda c: status_rank(c.status))
     for run in sorted(contradicting, key=lambda r: -r.margin)[:2]:
-        if made and any(c.status is not Status.PATTERN_MISMATCH for c in made):
-            break
-        code = _read(run, charset, limits)
+        code = read(run)
         if code is not None:
             made.append(code)
             break
     return without_shared_strings(made)
+
+
+def _of_words(
+    string: FrameString,
+    run_of: Callable[[Sequence[FrameString]], _FrameRun | None],
+    read: Callable[[_FrameRun], CodeReading | None],
+) -> list[CodeReading]:
+    """The best code of neighboring words of a string, but not all; empty if none matches."""
+    for count in range(len(string.words), 0, -1):
+        runs = [run_of([part]) for part in string.parts(count)]
+        codes = [read(run) for run in runs if run is not None and run.margin >= 0]
+        matching = [c for c in codes if c is not None and c.status is not Status.PATTERN_MISMATCH]
+        if matching:
+            return without_shared_strings(matching)
+    return []
 
 
 def _run_of(

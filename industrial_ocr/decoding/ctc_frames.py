@@ -21,11 +21,24 @@ class FrameString:
         log_probs: (T, C) log-probabilities, class 0 the blank.
         place: (first frame, last frame), inclusive -> quad (4, 2) in source pixels.
         direction: of the string.
+        words: the first frame of each word but the first one, ascending.
     """
 
     log_probs: NDArray[np.floating]
     place: Callable[[float, float], FloatArray]
     direction: Direction
+    words: tuple[int, ...] = ()
+
+    def parts(self, count: int) -> list[FrameString]:
+        """Every sequence of ``count`` neighboring words, as a string of its own."""
+        edges = (0, *self.words, len(self.log_probs))
+        return [self._part(*ends) for ends in zip(edges, edges[count:], strict=False)]
+
+    def _part(self, start: int, stop: int) -> FrameString:
+        def place(first: float, last: float) -> FloatArray:
+            return self.place(first + start, last + start)
+
+        return FrameString(self.log_probs[start:stop], place, self.direction)
 
 
 def joined(strings: Sequence[FrameString]) -> tuple[NDArray[np.float64], list[int]]:

@@ -40,6 +40,10 @@ from industrial_ocr.results.types import (
 NOT_CALIBRATED = (
     "the confidence of this recognizer is not calibrated; measure it with industrial-ocr calibrate"
 )
+NO_CODE = {
+    Engine.TWO_STAGE: "no text is similar to the pattern",
+    Engine.CRNN: "no word, or sequence of words, is similar to the pattern",
+}
 Found = list[list[BoxString]]
 """The strings of each image, not yet read."""
 
@@ -160,7 +164,7 @@ def finish(
             surest = max(left_out, key=lambda s: s.confidence)
             reason = f"the confidence of {surest.text!r} is {surest.confidence:.2f}: noise"
     if codes is not None and kept:
-        status, reason = Status.PATTERN_MISMATCH, ""
+        status, reason = Status.PATTERN_MISMATCH, NO_CODE[engine]
     codes = [_with_unread_marks(c, judged) for c in codes or ()]
     if unknown:
         codes = [_doubtful_code(c, unknown) for c in codes]

@@ -166,9 +166,23 @@ def frame_strings(
     """The strings of one image for the decoder, and the charset of their frames."""
     charset, tables = in_one_charset([f for _, f in strings])
     return charset, [
-        FrameString(table, f.span_quad, s.direction)
+        FrameString(table, f.span_quad, s.direction, _word_starts(s, f))
         for (s, f), table in zip(strings, tables, strict=True)
     ]
+
+
+def _word_starts(text: TextString, frames: StringFrames) -> tuple[int, ...]:
+    """The first frame of each word of a reading but the first one: the middle of the gap."""
+    symbols = greedy_decode(frames.log_probs, frames.charset, 0)
+    if len(symbols) != len(text.characters):  # a word of a lexicon
+        return ()
+    starts, rest = [], text.text
+    for before, after, character in zip(symbols, symbols[1:], text.characters, strict=False):
+        rest = rest[len(character.symbol) :]
+        if rest.startswith(" "):
+            starts.append((before.last_frame + after.first_frame + 1) // 2)
+            rest = rest.lstrip()
+    return tuple(starts)
 
 
 def _pieces(string: BoxString) -> list[FloatArray]:

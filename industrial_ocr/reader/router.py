@@ -340,7 +340,9 @@ def _neither_ok(
         both = agree(code, second, least)
         return Settled(both.code, Engine.AGREE, both.reason)
     if code is None:
-        return Settled(second, other(first.engine), f"{first.engine} found no code there")
+        lone = f"{first.engine} found no code there"
+        reason = lone if second is not None else "neither engine found a code"
+        return Settled(second, other(first.engine), reason)
     if second is None or second.status in CONTRADICTED:
         return Settled(code, first.engine, first.reason)
     if code.status in CONTRADICTED:

@@ -47,6 +47,9 @@ def test_a_code_keeps_its_place_when_only_a_part_of_the_picture_is_read(reader: 
 def test_pictures_without_such_a_code_say_so(reader: Reader) -> None:
     result = reader.read(EXAMPLES / "chip.png", pattern="imei")
     assert (result.code, result.status) == (None, Status.PATTERN_MISMATCH)
+    assert result.reason == "neither engine found a code"
+    crnn = reader.read(EXAMPLES / "chip.png", engine="crnn", pattern="imei")
+    assert "no word, or sequence of words, is similar" in crnn.reason
     blank = np.full((200, 300, 3), 128, np.uint8)
     for engine in ("two-stage", "crnn", "agree", "auto"):
         assert reader.read(blank, engine=engine, pattern="imei").status is Status.NO_TEXT
@@ -67,6 +70,15 @@ def test_a_picture_of_two_labels_gives_two_codes(reader: Reader, engine: str) ->
     assert abs(found[0].quad.mean(0)[1] - found[1].quad.mean(0)[1]) == pytest.approx(
         len(image), abs=8
     )
+
+
+@pytest.mark.parametrize("engine", ["two-stage", "crnn", "auto", "agree"])
+def test_a_code_may_stand_behind_a_word(reader: Reader, engine: str) -> None:
+    result = reader.read(EXAMPLES / "label.png", engine=engine, pattern="[0-9]{2}/[0-9]{4}")
+    assert result.code is not None  # of EXP 08/2027
+    assert (result.code.text, result.code.status) == ("08/2027", Status.OK)
+    left = result.code.quad[:, 0].min()
+    assert 150 < left < 230
 
 
 def test_crops_take_patterns_and_routes(reader: Reader) -> None:

@@ -79,6 +79,49 @@ def test_a_code_may_span_strings_as_its_pattern_says() -> None:
     assert read("[A-Z]{4}[0-9]{7}", list("TRHU"), list("3074372")) is None
 
 
+@pytest.mark.parametrize(
+    ("line", "pattern", "text", "left"),
+    [
+        (
+            "SER A7F39",
+            "[A-Z][0-9][A-Z][0-9]{2}",
+            "A7F39",
+            48,
+        ),  # 8 pixels a frame, 2 frames a symbol
+        ("LOT 48213 OK", "[0-9]{5}", "48213", 48),
+        ("LOT 48213 OK", "LOT[0-9]{5}", "LOT48213", 0),
+        ("LOT 48 213", "[A-Z0-9]{4,9}", "LOT48213", 0),  # as many words as match
+        ("LOT 48 213", "[0-9]{2,9}", "48213", 48),
+        ("LOT48213", "[0-9]{5}", None, None),  # a part of a word is no code
+        ("SER A7F3", "[A-Z][0-9][A-Z][0-9]{2}", None, None),
+    ],
+)
+def test_a_code_may_stand_among_other_words(
+    line: str, pattern: str, text: str | None, left: int | None
+) -> None:
+    words = line.split()
+    starts = np.cumsum([2 * len(word) for word in words[:-1]]).tolist()
+    string = FrameString(frames(*line.replace(" ", "")), place, "horizontal", tuple(starts))
+    found = read_ctc_codes([string], Pattern.regex(pattern), CHARSET)
+    if text is None:
+        assert not any(code.status is Status.OK for code in found)
+        return
+    (code,) = found
+    assert (code.text, code.raw_text, code.status) == (text, text, Status.OK)
+    assert (
+        abs(code.quad[0, 0] - left) <= 16
+        and abs(code.characters[0].character.quad[0, 0] - left) <= 16
+    )
+
+
+def test_a_whole_string_goes_before_words_of_a_longer_one() -> None:
+    line = FrameString(frames(*"LOT48213"), place, "horizontal", (6,))
+    alone = FrameString(frames("1", "2", "3", {"4": 0.9}, "5"), place, "horizontal")
+    found = read_ctc_codes([line, alone], Pattern.regex("[0-9]{5}"), CHARSET)
+    assert [(c.text, c.status) for c in found] == [("12345", Status.OK), ("48213", Status.OK)]
+    assert found[0].confidence < found[1].confidence
+
+
 def test_two_codes_as_likely_are_ambiguous() -> None:
     code = read("[A-Z]{2}[0-9]{2}", ["A", {"B": 0.5, "R": 0.48}, "1", "2"])
     assert code is not None
