@@ -20,7 +20,7 @@ def run(
     from industrial_ocr.line.job import load_job
 
     with output.one_line_errors(output.WRONG_USAGE):
-        require("line", "prometheus_client", "watchfiles")
+        require("line", "prometheus_client", "watchfiles", "scipy")
         from industrial_ocr.line.json_log import show_json_logs
         from industrial_ocr.line.runner import Runner
 

@@ -129,6 +129,10 @@ def read_expected(path: Path) -> list[tuple[int, str, str]]:
 
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError as error:
+        raise DatasetError(
+            f"{path}: no such file; write one line image<TAB>text for each image into it"
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: cannot be read as UTF-8 text: {error}") from error
     rows = []
@@ -171,7 +175,7 @@ def match_rows(
 
 def print_verdicts(verdicts: Iterable[output.ResultDict]) -> None:
     """Prints a row per image and text, with the character that is the main reason against it."""
-    table = output.new_table("file", "expected", "verdict", "worst character", "why")
+    table = output.new_table("file", "expected", "verdict", "weakest character", "why")
     for verdict in verdicts:
         style = _VERDICT_STYLES[verdict["verdict"]]
         cells = (verdict["file"], verdict["expected"], _worst(verdict), verdict["reason"])
@@ -183,11 +187,14 @@ def print_verdicts(verdicts: Iterable[output.ResultDict]) -> None:
 
 
 def _worst(verdict: output.ResultDict) -> str:
-    """Position and symbol of the worst character, its rival, and the log-odds between them."""
+    """The weakest character, and how likely it is in comparison with another symbol."""
     if verdict["worst"] is None:
         return ""
+    from industrial_ocr.results.verdicts import likelihood_ratio
+
     character = verdict["characters"][verdict["worst"]]
-    text = f"{verdict['worst'] + 1}: {character['symbol']}"
-    if character["rival"]:
-        text += f" or {character['rival']} {character['log_odds']:+.1f}"
-    return text
+    rival, log_odds = character["rival"], character["log_odds"]
+    ratio = likelihood_ratio(log_odds)
+    evidence = f"{rival!r} is {ratio}" if log_odds < 0 else f"{ratio} as {rival!r}"
+    evidence = evidence if rival else "not found"
+    return f"character {verdict['worst'] + 1} ({character['symbol']!r}): {evidence}"

@@ -202,7 +202,10 @@ def _locate(path: Path, format: str | None) -> tuple[str, Path]:
         if source is not None:
             return name, source
     listed = "; ".join(f"{READERS[name].looked_for} ({name})" for name in tried)
-    raise DatasetError(f"{path}: no labeled dataset recognized; looked for {listed}")
+    raise DatasetError(
+        f"{path}: no labeled dataset recognized; write labels.tsv beside the images, "
+        f"with one line image<TAB>text for each; looked for {listed}"
+    )
 
 
 def _locate_file(path: Path, format: str | None) -> tuple[str, Path]:

@@ -82,7 +82,7 @@ def _findings(
     ]
     margin, other = against_neighbors(run, [s.symbol for s in found.symbols], charset, part)
     if margin < rules.pass_odds:
-        doubts.append(f"{other!r} is as likely or nearly so")
+        doubts.append(f"the text {other!r} is nearly as likely")
     return Findings(text, True, characters, shown, _without_room(found), doubts)
 
 

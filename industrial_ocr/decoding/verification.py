@@ -40,7 +40,7 @@ from industrial_ocr.patterns.charset import CONFUSABLE_SETS, Charset
 from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.geometry import quad_around
 from industrial_ocr.results.types import Character, CharState, FloatArray, Verdict
-from industrial_ocr.results.verdicts import Verification, VerifiedCharacter
+from industrial_ocr.results.verdicts import Verification, VerifiedCharacter, likelihood_ratio
 
 
 @dataclass(frozen=True)
@@ -155,18 +155,37 @@ class Findings:
         # Characters are counted from 1, as people do.
         names = [f"character {i} ({c.symbol!r})" for i, c in enumerate(self.characters, 1)]
         named = list(zip(names, self.characters, strict=True))
-        wrong = [f"{n} reads as {c.rival!r}" for n, c in named if c.state is CharState.FAIL]
+        wrong = [_misread(n, c) for n, c in named if c.state is CharState.FAIL]
         against = [*wrong, *against, *(f"{names[i]} is missing" for i in self.missing)]
         if against:
             return Verdict.FAIL, _sentence(against)
-        unsure = [f"{n} is not clear" for n, c in named if c.state is CharState.UNSURE]
+        unsure = [_unclear(n, c) for n, c in named if c.state is CharState.UNSURE]
         lost = [f"{n} was not found" for n, c in named if c.state is CharState.MISSING]
         reasons = [*unsure, *lost, *unclear, *self.doubts]
         if reasons:
             return Verdict.CANNOT_TELL, _sentence(reasons)
         if self.text_log_odds is not None and self.text_log_odds < 0:
-            return Verdict.CANNOT_TELL, "another reading of the text is as likely"
+            return Verdict.CANNOT_TELL, "another text is as likely as this one"
         return Verdict.PASS, "every character reads as expected"
+
+
+def _misread(name: str, character: VerifiedCharacter) -> str:
+    return f"{name} reads as {character.rival!r} ({likelihood_ratio(character.log_odds)})"
+
+
+def _unclear(name: str, character: VerifiedCharacter) -> str:
+    """Which other symbol may stand there, and how much likelier one of them is."""
+    rules, rival, log_odds = VERIFICATION_RULES, character.rival, character.log_odds
+    if character.twin and character.twin_log_odds <= -rules.twin_odds:
+        rival, log_odds = character.twin, character.twin_log_odds
+    shape = character.rival_probability * math.exp(character.log_odds)
+    if log_odds < 0:
+        reason = f"{rival!r} is {likelihood_ratio(log_odds)}"
+    elif shape < rules.likely:
+        reason = f"its probability is only {shape:.2f}"
+    else:
+        reason = f"it is {likelihood_ratio(log_odds)} as {rival!r}"
+    return f"{name} is not clear: {reason}"
 
 
 Place = TypeVar("Place")
@@ -213,7 +232,7 @@ def verify_strings(
 
 def _sentence(reasons: Sequence[str]) -> str:
     rest = len(reasons) - 1
-    return reasons[0] + (f", and {rest} more" if rest else "")
+    return reasons[0] + (f", and {rest} more problem{'s' * (rest > 1)}" if rest else "")
 
 
 def judged_symbol(

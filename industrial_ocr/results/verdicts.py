@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,15 @@ from industrial_ocr.results.types import (
     rounded_quad,
 )
 from industrial_ocr.results.viz import draw_verification
+
+
+def likelihood_ratio(log_odds: float) -> str:
+    """How many times as likely the likelier of two readings is, in words."""
+    ratio = math.exp(min(abs(log_odds), 7.0))
+    if ratio < 1.5:
+        return "about as likely"
+    times = "over 1,000" if ratio > 1000 else f"{ratio:.1f}" if ratio < 10 else f"{ratio:.0f}"
+    return f"{times} times as likely"
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +125,10 @@ class Verification(ImageResult, MayHaveQuad):
         return min(self.characters, key=lambda c: (-_SEVERITY[c.state], c.log_odds), default=None)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers and strings, ready for JSON; the picture is left out."""
+        """Plain numbers and strings, ready for JSON; the picture is left out.
+
+        ``worst`` is an index of ``characters``, from 0.
+        """
         worst = self.worst
         odds = self.text_log_odds
         return {

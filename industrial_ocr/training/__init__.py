@@ -2,4 +2,4 @@
 
 from industrial_ocr.errors import require
 
-require("train", "torch", "timm", "safetensors", "albumentations", "onnxscript")
+require("train", "torch", "timm", "safetensors", "albumentations", "onnxscript", "scipy")

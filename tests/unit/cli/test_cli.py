@@ -422,3 +422,41 @@ def test_a_job_that_was_not_begun_is_dropped_with_the_rest() -> None:
     next(ahead)[1]()
     ahead.close()
     assert ran and max(ran) < 4
+
+
+WITHOUT_SCIPY = """
+import sys
+
+sys.modules["scipy"] = None
+from industrial_ocr.cli import main
+
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "extra"),
+    [
+        ("bench {0}", "evaluate"),
+        ("adapt {0} --out {0}/line", "train"),
+        ("run {0}/job.yaml", "line"),
+    ],
+)
+def test_without_scipy_the_command_says_how_to_get_it(
+    command: str, extra: str, tmp_path: Path
+) -> None:
+    arguments = command.format(tmp_path).split()
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_SCIPY, *arguments],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert done.stderr == f"error: this needs scipy: pip install 'industrial-ocr[{extra}]'\n"
+
+
+def test_a_folder_without_labels_is_one_line_that_says_what_to_write(tmp_path: Path) -> None:
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    done = runner.invoke(cli.app, ["bench", str(tmp_path), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "write labels.tsv beside the images, with one line image<TAB>text" in done.stderr
