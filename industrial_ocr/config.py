@@ -241,18 +241,6 @@ class ConfidenceConfig(Section):
         share = min(max(characters - 1, 0) / 3, 1.0)
         return self.lone + (self.noise - self.lone) * share
 
-    def code_doubt(self, confidence: float, count: int) -> str:
-        """Why a code of ``count`` characters is doubtful, empty if it is not.
-
-        ``confidence`` is per character, see ``scoring.string_confidence``.
-        """
-        if confidence < self.min_code_confidence:
-            return f"the confidence per character is only {confidence:.2f}"
-        whole = confidence**count
-        if whole < self.min_code:
-            return f"the confidence of all {count} characters together is only {whole:.2f}"
-        return ""
-
 
 class CollectingConfig(Section):
     """Which characters are kept for a person to look at (the rules: ``review.uncertainty``).

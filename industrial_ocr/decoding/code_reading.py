@@ -13,6 +13,7 @@ from industrial_ocr.decoding.code_rules import (
     CODE_RULES,
     are_twins,
     chosen_by_check,
+    confidence_doubt,
     has_lower_case,
     judged_code,
     read_in_turn,
@@ -187,7 +188,7 @@ def _doubts(
     weakest = min(code.characters, key=lambda c: c.confidence)
     if weakest.confidence < limits.min_character:
         yield f"the confidence of {weakest.character.symbol!r} is only {weakest.confidence:.2f}"
-    yield limits.code_doubt(code.confidence, len(code.characters))
+    yield confidence_doubt(code.confidence, len(code.characters), limits)
 
 
 def _clear_neighbor(code: CodeCandidate, lattice: StringLattice) -> bool:

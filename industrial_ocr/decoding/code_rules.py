@@ -25,6 +25,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from industrial_ocr.config import ConfidenceConfig
 from industrial_ocr.decoding.homoglyphs import TWINS
 from industrial_ocr.patterns.automaton import Automaton
 from industrial_ocr.patterns.pattern import Pattern
@@ -152,6 +153,19 @@ def chosen_by_check(
         return CodeChoice(passing[0], "", passing, pattern.check in DIGIT_CHECKS)
     failed = pattern.verify(codes[0]).message
     return CodeChoice(0, failed, everyone, not failed and pattern.check in DIGIT_CHECKS)
+
+
+def confidence_doubt(confidence: float, count: int, limits: ConfidenceConfig) -> str:
+    """Why a code of ``count`` characters is doubtful, empty if it is not.
+
+    ``confidence`` is per character, see ``scoring.string_confidence``.
+    """
+    if confidence < limits.min_code_confidence:
+        return f"the confidence per character is only {confidence:.2f}"
+    whole = confidence**count
+    if whole < limits.min_code:
+        return f"the confidence of all {count} characters together is only {whole:.2f}"
+    return ""
 
 
 def judged_code(

@@ -22,6 +22,7 @@ from industrial_ocr.decoding.code_rules import (
     are_twins,
     character_status,
     chosen_by_check,
+    confidence_doubt,
     has_lower_case,
     judged_code,
     read_in_turn,
@@ -243,7 +244,7 @@ def _read(run: _FrameRun, charset: Charset, limits: ConfidenceConfig) -> CodeRea
         f"{raw!r} is read, which does not match" if contradicted(choice.at) else "",
         choice.failed,
         rival or _mark_rival(chosen, run, charset),
-        [limits.code_doubt(confidence, len(characters))],
+        [confidence_doubt(confidence, len(characters), limits)],
     )
 
 

@@ -26,7 +26,7 @@ from industrial_ocr.reader.router import (
 )
 from industrial_ocr.results.codes import CodeReading
 from industrial_ocr.results.engine import PIPELINES, ConfidenceBasis, Engine
-from industrial_ocr.results.geometry import bounds, box_iou, inside, quad_around
+from industrial_ocr.results.geometry import bounds, box_iou, centers_meet, inside, quad_around
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import Character, ImageArray, Status, TextString, UnreadMark
 
@@ -190,7 +190,18 @@ def _likelier_strings(one: ReadResult, two: ReadResult, routing: Routing) -> Rea
         low = f"the confidence of {worst.text!r} is only {worst.confidence:.2f}"
         apart = f"{worst.text!r}: the other engine reads {worst.other!r}" if worst.other else ""
         status, reason = Status.LOW_CONFIDENCE, apart or [*reasons, low][0]
-    return replace(one, strings=strings, status=status, route=Engine.AUTO, reason=reason)
+    # What two-stage leaves out as noise may be text to the CRNN.
+    left_out = tuple(
+        s for s in one.left_out if not any(centers_meet(s.quad, t.quad) for t in alone)
+    )
+    return replace(
+        one,
+        strings=strings,
+        status=status,
+        route=Engine.AUTO,
+        reason=reason,
+        left_out=left_out,
+    )
 
 
 def _likelier_string(one: TextString, two: TextString | None, routing: Routing) -> TextString:

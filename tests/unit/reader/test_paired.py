@@ -57,6 +57,16 @@ def test_no_route_gives_a_part_beside_the_whole() -> None:
         assert both.status is Status.OK
 
 
+def test_what_auto_gives_as_text_is_not_left_out_as_well() -> None:
+    noise = read("9", 300), read("J", 20, 30)
+    one = replace(result(*PARTS), left_out=noise)
+    both = route_results(
+        {"two-stage": one, "crnn": result(WHOLE, read("8", 304))}, Routing("auto", (), {})
+    )
+    assert [s.text for s in both.strings] == ["LOT A7", "8"]
+    assert [s.text for s in both.left_out] == ["J"]
+
+
 def test_what_one_way_alone_found_stays() -> None:
     other = read("X1", 250, 12)
     pairs, alone = paired((*PARTS, other), (WHOLE, read("Z", 20, 200)))
