@@ -47,8 +47,8 @@ bench_app = typer.Typer(
 def run(
     data: options.DataFolders,
     engines: Annotated[
-        str, typer.Option(help="Comma-separated names.")
-    ] = "two-stage,crnn,rapidocr,tesseract",
+        str, typer.Option(help="Comma-separated names; auto is what read uses.")
+    ] = "auto,two-stage,crnn,rapidocr,tesseract",
     out: Annotated[Path, typer.Option(help="Folder of the results; run again to continue.")] = Path(
         "bench"
     ),

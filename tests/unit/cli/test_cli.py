@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import io
 import json
 import logging
@@ -22,8 +23,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from industrial_ocr.cli import app as cli
-from industrial_ocr.cli import output, read_output
+from industrial_ocr.cli import bench, output, read_output
 from industrial_ocr.errors import ConfigError, ImageError
+from industrial_ocr.evaluation.engines import check_engine_names
 from industrial_ocr.image.load import load_image
 from industrial_ocr.inference import manifest, weights
 from industrial_ocr.reader import reader
@@ -422,6 +424,13 @@ def test_a_job_that_was_not_begun_is_dropped_with_the_rest() -> None:
     next(ahead)[1]()
     ahead.close()
     assert ran and max(ran) < 4
+
+
+def test_bench_measures_the_engine_that_read_uses() -> None:
+    used = inspect.signature(reader.Reader.read).parameters["engine"].default
+    names = inspect.signature(bench.run).parameters["engines"].default.split(",")
+    assert str(used) in names
+    check_engine_names(names)
 
 
 WITHOUT_SCIPY = """
