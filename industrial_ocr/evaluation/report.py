@@ -33,6 +33,15 @@ from industrial_ocr.evaluation.summary import (
 )
 from industrial_ocr.results.files import write_whole
 
+STAGE_NOTE = (
+    "Codes that were not read right, whatever the confidence. No string: nothing was read in the "
+    "place. No box: a character has no box. Merged or split box: two characters have one box, or "
+    "one has two. Wrong link: the characters are right, their order is not. Wrong class: a "
+    "character was read as another one. Decoding: the text was read, but the pattern chose another "
+    "one. Misread: the text is wrong; the steps in between are known for two-stage alone."
+)
+"""What the stages of ``error_attribution.ERROR_STAGES`` mean."""
+
 
 @dataclass(frozen=True)
 class ReportTable:
@@ -88,7 +97,7 @@ def _stage_table(own: Sequence[Summary]) -> ReportTable:
             rows.append((stage, *(f"{n} ({percent(n / total)} %)" for n, total in lost)))
     headers = ("stage", *(s.engine for s in own))
     caption = "Codes lost, by stage (share of all codes)"
-    return ReportTable(caption, headers, rows, None, engines_above=True)
+    return ReportTable(caption, headers, rows, None, engines_above=True, note=STAGE_NOTE)
 
 
 def _difference_table(own: Sequence[Summary]) -> ReportTable:

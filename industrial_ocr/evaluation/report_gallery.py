@@ -29,6 +29,8 @@ from industrial_ocr.results.viz import data_uri, draw_outline
 
 LONGEST_SIDE = 420
 """Longest side of a picture on the page, in pixels."""
+GAP = 8
+"""Pixels between a picture as it is and the same one with boxes."""
 
 Sources = Mapping[tuple[str, str], Path | bytes]
 """Sources of images for ``image.load.load_image``, by dataset and image name."""
@@ -61,21 +63,24 @@ def failure_picture(
     truth: Sequence[ArrayLike],
     engines: Sequence[tuple[Style, Sequence[ReadString]]],
 ) -> str:
-    """The picture with labels and readings drawn; empty if it cannot be loaded.
+    """The picture as it is, and again with labels and readings drawn; empty if it cannot be loaded.
 
-    Labels are green with a white edge. Strings of engines have frames with a dark edge, a little
-    outside of each other; their characters have thin frames.
+    It shows the surroundings of the labels, or of the readings if no label has a place. Labels are
+    green with a white edge. Strings of engines have frames with a dark edge, a little outside of
+    each other; their characters have thin frames.
     """
     try:
         image = load_image(source)
     except ImageError:
         return ""
-    x0, y0, x1, y1 = window(image.shape[1], image.shape[0], truth)
+    read = [s.quad for s in chain.from_iterable(own for _, own in engines) if s.quad is not None]
+    x0, y0, x1, y1 = window(image.shape[1], image.shape[0], truth or read)
     cut = image[y0:y1, x0:x1]
     scale = min(LONGEST_SIDE / max(cut.shape[:2]), 6.0)
     size = (max(1, round(cut.shape[1] * scale)), max(1, round(cut.shape[0] * scale)))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    image = np.ascontiguousarray(cv2.resize(cut, size, interpolation=method))
+    plain = np.ascontiguousarray(cv2.resize(cut, size, interpolation=method), np.uint8)
+    image = plain.copy()
 
     def outline(quad: ArrayLike, color: str, width: int, apart: float = 0.0) -> None:
         """Draws a line in the color ``#rrggbb`` ``apart`` pixels outside a quad of the source."""
@@ -95,7 +100,9 @@ def failure_picture(
         for own in (s.quad for s in strings if s.quad is not None):
             outline(own, "#000000", 3, 3.0 * (i + 1))
             outline(own, style.color, 2, 3.0 * (i + 1))
-    return data_uri(image)
+    beside = int(2 * plain.shape[0] > plain.shape[1])  # a flat picture stands above its copy
+    shape = (plain.shape[0], GAP, 3) if beside else (GAP, plain.shape[1], 3)
+    return data_uri(np.concatenate([plain, np.full(shape, 255, np.uint8), image], axis=beside))
 
 
 def marked(truth: str, reading: str) -> tuple[tuple[str, str], ...]:

@@ -323,7 +323,9 @@ def test_picture_shows_label_and_engine_where_they_are() -> None:
     shown = picture(failure_picture(jpeg(840, 420), [rect_quad(100, 100, 400, 400)], [
         (style, [string, ReadString("no place")])
     ]))  # fmt: skip
-    assert shown.shape == (210, 420, 3)
+    assert shown.shape == (210 + 8 + 210, 420, 3)
+    assert abs(shown[5:205, 5:-5] - 90).max() < 15  # above it stands the picture without boxes
+    shown = shown[218:]
     red, green, blue = shown[125, 48:53].mean(0)  # the left edge of the label
     assert green > red + 30
     red, green, blue = shown[75, 244:252].mean(0)  # the left edge of the string, 3 px outside
@@ -335,7 +337,15 @@ def test_picture_of_strange_quads() -> None:
     style = engine_styles(["one"])["one"]
     quads = [[[math.nan, 0.0], [1e12, 0.0], [1e12, 5.0], [0.0, -1e12]]]
     assert failure_picture(jpeg(), [], [(style, [ReadString("A", 0.5, quads[0])])])
-    assert picture(failure_picture(jpeg(20, 10), [], [])).shape == (60, 120, 3)
+    assert picture(failure_picture(jpeg(20, 10), [], [])).shape == (128, 120, 3)
+    assert picture(failure_picture(jpeg(10, 20), [], [])).shape == (120, 128, 3)
+
+
+def test_without_a_labeled_place_the_picture_shows_what_was_read() -> None:
+    style = engine_styles(["one"])["one"]
+    string = ReadString("AB", 0.9, rect_quad(500, 100, 700, 110).tolist())
+    shown = picture(failure_picture(jpeg(2000, 1000), [], [(style, [string])]))
+    assert shown.shape == (2 * 185 + 8, 420, 3)  # 340 x 150 pixels with the margin, enlarged
 
 
 def test_styles_differ() -> None:
