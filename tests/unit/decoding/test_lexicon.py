@@ -124,7 +124,7 @@ def test_a_large_lexicon_as_a_pattern_keeps_its_words_near_the_reading_and_its_r
 def test_files_name_the_line_that_is_wrong(tmp_path: Path) -> None:
     file = tmp_path / "words.txt"
     file.write_text("AB\n\nA?B\n")
-    with pytest.raises(DatasetError, match=r"words\.txt:3: character '\?'"):
+    with pytest.raises(DatasetError, match=r"words\.txt:3: character 2 \('\?'\)"):
         Lexicon.from_file(file, CHARSET)
     file.write_text("\n")
     with pytest.raises(DatasetError, match="no word"):
