@@ -47,7 +47,7 @@ from industrial_ocr.results.types import Floats, ImageArray, TextString
 
 SIGNS = {
     **dict.fromkeys(("joint", "sequence", "weakest", "margin", "agreement", *PIPELINES), 1),
-    **dict.fromkeys(("inner_marks", "end_marks", "rejected", "reject"), -1),
+    **dict.fromkeys(("inner_marks", "end_marks", "unseen_ends", "rejected", "reject"), -1),
     **dict.fromkeys(("twins", "cases", "twin_doubt", "case_doubt"), -1),
 }
 """Sign of each weight: 1 for features in favor of a reading, -1 for features against it."""

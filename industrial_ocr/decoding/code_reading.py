@@ -156,6 +156,8 @@ def _code_of(
     reading = CodeReading(
         text=code.text,
         pattern=pattern.name or pattern.text,
+        ignores_marks=pattern.ignores_marks,
+        may_be_longer=pattern.has_longer(code.text),
         status=Status.OK,
         reason="",
         confidence=code.confidence,

@@ -23,7 +23,7 @@ from industrial_ocr.results.types import Character, Floats, TextString
 CONFIDENCE_WEIGHTS = Path(__file__).parent / "data" / "confidence.json"
 CONFIDENCE_FEATURES = (
     *("joint", "sequence", "weakest", "margin"),
-    *("length", "agreement", "inner_marks", "end_marks", "height"),
+    *("length", "agreement", "inner_marks", "end_marks", "unseen_ends", "height"),
     *("rejected", "reject"),
     *("twins", "cases", "twin_doubt", "case_doubt"),
 )
@@ -57,7 +57,7 @@ def features(string: TextString) -> Floats:
     * ``length``: ln of the number of characters; ``height``: ln(median height in pixels / 20);
     * ``agreement``: ln of the agreement between the views of the string;
     * ``inner_marks``, ``end_marks``: summed strength of the unread marks between the characters and
-      beyond the ends, 2 at most;
+      beyond the ends, 2 at most; ``unseen_ends``: for how many of the ends no ink is found;
     * ``rejected``: number of boxes rejected as no character, 2 at most; ``reject``: the highest
       probability that one of the characters is no character;
     * ``twins``, ``cases``: ln(1 + n) for n characters that look like another one (0 O, 1 I l), or
@@ -84,6 +84,7 @@ def features(string: TextString) -> Floats:
             np.log(max(string.agreement, CLIP)),
             min(inner, 2.0),
             min(outer, 2.0),
+            string.unseen_ends,
             np.clip(np.log(max(float(np.median(heights)), 1.0) / 20), -1.2, 1.0),
             min(len(string.rejected), 2),
             max(c.reject for c in characters),

@@ -8,7 +8,7 @@ is made of many pieces (dots, stencils) is closed first; if it stays in pieces, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -23,6 +23,13 @@ BAND_HEIGHT = 40
 """Characters higher than this are scaled down to this many rows."""
 MIN_INK = 0.5
 """A pixel is ink above this value; 0 is the background and 1 the string's print."""
+NEAR_BORDER = 0.2
+"""Character heights around the border of two characters in which their ink may end."""
+NEXT_LETTER = 0.7
+"""Character heights beyond a string at which a next letter of it may begin."""
+LEAST_HALF, OVERHANG = 0.25, 0.35
+"""Character heights by which ink reaches beyond the character at an end if another one touches it;
+a character counts as at least twice ``LEAST_HALF`` wide, as CTC gives places rather than boxes."""
 
 
 class _Group(NamedTuple):
@@ -109,8 +116,9 @@ def unread_marks(
     explained = _explained(band, groups)
     middles = band.places.mean(1)
     marks = []
-    for group in groups:
-        if group in explained or not _is_mark(group, band.height):
+    alone = [g for g in groups if g not in explained]
+    for group in sorted([*alone, *_joined_ends(band, groups)]):
+        if not _is_mark(group, band.height):
             continue
         quad = band.source(group)
         if any(inside(o, quad.mean(0)) for o in others):
@@ -121,6 +129,18 @@ def unread_marks(
         strength = float(np.clip((part.max() - MIN_INK) / (0.9 - MIN_INK), 0, 1))
         marks.append(UnreadMark(quad, before, (group.y1 - group.y0) / band.height, strength))
     return marks
+
+
+def unseen_ends(gray: ImageArray, string: FloatArray, characters: Sequence[FloatArray]) -> int:
+    """For how many of the first and last character no ink is found, 0 to 2; arguments as above.
+
+    There the print cannot be told from what surrounds it, so that a missing letter is not seen.
+    """
+    band = _band(gray, string, characters)
+    ink = _ink(band)
+    groups = [] if ink is None else _groups(band, ink)
+    ends = band.places.mean(1)[[0, -1]].tolist()
+    return sum(not any(g.x0 - 1 <= end <= g.x1 + 1 for g in groups) for end in ends)
 
 
 def ink_spans(
@@ -206,12 +226,17 @@ def ink_sizes(gray: ImageArray, string: FloatArray, characters: Sequence[FloatAr
 
 
 def _band(gray: ImageArray, string: FloatArray, characters: Sequence[FloatArray]) -> _Band:
-    """Cuts out a string with margins of 1 character height at both ends, 0.2 above and below."""
+    """Cuts out a string with margins of 0.2 character heights above and below.
+
+    The margins at both ends are a character height, less where the picture ends.
+    """
     width, height = edge_lengths(string)
     across, down = axis_of(string), axis_of(string, vertical=True)
-    side, over = 1.0 * height, 0.2 * height
-    corner = string[0] - across * side - down * over
-    wide, high = width + 2 * side, height + 2 * over
+    over = 0.2 * height
+    before = min(height, _room(gray, string[[0, 3]], -across))
+    after = min(height, _room(gray, string[[1, 2]], across))
+    corner = string[0] - across * before - down * over
+    wide, high = before + width + after, height + 2 * over
     right, below = across * wide, down * high
     quad = np.stack([corner, corner + right, corner + right + below, corner + below])
     scale = min(BAND_HEIGHT / max(height, 1e-6), 1.0)
@@ -225,8 +250,20 @@ def _band(gray: ImageArray, string: FloatArray, characters: Sequence[FloatArray]
     )
 
 
+def _room(gray: ImageArray, corners: FloatArray, direction: FloatArray) -> float:
+    """How far corners (N, 2) are from the end of the picture in a direction (2,)."""
+    end = np.where(direction > 0, gray.shape[::-1], 0)
+    moving = np.abs(direction) > 1e-6
+    ways = (end - corners)[:, moving] / direction[moving]
+    return max(float(ways.min(initial=np.inf)), 0.0)
+
+
 def _ink(band: _Band) -> FloatArray | None:
-    """(H, W) float32, 0 for the background and 1 for ink; None without contrast."""
+    """(H, W) float32, 0 for the background and 1 for ink; None without contrast.
+
+    Ink, dark or light, is what leaves free columns closer to the borders of the characters; if that
+    does not tell, it is what covers less of the string.
+    """
     plain = cv2.GaussianBlur(band.gray, (3, 3), 0).astype(np.float32)
     top, bottom = round(band.top), round(band.top + band.height)
     left, right = round(band.places[0, 0]), round(band.places[-1, 1])
@@ -236,36 +273,62 @@ def _ink(band: _Band) -> FloatArray | None:
     low, high = np.percentile(print_, (4, 96))
     if high - low < 12:
         return None
+    light = np.asarray((plain - low) / (high - low), np.float32)
     share_dark = float((print_ < (low + high) / 2).mean())
     dark = share_dark < 0.5
     if 0.35 < share_dark < 0.65:  # bold print: the background lies above and below it
-        rim = np.concatenate([plain[: max(top, 1)], plain[bottom:]])[:, left:right]
-        dark = rim.size == 0 or float(np.median(rim)) > (low + high) / 2
-    ground, mark = (high, low) if dark else (low, high)
-    return np.asarray((plain - ground) / (mark - ground), np.float32)
+        rim = np.concatenate([light[: max(top, 1)], light[bottom:]])[:, max(left, 0) : right]
+        dark = rim.size == 0 or float(np.median(rim)) > 0.5
+    either = (1 - light, light) if dark else (light, 1 - light)
+    return min(either, key=lambda ink: _from_borders(band, ink))
+
+
+def _from_borders(band: _Band, ink: FloatArray) -> float:
+    """How far the borders of characters are from a column without ink, on average.
+
+    A border without such a column within ``NEAR_BORDER`` counts as that far away.
+    """
+    top = round(band.top)
+    free = np.flatnonzero((ink[top : round(band.top + band.height)] <= MIN_INK).all(axis=0))
+    left, right = band.places.T
+    borders = np.r_[left[0], (right[:-1] + left[1:]) / 2, right[-1]]
+    away = np.abs(borders[:, None] - free - 0.5)
+    farthest = NEAR_BORDER * band.height
+    return float(away.min(axis=1, initial=farthest).mean())
 
 
 def _groups(band: _Band, ink: FloatArray) -> list[_Group]:
     """Groups ink by its position along the string.
 
-    Ink that touches the border of the band beyond the ends of the string is left out.
+    Rules and frames that meet a character are cut off above and below the string. Beyond its ends,
+    ink that goes on above and below, such as the side of a frame, is left out, and so is ink that
+    goes on outside the band, unless it stands as close as a next letter.
     """
+    first, last = round(band.top), round(band.top + band.height)
+    rim = max(1, first // 2)
+    start, end = band.places[0, 0] - 1, band.places[-1, 1] + 1
     clear = (ink > MIN_INK).astype(np.uint8)
     for reach in (0, 1, 2):
         closed = clear
         if reach:
             side = 2 * reach * max(1, round(band.height / BAND_HEIGHT)) + 1
             closed = np.asarray(cv2.morphologyEx(clear, cv2.MORPH_CLOSE, np.ones((side, side))))
-        count, _, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
-        if count - 1 <= 1.2 * len(band.places) + 1:
+        _, _, stats, _ = cv2.connectedComponentsWithStats(closed[first:last], connectivity=8)
+        middles = stats[1:, 0] + stats[1:, 2] / 2
+        if ((middles > start) & (middles < end)).sum() <= 1.2 * len(band.places) + 1:
             break
-    rows, columns = ink.shape
-    start, end = band.places[0, 0] - 1, band.places[-1, 1] + 1
     pieces = []
     for x, y, w, h, weight in stats[1:].tolist():
-        at_border = y == 0 or y + h == rows or x == 0 or x + w == columns
-        if not at_border or (x >= start and x + w <= end):
-            pieces.append(_Group(x, y, x + w, y + h, weight))
+        if x >= start and x + w <= end:
+            pieces.append(_Group(x, first + y, x + w, first + y + h, weight))
+            continue
+        rims = clear[first - rim : first, x : x + w], clear[last : last + rim, x : x + w]
+        frame = all(r.all(axis=0).any() for r in rims)
+        line = (y == 0 and rims[0].any()) or (y + h == last - first and rims[1].any())
+        away = max(start - (x + w), x - end)
+        cut = (x == 0 or x + w == ink.shape[1]) and away > NEXT_LETTER * band.height
+        if not (frame or cut or (line and h < TALL_MARK * band.height)):
+            pieces.append(_Group(x, first + y, x + w, first + y + h, weight))
     groups: list[_Group] = []
     for piece in sorted(pieces):
         if groups and _one_place(groups[-1], piece):
@@ -296,6 +359,20 @@ def _explained(band: _Band, groups: Sequence[_Group]) -> set[_Group]:
         nearest = np.lexsort((away, np.maximum(away - reach, 0)))[:1]
         found.update(groups[int(i)] for i in (*within, *nearest))
     return {g for g in groups if any(g.shared(other) >= 0.8 * g.width for other in found)} | found
+
+
+def _joined_ends(band: _Band, groups: Sequence[_Group]) -> Iterator[_Group]:
+    """What goes on beyond the first and last character, as a letter that touches them does."""
+    middles = band.places.mean(1)[[0, -1]]
+    half = np.maximum(np.ptp(band.places, axis=1)[[0, -1]] / 2, LEAST_HALF * band.height)
+    first, last = (middles + (-1, 1) * half).tolist()
+    far = OVERHANG * band.height
+    for group in groups:
+        tall = group.y1 - group.y0 > TALL_MARK * band.height
+        if tall and group.x0 < first - far and group.x1 > middles[0]:
+            yield group._replace(x1=first)
+        if tall and group.x1 > last + far and group.x0 < middles[1]:
+            yield group._replace(x0=last)
 
 
 def _is_mark(group: _Group, height: float) -> bool:

@@ -311,6 +311,17 @@ class Pattern:
         automaton = self._separated(self.separators, run=True) if slots else self.core
         return TextMatcher(automaton, self.separators, slots, self.groups, self.ignore_case)
 
+    def has_longer(self, code: str) -> bool:
+        """Whether the pattern also has codes that are longer than this one."""
+        return self.max_length is None or self.max_length > len(code)
+
+    @property
+    def ignores_marks(self) -> bool:
+        """Whether marks such as a point or a dash may stand in a code but are no part of it."""
+        marks = {symbol for symbol in self.separators if symbol != " "}
+        used = {self.core.symbols[i] for i in self.core.labels}
+        return bool(marks) and all(symbol.isalnum() for symbol in used - {*marks, " "})
+
     @property
     def has_slots(self) -> bool:
         """Whether the expression itself says where separators may stand."""

@@ -17,7 +17,7 @@ from industrial_ocr.decoding.calibration import scaled_odds
 from industrial_ocr.decoding.confidence import features, fitted_model, own_probability
 from industrial_ocr.detection.cutting import cut_strings
 from industrial_ocr.detection.detector import Detector
-from industrial_ocr.detection.ink import unread_marks
+from industrial_ocr.detection.ink import unread_marks, unseen_ends
 from industrial_ocr.detection.linking import link_characters, reading_order, without_blobs
 from industrial_ocr.detection.missed_ink import with_missed_ink, with_nested
 from industrial_ocr.detection.multiscale import add_large_strings, refine_small_strings
@@ -34,7 +34,6 @@ from industrial_ocr.results.types import (
     ScoreMaps,
     Status,
     TextString,
-    UnreadMark,
 )
 
 NOT_CALIBRATED = (
@@ -165,7 +164,7 @@ def finish(
             reason = f"the confidence of {surest.text!r} is {surest.confidence:.2f}: noise"
     if codes is not None and kept:
         status, reason = Status.PATTERN_MISMATCH, NO_CODE[engine]
-    codes = [_with_unread_marks(c, judged) for c in codes or ()]
+    codes = [_compared_with_ink(c, judged) for c in codes or ()]
     if unknown:
         codes = [_doubtful_code(c, unknown) for c in codes]
     if codes:
@@ -192,8 +191,7 @@ def _judged(
     marked = []
     for string in strings:
         others = [o.quad for o in strings if o is not string] + coded
-        unread = (*_unread(gray, string, others), *string.unread)
-        marked.append(replace(string, unread=unread))
+        marked.append(_with_ink(gray, string, others))
     if basis != "fitted":
         return tuple(replace(s, confidence=own_probability(s)) for s in marked)
     model = fitted_model(engine, one_string)
@@ -203,12 +201,15 @@ def _judged(
     return tuple(replace(s, confidence=float(p)) for s, p in zip(marked, sure, strict=True))
 
 
-def _unread(gray: ImageArray, string: TextString, others: Sequence[FloatArray]) -> list[UnreadMark]:
-    """Unread marks in the band of a line; a stack has none."""
+def _with_ink(gray: ImageArray, string: TextString, others: Sequence[FloatArray]) -> TextString:
+    """A line with its unread marks and unseen ends; a stack has none."""
     if string.direction == "vertical":
-        return []
-    known = [*string.characters, *(c for _, c in string.rejected)]
-    return unread_marks(gray, string.quad, [c.quad for c in known], others)
+        return string
+    read = [c.quad for c in string.characters]
+    known = [*read, *(c.quad for _, c in string.rejected)]
+    marks = unread_marks(gray, string.quad, known, others)
+    unseen = unseen_ends(gray, string.quad, read)
+    return replace(string, unread=(*marks, *string.unread), unseen_ends=unseen)
 
 
 def _doubt(string: TextString, limits: ConfidenceConfig, one_string: bool) -> str:
@@ -236,18 +237,27 @@ def _doubt(string: TextString, limits: ConfidenceConfig, one_string: bool) -> st
     return ""
 
 
-def _with_unread_marks(code: CodeReading, strings: Sequence[TextString]) -> CodeReading:
-    """Makes an ok code doubtful if there is an unread mark in its place or next to it."""
+def _compared_with_ink(code: CodeReading, strings: Sequence[TextString]) -> CodeReading:
+    """Makes an ok code doubtful if a character may be missing.
+
+    That is so if there is an unread mark in its place or next to it, but a small one only where no
+    dashes or points may separate the groups of the code; and if the ink at the ends cannot be seen
+    and a longer code would match, too.
+    """
     beside = expand_quad(code.quad, edge_lengths(code.quad)[1], 0.0)
     unread = chain.from_iterable(s.unread for s in strings)
-    marks = [m for m in unread if inside(beside, m.quad.mean(0))]
-    if not marks:
-        return code
-    middles = [c.character.quad.mean(0) for c in code.characters]
-    axis = middles[-1] - middles[0]
-    before = sum(bool((m - marks[0].quad.mean(0)) @ axis < 0) for m in middles)
-    place = replace(marks[0], before=before).place(len(middles))
-    return _doubtful_code(code, f"a mark {place} was not read")
+    near = (m for m in unread if inside(beside, m.quad.mean(0)))
+    marks = [m for m in near if m.tall or not code.ignores_marks]
+    if marks:
+        middles = [c.character.quad.mean(0) for c in code.characters]
+        axis = middles[-1] - middles[0]
+        before = sum(bool((m - marks[0].quad.mean(0)) @ axis < 0) for m in middles)
+        place = replace(marks[0], before=before).place(len(middles))
+        return _doubtful_code(code, f"a mark {place} was not read")
+    unseen = any(s.unseen_ends and inside(beside, s.quad.mean(0)) for s in strings)
+    if code.may_be_longer and unseen:
+        return _doubtful_code(code, "its ends touch something else: a character may be missing")
+    return code
 
 
 def _doubtful_code(code: CodeReading, reason: str) -> CodeReading:

@@ -310,4 +310,5 @@ def _joined(parts: Sequence[TextString], weights: PositionWeights) -> TextString
         scores=score_sequence([c.confidence for c in characters], weights=weights),
         rejected=tuple(rejected),
         unread=tuple(unread),
+        unseen_ends=max(p.unseen_ends for p in parts),
     )

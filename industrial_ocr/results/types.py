@@ -356,6 +356,8 @@ class TextString(HasQuad):
             box, and its reading.
         other: the text of the other engine, if both read the string and their texts differ.
         unread: marks in its line that belong to no character, in reading order.
+        unseen_ends: for how many of the first and last character (0 to 2) no ink is found in the
+            picture, so that a missing letter would not be among ``unread``.
         agreement: similarity of the readings of its views, 0 to 1.
         status: status of this string: ``ok``, ``low_confidence``, or ``disagreement`` if the
             engines read different texts.
@@ -370,6 +372,7 @@ class TextString(HasQuad):
     rejected: tuple[tuple[int, Character], ...] = ()
     other: str = ""
     unread: tuple[UnreadMark, ...] = ()
+    unseen_ends: int = 0
     agreement: float = 1.0
     status: Status = Status.OK
 

@@ -3,9 +3,10 @@
 Three witnesses say where there is text: the published CRAFT (``craft-mlt-25k``), the hints of
 another reader, and the strings of them that ``training.photo_labels`` has kept. A character of a
 kept string is learned if our own detector, on the string magnified and level, finds a box for it
-alone, and our classifier reads there what the hint says. Background is learned close to such
-characters, and everywhere on photographs without any text: on others, print that is too small for
-all witnesses would be learned as background. All other places are not learned.
+alone, or if our classifier reads what the hint says where the recognizer saw it. Background is
+learned close to such characters, and everywhere on photographs without any text: on others, print
+that is too small for all witnesses would be learned as background. All other places are not
+learned.
 
     python -m industrial_ocr.training.teacher_maps PHOTOS --labels labels.tsv --out maps
 """
@@ -55,8 +56,9 @@ from industrial_ocr.training.line.strings import LineString
 
 FAINT, CLEAR = 0.1, 0.2
 """The teacher sees text in a part of its maps above ``FAINT`` if its peak is above ``CLEAR``."""
-AROUND = 0.35
-"""Heights around a string that are learned with it: its characters end there."""
+AROUND = 0.15
+"""Heights around a string that are learned with it: its characters end there. Not more, as a hint
+may have lost a character at an end."""
 NEAR = 9
 """Side of the square, in pixels of the maps, around characters in which background is learned."""
 
@@ -113,12 +115,12 @@ def on_photograph(quads: FloatArray, boxed: BoxedString, line: LineString) -> Fl
 
 
 def sure_characters(boxed: BoxedString, models: Models) -> tuple[bool, ...]:
-    """Whether each character has a box of its own in which the classifier reads it."""
+    """Whether each character has a box of its own, or the classifier reads it."""
     (named,) = models.classifier.classify(
         [boxed.image], [list(boxed.quads)], models.config.classification
     )
     every = zip(boxed.found, boxed.symbols, named, strict=True)
-    return tuple(found and alike(symbol, n.symbols[0]) for found, symbol, n in every)
+    return tuple(found or alike(symbol, n.symbols[0]) for found, symbol, n in every)
 
 
 def spaced(boxed: BoxedString, text: str, quads: FloatArray) -> LabeledString:

@@ -112,3 +112,47 @@ def test_ink_is_measured_in_one_unit_and_shared_ink_not_at_all() -> None:
     gray = picture((60, 55, 100, 65))  # a bar from one letter to the next
     joined = ink_sizes(gray, LINE, letters())
     assert np.isnan(joined[:, 0]).sum() >= 2
+
+
+@pytest.mark.parametrize("dark", [True, False])
+@pytest.mark.parametrize(("missing", "before"), [(0, 0), (3, 3)])
+def test_a_missing_end_is_seen_although_all_letters_stand_on_a_rule(
+    missing: int, before: int, dark: bool
+) -> None:
+    gray = picture(dark=dark)
+    gray[80:86, 20:260] = 30 if dark else 240
+    read = [letters()[i] for i in range(4) if i != missing]
+    line = rect_quad(read[0][0, 0], 40, read[-1][1, 0], 80)
+    assert [(m.before, m.tall) for m in unread_marks(gray, line, read)] == [(before, True)]
+    assert unread_marks(gray, LINE, letters()) == []
+
+
+def test_a_letter_that_goes_on_outside_the_band_is_a_mark_only_if_it_is_close() -> None:
+    read, line = letters()[:3], rect_quad(58, 40, 166, 80)
+    for gap, marks in ((16, [(3, True)]), (34, [])):
+        gray = picture()
+        gray[:, 170:] = 230
+        gray[43:77, 165 + gap : 270] = 30
+        assert [(m.before, m.tall) for m in unread_marks(gray, line, read)] == marks
+
+
+def test_a_letter_that_touches_the_last_one_is_a_mark() -> None:
+    gray = picture((200, 55, 230, 65), (224, 43, 230, 77))
+    (found,) = unread_marks(gray, LINE, letters())
+    assert found.before == 4 and found.tall
+
+
+def test_the_line_above_leaves_no_marks() -> None:
+    assert unread_marks(picture((30, 20, 50, 41), (225, 79, 240, 100)), LINE, letters()) == []
+
+
+@pytest.mark.parametrize("dark", [True, False])
+def test_bold_letters_in_a_frame_of_their_own_tone_are_ink(dark: bool) -> None:
+    ground, ink = (230, 30) if dark else (30, 230)
+    gray = np.full((120, 280), ink, np.uint8)
+    gray[34:86, 40:226] = ground
+    for x in LETTERS:
+        gray[40:80, x - 4 : x + 26] = ink
+        gray[50:70, x + 6 : x + 16] = ground  # a counter
+    assert np.isfinite(ink_sizes(gray, LINE, letters())).all()
+    assert unread_marks(gray, LINE, letters()) == []

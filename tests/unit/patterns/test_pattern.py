@@ -466,3 +466,19 @@ def test_a_pattern_travels_to_another_process() -> None:
     pattern.automaton(Charset())
     copy = pickle.loads(pickle.dumps(pattern))
     assert copy.match("B-AB 12") and repr(copy) == "Pattern('plate-de')"
+
+
+@pytest.mark.parametrize(
+    ("text", "ignores"),
+    [("plate-us-mixed", True), ("iso6346", True), ("[0-9]{3}", False), ("date-iso", False)],
+)
+def test_marks_are_ignored_where_they_separate_but_are_no_part_of_a_code(
+    text: str, ignores: bool
+) -> None:
+    assert Pattern.parse(text).ignores_marks == ignores
+
+
+def test_a_pattern_knows_whether_it_has_longer_codes() -> None:
+    pattern = Pattern.regex("[0-9]{3,4}")
+    assert pattern.has_longer("123") and not pattern.has_longer("1234")
+    assert Pattern.regex("[0-9]{3,}").has_longer("123456")

@@ -8,6 +8,7 @@ import pytest
 from industrial_ocr.config import ConfidenceConfig, PipelineConfig
 from industrial_ocr.decoding.scoring import score_sequence
 from industrial_ocr.reader.common import finish
+from industrial_ocr.results.codes import CharStatus, CodeCharacter, CodeReading
 from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import Character, ImageArray, Status, TextString
@@ -57,3 +58,52 @@ def test_the_confidence_of_an_engine_follows_the_odds_of_a_line() -> None:
     assert confidence({"two-stage": (0.5, 0.0)}) == usual
     changed = confidence({"crnn": (0.5, -1.0)})
     assert np.log(changed / (1 - changed)) == pytest.approx(0.5 * log_odds - 1)
+
+
+def code(*, ignores_marks: bool = False, may_be_longer: bool = False) -> CodeReading:
+    string = read()
+    characters = [CodeCharacter(c, 0.999, CharStatus.READ, "I", 0.999) for c in string.characters]
+    return CodeReading(
+        text=string.text,
+        pattern="I+",
+        status=Status.OK,
+        reason="",
+        confidence=0.999,
+        raw_text=string.text,
+        raw_confidence=0.999,
+        characters=tuple(characters),
+        quad=string.quad,
+        strings=(0,),
+        direction="horizontal",
+        ignores_marks=ignores_marks,
+        may_be_longer=may_be_longer,
+    )
+
+
+@pytest.mark.parametrize(
+    ("mark", "ignores_marks", "ok"),
+    [
+        ((119, 43, 125, 47), False, False),
+        ((119, 43, 125, 47), True, True),
+        ((250, 31, 260, 59), True, False),
+    ],
+)
+def test_a_dash_inside_a_code_is_a_doubt_unless_dashes_may_separate_its_groups(
+    mark: tuple[int, int, int, int], ignores_marks: bool, ok: bool
+) -> None:
+    codes = [code(ignores_marks=ignores_marks)]
+    result = finish(printed(mark), [read()], Engine.CRNN, PipelineConfig(), {}, codes=codes)
+    assert (result.codes[0].status is Status.OK) == ok
+
+
+@pytest.mark.parametrize("may_be_longer", [False, True])
+def test_a_code_that_may_be_longer_is_doubtful_where_its_ends_cannot_be_seen(
+    may_be_longer: bool,
+) -> None:
+    image = printed()
+    image[24:66, 50:60] = 20  # one piece of ink with the first letter, up to the rims
+    image[:, :50] = 20
+    codes = [code(may_be_longer=may_be_longer)]
+    result = finish(image, [read()], Engine.CRNN, PipelineConfig(), {}, codes=codes)
+    assert result.strings[0].unseen_ends == 1 and not result.strings[0].unread
+    assert (result.codes[0].status is Status.OK) != may_be_longer
