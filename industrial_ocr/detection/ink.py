@@ -23,7 +23,7 @@ BAND_HEIGHT = 40
 """Characters higher than this are scaled down to this many rows."""
 MIN_INK = 0.5
 """A pixel is ink above this value; 0 is the background and 1 the string's print."""
-NEAR_BORDER = 0.2
+NEAR_BORDER = 0.15
 """Character heights around the border of two characters in which their ink may end."""
 NEXT_LETTER = 0.7
 """Character heights beyond a string at which a next letter of it may begin."""
