@@ -71,7 +71,7 @@ def space_features(string: BoxString, symbols: str, gray: ImageArray) -> Floats:
         gray: (H, W) uint8, the image.
     """
     quads, line = [b.quad for b in string.boxes], string_quad(string)
-    height = edge_lengths(line)[1]
+    height = max(edge_lengths(line)[1], 1.0)
     clear = clear_gaps(quads, vertical=False) / height
     found = ink_gaps(gray, line, quads)
     ink = clear + BOX_MARGIN if found is None else np.asarray(found, np.float64)
