@@ -156,6 +156,7 @@ def _code_of(
     reading = CodeReading(
         text=code.text,
         pattern=pattern.name or pattern.text,
+        checked=choice.checked,
         ignores_marks=pattern.ignores_marks,
         may_be_longer=pattern.has_longer(code.text),
         status=Status.OK,

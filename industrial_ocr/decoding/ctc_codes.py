@@ -227,6 +227,7 @@ def _read(run: _FrameRun, charset: Charset, limits: ConfidenceConfig) -> CodeRea
     reading = CodeReading(
         text=chosen.code,
         pattern=pattern.name or pattern.text,
+        checked=choice.checked,
         ignores_marks=pattern.ignores_marks,
         may_be_longer=pattern.has_longer(chosen.code),
         status=Status.OK,

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from industrial_ocr.results.geometry import axis_of, edge_lengths, inside, rect_quad, warp_quad
 from industrial_ocr.results.types import TALL_MARK, FloatArray, ImageArray, UnreadMark
@@ -129,6 +130,19 @@ def unread_marks(
         strength = float(np.clip((part.max() - MIN_INK) / (0.9 - MIN_INK), 0, 1))
         marks.append(UnreadMark(quad, before, (group.y1 - group.y0) / band.height, strength))
     return marks
+
+
+def without_ink(
+    gray: ImageArray, string: FloatArray, characters: Sequence[FloatArray]
+) -> NDArray[np.bool_]:
+    """(N,) whether there is no ink at all in the place of a character; arguments as above."""
+    band = _band(gray, string, characters)
+    ink = _ink(band)
+    if ink is None:
+        return np.zeros(len(characters), np.bool_)
+    rows = ink[round(band.top) : round(band.top + band.height)]
+    places = np.clip(band.places.round().astype(int), 0, ink.shape[1])
+    return np.array([not (rows[:, a : max(b, a + 1)] > MIN_INK).any() for a, b in places])
 
 
 def unseen_ends(gray: ImageArray, string: FloatArray, characters: Sequence[FloatArray]) -> int:

@@ -1,4 +1,7 @@
-"""Completes strings: takes in short strings in their gaps, and adds boxes for marks without one.
+"""Corrects strings by their ink.
+
+Boxes without any ink are dropped, short strings in the gaps of others are taken in, and marks that
+have no box get one.
 
 A string in a gap of a longer one is a part of it that no affinity joined: a comma, or two letters
 between others.
@@ -17,7 +20,7 @@ from itertools import pairwise
 import numpy as np
 
 from industrial_ocr.detection.box_hypotheses import shaped_box
-from industrial_ocr.detection.ink import unread_marks
+from industrial_ocr.detection.ink import unread_marks, without_ink
 from industrial_ocr.detection.orientation import string_axis, string_quad, usual_orientation
 from industrial_ocr.detection.spacing import gap_sizes
 from industrial_ocr.results.geometry import (
@@ -31,6 +34,9 @@ from industrial_ocr.results.geometry import (
 )
 from industrial_ocr.results.types import BoxString, CharBox, FloatArray, ImageArray, UnreadMark
 
+MOST_EMPTY = 0.34
+"""Share of a string's boxes up to which those without ink are dropped; if there are more, the print
+is too faint to tell."""
 SAME_HEIGHT = 1.45
 """Largest ratio of the heights of letters of one string, as in ``linking``."""
 
@@ -131,11 +137,21 @@ def _completed(gray: ImageArray, string: BoxString, others: Sequence[FloatArray]
         return string
     upright = usual_orientation(string)
     line = string_quad(upright)
+    empty = without_ink(gray, line, [b.quad for b in upright.boxes])
+    if empty.any() and empty.mean() <= MOST_EMPTY:
+        return _completed(gray, _only(string, np.flatnonzero(~empty).tolist()), others)
     marks = unread_marks(gray, line, [b.quad for b in upright.boxes], others)
     marks = [m for m in marks if not m.tall and _belongs(m, line)]
     if not marks or len(marks) > max(1.0, 0.5 * len(string.boxes)):  # more are texture, not print
         return string
     return _with_boxes(string, [_box(mark, upright) for mark in marks])
+
+
+def _only(string: BoxString, kept: Sequence[int]) -> BoxString:
+    """A string of some of its boxes; two of them are apart if a space was between them."""
+    spaces = [any(string.space_after[one:two]) for one, two in pairwise(kept)]
+    boxes = tuple(string.boxes[i] for i in kept)
+    return BoxString(boxes, (*spaces, False), string.direction)
 
 
 def _belongs(mark: UnreadMark, line: FloatArray) -> bool:

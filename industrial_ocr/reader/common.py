@@ -164,7 +164,7 @@ def finish(
             reason = f"the confidence of {surest.text!r} is {surest.confidence:.2f}: noise"
     if codes is not None and kept:
         status, reason = Status.PATTERN_MISMATCH, NO_CODE[engine]
-    codes = [_compared_with_ink(c, judged) for c in codes or ()]
+    codes = [_compared_with_ink(c, judged, one_string) for c in codes or ()]
     if unknown:
         codes = [_doubtful_code(c, unknown) for c in codes]
     if codes:
@@ -237,25 +237,33 @@ def _doubt(string: TextString, limits: ConfidenceConfig, one_string: bool) -> st
     return ""
 
 
-def _compared_with_ink(code: CodeReading, strings: Sequence[TextString]) -> CodeReading:
+def _compared_with_ink(
+    code: CodeReading, strings: Sequence[TextString], one_string: bool
+) -> CodeReading:
     """Makes an ok code doubtful if a character may be missing.
 
-    That is so if there is an unread mark in its place or next to it, but a small one only where no
-    dashes or points may separate the groups of the code; and if the ink at the ends cannot be seen
-    and a longer code would match, too.
+    That is so if there is an unread mark in its place or next to it, and if the ink at its ends
+    cannot be seen and a longer code would match, too. But:
+
+    * a small mark is no doubt where dashes or points may separate the groups of the code;
+    * a tall one beyond its ends is none if the code passes a check and there are no longer ones;
+    * in an image of one string, nothing is cut off: what is tall beyond the ends is a frame.
     """
+    if not code.characters:
+        return code
     beside = expand_quad(code.quad, edge_lengths(code.quad)[1], 0.0)
-    unread = chain.from_iterable(s.unread for s in strings)
-    near = (m for m in unread if inside(beside, m.quad.mean(0)))
-    marks = [m for m in near if m.tall or not code.ignores_marks]
-    if marks:
-        middles = [c.character.quad.mean(0) for c in code.characters]
-        axis = middles[-1] - middles[0]
-        before = sum(bool((m - marks[0].quad.mean(0)) @ axis < 0) for m in middles)
-        place = replace(marks[0], before=before).place(len(middles))
-        return _doubtful_code(code, f"a mark {place} was not read")
+    middles = [c.character.quad.mean(0) for c in code.characters]
+    axis = middles[-1] - middles[0]
+    whole = one_string or (code.checked and not code.may_be_longer)
+    for mark in chain.from_iterable(s.unread for s in strings):
+        center = mark.quad.mean(0)
+        before = sum(bool((m - center) @ axis < 0) for m in middles)
+        harmless = whole and before in (0, len(middles)) if mark.tall else code.ignores_marks
+        if inside(beside, center) and not harmless:
+            place = replace(mark, before=before).place(len(middles))
+            return _doubtful_code(code, f"a mark {place} was not read")
     unseen = any(s.unseen_ends and inside(beside, s.quad.mean(0)) for s in strings)
-    if code.may_be_longer and unseen:
+    if code.may_be_longer and unseen and not one_string:
         return _doubtful_code(code, "its ends touch something else: a character may be missing")
     return code
 

@@ -98,6 +98,7 @@ class CodeReading(HasQuad):
         direction: direction of those strings.
         alternatives: other matching codes, with their probabilities among all matching codes.
         signs: how reliable its boxes are; None from the CRNN.
+        checked: whether it passes the check of its pattern, such as a check digit.
         ignores_marks: whether marks such as a dash may stand between the characters but are no part
             of the code. If so, a small unread mark is no reason to doubt it.
         may_be_longer: whether the pattern also has longer codes, so that one that has lost a
@@ -117,6 +118,7 @@ class CodeReading(HasQuad):
     direction: Direction
     alternatives: tuple[tuple[str, float], ...] = ()
     signs: ImageSigns | None = None
+    checked: bool = False
     ignores_marks: bool = False
     may_be_longer: bool = False
 

@@ -1,4 +1,4 @@
-"""Small marks without a box get one, where they belong to a string."""
+"""Small marks without a box get one, where they belong to a string; boxes need ink."""
 
 from __future__ import annotations
 
@@ -70,3 +70,21 @@ def test_texture_is_no_print() -> None:
     assert len(with_missed_ink(gray, [string])[0].boxes) <= 6
     vertical = BoxString(string.boxes, string.space_after, "vertical")
     assert with_missed_ink(gray, [vertical])[0] is vertical
+
+
+@pytest.mark.parametrize("at", [0, 2, 4])
+def test_a_box_without_ink_is_dropped(at: int) -> None:
+    gray, string = picture()
+    boxes, spaces = list(string.boxes), list(string.space_after)
+    boxes.insert(at, box((10, 90, 180)[at // 2]))
+    spaces.insert(min(at, 3), True)
+    (found,) = with_missed_ink(gray, [BoxString(tuple(boxes), tuple(spaces), "horizontal")])
+    assert found.boxes == string.boxes
+    assert not found.space_after[-1]
+
+
+def test_boxes_stay_where_most_have_no_ink() -> None:
+    gray, string = picture()
+    gray[:, 60:] = 220  # the first of four bars is left
+    (found,) = with_missed_ink(gray, [string])
+    assert found.boxes == string.boxes
