@@ -11,6 +11,7 @@ import sys
 import time
 from contextlib import suppress
 from datetime import datetime, timezone
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +39,18 @@ def versions() -> dict[str, str]:
 
 def describe_machine() -> dict[str, Any]:
     """Processor, cores usable by this process, system, accelerator, time."""
-    import torch
+    accelerator = "none"
+    if find_spec("torch") is not None:
+        import torch
 
+        if torch.cuda.is_available():
+            accelerator = torch.cuda.get_device_name()
     affinity = getattr(os, "sched_getaffinity", None)
     return {
         "processor": processor(),
         "cores": len(affinity(0)) if affinity else os.cpu_count(),
         "system": platform.system(),
-        "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
+        "accelerator": accelerator,
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
     }
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from industrial_ocr.config import ConfidenceConfig, PipelineConfig, suited
 from industrial_ocr.decoding.calibration import scaled_odds
+from industrial_ocr.decoding.code_rules import status_rank
 from industrial_ocr.decoding.confidence import features, fitted_model, own_probability
 from industrial_ocr.detection.cutting import cut_strings
 from industrial_ocr.detection.detector import Detector
@@ -168,6 +169,7 @@ def finish(
     if unknown:
         codes = [_doubtful_code(c, unknown) for c in codes]
     if codes:
+        codes = sorted(codes, key=lambda c: status_rank(c.status))
         status, reason = codes[0].status, codes[0].reason
     return ReadResult(
         judged, status, engine, timings, image, tuple(codes), reason=reason, left_out=left_out
@@ -245,27 +247,31 @@ def _compared_with_ink(
     That is so if there is an unread mark in its place or next to it, and if the ink at its ends
     cannot be seen and a longer code would match, too. But:
 
+    * nothing is missing in a code that passes its check if the pattern has no longer ones;
     * a small mark is no doubt where dashes or points may separate the groups of the code;
-    * a tall one beyond its ends is none if the code passes a check and there are no longer ones;
     * in an image of one string, nothing is cut off: what is tall beyond the ends is a frame.
     """
-    if not code.characters:
+    if not code.characters or (code.checked and not code.may_be_longer):
         return code
     beside = expand_quad(code.quad, edge_lengths(code.quad)[1], 0.0)
     middles = [c.character.quad.mean(0) for c in code.characters]
     axis = middles[-1] - middles[0]
-    whole = one_string or (code.checked and not code.may_be_longer)
     for mark in chain.from_iterable(s.unread for s in strings):
         center = mark.quad.mean(0)
         before = sum(bool((m - center) @ axis < 0) for m in middles)
-        harmless = whole and before in (0, len(middles)) if mark.tall else code.ignores_marks
-        if inside(beside, center) and not harmless:
+        frame = one_string and before in (0, len(middles))
+        if inside(beside, center) and not (frame if mark.tall else code.ignores_marks):
             place = replace(mark, before=before).place(len(middles))
-            return _doubtful_code(code, f"a mark {place} was not read")
+            return _incomplete(code, f"a mark {place} was not read")
     unseen = any(s.unseen_ends and inside(beside, s.quad.mean(0)) for s in strings)
     if code.may_be_longer and unseen and not one_string:
-        return _doubtful_code(code, "its ends touch something else: a character may be missing")
+        return _incomplete(code, "its ends touch something else: a character may be missing")
     return code
+
+
+def _incomplete(code: CodeReading, reason: str) -> CodeReading:
+    """Notes that a character may be missing, and makes an ok code doubtful."""
+    return _doubtful_code(replace(code, missing=reason), reason)
 
 
 def _doubtful_code(code: CodeReading, reason: str) -> CodeReading:

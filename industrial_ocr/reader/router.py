@@ -237,8 +237,9 @@ def joint_confidence(one: float, two: float) -> float:
 def agree(one: CodeReading | None, two: CodeReading | None, least: float = 0.0) -> Settled:
     """Both engines must find the same code.
 
-    Equal codes are accepted if their joint confidence is ``least`` or more and both pass pattern
-    and check. Different codes, or a single one, are a ``disagreement``; the result keeps both.
+    Equal codes are accepted if their joint confidence is ``least`` or more, both pass pattern and
+    check, and not both have something beside them that was not read. Different codes, or a single
+    one, are a ``disagreement``; the result keeps both.
     """
     if one is None and two is None:
         return Settled(None, Engine.AGREE, "neither engine found a code")
@@ -264,6 +265,9 @@ def agree(one: CodeReading | None, two: CodeReading | None, least: float = 0.0) 
     if confidence < least:
         status = Status.LOW_CONFIDENCE
         reason = f"both engines read the same, but their confidence is only {confidence:.2f}"
+    elif one.missing and two.missing:
+        status = Status.LOW_CONFIDENCE
+        reason = f"both engines read the same, but {one.missing}"
     code = replace(one, status=status, reason=reason, confidence=confidence)
     return Settled(code, Engine.AGREE, reason)
 

@@ -103,6 +103,8 @@ class CodeReading(HasQuad):
             of the code. If so, a small unread mark is no reason to doubt it.
         may_be_longer: whether the pattern also has longer codes, so that one that has lost a
             character at an end would match it, too.
+        missing: why a character may be missing beside or between those read; empty if nothing says
+            so.
     """
 
     text: str
@@ -121,6 +123,7 @@ class CodeReading(HasQuad):
     checked: bool = False
     ignores_marks: bool = False
     may_be_longer: bool = False
+    missing: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, ready for JSON."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -107,3 +109,19 @@ def test_a_code_that_may_be_longer_is_doubtful_where_its_ends_cannot_be_seen(
     result = finish(image, [read()], Engine.CRNN, PipelineConfig(), {}, codes=codes)
     assert result.strings[0].unseen_ends == 1 and not result.strings[0].unread
     assert (result.codes[0].status is Status.OK) != may_be_longer
+
+
+def test_a_code_that_passes_a_check_of_fixed_length_lacks_nothing() -> None:
+    checked = replace(code(), checked=True)
+    for codes, ok in (([checked], True), ([replace(checked, may_be_longer=True)], False)):
+        result = finish(
+            printed((250, 31, 260, 59)), [read()], Engine.CRNN, PipelineConfig(), {}, codes=codes
+        )
+        assert (result.codes[0].status is Status.OK) == ok
+
+
+def test_the_status_is_that_of_the_most_reliable_code_of_all_patterns() -> None:
+    failed = replace(code(), status=Status.PATTERN_MISMATCH, pattern="other")
+    codes = [failed, code()]
+    result = finish(printed(), [read()], Engine.CRNN, PipelineConfig(), {}, codes=codes)
+    assert result.status is Status.OK and result.codes[0].pattern == "I+"

@@ -83,6 +83,18 @@ def test_equal_codes_that_are_not_sure_together_are_doubtful() -> None:
     assert "only 0.69" in settled.reason
 
 
+@pytest.mark.parametrize(
+    ("one", "two", "status"),
+    [("a mark", "a mark", Status.LOW_CONFIDENCE), ("a mark", "", Status.OK), ("", "", Status.OK)],
+)
+def test_equal_codes_that_both_may_lack_a_character_are_doubtful(
+    one: str, two: str, status: Status
+) -> None:
+    both = agree(code("A7", missing=one), code("A7", missing=two))
+    assert both.code is not None and both.code.status is status
+    assert ("a mark" in both.reason) == (status is not Status.OK)
+
+
 def test_different_codes_are_a_disagreement_with_both_kept() -> None:
     settled = agree(code("AB12"), code("A812"))
     assert settled.code is not None
