@@ -356,8 +356,8 @@ class TextString(HasQuad):
             box, and its reading.
         other: the text of the other engine, if both read the string and their texts differ.
         unread: marks in its line that belong to no character, in reading order.
-        unseen_ends: for how many of the first and last character (0 to 2) no ink is found in the
-            picture, so that a missing letter would not be among ``unread``.
+        unseen_ends: for how many of the first and last character (0 to 2) the ink cannot be told
+            from what surrounds it, so that a missing letter would not be among ``unread``.
         agreement: similarity of the readings of its views, 0 to 1.
         status: status of this string: ``ok``, ``low_confidence``, or ``disagreement`` if the
             engines read different texts.
