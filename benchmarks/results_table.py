@@ -14,7 +14,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- bench table -->", "<!-- end of bench table -->"
-ENGINES = ("two-stage", "crnn", "rapidocr", "tesseract")
+ENGINES = ("two-stage", "crnn", "rapidocr", "easyocr", "tesseract")
 
 
 def table(rows: list[dict[str, str]]) -> str:
