@@ -22,8 +22,7 @@ class ReadResult(ImageResult):
         engine: ``two-stage`` or ``crnn``.
         timings: seconds by stage; for a stage that runs on a batch, the share of this image.
         image: (H, W, 3) uint8 RGB, the picture that was read; ``draw`` draws on it.
-        codes: codes found under the given patterns; those of each pattern are sorted by status,
-            ``ok`` first.
+        codes: codes found under the given patterns, sorted by status, ``ok`` first.
         route: the engine whose reading was chosen, or ``agree``; None if it is ``engine``.
         reason: one sentence that explains the status or the route.
         left_out: strings whose confidence is too low to count as text.
@@ -41,7 +40,7 @@ class ReadResult(ImageResult):
 
     @property
     def code(self) -> CodeReading | None:
-        """The most reliable code of the first pattern that has one; None without a code."""
+        """The most reliable code; None without a code."""
         return self.codes[0] if self.codes else None
 
     @property
