@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from industrial_ocr.config import PositionWeights
-from industrial_ocr.decoding.code_rules import status_rank
 from industrial_ocr.decoding.confidence import pair_probabilities
 from industrial_ocr.decoding.scoring import score_sequence
 from industrial_ocr.patterns.pattern import Pattern
@@ -132,7 +131,7 @@ def _of_codes(own: dict[Engine, ReadResult], routing: Routing, first: Choice) ->
         pairs = paired_codes({engine: _codes(r, pattern) for engine, r in own.items()})
         pairs = [_weighed(pair, routing.basis) for pair in pairs]
         settled += settle_all(routing.route, pairs, first, routing.least)
-    settled.sort(key=lambda s: status_rank(s.code.status) if s.code else len(Status))
+    settled.sort(key=lambda s: s.rank)
     route = settled[0].route
     usual = own.get(Engine.TWO_STAGE, own[first.engine])
     base = own[Engine.CRNN] if route == Engine.CRNN else usual

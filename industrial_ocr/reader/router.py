@@ -140,6 +140,11 @@ class Settled:
     route: Engine
     reason: str
 
+    @property
+    def rank(self) -> int:
+        """Sorts results, the most reliable first; one without a code comes last."""
+        return len(Status) if self.code is None else status_rank(self.code.status)
+
 
 def other(engine: Engine) -> Engine:
     """The other one of the two engines."""
@@ -281,7 +286,7 @@ def settle_all(
     because the confidence of one engine is not compared with the joint confidence of two.
     """
     settled = [settle(route, pair, first, least) for pair in pairs]
-    return sorted(settled, key=lambda s: status_rank(s.code.status) if s.code else 0)
+    return sorted(settled, key=lambda s: s.rank)
 
 
 def settle(route: Engine, codes: CodePair, first: Choice, least: float = 0.0) -> Settled:
