@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -17,6 +18,9 @@ import numpy as np
 from cleanprint.render import Picture
 from industrial_ocr.evaluation.engines import OWN_ENGINES
 from industrial_ocr.evaluation.other_engines import RapidOcrEngine
+from industrial_ocr.reader.pipelines import EngineRun
+from industrial_ocr.results.engine import Engine
+from industrial_ocr.results.read_result import ReadResult
 
 Reading = dict[str, Any]
 PAD_BELOW = 1.0
@@ -24,16 +28,23 @@ PAD_BELOW = 1.0
 
 
 class OwnEngine:
-    """One of this package's ways to read; all of them share one ``Reader``."""
+    """One of this package's ways to read; all of them share one ``Reader``.
+
+    A picture is read once by each pipeline, and ``agree`` and ``auto`` are made of both results, as
+    ``Reader`` makes them.
+    """
 
     def __init__(self, name: str, reader: Any) -> None:
         self.name = name
         self.reader = reader
         self.meta = {"weights": dict(reader.weights)}
+        self._engine = EngineRun(Engine(name), (), reader.models, reader.routes)
 
     def read(self, picture: Picture) -> Reading:
         """What ``Reader.read`` says, and of each string whether it would pass by itself."""
-        result = self.reader.read(picture.image, engine=self.name)
+        result = self._engine.joined(
+            {pipeline: _read(self.reader, pipeline, picture) for pipeline in self._engine.pipelines}
+        )
         strings = [
             {
                 "text": string.text,
@@ -45,6 +56,12 @@ class OwnEngine:
         ]
         status = result.status.value
         return {"status": status, "ok": status == "ok", "strings": strings}
+
+
+@lru_cache(maxsize=2)
+def _read(reader: Any, pipeline: Engine, picture: Picture) -> ReadResult:
+    """The result of one pipeline; the last picture's are kept for other engines."""
+    return reader.read(picture.image, engine=pipeline)
 
 
 def padded(picture: Picture, least: float) -> tuple[np.ndarray, int]:

@@ -44,6 +44,8 @@ from industrial_ocr.results.types import Status
 WORD_BITS = 3.0
 """Random digits have 3.3 bits per character, random letters and digits 5.2; words about 2."""
 CONTRADICTED = frozenset({Status.PATTERN_MISMATCH, Status.CHECK_FAILED})
+MAX_RIVAL_ODDS = 0.1
+"""Equal codes are ambiguous if both engines together give another text higher odds against them."""
 
 
 @dataclass(frozen=True)
@@ -243,8 +245,9 @@ def agree(one: CodeReading | None, two: CodeReading | None, least: float = 0.0) 
     """Both engines must find the same code.
 
     Equal codes are accepted if their joint confidence is ``least`` or more, both pass pattern and
-    check, and not both have something beside them that was not read. Different codes, or a single
-    one, are a ``disagreement``; the result keeps both.
+    check, not both have something beside them that was not read, and no other text is likely by
+    both engines (``MAX_RIVAL_ODDS``). Different codes, or a single one, are a ``disagreement``; the
+    result keeps both.
     """
     if one is None and two is None:
         return Settled(None, Engine.AGREE, "neither engine found a code")
@@ -273,8 +276,25 @@ def agree(one: CodeReading | None, two: CodeReading | None, least: float = 0.0) 
     elif one.missing and two.missing:
         status = Status.LOW_CONFIDENCE
         reason = f"both engines read the same, but {one.missing}"
+    elif rival := _shared_rival(one, two):
+        status = Status.AMBIGUOUS
+        reason = f"both engines read the same, but {rival!r} is likely, too"
     code = replace(one, status=status, reason=reason, confidence=confidence)
     return Settled(code, Engine.AGREE, reason)
+
+
+def _shared_rival(one: CodeReading, two: CodeReading) -> str:
+    """Another text that both engines together do not rule out, empty if there is none."""
+    first, second = (_rival_odds(code) for code in (one, two))
+    odds = {text: first[text] * second[text] for text in first.keys() & second.keys()}
+    rival = max(odds, key=odds.__getitem__, default="")
+    return rival if rival and odds[rival] > MAX_RIVAL_ODDS else ""
+
+
+def _rival_odds(code: CodeReading) -> dict[str, float]:
+    """The odds of each alternative of a code against the code."""
+    own = max(1 - sum(p for _, p in code.alternatives), 1e-6)
+    return {text: p / own for text, p in code.alternatives}
 
 
 def settle_all(

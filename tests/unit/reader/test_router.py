@@ -107,6 +107,24 @@ def test_different_codes_are_a_disagreement_with_both_kept() -> None:
     assert agree(None, None).code is None
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "status"),
+    [
+        (0.4, 0.3, Status.AMBIGUOUS),  # odds 2/3 * 3/7 = 0.29
+        (0.4, 0.1, Status.OK),  # odds 2/3 * 1/9 = 0.07
+    ],
+)
+def test_equal_codes_are_ambiguous_if_no_engine_rules_out_the_same_other_text(
+    first: float, second: float, status: Status
+) -> None:
+    one = code("19ON", alternatives=(("190N", first),))
+    two = code("19ON", alternatives=(("190N", second), ("19QN", 0.0)))
+    settled = agree(one, two)
+    assert settled.code is not None
+    assert settled.code.status is status
+    assert ("190N" in settled.reason) is (status is Status.AMBIGUOUS)
+
+
 @pytest.mark.parametrize("status", [Status.CHECK_FAILED, Status.PATTERN_MISMATCH])
 def test_agreeing_on_a_misprint_does_not_make_it_ok(status: Status) -> None:
     settled = agree(code("AB12"), code("AB12", status))
