@@ -24,7 +24,7 @@ from fitting import pictures
 from fitting.confidence import logistic
 from industrial_ocr.datasets.synthesis.layout import LabeledString
 from industrial_ocr.decoding import homoglyphs
-from industrial_ocr.detection.ink import ink_sizes
+from industrial_ocr.detection.ink import LineInk
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.results.engine import Engine
@@ -121,7 +121,7 @@ def collect(
         for string in _reader().read(image, engine=Engine.TWO_STAGE).strings:
             if string.direction != "vertical":
                 quads = [c.quad for c in string.characters]
-                sizes = ink_sizes(to_gray(image), string.quad, quads)
+                sizes = LineInk(to_gray(image), string.quad, quads).sizes()
                 cases += case_rows(string, sizes, printed)
                 widths += width_rows(string, sizes, printed)
         for string in _reader().read(image, engine=Engine.CRNN).strings:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from industrial_ocr.detection.ink import ink_spans
+from industrial_ocr.detection.ink import LineInk
 from industrial_ocr.detection.orientation import string_quad
 from industrial_ocr.results.geometry import (
     axis_of,
@@ -113,7 +113,7 @@ def merged_box(one: CharBox, two: CharBox) -> CharBox:
 def _ink(gray: ImageArray, string: BoxString) -> tuple[FloatArray, FloatArray] | None:
     """(N, 2) where each box begins and ends along a line, and (M, 2) the same of its ink."""
     line = string_quad(string)
-    spans = ink_spans(gray, line, [b.quad for b in string.boxes])
+    spans = LineInk(gray, line, [b.quad for b in string.boxes]).spans()
     if spans is None:
         return None
     axis = axis_of(line)

@@ -1,4 +1,4 @@
-"""Finds unread marks: ink in a string's band that belongs to no character.
+"""Finds the ink of a line: its pieces, its gaps, and marks that belong to no character.
 
 The band of a string is warped level and separated into ink and background. Ink is grouped by its
 position along the string; each group should belong to a character that was read. A group without
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -88,155 +89,134 @@ class _Band:
         return (self.quad[0] + corners[:, :1] * across + corners[:, 1:] * down).astype(np.float32)
 
 
-def unread_marks(
-    gray: ImageArray,
-    string: FloatArray,
-    characters: Sequence[FloatArray],
-    others: Sequence[FloatArray] = (),
-) -> list[UnreadMark]:
-    """The marks in a line's band that belong to none of its characters.
+class LineInk:
+    """The ink of a line of an image: where it stands, and which characters it belongs to.
+
+    It is found at the first question and kept for the next ones.
 
     Args:
         gray: (H, W) uint8 image.
         string: (4, 2) quad of the line, clockwise from the top-left of its first character.
-        characters: (4, 2) quads of the line's characters, in reading order.
-        others: quads of other text in the image; ink inside them is no mark.
-
-    Returns:
-        Marks in reading order; none if the contrast is too low or the print is in pieces.
+        characters: one or more (4, 2) quads of the line's characters, in reading order.
     """
-    if not characters:
-        return []
-    band = _band(gray, string, characters)
-    ink = _ink(band)
-    if ink is None:
-        return []
-    groups = _groups(band, ink)
-    if len(groups) > 2.2 * len(characters) + 2:  # the print is in pieces
-        return []
-    explained = _explained(band, groups)
-    middles = band.places.mean(1)
-    marks = []
-    alone = [g for g in groups if g not in explained]
-    for group in sorted([*alone, *_joined_ends(band, groups)]):
-        if not _is_mark(group, band.height):
-            continue
-        quad = band.source(group)
-        if any(inside(o, quad.mean(0)) for o in others):
-            continue
-        before = int(np.searchsorted(middles, group.middle))
-        part = ink[int(group.y0) : int(group.y1), int(group.x0) : int(group.x1)]
-        # From 0 for the faintest ink to 1 for ink nearly as clear as the print.
-        strength = float(np.clip((part.max() - MIN_INK) / (0.9 - MIN_INK), 0, 1))
-        marks.append(UnreadMark(quad, before, (group.y1 - group.y0) / band.height, strength))
-    return marks
 
+    def __init__(
+        self, gray: ImageArray, string: FloatArray, characters: Sequence[FloatArray]
+    ) -> None:
+        self._string = string
+        self._band = _band(gray, string, characters)
 
-def without_ink(
-    gray: ImageArray, string: FloatArray, characters: Sequence[FloatArray]
-) -> NDArray[np.bool_]:
-    """(N,) whether there is no ink at all in the place of a character; arguments as above."""
-    band = _band(gray, string, characters)
-    ink = _ink(band)
-    if ink is None:
-        return np.zeros(len(characters), np.bool_)
-    rows = ink[round(band.top) : round(band.top + band.height)]
-    places = np.clip(band.places.round().astype(int), 0, ink.shape[1])
-    return np.array([not (rows[:, a : max(b, a + 1)] > MIN_INK).any() for a, b in places])
+    @cached_property
+    def _ink(self) -> FloatArray | None:
+        return _ink(self._band)
 
+    @cached_property
+    def _groups(self) -> list[_Group]:
+        """The groups of ink along the line; none if the contrast is too low."""
+        return [] if self._ink is None else _groups(self._band, self._ink)
 
-def unseen_ends(gray: ImageArray, string: FloatArray, characters: Sequence[FloatArray]) -> int:
-    """For how many of the first and last character no ink is found, 0 to 2; arguments as above.
+    def unread_marks(self, others: Sequence[FloatArray] = ()) -> list[UnreadMark]:
+        """The marks in the line's band that belong to none of its characters.
 
-    There the print cannot be told from what surrounds it, so that a missing letter is not seen.
-    """
-    band = _band(gray, string, characters)
-    ink = _ink(band)
-    groups = [] if ink is None else _groups(band, ink)
-    ends = band.places.mean(1)[[0, -1]].tolist()
-    return sum(not any(g.x0 - 1 <= end <= g.x1 + 1 for g in groups) for end in ends)
+        Args:
+            others: quads of other text in the image; ink inside them is no mark.
 
+        Returns:
+            Marks in reading order; none if the contrast is too low or the print is in pieces.
+        """
+        band, ink, groups = self._band, self._ink, self._groups
+        if ink is None or len(groups) > 2.2 * len(band.places) + 2:  # the print is in pieces
+            return []
+        explained = _explained(band, groups)
+        middles = band.places.mean(1)
+        marks = []
+        alone = [g for g in groups if g not in explained]
+        for group in sorted([*alone, *_joined_ends(band, groups)]):
+            if not _is_mark(group, band.height):
+                continue
+            quad = band.source(group)
+            if any(inside(o, quad.mean(0)) for o in others):
+                continue
+            before = int(np.searchsorted(middles, group.middle))
+            part = ink[int(group.y0) : int(group.y1), int(group.x0) : int(group.x1)]
+            # From 0 for the faintest ink to 1 for ink nearly as clear as the print.
+            strength = float(np.clip((part.max() - MIN_INK) / (0.9 - MIN_INK), 0, 1))
+            marks.append(UnreadMark(quad, before, (group.y1 - group.y0) / band.height, strength))
+        return marks
 
-def ink_spans(
-    gray: ImageArray, string: FloatArray, characters: Sequence[FloatArray]
-) -> FloatArray | None:
-    """Where each separate piece of ink begins and ends along a line.
+    def empty(self) -> NDArray[np.bool_]:
+        """(N,) whether there is no ink at all in the place of a character."""
+        band, ink = self._band, self._ink
+        if ink is None:
+            return np.zeros(len(band.places), np.bool_)
+        rows = ink[round(band.top) : round(band.top + band.height)]
+        places = np.clip(band.places.round().astype(int), 0, ink.shape[1])
+        return np.array([not (rows[:, a : max(b, a + 1)] > MIN_INK).any() for a, b in places])
 
-    Args:
-        gray: (H, W) uint8 image.
-        string: (4, 2) quad of the line, clockwise from the top-left of its first character.
-        characters: (4, 2) quads of the line's characters, in reading order.
+    def unseen_ends(self) -> int:
+        """For how many of the first and last character no ink is found, 0 to 2.
 
-    Returns:
-        (N, 2) distances from the line's first corner in source pixels, ascending; None if the
-        contrast is too low or the print is in pieces.
-    """
-    band = _band(gray, string, characters)
-    ink = _ink(band)
-    groups = [] if ink is None else _groups(band, ink)
-    if not groups or len(groups) > 1.2 * len(characters) + 1:
-        return None
-    spans = np.array([(g.x0, g.x1) for g in groups], np.float32)
-    length = edge_lengths(band.quad)[0]
-    before = float((string[0] - band.quad[0]) @ axis_of(string))
-    return np.asarray(spans * (length / band.gray.shape[1]) - before, np.float32)
+        There the print cannot be told from what surrounds it, so that a missing letter is not seen.
+        """
+        ends = self._band.places.mean(1)[[0, -1]].tolist()
+        return sum(not any(g.x0 - 1 <= end <= g.x1 + 1 for g in self._groups) for end in ends)
 
+    def spans(self) -> FloatArray | None:
+        """Where each separate piece of ink begins and ends along the line.
 
-def ink_gaps(
-    gray: ImageArray, string: FloatArray, characters: Sequence[FloatArray]
-) -> FloatArray | None:
-    """The widest stretch without ink between the middles of neighbors; arguments as above.
+        Returns:
+            (N, 2) distances from the line's first corner in source pixels, ascending; None if the
+            contrast is too low or the print is in pieces.
+        """
+        band, groups = self._band, self._groups
+        if not groups or len(groups) > 1.2 * len(band.places) + 1:
+            return None
+        spans = np.array([(g.x0, g.x1) for g in groups], np.float32)
+        length = edge_lengths(band.quad)[0]
+        before = float((self._string[0] - band.quad[0]) @ axis_of(self._string))
+        return np.asarray(spans * (length / band.gray.shape[1]) - before, np.float32)
 
-    Returns:
-        (N - 1,) in heights of the line; None if the contrast is too low.
-    """
-    band = _band(gray, string, characters)
-    ink = _ink(band)
-    if ink is None:
-        return None
-    top = round(band.top)
-    filled = np.flatnonzero(ink[top : top + round(band.height)].max(axis=0) > MIN_INK)
-    middles = np.clip(band.places.mean(axis=1).round(), 0, ink.shape[1])
-    widest = [
-        np.diff([a - 1, *filled[(filled >= a) & (filled < b)], b]).max() - 1
-        for a, b in pairwise(middles)
-    ]
-    return np.array(widest, np.float32) / band.height
+    def gaps(self) -> FloatArray | None:
+        """The widest stretch without ink between the middles of neighbors.
 
+        Returns:
+            (N - 1,) in heights of the line; None if the contrast is too low.
+        """
+        band, ink = self._band, self._ink
+        if ink is None:
+            return None
+        top = round(band.top)
+        filled = np.flatnonzero(ink[top : top + round(band.height)].max(axis=0) > MIN_INK)
+        middles = np.clip(band.places.mean(axis=1).round(), 0, ink.shape[1])
+        widest = [
+            np.diff([a - 1, *filled[(filled >= a) & (filled < b)], b]).max() - 1
+            for a, b in pairwise(middles)
+        ]
+        return np.array(widest, np.float32) / band.height
 
-def ink_sizes(gray: ImageArray, string: FloatArray, characters: Sequence[FloatArray]) -> FloatArray:
-    """Width and height of the ink of each character of a line.
+    def sizes(self) -> FloatArray:
+        """Width and height of the ink of each character of the line.
 
-    Args:
-        gray: (H, W) uint8 image.
-        string: (4, 2) quad of the line, clockwise from the top-left of its first character.
-        characters: (4, 2) quads of the line's characters, in reading order.
-
-    Returns:
-        (N, 2) widths and heights in pixels of the band; NaN if a character has no ink, or its ink
-        touches that of a neighbor.
-    """
-    sizes = np.full((len(characters), 2), np.nan, np.float32)
-    if not characters:
+        Returns:
+            (N, 2) widths and heights in pixels of the band; NaN if a character has no ink, or its
+            ink touches that of a neighbor.
+        """
+        band = self._band
+        sizes = np.full((len(band.places), 2), np.nan, np.float32)
+        middles = band.places.mean(1)
+        largest = np.zeros(len(middles))
+        shared: set[int] = set()
+        for group in self._groups:
+            within = np.flatnonzero((middles > group.x0) & (middles < group.x1))
+            away = np.abs(middles - group.middle)
+            nearest = int(away.argmin())
+            if len(within) > 1:
+                shared.update(within.tolist())
+            elif away[nearest] < 0.4 * band.height and group.weight > largest[nearest]:
+                largest[nearest] = group.weight
+                sizes[nearest] = group.width, group.y1 - group.y0
+        sizes[sorted(shared)] = np.nan
         return sizes
-    band = _band(gray, string, characters)
-    ink = _ink(band)
-    if ink is None:
-        return sizes
-    middles = band.places.mean(1)
-    largest = np.zeros(len(characters))
-    shared: set[int] = set()
-    for group in _groups(band, ink):
-        within = np.flatnonzero((middles > group.x0) & (middles < group.x1))
-        away = np.abs(middles - group.middle)
-        nearest = int(away.argmin())
-        if len(within) > 1:
-            shared.update(within.tolist())
-        elif away[nearest] < 0.4 * band.height and group.weight > largest[nearest]:
-            largest[nearest] = group.weight
-            sizes[nearest] = group.width, group.y1 - group.y0
-    sizes[sorted(shared)] = np.nan
-    return sizes
 
 
 def _band(gray: ImageArray, string: FloatArray, characters: Sequence[FloatArray]) -> _Band:

@@ -20,7 +20,7 @@ from itertools import pairwise
 import numpy as np
 
 from industrial_ocr.detection.box_hypotheses import shaped_box
-from industrial_ocr.detection.ink import unread_marks, without_ink
+from industrial_ocr.detection.ink import LineInk
 from industrial_ocr.detection.orientation import string_axis, string_quad, usual_orientation
 from industrial_ocr.detection.spacing import gap_sizes
 from industrial_ocr.results.geometry import (
@@ -137,11 +137,11 @@ def _completed(gray: ImageArray, string: BoxString, others: Sequence[FloatArray]
         return string
     upright = usual_orientation(string)
     line = string_quad(upright)
-    empty = without_ink(gray, line, [b.quad for b in upright.boxes])
+    ink = LineInk(gray, line, [b.quad for b in upright.boxes])
+    empty = ink.empty()
     if empty.any() and empty.mean() <= MOST_EMPTY:
         return _completed(gray, _only(string, np.flatnonzero(~empty).tolist()), others)
-    marks = unread_marks(gray, line, [b.quad for b in upright.boxes], others)
-    marks = [m for m in marks if not m.tall and _belongs(m, line)]
+    marks = [m for m in ink.unread_marks(others) if not m.tall and _belongs(m, line)]
     if not marks or len(marks) > max(1.0, 0.5 * len(string.boxes)):  # more are texture, not print
         return string
     return _with_boxes(string, [_box(mark, upright) for mark in marks])

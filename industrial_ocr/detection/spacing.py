@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from industrial_ocr.detection.ink import ink_gaps
+from industrial_ocr.detection.ink import LineInk
 from industrial_ocr.detection.orientation import string_axis, string_quad
 from industrial_ocr.results.geometry import clear_gaps, edge_lengths, normal_vector
 from industrial_ocr.results.types import BoxString, CharBox, Floats, ImageArray, TextString
@@ -73,7 +73,7 @@ def space_features(string: BoxString, symbols: str, gray: ImageArray) -> Floats:
     quads, line = [b.quad for b in string.boxes], string_quad(string)
     height = max(edge_lengths(line)[1], 1.0)
     clear = clear_gaps(quads, vertical=False) / height
-    found = ink_gaps(gray, line, quads)
+    found = LineInk(gray, line, quads).gaps()
     ink = clear + BOX_MARGIN if found is None else np.asarray(found, np.float64)
     steps = np.linalg.norm(np.diff([b.center for b in string.boxes], axis=0), axis=1)
     steps = np.maximum(steps, 1e-6)

@@ -18,7 +18,7 @@ from industrial_ocr.decoding.code_rules import status_rank
 from industrial_ocr.decoding.confidence import features, fitted_model, own_probability
 from industrial_ocr.detection.cutting import cut_strings
 from industrial_ocr.detection.detector import Detector
-from industrial_ocr.detection.ink import unread_marks, unseen_ends
+from industrial_ocr.detection.ink import LineInk
 from industrial_ocr.detection.linking import link_characters, reading_order, without_blobs
 from industrial_ocr.detection.missed_ink import with_missed_ink, with_nested
 from industrial_ocr.detection.multiscale import add_large_strings, refine_small_strings
@@ -208,10 +208,12 @@ def _with_ink(gray: ImageArray, string: TextString, others: Sequence[FloatArray]
     if string.direction == "vertical":
         return string
     read = [c.quad for c in string.characters]
-    known = [*read, *(c.quad for _, c in string.rejected)]
-    marks = unread_marks(gray, string.quad, known, others)
-    unseen = unseen_ends(gray, string.quad, read)
-    return replace(string, unread=(*marks, *string.unread), unseen_ends=unseen)
+    ink = LineInk(gray, string.quad, read)
+    known = ink
+    if string.rejected:
+        known = LineInk(gray, string.quad, [*read, *(c.quad for _, c in string.rejected)])
+    marks = known.unread_marks(others)
+    return replace(string, unread=(*marks, *string.unread), unseen_ends=ink.unseen_ends())
 
 
 def _doubt(string: TextString, limits: ConfidenceConfig, one_string: bool) -> str:

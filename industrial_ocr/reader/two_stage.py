@@ -15,7 +15,7 @@ from industrial_ocr.decoding.free_reading import FreeReading, read_freely
 from industrial_ocr.decoding.homoglyphs import resolve_cases, resolve_homoglyphs, weigh_zeros
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
 from industrial_ocr.detection.box_hypotheses import Proposals, propose
-from industrial_ocr.detection.ink import ink_sizes
+from industrial_ocr.detection.ink import LineInk
 from industrial_ocr.detection.orientation import other_orientations, string_quad, usual_orientation
 from industrial_ocr.detection.spacing import find_spaces
 from industrial_ocr.image.preprocess import edge_width, to_gray
@@ -318,5 +318,5 @@ def _ink_sizes(
     """Widths and heights of the ink of ``count`` boxes, NaN in those not ``kept`` and in stacks."""
     sizes = np.full((count, 2), np.nan)
     if inside.direction != "vertical":
-        sizes[kept] = ink_sizes(gray, string_quad(inside), [b.quad for b in inside.boxes])
+        sizes[kept] = LineInk(gray, string_quad(inside), [b.quad for b in inside.boxes]).sizes()
     return sizes[:, 0].tolist(), sizes[:, 1].tolist()

@@ -10,7 +10,7 @@ from industrial_ocr.decoding.ctc_frames import FrameString
 from industrial_ocr.decoding.ctc_verification import verify_frames
 from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.decoding.verification import expected_symbols
-from industrial_ocr.detection.ink import unread_marks
+from industrial_ocr.detection.ink import LineInk
 from industrial_ocr.detection.linking import as_one_string
 from industrial_ocr.detection.orientation import string_quad
 from industrial_ocr.image.preprocess import to_gray
@@ -136,7 +136,7 @@ def _unless_unread(seen: Observed, verdict: Verification) -> Verification:
     if not quads or verdict.quad is None:
         return verdict
     others = [s for s in seen.strings if not any(inside(s, q.mean(0)) for q in quads)]
-    marks = unread_marks(seen.gray, verdict.quad, quads, others)
+    marks = LineInk(seen.gray, verdict.quad, quads).unread_marks(others)
     if not marks:
         return verdict
     reason = f"a mark {marks[0].place(len(quads))} is not expected"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from industrial_ocr.decoding.scoring import score_sequence
-from industrial_ocr.detection.ink import ink_gaps
+from industrial_ocr.detection.ink import LineInk
 from industrial_ocr.detection.orientation import string_quad
 from industrial_ocr.detection.spacing import find_spaces, gap_sizes, wide_gaps, with_spaces
 from industrial_ocr.results.geometry import enclosing_quad, rect_quad
@@ -72,11 +72,11 @@ def test_wide_gaps_are_spaces_and_a_join_needs_a_little_less() -> None:
 
 def test_gaps_in_the_ink_are_measured_between_the_middles() -> None:
     string = line([4, 10, 0, 20])
-    gaps = ink_gaps(printed(string), string_quad(string), [b.quad for b in string.boxes])
+    gaps = LineInk(printed(string), string_quad(string), [b.quad for b in string.boxes]).gaps()
     assert gaps is not None
     assert gaps * HEIGHT == pytest.approx([4, 10, 0, 20], abs=1.1)
     flat = np.full((120, 500), 128, np.uint8)
-    assert ink_gaps(flat, string_quad(string), [b.quad for b in string.boxes]) is None
+    assert LineInk(flat, string_quad(string), [b.quad for b in string.boxes]).gaps() is None
 
 
 @pytest.mark.parametrize(
