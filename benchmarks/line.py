@@ -17,7 +17,6 @@ import random
 import resource
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -31,6 +30,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+from line_services import Mosquitto, Postgres, free_port
 
 RESULTS = Path(__file__).parent / "results" / "line.md"
 TITLE = "The runner of a line"
@@ -93,72 +93,6 @@ def child(job_file: Path, timed: bool) -> None:
     runner._process, runner._record = timed_process, timed_record  # type: ignore[method-assign]
     runner.run()
     job_file.with_suffix(".json").write_text(json.dumps(spent))
-
-
-# Services.
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-class Postgres:
-    """A database cluster of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_port()
-        self.bin = max(Path("/usr/lib/postgresql").glob("*/bin"))
-        self.user = "postgres" if os.geteuid() == 0 else None
-        folder.mkdir()
-        if self.user:
-            shutil.chown(folder, self.user)
-            for parent in folder.parents[:-2]:  # it must reach its folder
-                parent.chmod(parent.stat().st_mode | 0o111)
-        self._run("initdb", "-D", str(folder / "db"), "-A", "trust", "-U", "line", "--no-sync")
-        self.url = f"postgresql+pg8000://line@127.0.0.1:{self.port}/postgres"
-
-    def _run(self, program: str, *arguments: str) -> None:
-        command = [str(self.bin / program), *arguments]
-        subprocess.run(
-            command, check=True, user=self.user, cwd=self.folder, stdout=subprocess.DEVNULL
-        )
-
-    def start(self) -> None:
-        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1"
-        log = str(self.folder / "log")
-        self._run("pg_ctl", "-D", str(self.folder / "db"), "-l", log, "-o", options, "-w", "start")
-
-    def stop(self) -> None:
-        with suppress(subprocess.CalledProcessError):
-            self._run("pg_ctl", "-D", str(self.folder / "db"), "-m", "immediate", "stop")
-
-
-class Mosquitto:
-    """A broker of its own that stores messages until its subscribers have received them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_port()
-        folder.mkdir()
-        self.process: subprocess.Popen[bytes] | None = None
-        user = "user root\n" if os.geteuid() == 0 else ""
-        (folder / "conf").write_text(
-            f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
-            f"persistence_location {folder}/\nmax_queued_messages 0\n{user}"
-        )
-
-    def start(self) -> None:
-        program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-        self.process = subprocess.Popen(
-            [program, "-c", str(self.folder / "conf")],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.terminate()
-            self.process.wait()
 
 
 # Receivers: each notes (sequence, id or text) of everything it gets.
@@ -304,7 +238,7 @@ def kills(pictures: int, count: int, small: bool) -> list[str]:
     with ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="line-")))
         (folder / "in").mkdir()
-        broker = Mosquitto(folder / "broker")
+        broker = Mosquitto(folder, keeps=True)
         services: list[Any] = [broker]
         outputs: list[dict[str, Any]] = [
             {"kind": "mqtt", "host": "127.0.0.1", "port": broker.port, "topic": "line"}
@@ -313,7 +247,8 @@ def kills(pictures: int, count: int, small: bool) -> list[str]:
         if small:
             outputs.append({"kind": "sql", "url": f"sqlite:///{folder}/readings.db"})
         else:
-            database = Postgres(folder / "postgres")
+            database = Postgres()
+            opened.callback(database.close)
             services.append(database)
             modbus, opcua = free_port(), f"opc.tcp://127.0.0.1:{free_port()}/line/"
             outputs += [
@@ -564,7 +499,8 @@ def latency(readings: int, rate: float, first: bool) -> list[str]:
     with ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="line-")))
         (folder / "in").mkdir()
-        broker, database = Mosquitto(folder / "broker"), Postgres(folder / "postgres")
+        broker, database = Mosquitto(folder, keeps=True), Postgres()
+        opened.callback(database.close)
         for service in (broker, database):
             service.start()
             opened.callback(service.stop)

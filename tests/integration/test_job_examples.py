@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from line_services import Mosquitto, Postgres, free_port
+from line_services import MOSQUITTO, POSTGRES, Mosquitto, Postgres, free_port
 from typer.testing import CliRunner
 
 from industrial_ocr.cli.app import app
@@ -48,6 +48,7 @@ def test_the_check_finds_nothing_wrong_but_the_connections(file: Path, tmp_path:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(MOSQUITTO is None or POSTGRES is None, reason="needs mosquitto and PostgreSQL")
 def test_broker_and_database_are_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broker, database = Mosquitto(tmp_path), Postgres()
     monkeypatch.setenv("DATABASE", database.url)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from line_services import Mosquitto, Postgres, free_port
+from line_services import MOSQUITTO, POSTGRES, Mosquitto, Postgres, free_port
 
 from industrial_ocr.line.job_outputs import MqttOutput, OpcuaOutput, SqlOutput
 from industrial_ocr.line.job_sources import MqttTrigger, OpcuaTrigger
@@ -22,28 +22,8 @@ from industrial_ocr.line.triggers import make_trigger
 
 pytestmark = pytest.mark.slow
 
+Make = Callable[..., Reading]
 WAIT_S = 60.0
-
-
-def reading(sequence: int, **changes: Any) -> Reading:
-    values: dict[str, Any] = {
-        "id": f"id-{sequence}",
-        "sequence": sequence,
-        "job": "date",
-        "job_hash": "ab12",
-        "weights": {"detector": "cd34"},
-        "picture": f"{sequence}.png",
-        "picture_sha256": "ef56",
-        "part": f"part {sequence}",
-        "time": datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc),
-        "text": f"L{sequence}",
-        "raw_text": f"L {sequence}",
-        "status": "ok",
-        "passed": True,
-        "reasons": (),
-        "confidence": 0.97,
-    }
-    return Reading(**values | changes)
 
 
 def deliver(output: Output, batches: Sequence[Sequence[Reading]]) -> int:
@@ -74,12 +54,14 @@ def until(holds: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def database() -> Iterator[Postgres]:
+    if POSTGRES is None:
+        pytest.skip("needs PostgreSQL: apt install postgresql")
     database = Postgres()
     yield database
     database.close()
 
 
-def test_postgres_is_stopped_and_started(database: Postgres) -> None:
+def test_postgres_is_stopped_and_started(database: Postgres, make_reading: Make) -> None:
     pytest.importorskip("pg8000")
     import pg8000.native
 
@@ -88,7 +70,7 @@ def test_postgres_is_stopped_and_started(database: Postgres) -> None:
         output.check()
     database.start()
     output.check()
-    batches = [[reading(n) for n in range(b, b + 10)] for b in range(0, 300, 10)]
+    batches = [[make_reading(n) for n in range(b, b + 10)] for b in range(0, 300, 10)]
     deliver(output, batches[:10])
     database.stop()
     with pytest.raises(OutputError, match=str(database.port)):
@@ -141,13 +123,15 @@ class Listener:
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Mosquitto]:
     pytest.importorskip("aiomqtt")
+    if MOSQUITTO is None:
+        pytest.skip("needs mosquitto: apt install mosquitto")
     broker = Mosquitto(tmp_path)
     broker.start()
     yield broker
     broker.stop()
 
 
-def test_mqtt_readings_state_alarm_and_will(broker: Mosquitto) -> None:
+def test_mqtt_readings_state_alarm_and_will(broker: Mosquitto, make_reading: Make) -> None:
     output = make_output(MqttOutput(kind="mqtt", host="127.0.0.1", port=broker.port, topic="line"))
     output.check()
     listener = Listener(broker.port)
@@ -156,23 +140,23 @@ def test_mqtt_readings_state_alarm_and_will(broker: Mosquitto) -> None:
     until(lambda: listener.last("line/state") == "stopped")
     output.state(LineState.BUSY)
     output.alarm("drift", "more refusals than usual")
-    output.send([reading(n) for n in range(1, 51)])
+    output.send([make_reading(n) for n in range(1, 51)])
     until(lambda: len(listener.ids()) == 50)
     assert listener.ids() == [f"id-{n}" for n in range(1, 51)]
-    assert Reading.from_json(listener.last("line") or "") == reading(50)
+    assert Reading.from_json(listener.last("line") or "") == make_reading(50)
     until(lambda: listener.last("line/state") == "busy")
     until(lambda: listener.last("line/alarm/drift") == "more refusals than usual")
 
     broker.stop()
     with pytest.raises(OutputError, match=str(broker.port)):
-        output.send([reading(51)])
+        output.send([make_reading(51)])
     output.state(LineState.READY)
     listener.subscribed.clear()
     broker.start()
     # The broker has forgotten all; nothing is read, and yet it learns what the line does.
     assert listener.subscribed.wait(WAIT_S)
     until(lambda: listener.last("line/state") == "ready")
-    deliver(output, [[reading(51)]])
+    deliver(output, [[make_reading(51)]])
     until(lambda: listener.ids()[-1] == "id-51")
 
     output.alarm("drift", None)
@@ -188,10 +172,12 @@ def test_mqtt_readings_state_alarm_and_will(broker: Mosquitto) -> None:
     listener.client.disconnect()
 
 
-def test_mqtt_delivers_each_reading_at_least_once_and_in_order(broker: Mosquitto) -> None:
+def test_mqtt_delivers_each_reading_at_least_once_and_in_order(
+    broker: Mosquitto, make_reading: Make
+) -> None:
     output = make_output(MqttOutput(kind="mqtt", host="127.0.0.1", port=broker.port, topic="line"))
     listener = Listener(broker.port)
-    batches = [[reading(n) for n in range(b, b + 5)] for b in range(0, 500, 5)]
+    batches = [[make_reading(n) for n in range(b, b + 5)] for b in range(0, 500, 5)]
     deliver(output, batches[:30])
     broker.stop()
     listener.subscribed.clear()
@@ -225,7 +211,7 @@ def test_mqtt_trigger(broker: Mosquitto) -> None:
     listener.client.disconnect()
 
 
-def test_opcua_with_a_real_client() -> None:
+def test_opcua_with_a_real_client(make_reading: Make) -> None:
     pytest.importorskip("asyncua")
     from asyncua import ua
     from asyncua.sync import Client
@@ -281,7 +267,7 @@ def test_opcua_with_a_real_client() -> None:
         subscription.subscribe_events(client.get_node(f"ns={index};s=VisionSystem"), event_type)
         results = node("ResultManagement")
         thread = threading.Thread(
-            target=deliver, args=(output, [[reading(n, passed=n != 20)] for n in range(1, 21)])
+            target=deliver, args=(output, [[make_reading(n, passed=n != 20)] for n in range(1, 21)])
         )
         thread.start()
         for number in range(1, 21):
@@ -299,12 +285,12 @@ def test_opcua_with_a_real_client() -> None:
         assert values["ResultState"] == 1 and values["Passed"] is False
         assert values["PartId"] == "part 20" and values["ExternalRecipeId"] == "date"
         assert values["CreationTime"] == datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
-        assert Reading.from_json(values["ResultContent"]) == reading(20, passed=False)
+        assert Reading.from_json(values["ResultContent"]) == make_reading(20, passed=False)
         subscription.delete()
 
         output.config = config.model_copy(update={"acknowledge_s": 0.1})  # type: ignore[attr-defined]
         with pytest.raises(OutputError, match="reading 21 was not acknowledged"):
-            output.send([reading(21)])
+            output.send([make_reading(21)])
         output.open()  # the client stays connected
         assert node("ResultManagement.LastResult.Sequence").read_value() == 21
     output.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -21,13 +20,7 @@ from industrial_ocr.line.reading import LineState, Reading, TriggerEvent  # noqa
 from industrial_ocr.line.sources import PostedPictures  # noqa: E402
 from industrial_ocr.line.triggers import Trigger  # noqa: E402
 
-BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not BROWSER, reason="no Chromium is installed"),
-]
+pytestmark = pytest.mark.slow
 EVIL = "<img src=x onerror=alert(1)>"
 IMAGE = np.full((480, 640, 3), 110, np.uint8)
 
@@ -81,14 +74,6 @@ def address(line: Line, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server = start_page(line.monitor, line, config)
     yield server.address
     server.stop()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as play:
-        started = play.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 def until_text(page: Any, selector: str, text: str) -> None:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import io
-import sys
 from pathlib import Path
 from typing import Any
 
+import clean_print
 import numpy as np
 import pytest
+from cleanprint import engines, faces, render, scoring, tables, texts, verifying
 from PIL import ImageFont
 
 from industrial_ocr.patterns.charset import DEFAULT_SYMBOLS
-
-sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
-
-import clean_print  # noqa: E402
-from cleanprint import engines, faces, render, scoring, tables, texts, verifying  # noqa: E402
 
 
 @pytest.fixture(scope="module")

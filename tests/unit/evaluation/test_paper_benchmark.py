@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from itertools import islice
 from pathlib import Path
 
 import cv2
 import numpy as np
+import paper
 import pytest
 from rapidfuzz.distance import Levenshtein
-
-sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
-
-import paper  # noqa: E402
 
 TEXTS = [f"WORD{n}" for n in range(80)]
 

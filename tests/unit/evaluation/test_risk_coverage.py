@@ -1,14 +1,9 @@
 """The risk-coverage curve of a score, computed by hand."""
 
 import math
-import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
-
-from risk_coverage import risk_coverage  # noqa: E402
+from risk_coverage import risk_coverage
 
 
 def test_risk_coverage_by_hand() -> None:

@@ -1,4 +1,4 @@
-"""PostgreSQL and mosquitto from Debian's packages, started and stopped by the tests."""
+"""PostgreSQL and mosquitto from Debian's packages, for the benchmark of a line and for tests."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-
-import pytest
 
 POSTGRES = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
@@ -37,14 +35,12 @@ class Postgres:
     """A database server with the user ``plant``; ``close`` removes its data."""
 
     def __init__(self) -> None:
-        if POSTGRES is None:
-            pytest.skip("needs PostgreSQL: apt install postgresql")
-        # Outside pytest's folder, which only its user may enter; the server refuses to be root.
+        # A folder that every user may reach; the server refuses to be root.
         self.folder, self.port = Path(tempfile.mkdtemp(prefix="postgres-")), free_port()
         self._as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
         if self._as_user:
             shutil.chown(self.folder, "postgres")
-        self.url = f"postgresql://plant@127.0.0.1:{self.port}/postgres"
+        self.url = f"postgresql+pg8000://plant@127.0.0.1:{self.port}/postgres"
         self._run("initdb", "-A", "trust", "-U", "plant", "--no-sync", "-D", f"{self.folder}/data")
 
     def start(self) -> None:
@@ -62,24 +58,31 @@ class Postgres:
         shutil.rmtree(self.folder)
 
     def _run(self, program: str, *arguments: str) -> None:
-        assert POSTGRES is not None
+        assert POSTGRES is not None, "needs PostgreSQL: apt install postgresql"
         command = [*self._as_user, str(POSTGRES / program), *arguments]
         subprocess.run(command, check=True, cwd="/", stdout=subprocess.DEVNULL, timeout=START_S)
 
 
 class Mosquitto:
-    """A broker on a port of its own; it keeps nothing over a restart."""
+    """A broker on a port of its own.
 
-    def __init__(self, folder: Path) -> None:
-        if MOSQUITTO is None:
-            pytest.skip("needs mosquitto: apt install mosquitto")
-        self.port = free_port()
+    Args:
+        folder: where its files are.
+        keeps: whether it keeps messages over a restart, until their subscribers have received them.
+    """
+
+    def __init__(self, folder: Path, keeps: bool = False) -> None:
+        self.port, self._keeps = free_port(), keeps
         self._config = folder / "mosquitto.conf"
-        self._config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n")
+        lines = [f"listener {self.port} 127.0.0.1", "allow_anonymous true"]
+        if keeps:
+            lines += ["persistence true", f"persistence_location {folder}/"]
+            lines += ["max_queued_messages 0", *(["user root"] if os.geteuid() == 0 else [])]
+        self._config.write_text("\n".join(lines) + "\n")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        assert MOSQUITTO is not None
+        assert MOSQUITTO is not None, "needs mosquitto: apt install mosquitto"
         self._process = subprocess.Popen(
             [MOSQUITTO, "-c", str(self._config)],
             stdout=subprocess.DEVNULL,
@@ -89,6 +92,9 @@ class Mosquitto:
 
     def stop(self) -> None:
         if self._process is not None:
-            self._process.kill()
+            if self._keeps:
+                self._process.terminate()  # it writes its messages
+            else:
+                self._process.kill()
             self._process.wait()
             self._process = None
