@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from industrial_ocr.results.types import Character, SequenceScores, Status, Text
 from industrial_ocr.review.collecting import Collector
 
 playwright = pytest.importorskip("playwright.sync_api")
-uvicorn = pytest.importorskip("uvicorn")
+pytest.importorskip("uvicorn")
 pytestmark = pytest.mark.slow
 
 EVIL = "<img/onerror=1>"
@@ -47,17 +46,13 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def address(folder: Path) -> Iterator[str]:
+    from industrial_ocr.line.http_server import HttpServer
     from industrial_ocr.review.app import create_app
-    from industrial_ocr.review.web import listen
 
-    listener = listen(0)
-    config = uvicorn.Config(create_app(folder), log_level="warning", lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
-    server.should_exit = True
-    thread.join()
+    server = HttpServer(create_app(folder), 0)
+    server.start()
+    yield server.address
+    server.stop()
 
 
 class Tab:
