@@ -20,6 +20,7 @@ from fitting.homoglyphs import log_odds
 from fitting.segmentation import LabeledPicture, read_evidence
 from industrial_ocr.datasets.synthesis.layout import LabeledString
 from industrial_ocr.decoding.free_reading import read_freely
+from industrial_ocr.detection.ink import LineInk
 from industrial_ocr.detection.orientation import string_quad
 from industrial_ocr.detection.spacing import SPACE_MODEL, space_features
 from industrial_ocr.image.preprocess import to_gray
@@ -70,7 +71,7 @@ def _rows(asked: argparse.Namespace, numbers: range) -> Iterator[GapRow]:
             reading = read_freely(evidence, reader.classifier_charset)
             if sum(reading.character) > 1 and reading.string.direction != "vertical":
                 string, read = reading.shown()
-                features = space_features(string, read, to_gray(image))
+                features = space_features(string, read, LineInk.of(to_gray(image), string))
                 spaces = true_spaces(string, printed)
                 linked = string.space_after[:-1]
                 for row, wide, space in zip(features, linked, spaces, strict=True):

@@ -112,10 +112,10 @@ def merged_box(one: CharBox, two: CharBox) -> CharBox:
 
 def _ink(gray: ImageArray, string: BoxString) -> tuple[FloatArray, FloatArray] | None:
     """(N, 2) where each box begins and ends along a line, and (M, 2) the same of its ink."""
-    line = string_quad(string)
-    spans = LineInk(gray, line, [b.quad for b in string.boxes]).spans()
+    spans = LineInk.of(gray, string).spans()
     if spans is None:
         return None
+    line = string_quad(string)
     axis = axis_of(line)
     middles = np.array([(b.center - line[0]) @ axis for b in string.boxes])
     reach = np.array([edge_lengths(b.quad)[0] / 2 for b in string.boxes])

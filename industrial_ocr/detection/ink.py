@@ -18,8 +18,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from industrial_ocr.detection.orientation import string_quad
 from industrial_ocr.results.geometry import axis_of, edge_lengths, inside, rect_quad, warp_quad
-from industrial_ocr.results.types import TALL_MARK, FloatArray, ImageArray, UnreadMark
+from industrial_ocr.results.types import TALL_MARK, BoxString, FloatArray, ImageArray, UnreadMark
 
 BAND_HEIGHT = 40
 """Characters higher than this are scaled down to this many rows."""
@@ -103,8 +104,16 @@ class LineInk:
     def __init__(
         self, gray: ImageArray, string: FloatArray, characters: Sequence[FloatArray]
     ) -> None:
-        self._string = string
-        self._band = _band(gray, string, characters)
+        self._gray, self._string, self._characters = gray, string, characters
+
+    @staticmethod
+    def of(gray: ImageArray, string: BoxString) -> LineInk:
+        """The ink of an oriented string, whose boxes are the characters."""
+        return LineInk(gray, string_quad(string), [b.quad for b in string.boxes])
+
+    @cached_property
+    def _band(self) -> _Band:
+        return _band(self._gray, self._string, self._characters)
 
     @cached_property
     def _ink(self) -> FloatArray | None:

@@ -137,7 +137,7 @@ def _completed(gray: ImageArray, string: BoxString, others: Sequence[FloatArray]
         return string
     upright = usual_orientation(string)
     line = string_quad(upright)
-    ink = LineInk(gray, line, [b.quad for b in upright.boxes])
+    ink = LineInk.of(gray, upright)
     empty = ink.empty()
     if empty.any() and empty.mean() <= MOST_EMPTY:
         return _completed(gray, _only(string, np.flatnonzero(~empty).tolist()), others)

@@ -62,25 +62,24 @@ def wide_gaps(boxes: Sequence[CharBox], ratio: float, joined: Sequence[bool]) ->
     return (*(bool(w) for w in wide), False)
 
 
-def space_features(string: BoxString, symbols: str, gray: ImageArray) -> Floats:
+def space_features(string: BoxString, symbols: str, ink: LineInk) -> Floats:
     """(N - 1, K) the features of each gap of an oriented string, in the order of ``SPACE_MODEL``.
 
     Args:
         string: N >= 2 boxes, one per character.
         symbols: the N characters, ``?`` where unknown.
-        gray: (H, W) uint8, the image.
+        ink: of the string.
     """
-    quads, line = [b.quad for b in string.boxes], string_quad(string)
-    height = max(edge_lengths(line)[1], 1.0)
-    clear = clear_gaps(quads, vertical=False) / height
-    found = LineInk(gray, line, quads).gaps()
-    ink = clear + BOX_MARGIN if found is None else np.asarray(found, np.float64)
+    height = max(edge_lengths(string_quad(string))[1], 1.0)
+    clear = clear_gaps([b.quad for b in string.boxes], vertical=False) / height
+    found = ink.gaps()
+    gaps = clear + BOX_MARGIN if found is None else np.asarray(found, np.float64)
     steps = np.linalg.norm(np.diff([b.center for b in string.boxes], axis=0), axis=1)
     steps = np.maximum(steps, 1e-6)
     narrow = np.array([s in NARROW for s in symbols], np.float64)
     columns = {
-        "gap": ink,
-        "wider": ink - np.median(ink),
+        "gap": gaps,
+        "wider": gaps - np.median(gaps),
         "box": clear - np.median(clear),
         "step": np.log(steps / np.median(steps)),
         "narrow": narrow[:-1] + narrow[1:],
@@ -88,7 +87,7 @@ def space_features(string: BoxString, symbols: str, gray: ImageArray) -> Floats:
     return np.clip(np.stack([columns[n] for n in SPACE_MODEL if n != "bias"], axis=1), -2, 2)
 
 
-def find_spaces(string: BoxString, symbols: str, gray: ImageArray) -> tuple[bool, ...]:
+def find_spaces(string: BoxString, symbols: str, ink: LineInk) -> tuple[bool, ...]:
     """Whether a space follows each box of a string that was read; arguments as above.
 
     Stacks keep the spaces of linking.
@@ -96,7 +95,7 @@ def find_spaces(string: BoxString, symbols: str, gray: ImageArray) -> tuple[bool
     if len(string.boxes) < 2 or string.direction == "vertical":
         return string.space_after
     weights = [w for n, w in SPACE_MODEL.items() if n != "bias"]
-    odds = space_features(string, symbols, gray) @ weights + SPACE_MODEL["bias"]
+    odds = space_features(string, symbols, ink) @ weights + SPACE_MODEL["bias"]
     return (*(odds > 0).tolist(), False)
 
 
@@ -113,14 +112,15 @@ def with_spaces(read: TextString, string: BoxString, gray: ImageArray) -> TextSt
         was missed there.
     """
     known = len(read.characters) == len(string.boxes)
-    gaps = find_spaces(string, read.text if known else "?" * len(string.boxes), gray)
+    symbols = read.text if known else "?" * len(string.boxes)
+    gaps = find_spaces(string, symbols, LineInk.of(gray, string))
     if not any(gaps) or len(read.characters) < 2 or " " in read.text:
         return read
     centers = np.array([b.center for b in string.boxes], np.float64)
     axis = string_axis(centers)
     at, along = centers @ axis, axis.astype(np.float32)
     middles = np.array([c.quad.mean(0) @ axis for c in read.characters])
-    symbols = [c.symbol for c in read.characters]
+    parts = [c.symbol for c in read.characters]
     for i in np.flatnonzero(gaps):
         left = float(at[i]) + string.boxes[i].extent(along) / 2
         right = float(at[i + 1]) - string.boxes[i + 1].extent(along) / 2
@@ -128,5 +128,5 @@ def with_spaces(read: TextString, string: BoxString, gray: ImageArray) -> TextSt
         filled = ((middles > left + margin) & (middles < right - margin)).any()
         before = int((middles <= (left + right) / 2).sum())
         if not filled and 0 < before < len(middles):
-            symbols[before - 1] = read.characters[before - 1].symbol + " "
-    return replace(read, text="".join(symbols))
+            parts[before - 1] = read.characters[before - 1].symbol + " "
+    return replace(read, text="".join(parts))

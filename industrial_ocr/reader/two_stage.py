@@ -269,7 +269,9 @@ def _decode(reading: FreeReading, gray: ImageArray, config: PipelineConfig) -> T
     if not kept:
         return None
     named = [(c.symbols[0], float(c.probabilities[0])) for c in candidates]
-    found = iter(find_spaces(*reading.shown(), gray))
+    line, symbols = reading.shown()
+    ink = LineInk.of(gray, line)
+    found = iter(find_spaces(line, symbols, ink))
     spaces = [taken and next(found) for taken in reading.character]
     inside = BoxString(
         tuple(string.boxes[i] for i in kept),
@@ -277,7 +279,12 @@ def _decode(reading: FreeReading, gray: ImageArray, config: PipelineConfig) -> T
         string.direction,
     )
     if config.classification.homoglyphs:
-        widths, heights = _ink_sizes(gray, inside, kept, len(candidates))
+        if len(kept) < len(line.boxes):
+            ink = LineInk.of(gray, inside)
+        sizes = np.full((len(candidates), 2), np.nan)
+        if inside.direction != "vertical":
+            sizes[kept] = ink.sizes()
+        widths, heights = sizes.T.tolist()
         candidates = weigh_zeros(candidates, widths)
         named = resolve_homoglyphs(candidates, string.space_after)
         named = resolve_cases(named, candidates, heights)
@@ -310,13 +317,3 @@ def _decode(reading: FreeReading, gray: ImageArray, config: PipelineConfig) -> T
         scores,
         tuple(rejected),
     )
-
-
-def _ink_sizes(
-    gray: ImageArray, inside: BoxString, kept: Sequence[int], count: int
-) -> tuple[list[float], list[float]]:
-    """Widths and heights of the ink of ``count`` boxes, NaN in those not ``kept`` and in stacks."""
-    sizes = np.full((count, 2), np.nan)
-    if inside.direction != "vertical":
-        sizes[kept] = LineInk(gray, string_quad(inside), [b.quad for b in inside.boxes]).sizes()
-    return sizes[:, 0].tolist(), sizes[:, 1].tolist()

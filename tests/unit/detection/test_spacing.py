@@ -9,7 +9,6 @@ import pytest
 
 from industrial_ocr.decoding.scoring import score_sequence
 from industrial_ocr.detection.ink import LineInk
-from industrial_ocr.detection.orientation import string_quad
 from industrial_ocr.detection.spacing import find_spaces, gap_sizes, wide_gaps, with_spaces
 from industrial_ocr.results.geometry import enclosing_quad, rect_quad
 from industrial_ocr.results.types import (
@@ -72,11 +71,11 @@ def test_wide_gaps_are_spaces_and_a_join_needs_a_little_less() -> None:
 
 def test_gaps_in_the_ink_are_measured_between_the_middles() -> None:
     string = line([4, 10, 0, 20])
-    gaps = LineInk(printed(string), string_quad(string), [b.quad for b in string.boxes]).gaps()
+    gaps = LineInk.of(printed(string), string).gaps()
     assert gaps is not None
     assert gaps * HEIGHT == pytest.approx([4, 10, 0, 20], abs=1.1)
     flat = np.full((120, 500), 128, np.uint8)
-    assert LineInk(flat, string_quad(string), [b.quad for b in string.boxes]).gaps() is None
+    assert LineInk.of(flat, string).gaps() is None
 
 
 @pytest.mark.parametrize(
@@ -93,19 +92,20 @@ def test_spaces_are_wide_gaps_in_the_ink(
     gaps: list[float], symbols: str, spaces: list[int]
 ) -> None:
     string = line(gaps)
-    assert np.flatnonzero(find_spaces(string, symbols, printed(string))).tolist() == spaces
+    found = find_spaces(string, symbols, LineInk.of(printed(string), string))
+    assert np.flatnonzero(found).tolist() == spaces
 
 
 def test_narrow_characters_of_one_pitch_have_no_spaces_beside_them() -> None:
     """Every center is 25 pixels from the next one; the gaps beside the 1 are 13 pixels wide."""
     string = line([5, 13, 13, 5, 5], widths=[20, 20, 4, 20, 20, 20])
-    assert not any(find_spaces(string, "421684", printed(string)))
+    assert not any(find_spaces(string, "421684", LineInk.of(printed(string), string)))
 
 
 def test_stacks_and_single_boxes_keep_the_spaces_of_linking() -> None:
     stack = replace(line([5, 30, 5], turned=True), space_after=(True, False, False, False))
-    assert find_spaces(stack, "ABCD", printed(stack)) == stack.space_after
-    assert find_spaces(line([]), "A", printed(line([]))) == (False,)
+    assert find_spaces(stack, "ABCD", LineInk.of(printed(stack), stack)) == stack.space_after
+    assert find_spaces(line([]), "A", LineInk.of(printed(line([])), line([]))) == (False,)
 
 
 def test_the_crnn_gets_spaces_between_the_characters_on_both_sides() -> None:
