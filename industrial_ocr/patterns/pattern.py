@@ -176,12 +176,16 @@ class Pattern:
     def parse(text: str, presets: Mapping[str, Preset] | None = None) -> Pattern:
         """The pattern of a command line: the name of a preset, else a regular expression.
 
-        ``regex:...``, ``template:...`` and ``lexicon:FILE`` (one word per line) are explicit.
+        ``regex:...``, ``template:...`` and ``lexicon:FILE`` (one word per line) are explicit. A
+        text in lower case without special characters, such as ``lot-b``, is always a name.
 
         Raises:
-            PatternError: as the other constructors; also for a misspelled name of a preset.
+            PatternError: as the other constructors; also for a name that no preset has.
         """
         kind, _, rest = text.partition(":")
+        if text in ("regex:", "template:", "lexicon:"):
+            what = "the file" if kind == "lexicon" else "the expression"
+            raise PatternError(f"{text} {what} is missing after the colon")
         if kind == "regex" and rest:
             return Pattern.regex(rest)
         if kind == "template" and rest:
@@ -192,8 +196,9 @@ class Pattern:
             return Pattern.preset(text, presets)
         except PatternError as error:
             # A misspelled name is a valid regular expression too, but probably not meant as one.
-            if nearest_preset(text, presets) and text.replace("-", "").isalnum():
-                raise PatternError(f"{error} Write regex:{text} for the expression.") from error
+            plain = text.replace("-", "").replace("_", "").isalnum()
+            if plain and (text.islower() or nearest_preset(text, presets)):
+                raise PatternError(f"{error} (for the expression, write regex:{text})") from error
         return Pattern.regex(text)
 
     def automaton(self, charset: Charset) -> Automaton:

@@ -85,7 +85,7 @@ def test_texts_that_do_not_pass() -> None:
 def test_users_presets_beside_the_shipped_ones(own: Path) -> None:
     assert run("test", "batch", "AB12", "--file", own).exit_code == 0
     assert run("test", "vin", "11111111111111111", "--file", own).exit_code == 0
-    assert run("test", "batch", "AB12").exit_code == 1  # an expression, then
+    assert run("test", "batch", "AB12").exit_code == 2  # no such preset
 
 
 @pytest.mark.parametrize(

@@ -431,8 +431,15 @@ def test_parse(tmp_path: Path) -> None:
     assert Pattern.parse("[AB]1").match("B1") and Pattern.parse("template:A9").match("B1")
     assert Pattern.parse(f"lexicon:{words}").words == ("AB1", "", "CD2")
     for wrong, meant in (("iso6364", "iso6346"), ("VIN", "vin")):
-        with pytest.raises(PatternError, match=rf"did you mean {meant}\? Write regex:{wrong} "):
+        with pytest.raises(PatternError, match=rf"did you mean {meant}\? .*write regex:{wrong}\)"):
             Pattern.parse(wrong)
+    for name in ("nosuch", "our-lot2", "our_lot"):
+        with pytest.raises(PatternError, match=rf"no preset .*{name}.*vin,.* write regex:{name}\)"):
+            Pattern.parse(name)
+    assert Pattern.parse("regex:nosuch").match("nosuch") and Pattern.parse("74-1").match("74-1")
+    for kind in ("template:", "regex:", "lexicon:"):
+        with pytest.raises(PatternError, match=f"{kind} the .* is missing after the colon"):
+            Pattern.parse(kind)
     with pytest.raises(PatternError, match=r"none\.txt: the lexicon cannot be read"):
         Pattern.parse(f"lexicon:{tmp_path / 'none.txt'}")
 
@@ -470,7 +477,7 @@ def test_a_pattern_travels_to_another_process() -> None:
 
 @pytest.mark.parametrize(
     ("text", "ignores"),
-    [("plate-us-mixed", True), ("iso6346", True), ("[0-9]{3}", False), ("date-iso", False)],
+    [("plate-us-mixed", True), ("iso6346", True), ("[0-9]{3}", False), ("iso-date", False)],
 )
 def test_marks_are_ignored_where_they_separate_but_are_no_part_of_a_code(
     text: str, ignores: bool
