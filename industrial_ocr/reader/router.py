@@ -173,10 +173,11 @@ def choose(pattern: Pattern | None, measured: RouteTable | None = None) -> Choic
         )
     if pattern.words:
         return Choice(Engine.CRNN, "the pattern is a lexicon: words have context")
-    bits = pattern.bits_per_position()
-    if bits < WORD_BITS:
-        return Choice(Engine.CRNN, f"{bits:.1f} bits per character: the pattern gives context")
-    return Choice(Engine.TWO_STAGE, f"{bits:.1f} bits per character: a code without context")
+    few = pattern.bits_per_position() < WORD_BITS
+    engine, number = (Engine.CRNN, "few") if few else (Engine.TWO_STAGE, "many")
+    return Choice(
+        engine, f"the pattern allows {number} characters in each place, so {engine} reads first"
+    )
 
 
 def bad_for_boxes(signs: ImageSigns | None) -> str:

@@ -54,6 +54,8 @@ def code(
 )
 def test_the_first_way_by_the_pattern(pattern: Pattern | None, way: str) -> None:
     assert choose(pattern).engine == way
+    if pattern is not None and not pattern.words:
+        assert choose(pattern).reason.endswith(f" characters in each place, so {way} reads first")
 
 
 def test_what_was_measured_goes_before_what_the_pattern_says() -> None:
