@@ -89,7 +89,8 @@ class CodeReading(HasQuad):
         status: ``ok`` only if the code can be trusted as it is.
         reason: one sentence that explains the status.
         confidence: confidence of the code, 0 to 1, defined as ``TextString.confidence``.
-        raw_text: the text that was read in this place without the pattern.
+        raw_text: the text that one engine read in this place without the pattern; if both engines
+            read the same code, the engine that read first (two-stage with ``agree``).
         raw_confidence: confidence of ``raw_text``.
         characters: the characters with their statuses.
         quad: (4, 2) float32 source pixels around the whole code.
