@@ -256,7 +256,9 @@ class Reader:
                 with one, the engine that suits the pattern reads first (see ``router``).
             roi: x0, y0, x1, y1 in pixels: only this part is read; quads refer to the whole image.
             pattern: what codes look like: a ``Pattern``, a preset's name or a regular expression,
-                or several; ``result.codes`` then holds the codes.
+                or several; ``result.codes`` then holds the codes. ``auto`` and ``agree`` then
+                give the strings of one engine with its own confidence, so that they may differ
+                from those without a pattern.
 
         Returns:
             The result, also if there is no text.
