@@ -56,6 +56,7 @@ def _own_code(code: CodeReading) -> ReadString:
         status=code.status.value,
         raw=code.raw_text,
         signs=() if code.signs is None else tuple(round(s, 4) for s in astuple(code.signs)),
+        missing=code.missing,
     )
 
 

@@ -36,6 +36,7 @@ class ReadString:
         status: status of a code (``results.types.Status``); empty for other strings.
         raw: text of a code that was read without the pattern.
         signs: numbers of a code's ``results.codes.ImageSigns``, if there are any.
+        missing: ``missing`` of a code: why a character may be missing.
     """
 
     text: str
@@ -45,6 +46,7 @@ class ReadString:
     status: str = ""
     raw: str = ""
     signs: tuple[float, ...] = ()
+    missing: str = ""
 
     @property
     def accepted_confidence(self) -> float | None:

@@ -74,6 +74,18 @@ def test_signs_of_a_bad_picture_are_recorded_and_count() -> None:
     assert routed(first, record("crnn", "A812"))["auto"].status == "ok"
 
 
+def test_a_code_that_both_found_incomplete_is_doubtful() -> None:
+    mark = "a mark after the last character was not read"
+    pair = []
+    for engine in ("two-stage", "crnn"):
+        own = record(engine, "AB12", "low_confidence")
+        assert own.codes is not None
+        marked = replace(own, codes=(replace(own.codes[0], missing=mark),))
+        pair.append(Record.from_dict(json.loads(marked.to_json())))
+    assert routed(*pair)["agree"].status == "low_confidence"
+    assert routed(pair[0], record("crnn", "AB12"))["agree"].status == "ok"
+
+
 def test_a_run_of_one_way_or_without_a_pattern_cannot_be_routed() -> None:
     with pytest.raises(DatasetError, match="both read under a pattern"):
         routed(record("two-stage", "AB12"))
