@@ -17,7 +17,7 @@ STRING_COLUMNS = (
     *("file", "string", "text", "confidence", "status", "direction", "engine"),
     *CORNERS,
 )
-CODE_COLUMNS = ("code", "code_confidence", "code_status", "pattern")
+CODE_COLUMNS = ("code", "code_confidence", "code_status", "code_reason", "pattern")
 """Further columns if a pattern was given."""
 _STATUS_STYLES = {"ok": "green", "low_confidence": "yellow", "no_text": "dim"}
 
@@ -86,7 +86,7 @@ def _code_rows(reading: output.ResultDict) -> list[dict[str, Any]]:
 
     codes = list(reading["codes"])
     # If no code was found, the status of the image says why.
-    no_code = {} if codes else {"code_status": reading["status"]}
+    no_code = {} if codes else {"code_status": reading["status"], "code_reason": reading["reason"]}
     rows = []
     for cells, string in zip(_string_rows(reading), reading["strings"], strict=False):
         cells |= {"status": string["status"]}
@@ -99,5 +99,5 @@ def _code_rows(reading: output.ResultDict) -> list[dict[str, Any]]:
 
 
 def _code_cells(code: output.ResultDict) -> dict[str, Any]:
-    cells = (code["text"], code["confidence"], code["status"], code["pattern"])
+    cells = (code["text"], code["confidence"], code["status"], code["reason"], code["pattern"])
     return dict(zip(CODE_COLUMNS, cells, strict=True))

@@ -68,7 +68,17 @@ class FakeReader:
         )
         codes = tuple(
             CodeReading(
-                text, "[A-Z0-9]+", status, "", confidence, text, 0.5, (), quad, (), "horizontal"
+                text,
+                "[A-Z0-9]+",
+                status,
+                f"why {text}",
+                confidence,
+                text,
+                0.5,
+                (),
+                quad,
+                (),
+                "horizontal",
             )
             for text, status, confidence, quad in (
                 ("AB1", Status.OK, 0.9, rect_quad(4, 4, 35, 26)),
@@ -112,12 +122,12 @@ def test_csv_has_a_line_a_string(folder: Path) -> None:
 def test_csv_under_a_pattern_tells_the_codes_and_each_string_its_own_status(folder: Path) -> None:
     printed = run("read", folder, "--csv", "--pattern", "[A-Z0-9]+").stdout
     rows = list(csv.DictReader(io.StringIO(printed)))
-    columns = ("text", "status", "code", "code_confidence", "code_status", "pattern")
+    columns = ("text", "status", "code", "code_confidence", "code_status", "code_reason", "pattern")
     assert [tuple(r[c] for c in columns) for r in rows] == [
-        ("AB1", "ok", "AB1", "0.9", "ok", "[A-Z0-9]+"),
-        ("X", "low_confidence", "", "", "", ""),
-        ("", "", "Q7", "0.3", "check_failed", "[A-Z0-9]+"),
-        ("", "no_text", "", "", "no_text", ""),
+        ("AB1", "ok", "AB1", "0.9", "ok", "why AB1", "[A-Z0-9]+"),
+        ("X", "low_confidence", "", "", "", "", ""),
+        ("", "", "Q7", "0.3", "check_failed", "why Q7", "[A-Z0-9]+"),
+        ("", "no_text", "", "", "no_text", "auto was asked for", ""),
     ]
     header = read_output.STRING_COLUMNS + read_output.CODE_COLUMNS
     assert printed.startswith(",".join(header) + "\n")
