@@ -22,7 +22,7 @@ ENGINES = ("two-stage", "crnn", "agree", "auto")
 ROUTED_EVERY = 3
 """The engines that read with both networks take most of the time: they read every third picture."""
 PATTERNS = {
-    "container": "container",
+    "container": "iso6346",
     "chip": "[A-Z0-9]{4,14}",
     "label": r"LOT \w{6}-\d",
 }

@@ -30,14 +30,17 @@ CONFUSABLE = _lines("confusable.txt")
 
 @lru_cache(maxsize=1)
 def shipped_words() -> tuple[str, ...]:
-    """The word list of the package, its most common words three times.
+    """The word list of the package; common words and those with I at the beginning three times.
+
+    In many typefaces an I at the beginning of a word looks like an l.
 
     SCOWL's English and American words, names and abbreviations of levels 10 to 50, common levels
     first (see data/words.txt.LICENSE); the first 11,000 are levels 10 and 20.
     """
     words = _lines("words.txt")
     kept = tuple(w for w in words if len(w) > 1 and w.isascii() and w.isalpha())
-    return kept + 2 * kept[:11_000]
+    with_i = tuple(w for w in kept if w[0] in "iI")
+    return kept + 2 * kept[:11_000] + 2 * with_i
 
 
 def _characters(rng: Generator, alphabet: str, count: int) -> str:
@@ -119,7 +122,8 @@ def random_text(rng: Generator, words: tuple[str, ...], word_share: float) -> st
         return " ".join(random_word(rng, words) for _ in range(count))
     kind = rng.random()
     if kind < 0.45:
-        return random_code(rng)
+        code = random_code(rng)
+        return _confusable(rng, code) if rng.random() < 0.3 else code
     if kind < 0.78:
         return fill_template(rng, pick(rng, CODE_TEMPLATES))
     if kind < 0.9:
@@ -134,14 +138,14 @@ def label_text(rng: Generator, words: tuple[str, ...]) -> str:
         return fill_template(rng, pick(rng, LABEL_TEMPLATES))
     if kind < 0.42:
         code = _with_marks(rng, random_code(rng, lower=0.3, marks=0.0))
-        return _confusable(rng, code) if rng.random() < 0.3 else code
+        return _confusable(rng, code) if rng.random() < 0.5 else code
     if kind < 0.5:
         return _with_run(rng)
     if kind < 0.6:
         return random_date(rng)
     if kind < 0.76:
         code = random_code(rng, lower=0.25)
-        return _confusable(rng, code) if rng.random() < 0.5 else code
+        return _confusable(rng, code) if rng.random() < 0.8 else code
     if kind < 0.8:
         return pick(rng, CAPTIONS)
     count = 1 if rng.random() < 0.6 else int(rng.integers(2, 6))
