@@ -137,7 +137,10 @@ def _of_codes(own: dict[Engine, ReadResult], routing: Routing, first: Choice) ->
     base = own[Engine.CRNN] if route == Engine.CRNN else usual
     codes = tuple(s.code for s in settled if s.code is not None)
     status = codes[0].status if codes else base.status
-    return replace(base, codes=codes, status=status, route=route, reason=settled[0].reason)
+    reason = settled[0].reason
+    if codes and status is not Status.OK:  # why it is doubtful says more than why this engine read
+        reason = codes[0].reason or reason
+    return replace(base, codes=codes, status=status, route=route, reason=reason)
 
 
 def _weighed(pair: CodePair, basis: ConfidenceBasis) -> CodePair:

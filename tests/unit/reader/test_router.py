@@ -282,6 +282,13 @@ def routed(route: str, one: list[CodeReading], two: list[CodeReading]) -> ReadRe
     return route_results(own, Routing(Engine(route), (pattern,), {}, 0.85))
 
 
+def test_the_reason_of_a_result_says_why_its_code_is_doubtful() -> None:
+    doubtful = code("AB12", Status.LOW_CONFIDENCE, 0.6, **(row(0) | {"reason": "'B' is unsure"}))
+    other = code("AB13", Status.LOW_CONFIDENCE, 0.5, **row(0))
+    assert routed("auto", [doubtful], [other]).reason == "'B' is unsure"
+    assert "reads first" in routed("auto", [code("AB12", **row(0))], [other]).reason
+
+
 def test_auto_and_agree_keep_all_codes_of_a_picture() -> None:
     one = [code("AB12", **row(0)), code("CD34", Status.LOW_CONFIDENCE, 0.7, **row(1))]
     two = [code("CD34", confidence=0.95, **row(1)), code("AB12", **row(0))]
