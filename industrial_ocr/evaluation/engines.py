@@ -57,6 +57,7 @@ def _own_code(code: CodeReading) -> ReadString:
         raw=code.raw_text,
         signs=() if code.signs is None else tuple(round(s, 4) for s in astuple(code.signs)),
         missing=code.missing,
+        alternatives=tuple((text, round(p, 5)) for text, p in code.alternatives),
     )
 
 

@@ -37,6 +37,7 @@ class ReadString:
         raw: text of a code that was read without the pattern.
         signs: numbers of a code's ``results.codes.ImageSigns``, if there are any.
         missing: ``missing`` of a code: why a character may be missing.
+        alternatives: ``alternatives`` of a code: (text, probability) of each.
     """
 
     text: str
@@ -47,6 +48,7 @@ class ReadString:
     raw: str = ""
     signs: tuple[float, ...] = ()
     missing: str = ""
+    alternatives: tuple[tuple[str, float], ...] = ()
 
     @property
     def accepted_confidence(self) -> float | None:
@@ -57,7 +59,11 @@ class ReadString:
     def from_dict(own: Mapping[str, Any]) -> ReadString:
         """The string of a parsed line; TypeError for an unknown key."""
         characters = tuple((s, float(p), q) for s, p, q in own.get("characters", ()))
-        changed = {"characters": characters, "signs": tuple(own.get("signs", ()))}
+        changed = {
+            "characters": characters,
+            "signs": tuple(own.get("signs", ())),
+            "alternatives": tuple((text, float(p)) for text, p in own.get("alternatives", ())),
+        }
         return ReadString(**{"text": "", **own, **changed})
 
 

@@ -1,8 +1,7 @@
 """Computes the results of ``agree`` and ``auto`` from a recorded run, without reading images.
 
 The run must have the readings of two-stage and crnn under a pattern. ``reader.router.settle_all``
-decides between them, as in reading. A record does not hold ``CodeReading.alternatives``: equal
-codes with a likely rival are not ``ambiguous`` here, as they are in reading.
+decides between them, as in reading.
 """
 
 from __future__ import annotations
@@ -41,6 +40,7 @@ def _code(read: ReadString, pattern: Pattern) -> CodeReading:
         direction="horizontal",
         signs=ImageSigns(*read.signs) if read.signs else None,
         missing=read.missing,
+        alternatives=read.alternatives,
     )
 
 

@@ -86,6 +86,17 @@ def test_a_code_that_both_found_incomplete_is_doubtful() -> None:
     assert routed(pair[0], record("crnn", "AB12"))["agree"].status == "ok"
 
 
+def test_a_code_with_a_rival_that_no_engine_rules_out_is_ambiguous() -> None:
+    pair = []
+    for engine in ("two-stage", "crnn"):
+        own = record(engine, "AB12", "low_confidence")
+        assert own.codes is not None
+        doubtful = replace(own.codes[0], alternatives=(("A812", 0.4),))
+        pair.append(Record.from_dict(json.loads(replace(own, codes=(doubtful,)).to_json())))
+    assert routed(*pair)["agree"].status == "ambiguous"
+    assert routed(pair[0], record("crnn", "AB12"))["agree"].status == "ok"
+
+
 def test_a_run_of_one_way_or_without_a_pattern_cannot_be_routed() -> None:
     with pytest.raises(DatasetError, match="both read under a pattern"):
         routed(record("two-stage", "AB12"))
