@@ -86,7 +86,9 @@ class Runtime:
 class Networks:
     """Options of the settings and the weights."""
 
-    config: Annotated[Path | None, _model(help="fast, or a YAML file with settings.")] = None
+    config: Annotated[Path | None, _model(help="fast, accurate, or a YAML file with settings.")] = (
+        None
+    )
     detector: Annotated[str | None, _model(help="Name or weights file.")] = None
     classifier: Annotated[str | None, _model(help="Name or weights file.")] = None
     recognizer: Annotated[str | None, _model(help="Name or weights file.")] = None
