@@ -213,7 +213,7 @@ def _draw_bars(
     bottom = y + height * float(rng.uniform(1.5, 3))
     for _ in range(int(rng.integers(25, 45))):
         wide = unit * int(rng.integers(1, 4))
-        draw.rectangle((x, y, x + wide - 1, max(y, bottom)), fill=255)
+        draw.rectangle((x, y, x + (wide - 1), max(y, bottom)), fill=255)
         x += wide + unit * int(rng.integers(1, 4))
     return bottom
 
