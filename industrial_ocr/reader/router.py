@@ -45,7 +45,11 @@ WORD_BITS = 3.0
 """Random digits have 3.3 bits per character, random letters and digits 5.2; words about 2."""
 CONTRADICTED = frozenset({Status.PATTERN_MISMATCH, Status.CHECK_FAILED})
 MAX_RIVAL_ODDS = 0.1
-"""Equal codes are ambiguous if both engines together give another text higher odds against them."""
+"""Equal codes are ambiguous if both engines together give another text higher odds against them.
+
+Of 463 equal codes that are right on photographs under patterns, three become ambiguous; 0.05 costs
+five, and 0.2 lets another wrong one pass.
+"""
 
 
 @dataclass(frozen=True)
