@@ -48,7 +48,7 @@ MAX_RIVAL_ODDS = 0.1
 """Equal codes are ambiguous if both engines together give another text higher odds against them.
 
 Of 463 equal codes that are right on photographs under patterns, three become ambiguous; 0.05 costs
-five, and 0.2 lets another wrong one pass.
+six, and 0.2 lets another wrong one pass.
 """
 
 
