@@ -220,13 +220,20 @@ class Learning:
         task: the training task.
         checkpoint: the file of the checkpoint.
         key: hash of parent, data and recipe; a checkpoint with another key is not used.
+        minutes: time limit of the adaptation; a training that ended within it is not continued.
         stage: the name of this training in progress reports.
     """
 
     def __init__(
-        self, task: TrainingTask, checkpoint: Path, key: str, stage: str = "learning the strings"
+        self,
+        task: TrainingTask,
+        checkpoint: Path,
+        key: str,
+        minutes: float,
+        stage: str = "learning the strings",
     ) -> None:
         self.task, self.checkpoint, self._key, self._stage = task, checkpoint, key, stage
+        self._minutes = minutes
         self.config = task.config
         self.model = task.model.to(memory_format=torch.channels_last)
         self._bf16 = has_bf16("cpu") or torch.cpu._is_avx512_bf16_supported()
@@ -239,10 +246,11 @@ class Learning:
         self._resume()
         interrupted = False
         try:
-            self._steps(deadline, progress)
+            if self.step < self.steps:
+                self._steps(deadline, progress)
         except KeyboardInterrupt:
             interrupted = True
-        self.save()
+        self.save(ended=not interrupted)
         model = copy.deepcopy(self.average.module if self.step else self.model)
         return Learned(model.eval(), self.step, self.config.steps, interrupted)
 
@@ -286,33 +294,45 @@ class Learning:
         self.step += 1
         self.average.update(self.model, self.step)
 
-    def save(self) -> None:
-        """Writes the checkpoint; if this fails, training continues without one."""
+    def save(self, ended: bool = False) -> None:
+        """Writes the checkpoint; ``ended``: the training made all steps that it had time for."""
         state = {
-            "key": self._key,
             "model": self.model.state_dict(),
             "average": self.average.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
+            "ended": self._minutes if ended else None,
         }
-        data = io.BytesIO()
-        torch.save(state, data)
-        try:
-            write_whole(self.checkpoint, data.getbuffer())
-        except OSError as error:
-            log.warning("%s: the checkpoint cannot be written: %s", self.checkpoint, error)
+        save_state(self.checkpoint, self._key, state)
 
     def _resume(self) -> None:
-        state: dict[str, Any] = {}
-        # Without a checkpoint, or with a damaged one or one of other data, training starts anew.
-        with suppress(OSError, RuntimeError, EOFError, ValueError, UnpicklingError):
-            state = torch.load(self.checkpoint, weights_only=True)
-        if state.get("key") != self._key:
+        state = load_state(self.checkpoint, self._key)
+        if not state:
             return
         self.model.load_state_dict(state["model"])
         self.average.module.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
+        if state["ended"] == self._minutes:
+            self.steps = self.step
+
+
+def save_state(file: Path, key: str, state: Mapping[str, Any]) -> None:
+    """Writes the state of a training; if this fails, only a warning is logged."""
+    data = io.BytesIO()
+    torch.save({**state, "key": key}, data)
+    try:
+        write_whole(file, data.getbuffer())
+    except OSError as error:
+        log.warning("%s: the checkpoint cannot be written: %s", file, error)
+
+
+def load_state(file: Path, key: str) -> dict[str, Any]:
+    """The state of a training; empty if the file is missing, damaged or has another key."""
+    with suppress(OSError, RuntimeError, EOFError, ValueError, UnpicklingError):
+        state: dict[str, Any] = torch.load(file, weights_only=True)
+        return state if state.get("key") == key else {}
+    return {}
 
 
 def key_of(

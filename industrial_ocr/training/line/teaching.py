@@ -23,7 +23,15 @@ from industrial_ocr.training.line.characters import (
     learn_characters,
 )
 from industrial_ocr.training.line.config import AdaptConfig
-from industrial_ocr.training.line.learning import CodeText, Learned, Learning, LineTask, key_of
+from industrial_ocr.training.line.learning import (
+    CodeText,
+    Learned,
+    Learning,
+    LineTask,
+    key_of,
+    load_state,
+    save_state,
+)
 from industrial_ocr.training.line.strings import LineString
 from industrial_ocr.training.messages import Notify, Progress
 
@@ -123,21 +131,15 @@ class Teacher:
         boxed, detector = self._learn_boxes(entries, start + BOXES_SHARE * seconds)
         if detector is None:
             return dataclasses.replace(taught, interrupted=len(boxed) >= MIN_BOXED)
-        parent = self._parents["classifier"]
-        tuned, temperature = learn_characters(parent, boxed, self.recipe, self._progress)
-        classifier = self._saved(parent, tuned.model.state_dict(), temperature)
-        return Taught(
-            {**entries, "detector": detector, "classifier": classifier},
-            learned.steps,
-            sum(len(b.symbols) for b in boxed),
-            tuned.interrupted,
-        )
+        entries["detector"] = detector
+        entries["classifier"], interrupted = self._learn_characters(entries, boxed)
+        return Taught(entries, learned.steps, sum(len(b.symbols) for b in boxed), interrupted)
 
     def _learn_strings(self, until: float) -> Learned:
         config, parent = self.config, self._parents["recognizer"]
         data = self._data
         task = LineTask(parent, data.strings, data.codes, self.recipe, config.fonts, workers=1)
-        run = Learning(task, config.beside(".state.pt"), self._key(parent))
+        run = Learning(task, config.beside(".state.pt"), self._key(parent), config.minutes)
         learned = run.run(until, self._progress)
         if learned.interrupted:
             self._note(f"interrupted after {learned.steps} of {learned.planned} steps")
@@ -165,7 +167,8 @@ class Teacher:
         for number in range(ROUNDS):
             task = LineDetectorTask(detector, boxed, recipe, self.config.fonts, workers=1)
             state = self.config.beside(f".boxes{number}.state.pt")
-            run = Learning(task, state, self._key(detector), "learning the boxes")
+            key = self._key(detector, entries["recognizer"])
+            run = Learning(task, state, key, self.config.minutes, "learning the boxes")
             now = time.monotonic()
             learned = run.run(now + (until - now) / (ROUNDS - number), self._progress)
             if learned.interrupted:
@@ -180,9 +183,27 @@ class Teacher:
         reader = Reader(**{**self._options, **paths_of(entries)})
         return boxed_strings(self._data.strings, reader.models)
 
-    def _key(self, parent: ModelEntry) -> str:
+    def _learn_characters(
+        self, entries: Mapping[NetworkTask, ModelEntry], boxed: Sequence[BoxedString]
+    ) -> tuple[ModelEntry, bool]:
+        """The trained classifier, and whether Ctrl-C ended its training early."""
+        parent = self._parents["classifier"]
+        file = self.config.beside(".characters.state.pt")
+        key = self._key(parent, *entries.values())
+        state, interrupted = load_state(file, key), False
+        if not state:
+            tuned, temperature = learn_characters(parent, boxed, self.recipe, self._progress)
+            state = {"model": tuned.model.state_dict(), "temperature": temperature}
+            interrupted = tuned.interrupted
+            if not interrupted:
+                save_state(file, key, state)
+        return self._saved(parent, state["model"], state["temperature"]), interrupted
+
+    def _key(self, parent: ModelEntry, *teachers: ModelEntry) -> str:
+        """The key of the training of ``parent`` on boxes that ``teachers`` found."""
         data = self._data
-        return key_of(parent, data.sha256, data.codes, self.recipe, self.config.fonts)
+        basis = "".join([data.sha256, *(entry.sha256 for entry in teachers)])
+        return key_of(parent, basis, data.codes, self.recipe, self.config.fonts)
 
     def _saved(
         self, parent: ModelEntry, state: Mapping[str, Tensor], temperature: float | None = None

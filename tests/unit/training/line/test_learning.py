@@ -59,10 +59,12 @@ def strings() -> list[LineString]:
     ]
 
 
-def started(entry: ModelEntry, file: Path, recipe: Recipe = RECIPE, key: str = "") -> Learning:
+def started(
+    entry: ModelEntry, file: Path, recipe: Recipe = RECIPE, key: str = "", minutes: float = 15
+) -> Learning:
     codes = CodeText(("7", "8"), (3,))
     task = LineTask(entry, strings(), codes, recipe)
-    return Learning(task, file, key or key_of(entry, "data", codes, recipe))
+    return Learning(task, file, key or key_of(entry, "data", codes, recipe), minutes)
 
 
 def weights(learned: learning.Learned) -> dict[str, torch.Tensor]:
@@ -178,7 +180,9 @@ def test_with_more_time_the_steps_that_were_left_out_follow(
     monkeypatch.setattr(learning, "PACE_STEPS", 2)
     file = tmp_path / "state.pt"
     assert started(entry, file).run(time.monotonic(), lambda *_: None).steps == 2
-    assert started(entry, file).run(LATER, lambda *_: None).steps == 4
+    # The same command does not go on with a training that has ended.
+    assert started(entry, file).run(LATER, lambda *_: None).steps == 2
+    assert started(entry, file, minutes=20).run(LATER, lambda *_: None).steps == 4
 
 
 def _learn_until_killed(entry: ModelEntry, file: Path) -> None:

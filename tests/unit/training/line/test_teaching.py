@@ -1,0 +1,89 @@
+"""A killed adaptation goes on with the training in which it was killed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from industrial_ocr.inference.manifest import find_entry
+from industrial_ocr.reader.bundled import TASKS
+from industrial_ocr.results.geometry import rect_quad
+from industrial_ocr.training.line import teaching
+from industrial_ocr.training.line.characters import BoxedString
+from industrial_ocr.training.line.config import AdaptConfig, Recipe
+from industrial_ocr.training.line.learning import CodeText, Learning
+from industrial_ocr.training.line.strings import LineString
+from industrial_ocr.training.line.teaching import ParentReader, Taught, Teacher, TrainingData
+from industrial_ocr.training.retraining.finetuning import Finetuned
+from industrial_ocr.training.retraining.network import load_parent
+
+
+class KilledError(Exception):
+    """Stands for the signal that ends the process."""
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The trainings that were done. They change nothing; in each run the second one is killed."""
+    image, whole = np.zeros((32, 120, 3), np.uint8), rect_quad(0, 0, 120, 32)
+    boxed = BoxedString("a", image, ("7",), whole[None], (True,), ())
+    monkeypatch.setattr(Teacher, "_boxed", lambda *_: [boxed] * teaching.MIN_BOXED)
+    done: list[str] = []
+
+    def train(stage: str) -> None:
+        if len(done) > started[0]:
+            raise KilledError
+        done.append(stage)
+
+    def steps(self: Learning, *_: Any) -> None:
+        train(self._stage)
+        self.step = self.steps
+
+    def characters(*_: Any) -> tuple[Finetuned, float]:
+        train("characters")
+        return Finetuned(load_parent(None).model, 1, False), 1.25
+
+    def teach(self: Teacher, start: float, whole: Any = Teacher.teach) -> Taught:
+        started[0] = len(done)
+        return whole(self, start)
+
+    started = [0]
+    monkeypatch.setattr(Learning, "_steps", steps)
+    monkeypatch.setattr(teaching, "learn_characters", characters)
+    monkeypatch.setattr(Teacher, "teach", teach)
+    return done
+
+
+def taught(folder: Path, text: str = "7") -> Taught:
+    """The networks after one run on a string."""
+    string = LineString("a", text, np.zeros((32, 120, 3), np.uint8), rect_quad(0, 0, 120, 32))
+    parent = ParentReader({}, {task: find_entry(task) for task in TASKS})
+    config = AdaptConfig(folder / "bundle", recipe=Recipe(steps=2, detector_steps=2))
+    data = TrainingData([string], CodeText(("7",), (1,)), text)
+    return Teacher(config, parent, data, folder / "trained", lambda _: None, lambda *_: None).teach(
+        0.0
+    )
+
+
+def test_after_a_kill_no_finished_training_is_done_again(
+    trained: list[str], tmp_path: Path
+) -> None:
+    for _ in range(3):
+        with pytest.raises(KilledError):
+            taught(tmp_path)
+    result = taught(tmp_path)
+    stages = ["learning the strings", "learning the boxes", "learning the boxes", "characters"]
+    assert trained == stages
+    assert result.entries["classifier"].temperature == 1.25
+
+    again = taught(tmp_path)
+    assert trained == stages
+    assert {t: e.sha256 for t, e in again.entries.items()} == {
+        t: e.sha256 for t, e in result.entries.items()
+    }
+    with pytest.raises(KilledError):
+        taught(tmp_path, "8")
+    assert trained == [*stages, stages[0]]
