@@ -220,6 +220,21 @@ def text_lines(path: Path, rows: Rows) -> Iterator[tuple[str, str]]:
             yield row, line
 
 
+_SEPARATOR_ROW = re.compile(r'"?sep=([,;\t|])"?', re.IGNORECASE)
+
+
+def csv_separator(text: str) -> tuple[str, str]:
+    """The separator of a CSV, and its text from the header on.
+
+    The separator is that of a first row ``sep=;``, as Excel writes it, else the most frequent of
+    comma, semicolon and tab in the header.
+    """
+    first, _, rest = text.partition("\n")
+    if named := _SEPARATOR_ROW.fullmatch(first.strip("\r ")):
+        return named[1], rest
+    return max(",;\t", key=first.count), text
+
+
 _TSV_FIELD = re.compile(r'"((?:[^"]|"")*)"(?=\t|$)|([^\t]*)')
 
 

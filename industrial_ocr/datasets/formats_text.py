@@ -20,6 +20,7 @@ from industrial_ocr.datasets.formats import (
     MALFORMED,
     NUMBER,
     Rows,
+    csv_separator,
     ignorable,
     image_files,
     is_text,
@@ -140,26 +141,18 @@ def _column(header: list[str], names: tuple[str, ...]) -> int | None:
     return next((header.index(name) for name in names if name in header), None)
 
 
-_SEPARATOR_ROW = re.compile(r'"?sep=([,;\t|])"?', re.IGNORECASE)
-
-
 def read_csv(path: Path, rows: Rows) -> None:
     """Reads a CSV whose header names a column of image paths and one of texts.
 
-    The separator is that of a first row ``sep=;``, as Excel writes it, else the most frequent of
-    comma, semicolon and tab in the header. A text with a separator is quoted.
+    For the separator see ``csv_separator``. A text with a separator is quoted.
 
     Raises:
         DatasetError: the header lacks one of the two columns.
     """
-    text, before = read_text(path), 0
-    first, _, rest = text.partition("\n")
-    if named := _SEPARATOR_ROW.fullmatch(first.strip("\r ")):
-        text, before = rest, 1
-        separator = named[1]
-    else:
-        separator = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    text = read_text(path)
+    separator, table = csv_separator(text)
+    before = 0 if table == text else 1
+    reader = csv.reader(io.StringIO(table, newline=""), delimiter=separator, strict=True)
     try:
         header = [name.strip().lower() for name in next(reader, [])]
     except csv.Error as error:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
+from industrial_ocr.datasets.formats import csv_separator
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.line.job import Expected
 
@@ -69,8 +71,9 @@ class ExpectedTexts:
 
 def _rows(content: str, config: Expected) -> dict[str, str]:
     """The texts of a table by part."""
-    reader = csv.DictReader(content.splitlines())
+    separator, table = csv_separator(content)
+    reader = csv.DictReader(io.StringIO(table, newline=""), delimiter=separator, restval="")
     for name in (config.key, config.column):
         if name not in (reader.fieldnames or ()):
             raise ConfigError(f"{config.table}: has no column {name!r}")
-    return {row[config.key].strip(): (row[config.column] or "").strip() for row in reader}
+    return {row[config.key].strip(): row[config.column].strip() for row in reader}

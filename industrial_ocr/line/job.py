@@ -88,7 +88,8 @@ class Expected(Section):
     Attributes:
         text: the same text for all parts.
         file: a file whose first line is the text; read again when it changes.
-        table: a CSV file with a header; read again when it changes.
+        table: a CSV file with a header, separated by commas, semicolons or tabs; read again when it
+            changes.
         key: column of the table with the name of the part, which the trigger gives.
         column: column of the table with the text.
         with_trigger: whether the text comes with the trigger or with the posted picture.

@@ -165,6 +165,22 @@ def test_the_expected_text_comes_from_a_file_or_a_table(judged: Any, tmp_path: P
     assert "cannot be read" in why
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        'code,part\n"A,1",p7\n',
+        "code;part\nA,1;p7\n",
+        "sep=;\r\ncode;part\r\nA,1;p7\r\n",
+        "code\tpart\nA,1\tp7\nB2\n",
+    ],
+)
+def test_a_table_is_separated_as_spreadsheets_do(tmp_path: Path, rows: str) -> None:
+    table = tmp_path / "parts.csv"
+    table.write_bytes(rows.encode())
+    judge = Judge(job(tmp_path, expect={"table": str(table), "column": "code"}), Passed())
+    assert judge.expected("p7", None) == "A,1"
+
+
 def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
     file = tmp_path / "text.txt"
     file.write_text("A1\n")
