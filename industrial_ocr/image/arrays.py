@@ -77,9 +77,11 @@ def _to_uint8(array: NDArray[Any], name: str) -> ImageArray:
 def rgb_from_rgba(rgba: ImageArray) -> ImageArray:
     """Composites (H, W, 4) uint8 on a contrasting background -> (H, W, 3).
 
-    The background is black if more than 98 % of the visible pixels are light, else white.
+    The background is black if more than 98 % of the visible pixels are light, else white. Visible
+    are those with at least half the alpha of the most opaque pixel.
     """
-    seen = rgba[..., 3] > 127
+    alpha = rgba[..., 3]
+    seen = alpha > alpha.max() // 2
     if not seen.any() or seen.all():
         return _on_white(rgba)
     gray = rgba[..., :3][seen] @ np.array([0.299, 0.587, 0.114], np.float32)

@@ -172,6 +172,14 @@ def test_print_on_a_transparent_ground_is_laid_on_what_contrasts(print_gray: int
         assert abs(image[0, 0, 0] - print_gray) > 127
 
 
+def test_translucent_light_print_is_laid_on_black() -> None:
+    rgba = np.zeros((20, 40, 4), np.uint8)
+    rgba[5:15, 10:30] = (255, 255, 255, 120)
+    image = load_image(rgba)
+    assert (image[5:15, 10:30] == 120).all()
+    assert (image[:5] == 0).all()
+
+
 def test_a_label_with_dark_print_and_clear_corners_is_laid_on_white() -> None:
     rgba = np.full((40, 60, 4), 255, np.uint8)
     rgba[15:25, 10:50, :3] = 0
