@@ -82,7 +82,7 @@ def _visible_folders(folder: Path) -> list[Path]:
     return sorted(p for p in inside if not p.name.startswith("."))
 
 
-SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
+SPLITS = frozenset({"train", "training", "dev", "val", "valid", "validation", "test", "testing"})
 """Names of folders that are parts of a dataset."""
 
 

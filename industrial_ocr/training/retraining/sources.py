@@ -20,7 +20,7 @@ from industrial_ocr.datasets.load import read_dataset
 from industrial_ocr.datasets.synthesis.crops import REJECT
 from industrial_ocr.datasets.synthesis.faces import FONT_SUFFIXES
 from industrial_ocr.errors import DatasetError, ImageError
-from industrial_ocr.image.load import load_image
+from industrial_ocr.image.load import IMAGE_SUFFIXES, load_image
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.results.types import as_quad
 from industrial_ocr.review.answers import FILE_NAME, ReviewAnswer, parse_answer, standing
@@ -131,6 +131,12 @@ def _symbol_of(folder: Path) -> str:
             "U+03A9"
         ) from error
     check_symbol(symbol, str(folder))
+    own = any(p.suffix.lower() in IMAGE_SUFFIXES for p in folder.iterdir())
+    if len(symbol) > 1 and not own and image_files(folder):
+        raise DatasetError(
+            f"{folder}: its pictures are in folders of their own, so it is hardly a symbol; give "
+            "that folder itself"
+        )
     return symbol
 
 

@@ -290,12 +290,33 @@ def test_labels_of_single_characters_need_nothing_found(
 
 
 def test_the_parts_of_a_dataset_are_no_symbols_and_only_train_is_learned(tmp_path: Path) -> None:
-    for name in ("train/A/1.png", "train/B/1.png", "val/A/2.png", "__MACOSX/train/C/1.png"):
+    for name in (
+        "train/A/1.png",
+        "train/B/1.png",
+        "dev/C/1.png",
+        "val/A/2.png",
+        "__MACOSX/train/C/1.png",
+    ):
         picture(tmp_path / name)
     found = read(tmp_path)
     assert found.counts == {"A": 1, "B": 1}
-    assert found.problems == ("val/A: left out; it is for measuring",)
+    assert found.problems == tuple(
+        f"{p}: left out; it is for measuring" for p in ("dev/C", "val/A")
+    )
     assert read(tmp_path / "val").counts == {"A": 1}
+
+
+@pytest.mark.parametrize("name", ["set/A/1.png", "set/train/A/1.png", "set/images/1.png"])
+def test_the_folder_around_a_dataset_is_no_symbol(tmp_path: Path, name: str) -> None:
+    picture(tmp_path / name)
+    with pytest.raises(DatasetError, match="set: .* give that folder itself"):
+        read(tmp_path)
+
+
+def test_pictures_of_a_symbol_may_lie_in_folders(tmp_path: Path) -> None:
+    for name in ("A/camera 1/1.png", "CE/1.png", "CE/camera 1/2.png"):
+        picture(tmp_path / name)
+    assert read(tmp_path).counts == {"A": 1, "CE": 2}
 
 
 def test_a_part_of_a_dataset_without_symbols_is_an_error_that_says_so(tmp_path: Path) -> None:
