@@ -3,6 +3,9 @@
 A forked process does not have the threads of OpenMP (torch) and OpenCV, and the first call that
 needs them would wait forever. So these thread pools are emptied before each fork; both processes
 start new threads when they need them.
+
+Before Python 3.12, every ``functools.cached_property`` has a lock, which another thread may hold at
+the fork. The child gets new ones.
 """
 
 from __future__ import annotations
@@ -11,11 +14,12 @@ import ctypes
 import os
 import sys
 import threading
-from functools import cache
+from functools import cache, cached_property
 
 import cv2
 
 _OMP_PAUSE_SOFT = 1
+_PACKAGE = __name__.partition(".")[0]
 
 
 @cache
@@ -54,4 +58,18 @@ class _Pools:
         """As ``restore``; if the pool of OpenMP could not be emptied, torch gets one thread."""
         if not self._openmp_empty and "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(1)
+        if sys.version_info < (3, 12):
+            _unlock_cached_properties()
         self.restore()
+
+
+def _unlock_cached_properties() -> None:
+    """Gives each ``cached_property`` of this package a new lock."""
+    for name, module in list(sys.modules.items()):
+        if not name.startswith(f"{_PACKAGE}."):
+            continue
+        for owner in vars(module).values():
+            own = vars(owner).values() if isinstance(owner, type) else ()
+            for found in own:
+                if isinstance(found, cached_property):
+                    vars(found)["lock"] = threading.RLock()
