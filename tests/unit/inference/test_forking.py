@@ -29,7 +29,7 @@ BEGUN, FORKED = threading.Event(), threading.Event()
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system knows no fork")
 def test_a_child_does_not_wait_for_what_another_thread_computes() -> None:
     keep_forks_usable()
-    slow, other = Charset("AB"), Charset("AB")
+    slow, other = Charset(("A", "B")), Charset(("A", "B"))
     object.__setattr__(slow, "symbols", SlowSymbols("AB"))
     worker = threading.Thread(target=slow.encode, args=("AB",))
     worker.start()
