@@ -80,13 +80,28 @@ def _padded(pixels: ImageArray) -> ImageArray:
     return np.asarray(grown, np.uint8)
 
 
+def network_input(pixels: ImageArray, published: bool) -> FloatArray:
+    """The input of a CRAFT network.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB or (H, W) gray.
+        published: the network is one of the authors of CRAFT.
+
+    Returns:
+        (C, H, W) float32: normalized RGB for a published network, else ``detector_input``.
+    """
+    if not published:
+        return detector_input(to_gray(pixels))
+    normal = (to_rgb(pixels).astype(np.float32) / 255 - IMAGENET_MEAN) / IMAGENET_STD
+    return np.ascontiguousarray(normal.transpose(2, 0, 1), np.float32)
+
+
 class Detector:
     """A CRAFT network for images of any size.
 
     Args:
         network: (N, C, H, W) float32 -> (N, 2, H / 2, W / 2) region and affinity.
-        published: the network takes normalized RGB, as the published CRAFT does, instead of
-            ``detector_input``.
+        published: which input the network takes, see ``network_input``.
         settings: configuration values that suit this network, by section (``config.suited``).
         finder: another detector that finds the strings of whole images, see ``cutting``.
     """
@@ -101,15 +116,9 @@ class Detector:
         self._network, self._published = network, published
         self.settings, self.finder = settings or {}, finder
 
-    def _input(self, pixels: ImageArray) -> FloatArray:
-        if not self._published:
-            return detector_input(to_gray(pixels))
-        normal = (to_rgb(pixels).astype(np.float32) / 255 - IMAGENET_MEAN) / IMAGENET_STD
-        return np.ascontiguousarray(normal.transpose(2, 0, 1), np.float32)
-
     def _score(self, batch: Sequence[ImageArray]) -> FloatArray:
         """Padded images of one size -> (N, 2, H / 2, W / 2) in 0..1."""
-        maps = self._network(np.stack([self._input(pixels) for pixels in batch]))
+        maps = self._network(np.stack([network_input(pixels, self._published) for pixels in batch]))
         return np.clip(maps, 0, 1)
 
     def detect(self, images: Sequence[ImageArray], config: DetectionConfig) -> list[ScoreMaps]:

@@ -21,7 +21,8 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from industrial_ocr.datasets.synthesis.crops import GlyphRenderer
 from industrial_ocr.datasets.synthesis.scenes import SceneRenderer
-from industrial_ocr.image.preprocess import detector_input, normalize_crops, to_gray
+from industrial_ocr.detection.detector import network_input
+from industrial_ocr.image.preprocess import normalize_crops
 from industrial_ocr.inference.manifest import ModelEntry, load_manifest
 from industrial_ocr.inference.weights import load_onnx, save_onnx
 from industrial_ocr.results.types import FloatArray
@@ -80,8 +81,9 @@ def rendered_batches(entry: ModelEntry, fonts: Sequence[str | Path]) -> list[Flo
     seed, plain = 7001, 0.5
     if entry.task == "detector":
         scenes = SceneRenderer(tuple(fonts), plain=plain)
-        grays = (to_gray(scenes.render((seed, i)).image) for i in range(64))
-        return [detector_input(gray)[None] for gray in grays]
+        published = entry.architecture.get("architecture") == "vgg16_bn"
+        images = (scenes.render((seed, i)).image for i in range(64))
+        return [network_input(image, published)[None] for image in images]
     side = entry.input.size[0] if entry.input.size else 40
     glyphs = GlyphRenderer(tuple(fonts), side, plain=plain)
     crops = chain.from_iterable(glyphs.render((seed, i)) for i in count())

@@ -85,7 +85,7 @@ def test_odd_sizes_and_a_single_pixel() -> None:
 
 
 def test_the_published_network_gets_imagenet_normalized_rgb() -> None:
-    published = Detector(averager, published=True)
     white = np.full((32, 32, 3), 255, np.uint8)
     expected = (1 - detection.IMAGENET_MEAN) / detection.IMAGENET_STD
-    assert np.allclose(published._input(white)[:, 0, 0], expected, atol=1e-5)
+    pixels = detection.network_input(white, published=True)
+    assert np.allclose(pixels[:, 0, 0], expected, atol=1e-5)

@@ -77,3 +77,14 @@ def test_the_shipped_classifier_quantized_anew_answers_as_in_float32(tmp_path: P
     batch = np.concatenate(batches[100:300])
     best = [answer(d, batch).argmax(1) for d in (shipped.onnx_path.read_bytes(), data)]
     assert (best[0] == best[1]).mean() > 0.95
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("architecture", "channels"), [("vgg16_bn", 3), ("resnet18", 2)])
+def test_ranges_of_a_detector_are_measured_on_its_own_kind_of_input(
+    architecture: str, channels: int
+) -> None:
+    shipped = find_entry("detector")
+    entry = shipped.model_copy(update={"architecture": {"architecture": architecture}})
+    batches = rendered_batches(entry, [])
+    assert {batch.shape[1] for batch in batches} == {channels}
