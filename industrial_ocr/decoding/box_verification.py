@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
-from industrial_ocr.decoding.evidence import StringEvidence, distribution
-from industrial_ocr.decoding.expected import AlignedSymbol, Alignment, SkippedBox, align_symbols
+from industrial_ocr.decoding.evidence import Hypothesis, StringEvidence
+from industrial_ocr.decoding.expected import (
+    MISSING_SYMBOL,
+    AlignedSymbol,
+    Alignment,
+    SkippedBox,
+    align_symbols,
+    likeliest_rival,
+)
 from industrial_ocr.decoding.homoglyphs import same_shape
-from industrial_ocr.decoding.neighbor_texts import against_neighbors
 from industrial_ocr.decoding.verification import (
     VERIFICATION_RULES,
     Findings,
+    Found,
     expected_symbols,
     judged_symbol,
     verify_strings,
 )
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.results.engine import Engine
-from industrial_ocr.results.types import Character, CharCandidates, CharState
+from industrial_ocr.results.types import Character, CharState
 from industrial_ocr.results.verdicts import Verification, VerifiedCharacter
 
-_AlignedRun = tuple[Alignment, list[StringEvidence]]
+NO_CHARACTER = 0.8
+"""A box with at least this reject probability is clearly no character."""
 
 
 def verify_boxes(
@@ -42,147 +52,124 @@ def verify_boxes(
     """
     symbols = expected_symbols(expected, charset)
 
-    def find(run: tuple[int, ...]) -> tuple[float, _AlignedRun] | None:
-        own = [strings[i] for i in run]
-        found = align_symbols(own, symbols, charset)
-        used = {s.string for s in found.symbols if s.box is not None} if found else set()
+    def find(run: tuple[int, ...]) -> Found | None:
+        found = align_symbols([strings[i] for i in run], symbols, charset)
+        used = {s.hypothesis.string for s in found.symbols if s.hypothesis} if found else set()
         if found is None or len(used) < len(run):
             return None
         # A text rarely continues in the next string.
-        return found.score + float(np.log(0.05)) * (len(used) - 1), (found, own)
+        rank = found.score + float(np.log(0.05)) * (len(run) - 1)
+        return (rank,), partial(_findings, found, expected, charset, part)
 
-    def examine(place: _AlignedRun) -> Findings | None:
-        return _findings(*place, expected, charset, part)
-
-    return verify_strings(len(strings), expected, Engine.TWO_STAGE, find, examine)
+    return verify_strings(len(strings), expected, Engine.TWO_STAGE, find)
 
 
-def _findings(
-    found: Alignment, run: Sequence[StringEvidence], expected: str, charset: Charset, part: bool
-) -> Findings | None:
+def _findings(found: Alignment, expected: str, charset: Charset, part: bool) -> Findings | None:
     """What is printed in the best place of a text, None if it is not similar to the text."""
     rules = VERIFICATION_RULES
     characters = [_character(s, charset) for s in found.symbols]
-    extra = _extra(found, part)
+    extra = [s for s in found.skipped if _may_be_extra(s, part)]
     text = _text(found, extra)
     alike = sum(c.state is CharState.PASS or c.log_odds > 0 for c in characters)
     if alike < rules.min_found * len(characters):
         shown = [(s.before, _shown(s), False) for s in extra]
-        another = _another_text(characters, run)
-        return Findings(text, False, characters, shown) if another else None
-    characters, doubtful = _doubtful_together(found, extra, characters)
+        return Findings(text, False, characters, shown) if _another(found, characters) else None
+    # An extra box and a character beside it that does not pass may be one character.
+    pairs = [
+        (k, i)
+        for k, skipped in enumerate(extra)
+        for i, (aligned, c) in enumerate(zip(found.symbols, characters, strict=True))
+        if c.state is not CharState.PASS and _adjoin(skipped.hypothesis, aligned.hypothesis)
+    ]
+    for _, i in pairs:
+        characters[i] = replace(characters[i], state=CharState.UNSURE)
     shown = []
     for k, skipped in enumerate(extra):
         character = _shown(skipped)
-        clear = character.confidence >= rules.clear and k not in doubtful
+        clear = character.confidence >= rules.clear and all(k != other for other, _ in pairs)
         shown.append((skipped.before, character, clear))
+    missing, gaps = _spacing(found, _spaces(expected, charset))
     doubts = [
         f"a character may be missing after character {at}; if a space is printed there, expect it"
-        for at in _gaps(found, _spaces(expected, charset))
+        for at in gaps
     ]
-    margin, other = against_neighbors(run, [s.symbol for s in found.symbols], charset, part)
+    margin, other = likeliest_rival(found, charset, part)
     if margin < rules.pass_odds:
         doubts.append(f"the text {other!r} is nearly as likely")
-    return Findings(text, True, characters, shown, _without_room(found), doubts)
+    return Findings(text, True, characters, shown, missing, doubts)
 
 
 def _character(aligned: AlignedSymbol, charset: Charset) -> VerifiedCharacter:
     """An expected character with its state; it never fails in a box that may be no character."""
-    if aligned.box is None or aligned.candidates is None:
+    own = aligned.hypothesis
+    if own is None:
         return VerifiedCharacter(
-            aligned.symbol, None, 0.0, "", 0.0, aligned.log_prob, CharState.MISSING
+            aligned.symbol, None, 0.0, "", 0.0, MISSING_SYMBOL, CharState.MISSING
         )
-    p = distribution(aligned.candidates, charset, False)
-    seen = judged_symbol(aligned.symbol, aligned.box.quad, p, charset)
-    if seen.state is CharState.FAIL and aligned.candidates.reject >= 0.5:
+    seen = judged_symbol(aligned.symbol, own.box.quad, own.probabilities, charset)
+    if seen.state is CharState.FAIL and own.candidates.reject >= 0.5:
         return replace(seen, state=CharState.UNSURE)
     return seen
 
 
-def _extra(found: Alignment, part: bool) -> list[SkippedBox]:
-    """Skipped boxes between the characters, or in their word, that may be characters."""
-    inside = found.inside
-    return [
-        s
-        for s in found.skipped
-        if (s in inside or (s.same_word and not part))
-        and not _ignored(s.candidates)
-        and s.log_odds > -VERIFICATION_RULES.pass_odds
-    ]
+def _may_be_extra(skipped: SkippedBox, part: bool) -> bool:
+    """Whether a box between the characters, or in their word, may be a character."""
+    return (
+        (skipped.inside or (skipped.same_word and not part))
+        and skipped.hypothesis.candidates.reject < NO_CHARACTER
+        and skipped.log_odds > -VERIFICATION_RULES.pass_odds
+    )
 
 
-def _ignored(candidates: CharCandidates) -> bool:
-    """Whether a box is clearly no character."""
-    return candidates.reject >= 0.8
+def _adjoin(one: Hypothesis, two: Hypothesis | None) -> bool:
+    """Whether two hypotheses stand directly beside each other in one string."""
+    if two is None or one.string != two.string:
+        return False
+    return one.last == two.first or two.last == one.first
 
 
-def _doubtful_together(
-    found: Alignment, extra: Sequence[SkippedBox], characters: Sequence[VerifiedCharacter]
-) -> tuple[list[VerifiedCharacter], set[int]]:
-    """Marks characters that do not pass as unsure where they stand next to an extra box.
-
-    The two boxes may show one character.
+def _spacing(found: Alignment, spaces: set[int]) -> tuple[list[int], list[int]]:
+    """Compares the distances of the symbols.
 
     Returns:
-        All characters, and the indices in ``extra`` of these boxes.
+        Indices of missing symbols whose neighbors are too close for a character between them; and
+        places with room for a narrow character that the detector may have missed. Wider gaps are
+        spaces; ``spaces`` are the places where the expected text has one.
     """
-    updated, doubtful = list(characters), set()
-    for k, skipped in enumerate(extra):
-        for i, aligned in enumerate(found.symbols):
-            beside = aligned.string == skipped.string and any(
-                abs(place - skipped.place) == 1 for place in aligned.boxes
-            )
-            if beside and characters[i].state is not CharState.PASS:
-                updated[i] = replace(characters[i], state=CharState.UNSURE)
-                doubtful.add(k)
-    return updated, doubtful
-
-
-def _distance(a: AlignedSymbol, b: AlignedSymbol) -> float | None:
-    """Pixels between two symbols, None unless both are found in one string."""
-    if a.box is None or b.box is None or a.string != b.string:
-        return None
-    return float(np.linalg.norm(b.box.center - a.box.center))
-
-
-def _steps(found: Alignment) -> tuple[dict[int, float], float]:
-    """Pixels from each symbol to the next one of its string, and the usual step, 0 if unknown."""
-    pairs = zip(found.symbols, found.symbols[1:], strict=False)
-    distances = {i: _distance(a, b) for i, (a, b) in enumerate(pairs)}
-    steps = {i: step for i, step in distances.items() if step is not None}
-    return steps, float(np.median(list(steps.values()))) if len(steps) > 1 else 0.0
-
-
-def _without_room(found: Alignment) -> list[int]:
-    """Indices of missing symbols whose neighbors are too close for a character between them."""
-    _, usual = _steps(found)
+    symbols = found.symbols
+    steps = [_distance(a, b) for a, b in pairwise(symbols)]
+    known = [step for step in steps if not np.isnan(step)]
+    usual = float(np.median(known)) if len(known) > 1 else 0.0
     narrow = frozenset("1Iijlt.,':()-/")
-    tight = []
-    for i in range(1, len(found.symbols) - 1):
-        before, own, after = found.symbols[i - 1 : i + 2]
-        if own.box is None and own.symbol not in narrow:
-            distance = _distance(before, after)
-            if distance is not None and distance < 1.35 * usual:
-                tight.append(i)
-    return tight
+    tight = [
+        i
+        for i in range(1, len(symbols) - 1)
+        if symbols[i].hypothesis is None
+        and symbols[i].symbol not in narrow
+        and _distance(symbols[i - 1], symbols[i + 1]) < 1.35 * usual
+    ]
+    wide = [i for i, step in enumerate(steps, 1) if 1.42 * usual < step < 1.8 * usual]
+    return tight, [i for i in wide if i not in spaces]
 
 
-def _gaps(found: Alignment, spaces: Collection[int]) -> list[int]:
-    """Places with room for a narrow character that the detector may have missed.
-
-    Wider gaps are spaces; ``spaces`` are the places where the expected text has a space.
-    """
-    steps, usual = _steps(found)
-    wide = [i + 1 for i, step in steps.items() if 1.42 * usual < step < 1.8 * usual]
-    return [at for at in wide if at not in spaces]
+def _distance(a: AlignedSymbol, b: AlignedSymbol) -> float:
+    """Pixels between two symbols, NaN unless both are found in one string."""
+    one, two = a.hypothesis, b.hypothesis
+    if one is None or two is None or one.string != two.string:
+        return float("nan")
+    return float(np.linalg.norm(two.box.center - one.box.center))
 
 
-def _another_text(characters: Sequence[VerifiedCharacter], run: Sequence[StringEvidence]) -> bool:
+def _another(found: Alignment, characters: Sequence[VerifiedCharacter]) -> bool:
     """Whether the run is a text of the expected length that reads clearly as something else."""
-    count = sum(sum(not _ignored(c) for c in e.singles) for e in run)
+    boxes = [
+        own.candidates.reject < NO_CHARACTER
+        for own, arc in zip(found.lattice.hypotheses, found.lattice.arcs, strict=True)
+        if own is not None and arc.nothing is not None
+    ]
     clear = sum(c.state in (CharState.PASS, CharState.FAIL) for c in characters)
     mostly_clear = clear >= VERIFICATION_RULES.clear * len(characters)
-    return abs(count - len(characters)) <= 1 and mostly_clear
+    return abs(sum(boxes) - len(characters)) <= 1 and mostly_clear
 
 
 def _spaces(expected: str, charset: Charset) -> set[int]:
@@ -193,17 +180,17 @@ def _spaces(expected: str, charset: Charset) -> set[int]:
 
 def _text(found: Alignment, extra: Sequence[SkippedBox]) -> str:
     """The text read in the place of the expected one: the best symbol of every box."""
-    read: list[tuple[float, str]] = [(s.before - 0.5, s.candidates.symbols[0]) for s in extra]
-    for i, symbol in enumerate(found.symbols):
-        if symbol.candidates is not None:
-            raw = symbol.candidates.symbols[0]
+    read = [(s.before - 0.5, s.hypothesis.candidates.symbols[0]) for s in extra]
+    for i, aligned in enumerate(found.symbols):
+        if aligned.hypothesis is not None:
+            raw = aligned.hypothesis.candidates.symbols[0]
             # Symbols of one shape look alike, so the expected one is taken.
-            read.append((i, symbol.symbol if raw in same_shape(symbol.symbol) else raw))
+            read.append((i, aligned.symbol if raw in same_shape(aligned.symbol) else raw))
     return "".join(s for _, s in sorted(read, key=lambda r: r[0]))
 
 
 def _shown(skipped: SkippedBox) -> Character:
     """A skipped box as the character that the classifier reads in it."""
-    found = skipped.candidates
-    (symbol, p), *others = zip(found.symbols, map(float, found.probabilities), strict=True)
-    return Character(symbol, skipped.box.quad, p, tuple(others))
+    own, quad = skipped.hypothesis.candidates, skipped.hypothesis.box.quad
+    (symbol, p), *others = zip(own.symbols, map(float, own.probabilities), strict=True)
+    return Character(symbol, quad, p, tuple(others))

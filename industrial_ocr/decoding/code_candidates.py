@@ -158,14 +158,10 @@ def _any_text(symbols: tuple[str, ...]) -> Automaton:
 
 def _free_path(span: tuple[int, int], lattice: StringLattice, charset: Charset) -> Path:
     """The likeliest reading of the boxes of a span without the pattern."""
-    first, last = 2 * span[0], 2 * span[1]
-    inside = {
-        i: replace(arc, first=arc.first - first, last=arc.last - first)
-        for i, arc in enumerate(lattice.arcs)
-        if arc.log_probs is not None and first <= arc.first and arc.last <= last
-    }
+    inside = lattice.between(*span)
     numbers = list(inside)
-    path = best_path(list(inside.values()), last - first + 1, _any_text(charset.symbols))
+    nodes = 2 * (span[1] - span[0]) + 1
+    path = best_path(list(inside.values()), nodes, _any_text(charset.symbols))
     assert path is not None, "every box has an arc of its own"
     return replace(path, arcs=tuple(numbers[a] for a in path.arcs))
 

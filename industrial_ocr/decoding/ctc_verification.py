@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ from industrial_ocr.decoding.verification import (
     MARK_SYMBOLS,
     VERIFICATION_RULES,
     Findings,
+    Found,
     edits_to_parts,
     expected_symbols,
     judged_symbol,
@@ -113,19 +115,17 @@ def verify_frames(
     shape = shape_classes(charset)
     label = [int(shape[1 + charset.symbols.index(s)]) for s in symbols]
 
-    def find(run: tuple[int, ...]) -> tuple[tuple[float, float], _TextPlace] | None:
+    def find(run: tuple[int, ...]) -> Found | None:
         place = _place([strings[i] for i in run], label, shape, charset)
         if place is None:
             return None
         start, stop = place.frames
         log_p = sequence_log_probability(place.folded[start:stop], label)
         # Each further string costs half an edit.
-        return (-(place.distance + (len(run) - 1) / 2), log_p), place
+        rank = -(place.distance + (len(run) - 1) / 2), log_p
+        return rank, partial(_findings, place, symbols, label, charset, part)
 
-    def examine(place: _TextPlace) -> Findings | None:
-        return _findings(place, symbols, label, charset, part)
-
-    return verify_strings(len(strings), expected, Engine.CRNN, find, examine)
+    return verify_strings(len(strings), expected, Engine.CRNN, find)
 
 
 def shape_classes(charset: Charset) -> NDArray[np.int64]:

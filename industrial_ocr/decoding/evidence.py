@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -84,6 +84,11 @@ class Hypothesis:
         """Whether it takes its box for a character."""
         return self.kind not in ("nothing", "empty")
 
+    @property
+    def boxes(self) -> range:
+        """The indices of its boxes in its string."""
+        return range(self.first // 2, (self.last + 1) // 2)
+
 
 def hypotheses(
     evidence: StringEvidence, charset: Charset, capitals: bool = False, number: int = 0
@@ -142,6 +147,18 @@ class StringLattice:
         found = self.hypotheses[arc]
         assert found is not None, "arcs that leave out boxes have no hypothesis"
         return found
+
+    def between(self, first: int, last: int) -> dict[int, Arc]:
+        """The arcs over the boxes from ``first`` to ``last`` (exclusive), by number.
+
+        Their nodes are counted from the first box on.
+        """
+        start, stop = 2 * first, 2 * last
+        return {
+            number: replace(arc, first=arc.first - start, last=arc.last - start)
+            for number, arc in enumerate(self.arcs)
+            if arc.log_probs is not None and start <= arc.first and arc.last <= stop
+        }
 
 
 def distribution(candidates: CharCandidates, charset: Charset, capitals: bool) -> Floats:

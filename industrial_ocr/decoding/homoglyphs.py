@@ -78,9 +78,9 @@ def same_shape(symbol: str) -> frozenset[str]:
 
 @lru_cache(maxsize=8)
 def shape_groups(symbols: tuple[str, ...]) -> NDArray[np.int64]:
-    """(C,) a group number for each symbol; symbols of one shape share it."""
-    numbers: dict[frozenset[str], int] = {}
-    return np.array([numbers.setdefault(same_shape(s), len(numbers)) for s in symbols], np.int64)
+    """(C,) for each symbol, the index of the first symbol of its shape."""
+    first: dict[frozenset[str], int] = {}
+    return np.array([first.setdefault(same_shape(s), i) for i, s in enumerate(symbols)], np.int64)
 
 
 def _twins(candidates: CharCandidates) -> frozenset[str]:

@@ -29,7 +29,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -188,16 +187,12 @@ def _unclear(name: str, character: VerifiedCharacter) -> str:
     return f"{name} is not clear: {reason}"
 
 
-Place = TypeVar("Place")
-Rank = TypeVar("Rank", float, tuple[float, float])
+Found = tuple[tuple[float, ...], Callable[[], "Findings | None"]]
+"""The rank of a text's best place in some strings, and what gives the findings there."""
 
 
 def verify_strings(
-    count: int,
-    expected: str,
-    engine: Engine,
-    find: Callable[[tuple[int, ...]], tuple[Rank, Place] | None],
-    examine: Callable[[Place], Findings | None],
+    count: int, expected: str, engine: Engine, find: Callable[[tuple[int, ...]], Found | None]
 ) -> Verification:
     """Searches a text in the strings of an image and judges its best place.
 
@@ -205,14 +200,14 @@ def verify_strings(
         count: number of strings.
         expected: the text.
         engine: for the result.
-        find: returns (rank, place) of the text's best place in neighboring strings, or None.
-        examine: returns the findings in a place, None if the text there is not similar.
+        find: returns the text's best place in neighboring strings, None if there is none; its
+            findings are None if the text there is not similar.
     """
     places = [found for run in string_runs(count) if (found := find(run)) is not None]
     if not places:
         return Verification(expected, Verdict.CANNOT_TELL, "no text was found", engine)
-    _, place = max(places, key=lambda p: p[0])
-    findings = examine(place)
+    _, examine = max(places, key=lambda p: p[0])
+    findings = examine()
     if findings is None:
         return Verification(expected, Verdict.CANNOT_TELL, "no similar text was found", engine)
     verdict, reason = findings.judged()

@@ -78,15 +78,13 @@ def _best_alignment(
     strings: Sequence[StringEvidence], symbols: Sequence[str], charset: Charset
 ) -> Sequence[AlignedSymbol]:
     """The symbols aligned with the most similar string; none if no string is similar."""
-    found = [align_symbols(e, symbols, charset) for e in strings]
+    found = [align_symbols([e], symbols, charset) for e in strings]
     best = max((a for a in found if a is not None), key=lambda a: a.score, default=None)
     if best is None:
         return ()
-    same = [
-        s.candidates is not None and s.candidates.symbols[0].upper() == s.symbol.upper()
-        for s in best.symbols
-    ]
-    return best.symbols if sum(same) / len(same) >= MIN_AGREEMENT else ()
+    read = [(s.symbol, s.hypothesis.candidates.symbols[0]) for s in best.symbols if s.hypothesis]
+    same = sum(symbol.upper() == other.upper() for symbol, other in read)
+    return best.symbols if same / len(best.symbols) >= MIN_AGREEMENT else ()
 
 
 def add_characters(
@@ -95,9 +93,9 @@ def add_characters(
     """Adds the characters of one label that have a box of their own."""
     symbols = [charset.symbols[i] for i in charset.encode(_known(text, charset))]
     for aligned in _best_alignment(strings, symbols, charset) if symbols else ():
-        candidates = aligned.candidates
-        if candidates is None or candidates.distribution is None:
+        if aligned.hypothesis is None or aligned.hypothesis.candidates.distribution is None:
             continue
+        candidates = aligned.hypothesis.candidates
         p = np.append(candidates.distribution.astype(np.float64), candidates.reject)
         into.characters.append(np.log(np.maximum(p, 1e-12)))
         # A label in capitals does not tell the case: that of the reading counts.

@@ -101,7 +101,9 @@ def _of_picture(
             problems.append(f"{where}: {wrong}")
             continue
         samples += [
-            sample_at(s.symbol, gray, s.box.quad, where) for s in found.symbols if s.box is not None
+            sample_at(s.symbol, gray, s.hypothesis.box.quad, where)
+            for s in found.symbols
+            if s.hypothesis
         ]
     return samples, problems
 
@@ -126,10 +128,10 @@ def _best_alignment(
 
 def _share_read(found: Alignment) -> float:
     """Share of the known symbols that have a probability of at least 0.3 in their place."""
-    known = [s for s in found.symbols if s.known]
+    known = [s.probability for s in found.symbols if s.probability is not None]
     if not known:
-        return float(all(s.box is not None for s in found.symbols))
-    return float(np.mean([s.box is not None and s.log_prob >= np.log(0.3) for s in known]))
+        return float(all(s.hypothesis for s in found.symbols))
+    return float(np.mean([p >= 0.3 for p in known]))
 
 
 def _objection(found: Alignment | None, symbols: Sequence[str]) -> str:
@@ -138,12 +140,12 @@ def _objection(found: Alignment | None, symbols: Sequence[str]) -> str:
         return "no text was found on the picture"
     if _share_read(found) < 0.5:
         return "no detected string is similar to the label"
-    missing = [s.symbol for s in found.symbols if s.box is None]
+    missing = [s.symbol for s in found.symbols if s.hypothesis is None]
     if missing:
         return f"there is no box for {' '.join(missing)}"
     # A box that the detector did not find itself counts only if it shows a character.
-    over = [s for s in found.skipped if s.box.score > 0 or s.log_odds > 0]
-    extra = sum(s.adjoining for s in over) + sum(s in found.inside for s in over)
+    over = [s for s in found.skipped if s.hypothesis.box.score > 0 or s.log_odds > 0]
+    extra = sum(s.adjoining + s.inside for s in over)
     if extra:
         return f"there are {extra} more boxes than the label has symbols ({len(symbols)})"
     return ""

@@ -72,6 +72,7 @@ CASES = [
         "character 2 ('0') is not clear: 'O' is over 1,000 times",
     ),  # twins never fail
     ("AcBDK2", "ACBDk2", PASS, ""),
+    ("AB 12CD", "AB12CD", PASS, ""),
     ("LOT AB12CD X", "AB12CD", PASS, ""),  # other text
     ("LOT AB12CD X", "LOTAB12CD", PASS, ""),
     ("WXYZ99", "AB12CD", FAIL, "another text stands there: 'WXYZ99'"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from industrial_ocr.decoding.evidence import StringEvidence
-from industrial_ocr.decoding.expected import MISSING_SYMBOL, Alignment, align_symbols
+from industrial_ocr.decoding.expected import Alignment, align_symbols, likeliest_rival
 from industrial_ocr.decoding.homoglyphs import same_shape
-from industrial_ocr.decoding.neighbor_texts import against_neighbors
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import BoxString, CharBox, CharCandidates
@@ -51,18 +52,23 @@ def line(*specs: str, merged: dict[int, str] | None = None, start: float = 0.0) 
                           pairs)  # fmt: skip
 
 
-def places(found: Alignment | None) -> list[tuple[int, ...]]:
+def aligned(text: Sequence[str], *strings: StringEvidence) -> Alignment:
+    found = align_symbols(strings, text, CHARSET)
     assert found is not None
-    return [s.boxes for s in found.symbols]
+    return found
+
+
+def places(found: Alignment) -> list[tuple[int, ...]]:
+    return [tuple(s.hypothesis.boxes) if s.hypothesis else () for s in found.symbols]
 
 
 def test_every_symbol_takes_its_box() -> None:
-    found = align_symbols(line(*"AB12"), "AB12", CHARSET)
+    found = aligned("AB12", line(*"AB12"))
     assert places(found) == [(0,), (1,), (2,), (3,)]
-    assert found is not None and not found.skipped
-    assert found.symbols[1].log_prob == pytest.approx(np.log(0.99), abs=1e-4)
-    assert found.symbols[1].candidates is not None
-    assert found.symbols[1].candidates.symbols[0] == "B"
+    assert not found.skipped
+    assert found.symbols[1].probability == pytest.approx(0.99)
+    assert found.symbols[1].hypothesis is not None
+    assert found.symbols[1].hypothesis.candidates.symbols[0] == "B"
 
 
 CASES = [
@@ -88,26 +94,26 @@ CASES = [
 def test_text_is_laid_over_what_stands_there(
     printed: str, text: str, taken: list[tuple[int, ...]], skipped: list[int]
 ) -> None:
-    found = align_symbols(line(*printed), text, CHARSET)
+    found = aligned(text, line(*printed))
     assert places(found) == taken
-    assert found is not None and [s.place for s in found.skipped] == skipped
+    assert [s.hypothesis.boxes[0] for s in found.skipped] == skipped
 
 
 def test_two_boxes_are_one_character() -> None:
-    found = align_symbols(line("A", "l", "~", "C", merged={1: "H"}), "AHC", CHARSET)
+    found = aligned("AHC", line("A", "l", "~", "C", merged={1: "H"}))
     assert places(found) == [(0,), (1, 2), (3,)]
-    assert found is not None and not found.skipped
-    assert found.symbols[1].box is not None
-    assert found.symbols[1].box.quad[1, 0] == 34.0
+    assert not found.skipped
+    assert found.symbols[1].hypothesis is not None
+    assert found.symbols[1].hypothesis.box.quad[1, 0] == 34.0
 
 
 def test_two_boxes_stay_two_where_each_is_clear() -> None:
-    found = align_symbols(line("A", "1", "1", "C", merged={1: "H"}), "A11C", CHARSET)
+    found = aligned("A11C", line("A", "1", "1", "C", merged={1: "H"}))
     assert places(found) == [(0,), (1,), (2,), (3,)]
 
 
 def test_a_clear_box_beside_dirt_beats_a_doubtful_pair() -> None:
-    found = align_symbols(line("A", "1", "~", "C", merged={1: "17"}), "A1C", CHARSET)
+    found = aligned("A1C", line("A", "1", "~", "C", merged={1: "17"}))
     assert places(found) == [(0,), (1,), (3,)]
 
 
@@ -115,71 +121,64 @@ def test_a_box_is_two_characters() -> None:
     whole = line("A", "HM", "C")
     halves = ((box(12, 5), seen("1")), (box(17, 5), seen("7")))
     string = StringEvidence(whole.string, whole.singles, {}, {1: halves})
-    found = align_symbols(string, "A17C", CHARSET)
+    found = aligned("A17C", string)
     assert places(found) == [(0,), (1,), (1,), (2,)]
-    assert found is not None and not found.skipped
-    assert [s.box is not None and s.box.quad[0, 0] for s in found.symbols] == [0, 12, 17, 24]
-    assert found.symbols[2].log_prob == pytest.approx(np.log(0.99), abs=1e-4)
-    assert places(align_symbols(string, "AHC", CHARSET)) == [(0,), (1,), (2,)]
+    assert not found.skipped
+    lefts = [s.hypothesis and s.hypothesis.box.quad[0, 0] for s in found.symbols]
+    assert lefts == [0, 12, 17, 24]
+    assert found.symbols[2].probability == pytest.approx(0.99)
+    assert places(aligned("AHC", string)) == [(0,), (1,), (2,)]
 
 
 def test_other_words_are_nearly_free() -> None:
-    alone = align_symbols(line(*"AB12"), "AB12", CHARSET)
-    among = align_symbols(line(*"CDEFGHIJ AB12 KLM"), "AB12", CHARSET)
-    assert alone is not None and among is not None
+    alone = aligned("AB12", line(*"AB12"))
+    among = aligned("AB12", line(*"CDEFGHIJ AB12 KLM"))
     assert alone.score - among.score < 2
 
 
 def test_another_string_is_another_word() -> None:
-    found = align_symbols([line(*"CD"), line(*"AB"), line(*"EF")], "AB", CHARSET)
-    assert found is not None
-    assert [(s.string, s.place) for s in found.skipped] == [(0, 0), (0, 1), (2, 0), (2, 1)]
+    found = aligned("AB", line(*"CD"), line(*"AB"), line(*"EF"))
+    assert [(s.hypothesis.string, s.hypothesis.boxes[0]) for s in found.skipped] == [(0, 0), (0, 1), (2, 0), (2, 1)]
     assert not any(s.adjoining for s in found.skipped)
 
 
 def test_missing_symbol_has_no_box() -> None:
-    found = align_symbols(line(*"AC"), "ABC", CHARSET)
-    assert found is not None
+    found = aligned("ABC", line(*"AC"))
     lost = found.symbols[1]
-    assert (lost.box, lost.candidates, lost.log_prob) == (None, None, MISSING_SYMBOL)
-    assert lost.string == -1
+    assert (lost.hypothesis, lost.probability) == (None, 0.0)
 
 
 def test_skipped_boxes_say_where_they_stand() -> None:
-    found = align_symbols(line(*"Q AB~CDE F"), "ABC", CHARSET)
-    assert found is not None
+    found = aligned("ABC", line(*"Q AB~CDE F"))
     assert [s.before for s in found.skipped] == [0, 2, 3, 3, 3]
     assert [s.same_word for s in found.skipped] == [False, True, True, True, False]
     assert [s.adjoining for s in found.skipped] == [False, True, True, False, False]
-    assert [s.place for s in found.inside] == [3]
+    assert [s.inside for s in found.skipped] == [False, True, False, False, False]
 
 
 def test_text_over_two_strings() -> None:
-    found = align_symbols([line(*"TRHU"), line(*"1700")], "TRHU1700", CHARSET)
-    assert found is not None
-    assert [s.string for s in found.symbols] == [0] * 4 + [1] * 4
-    assert [s.boxes for s in found.symbols] == [(i,) for i in (0, 1, 2, 3)] * 2
+    found = aligned("TRHU1700", line(*"TRHU"), line(*"1700"))
+    assert [s.hypothesis and s.hypothesis.string for s in found.symbols] == [0] * 4 + [1] * 4
+    assert places(found) == [(i,) for i in (0, 1, 2, 3)] * 2
 
 
 @pytest.mark.parametrize("spec", ["X", "XK", "~"])
 def test_unknown_symbol_takes_any_box(spec: str) -> None:
-    found = align_symbols(line("A", spec, "B"), ["A", "Ω", "B"], CHARSET)
+    found = aligned(["A", "Ω", "B"], line("A", spec, "B"))
     assert places(found) == [(0,), (1,), (2,)]
-    assert found is not None
-    assert not found.symbols[1].known and found.symbols[0].known
+    assert found.symbols[1].probability is None and found.symbols[0].probability is not None
 
 
 def test_unknown_symbol_prefers_a_doubtful_box() -> None:
-    doubtful_first = align_symbols(line("XK", "X"), ["Ω"], CHARSET)
-    doubtful_last = align_symbols(line("X", "XK"), ["Ω"], CHARSET)
+    doubtful_first = aligned(["Ω"], line("XK", "X"))
+    doubtful_last = aligned(["Ω"], line("X", "XK"))
     assert places(doubtful_first) == [(0,)]
     assert places(doubtful_last) == [(1,)]
 
 
 def test_better_text_scores_higher() -> None:
-    right = align_symbols(line(*"AB12"), "AB12", CHARSET)
-    wrong = align_symbols(line(*"AB12"), "AB72", CHARSET)
-    assert right is not None and wrong is not None
+    right = aligned("AB12", line(*"AB12"))
+    wrong = aligned("AB72", line(*"AB12"))
     assert right.score > wrong.score + 5
 
 
@@ -187,21 +186,34 @@ def test_nothing_to_align_to() -> None:
     assert align_symbols([], "ABC", CHARSET) is None
 
 
-def test_a_text_against_those_one_or_two_edits_away() -> None:
+def test_a_text_against_all_other_readings() -> None:
     seen_here = line(*"AB12")
-    margin, other = against_neighbors(seen_here, "AB12", CHARSET)
+    margin, other = likeliest_rival(aligned("AB12", seen_here), CHARSET)
     assert margin > 3
     for text in ("AB1", "AB122", "AB72", "B12", "A12", "AAB12"):
-        margin, other = against_neighbors(seen_here, text, CHARSET)
+        margin, other = likeliest_rival(aligned(text, seen_here), CHARSET)
         assert margin < 0 and other == "AB12", text
-    assert against_neighbors(line(*"LOT AB12 X"), "AB12", CHARSET)[0] > 3
-    assert against_neighbors(seen_here, "AB1", CHARSET, part=True)[0] > 0
+    assert likeliest_rival(aligned("AB12", line(*"LOT AB12 X")), CHARSET)[0] > 3
+    assert likeliest_rival(aligned("AB1", seen_here), CHARSET, part=True)[0] > 0
+
+
+def test_a_text_of_two_words_against_a_part_of_it() -> None:
+    margin, other = likeliest_rival(aligned("AB12", line(*"AB 12")), CHARSET)
+    assert margin > 3, other
+
+
+def test_the_margin_is_that_of_the_doubtful_character() -> None:
+    margin, other = likeliest_rival(aligned("AC12", line("A", "CG", "1", "2")), CHARSET)
+    assert (margin, other) == (pytest.approx(np.log(0.6 / 0.38), abs=1e-4), "AG12")
+    margin, other = likeliest_rival(aligned("AO12", line("A", "D0", "1", "2")), CHARSET)
+    assert (margin, other) == (pytest.approx(np.log(0.38 / 0.6), abs=1e-4), "AD12")
 
 
 def test_a_part_of_a_word_is_not_held_against_what_stands_beside_it() -> None:
     # To skip the 4 and begin with the D is no way to read 74LS01 otherwise.
-    margin, other = against_neighbors(line(*"D74LS01"), "74LS01", CHARSET, part=True)
-    alone, _ = against_neighbors(line(*"74LS01"), "74LS01", CHARSET, part=True)
+    text = "74LS01"
+    margin, other = likeliest_rival(aligned(text, line(*"D74LS01")), CHARSET, part=True)
+    alone, _ = likeliest_rival(aligned(text, line(*text)), CHARSET, part=True)
     assert margin > alone / 2, other
 
 
