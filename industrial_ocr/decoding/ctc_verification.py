@@ -16,9 +16,11 @@ The rules and their numbers are those of ``verification``, with these difference
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +29,7 @@ from rapidfuzz.distance import Levenshtein
 from industrial_ocr.decoding.ctc import CtcSymbol, align, greedy_decode, sequence_log_probability
 from industrial_ocr.decoding.ctc_frames import FrameString, joined, place_of
 from industrial_ocr.decoding.ctc_rivals import END_MARK_ODDS, EditScores, edit_scores, mark_classes
-from industrial_ocr.decoding.homoglyphs import same_shape
+from industrial_ocr.decoding.homoglyphs import shape_groups
 from industrial_ocr.decoding.verification import (
     MARK_SYMBOLS,
     VERIFICATION_RULES,
@@ -62,6 +64,8 @@ class _TextPlace:
         first: index in ``free`` of the first symbol of the place.
         last: index after its last symbol.
         distance: edits from ``free[first:last]`` to the text.
+        frames: of the place; its borders lie half-way between symbols.
+        log_p: log-probability of the text in these frames.
     """
 
     run: Sequence[FrameString]
@@ -72,29 +76,12 @@ class _TextPlace:
     first: int
     last: int
     distance: int
+    frames: slice
+    log_p: float
 
-    @property
-    def read(self) -> Sequence[CtcSymbol]:
-        """The symbols read in the place."""
-        return self.free[self.first : self.last]
-
-    @property
-    def frames(self) -> tuple[int, int]:
-        """First frame, and the one after the last; borders lie half-way between symbols."""
-        start, stop = 0, len(self.folded)
-        if self.first > 0:
-            before = self.free[self.first - 1].last_frame
-            start = (before + self.free[self.first].first_frame) // 2 + 1
-        if self.last < len(self.free):
-            after = self.free[self.last].first_frame
-            stop = (self.free[self.last - 1].last_frame + after) // 2 + 1
-        return start, stop
-
-    def quad(self, symbol: CtcSymbol, shift: int = 0) -> FloatArray:
-        """The quad (4, 2) in source pixels of a symbol whose frames are counted from ``shift``."""
-        first, last = symbol.first_frame + shift, symbol.last_frame + shift
-        moved = replace(symbol, first_frame=first, last_frame=last)
-        return place_of(moved, self.run, self.starts)
+    def quad(self, symbol: CtcSymbol) -> FloatArray:
+        """The quad (4, 2) of a symbol in source pixels."""
+        return place_of(symbol, self.run, self.starts)
 
 
 def verify_frames(
@@ -119,10 +106,8 @@ def verify_frames(
         place = _place([strings[i] for i in run], label, shape, charset)
         if place is None:
             return None
-        start, stop = place.frames
-        log_p = sequence_log_probability(place.folded[start:stop], label)
         # Each further string costs half an edit.
-        rank = -(place.distance + (len(run) - 1) / 2), log_p
+        rank = -(place.distance + (len(run) - 1) / 2), place.log_p
         return rank, partial(_findings, place, symbols, label, charset, part)
 
     return verify_strings(len(strings), expected, Engine.CRNN, find)
@@ -130,9 +115,7 @@ def verify_frames(
 
 def shape_classes(charset: Charset) -> NDArray[np.int64]:
     """(C,) the first class of the same shape, for each class; 0 for the blank."""
-    first = {s: i for i, s in reversed(list(enumerate(charset.symbols, 1)))}
-    known = [min(first[t] for t in same_shape(s) if t in first) for s in charset.symbols]
-    return np.array([0, *known], np.int64)
+    return np.array([0, *(shape_groups(charset.symbols) + 1)], np.int64)
 
 
 def _folded(table: Floats, shape: NDArray[np.int64]) -> Floats:
@@ -159,11 +142,22 @@ def _place(
     folded = _folded(raw, shape)
     free = greedy_decode(folded, charset)
     # One character per class, so that a token of several characters counts once.
-    read = "".join(chr(charset.encode(s.symbol)[0]) for s in free)
+    read = "".join(map(chr, _classes(free, charset)))
     first, last, distance = _infix(read, "".join(map(chr, label)))
     if last <= first:
         return None
-    return _TextPlace(run, starts, raw, folded, free, first, last, distance)
+    start, stop = 0, len(folded)
+    if first > 0:
+        start = (free[first - 1].last_frame + free[first].first_frame) // 2 + 1
+    if last < len(free):
+        stop = (free[last - 1].last_frame + free[last].first_frame) // 2 + 1
+    log_p = sequence_log_probability(folded[start:stop], label)
+    frames = slice(start, stop)
+    return _TextPlace(run, starts, raw, folded, free, first, last, distance, frames, log_p)
+
+
+def _classes(symbols: Sequence[CtcSymbol], charset: Charset) -> list[int]:
+    return [charset.encode(s.symbol)[0] for s in symbols]
 
 
 def _findings(
@@ -171,60 +165,49 @@ def _findings(
 ) -> Findings | None:
     """What is printed in the best place of a text, None if it is not similar to the text."""
     rules = VERIFICATION_RULES
-    start, stop = place.frames
-    folded, raw = place.folded[start:stop], place.raw[start:stop]
-    inner = [charset.encode(s.symbol)[0] for s in place.read]
-    free_log_p = sequence_log_probability(folded, inner)
-    sure = free_log_p >= np.log(rules.clear)
+    folded, own = place.folded[place.frames], place.free[place.first : place.last]
+    read = _classes(own, charset)
+    free_log_p = sequence_log_probability(folded, read)
+    sure = free_log_p >= math.log(rules.clear)
     similar = 1 - place.distance / len(label) >= rules.min_found
-    another = len(place.read) == len(place.free) and abs(len(inner) - len(label)) <= 1 and sure
-    if not similar and not another:
-        return None
-    try:
-        aligned = align(folded, label, charset)
-    except ValueError:  # the text needs more frames
+    another = len(own) == len(place.free) and abs(len(read) - len(label)) <= 1 and sure
+    # A text that needs more frames has no probability.
+    if not (similar or another) or place.log_p == -math.inf:
         return None
     rivals = edit_scores(folded, label)
-    seen = [
-        _character(symbol, wanted, folded, raw, charset, place.quad(wanted, start))
-        for symbol, wanted in zip(symbols, aligned, strict=True)
-    ]
-    extra = [
-        (before, Character(s.symbol, place.quad(s), s.probability, s.alternatives))
-        for before, s in _extra(place, label, inner, part)
-    ]
+    aligned = align(folded, label, charset)
+    seen = [_character(s, a, place, charset) for s, a in zip(symbols, aligned, strict=True)]
+    extra = []
+    for before, s in _extra(place, label, read, part):
+        character = Character(s.symbol, place.quad(s), s.probability, s.alternatives)
+        extra.append((before, character, sure and s.probability >= rules.clear))
+    text_log_odds = max(rivals.own - free_log_p, MIN_LOG_PROB)
+    if read == label:
+        p = math.exp(min(rivals.own, 0.0))
+        text_log_odds = max(rivals.own, MIN_LOG_PROB) - math.log(max(1 - p, 1e-12))
     return Findings(
-        text="".join(s.symbol for s in place.read),
+        text="".join(s.symbol for s in own),
         similar=similar,
         characters=seen,
-        extra=[(at, c, bool(sure and c.confidence >= rules.clear)) for at, c in extra],
+        extra=extra,
         missing=_lost(seen, rivals) if sure else (),
         doubts=_mark_doubts(rivals, symbols, charset, part),
-        text_log_odds=_text_log_odds(rivals.own, free_log_p, inner == list(label)),
+        text_log_odds=text_log_odds,
     )
 
 
-def _text_log_odds(log_p: float, free_log_p: float, same: bool) -> float:
-    """Log-odds of a text against all others, or against the free reading if that is another."""
-    if not same:
-        return max(log_p - free_log_p, MIN_LOG_PROB)
-    p = float(np.exp(min(log_p, 0.0)))
-    return max(log_p, MIN_LOG_PROB) - float(np.log(max(1 - p, 1e-12)))
-
-
 def _character(
-    symbol: str,
-    wanted: CtcSymbol,
-    folded: Floats,
-    raw: Floats,
-    charset: Charset,
-    quad: FloatArray,
+    symbol: str, wanted: CtcSymbol, place: _TextPlace, charset: Charset
 ) -> VerifiedCharacter:
-    """An expected character with its state, from the frame in which its shape is likeliest."""
-    frames = slice(wanted.first_frame, wanted.last_frame + 1)
-    column = charset.encode(wanted.symbol)[0]
-    peak = wanted.first_frame + int(folded[frames, column].argmax())
-    p = np.maximum(np.exp(raw[peak]), 1e-12)
+    """An expected character with its state, from the frame in which its shape is likeliest.
+
+    The frames of ``wanted`` are counted from those of the place.
+    """
+    first, last = (f + place.frames.start for f in (wanted.first_frame, wanted.last_frame))
+    (column,) = _classes([wanted], charset)
+    peak = first + int(place.folded[first : last + 1, column].argmax())
+    p = np.maximum(np.exp(place.raw[peak]), 1e-12)
+    quad = place.quad(replace(wanted, first_frame=first, last_frame=last))
     seen = judged_symbol(symbol, quad, p[1:], charset)
     if p[0] >= 0.5:  # the blank
         return replace(seen, quad=None, state=CharState.MISSING)
@@ -234,39 +217,35 @@ def _character(
 
 
 def _extra(
-    place: _TextPlace, label: Sequence[int], inner: Sequence[int], part: bool
+    place: _TextPlace, label: Sequence[int], read: Sequence[int], part: bool
 ) -> list[tuple[int, CtcSymbol]]:
     """Extra symbols, each with the number of expected symbols before it."""
-    own = place.read
-    found = [
-        (step.dest_pos, own[step.src_pos])
-        for step in Levenshtein.editops(inner, label)
-        if step.tag == "delete"
-    ]
+    own = place.free[place.first : place.last]
+    edits = Levenshtein.editops(read, label)
+    inside = [(e.dest_pos, own[e.src_pos]) for e in edits if e.tag == "delete"]
     if part:
-        return found
-    steps = [b.first_frame - a.last_frame for a, b in zip(own, own[1:], strict=False)]
+        return inside
+    steps = [b.first_frame - a.last_frame for a, b in pairwise(own)]
     same_word = 1.7 * float(np.median(steps)) if steps else 0.0
-    if place.first > 0:
-        before = place.free[place.first - 1]
-        if own[0].first_frame - before.last_frame <= same_word:
-            found.append((0, before))
-    if place.last < len(place.free):
-        after = place.free[place.last]
-        if after.first_frame - own[-1].last_frame <= same_word:
-            found.append((len(label), after))
-    return sorted(found, key=lambda f: f[0])
+    left, right = place.free[: place.first][-1:], place.free[place.last :][:1]
+    before = [(0, s) for s in left if own[0].first_frame - s.last_frame <= same_word]
+    after = [(len(label), s) for s in right if s.first_frame - own[-1].last_frame <= same_word]
+    return sorted([*inside, *before, *after], key=lambda found: found[0])
+
+
+def _mark_odds(at_end: bool) -> float:
+    return END_MARK_ODDS if at_end else MARK_ODDS
 
 
 def _lost(seen: Sequence[VerifiedCharacter], rivals: EditScores) -> list[int]:
     """Indices of clearly missing characters; a mark only if the text without it is likelier."""
-    lost = []
-    for i, c in enumerate(seen):
-        odds = END_MARK_ODDS if i in (0, len(seen) - 1) else MARK_ODDS
-        clear = c.symbol not in MARK_SYMBOLS or rivals.deletions[i] - rivals.own >= odds
-        if c.state is CharState.MISSING and clear:
-            lost.append(i)
-    return lost
+    ends, odds = (0, len(seen) - 1), rivals.deletions - rivals.own
+    return [
+        i
+        for i, c in enumerate(seen)
+        if c.state is CharState.MISSING
+        and (c.symbol not in MARK_SYMBOLS or odds[i] >= _mark_odds(i in ends))
+    ]
 
 
 def _mark_doubts(
@@ -277,10 +256,8 @@ def _mark_doubts(
     doubts = []
     for i, others in enumerate(rivals.insertions[:, marks]):
         at_end = i in (0, len(symbols))
-        if at_end and part:
-            continue
-        odds = END_MARK_ODDS if at_end else MARK_ODDS
-        if rivals.own - others.max(initial=MIN_LOG_PROB) < odds:
+        near = rivals.own - others.max(initial=MIN_LOG_PROB) < _mark_odds(at_end)
+        if near and not (at_end and part):
             mark = charset.symbol(marks[int(others.argmax())])
             where = f"after character {i}" if i else "before the text"
             doubts.append(f"a {mark!r} may stand {where}")

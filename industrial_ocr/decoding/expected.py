@@ -21,7 +21,7 @@ from industrial_ocr.decoding.evidence import (
     build_lattice,
 )
 from industrial_ocr.decoding.homoglyphs import shape_groups
-from industrial_ocr.decoding.lattice import best_paths, leaving
+from industrial_ocr.decoding.lattice import Arc, best_path, best_paths
 from industrial_ocr.patterns.automaton import Automaton
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.results.types import Floats
@@ -124,7 +124,7 @@ def align_symbols(
             at = charset.symbols.index(symbol)
             p = 0.0 if hypothesis is None else float(hypothesis.probabilities[at])
         aligned.append(AlignedSymbol(symbol, hypothesis, p))
-    return Alignment(tuple(aligned), _skipped(lattice, arcs), score, lattice, arcs)
+    return Alignment(tuple(aligned), _skipped(lattice, arcs), score, lattice, tuple(arcs))
 
 
 def _shape_scores(lattice: StringLattice, charset: Charset) -> Floats:
@@ -149,46 +149,39 @@ def _symbol_scores(lattice: StringLattice, symbols: Sequence[str], charset: Char
     return np.maximum(np.stack(values, 1), (top + WRONG_SYMBOL)[:, None])
 
 
-def _best_alignment(lattice: StringLattice, values: Floats) -> tuple[float, tuple[int, ...]]:
+def _best_alignment(lattice: StringLattice, values: Floats) -> tuple[float, list[int]]:
     """The score of the best path, and the arc of each symbol on it, -1 if the symbol is missing.
 
-    A Viterbi search over (node, symbols read); ``values`` (A, L) are the scores of the symbols.
-    Ties go to the earlier box.
+    ``values`` (A, L) are the scores of the symbols.
     """
     length = values.shape[1]
-    best = np.full((lattice.nodes, length + 1), -np.inf)
-    best[0, 0] = 0.0
-    # The step to each state: node and symbols read before it; arc that was read, or -1.
-    back = np.full((lattice.nodes, length + 1, 3), -1)
+    before, last = np.triu_indices(length + 1)
+    missing = (last - before) * MISSING_SYMBOL
+    arcs = [Arc(lattice.nodes - 1, lattice.nodes, np.where(last == length, missing, -np.inf))]
+    for own, shown in zip(lattice.arcs, values, strict=True):
+        if own.log_probs is not None:
+            nothing = None if own.nothing is None else max(own.nothing, WRONG_SYMBOL)
+            own = replace(own, log_probs=np.append(shown, -np.inf)[last] + missing, nothing=nothing)
+        arcs.append(own)
+    path = best_path(arcs, lattice.nodes + 1, _steps(length))
+    assert path is not None, "a text may have no box"
+    taken = [-1] * (length + 1)
+    for step, arc in zip(path.symbols, path.arcs, strict=True):
+        taken[last[step]] = arc - 1
+    return path.log_prob, taken[:-1]
 
-    def step(node: int, last: int, scores: Floats, arc: int = -1) -> None:
-        """Extends the paths to a node; a step over an ``arc`` reads a symbol."""
-        read = length + 1 - len(scores)
-        better = np.flatnonzero(scores > best[last, read:])
-        best[last, better + read] = scores[better]
-        back[last, better + read] = np.stack(np.broadcast_arrays(node, better, arc), 1)
 
-    arcs_of = leaving(lattice.arcs)
-    for node, here in enumerate(best):
-        for k in range(length):
-            if here[k] + MISSING_SYMBOL > here[k + 1]:
-                here[k + 1] = here[k] + MISSING_SYMBOL
-                back[node, k + 1] = node, k, -1
-        for number, arc in arcs_of.get(node, ()):
-            least = -math.inf
-            if arc.log_probs is not None:
-                step(node, arc.last, here[:-1] + values[number], number)
-                least = WRONG_SYMBOL
-            if arc.nothing is not None:
-                step(node, arc.last, here + max(arc.nothing, least))
-    arcs = [-1] * length
-    node, k = lattice.nodes - 1, length
-    while node > 0 or k > 0:
-        node, before, arc = back[node, k].tolist()
-        if arc >= 0:
-            arcs[before] = arc
-        k = before
-    return float(best[-1, -1]), tuple(arcs)
+@lru_cache(maxsize=64)
+def _steps(length: int) -> Automaton:
+    """Accepts the ways to read a text of some symbols, or of a part of them, and then its end.
+
+    One step, a symbol of the automaton, is the number of symbols read or missing so far, and the
+    symbol that is read next, all pairs as ``np.triu_indices`` counts them.
+    """
+    before, last = np.triu_indices(length + 1)
+    names = [f"{i} {k}" for i, k in zip(before, last, strict=True)]
+    accepting = np.arange(length + 2) == length + 1
+    return Automaton.from_arcs(names, before, np.arange(len(last)), last + 1, accepting)
 
 
 def _skipped(lattice: StringLattice, taken: Sequence[int]) -> tuple[SkippedBox, ...]:
