@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 
 from industrial_ocr.decoding.code_rules import CODE_RULES, character_status, contradicts
-from industrial_ocr.decoding.evidence import Hypothesis, StringLattice
+from industrial_ocr.decoding.evidence import Hypothesis, StringLattice, any_text
 from industrial_ocr.decoding.lattice import Path, best_path
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
 from industrial_ocr.patterns.automaton import Automaton
@@ -151,17 +150,12 @@ def _mismatch(characters: Sequence[CodeCharacter]) -> str:
     return ""
 
 
-@lru_cache(maxsize=8)
-def _any_text(symbols: tuple[str, ...]) -> Automaton:
-    return Automaton.free(symbols)
-
-
 def _free_path(span: tuple[int, int], lattice: StringLattice, charset: Charset) -> Path:
     """The likeliest reading of the boxes of a span without the pattern."""
     inside = lattice.between(*span)
     numbers = list(inside)
     nodes = 2 * (span[1] - span[0]) + 1
-    path = best_path(list(inside.values()), nodes, _any_text(charset.symbols))
+    path = best_path(list(inside.values()), nodes, any_text(charset.symbols))
     assert path is not None, "every box has an arc of its own"
     return replace(path, arcs=tuple(numbers[a] for a in path.arcs))
 

@@ -60,10 +60,11 @@ class _TextPlace:
         starts: first frame of each.
         raw: (T, C) log-probabilities of all of them.
         folded: the same with the classes of one shape joined.
-        free: greedy reading of ``folded``, in which one symbol stands for each shape.
-        first: index in ``free`` of the first symbol of the place.
-        last: index after its last symbol.
-        distance: edits from ``free[first:last]`` to the text.
+        read: symbols of the place in the greedy reading of ``folded``, in which one symbol stands
+            for each shape.
+        before: the symbols before them.
+        after: the symbols after them.
+        distance: edits from ``read`` to the text.
         frames: of the place; its borders lie half-way between symbols.
         log_p: log-probability of the text in these frames.
     """
@@ -72,9 +73,9 @@ class _TextPlace:
     starts: Sequence[int]
     raw: Floats
     folded: Floats
-    free: Sequence[CtcSymbol]
-    first: int
-    last: int
+    read: Sequence[CtcSymbol]
+    before: Sequence[CtcSymbol]
+    after: Sequence[CtcSymbol]
     distance: int
     frames: slice
     log_p: float
@@ -146,14 +147,12 @@ def _place(
     first, last, distance = _infix(read, "".join(map(chr, label)))
     if last <= first:
         return None
-    start, stop = 0, len(folded)
-    if first > 0:
-        start = (free[first - 1].last_frame + free[first].first_frame) // 2 + 1
-    if last < len(free):
-        stop = (free[last - 1].last_frame + free[last].first_frame) // 2 + 1
+    before, own, after = free[:first], free[first:last], free[last:]
+    start = (before[-1].last_frame + own[0].first_frame) // 2 + 1 if before else 0
+    stop = (own[-1].last_frame + after[0].first_frame) // 2 + 1 if after else len(folded)
     log_p = sequence_log_probability(folded[start:stop], label)
     frames = slice(start, stop)
-    return _TextPlace(run, starts, raw, folded, free, first, last, distance, frames, log_p)
+    return _TextPlace(run, starts, raw, folded, own, before, after, distance, frames, log_p)
 
 
 def _classes(symbols: Sequence[CtcSymbol], charset: Charset) -> list[int]:
@@ -165,12 +164,12 @@ def _findings(
 ) -> Findings | None:
     """What is printed in the best place of a text, None if it is not similar to the text."""
     rules = VERIFICATION_RULES
-    folded, own = place.folded[place.frames], place.free[place.first : place.last]
-    read = _classes(own, charset)
+    folded, read = place.folded[place.frames], _classes(place.read, charset)
     free_log_p = sequence_log_probability(folded, read)
     sure = free_log_p >= math.log(rules.clear)
     similar = 1 - place.distance / len(label) >= rules.min_found
-    another = len(own) == len(place.free) and abs(len(read) - len(label)) <= 1 and sure
+    alone = not place.before and not place.after
+    another = alone and abs(len(read) - len(label)) <= 1 and sure
     # A text that needs more frames has no probability.
     if not (similar or another) or place.log_p == -math.inf:
         return None
@@ -186,7 +185,7 @@ def _findings(
         p = math.exp(min(rivals.own, 0.0))
         text_log_odds = max(rivals.own, MIN_LOG_PROB) - math.log(max(1 - p, 1e-12))
     return Findings(
-        text="".join(s.symbol for s in own),
+        text="".join(s.symbol for s in place.read),
         similar=similar,
         characters=seen,
         extra=extra,
@@ -220,17 +219,16 @@ def _extra(
     place: _TextPlace, label: Sequence[int], read: Sequence[int], part: bool
 ) -> list[tuple[int, CtcSymbol]]:
     """Extra symbols, each with the number of expected symbols before it."""
-    own = place.free[place.first : place.last]
+    own = place.read
     edits = Levenshtein.editops(read, label)
     inside = [(e.dest_pos, own[e.src_pos]) for e in edits if e.tag == "delete"]
     if part:
         return inside
     steps = [b.first_frame - a.last_frame for a, b in pairwise(own)]
     same_word = 1.7 * float(np.median(steps)) if steps else 0.0
-    left, right = place.free[: place.first][-1:], place.free[place.last :][:1]
-    before = [(0, s) for s in left if own[0].first_frame - s.last_frame <= same_word]
-    after = [(len(label), s) for s in right if s.first_frame - own[-1].last_frame <= same_word]
-    return sorted([*inside, *before, *after], key=lambda found: found[0])
+    left = [s for s in place.before[-1:] if own[0].first_frame - s.last_frame <= same_word]
+    right = [s for s in place.after[:1] if s.first_frame - own[-1].last_frame <= same_word]
+    return [*((0, s) for s in left), *inside, *((len(label), s) for s in right)]
 
 
 def _mark_odds(at_end: bool) -> float:

@@ -18,6 +18,7 @@ from industrial_ocr.decoding.segmentation import (
     hypothesis_features,
     measure,
 )
+from industrial_ocr.patterns.automaton import Automaton
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.results.types import BoxString, CharBox, CharCandidates, Floats, InkSigns
 
@@ -83,11 +84,6 @@ class Hypothesis:
     def is_character(self) -> bool:
         """Whether it takes its box for a character."""
         return self.kind not in ("nothing", "empty")
-
-    @property
-    def boxes(self) -> range:
-        """The indices of its boxes in its string."""
-        return range(self.first // 2, (self.last + 1) // 2)
 
 
 def hypotheses(
@@ -166,13 +162,8 @@ def distribution(candidates: CharCandidates, charset: Charset, capitals: bool) -
 
     With ``capitals``, a lowercase letter's probability is added to its capital of the same shape.
     """
-    if candidates.distribution is not None:
-        found = np.array(candidates.distribution, np.float64)
-    else:
-        index = {s: i for i, s in enumerate(charset.symbols)}
-        found = np.zeros(len(index))
-        for symbol, p in zip(candidates.symbols, candidates.probabilities, strict=True):
-            found[index[symbol]] = p
+    assert candidates.distribution is not None, "a classifier gives all probabilities"
+    found = np.array(candidates.distribution, np.float64)
     if capitals:
         upper, lower = _cases(charset.symbols)
         found[upper] += found[lower]
@@ -199,6 +190,12 @@ def _cases(symbols: tuple[str, ...]) -> tuple[list[int], list[int]]:
     index = {s: i for i, s in enumerate(symbols)}
     both = [c for c in SIZE_TWINS if c in index and c.lower() in index]
     return [index[c] for c in both], [index[c.lower()] for c in both]
+
+
+@lru_cache(maxsize=8)
+def any_text(symbols: tuple[str, ...]) -> Automaton:
+    """Accepts any text of the symbols."""
+    return Automaton.free(symbols)
 
 
 def build_lattice(

@@ -2,12 +2,14 @@
 
 ``align_symbols`` says which box shows which symbol: a symbol may be missing, and a box may be
 skipped or show another symbol; each has a cost (Needleman and Wunsch 1970). ``likeliest_rival``
-reads the same boxes freely. Symbols of one shape (0 O, 1 I l, C c) are equal.
+reads the same boxes freely. Both are searches of ``lattice``, under the automaton of the text and
+under one that accepts any text. Symbols of one shape (0 O, 1 I l, C c) are equal.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -18,6 +20,7 @@ from industrial_ocr.decoding.evidence import (
     Hypothesis,
     StringEvidence,
     StringLattice,
+    any_text,
     build_lattice,
 )
 from industrial_ocr.decoding.homoglyphs import shape_groups
@@ -98,19 +101,13 @@ def align_symbols(
 
     Args:
         strings: in reading order.
-        symbols: of the text, without white space; those that the charset lacks are wildcards.
+        symbols: of the text, at least one, without white space; those that the charset lacks are
+            wildcards.
         charset: the classifier's.
 
     Returns:
         The likeliest alignment; None if there is no box, or no symbol has one.
-
-    Raises:
-        ValueError: no symbols, or one that is empty or white space.
     """
-    if not symbols or any(not s or s.isspace() for s in symbols):
-        raise ValueError(
-            f"the text to align needs symbols that are no white space, got {symbols!r}"
-        )
     # To leave out boxes of other words costs little.
     lattice = build_lattice(strings, charset, capitals=False, other_word=0.9)
     score, arcs = _best_alignment(lattice, _symbol_scores(lattice, symbols, charset))
@@ -128,13 +125,12 @@ def align_symbols(
 
 
 def _shape_scores(lattice: StringLattice, charset: Charset) -> Floats:
-    """(A, C) score of each symbol's shape on each arc, -inf on arcs that leave boxes out."""
-    groups = shape_groups(charset.symbols)
-    best = np.full((len(lattice.arcs), len(groups)), -np.inf)
+    """(A, C) score of each shape on each arc, for its first symbol; -inf elsewhere."""
+    best = np.full((len(lattice.arcs), len(charset.symbols)), -np.inf)
     for own, arc in zip(best, lattice.arcs, strict=True):
         if arc.log_probs is not None:
-            np.maximum.at(own, groups, arc.log_probs)
-    return best[:, groups]
+            np.maximum.at(own, shape_groups(charset.symbols), arc.log_probs)
+    return best
 
 
 def _symbol_scores(lattice: StringLattice, symbols: Sequence[str], charset: Charset) -> Floats:
@@ -144,8 +140,8 @@ def _symbol_scores(lattice: StringLattice, symbols: Sequence[str], charset: Char
     # For an unknown symbol, only whether its box shows a character can be judged.
     p = np.array([1.0 if h is None else h.probabilities.max() for h in lattice.hypotheses])
     unknown = top - np.log(p) + np.log(0.1 * (1 - p / 2))
-    index = {s: i for i, s in enumerate(charset.symbols)}
-    values = [scores[:, index[s]] if s in index else unknown for s in symbols]
+    shapes = dict(zip(charset.symbols, shape_groups(charset.symbols).tolist(), strict=True))
+    values = [scores[:, shapes[s]] if s in shapes else unknown for s in symbols]
     return np.maximum(np.stack(values, 1), (top + WRONG_SYMBOL)[:, None])
 
 
@@ -156,7 +152,8 @@ def _best_alignment(lattice: StringLattice, values: Floats) -> tuple[float, list
     """
     length = values.shape[1]
     before, last = np.triu_indices(length + 1)
-    missing = (last - before) * MISSING_SYMBOL
+    # A later symbol costs a little less: of two equal ones, the later one is missing.
+    missing = (last - before) * MISSING_SYMBOL + 1e-9 * (last**2 - before**2)
     arcs = [Arc(lattice.nodes - 1, lattice.nodes, np.where(last == length, missing, -np.inf))]
     for own, shown in zip(lattice.arcs, values, strict=True):
         if own.log_probs is not None:
@@ -173,10 +170,10 @@ def _best_alignment(lattice: StringLattice, values: Floats) -> tuple[float, list
 
 @lru_cache(maxsize=64)
 def _steps(length: int) -> Automaton:
-    """Accepts the ways to read a text of some symbols, or of a part of them, and then its end.
+    """Accepts every way to read a text of ``length`` symbols, some of them missing, up to its end.
 
-    One step, a symbol of the automaton, is the number of symbols read or missing so far, and the
-    symbol that is read next, all pairs as ``np.triu_indices`` counts them.
+    A symbol of this automaton is a step: the number of symbols before it, and the next one that is
+    read (or the end), as ``np.triu_indices`` counts these pairs. Those between them are missing.
     """
     before, last = np.triu_indices(length + 1)
     names = [f"{i} {k}" for i, k in zip(before, last, strict=True)]
@@ -191,22 +188,21 @@ def _skipped(lattice: StringLattice, taken: Sequence[int]) -> tuple[SkippedBox, 
         if number >= 0:
             own = lattice.arcs[number]
             owner.update(dict.fromkeys(range(own.first // 2, (own.last + 1) // 2), k))
+    used = sorted(owner)
     found: list[SkippedBox] = []
     for number, arc in enumerate(lattice.arcs):
         i = arc.first // 2
         if arc.log_probs is None or arc.nothing is None or i in owner:
             continue
-        left = max((k for k in owner if k < i), default=None)
-        right = min((k for k in owner if k > i), default=None)
-        sides = [k for k in (left, right) if k is not None]
+        at = bisect(used, i)
+        sides = used[max(at - 1, 0) : at + 1]
         in_word = [k for k in sides if lattice.words[k] == lattice.words[i]]
-        before = 0 if left is None else len(taken) if right is None else owner[left] + 1
         skipped = SkippedBox(
             lattice.hypothesis(number),
-            before,
+            before=0 if at == 0 else len(taken) if at == len(used) else owner[used[at - 1]] + 1,
             same_word=bool(in_word),
             adjoining=any(abs(k - i) == 1 for k in in_word),
-            inside=len(sides) == 2,
+            inside=0 < at < len(used),
             log_odds=float(arc.log_probs.max() - arc.nothing),
         )
         found.append(skipped)
@@ -233,9 +229,10 @@ def likeliest_rival(found: Alignment, charset: Charset, part: bool = False) -> t
     scores = _shape_scores(lattice, charset)
     inside = lattice.between(boxes[0], boxes[-1] + 1)
     arcs = [replace(arc, log_probs=scores[number]) for number, arc in inside.items()]
-    paths = best_paths(arcs, 2 * len(boxes) + 1, _any_shape(charset.symbols), 16 if part else 2)
-    own = {int(groups[charset.symbols.index(s.symbol)]): s.symbol for s in found.symbols}
-    text = "".join(chr(groups[charset.symbols.index(s.symbol)]) for s in found.symbols)
+    paths = best_paths(arcs, 2 * len(boxes) + 1, any_text(charset.symbols), 16 if part else 2)
+    shapes = [int(groups[charset.symbols.index(s.symbol)]) for s in found.symbols]
+    own = {shape: s.symbol for shape, s in zip(shapes, found.symbols, strict=True)}
+    text = "".join(map(chr, shapes))
     exact, others = [], []
     for path in paths:
         read = "".join(map(chr, path.symbols))
@@ -253,11 +250,3 @@ def likeliest_rival(found: Alignment, charset: Charset, part: bool = False) -> t
         return own.get(shape, charset.symbols[int(logs.argmax())])
 
     return margin, "".join(map(name, rival.symbols, rival.arcs))
-
-
-@lru_cache(maxsize=8)
-def _any_shape(symbols: tuple[str, ...]) -> Automaton:
-    """Accepts any text of one symbol for each shape."""
-    labels = np.unique(shape_groups(symbols))
-    zeros = np.zeros(len(labels), np.int64)
-    return Automaton.from_arcs(symbols, zeros, labels, zeros, [True])

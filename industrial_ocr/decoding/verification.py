@@ -12,9 +12,9 @@ Passing a misprint is the costliest error, so every unclear case is ``cannot_tel
   if another shape is 20 times as likely in a box that is clearly a character. Shapes are those of
   ``homoglyphs.same_shape``: 0 for O never fails, and c for C passes; but 0 does not pass if a twin
   like O is 50 times as likely.
-* The text passes only if it is 5 times as likely as every text one or two edits away
-  (``neighbor_texts``): an extra box may be a mark or a stroke of the character beside it, and two
-  boxes may be one character.
+* The text passes only if it is 5 times as likely as every other reading of its words
+  (``expected.likeliest_rival``): an extra box may be a mark or a stroke of the character beside it,
+  and two boxes may be one character.
 * A character without a box is missing. It is a failure only if its neighbors stand too close for
   it; elsewhere the detector may have missed it.
 * A box between the characters, or beside them in their word, is extra: the text fails if it clearly
@@ -33,7 +33,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from industrial_ocr.decoding.homoglyphs import same_shape
+from industrial_ocr.decoding.homoglyphs import shape_groups
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.patterns.charset import CONFUSABLE_SETS, Charset
 from industrial_ocr.results.engine import Engine
@@ -144,21 +144,25 @@ class Findings:
         """The verdict and its reason."""
         if not self.similar:
             return Verdict.FAIL, f"another text stands there: {self.text!r}"
-        against, unclear = [], []
+        extra, unclear = [], []
         for before, character, clear in self.extra:
             where = f"after character {before}" if before else "before the text"
             if clear and character.symbol not in MARK_SYMBOLS:
-                against.append(f"an extra {character.symbol!r} stands {where}")
+                extra.append(f"an extra {character.symbol!r} stands {where}")
             else:
                 unclear.append(f"something stands {where} that may be a character")
         # Characters are counted from 1, as people do.
         names = [f"character {i} ({c.symbol!r})" for i, c in enumerate(self.characters, 1)]
         named = list(zip(names, self.characters, strict=True))
-        wrong = [_misread(n, c) for n, c in named if c.state is CharState.FAIL]
-        against = [*wrong, *against, *(f"{names[i]} is missing" for i in self.missing)]
+        wrong = [
+            f"{name} reads as {c.rival!r} ({likelihood_ratio(c.log_odds)})"
+            for name, c in named
+            if c.state is CharState.FAIL
+        ]
+        against = [*wrong, *extra, *(f"{names[i]} is missing" for i in self.missing)]
         if against:
             return Verdict.FAIL, _sentence(against)
-        unsure = [_unclear(n, c) for n, c in named if c.state is CharState.UNSURE]
+        unsure = [f"{n} is not clear: {_doubt(c)}" for n, c in named if c.state is CharState.UNSURE]
         lost = [f"{n} was not found" for n, c in named if c.state is CharState.MISSING]
         reasons = [*unsure, *lost, *unclear, *self.doubts]
         if reasons:
@@ -168,23 +172,22 @@ class Findings:
         return Verdict.PASS, "every character reads as expected"
 
 
-def _misread(name: str, character: VerifiedCharacter) -> str:
-    return f"{name} reads as {character.rival!r} ({likelihood_ratio(character.log_odds)})"
+def _sentence(reasons: Sequence[str]) -> str:
+    rest = len(reasons) - 1
+    return reasons[0] + (f", and {rest} more problem{'s' * (rest > 1)}" if rest else "")
 
 
-def _unclear(name: str, character: VerifiedCharacter) -> str:
+def _doubt(character: VerifiedCharacter) -> str:
     """Which other symbol may stand there, and how much likelier one of them is."""
     rules, rival, log_odds = VERIFICATION_RULES, character.rival, character.log_odds
     if character.twin and character.twin_log_odds <= -rules.twin_odds:
         rival, log_odds = character.twin, character.twin_log_odds
-    shape = character.rival_probability * math.exp(character.log_odds)
     if log_odds < 0:
-        reason = f"{rival!r} is {likelihood_ratio(log_odds)}"
-    elif shape < rules.likely:
-        reason = f"its probability is only {shape:.2f}"
-    else:
-        reason = f"it is {likelihood_ratio(log_odds)} as {rival!r}"
-    return f"{name} is not clear: {reason}"
+        return f"{rival!r} is {likelihood_ratio(log_odds)}"
+    shape = character.rival_probability * math.exp(character.log_odds)
+    if shape < rules.likely:
+        return f"its probability is only {shape:.2f}"
+    return f"it is {likelihood_ratio(log_odds)} as {rival!r}"
 
 
 Found = tuple[tuple[float, ...], Callable[[], "Findings | None"]]
@@ -225,11 +228,6 @@ def verify_strings(
     )
 
 
-def _sentence(reasons: Sequence[str]) -> str:
-    rest = len(reasons) - 1
-    return reasons[0] + (f", and {rest} more problem{'s' * (rest > 1)}" if rest else "")
-
-
 def judged_symbol(
     symbol: str, quad: FloatArray, p: NDArray[np.float64], charset: Charset
 ) -> VerifiedCharacter:
@@ -242,23 +240,24 @@ def judged_symbol(
         charset: of the model.
     """
     rules, symbols = VERIFICATION_RULES, charset.symbols
-    at = symbols.index(symbol)
-    same = np.array([s in same_shape(symbol) for s in symbols])
+    at, shapes = symbols.index(symbol), shape_groups(symbols)
+    same = shapes == shapes[at]
     rest = np.where(same, 0.0, p)
     rival = int(rest.argmax())
     shape = float(p[same].sum())
     log_odds = math.log(shape) - math.log(max(float(rest[rival]), 1e-12))
-    same[at] = False
+    twins = np.where(same, p, 0.0)
+    twins[at] = 0.0
+    likeliest = int(twins.argmax())
     twin, twin_odds = "", 0.0
-    if same.any():
-        likeliest = int(np.where(same, p, 0.0).argmax())
+    if twins[likeliest] > 0:
         twin, twin_odds = symbols[likeliest], float(np.log(p[at]) - np.log(p[likeliest]))
     alike = any(symbol in look and symbols[rival] in look for look in CONFUSABLE_SETS)
     # Crops do not show the size of a letter, so a twin of the other case is no evidence.
     another = twin_odds <= -rules.twin_odds and twin.lower() != symbol.lower()
-    passes = log_odds >= (rules.alike_odds if alike else rules.pass_odds) and not another
+    least = rules.alike_odds if alike else rules.pass_odds
     state = CharState.UNSURE
-    if shape >= rules.likely and passes:
+    if shape >= rules.likely and log_odds >= least and not another:
         state = CharState.PASS
     elif log_odds <= -rules.fail_odds:
         state = CharState.FAIL
