@@ -83,10 +83,11 @@ def _findings(found: Alignment, expected: str, charset: Charset, part: bool) -> 
     ]
     for _, i in pairs:
         characters[i] = replace(characters[i], state=CharState.UNSURE)
+    doubtful = {k for k, _ in pairs}
     shown = []
     for k, skipped in enumerate(extra):
         character = _shown(skipped)
-        clear = character.confidence >= rules.clear and all(k != other for other, _ in pairs)
+        clear = character.confidence >= rules.clear and k not in doubtful
         shown.append((skipped.before, character, clear))
     missing, gaps = _spacing(found, _spaces(expected, charset))
     doubts = [

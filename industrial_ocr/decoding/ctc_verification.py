@@ -39,6 +39,7 @@ from industrial_ocr.decoding.verification import (
     expected_symbols,
     judged_symbol,
     verify_strings,
+    where,
 )
 from industrial_ocr.inference.network import MIN_LOG_PROB
 from industrial_ocr.patterns.charset import Charset
@@ -100,11 +101,11 @@ def verify_frames(
         ConfigError: an empty text, or symbols that the charset lacks.
     """
     symbols = expected_symbols(expected, charset)
-    shape = shape_classes(charset)
-    label = [int(shape[1 + charset.symbols.index(s)]) for s in symbols]
+    shapes = shape_classes(charset).tolist()
+    label = [shapes[1 + charset.symbols.index(s)] for s in symbols]
 
     def find(run: tuple[int, ...]) -> Found | None:
-        place = _place([strings[i] for i in run], label, shape, charset)
+        place = _place([strings[i] for i in run], label, charset)
         if place is None:
             return None
         # Each further string costs half an edit.
@@ -135,12 +136,10 @@ def _infix(read: str, text: str) -> tuple[int, int, int]:
     return row[last][1], last, edits
 
 
-def _place(
-    run: Sequence[FrameString], label: Sequence[int], shape: NDArray[np.int64], charset: Charset
-) -> _TextPlace | None:
+def _place(run: Sequence[FrameString], label: Sequence[int], charset: Charset) -> _TextPlace | None:
     """The likeliest place of the text in a run, None if nothing is read there."""
     raw, starts = joined(run)
-    folded = _folded(raw, shape)
+    folded = _folded(raw, shape_classes(charset))
     free = greedy_decode(folded, charset)
     # One character per class, so that a token of several characters counts once.
     read = "".join(map(chr, _classes(free, charset)))
@@ -237,13 +236,12 @@ def _mark_odds(at_end: bool) -> float:
 
 def _lost(seen: Sequence[VerifiedCharacter], rivals: EditScores) -> list[int]:
     """Indices of clearly missing characters; a mark only if the text without it is likelier."""
-    ends, odds = (0, len(seen) - 1), rivals.deletions - rivals.own
-    return [
-        i
-        for i, c in enumerate(seen)
-        if c.state is CharState.MISSING
-        and (c.symbol not in MARK_SYMBOLS or odds[i] >= _mark_odds(i in ends))
-    ]
+
+    def clear(i: int) -> bool:
+        odds = _mark_odds(i in (0, len(seen) - 1))
+        return seen[i].symbol not in MARK_SYMBOLS or rivals.deletions[i] - rivals.own >= odds
+
+    return [i for i, c in enumerate(seen) if c.state is CharState.MISSING and clear(i)]
 
 
 def _mark_doubts(
@@ -257,8 +255,7 @@ def _mark_doubts(
         near = rivals.own - others.max(initial=MIN_LOG_PROB) < _mark_odds(at_end)
         if near and not (at_end and part):
             mark = charset.symbol(marks[int(others.argmax())])
-            where = f"after character {i}" if i else "before the text"
-            doubts.append(f"a {mark!r} may stand {where}")
+            doubts.append(f"a {mark!r} may stand {where(i)}")
     for i, symbol in enumerate(symbols):
         if symbol in MARK_SYMBOLS and rivals.own - rivals.deletions[i] < MARK_ODDS:
             doubts.append(f"character {i + 1} ({symbol!r}) may be missing")

@@ -146,11 +146,10 @@ class Findings:
             return Verdict.FAIL, f"another text stands there: {self.text!r}"
         extra, unclear = [], []
         for before, character, clear in self.extra:
-            where = f"after character {before}" if before else "before the text"
             if clear and character.symbol not in MARK_SYMBOLS:
-                extra.append(f"an extra {character.symbol!r} stands {where}")
+                extra.append(f"an extra {character.symbol!r} stands {where(before)}")
             else:
-                unclear.append(f"something stands {where} that may be a character")
+                unclear.append(f"something stands {where(before)} that may be a character")
         # Characters are counted from 1, as people do.
         names = [f"character {i} ({c.symbol!r})" for i, c in enumerate(self.characters, 1)]
         named = list(zip(names, self.characters, strict=True))
@@ -170,6 +169,11 @@ class Findings:
         if self.text_log_odds is not None and self.text_log_odds < 0:
             return Verdict.CANNOT_TELL, "another text is as likely as this one"
         return Verdict.PASS, "every character reads as expected"
+
+
+def where(before: int) -> str:
+    """The place after a number of expected characters, in words."""
+    return f"after character {before}" if before else "before the text"
 
 
 def _sentence(reasons: Sequence[str]) -> str:
