@@ -163,14 +163,11 @@ def _distance(a: AlignedSymbol, b: AlignedSymbol) -> float:
 
 def _another(found: Alignment, characters: Sequence[VerifiedCharacter]) -> bool:
     """Whether the run is a text of the expected length that reads clearly as something else."""
-    boxes = [
-        own.candidates.reject < NO_CHARACTER
-        for own, arc in zip(found.lattice.hypotheses, found.lattice.arcs, strict=True)
-        if own is not None and arc.nothing is not None
-    ]
+    boxes = [h.candidates for h in found.lattice.hypotheses if h and h.kind in ("single", "gap")]
+    count = sum(c.reject < NO_CHARACTER for c in boxes)
     clear = sum(c.state in (CharState.PASS, CharState.FAIL) for c in characters)
     mostly_clear = clear >= VERIFICATION_RULES.clear * len(characters)
-    return abs(sum(boxes) - len(characters)) <= 1 and mostly_clear
+    return abs(count - len(characters)) <= 1 and mostly_clear
 
 
 def _spaces(expected: str, charset: Charset) -> set[int]:

@@ -44,13 +44,10 @@ class AlignedSymbol:
     Attributes:
         symbol: of the text.
         hypothesis: the box, half of one, or two boxes that show it; None if the symbol is missing.
-        probability: of the symbol there, 0 if it is missing; None if the classifier does not know
-            the symbol.
     """
 
     symbol: str
     hypothesis: Hypothesis | None
-    probability: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,14 +110,10 @@ def align_symbols(
     score, arcs = _best_alignment(lattice, _symbol_scores(lattice, symbols, charset))
     if max(arcs) < 0:
         return None
-    aligned = []
-    for symbol, arc in zip(symbols, arcs, strict=True):
-        hypothesis = lattice.hypotheses[arc] if arc >= 0 else None
-        p = None
-        if symbol in charset.symbols:
-            at = charset.symbols.index(symbol)
-            p = 0.0 if hypothesis is None else float(hypothesis.probabilities[at])
-        aligned.append(AlignedSymbol(symbol, hypothesis, p))
+    aligned = [
+        AlignedSymbol(symbol, lattice.hypotheses[arc] if arc >= 0 else None)
+        for symbol, arc in zip(symbols, arcs, strict=True)
+    ]
     return Alignment(tuple(aligned), _skipped(lattice, arcs), score, lattice, tuple(arcs))
 
 
@@ -152,8 +145,9 @@ def _best_alignment(lattice: StringLattice, values: Floats) -> tuple[float, list
     """
     length = values.shape[1]
     before, last = np.triu_indices(length + 1)
-    # A later symbol costs a little less: of two equal ones, the later one is missing.
-    missing = (last - before) * MISSING_SYMBOL + 1e-9 * (last**2 - before**2)
+    # Of equal symbols side by side, the first one counts as missing: it costs a little less.
+    cost = np.cumsum([0.0, *(MISSING_SYMBOL - 1e-9 * np.arange(length))])
+    missing = cost[last] - cost[before]
     arcs = [Arc(lattice.nodes - 1, lattice.nodes, np.where(last == length, missing, -np.inf))]
     for own, shown in zip(lattice.arcs, values, strict=True):
         if own.log_probs is not None:

@@ -96,7 +96,7 @@ def _of_picture(
         if strings is None:
             strings = _evidence(image, one_string, models)
         found = _best_alignment(strings, symbols, charset)
-        wrong = _objection(found, symbols)
+        wrong = _objection(found, symbols, charset)
         if found is None or wrong:
             problems.append(f"{where}: {wrong}")
             continue
@@ -123,22 +123,23 @@ def _best_alignment(
     """The best alignment with one string, or with two that follow each other."""
     runs = [[s] for s in strings] + [list(pair) for pair in zip(strings, strings[1:], strict=False)]
     found = [a for a in (align_symbols(run, symbols, charset) for run in runs) if a is not None]
-    return max(found, key=lambda a: (_share_read(a), a.score), default=None)
+    return max(found, key=lambda a: (_share_read(a, charset), a.score), default=None)
 
 
-def _share_read(found: Alignment) -> float:
+def _share_read(found: Alignment, charset: Charset) -> float:
     """Share of the known symbols that have a probability of at least 0.3 in their place."""
-    known = [s.probability for s in found.symbols if s.probability is not None]
+    index = {s: i for i, s in enumerate(charset.symbols)}
+    known = [(s.hypothesis, index[s.symbol]) for s in found.symbols if s.symbol in index]
     if not known:
         return float(all(s.hypothesis for s in found.symbols))
-    return float(np.mean([p >= 0.3 for p in known]))
+    return float(np.mean([h is not None and h.probabilities[i] >= 0.3 for h, i in known]))
 
 
-def _objection(found: Alignment | None, symbols: Sequence[str]) -> str:
+def _objection(found: Alignment | None, symbols: Sequence[str], charset: Charset) -> str:
     """Why an alignment is not certain; empty if it is."""
     if found is None:
         return "no text was found on the picture"
-    if _share_read(found) < 0.5:
+    if _share_read(found, charset) < 0.5:
         return "no detected string is similar to the label"
     missing = [s.symbol for s in found.symbols if s.hypothesis is None]
     if missing:
