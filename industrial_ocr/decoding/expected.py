@@ -135,7 +135,8 @@ def _symbol_scores(lattice: StringLattice, symbols: Sequence[str], charset: Char
     unknown = top - np.log(p) + np.log(0.1 * (1 - p / 2))
     shapes = dict(zip(charset.symbols, shape_groups(charset.symbols).tolist(), strict=True))
     values = [scores[:, shapes[s]] if s in shapes else unknown for s in symbols]
-    return np.maximum(np.stack(values, 1), (top + WRONG_SYMBOL)[:, None])
+    limited: Floats = np.maximum(np.stack(values, 1), (top + WRONG_SYMBOL)[:, None])
+    return limited
 
 
 def _best_alignment(lattice: StringLattice, values: Floats) -> tuple[float, list[int]]:
@@ -224,8 +225,9 @@ def likeliest_rival(found: Alignment, charset: Charset, part: bool = False) -> t
     inside = lattice.between(boxes[0], boxes[-1] + 1)
     arcs = [replace(arc, log_probs=scores[number]) for number, arc in inside.items()]
     paths = best_paths(arcs, 2 * len(boxes) + 1, any_text(charset.symbols), 16 if part else 2)
-    shapes = [int(groups[charset.symbols.index(s.symbol)]) for s in found.symbols]
-    own = {shape: s.symbol for shape, s in zip(shapes, found.symbols, strict=True)}
+    symbols = [s.symbol for s in found.symbols]
+    shapes = [int(groups[charset.symbols.index(s)]) for s in symbols]
+    own = dict(zip(zip(shapes, found.arcs, strict=True), symbols, strict=True))
     text = "".join(map(chr, shapes))
     exact, others = [], []
     for path in paths:
@@ -240,7 +242,7 @@ def likeliest_rival(found: Alignment, charset: Charset, part: bool = False) -> t
     margin = exact[0].log_prob - rival.log_prob if exact else -math.inf
 
     def name(shape: int, arc: int) -> str:
-        logs = np.where(groups == shape, lattice.arcs[numbers[arc]].log_probs, -np.inf)
-        return own.get(shape, charset.symbols[int(logs.argmax())])
+        p = np.where(groups == shape, lattice.hypothesis(numbers[arc]).probabilities, 0.0)
+        return own.get((shape, numbers[arc]), charset.symbols[int(p.argmax())])
 
     return margin, "".join(map(name, rival.symbols, rival.arcs))

@@ -93,10 +93,10 @@ def add_characters(
     """Adds the characters of one label that have a box of their own."""
     symbols = [charset.symbols[i] for i in charset.encode(_known(text, charset))]
     for aligned in _best_alignment(strings, symbols, charset) if symbols else ():
-        if aligned.hypothesis is None or aligned.hypothesis.candidates.distribution is None:
+        own = aligned.hypothesis
+        if own is None or own.candidates.distribution is None:
             continue
-        candidates = aligned.hypothesis.candidates
-        p = np.append(candidates.distribution.astype(np.float64), candidates.reject)
+        p = np.append(own.candidates.distribution.astype(np.float64), own.candidates.reject)
         into.characters.append(np.log(np.maximum(p, 1e-12)))
         # A label in capitals does not tell the case: that of the reading counts.
         same = {aligned.symbol, aligned.symbol.lower(), aligned.symbol.upper()}

@@ -206,6 +206,11 @@ def test_a_text_against_all_other_readings() -> None:
     assert likeliest_rival(aligned("AB1", seen_here), CHARSET, part=True)[0] > 0
 
 
+def test_a_rival_is_named_as_the_text_where_both_show_the_same() -> None:
+    _, other = likeliest_rival(aligned("LO80", line("L", "O", "8B", "O")), CHARSET)
+    assert other == "LOB0"
+
+
 def test_a_text_of_two_words_against_a_part_of_it() -> None:
     margin, other = likeliest_rival(aligned("AB12", line(*"AB 12")), CHARSET)
     assert margin > 3, other
