@@ -186,25 +186,12 @@ class Loader:
         return self._temperatures.get(entry.sha256, entry.temperature)
 
     def _network(self, entry: ModelEntry) -> Network:
-        return self._noted(Network(partial(self._session, entry, self._precision_of(entry))))
+        load = partial(_session, entry, self.backend, self.device, self._threads)
+        return self._noted(Network(partial(load, self._precision_of(entry))))
 
     def _noted(self, network: Network) -> Network:
         self.networks.append(network)
         return network
-
-    def _session(self, entry: ModelEntry, precision: Literal["fp32", "bf16", "int8"]) -> Session:
-        # Older versions have written weights without an ONNX file.
-        without_onnx = not entry.onnx and find_spec("torch") is not None
-        if (self.backend == "torch" or without_onnx) and not is_onnx_only(entry):
-            backend = _import_backend("torch")
-            device = backend.resolve_device(self.device)
-            session = backend.load_session(entry, device, precision == "bf16")
-        elif self.backend == "openvino":
-            session = _import_backend("openvino").OpenVinoSession(entry, self._threads, precision)
-        else:
-            backend = _import_backend("onnxruntime")
-            session = backend.OnnxRuntimeSession(entry, self._threads, precision == "int8")
-        return cast(Session, session)
 
     def _published(self, task: NetworkTask, path: Name) -> Network:
         backend = _import_backend("torch")
@@ -232,6 +219,27 @@ class Loader:
         if self.backend == "onnxruntime":
             return "fp32"
         return "bf16" if _import_backend(self.backend).has_bf16(self.device) else "fp32"
+
+
+def _session(
+    entry: ModelEntry,
+    backend: str,
+    device: str,
+    threads: int | None,
+    precision: Literal["fp32", "bf16", "int8"],
+) -> Session:
+    """A loaded network. No method of ``Loader``: that circle would keep unused networks alive."""
+    # Older versions have written weights without an ONNX file.
+    without_onnx = not entry.onnx and find_spec("torch") is not None
+    if (backend == "torch" or without_onnx) and not is_onnx_only(entry):
+        torch = _import_backend("torch")
+        session = torch.load_session(entry, torch.resolve_device(device), precision == "bf16")
+    elif backend == "openvino":
+        session = _import_backend("openvino").OpenVinoSession(entry, threads, precision)
+    else:
+        onnxruntime = _import_backend("onnxruntime")
+        session = onnxruntime.OnnxRuntimeSession(entry, threads, precision == "int8")
+    return cast(Session, session)
 
 
 def _available(precision: Precision, backend: str) -> Precision:
