@@ -106,7 +106,13 @@ def progress_bar(shown: bool = True) -> Iterator[Progress]:
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     hidden = not (shown and console.is_terminal)
     # By default, Rich would redirect the output on stdout to this console, which is stderr.
-    with Progress(*columns, console=console, redirect_stdout=False, disable=hidden) as progress:
+    with Progress(
+        *columns,
+        console=console,
+        redirect_stdout=False,
+        disable=hidden,
+        speed_estimate_period=600,
+    ) as progress:
         yield progress
 
 
@@ -122,6 +128,8 @@ def stage_progress() -> Iterator[Callable[[str, int, int], None]]:
                 bars[stage] = progress.add_task(stage, total=total)
                 if not watched:
                     note(f"{stage} ({total})")
+            # The total may change; ``update`` would then forget the speed so far.
+            progress.tasks[bars[stage]].total = total
             progress.update(bars[stage], completed=done)
 
         yield update

@@ -54,14 +54,26 @@ from industrial_ocr.training.line.strings import (
     strings_of,
 )
 from industrial_ocr.training.line.teaching import (
+    BOXES_SHARE,
+    BOXES_STAGES,
+    STRINGS_SHARE,
     ParentReader,
     Taught,
     Teacher,
     TrainingData,
     paths_of,
 )
-from industrial_ocr.training.messages import Notes, Notify, Progress
+from industrial_ocr.training.messages import Notes, Notify, Progress, with_whole
 
+SHARES = {
+    "learning the strings": STRINGS_SHARE,
+    **dict.fromkeys(BOXES_STAGES, (BOXES_SHARE - STRINGS_SHARE) / len(BOXES_STAGES)),
+    **dict.fromkeys(
+        ("training the last stages", "calibrating, crnn", "reading now, auto"),
+        (1 - BOXES_SHARE) / 3,
+    ),
+}
+"""Shares of the time limit at whose end each stage ends."""
 GENERAL_CODES = 300
 ENGINES = (Engine.TWO_STAGE, Engine.CRNN, Engine.AUTO)
 SETS: tuple[tuple[NetworkTask, ...], ...] = (
@@ -134,7 +146,8 @@ class Adapter:
         note: Notify = lambda _: None,
         progress: Progress = lambda *_: None,
     ) -> None:
-        self.config, self._note, self._progress = config, Notes(note), progress
+        self.config, self._note = config, Notes(note)
+        self._progress = with_whole(progress, SHARES, "all stages, in percent")
         self._bundle = open_bundle(config.parent) if config.parent is not None else None
         self._options: dict[str, Any] = _reader_options(self._bundle)
         if config.backend is not None:
@@ -162,9 +175,10 @@ class Adapter:
             {engine: self._score(reader, line, engine, "before") for engine in ENGINES},
             {engine: self._general(reader, line, engine) for engine in PIPELINES},
         )
+        data = TrainingData(line.strings, self._rehearsed(reader, line), line.data.sha256)
+        del reader  # the training needs its memory
         with tempfile.TemporaryDirectory() as folder:
             parent = ParentReader(self._options, self._parents)
-            data = TrainingData(line.strings, self._rehearsed(reader, line), line.data.sha256)
             teacher = Teacher(config, parent, data, Path(folder), self._note, self._progress)
             taught = teacher.teach(start)
             trial = self._passing(taught, line, before)

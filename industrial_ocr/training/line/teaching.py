@@ -40,6 +40,7 @@ STRINGS_SHARE, BOXES_SHARE = 0.6, 0.85
 rest is for the classifier, for measuring and for writing."""
 ROUNDS = 2
 """Trainings of the detector; each finds better boxes for the next one."""
+BOXES_STAGES = tuple(f"learning the boxes, {i + 1} of {ROUNDS}" for i in range(ROUNDS))
 MIN_BOXED = 10
 """Smallest number of strings with boxes; with fewer, detector and classifier are not trained."""
 KEPT_OF_PARENT = frozenset(
@@ -164,11 +165,11 @@ class Teacher:
                 f"{len(boxed)} strings have boxes for their characters, too few to train two-stage"
             )
             return boxed, None
-        for number in range(ROUNDS):
+        for number, stage in enumerate(BOXES_STAGES):
             task = LineDetectorTask(detector, boxed, recipe, self.config.fonts, workers=1)
             state = self.config.beside(f".boxes{number}.state.pt")
             key = self._key(detector, entries["recognizer"])
-            run = Learning(task, state, key, self.config.minutes, "learning the boxes")
+            run = Learning(task, state, key, self.config.minutes, stage)
             now = time.monotonic()
             learned = run.run(now + (until - now) / (ROUNDS - number), self._progress)
             if learned.interrupted:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from rich.progress import Progress
 from typer.testing import CliRunner
 
 from industrial_ocr.cli import app as cli
@@ -245,6 +247,15 @@ def test_a_live_progress_bar_leaves_stdout_alone(
     result = run("read", folder, "--json")
     assert len(json.loads(result.stdout)) == 6
     assert "reading" in result.stderr
+
+
+def test_the_bar_of_a_stage_follows_its_number_of_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    bars = Progress(disable=True)
+    monkeypatch.setattr(output, "progress_bar", lambda _: nullcontext(bars))
+    with output.stage_progress() as update:
+        update("learning", 1, 600)
+        update("learning", 2, 300)
+    assert (bars.tasks[0].completed, bars.tasks[0].total) == (2, 300)
 
 
 @pytest.mark.parametrize(

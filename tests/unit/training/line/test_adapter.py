@@ -52,7 +52,15 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def adapt(line: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def stages() -> set[str]:
+    """The stages whose progress was reported."""
+    return set()
+
+
+@pytest.fixture
+def adapt(
+    line: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stages: set[str]
+) -> Callable[..., Any]:
     """Adapts to the line in one step, with few rendered codes and the CRNN alone."""
     monkeypatch.setattr(adapter, "GENERAL_CODES", 4)
     monkeypatch.setattr(adapter, "ENGINES", (Engine.CRNN,))
@@ -64,7 +72,9 @@ def adapt(line: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callab
 
     def run(**changes: Any) -> Any:
         given = {"out": tmp_path / "bundle", "recipe": RECIPE, **changes}
-        return Adapter(AdaptConfig(**given)).adapt(load_dataset(line, task="recognize"))
+        data = load_dataset(line, task="recognize")
+        config = AdaptConfig(**given)
+        return Adapter(config, progress=lambda stage, *_: stages.add(stage)).adapt(data)
 
     return run
 
@@ -126,12 +136,12 @@ def test_a_bundle_reads_and_can_be_gone_on_from(
 
 @pytest.mark.slow
 def test_characters_are_learned_from_strings_and_only_what_passes_is_kept(
-    adapt: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    adapt: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stages: set[str]
 ) -> None:
     monkeypatch.setattr(teaching, "MIN_BOXED", 5)
     for module in (adapter, calibrating):
         monkeypatch.setattr(module, "PIPELINES", PIPELINES)
-    monkeypatch.setattr(adapter, "ENGINES", PIPELINES)
+    monkeypatch.setattr(adapter, "ENGINES", (*PIPELINES, Engine.AUTO))
     parent = load_parent(None)
     tuned = Finetuned(parent.model, 1, False)
     monkeypatch.setattr(teaching, "learn_characters", lambda *_: (tuned, 1.25))
@@ -142,6 +152,7 @@ def test_characters_are_learned_from_strings_and_only_what_passes_is_kept(
     assert reader.temperatures["classifier"] == 1.25
     assert set(reader.config.confidence.odds) == {"crnn", "two-stage"}
     assert not list(tmp_path.glob("*.state.pt"))
+    assert set(adapter.SHARES) - stages == {"training the last stages"}  # it is replaced above
 
 
 @pytest.mark.slow
