@@ -169,8 +169,12 @@ class Parser:
         line = "".join(" " if c.isspace() else c for c in self.text)
         return PatternError(f"{reason}, at character {at + 1}:\n  {line}\n  {' ' * at}^")
 
-    def chars(self, chars: Iterable[str], negated: bool = False) -> Node:
-        """The node of some characters of the alphabet; separators among them become a slot."""
+    def chars(self, chars: Iterable[str], negated: bool = False, at: int | None = None) -> Node:
+        """The node of some characters of the alphabet; separators among them become a slot.
+
+        Raises:
+            PatternError: separators stand beside letters or digits; it shows the place ``at``.
+        """
         wanted = {fold_case(c) if self.ignore_case else c for c in chars}
         spaces = {c for c in wanted if c.isspace()}
         separating = spaces | (wanted & self.separators)
@@ -180,6 +184,12 @@ class Parser:
         found = CharClass(self.alphabet & wanted)
         if not separating:
             return found
+        if any(c.isalnum() for c in found.chars):
+            raise self.fail(
+                "a space or separator stands in a class with letters or digits, but a code has no "
+                "separators, so that this place could be empty; take it out of the class",
+                self.at if at is None else at,
+            )
         self.has_slots = True
         self.has_spaces = self.has_spaces or bool(spaces)
         return SeparatorSlot() if wanted == separating else Alternation((SeparatorSlot(), found))

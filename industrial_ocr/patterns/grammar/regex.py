@@ -164,7 +164,7 @@ class _RegexParser(Parser):
         self.at += 1
         if not chars:
             raise self.fail("an empty class; a literal ] in it is \\]", start)
-        return self.chars(chars, negated)
+        return self.chars(chars, negated, start)
 
     def _class_item(self) -> set[str]:
         """A character, an escape or a range."""

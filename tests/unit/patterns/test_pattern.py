@@ -129,6 +129,7 @@ def test_random_regexes_match_what_re_matches() -> None:
         ("A[]B", "empty class", 1),
         ("A]", "without its [", 1),
         ("A[Z-B]", "ends before it begins", 2),
+        ("A[A-Z ]{6}", "a space or separator stands in a class", 1),
         (r"[A-\d]", "between two characters", 1),
         ("A^B", "^ is allowed only where", 1),
         ("A$B", "$ is allowed only where", 1),
