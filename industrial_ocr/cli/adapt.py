@@ -31,7 +31,7 @@ class AdaptOptions:
         typer.Option(
             "--unlabeled",
             "--unlabelled",
-            help="More pictures of the line; those that are read as ok under the pattern are used.",
+            help="More pictures of the line; those with the status ok under the pattern are used.",
         ),
     ] = None
     answers: Annotated[
@@ -58,7 +58,8 @@ class AdaptOptions:
     ] = None
     fonts: options.FontFolders = None
     margin: Annotated[
-        float, typer.Option(min=0, help="Percentage points that rendered codes may lose.")
+        float,
+        typer.Option(min=0, help="Percentage points of accuracy that rendered codes may lose."),
     ] = 2.0
     force: Annotated[
         bool, typer.Option("--force", help="Write the bundle even if it reads no better.")
@@ -67,7 +68,10 @@ class AdaptOptions:
         options.BackendName | None,
         typer.Option(help="Library that runs the networks.", show_default="the fastest"),
     ] = None
-    steps: Annotated[int | None, typer.Option(min=1, help="Most training steps.")] = None
+    steps: Annotated[
+        int | None,
+        typer.Option(min=1, help="Largest number of training steps.", show_default="600"),
+    ] = None
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bundle.")] = 0
 
     def dataset(self, data: Path) -> Dataset:

@@ -83,7 +83,7 @@ def main_options(
         ),
     ] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show the messages of the library on stderr.")
+        bool, typer.Option("--verbose", "-v", help="Show the log of the library on stderr.")
     ] = False,
 ) -> None:
     """Handles the options before the command."""

@@ -28,20 +28,28 @@ def batch(
     roi: options.Region = None,
     pattern: options.CodePatterns = None,
     column: Annotated[
-        str, typer.Option(help="Column of Parquet files with the images, or their paths.")
+        str, typer.Option(help="Column of the Parquet files that holds the images or their paths.")
     ] = "image",
     actors: Annotated[
-        int | None, typer.Option(min=1, help="Number of readers.", show_default="as many as fit")
+        int | None,
+        typer.Option(
+            min=1, help="Number of readers that work at once.", show_default="as many as fit"
+        ),
     ] = None,
     cpus: Annotated[
         int, typer.Option(min=1, help="Number of CPUs, and of threads, per reader.")
     ] = 1,
     gpus: Annotated[float, typer.Option(min=0, help="GPUs per reader; 0.5: two share one.")] = 0,
     save_every: Annotated[
-        float, typer.Option(min=0, help="Seconds between two parts; a kill loses at most these.")
+        float,
+        typer.Option(min=0, help="Seconds between two parts; if it is killed, this work is lost."),
     ] = 60,
     address: Annotated[
-        str | None, typer.Option(help="Address of a Ray cluster; auto: the one of this machine.")
+        str | None,
+        typer.Option(
+            help="Address of a Ray cluster; auto: the one that runs on this machine.",
+            show_default="no cluster, this machine alone",
+        ),
     ] = None,
     *,
     runtime: options.Runtime,

@@ -38,7 +38,7 @@ class RunByDefault(TyperGroup):
 bench_app = typer.Typer(
     cls=RunByDefault,
     no_args_is_help=True,
-    help="Compares engines on labeled images: bench DATA... --engines a,b; bench compare A B.",
+    help="Compares engines on labeled images: bench run DATA --engines crnn; bench compare A B.",
 )
 
 
@@ -47,34 +47,42 @@ bench_app = typer.Typer(
 def run(
     data: options.DataFolders,
     engines: Annotated[
-        str, typer.Option(help="Comma-separated names; auto is what read uses.")
+        str, typer.Option(help="Names, separated by commas; auto is what read uses.")
     ] = "auto,two-stage,crnn,rapidocr,tesseract",
-    out: Annotated[Path, typer.Option(help="Folder of the results; run again to continue.")] = Path(
-        "bench"
-    ),
+    out: Annotated[
+        Path, typer.Option(help="Folder of the results; a stopped run continues there.")
+    ] = Path("bench"),
     threshold: options.Thresholds = None,
     lexicon: Annotated[
         str | None,
-        typer.Option(help="Lexicon of crops: file, folder with a file each, column or labels."),
+        typer.Option(
+            help="Words of crops: a file, a folder with NAME.txt for each image, column (of "
+            "labels.tsv), or labels (all labels)."
+        ),
     ] = None,
     oracle: Annotated[
-        bool, typer.Option("--oracle", help="Also read with the labeled boxes given.")
+        bool,
+        typer.Option(
+            "--oracle", help="Also read with the labeled boxes instead of the detector's."
+        ),
     ] = False,
     probe: Annotated[
-        bool, typer.Option("--probe", help="Also measure memory and start in new processes.")
+        bool,
+        typer.Option("--probe", help="Also measure memory and starting time in new processes."),
     ] = False,
     write_routes: Annotated[
-        Path | None, typer.Option(help="File for the routes of --engine auto (YAML).")
+        Path | None,
+        typer.Option(help="YAML file to write, which tells auto the better engine of a pattern."),
     ] = None,
     *,
     judging: options.DataOptions,
     device: options.DeviceName = "auto",
     networks: options.Networks,
 ) -> None:
-    """Runs engines over datasets: a table, results.jsonl and report.html in --out.
+    """Runs engines over datasets; writes a table, results.jsonl and report.html to --out.
 
     A suite has more settings for each dataset: verbatim, labels, decode, engines. With --lexicon,
-    crnn also reads under the words of each image: as crnn+lexicon.
+    the engine crnn+lexicon reads, too: it gives only the words of each image.
     """
     config = None if networks.config is None else str(networks.config)
     reader_options = {"device": device, **vars(networks), "config": config}
@@ -147,8 +155,8 @@ def _recorded(results: Path) -> RecordedRun:
 
 @bench_app.command("compare")
 def compare(
-    before: Annotated[Path, typer.Argument(help="results.jsonl of the first run.")],
-    after: Annotated[Path, typer.Argument(help="results.jsonl of the second run.")],
+    before: Annotated[Path, typer.Argument(help="Folder of the first run, or its results.jsonl.")],
+    after: Annotated[Path, typer.Argument(help="Folder of the second run, or its results.jsonl.")],
     suite: options.SuiteFile = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -200,9 +208,11 @@ def _show_changes(comparison: Comparison, most: int = 12) -> None:
 def reroute(
     results: Results,
     suite: options.SuiteFile = None,
-    routes: Annotated[Path | None, typer.Option(help="Routes from --write-routes.")] = None,
+    routes: Annotated[
+        Path | None, typer.Option(help="YAML file from bench run --write-routes.")
+    ] = None,
     threshold: options.Thresholds = None,
-    out: Annotated[Path | None, typer.Option(help="File for the table (Markdown).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Markdown file for the table.")] = None,
 ) -> None:
     """Computes agree and auto from a recorded run of two-stage and crnn; reads no image."""
     with output.one_line_errors(output.WRONG_USAGE):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @options.grouped
 def calibrate(
     data: options.DataFolders,
-    out: Annotated[Path, typer.Option(help="The calibration, for Reader(calibration=...).")],
+    out: Annotated[Path, typer.Option(help="File to write (JSON), for Reader(calibration=...).")],
     *,
     judging: options.DataOptions,
     runtime: options.Runtime,

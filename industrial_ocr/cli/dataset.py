@@ -24,10 +24,10 @@ def check(
     data: options.DataFolders,
     label_format: options.LabelFormat = None,
     any_text: Annotated[
-        bool, typer.Option("--any-text", help="Labels may have characters that the models lack.")
+        bool, typer.Option("--any-text", help="Allow characters that the networks do not know.")
     ] = False,
 ) -> None:
-    """Lists every bad row and image. The exit code is 1 if there is one."""
+    """Lists every bad row and image; the exit code is 1 if there is one."""
     from industrial_ocr.datasets.load import read_dataset
 
     bad = False
@@ -63,7 +63,7 @@ def _check(dataset: Dataset, problems: Sequence[Problem], any_text: bool) -> boo
 @dataset_app.command("convert")
 def convert(
     data: options.OneDataset,
-    to: Annotated[str, typer.Argument(help="Format to write.")],
+    to: Annotated[str, typer.Argument(help="Format to write: one of --format.")],
     out: Annotated[Path, typer.Argument(help="New or empty folder.")],
     label_format: options.LabelFormat = None,
     lossy: Annotated[
@@ -82,7 +82,9 @@ def convert(
 @dataset_app.command("manifest")
 def manifest(
     data: options.OneDataset,
-    file: Annotated[Path, typer.Argument(help="Names and sha256 of the images, tab-separated.")],
+    file: Annotated[
+        Path, typer.Argument(help="File of names and SHA-256 hashes, separated by tabs.")
+    ],
     label_format: options.LabelFormat = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Compare with FILE instead of writing it.")

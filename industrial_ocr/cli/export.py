@@ -12,18 +12,21 @@ from industrial_ocr.cli import options, output
 
 @options.grouped
 def export(
-    out: Annotated[Path, typer.Argument(help="The folder or .zip to write.")],
-    backend: Annotated[options.BackendName, typer.Option(help="Library to run the networks.")],
+    out: Annotated[Path, typer.Argument(help="Folder or .zip to write.")],
+    backend: Annotated[
+        options.BackendName, typer.Option(help="Library that will run the networks.")
+    ],
     precision: options.PrecisionName = None,
     *,
     networks: options.Networks,
     calibration: Annotated[Path | None, typer.Option(help="File from calibrate --out.")] = None,
     max_misread_rate: Annotated[
-        float | None, typer.Option(help="Largest share of misreads among accepted readings.")
+        float | None,
+        typer.Option(help="Largest share of misreads among accepted readings, 0 to 1."),
     ] = None,
-    routes: Annotated[Path | None, typer.Option(help="File from bench --write-routes.")] = None,
+    routes: Annotated[Path | None, typer.Option(help="File from bench run --write-routes.")] = None,
     patterns: Annotated[
-        Path | None, typer.Option(help="YAML with your own named patterns.")
+        Path | None, typer.Option(help="YAML file with your own named patterns.")
     ] = None,
     archive: Annotated[bool, typer.Option("--zip", help="Also write OUT.zip.")] = False,
 ) -> None:

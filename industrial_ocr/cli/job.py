@@ -10,7 +10,7 @@ import typer
 from industrial_ocr.cli import files as cli_files
 from industrial_ocr.cli import output
 
-job_app = typer.Typer(no_args_is_help=True, help="Job files of a line: check and try them.")
+job_app = typer.Typer(no_args_is_help=True, help="Checks and tries job files of a production line.")
 JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="Job file, see docs/guides/job.md.")]
 
 
@@ -36,8 +36,10 @@ def try_pictures(
     pictures: Annotated[
         list[str], typer.Argument(help="Image files, folders, globs; - is standard input.")
     ],
-    part: Annotated[str, typer.Option(help="Name of the part, as from a trigger.")] = "",
-    expected: Annotated[str | None, typer.Option(help="Expected text, as from a trigger.")] = None,
+    part: Annotated[str, typer.Option(help="Name of the part, as a trigger would send it.")] = "",
+    expected: Annotated[
+        str | None, typer.Option(help="Expected text, as a trigger would send it.")
+    ] = None,
 ) -> None:
     """Reads pictures as the line would, and prints what it would send: one JSON object per part.
 

@@ -30,7 +30,7 @@ def lines(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line per image.")] = False,
     division: Annotated[
         Literal["blanks", "windows"],
-        typer.Option(help="Where long lines are divided: at blanks, or in overlapping windows."),
+        typer.Option(help="Divide long lines at blanks, or into overlapping windows."),
     ] = "blanks",
     *,
     runtime: options.Runtime,

@@ -25,21 +25,29 @@ _data = partial(typer.Option, rich_help_panel="Data and how it is judged")
 DataFolders = Annotated[list[Path], typer.Argument(help="Folders or label files.")]
 OneDataset = Annotated[Path, typer.Argument(help="Folder or label file.")]
 LabelFormat = Annotated[
-    str | None, _data("--format", help="Format of the labels; detected by default.")
+    str | None,
+    _data(
+        "--format",
+        help="Format of the labels: tsv, csv, icdar, paddle, label-studio, cvat, lmdb, imagefolder "
+        "or webdataset.",
+        show_default="detected",
+    ),
 ]
 SuiteFile = Annotated[
-    Path | None, _data(help="YAML with datasets and rules for each; DATA is their folder.")
+    Path | None, _data(help="YAML file with datasets and rules for each; DATA is their folder.")
 ]
 Thresholds = Annotated[
     list[str] | None,
     typer.Option(
         "--threshold",
         metavar="ENGINE=VALUE",
-        help="Reject readings of the engine below this confidence; repeatable.",
+        help="Reject readings of the engine below this confidence, 0 to 1; repeatable.",
     ),
 ]
 BackendName = Literal["onnxruntime", "openvino", "torch"]
-DeviceName = Annotated[str | None, _model(help="auto, cpu or cuda.", show_default="auto")]
+DeviceName = Annotated[
+    str | None, _model(help="Processor: auto, cpu or cuda.", show_default="auto")
+]
 PrecisionName = Annotated[
     Literal["fp32", "bf16", "int8", "auto"] | None,
     _model(help="Precision of the networks.", show_default="as configured"),
@@ -86,12 +94,19 @@ class Runtime:
 class Networks:
     """Options of the settings and the weights."""
 
-    config: Annotated[Path | None, _model(help="fast, accurate, or a YAML file with settings.")] = (
-        None
-    )
-    detector: Annotated[str | None, _model(help="Name or weights file.")] = None
-    classifier: Annotated[str | None, _model(help="Name or weights file.")] = None
-    recognizer: Annotated[str | None, _model(help="Name or weights file.")] = None
+    config: Annotated[
+        Path | None,
+        _model(help="Settings: fast, accurate, or a YAML file.", show_default="the shipped ones"),
+    ] = None
+    detector: Annotated[
+        str | None, _model(help="Network that finds characters: a name or a weights file.")
+    ] = None
+    classifier: Annotated[
+        str | None, _model(help="Network that two-stage reads characters with: name or file.")
+    ] = None
+    recognizer: Annotated[
+        str | None, _model(help="Network that crnn reads strings with: name or file.")
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +116,7 @@ class DataOptions:
     suite: SuiteFile = None
     split: Annotated[
         Literal["all", "dev", "test"],
-        _data(help="Part of each dataset: choose on dev, report numbers of test."),
+        _data(help="Half of each dataset: choose settings on dev, report the numbers of test."),
     ] = "all"
     pattern: Annotated[
         str | None, _data(help="Pattern of the codes: a preset or a regular expression.")

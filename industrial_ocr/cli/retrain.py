@@ -40,7 +40,9 @@ class RetrainOptions:
     ] = None
     steps: Annotated[
         int | None,
-        typer.Option(min=0, help="Largest number of steps with the last stage unfrozen."),
+        typer.Option(
+            min=0, help="Largest number of steps that train the last stages.", show_default="280"
+        ),
     ] = None
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same classifier.")] = 0
 

@@ -12,7 +12,9 @@ from industrial_ocr.cli import options, output
 
 
 def run(
-    job: Annotated[Path, typer.Argument(metavar="JOB", help="Job file, YAML.")],
+    job: Annotated[
+        Path, typer.Argument(metavar="JOB", help="Job file (YAML), see docs/guides/job.md.")
+    ],
     json_log: options.JsonLog = False,
 ) -> None:
     """Runs the job of a line until SIGTERM or Ctrl-C; the current picture is finished."""

@@ -23,7 +23,8 @@ def serve(
         int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")
     ] = 8770,
     name: Annotated[
-        list[str] | None, typer.Option(help="Further host name of this machine; repeatable.")
+        list[str] | None,
+        typer.Option(help="Another host name that clients use for this machine; repeatable."),
     ] = None,
     waiting: Annotated[
         int, typer.Option(min=1, help="Largest number of open requests; others get 503.")
@@ -34,8 +35,10 @@ def serve(
     timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds until a request gets 503.")
     ] = 30.0,
-    certificate: Annotated[Path | None, typer.Option(help="PEM file for TLS.")] = None,
-    key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
+    certificate: Annotated[
+        Path | None, typer.Option(help="PEM file with the certificate for HTTPS.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="PEM file with its private key.")] = None,
     json_log: options.JsonLog = False,
     *,
     runtime: options.Runtime,

@@ -33,7 +33,9 @@ def synth(
     shards: Annotated[
         int | None, typer.Option(min=1, help="Number of tar files of strips, for train --data.")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="File of configs/train for strips.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Recipe of strips: a YAML file as in configs/train.")
+    ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Number of processes.")] = 2,
 ) -> None:
     """Renders labeled images to disk, with a contact sheet; strips to shards without one."""

@@ -26,8 +26,10 @@ PHOTO_TABLES = {"photo_labels": "labels.tsv", "photo_maps": "maps"}
 
 def train(
     task: Annotated[ModelName, typer.Argument(help="What to train.")],
-    config: Annotated[Path, typer.Option(help="A file of configs/train.")],
-    out: Annotated[Path | None, typer.Option(help="Folder of the run; resumes there.")] = None,
+    config: Annotated[Path, typer.Option(help="Recipe: a YAML file as in configs/train.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run; a stopped run continues there.")
+    ] = None,
     data: Annotated[
         str | None,
         typer.Option(help="Shards (.tar) of strips for a recognizer: a file, a folder or a glob."),
@@ -35,7 +37,7 @@ def train(
     photos: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of photographs to learn from, too, with labels.tsv for a recognizer and "
+            help="Folder of photographs to learn from as well; it has labels.tsv for a recognizer, "
             "maps/ for a detector, unless the recipe names others."
         ),
     ] = None,
