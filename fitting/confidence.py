@@ -292,7 +292,12 @@ def main() -> None:
     for name, own in pair_rows(readings.pairs, models).items():
         print_held_out(name, own, PAIR_FEATURES)
         table[name] = _to_dict(fit(own, PAIR_FEATURES), PAIR_FEATURES, len(own))
-    fitted_on = {"pictures": asked.pictures, "seed": asked.seed}
+    fitted_on = {
+        "pictures": asked.pictures,
+        "seed": asked.seed,
+        "fonts": pictures.font_record(asked.fonts),
+        "plain_fonts": pictures.font_record(asked.plain_fonts or asked.fonts),
+    }
     content = {"fitted_on": fitted_on, "models": table}
     asked.out.write_text(json.dumps(content, indent=1) + "\n")
 

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
@@ -13,11 +14,13 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
+from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.datasets.synthesis.layout import LabeledString
 from industrial_ocr.datasets.synthesis.plain import PlainPrinter
 from industrial_ocr.datasets.synthesis.scenes import SceneRenderer
 from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.datasets.synthesis.text import shipped_words
+from industrial_ocr.results.files import sha256_of
 from industrial_ocr.results.geometry import inside
 from industrial_ocr.results.types import FloatArray, ImageArray
 
@@ -71,6 +74,15 @@ def printed_within(
         centers = string.quads.mean(1)
         found += [(s, c) for s, c in zip(string.symbols, centers, strict=True) if inside(place, c)]
     return found
+
+
+def font_record(folders: Sequence[str]) -> dict[str, int | str]:
+    """The number of font files in folders, and a hash of their names and contents."""
+    files = sorted(FaceLibrary(folders).files, key=lambda file: file.name)
+    found = sha256()
+    for file in files:
+        found.update(f"{file.name} {sha256_of(file)}\n".encode())
+    return {"files": len(files), "sha256": found.hexdigest()}
 
 
 def arguments(about: str | None, count: int, out: Path) -> argparse.ArgumentParser:

@@ -122,6 +122,11 @@ class FaceLibrary:
         self._segments = [f for f in self._built_in if f.name.startswith("segments-7")]
         self._built_in_share = built_in if usual else 1.0
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All font files, those of other scripts last."""
+        return (*self._files, *self._foreign)
+
     def __len__(self) -> int:
         return len(self._files) + len(self._built_in)
 

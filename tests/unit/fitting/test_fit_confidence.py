@@ -1,9 +1,12 @@
 """Which readings of photographs the fit of the confidence learns from."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from fitting.confidence import is_right_there
+from fitting.pictures import font_record
 from industrial_ocr.datasets.photos import PhotoString, reread
 from industrial_ocr.decoding.scoring import score_sequence
 from industrial_ocr.results.geometry import rect_quad
@@ -34,6 +37,16 @@ def _known(text: str, x0: float, x1: float, score: float = 0.95) -> PhotoString:
 def test_a_reading_is_held_against_the_string_in_its_place(reading, right) -> None:
     strings = [_known("LOT12", 0, 100), _known("X", 400, 420)]
     assert is_right_there(reading, strings) is right
+
+
+def test_the_record_of_the_fonts_names_their_contents_and_not_their_place(tmp_path: Path) -> None:
+    for folder, content in (("a", "one"), ("b", "one"), ("c", "two")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "Font.ttf").write_text(content)
+        (tmp_path / folder / "readme.txt").write_text(folder)
+    first, moved, changed = (font_record([str(tmp_path / name)]) for name in "abc")
+    assert first == moved and first["files"] == changed["files"] == 1
+    assert first["sha256"] != changed["sha256"]
 
 
 def test_a_hint_counts_if_the_other_reader_repeats_it() -> None:
