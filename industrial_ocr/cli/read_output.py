@@ -14,7 +14,7 @@ from industrial_ocr.cli import output
 
 CORNERS = ("x0", "y0", "x1", "y1", "x2", "y2", "x3", "y3")
 STRING_COLUMNS = (
-    *("file", "string", "text", "confidence", "status", "direction", "engine"),
+    *("file", "string", "text", "confidence", "status", "reason", "direction", "engine"),
     *CORNERS,
 )
 CODE_COLUMNS = ("code", "code_confidence", "code_status", "code_reason", "pattern")
@@ -41,12 +41,13 @@ def print_table(readings: Iterable[output.ResultDict]) -> None:
 def _texts(reading: output.ResultDict) -> list[tuple[str, str]]:
     """Codes and strings with their confidences; one empty row if there are none."""
     rows = []
-    for code in reading.get("codes", ()):
-        text = f"[bold]{escape(code['text'])}[/] {escape(code['pattern'])}"
-        if code["status"] != "ok":
-            text += f": {escape(code['reason'])}"
-        rows.append((text, f"{code['confidence']:.3f}"))
-    rows += [(escape(s["text"]), f"{s['confidence']:.3f}") for s in reading["strings"]]
+    for read in (*reading.get("codes", ()), *reading["strings"]):
+        text = escape(read["text"])
+        if "pattern" in read:
+            text = f"[bold]{text}[/] {escape(read['pattern'])}"
+        if read["status"] != "ok":
+            text += f"[dim]: {escape(read['reason'])}[/]"
+        rows.append((text, f"{read['confidence']:.3f}"))
     if not reading["strings"]:
         rows.append(("", ""))
     return rows
@@ -58,8 +59,7 @@ def print_csv(readings: Iterable[output.ResultDict], with_codes: bool = False) -
     Args:
         readings: the readings.
         with_codes: whether a pattern was given. If so, ``CODE_COLUMNS`` have the code of a string,
-            a code outside all strings has a line of its own, and ``status`` is that of the string;
-            else it is that of the whole image.
+            and a code outside all strings has a line of its own.
     """
     columns = (*STRING_COLUMNS, *CODE_COLUMNS) if with_codes else STRING_COLUMNS
     writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")  # missing cells are empty
@@ -70,14 +70,20 @@ def print_csv(readings: Iterable[output.ResultDict], with_codes: bool = False) -
 
 
 def _string_rows(reading: output.ResultDict) -> list[dict[str, Any]]:
-    """The cells of ``STRING_COLUMNS``; those of the string are empty if there is none."""
+    """The cells of ``STRING_COLUMNS``.
+
+    If no string has the status of the image, the last row has that status and its reason alone.
+    """
     common = {"file": reading["file"], "engine": reading["route"]}
+    shown = ("text", "confidence", "status", "reason", "direction")
     rows = []
     for number, string in enumerate(reading["strings"]):
-        own = {name: string[name] for name in ("text", "confidence", "direction")}
+        own = {name: string[name] for name in shown}
         corners = dict(zip(CORNERS, chain.from_iterable(string["quad"]), strict=True))
-        rows.append(common | {"string": number, "status": reading["status"]} | own | corners)
-    return rows or [common | {"status": reading["status"]}]
+        rows.append(common | {"string": number} | own | corners)
+    if all(row["status"] != reading["status"] for row in rows):
+        rows.append(common | {name: reading[name] for name in ("status", "reason")})
+    return rows
 
 
 def _code_rows(reading: output.ResultDict) -> list[dict[str, Any]]:
@@ -87,15 +93,14 @@ def _code_rows(reading: output.ResultDict) -> list[dict[str, Any]]:
     codes = list(reading["codes"])
     # If no code was found, the status of the image says why.
     no_code = {} if codes else {"code_status": reading["status"], "code_reason": reading["reason"]}
-    rows = []
-    for cells, string in zip(_string_rows(reading), reading["strings"], strict=False):
-        cells |= {"status": string["status"]}
+    rows, own = [], _string_rows(reading)
+    for cells, string in zip(own, reading["strings"], strict=False):
         inside = [c for c in reading["codes"] if centers_meet(string["quad"], c["quad"])]
         rows += [cells | _code_cells(c) for c in inside] or [cells | no_code]
         codes = [c for c in codes if c not in inside]
     common = {"file": reading["file"], "engine": reading["route"]}
     rows += [common | _code_cells(c) for c in codes]
-    return rows or [common | {"status": reading["status"]} | no_code]
+    return rows or [own[-1] | no_code]
 
 
 def _code_cells(code: output.ResultDict) -> dict[str, Any]:

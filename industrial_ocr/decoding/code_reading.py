@@ -190,7 +190,8 @@ def _doubts(
         yield f"{symbol!r} stands where there is room for two characters"
     weakest = min(code.characters, key=lambda c: c.confidence)
     if weakest.confidence < limits.min_character:
-        yield f"the confidence of {weakest.character.symbol!r} is only {weakest.confidence:.2f}"
+        symbol, confidence = weakest.character.symbol, weakest.confidence
+        yield f"the confidence of {symbol!r} under the pattern is only {confidence:.2f}"
     yield confidence_doubt(code.confidence, len(code.characters), limits)
 
 

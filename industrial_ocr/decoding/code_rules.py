@@ -161,10 +161,9 @@ def confidence_doubt(confidence: float, count: int, limits: ConfidenceConfig) ->
     ``confidence`` is per character, see ``scoring.string_confidence``.
     """
     if confidence < limits.min_code_confidence:
-        return f"the confidence per character is only {confidence:.2f}"
-    whole = confidence**count
-    if whole < limits.min_code:
-        return f"the confidence of all {count} characters together is only {whole:.2f}"
+        return f"the confidence per character is below {limits.min_code_confidence:g}"
+    if confidence**count < limits.min_code:
+        return f"the confidence of all {count} characters together is below {limits.min_code:g}"
     return ""
 
 

@@ -190,7 +190,7 @@ def _doubt(character: VerifiedCharacter) -> str:
         return f"{rival!r} is {likelihood_ratio(log_odds)}"
     shape = character.rival_probability * math.exp(character.log_odds)
     if shape < rules.likely:
-        return f"its probability is only {shape:.2f}"
+        return f"the probability of its shape is only {shape:.2f}"
     return f"it is {likelihood_ratio(log_odds)} as {rival!r}"
 
 

@@ -197,8 +197,8 @@ def _of_text(result: ReadResult) -> _Candidate:
 
 
 def _of_string(string: TextString) -> _Candidate:
-    text = string.text
-    return _Candidate(text, text, string.status, string.confidence, string.characters)
+    text, status, reason = string.text, string.status, string.reason
+    return _Candidate(text, text, status, string.confidence, string.characters, reason)
 
 
 def _of_nothing(results: Sequence[ReadResult]) -> _Candidate:

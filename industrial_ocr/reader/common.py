@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -40,6 +40,8 @@ from industrial_ocr.results.types import (
 NOT_CALIBRATED = (
     "the confidence of this recognizer is not calibrated; measure it with industrial-ocr calibrate"
 )
+NAMED_RIVAL = 0.1
+"""Least probability of another symbol at which the reason of a status names it."""
 NO_CODE = {
     Engine.TWO_STAGE: "no text is similar to the pattern",
     Engine.CRNN: "no word, or sequence of words, is similar to the pattern",
@@ -149,20 +151,18 @@ def finish(
     ]
     left_out = tuple(s for s in read if not any(s is k for k in kept))
     odds = limits.odds.get(engine.value, (1.0, 0.0))
-    judged = _judged(image, kept, engine, one_string, codes or (), basis, odds)
     unknown = NOT_CALIBRATED if basis == "raw" else ""
-    doubts = [_doubt(s, limits, one_string) or unknown for s in judged]
     judged = tuple(
-        replace(s, status=Status.LOW_CONFIDENCE) if doubt else s
-        for s, doubt in zip(judged, doubts, strict=True)
+        doubted(s, _doubt(s, limits, one_string) or unknown)
+        for s in _judged(image, kept, engine, one_string, codes or (), basis, odds)
     )
-    reason = next((doubt for doubt in doubts if doubt), "")
+    reason = first_doubt(judged)
     status = Status.LOW_CONFIDENCE if reason else Status.OK
     if not kept:
-        status = Status.NO_TEXT
+        status, reason = Status.NO_TEXT, "no text was found"
         if left_out:
             surest = max(left_out, key=lambda s: s.confidence)
-            reason = f"the confidence of {surest.text!r} is {surest.confidence:.2f}: noise"
+            reason = f"{surest.text!r}: the confidence is so low that it counts as noise"
     if codes is not None and kept:
         status, reason = Status.PATTERN_MISMATCH, NO_CODE[engine]
     codes = [_compared_with_ink(c, judged, one_string) for c in codes or ()]
@@ -216,6 +216,25 @@ def _with_ink(gray: ImageArray, string: TextString, others: Sequence[FloatArray]
     return replace(string, unread=(*marks, *string.unread), unseen_ends=ink.unseen_ends())
 
 
+def doubted(string: TextString, reason: str) -> TextString:
+    """A string that is doubtful for a reason, or ``ok`` without one."""
+    status = Status.LOW_CONFIDENCE if reason else Status.OK
+    return replace(string, status=status, reason=reason)
+
+
+def first_doubt(strings: Iterable[TextString]) -> str:
+    """The first doubtful string and the reason for its status; empty if there is none."""
+    return next((f"{s.text!r}: {s.reason}" for s in strings if s.reason), "")
+
+
+def low_confidence(string: TextString, least: float) -> str:
+    """Says that the confidence is below ``least``, and which character is the likeliest misread."""
+    pairs = [(*c.alternatives[0], c.symbol) for c in string.characters if c.alternatives]
+    rival, chance, symbol = max(pairs, key=lambda pair: pair[1], default=("", 0.0, ""))
+    misread = f"; {symbol!r} may be {rival!r}" if chance >= NAMED_RIVAL else ""
+    return f"the confidence is below {least:g}{misread}"
+
+
 def _doubt(string: TextString, limits: ConfidenceConfig, one_string: bool) -> str:
     """Why a string is doubtful, empty if it is not.
 
@@ -231,13 +250,12 @@ def _doubt(string: TextString, limits: ConfidenceConfig, one_string: bool) -> st
         marks = () if one_string else tuple(clear)
     if marks:
         clearest = max(marks, key=lambda m: m.strength)
-        return f"{string.text!r}: a mark {clearest.place(len(string.characters))} was not read"
+        return f"a mark {clearest.place(len(string.characters))} was not read"
     if unsure:
-        return f"the confidence of {string.text!r} is only {string.confidence:.2f}"
+        return low_confidence(string, limits.min_confidence)
     weakest = min(string.characters, key=lambda c: c.confidence)
     if weakest.confidence < limits.min_character:
-        weak = f"the confidence of {weakest.symbol!r} is only {weakest.confidence:.2f}"
-        return f"{string.text!r}: {weak}"
+        return f"the confidence of {weakest.symbol!r} is only {weakest.confidence:.2f}"
     return ""
 
 

@@ -101,20 +101,18 @@ class Burst:
         if result.codes:
             least = limits.min_code_confidence
             codes, views = self._judged(result.codes, [r.codes for r in single], least)
-            codes = [
-                replace(c, reason=v.contradiction or c.reason)
-                for c, v in zip(codes, views, strict=True)
-            ]
         left_out = (*result.left_out, *unseen)
         changed = replace(result, strings=tuple(strings), codes=tuple(codes), left_out=left_out)
         if not views:
-            return replace(changed, status=Status.NO_TEXT) if unseen else changed
-        status = result.status
-        if any(v.contradiction for v in views):
-            status = Status.DISAGREEMENT
-        elif status is Status.OK and any(i.status is not Status.OK for i in codes or strings):
-            status = Status.LOW_CONFIDENCE
-        reason = next((v.contradiction for v in views if v.contradiction), result.reason)
+            nothing = "no frame alone reads text"
+            return replace(changed, status=Status.NO_TEXT, reason=nothing) if unseen else changed
+        status, reason = result.status, result.reason
+        contradictions = [v.contradiction for v in views if v.contradiction]
+        doubts = [i.reason for i in codes or strings if i.status is not Status.OK]
+        if contradictions:
+            status, reason = Status.DISAGREEMENT, contradictions[0]
+        elif status is Status.OK and doubts:
+            status, reason = Status.LOW_CONFIDENCE, doubts[0]
         counts = f"{min(v.same for v in views)} of {len(single)} frames read the same"
         return replace(changed, status=status, reason=f"{reason}; {counts}" if reason else counts)
 
@@ -257,12 +255,13 @@ class FrameSupport:
         """Lowers the confidence of the item, and its status with it."""
         odds = log_odds(item.confidence) / self.frames**0.5
         confidence = self.explained**0.5 / (1 + float(np.exp(-odds)))
-        status = item.status
+        status, reason = item.status, item.reason
         if self.contradiction:
-            status = Status.DISAGREEMENT
+            status, reason = Status.DISAGREEMENT, self.contradiction
         elif status is Status.OK and confidence < least:
             status = Status.LOW_CONFIDENCE
-        return replace(item, confidence=confidence, status=status)
+            reason = f"the confidence of all frames together is below {least:g}"
+        return replace(item, confidence=confidence, status=status, reason=reason)
 
 
 def frame_support(

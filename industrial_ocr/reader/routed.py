@@ -11,7 +11,14 @@ from industrial_ocr.config import PositionWeights
 from industrial_ocr.decoding.confidence import pair_probabilities
 from industrial_ocr.decoding.scoring import score_sequence
 from industrial_ocr.patterns.pattern import Pattern
-from industrial_ocr.reader.common import Clock, Found, find_strings
+from industrial_ocr.reader.common import (
+    Clock,
+    Found,
+    doubted,
+    find_strings,
+    first_doubt,
+    low_confidence,
+)
 from industrial_ocr.reader.models import Models
 from industrial_ocr.reader.router import (
     Choice,
@@ -162,38 +169,38 @@ def _of_strings(own: dict[Engine, ReadResult], routing: Routing, first: Choice) 
     strings = tuple(
         _agreed(s, t, routing)
         if t is not None and same_text(s, t)
-        else replace(s, status=Status.DISAGREEMENT, other="" if t is None else t.text)
+        else _differing(s, "" if t is None else t.text)
         for s, t in pairs
     )
-    apart = [s.text for s, t in pairs if t is None or not same_text(s, t)]
-    apart += [t.text for t in alone]
+    status, reason = Status.OK, "both engines read the same"
+    apart = [s for s in strings if s.status is Status.DISAGREEMENT]
+    apart += [_differing(t, "") for t in alone]
     if apart:
-        reason = f"the engines differ on {apart[0]!r}"
-        status = Status.DISAGREEMENT
-    elif any(s.status is not Status.OK for s in strings):
-        reason, status = (
-            "both engines read the same, but with low confidence",
-            Status.LOW_CONFIDENCE,
-        )
-    else:
-        reason, status = "both engines read the same", Status.OK
+        status, reason = Status.DISAGREEMENT, first_doubt(apart)
+    elif doubt := first_doubt(strings):
+        status, reason = Status.LOW_CONFIDENCE, f"{reason}, but {doubt}"
     return replace(one, strings=strings, status=status, route=Engine.AGREE, reason=reason)
+
+
+def _differing(string: TextString, other: str) -> TextString:
+    """A string that the other engine reads as ``other``, or does not find if that is empty."""
+    reason = _reads(other) if other else "the other engine finds no text there"
+    return replace(string, status=Status.DISAGREEMENT, other=other, reason=reason)
+
+
+def _reads(other: str) -> str:
+    return f"the other engine reads {other!r}"
 
 
 def _likelier_strings(one: ReadResult, two: ReadResult, routing: Routing) -> ReadResult:
     """For every string the likelier of both readings, with their joint confidence."""
     pairs, alone = paired(one.strings, two.strings, routing.weights)
     strings = tuple(_likelier_string(s, t, routing) for s, t in pairs) + tuple(alone)
-    doubtful = [s for s in strings if s.status is not Status.OK]
     status, reason = Status.OK, "both engines together are sure"
     if not strings:
         status, reason = Status.NO_TEXT, "neither engine found text"
-    elif doubtful:
-        worst = min(doubtful, key=lambda s: s.confidence)
-        reasons = [r.reason for r in (one, two) if r.reason and repr(worst.text) in r.reason]
-        low = f"the confidence of {worst.text!r} is only {worst.confidence:.2f}"
-        apart = f"{worst.text!r}: the other engine reads {worst.other!r}" if worst.other else ""
-        status, reason = Status.LOW_CONFIDENCE, apart or [*reasons, low][0]
+    elif doubt := first_doubt(sorted(strings, key=lambda s: s.confidence)):
+        status, reason = Status.LOW_CONFIDENCE, doubt
     # What two-stage leaves out as noise may be text to the CRNN.
     left_out = tuple(
         s for s in one.left_out if not any(centers_meet(s.quad, t.quad) for t in alone)
@@ -246,9 +253,13 @@ def _with_confidence(
     string: TextString, confidence: float, least: float, other: str = ""
 ) -> TextString:
     """Sets the joint confidence; a reading that was doubtful for another reason stays doubtful."""
-    doubtful = string.status is not Status.OK and (string.confidence >= least or string.unread)
-    status = Status.LOW_CONFIDENCE if doubtful or confidence < least else Status.OK
-    return replace(string, confidence=confidence, status=status, other=other)
+    stays = string.confidence >= least or string.unread
+    reason = string.reason if stays else ""
+    if not reason and confidence < least:
+        reason = low_confidence(string, least)
+    if reason and other:
+        reason = _reads(other)
+    return doubted(replace(string, confidence=confidence, other=other), reason)
 
 
 def same_text(one: TextString, two: TextString) -> bool:

@@ -277,7 +277,7 @@ def agree(one: CodeReading | None, two: CodeReading | None, least: float = 0.0) 
     status, reason = Status.OK, "both engines read the same"
     if confidence < least:
         status = Status.LOW_CONFIDENCE
-        reason = f"both engines read the same, but their confidence is only {confidence:.2f}"
+        reason = f"both engines read the same, but their confidence is below {least:g}"
     elif one.missing and two.missing:
         status = Status.LOW_CONFIDENCE
         reason = f"both engines read the same, but {one.missing}"

@@ -361,6 +361,7 @@ class TextString(HasQuad):
         agreement: similarity of the readings of its views, 0 to 1.
         status: status of this string: ``ok``, ``low_confidence``, or ``disagreement`` if the
             engines read different texts.
+        reason: one sentence that explains the status; empty if it is ``ok``.
     """
 
     text: str
@@ -375,6 +376,7 @@ class TextString(HasQuad):
     unseen_ends: int = 0
     agreement: float = 1.0
     status: Status = Status.OK
+    reason: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, ready for JSON."""
@@ -382,6 +384,7 @@ class TextString(HasQuad):
             "text": self.text,
             "confidence": round(self.confidence, 5),
             "status": self.status.value,
+            "reason": self.reason,
             "direction": self.direction,
             "quad": rounded_quad(self.quad),
             "scores": self.scores.to_dict(),

@@ -66,8 +66,9 @@ class FakeReader:
     def with_codes(self, string: TextString, engine: str, pixels: Any) -> ReadResult:
         """The code AB1 in its string, a doubtful string below, and a code where no string is."""
         doubtful = replace(
-            string, text="X", quad=rect_quad(5, 30, 34, 39), status=Status.LOW_CONFIDENCE
-        )
+            string, text="X", quad=rect_quad(5, 30, 34, 39), status=Status.LOW_CONFIDENCE,
+            reason="why X",
+        )  # fmt: skip
         codes = tuple(
             CodeReading(
                 text,
@@ -121,16 +122,34 @@ def test_csv_has_a_line_a_string(folder: Path) -> None:
     assert rows[0]["x2"] == "34.0" and rows[1]["status"] == "no_text"
 
 
+def test_csv_has_the_status_and_the_reason_of_each_string(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    string = {"text": "A", "confidence": 0.9, "direction": "horizontal", "quad": [[0, 0]] * 4}
+    strings = [string | {"status": "ok", "reason": ""}]
+    image = {"file": "a.png", "route": "agree", "status": "disagreement", "reason": "'B': why"}
+    strings_of_images = strings, [*strings, string | {"status": "disagreement", "reason": "why"}]
+    read_output.print_csv(image | {"strings": s} for s in strings_of_images)
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [(r["text"], r["status"], r["reason"]) for r in rows] == [
+        ("A", "ok", ""),
+        ("", "disagreement", "'B': why"),
+        ("A", "ok", ""),
+        ("A", "disagreement", "why"),
+    ]
+
+
 def test_csv_under_a_pattern_tells_the_codes_and_each_string_its_own_status(folder: Path) -> None:
     printed = run("read", folder, "--csv", "--pattern", "[A-Z0-9]+").stdout
     rows = list(csv.DictReader(io.StringIO(printed)))
-    columns = ("text", "status", "code", "code_confidence", "code_status", "code_reason", "pattern")
+    columns = ("text", "status", "reason", "code", "code_confidence", "code_status", "code_reason")
     assert [tuple(r[c] for c in columns) for r in rows] == [
-        ("AB1", "ok", "AB1", "0.9", "ok", "why AB1", "[A-Z0-9]+"),
-        ("X", "low_confidence", "", "", "", "", ""),
-        ("", "", "Q7", "0.3", "check_failed", "why Q7", "[A-Z0-9]+"),
-        ("", "no_text", "", "", "no_text", "auto was asked for", ""),
+        ("AB1", "ok", "", "AB1", "0.9", "ok", "why AB1"),
+        ("X", "low_confidence", "why X", "", "", "", ""),
+        ("", "", "", "Q7", "0.3", "check_failed", "why Q7"),
+        ("", "no_text", "auto was asked for", "", "", "no_text", "auto was asked for"),
     ]
+    assert [r["pattern"] for r in rows] == ["[A-Z0-9]+", "", "[A-Z0-9]+", ""]
     header = read_output.STRING_COLUMNS + read_output.CODE_COLUMNS
     assert printed.startswith(",".join(header) + "\n")
 
@@ -174,6 +193,8 @@ def test_output_that_cannot_be_written_is_one_line(arguments: list[str]) -> None
 def test_the_table_shows_text_and_status(folder: Path) -> None:
     printed = run("read", folder / "a.png").stdout
     assert "AB1" in printed and "ok" in printed
+    printed = run("read", folder / "a.png", "--pattern", "[A-Z0-9]+").stdout
+    assert "X: why X" in printed and "why Q7" in printed and "why AB1" not in printed
 
 
 def test_a_bad_file_is_one_line_and_does_not_stop_the_rest(folder: Path) -> None:

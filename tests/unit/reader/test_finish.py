@@ -46,8 +46,31 @@ def test_a_clear_mark_at_an_end_that_was_not_read_is_a_doubt(
     marks: tuple[tuple[int, int, int, int], ...], place: str
 ) -> None:
     result = finish(printed(*marks), [read()], Engine.CRNN, PipelineConfig(), {})
-    assert result.status is (Status.LOW_CONFIDENCE if place else Status.OK)
-    assert place in result.reason
+    (string,) = result.strings
+    assert result.status is string.status is (Status.LOW_CONFIDENCE if place else Status.OK)
+    assert string.reason == (f"a mark {place} was not read" if place else "")
+    assert result.reason == (f"'IIIIIIII': {string.reason}" if place else "")
+    assert string.to_dict()["reason"] == string.reason
+
+
+@pytest.mark.parametrize(
+    ("confidence", "chance", "reason"),
+    [
+        (0.6, 0.3, "the confidence is below 0.9; 'I' may be '1'"),
+        (0.6, 0.05, "the confidence is below 0.9"),
+        (0.95, 0.3, "the confidence of 'I' is only 0.40"),
+    ],
+)
+def test_a_low_confidence_names_the_character_that_is_most_likely_misread(
+    confidence: float, chance: float, reason: str
+) -> None:
+    string = read()
+    clear, last = string.characters[:-1], string.characters[-1]
+    doubtful = replace(last, confidence=0.4, alternatives=(("1", chance),))
+    scores = score_sequence([confidence])
+    string = replace(string, scores=scores, characters=(*clear, doubtful))
+    result = finish(printed(), [string], Engine.CRNN, PipelineConfig(), {}, basis="calibrated")
+    assert result.strings[0].reason == reason
 
 
 def test_the_confidence_of_an_engine_follows_the_odds_of_a_line() -> None:

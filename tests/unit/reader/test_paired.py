@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from industrial_ocr.decoding.scoring import score_sequence
 from industrial_ocr.reader.routed import Routing, paired, route_results
@@ -55,6 +56,36 @@ def test_no_route_gives_a_part_beside_the_whole() -> None:
         )
         assert [s.text for s in both.strings] == ["LOT A7"]
         assert both.status is Status.OK
+
+
+@pytest.mark.parametrize("route", ["auto", "agree"])
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        (replace(WHOLE, confidence=0.3), "the confidence is below 0.99"),
+        (replace(WHOLE, text="LOT A1", confidence=0.3), "the other engine reads 'LOT A1'"),
+    ],
+)
+def test_a_string_says_why_both_engines_together_doubt_it(
+    route: str, other: TextString, reason: str
+) -> None:
+    # The first engine alone is unsure at another limit than both are together.
+    unsure = replace(
+        WHOLE, confidence=0.8, status=Status.LOW_CONFIDENCE, reason="the confidence is below 0.9"
+    )
+    both = route_results(
+        {"two-stage": result(unsure), "crnn": result(other)},
+        Routing(route, (), {}, least=0.99, basis="calibrated"),
+    )
+    assert [s.reason for s in both.strings] == [reason]
+    assert both.reason.endswith(f"'LOT A7': {reason}")
+
+
+def test_a_string_that_one_engine_alone_finds_is_named() -> None:
+    found = {"two-stage": result(WHOLE), "crnn": result(WHOLE, read("8", 304))}
+    both = route_results(found, Routing("agree", (), {}))
+    assert both.status is Status.DISAGREEMENT
+    assert both.reason == "'8': the other engine finds no text there"
 
 
 def test_what_auto_gives_as_text_is_not_left_out_as_well() -> None:

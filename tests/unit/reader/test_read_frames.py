@@ -36,6 +36,7 @@ def test_a_frame_that_reads_more_lowers_the_confidence() -> None:
     judged = view.judge(string("ABCD", 1.0), 0.9)
     assert judged.confidence == pytest.approx(0.5**0.5, abs=0.002)
     assert judged.status is Status.LOW_CONFIDENCE
+    assert judged.reason == "the confidence of all frames together is below 0.9"
 
 
 def test_four_frames_that_agree_are_half_as_sure_in_log_odds_as_their_summed_evidence() -> None:
@@ -47,7 +48,8 @@ def test_four_frames_that_agree_are_half_as_sure_in_log_odds_as_their_summed_evi
 def test_a_clear_frame_of_another_text_contradicts() -> None:
     view = frame_support(string("ABCD"), [[string("ABCD")], [string("ABCE")]])
     assert view.contradiction == "frame 2 reads 'ABCE', all together 'ABCD'"
-    assert view.judge(string("ABCD"), 0.9).status is Status.DISAGREEMENT
+    judged = view.judge(string("ABCD"), 0.9)
+    assert (judged.status, judged.reason) == (Status.DISAGREEMENT, view.contradiction)
 
 
 def burst(together: list[TextString], alone: list[TextString]) -> ReadResult:

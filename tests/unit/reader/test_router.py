@@ -82,7 +82,7 @@ def test_equal_codes_that_are_not_sure_together_are_doubtful() -> None:
     settled = agree(*pair, least=0.8)
     assert settled.code is not None
     assert settled.code.status is Status.LOW_CONFIDENCE
-    assert "only 0.69" in settled.reason
+    assert "below 0.8" in settled.reason
 
 
 @pytest.mark.parametrize(
