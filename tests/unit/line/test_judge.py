@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -138,8 +139,11 @@ def test_the_code_that_equals_the_expected_text_counts(judged: Any) -> None:
 
 
 def test_the_string_that_equals_the_expected_text_counts(judged: Any) -> None:
-    reading = result(string("MADE IN X", 0.7, Status.LOW_CONFIDENCE), string("LOT 12"))
+    unsure = replace(string("MADE IN X", 0.7, Status.LOW_CONFIDENCE), reason="why")
+    reading = result(unsure, string("LOT 12"))
     assert judged(reading, expect={"text": "LOT12"}).passed
+    doubted = judged(reading, expect={"text": "MADE IN X"})
+    assert doubted.reasons == ("the status is low_confidence: why",)
     assert judged(reading, expect={"text": "MADE IN X LOT 12"}, passes={"status_ok": False}).passed
 
 
