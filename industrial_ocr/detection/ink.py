@@ -365,7 +365,10 @@ def _explained(band: _Band, groups: Sequence[_Group]) -> set[_Group]:
 
 
 def _joined_ends(band: _Band, groups: Sequence[_Group]) -> Iterator[_Group]:
-    """What goes on beyond the first and last character, as a letter that touches them does."""
+    """What goes on beyond the first and last character, as a letter that touches them does.
+
+    Of more than one letter, the part next to the character is taken.
+    """
     middles = band.places.mean(1)[[0, -1]]
     half = np.maximum(np.ptp(band.places, axis=1)[[0, -1]] / 2, LEAST_HALF * band.height)
     first, last = (middles + (-1, 1) * half).tolist()
@@ -373,9 +376,9 @@ def _joined_ends(band: _Band, groups: Sequence[_Group]) -> Iterator[_Group]:
     for group in groups:
         tall = group.y1 - group.y0 > TALL_MARK * band.height
         if tall and group.x0 < first - far and group.x1 > middles[0]:
-            yield group._replace(x1=first)
+            yield group._replace(x0=max(group.x0, first - band.height), x1=first)
         if tall and group.x1 > last + far and group.x0 < middles[1]:
-            yield group._replace(x0=last)
+            yield group._replace(x0=last, x1=min(group.x1, last + band.height))
 
 
 def _is_mark(group: _Group, height: float) -> bool:

@@ -32,8 +32,10 @@ from industrial_ocr.results.types import BoxString, CharBox, Direction, FloatArr
 
 MAX_TURN = np.cos(np.deg2rad(50))
 """Cosine of the largest turn of a chain from one link to the next."""
-MAX_JOIN_TURN = np.cos(np.deg2rad(14))
-"""Cosine of the largest angle between collinear chains."""
+MAX_JOIN_TURN, MAX_JOIN_SLOPE = np.cos(np.deg2rad(14)), np.tan(np.deg2rad(14))
+"""Cosine and slope of the largest angle between collinear chains."""
+MAX_ASIDE = 0.4
+"""Character heights by which the next chain may begin beside the axis, as after a comma."""
 
 NEIGHBORS = 8
 """Number of nearest boxes to which a box may be linked."""
@@ -200,15 +202,15 @@ def _gap_between(boxes: Sequence[CharBox], centers: Points, one: Chain, two: Cha
     """The clear gap, in character heights, if ``two`` continues ``one``; else None."""
     between = centers[two[0]] - centers[one[-1]]
     axis = string_axis(centers[one if len(one) >= len(two) else two])
-    step = unit_vector(between)
-    if step @ axis < MAX_JOIN_TURN:
-        return None
     lines = len(one) > 1 and len(two) > 1
     if lines and string_axis(centers[one]) @ string_axis(centers[two]) < MAX_JOIN_TURN:
         return None
     along, across = axis.astype(np.float32), normal_vector(axis).astype(np.float32)
     heights = [float(np.median([boxes[k].extent(across) for k in c])) for c in (one, two)]
     lengths = [float(np.median([boxes[k].extent(along) for k in c])) for c in (one, two)]
+    forward, aside = float(between @ axis), abs(float(between @ normal_vector(axis)))
+    if forward <= 0 or aside > max(MAX_JOIN_SLOPE * forward, MAX_ASIDE * max(heights)):
+        return None
     if is_steep(axis):  # most steep strings are stacks: the letters' heights lie along the axis
         alike = max(lengths) <= 1.45 * min(lengths) and max(heights) <= 2.2 * min(heights)
     else:
@@ -216,8 +218,7 @@ def _gap_between(boxes: Sequence[CharBox], centers: Points, one: Chain, two: Cha
     if not alike:
         return None
     ends = (boxes[one[-1]].extent(along) + boxes[two[0]].extent(along)) / 2
-    clear = (step @ axis) * float(np.linalg.norm(between)) - ends
-    gap = float(clear / max(*heights, *lengths))
+    gap = float((forward - ends) / max(*heights, *lengths))
     return gap if gap <= 1.7 else None
 
 

@@ -62,7 +62,7 @@ def with_nested(strings: Sequence[BoxString]) -> list[BoxString]:
     """The strings of an image without those inside the line of a longer one.
 
     Boxes of such a string that stand in the gaps of the longer one become parts of it; those on its
-    boxes show the same ink and are dropped.
+    boxes show the same ink and are dropped, as is a mark above or below one: the tail of a comma.
     """
     # The longest comes first, so that a string that takes in others is not taken in itself.
     lines: list[tuple[BoxString, FloatArray]] = []
@@ -93,16 +93,14 @@ def _nested(string: BoxString, longer: BoxString, line: FloatArray) -> list[Char
     across = normal_vector(axis).astype(np.float32)
     height = float(np.median([b.extent(across) for b in longer.boxes]))
     own = float(np.median([b.extent(across) for b in string.boxes]))
-    if (
-        not (len(string.boxes) == 1 and own < height)
-        and not 1 / SAME_HEIGHT < own / height < SAME_HEIGHT
-    ):
+    mark = len(string.boxes) == 1 and own < height
+    if not mark and not 1 / SAME_HEIGHT < own / height < SAME_HEIGHT:
         return None
     new = []
     for box in string.boxes:
         if all(_apart(box, other, axis) for other in longer.boxes):
             new.append(box)
-        elif not any(centers_meet(box.quad, other.quad) for other in longer.boxes):
+        elif not mark and not any(centers_meet(box.quad, other.quad) for other in longer.boxes):
             return None
     return new
 

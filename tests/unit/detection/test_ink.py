@@ -160,3 +160,10 @@ def test_bold_letters_in_a_frame_of_their_own_tone_are_ink(dark: bool) -> None:
         gray[50:70, x + 6 : x + 16] = ground  # a counter
     assert np.isfinite(LineInk(gray, LINE, letters()).sizes()).all()
     assert LineInk(gray, LINE, letters()).unread_marks() == []
+
+
+def test_several_letters_that_touch_the_last_one_are_a_mark() -> None:
+    gray = picture((200, 55, 230, 65), (224, 43, 230, 77), (224, 43, 275, 49), (246, 43, 252, 77))
+    read, line = [rect_quad(x + 8, 40, x + 16, 80) for x in LETTERS], rect_quad(50, 40, 214, 80)
+    (found,) = LineInk(gray, line, read).unread_marks()
+    assert found.before == 4 and found.tall

@@ -1,6 +1,7 @@
 """Strings inside the line of a longer one."""
 
 import numpy as np
+import pytest
 
 from industrial_ocr.detection.missed_ink import with_nested
 from industrial_ocr.results.geometry import rect_quad
@@ -32,8 +33,9 @@ def test_a_comma_may_hang_below_the_line() -> None:
     assert len(line.boxes) == 5
 
 
-def test_what_lies_on_a_box_of_the_line_is_dropped() -> None:
-    (line,) = with_nested([_string(_box(22, 20, 34, 30)), LINE])
+@pytest.mark.parametrize("top", [20, 26])
+def test_what_lies_on_or_below_a_box_of_the_line_is_dropped(top: int) -> None:
+    (line,) = with_nested([_string(_box(22, top, 34, top + 12)), LINE])
     assert line is LINE
 
 

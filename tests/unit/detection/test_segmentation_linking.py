@@ -120,6 +120,16 @@ def test_a_wide_gap_becomes_a_space() -> None:
     assert string.space_after == (False, False, True, False, False, False)
 
 
+@pytest.mark.parametrize(("down", "strings"), [(0, 1), (5, 1), (15, 2)])
+def test_a_line_goes_on_close_beside_its_axis(down: int, strings: int) -> None:
+    """Where no affinity is, as between a comma and a dash."""
+    maps = maps_of([line("ABC", 80, 100), line("DEF", 148, 100 + down)])
+    empty = np.zeros_like(maps.affinity)
+    empty[:, :70] = maps.affinity[:, :70]
+    empty[:, 78:] = maps.affinity[:, 78:]
+    assert len(found_in(ScoreMaps(maps.region, empty, maps.scale))) == strings
+
+
 def test_strings_far_apart_stay_apart() -> None:
     assert len(found_in(maps_of([line("ABC", 80, 100), line("123", 400, 100)]))) == 2
 

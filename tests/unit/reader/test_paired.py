@@ -104,3 +104,14 @@ def test_what_one_way_alone_found_stays() -> None:
     assert [(a.text, b and b.text) for a, b in pairs] == [("LOT A7", "LOT A7"), ("X1", None)]
     assert [t.text for t in alone] == ["Z"]
     assert paired((), ()) == ([], [])
+
+
+def test_a_mark_that_one_engine_alone_sees_keeps_an_equal_reading_doubtful() -> None:
+    mark = UnreadMark(rect_quad(0, 10, 14, 34), 0, 1.0)
+    marked = replace(WHOLE, unread=(mark,), status=Status.LOW_CONFIDENCE)
+    for route in ("auto", "agree"):
+        for one, two in ((marked, WHOLE), (WHOLE, marked)):
+            both = route_results(
+                {"two-stage": result(one), "crnn": result(two)}, Routing(route, (), {})
+            )
+            assert both.status is Status.LOW_CONFIDENCE and both.strings[0].unread
