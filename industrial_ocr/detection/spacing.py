@@ -26,8 +26,8 @@ SPACE_MODEL = {
     "narrow": -0.33,
 }
 """Coefficients of the log-odds of a space, fitted (``fitting/spacing.py``) to 39,288 gaps of
-rendered strings, 1,992 of them spaces. The bias was then raised by 1.49 by hand: labels have more spaces, and
-with it as many are added wrongly as are missed in clean print (dev families)."""
+rendered strings, 1,992 of them spaces. The bias was then raised by 1.49 by hand: labels have more
+spaces, and with it as many are added as are missed in clean print (dev families)."""
 NARROW = frozenset("1Il|ijtf.,:;'!-()/")
 BOX_MARGIN = 0.15
 """The gap in the ink exceeds that between the boxes by about so much, in heights."""
