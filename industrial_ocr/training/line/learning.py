@@ -8,6 +8,7 @@ kinds, and rendered codes of the line's symbols.
 from __future__ import annotations
 
 import copy
+import ctypes
 import hashlib
 import io
 import json
@@ -268,6 +269,7 @@ class Learning:
                 left = max(0, int((deadline - now) / (now - start) * done))
                 self.steps = min(self.config.steps, self.step + left)
                 schedule = self._schedule()
+                release_memory()
             if now - saved > CHECKPOINT_EVERY_S:
                 self.save()
                 saved = now
@@ -315,6 +317,16 @@ class Learning:
         self.step = state["step"]
         if state["ended"] == self._minutes:
             self.steps = self.step
+
+
+def release_memory() -> None:
+    """Returns freed memory to the system.
+
+    The GNU C library keeps it, and batches of other widths cannot use all of it again, so that the
+    process would grow with the number of steps.
+    """
+    with suppress(OSError, AttributeError, TypeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def save_state(file: Path, key: str, state: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import time
 from multiprocessing import get_context
@@ -183,6 +184,22 @@ def test_with_more_time_the_steps_that_were_left_out_follow(
     # The same command does not go on with a training that has ended.
     assert started(entry, file).run(LATER, lambda *_: None).steps == 2
     assert started(entry, file, minutes=20).run(LATER, lambda *_: None).steps == 4
+
+
+def _resident() -> int:
+    """Resident memory of this process in bytes."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_freed_memory_is_returned_to_the_system() -> None:
+    blocks = [bytearray(b"x" * 60_000) for _ in range(2_000)]
+    last = blocks[-1]  # it lies above the others, so that these are not returned by themselves
+    del blocks
+    before = _resident()
+    learning.release_memory()
+    assert before - _resident() > 100_000_000
+    assert len(last) == 60_000
 
 
 def _learn_until_killed(entry: ModelEntry, file: Path) -> None:
