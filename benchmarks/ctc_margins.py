@@ -69,7 +69,7 @@ def main() -> None:
         return [own[0] for own in frames]
 
     leads: list[float] = []
-    odds: dict[str, list[float]] = {"none at the ends": [], "a sign lost": []}
+    odds: dict[str, list[float]] = {"none at the ends": [], "a sign lost": [], "a sign read": []}
     for first in range(0, args.count, BATCH):
         numbers = range(first, min(first + BATCH, args.count))
         texts = [random_code(np.random.default_rng((5, n))) for n in numbers]
@@ -83,6 +83,9 @@ def main() -> None:
             odds[kind].append(
                 float(np.clip(scores.own - marked.max(), MIN_LOG_PROB, -MIN_LOG_PROB))
             )
+            if kind == "a sign lost":
+                whole = edit_scores(up.log_probs, charset.encode(text.replace(" ", "")))
+                odds["a sign read"].append(float(whole.own - whole.deletions[0]))
             if "".join(ways[0].text.split()) == text.replace(" ", ""):
                 own = np.log([max(w.confidence, 1e-12) for w in ways])
                 leads.append(max(len(w.characters) for w in ways) * float(own[1] - own[0]))

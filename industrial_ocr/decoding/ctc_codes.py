@@ -34,7 +34,7 @@ from industrial_ocr.decoding.ctc import CtcSymbol, align, greedy_decode, sequenc
 from industrial_ocr.decoding.ctc_backward import Backward
 from industrial_ocr.decoding.ctc_beam import CtcReading, LookAhead, beam_search, look_ahead
 from industrial_ocr.decoding.ctc_frames import FrameString, joined, place_of
-from industrial_ocr.decoding.ctc_rivals import END_MARK_ODDS, edit_scores, mark_classes
+from industrial_ocr.decoding.ctc_rivals import END_MARK_ODDS, MARK_ODDS, edit_scores, mark_classes
 from industrial_ocr.decoding.lexicon import joined_cases, narrowed
 from industrial_ocr.decoding.verification import MARK_SYMBOLS
 from industrial_ocr.patterns.charset import Charset
@@ -329,14 +329,14 @@ def _mark_rival(chosen: _CodeText, run: _FrameRun, charset: Charset) -> str:
     label = [s + 1 for s in chosen.label]
     marks = mark_classes(charset)
     scores = edit_scores(run.table, label)
-    rivals = [(float(scores.insertions[0, c]), [c, *label]) for c in marks]
-    rivals += [(float(scores.insertions[-1, c]), [*label, c]) for c in marks]
+    rivals = [(END_MARK_ODDS + float(scores.insertions[0, c]), [c, *label]) for c in marks]
+    rivals += [(END_MARK_ODDS + float(scores.insertions[-1, c]), [*label, c]) for c in marks]
     if label[0] in marks:
-        rivals.append((float(scores.deletions[0]), label[1:]))
+        rivals.append((MARK_ODDS + float(scores.deletions[0]), label[1:]))
     if label[-1] in marks:
-        rivals.append((float(scores.deletions[-1]), label[:-1]))
-    for log_prob, own in sorted(rivals, key=lambda r: -r[0]):
-        if scores.own - log_prob >= END_MARK_ODDS:
+        rivals.append((MARK_ODDS + float(scores.deletions[-1]), label[:-1]))
+    for needed, own in sorted(rivals, key=lambda r: -r[0]):
+        if scores.own >= needed:
             break
         state = automaton.run([c - 1 for c in own])
         code = run.pattern.normalize("".join(charset.symbol(c) for c in own))

@@ -28,7 +28,13 @@ from rapidfuzz.distance import Levenshtein
 
 from industrial_ocr.decoding.ctc import CtcSymbol, align, greedy_decode, sequence_log_probability
 from industrial_ocr.decoding.ctc_frames import FrameString, joined, place_of
-from industrial_ocr.decoding.ctc_rivals import END_MARK_ODDS, EditScores, edit_scores, mark_classes
+from industrial_ocr.decoding.ctc_rivals import (
+    END_MARK_ODDS,
+    MARK_ODDS,
+    EditScores,
+    edit_scores,
+    mark_classes,
+)
 from industrial_ocr.decoding.homoglyphs import shape_groups
 from industrial_ocr.decoding.verification import (
     MARK_SYMBOLS,
@@ -46,11 +52,6 @@ from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.types import Character, CharState, FloatArray, Floats
 from industrial_ocr.results.verdicts import Verification, VerifiedCharacter
-
-MARK_ODDS = float(np.log(5))
-"""Least log-odds of a mark between two characters: 98 % of 286 printed marks are above it, and none
-of 394 texts without the mark."""
-
 
 @dataclass(frozen=True, eq=False)
 class _TextPlace:

@@ -238,9 +238,9 @@ def _agreed(one: TextString, two: TextString, routing: Routing) -> TextString:
 
 def _with_doubt(string: TextString, same: TextString) -> TextString:
     """A reading with the unread marks that make an equal reading doubtful."""
-    if same.status is Status.OK or not same.unread:
+    if not same.reason or not same.unread:
         return string
-    return replace(string, status=same.status, unread=same.unread)
+    return replace(string, reason=same.reason, unread=same.unread)
 
 
 def _probabilities(
@@ -315,7 +315,7 @@ def _owner(string: TextString, others: Sequence[TextString]) -> int | None:
 
 
 def _joined(parts: Sequence[TextString], weights: PositionWeights) -> TextString:
-    """Joins the parts of one string, given in reading order."""
+    """Joins the parts of one string, given in reading order; a doubt of one is that of all."""
     if len(parts) == 1:
         return parts[0]
     characters = tuple(chain.from_iterable(p.characters for p in parts))
@@ -327,7 +327,7 @@ def _joined(parts: Sequence[TextString], weights: PositionWeights) -> TextString
         unread += [replace(m, before=m.before + start) for m in part.unread]
         start += len(part.characters)
     return replace(
-        parts[0],
+        min(parts, key=lambda p: p.status is Status.OK),
         text=" ".join(p.text for p in parts),
         confidence=min(p.confidence for p in parts),
         quad=quad_around([p.quad for p in parts]),
