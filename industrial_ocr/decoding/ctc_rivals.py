@@ -19,8 +19,8 @@ from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.results.types import Floats
 
 MARK_ODDS = float(np.log(5))
-"""Least log-odds of a mark that was read: 98 % of 286 printed marks between two characters are above
-it, and none of 394 texts without the mark."""
+"""Least log-odds of a mark that was read: 98 % of 286 printed marks between two characters are
+above it, and none of 394 texts without the mark."""
 END_MARK_ODDS = 6.0
 """Below these log-odds, a text may lack a mark at an end, where the network is least reliable. 99 %
 of 220 numbers without their printed minus sign are below it, 95 % of 980 plain codes above it

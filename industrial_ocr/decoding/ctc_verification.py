@@ -53,6 +53,7 @@ from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.types import Character, CharState, FloatArray, Floats
 from industrial_ocr.results.verdicts import Verification, VerifiedCharacter
 
+
 @dataclass(frozen=True, eq=False)
 class _TextPlace:
     """The likeliest place of a text in a run of strings.
