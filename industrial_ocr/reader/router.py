@@ -12,8 +12,8 @@ They run no network. For codes, these decide in this order:
    ``disagreement``. If neither code is ``ok``, the first one is taken, or the second one if its
    confidence is clearly higher; a code that matches is preferred to one that does not.
    If two-stage is ``ok`` on an image that is bad for boxes (``bad_for_boxes``: characters small or
-   blurred, boxes merged, split or weak), the CRNN reads, too; an ``ok`` code of another text is a
-   ``disagreement``.
+   blurred, boxes merged, split or weak, a mark that may be lost), the CRNN reads, too; an ``ok``
+   code of another text is a ``disagreement``.
 
 Codes of both engines are paired by place (``paired_codes``), and each pair is settled on its own.
 
@@ -36,13 +36,15 @@ import yaml
 from industrial_ocr.decoding.code_rules import status_rank
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.patterns.pattern import Pattern
-from industrial_ocr.results.codes import CodeReading, ImageSigns
+from industrial_ocr.results.codes import CodeReading
 from industrial_ocr.results.engine import PIPELINES, Engine
 from industrial_ocr.results.geometry import centers_meet
 from industrial_ocr.results.types import Status
 
 WORD_BITS = 3.0
 """Random digits have 3.3 bits per character, random letters and digits 5.2; words about 2."""
+SMALL_MARKS = 20
+"""Height of characters in pixels below which a point may have no box."""
 CONTRADICTED = frozenset({Status.PATTERN_MISMATCH, Status.CHECK_FAILED})
 MAX_RIVAL_ODDS = 0.1
 """Equal codes are ambiguous if both engines together give another text higher odds against them.
@@ -184,12 +186,15 @@ def choose(pattern: Pattern | None, measured: RouteTable | None = None) -> Choic
     )
 
 
-def bad_for_boxes(signs: ImageSigns | None) -> str:
-    """Why character boxes alone are not reliable in an image; empty if they are."""
+def bad_for_boxes(code: CodeReading) -> str:
+    """Why character boxes alone are not reliable for a code; empty if they are."""
+    signs = code.signs
     if signs is None:
         return ""
     if signs.height < 10:  # blurred when they are enlarged to the classifier's 40 pixels
         return f"characters are {signs.height:.0f} px high"
+    if code.may_be_longer and signs.height < SMALL_MARKS:
+        return f"in characters {signs.height:.0f} px high a mark may be lost"
     if signs.resegmented > 0.2:
         return f"{signs.resegmented:.0%} of the boxes were merged or split"
     if signs.weakest < 0.4:
@@ -201,7 +206,7 @@ def bad_for_boxes(signs: ImageSigns | None) -> str:
 
 def needs_other(code: CodeReading | None) -> bool:
     """Whether ``auto`` lets the other engine read, too."""
-    return code is None or code.status is not Status.OK or bool(bad_for_boxes(code.signs))
+    return code is None or code.status is not Status.OK or bool(bad_for_boxes(code))
 
 
 def paired_codes(codes: Mapping[Engine, Sequence[CodeReading]]) -> list[CodePair]:
@@ -351,7 +356,7 @@ def _refused(second: CodeReading, code: CodeReading, first: Choice) -> Settled:
 
 def _confirmed(code: CodeReading, second: CodeReading | None, first: Choice) -> Settled:
     """An ok code from a bad image: an ok code of the other engine must have the same text."""
-    bad = bad_for_boxes(code.signs)
+    bad = bad_for_boxes(code)
     if second is None or second.status is not Status.OK:
         return Settled(code, first.engine, first.reason)
     if second.text == code.text:

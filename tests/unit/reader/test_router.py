@@ -188,10 +188,16 @@ GOOD = ImageSigns(24, 0.0, 0.7, 0.1)
     ],
 )  # fmt: skip
 def test_what_makes_a_picture_bad_for_boxes(change: dict[str, float], word: str) -> None:
-    reason = bad_for_boxes(replace(GOOD, **change))
+    reason = bad_for_boxes(code("AB12", signs=replace(GOOD, **change)))
     assert word in reason
     assert bool(reason) == bool(word)
-    assert bad_for_boxes(None) == ""
+    assert bad_for_boxes(code("AB12", signs=None)) == ""
+
+
+def test_a_mark_may_be_lost_in_small_characters_if_the_pattern_has_longer_codes() -> None:
+    for longer, height, doubt in ((True, 12.0, True), (True, 24.0, False), (False, 12.0, False)):
+        sure = replace(code("3231", signs=replace(GOOD, height=height)), may_be_longer=longer)
+        assert bool(bad_for_boxes(sure)) == doubt
 
 
 def test_a_sure_code_of_a_bad_picture_is_held_against_the_other_way() -> None:
