@@ -224,23 +224,13 @@ def _likelier_string(one: TextString, two: TextString | None, routing: Routing) 
         return _agreed(one, two, routing)
     first, second = _probabilities(one, two, same, routing.basis)
     better, worse, confidence = (one, two, first) if first > second else (two, one, second)
-    if same:
-        better = _with_doubt(better, worse)
     least = 1.0 if routing.basis == "raw" else routing.least
     return _with_confidence(better, confidence, least, "" if same else worse.text)
 
 
 def _agreed(one: TextString, two: TextString, routing: Routing) -> TextString:
     """A string that both engines read the same."""
-    confidence = _probabilities(one, two, True, routing.basis)[0]
-    return _with_confidence(_with_doubt(one, two), confidence, routing.least)
-
-
-def _with_doubt(string: TextString, same: TextString) -> TextString:
-    """A reading with the unread marks that make an equal reading doubtful."""
-    if not same.reason or not same.unread:
-        return string
-    return replace(string, reason=same.reason, unread=same.unread)
+    return _with_confidence(one, _probabilities(one, two, True, routing.basis)[0], routing.least)
 
 
 def _probabilities(

@@ -106,17 +106,6 @@ def test_what_one_way_alone_found_stays() -> None:
     assert paired((), ()) == ([], [])
 
 
-def test_a_mark_that_one_engine_alone_sees_keeps_an_equal_reading_doubtful() -> None:
-    mark = UnreadMark(rect_quad(0, 10, 14, 34), 0, 1.0)
-    marked = replace(WHOLE, unread=(mark,), status=Status.LOW_CONFIDENCE, reason="a mark")
-    for route in ("auto", "agree"):
-        for one, two in ((marked, WHOLE), (WHOLE, marked)):
-            both = route_results(
-                {"two-stage": result(one), "crnn": result(two)}, Routing(route, (), {})
-            )
-            assert both.status is Status.LOW_CONFIDENCE and both.strings[0].unread
-
-
 def test_a_mark_in_a_later_part_keeps_the_joined_string_doubtful() -> None:
     mark = UnreadMark(rect_quad(0, 0, 2, 24), 1, 1.0)
     marked = replace(PARTS[1], unread=(mark,), status=Status.LOW_CONFIDENCE, reason="a mark")
