@@ -90,12 +90,7 @@ def read_rate_at(curve: RateCurve, misread_rate: float) -> tuple[float, float]:
 
     Returns:
         The read rate, and the threshold that reaches it with the fewest misreads.
-
-    Raises:
-        ValueError: the limit is outside [0, 1].
     """
-    if not 0 <= misread_rate <= 1:
-        raise ValueError(f"a misread rate must be 0 to 1, got {misread_rate}")
     allowed = curve.misread_rate <= misread_rate
     best = float(curve.read_rate[allowed].max())
     place = np.flatnonzero(allowed & (curve.read_rate == best))[-1]
@@ -128,33 +123,16 @@ def reliability_bins(
 
     Returns:
         The bins in rising order, without empty ones.
-
-    Raises:
-        ValueError: the arrays have wrong shapes or values.
     """
     p, right = np.asarray(confidences, np.float64), np.asarray(correct, np.float64)
-    if p.ndim != 1 or p.shape != right.shape:
-        raise ValueError(
-            f"expected (N,) confidences and (N,) booleans, got {p.shape} and {right.shape}"
-        )
-    if not ((p >= 0) & (p <= 1)).all() or not np.isin(right, (0, 1)).all():
-        raise ValueError("confidences must be 0 to 1, and correct True or False")
     # Edges are quotients, not sums, so that 3 / 10 equals the confidence 0.3 exactly.
     edges = np.arange(bins + 1) / bins
     place = np.searchsorted(edges[1:], p, "left")
     found = []
     for i in np.unique(place):
         own = place == i
-        mean = float(p[own].mean())
-        found.append(
-            ReliabilityBin(
-                low=float(edges[i]),
-                high=float(edges[i + 1]),
-                count=int(own.sum()),
-                confidence=mean,
-                accuracy=float(right[own].mean()),
-            )
-        )
+        low, high, mean = float(edges[i]), float(edges[i + 1]), float(p[own].mean())
+        found.append(ReliabilityBin(low, high, int(own.sum()), mean, float(right[own].mean())))
     return tuple(found)
 
 
@@ -191,17 +169,9 @@ def paired_bootstrap(a: ArrayLike, b: ArrayLike, seed: int = 0) -> BootstrapDiff
         a: (N,) booleans or numbers, one for each label.
         b: (N,) those of the other engine, for the same labels in the same order.
         seed: seed of the resampling.
-
-    Raises:
-        ValueError: the arrays are empty, not finite or have different shapes.
     """
-    x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    if x.ndim != 1 or x.shape != y.shape or not len(x):
-        raise ValueError(f"expected two arrays (N,), N > 0, got {x.shape} and {y.shape}")
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise ValueError("the values must be finite")
     samples = 10_000
-    difference = x - y
+    difference = np.asarray(a, np.float64) - np.asarray(b, np.float64)
     mean = float(difference.mean())
     if len(difference) == 1:  # all samples are equal, and SciPy needs two values
         return BootstrapDifference(mean, mean, mean, 1.0 if mean == 0 else 2 / (samples + 1))

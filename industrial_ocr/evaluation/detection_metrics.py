@@ -65,12 +65,7 @@ def match_boxes(
         truth: quads of the labels.
         iou: smallest IoU of a match, above 0.
         ignored: regions in which predictions are neither right nor wrong.
-
-    Raises:
-        ValueError: the IoU is outside (0, 1].
     """
-    if not 0 < iou <= 1:
-        raise ValueError(f"the smallest IoU must be above 0 and at most 1, got {iou}")
     found, labels, regions = _bounds(predicted), _bounds(truth), _bounds(ignored)
     hidden = (_covered(found, regions) > 0.5).any(axis=1)
     overlaps = box_iou(found[~hidden], labels)
