@@ -51,13 +51,15 @@ def _check(dataset: Dataset, problems: Sequence[Problem], any_text: bool) -> boo
             progress.update(job, completed=done, total=total)
 
         found = check_dataset(dataset, None if any_text else Charset(), step, problems)
-    for problem in found.problems:
+    for problem in found:
         typer.echo(str(problem))
+    labels = dataset.labels
+    boxes = sum(label.quad is not None for label in labels)
     typer.echo(
-        f"{dataset.name} ({dataset.format}, {dataset.task}): {found.images} images, "
-        f"{found.labels} labels, {found.boxes} boxes, {len(found.problems)} problems"
+        f"{dataset.name} ({dataset.format}, {dataset.task}): {len(dataset.samples)} images, "
+        f"{sum(not label.ignore for label in labels)} labels, {boxes} boxes, {len(found)} problems"
     )
-    return bool(found.problems)
+    return bool(found)
 
 
 @dataset_app.command("convert")

@@ -6,7 +6,6 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import cv2
 
@@ -18,33 +17,8 @@ from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.results.geometry import bounds, edge_lengths
 from industrial_ocr.results.types import FloatArray
 
-
-@dataclass(frozen=True)
-class CheckReport:
-    """The problems of a dataset, and the numbers of its images and labels.
-
-    Attributes:
-        problems: first those of reading, then those of the samples, in order.
-        images: number of samples.
-        labels: number of labels that count.
-        ignored: number of labels that do not count.
-        boxes: number of labels with a quad.
-    """
-
-    problems: tuple[Problem, ...]
-    images: int
-    labels: int
-    ignored: int
-    boxes: int
-
-
-@dataclass(frozen=True)
-class _DecodedImage:
-    """Hash and size of an image."""
-
-    digest: bytes
-    width: int
-    height: int
+_DecodedImage = tuple[bytes, int, int]
+"""Hash of an image, and its width and height in pixels."""
 
 
 def check_dataset(
@@ -52,14 +26,17 @@ def check_dataset(
     charset: Charset | None = None,
     progress: Callable[[int, int], None] | None = None,
     problems: Sequence[Problem] = (),
-) -> CheckReport:
+) -> list[Problem]:
     """Lists everything that is wrong with a dataset; a bad row never raises.
 
     Args:
         dataset: from ``load.read_dataset``, which also gives the problems of its rows.
         charset: texts with other characters are problems; None allows any text.
         progress: called after each image with the number of images done and of all images.
-        problems: those that reading found; they come first in the report.
+        problems: those that reading found.
+
+    Returns:
+        first the problems of reading, then those of the samples, in order.
     """
     found = list(problems)
     if not dataset.samples:
@@ -69,19 +46,13 @@ def check_dataset(
         if isinstance(image, Problem):
             found.append(image)
         found += _check_labels(sample, dataset.task, charset)
-        if isinstance(image, _DecodedImage):
-            found += _check_boxes(sample, image)
-            found += _check_duplicate(sample, first_of.setdefault(image.digest, sample))
+        if not isinstance(image, Problem):
+            digest, width, height = image
+            found += _check_boxes(sample, width, height)
+            found += _check_duplicate(sample, first_of.setdefault(digest, sample))
         if progress is not None:
             progress(number, len(dataset.samples))
-    labels = dataset.labels
-    return CheckReport(
-        problems=tuple(found),
-        images=len(dataset.samples),
-        labels=sum(not label.ignore for label in labels),
-        ignored=sum(label.ignore for label in labels),
-        boxes=sum(label.quad is not None for label in labels),
-    )
+    return found
 
 
 def _decode_all(samples: Sequence[Sample]) -> Iterator[tuple[Sample, _DecodedImage | Problem]]:
@@ -109,7 +80,7 @@ def _decode(sample: Sample) -> _DecodedImage | Problem:
         # The message begins with "image bytes (123 bytes): "; the sample's name says more.
         message = str(error).partition(": ")[2]
         return Problem(sample.row, sample.name, "unreadable-image", message)
-    return _DecodedImage(hashlib.sha256(data).digest(), width, height)
+    return hashlib.sha256(data).digest(), width, height
 
 
 def _check_labels(sample: Sample, task: str, charset: Charset | None) -> Iterator[Problem]:
@@ -137,7 +108,7 @@ def _check_labels(sample: Sample, task: str, charset: Charset | None) -> Iterato
             yield Problem(label.row, sample.name, "outside-charset", message)
 
 
-def _check_boxes(sample: Sample, image: _DecodedImage) -> Iterator[Problem]:
+def _check_boxes(sample: Sample, width: int, height: int) -> Iterator[Problem]:
     for label in sample.labels:
         boxes = [] if label.quad is None else [(f"box of {label.text!r}", label.quad)]
         boxes += [(f"box of character {c.symbol!r}", c.quad) for c in label.characters]
@@ -149,8 +120,8 @@ def _check_boxes(sample: Sample, image: _DecodedImage) -> Iterator[Problem]:
                 yield Problem(label.row, sample.name, "degenerate-box", message)
             x0, y0, x1, y1 = bounds(quad)
             # One pixel is allowed: some tools end a box on the last pixel, others after it.
-            if min(x0, y0, image.width - x1, image.height - y1) < -1:
-                message = f"{what} leaves the image of {image.width}x{image.height}: {points}"
+            if min(x0, y0, width - x1, height - y1) < -1:
+                message = f"{what} leaves the image of {width}x{height}: {points}"
                 yield Problem(label.row, sample.name, "box-outside-image", message)
 
 

@@ -84,10 +84,7 @@ _GENERIC_NAMES = {"labels", "label", "annotations", "rec_gt", "gt", "data", "tra
 
 
 def load_dataset(
-    path: str | os.PathLike[str],
-    format: str | None = None,
-    task: Task | None = None,
-    name: str | None = None,
+    path: str | os.PathLike[str], format: str | None = None, task: Task | None = None
 ) -> Dataset:
     """Loads a labeled dataset; no image is decoded, the headers of a few may be read.
 
@@ -95,13 +92,12 @@ def load_dataset(
         path: a folder, a label file or an LMDB.
         format: one of ``READERS``; detected if None.
         task: task of the images; if None, see ``infer_task``.
-        name: name in tables; the folder's name if None.
 
     Raises:
         DatasetError: there is no such dataset, or rows cannot be used; the message has the first
             problem and their number, ``check.check_dataset`` lists all.
     """
-    dataset, problems = read_dataset(path, format, task, name)
+    dataset, problems = read_dataset(path, format, task)
     problems += [
         Problem(s.row, s.name, "missing-image", f"no such image file: {s.path}")
         for s in dataset.samples
@@ -117,10 +113,7 @@ def load_dataset(
 
 
 def read_dataset(
-    path: str | os.PathLike[str],
-    format: str | None = None,
-    task: Task | None = None,
-    name: str | None = None,
+    path: str | os.PathLike[str], format: str | None = None, task: Task | None = None
 ) -> tuple[Dataset, list[Problem]]:
     """Like ``load_dataset``, but returns the rows that cannot be used instead of raising.
 
@@ -137,9 +130,7 @@ def read_dataset(
     except (OSError, RecursionError) as error:
         raise DatasetError(f"{root}: cannot be read: {reason(error)}") from error
     samples = rows.samples()
-    dataset = Dataset(
-        name or _short_name(root), root, format, task or infer_task(samples, format), samples
-    )
+    dataset = Dataset(_short_name(root), root, format, task or infer_task(samples, format), samples)
     log.info("%s: %s, %d images to %s", root, format, len(samples), dataset.task)
     return dataset, rows.problems
 

@@ -154,6 +154,7 @@ def test_bad_input_is_one_line_before_anything_is_read(data: Path, tmp_path: Pat
 def test_dataset_commands(data: Path, tmp_path: Path) -> None:
     good = call("dataset", "check", data)
     assert good.exit_code == 0, good.output
+    assert "2 images, 3 labels, 0 boxes, 0 problems" in good.output
     (data / "labels.tsv").write_text(LABELS + "chip.png\tÄ\ngone.png\tX\n")
     bad = call("dataset", "check", data)
     assert bad.exit_code == 1

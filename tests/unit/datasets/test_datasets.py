@@ -699,7 +699,7 @@ def test_the_task_follows_from_the_labels(tmp_path: Path, lines: list[str], task
     put_images(tmp_path, "a.png", "b.png")
     put(tmp_path / "labels.tsv", "\n".join(lines))
     assert load_dataset(tmp_path).task == task
-    assert load_dataset(tmp_path, task="recognize", name="x").task == "recognize"
+    assert load_dataset(tmp_path, task="recognize").task == "recognize"
 
 
 def test_ten_thousand_lines_load_without_opening_an_image(
