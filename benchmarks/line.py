@@ -408,7 +408,7 @@ def memory(readings: int) -> list[str]:
     """Simulated readings through the whole runner; memory, threads and handles meanwhile."""
     from industrial_ocr.line import runner as runner_module
     from industrial_ocr.line.job import load_job
-    from industrial_ocr.line.pictures import make_picture
+    from industrial_ocr.line.pictures import Picture
     from industrial_ocr.line.sources import PictureSource
 
     class Endless(PictureSource):
@@ -420,7 +420,7 @@ def memory(readings: int) -> list[str]:
                 self.ended = True
                 return None
             self.count += 1
-            return make_picture(self.name, str(self.count), picture(self.count % 65536), 0)
+            return Picture(self.name, str(self.count), picture(self.count % 65536), 0)
 
     source = Endless()
     samples: list[tuple[int, float, int, int, float]] = []

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import cached_property
 
 from industrial_ocr.results.types import ImageArray
 
@@ -18,10 +19,8 @@ class Picture:
         source: name of the source, such as ``folder:/data/in``.
         name: name of the picture within its source.
         data: the bytes of its file, or a frame of a camera, (H, W, 3) uint8 RGB.
-        size: size of ``data`` in bytes.
         mtime_ns: time of the last change of the file, or of the arrival of the frame, in
             nanoseconds since 1970.
-        sha256: SHA-256 of ``data``, in hex.
         part: name of the part, if the picture was posted with one.
         expected: the expected text, if the picture was posted with one.
     """
@@ -29,11 +28,24 @@ class Picture:
     source: str
     name: str
     data: bytes | ImageArray = field(repr=False)
-    size: int
     mtime_ns: int
-    sha256: str
     part: str = ""
     expected: str | None = None
+
+    @property
+    def raw(self) -> bytes | memoryview:
+        """The bytes of the file, or of the pixels of the frame; nothing is copied."""
+        return self.data if isinstance(self.data, bytes) else self.data.data.cast("B")
+
+    @property
+    def size(self) -> int:
+        """Size of ``raw`` in bytes."""
+        return len(self.raw)
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of ``raw``, in hex."""
+        return hashlib.sha256(self.raw).hexdigest()
 
     @property
     def key(self) -> str:
@@ -61,33 +73,6 @@ class Part:
     def key(self) -> str:
         """A unique key of its trigger."""
         return "|".join(("trigger", self.time.isoformat(), self.name))
-
-
-def make_picture(
-    source: str,
-    name: str,
-    data: bytes | ImageArray,
-    mtime_ns: int,
-    part: str = "",
-    expected: str | None = None,
-) -> Picture:
-    """Makes a picture; its size and hash are computed."""
-    raw = raw_bytes(data)
-    return Picture(
-        source=source,
-        name=name,
-        data=data,
-        size=len(raw),
-        mtime_ns=mtime_ns,
-        sha256=hashlib.sha256(raw).hexdigest(),
-        part=part,
-        expected=expected,
-    )
-
-
-def raw_bytes(data: bytes | ImageArray) -> bytes | memoryview:
-    """The bytes of a file, or of the pixels of a frame; nothing is copied."""
-    return data if isinstance(data, bytes) else data.data.cast("B")
 
 
 def make_part(

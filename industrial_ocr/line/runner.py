@@ -27,7 +27,7 @@ from industrial_ocr.line.journal import KEPT_KEYS, Interrupted, Journal
 from industrial_ocr.line.judge import Judge, Judgment
 from industrial_ocr.line.monitor import Monitor
 from industrial_ocr.line.outputs import Output, make_output
-from industrial_ocr.line.pictures import Part, Picture, make_part, raw_bytes
+from industrial_ocr.line.pictures import Part, Picture, make_part
 from industrial_ocr.line.read_part import make_reader, read_part
 from industrial_ocr.line.reading import LineState, Reading
 from industrial_ocr.line.sources import PictureSource, make_source
@@ -471,7 +471,7 @@ def _sha256(pictures: Sequence[Picture]) -> str:
         return pictures[0].sha256 if pictures else ""
     whole = hashlib.sha256()
     for picture in pictures:
-        whole.update(raw_bytes(picture.data))
+        whole.update(picture.raw)
     return whole.hexdigest()
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from industrial_ocr.errors import LineError, require
 from industrial_ocr.line.job_sources import CameraSource, GenicamSource
-from industrial_ocr.line.pictures import Picture, make_picture
+from industrial_ocr.line.pictures import Picture
 from industrial_ocr.line.sources.base import LOOK_S, PictureSource
 from industrial_ocr.results.types import ImageArray
 
@@ -84,7 +84,7 @@ class _Frames(PictureSource):
         # Frames of a file come again after a restart, and then must be known; those of a camera
         # do not.
         came = came if self._newest else 0
-        return make_picture(self.name, f"{self._run}{number:09d}", frame, came)
+        return Picture(self.name, f"{self._run}{number:09d}", frame, came)
 
     def fresh(self) -> None:
         if self._newest:

@@ -17,7 +17,7 @@ from typing import Any
 from industrial_ocr.errors import require
 from industrial_ocr.image.load import IMAGE_SUFFIXES
 from industrial_ocr.line.job_sources import FolderSource
-from industrial_ocr.line.pictures import Picture, make_picture
+from industrial_ocr.line.pictures import Picture
 from industrial_ocr.line.sources.base import LOOK_S, Known, PictureSource
 
 log = logging.getLogger(__name__)
@@ -158,7 +158,7 @@ class Folder(PictureSource):
             data = path.read_bytes()
         except FileNotFoundError:
             return None
-        return make_picture(self.name, name, data, written)
+        return Picture(self.name, name, data, written)
 
     def done(self, picture: Picture) -> None:
         self._in_hand.discard(picture.name)

@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from industrial_ocr.line.pictures import Picture, make_picture
+from industrial_ocr.line.pictures import Picture
 from industrial_ocr.line.sources.base import PictureSource
 from industrial_ocr.results.files import write_whole
 
@@ -72,7 +72,7 @@ class PostedPictures(PictureSource):
         except FileNotFoundError:
             return None
         came = int(name.partition(".")[0])
-        return make_picture(self.name, name, data, came, **json.loads(header))
+        return Picture(self.name, name, data, came, **json.loads(header))
 
     def done(self, picture: Picture) -> None:
         (self._folder / picture.name).unlink(missing_ok=True)

@@ -11,7 +11,7 @@ import pytest
 
 from industrial_ocr.line.archive import Archive, annotated
 from industrial_ocr.line.job import ArchiveConfig
-from industrial_ocr.line.pictures import make_picture
+from industrial_ocr.line.pictures import Picture
 from industrial_ocr.line.reading import Reading
 
 
@@ -25,7 +25,7 @@ def reading(sequence: int, passed: bool, day: int = 1) -> Reading:
 
 
 def picture(size: int = 1000):
-    return make_picture("folder:/in", "a.jpg", bytes(size), mtime_ns=1)
+    return Picture("folder:/in", "a.jpg", bytes(size), mtime_ns=1)
 
 
 def archive(tmp_path, **changes):
@@ -80,7 +80,7 @@ def test_old_days_go(tmp_path):
 def test_frames_are_kept_as_png_and_annotated_on_demand(tmp_path):
     keeper, _ = archive(tmp_path)
     frame = np.full((20, 20, 3), 200, np.uint8)
-    keeper.add(reading(7, passed=False), [make_picture("camera:0", "1", frame, 1)])
+    keeper.add(reading(7, passed=False), [Picture("camera:0", "1", frame, 1)])
     record = tmp_path / "kept" / "failed" / "2025-01-01" / "000000007.json"
     image = annotated(record)
     assert tuple(image[15, 15]) == (200, 200, 200)

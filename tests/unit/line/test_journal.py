@@ -12,14 +12,14 @@ import pytest
 from industrial_ocr.errors import LineError
 from industrial_ocr.line import journal as journal_module
 from industrial_ocr.line.journal import Journal
-from industrial_ocr.line.pictures import make_part, make_picture
+from industrial_ocr.line.pictures import Picture, make_part
 from industrial_ocr.line.reading import Reading
 
 NOON = datetime(2025, 1, 31, 12, tzinfo=timezone.utc)
 
 
 def picture(name: str):
-    return make_picture("folder:/in", name, name.encode(), mtime_ns=1)
+    return Picture("folder:/in", name, name.encode(), mtime_ns=1)
 
 
 def reading(text: str = "A1", passed: bool = True) -> Reading:

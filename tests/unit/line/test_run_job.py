@@ -14,7 +14,7 @@ import pytest
 from industrial_ocr.config import PipelineConfig, parse_config
 from industrial_ocr.line.job import Job
 from industrial_ocr.line.journal import Journal
-from industrial_ocr.line.pictures import make_part, make_picture
+from industrial_ocr.line.pictures import Picture, make_part
 from industrial_ocr.line.reading import LineState, TriggerEvent
 from industrial_ocr.line.runner import MAX_ATTEMPTS, Runner
 from industrial_ocr.results.engine import Engine
@@ -166,7 +166,7 @@ def test_what_ended_the_process_again_and_again_is_recorded_as_an_error(tmp_path
     job = make_job(tmp_path)
     path = tmp_path / "in" / "001.pgm"
     name = f"folder:{path.parent.resolve()}"
-    killer = make_picture(name, "001.pgm", content(1), path.stat().st_mtime_ns)
+    killer = Picture(name, "001.pgm", content(1), path.stat().st_mtime_ns)
     for _ in range(MAX_ATTEMPTS):
         journal = Journal(job.data)
         journal.take(make_part([killer], "", None))
@@ -181,8 +181,8 @@ def test_an_interrupted_part_keeps_its_trigger_and_one_that_is_gone_is_recorded(
     job = make_job(tmp_path, expect={"with_trigger": True}, trigger={"kind": "http"}, page={})
     path = tmp_path / "in" / "001.pgm"
     name = f"folder:{path.parent.resolve()}"
-    there = make_picture(name, "001.pgm", content(1), path.stat().st_mtime_ns)
-    gone = make_picture("camera:0", "000000007", content(9), 5)
+    there = Picture(name, "001.pgm", content(1), path.stat().st_mtime_ns)
+    gone = Picture("camera:0", "000000007", content(9), 5)
     journal = Journal(job.data, ["jsonl"])
     noon = datetime(2025, 1, 31, 12, tzinfo=timezone.utc)
     journal.take(make_part([gone], "part 1", None, noon))
