@@ -9,9 +9,9 @@ import json
 import os
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
+from industrial_ocr.line.job_outputs import CsvOutput, JsonlOutput
 from industrial_ocr.line.outputs.base import Output, OutputError
 from industrial_ocr.line.reading import Reading
 
@@ -31,8 +31,8 @@ class _AppendedFile(Output):
     start: ClassVar[bytes]
     end: ClassVar[bytes]
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, config: JsonlOutput | CsvOutput) -> None:
+        self.path = config.path
         self._present: set[str] = set()
 
     @abstractmethod

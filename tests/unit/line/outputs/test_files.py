@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from industrial_ocr.line.job_outputs import CsvOutput, JsonlOutput
 from industrial_ocr.line.outputs import OutputError
 from industrial_ocr.line.outputs.files import CSV_COLUMNS, CsvFile, JsonLines, _AppendedFile
 from industrial_ocr.line.reading import Reading
@@ -25,7 +26,9 @@ def ids(path: Path) -> list[str]:
 
 
 def make_output(kind: type[_AppendedFile], folder: Path) -> _AppendedFile:
-    return kind(folder / ("out.csv" if kind is CsvFile else "out.jsonl"))
+    if kind is CsvFile:
+        return kind(CsvOutput(kind="csv", path=folder / "out.csv"))
+    return kind(JsonlOutput(kind="jsonl", path=folder / "out.jsonl"))
 
 
 @BOTH
@@ -92,7 +95,7 @@ def test_a_missing_folder_is_named_and_not_made(kind: type[_AppendedFile], tmp_p
 
 
 def test_csv_values(tmp_path: Path, make_reading: Make) -> None:
-    output = CsvFile(tmp_path / "out.csv")
+    output = make_output(CsvFile, tmp_path)
     output.open()
     output.send([make_reading(1, text='7"\r\n;,', reasons=("too late", "seen"), passed=False)])
     with output.path.open(newline="", encoding="utf-8") as file:
@@ -105,7 +108,7 @@ def test_csv_values(tmp_path: Path, make_reading: Make) -> None:
 
 
 def test_json_lines_hold_the_whole_reading(tmp_path: Path, make_reading: Make) -> None:
-    output = JsonLines(tmp_path / "out.jsonl")
+    output = make_output(JsonLines, tmp_path)
     output.open()
     # A file name that is not UTF-8, and a NUL that a PLC has padded with.
     output.send([make_reading(1, picture="\udcff.png", part="7\0", text="Ω\n")])
