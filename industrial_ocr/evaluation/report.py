@@ -255,11 +255,7 @@ def _by_dataset(summaries: Iterable[Summary]) -> list[list[Summary]]:
 
 
 def write_report(
-    path: Path,
-    run: RecordedRun,
-    summaries: Sequence[Summary],
-    sources: Sources,
-    title: str = "Benchmark report",
+    path: Path, run: RecordedRun, summaries: Sequence[Summary], sources: Sources
 ) -> None:
     """Writes the report of a run; an existing file is replaced atomically.
 
@@ -268,7 +264,6 @@ def write_report(
         run: the run, with its settings, versions and machine.
         summaries: summaries from ``summary.summarize_run``.
         sources: files of the images; an image without one is listed without a picture.
-        title: title of the page.
 
     Raises:
         OSError: the file cannot be written.
@@ -279,7 +274,6 @@ def write_report(
         for i, own in enumerate(_by_dataset(summaries))
     ]
     page = figures.PAGE_TEMPLATES.get_template("report.html.j2").render(
-        title=title,
         command=_settings_text(run.about.get("command", "")),
         machine=_machine(run.about),
         settings=_settings(run.about),

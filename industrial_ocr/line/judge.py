@@ -71,21 +71,20 @@ class Judge:
         job: the job with its rules.
         history: the parts that have passed before.
         patterns: the compiled patterns of the job.
+
+    Attributes:
+        expected: gives the text that must be printed on a part; see ``ExpectedTexts.text``.
     """
 
     def __init__(self, job: Job, history: History, patterns: Sequence[Pattern] = ()) -> None:
         self._rules, self._history = job.passes, history
-        self._expected = ExpectedTexts(job.expect)
+        self.expected = ExpectedTexts(job.expect).text
         self._patterns = {pattern.name or pattern.text: pattern for pattern in patterns}
         self._any_text = not job.read.patterns
 
-    def expected(self, part: str, sent: str | None) -> str | None:
-        """The text that must be printed on a part; see ``ExpectedTexts.text``."""
-        return self._expected.text(part, sent)
-
     def judge(
         self,
-        result: ReadResult | Sequence[ReadResult],
+        results: Sequence[ReadResult],
         part: str,
         expected: str | None,
         today: date,
@@ -96,14 +95,13 @@ class Judge:
         It chooses the code with the highest confidence, or the one that equals the expected text.
 
         Args:
-            result: result of the picture, or a result for each roi.
+            results: a result for each roi.
             part: name of the part.
             expected: the text that came with the trigger or the picture.
             today: today's date.
             verifications: verifications of the expected text, one for each roi, if the job asks for
                 them; one of them must pass.
         """
-        results = [result] if isinstance(result, ReadResult) else list(result)
         rules = self._rules
         reasons: list[str] = []
         wanted = None

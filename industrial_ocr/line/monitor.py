@@ -10,7 +10,7 @@ from collections import Counter as Tally
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import cv2
@@ -42,17 +42,8 @@ _PASSED_COLOR, _FAILED_COLOR = (0, 170, 70), (230, 40, 40)
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A reading that the page shows.
-
-    Attributes:
-        reading: the reading.
-        picture: a small JPEG with the boxes drawn; None if there was no picture.
-    """
-
-    reading: Reading
-    picture: bytes | None
+Shown = tuple[Reading, bytes | None]
+"""A reading, and a small JPEG with its boxes drawn; None if there was no picture."""
 
 
 class Monitor:
@@ -139,10 +130,9 @@ class Monitor:
         self._confidence.observe(reading.confidence)
         self.arrived()
         with self._lock:
-            shown = Shown(reading, picture)
-            self._last.append(shown)
+            self._last.append((reading, picture))
             if not reading.passed:
-                self._refused.append(shown)
+                self._refused.append((reading, picture))
             self._statuses[reading.status] += 1
             self._passed += reading.passed
             drifted = self._add_to_drift(reading) if self.job.alarms.drift else {}
@@ -240,14 +230,14 @@ class Monitor:
         """The small JPEG of one of the kept readings."""
         with self._lock:
             kept = (*self._last, *self._refused)
-        return next((s.picture for s in kept if s.reading.id == reading_id), None)
+        return next((picture for reading, picture in kept if reading.id == reading_id), None)
 
     def snapshot(self) -> dict[str, Any]:
         """All data of the page, ready for JSON; the newest readings come first."""
         with self._lock:
             last, refused = list(self._last), list(self._refused)
             drift = self._drift
-            latencies = [shown.reading.latency for shown in last] or [0.0]
+            latencies = [reading.latency for reading, _ in last] or [0.0]
             return {
                 "job": {"name": self.job.name, "hash": self.job.hash},
                 "state": self._state.value,
@@ -282,9 +272,9 @@ def _rows(shown: Iterable[Shown]) -> list[dict[str, Any]]:
         "expected", "latency",
     )  # fmt: skip
     return [
-        {name: getattr(own.reading, name) for name in fields}
-        | {"time": own.reading.time.isoformat(), "has_picture": own.picture is not None}
-        for own in shown
+        {name: getattr(reading, name) for name in fields}
+        | {"time": reading.time.isoformat(), "has_picture": picture is not None}
+        for reading, picture in shown
     ]
 
 

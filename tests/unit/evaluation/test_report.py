@@ -110,7 +110,7 @@ def page_of(
     if sources is None:
         sources = {("codes", r.image): jpeg() for r in records}
     path = tmp_path / "report.html"
-    write_report(path, run, summaries, sources, title="A run")
+    write_report(path, run, summaries, sources)
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
     return Page(path.read_text(encoding="utf-8"))
 
@@ -128,7 +128,8 @@ MIXED = [
 def test_holds_every_part(tmp_path: Path) -> None:
     page = page_of(tmp_path, MIXED, thresholds={"two": 0.5})
     for part in (
-        "A run", "industrial-ocr bench --limit 3", "some processor", "4 cores", "2026-01-02",
+        "Benchmark report", "industrial-ocr bench --limit 3", "some processor", "4 cores",
+        "2026-01-02",
         "3.11.9", "Results; rates in percent", "Boxes found at IoU 0.5", "Codes lost, by stage",
         "Paired differences", "Right characters by position", "Wall time of an image",
         "Mean time of an image by stage", "Most frequent confusions of one", "one 0, two 0.5",
