@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from industrial_ocr.line.reading import LineState, Reading
 
@@ -27,8 +28,12 @@ class Output(ABC):
     ``alarm``; these may come from any thread. A failed ``send`` is repeated with the same readings,
     so a receiver may get a reading twice, with the same ``id``. An output removes such duplicates
     if its receiver allows it, as a database does with a unique column.
+
+    Attributes:
+        where: address of the receiver, for messages.
     """
 
+    where: str
     batch = 100
     """Largest number of readings in one ``send``; 1 where each one is acknowledged by itself."""
 
@@ -66,6 +71,18 @@ class Output(ABC):
         """Tries the connection and leaves nothing at the receiver; raises OutputError."""
         self.open()
         self.close()
+
+    def failure(self, error: object) -> OutputError:
+        """The error to raise, with the address of the receiver."""
+        return OutputError(f"{self.where}: {error}")
+
+    @contextmanager
+    def failing(self, *kinds: type[Exception]) -> Iterator[None]:
+        """Raises errors of these kinds as ``failure``."""
+        try:
+            yield
+        except kinds as error:
+            raise self.failure(error) from error
 
 
 def try_port(host: str, port: int) -> None:

@@ -33,6 +33,7 @@ class _AppendedFile(Output):
 
     def __init__(self, config: JsonlOutput | CsvOutput) -> None:
         self.path = config.path
+        self.where = str(config.path)
         self._present: set[str] = set()
 
     @abstractmethod
@@ -49,31 +50,25 @@ class _AppendedFile(Output):
         self._present = set()
         if not self.path.exists():
             return
-        try:
-            with self.path.open("r+b") as file:
-                if not self.start.startswith(file.read(len(self.start))):
-                    raise OutputError(f"{self.path}: holds other lines than ours; move it away")
-                size = file.seek(0, os.SEEK_END)
-                # The readings that may be sent again are at the end.
-                first = file.seek(max(size - 4_000_000, 0))
-                whole, end, rest = file.read().rpartition(self.end)
-                if rest:
-                    file.truncate(first + len(whole) + len(end))
-                    os.fsync(file.fileno())
-        except OSError as error:
-            raise OutputError(f"{self.path}: {error.strerror or error}") from error
+        with self.failing(OSError), self.path.open("r+b") as file:
+            if not self.start.startswith(file.read(len(self.start))):
+                raise self.failure("holds other lines than ours; move it away")
+            size = file.seek(0, os.SEEK_END)
+            # The readings that may be sent again are at the end.
+            first = file.seek(max(size - 4_000_000, 0))
+            whole, end, rest = file.read().rpartition(self.end)
+            if rest:
+                file.truncate(first + len(whole) + len(end))
+                os.fsync(file.fileno())
         self._present = {self._id(line) for line in whole.split(self.end)}
 
     def send(self, readings: Sequence[Reading]) -> None:
         lines = [self._line(r) for r in readings if r.id not in self._present]
-        try:
-            with self.path.open("ab") as file:
-                head = b"" if file.tell() else self.head
-                file.write(head + b"".join(lines))
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise OutputError(f"{self.path}: {error.strerror or error}") from error
+        with self.failing(OSError), self.path.open("ab") as file:
+            head = b"" if file.tell() else self.head
+            file.write(head + b"".join(lines))
+            file.flush()
+            os.fsync(file.fileno())
 
     def close(self) -> None:
         self._present = set()
@@ -83,7 +78,10 @@ class _AppendedFile(Output):
             raise OutputError(f"{self.path.parent}: no such folder; create it or mount it")
         target = self.path if self.path.exists() else self.path.parent
         if self.path.is_dir() or not os.access(target, os.W_OK):
-            raise OutputError(f"{self.path}: cannot be written")
+            raise self.failure("cannot be written")
+
+    def failure(self, error: object) -> OutputError:
+        return super().failure(getattr(error, "strerror", None) or error)
 
 
 class JsonLines(_AppendedFile):

@@ -14,7 +14,6 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from industrial_ocr.line.job_outputs import ModbusOutput
-from industrial_ocr.line.outputs.base import OutputError
 from industrial_ocr.line.outputs.plant_server import PlantServer
 from industrial_ocr.line.reading import LineState, Reading, TriggerEvent
 
@@ -49,6 +48,7 @@ class ModbusServer(PlantServer[ModbusOutput]):
 
     def __init__(self, config: ModbusOutput) -> None:
         super().__init__(config)
+        self.where = f"Modbus at {config.host}:{config.port}"
         self._state = LineState.STOPPED
         self._alarms: set[str] = set()
         self._result = NO_RESULT
@@ -163,9 +163,6 @@ class ModbusServer(PlantServer[ModbusOutput]):
                 _text(self._holding[first : first + TEXT_REGISTERS]) for first in (PART, EXPECTED)
             )
             self._watched[coil](TriggerEvent(part, expected or None))
-
-    def _failed(self, error: object) -> OutputError:
-        return OutputError(f"Modbus at {self.config.host}:{self.config.port}: {error}")
 
 
 def _registers(text: bytes) -> list[int]:

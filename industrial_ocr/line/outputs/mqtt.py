@@ -6,7 +6,7 @@ import asyncio
 import os
 import ssl
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 import aiomqtt
@@ -14,13 +14,15 @@ import aiomqtt
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.line.job_fields import MqttSection
 from industrial_ocr.line.job_outputs import MqttOutput
-from industrial_ocr.line.outputs.base import TIMEOUT_S, Output, OutputError
+from industrial_ocr.line.outputs.base import TIMEOUT_S, Output
 from industrial_ocr.line.outputs.loop import LoopThread
 from industrial_ocr.line.reading import LineState, Reading
 
 RECONNECT_S = 2.0
 """Seconds between two attempts to connect."""
 OFFLINE = "offline"
+ERRORS = (aiomqtt.MqttError, OSError, ValueError)
+"""Errors of a client that cannot connect or has lost its connection."""
 
 
 def mqtt_client(config: MqttSection, will: aiomqtt.Will | None) -> aiomqtt.Client:
@@ -63,7 +65,7 @@ class MqttPublisher(Output):
 
     def __init__(self, config: MqttOutput) -> None:
         mqtt_password(config)
-        self.config = config
+        self.config, self.where = config, f"MQTT broker {config.host}:{config.port}"
         self._retained = {f"{config.topic}/state": LineState.STOPPED.value}
         self._loop: LoopThread | None = None
         self._tried = asyncio.Event()
@@ -76,20 +78,16 @@ class MqttPublisher(Output):
             self._tried = asyncio.Event()
             self._loop = LoopThread(f"mqtt {self.config.host}")
             self._loop.start(self._stay_connected())
-        try:
+        with self.failing(TimeoutError):
             self._loop.run(self._tried.wait(), 3 * TIMEOUT_S)
-        except TimeoutError as error:
-            raise self._away(error) from error
         if self._client is None:
-            raise self._away(self._problem)
+            raise self.failure(self._problem)
 
     def send(self, readings: Sequence[Reading]) -> None:
         if self._loop is None:
-            raise self._away(self._problem)
-        try:
+            raise self.failure(self._problem)
+        with self.failing(*ERRORS):
             self._loop.run(self._publish_all(readings), 2 * TIMEOUT_S)
-        except (aiomqtt.MqttError, OSError, ValueError) as error:
-            raise self._away(error) from error
 
     def close(self) -> None:
         if self._loop is not None:
@@ -103,13 +101,8 @@ class MqttPublisher(Output):
         self._retain(f"alarm/{name}", message or "")
 
     def check(self) -> None:
-        loop = LoopThread("mqtt check")
-        try:
+        with closing(LoopThread("mqtt check")) as loop, self.failing(*ERRORS):
             loop.run(_connect_once(self.config), 2 * TIMEOUT_S)
-        except (aiomqtt.MqttError, OSError, ValueError) as error:
-            raise self._away(error) from error
-        finally:
-            loop.close()
 
     async def _stay_connected(self) -> None:
         will = aiomqtt.Will(f"{self.config.topic}/state", OFFLINE, qos=1, retain=True)
@@ -117,7 +110,7 @@ class MqttPublisher(Output):
             try:
                 async with mqtt_client(self.config, will) as client:
                     await self._serve(client)
-            except (aiomqtt.MqttError, OSError, ValueError) as error:
+            except ERRORS as error:
                 self._problem = str(error)
             self._client = None
             self._tried.set()
@@ -163,9 +156,6 @@ class MqttPublisher(Output):
         if self._client is not None:
             with suppress(aiomqtt.MqttError, OSError):  # published when it is connected again
                 await self._client.publish(topic, payload, qos=1, retain=True)
-
-    def _away(self, error: object) -> OutputError:
-        return OutputError(f"MQTT broker {self.config.host}:{self.config.port}: {error}")
 
 
 async def _connect_once(config: MqttOutput) -> None:

@@ -16,7 +16,6 @@ from asyncua import Node, Server, ua, uamethod
 from asyncua.server.event_generator import EventGenerator
 
 from industrial_ocr.line.job_outputs import OpcuaOutput
-from industrial_ocr.line.outputs.base import OutputError
 from industrial_ocr.line.outputs.plant_server import PlantServer
 from industrial_ocr.line.reading import LineState, Reading, TriggerEvent
 
@@ -80,6 +79,7 @@ class OpcuaServer(PlantServer[OpcuaOutput]):
 
     def __init__(self, config: OpcuaOutput) -> None:
         super().__init__(config)
+        self.where = f"OPC UA at {config.endpoint}"
         self._state = LineState.STOPPED
         self._alarms: dict[str, str] = {}
         self._put: Callable[[TriggerEvent], None] | None = None
@@ -198,9 +198,6 @@ class OpcuaServer(PlantServer[OpcuaOutput]):
         loop = self._loop
         if loop is not None and self._server is not None:
             loop.start(self._write_state())
-
-    def _failed(self, error: object) -> OutputError:
-        return OutputError(f"OPC UA at {self.config.endpoint}: {error}")
 
 
 def _argument(name: str, kind: ua.VariantType) -> ua.Argument:

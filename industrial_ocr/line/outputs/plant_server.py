@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, ClassVar, Generic, TypeVar
 
 from industrial_ocr.line.job_outputs import ModbusOutput, OpcuaOutput
-from industrial_ocr.line.outputs.base import TIMEOUT_S, Output, OutputError, try_port
+from industrial_ocr.line.outputs.base import TIMEOUT_S, Output, try_port
 from industrial_ocr.line.outputs.loop import LoopThread
 from industrial_ocr.line.reading import Reading
 
@@ -44,7 +44,7 @@ class PlantServer(Output, Generic[Config]):
             self._server = self._loop.run(self._serve(), self.start_s)
         except self.errors as error:
             self.close()
-            raise self._failed(error) from error
+            raise self.failure(error) from error
 
     def close(self) -> None:
         if self._loop is not None:
@@ -57,19 +57,17 @@ class PlantServer(Output, Generic[Config]):
     def check(self) -> None:
         if self._server is not None:
             return
-        try:
+        with self.failing(OSError):
             try_port(*self._address)
-        except OSError as error:
-            raise self._failed(error) from error
 
     def send(self, readings: Sequence[Reading]) -> None:
         if self._loop is None:
-            raise self._failed("not open")
+            raise self.failure("not open")
         for reading in readings:
             try:
                 self._loop.run(self._deliver(reading), self.config.acknowledge_s)
             except TimeoutError as error:
-                raise self._failed(
+                raise self.failure(
                     f"reading {reading.sequence} was not acknowledged within "
                     f"{self.config.acknowledge_s:g} s"
                 ) from error
@@ -100,7 +98,3 @@ class PlantServer(Output, Generic[Config]):
     @abstractmethod
     async def _deliver(self, reading: Reading) -> None:
         """Shows a reading; with a handshake, returns when it is acknowledged."""
-
-    @abstractmethod
-    def _failed(self, error: object) -> OutputError:
-        """The error to raise, with the address of the server."""

@@ -50,6 +50,7 @@ class Database(Output):
 
     def __init__(self, config: SqlOutput) -> None:
         self.url = _url(config)
+        self.where = self.url.render_as_string(hide_password=True)
         self._engine = sa.create_engine(
             self.url,
             connect_args={"timeout": int(TIMEOUT_S)},
@@ -68,28 +69,23 @@ class Database(Output):
     def open(self) -> None:
         self.close()
         try:
-            self._connection = self._engine.connect()
-            with self._connection.begin():
-                self._refuse_newer(self._connection)
-                with _MIGRATING:
-                    self._migrations.attributes["connection"] = self._connection
-                    command.upgrade(self._migrations, "head")
-        except (SQLAlchemyError, OSError) as error:
-            self.close()
-            raise self._away(error) from error
+            with self.failing(SQLAlchemyError, OSError):
+                self._connection = self._engine.connect()
+                with self._connection.begin():
+                    self._refuse_newer(self._connection)
+                    with _MIGRATING:
+                        self._migrations.attributes["connection"] = self._connection
+                        command.upgrade(self._migrations, "head")
         except OutputError:
             self.close()
             raise
 
     def send(self, readings: Sequence[Reading]) -> None:
         if self._connection is None:
-            raise OutputError(f"{self._name}: not open")
+            raise self.failure("not open")
         rows = [asdict(r) | {"time": r.time.astimezone(timezone.utc)} for r in readings]
-        try:
-            with self._connection.begin():
-                self._connection.execute(self._insert, rows)
-        except (SQLAlchemyError, OSError) as error:
-            raise self._away(error) from error
+        with self.failing(SQLAlchemyError, OSError), self._connection.begin():
+            self._connection.execute(self._insert, rows)
 
     def close(self) -> None:
         if self._connection is not None:
@@ -105,29 +101,22 @@ class Database(Output):
                 if not os.access(path.parent, os.W_OK):
                     raise OutputError(f"{path.parent}: does not exist or cannot be written")
                 return
-        try:
-            with self._engine.connect() as connection:
-                self._refuse_newer(connection)
-        except (SQLAlchemyError, OSError) as error:
-            raise self._away(error) from error
-
-    @property
-    def _name(self) -> str:
-        return self.url.render_as_string(hide_password=True)
+        with self.failing(SQLAlchemyError, OSError), self._engine.connect() as connection:
+            self._refuse_newer(connection)
 
     def _refuse_newer(self, connection: sa.Connection) -> None:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
         there = context.get_current_revision()
         known = {s.revision for s in ScriptDirectory.from_config(self._migrations).walk_revisions()}
         if there is not None and there not in known:
-            raise OutputError(
-                f"{self._name}: a newer industrial_ocr made its schema {there}; install that "
-                "version, or use another database"
+            raise self.failure(
+                f"a newer industrial_ocr made its schema {there}; install that version, or use "
+                "another database"
             )
 
-    def _away(self, error: Exception) -> OutputError:
+    def failure(self, error: object) -> OutputError:
         cause = getattr(error, "orig", None) or error
-        return OutputError(f"{self._name}: {' '.join(str(cause).split())}")
+        return super().failure(" ".join(str(cause).split()))
 
 
 def _url(config: SqlOutput) -> sa.URL:

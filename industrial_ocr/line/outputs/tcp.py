@@ -10,7 +10,7 @@ from typing import Any
 
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.line.job_outputs import TcpOutput
-from industrial_ocr.line.outputs.base import TIMEOUT_S, Output, OutputError
+from industrial_ocr.line.outputs.base import TIMEOUT_S, Output
 from industrial_ocr.line.reading import Reading
 
 MAX_ANSWER = 4096
@@ -34,6 +34,7 @@ class TcpLines(Output):
 
     def __init__(self, config: TcpOutput) -> None:
         self.config = config
+        self.where = f"{config.host}:{config.port}"
         self._socket: socket.socket | None = None
         try:
             config.format.format(**_values(_EXAMPLE))
@@ -48,19 +49,17 @@ class TcpLines(Output):
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
             self.close()
-            raise self._away(error) from error
+            raise self.failure(error) from error
 
     def send(self, readings: Sequence[Reading]) -> None:
         if self._socket is None:
-            raise self._away("not connected")
-        try:
+            raise self.failure("not connected")
+        with self.failing(OSError):
             for reading in readings:
                 self._drain(self._socket)
                 self._socket.sendall(self.config.format.format(**_values(reading)).encode())
                 if self.config.acknowledged is not None:
                     self._await(self._socket, self.config.acknowledged.encode())
-        except OSError as error:
-            raise self._away(error) from error
 
     def close(self) -> None:
         if self._socket is not None:
@@ -68,10 +67,8 @@ class TcpLines(Output):
             self._socket = None
 
     def check(self) -> None:
-        try:
+        with self.failing(OSError):
             socket.create_connection((self.config.host, self.config.port), TIMEOUT_S).close()
-        except OSError as error:
-            raise self._away(error) from error
 
     def _drain(self, connection: socket.socket) -> None:
         """Drops bytes that the server has sent unasked; raises if it has closed the connection."""
@@ -79,7 +76,7 @@ class TcpLines(Output):
         try:
             while connection.recv(MAX_ANSWER):
                 pass
-            raise self._away("the server has closed the connection")
+            raise self.failure("the server has closed the connection")
         except BlockingIOError:
             return
         finally:
@@ -91,10 +88,7 @@ class TcpLines(Output):
             more = connection.recv(MAX_ANSWER)
             said += more
             if not more or len(said) > MAX_ANSWER:
-                raise self._away(f"answered {said[:40]!r} instead of {answer!r}")
-
-    def _away(self, error: object) -> OutputError:
-        return OutputError(f"{self.config.host}:{self.config.port}: {error}")
+                raise self.failure(f"answered {said[:40]!r} instead of {answer!r}")
 
 
 def _values(reading: Reading) -> Mapping[str, Any]:

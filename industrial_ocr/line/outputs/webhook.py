@@ -27,7 +27,7 @@ class Webhook(Output):
     batch = 1
 
     def __init__(self, config: WebhookOutput) -> None:
-        self.config = config
+        self.config, self.where = config, config.url
         self.url = httpx.URL(config.url)
         if self.url.scheme not in ("http", "https") or not self.url.host:
             raise ConfigError(f"{config.url}: not an address such as https://host/path")
@@ -48,18 +48,16 @@ class Webhook(Output):
 
     def send(self, readings: Sequence[Reading]) -> None:
         if self._client is None:
-            raise OutputError(f"{self.config.url}: not open")
+            raise self.failure("not open")
         for reading in readings:
             body = reading.to_json().encode()
-            try:
+            with self.failing(httpx.HTTPError):
                 answer = self._client.post(
                     self.url, content=body, headers={"Idempotency-Key": reading.id}
                 )
-            except httpx.HTTPError as error:
-                raise OutputError(f"{self.config.url}: {error}") from error
             if not answer.is_success:
                 kind = RefusedError if answer.status_code in REFUSALS else OutputError
-                raise kind(f"{self.config.url}: answered {answer.status_code}")
+                raise kind(f"{self.where}: answered {answer.status_code}")
 
     def close(self) -> None:
         if self._client is not None:
@@ -68,7 +66,5 @@ class Webhook(Output):
 
     def check(self) -> None:
         port = self.url.port or (443 if self.url.scheme == "https" else 80)
-        try:
+        with self.failing(OSError):
             socket.create_connection((self.url.host, port), self.config.timeout_s).close()
-        except OSError as error:
-            raise OutputError(f"{self.config.url}: {error}") from error
