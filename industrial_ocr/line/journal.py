@@ -54,6 +54,8 @@ CREATE TABLE IF NOT EXISTS outputs (name TEXT PRIMARY KEY, delivered INTEGER NOT
 CREATE TABLE IF NOT EXISTS passed (digest BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS last_passed (id INTEGER PRIMARY KEY CHECK (id = 1), text TEXT);
 """
+_NAMED = "source = ? AND name = ? AND size = ? AND mtime_ns = ?"
+_SAME = f"{_NAMED} AND sha256 = ?"
 
 
 @dataclass(frozen=True)
@@ -164,18 +166,15 @@ class Journal:
 
     def known(self, source: str, name: str, size: int, mtime_ns: int) -> bool:
         """Whether a picture with this name, size and time is recorded, with any content."""
-        query = "SELECT 1 FROM pictures WHERE source = ? AND name = ? AND size = ? AND mtime_ns = ?"
-        with self._write_lock:
-            return self._db.execute(query, (source, name, size, mtime_ns)).fetchone() is not None
+        return self._any(f"pictures WHERE {_NAMED}", source, name, size, mtime_ns)
 
     def recorded(self, picture: Picture) -> bool:
         """Whether this picture is recorded, with the same content."""
-        query = (
-            "SELECT 1 FROM pictures WHERE source = ? AND name = ? AND size = ? AND mtime_ns = ? "
-            "AND sha256 = ?"
-        )
+        return self._any(f"pictures WHERE {_SAME}", *_columns(picture))
+
+    def _any(self, rows: str, *values: object) -> bool:
         with self._write_lock:
-            return self._db.execute(query, _columns(picture)).fetchone() is not None
+            return self._db.execute(f"SELECT 1 FROM {rows}", values).fetchone() is not None
 
     def take(self, part: Part) -> int:
         """Notes that a part is being read; one without pictures, that its trigger has come.
@@ -274,11 +273,8 @@ class Journal:
                 "SELECT source, name, size, mtime_ns, sha256 FROM pictures WHERE sequence <= ?",
                 (self.last_sequence() - KEPT_KEYS,),
             ).fetchall()
-            db.executemany(
-                "DELETE FROM pictures WHERE source = ? AND name = ? AND size = ? "
-                "AND mtime_ns = ? AND sha256 = ?",
-                [row for row in old if row[1] not in still_there],
-            )
+            gone = [row for row in old if row[1] not in still_there]
+            db.executemany(f"DELETE FROM pictures WHERE {_SAME}", gone)
 
     def last_sequence(self) -> int:
         """The sequence number of the last reading; 0 if there is none."""
@@ -325,9 +321,7 @@ class Journal:
 
     def seen(self, text: str) -> bool:
         """Whether a part with this text has passed; needs ``remember_texts``."""
-        query = "SELECT 1 FROM passed WHERE digest = ?"
-        with self._write_lock:
-            return self._db.execute(query, (_digest(text),)).fetchone() is not None
+        return self._any("passed WHERE digest = ?", _digest(text))
 
     def last_passed(self) -> str | None:
         """The text of the last part that passed."""

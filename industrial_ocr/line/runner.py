@@ -188,7 +188,7 @@ class Runner:
         end = time.monotonic() + timeout_s
         while len(pictures) < self.job.read.frames:
             picture = self._picture(min(WAIT_S, max(end - time.monotonic(), 0.0)))
-            if picture is not None and self._is_recorded(picture):
+            if picture and self._until_written(partial(self._journal.recorded, picture)):
                 self._put_away(picture)  # the process ended before this was done
             elif picture is not None:
                 if not pictures:
@@ -208,9 +208,6 @@ class Runner:
             return None
         self.monitor.alarm("source_away", None)
         return picture
-
-    def _is_recorded(self, picture: Picture) -> bool:
-        return self._until_written(lambda: self._journal.recorded(picture))
 
     def _source_is_away(self, error: Exception) -> None:
         self.monitor.alarm("source_away", f"no pictures can be taken: {error}")

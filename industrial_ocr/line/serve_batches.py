@@ -151,14 +151,13 @@ def _decoded(tasks: Sequence[_Task]) -> Iterator[tuple[list[_Task], list[ImageAr
 
 
 def read_pictures(
-    reader: Reader, images: Sequence[ImageArray], options: ReadingOptions
+    reader: Reader, images: Sequence[ImageArray], given: ReadingOptions
 ) -> list[dict[str, Any]]:
     """Reads or verifies pictures; the results are ready for JSON.
 
     Raises:
         IndustrialOcrError: a picture or an option cannot be used.
     """
-    given = options
     if given.expected is not None:
         engine = given.engine or Engine.TWO_STAGE
         verdicts = (

@@ -149,7 +149,7 @@ class OpcuaServer(PlantServer[OpcuaOutput]):
         )
         await objects[RESULTS].add_method(
             *name(f"{SYSTEM}.{RESULTS}.AcknowledgeResult"),
-            uamethod(self._acknowledge_result),
+            uamethod(lambda parent, sequence: self._acknowledge(sequence)),
             [_argument("Sequence", _INT64)],
             [],
         )
@@ -170,9 +170,6 @@ class OpcuaServer(PlantServer[OpcuaOutput]):
         except queue.Full:
             refused = True
         return ua.Variant(int(refused), _INT32)
-
-    def _acknowledge_result(self, parent: ua.NodeId, sequence: int) -> None:
-        self._acknowledge(sequence)
 
     async def _deliver(self, reading: Reading) -> None:
         assert self._result_ready is not None
