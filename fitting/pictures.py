@@ -19,7 +19,7 @@ from industrial_ocr.datasets.synthesis.layout import LabeledString
 from industrial_ocr.datasets.synthesis.plain import PlainPrinter
 from industrial_ocr.datasets.synthesis.scenes import SceneRenderer
 from industrial_ocr.datasets.synthesis.strips import StripRenderer
-from industrial_ocr.datasets.synthesis.text import shipped_words
+from industrial_ocr.datasets.synthesis.text import label_text, shipped_words
 from industrial_ocr.results.files import sha256_of
 from industrial_ocr.results.geometry import inside
 from industrial_ocr.results.types import FloatArray, ImageArray
@@ -56,7 +56,7 @@ def pictures(
             strip = strips.render((seed, number, 1))
             yield strip.image, (strip.string,), True
         elif kind == "one plain line":
-            printed = printer.picture(rng, printer.text(rng), (9.0, 64.0), tilt=3.0)
+            printed = printer.picture(rng, label_text(rng, printer.words), (9.0, 64.0), tilt=3.0)
             if printed is not None:
                 yield printed[0], (printed[1],), False
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -81,43 +82,33 @@ def batch(
         raise typer.Exit(output.FAILED)
 
 
+@dataclass(frozen=True)
 class _Reading:
     """Makes the function that reads one image, in every actor."""
 
-    def __init__(
-        self,
-        models: Mapping[str, Any],
-        engine: Engine,
-        crops: bool,
-        roi: Sequence[float] | None,
-        patterns: Sequence[str],
-    ) -> None:
-        self._models, self._engine, self._crops = models, engine, crops
-        self._roi, self._patterns = roi, patterns
+    models: Mapping[str, Any]
+    engine: Engine
+    crops: bool
+    roi: Sequence[float] | None
+    patterns: Sequence[str]
 
     def settings(self) -> dict[str, Any]:
         """What readings depend on; raises our errors for options that cannot be used."""
         reader, _ = self._opened()
-        return {
-            "engine": self._engine,
-            "crops": self._crops,
-            "roi": self._roi,
-            "patterns": self._patterns,
-            "weights": reader.weights,
-            "config": reader.config.model_dump(mode="json"),
-        }
+        asked = {name: value for name, value in vars(self).items() if name != "models"}
+        return asked | {"weights": reader.weights, "config": reader.config.model_dump(mode="json")}
 
     def _opened(self) -> tuple[Any, Any]:
-        reader = options.make_reader(**self._models)
-        return reader, [reader.pattern(text) for text in self._patterns] or None
+        reader = options.make_reader(**self.models)
+        return reader, [reader.pattern(text) for text in self.patterns] or None
 
     def __call__(self) -> Any:
         reader, patterns = self._opened()
-        asked = {"engine": self._engine, "pattern": patterns}
+        asked = {"engine": self.engine, "pattern": patterns}
 
         def read(image: Any) -> ReadResult:
-            if self._crops:
+            if self.crops:
                 return reader.recognize([image], **asked)[0]
-            return reader.read(image, roi=self._roi, **asked)
+            return reader.read(image, roi=self.roi, **asked)
 
         return read

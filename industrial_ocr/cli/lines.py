@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 import time
 from collections.abc import Iterable
@@ -71,8 +70,4 @@ def _print_table(readings: Iterable[output.ResultDict]) -> None:
 
 
 def _print_csv(readings: Iterable[output.ResultDict]) -> None:
-    writer = csv.DictWriter(sys.stdout, COLUMNS, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    for reading in readings:
-        writer.writerow(reading)
-        sys.stdout.flush()
+    output.print_rows(COLUMNS, ([reading] for reading in readings))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import sys
@@ -144,7 +145,16 @@ def print_json(readings: Iterable[ResultDict]) -> None:
     sys.stdout.write("\n]\n")
 
 
-def printer(as_json: bool, as_csv: bool, csv: Printer, table: Printer) -> Printer:
+def print_rows(columns: Sequence[str], groups: Iterable[Sequence[ResultDict]]) -> None:
+    """Prints groups of rows as CSV, each as soon as it is available; missing cells are empty."""
+    writer = csv.DictWriter(sys.stdout, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for rows in groups:
+        writer.writerows(rows)
+        sys.stdout.flush()
+
+
+def printer(as_json: bool, as_csv: bool, print_csv: Printer, table: Printer) -> Printer:
     """The function that prints readings as JSON, as CSV or as a table.
 
     Raises:
@@ -152,7 +162,7 @@ def printer(as_json: bool, as_csv: bool, csv: Printer, table: Printer) -> Printe
     """
     if as_json and as_csv:
         raise ConfigError("--json and --csv exclude each other")
-    return print_json if as_json else csv if as_csv else table
+    return print_json if as_json else print_csv if as_csv else table
 
 
 def ahead(jobs: Iterable[tuple[Path, Callable[[], R]]]) -> Iterator[tuple[Path, Callable[[], R]]]:

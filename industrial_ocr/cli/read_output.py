@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import sys
 from collections.abc import Iterable
 from itertools import chain
 from typing import Any
@@ -62,11 +60,7 @@ def print_csv(readings: Iterable[output.ResultDict], with_codes: bool = False) -
             and a code outside all strings has a line of its own.
     """
     columns = (*STRING_COLUMNS, *CODE_COLUMNS) if with_codes else STRING_COLUMNS
-    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")  # missing cells are empty
-    writer.writeheader()
-    for reading in readings:
-        writer.writerows(_code_rows(reading) if with_codes else _string_rows(reading))
-        sys.stdout.flush()
+    output.print_rows(columns, map(_code_rows if with_codes else _string_rows, readings))
 
 
 def _string_rows(reading: output.ResultDict) -> list[dict[str, Any]]:

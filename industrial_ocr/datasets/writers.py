@@ -43,11 +43,6 @@ class NamedSample:
     sample: Sample
     name: str
 
-    @property
-    def labels(self) -> tuple[Label, ...]:
-        """The labels of the sample."""
-        return self.sample.labels
-
 
 def suffix_of(sample: Sample) -> str:
     """The suffix for the image format that the first bytes show; ``.png`` if they show none."""
@@ -117,7 +112,7 @@ def write_tsv(items: list[NamedSample], out: Path) -> None:
     """``labels.tsv`` beside ``images/``."""
     lines: list[str] = []
     for item in items:
-        lines += [_tsv_row(item.name, label) for label in item.labels]
+        lines += [_tsv_row(item.name, label) for label in item.sample.labels]
     _write_lines(out / "labels.tsv", lines)
 
 
@@ -127,7 +122,7 @@ def write_csv(items: list[NamedSample], out: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(["image_path", "text"])
         for item in items:
-            writer.writerows([f"images/{item.name}", label.text] for label in item.labels)
+            writer.writerows([f"images/{item.name}", label.text] for label in item.sample.labels)
 
 
 def write_icdar(items: list[NamedSample], out: Path) -> None:
@@ -135,7 +130,7 @@ def write_icdar(items: list[NamedSample], out: Path) -> None:
     for item in items:
         image = Path(item.name)
         lines = []
-        for label in item.labels:
+        for label in item.sample.labels:
             assert label.quad is not None
             text = IGNORE if label.ignore else label.text
             lines.append(f"{_numbers(label.quad.ravel())},{text}")
@@ -147,7 +142,7 @@ def write_paddle_regions(items: list[NamedSample], out: Path) -> None:
     lines = []
     for item in items:
         regions = []
-        for label in item.labels:
+        for label in item.sample.labels:
             assert label.quad is not None
             region: dict[str, Any] = {
                 "transcription": label.text if label.text or not label.ignore else IGNORE,
@@ -163,7 +158,7 @@ def write_paddle_texts(items: list[NamedSample], out: Path) -> None:
     """``rec_gt.txt`` of PaddleOCR's recognition."""
     lines = []
     for item in items:
-        texts = [IGNORE if label.ignore else label.text for label in item.labels]
+        texts = [IGNORE if label.ignore else label.text for label in item.sample.labels]
         lines += [f"images/{item.name}\t{text}" for text in texts]
     _write_lines(out / "rec_gt.txt", lines)
 
@@ -213,7 +208,7 @@ def write_label_studio(items: list[NamedSample], out: Path) -> None:
     for number, item in enumerate(items, 1):
         size = _size(item)
         results = []
-        for region, label in enumerate(item.labels, 1):
+        for region, label in enumerate(item.sample.labels, 1):
             results += _studio_results(label, region, size)
         url = f"/data/local-files/?d={quote(f'images/{item.name}')}"
         annotations = [{"id": number, "was_cancelled": False, "result": results}]
@@ -246,7 +241,7 @@ def write_cvat(items: list[NamedSample], out: Path) -> None:
         width, height = map(str, _size(item))
         attributes = {"id": str(number), "name": item.name, "width": width, "height": height}
         image = ElementTree.SubElement(root, "image", attributes)
-        for label in item.labels:
+        for label in item.sample.labels:
             _cvat_shape(image, label)
     ElementTree.indent(root)
     tree = ElementTree.ElementTree(root)
@@ -272,7 +267,7 @@ def write_lmdb(items: list[NamedSample], out: Path) -> None:
         ):
             for number, item in enumerate(items, 1):
                 transaction.put(f"image-{number:09d}".encode(), _read(item.sample))
-                text = item.labels[0].text.encode()
+                text = item.sample.labels[0].text.encode()
                 transaction.put(f"label-{number:09d}".encode(), text)
             transaction.put(b"num-samples", str(len(items)).encode())
     except lmdb.Error as error:
@@ -288,4 +283,4 @@ def write_webdataset(items: list[NamedSample], out: Path) -> None:
 
 
 def _encoded(item: NamedSample) -> Encoded:
-    return suffix_of(item.sample), _read(item.sample), item.labels[0].text
+    return suffix_of(item.sample), _read(item.sample), item.sample.labels[0].text

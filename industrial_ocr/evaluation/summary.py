@@ -72,10 +72,6 @@ class Summary:
     timings: Mapping[str, float]
     failed: int
 
-    def read_at(self, misread_rate: float) -> float:
-        """Best read rate with at most this misread rate."""
-        return read_rate_at(self.curve, misread_rate)[0]
-
     def latency(self, percentile: float) -> float:
         """A percentile (0 to 100) of the wall time in seconds; nan if there are no times."""
         return float(np.percentile(self.seconds, percentile)) if self.seconds else math.nan
@@ -235,7 +231,7 @@ def table_row(summary: Summary) -> tuple[str, ...]:
         interval(summary.right),
         *(percent(n / counts.total) for n in outcomes),
         percent(summary.cer),
-        *(percent(summary.read_at(misread)) for misread in (0.01, 0.001, 0.0)),
+        *(percent(read_rate_at(summary.curve, misread)[0]) for misread in (0.01, 0.001, 0.0)),
         percent(summary.calibration_error),
         milliseconds(summary.latency(50)),
         milliseconds(summary.latency(95)),

@@ -91,10 +91,6 @@ class PlainPrinter:
     faces: FaceLibrary
     words: tuple[str, ...]
 
-    def text(self, rng: Generator) -> str:
-        """See ``label_text``."""
-        return label_text(rng, self.words)
-
     def _line(self, rng: Generator, text: str, height: float) -> Block | None:
         """The text in a random font; None if the tried fonts lack a character or its shape."""
         for _ in range(20):
@@ -182,7 +178,7 @@ class PlainPrinter:
         rows, columns = mask.shape
         reached = 0
         while x < columns - 2 * size and (not reached or rng.random() < 0.35):
-            block = self._line(rng, self.text(rng), size)
+            block = self._line(rng, label_text(rng, self.words), size)
             if block is None or y + block.mask.shape[0] > rows:
                 break
             tall, wide = block.mask.shape

@@ -34,7 +34,7 @@ from industrial_ocr.datasets.synthesis.neighborhood import (
 )
 from industrial_ocr.datasets.synthesis.plain import PlainPrinter
 from industrial_ocr.datasets.synthesis.surfaces import surface_patch
-from industrial_ocr.datasets.synthesis.text import random_text, shipped_words
+from industrial_ocr.datasets.synthesis.text import label_text, random_text, shipped_words
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import ImageArray
@@ -93,7 +93,7 @@ class StripRenderer:
         if text is None and self.word_share == 1:  # plain print also has other texts
             text = random_text(rng, self._vocabulary, self.word_share)
         if self.plain and not stacked and rng.random() < self.plain:
-            asked = self._plain.text(rng) if text is None else text
+            asked = label_text(rng, self._vocabulary) if text is None else text
             printed = self._plain.picture(rng, asked, self.heights)
             if printed is not None:
                 return Strip(*printed)

@@ -75,9 +75,7 @@ def write_dataset(
     FaceLibrary(fonts)  # raises before anything is written if a folder is missing
     if pattern is not None:
         Pattern.parse(pattern)
-    job = partial(
-        _write_one, out=str(out), kind=kind, seed=seed, fonts=fonts, size=size, pattern=pattern
-    )
+    job = partial(_write_one, str(out), seed, (kind, fonts, size, pattern))
     with ExitStack() as files:
         file = files.enter_context(_new_labels(out))
         table = None
@@ -118,15 +116,10 @@ def _run(job: Callable[[int], LabelLine], count: int, workers: int) -> Iterator[
 
 
 def _write_one(
-    number: int,
-    out: str,
-    kind: Kind,
-    seed: int,
-    fonts: tuple[str, ...],
-    size: int,
-    pattern: str | None,
+    out: str, seed: int, asked: tuple[Kind, tuple[str, ...], int, str | None], number: int
 ) -> LabelLine:
-    image, label = _renderer(kind, fonts, size, pattern)(seed, number)
+    """Writes one picture; ``asked`` are the arguments of ``_renderer``."""
+    image, label = _renderer(*asked)(seed, number)
     name = f"images/{number:07d}.png"
     channels = image if image.ndim == 2 else image[..., ::-1]
     written, data = cv2.imencode(".png", channels)
