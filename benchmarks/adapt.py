@@ -27,6 +27,7 @@ from industrial_ocr import Reader
 from industrial_ocr.datasets.load import load_dataset
 from industrial_ocr.datasets.samples import Dataset, Sample
 from industrial_ocr.datasets.splits import part_of
+from industrial_ocr.errors import DatasetError
 from industrial_ocr.evaluation.metrics import CODE_TEXT
 from industrial_ocr.training.line.adapter import Adapter
 from industrial_ocr.training.line.config import AdaptConfig, Recipe
@@ -142,7 +143,11 @@ def main() -> None:
         )
         own = line.learn.load(asked.real)
         given = exchanged(own, asked.wrong)
-        done = Adapter(config).adapt(given)
+        try:
+            done = Adapter(config).adapt(given)
+        except DatasetError as error:
+            print(f"| {name} | refused: {error} |", flush=True)
+            continue
         minutes = (time.perf_counter() - start[0]) / 60
         cpu = (sum(os.times()[:4]) - start[1]) / 60
         gate = "; ".join(done.reasons) or "passed"
