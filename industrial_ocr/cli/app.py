@@ -88,14 +88,9 @@ def main_options(
 ) -> None:
     """Handles the options before the command."""
     if verbose:
-        show_messages()
-
-
-def show_messages() -> None:
-    """Shows the log of the library, from level INFO, on stderr."""
-    logger = logging.getLogger("industrial_ocr")
-    logger.setLevel(logging.INFO)
-    logger.handlers = [RichHandler(console=Console(stderr=True), show_path=False)]
+        logger = logging.getLogger("industrial_ocr")
+        logger.setLevel(logging.INFO)
+        logger.handlers = [RichHandler(console=Console(stderr=True), show_path=False)]
 
 
 def main() -> None:

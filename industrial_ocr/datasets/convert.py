@@ -181,8 +181,8 @@ def convert_dataset(
     try:
         items = _name_all(fitted, format)
         if to.images:
-            for item in items:
-                writers.put_image(item.sample, folder / "images" / item.name)
+            for sample, name in items:
+                writers.put_image(sample, folder / "images" / name)
         to.write(items, folder)
     except BaseException as error:
         _clear(folder, created)
@@ -288,7 +288,7 @@ def _are_tsv_characters(characters: tuple[LabeledCharacter, ...]) -> bool:
 def _name_all(samples: list[Sample], format: str) -> list[NamedSample]:
     """Gives every sample a unique path below the folder of images."""
     taken: set[str] = set()
-    items = []
+    items: list[NamedSample] = []
     for number, sample in enumerate(samples, 1):
         raw = _CONTROL.sub("_", sample.name.replace("\\", "/"))
         parts = [part.lstrip("./") for part in PurePosixPath(raw).parts]
@@ -302,7 +302,7 @@ def _name_all(samples: list[Sample], format: str) -> list[NamedSample]:
             copy += 1
             name = name.with_name(f"{stem}_{copy}{name.suffix}")
         taken.add(key)
-        items.append(NamedSample(sample, name.as_posix()))
+        items.append((sample, name.as_posix()))
     return items
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -36,12 +35,8 @@ _SIGNATURES = (
 )
 
 
-@dataclass(frozen=True)
-class NamedSample:
-    """A sample and the path of its file below the folder of images, with slashes."""
-
-    sample: Sample
-    name: str
+NamedSample = tuple[Sample, str]
+"""A sample, and the path of its file below the folder of images, with slashes."""
 
 
 def suffix_of(sample: Sample) -> str:
@@ -111,8 +106,8 @@ def _tsv_row(name: str, label: Label) -> str:
 def write_tsv(items: list[NamedSample], out: Path) -> None:
     """``labels.tsv`` beside ``images/``."""
     lines: list[str] = []
-    for item in items:
-        lines += [_tsv_row(item.name, label) for label in item.sample.labels]
+    for sample, name in items:
+        lines += [_tsv_row(name, label) for label in sample.labels]
     _write_lines(out / "labels.tsv", lines)
 
 
@@ -121,16 +116,16 @@ def write_csv(items: list[NamedSample], out: Path) -> None:
     with (out / "labels.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["image_path", "text"])
-        for item in items:
-            writer.writerows([f"images/{item.name}", label.text] for label in item.sample.labels)
+        for sample, name in items:
+            writer.writerows([f"images/{name}", label.text] for label in sample.labels)
 
 
 def write_icdar(items: list[NamedSample], out: Path) -> None:
     """``gt/gt_NAME.txt`` for each image, four corners per line (ICDAR 2015)."""
-    for item in items:
-        image = Path(item.name)
+    for sample, name in items:
+        image = Path(name)
         lines = []
-        for label in item.sample.labels:
+        for label in sample.labels:
             assert label.quad is not None
             text = IGNORE if label.ignore else label.text
             lines.append(f"{_numbers(label.quad.ravel())},{text}")
@@ -140,9 +135,9 @@ def write_icdar(items: list[NamedSample], out: Path) -> None:
 def write_paddle_regions(items: list[NamedSample], out: Path) -> None:
     """``Label.txt`` as PPOCRLabel writes it."""
     lines = []
-    for item in items:
+    for sample, name in items:
         regions = []
-        for label in item.sample.labels:
+        for label in sample.labels:
             assert label.quad is not None
             region: dict[str, Any] = {
                 "transcription": label.text if label.text or not label.ignore else IGNORE,
@@ -150,25 +145,25 @@ def write_paddle_regions(items: list[NamedSample], out: Path) -> None:
                 "difficult": label.ignore,
             }
             regions.append(region | ({"key_cls": label.kind} if label.kind else {}))
-        lines.append(f"images/{item.name}\t{json.dumps(regions, ensure_ascii=False)}")
+        lines.append(f"images/{name}\t{json.dumps(regions, ensure_ascii=False)}")
     _write_lines(out / "Label.txt", lines)
 
 
 def write_paddle_texts(items: list[NamedSample], out: Path) -> None:
     """``rec_gt.txt`` of PaddleOCR's recognition."""
     lines = []
-    for item in items:
-        texts = [IGNORE if label.ignore else label.text for label in item.sample.labels]
-        lines += [f"images/{item.name}\t{text}" for text in texts]
+    for sample, name in items:
+        texts = [IGNORE if label.ignore else label.text for label in sample.labels]
+        lines += [f"images/{name}\t{text}" for text in texts]
     _write_lines(out / "rec_gt.txt", lines)
 
 
-def _size(item: NamedSample) -> tuple[int, int]:
+def _size(sample: Sample) -> tuple[int, int]:
     """Width and height of the image, after its EXIF orientation is applied."""
     try:
-        height, width = load_image(item.sample.source).shape[:2]
+        height, width = load_image(sample.source).shape[:2]
     except ImageError as error:
-        raise DatasetError(f"{item.sample.name}: {reason(error)}") from error
+        raise DatasetError(f"{sample.name}: {reason(error)}") from error
     return width, height
 
 
@@ -205,12 +200,12 @@ def _studio_results(label: Label, number: int, size: tuple[int, int]) -> list[di
 def write_label_studio(items: list[NamedSample], out: Path) -> None:
     """``label-studio.json``, which Label Studio can import (local files, its OCR template)."""
     tasks = []
-    for number, item in enumerate(items, 1):
-        size = _size(item)
+    for number, (sample, name) in enumerate(items, 1):
+        size = _size(sample)
         results = []
-        for region, label in enumerate(item.sample.labels, 1):
+        for region, label in enumerate(sample.labels, 1):
             results += _studio_results(label, region, size)
-        url = f"/data/local-files/?d={quote(f'images/{item.name}')}"
+        url = f"/data/local-files/?d={quote(f'images/{name}')}"
         annotations = [{"id": number, "was_cancelled": False, "result": results}]
         tasks.append({"id": number, "data": {"ocr": url}, "annotations": annotations})
     text = json.dumps(tasks, ensure_ascii=False, indent=1)
@@ -237,11 +232,11 @@ def write_cvat(items: list[NamedSample], out: Path) -> None:
     """``annotations.xml`` of CVAT for images 1.1."""
     root = ElementTree.Element("annotations")
     ElementTree.SubElement(root, "version").text = "1.1"
-    for number, item in enumerate(items):
-        width, height = map(str, _size(item))
-        attributes = {"id": str(number), "name": item.name, "width": width, "height": height}
+    for number, (sample, name) in enumerate(items):
+        width, height = map(str, _size(sample))
+        attributes = {"id": str(number), "name": name, "width": width, "height": height}
         image = ElementTree.SubElement(root, "image", attributes)
-        for label in item.sample.labels:
+        for label in sample.labels:
             _cvat_shape(image, label)
     ElementTree.indent(root)
     tree = ElementTree.ElementTree(root)
@@ -250,24 +245,24 @@ def write_cvat(items: list[NamedSample], out: Path) -> None:
 
 def write_imagefolder(items: list[NamedSample], out: Path) -> None:
     """One folder per symbol; the names of the items begin with the symbol."""
-    for item in items:
-        put_image(item.sample, out / item.name)
+    for sample, name in items:
+        put_image(sample, out / name)
 
 
 def write_lmdb(items: list[NamedSample], out: Path) -> None:
     """``image-%09d``, ``label-%09d`` and ``num-samples``, as CRNN's training code expects them."""
     lmdb = import_lmdb()
     # The size of the map is only an upper limit: unused space takes none on disk.
-    sizes = [len(_read(item.sample)) for item in items]
+    sizes = [len(_read(sample)) for sample, _ in items]
     map_size = 2 * sum(sizes) + 16_384 * len(items) + (16 << 20)
     try:
         with (
             lmdb.open(str(out), map_size=map_size, lock=False) as database,
             database.begin(write=True) as transaction,
         ):
-            for number, item in enumerate(items, 1):
-                transaction.put(f"image-{number:09d}".encode(), _read(item.sample))
-                text = item.sample.labels[0].text.encode()
+            for number, (sample, _) in enumerate(items, 1):
+                transaction.put(f"image-{number:09d}".encode(), _read(sample))
+                text = sample.labels[0].text.encode()
                 transaction.put(f"label-{number:09d}".encode(), text)
             transaction.put(b"num-samples", str(len(items)).encode())
     except lmdb.Error as error:
@@ -278,9 +273,9 @@ def write_webdataset(items: list[NamedSample], out: Path) -> None:
     """Shards of 10,000 images each, for ``train recognizer --data``."""
     size = 10_000
     for start in range(0, len(items), size):
-        own = (_encoded(item) for item in items[start : start + size])
+        own = (_encoded(sample) for sample, _ in items[start : start + size])
         write_shard(out / f"{start // size:05d}.tar", own)
 
 
-def _encoded(item: NamedSample) -> Encoded:
-    return suffix_of(item.sample), _read(item.sample), item.sample.labels[0].text
+def _encoded(sample: Sample) -> Encoded:
+    return suffix_of(sample), _read(sample), sample.labels[0].text

@@ -14,8 +14,6 @@ from industrial_ocr.line.job_sources import HttpTrigger, ModbusTrigger, MqttTrig
 from industrial_ocr.line.outputs import Output
 from industrial_ocr.line.reading import TriggerEvent
 
-__all__ = ["Trigger", "TriggerEvent", "make_trigger"]
-
 MAX_EVENTS = 100
 """Largest number of events that wait for the runner; further ones are refused."""
 
