@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from industrial_ocr.cli import files as cli_files
-from industrial_ocr.cli import output
+from industrial_ocr.cli import options, output
 
 job_app = typer.Typer(no_args_is_help=True, help="Checks and tries job files of a production line.")
 JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="Job file, see docs/guides/job.md.")]
@@ -33,9 +33,7 @@ def check(job: JobFile) -> None:
 @job_app.command("try")
 def try_pictures(
     job: JobFile,
-    pictures: Annotated[
-        list[str], typer.Argument(help="Image files, folders, globs; - is standard input.")
-    ],
+    pictures: options.ImagePaths,
     part: Annotated[str, typer.Option(help="Name of the part, as a trigger would send it.")] = "",
     expected: Annotated[
         str | None, typer.Option(help="Expected text, as a trigger would send it.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -22,9 +23,7 @@ COLUMNS = ("file", "text", "confidence", "status", "seconds")
 
 @options.grouped
 def lines(
-    paths: Annotated[
-        list[str], typer.Argument(help="Image files, folders, globs; - is standard input.")
-    ],
+    paths: options.ImagePaths,
     as_json: options.AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line per image.")] = False,
     division: Annotated[
@@ -37,7 +36,8 @@ def lines(
 ) -> None:
     """Reads images of one line of text each, of any length; prints file, text and seconds."""
     with output.one_line_errors(output.WRONG_USAGE):
-        show = output.printer(as_json, as_csv, _print_csv, _print_table)
+        print_csv = partial(output.print_rows, COLUMNS)
+        show = output.printer(as_json, as_csv, print_csv, _print_table)
         files, problems = cli_files.find_files(paths)
         if files:
             reader = options.make_reader(**vars(runtime), **vars(networks))
@@ -67,7 +67,3 @@ def _print_table(readings: Iterable[output.ResultDict]) -> None:
         table.add_row(escape(reading["file"]), escape(reading["text"]), seconds)
     if table.row_count:
         output.show_table(table)
-
-
-def _print_csv(readings: Iterable[output.ResultDict]) -> None:
-    output.print_rows(COLUMNS, ([reading] for reading in readings))

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _model = partial(typer.Option, rich_help_panel="Models")
 _data = partial(typer.Option, rich_help_panel="Data and how it is judged")
 
+ImagePaths = Annotated[
+    list[str], typer.Argument(help="Image files, folders, globs; - is standard input.")
+]
 DataFolders = Annotated[list[Path], typer.Argument(help="Folders or label files.")]
 OneDataset = Annotated[Path, typer.Argument(help="Folder or label file.")]
 LabelFormat = Annotated[

@@ -145,12 +145,12 @@ def print_json(readings: Iterable[ResultDict]) -> None:
     sys.stdout.write("\n]\n")
 
 
-def print_rows(columns: Sequence[str], groups: Iterable[Sequence[ResultDict]]) -> None:
-    """Prints groups of rows as CSV, each as soon as it is available; missing cells are empty."""
+def print_rows(columns: Sequence[str], rows: Iterable[ResultDict]) -> None:
+    """Prints rows as CSV, each as soon as it is available; missing cells are empty."""
     writer = csv.DictWriter(sys.stdout, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    for rows in groups:
-        writer.writerows(rows)
+    for row in rows:
+        writer.writerow(row)
         sys.stdout.flush()
 
 

@@ -55,9 +55,7 @@ class CollectOptions:
 
 @options.grouped
 def read(
-    paths: Annotated[
-        list[str], typer.Argument(help="Image files, folders, globs; - is standard input.")
-    ],
+    paths: options.ImagePaths,
     engine: options.EngineName = None,
     as_json: options.AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line per string.")] = False,

@@ -60,7 +60,8 @@ def print_csv(readings: Iterable[output.ResultDict], with_codes: bool = False) -
             and a code outside all strings has a line of its own.
     """
     columns = (*STRING_COLUMNS, *CODE_COLUMNS) if with_codes else STRING_COLUMNS
-    output.print_rows(columns, map(_code_rows if with_codes else _string_rows, readings))
+    rows = map(_code_rows if with_codes else _string_rows, readings)
+    output.print_rows(columns, chain.from_iterable(rows))
 
 
 def _string_rows(reading: output.ResultDict) -> list[dict[str, Any]]:

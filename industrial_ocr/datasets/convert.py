@@ -257,18 +257,14 @@ def _fit(label: Label, to: _OutputFormat) -> tuple[Label | None, list[str]]:
     if label.kind and not to.holds_kind(label.kind):
         lost.append("kinds")
         label = replace(label, kind="")
-    if label.lexicon and not (to.lexicon and _are_tsv_words(label.lexicon)):
+    fit_a_list = all(word and "," not in word and _has_no_tab(word) for word in label.lexicon)
+    if label.lexicon and not (to.lexicon and fit_a_list):
         lost.append("lexicons")
         label = replace(label, lexicon=())
     if label.characters and not (to.characters and _are_tsv_characters(label.characters)):
         lost.append("labels with boxes of characters")
         label = replace(label, characters=())
     return label, lost
-
-
-def _are_tsv_words(words: tuple[str, ...]) -> bool:
-    """Whether the format keeps a lexicon."""
-    return all(word and "," not in word and _has_no_tab(word) for word in words)
 
 
 def _are_tsv_characters(characters: tuple[LabeledCharacter, ...]) -> bool:

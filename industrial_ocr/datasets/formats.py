@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from itertools import chain, product
 from pathlib import Path
 from typing import Any, Literal
@@ -76,16 +77,6 @@ def reason(error: BaseException) -> str:
     return f"{text} is missing" if isinstance(error, KeyError) else text or type(error).__name__
 
 
-@dataclass
-class _Entry:
-    """A sample while its labels are collected."""
-
-    name: str
-    path: str | None = None
-    data: bytes | None = None
-    labels: list[Label] = field(default_factory=list)
-
-
 class Rows:
     """Collects what a reader finds: samples in order of first appearance, and problems.
 
@@ -98,7 +89,8 @@ class Rows:
         self.folder = folder
         self._root = os.path.abspath(folder)
         self.problems: list[Problem] = []
-        self._entries: dict[str, _Entry] = {}
+        self._samples: dict[str, Sample] = {}
+        self._labels: defaultdict[str, list[Label]] = defaultdict(list)
         # Strings, not Paths: they are several times faster, and there may be 100,000 rows.
         self._found: dict[tuple[str, ...], str] = {}
 
@@ -136,10 +128,10 @@ class Rows:
 
     def add(self, path: str, label: Label | None) -> None:
         """Adds an image by its absolute path and, if given, a label of it."""
-        if path not in self._entries:
-            self._entries[path] = _Entry(self._name(path), path)
+        if path not in self._samples:
+            self._samples[path] = Sample(self._name(path), Path(path), ())
         if label is not None:
-            self._label(self._entries[path], label)
+            self._label(path, label)
 
     def add_parsed(
         self, path: str, written: str, row: str, parse: Callable[[], Label], wrong: str = ""
@@ -157,14 +149,14 @@ class Rows:
 
     def add_data(self, name: str, data: bytes, label: Label) -> None:
         """Adds an encoded image that is not a file."""
-        self._entries[name] = _Entry(name, data=data)
-        self._label(self._entries[name], label)
+        self._samples[name] = Sample(name, None, (), data)
+        self._label(name, label)
 
-    def _label(self, entry: _Entry, label: Label) -> None:
+    def _label(self, key: str, label: Label) -> None:
         if is_text(label.text) and is_text(label.kind):
-            entry.labels.append(label)
+            self._labels[key].append(label)
         else:
-            self.wrong(label.row, entry.name, "the label is not valid UTF-8")
+            self.wrong(label.row, self._samples[key].name, "the label is not valid UTF-8")
 
     def _name(self, path: str) -> str:
         """The image's path inside the dataset, without ``images/``."""
@@ -177,11 +169,10 @@ class Rows:
         """All samples, under unique names."""
         taken: set[str] = set()
         samples = []
-        for key, entry in self._entries.items():
-            name = entry.name if entry.name not in taken else Path(key).as_posix()
+        for key, sample in self._samples.items():
+            name = sample.name if sample.name not in taken else Path(key).as_posix()
             taken.add(name)
-            path = None if entry.path is None else Path(entry.path)
-            samples.append(Sample(name, path, tuple(entry.labels), entry.data))
+            samples.append(replace(sample, name=name, labels=tuple(self._labels[key])))
         return tuple(samples)
 
 

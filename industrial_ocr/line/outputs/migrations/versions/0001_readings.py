@@ -35,7 +35,3 @@ def upgrade() -> None:
     )
     op.create_index("readings_time", "readings", ["time"])
     op.create_index("readings_text", "readings", ["text"])
-
-
-def downgrade() -> None:
-    op.drop_table("readings")
