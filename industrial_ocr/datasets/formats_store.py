@@ -123,12 +123,12 @@ def import_lmdb() -> Any:
         raise DatasetError(message) from error
 
 
-def read_lmdb(folder: Path, rows: Rows) -> None:
+def read_lmdb(path: Path, rows: Rows) -> None:
     """Reads a database of CRNN's training code or of deep-text-recognition-benchmark.
 
     Its keys are ``image-%09d`` and ``label-%09d``, counted from 1, and ``num-samples``.
     """
-    lmdb = import_lmdb()
+    lmdb, folder = import_lmdb(), path.parent
     try:
         # Without a lock, a database on a read-only disk can be opened, too.
         with (

@@ -71,11 +71,8 @@ def parse_columns(columns: list[str]) -> Label:
     Raises:
         ValueError: a column of numbers is not a box, or two columns have the same form.
     """
-    quad: FloatArray | None = None
-    characters: tuple[LabeledCharacter, ...] = ()
-    kind = ""
-    lexicon: tuple[str, ...] = ()
-    seen: set[str] = set()
+    found: dict[str, Any] = {}
+    value: Any
     for column in columns:
         if not column.strip():
             continue
@@ -83,22 +80,21 @@ def parse_columns(columns: list[str]) -> Label:
             sort = "box"
             numbers = [float(n) for n in column.split(",")]
             box = rect_quad(*numbers) if len(numbers) == 4 else np.reshape(numbers, (4, 2))
-            quad = as_quad(box)
+            value = as_quad(box)
         elif _CHARACTER.fullmatch(column):
             sort = "characters"
-            characters = parse_characters(column)
+            value = parse_characters(column)
         elif column.startswith(LEXICON):
             sort = "lexicon"
-            lexicon = tuple(filter(None, column.removeprefix(LEXICON).split(",")))
+            value = tuple(filter(None, column.removeprefix(LEXICON).split(",")))
         elif _BROKEN_BOX.fullmatch(column):
             raise ValueError(f"a box must be x0,y0,x1,y1, got {column!r}")
         else:
-            sort = "kind"
-            kind = column
-        if sort in seen:
+            sort, value = "kind", column
+        if sort in found:
             raise ValueError(f"two columns that are both {sort}, the second {column!r}")
-        seen.add(sort)
-    return Label("", quad, characters, kind=kind, lexicon=lexicon)
+        found[sort] = value
+    return Label("", found.pop("box", None), **found)
 
 
 def read_tsv(path: Path, rows: Rows) -> None:

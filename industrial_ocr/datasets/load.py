@@ -57,7 +57,7 @@ class _InputFormat:
 
 READERS = {
     "tsv": _InputFormat(read_tsv, "labels.tsv", ".tsv", ("labels.tsv",)),
-    "lmdb": _InputFormat(read_lmdb, "data.mdb", ".mdb"),
+    "lmdb": _InputFormat(read_lmdb, "data.mdb", ".mdb", ("data.mdb",)),
     "webdataset": _InputFormat(read_webdataset, "shards (*.tar)", ".tar"),
     "paddle": _InputFormat(
         read_paddle, "Label.txt or rec_gt*.txt", ".txt", ("Label.txt", "rec_gt.txt", "rec_gt*.txt")
@@ -207,7 +207,7 @@ def _locate_file(path: Path, format: str | None) -> tuple[str, Path]:
         raise DatasetError(f"{path}: a label file ends in one of {known}; else name its format")
     if not READERS[format].suffix:
         raise DatasetError(f"{path}: a dataset of format {format} must be a folder")
-    return format, path.parent if format == "lmdb" else path
+    return format, path
 
 
 def _source(folder: Path, format: str, named: bool) -> Path | None:
@@ -215,8 +215,6 @@ def _source(folder: Path, format: str, named: bool) -> Path | None:
 
     ``named`` is whether the user named the format; less evidence is then enough.
     """
-    if format == "lmdb":
-        return folder if (folder / "data.mdb").is_file() else None
     if format == "webdataset":
         return folder if any(folder.glob("*.tar")) else None
     if format == "imagefolder":

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
 from industrial_ocr.datasets.synthesis.camera import Camera
@@ -189,6 +190,13 @@ def reread(hint: PhotoString, again: Sequence[str]) -> bool:
     return len(text) > 1 and stays
 
 
+def _chances(pairs: Sequence[tuple[str, str]], factors: Sequence[float]) -> NDArray[np.float64]:
+    """(N,) chances of (source, text) pairs: rarer ones are more probable by 1 / sqrt(number)."""
+    of_source, of_pair = Counter(source for source, _ in pairs), Counter(pairs)
+    weight = np.array(factors) / np.sqrt([of_source[p[0]] * of_pair[p] for p in pairs])
+    return np.asarray(weight / weight.sum())
+
+
 class PhotoStrips:
     """Renders augmented strips of the strings on photographs.
 
@@ -207,12 +215,8 @@ class PhotoStrips:
         self.strings = [s for s in read_strings(labels) if s.held_out == held_out]
         if not self.strings:
             raise DatasetError(f"{labels}: there are no strings for training")
-        sources = Counter(s.source for s in self.strings)
-        texts = Counter((s.source, s.text) for s in self.strings)
-        counts = [sources[s.source] * texts[s.source, s.text] for s in self.strings]
-        factors = np.array([1.0 if s.known else 2.0 for s in self.strings])
-        weight = factors / np.sqrt(counts)
-        self._chance = weight / weight.sum()
+        pairs = [(s.source, s.text) for s in self.strings]
+        self._chance = _chances(pairs, [1.0 if s.known else 2.0 for s in self.strings])
         self._camera = Camera(0.4)
         self._load = lru_cache(maxsize=400)(load_image)
 
@@ -320,11 +324,8 @@ class PhotoCrops:
             raise DatasetError(f"{file}: no crops of {size}x{size} with a margin of {CROP_MARGIN}")
         self._size, self._held_out = size, held_out
         pairs = list(zip(sources, self.symbols, strict=True))
-        of_source, of_pair = Counter(sources), Counter(pairs)
-        counts = [of_source[source] * of_pair[source, symbol] for source, symbol in pairs]
-        factors = np.array([0.5 if len(same_shape(symbol)) > 1 else 1.0 for symbol in self.symbols])
-        weight = factors / np.sqrt(counts)
-        self._chance = weight / weight.sum()
+        factors = [0.5 if len(same_shape(symbol)) > 1 else 1.0 for symbol in self.symbols]
+        self._chance = _chances(pairs, factors)
         self._camera = Camera(0.4)
 
     def draw(self, seed: tuple[int, ...], count: int) -> list[tuple[ImageArray, str]]:
