@@ -7,9 +7,8 @@ import json
 import logging
 import queue
 from collections.abc import Sequence
-from typing import TypeVar
 
-from industrial_ocr.errors import ConfigError, require
+from industrial_ocr.errors import require
 from industrial_ocr.line.job_sources import HttpTrigger, ModbusTrigger, MqttTrigger, OpcuaTrigger
 from industrial_ocr.line.outputs import Output
 from industrial_ocr.line.reading import TriggerEvent
@@ -18,7 +17,6 @@ MAX_EVENTS = 100
 """Largest number of events that wait for the runner; further ones are refused."""
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 
 class Trigger:
@@ -108,10 +106,11 @@ def make_trigger(
 
     Args:
         config: the section.
-        outputs: outputs of the job, not yet open; one of them has the coil or the method.
+        outputs: outputs of the job, not yet open; one of them has the coil or the method, which
+            the validation of the job makes sure of.
 
     Raises:
-        ConfigError: this output is missing, or an environment variable is not set.
+        ConfigError: an environment variable is not set.
         MissingPackageError: a package is not installed.
     """
     if isinstance(config, MqttTrigger):
@@ -119,20 +118,11 @@ def make_trigger(
         return MqttMessages(config)
     trigger = Trigger()
     if isinstance(config, ModbusTrigger):
-        require("line", "pymodbus")
         from industrial_ocr.line.outputs.modbus import ModbusServer
 
-        _only(outputs, ModbusServer, "modbus").watch(config.coil, trigger.put)
+        next(o for o in outputs if isinstance(o, ModbusServer)).watch(config.coil, trigger.put)
     elif isinstance(config, OpcuaTrigger):
-        require("opcua", "asyncua")
         from industrial_ocr.line.outputs.opcua import OpcuaServer
 
-        _only(outputs, OpcuaServer, "opcua").watch(trigger.put)
+        next(o for o in outputs if isinstance(o, OpcuaServer)).watch(trigger.put)
     return trigger
-
-
-def _only(outputs: Sequence[Output], kind: type[T], name: str) -> T:
-    found = next((o for o in outputs if isinstance(o, kind)), None)
-    if found is None:
-        raise ConfigError(f"trigger: {name} needs an output of the kind {name}")
-    return found

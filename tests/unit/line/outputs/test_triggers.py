@@ -6,8 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from industrial_ocr.errors import ConfigError
-from industrial_ocr.line.job_sources import HttpTrigger, ModbusTrigger, MqttTrigger, OpcuaTrigger
+from industrial_ocr.line.job_sources import HttpTrigger, MqttTrigger
 from industrial_ocr.line.reading import TriggerEvent
 from industrial_ocr.line.triggers import MAX_EVENTS, make_trigger, parse_event
 
@@ -35,15 +34,6 @@ def test_events_wait_in_order_up_to_a_limit() -> None:
         trigger.put(TriggerEvent("one too many"))
     assert [trigger.wait(0) for _ in range(2)] == [TriggerEvent("0"), TriggerEvent("1")]
     trigger.close()
-
-
-def test_the_output_that_a_trigger_belongs_to_must_be_there() -> None:
-    pytest.importorskip("pymodbus")
-    with pytest.raises(ConfigError, match="modbus needs an output of the kind modbus"):
-        make_trigger(ModbusTrigger(kind="modbus"), [])
-    pytest.importorskip("asyncua")
-    with pytest.raises(ConfigError, match="opcua needs an output of the kind opcua"):
-        make_trigger(OpcuaTrigger(kind="opcua"), [])
 
 
 @pytest.mark.parametrize("tls", [False, True])
