@@ -17,12 +17,7 @@ def draw_clutter(rng: Generator, image: ImageArray, occupied: ImageArray) -> Non
 
     ``occupied`` (H, W) uint8 is not zero where there is text. No such pixel is changed: an item
     that needs more free space is made smaller, moved or left out.
-
-    Raises:
-        ValueError: the two shapes are different.
     """
-    if image.shape[:2] != occupied.shape:
-        raise ValueError(f"image {image.shape} and occupied {occupied.shape} differ in size")
     for _ in range(rng.integers(0, 9)):
         kind = pick_weighted(rng, [(kind, kind.share) for kind in CLUTTER_KINDS])
         size = log_uniform(rng, *kind.size)

@@ -35,13 +35,7 @@ SURFACES: tuple[tuple[SurfaceRecipe, float], ...] = (
 
 
 def render_surface(rng: Generator, height: int, width: int) -> ImageArray:
-    """One surface with light and wear, (height, width, 3) uint8 RGB.
-
-    Raises:
-        ValueError: the picture would be smaller than 16 x 16.
-    """
-    if height < 16 or width < 16:
-        raise ValueError(f"a surface is at least 16 x 16 pixels, got {height} x {width}")
+    """One surface with light and wear, (height, width, 3) uint8 RGB, at least 16 x 16 pixels."""
     recipe = pick_weighted(rng, SURFACES)
     image = recipe(rng, height, width)
     has_light = recipe in (panels.part_on_table, panels.screen)
