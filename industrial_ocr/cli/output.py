@@ -223,10 +223,12 @@ class PictureFolder:
     """Writes annotated images under unique names; never overwrites an input file.
 
     Raises:
-        OSError: the folder is missing and cannot be created.
+        OSError: the folder is missing and cannot be created, or it is a file.
     """
 
     def __init__(self, folder: Path, inputs: Iterable[Path]) -> None:
+        if folder.is_file():
+            raise NotADirectoryError(f"{folder} is a file; --out takes a folder")
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         here = folder.resolve()

@@ -33,7 +33,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "closer_below": 16.0,
         "closer_height": 48.0,
     },
-    "segmentation": {"box_ratio": 0.83, "text_threshold": 0.4},
+    "segmentation": {"box_ratio": 0.83, "text_threshold": 0.5},
 }
 """It was trained with larger characters than ours, and its boxes are 1.2 times too large."""
 
