@@ -221,6 +221,14 @@ def test_pictures_never_replace_what_was_read(folder: Path) -> None:
     assert {p.name for p in folder.iterdir()} == {"a.png", "b.png", "a-2.png", "b-2.png"}
 
 
+def test_a_file_is_no_folder_for_pictures(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "note.txt"
+    file.write_text("kept")
+    done = run("read", folder, "--out", file)
+    assert done.exit_code != 0 and "note.txt is a file; --out takes a folder" in done.output
+    assert file.read_text() == "kept"
+
+
 def test_a_picture_that_cannot_be_written_stops_neither_output_nor_the_rest(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
