@@ -57,9 +57,11 @@ def note(text: object) -> None:
     Console(stderr=True).print(escape(str(text)), soft_wrap=True, highlight=False)
 
 
-def complain(error: object, one_line: bool = True) -> None:
-    """Prints an error on stderr, on one line unless its lines show where the mistake is."""
-    text = " ".join(str(error).split()) if one_line else str(error)
+def complain(error: object) -> None:
+    """Prints an error on stderr, on one line unless its last line points to the mistake."""
+    text = str(error)
+    if not text.endswith("^"):
+        text = " ".join(text.split())
     with suppress(OSError):  # stderr itself may be on a full disk
         Console(stderr=True).print(
             f"[red]error:[/] {escape(text)}", soft_wrap=True, highlight=False

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +10,6 @@ import typer
 from rich.markup import escape
 
 from industrial_ocr.cli import output
-from industrial_ocr.errors import PatternError
 
 if TYPE_CHECKING:
     from industrial_ocr.patterns.pattern import Pattern
@@ -36,7 +33,7 @@ def list_patterns(file: PresetFile = None) -> None:
     from industrial_ocr.patterns.pattern import Pattern
     from industrial_ocr.patterns.presets import load_presets
 
-    with _pattern_errors():
+    with output.one_line_errors(output.WRONG_USAGE):
         presets = load_presets(file)
         table = output.new_table("name", "what", "symbols", "codes", "bits/symbol", "check")
         table.columns[0].no_wrap = True
@@ -51,7 +48,7 @@ def list_patterns(file: PresetFile = None) -> None:
 @patterns_app.command()
 def show(pattern: Wanted, file: PresetFile = None) -> None:
     """Shows what a pattern allows: lengths, number of codes, bits per symbol, check, examples."""
-    with _pattern_errors():
+    with output.one_line_errors(output.WRONG_USAGE):
         made = _parse(pattern, file)
         preset = made.preset_data
         rows = {"pattern": made.text}
@@ -79,7 +76,7 @@ def try_texts(
     file: PresetFile = None,
 ) -> None:
     """Shows which texts match and where the others fail; the exit code is 1 if one fails."""
-    with _pattern_errors():
+    with output.one_line_errors(output.WRONG_USAGE):
         made = _parse(pattern, file)
     passed = [_try(made, text) for text in texts]
     if not all(passed):
@@ -107,17 +104,6 @@ def _parse(text: str, file: Path | None) -> Pattern:
 
     shipped = load_presets()
     return Pattern.parse(text, shipped if file is None else shipped | load_presets(file))
-
-
-@contextmanager
-def _pattern_errors() -> Iterator[None]:
-    """Like ``one_line_errors``, but the line that points into a pattern is kept."""
-    with output.one_line_errors(output.WRONG_USAGE):
-        try:
-            yield
-        except PatternError as error:
-            output.complain(error, one_line=False)
-            raise typer.Exit(output.WRONG_USAGE) from error
 
 
 def _lengths(pattern: Pattern) -> str:
