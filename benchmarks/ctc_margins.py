@@ -6,7 +6,8 @@ Renders codes upright and upside down, many of which read as a code both ways (H
 LOT 00000), and numbers with and without a sign. Prints the largest lead, in nats, of the turned
 reading of an upright string (``reader.orientation_choice.MIN_LEAD`` must be above); which share of
 turned strings is found at several leads; and the log-odds against a mark at an end, for texts
-without one and for texts that lack theirs (``decoding.ctc_rivals.END_MARK_ODDS`` must lie between).
+without one and for texts that lack theirs (``decoding.ctc_rivals.END_MARK_ODDS`` must lie between),
+and those of a printed sign that was read (most must be above ``MARK_ODDS``).
 Run it after each training of the CRNN.
 """
 
