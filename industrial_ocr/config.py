@@ -300,7 +300,16 @@ def load_config(path: str | os.PathLike[str], model: type[C]) -> C:
     """Reads a YAML file; keys that it leaves out keep their defaults.
 
     Raises:
-        ConfigError: a missing or unreadable file, bad YAML, or what ``parse_config`` refuses.
+        ConfigError: what ``read_config`` or ``parse_config`` refuses.
+    """
+    return parse_config(read_config(path), model, source=str(path))
+
+
+def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The keys of a YAML file with their values, not yet validated.
+
+    Raises:
+        ConfigError: a missing or unreadable file, bad YAML, or no keys with values.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -312,7 +321,9 @@ def load_config(path: str | os.PathLike[str], model: type[C]) -> C:
         data = yaml.load(text, _Loader)  # a SafeLoader
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: bad YAML: {' '.join(str(error).split())}") from error
-    return parse_config({} if data is None else data, model, source=str(path))
+    if not isinstance(data, dict | None):
+        raise ConfigError(f"{path}: expected keys with values, got {type(data).__name__}")
+    return data or {}
 
 
 def parse_config(data: object, model: type[C], source: str = "configuration") -> C:

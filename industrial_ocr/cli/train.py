@@ -118,17 +118,18 @@ def _task(name: ModelName, config: Path, changes: dict[str, Any]) -> Any:
 
 def _settings(kind: type[TrainConfig], config: Path, changes: dict[str, Any]) -> TrainConfig:
     """Settings, checked as far as possible before torch is loaded and workers start."""
-    from industrial_ocr.config import load_config, parse_config
+    from industrial_ocr.config import parse_config, read_config
     from industrial_ocr.datasets.synthesis.faces import describe_fonts, system_font_folders
 
-    recipe = load_config(config, kind).model_dump(mode="json")
+    # The file alone may be incomplete: its photo_share needs the photos of the command line.
+    recipe = read_config(config)
     merged = recipe | changes
     if photos := changes.get("photos"):
-        merged["photo_share"] = recipe["photo_share"] or PHOTO_SHARE
+        merged["photo_share"] = recipe.get("photo_share") or PHOTO_SHARE
         for key, name in PHOTO_TABLES.items():
-            if key in recipe:
-                merged[key] = recipe[key] or photos / name
-    merged["fonts"] = list(map(str, merged["fonts"] or system_font_folders()))
+            if key in kind.model_fields:
+                merged[key] = recipe.get(key) or photos / name
+    merged["fonts"] = list(map(str, merged.get("fonts") or system_font_folders()))
     loaded = parse_config(merged, kind, f"{config} with the options")
     output.note(describe_fonts(loaded.fonts))
     return loaded

@@ -21,7 +21,7 @@ from industrial_ocr.datasets.photos import (
     write_strings,
 )
 from industrial_ocr.datasets.synthesis.layout import LabeledString
-from industrial_ocr.errors import DatasetError
+from industrial_ocr.errors import ConfigError, DatasetError
 from industrial_ocr.image.load import load_image
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.results.geometry import bounds, rect_quad
@@ -302,5 +302,11 @@ def test_a_folder_of_photographs_completes_a_recipe(tmp_path: Path) -> None:
     found = _settings(DetectorTrainConfig, recipe, {"photos": tmp_path})
     assert isinstance(found, DetectorTrainConfig)
     assert (found.photo_maps, found.photo_share) == (Path("other"), 0.6)
+    recipe.write_text("photo_share: 0.6\n", encoding="utf-8")
+    found = _settings(DetectorTrainConfig, recipe, {"photos": tmp_path})
+    assert isinstance(found, DetectorTrainConfig)
+    assert (found.photo_maps, found.photo_share) == (tmp_path / "maps", 0.6)
+    with pytest.raises(ConfigError, match="photo_share needs"):
+        _settings(DetectorTrainConfig, recipe, {})
     with pytest.raises(ValueError, match="photo_maps"):
         DetectorTrainConfig(photos=tmp_path, photo_share=0.5)
