@@ -153,7 +153,7 @@ def test_an_optional_sign_that_may_be_there_is_named_and_never_passed_over() -> 
 
 def test_an_optional_sign_that_was_read_needs_no_more_than_another_mark() -> None:
     """Its log-odds are 4: above ``MARK_ODDS``, below what a text without a sign needs."""
-    code = read("-?[0-9]{3}", [{"": 0.018, "-": 0.982}, *"836"])
+    code = read("-?[0-9]{3}", [{"": 0.018, "-": 0.98}, *"836"])
     assert code is not None
     assert (code.text, code.status) == ("-836", Status.OK)
 
