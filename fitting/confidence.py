@@ -7,9 +7,10 @@ to which strings were right, another one to which were right given the readings 
     python -m fitting.confidence --fonts FONTS --plain-fonts OTHERS \
         --photos PHOTOS --photo-labels labels.tsv
 
-OTHERS are ordinary fonts that no network has learned from (of the shipped fit: the dev families of
-``benchmarks/clean_print_fonts.tsv``), because the networks are surer of 0 and O in fonts that they
-know. Of the photographs (``datasets.photos``), only those held back from training are read.
+OTHERS are ordinary fonts that no network has learned from (of the shipped fit: the ``choose``
+families of ``benchmarks/clean_print_fonts.tsv``), because the networks are surer of 0 and O in
+fonts that they know. Of the photographs (``datasets.photos``), only those held back from training
+are read.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Fonts come from ``examples/install_fonts.sh FOLDER benchmarks/clean_print_fonts.tsv``. A family is
 a package of that table; its ``dev`` families are among those that the shipped weights were trained
-with, its ``test`` families are not in ``configs/fonts.tsv``.
+with, its ``choose`` and ``test`` families are not in ``configs/fonts.tsv``. The confidence is
+fitted to print in ``choose`` families.
 """
 
 from __future__ import annotations

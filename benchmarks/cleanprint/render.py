@@ -27,7 +27,7 @@ MAX_WIDTH = 2400
 """Pixels; longer texts are printed lower, but not below the lowest height."""
 PLATE_EVERY = 16
 """Every so manieth picture is a nameplate, the others are one string."""
-SPLITS = {"dev": 0, "test": 1}
+SPLITS = {"dev": 0, "test": 1, "choose": 2}
 
 
 @dataclass(frozen=True)

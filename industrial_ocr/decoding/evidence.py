@@ -94,6 +94,7 @@ def hypotheses(
     ``capitals`` is that of ``distribution``, ``number`` the string's index in the lattice.
     """
     geometry = measure(evidence.string, evidence.proposed)
+    read = [named.symbols[0] for named in evidence.singles]
     found: list[Hypothesis] = []
 
     def add(
@@ -106,7 +107,7 @@ def hypotheses(
             # Halves of a broad symbol such as W read as letters, so the whole box is looked at.
             best = evidence.singles[i] if kind == "half" else named
             own = hypothesis_features(
-                kind, geometry, evidence.ink, i, box, best.symbols[0], likelihood
+                kind, geometry, evidence.ink, read, i, box, best.symbols[0], likelihood
             )
             found.append(Hypothesis(kind, *nodes, box, named, p, own, best_shape, number))
 

@@ -30,15 +30,20 @@ from industrial_ocr.results.types import BoxString, CharBox, Floats, InkSigns
 SEGMENTATION_WEIGHTS = Path(__file__).parent / "data" / "segmentation.json"
 BROAD = frozenset("MWmw%&@")
 """Symbols that most typefaces draw wider than others."""
+MARKS = frozenset(".,:'-")
+"""Marks, whose ink stands apart from that of their neighbors."""
 MIN_PROBABILITY = 1e-6
 """Smaller probabilities of symbols are raised to this."""
 
 HYPOTHESIS_FEATURES: Mapping[str, tuple[str, ...]] = {
     "single": ("log_p",),
     "nothing": ("bias", "reject", "alone", "overlap", "length", "aspect", "height", "score"),
-    "merged": ("bias", "log_p", "overlap", "apart", "gap", "step", "length", "aspect", "broad"),
+    "merged": (
+        *("bias", "log_p", "overlap", "apart", "twin", "gap"),
+        *("step", "length", "aspect", "broad"),
+    ),
     "half": ("bias", "log_p", "length", "aspect", "broad"),
-    "piece": ("bias", "log_p"),
+    "piece": ("bias", "log_p", "gap", "mark"),
     "gap": ("bias", "log_p", "gap", "end"),
     "empty": ("reject",),
 }
@@ -47,12 +52,14 @@ HYPOTHESIS_FEATURES: Mapping[str, tuple[str, ...]] = {
 * ``log_p``: log-probability of the best symbol's shape; ``reject``: log-odds that the box is no
   character; ``alone``: the same, falling to 0 as the overlap grows to 0.4;
 * ``overlap``: with the neighbor, as a share of the shorter box; for ``nothing``, 0 where a gap
-  parts their ink; ``apart``: 1 where a gap parts their ink;
-* ``gap``: free length / height; ``end``: 1 for the first and the last box;
+  parts their ink; ``apart``: 1 where a gap parts their ink; ``twin``: the overlap if both boxes
+  read the same symbol;
+* ``gap``: free length / height, for ``piece`` that of the gap in the ink; ``end``: 1 for the first
+  and the last box;
 * ``step``: distance between the centers / the string's median distance;
 * ``length``: ln(length along the string / median length);
 * ``aspect``: ln(length / height); ``broad``: 1 if the best symbol (for a half, that of the whole
-  box) is one of ``BROAD``;
+  box) is one of ``BROAD``; ``mark``: 1 if the best symbol is one of ``MARKS``;
 * ``height``: ln(height of the detector's box / median height); ``score``: the detector's score.
 """
 
@@ -121,7 +128,14 @@ def measure(string: BoxString, proposed: frozenset[int]) -> StringGeometry:
 
 
 def hypothesis_features(
-    kind: str, g: StringGeometry, ink: InkSigns, i: int, box: CharBox, symbol: str, p: float
+    kind: str,
+    g: StringGeometry,
+    ink: InkSigns,
+    read: Sequence[str],
+    i: int,
+    box: CharBox,
+    symbol: str,
+    p: float,
 ) -> tuple[float, ...]:
     """The features of a kind of hypothesis, in the order of ``HYPOTHESIS_FEATURES``.
 
@@ -129,6 +143,7 @@ def hypothesis_features(
         kind: of hypothesis.
         g: geometry of its string.
         ink: of its string.
+        read: the classifier's best symbol of each of the string's boxes.
         i: index of its box, or of the first of its two boxes.
         box: the box that the classifier saw.
         symbol: the classifier's best symbol.
@@ -144,10 +159,12 @@ def hypothesis_features(
         "length": _log_ratio(length, g.usual_length),
         "aspect": _log_ratio(length, height),
         "broad": float(symbol in BROAD),
+        "mark": float(symbol in MARKS),
     }
     at_end = i in (0, len(g.length) - 1)
     if kind == "merged":
         known["overlap"] = g.overlap(i)
+        known["twin"] = known["overlap"] * (read[i] == read[i + 1])
         known["apart"] = float(i in ink.apart)
         known["gap"] = _clipped(float(g.clear[i] / g.height[i]), -1.0, 1.0)
         known["step"] = _clipped(float(g.step[i] / max(g.usual_step, 1e-6)), 0.0, 2.0)
@@ -157,6 +174,8 @@ def hypothesis_features(
         known["alone"] = known["reject"] * max(0.0, 1.0 - known["overlap"] / 0.4)
         known["height"] = _log_ratio(float(g.raw_height[i]), g.usual_raw_height)
         known["score"] = box.score
+    elif kind == "piece":
+        known["gap"] = _clipped(ink.cut[i], -0.3, 0.3)
     elif kind == "gap":
         room = 0.0
         if not at_end:

@@ -90,9 +90,10 @@ def propose(string: BoxString, gray: ImageArray | None = None) -> Proposals:
     signs = InkSigns()
     ink = None if gray is None or string.direction == "vertical" else _ink(gray, string)
     if ink is not None:
-        cut = {place[i]: both for i, both in _cut(string, *ink).items()}
-        split |= cut
-        signs = InkSigns(frozenset(place[i] for i in _apart(*ink)), frozenset(cut))
+        cuts = _cut(string, *ink)
+        split |= {place[i]: both for i, (both, _) in cuts.items()}
+        apart = frozenset(place[i] for i in _apart(*ink))
+        signs = InkSigns(apart, {place[i]: gap for i, (_, gap) in cuts.items()})
     return Proposals(whole, merged, split, frozenset(proposed), signs)
 
 
@@ -126,36 +127,41 @@ def _apart(boxes: FloatArray, spans: FloatArray) -> list[int]:
     """Indices of the boxes whose next box stands on another piece of ink."""
     middles = boxes.mean(1)[:, None]
     away = np.maximum(np.maximum(spans[:, 0] - middles, middles - spans[:, 1]), 0)
-    nearest = away.argmin(1)
+    # Of pieces in one place (a 7 and the point under its arm) the one with the nearest middle.
+    nearest = (away + 1e-3 * np.abs(spans.mean(1) - middles)).argmin(1)
     found: list[int] = np.flatnonzero(nearest[:-1] != nearest[1:]).tolist()
     return found
 
 
 def _cut(
     string: BoxString, boxes: FloatArray, spans: FloatArray
-) -> dict[int, tuple[CharBox, CharBox]]:
+) -> dict[int, tuple[tuple[CharBox, CharBox], float]]:
     """Both parts of each box that holds separate pieces of ink, by the box's index.
 
-    A piece counts for a box if no other box holds it or has a nearer center.
+    Beside them the width of the gap, in heights of the box.
+
+    A piece counts for the box with the nearest center, if that box holds it.
     """
     found = {}
     middles, widths = spans.mean(1), np.diff(spans, axis=1)[:, 0]
     shared = np.minimum(spans[:, 1], boxes[:, 1:]) - np.maximum(spans[:, 0], boxes[:, :1])
     holds = shared >= 0.7 * widths  # (boxes, pieces)
     away = np.abs(middles - boxes.mean(1)[:, None])
-    alone = holds & (holds.sum(0) == 1) & (away.argmin(0) == np.arange(len(boxes))[:, None])
+    held = holds & (away.argmin(0) == np.arange(len(boxes))[:, None])
     for i, (box, (start, end)) in enumerate(zip(string.boxes, boxes.tolist(), strict=True)):
-        own = spans[alone[i]]
+        own = spans[held[i]]
         if len(own) < 2:
             continue
         gaps = own[1:, 0] - own[:-1, 1]
         at = int(gaps.argmax())
-        pad = 0.15 * edge_lengths(box.quad)[1]
+        height = edge_lengths(box.quad)[1]
+        pad = 0.15 * height
         middle = float(own[at, 1] + own[at + 1, 0]) / 2
-        found[i] = (
+        parts = (
             _part_of(box, start, max(start, float(own[0, 0]) - pad), middle),
             _part_of(box, start, middle, min(end, float(own[-1, 1]) + pad)),
         )
+        found[i] = parts, float(gaps[at] / height)
     return found
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass, is_dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, is_dataclass, replace
 from enum import Enum
 from functools import cached_property
 from typing import Any, Literal, TypeVar
@@ -223,11 +223,12 @@ class InkSigns:
 
     Attributes:
         apart: indices of boxes that are on another piece of ink than the next one.
-        cut: indices of boxes that were split at a gap in their ink.
+        cut: width of the gap in the ink of each box that was split there, by the box's index; in
+            character heights, negative where the pieces overlap along the string.
     """
 
     apart: frozenset[int] = frozenset()
-    cut: frozenset[int] = frozenset()
+    cut: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
