@@ -51,8 +51,9 @@ from industrial_ocr.results.types import (
 )
 
 DIGIT_NATS = 0.34
-"""Added to the log-odds of 0 against O and of 1 against I. Fitted to 800 such characters in 500
-rendered images; of 400 others, 12 are wrong with it and 15 without. It is for our networks only."""
+"""Added to the log-odds of 0 against O and of 1 against I. Fitted to 2,527 such characters in 1,600
+rendered images, whose plain print has fonts that the recognizer has not learned; of the 1,264
+held-out ones, 70 are wrong with it and 80 without. It is for our networks only."""
 
 
 def read_crnn(
