@@ -14,7 +14,7 @@ from industrial_ocr.decoding.free_reading import FreeReading, read_freely
 from industrial_ocr.decoding.lattice import arc_posteriors, likeliest_arcs
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.results.geometry import rect_quad
-from industrial_ocr.results.types import BoxString, CharBox, CharCandidates
+from industrial_ocr.results.types import BoxString, CharBox, CharCandidates, InkSigns
 
 CHARSET = Charset()
 
@@ -57,6 +57,27 @@ def test_two_boxes_on_the_ink_of_one_letter_are_one_letter() -> None:
     singles = tuple(seen(c) for c in "KK4521")
     both = {0: (box(40, 65), seen("K"))}
     assert text(read_freely(StringEvidence(string, singles, both), CHARSET)) == "K4521"
+
+
+def test_two_points_in_one_box_are_two_but_two_strokes_may_be_one_letter() -> None:
+    string = line((40, 60), *CODE)
+    halves = (box(40, 50), box(50, 60))
+    for whole, parts, expected in (("4", (".", "1"), ".14521"), ("4", ("1", "1"), "44521")):
+        singles = (seen(whole, 0.98), *(seen(c) for c in "4521"))
+        split = {0: tuple((b, seen(c, 0.8)) for b, c in zip(halves, parts, strict=True))}
+        ink = InkSigns(cut={0: 0.03})
+        evidence = StringEvidence(string, singles, {}, split, ink=ink)
+        assert text(read_freely(evidence, CHARSET)) == expected
+
+
+def test_two_halves_of_a_letter_that_read_alike_are_one() -> None:
+    string = line((40, 60), (53, 73), *((76 + 23 * i, 96 + 23 * i) for i in range(4)))
+    both = {0: (box(40, 73), seen("M", 0.97))}
+    for first, second, expected in (("H", "H", "M4521"), ("V", "H", "VH4521")):
+        singles = tuple(
+            seen(c, 0.8 if k < 2 else 0.97) for k, c in enumerate(f"{first}{second}4521")
+        )
+        assert text(read_freely(StringEvidence(string, singles, both), CHARSET)) == expected
 
 
 def test_letters_side_by_side_stay_two() -> None:
