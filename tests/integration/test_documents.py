@@ -14,6 +14,8 @@ import pytest
 import typer
 
 from industrial_ocr.cli.app import app
+from industrial_ocr.decoding.calibration import SHIPPED_CALIBRATION, load_calibration
+from industrial_ocr.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -82,3 +84,15 @@ def test_commands_of_the_pages_exist_with_their_options(command: str) -> None:
     options = {name for parameter in known.params for name in parameter.opts} | {"--help"}
     given = {word for word in words if word.startswith("--")}
     assert given <= options, f"{command}: unknown {sorted(given - options)}"
+
+
+def test_the_page_names_the_lowest_rates_of_the_shipped_calibration() -> None:
+    page = (ROOT / "docs" / "guides" / "misread_rate.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w-]+)` \| (\d+) % \| (\d+) % \|$", page, re.M)
+    calibration = load_calibration(SHIPPED_CALIBRATION)
+    assert [engine for engine, *_ in rows] == ["two-stage", "crnn", "auto", "agree"]
+    for engine, *shown in rows:
+        for with_pattern, percent in zip((True, False), map(int, shown), strict=True):
+            calibration.threshold(engine, with_pattern, percent / 100)
+            with pytest.raises(ConfigError):
+                calibration.threshold(engine, with_pattern, (percent - 1) / 100)
