@@ -104,10 +104,8 @@ def hypotheses(
         best_shape = float(np.bincount(shape_groups(charset.symbols), p).max())
         for kind in kinds:
             likelihood = named.reject if kind in ("nothing", "empty") else best_shape
-            # Halves of a broad symbol such as W read as letters, so the whole box is looked at.
-            best = evidence.singles[i] if kind == "half" else named
             own = hypothesis_features(
-                kind, geometry, evidence.ink, read, i, box, best.symbols[0], likelihood
+                kind, geometry, evidence.ink, read, i, box, named.symbols[0], likelihood
             )
             found.append(Hypothesis(kind, *nodes, box, named, p, own, best_shape, number))
 

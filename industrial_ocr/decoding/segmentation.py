@@ -158,7 +158,8 @@ def hypothesis_features(
         "reject": _clipped(math.log(p / rest), -6.0, 6.0),
         "length": _log_ratio(length, g.usual_length),
         "aspect": _log_ratio(length, height),
-        "broad": float(symbol in BROAD),
+        # Halves of a broad symbol such as W read as letters, so the whole box is looked at.
+        "broad": float((read[i] if kind == "half" else symbol) in BROAD),
         "mark": float(symbol in MARKS),
     }
     at_end = i in (0, len(g.length) - 1)

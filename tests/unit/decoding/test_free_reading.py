@@ -59,7 +59,7 @@ def test_two_boxes_on_the_ink_of_one_letter_are_one_letter() -> None:
     assert text(read_freely(StringEvidence(string, singles, both), CHARSET)) == "K4521"
 
 
-def test_two_points_in_one_box_are_two_but_two_strokes_may_be_one_letter() -> None:
+def test_a_point_beside_a_stroke_is_read_but_two_strokes_may_be_one_letter() -> None:
     string = line((40, 60), *CODE)
     halves = (box(40, 50), box(50, 60))
     for whole, parts, expected in (("4", (".", "1"), ".14521"), ("4", ("1", "1"), "44521")):
