@@ -54,13 +54,15 @@ def expectations(text: str, groups: Sequence[str], rng: np.random.Generator) -> 
 
 def verify(picture: Picture, reader: Any, seed: int) -> list[dict[str, Any]]:
     """The verdicts of every engine on every expectation, ready for JSON."""
+    from industrial_ocr.reader.arguments import roi_part
     from industrial_ocr.reader.common import Clock
     from industrial_ocr.reader.verify import agreed, judge, observe
 
     line = picture.lines[0]
     rng = np.random.default_rng((seed, picture.number, 7))
     models = reader.models
-    seen = observe(picture.image, "agree", models, Clock())
+    image, _, _ = roi_part(picture.image, None, models.config.detection)  # as ``Reader.verify``
+    seen = observe(image, "agree", models, Clock())
     rows = []
     for what, expected in expectations(line.text, line.twins, rng).items():
         one = judge(replace(seen, frames=None), expected, models)

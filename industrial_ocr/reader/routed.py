@@ -117,8 +117,7 @@ def _total_timings(shared: Mapping[str, float], results: Iterable[ReadResult]) -
 
 def route_results(own: dict[Engine, ReadResult], routing: Routing) -> ReadResult:
     """Combines the readings of one image by a route."""
-    first = choose(routing.patterns[0] if routing.patterns else None, routing.measured)
-    return _of_codes(own, routing, first) if routing.patterns else _of_strings(own, routing, first)
+    return _of_codes(own, routing) if routing.patterns else _of_strings(own, routing)
 
 
 def _doubtful(result: ReadResult, routing: Routing) -> bool:
@@ -132,7 +131,8 @@ def _codes(result: ReadResult, pattern: Pattern) -> list[CodeReading]:
     return [c for c in result.codes if c.pattern == (pattern.name or pattern.text)]
 
 
-def _of_codes(own: dict[Engine, ReadResult], routing: Routing, first: Choice) -> ReadResult:
+def _of_codes(own: dict[Engine, ReadResult], routing: Routing) -> ReadResult:
+    first = choose(routing.patterns[0], routing.measured)
     settled = []
     for pattern in routing.patterns:
         pairs = paired_codes({engine: _codes(r, pattern) for engine, r in own.items()})
@@ -158,79 +158,70 @@ def _weighed(pair: CodePair, basis: ConfidenceBasis) -> CodePair:
     return pair
 
 
-def _of_strings(own: dict[Engine, ReadResult], routing: Routing, first: Choice) -> ReadResult:
-    """Without a pattern: combines string by string."""
+def _of_strings(own: dict[Engine, ReadResult], routing: Routing) -> ReadResult:
+    """Without a pattern: for every string the likelier of both readings.
+
+    ``auto`` accepts it by the joint confidence of both readings; ``agree`` only if both are the
+    same text, too.
+    """
     one, two = own[Engine.TWO_STAGE], own[Engine.CRNN]
-    if routing.route == Engine.AUTO:
-        return _likelier_strings(one, two, routing)
-    if not one.strings and not two.strings:
-        return replace(one, route=Engine.AGREE, reason="neither engine found text")
+    agree = routing.route == Engine.AGREE
     pairs, alone = paired(one.strings, two.strings, routing.weights)
-    strings = tuple(
-        _agreed(s, t, routing)
-        if t is not None and same_text(s, t)
-        else _differing(s, "" if t is None else t.text)
-        for s, t in pairs
-    )
-    status, reason = Status.OK, "both engines read the same"
+    strings = [_likelier(s, t, routing) for s, t in pairs] + alone
+    if agree:
+        others = [*(pair for pair in pairs), *((t, None) for t in alone)]
+        strings = [_compared(s, *pair) for s, pair in zip(strings, others, strict=True)]
     apart = [s for s in strings if s.status is Status.DISAGREEMENT]
-    apart += [_differing(t, "") for t in alone]
-    if apart:
-        status, reason = Status.DISAGREEMENT, first_doubt(apart)
-    elif doubt := first_doubt(strings):
-        status, reason = Status.LOW_CONFIDENCE, f"{reason}, but {doubt}"
-    return replace(one, strings=strings, status=status, route=Engine.AGREE, reason=reason)
-
-
-def _differing(string: TextString, other: str) -> TextString:
-    """A string that the other engine reads as ``other``, or does not find if that is empty."""
-    reason = _reads(other) if other else "the other engine finds no text there"
-    return replace(string, status=Status.DISAGREEMENT, other=other, reason=reason)
-
-
-def _reads(other: str) -> str:
-    return f"the other engine reads {other!r}"
-
-
-def _likelier_strings(one: ReadResult, two: ReadResult, routing: Routing) -> ReadResult:
-    """For every string the likelier of both readings, with their joint confidence."""
-    pairs, alone = paired(one.strings, two.strings, routing.weights)
-    strings = tuple(_likelier_string(s, t, routing) for s, t in pairs) + tuple(alone)
-    status, reason = Status.OK, "both engines together are sure"
+    status = Status.OK
+    reason = "both engines read the same" if agree else "both engines together are sure"
     if not strings:
         status, reason = Status.NO_TEXT, "neither engine found text"
-    elif doubt := first_doubt(sorted(strings, key=lambda s: s.confidence)):
-        status, reason = Status.LOW_CONFIDENCE, doubt
+    elif doubt := first_doubt(apart or sorted(strings, key=lambda s: s.confidence)):
+        status, reason = (Status.DISAGREEMENT if apart else Status.LOW_CONFIDENCE), doubt
     # What two-stage leaves out as noise may be text to the CRNN.
     left_out = tuple(
         s for s in one.left_out if not any(centers_meet(s.quad, t.quad) for t in alone)
     )
     return replace(
         one,
-        strings=strings,
+        strings=tuple(strings),
         status=status,
-        route=Engine.AUTO,
+        route=routing.route,
         reason=reason,
         left_out=left_out,
     )
 
 
-def _likelier_string(one: TextString, two: TextString | None, routing: Routing) -> TextString:
-    """The likelier of two readings of one string, with their joint confidence."""
-    if two is None or routing.unknown & {c.symbol for c in one.characters}:
+def _compared(likelier: TextString, one: TextString, two: TextString | None) -> TextString:
+    """The likelier of two readings, a ``disagreement`` if they differ or one is missing."""
+    if two is not None and same_text(one, two):
+        return likelier
+    other = likelier.other or ("" if two is None else two.text)
+    reason = _reads(other) if other else "the other engine finds no text there"
+    return replace(likelier, status=Status.DISAGREEMENT, other=other, reason=reason)
+
+
+def _reads(other: str) -> str:
+    return f"the other engine reads {other!r}"
+
+
+def _likelier(one: TextString, two: TextString | None, routing: Routing) -> TextString:
+    """The likelier of two readings of one string, with their joint confidence.
+
+    Two of the same text have the boxes of two-stage and the spaces of the CRNN, which are right
+    more often.
+    """
+    if two is None:
         return one
     same = same_text(one, two)
-    if same and routing.basis == "raw":
-        return _agreed(one, two, routing)
+    if not same and routing.unknown & {c.symbol for c in one.characters}:
+        return one
     first, second = _probabilities(one, two, same, routing.basis)
+    if same:
+        return _with_confidence(replace(one, text=two.text), first, routing.least)
     better, worse, confidence = (one, two, first) if first > second else (two, one, second)
     least = 1.0 if routing.basis == "raw" else routing.least
-    return _with_confidence(better, confidence, least, "" if same else worse.text)
-
-
-def _agreed(one: TextString, two: TextString, routing: Routing) -> TextString:
-    """A string that both engines read the same."""
-    return _with_confidence(one, _probabilities(one, two, True, routing.basis)[0], routing.least)
+    return _with_confidence(better, confidence, least, worse.text)
 
 
 def _probabilities(
