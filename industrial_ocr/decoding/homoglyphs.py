@@ -269,7 +269,7 @@ def resolve_homoglyphs(
     Args:
         candidates: in reading order.
         space_after: whether a space follows each.
-        neighbors: evidence of the neighbors in nats; 0 for a network that reads whole strings.
+        neighbors: evidence of the neighbors in nats; less for a network that has seen them.
         digit: added to the log-odds of a digit, in nats per character.
     """
     chosen = [c.symbols[0] for c in candidates]

@@ -256,8 +256,9 @@ def agree(one: CodeReading | None, two: CodeReading | None, least: float = 0.0) 
 
     Equal codes are accepted if their joint confidence is ``least`` or more, both pass pattern and
     check, not both have something beside them that was not read, and no other text is likely by
-    both engines (``MAX_RIVAL_ODDS``). Different codes, or a single one, are a ``disagreement``; the
-    result keeps both.
+    both engines (``MAX_RIVAL_ODDS``). Different codes, or a single one, are a ``disagreement``; of
+    two, the result has the one that is not contradicted or else surer, and the other one as its
+    first alternative.
     """
     if one is None and two is None:
         return Settled(None, Engine.AGREE, "neither engine found a code")
@@ -270,8 +271,12 @@ def agree(one: CodeReading | None, two: CodeReading | None, least: float = 0.0) 
         )
     if one.text != two.text:
         reason = f"two-stage reads {one.text!r}, crnn {two.text!r}"
-        rest = ((two.text, two.confidence), *(a for a in one.alternatives if a[0] != two.text))
-        both = replace(one, status=Status.DISAGREEMENT, reason=reason, alternatives=rest[:4])
+        best, worse = sorted((one, two), key=lambda c: (c.status in CONTRADICTED, -c.confidence))
+        rest = [(worse.text, worse.confidence)]
+        rest += [a for a in best.alternatives if a[0] != worse.text]
+        both = replace(
+            best, status=Status.DISAGREEMENT, reason=reason, alternatives=tuple(rest[:4])
+        )
         return Settled(both, Engine.AGREE, reason)
     worst = next((c for c in (one, two) if c.status in CONTRADICTED), None)
     if worst is not None:

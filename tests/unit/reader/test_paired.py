@@ -86,6 +86,18 @@ def test_a_string_that_one_engine_alone_finds_is_named() -> None:
     both = route_results(found, Routing("agree", (), {}))
     assert both.status is Status.DISAGREEMENT
     assert both.reason == "'8': the other engine finds no text there"
+    assert [(s.text, s.status) for s in both.strings] == [
+        ("LOT A7", Status.OK), ("8", Status.DISAGREEMENT),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("route", ["auto", "agree"])
+def test_equal_readings_have_the_boxes_of_two_stage_and_the_spaces_of_crnn(route: str) -> None:
+    boxes = replace(WHOLE, text="LOTA7")
+    frames = replace(WHOLE, characters=tuple(replace(c, confidence=0.5) for c in WHOLE.characters))
+    found = {"two-stage": result(boxes), "crnn": result(frames)}
+    (string,) = route_results(found, Routing(route, (), {})).strings
+    assert string.text == "LOT A7" and string.characters == boxes.characters
 
 
 def test_what_auto_gives_as_text_is_not_left_out_as_well() -> None:

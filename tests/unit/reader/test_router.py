@@ -306,9 +306,20 @@ def test_auto_and_agree_keep_all_codes_of_a_picture() -> None:
         assert result.status is Status.OK
     apart = routed("agree", one, [code("AB12", **row(0)), code("CD84", **row(1))])
     assert [(c.text, c.status) for c in apart.codes] == [
-        ("AB12", Status.OK), ("CD34", Status.DISAGREEMENT),
+        ("AB12", Status.OK), ("CD84", Status.DISAGREEMENT),
     ]  # fmt: skip
-    assert "'CD84'" in apart.codes[1].reason
+    assert "'CD34'" in apart.codes[1].reason and apart.codes[1].alternatives[0] == ("CD34", 0.7)
+
+
+def test_of_two_codes_agree_shows_the_surer_one_unless_it_is_contradicted() -> None:
+    sure, unsure = code("AB12", confidence=0.9), code("AB13", confidence=0.6)
+    for one, two in ((sure, unsure), (unsure, sure)):
+        both = agree(one, two).code
+        assert both is not None and both.status is Status.DISAGREEMENT
+        assert both.text == "AB12" and both.alternatives[0] == ("AB13", 0.6)
+    failed = code("AB14", Status.CHECK_FAILED, 0.99)
+    both = agree(failed, unsure).code
+    assert both is not None and both.text == "AB13"
 
 
 def test_a_code_that_one_engine_found_is_judged_as_a_lone_one() -> None:
