@@ -95,6 +95,14 @@ def test_a_case_is_told_by_shape_height_and_neighbors(
     assert "".join(s for s, _ in found) == wanted
 
 
+@pytest.mark.parametrize(("around", "wanted"), [("17", "0"), ("BX", "o")])
+def test_a_zero_as_low_as_an_o_is_told_by_the_digits_beside_it(around: str, wanted: str) -> None:
+    low = CharCandidates(("o", "0"), np.array([0.9, 0.09], np.float32), 0.01)
+    candidates = [*cased((around[0], 0.98)), low, *cased((around[1], 0.98))]
+    named = [(c.symbols[0], float(c.probabilities[0])) for c in candidates]
+    assert resolve_cases(named, candidates, [30, 22, 30])[1][0] == wanted
+
+
 def test_a_case_that_is_no_candidate_is_not_taken() -> None:
     alone = [CharCandidates((s,), np.array([0.99], np.float32), 0.01) for s in "1c2X"]
     named = [(c.symbols[0], 0.99) for c in alone]
