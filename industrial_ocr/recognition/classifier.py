@@ -14,11 +14,18 @@ from industrial_ocr.results.geometry import glyph_window, rect_quad, warp_quad
 from industrial_ocr.results.types import CharCandidates, FloatArray, ImageArray
 
 
-def glyph_crops(gray: ImageArray, quads: Sequence[FloatArray], size: int) -> ImageArray:
-    """Square upright crops around characters of an (H, W) gray image: (N, size, size) uint8."""
+def glyph_crops(
+    gray: ImageArray, quads: Sequence[FloatArray], size: int, scale: float = 1.0
+) -> ImageArray:
+    """Square upright crops around characters of an (H, W) gray image: (N, size, size) uint8.
+
+    ``scale`` multiplies the side of the square that is cut out.
+    """
     if not quads:
         return np.zeros((0, size, size), np.uint8)
-    return np.stack([warp_quad(gray, glyph_window(q), size, size) for q in quads])
+    windows = [glyph_window(q) for q in quads]
+    windows = [w.mean(axis=0) + scale * (w - w.mean(axis=0)) for w in windows]
+    return np.stack([warp_quad(gray, w, size, size) for w in windows])
 
 
 def _view(image: ImageArray, scale: float, down: float) -> FloatArray:
@@ -28,6 +35,11 @@ def _view(image: ImageArray, scale: float, down: float) -> FloatArray:
     return rect_quad(x, y + down * height, width - x, height - y + down * height)
 
 
+MIN_PROBABILITY = 1e-9
+"""Smaller probabilities are raised to this before views are averaged."""
+SURE = 0.98
+"""A crop whose best class is less likely is cut out at ``SCALES``, too."""
+SCALES = (0.93, 1.07)
 BARS = frozenset("I1l|i!")
 """Symbols that look like one vertical bar."""
 
@@ -74,6 +86,9 @@ class Classifier:
     ) -> list[list[CharCandidates]]:
         """Classifies every character of every image; batches may hold crops of several images.
 
+        The log-probabilities of a doubtful crop are averaged with those of a smaller and a larger
+        one around the same character.
+
         Args:
             images: (H, W, 3) uint8 RGB each.
             quads: per image the characters' quads, oriented as their string is read.
@@ -82,12 +97,26 @@ class Classifier:
         Returns:
             For each image, one ``CharCandidates`` per quad.
         """
-        crops = [
-            glyph_crops(to_gray(image), list(own), self.size)
-            for image, own in zip(images, quads, strict=True)
-        ]
-        every = np.concatenate(crops) if crops else np.zeros((0, self.size, self.size), np.uint8)
-        rows = iter(self.candidates(self.probabilities(every, config.batch_size), config.top_k))
+        grays = [to_gray(image) for image in images]
+
+        def seen(chosen: Sequence[Sequence[FloatArray]], scale: float = 1.0) -> FloatArray:
+            crops = [
+                glyph_crops(gray, own, self.size, scale)
+                for gray, own in zip(grays, chosen, strict=True)
+            ]
+            return self.probabilities(np.concatenate(crops), config.batch_size)
+
+        if not images:
+            return []
+        found = seen(quads)
+        doubtful = found.max(axis=1) < SURE
+        if doubtful.any():
+            unsure = iter(doubtful)
+            again = [[quad for quad in own if next(unsure)] for own in quads]
+            views = [found[doubtful], *(seen(again, scale) for scale in SCALES)]
+            logs = np.mean([np.log(np.maximum(v, MIN_PROBABILITY)) for v in views], axis=0)
+            found[doubtful] = np.exp(log_softmax(logs))
+        rows = iter(self.candidates(found, config.top_k))
         return [[next(rows) for _ in own] for own in quads]
 
     def classify_whole(
