@@ -32,6 +32,7 @@ from industrial_ocr.datasets.synthesis.materials import brushed_metal, epoxy, gr
 from industrial_ocr.decoding.homoglyphs import same_shape
 from industrial_ocr.evaluation.metrics import Proportion
 from industrial_ocr.image.load import load_image
+from industrial_ocr.reader.arguments import roi_part
 from industrial_ocr.reader.common import Clock
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.reader.verify import (
@@ -121,6 +122,12 @@ def verdicts(seen: Observed, text: str, models: Models, part: bool) -> dict[str,
     return {e: v.verdict for e, v in zip(ENGINES, several, strict=True)}
 
 
+def observed(image: ImageArray, models: Models) -> Observed:
+    """The evidence of both engines, as ``Reader.verify`` sees an image."""
+    pixels, _, _ = roi_part(image, None, models.config.detection)
+    return observe(pixels, "agree", models, Clock())
+
+
 def add(tally: Tally, kind: str, found: dict[str, Verdict]) -> None:
     for engine, verdict in found.items():
         tally[engine][kind][verdict] += 1
@@ -133,7 +140,7 @@ def synthetic(models: Models, args: argparse.Namespace) -> Tally:
     for number in range(args.count):
         rng = np.random.default_rng((args.seed, number))
         printed = random_code(rng)
-        seen = observe(picture(faces, (args.seed, number), printed), "agree", models, Clock())
+        seen = observed(picture(faces, (args.seed, number), printed), models)
         for kind, text in expected_texts(rng, printed).items():
             found = verdicts(seen, text, models, False)
             add(tally, kind, found)
@@ -147,7 +154,7 @@ def real(models: Models, folder: Path, part: bool) -> Tally:
     """Photographs against their labels, and against those with one character replaced."""
     tally: Tally = defaultdict(lambda: defaultdict(Counter))
     for number, sample in enumerate(load_dataset(folder).samples):
-        seen = observe(load_image(sample.source), "agree", models, Clock())
+        seen = observed(load_image(sample.source), models)
         for text in (label.text for label in sample.labels):
             rng = np.random.default_rng((7, number, len(text)))
             for kind, wanted in zip(KINDS, (text, replaced(rng, text)), strict=False):
