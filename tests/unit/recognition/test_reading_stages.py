@@ -61,6 +61,24 @@ def test_the_batch_size_changes_nothing(batch_size: int) -> None:
     assert all(len(c.symbols) == 1 for own in named for c in own)
 
 
+def test_a_doubtful_crop_is_read_at_two_more_sizes() -> None:
+    seen: list[np.ndarray] = []
+
+    def network(crops: np.ndarray) -> np.ndarray:
+        """Sure of L in the first crop, unsure of the second one; later sure of R."""
+        seen.append(crops)
+        later = np.array([[-9, 9, -9]] * len(crops), np.float32)
+        return later if len(seen) > 1 else np.array([[9, -9, -9], [0, 0, -9]], np.float32)
+
+    reader = Classifier(network, Charset(("L", "R")), 24, 1.0)
+    ((sure, doubtful),) = reader.classify([picture()], [QUADS[:2]], ClassificationConfig())
+    assert (sure.symbols[0], doubtful.symbols[0]) == ("L", "R")
+    assert sure.probabilities[0] > 0.999 and doubtful.probabilities[0] > 0.99
+    first, small, large = seen
+    assert len(first) == 2 and len(small) == len(large) == 1
+    assert not np.array_equal(small, large) and not np.array_equal(small[0], first[1])
+
+
 def test_a_higher_temperature_doubts_more() -> None:
     sure, doubting = (
         classifier(t).classify([picture()], [QUADS[:1]], ClassificationConfig())[0][0]
