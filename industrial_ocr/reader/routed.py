@@ -209,7 +209,7 @@ def _likelier(one: TextString, two: TextString | None, routing: Routing) -> Text
     """The likelier of two readings of one string, with their joint confidence.
 
     Two of the same text have the boxes of two-stage and the spaces of the CRNN, which are right
-    more often.
+    more often. An unread mark that one engine alone sees is no reason to doubt them.
     """
     if two is None:
         return one
@@ -218,7 +218,15 @@ def _likelier(one: TextString, two: TextString | None, routing: Routing) -> Text
         return one
     first, second = _probabilities(one, two, same, routing.basis)
     if same:
-        return _with_confidence(replace(one, text=two.text), first, routing.least)
+        seen = two if one.unread and not two.unread else one
+        string = replace(
+            one,
+            text=two.text,
+            unread=seen.unread,
+            confidence=seen.confidence,
+            reason=seen.reason,
+        )
+        return _with_confidence(string, first, routing.least)
     better, worse, confidence = (one, two, first) if first > second else (two, one, second)
     least = 1.0 if routing.basis == "raw" else routing.least
     return _with_confidence(better, confidence, least, worse.text)

@@ -100,6 +100,23 @@ def test_equal_readings_have_the_boxes_of_two_stage_and_the_spaces_of_crnn(route
     assert string.text == "LOT A7" and string.characters == boxes.characters
 
 
+@pytest.mark.parametrize("route", ["auto", "agree"])
+@pytest.mark.parametrize(("one", "two"), [(True, True), (True, False), (False, True)])
+def test_an_unread_mark_makes_equal_readings_doubtful_if_both_engines_see_it(
+    route: str, one: bool, two: bool
+) -> None:
+    mark = UnreadMark(rect_quad(80, 0, 84, 24), 6, 1.0)
+    doubtful = replace(
+        WHOLE, unread=(mark,), status=Status.LOW_CONFIDENCE, reason="a mark after 'A7' was not read"
+    )
+    found = {
+        "two-stage": result(doubtful if one else WHOLE),
+        "crnn": result(doubtful if two else WHOLE),
+    }
+    both = route_results(found, Routing(route, (), {}))
+    assert both.status is (Status.LOW_CONFIDENCE if one and two else Status.OK)
+
+
 def test_what_auto_gives_as_text_is_not_left_out_as_well() -> None:
     noise = read("9", 300), read("J", 20, 30)
     one = replace(result(*PARTS), left_out=noise)
