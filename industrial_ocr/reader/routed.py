@@ -21,7 +21,6 @@ from industrial_ocr.reader.common import (
 )
 from industrial_ocr.reader.models import Models
 from industrial_ocr.reader.router import (
-    Choice,
     CodePair,
     RouteTable,
     choose,
