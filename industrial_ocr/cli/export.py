@@ -13,11 +13,12 @@ from industrial_ocr.cli import options, output
 @options.grouped
 def export(
     out: Annotated[Path, typer.Argument(help="Folder or .zip to write.")],
-    backend: Annotated[
-        options.BackendName, typer.Option(help="Library that will run the networks.")
-    ],
-    precision: options.PrecisionName = None,
     *,
+    backend: Annotated[
+        options.BackendName | None,
+        typer.Option(help="Library that will run the networks.", show_default="the fastest"),
+    ] = None,
+    precision: options.PrecisionName = None,
     networks: options.Networks,
     calibration: Annotated[Path | None, typer.Option(help="File from calibrate --out.")] = None,
     max_misread_rate: Annotated[

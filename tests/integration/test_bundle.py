@@ -267,7 +267,7 @@ def test_a_bundle_for_torch_runs_on_all(tmp_path: Path) -> None:
 def test_the_command_line(tmp_path: Path) -> None:
     (tmp_path / "patterns.yaml").write_text(PRESETS)
     out = tmp_path / "line.zip"
-    options = ["--backend", "onnxruntime", "--patterns", str(tmp_path / "patterns.yaml")]
+    options = ["--patterns", str(tmp_path / "patterns.yaml")]
     done = runner.invoke(app, ["export", str(out), *options])
     assert done.exit_code == 0 and done.stdout.strip() == str(out)
     read = ["read", str(LABEL), "--bundle", str(out), "--json", "--pattern"]
