@@ -168,8 +168,8 @@ def _of_strings(own: dict[Engine, ReadResult], routing: Routing) -> ReadResult:
     pairs, alone = paired(one.strings, two.strings, routing.weights)
     strings = [_likelier(s, t, routing) for s, t in pairs] + alone
     if agree:
-        others = [*(pair for pair in pairs), *((t, None) for t in alone)]
-        strings = [_compared(s, *pair) for s, pair in zip(strings, others, strict=True)]
+        both = [*pairs, *((t, None) for t in alone)]
+        strings = [_compared(s, *pair) for s, pair in zip(strings, both, strict=True)]
     apart = [s for s in strings if s.status is Status.DISAGREEMENT]
     status = Status.OK
     reason = "both engines read the same" if agree else "both engines together are sure"
