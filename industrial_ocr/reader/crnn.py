@@ -54,10 +54,10 @@ DIGIT_NATS = 0.34
 """Added to the log-odds of 0 against O and of 1 against I. Fitted to 2,527 such characters in 1,600
 rendered images, whose plain print has fonts that the recognizer has not learned; of the 1,264
 held-out ones, 70 are wrong with it and 80 without. It is for our networks only."""
-NEIGHBOR_NATS = 1.0
-"""The same for the neighbors of a run of such characters, see ``homoglyphs``. Of 1,269 labels of
-photographs, 1,154 are read with 0.7, 1,155 with 1.4 and 1,148 without; of 1,426 rendered lines
-1,376, 1,375 and 1,370."""
+SEEN_NEIGHBOR_NATS = 1.0
+"""The evidence of the neighbors of such characters (``homoglyphs``), which the network has seen.
+Of 1,269 labels of photographs, 1,154 are read with 0.7, 1,155 with 1.4 and 1,148 without; of 1,426
+rendered lines 1,376, 1,375 and 1,370."""
 
 
 def read_crnn(
@@ -218,7 +218,7 @@ def decode_frames(
     log_probability = sequence_log_probability(frames.log_probs, label)
     if lexicon is None:
         own = basis == "fitted"
-        symbols = _resolved(symbols, frames, NEIGHBOR_NATS * own, DIGIT_NATS * own)
+        symbols = _resolved(symbols, frames, SEEN_NEIGHBOR_NATS * own, DIGIT_NATS * own)
     places = frame_borders([(s.first_frame, s.last_frame) for s in symbols])
     characters = tuple(
         Character(s.symbol, frames.span_quad(*place), s.probability, s.alternatives)

@@ -40,6 +40,7 @@ MIN_PROBABILITY = 1e-9
 SURE = 0.98
 """A crop whose best class is less likely is cut out at ``SCALES``, too."""
 SCALES = (0.93, 1.07)
+"""Further sizes of a doubtful crop, relative to the usual one."""
 BARS = frozenset("I1l|i!")
 """Symbols that look like one vertical bar."""
 

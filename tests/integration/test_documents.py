@@ -84,6 +84,9 @@ def test_commands_of_the_pages_exist_with_their_options(command: str) -> None:
     options = {name for parameter in known.params for name in parameter.opts} | {"--help"}
     given = {word for word in words if word.startswith("--")}
     assert given <= options, f"{command}: unknown {sorted(given - options)}"
+    required = [p for p in known.params if p.required and p.param_type_name == "option"]
+    lacking = [p.name for p in required if words and not given & set(p.opts)]
+    assert not lacking or "--help" in given, f"{command}: lacks {lacking}"
 
 
 def test_the_page_names_the_lowest_rates_of_the_shipped_calibration() -> None:
