@@ -71,5 +71,8 @@ class ReadResult(ImageResult):
         }
 
     def draw(self) -> ImageArray:
-        """The picture with strings, characters and readings drawn on it, (H, W, 3) uint8 RGB."""
-        return draw_result(self.image, self.strings)
+        """The picture with readings and characters drawn on it, (H, W, 3) uint8 RGB.
+
+        With a pattern, codes are drawn instead of the strings that show them.
+        """
+        return draw_result(self.image, self.strings, self.codes)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw, ImageFont
 
+from industrial_ocr.results.codes import CodeReading
 from industrial_ocr.results.geometry import Rectangle, bounds
 from industrial_ocr.results.types import (
     CharState,
@@ -48,39 +49,59 @@ def _color_of(confidence: float) -> _Color:
     return _AMBER if confidence >= 0.5 else _RED
 
 
-def _string_color(string: TextString) -> _Color:
-    """Green only if the string passes, whatever its confidence is."""
-    if string.status is Status.OK:
+def _status_color(reading: TextString | CodeReading) -> _Color:
+    """Green only if the reading passes, whatever its confidence is."""
+    if reading.status is Status.OK:
         return _GREEN
-    return _AMBER if string.confidence >= 0.5 else _RED
+    return _AMBER if reading.confidence >= 0.5 else _RED
 
 
-def draw_result(source: ImageArray, strings: Sequence[TextString]) -> ImageArray:
-    """The picture with quads and readings on it.
+def _character_outlines(reading: TextString | CodeReading) -> list[tuple[FloatArray, float]]:
+    """Quad and confidence of each character."""
+    if isinstance(reading, CodeReading):
+        return [(c.character.quad, c.confidence) for c in reading.characters]
+    return [(c.quad, c.confidence) for c in reading.characters]
 
-    Characters have thin outlines in green, amber or red by their confidence. Strings have frames,
-    green if their status is ``ok``, else amber, or red below 0.5. The frames have a dark edge, so
-    that they show on any background. The reading and its confidence are written on a plate above
-    the string, below it if there is no room, or beside it if its letters are stacked or turned.
-    Line widths and letters grow with the picture.
+
+def _shows(code: CodeReading, string: TextString) -> bool:
+    """Whether the middle of one of them lies in the other's place."""
+    pairs = ((code.quad, string.quad), (string.quad, code.quad))
+    return any(
+        (place.min(0) <= quad.mean(0)).all() and (quad.mean(0) <= place.max(0)).all()
+        for quad, place in pairs
+    )
+
+
+def draw_result(
+    source: ImageArray, strings: Sequence[TextString], codes: Sequence[CodeReading] = ()
+) -> ImageArray:
+    """The picture with quads and readings on it; a code replaces the strings that show it.
+
+    Characters have thin outlines in green, amber or red by their confidence. Strings and codes have
+    frames, green if their status is ``ok``, else amber, or red below 0.5. The frames have a dark
+    edge, so that they show on any background. The reading and its confidence are written on a plate
+    above the string, below it if there is no room, or beside it if its letters are stacked or
+    turned. Line widths and letters grow with the picture.
 
     Returns:
         (H, W, 3) uint8 RGB, of the size of the picture that was read.
     """
     image = source.copy()
     thin = _line_width(image)
-    for string in strings:
-        for character in string.characters:
-            draw_outline(image, character.quad, _color_of(character.confidence).ground, thin)
-    for string in strings:
-        draw_outline(image, string.quad, _BLACK.ground, 2 * thin + 2)
-        draw_outline(image, string.quad, _string_color(string).ground, 2 * thin)
+    others = [s for s in strings if not any(_shows(code, s) for code in codes)]
+    readings = [*codes, *others]
+    for reading in readings:
+        for quad, confidence in _character_outlines(reading):
+            draw_outline(image, quad, _color_of(confidence).ground, thin)
+    for reading in readings:
+        draw_outline(image, reading.quad, _BLACK.ground, 2 * thin + 2)
+        draw_outline(image, reading.quad, _status_color(reading).ground, 2 * thin)
     canvas = Image.fromarray(image)
-    taken = [bounds(s.quad) for s in strings]
-    for string in strings:
-        text = f"{string.text}  {string.confidence:.2f}"
-        lies = string.direction == "horizontal"
-        taken.append(_label(canvas, text, _string_color(string), taken, string.quad, lies))
+    taken = [bounds(r.quad) for r in readings]
+    for reading in readings:
+        text = f"{reading.text}  {reading.confidence:.2f}"
+        lies = reading.direction == "horizontal"
+        taken.append(_label(canvas, text, _status_color(reading), taken, reading.quad, lies))
     return np.array(canvas, np.uint8)
 
 

@@ -84,6 +84,7 @@ class DetectorTrainConfig(TrainConfig):
         backbone_options: further arguments of ``timm.create_model`` for the backbone.
         scene_size: side of the square training scenes in pixels, a multiple of 32.
         copies: views of each scene in its batch; all but one are turned, mirrored or inverted.
+        magnified: share of the rendered scenes that are small ones, magnified.
         positive_weight: weight of the pixels of characters and links in the squared error.
         mining_start: share of the steps after which hard negatives are mined (CRAFT: 0).
         negative_ratio: hard negative pixels mined for each positive one (CRAFT: 3).
@@ -101,6 +102,7 @@ class DetectorTrainConfig(TrainConfig):
     decoder_channels: tuple[PositiveInt, ...] = (16, 40, 64, 96)
     scene_size: PositiveInt = 384
     copies: PositiveInt = 1
+    magnified: Probability = 0.0
     positive_weight: PositiveFloat = 10.0
     mining_start: Probability = 0.7
     negative_ratio: PositiveFloat = 3.0

@@ -132,7 +132,7 @@ class DetectorTask:
     def _renderer(self) -> SceneRenderer:
         config = self.config
         size = config.scene_size, config.scene_size
-        return SceneRenderer(tuple(config.fonts), size, plain=config.plain)
+        return SceneRenderer(tuple(config.fonts), size, config.plain, config.magnified)
 
     @cached_property
     def _photos(self) -> PhotoScenes:

@@ -138,19 +138,23 @@ class PlainPrinter:
         return _photographed(rng, image, height), string.moved(full)
 
     def label(
-        self, rng: Generator, size: tuple[int, int]
+        self, rng: Generator, size: tuple[int, int], usual: float
     ) -> tuple[ImageArray, tuple[LabeledString, ...]]:
         """A label of several lines in few fonts, with rules, frames, bars and rings.
 
+        Args:
+            rng: source of chance.
+            size: (height, width) of the picture.
+            usual: median height of capitals in pixels, 8 to 70; others are taken as the nearer one.
+
         Returns:
-            (H, W, 3) uint8 RGB of the ``size`` (height, width), often turned by up to 3.5 degrees,
-            and its strings.
+            (H, W, 3) uint8 RGB, often turned by up to 3.5 degrees, and its strings.
         """
         rows, columns = size
         tones = _tones(rng)
         mask = np.zeros(size, np.uint8)
         strings: list[LabeledString] = []
-        usual = float(np.clip(np.exp(rng.normal(np.log(20), 0.45)), 8, 70))
+        usual = float(np.clip(usual, 8, 70))
         y = rng.uniform(0, 1.5) * usual
         while y < rows - 8:
             height = float(np.clip(usual * np.exp(rng.normal(0, 0.15)), 8, 80))

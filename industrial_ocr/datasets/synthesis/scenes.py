@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +29,10 @@ from industrial_ocr.results.types import FloatArray, ImageArray
 
 CHARACTER_HEIGHTS = (8.0, 130.0)
 """Smallest and largest height of characters in scenes, in pixels."""
+MAGNIFIED_HEIGHTS = (32.0, 64.0)
+"""The same of most characters in scenes that are magnified, as multi-scale detection shows them."""
+ZOOMS = (1.3, 5.0)
+"""Smallest and largest factor by which these are magnified."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,11 +153,13 @@ class SceneRenderer:
         fonts: folders with font files.
         size: (height, width) of the pictures.
         plain: share of scenes that are labels in plain print (``datasets.synthesis.plain``).
+        magnified: share of scenes that are rendered smaller and then magnified to ``size``.
     """
 
     fonts: tuple[str | Path, ...] = ()
     size: tuple[int, int] = (384, 384)
     plain: float = 0.0
+    magnified: float = 0.0
     faces: FaceLibrary = field(init=False)
 
     def __post_init__(self) -> None:
@@ -210,8 +217,41 @@ class SceneRenderer:
     ) -> Scene:
         """The scene for a seed, with the block that ``required`` makes if there is space for it."""
         rng = np.random.default_rng(seed)
+        if self.magnified and rng.random() < self.magnified:
+            return self._magnified_scene(rng)
+        # Codes in inspection pictures are mostly 12 to 60 pixels high.
+        return self._scene(rng, (20.0, 34.0), (0.45, 0.65), required)
+
+    def _magnified_scene(self, rng: Generator) -> Scene:
+        """A smaller scene, magnified to the usual size."""
+        zoom, height = log_uniform(rng, *ZOOMS), log_uniform(rng, *MAGNIFIED_HEIGHTS)
+        small = copy(self)
+        small.size = round(self.size[0] / zoom), round(self.size[1] / zoom)
+        scene = small._scene(rng, (height / zoom,) * 2, (0.1, 0.1))
+        shape = cv2.INTER_CUBIC if rng.random() < 0.5 else cv2.INTER_LINEAR
+        image = cv2.resize(scene.image, self.size[::-1], interpolation=shape)
+        grow = np.diag([*np.divide(self.size, small.size)[::-1], 1.0]).astype(np.float32)
+        strings = tuple(string.moved(grow) for string in scene.strings)
+        return Scene(np.asarray(image, np.uint8), strings)
+
+    def _scene(
+        self,
+        rng: Generator,
+        usual: tuple[float, float],
+        spread: tuple[float, float],
+        required: Callable[[Generator], Block] | None = None,
+    ) -> Scene:
+        """A label or another scene.
+
+        Args:
+            rng: source of chance.
+            usual: median height of the characters of labels and of other scenes, in pixels.
+            spread: standard deviation of the logarithm of this height from scene to scene.
+            required: see ``render``.
+        """
         if self.plain and rng.random() < self.plain:
-            return Scene(*self._printer.label(rng, self.size))
+            height = usual[0] * float(np.exp(rng.normal(0, spread[0])))
+            return Scene(*self._printer.label(rng, self.size, height))
         occupied = np.zeros(self.size, np.uint8)
         placements: list[_Placement] = []
         wanted = int(rng.choice([0, 1, 2, 4, 6, 9, 14], p=[0.04, 0.12, 0.18, 0.22, 0.2, 0.14, 0.1]))
@@ -221,8 +261,7 @@ class SceneRenderer:
             wanted = int(wanted * rng.choice([0, 0, 0.5]))
         else:
             image = render_surface(rng, *self.size)
-        # Codes in inspection pictures are mostly 12 to 60 pixels high.
-        common = 34.0 * float(np.exp(rng.normal(0, 0.65)))
+        common = usual[1] * float(np.exp(rng.normal(0, spread[1])))
         if required is not None:
             placed = self._place(rng, occupied, common, required(rng))
             placements += [] if placed is None else [placed]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from industrial_ocr.results.codes import CodeReading
 from industrial_ocr.results.geometry import bounds, rect_quad
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import (
@@ -114,6 +115,31 @@ def test_labels_hide_no_neighboring_line() -> None:
     both = ReadResult(strings, Status.OK, "two-stage", {}, image).draw()
     for x0, y0, x1, y1 in map(bounds, quads):
         assert (both[int(y0) + 4 : int(y1) - 4, int(x0) + 4 : int(x1) - 4] == 255).all()
+
+
+def test_a_code_is_drawn_instead_of_the_string_that_shows_it() -> None:
+    image = np.full((400, 400, 3), 255, np.uint8)
+    scores = SequenceScores(0.9, -0.1, 0.9, 0.9, -0.1)
+    quads = [rect_quad(50, 100, 250, 140), rect_quad(50, 300, 250, 340)]
+    strings = tuple(TextString("AB12", 0.9, q, (), "horizontal", scores) for q in quads)
+    code = CodeReading(
+        text="AB1Z",
+        pattern="P",
+        status=Status.AMBIGUOUS,
+        reason="",
+        confidence=0.6,
+        raw_text="AB12",
+        raw_confidence=0.9,
+        characters=(),
+        quad=rect_quad(100, 102, 200, 138),
+        strings=(0,),
+        direction="horizontal",
+    )
+    result = ReadResult(strings, Status.AMBIGUOUS, "two-stage", {}, image, (code,))
+    above, below = result.draw()[:220], result.draw()[220:]
+    green, amber = np.array([0, 150, 60]), np.array([255, 170, 0])
+    assert (above == amber).all(2).any() and not (above == green).all(2).any()
+    assert (below == green).all(2).any()  # another string stays
 
 
 def test_lines_and_letters_grow_with_the_picture() -> None:
