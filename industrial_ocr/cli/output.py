@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -59,7 +60,7 @@ def note(text: object) -> None:
 
 def complain(error: object) -> None:
     """Prints an error on stderr, on one line unless its last line points to the mistake."""
-    text = str(error)
+    text = re.sub(r"\[Errno \d+\] ", "", str(error))
     if not text.endswith("^"):
         text = " ".join(text.split())
     with suppress(OSError):  # stderr itself may be on a full disk

@@ -42,7 +42,7 @@ def list_patterns(file: PresetFile = None) -> None:
             bits = f"{pattern.bits_per_position():.2f}"
             cells = (name, preset.title, _lengths(pattern), _codes(pattern), bits, pattern.check)
             table.add_row(*map(escape, cells))
-        output.show_table(table)
+    output.show_table(table)
 
 
 @patterns_app.command()

@@ -411,9 +411,13 @@ class Reader:
             one_string: the image holds one string, left to right.
 
         Returns:
-            For each string, the classifier's candidates for its boxes, and the CRNN's frames.
+            For each string, the classifier's candidates for its boxes, and the CRNN's frames, in
+            pixels of the image with the border that ``read`` adds (``DetectionConfig.border``).
         """
-        return image_evidence(load_image(image), self.models, one_string)
+        pixels = load_image(image)
+        if not one_string:
+            pixels, _, _ = roi_part(pixels, None, self.config.detection)
+        return image_evidence(pixels, self.models, one_string)
 
     @property
     def models(self) -> Models:

@@ -188,6 +188,7 @@ def test_output_that_cannot_be_written_is_one_line(arguments: list[str]) -> None
     assert done.returncode in (1, 2)
     lines = [line for line in done.stderr.splitlines() if "none.png" not in line]
     assert len(lines) == 1 and "No space left on device" in lines[0]
+    assert "Errno" not in lines[0]
 
 
 def test_the_table_shows_text_and_status(folder: Path) -> None:
