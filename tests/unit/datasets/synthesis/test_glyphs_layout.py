@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import ImageFont
@@ -24,6 +25,7 @@ from industrial_ocr.datasets.synthesis.plain import PlainPrinter, _line_as_set
 from industrial_ocr.datasets.synthesis.scenes import CHARACTER_HEIGHTS, SceneRenderer
 from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.errors import DatasetError
+from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.patterns.charset import DEFAULT_SYMBOLS
 from industrial_ocr.results.geometry import edge_lengths
 
@@ -185,6 +187,31 @@ def test_scenes_hold_characters_of_the_stated_sizes(font: Path) -> None:
     assert 10 < np.median(heights) < 40
     assert np.mean([h < 2 * CHARACTER_HEIGHTS[1] for h in heights]) == 1
     assert 0 < np.mean([not s.strings for s in scenes]) < 0.3
+
+
+@pytest.mark.slow
+def test_magnified_scenes_hold_blurred_characters_where_the_quads_are(font: Path) -> None:
+    heights, sharp, contrast = [], [], []
+    for magnified in (0.0, 1.0):
+        renderer = SceneRenderer((font.parent,), (256, 256), plain=1.0, magnified=magnified)
+        scenes = [s for i in range(30) if (s := renderer.render((6, i))).strings]
+        grays = [to_gray(scene.image).astype(float) for scene in scenes]
+        # What magnification interpolates has small second differences.
+        sharp.append(np.mean([np.abs(np.diff(g, 2, 1)).mean() / g.std() for g in grays]))
+        quads = [q for s in scenes for t in s.strings for q in t.quads]
+        heights.append(np.median([edge_lengths(q)[1] for q in quads]))
+        inside = np.zeros(2)
+        for scene, gray in zip(scenes, grays, strict=True):
+            mask = np.zeros(gray.shape, np.uint8)
+            for string in scene.strings:
+                for quad in string.quads:
+                    cv2.fillPoly(mask, [np.round(quad).astype(np.int32)], 1)
+            edges = np.abs(np.diff(gray, axis=1))
+            inside += edges[mask[:, 1:] > 0].mean(), edges[mask[:, 1:] == 0].mean()
+        contrast.append(inside[0] / inside[1])
+    assert 14 < heights[0] < 30 and 38 < heights[1] < 60
+    assert sharp[1] < 0.5 * sharp[0]
+    assert min(contrast) > 3
 
 
 def test_crops_without_a_character_show_something(font: Path) -> None:
