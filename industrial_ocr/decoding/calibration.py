@@ -366,8 +366,8 @@ def parse_calibration(values: Any, source: str) -> Calibration:
                 for name, c in values["curves"].items()
             },
             {str(k): str(v) for k, v in values["weights"].items()},
-            values["about"],
+            dict(values["about"]),
         )
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise ConfigError(f"{source}: not a calibration file: {reason}") from error

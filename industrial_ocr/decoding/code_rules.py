@@ -148,11 +148,11 @@ def chosen_by_check(
     everyone = list(range(len(codes)))
     if pattern.check == "none":
         return CodeChoice(0, "", everyone, False)
-    passing = [i for i in everyone if pattern.verify_code(codes[i]).ok]
+    checks = [pattern.verify_code(code) for code in codes]
+    passing = [i for i in everyone if checks[i].ok]
     if passing and (passing[0] == 0 or not contradicted(passing[0]) or contradicted(0)):
         return CodeChoice(passing[0], "", passing, pattern.check in DIGIT_CHECKS)
-    failed = pattern.verify(codes[0]).message
-    return CodeChoice(0, failed, everyone, not failed and pattern.check in DIGIT_CHECKS)
+    return CodeChoice(0, checks[0].message, everyone, False)
 
 
 def confidence_doubt(confidence: float, count: int, limits: ConfidenceConfig) -> str:

@@ -270,7 +270,7 @@ def _texts(hypotheses: Sequence[CtcReading], pattern: Pattern, charset: Charset)
 
 
 def _least_ratio(code: str, raw: str) -> float:
-    """The ratio of a code's probability to the raw reading's below which it contradicts that."""
+    """The lower limit of p(code) / p(raw); below it, the code contradicts the raw reading."""
     ratio = 1.0
     for step in Levenshtein.editops(raw, code):
         a = raw[step.src_pos] if step.tag != "insert" else ""

@@ -151,7 +151,7 @@ def best_paths(
     Returns:
         Empty if the automaton accepts no path. No reading within ``MAX_LOSS`` nats of the best is
         missed, unless more than 768 entries reach a node; under a pattern of a few hundred states
-        it is fewer.
+        it never does.
     """
     ahead = backward_scores(arcs, nodes, automaton) if ahead is None else ahead
     if ahead is not None and not np.isfinite(ahead[0, automaton.start]):

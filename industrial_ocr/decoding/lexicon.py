@@ -42,10 +42,10 @@ class Lexicon:
         folded = self.words if self.case else tuple(w.upper() for w in self.words)
         object.__setattr__(self, "words", tuple(dict.fromkeys(w for w in folded if w)))
         if not self.words:
-            raise ValueError("a lexicon has at least one word")
+            raise ConfigError("a lexicon has at least one word that can be read")
 
     @staticmethod
-    def from_file(path: Path, charset: Charset, case: bool = False) -> Lexicon:
+    def from_file(path: Path, charset: Charset) -> Lexicon:
         """Loads a file with one word per line, empty lines skipped.
 
         Raises:
@@ -68,7 +68,7 @@ class Lexicon:
             words.append(word)
         if not words:
             raise DatasetError(f"{path}: the lexicon holds no word")
-        return Lexicon(tuple(words), case)
+        return Lexicon(tuple(words))
 
 
 def lexicon_finder(source: Path, charset: Charset) -> Callable[[str], Lexicon]:

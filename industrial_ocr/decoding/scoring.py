@@ -7,7 +7,6 @@ A character's probability is the classifier's (two-stage) or that of the charact
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -94,7 +93,7 @@ def position_weights(length: int, weights: PositionWeights = "none") -> NDArray[
             before it, for codes whose first characters matter most. Or one weight per position;
             longer strings repeat the last one. If all weights are 0, all are equal.
     """
-    if isinstance(weights, Sequence) and not isinstance(weights, str):
+    if not isinstance(weights, str):
         own = np.array([*weights[:length], *weights[-1:] * (length - len(weights))], np.float64)
     else:
         own = np.power(0.8 if weights == "exponential" else 1.0, np.arange(length))

@@ -83,9 +83,11 @@ def expected_symbols(expected: str, charset: Charset) -> tuple[str, ...]:
     except ValueError as error:
         unknown = sorted({c for c in expected if not c.isspace() and not charset.supports(c)})
         named = " ".join(unknown or [expected])
+        few = len(charset.symbols) <= 200
+        known = " ".join(charset.symbols) if few else f"{len(charset.symbols)} others"
         raise ConfigError(
             f"the model does not know {named} of the expected text {expected!r}: "
-            f"it knows {' '.join(charset.symbols)}; use weights trained on more symbols"
+            f"it knows {known}; use weights trained on more symbols"
         ) from error
     return tuple(charset.symbol(c) for c in classes)
 
@@ -167,7 +169,7 @@ class Findings:
         if reasons:
             return Verdict.CANNOT_TELL, _sentence(reasons)
         if self.text_log_odds is not None and self.text_log_odds < 0:
-            return Verdict.CANNOT_TELL, "another text is as likely as this one"
+            return Verdict.CANNOT_TELL, "other readings are likelier than this text"
         return Verdict.PASS, "every character reads as expected"
 
 
@@ -184,7 +186,9 @@ def _sentence(reasons: Sequence[str]) -> str:
 def _doubt(character: VerifiedCharacter) -> str:
     """Which other symbol may stand there, and how much likelier one of them is."""
     rules, rival, log_odds = VERIFICATION_RULES, character.rival, character.log_odds
-    if character.twin and character.twin_log_odds <= -rules.twin_odds:
+    # As in ``judged_symbol``, the case is no evidence.
+    other = character.twin.lower() != character.symbol.lower()
+    if character.twin and other and character.twin_log_odds <= -rules.twin_odds:
         rival, log_odds = character.twin, character.twin_log_odds
     if log_odds < 0:
         return f"{rival!r} is {likelihood_ratio(log_odds)}"

@@ -30,9 +30,10 @@ NEAR_BORDER = 0.15
 """Character heights around the border of two characters in which their ink may end."""
 NEXT_LETTER = 0.7
 """Character heights beyond a string at which a next letter of it may begin."""
-LEAST_HALF, OVERHANG = 0.25, 0.35
-"""Character heights by which ink reaches beyond the character at an end if another one touches it;
-a character counts as at least twice ``LEAST_HALF`` wide, as CTC gives places rather than boxes."""
+LEAST_HALF = 0.25
+"""Least half width of a character in character heights, as CTC gives places rather than boxes."""
+OVERHANG = 0.35
+"""Character heights by which ink reaches beyond the character at an end if another touches it."""
 
 
 class _Group(NamedTuple):

@@ -6,7 +6,7 @@ The rules:
   ``link_threshold``, strongest link first. A box has at most two links, a chain does not turn by
   more than 50 degrees from one link to the next, and linked boxes are of similar size.
 * Two chains are joined across a gap without affinity if they are collinear, of similar height, and
-  the clear gap is at most 1.7 character heights.
+  the clear gap is at most 1.7 character sizes.
 * A gap is a space if it exceeds the string's median gap by ``space_ratio`` character sizes, or by
   0.3 where chains were joined; the spaces of a text are found after reading (``spacing``).
 * Strings are read from top to bottom, within a row from left to right.
@@ -34,6 +34,8 @@ MAX_TURN = np.cos(np.deg2rad(50))
 """Cosine of the largest turn of a chain from one link to the next."""
 MAX_JOIN_TURN, MAX_JOIN_SLOPE = np.cos(np.deg2rad(14)), np.tan(np.deg2rad(14))
 """Cosine and slope of the largest angle between collinear chains."""
+SAME_HEIGHT = 1.45
+"""Largest ratio of the heights of characters of one string."""
 MAX_ASIDE = 0.4
 """Character heights by which the next chain may begin beside the axis, as after a comma."""
 
@@ -199,7 +201,10 @@ def _oriented(chain: Chain, centers: Points) -> Chain:
 
 
 def _gap_between(boxes: Sequence[CharBox], centers: Points, one: Chain, two: Chain) -> float | None:
-    """The clear gap, in character heights, if ``two`` continues ``one``; else None."""
+    """The clear gap if ``two`` continues ``one``, else None.
+
+    It is measured in character sizes: the largest median height or length of both chains.
+    """
     between = centers[two[0]] - centers[one[-1]]
     axis = string_axis(centers[one if len(one) >= len(two) else two])
     lines = len(one) > 1 and len(two) > 1
@@ -212,9 +217,9 @@ def _gap_between(boxes: Sequence[CharBox], centers: Points, one: Chain, two: Cha
     if forward <= 0 or aside > max(MAX_JOIN_SLOPE * forward, MAX_ASIDE * max(heights)):
         return None
     if is_steep(axis):  # most steep strings are stacks: the letters' heights lie along the axis
-        alike = max(lengths) <= 1.45 * min(lengths) and max(heights) <= 2.2 * min(heights)
+        alike = max(lengths) <= SAME_HEIGHT * min(lengths) and max(heights) <= 2.2 * min(heights)
     else:
-        alike = max(heights) <= 1.45 * min(heights)
+        alike = max(heights) <= SAME_HEIGHT * min(heights)
     if not alike:
         return None
     ends = (boxes[one[-1]].extent(along) + boxes[two[0]].extent(along)) / 2

@@ -21,6 +21,7 @@ import numpy as np
 
 from industrial_ocr.detection.box_hypotheses import shaped_box
 from industrial_ocr.detection.ink import LineInk
+from industrial_ocr.detection.linking import SAME_HEIGHT
 from industrial_ocr.detection.orientation import string_axis, string_quad, usual_orientation
 from industrial_ocr.detection.spacing import gap_sizes
 from industrial_ocr.results.geometry import (
@@ -37,12 +38,10 @@ from industrial_ocr.results.types import BoxString, CharBox, FloatArray, ImageAr
 MOST_EMPTY = 0.34
 """Share of a string's boxes up to which those without ink are dropped; if there are more, the print
 is too faint to tell."""
-SAME_HEIGHT = 1.45
-"""Largest ratio of the heights of letters of one string, as in ``linking``."""
 
 
 def with_missed_ink(gray: ImageArray, strings: Sequence[BoxString]) -> list[BoxString]:
-    """Adds boxes for ink in the bands of an image's strings that has no box.
+    """Drops boxes without ink, and adds boxes for ink in the bands of an image's strings.
 
     Args:
         gray: (H, W) uint8.

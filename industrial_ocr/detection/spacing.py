@@ -40,7 +40,8 @@ def gap_sizes(boxes: Sequence[CharBox]) -> tuple[NDArray[np.float64], float, flo
         boxes: (N,) along the string, N >= 2.
 
     Returns:
-        The gaps, (N - 1,) in source pixels, below 0 where boxes overlap; their median, 0 or more;
+        The gaps, (N - 1,) in source pixels, below 0 where boxes overlap; their median, 0 for fewer
+        than three gaps and never below 0;
         and the character size, the larger of the median height and width.
     """
     centers = np.array([b.center for b in boxes], np.float64)

@@ -198,7 +198,7 @@ def _own_lexicon(sample: Sample, reader: Any) -> Lexicon:
     words = chain.from_iterable(label.lexicon for label in sample.labels)
     try:
         return lexicon_of(words, reader.charset)
-    except ValueError as error:
+    except ConfigError as error:
         raise DatasetError(f"{sample.row}: there is no column lexicon:WORD,WORD,...") from error
 
 

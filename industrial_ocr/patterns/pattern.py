@@ -241,11 +241,15 @@ class Pattern:
                 f"charset{hint}"
             ) from error
 
+    @cached_property
+    def characters(self) -> frozenset[str]:
+        """All characters of its codes, also separators that the expression itself has."""
+        return frozenset(self.core.symbols[i] for i in np.unique(self.core.labels).tolist())
+
     def missing(self, charset: Charset) -> frozenset[str]:
         """Characters of codes that a charset lacks; codes with them cannot be read with it."""
         known = base_alphabet(charset.symbols, self.ignore_case, frozenset())
-        used = {self.core.symbols[i] for i in set(self.core.labels.tolist())}
-        return frozenset(used.difference(known))
+        return self.characters.difference(known)
 
     def match(self, text: str) -> Match | None:
         """The code, if the whole text is one; else None."""
@@ -324,8 +328,8 @@ class Pattern:
     def ignores_marks(self) -> bool:
         """Whether marks such as a point or a dash may stand in a code but are no part of it."""
         marks = {symbol for symbol in self.separators if symbol != " "}
-        used = {self.core.symbols[i] for i in self.core.labels}
-        return bool(marks) and all(symbol.isalnum() for symbol in used - {*marks, " "})
+        others = self.characters - {*marks, " "}
+        return bool(marks) and all(symbol.isalnum() for symbol in others)
 
     @property
     def has_slots(self) -> bool:

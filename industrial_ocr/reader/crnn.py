@@ -111,9 +111,9 @@ def read_frames(
             frames = models.recognizer.recognize(images, pieces, models.config.recognition)
         with clock.stage("decode"):
             for image, own, seen in zip(images, asked, frames, strict=True):
-                rows = iter(seen)
+                rows, gray = iter(seen), to_gray(image)
                 for string in own:
-                    read = [_reading_of(way, next(rows), models, image) for way in string.pending()]
+                    read = [_reading_of(way, next(rows), models, gray) for way in string.pending()]
                     string.add(read)
 
     read_on(strings)
@@ -136,20 +136,19 @@ def _without_nested(readings: Sequence[CrnnReading]) -> list[CrnnReading]:
 
 
 def _reading_of(
-    way: BoxString, frames: StringFrames, models: Models, image: ImageArray
+    way: BoxString, frames: StringFrames, models: Models, gray: ImageArray
 ) -> CrnnReading:
-    """The reading of a string of an image in one of its orientations."""
+    """The reading of a string of a gray image in one of its orientations."""
     weights = models.config.confidence.position_weights
     text = decode_frames(frames, way.direction, weights=weights, basis=models.recognizer.basis)
     if frames.space is None:
-        text = with_spaces(text, way, to_gray(image))
+        text = with_spaces(text, way, gray)
     return text, frames
 
 
 def characters_of(patterns: Sequence[Pattern]) -> set[str]:
     """The characters of the codes of patterns, and their separators."""
-    used = (pattern.core.symbols[i] for pattern in patterns for i in set(pattern.core.labels))
-    return set(used) | set(chain.from_iterable(pattern.separators for pattern in patterns))
+    return set().union(*(p.characters | set(p.separators) for p in patterns))
 
 
 def frame_codes(
@@ -217,8 +216,8 @@ def decode_frames(
     label = [charset.encode(s.symbol)[0] for s in symbols]
     log_probability = sequence_log_probability(frames.log_probs, label)
     if lexicon is None:
-        own = basis == "fitted"
-        symbols = _resolved(symbols, frames, SEEN_NEIGHBOR_NATS * own, DIGIT_NATS * own)
+        nats = (SEEN_NEIGHBOR_NATS, DIGIT_NATS) if basis == "fitted" else (0.0, 0.0)
+        symbols = _resolved(symbols, frames, *nats)
     places = frame_borders([(s.first_frame, s.last_frame) for s in symbols])
     characters = tuple(
         Character(s.symbol, frames.span_quad(*place), s.probability, s.alternatives)

@@ -19,7 +19,7 @@ from industrial_ocr.reader.two_stage_crops import read_two_stage_crops
 from industrial_ocr.recognition.rectification import Rectified
 from industrial_ocr.results.engine import PIPELINES, Engine
 from industrial_ocr.results.read_result import ReadResult
-from industrial_ocr.results.types import ImageArray
+from industrial_ocr.results.types import ImageArray, Status
 
 READ_BY = {Engine.TWO_STAGE: read_two_stage, Engine.CRNN: read_crnn}
 """The pipelines: images, models, patterns and, if they are known, strings -> results."""
@@ -70,6 +70,8 @@ class EngineRun:
         (result,) = results.values()
         if self._lacking:
             reason = f"crnn does not know {' '.join(self._lacking)}, which the pattern needs"
+            if result.status is not Status.OK:
+                reason = f"{reason}; {result.reason}"
             return replace(result, route=Engine.TWO_STAGE, reason=reason)
         return result
 

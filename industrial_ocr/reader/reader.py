@@ -430,8 +430,14 @@ class Reader:
         Args:
             image: as in ``read``.
             quads: (4, 2) source pixels each, clockwise from the top-left of the character.
+
+        Raises:
+            ImageError: the image cannot be read, or a quad is not (4, 2) numbers.
         """
-        places = [as_quad(quad) for quad in quads]
+        try:
+            places = [as_quad(quad) for quad in quads]
+        except (TypeError, ValueError) as error:
+            raise ImageError(f"quads: {error}") from error
         (named,) = self._classifier.classify(
             [load_image(image)], [places], self.config.classification
         )

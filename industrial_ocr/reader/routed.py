@@ -81,7 +81,6 @@ def read_routed(
     clock = Clock()
     found = find_strings(images, models.detector, models.config, clock)
     shared = clock.share(len(images))
-    first = choose(routing.patterns[0] if routing.patterns else None, routing.measured)
     read: dict[Engine, dict[int, ReadResult]] = {engine: {} for engine in PIPELINES}
 
     def run(engine: Engine, chosen: Sequence[int]) -> None:
@@ -94,9 +93,9 @@ def read_routed(
         for engine in PIPELINES:
             run(engine, every)
     else:
-        run(first.engine, every)
-        doubtful = [i for i in every if _doubtful(read[first.engine][i], routing)]
-        run(other(first.engine), doubtful)
+        first = choose(routing.patterns[0], routing.measured).engine
+        run(first, every)
+        run(other(first), [i for i in every if _doubtful(read[first][i], routing)])
     results = []
     for i in every:
         own = {engine: read[engine][i] for engine in PIPELINES if i in read[engine]}
@@ -172,7 +171,7 @@ def _of_strings(own: dict[Engine, ReadResult], routing: Routing) -> ReadResult:
         strings = [_compared(s, *pair) for s, pair in zip(strings, both, strict=True)]
     apart = [s for s in strings if s.status is Status.DISAGREEMENT]
     status = Status.OK
-    reason = "both engines read the same" if agree else "both engines together are sure"
+    reason = "both engines read the same" if agree else "no string is doubtful"
     if not strings:
         status, reason = Status.NO_TEXT, "neither engine found text"
     elif doubt := first_doubt(apart or sorted(strings, key=lambda s: s.confidence)):

@@ -82,6 +82,12 @@ CodePair = Mapping[Engine, CodeReading | None]
 missing."""
 
 
+def _with_numbers(row: Measured) -> Measured:
+    """The measurement; TypeError or ValueError if a number of it is none."""
+    shares = [float(share) for share in (row.accuracy, row.low, row.high)]
+    return replace(row, n=int(row.n), accuracy=shares[0], low=shares[1], high=shares[2])
+
+
 def parse_routes(values: object, source: str) -> RouteTable:
     """A table from parsed YAML: for each pattern a list of measurements.
 
@@ -93,8 +99,8 @@ def parse_routes(values: object, source: str) -> RouteTable:
     table = {}
     for pattern, rows in values.items():
         try:
-            measured = tuple(Measured(**row) for row in rows)
-        except TypeError as error:
+            measured = tuple(_with_numbers(Measured(**row)) for row in rows)
+        except (TypeError, ValueError) as error:
             raise ConfigError(
                 f"{source}: {pattern}: not a list of measurements: {error}"
             ) from error
@@ -159,15 +165,13 @@ def other(engine: Engine) -> Engine:
     return PIPELINES[1 - PIPELINES.index(engine)]
 
 
-def choose(pattern: Pattern | None, measured: RouteTable | None = None) -> Choice:
+def choose(pattern: Pattern, measured: RouteTable | None = None) -> Choice:
     """The engine that ``auto`` tries first (see the rules above).
 
     Args:
-        pattern: what codes look like, None for no pattern.
+        pattern: what codes look like.
         measured: the table of ``--write-routes``.
     """
-    if pattern is None:
-        return Choice(Engine.TWO_STAGE, "no pattern: the text is assumed to have no context")
     rows = (measured or {}).get(pattern.name or pattern.text, ())
     ranked = sorted(rows, key=lambda m: -m.accuracy)
     if len(ranked) > 1 and ranked[0].low > ranked[1].high:

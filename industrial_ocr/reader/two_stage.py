@@ -202,8 +202,9 @@ TURNED_LEAD = 0.08
 
 def _right_way_up(usual: FreeReading, turned: FreeReading | None) -> FreeReading:
     """The reading in the usual orientation, unless another one is clearly better."""
-    clearly = turned is not None and turned.legibility >= usual.legibility + TURNED_LEAD
-    return turned if turned is not None and clearly else usual
+    if turned is not None and turned.legibility >= usual.legibility + TURNED_LEAD:
+        return turned
+    return usual
 
 
 def _best_of(

@@ -88,7 +88,7 @@ def _agreed(
     best, agreement = agreed_text(list(zip(texts, sure, strict=True)))
     strings = [(with_agreement(s, agreement), whole) for s, whole in views[best].strings]
     lines = [quad for quad in left_out if quad is not None]
-    if 2 * len(lines) > len(left_out):
+    if strings and 2 * len(lines) > len(left_out):
         second = UnreadMark(lines[0], len(strings[0][0].characters), 1.0)
         # A second line, which is not read, lowers the agreement of the views to 0.1.
         strings = [(replace(with_agreement(s, 0.1), unread=(second,)), w) for s, w in strings]

@@ -19,9 +19,10 @@ from industrial_ocr.results.types import (
 class CharStatus(str, Enum):
     """How a character of a code was read.
 
-    ``READ``: the most probable symbol, with and without the pattern. ``CONFUSED``: another symbol
-    that the pattern allows is nearly as probable. ``CORRECTED``: because of the pattern or a check
-    digit, it is not the most probable symbol. ``REJECTED``: its confidence is below the limit.
+    ``READ``: the most probable symbol, with and without the pattern. ``CONFUSED`` (two-stage):
+    another symbol that the pattern allows is nearly as probable. ``CORRECTED``: because of the
+    pattern or a check digit, it is not the most probable symbol. ``REJECTED``: its confidence is
+    below the limit.
     """
 
     READ = "read"
@@ -36,11 +37,13 @@ class CodeCharacter:
 
     Attributes:
         character: symbol, quad, probability without the pattern, and alternatives.
-        confidence: its probability among the symbols that the pattern allows in this place.
+        confidence: by two-stage, its probability among the symbols that the pattern allows in this
+            place; by the CRNN, its probability in its best frame.
         status: see ``CharStatus``.
-        raw: the symbol read in this place without the pattern.
+        raw: the symbol read in this place without the pattern; empty if the CRNN read none.
         raw_confidence: the probability of ``raw``.
-        rival: the second most probable symbol that the pattern allows; empty if there is none.
+        rival: the second most probable symbol that the pattern allows; empty if there is none,
+            and from the CRNN.
     """
 
     character: Character
@@ -88,10 +91,11 @@ class CodeReading(HasQuad):
         pattern: name or text of the pattern.
         status: ``ok`` only if the code can be trusted as it is.
         reason: one sentence that explains the status.
-        confidence: confidence of the code, 0 to 1, defined as ``TextString.confidence``.
+        confidence: 0 to 1, the probability of a character under the pattern (geometric mean); that
+            of a ``TextString`` is for the whole string.
         raw_text: the text that one engine read in this place without the pattern; if both engines
             read the same code, the engine that read first (two-stage with ``agree``).
-        raw_confidence: confidence of ``raw_text``.
+        raw_confidence: probability of a character of ``raw_text`` (geometric mean).
         characters: the characters with their statuses.
         quad: (4, 2) float32 source pixels around the whole code.
         strings: indices of the strings of the code, before strings without text are left out of

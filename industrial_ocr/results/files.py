@@ -31,12 +31,12 @@ def write_whole(path: Path, data: str | bytes | memoryview) -> None:
         part.unlink(missing_ok=True)
         raise
     if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            with suppress(OSError):  # not every network share can
+        with suppress(OSError):  # not every network share can
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
                 os.fsync(folder)
-        finally:
-            os.close(folder)
+            finally:
+                os.close(folder)
 
 
 def try_folder(folder: Path) -> None:
@@ -69,5 +69,5 @@ def read_whole(path: Path) -> bytes:
             return opened.read(path.relative_to(archive).as_posix())
     except KeyError as error:
         raise FileNotFoundError(f"{path}: {archive} has no such file") from error
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise OSError(f"{archive}: damaged archive: {error}") from error

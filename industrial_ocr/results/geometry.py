@@ -163,7 +163,7 @@ def enclosing_quad(quads: Sequence[ArrayLike], axis: ArrayLike) -> FloatArray:
 
 
 def quad_around(quads: Sequence[FloatArray]) -> FloatArray:
-    """The smallest rectangle along the top edge of the first of some quads around all of them."""
+    """The smallest rectangle around all quads, turned like the top edge of the first one."""
     return enclosing_quad(quads, axis_of(quads[0]))
 
 

@@ -23,7 +23,8 @@ class ReadResult(ImageResult):
         timings: seconds by stage; for a stage that runs on a batch, the share of this image.
         image: (H, W, 3) uint8 RGB, the picture that was read; ``draw`` draws on it.
         codes: codes found under the given patterns, sorted by status, ``ok`` first.
-        route: the engine whose reading was chosen, or ``agree``; None if it is ``engine``.
+        route: the engine whose reading was chosen; ``agree`` or ``auto`` if both count; None if it
+            is ``engine``.
         reason: one sentence that explains the status or the route.
         left_out: strings whose confidence is too low to count as text.
     """

@@ -348,7 +348,8 @@ class TextString(HasQuad):
 
     Attributes:
         text: the reading, spaces included.
-        confidence: 0 to 1 (see ``decoding.scoring``).
+        confidence: 0 to 1, the probability that the whole string is right (see
+            ``decoding.confidence``).
         quad: (4, 2) float32 source pixels around the whole string.
         characters: the characters in reading order, without spaces.
         direction: see ``Direction``.

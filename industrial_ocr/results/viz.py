@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw, ImageFont
 
 from industrial_ocr.results.codes import CodeReading
-from industrial_ocr.results.geometry import Rectangle, bounds
+from industrial_ocr.results.geometry import Rectangle, bounds, centers_meet
 from industrial_ocr.results.types import (
     CharState,
     FloatArray,
@@ -63,15 +63,6 @@ def _character_outlines(reading: TextString | CodeReading) -> list[tuple[FloatAr
     return [(c.quad, c.confidence) for c in reading.characters]
 
 
-def _shows(code: CodeReading, string: TextString) -> bool:
-    """Whether the middle of one of them lies in the other's place."""
-    pairs = ((code.quad, string.quad), (string.quad, code.quad))
-    return any(
-        (place.min(0) <= quad.mean(0)).all() and (quad.mean(0) <= place.max(0)).all()
-        for quad, place in pairs
-    )
-
-
 def draw_result(
     source: ImageArray, strings: Sequence[TextString], codes: Sequence[CodeReading] = ()
 ) -> ImageArray:
@@ -88,8 +79,8 @@ def draw_result(
     """
     image = source.copy()
     thin = _line_width(image)
-    others = [s for s in strings if not any(_shows(code, s) for code in codes)]
-    readings = [*codes, *others]
+    others = [s for s in strings if not any(centers_meet(c.quad, s.quad) for c in codes)]
+    readings: list[TextString | CodeReading] = [*codes, *others]
     for reading in readings:
         for quad, confidence in _character_outlines(reading):
             draw_outline(image, quad, _color_of(confidence).ground, thin)

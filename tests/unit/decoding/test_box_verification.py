@@ -116,6 +116,11 @@ def test_a_doubtful_character(candidates: CharCandidates, state: CharState) -> N
     assert found.worst is not None and found.worst.symbol == "2"
 
 
+def test_the_reason_names_no_letter_of_the_other_case() -> None:
+    found = verdict(line("ABc2CD", at2=seen(_c=0.001, _C=0.5, _G=0.4)), "ABc2CD")
+    assert "'G'" in found.reason and "'C'" not in found.reason
+
+
 def test_log_odds_and_rival() -> None:
     found = verdict(line("AB12CD", at3=seen(_2=0.8, _7=0.1)), "AB12CD").characters[3]
     assert found.rival == "7"

@@ -137,9 +137,9 @@ def test_files_name_the_line_that_is_wrong(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", [(), ("",), ("", "")])
 def test_a_lexicon_without_words_is_refused(words: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match="at least one word"):
+    with pytest.raises(ConfigError, match="at least one word"):
         Lexicon(words)
-    with pytest.raises(ValueError, match="at least one word"):
+    with pytest.raises(ConfigError, match="at least one word"):
         lexicon_of(("", "?!"), CHARSET)
 
 

@@ -45,16 +45,15 @@ def code(
 @pytest.mark.parametrize(
     ("pattern", "way"),
     [
-        (None, "two-stage"),
         (Pattern.regex("[A-Z0-9]{8}"), "two-stage"),
         (Pattern.regex("[0-9]{8}"), "two-stage"),
         (Pattern.lexicon(["START", "STOP"]), "crnn"),
         (Pattern.regex("(LOT|EXP)[0-9]"), "crnn"),  # 6.3 bits over 4 characters
     ],
 )
-def test_the_first_way_by_the_pattern(pattern: Pattern | None, way: str) -> None:
+def test_the_first_way_by_the_pattern(pattern: Pattern, way: str) -> None:
     assert choose(pattern).engine == way
-    if pattern is not None and not pattern.words:
+    if not pattern.words:
         assert choose(pattern).reason.endswith(f" characters in each place, so {way} reads first")
 
 
@@ -172,6 +171,8 @@ def test_a_routing_table_is_checked() -> None:
         ([], "mapping"),
         ({"vin": [{"engine": "crnn"}]}, "vin: not a list"),
         ({"vin": [row | {"engine": "magic"}]}, "engine is one of"),
+        ({"vin": [row | {"accuracy": "many"}]}, "vin: not a list"),
+        ({"vin": [row | {"low": None}]}, "vin: not a list"),
     ):
         with pytest.raises(ConfigError, match=message):
             parse_routes(bad, "f")

@@ -101,3 +101,4 @@ def test_one_line_of_two_is_not_sure_but_a_code_in_it_is() -> None:
     ((string, _),) = found.strings
     assert [m.quad.tolist() for m in string.unread] == [line.tolist()]
     assert found.codes is not None and found.codes[0].status is Status.OK
+    assert _agreed([view("", 0.0)] * 3, CONFIG, [line, None, line]).strings == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -117,10 +118,16 @@ def test_labels_hide_no_neighboring_line() -> None:
         assert (both[int(y0) + 4 : int(y1) - 4, int(x0) + 4 : int(x1) - 4] == 255).all()
 
 
+def rotate(quad: FloatArray, degrees: float) -> FloatArray:
+    """A quad turned around its middle."""
+    matrix = cv2.getRotationMatrix2D(quad.mean(0).tolist(), degrees, 1.0)
+    return cv2.transform(quad[None], matrix)[0].astype(np.float32)
+
+
 def test_a_code_is_drawn_instead_of_the_string_that_shows_it() -> None:
     image = np.full((400, 400, 3), 255, np.uint8)
     scores = SequenceScores(0.9, -0.1, 0.9, 0.9, -0.1)
-    quads = [rect_quad(50, 100, 250, 140), rect_quad(50, 300, 250, 340)]
+    quads = [rect_quad(50, 100, 250, 140), rect_quad(130, 175, 270, 195)]
     strings = tuple(TextString("AB12", 0.9, q, (), "horizontal", scores) for q in quads)
     code = CodeReading(
         text="AB1Z",
@@ -131,15 +138,15 @@ def test_a_code_is_drawn_instead_of_the_string_that_shows_it() -> None:
         raw_text="AB12",
         raw_confidence=0.9,
         characters=(),
-        quad=rect_quad(100, 102, 200, 138),
+        quad=rotate(rect_quad(60, 102, 240, 138), 35),  # its upright bounds reach the other string
         strings=(0,),
         direction="horizontal",
     )
     result = ReadResult(strings, Status.AMBIGUOUS, "two-stage", {}, image, (code,))
-    above, below = result.draw()[:220], result.draw()[220:]
-    green, amber = np.array([0, 150, 60]), np.array([255, 170, 0])
-    assert (above == amber).all(2).any() and not (above == green).all(2).any()
-    assert (below == green).all(2).any()  # another string stays
+    drawn = result.draw()
+    green, amber = ((drawn == c).all(2) for c in ([0, 150, 60], [255, 170, 0]))
+    assert amber.any() and not green[95:145, 45:55].any()
+    assert green[170:200, 125:135].any()  # the other string stays
 
 
 def test_lines_and_letters_grow_with_the_picture() -> None:
