@@ -32,7 +32,7 @@ from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.types import Character, CharState
 from industrial_ocr.results.verdicts import Verification, VerifiedCharacter
 
-NO_CHARACTER = 0.8
+CLEAR_REJECT = 0.8
 """A box with at least this reject probability is clearly no character."""
 
 
@@ -117,7 +117,7 @@ def _may_be_extra(skipped: SkippedBox, part: bool) -> bool:
     """Whether a box between the characters, or in their word, may be a character."""
     return (
         (skipped.inside or (skipped.same_word and not part))
-        and skipped.hypothesis.candidates.reject < NO_CHARACTER
+        and skipped.hypothesis.candidates.reject < CLEAR_REJECT
         and skipped.log_odds > -VERIFICATION_RULES.pass_odds
     )
 
@@ -164,7 +164,7 @@ def _distance(a: AlignedSymbol, b: AlignedSymbol) -> float:
 def _another(found: Alignment, characters: Sequence[VerifiedCharacter]) -> bool:
     """Whether the run is a text of the expected length that reads clearly as something else."""
     boxes = [h.candidates for h in found.lattice.hypotheses if h and h.kind in ("single", "gap")]
-    count = sum(c.reject < NO_CHARACTER for c in boxes)
+    count = sum(c.reject < CLEAR_REJECT for c in boxes)
     clear = sum(c.state in (CharState.PASS, CharState.FAIL) for c in characters)
     mostly_clear = clear >= VERIFICATION_RULES.clear * len(characters)
     return abs(count - len(characters)) <= 1 and mostly_clear

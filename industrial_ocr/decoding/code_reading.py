@@ -105,7 +105,7 @@ def _promising(
     same = 0
     for symbol, arc in zip(best.symbols, best.arcs, strict=True):
         raw = int(lattice.hypothesis(arc).probabilities.argmax())
-        same += raw == symbol or are_twins(charset.symbols[raw], charset.symbols[symbol])
+        same += are_twins(charset.symbols[raw], charset.symbols[symbol])
     if same < 0.45 * max(len(best.symbols), 1):
         return None
     return _StringRun(lattice, places, direction, best, ahead)

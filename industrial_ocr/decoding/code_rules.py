@@ -26,7 +26,7 @@ from typing import TypeVar
 import numpy as np
 
 from industrial_ocr.config import ConfidenceConfig
-from industrial_ocr.decoding.homoglyphs import TWINS
+from industrial_ocr.decoding.homoglyphs import twins_of
 from industrial_ocr.patterns.automaton import Automaton
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.results.codes import CharStatus, CodeReading
@@ -61,8 +61,8 @@ DIGIT_CHECKS = frozenset({"iso6346", "vin", "luhn", "gs1", "mod97", "mrz"})
 
 
 def are_twins(a: str, b: str) -> bool:
-    """Whether two symbols look alike, such as 0 and O."""
-    return any(a in t and b in t for t in TWINS)
+    """Whether two symbols are equal or look alike, such as 0 and O."""
+    return b in twins_of(a)
 
 
 def contradicts(symbol: str, probability: float, raw: str, raw_probability: float) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from industrial_ocr.decoding.homoglyphs import TWINS
+from industrial_ocr.decoding.homoglyphs import twins_of
 from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.geometry import edge_lengths
 from industrial_ocr.results.types import Character, Floats, TextString
@@ -72,7 +72,7 @@ def features(string: TextString) -> Floats:
     inner = sum(m.strength for m in string.unread if m.before not in ends)
     outer = sum(m.strength for m in string.unread if m.before in ends)
     heights = [edge_lengths(c.quad)[1] for c in characters]
-    twins = sum(any(c.symbol in t for t in TWINS) for c in characters)
+    twins = [c for c in characters if len(twins_of(c.symbol)) > 1]
     cases = sum(c.symbol in CASE_TWINS for c in characters)
     return np.array(
         [
@@ -88,9 +88,9 @@ def features(string: TextString) -> Floats:
             np.clip(np.log(max(float(np.median(heights)), 1.0) / 20), -1.2, 1.0),
             min(len(string.rejected), 2),
             max(c.reject for c in characters),
-            np.log1p(twins),
+            np.log1p(len(twins)),
             np.log1p(cases),
-            sum(_highest_of(c, next((t for t in TWINS if c.symbol in t), ())) for c in characters),
+            sum(_highest_of(c, twins_of(c.symbol)) for c in twins),
             sum(_highest_of(c, c.symbol.swapcase()) for c in characters if c.symbol in CASE_TWINS),
         ],
         np.float64,

@@ -313,7 +313,7 @@ def _confidence(chosen: _CodeText, others: float, raw: str, raw_log: float, chec
     share_of_paths = float(np.exp(chosen.log_prob))
     code = chosen.spelled
     pairs = zip(code, raw, strict=False)
-    if raw != code and len(raw) == len(code) and all(a == b or are_twins(a, b) for a, b in pairs):
+    if raw != code and len(raw) == len(code) and all(are_twins(a, b) for a, b in pairs):
         # Frames cannot tell twins apart, the pattern can: the raw reading supports the same code.
         share_of_paths += float(np.exp(raw_log))
     # Most printed texts match the pattern, so texts that do not match count a tenth.

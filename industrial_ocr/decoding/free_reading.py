@@ -14,7 +14,7 @@ from industrial_ocr.decoding.segmentation import MIN_PROBABILITY
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.results.types import BoxString, CharCandidates
 
-NO_CHARACTER = -1.0
+NO_CHARACTER_NATS = -1.0
 """Nats that a box without a character counts in ``FreeReading.legibility``.
 
 Of 458 rendered stacks and turned lines, 17 % are read in a wrong orientation with it; by the scores
@@ -35,7 +35,7 @@ class FreeReading:
         evidence: of the whole string, for other readings of it.
         legibility: how well the boxes read, to compare orientations: the mean log-probability of
             the best shapes, each at least ln(1e-6); a box that shows no character counts as
-            ``NO_CHARACTER``. (Scores of paths through different lattices cannot be compared.)
+            ``NO_CHARACTER_NATS``. (Scores of paths through different lattices cannot be compared.)
     """
 
     string: BoxString
@@ -83,7 +83,7 @@ def read_freely(evidence: StringEvidence, charset: Charset) -> FreeReading:
             spaces[-1] |= space
 
     def legible(h: Hypothesis) -> float:
-        return math.log(max(h.shape, MIN_PROBABILITY)) if h.is_character else NO_CHARACTER
+        return math.log(max(h.shape, MIN_PROBABILITY)) if h.is_character else NO_CHARACTER_NATS
 
     # ``found`` is not empty: the boxes of the detector are on every path.
     boxes = tuple(h.box for h, _ in found)

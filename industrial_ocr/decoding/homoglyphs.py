@@ -87,15 +87,14 @@ def shape_groups(symbols: tuple[str, ...]) -> NDArray[np.int64]:
     return np.array([first.setdefault(same_shape(s), i) for i, s in enumerate(symbols)], np.int64)
 
 
-def _twins(candidates: CharCandidates) -> frozenset[str]:
-    """The symbols that have the shape of the best one."""
-    best = candidates.symbols[0]
-    return next((t for t in TWINS if best in t), frozenset({best}))
+def twins_of(symbol: str) -> frozenset[str]:
+    """The symbols of ``TWINS`` that look like this one, itself among them."""
+    return next((t for t in TWINS if symbol in t), frozenset({symbol}))
 
 
 def _other_kind(candidates: CharCandidates) -> tuple[str, float] | None:
     """The likeliest twin of the other kind of an open character."""
-    best, twins = candidates.symbols[0], _twins(candidates)
+    best, twins = candidates.symbols[0], twins_of(candidates.symbols[0])
     for symbol, p in zip(candidates.symbols[1:], candidates.probabilities[1:], strict=True):
         if (
             symbol in twins
@@ -109,7 +108,7 @@ def _other_kind(candidates: CharCandidates) -> tuple[str, float] | None:
 def _shape(candidates: CharCandidates) -> float:
     """The probability of the best symbol and its twins together."""
     ranked = zip(candidates.symbols, candidates.probabilities, strict=True)
-    return min(sum(float(p) for s, p in ranked if s in _twins(candidates)), 1.0)
+    return min(sum(float(p) for s, p in ranked if s in twins_of(candidates.symbols[0])), 1.0)
 
 
 def _nearest(at: int, step: int, wanted: Sequence[bool], space_after: Sequence[bool]) -> int | None:

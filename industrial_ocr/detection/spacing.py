@@ -28,7 +28,7 @@ SPACE_MODEL = {
 """Coefficients of the log-odds of a space, fitted (``fitting/spacing.py``) to 39,288 gaps of
 rendered strings, 1,992 of them spaces. The bias was then raised by 1.49 by hand: labels have more
 spaces, and with it as many are added as are missed in clean print (dev families)."""
-NARROW = frozenset("1Il|ijtf.,:;'!-()/")
+NARROW_SYMBOLS = frozenset("1Il|ijtf.,:;'!-()/")
 BOX_MARGIN = 0.15
 """The gap in the ink exceeds that between the boxes by about so much, in heights."""
 
@@ -84,7 +84,7 @@ def space_features(string: BoxString, symbols: str, ink: LineInk) -> Floats:
     gaps = clear + BOX_MARGIN if found is None else np.asarray(found, np.float64)
     steps = np.linalg.norm(np.diff([b.center for b in string.boxes], axis=0), axis=1)
     steps = np.maximum(steps, 1e-6)
-    narrow = np.array([s in NARROW for s in symbols], np.float64)
+    narrow = np.array([s in NARROW_SYMBOLS for s in symbols], np.float64)
     columns = {
         "gap": gaps,
         "wider": gaps - np.median(gaps),

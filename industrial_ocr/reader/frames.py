@@ -26,7 +26,7 @@ from rapidfuzz.distance import Levenshtein
 
 from industrial_ocr.config import ConfidenceConfig
 from industrial_ocr.decoding.confidence import log_odds
-from industrial_ocr.decoding.homoglyphs import TWINS, same_shape
+from industrial_ocr.decoding.homoglyphs import same_shape, twins_of
 from industrial_ocr.image.registration import register
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, find_strings
@@ -287,7 +287,7 @@ def frame_support(
 
 def twin_shapes(symbols: tuple[str, ...]) -> NDArray[np.int64]:
     """(C,) a number for each symbol; twins such as 0 and O share it."""
-    firsts = [min(next((t for t in TWINS if s in t), {s})) for s in symbols]
+    firsts = [min(twins_of(s)) for s in symbols]
     return np.unique(firsts, return_inverse=True)[1].astype(np.int64)
 
 

@@ -35,9 +35,9 @@ def _view(image: ImageArray, scale: float, down: float) -> FloatArray:
     return rect_quad(x, y + down * height, width - x, height - y + down * height)
 
 
-MIN_PROBABILITY = 1e-9
+MIN_VIEW_PROBABILITY = 1e-9
 """Smaller probabilities are raised to this before views are averaged."""
-SURE = 0.98
+MIN_SINGLE_VIEW = 0.98
 """A crop whose best class is less likely is cut out at ``SCALES``, too."""
 SCALES = (0.93, 1.07)
 """Further sizes of a doubtful crop, relative to the usual one."""
@@ -110,12 +110,12 @@ class Classifier:
         if not images:
             return []
         found = seen(quads)
-        doubtful = found.max(axis=1) < SURE
+        doubtful = found.max(axis=1) < MIN_SINGLE_VIEW
         if doubtful.any():
             unsure = iter(doubtful)
             again = [[quad for quad in own if next(unsure)] for own in quads]
             views = [found[doubtful], *(seen(again, scale) for scale in SCALES)]
-            logs = np.mean([np.log(np.maximum(v, MIN_PROBABILITY)) for v in views], axis=0)
+            logs = np.mean([np.log(np.maximum(v, MIN_VIEW_PROBABILITY)) for v in views], axis=0)
             found[doubtful] = np.exp(log_softmax(logs))
         rows = iter(self.candidates(found, config.top_k))
         return [[next(rows) for _ in own] for own in quads]
