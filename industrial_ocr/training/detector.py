@@ -16,8 +16,9 @@ from industrial_ocr.config import SegmentationConfig
 from industrial_ocr.datasets.photos import PhotoScenes
 from industrial_ocr.datasets.synthesis.layout import LabeledString
 from industrial_ocr.datasets.synthesis.scenes import SceneRenderer
+from industrial_ocr.detection.detector import IMAGENET_MEAN, IMAGENET_STD, network_input
 from industrial_ocr.detection.segmentation import character_boxes
-from industrial_ocr.image.preprocess import detector_input, to_gray
+from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.models.craft import build_detector
 from industrial_ocr.results.geometry import Rectangle, bounds, box_iou
 from industrial_ocr.results.types import FloatArray, ImageArray, ScoreMaps
@@ -166,13 +167,14 @@ class DetectorTask:
                 gray, target = self._scene((seed, index, item), photo)
             else:
                 gray, target = _varied(rng, gray, target)
-            images.append(detector_input(gray))
+            images.append(network_input(gray, published=not self._options))
             targets.append(target)
-        image = torch.from_numpy(np.stack(images))
-        if not self._options:
-            image = image[:, :1].expand(-1, 3, -1, -1).contiguous()
         maps = torch.from_numpy(np.stack(targets))
-        return {"image": image, "target": maps[:, :2], "learned": maps[:, 2:] > 127}
+        return {
+            "image": torch.from_numpy(np.stack(images)),
+            "target": maps[:, :2],
+            "learned": maps[:, 2:] > 127,
+        }
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Squared error of both maps, later with mining of hard negatives.
@@ -222,12 +224,14 @@ class DetectorTask:
 
     def entry(self) -> dict[str, Any]:
         """The task's fields of the manifest entry."""
-        half = [0.5, 0.5] if self._options else [0.5, 0.5, 0.5]
+        mean, std = [0.5, 0.5], [0.5, 0.5]
+        if not self._options:  # its input is normalized as that of the published network
+            mean, std = IMAGENET_MEAN.tolist(), IMAGENET_STD.tolist()
         return {
             "task": "detector",
             "architecture": {"architecture": self.config.backbone, **self._options},
             "charset": None,
-            "input": {"size": None, "mean": half, "std": half},
+            "input": {"size": None, "mean": mean, "std": std},
         }
 
 

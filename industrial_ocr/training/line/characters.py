@@ -23,8 +23,9 @@ from industrial_ocr.datasets.synthesis.camera import Camera
 from industrial_ocr.datasets.synthesis.crops import REJECT
 from industrial_ocr.datasets.synthesis.layout import LabeledString
 from industrial_ocr.decoding.ctc import align
+from industrial_ocr.detection.detector import network_input
 from industrial_ocr.detection.linking import as_one_string
-from industrial_ocr.image.preprocess import detector_input, to_gray
+from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.inference.manifest import ModelEntry
 from industrial_ocr.inference.torch_backend import load_model
 from industrial_ocr.reader.common import Clock, find_strings
@@ -285,12 +286,11 @@ class LineDetectorTask(DetectorTask):
         for view, quads in views:
             down, right = high - view.shape[0], wide - view.shape[1]
             padded = cv2.copyMakeBorder(view, 0, down, 0, right, cv2.BORDER_REPLICATE)
-            images.append(detector_input(np.asarray(padded, np.uint8)))
+            pixels = np.asarray(padded, np.uint8)
+            images.append(network_input(pixels, published=not self._options))
             targets.append(np.stack(score_targets((labeled(quads),), (high, wide))))
         target = np.round(np.stack(targets) * 255).astype(np.uint8)
         line = torch.from_numpy(np.stack(images))
-        if not self._options:
-            line = line[:, :1].expand(-1, 3, -1, -1).contiguous()
         own = {"line": line, "line_target": torch.from_numpy(target)}
         return {**super().render(index, seed), **own}
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from industrial_ocr.datasets.photos import PhotoString, write_strings
 from industrial_ocr.datasets.synthesis.layout import LabeledString
+from industrial_ocr.detection.detector import IMAGENET_MEAN, network_input
 from industrial_ocr.inference.manifest import find_entry
 from industrial_ocr.inference.weights import load_state
 from industrial_ocr.results.geometry import rect_quad
@@ -251,6 +252,21 @@ def test_for_a_photograph_a_space_is_as_good_as_a_blank() -> None:
     assert torch.allclose(said.sum(-1), torch.ones(5, 2))
     assert torch.allclose(said[..., 0], log_probs.exp()[..., [0, 5]].sum(-1))
     assert torch.allclose(said[..., 1:5], log_probs.exp()[..., 1:5])
+
+
+@pytest.mark.parametrize("backbone", ["vgg16_bn", "resnet18"])
+def test_a_detector_learns_the_input_with_which_it_reads(backbone: str, tmp_path: Path) -> None:
+    published = backbone == "vgg16_bn"
+    plain: dict[str, Any] = {"workers": 0, "device": "cpu", "out": tmp_path, "copies": 1}
+    task = DetectorTask(
+        DetectorTrainConfig(**plain, backbone=backbone, batch_size=1, scene_size=64)
+    )
+    gray = np.random.default_rng(0).integers(0, 255, (64, 64)).astype(np.uint8)
+    task._scene = lambda *_: (gray, np.zeros((3, 32, 32), np.uint8))  # type: ignore[method-assign]
+    image = task.render(0, 0)["image"][0].numpy()
+    np.testing.assert_allclose(image, network_input(gray, published))
+    wanted = IMAGENET_MEAN.tolist() if published else [0.5, 0.5]
+    assert task.entry()["input"]["mean"] == wanted
 
 
 def pair(space: bool) -> LabeledString:
