@@ -23,12 +23,15 @@ ErrorStage = Literal[
 ]
 ERROR_STAGES: tuple[ErrorStage, ...] = get_args(ErrorStage)
 
+MARGIN = 0.15
+"""Room around the box of a label, as a share of its shorter side."""
+
 SymbolQuad = tuple[str, NDArray[np.float64]]
 """A character that was read, and its quad (4, 2)."""
 
 
-def _place(matched: MatchedLabel, margin: float = 0.15) -> Rectangle | None:
-    """The box of the label, widened by a share of its shorter side; None if not labeled."""
+def _place(matched: MatchedLabel) -> Rectangle | None:
+    """The box of the label, widened by ``MARGIN``; None if not labeled."""
     label = matched.label
     if label.quad is not None:
         box = bounds(label.quad)
@@ -40,7 +43,7 @@ def _place(matched: MatchedLabel, margin: float = 0.15) -> Rectangle | None:
     else:
         return None
     x0, y0, x1, y1 = box
-    more = margin * min(x1 - x0, y1 - y0)
+    more = MARGIN * min(x1 - x0, y1 - y0)
     return x0 - more, y0 - more, x1 + more, y1 + more
 
 
@@ -104,8 +107,7 @@ def _nearest_characters(truth: str, found: list[SymbolQuad], rules: Rules) -> li
 
 def attribute_error(matched: MatchedLabel, rules: Rules) -> ErrorStage | None:
     """The stage that lost a label; None if the reading is right under the rules."""
-    truth = rules.normalize(matched.prediction.truth)
-    read = rules.normalize(matched.prediction.reading)
+    truth, read = rules.comparison.pair(matched.prediction.truth, matched.prediction.reading)
     if read == truth or (rules.comparison.contains and truth and truth in read):
         return None
     strings = matched.record.strings

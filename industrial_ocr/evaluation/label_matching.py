@@ -199,8 +199,8 @@ def _text_answers(labels: Sequence[Label], record: Record, rules: Rules) -> Answ
 def _crop_answers(labels: Sequence[Label], record: Record, rules: Rules) -> Answers:
     """Everything read in a crop, for its only label."""
     strings = record.strings
-    text = "".join(rules.normalize(s.text) for s in strings)
     for label in labels[:1]:
+        _, text = rules.comparison.pair(label.text, "".join(s.text for s in strings))
         yield label, StringRun(text, _weakest(strings), tuple(range(len(strings))))
 
 

@@ -11,7 +11,7 @@ import pytest
 from industrial_ocr.datasets.samples import Label, LabeledCharacter, Task
 from industrial_ocr.evaluation.error_attribution import attribute_error
 from industrial_ocr.evaluation.label_matching import Rules, match_labels
-from industrial_ocr.evaluation.metrics import TextComparison
+from industrial_ocr.evaluation.metrics import ReadOutcome, TextComparison
 from industrial_ocr.evaluation.records import ReadString, Record
 from industrial_ocr.evaluation.summary import LOSS_HEADERS, loss_rows, summarize_run
 from industrial_ocr.patterns.pattern import Pattern
@@ -128,6 +128,19 @@ def test_crops_are_one_item_whatever_is_read() -> None:
     assert [a.prediction.reading for a in match_labels(crop, Rules())] == ["AB12"]
     empty = record([Label("")], [], task="classify")
     assert [a.prediction.truth for a in match_labels(empty, Rules())] == [""]
+
+
+@pytest.mark.parametrize(
+    ("read", "right", "stage"),
+    [("&", True, None), ("8", False, "wrong class"), ("", False, "no string")],
+)
+def test_a_crop_of_a_mark_is_read_right_only_as_this_mark(
+    read: str, right: bool, stage: str | None
+) -> None:
+    crop = record([Label("&")], [written(read)] if read else [], task="recognize")
+    (answer,) = match_labels(crop, Rules())
+    assert (answer.outcome(Rules()) is ReadOutcome.CORRECT) is right
+    assert attribute_error(answer, Rules()) == stage
 
 
 def split() -> ReadString:
