@@ -63,7 +63,8 @@ def settled(
     pairs = paired_codes({w: [_code(c, pattern) for c in r.codes or ()] for w, r in ways.items()})
     found = settle_all(route, pairs, choose(pattern, measured), least)
     own = Engine.CRNN if found[0].route == Engine.CRNN else Engine.TWO_STAGE
-    base = replace(ways[own], engine=str(route), codes=())
+    seconds = sum(r.seconds for r in ways.values())
+    base = replace(ways[own], engine=str(route), codes=(), seconds=seconds)
     codes = [s.code for s in found if s.code is not None]
     if not codes:
         return base
@@ -77,8 +78,7 @@ def settled(
         )
         for c in codes
     )
-    seconds = sum(r.seconds for r in ways.values())
-    return replace(base, codes=read, status=codes[0].status.value, seconds=seconds)
+    return replace(base, codes=read, status=codes[0].status.value)
 
 
 def reroute(
