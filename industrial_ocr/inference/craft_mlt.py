@@ -59,24 +59,28 @@ def craft_mlt(given: str | Path) -> ModelEntry:
     """
     folder = cache_folder()
     known = _kept(folder)
-    if known is not None and (known.onnx or not _can_export()):
+    if known is None:
+        checkpoint = _checkpoint(given)
+        if find_spec("torch") is None or find_spec("timm") is None:
+            raise MissingPackageError(
+                f"detector {NAME}: {checkpoint} is converted once, which needs torch: pip install "
+                f"'industrial-ocr[train]'; or copy {folder} from a computer where that was done"
+            )
+    elif known.onnx or not _can_export():
         return known
-    checkpoint = _checkpoint(given)
-    if find_spec("torch") is None or find_spec("timm") is None:
-        raise MissingPackageError(
-            f"detector {NAME}: {checkpoint} is converted once, which needs torch: pip install "
-            f"'industrial-ocr[train]'; or copy {folder} from a computer where that was done"
-        )
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
-        return _kept(folder) or _converted(checkpoint, folder)
+        known = _kept(folder) or _converted(_checkpoint(given), folder)
+        if not known.onnx and _can_export():
+            known = import_module("industrial_ocr.inference.export").add_onnx(known)
+        return known
 
 
 def _kept(folder: Path) -> ModelEntry | None:
-    every = load_manifest(folder).models
-    return next(
-        (e.model_copy(update={"settings": SETTINGS}) for e in every if e.name == NAME), None
-    )
+    for entry in load_manifest(folder).models:
+        if entry.name == NAME:
+            return entry.model_copy(update={"settings": SETTINGS})
+    return None
 
 
 def _converted(checkpoint: Path, folder: Path) -> ModelEntry:
@@ -97,10 +101,7 @@ def _converted(checkpoint: Path, folder: Path) -> ModelEntry:
         settings=SETTINGS,
         folder=folder,
     )
-    saved = save_entry(folder, entry, state)
-    if _can_export():
-        saved = import_module("industrial_ocr.inference.export").add_onnx(saved)
-    return saved
+    return save_entry(folder, entry, state)
 
 
 def _can_export() -> bool:

@@ -12,6 +12,7 @@ from industrial_ocr.config import PipelineConfig, SegmentationConfig, suited
 from industrial_ocr.errors import WeightsError
 from industrial_ocr.inference import craft_mlt
 from industrial_ocr.inference.loading import Loader
+from industrial_ocr.inference.manifest import InputSpec, ModelEntry
 from industrial_ocr.inference.weights import CACHE_VARIABLE
 
 
@@ -34,6 +35,20 @@ def test_its_settings_replace_defaults_only() -> None:
     assert own.segmentation.box_ratio == 0.83 and own.detection.crop_sides == (160, 128, 200)
     mine = PipelineConfig(segmentation=SegmentationConfig(box_ratio=0.9))
     assert suited(mine, craft_mlt.SETTINGS).segmentation.box_ratio == 0.9
+
+
+def test_converted_weights_get_their_onnx_file_without_the_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = pytest.importorskip("industrial_ocr.inference.export")
+    spec = InputSpec(size=None, mean=(0.5,) * 3, std=(0.5,) * 3)
+    kept = ModelEntry(name=craft_mlt.NAME, task="detector", architecture={}, input=spec)
+    monkeypatch.setattr(craft_mlt, "_kept", lambda folder: kept)
+    monkeypatch.setattr(craft_mlt, "_can_export", lambda: True)
+    monkeypatch.setattr(craft_mlt, "_places", lambda: iter(()))
+    monkeypatch.setattr(export, "add_onnx", lambda e: e.model_copy(update={"onnx": "c.onnx"}))
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    assert craft_mlt.craft_mlt(craft_mlt.NAME).onnx == "c.onnx"
 
 
 @pytest.mark.slow
