@@ -26,6 +26,7 @@ from industrial_ocr.decoding.homoglyphs import SIZE_TWINS, same_shape
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.image.load import load_image
 from industrial_ocr.image.preprocess import to_gray
+from industrial_ocr.results.files import BAD_NPZ
 from industrial_ocr.results.geometry import edge_lengths, expand_quad, warp_quad
 from industrial_ocr.results.types import FloatArray, ImageArray, as_quad
 
@@ -107,12 +108,15 @@ def read_hints(folder: Path) -> list[PhotoString]:
     windows = read_windows(folder)
     hints = []
     path = folder / "lines.tsv"
-    for row in _rows(path, 11):
+    for number, row in enumerate(_rows(path, 11), 1):
         if row[0] not in windows:
-            raise DatasetError(f"{path}: windows.tsv does not list {row[0]}")
-        source, photograph = windows[row[0]]
+            raise DatasetError(f"{path}:{number}: windows.tsv does not list {row[0]}")
+        try:
+            score = float(row[9])
+        except ValueError as error:
+            raise DatasetError(f"{path}:{number}: not a score: {row[9]}") from error
         quad = _quad(path, row[1:9])
-        hints.append(PhotoString(row[0], source, photograph, quad, row[10], float(row[9])))
+        hints.append(PhotoString(row[0], *windows[row[0]], quad, row[10], score))
     return hints
 
 
@@ -317,7 +321,7 @@ class PhotoCrops:
                 self._images: ImageArray = found["images"][taken]
                 self.symbols: list[str] = found["symbols"][taken].tolist()
                 sources: list[str] = found["sources"][taken].tolist()
-        except (OSError, KeyError, ValueError) as error:
+        except BAD_NPZ as error:
             raise DatasetError(f"{file}: not a file of training.photo_crops: {error}") from error
         side = size + 2 * CROP_MARGIN
         if self._images.shape[1:] != (side, side) or not len(self._images):

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import threading
 import zipfile
 import zlib
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+BAD_NPZ = (
+    OSError,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""Errors of reading a damaged .npz file, one without an expected array, or another file."""
 
 
 def write_whole(path: Path, data: str | bytes | memoryview) -> None:
@@ -37,6 +53,14 @@ def write_whole(path: Path, data: str | bytes | memoryview) -> None:
                 os.fsync(folder)
             finally:
                 os.close(folder)
+
+
+def write_npz(path: Path, compressed: bool = True, **arrays: Any) -> None:
+    """Writes arrays for ``numpy.load`` with ``write_whole``."""
+    data = io.BytesIO()
+    save = np.savez_compressed if compressed else np.savez
+    save(data, **arrays)
+    write_whole(path, data.getbuffer())
 
 
 def try_folder(folder: Path) -> None:

@@ -25,9 +25,9 @@ from industrial_ocr.detection.detector import Detector
 from industrial_ocr.detection.orientation import orientations
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.image.preprocess import to_gray
-from industrial_ocr.inference.manifest import find_entry
-from industrial_ocr.inference.torch_backend import load_session, resolve_device
+from industrial_ocr.inference.loading import Loader
 from industrial_ocr.reader.common import Clock, found_by
+from industrial_ocr.results.files import BAD_NPZ, write_npz
 from industrial_ocr.results.geometry import (
     Rectangle,
     bounds,
@@ -70,7 +70,7 @@ def load_harvest(file: Path, size: int) -> Harvest:
     try:
         with np.load(file, allow_pickle=False) as found:
             harvest = Harvest(found["rejects"], found["characters"], found["symbols"])
-    except (OSError, KeyError, ValueError) as error:
+    except BAD_NPZ as error:
         raise DatasetError(f"{file}: not a harvest: {error}") from error
     for crops in (harvest.rejects, harvest.characters):
         if crops.ndim != 3 or crops.shape[1:] != (size, size) or len(crops) < MIN_CROPS:
@@ -163,8 +163,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=5)
     args = parser.parse_args()
     cv2.setNumThreads(1)
-    entry = find_entry("detector", args.detector)
-    detector = Detector(load_session(entry, resolve_device("auto"), bf16=False).run)
+    detector = Detector(*Loader().detector(args.detector))
     renderer = SceneRenderer(tuple(args.fonts), plain=args.plain)
     found = list(harvest(detector, renderer, args.seed, args.scenes, args.size))
     rejects = [crop for crop, symbol in found if symbol == REJECT]
@@ -172,9 +171,7 @@ def main() -> None:
     if min(len(rejects), len(characters)) < MIN_CROPS:
         raise DatasetError(f"{len(rejects)} wrong and {len(characters)} right boxes: too few")
     symbols = np.array([symbol for _, symbol in found if symbol != REJECT])
-    np.savez_compressed(
-        args.out, rejects=np.stack(rejects), characters=np.stack(characters), symbols=symbols
-    )
+    write_npz(args.out, rejects=np.stack(rejects), characters=np.stack(characters), symbols=symbols)
     print(f"{len(rejects)} rejects, {len(characters)} characters of {args.scenes} scenes")
 
 

@@ -11,7 +11,6 @@ sees text are crops without a character.
 from __future__ import annotations
 
 import argparse
-import io
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -37,7 +36,7 @@ from industrial_ocr.inference.craft_mlt import NAME
 from industrial_ocr.inference.loading import Loader
 from industrial_ocr.reader.models import Models
 from industrial_ocr.reader.reader import Reader
-from industrial_ocr.results.files import write_whole
+from industrial_ocr.results.files import write_npz
 from industrial_ocr.results.geometry import (
     bounds,
     box_iou,
@@ -140,15 +139,13 @@ def write_crops(path: Path, crops: Sequence[PhotoCrop]) -> None:
     if not crops:
         raise DatasetError(f"no crops for {path}: no string of the labels has its characters")
     images, symbols, sources, held_out = zip(*crops, strict=True)
-    data = io.BytesIO()
-    np.savez_compressed(
-        data,
+    write_npz(
+        path,
         images=np.stack(images),
         symbols=np.array(symbols),
         sources=np.array(sources),
         held_out=np.array(held_out),
     )
-    write_whole(path, data.getvalue())
 
 
 def main() -> None:

@@ -6,7 +6,6 @@ is one JPEG mosaic, since files of 40x40 pixels are mostly headers. The parts sh
 
 from __future__ import annotations
 
-import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from industrial_ocr.errors import DatasetError
-from industrial_ocr.results.files import sha256_of
+from industrial_ocr.results.files import BAD_NPZ, sha256_of, write_npz
 from industrial_ocr.results.types import ImageArray
 
 SHIPPED_REHEARSAL = Path(__file__).parent / "data" / "rehearsal.npz"
@@ -125,7 +124,7 @@ def save_rehearsal(path: Path, parts: Sequence[LabeledCrops], quality: int) -> N
         arrays[f"{name}_counts"] = np.array([len(images) for images in own])
         arrays |= {f"{name}_{i}": mosaic(c, quality) for i, c in enumerate(own) if len(c)}
     try:
-        np.savez(path, **arrays)
+        write_npz(path, compressed=False, **arrays)
     except OSError as error:
         raise DatasetError(f"{path}: cannot be written: {error}") from error
 
@@ -141,7 +140,7 @@ def load_rehearsal(path: Path = SHIPPED_REHEARSAL) -> Rehearsal:
         with np.load(path, allow_pickle=False) as found:
             symbols, side = found["symbols"], int(found["side"])
             training, validation, held_out = (_part(found, part, symbols, side) for part in PARTS)
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except BAD_NPZ as error:
         raise DatasetError(
             f"{path}: not a rehearsal set ({error}); install the package again"
         ) from error

@@ -104,5 +104,9 @@ def test_a_broken_table_is_named(photos: Path, tmp_path: Path) -> None:
     (photos / "lines.tsv").write_text("0.png\t1\t2\n", encoding="utf-8")
     with pytest.raises(DatasetError, match=r"lines\.tsv:1: 3 columns"):
         read_hints(photos)
+    table = "0.png" + 8 * "\t1" + "\thigh\tAB\n"
+    (photos / "lines.tsv").write_text(table, encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"lines\.tsv:1: not a score: high"):
+        read_hints(photos)
     with pytest.raises(DatasetError, match="cannot read"):
         PhotoStrips(photos, tmp_path / "none.tsv")

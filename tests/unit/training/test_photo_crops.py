@@ -150,6 +150,11 @@ def test_files_of_another_kind_or_size_are_refused(tmp_path: Path) -> None:
     file = made(tmp_path / "c.npz")
     with pytest.raises(DatasetError, match="no crops of 40x40"):
         PhotoCrops(file, 40)
+    damaged = bytearray(file.read_bytes())
+    damaged[60:100] = bytes(40)
+    file.write_bytes(damaged)
+    with pytest.raises(DatasetError, match="not a file of"):
+        PhotoCrops(file, SIZE)
     np.savez(file, images=np.zeros((2, 8, 8), np.uint8))
     with pytest.raises(DatasetError, match="not a file of"):
         PhotoCrops(file, SIZE)
