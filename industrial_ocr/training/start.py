@@ -64,7 +64,15 @@ def start_weights(model: nn.Module, entry: dict[str, Any], source: str) -> None:
             symbols.
     """
     if (file := _ppocr_file(source)) is not None:
-        _load_ppocr(model, file, entry["charset"])
+        from google.protobuf.message import DecodeError  # a part of onnx
+
+        wrong = (DecodeError, KeyError, IndexError, ValueError, TypeError, RuntimeError)
+        try:
+            _load_ppocr(model, file, entry["charset"])
+        except OSError as error:
+            raise WeightsError(f"start_from: {file} cannot be read: {error}") from error
+        except wrong as error:
+            raise WeightsError(f"start_from: {file} is not PP-OCRv6's small recognizer") from error
         return
     found = find_entry(entry["task"], source)
     if found.charset is not None and list(found.charset) != list(entry["charset"]):
@@ -82,7 +90,7 @@ def _ppocr_file(source: str) -> Path | None:
     """The file of a recognizer of PP-OCR, by its name or path; None for other weights."""
     if source in PPOCR:
         return known_file(source)
-    return Path(source) if Path(source).suffix == ".onnx" else None
+    return Path(source) if Path(source).suffix.lower() == ".onnx" else None
 
 
 def _load_ppocr(model: nn.Module, path: Path, symbols: Sequence[str]) -> None:
@@ -104,15 +112,14 @@ def _load_ppocr(model: nn.Module, path: Path, symbols: Sequence[str]) -> None:
     biases = {n.input[0]: n.input[1] for n in graph.node if n.op_type == "Add"}
     layers = [n for n in graph.node if n.op_type == "Conv"]
     convolutions = cnn.convolutions()
-    wrong = WeightsError(f"start_from: {path} is not PP-OCRv6's small recognizer")
     if len(layers) < len(convolutions):
-        raise wrong
+        raise ValueError(f"{len(layers)} convolutions")
     for own, layer in zip(convolutions, layers, strict=False):
         weight, bias = values[layer.input[1]], values[biases[layer.output[0]]]
         if own is cnn.stem.conv1:
             weight = weight.sum(1, keepdim=True) / PPOCR_CONTRAST
         if own.weight.shape != weight.shape:
-            raise wrong
+            raise ValueError(f"weights {tuple(weight.shape)}")
         own.weight.data.copy_(weight)
         if own.bias is not None:
             own.bias.data.copy_(bias.flatten())

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from onnx import helper
 
 from industrial_ocr.config import PipelineConfig
 from industrial_ocr.datasets.synthesis.crops import REJECT, GlyphRenderer
@@ -29,6 +30,7 @@ from industrial_ocr.training.harvest import (
 )
 from industrial_ocr.training.loop import Trainer
 from industrial_ocr.training.recognizer import RecognizerTask
+from industrial_ocr.training.start import start_weights
 
 
 def crops(count: int, value: int, size: int = 16) -> ImageArray:
@@ -111,6 +113,21 @@ def test_first_weights_of_another_model_are_refused(tmp_path: Path) -> None:
         Trainer(ClassifierTask(config(tmp_path, start_from="nonsense")))
 
 
+@pytest.mark.parametrize("number", [None, 40])
+def test_first_weights_from_another_onnx_file_are_refused(
+    number: int | None, tmp_path: Path
+) -> None:
+    file = tmp_path / "other.ONNX"
+    file.write_bytes(b"nonsense")
+    if number is not None:
+        nodes = [helper.make_node("Conv", ["x", "w"], ["y"])] * number
+        graph = helper.make_graph(nodes, "other", [], [])
+        file.write_bytes(helper.make_model(graph).SerializeToString())
+    task = recognizer(tmp_path, variant="lcnet")
+    with pytest.raises(WeightsError, match="is not PP-OCRv6's small recognizer"):
+        start_weights(task.model, task.entry(), str(file))
+
+
 def test_validation_never_sees_the_crops_of_training(tmp_path: Path) -> None:
     file = saved(tmp_path / "h.npz")
     task = ClassifierTask(config(tmp_path, harvest=file, crop_size=16))
@@ -133,6 +150,11 @@ def test_files_that_are_no_harvest_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="not a harvest"):
         load_harvest(file, 16)
     np.savez(file, crops=crops(30, 1))
+    with pytest.raises(DatasetError, match="not a harvest"):
+        load_harvest(file, 16)
+    damaged = bytearray(saved(file).read_bytes())
+    damaged[200:300] = bytes(100)
+    file.write_bytes(damaged)
     with pytest.raises(DatasetError, match="not a harvest"):
         load_harvest(file, 16)
     with pytest.raises(DatasetError, match="40x40 are needed"):
