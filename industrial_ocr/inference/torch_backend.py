@@ -107,12 +107,15 @@ def load_model(entry: ModelEntry) -> nn.Module:
         WeightsError: its file is missing, damaged or of another architecture.
     """
     state = load_state(entry)
-    model = _built(lambda: build_model(entry))
     try:
+        model = _built(lambda: build_model(entry))
         model.load_state_dict(state)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         reason = str(error).splitlines()[-1].strip()
-        raise WeightsError(f"{entry.path}: does not fit its architecture: {reason}") from error
+        raise WeightsError(
+            f"{entry.path}: its weights do not fit its architecture; perhaps they are of another "
+            f"version of this package: {reason}"
+        ) from error
     return model.eval()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from industrial_ocr.errors import WeightsError
 from industrial_ocr.image.preprocess import normalize_crops
 from industrial_ocr.inference.manifest import ModelEntry, find_entry
-from industrial_ocr.inference.weights import load_state
+from industrial_ocr.inference.torch_backend import load_model
 from industrial_ocr.models.classifier import GlyphClassifier
 from industrial_ocr.results.types import FloatArray, ImageArray
 
@@ -48,18 +48,12 @@ def load_parent(name: str | None) -> Parent:
             f"{entry.path}: its manifest has no charset or no square input; retraining needs a "
             "classifier of this package"
         )
-    symbols = tuple(entry.charset)
+    model = cast(GlyphClassifier, load_model(entry))
     try:
-        model = GlyphClassifier(len(symbols) + 1, **entry.architecture)
-        model.load_state_dict(load_state(entry))
         head_of(model)
-    except (RuntimeError, TypeError, AttributeError) as error:
-        reason = " ".join(str(error).splitlines()[-1].split())
-        raise WeightsError(
-            f"{entry.path}: its weights do not fit its architecture; perhaps they are of another "
-            f"version of this package: {reason}"
-        ) from error
-    return Parent(entry, model.eval(), symbols, entry.input.size[0])
+    except (TypeError, AttributeError) as error:
+        raise WeightsError(f"{entry.path}: cannot be retrained: {error}") from error
+    return Parent(entry, model, tuple(entry.charset), entry.input.size[0])
 
 
 def head_of(model: GlyphClassifier) -> nn.Linear:

@@ -16,6 +16,7 @@ from fitting.rehearsal import MEASURED, render_classes, renderer
 from industrial_ocr.datasets.synthesis.crops import REJECT
 from industrial_ocr.datasets.synthesis.faces import FaceLibrary
 from industrial_ocr.errors import ConfigError, DatasetError, WeightsError
+from industrial_ocr.inference.torch_backend import load_model
 from industrial_ocr.patterns.charset import DEFAULT_SYMBOLS
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import ImageArray
@@ -42,6 +43,7 @@ from industrial_ocr.training.retraining.rehearsal import (
     load_rehearsal,
     mosaic,
     part_of,
+    save_rehearsal,
     unpack,
 )
 from industrial_ocr.training.retraining.replay_buffer import rehearsal_for, replay_file, save_replay
@@ -87,11 +89,27 @@ def test_a_mosaic_gives_its_crops_back() -> None:
 
 def test_a_damaged_set_is_one_clear_error(tmp_path: Path) -> None:
     path = tmp_path / "r.npz"
-    path.write_bytes(b"PK nonsense")
-    with pytest.raises(DatasetError, match=r"r\.npz: not a rehearsal set"):
-        load_rehearsal(path)
+    for data in (b"PK nonsense", b""):
+        path.write_bytes(data)
+        with pytest.raises(DatasetError, match=r"r\.npz: not a rehearsal set"):
+            load_rehearsal(path)
     with pytest.raises(DatasetError, match="not a rehearsal set"):
         load_rehearsal(tmp_path / "missing.npz")
+
+
+def test_a_set_that_cannot_be_written_leaves_the_older_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def disk_full(*_: object) -> None:
+        raise OSError("no space left")
+
+    crops = LabeledCrops(np.zeros((1, 40, 40), np.uint8), np.array(["A"]))
+    path = tmp_path / "r.npz"
+    path.write_bytes(b"older")
+    monkeypatch.setattr("os.replace", disk_full)
+    with pytest.raises(DatasetError, match="cannot be written: no space left"):
+        save_rehearsal(path, [crops] * 3, 90)
+    assert path.read_bytes() == b"older" and len(list(tmp_path.iterdir())) == 1
 
 
 @pytest.mark.slow
@@ -173,6 +191,8 @@ def test_a_parent_of_another_architecture(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("industrial_ocr.training.retraining.network.find_entry", lambda *_: unknown)
     with pytest.raises(WeightsError, match="do not fit its architecture; perhaps"):
         load_parent("other")
+    with pytest.raises(WeightsError, match="do not fit its architecture"):
+        load_model(unknown)
 
 
 # Batches and loss
