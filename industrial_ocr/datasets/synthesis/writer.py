@@ -90,6 +90,9 @@ def write_dataset(
 
 def _new_labels(out: Path) -> TextIO:
     """Opens the file of labels in a folder that has none."""
+    table = out / "labels.tsv"  # its pictures would be overwritten
+    if table.exists():
+        raise DatasetError(f"{table}: is there already; name another folder")
     path = out / "labels.jsonl"
     try:
         (out / "images").mkdir(parents=True, exist_ok=True)

@@ -51,6 +51,11 @@ def test_labels_are_not_overwritten_and_bad_folders_are_named(tmp_path: Path) ->
     with pytest.raises(DatasetError, match=r"labels\.jsonl"):
         list(write_dataset(tmp_path / "out", "crops", 1, 1, (), 64, 1))
     assert (tmp_path / "out" / "labels.jsonl").read_bytes() == before
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "labels.tsv").write_text("a.png\tA\n")
+    with pytest.raises(DatasetError, match=r"labels\.tsv: is there already"):
+        list(write_dataset(tmp_path / "own", "codes", 1, 0, (), 160, 1, "[A-Z]{4}"))
+    assert (tmp_path / "own" / "labels.tsv").read_text() == "a.png\tA\n"
     (tmp_path / "file").touch()
     with pytest.raises(DatasetError, match="file"):
         list(write_dataset(tmp_path / "file", "crops", 1, 0, (), 64, 1))
