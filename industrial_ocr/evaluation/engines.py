@@ -22,6 +22,9 @@ from industrial_ocr.results.codes import CodeReading
 from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.types import ImageArray, TextString
 
+LEXICON_ENGINE = "crnn+lexicon"
+"""Name of the engine that a lexicon adds."""
+
 
 class BenchmarkEngine(Protocol):
     """The interface of an engine.
@@ -105,7 +108,7 @@ class LexiconEngine(OwnEngine):
     """The crnn with lexicons of images by dataset; it reads only datasets that have lexicons."""
 
     def __init__(self, reader: Any, lexicons: Mapping[str, Mapping[str, Lexicon]]) -> None:
-        super().__init__("crnn+lexicon", reader)
+        super().__init__(LEXICON_ENGINE, reader)
         self.lexicons = lexicons
         self.datasets = frozenset(lexicons)
         self.lexicon: Lexicon | None = None

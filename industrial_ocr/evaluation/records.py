@@ -173,7 +173,10 @@ class RecordedRun:
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Parsed lines with their numbers; an incomplete last line is left out."""
-    lines = path.read_text(encoding="utf-8").split("\n")
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path}: not a benchmark run: {error}") from error
     for number, line in enumerate(lines, 1):
         if not line:
             continue

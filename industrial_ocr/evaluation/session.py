@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,8 @@ from industrial_ocr.datasets.splits import Split, part_of
 from industrial_ocr.decoding.lexicon import Lexicon, lexicon_finder, lexicon_of
 from industrial_ocr.errors import ConfigError, DatasetError, EngineError
 from industrial_ocr.evaluation.engines import (
+    ENGINE_NAMES,
+    LEXICON_ENGINE,
     OWN_ENGINES,
     BenchmarkEngine,
     LexiconEngine,
@@ -123,9 +126,10 @@ def thresholds_of(given: Sequence[str], suite: Suite | None = None) -> dict[str,
         suite: a suite, whose thresholds replace those of the configuration.
 
     Raises:
-        ConfigError: a text is not ``ENGINE=VALUE``.
+        ConfigError: a text is not ``ENGINE=VALUE``, or the engine is unknown.
     """
     own = load_config(config_path("pipeline"), PipelineConfig).confidence.min_confidence
+    known = (*ENGINE_NAMES, LEXICON_ENGINE)
     found = dict.fromkeys(OWN_ENGINES, own)
     if suite is not None:
         found.update(suite.thresholds)
@@ -135,6 +139,12 @@ def thresholds_of(given: Sequence[str], suite: Suite | None = None) -> dict[str,
             found[name] = float(value)
         except ValueError as error:
             raise ConfigError(f"--threshold must be ENGINE=VALUE, got {text!r}") from error
+        if math.isnan(found[name]):
+            raise ConfigError(f"--threshold needs a number, got {text!r}")
+        if name not in known:
+            raise ConfigError(
+                f"--threshold: engine {name!r} is unknown; there are: {', '.join(known)}"
+            )
     return found
 
 
@@ -253,8 +263,9 @@ def _oracle_line(plan: BenchmarkPlan, team: EngineTeam, dataset: Dataset) -> str
 
 
 def _probe_lines(plan: BenchmarkPlan, team: EngineTeam, options: Mapping[str, Any]) -> list[str]:
-    pictures = [d for d in plan.datasets if d.task == "read"] or list(plan.datasets)
-    source = pictures[0].samples[0].path
+    filled = [d for d in plan.datasets if d.samples]
+    dataset = next((d for d in filled if d.task == "read"), filled[0])
+    source = dataset.samples[0].path
     if source is None:
         return ["probe: needs a dataset of image files"]
     lines = []
@@ -268,5 +279,5 @@ def _probe_lines(plan: BenchmarkPlan, team: EngineTeam, options: Mapping[str, An
                 f"first result after {found['first_result_s']:.1f} s in a new process, "
                 f"peak memory {found['peak_mb']:.0f} MB"
             )
-        lines.append(f"probe {engine.name} on {pictures[0].name}/{source.name}: {text}")
+        lines.append(f"probe {engine.name} on {dataset.name}/{source.name}: {text}")
     return lines

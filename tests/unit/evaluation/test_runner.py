@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 
 from industrial_ocr.datasets.samples import Dataset, Label, Sample, Task
 from industrial_ocr.errors import ConfigError, DatasetError, EngineError
+from industrial_ocr.evaluation import session
 from industrial_ocr.evaluation.engines import check_engine_names, make_engines
 from industrial_ocr.evaluation.label_matching import Rules
 from industrial_ocr.evaluation.records import EngineReading, ReadString, Record, load_run
@@ -23,6 +25,7 @@ from industrial_ocr.evaluation.runner import (
     prepare_folder,
     run_benchmark,
 )
+from industrial_ocr.evaluation.session import BenchmarkPlan, EngineTeam, thresholds_of
 from industrial_ocr.evaluation.summary import summarize_run, table_row
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import ImageArray
@@ -144,6 +147,9 @@ def test_files_that_are_no_run_are_named(tmp_path: Path) -> None:
     file = tmp_path / "results.jsonl"
     with pytest.raises(DatasetError, match="no such file"):
         load_run(file)
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(DatasetError, match="not a benchmark run"):
+        load_run(file)
     file.write_text("")
     with pytest.raises(DatasetError, match="run is empty"):
         load_run(file)
@@ -166,6 +172,27 @@ def test_files_that_are_no_run_are_named(tmp_path: Path) -> None:
 def test_engine_names(names: list[str], message: str) -> None:
     with pytest.raises(EngineError, match=message):
         check_engine_names(names)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("crnn", "ENGINE=VALUE"), ("crnn=nan", "a number"), ("cnn=0.9", "'cnn' is unknown")],
+)
+def test_thresholds_of_no_engine_or_value_are_refused(text: str, message: str) -> None:
+    assert thresholds_of(["crnn+lexicon=0.5", "tesseract=0.3"])["tesseract"] == 0.3
+    with pytest.raises(ConfigError, match=message):
+        thresholds_of([text])
+
+
+def test_a_probe_takes_a_dataset_that_has_images(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "probe", lambda *_: {})
+    empty = replace(dataset, name="empty", samples=())
+    plan = BenchmarkPlan((empty, dataset), {}, {}, {}, 0)
+    team = EngineTeam((Brightness(),), {}, None)
+    lines = session.extras(plan, team, {}, oracle=False, probing=True)
+    assert lines == ["probe brightness on values/0.png: failed"]
 
 
 def test_an_engine_whose_package_is_missing_is_left_out_with_a_line(
