@@ -14,12 +14,14 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from industrial_ocr.errors import WeightsError
 from industrial_ocr.image.preprocess import normalize_crops
 from industrial_ocr.inference.export import add_onnx
 from industrial_ocr.inference.forking import keep_forks_usable
@@ -152,15 +154,24 @@ class Trainer:
         write_whole(self.checkpoint, data.getbuffer())
 
     def resume(self) -> None:
-        """Continues from the checkpoint if there is one."""
+        """Continues from the checkpoint if there is one.
+
+        Raises:
+            WeightsError: the checkpoint is damaged or of another recipe.
+        """
         if not self.checkpoint.exists():
             return
-        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.average.module.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        progress = state["progress"]
-        self.step, self.best, self.stale = progress["step"], progress["best"], progress["stale"]
+        try:
+            state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+            self.model.load_state_dict(state["model"])
+            self.average.module.load_state_dict(state["average"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            progress = state["progress"]
+            self.step, self.best, self.stale = progress["step"], progress["best"], progress["stale"]
+        except (RuntimeError, ValueError, KeyError, EOFError, UnpicklingError) as error:
+            raise WeightsError(
+                f"{self.checkpoint}: damaged, or of another recipe: name another --out"
+            ) from error
 
     def run(self, show: Callable[[str], None] = lambda news: None) -> float:
         """Trains to the end, the time limit or a SIGTERM.

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from industrial_ocr.datasets.photos import PhotoString, write_strings
 from industrial_ocr.datasets.synthesis.layout import LabeledString
 from industrial_ocr.detection.detector import IMAGENET_MEAN, network_input
+from industrial_ocr.errors import WeightsError
 from industrial_ocr.inference.manifest import find_entry
 from industrial_ocr.inference.weights import load_state
 from industrial_ocr.results.geometry import rect_quad
@@ -133,6 +134,18 @@ def test_a_time_limit_stops_in_order(tmp_path: Path) -> None:
     again = Trainer(Line(settings(tmp_path, steps=10**6)))
     again.resume()
     assert again.step == trainer.step
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
+    trainer = Trainer(Line(settings(tmp_path)))
+    trainer.save()
+    other = Line(settings(tmp_path))
+    other.model = nn.Linear(1, 1)
+    with pytest.raises(WeightsError, match="name another --out"):
+        Trainer(other).resume()
+    trainer.checkpoint.write_bytes(b"nonsense")
+    with pytest.raises(WeightsError, match="name another --out"):
+        trainer.resume()
 
 
 def test_patience_stops_early(tmp_path: Path) -> None:
