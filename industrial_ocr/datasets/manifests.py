@@ -43,7 +43,7 @@ def read_manifest(path: Path) -> dict[str, str]:
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: the manifest cannot be read: {error}") from error
     found = {}
     for number, line in enumerate(lines, 1):

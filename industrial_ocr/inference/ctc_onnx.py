@@ -107,9 +107,7 @@ def _described(path: Path, name: str, license_id: str) -> ModelEntry:
         data = path.read_bytes()
     except OSError as error:
         raise WeightsError(f"{path}: the recognizer cannot be read: {error}") from error
-    text = path.with_suffix(".txt")
-    beside = text.read_text(encoding="utf-8-sig") if text.exists() else None
-    charset, rows, channels, architecture = _tried(data, beside, str(path))
+    charset, rows, channels, architecture = _tried(data, path)
     sha256 = hashlib.sha256(data).hexdigest()
     half = (0.5,) * channels
     try:
@@ -132,9 +130,21 @@ def _described(path: Path, name: str, license_id: str) -> ModelEntry:
         ) from error
 
 
-def _tried(
-    data: bytes, beside: str | None, source: str
-) -> tuple[tuple[str, ...], int, int, dict[str, Any]]:
+def _listed_beside(path: Path) -> str:
+    """The symbols in the text file beside an ONNX file without metadata."""
+    text = path.with_suffix(".txt")
+    try:
+        return text.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise WeightsError(
+            f"{path}: its symbols are unknown: it has no metadata 'character'; write them, one "
+            f"per line, to {text}"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise WeightsError(f"{text}: the symbols cannot be read: {error}") from error
+
+
+def _tried(data: bytes, source: Path) -> tuple[tuple[str, ...], int, int, dict[str, Any]]:
     """Charset, rows, channels and architecture of a network, found by running it."""
     import onnxruntime  # slow to import, and not needed by the other backends
 
@@ -160,12 +170,9 @@ def _tried(
         )
     batch_first = given.shape[0] == 2
     frames, classes = given.shape[1 if batch_first else 0], given.shape[2]
-    listed = session.get_modelmeta().custom_metadata_map.get("character", beside)
+    listed = session.get_modelmeta().custom_metadata_map.get("character")
     if listed is None:
-        raise WeightsError(
-            f"{source}: its symbols are unknown: it has no metadata 'character'; write them, one "
-            f"per line, to {Path(source).with_suffix('.txt')}"
-        )
+        listed = _listed_beside(source)
     symbols = listed.splitlines()
     if len(symbols) + 2 == classes:
         symbols.append(SPACE)

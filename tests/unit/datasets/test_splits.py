@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from industrial_ocr.datasets.manifests import read_manifest
 from industrial_ocr.datasets.samples import Dataset, Sample
 from industrial_ocr.datasets.splits import part_of, split_of
+from industrial_ocr.errors import DatasetError
 from industrial_ocr.evaluation.session import plan_run
 
 
@@ -32,3 +36,9 @@ def test_a_run_of_one_part_has_the_first_images_of_that_part(tmp_path: Path) -> 
         plan = plan_run([tmp_path], None, {}, None, limit, [], split)  # type: ignore[arg-type]
         wanted = [n for n in names if split in ("all", split_of(n))][: limit or None]
         assert [s.name for s in plan.datasets[0].samples] == wanted
+
+
+def test_a_manifest_in_another_encoding_is_named(tmp_path: Path) -> None:
+    (tmp_path / "digests.tsv").write_bytes(b"\xff\t" + b"0" * 64)
+    with pytest.raises(DatasetError, match="the manifest cannot be read"):
+        read_manifest(tmp_path / "digests.tsv")

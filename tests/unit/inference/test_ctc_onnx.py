@@ -78,6 +78,11 @@ def test_symbols_stand_in_a_text_file_where_the_network_does_not_name_them(tmp_p
     assert entry is not None and entry.symbols == ("I", "B")
     path.with_suffix(".txt").write_text("I\n", encoding="utf-8")
     other_recognizer(path)  # with the space
+    path.with_suffix(".txt").write_bytes(b"\xff")
+    with pytest.raises(WeightsError, match="cannot be read"):
+        other_recognizer(path)
+    other_recognizer(write_network(path, "I\nB", 3))  # the text file is not needed
+    write_network(path, None, 3)
     path.with_suffix(".txt").write_text("I\nB\nC\n", encoding="utf-8")
     with pytest.raises(WeightsError, match="3 classes"):
         other_recognizer(path)
