@@ -8,6 +8,7 @@ of a folder again.
 
 from __future__ import annotations
 
+import argparse
 import logging
 import sys
 import warnings
@@ -20,7 +21,8 @@ import torch
 from onnxscript import optimizer
 from torch import Tensor, nn
 
-from industrial_ocr.inference.manifest import ModelEntry, load_manifest
+from industrial_ocr.errors import WeightsError
+from industrial_ocr.inference.manifest import ModelEntry, load_models
 from industrial_ocr.inference.torch_backend import load_model
 from industrial_ocr.inference.weights import save_onnx
 
@@ -157,9 +159,15 @@ def _use_onnx_lstm(model: nn.Module) -> None:
 
 def main() -> None:
     """Exports every model of a folder."""
-    for entry in load_manifest(Path(sys.argv[1])).models:
-        saved = add_onnx(entry)
-        print(f"{saved.task} {saved.name}: {saved.onnx_path}")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="folder with a manifest")
+    args = parser.parse_args()
+    try:
+        for entry in load_models(args.folder):
+            saved = add_onnx(entry)
+            print(f"{saved.task} {saved.name}: {saved.onnx_path}")
+    except WeightsError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -183,6 +183,14 @@ def load_manifest(folder: str | os.PathLike[str]) -> Manifest:
     return Manifest(models=tuple(located))
 
 
+def load_models(folder: str | os.PathLike[str]) -> tuple[ModelEntry, ...]:
+    """The models of a folder, at least one; raises WeightsError as ``load_manifest``."""
+    models = load_manifest(folder).models
+    if not models:
+        raise WeightsError(f"{folder}: there is no {MANIFEST_NAME} with models in this folder")
+    return models
+
+
 def find_entry(task: NetworkTask, name: str | os.PathLike[str] | None = None) -> ModelEntry:
     """The model of a task by its name.
 

@@ -9,6 +9,7 @@ between the layers are measured on rendered pictures. ONNX Runtime and OpenVINO 
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import chain, count, islice
@@ -22,8 +23,9 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from industrial_ocr.datasets.synthesis.crops import GlyphRenderer
 from industrial_ocr.datasets.synthesis.scenes import SceneRenderer
 from industrial_ocr.detection.detector import network_input
+from industrial_ocr.errors import WeightsError
 from industrial_ocr.image.preprocess import normalize_crops
-from industrial_ocr.inference.manifest import ModelEntry, load_manifest
+from industrial_ocr.inference.manifest import ModelEntry, load_models
 from industrial_ocr.inference.weights import load_onnx, save_onnx
 from industrial_ocr.results.types import FloatArray
 
@@ -108,10 +110,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--fonts", action="append", default=[])
     args = parser.parse_args()
-    for entry in load_manifest(args.folder).models:
-        if entry.task != "recognizer":
-            saved = add_int8(entry, rendered_batches(entry, args.fonts))
-            print(f"{saved.task} {saved.name}: {saved.int8_path}")
+    try:
+        for entry in load_models(args.folder):
+            if entry.task != "recognizer":
+                saved = add_int8(entry, rendered_batches(entry, args.fonts))
+                print(f"{saved.task} {saved.name}: {saved.int8_path}")
+    except WeightsError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from industrial_ocr.inference import export
 from industrial_ocr.inference.manifest import find_entry, load_manifest
 from industrial_ocr.inference.weights import load_state, save_entry, save_onnx
 from industrial_ocr.results.types import FloatArray
+from industrial_ocr.training import quantize
 from industrial_ocr.training.quantize import add_int8, int8_bytes, rendered_batches
 
 RNG = np.random.default_rng(4)
@@ -77,6 +80,15 @@ def test_the_shipped_classifier_quantized_anew_answers_as_in_float32(tmp_path: P
     batch = np.concatenate(batches[100:300])
     best = [answer(d, batch).argmax(1) for d in (shipped.onnx_path.read_bytes(), data)]
     assert (best[0] == best[1]).mean() > 0.95
+
+
+@pytest.mark.parametrize("main", [export.main, quantize.main])
+def test_a_folder_without_models_is_named_in_one_line(
+    main: Callable[[], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["main", str(tmp_path)])
+    with pytest.raises(SystemExit, match=r"there is no manifest\.json with models"):
+        main()
 
 
 @pytest.mark.slow
