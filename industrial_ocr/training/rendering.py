@@ -19,6 +19,7 @@ from industrial_ocr.datasets.synthesis.strips import Strip, StripRenderer
 from industrial_ocr.errors import ConfigError, DatasetError
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.patterns.charset import Charset
+from industrial_ocr.results.files import write_whole
 from industrial_ocr.training.config import RecognizerTrainConfig
 
 
@@ -79,7 +80,7 @@ def write_strips(
             raise DatasetError(
                 f"{out}: has strips of other settings ({about}); name another folder"
             )
-        about.write_text(wanted, encoding="utf-8")
+        write_whole(about, wanted)
         missing = [n for n in range(shards) if not _path(out, n).exists()]
         done = count - sum(ends[n + 1] - ends[n] for n in missing)
         yield done
