@@ -131,7 +131,7 @@ def interpolate(split: DividedClassifier, before: Sequence[Tensor], share: float
 
 
 def _old_are_kept(
-    was: Bools, now: Bools, labels: Indices, allowed: float, class_loss: float = 0.1
+    was: Bools, now: Bools, labels: Indices, allowed: float, class_loss: float
 ) -> bool:
     """Whether at most a share ``allowed`` of the N crops read right before is read wrong now.
 
@@ -178,7 +178,13 @@ def limit_change(
 
 
 def set_new_biases(
-    head: nn.Linear, features: Tensor, labels: Indices, parent: Indices, new: slice, allowed: float
+    head: nn.Linear,
+    features: Tensor,
+    labels: Indices,
+    parent: Indices,
+    new: slice,
+    allowed: float,
+    class_loss: float,
 ) -> float:
     """Changes the biases of new symbols so that few crops of known symbols are read as new ones.
 
@@ -191,6 +197,7 @@ def set_new_biases(
         parent: (N,) classes that the parent reads.
         new: rows of the new symbols.
         allowed: largest share of the crops that may be lost.
+        class_loss: largest share of the crops of one class that may be lost.
     """
     was = parent == labels
     bias = head.bias.detach()[new].clone()
@@ -198,7 +205,7 @@ def set_new_biases(
         with torch.no_grad():
             head.bias[new] = bias + float(raised)
         now = run(head, features).argmax(1).numpy() == labels
-        if _old_are_kept(was, now, labels, allowed):
+        if _old_are_kept(was, now, labels, allowed, class_loss):
             break
     return float(raised)
 
@@ -306,6 +313,7 @@ def _balance(
     parent[parent == first] = len(cache.names) - 1  # the reject class is last here
     if cache.new:
         features = run(split.tail, x)
-        set_new_biases(split.head, features, labels, parent, slice(first, -1), recipe.allowed)
+        new = slice(first, -1)
+        set_new_biases(split.head, features, labels, parent, new, recipe.allowed, recipe.class_loss)
     else:
         limit_change(split, start, x, labels, parent, recipe)

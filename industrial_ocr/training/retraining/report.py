@@ -20,8 +20,8 @@ TILE_SIDE = 96
 SUSPECTS, CONFUSION, WORST_READ = "suspects.png", "confusion.png", "worst.png"
 
 
-def spelled(symbol: str) -> str:
-    """A symbol in ASCII, because OpenCV draws no other characters."""
+def ascii_name(symbol: str) -> str:
+    """A symbol in ASCII, because the font of the pictures has few other characters."""
     if symbol == REJECT:
         return "none"
     if symbol.isascii():
@@ -47,7 +47,9 @@ def draw_suspects(
     tiles = []
     for number, suspect in enumerate(suspects, 1):
         kind = "?" if suspect.kind == "label" else "="
-        tiles += [tile(crops[i], f"{number}{kind} {spelled(symbols[i])}") for i in suspect.samples]
+        tiles += [
+            tile(crops[i], f"{number}{kind} {ascii_name(symbols[i])}") for i in suspect.samples
+        ]
     if tiles:
         Image.fromarray(contact_sheet(tiles, 10)).save(path)
 
@@ -57,7 +59,9 @@ def draw_worst(path: Path, readings: CropReadings) -> None:
     wrong = np.flatnonzero(readings.true != readings.read)
     wrong = wrong[np.argsort(readings.right[wrong], kind="stable")][:60]
     tiles = [
-        tile(readings.images[i], f"{spelled(readings.true[i])} as {spelled(readings.read[i])}")
+        tile(
+            readings.images[i], f"{ascii_name(readings.true[i])} as {ascii_name(readings.read[i])}"
+        )
         for i in wrong
     ]
     blank = np.full((TILE_SIDE, TILE_SIDE), 24, np.uint8)
@@ -79,9 +83,9 @@ def draw_confusion(path: Path, readings: CropReadings, symbols: Sequence[str]) -
     font = ImageFont.load_default(size=10)
     for i, symbol in enumerate(names):
         y = edge + cell * i
-        pen.text((2, y - 1), spelled(symbol), (0, 0, 0), font=font)
-        if len(spelled(symbol)) == 1:
-            pen.text((y + 2, edge - 13), spelled(symbol), (0, 0, 0), font=font)
+        pen.text((2, y - 1), ascii_name(symbol), (0, 0, 0), font=font)
+        if len(ascii_name(symbol)) == 1:
+            pen.text((y + 2, edge - 13), ascii_name(symbol), (0, 0, 0), font=font)
         for j in np.flatnonzero(shares[i]):
             level = int(255 * (1 - shares[i, j]))
             color = (level, level, 255) if i == j else (255, level, level)

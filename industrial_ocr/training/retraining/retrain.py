@@ -32,6 +32,7 @@ from industrial_ocr.training.retraining.gate import (
     gate_metrics,
     keeps_old_symbols,
     measure,
+    shown,
 )
 from industrial_ocr.training.retraining.network import Parent, head_of, load_parent, run
 from industrial_ocr.training.retraining.rehearsal import LabeledCrops, Rehearsal, joined
@@ -206,7 +207,7 @@ def _entry(
         "parent_sha256": parent.sha256,
         "data_sha256": found.sha256,
         "rehearsal_sha256": rehearsal.sha256,
-        "pictures": {s or "(no character)": n for s, n in found.counts.items()},
+        "pictures": {shown(s): n for s, n in found.counts.items()},
         "steps_done": tuned.steps,
         "interrupted": tuned.interrupted,
         "margin": config.margin,

@@ -287,27 +287,33 @@ def test_weights_are_blended() -> None:
     torch.testing.assert_close(split.head.bias.detach(), bias + 0.75)
 
 
+def new_row(bias: float) -> nn.Linear:
+    """Known classes 0 and 1, the new class 2, which also shows in crops of 0, and no character."""
+    head = nn.Linear(2, 4)
+    with torch.no_grad():
+        head.weight.copy_(torch.tensor([[4.0, 0], [0, 4.0], [4.0, 0], [-9.0, -9.0]]))
+        head.bias.copy_(torch.tensor([0.0, 0.0, bias, 0.0]))
+    return head
+
+
 def test_new_rows_are_lowered_until_old_crops_are_kept() -> None:
-    head = nn.Linear(2, 4)
-    with torch.no_grad():
-        head.weight.copy_(torch.tensor([[4.0, 0], [0, 4.0], [4.0, 0], [-9.0, -9.0]]))
-        head.bias.copy_(torch.tensor([0.0, 0.0, 0.55, 0.0]))
-    features, labels = torch.eye(2), np.array([0, 1])
-    assert set_new_biases(head, features, labels, labels, slice(2, 3), 0.0) == pytest.approx(-0.6)
-    assert run(head, features).argmax(1).tolist() == [0, 1]
-    assert set_new_biases(head, features, labels, labels, slice(2, 3), 0.0) == pytest.approx(
-        0.0, abs=1e-6
-    )
+    head, features, labels = new_row(0.55), torch.eye(2), np.array([0, 1])
+    for change in (-0.6, 0.0):
+        added = set_new_biases(head, features, labels, labels, slice(2, 3), 0.0, 0.1)
+        assert added == pytest.approx(change, abs=1e-6)
+        assert run(head, features).argmax(1).tolist() == [0, 1]
 
 
-def test_new_rows_are_raised_as_far_as_old_crops_allow() -> None:
-    head = nn.Linear(2, 4)
-    with torch.no_grad():
-        head.weight.copy_(torch.tensor([[4.0, 0], [0, 4.0], [4.0, 0], [-9.0, -9.0]]))
-        head.bias.copy_(torch.tensor([0.0, 0.0, -0.55, 0.0]))
-    features, labels = torch.eye(2), np.array([0, 1])
-    assert set_new_biases(head, features, labels, labels, slice(2, 3), 0.0) == pytest.approx(0.5)
-    assert set_new_biases(head, features, labels, labels, slice(2, 3), 0.5) == pytest.approx(1.0)
+@pytest.mark.parametrize(
+    ("allowed", "class_loss", "change"),
+    [(0.0, 1.0, 0.5), (0.5, 0.1, 0.5), (0.5, 0.8, 1.0)],  # of class 0, 3 of 4 crops and one more
+)
+def test_new_rows_are_raised_as_far_as_old_crops_allow(
+    allowed: float, class_loss: float, change: float
+) -> None:
+    head, features, labels = new_row(-0.55), torch.eye(2).repeat(4, 1), np.tile([0, 1], 4)
+    added = set_new_biases(head, features, labels, labels, slice(2, 3), allowed, class_loss)
+    assert added == pytest.approx(change)
     assert head.bias[3] == 0
 
 
@@ -429,7 +435,7 @@ def test_the_pictures_of_a_report(tmp_path: Path) -> None:
     red, blue = confusion[52 + 11 + 3, 52 + 3], confusion[52 + 3, 52 + 3]
     assert red[0] > red[2] and blue[2] > blue[0]
     assert Image.open(tmp_path / "w.png").size[0] > 2 * report.TILE_SIDE
-    assert report.spelled("Ω") == "U+03A9" and report.spelled("CE") == "CE"
+    assert report.ascii_name("Ω") == "U+03A9" and report.ascii_name("CE") == "CE"
 
 
 # Output and memory
