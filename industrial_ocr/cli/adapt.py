@@ -72,7 +72,13 @@ class AdaptOptions:
         int | None,
         typer.Option(min=1, help="Largest number of training steps.", show_default="600"),
     ] = None
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bundle.")] = 0
+    seed: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="The same data and seed give the same result if the time suffices for all steps.",
+        ),
+    ] = 0
 
     def dataset(self, data: Path) -> Dataset:
         """The labeled pictures, or the answers of the review page."""

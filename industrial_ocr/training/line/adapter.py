@@ -132,7 +132,9 @@ class _Trial:
 
 
 class Adapter:
-    """Adapts the networks to a line; the same data and seed give the same result.
+    """Adapts the networks to a line.
+
+    The same data and seed give the same result if the time suffices for all steps.
 
     Args:
         config: settings of the adaptation.
@@ -408,12 +410,17 @@ def _symbol_counts(line: _Line) -> Counter[str]:
 
 
 def expanded(symbols: str) -> str:
-    """``0-9.`` as ``0123456789.``: a hyphen between two digits or letters stands for a range."""
+    """``0-9.`` as ``0123456789.``: a hyphen between two letters or digits stands for a range.
+
+    ``0-Z`` are the digits and the capitals, without the marks that stand between them in Unicode.
+    """
     found, at = "", 0
     while at < len(symbols):
         part = symbols[at : at + 3]
-        if len(part) == 3 and part[1] == "-" and part[0].isalnum() and part[0] < part[2]:
-            found += "".join(map(chr, range(ord(part[0]), ord(part[2]) + 1)))
+        ends = part[0] + part[-1]
+        if len(part) == 3 and part[1] == "-" and ends.isalnum() and part[0] < part[2]:
+            between = map(chr, range(ord(part[0]), ord(part[2]) + 1))
+            found += "".join(symbol for symbol in between if symbol.isalnum())
             at += 3
         else:
             found += symbols[at]

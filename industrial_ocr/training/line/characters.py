@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from industrial_ocr.datasets.photos import jittered
 from industrial_ocr.datasets.synthesis.camera import Camera
+from industrial_ocr.datasets.synthesis.chance import log_uniform
 from industrial_ocr.datasets.synthesis.crops import REJECT
 from industrial_ocr.datasets.synthesis.layout import LabeledString
 from industrial_ocr.decoding.ctc import align
@@ -298,7 +299,7 @@ class LineDetectorTask(DetectorTask):
         """An augmented gray picture of the string, (H, W), and the (N, 4, 2) boxes in it."""
         height, width = string.image.shape[:2]
         quad = jittered(rng, rect_quad(0, 0, width, height))
-        side = round(float(np.exp(rng.uniform(*np.log(SIDES)))))
+        side = round(log_uniform(rng, *SIDES))
         across, high = edge_lengths(quad)
         wide = round(
             min(across / high, MAX_VIEW_ASPECT) * side * float(np.exp(rng.normal(0, 0.07)))

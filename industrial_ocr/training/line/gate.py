@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TypeVar
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
@@ -21,6 +22,8 @@ from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import Status
 from industrial_ocr.training.line.strings import spelled
+
+T = TypeVar("T")
 
 MAX_P_VALUE = 0.05
 """Significance level: largest p-value of the permutation test at which a gain counts."""
@@ -93,6 +96,12 @@ class LineReading:
         return min(self.distance, len(self.truth))
 
 
+def runs(items: Sequence[T]) -> list[Sequence[T]]:
+    """All runs of up to ``MAX_RUN`` neighboring items."""
+    ends = combinations(range(len(items) + 1), 2)
+    return [items[first:last] for first, last in ends if last - first <= MAX_RUN]
+
+
 def reading_of(
     name: str, text: str, result: ReadResult, spelling: Spelling, pattern: Pattern | None
 ) -> LineReading:
@@ -103,13 +112,9 @@ def reading_of(
         parts = [(spelling.normalize(c.text), c.confidence, c.status) for c in result.codes]
     else:
         strings = [(spelling.normalize(s.text), s.confidence, s.status) for s in result.strings]
-        runs = [
-            strings[first:last]
-            for first, last in combinations(range(len(strings) + 1), 2)
-            if last - first <= MAX_RUN
-        ]
         parts = [
-            ("".join(t for t, _, _ in run), min(p for _, p, _ in run), _worst(run)) for run in runs
+            ("".join(t for t, _, _ in run), min(p for _, p, _ in run), _worst(run))
+            for run in runs(strings)
         ]
     parts = [(spelling.part(t, truth), p, status) for t, p, status in parts if t]
     if not parts:

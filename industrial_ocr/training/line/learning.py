@@ -30,6 +30,7 @@ from torch import nn
 
 from industrial_ocr.datasets.photos import view_of
 from industrial_ocr.datasets.synthesis.camera import Camera
+from industrial_ocr.datasets.synthesis.chance import pick
 from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.inference.manifest import ModelEntry
@@ -61,8 +62,8 @@ MANY_CONFUSIONS = 20
 CHECKPOINT_EVERY_S = 30.0
 PACE_STEPS = 8
 """After so many steps, the number of steps that fit into the time is estimated again."""
-_RENDERING = ("word_share", "loose", "lettering", "plain", "alignment")
-"""Settings of the parent's training that the rehearsal uses again."""
+RENDERING = ("word_share", "loose", "lettering", "plain", "alignment")
+"""Settings of the parent's training that the rehearsal of an adaptation uses again."""
 
 
 class LineStrips:
@@ -75,7 +76,7 @@ class LineStrips:
     def render(self, seed: tuple[int, ...]) -> tuple[ImageArray, str]:
         """The strip of this seed, (H, W, 3) uint8, and its text without spaces."""
         rng = np.random.default_rng(seed)
-        string = self._strings[int(rng.integers(len(self._strings)))]
+        string = pick(rng, self._strings)
         view = view_of(rng, string.image, string.quad, self._camera)
         width = max(8, round(view.shape[1] * float(np.exp(rng.normal(0, 0.07)))))
         resized = cv2.resize(view, (width, view.shape[0]), interpolation=cv2.INTER_LINEAR)
@@ -147,7 +148,7 @@ class LineTask(RecognizerTask):
         fonts: Sequence[str] = (),
         workers: int = 0,
     ) -> None:
-        kept = {name: entry.recipe[name] for name in _RENDERING if name in entry.recipe}
+        kept = {name: entry.recipe[name] for name in RENDERING if name in entry.recipe}
         spaces = entry.symbols[-1:] == (SPACE,)
         variant = entry.architecture.get("variant", "paper")
         config = RecognizerTrainConfig(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
-from itertools import combinations
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,12 +21,12 @@ from industrial_ocr.reader.two_stage_crops import view_config
 from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.training.line.gate import (
-    MAX_RUN,
     LineReading,
     Score,
     Spelling,
     crop_reading,
     reading_of,
+    runs,
 )
 from industrial_ocr.training.line.learning import CodeText
 from industrial_ocr.training.line.strings import LinePicture, LineString, string_frames
@@ -61,14 +60,12 @@ def score_pictures(
     return Score(tuple(found))
 
 
-def rendered_codes(
-    codes: CodeText, fonts: Sequence[str], count: int, seed: int = GENERAL_SEED
-) -> list[LineString]:
+def rendered_codes(codes: CodeText, fonts: Sequence[str], count: int) -> list[LineString]:
     """``count`` rendered codes made of the line's symbols."""
     renderer, found = StripRenderer(tuple(fonts)), []
     for i in range(count):
-        text = codes.draw(np.random.default_rng((seed, i)))
-        image = renderer.render((seed, i), text).image
+        text = codes.draw(np.random.default_rng((GENERAL_SEED, i)))
+        image = renderer.render((GENERAL_SEED, i), text).image
         whole = rect_quad(0, 0, image.shape[1], image.shape[0])
         found.append(LineString(f"rendered {i}", text, image, whole))
     return found
@@ -120,11 +117,10 @@ def rapidocr_score(pictures: Sequence[LinePicture], spelling: Spelling) -> Score
         pixels, whole = load_image(picture.sample.source)[..., ::-1], not picture.one_string
         answer = engine(np.ascontiguousarray(pixels), use_det=whole, use_cls=whole, use_rec=True)
         said = [spelling.normalize(t) for t in getattr(answer, "txts", None) or ()]
-        pairs = combinations(range(len(said) + 1), 2)
-        runs = ["".join(said[a:b]) for a, b in pairs if b - a <= MAX_RUN] or [""]
-        for text in picture.texts:
-            truth = spelling.normalize(text)
-            parts = [spelling.part(run, truth) for run in runs]
+        joined = ["".join(run) for run in runs(said)] or [""]
+        for label in picture.texts:
+            truth = spelling.normalize(label)
+            parts = [spelling.part(text, truth) for text in joined]
             nearest = min(parts, key=lambda p: Levenshtein.distance(p, truth))
             found.append(LineReading(picture.sample.name, truth, nearest, 1.0, bool(nearest)))
     return Score(tuple(found))

@@ -73,10 +73,10 @@ def rows(outcome: Adaptation) -> list[tuple[str, str, str, str, str]]:
     First a row for each engine on the held-out pictures, then one for each engine on the rendered
     codes, read in one view, then RapidOCR on the held-out pictures.
     """
-    found = [
-        (engine.value, right(was), right(now), str(was.misread), str(now.misread))
-        for engine, was, now in ((w, outcome.before[w], outcome.after[w]) for w in outcome.before)
-    ]
+    found = []
+    for engine, was in outcome.before.items():
+        now = outcome.after[engine]
+        found.append((engine.value, right(was), right(now), str(was.misread), str(now.misread)))
     for engine, gate in outcome.gates.items():
         codes = right(gate.general_before), right(gate.general_after)
         found.append((f"rendered codes, {engine.value}", *codes, "", ""))

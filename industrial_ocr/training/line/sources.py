@@ -99,7 +99,6 @@ def self_labeled(
     """
     samples: list[Sample] = []
     shown = count = 0
-    collector: Collector | None = None
     for file in files:
         count += 1
         try:
@@ -116,8 +115,7 @@ def self_labeled(
         if len(samples) % CONFIRM_EVERY == 1:
             weakest = min(c.character.confidence for c in codes[0].characters)
             rules = CollectingConfig(min_confidence=min(1.0, weakest + 1e-6), min_margin=0.0)
-            collector = Collector(confirm, rules=rules)
-            shown += bool(collector.add(results[-1], file))
+            shown += bool(Collector(confirm, rules=rules).add(results[-1], file))
     return SelfLabeled(tuple(samples), shown, count)
 
 

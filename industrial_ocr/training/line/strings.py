@@ -288,8 +288,8 @@ def string_frames(models: Models, strings: Sequence[LineString]) -> list[NDArray
     return [np.asarray(f.log_probs, np.float64) for f in frames_of(models, strings)]
 
 
-def thumbnail(string: LineString, width: int = 48, height: int = 12) -> FloatArray:
-    """(height * width,) float32, a small gray copy of the string, zero mean and unit length."""
-    small = warp_quad(to_gray(string.image), string.quad, width, height).astype(np.float32)
+def thumbnail(string: LineString) -> FloatArray:
+    """(12 * 48,) float32, a small gray copy of the string, zero mean and unit length."""
+    small = warp_quad(to_gray(string.image), string.quad, 48, 12).astype(np.float32)
     plain = (small - small.mean()).reshape(-1)
     return np.asarray(plain / max(float(np.linalg.norm(plain)), 1e-6), np.float32)

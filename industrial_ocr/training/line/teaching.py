@@ -24,6 +24,7 @@ from industrial_ocr.training.line.characters import (
 )
 from industrial_ocr.training.line.config import AdaptConfig
 from industrial_ocr.training.line.learning import (
+    RENDERING,
     CodeText,
     Learned,
     Learning,
@@ -43,10 +44,6 @@ ROUNDS = 2
 BOXES_STAGES = tuple(f"learning the boxes, {i + 1} of {ROUNDS}" for i in range(ROUNDS))
 MIN_BOXED = 10
 """Smallest number of strings with boxes; with fewer, detector and classifier are not trained."""
-KEPT_OF_PARENT = frozenset(
-    ["word_share", "loose", "lettering", "plain", "alignment", "spaces", "crop_size", "backbone"]
-)
-"""Settings of the first training that the rehearsal of a further adaptation needs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,7 +209,7 @@ class Teacher:
         """A trained network in the folder, still without an ONNX file: it runs on PyTorch."""
         recipe = {
             **dataclasses.asdict(self.recipe),
-            **{k: parent.recipe[k] for k in parent.recipe if k in KEPT_OF_PARENT},
+            **{name: parent.recipe[name] for name in RENDERING if name in parent.recipe},
             "adapted_from": parent.name,
             "parent_sha256": self._parents[parent.task].sha256,
             "data_sha256": self._data.sha256,

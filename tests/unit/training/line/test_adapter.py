@@ -81,6 +81,7 @@ def adapt(
 
 def test_ranges_of_symbols_are_written_with_a_hyphen() -> None:
     assert expanded("0-3.A-C") == "0123.ABC"
+    assert expanded("8-C") == "89ABC"
     assert expanded("-+") == "-+"
     assert expanded("9-0") == "9-0"
 
