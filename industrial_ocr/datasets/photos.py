@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
 from industrial_ocr.datasets.synthesis.camera import Camera
+from industrial_ocr.datasets.synthesis.chance import log_uniform, pick
 from industrial_ocr.decoding.homoglyphs import SIZE_TWINS, same_shape
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.image.load import load_image
@@ -283,9 +284,9 @@ class PhotoScenes:
         The third map is 255 where the other two, region and affinity, are to be learned.
         """
         rng = np.random.default_rng(seed)
-        file = self._files[int(rng.integers(len(self._files)))]
+        file = pick(rng, self._files)
         image, maps = load_image(self._images / file), load_image(self._map(file))
-        zoom = float(np.exp(rng.uniform(*np.log(PHOTO_ZOOMS))))
+        zoom = log_uniform(rng, *PHOTO_ZOOMS)
         height, width = (max(1, round(n * zoom)) for n in maps.shape[:2])
         way = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
         odd = [(0, -n % 2) for n in image.shape[:2]]

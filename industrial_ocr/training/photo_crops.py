@@ -26,6 +26,7 @@ from industrial_ocr.datasets.photos import (
     read_strings,
     read_windows,
 )
+from industrial_ocr.datasets.synthesis.chance import pick
 from industrial_ocr.datasets.synthesis.crops import REJECT
 from industrial_ocr.detection.detector import Detector
 from industrial_ocr.detection.orientation import orientations, usual_orientation
@@ -123,8 +124,7 @@ def reject_crops(
         return
     seen = seen_parts(teacher_maps(image, teacher)) > 0
     for string in strings:
-        ways = orientations(string)
-        for box in ways[int(rng.integers(len(ways)))].boxes:
+        for box in pick(rng, orientations(string)).boxes:
             x0, y0, x1, y1 = (max(0, round(side / 2)) for side in bounds(box.quad))
             if seen[y0 : y1 + 1, x0 : x1 + 1].any():
                 continue

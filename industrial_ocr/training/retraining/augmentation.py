@@ -11,6 +11,7 @@ import numpy as np
 from numpy.random import Generator
 
 from industrial_ocr.datasets.synthesis.camera import Camera
+from industrial_ocr.datasets.synthesis.chance import log_uniform
 from industrial_ocr.datasets.synthesis.crops import detector_window
 from industrial_ocr.datasets.synthesis.noise import noise_patch
 from industrial_ocr.results.geometry import bounds, edge_lengths, glyph_window, warp_quad
@@ -65,7 +66,7 @@ class Augmenter:
         height = edge_lengths(sample.quad)[1] / max(edge_lengths(window)[1], 1e-3) * self._size
         least = min(1.0, 20 / max(height, 1.0))
         if rng.random() < 0.35 and least < 1:
-            side = max(6, round(self._size * float(np.exp(rng.uniform(np.log(least), 0)))))
+            side = max(6, round(self._size * log_uniform(rng, least, 1)))
             crop = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA).astype(np.uint8)
         mode = cv2.INTER_AREA if len(crop) > self._size else cv2.INTER_LINEAR
         return cv2.resize(crop, (self._size, self._size), interpolation=mode).astype(np.uint8)
@@ -152,6 +153,6 @@ def _grained(rng: Generator, crop: ImageArray) -> ImageArray:
 def _contrast(rng: Generator, crop: ImageArray) -> ImageArray:
     """The crop with less contrast, but a standard deviation of 9 gray levels if it had that."""
     deviation = max(float(crop.std()), 1e-3)
-    factor = max(float(np.exp(rng.uniform(np.log(0.2), 0))), min(1.0, 9 / deviation))
+    factor = max(log_uniform(rng, 0.2, 1), min(1.0, 9 / deviation))
     mean = float(crop.mean())
     return np.clip((crop - mean) * factor + mean, 0, 255).astype(np.uint8)
