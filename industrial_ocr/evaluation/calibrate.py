@@ -35,7 +35,7 @@ from industrial_ocr.decoding.evidence import StringEvidence
 from industrial_ocr.decoding.expected import AlignedSymbol, align_symbols
 from industrial_ocr.errors import DatasetError, ImageError
 from industrial_ocr.evaluation.engines import OwnEngine
-from industrial_ocr.evaluation.label_matching import Rules, match_labels
+from industrial_ocr.evaluation.label_matching import Rules, match_labels, rules_of
 from industrial_ocr.evaluation.metrics import ReadOutcome
 from industrial_ocr.evaluation.records import Record
 from industrial_ocr.evaluation.reroute import NEW_ROUTES, settled
@@ -205,7 +205,7 @@ def measure(
         rules: rules by dataset name; ``""`` has those of all others.
         track: wraps the jobs to show progress.
     """
-    judged = {d.name: rules.get(d.name, rules.get("", Rules())) for d in datasets}
+    judged = {d.name: rules_of(rules, d.name) for d in datasets}
     judged = {n: replace(r, pattern=r.read_under) for n, r in judged.items()}
     patterns = {n: r.pattern for n, r in judged.items() if r.pattern is not None}
     engines = tuple(OwnEngine(way, reader, patterns) for way in PIPELINES)

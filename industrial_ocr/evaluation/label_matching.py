@@ -19,7 +19,7 @@ Texts are normalized before they are compared (see ``metrics.TextComparison``).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rapidfuzz.distance import Levenshtein
@@ -63,6 +63,11 @@ class Rules:
     def normalize(self, text: str) -> str:
         """The text in the form in which it is compared."""
         return self.comparison.normalize(text)
+
+
+def rules_of(rules: Mapping[str, Rules], dataset: str) -> Rules:
+    """The rules of a dataset; ``""`` has those of all datasets that are not named."""
+    return rules.get(dataset, rules.get("", Rules()))
 
 
 @dataclass(frozen=True)

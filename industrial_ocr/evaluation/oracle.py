@@ -6,12 +6,11 @@ difference to the whole pipeline is lost by detection, segmentation or linking.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from industrial_ocr.datasets.samples import Dataset, Label, Sample, Task
+from industrial_ocr.datasets.samples import Dataset, Label, Task
 from industrial_ocr.evaluation.label_matching import Rules
 from industrial_ocr.evaluation.metrics import Proportion
 from industrial_ocr.image.load import load_image
@@ -46,16 +45,13 @@ def _crop_of(image: ImageArray, label: Label, task: Task) -> ImageArray | None:
     return _string_crop(image, label.quad) if horizontal else None
 
 
-def run_oracle(
-    dataset: Dataset, reader: Any, rules: Rules, images: Iterable[Sample]
-) -> dict[str, Proportion]:
+def run_oracle(dataset: Dataset, reader: Any, rules: Rules) -> dict[str, Proportion]:
     """Classifies labeled character boxes and reads labeled strings.
 
     Args:
         dataset: the dataset; its task decides what is measured.
         reader: a ``Reader``.
         rules: how texts are compared.
-        images: samples of the dataset, which may be wrapped to show progress.
 
     Returns:
         The shares that are right, by a description; with a total of 0 if there are no such boxes.
@@ -63,7 +59,7 @@ def run_oracle(
     characters: list[bool] = []
     codes: list[bool] = []
     strings: list[bool] = []
-    for sample in images:
+    for sample in dataset.samples:
         image = load_image(sample.source)
         for label in sample.labels:
             truth = rules.normalize(label.text)

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from industrial_ocr.errors import DatasetError
-from industrial_ocr.evaluation.label_matching import Rules
+from industrial_ocr.evaluation.label_matching import Rules, rules_of
 from industrial_ocr.evaluation.records import ReadString, Record, RecordedRun
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.router import RouteTable, choose, paired_codes, settle_all
@@ -125,6 +125,6 @@ def _read_both_ways(
             if record.engine == way and record.codes is not None and not record.error:
                 by_image.setdefault((record.dataset, record.image), {})[way] = record
     for (dataset, _), ways in by_image.items():
-        pattern = rules.get(dataset, rules.get("", Rules())).read_under
+        pattern = rules_of(rules, dataset).read_under
         if pattern is not None and len(ways) == len(PIPELINES):
             yield ways, pattern

@@ -257,7 +257,7 @@ def extras(
 
 def _oracle_line(plan: BenchmarkPlan, team: EngineTeam, dataset: Dataset) -> str:
     """The shares right with labeled boxes; empty if there are no labeled boxes."""
-    found = run_oracle(dataset, team.reader, plan.rules[dataset.name], dataset.samples)
+    found = run_oracle(dataset, team.reader, plan.rules[dataset.name])
     cells = [f"{what} {percent(p.rate)} % of {p.total}" for what, p in found.items() if p.total]
     return f"oracle {dataset.name}: {', '.join(cells)}" if cells else ""
 

@@ -17,7 +17,7 @@ from industrial_ocr.evaluation.curves import (
 )
 from industrial_ocr.evaluation.detection_metrics import DetectionCounts, match_boxes
 from industrial_ocr.evaluation.error_attribution import ERROR_STAGES, ErrorStage, attribute_error
-from industrial_ocr.evaluation.label_matching import MatchedLabel, Rules, match_labels
+from industrial_ocr.evaluation.label_matching import MatchedLabel, Rules, match_labels, rules_of
 from industrial_ocr.evaluation.metrics import (
     OutcomeCounts,
     Proportion,
@@ -185,7 +185,7 @@ def summarize_run(
     for record in records:
         groups.setdefault((record.dataset, record.engine), []).append(record)
     made = (
-        summarize(own, rules.get(dataset, rules[""]), thresholds.get(engine, 0.0))
+        summarize(own, rules_of(rules, dataset), thresholds.get(engine, 0.0))
         for (dataset, engine), own in groups.items()
     )
     return [s for s in made if s is not None]
