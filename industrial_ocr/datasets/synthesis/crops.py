@@ -24,6 +24,8 @@ from industrial_ocr.results.types import FloatArray, ImageArray
 
 REJECT = ""
 """The label of a crop that shows no character."""
+STACK_SHARE = 0.2
+"""Share of strings that are stacks of upright letters."""
 
 
 def detector_window(rng: Generator, quad: FloatArray) -> FloatArray:
@@ -117,47 +119,43 @@ class GlyphRenderer:
     Args:
         fonts: folders with font files.
         size: side of the crops in pixels.
-        symbols: the classes.
         reject_share: share of crops that show no single character.
         rejects: (N, S, S) uint8 crops that a detector has wrongly taken for characters
             (``training.harvest``); half of the crops without a character are taken from them.
         found: (M, S, S) uint8 crops that a detector cut around characters.
         found_symbols: (M,) their symbols.
         found_share: share of crops that are taken from them.
-        stack_share: share of strings that are stacks of upright letters.
         counter_share: share of strings that are the turning digits of a counter.
         plain: share of lines in plain print (``datasets.synthesis.plain``).
     """
 
     fonts: tuple[str | Path, ...] = ()
     size: int = 40
-    symbols: tuple[str, ...] = DEFAULT_SYMBOLS
     reject_share: float = 0.12
     rejects: ImageArray | None = None
     found: ImageArray | None = None
     found_symbols: Sequence[str] = ()
     found_share: float = 0.15
-    stack_share: float = 0.2
     counter_share: float = 0.0
     plain: float = 0.0
     strips: StripRenderer = field(init=False)
 
     def __post_init__(self) -> None:
         self.strips = StripRenderer(self.fonts, heights=(9.0, 64.0), plain=self.plain)
-        self._letters = [s for s in self.symbols if s.isalnum() and len(s) == 1]
-        self._marks = [s for s in self.symbols if not s.isalnum() and len(s) == 1]
+        self._letters = [s for s in DEFAULT_SYMBOLS if s.isalnum() and len(s) == 1]
+        self._marks = [s for s in DEFAULT_SYMBOLS if not s.isalnum() and len(s) == 1]
         self._digits = [s for s in self._letters if s.isdigit()]
         self._capitals = [s for s in self._letters if not s.islower()]
         self._small = [s for s in self._letters if s.islower()]
-        self._pairs = ["".join(c for c in g if c in self.symbols) for g in CONFUSABLE_SETS]
+        self._pairs = ["".join(c for c in g if c in DEFAULT_SYMBOLS) for g in CONFUSABLE_SETS]
 
     def _text(self, rng: Generator) -> str:
         kind = rng.random()
         pool = self._capitals if kind < 0.5 else self._letters
-        if kind > 0.75 and self._small:
+        if kind > 0.75:
             pool = self._small
         count = int(rng.integers(3, 11))
-        if self._digits and rng.random() < 0.2:
+        if rng.random() < 0.2:
             return "".join(self._digits[i] for i in rng.integers(0, len(self._digits), count))
         chosen = [pool[i] for i in rng.integers(0, len(pool), count)]
         if rng.random() < 0.35:
@@ -207,9 +205,9 @@ class GlyphRenderer:
     def render(self, seed: int | tuple[int, ...]) -> list[tuple[ImageArray, str]]:
         """The gray crops (size, size) uint8 of one string with their symbols; REJECT for none."""
         rng = np.random.default_rng(seed)
-        stacked = rng.random() < self.stack_share
+        stacked = rng.random() < STACK_SHARE
         drawn = (*np.atleast_1d(seed).tolist(), 1)
-        if len(self._digits) > 1 and rng.random() < self.counter_share:
+        if rng.random() < self.counter_share:
             return self._counter(rng, drawn)
         strip = self.strips.render(drawn, self._text(rng), stacked)
         gray, quads = to_gray(strip.image), strip.string.quads

@@ -20,6 +20,9 @@ from industrial_ocr.patterns.charset import FIRST_IDEOGRAPH, Charset
 ANY_SYMBOLS, ENGLISH = 0.3, 0.25
 """Share of lines that are random symbols, and of those that are English words and codes."""
 
+HEIGHTS = (10.0, 40.0)
+"""Smallest and largest height of capitals in pixels."""
+
 MAX_TILT, LENGTH_AND_TILT = 1.5, 9.0
 """Largest slope of a line in degrees, and its product with the number of characters."""
 
@@ -66,7 +69,6 @@ class LineRenderer:
         corpus: see ``read_corpus``.
         charset: charset of the recognizer.
         length: smallest and largest number of characters of a line.
-        heights: smallest and largest height of capitals in pixels.
 
     Raises:
         DatasetError: see ``read_corpus``; or a font folder does not exist.
@@ -76,7 +78,6 @@ class LineRenderer:
     corpus: Path
     charset: Charset
     length: tuple[int, int] = (1, 12)
-    heights: tuple[float, float] = (10.0, 40.0)
     faces: FaceLibrary = field(init=False)
 
     def __post_init__(self) -> None:
@@ -93,7 +94,7 @@ class LineRenderer:
         wanted = int(rng.integers(self.length[0], self.length[1] + 1))
         kind = rng.random()
         if kind < ANY_SYMBOLS:
-            return joined([pick(rng, self._any) for _ in range(wanted)]).replace(" ", "")
+            return "".join(pick(rng, self._any) for _ in range(wanted))
         words: list[str] = []
         while sum(map(len, words)) < wanted:
             if kind < ANY_SYMBOLS + ENGLISH and rng.random() < 0.5:
@@ -121,7 +122,7 @@ class LineRenderer:
                 continue
             # A long line is nearly level: in a sloping one, the ends would leave the picture.
             tilt = min(MAX_TILT, LENGTH_AND_TILT / max(len(text), 1))
-            printed = self._printer.picture(rng, text, self.heights, tilt)
+            printed = self._printer.picture(rng, text, HEIGHTS, tilt)
             if printed is not None:
                 image, string = printed
                 return Strip(255 - image if rng.random() < 0.5 else image, string)
