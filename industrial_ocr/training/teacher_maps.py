@@ -1,11 +1,11 @@
 """Makes the score maps that a detector learns on photographs, once and before the training.
 
-Three witnesses say where there is text: the published CRAFT (``craft-mlt-25k``), the hints of
+Three sources say where there is text: the published CRAFT (``craft-mlt-25k``), the hints of
 another reader, and the strings of them that ``training.photo_labels`` has kept. A character of a
 kept string is learned if our own detector, on the string magnified and level, finds a box for it
 alone, or if our classifier reads what the hint says where the recognizer saw it. Background is
 learned close to such characters, and everywhere on photographs without any text: on others, print
-that is too small for all witnesses would be learned as background. All other places are not
+that is too small for all sources would be learned as background. All other places are not
 learned.
 
     python -m industrial_ocr.training.teacher_maps PHOTOS --labels labels.tsv --out maps
@@ -136,12 +136,13 @@ def learned_maps(
     known: Sequence[PlacedString],
     unknown: Sequence[FloatArray],
 ) -> ImageArray:
-    """Targets of a photograph and where they hold, from all witnesses.
+    """Targets of a photograph and where they hold, from all sources.
 
     Args:
         teacher: (2, H, W) uint8 of ``teacher_maps``.
         known: the strings whose characters are placed.
-        unknown: quads of other places where somebody sees text, in pixels of the photograph.
+        unknown: quads of other strings, whose characters are not placed, in pixels of the
+            photograph.
 
     Returns:
         (H, W, 3) uint8: region, affinity, and 255 where they are to be learned.

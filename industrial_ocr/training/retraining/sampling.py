@@ -57,14 +57,17 @@ class _RowGroup:
 def _parts(pool: Pool, rows: Bools, recipe: FinetuneRecipe) -> list[_RowGroup]:
     labels = pool.labels.numpy()
     classes = int(labels.max()) + 1
-    kinds = [(rows & ~pool.old, recipe.new_share), (rows & pool.old, 1 - recipe.new_share)]
-    kinds = [(own, share) for own, share in kinds if own.any()]
+    # Rows, their share, and those of rejects and of the neighbors of new samples among them.
+    kinds = [
+        (rows & ~pool.old, recipe.new_share, recipe.new_reject_share, 0.0),
+        (rows & pool.old, 1 - recipe.new_share, recipe.reject_share, recipe.neighbor_share),
+    ]
+    kinds = [kind for kind in kinds if kind[0].any()]
     parts = []
-    for own, share in kinds:
+    for own, share, rejects, neighbors in kinds:
         weights = np.bincount(np.unique(labels[own]), minlength=classes).astype(float)
-        if pool.old[own].all() and recipe.neighbor_share:
-            weights = _with_neighbors(weights, _misread_as(pool, rows), recipe.neighbor_share)
-        rejects = recipe.reject_share if pool.old[own].all() else recipe.new_reject_share
+        if neighbors:
+            weights = _with_neighbors(weights, _misread_as(pool, rows), neighbors)
         if rejects:
             weights = _with_rejects(weights, rejects)
         whole = share if len(kinds) > 1 else 1.0
