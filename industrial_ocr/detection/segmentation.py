@@ -65,8 +65,11 @@ def character_boxes(
     dx, dy = x - np.repeat(centers[:, 0], sizes), y - np.repeat(centers[:, 1], sizes)
     xy = mean(dx * dy)
     moments = np.stack([mean(dx * dx), xy, xy, mean(dy * dy)], axis=1).reshape(-1, 2, 2)
-    shapes = (moments * _MOMENT_RATIO * box_ratio**2).astype(np.float32)
-    extents = 2 * np.sqrt(np.maximum(np.diagonal(shapes, axis1=1, axis2=2), 0.25))
+    shapes = moments * _MOMENT_RATIO * box_ratio**2
+    # No box is thinner than a pixel in any direction.
+    lacking = np.maximum(0.25 - np.linalg.eigvalsh(shapes)[:, 0], 0)
+    shapes = (shapes + lacking[:, None, None] * np.eye(2)).astype(np.float32)
+    extents = 2 * np.sqrt(np.diagonal(shapes, axis1=1, axis2=2))
     boxes = []
     for center, extent, peak, shape in zip(
         centers.tolist(), extents.tolist(), peaks.tolist(), shapes, strict=True

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from industrial_ocr.datasets.synthesis.layout import LabeledString
+from industrial_ocr.detection.box_hypotheses import propose
 from industrial_ocr.detection.linking import as_one_string, link_characters
 from industrial_ocr.detection.orientation import orientations, string_quad
 from industrial_ocr.detection.segmentation import _basins, character_boxes
@@ -144,6 +145,22 @@ def test_no_text_gives_no_boxes_and_no_strings() -> None:
     empty = maps_of([])
     assert character_boxes(empty, 0.45, 0.25) == []
     assert link_characters([], empty, 0.25) == []
+
+
+@pytest.mark.parametrize("diagonal", [False, True])
+def test_blobs_of_one_pixel_width_have_boxes_with_an_area(diagonal: bool) -> None:
+    region = np.zeros((40, 60), np.float32)
+    for start in (5, 30):
+        for i in range(12):
+            region[20 + i * diagonal, start + i] = 0.9
+    boxes = character_boxes(ScoreMaps(region, np.zeros_like(region), (1.0, 1.0)), 0.45, 0.25)
+    across = np.array([-1.0, 1.0] if diagonal else [0.0, 1.0]) / (np.sqrt(2) if diagonal else 1)
+    assert len(boxes) == 2
+    assert [box.extent(across) for box in boxes] == pytest.approx([1.0, 1.0], abs=0.01)
+    spaces = (False,) * len(boxes)
+    found = BoxString(tuple(sorted(boxes, key=lambda b: b.center[0])), spaces, "horizontal")
+    for way in orientations(found):
+        propose(way)
 
 
 def test_weak_and_tiny_blobs_do_not_come_out() -> None:
