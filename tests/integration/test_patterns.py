@@ -16,6 +16,7 @@ from industrial_ocr.results.types import Status
 pytestmark = pytest.mark.slow
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+GOLDEN = Path(__file__).parents[1] / "golden" / "pictures"
 
 
 @pytest.fixture(scope="module")
@@ -74,11 +75,13 @@ def test_a_picture_of_two_labels_gives_two_codes(reader: Reader, engine: str) ->
 
 @pytest.mark.parametrize("engine", ["two-stage", "crnn", "auto", "agree"])
 def test_a_code_may_stand_behind_a_word(reader: Reader, engine: str) -> None:
-    result = reader.read(EXAMPLES / "label.png", engine=engine, pattern="[0-9]{2}/[0-9]{4}")
-    assert result.code is not None  # of EXP 08/2027
-    assert (result.code.text, result.code.status) == ("08/2027", Status.OK)
-    left = result.code.quad[:, 0].min()
-    assert 150 < left < 230
+    dotted = reader.read(EXAMPLES / "label.png", engine=engine, pattern="[0-9]{2}/[0-9]{4}").code
+    assert dotted is not None and dotted.text == "08/2027"  # of EXP 08/2027
+    assert 150 < dotted.quad[:, 0].min() < 230
+    plate, pattern = GOLDEN / "plate1.png", r"[A-Z]{2}-[0-9]{3}/[0-9]\.[0-9]"
+    code = reader.read(plate, engine=engine, pattern=pattern).code  # of Model: KG-383/5.5
+    assert code is not None and (code.text, code.status) == ("KG-383/5.5", Status.OK)
+    assert 70 < code.quad[:, 0].min() < 95
 
 
 def test_crops_take_patterns_and_routes(reader: Reader) -> None:
