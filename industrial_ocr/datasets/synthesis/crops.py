@@ -147,7 +147,6 @@ class GlyphRenderer:
         self._digits = [s for s in self._letters if s.isdigit()]
         self._capitals = [s for s in self._letters if not s.islower()]
         self._small = [s for s in self._letters if s.islower()]
-        self._pairs = ["".join(c for c in g if c in DEFAULT_SYMBOLS) for g in CONFUSABLE_SETS]
 
     def _text(self, rng: Generator) -> str:
         kind = rng.random()
@@ -159,8 +158,7 @@ class GlyphRenderer:
             return "".join(self._digits[i] for i in rng.integers(0, len(self._digits), count))
         chosen = [pool[i] for i in rng.integers(0, len(pool), count)]
         if rng.random() < 0.35:
-            confusable = pick(rng, self._pairs)
-            chosen[rng.integers(count)] = pick(rng, confusable)
+            chosen[rng.integers(count)] = pick(rng, pick(rng, CONFUSABLE_SETS))
         if rng.random() < 0.45:
             chosen[rng.integers(count)] = pick(rng, self._marks)
         return "".join(chosen)
