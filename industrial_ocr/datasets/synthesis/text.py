@@ -30,17 +30,18 @@ CONFUSABLE = _lines("confusable.txt")
 
 @lru_cache(maxsize=1)
 def shipped_words() -> tuple[str, ...]:
-    """The word list of the package; common words and those with I at the beginning three times.
+    """The word list of the package; common words and difficult ones three times.
 
-    In many typefaces an I at the beginning of a word looks like an l.
+    In many typefaces an I at the beginning of a word looks like an l, and an f touches the next
+    letter.
 
     SCOWL's English and American words, names and abbreviations of levels 10 to 50, common levels
     first (see data/words.txt.LICENSE); the first 11,000 are levels 10 and 20.
     """
     words = _lines("words.txt")
     kept = tuple(w for w in words if len(w) > 1 and w.isascii() and w.isalpha())
-    with_i = tuple(w for w in kept if w[0] in "iI")
-    return kept + 2 * kept[:11_000] + 2 * with_i
+    difficult = tuple(w for w in kept if w[0] in "iI" or any(p in w for p in ("ff", "fi", "fl")))
+    return kept + 2 * kept[:11_000] + 2 * difficult
 
 
 def _characters(rng: Generator, alphabet: str, count: int) -> str:
@@ -64,7 +65,7 @@ def random_code(rng: Generator, lower: float = 0.15, marks: float = 0.25) -> str
     else:  # Where codes mix letters and digits, every second symbol is a digit, not every fourth.
         alphabet = ascii_uppercase + 2 * digits
     if rng.random() < lower:
-        alphabet += ascii_lowercase
+        alphabet += ascii_lowercase if rng.random() < 0.7 else "abcdef"
     text = list(_characters(rng, alphabet, length))
     if length > 2 and rng.random() < marks:
         for at in rng.integers(1, length - 1, int(rng.integers(1, 3))):
@@ -150,7 +151,9 @@ def label_text(rng: Generator, words: tuple[str, ...]) -> str:
         return pick(rng, CAPTIONS)
     count = 1 if rng.random() < 0.6 else int(rng.integers(2, 6))
     text = " ".join(random_word(rng, words) for _ in range(count))
-    return f"{text} {random_code(rng)}" if rng.random() < 0.2 else text
+    if rng.random() < 0.7:
+        return text
+    return text + pick(rng, (" ", ": ")) + random_code(rng)
 
 
 def _with_marks(rng: Generator, code: str) -> str:
@@ -170,7 +173,7 @@ def _confusable(rng: Generator, code: str) -> str:
 
 def _with_run(rng: Generator) -> str:
     """A code in which one character stands several times in a row; rarely the letter O."""
-    pool = "0000000001118" + digits + ascii_uppercase.replace("O", "") + "abil"
+    pool = "0000000001118" + digits + ascii_uppercase.replace("O", "") + "abfilrt"
     pool += "O" if rng.random() < 0.4 else ""
     run = pick(rng, pool) * int(rng.integers(2, 9))
     prefix = pick(rng, ("", "", "A", "LOT-", "SN-", "LOT ", "AA", "9", "A9"))
