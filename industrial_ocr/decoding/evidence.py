@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from industrial_ocr.decoding.homoglyphs import SIZE_TWINS, shape_groups
 from industrial_ocr.decoding.lattice import Arc
 from industrial_ocr.decoding.segmentation import (
+    MARKS,
     MIN_PROBABILITY,
     evidence_weight,
     fitted_weights,
@@ -113,12 +114,17 @@ def hypotheses(
         node = 2 * i
         kinds = ("gap", "empty") if i in evidence.proposed else ("single", "nothing")
         add(i, (node, node + 2), box, named, *kinds)
-        if i in evidence.merged:
+        if i in evidence.merged and not _two_marks(evidence, i):
             add(i, (node, node + 4), *evidence.merged[i], "merged")
         part = "piece" if i in evidence.ink.cut else "half"
         for step, half in enumerate(evidence.split.get(i, ())):
             add(i, (node + step, node + step + 1), *half, part)
     return found
+
+
+def _two_marks(evidence: StringEvidence, i: int) -> bool:
+    """Whether boxes ``i`` and ``i + 1`` read as a mark together, but a gap parts their ink."""
+    return i in evidence.ink.apart and evidence.merged[i][1].symbols[0] in MARKS
 
 
 @dataclass(frozen=True, eq=False)

@@ -86,14 +86,16 @@ def propose(string: BoxString, gray: ImageArray | None = None) -> Proposals:
         spaces.append(space)  # after the box proposed in the gap
     whole = BoxString(tuple(boxes), tuple(spaces), string.direction)
     merged = {place[i]: b for i, b in _merged(string).items() if place[i + 1] == place[i] + 1}
-    split = {place[i]: both for i, both in _split(string).items()}
+    parts = _split(string)
     signs = InkSigns()
     ink = None if gray is None or string.direction == "vertical" else _ink(gray, string)
     if ink is not None:
         cuts = _cut(string, *ink)
-        split |= {place[i]: both for i, (both, _) in cuts.items()}
+        parts |= {i: both for i, (both, _) in cuts.items()}
         apart = frozenset(place[i] for i in _apart(*ink))
         signs = InkSigns(apart, {place[i]: gap for i, (_, gap) in cuts.items()})
+    over_marks = _over_marks(string)
+    split = {place[i]: both for i, both in parts.items() if i not in over_marks}
     return Proposals(whole, merged, split, frozenset(proposed), signs)
 
 
@@ -133,6 +135,21 @@ def _apart(boxes: FloatArray, spans: FloatArray) -> list[int]:
     return found
 
 
+def _over_marks(string: BoxString) -> set[int]:
+    """Indices of the boxes that reach over a mark that was given a box of its own (score 0).
+
+    Such a box holds a character and the mark, but its halves would show the mark twice.
+    """
+    vertical = string.direction == "vertical"
+    boxes, found = string.boxes, set[int]()
+    for i, gap in enumerate(clear_gaps([b.quad for b in boxes], vertical).tolist()):
+        for box, mark in ((i, i + 1), (i + 1, i)):
+            reach = edge_lengths(boxes[mark].quad)[int(vertical)]
+            if boxes[mark].score == 0 and -gap > 0.5 * reach:
+                found.add(box)
+    return found
+
+
 def _cut(
     string: BoxString, boxes: FloatArray, spans: FloatArray
 ) -> dict[int, tuple[tuple[CharBox, CharBox], float]]:
@@ -156,13 +173,25 @@ def _cut(
         at = int(gaps.argmax())
         height = edge_lengths(box.quad)[1]
         pad = 0.15 * height
-        middle = float(own[at, 1] + own[at + 1, 0]) / 2
+        middle, gap = _parted(own[at], own[at + 1])
         parts = (
             _part_of(box, start, max(start, float(own[0, 0]) - pad), middle),
             _part_of(box, start, middle, min(end, float(own[-1, 1]) + pad)),
         )
-        found[i] = parts, float(gaps[at] / height)
+        found[i] = parts, gap / height
     return found
+
+
+def _parted(one: FloatArray, two: FloatArray) -> tuple[float, float]:
+    """Where to part two pieces of ink, (2,) first and last column each, and the gap there.
+
+    A piece inside the columns of the other, such as the upper point of a colon whose lower one
+    touches a t, is parted from the rest at its inner side.
+    """
+    larger, smaller = (one, two) if np.ptp(one) >= np.ptp(two) else (two, one)
+    if larger[0] <= smaller[0] and smaller[1] <= larger[1]:
+        return float(smaller[0] if smaller.mean() > larger.mean() else smaller[1]), 0.0
+    return float(one[1] + two[0]) / 2, float(two[0] - one[1])
 
 
 def _part_of(box: CharBox, start: float, first: float, last: float) -> CharBox:

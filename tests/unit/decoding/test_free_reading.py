@@ -59,6 +59,16 @@ def test_two_boxes_on_the_ink_of_one_letter_are_one_letter() -> None:
     assert text(read_freely(StringEvidence(string, singles, both), CHARSET)) == "K4521"
 
 
+def test_two_points_whose_ink_is_apart_are_two() -> None:
+    """The box of the first point of -5..+7 reaches over both."""
+    string = line((40, 60), (53, 60), *CODE)
+    singles = tuple(seen(c) for c in "..4521")
+    both = {0: (box(40, 60), seen("."))}
+    for apart, expected in ((frozenset({0}), "..4521"), (frozenset(), ".4521")):
+        evidence = StringEvidence(string, singles, both, ink=InkSigns(apart))
+        assert text(read_freely(evidence, CHARSET)) == expected
+
+
 def test_a_point_beside_a_stroke_is_read_but_two_strokes_may_be_one_letter() -> None:
     string = line((40, 60), *CODE)
     halves = (box(40, 50), box(50, 60))

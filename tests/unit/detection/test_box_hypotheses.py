@@ -139,3 +139,29 @@ def test_a_point_under_the_arm_of_a_7_is_a_letter_of_its_own() -> None:
     found = propose(shifted(line((0, 20), (12, 22), (24, 42), (44, 64))), gray)
     place = [i for i in range(len(found.string.boxes)) if i not in found.proposed]
     assert {place[0], place[1]} <= found.ink.apart
+
+
+def test_a_colon_that_touches_a_letter_is_cut_off_beside_its_upper_point() -> None:
+    gray = drawn((2, 18), (24, 40), (46, 56), (68, 84))
+    gray[44:50, 96:104] = 30  # the lower point touches the letter,
+    gray[28:34, 99:104] = 30  # the upper one does not
+    found = propose(shifted(line((0, 20), (22, 42), (44, 66), (66, 86))), gray)
+    (index,) = found.split
+    assert found.ink.cut[index] == 0.0
+    letter, colon = (b.quad[:, 0] - 40 for b in found.split[index])
+    assert letter.max() == pytest.approx(59, abs=1.5) and colon.min() == letter.max()
+    assert colon.max() == pytest.approx(66, abs=3)
+
+
+def test_a_box_over_a_mark_that_has_its_own_is_not_halved() -> None:
+    """The wide box of a 7 reaches over the point before it."""
+    spans = [(0, 20), (22, 42), (42, 76), (78, 98)]
+    string = line(*spans)
+    place = [
+        i for i in range(len(propose(string).string.boxes)) if i not in propose(string).proposed
+    ]
+    assert set(propose(string).split) == {place[2]}
+    mark = CharBox(rect_quad(43, 0, 51, 30), 0.0, np.eye(2, dtype=np.float32))
+    with_mark = (*string.boxes[:2], mark, *string.boxes[2:])
+    found = propose(BoxString(with_mark, (False,) * 5, "horizontal"))
+    assert found.split == {}
