@@ -38,6 +38,9 @@ SAME_HEIGHT = 1.45
 """Largest ratio of the heights of characters of one string."""
 MAX_ASIDE = 0.4
 """Character heights by which the next chain may begin beside the axis, as after a comma."""
+STRAIGHT, STRAIGHT_ASIDE = 0.12, 0.25
+"""A chain of at least four boxes within so many character heights of its axis is a straight line;
+the next chain may begin that far beside it. CE in a circle often stands farther beside a line."""
 
 NEIGHBORS = 8
 """Number of nearest boxes to which a box may be linked."""
@@ -214,7 +217,10 @@ def _gap_between(boxes: Sequence[CharBox], centers: Points, one: Chain, two: Cha
     heights = [float(np.median([boxes[k].extent(across) for k in c])) for c in (one, two)]
     lengths = [float(np.median([boxes[k].extent(along) for k in c])) for c in (one, two)]
     forward, aside = float(between @ axis), abs(float(between @ normal_vector(axis)))
-    if forward <= 0 or aside > max(MAX_JOIN_SLOPE * forward, MAX_ASIDE * max(heights)):
+    most = max(MAX_JOIN_SLOPE * forward, MAX_ASIDE * max(heights))
+    if any(_is_straight(centers[c], max(heights)) for c in (one, two)):
+        most = STRAIGHT_ASIDE * max(heights)
+    if forward <= 0 or aside > most:
         return None
     if is_steep(axis):  # most steep strings are stacks: the letters' heights lie along the axis
         alike = max(lengths) <= SAME_HEIGHT * min(lengths) and max(heights) <= 2.2 * min(heights)
@@ -225,6 +231,14 @@ def _gap_between(boxes: Sequence[CharBox], centers: Points, one: Chain, two: Cha
     ends = (boxes[one[-1]].extent(along) + boxes[two[0]].extent(along)) / 2
     gap = float((forward - ends) / max(*heights, *lengths))
     return gap if gap <= 1.7 else None
+
+
+def _is_straight(centers: Points, height: float) -> bool:
+    """Whether a chain is so long and straight that its axis tells where its line goes on."""
+    if len(centers) < 4:
+        return False
+    across = (centers - centers.mean(0)) @ normal_vector(string_axis(centers))
+    return bool(np.ptp(across) < STRAIGHT * height)
 
 
 def as_one_string(strings: Sequence[BoxString]) -> list[BoxString]:

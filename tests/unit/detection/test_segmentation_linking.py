@@ -131,6 +131,14 @@ def test_a_line_goes_on_close_beside_its_axis(down: int, strings: int) -> None:
     assert len(found_in(ScoreMaps(maps.region, empty, maps.scale))) == strings
 
 
+@pytest.mark.parametrize("down, strings", [(0, 1), (6, 1), (10, 2)])
+def test_a_mark_beside_a_straight_line_is_not_a_part_of_it(down: int, strings: int) -> None:
+    """CE in a circle behind the words of a nameplate; after three letters, a slope is allowed."""
+    words = line("ABCDEF", 80, 100)
+    assert len(found_in(maps_of([words, line("CE", 260, 100 + down)]))) == strings
+    assert len(found_in(maps_of([line("DEF", 80, 100), line("CE", 183, 100 + down)]))) == 1
+
+
 def test_strings_far_apart_stay_apart() -> None:
     assert len(found_in(maps_of([line("ABC", 80, 100), line("123", 400, 100)]))) == 2
 
