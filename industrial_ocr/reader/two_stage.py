@@ -200,6 +200,11 @@ TURNED_LEAD = 0.08
 """Nats of legibility by which another orientation must be better than the usual one."""
 
 
+SURE_CHARACTER = 0.97
+"""A box that the classifier rejects shows a character if this is so likely over all segmentations:
+a round O, which alone could be a hole, between letters."""
+
+
 def _right_way_up(usual: FreeReading, turned: FreeReading | None) -> FreeReading:
     """The reading in the usual orientation, unless another one is clearly better."""
     if turned is not None and turned.legibility >= usual.legibility + TURNED_LEAD:
@@ -264,7 +269,10 @@ def _decode(reading: FreeReading, gray: ImageArray, config: PipelineConfig) -> T
     string, candidates = reading.string, reading.candidates
     limit = config.classification.reject_threshold
     shown = [
-        taken and c.reject < limit for taken, c in zip(reading.character, candidates, strict=True)
+        taken and (c.reject < limit or posterior >= SURE_CHARACTER)
+        for taken, c, posterior in zip(
+            reading.character, candidates, reading.posterior, strict=True
+        )
     ]
     kept = [i for i, taken in enumerate(shown) if taken]
     if not kept:

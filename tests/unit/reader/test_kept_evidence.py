@@ -26,7 +26,8 @@ from industrial_ocr.results.types import (
 IMAGE = np.zeros((50, 100, 3), np.uint8)
 
 
-def test_boxes_taken_for_no_character_are_kept_with_their_place() -> None:
+def decoded(posterior: float) -> TextString:
+    """The boxes of ABCDE, of which the classifier rejects A, C and E."""
     boxes = tuple(
         CharBox(rect_quad(20 * i, 0, 20 * i + 16, 20), 1.0, np.eye(2, dtype=np.float32))
         for i in range(5)
@@ -38,12 +39,19 @@ def test_boxes_taken_for_no_character_are_kept_with_their_place() -> None:
     )
     string = BoxString(boxes, (False,) * 5, "horizontal")
     seen = StringEvidence(string, named, {})
-    read = _decode(
-        FreeReading(string, named, (True,) * 5, (1.0,) * 5, seen, 0.0),
-        IMAGE[..., 0],
-        PipelineConfig(),
-    )
-    assert read is not None and read.text == "BD"
+    reading = FreeReading(string, named, (True,) * 5, (posterior,) * 5, seen, 0.0)
+    read = _decode(reading, IMAGE[..., 0], PipelineConfig())
+    assert read is not None
+    return read
+
+
+def test_a_rejected_box_is_read_where_the_segmentation_is_sure_of_a_character() -> None:
+    assert decoded(0.98).text == "ABCDE" and decoded(0.98).rejected == ()
+
+
+def test_boxes_taken_for_no_character_are_kept_with_their_place() -> None:
+    read = decoded(0.9)
+    assert read.text == "BD"
     ((before, refused),) = read.rejected
     assert (before, refused.symbol, round(refused.reject, 2)) == (1, "C", 0.63)
     assert [round(c.reject, 2) for c in read.characters] == [0.0, 0.09]
