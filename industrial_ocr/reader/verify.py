@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from industrial_ocr.decoding.box_verification import verify_boxes
 from industrial_ocr.decoding.ctc_frames import FrameString
@@ -25,7 +26,7 @@ from industrial_ocr.reader.two_stage_crops import view_config
 from industrial_ocr.recognition.recognizer import StringFrames
 from industrial_ocr.recognition.rectification import Rectified
 from industrial_ocr.results.engine import Engine
-from industrial_ocr.results.geometry import inside
+from industrial_ocr.results.geometry import inside, quad_around
 from industrial_ocr.results.types import FloatArray, ImageArray, Verdict
 from industrial_ocr.results.verdicts import Verification
 
@@ -94,8 +95,7 @@ def judge(seen: Observed, expected: str, models: Models, part: bool = False) -> 
         verdicts.append(verify_boxes(seen.boxes, expected, models.classifier.charset, part))
     if seen.frames is not None:
         verdicts.append(verify_frames(seen.frames, expected, seen.charset, part))
-    if not part:
-        verdicts = [_unless_unread(seen, v) if v.passed else v for v in verdicts]
+    verdicts = [_unless_unread(seen, v, part) if v.passed else v for v in verdicts]
     return agreed(*verdicts) if len(verdicts) == 2 else verdicts[0]
 
 
@@ -130,17 +130,34 @@ def verify_image(
     return replace(verdict, image=image, timings=clock.share(1))
 
 
-def _unless_unread(seen: Observed, verdict: Verification) -> Verification:
-    """Turns a pass into ``cannot_tell`` if there is an unread mark in or beside the text."""
+def _unless_unread(seen: Observed, verdict: Verification, part: bool) -> Verification:
+    """Turns a pass into ``cannot_tell`` if there is an unread mark in or beside the text.
+
+    Each line of the text is looked at by itself. If the text may be a ``part`` of a word, what
+    stands beside it does not matter.
+    """
     quads = [c.quad for c in verdict.characters if c.quad is not None]
-    if not quads or verdict.quad is None:
-        return verdict
-    others = [s for s in seen.strings if not any(inside(s, q.mean(0)) for q in quads)]
-    marks = LineInk(seen.gray, verdict.quad, quads).unread_marks(others)
-    if not marks:
-        return verdict
-    reason = f"a mark {marks[0].place(len(quads))} is not expected"
-    return replace(verdict, verdict=Verdict.CANNOT_TELL, reason=reason)
+    first = 0
+    for line in _lines(quads, seen.strings):
+        others = [s for s in seen.strings if not any(inside(s, q.mean(0)) for q in line)]
+        for mark in LineInk(seen.gray, quad_around(line), line).unread_marks(others):
+            if part and mark.before in (0, len(line)):
+                continue
+            place = replace(mark, before=first + mark.before).place(len(quads))
+            reason = f"a mark {place} is not expected"
+            return replace(verdict, verdict=Verdict.CANNOT_TELL, reason=reason)
+        first += len(line)
+    return verdict
+
+
+def _lines(quads: Sequence[FloatArray], strings: Sequence[FloatArray]) -> list[list[FloatArray]]:
+    """The characters of each line, in order: neighbors in the same one of the ``strings``."""
+
+    def string_of(quad: FloatArray) -> int:
+        middle = quad.mean(0)
+        return next((k for k, s in enumerate(strings) if inside(s, middle)), -1)
+
+    return [list(line) for _, line in groupby(quads, string_of)]
 
 
 def agreed(one: Verification, two: Verification) -> Verification:
