@@ -16,7 +16,7 @@ from industrial_ocr.config import (
     parse_config,
 )
 from industrial_ocr.decoding.calibration import SHIPPED_CALIBRATION, Calibration, load_calibration
-from industrial_ocr.errors import ConfigError, ImageError
+from industrial_ocr.errors import ConfigError, ImageError, PatternError
 from industrial_ocr.image.preprocess import with_border
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.patterns.presets import Preset, load_presets
@@ -122,12 +122,28 @@ def check_misread_rate(
 
 
 def compiled_patterns(given: Patterns, own: Mapping[str, Preset]) -> tuple[Pattern, ...]:
-    """Compiles the ``pattern`` of ``read``; names in ``own`` take precedence over shipped ones."""
+    """Compiles the ``pattern`` of ``read``; names in ``own`` take precedence over shipped ones.
+
+    Raises:
+        PatternError: one is no pattern, or two have the same name.
+    """
     if given is None:
         return ()
-    several = [given] if isinstance(given, Pattern | str) else list(given)
+    several = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
     presets = {**load_presets(), **own} if own else None
-    return tuple(p if isinstance(p, Pattern) else Pattern.parse(p, presets) for p in several)
+    compiled: dict[str, Pattern] = {}
+    for one in several:
+        if not isinstance(one, Pattern | str):
+            raise PatternError(f"a pattern is a text or a Pattern, got {one!r}")
+        pattern = one if isinstance(one, Pattern) else Pattern.parse(one, presets)
+        name = pattern.name or pattern.text
+        if name in compiled:
+            raise PatternError(
+                f"two patterns have the name {name!r}; of two lists of codes, give one another "
+                "source"
+            )
+        compiled[name] = pattern
+    return tuple(compiled.values())
 
 
 def roi_part(
