@@ -14,11 +14,12 @@ import typer
 from industrial_ocr.cli import files as cli_files
 from industrial_ocr.cli import options, output
 from industrial_ocr.cli.read_output import print_csv, print_table
-from industrial_ocr.errors import ConfigError
+from industrial_ocr.errors import CollectError, ConfigError
 from industrial_ocr.results.engine import Engine
 
 if TYPE_CHECKING:
     from industrial_ocr.patterns.pattern import Pattern
+    from industrial_ocr.reader.reader import Reader
     from industrial_ocr.results.read_result import ReadResult
     from industrial_ocr.review.collecting import Collector
 
@@ -39,16 +40,15 @@ class CollectOptions:
         ),
     ] = None
 
-    def collector(self, config: Path | None) -> Collector | None:
-        """The collector, if a folder was given; tries the folder before a network is loaded."""
+    def collector(self, reader: Reader) -> Collector | None:
+        """The collector by the rules of the reader, if a folder was given."""
         if self.collect is None:
             if self.collect_limit_mb is not None:
                 raise ConfigError("--collect-limit-mb needs --collect DIR")
             return None
-        from industrial_ocr.reader.arguments import reading_config
         from industrial_ocr.review.collecting import Collector
 
-        rules = reading_config(config).collecting
+        rules = reader.config.collecting
         limit = self.collect_limit_mb or rules.limit_mb
         return Collector(self.collect, limit_mb=limit, rules=rules)
 
@@ -82,11 +82,11 @@ def read(
         patterns = _compiled(pattern or [], runtime.bundle)
         from industrial_ocr.decoding.lexicon import lexicon_finder
 
-        collector = collecting.collector(networks.config)
         files, problems = cli_files.find_files(paths)
         pictures = None if out is None else output.PictureFolder(out, files)
         if files:
             reader = options.make_reader(**vars(runtime), **vars(networks))
+            collector = collecting.collector(reader)
             words = None if lexicon is None else lexicon_finder(lexicon, reader.charset)
         sources = cli_files.image_sources(files)
     chosen = engine or (Engine.CRNN if crops else Engine.AUTO)
@@ -100,8 +100,11 @@ def read(
         else:
             result = reader.read(sources[file], roi=region, **asked)
         if collector is not None:
-            with lock:
-                collector.add(result, None if file == cli_files.STDIN else file.name)
+            try:
+                with lock:
+                    collector.add(result, None if file == cli_files.STDIN else file.name)
+            except CollectError as error:
+                output.add_problem(problems, file, error)
         return result
 
     to_terminal = (as_json or as_csv) and sys.stdout.isatty()

@@ -15,7 +15,7 @@ from industrial_ocr import Collector, Reader
 from industrial_ocr.cli import app as cli
 from industrial_ocr.config import CollectingConfig
 from industrial_ocr.decoding.homoglyphs import same_shape
-from industrial_ocr.reader import reader
+from industrial_ocr.errors import CollectError
 
 pytestmark = pytest.mark.slow
 
@@ -70,6 +70,8 @@ def test_recognize_collects_too(shared: Reader, tmp_path: Path) -> None:
     x1, y1 = result.strings[1].quad.max(axis=0).astype(int) + 4
     crop = result.image[y0:y1, x0:x1]
     (read,) = shared.recognize([crop], engine="agree")
+    one, two = (shared.recognize([crop], engine=e)[0].timings for e in ("two-stage", "crnn"))
+    assert read.timings.keys() == one.keys() | two.keys()
     Collector(tmp_path, rules=RULES).add(read)
     found = items(tmp_path)
     assert found and found[0]["source"] is None
@@ -94,10 +96,7 @@ def test_the_quad_finds_the_character_in_the_picture(shared: Reader, tmp_path: P
         assert probability == pytest.approx(item["confidence"], abs=margin)
 
 
-def test_the_command_line_collects(
-    shared: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reader, "Reader", lambda **_: shared)
+def test_the_command_line_collects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = tmp_path / "config.yaml"
     config.write_text("collecting: {min_confidence: 0.999}\n")
     run = CliRunner().invoke
@@ -105,6 +104,10 @@ def test_the_command_line_collects(
     done = run(cli.app, ["read", str(LABEL), *arguments])
     assert done.exit_code == 0
     assert {item["source"] for item in items(tmp_path / "d")} == {LABEL.name}
+    full = CollectError("the disk is full")
+    monkeypatch.setattr(Collector, "add", lambda *_: (_ for _ in ()).throw(full))
+    kept = run(cli.app, ["read", str(LABEL), *arguments])
+    assert (kept.exit_code, kept.stdout) == (1, done.stdout) and "disk is full" in kept.stderr
     (tmp_path / "file").write_text("")
     for wrong in (
         ["--collect", str(tmp_path / "file")],
