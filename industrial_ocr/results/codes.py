@@ -144,4 +144,6 @@ class CodeReading(HasQuad):
             "quad": rounded_quad(self.quad),
             "characters": [c.to_dict() for c in self.characters],
             "alternatives": [[text, round(p, 5)] for text, p in self.alternatives],
+            "checked": self.checked,
+            "missing": self.missing,
         }

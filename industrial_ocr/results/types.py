@@ -392,4 +392,7 @@ class TextString(HasQuad):
             "scores": self.scores.to_dict(),
             "characters": [c.to_dict() for c in self.characters],
             "unread": [{"before": m.before, "quad": rounded_quad(m.quad)} for m in self.unread],
+            "unseen_ends": self.unseen_ends,
+            "agreement": round(self.agreement, 5),
+            "other": self.other,
         }
