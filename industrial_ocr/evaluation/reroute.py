@@ -11,11 +11,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from industrial_ocr.config import ConfidenceConfig
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.evaluation.label_matching import Rules, rules_of
 from industrial_ocr.evaluation.records import ReadString, Record, RecordedRun
 from industrial_ocr.patterns.pattern import Pattern
-from industrial_ocr.reader.router import RouteTable, choose, paired_codes, settle_all
+from industrial_ocr.reader.router import NO_LIMITS, RouteTable, choose, paired_codes, settle_all
 from industrial_ocr.results.codes import CodeReading, ImageSigns
 from industrial_ocr.results.engine import PIPELINES, Engine
 from industrial_ocr.results.types import Status
@@ -58,10 +59,11 @@ def settled(
         ways: records of both engines under the pattern.
         pattern: the pattern.
         measured: routes from ``bench --write-routes``.
-        least: smallest joint confidence of two equal readings.
+        least: smallest joint confidence of two equal readings; 0: no limit at all.
     """
     pairs = paired_codes({w: [_code(c, pattern) for c in r.codes or ()] for w, r in ways.items()})
-    found = settle_all(route, pairs, choose(pattern, measured), least)
+    limits = ConfidenceConfig(min_code_confidence=least) if least else NO_LIMITS
+    found = settle_all(route, pairs, choose(pattern, measured), limits)
     own = Engine.CRNN if found[0].route == Engine.CRNN else Engine.TWO_STAGE
     seconds = sum(r.seconds for r in ways.values())
     base = replace(ways[own], engine=str(route), codes=(), seconds=seconds)

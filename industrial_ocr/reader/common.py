@@ -227,12 +227,18 @@ def first_doubt(strings: Iterable[TextString]) -> str:
     return next((f"{s.text!r}: {s.reason}" for s in strings if s.reason), "")
 
 
-def low_confidence(string: TextString, least: float) -> str:
-    """Says that the confidence is below ``least``, and which character is the likeliest misread."""
+def low_confidence(string: TextString, limits: ConfidenceConfig) -> str:
+    """Why the confidence of a string or of a character is too low, empty if neither is."""
+    if string.confidence >= limits.min_confidence:
+        weakest = min(string.characters, key=lambda c: c.confidence)
+        if weakest.confidence >= limits.min_character:
+            return ""
+        return f"the confidence of {weakest.symbol!r} is only {weakest.confidence:.2f}"
+    # Names the likeliest misread.
     pairs = [(*c.alternatives[0], c.symbol) for c in string.characters if c.alternatives]
     rival, chance, symbol = max(pairs, key=lambda pair: pair[1], default=("", 0.0, ""))
     misread = f"; {symbol!r} may be {rival!r}" if chance >= NAMED_RIVAL else ""
-    return f"the confidence is below {least:g}{misread}"
+    return f"the confidence is below {limits.min_confidence:g}{misread}"
 
 
 def _doubt(string: TextString, limits: ConfidenceConfig, one_string: bool) -> str:
@@ -251,12 +257,7 @@ def _doubt(string: TextString, limits: ConfidenceConfig, one_string: bool) -> st
     if marks:
         clearest = max(marks, key=lambda m: m.strength)
         return f"a mark {clearest.place(len(string.characters))} was not read"
-    if unsure:
-        return low_confidence(string, limits.min_confidence)
-    weakest = min(string.characters, key=lambda c: c.confidence)
-    if weakest.confidence < limits.min_character:
-        return f"the confidence of {weakest.symbol!r} is only {weakest.confidence:.2f}"
-    return ""
+    return low_confidence(string, limits)
 
 
 def _compared_with_ink(

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
 from industrial_ocr.config import ConfidenceConfig
+from industrial_ocr.decoding.code_rules import confidence_doubt, status_rank
 from industrial_ocr.decoding.confidence import log_odds
 from industrial_ocr.decoding.homoglyphs import same_shape, twins_of
 from industrial_ocr.image.registration import register
@@ -86,9 +87,7 @@ class Burst:
         ``combine`` makes the result of a picture from those of its engines.
         """
         result, single = combine(self.together), [combine(a.results) for a in self.alone]
-        strings, views = self._judged(
-            result.strings, [r.strings for r in single], limits.min_confidence
-        )
+        strings, views = self._judged(result.strings, [r.strings for r in single], limits)
         # Clutter that is left out on every frame gains confidence where their evidence is summed.
         unseen = [s for s, v in zip(strings, views, strict=True) if not v.seen]
         strings = [
@@ -99,8 +98,9 @@ class Burst:
         views = [v for v in views if v.seen]
         codes: Sequence[CodeReading] = ()
         if result.codes:
-            least = limits.min_code_confidence
-            codes, views = self._judged(result.codes, [r.codes for r in single], least)
+            found, seen = self._judged(result.codes, [r.codes for r in single], limits)
+            ranked = sorted(zip(found, seen, strict=True), key=lambda p: status_rank(p[0].status))
+            codes, views = [code for code, _ in ranked], [view for _, view in ranked]
         left_out = (*result.left_out, *unseen)
         changed = replace(result, strings=tuple(strings), codes=tuple(codes), left_out=left_out)
         if not views:
@@ -108,8 +108,10 @@ class Burst:
             return replace(changed, status=Status.NO_TEXT, reason=nothing) if unseen else changed
         status, reason = result.status, result.reason
         contradictions = [v.contradiction for v in views if v.contradiction]
-        doubts = [i.reason for i in codes or strings if i.status is not Status.OK]
-        if contradictions:
+        doubts = [s.reason for s in strings if s.status is not Status.OK]
+        if codes:
+            status, reason = codes[0].status, codes[0].reason
+        elif contradictions:
             status, reason = Status.DISAGREEMENT, contradictions[0]
         elif status is Status.OK and doubts:
             status, reason = Status.LOW_CONFIDENCE, doubts[0]
@@ -117,14 +119,14 @@ class Burst:
         return replace(changed, status=status, reason=f"{reason}; {counts}" if reason else counts)
 
     def _judged(
-        self, items: Sequence[Item], single: Sequence[Sequence[Item]], least: float
+        self, items: Sequence[Item], single: Sequence[Sequence[Item]], limits: ConfidenceConfig
     ) -> tuple[list[Item], list[FrameSupport]]:
         """Strings or codes after the comparison with ``single``, those of each frame alone."""
         views = [
             frame_support(i, [self._in_place(i, items, own, k) for k, own in enumerate(single)])
             for i in items
         ]
-        return [v.judge(i, least) for i, v in zip(items, views, strict=True)], views
+        return [v.judge(i, limits) for i, v in zip(items, views, strict=True)], views
 
     def _in_place(
         self, item: Item, every: Sequence[Item], own: Sequence[Item], number: int
@@ -251,17 +253,24 @@ class FrameSupport:
     seen: bool
     contradiction: str
 
-    def judge(self, item: Item, least: float) -> Item:
+    def judge(self, item: Item, limits: ConfidenceConfig) -> Item:
         """Lowers the confidence of the item, and its status with it."""
         odds = log_odds(item.confidence) / self.frames**0.5
         confidence = self.explained**0.5 / (1 + float(np.exp(-odds)))
         status, reason = item.status, item.reason
         if self.contradiction:
             status, reason = Status.DISAGREEMENT, self.contradiction
-        elif status is Status.OK and confidence < least:
-            status = Status.LOW_CONFIDENCE
-            reason = f"the confidence of all frames together is below {least:g}"
+        elif status is Status.OK and (doubt := _doubt(item, confidence, limits)):
+            status, reason = Status.LOW_CONFIDENCE, f"all frames together: {doubt}"
         return replace(item, confidence=confidence, status=status, reason=reason)
+
+
+def _doubt(item: Item, confidence: float, limits: ConfidenceConfig) -> str:
+    """Why a string or code of this confidence is doubtful, empty if it is not."""
+    if isinstance(item, CodeReading):
+        return confidence_doubt(confidence, len(item.text), limits)
+    least = limits.min_confidence
+    return f"the confidence is below {least:g}" if confidence < least else ""
 
 
 def frame_support(

@@ -12,7 +12,7 @@ from industrial_ocr.reader.common import Found
 from industrial_ocr.reader.crnn import read_crnn
 from industrial_ocr.reader.crnn_crops import recognize_crops
 from industrial_ocr.reader.models import Models
-from industrial_ocr.reader.routed import Routing, read_routed, route_results
+from industrial_ocr.reader.routed import Routing, read_routed, route_results, total_timings
 from industrial_ocr.reader.router import RouteTable
 from industrial_ocr.reader.two_stage import read_two_stage
 from industrial_ocr.reader.two_stage_crops import read_two_stage_crops
@@ -51,15 +51,13 @@ class EngineRun:
         if self._lacking or engine in PIPELINES:
             self.pipelines = (Engine.TWO_STAGE if self._lacking else engine,)
             return
-        confidence = models.config.confidence
         unknown = set(models.classifier.charset.symbols) - set(models.recognizer.charset.symbols)
         self._routing = Routing(
             engine,
             patterns,
             routes,
-            confidence.min_code_confidence if patterns else confidence.min_confidence,
+            models.config.confidence,
             frozenset(unknown),
-            confidence.position_weights,
             models.recognizer.basis,
         )
 
@@ -98,7 +96,8 @@ class EngineRun:
                 images = [crop.image for crop in crops]
                 read = read_two_stage_crops(images, self.models, self.patterns)
             results.append(read)
-        return [
-            self.joined(dict(zip(self.pipelines, own, strict=True)))
-            for own in zip(*results, strict=True)
-        ]
+        joined = []
+        for own in zip(*results, strict=True):
+            result = self.joined(dict(zip(self.pipelines, own, strict=True)))
+            joined.append(replace(result, timings=total_timings([r.timings for r in own])))
+        return joined

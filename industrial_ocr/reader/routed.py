@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from industrial_ocr.config import PositionWeights
+from industrial_ocr.config import ConfidenceConfig, PositionWeights
 from industrial_ocr.decoding.confidence import pair_probabilities
 from industrial_ocr.decoding.scoring import score_sequence
 from industrial_ocr.patterns.pattern import Pattern
@@ -21,6 +21,7 @@ from industrial_ocr.reader.common import (
 )
 from industrial_ocr.reader.models import Models
 from industrial_ocr.reader.router import (
+    NO_LIMITS,
     CodePair,
     RouteTable,
     choose,
@@ -48,9 +49,8 @@ class Routing:
         route: ``agree`` or ``auto``.
         patterns: codes to look for.
         measured: measured accuracies of the engines by pattern.
-        least: least joint confidence of two equal readings.
+        limits: below which a joint confidence is doubtful.
         unknown: symbols that the CRNN lacks; a string in which two-stage reads one is not compared.
-        weights: of the positions of characters, see ``scoring.position_weights``.
         basis: where the confidence of the recognizer comes from. A raw one is never used: two equal
             readings have the confidence of two-stage alone.
     """
@@ -58,9 +58,8 @@ class Routing:
     route: Engine
     patterns: tuple[Pattern, ...]
     measured: RouteTable
-    least: float = 0.0
+    limits: ConfidenceConfig = NO_LIMITS
     unknown: frozenset[str] = frozenset()
-    weights: PositionWeights = "none"
     basis: ConfidenceBasis = "fitted"
 
 
@@ -100,14 +99,15 @@ def read_routed(
     for i in every:
         own = {engine: read[engine][i] for engine in PIPELINES if i in read[engine]}
         result = route_results(own, routing)
-        results.append(replace(result, timings=_total_timings(shared, own.values())))
+        timings = total_timings([shared, *(r.timings for r in own.values())])
+        results.append(replace(result, timings=timings))
     return results
 
 
-def _total_timings(shared: Mapping[str, float], results: Iterable[ReadResult]) -> dict[str, float]:
-    """Seconds by stage, of finding the strings and of each pipeline, and their total."""
+def total_timings(every: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """The sums of seconds by stage, and of their totals."""
     timings: dict[str, float] = defaultdict(float)
-    for own in (shared, *(r.timings for r in results)):
+    for own in every:
         for stage, seconds in own.items():
             timings[stage] += seconds
     return dict(timings)
@@ -135,7 +135,7 @@ def _of_codes(own: dict[Engine, ReadResult], routing: Routing) -> ReadResult:
     for pattern in routing.patterns:
         pairs = paired_codes({engine: _codes(r, pattern) for engine, r in own.items()})
         pairs = [_weighed(pair, routing.basis) for pair in pairs]
-        settled += settle_all(routing.route, pairs, first, routing.least)
+        settled += settle_all(routing.route, pairs, first, routing.limits)
     settled.sort(key=lambda s: s.rank)
     route = settled[0].route
     usual = own.get(Engine.TWO_STAGE, own[first.engine])
@@ -164,11 +164,11 @@ def _of_strings(own: dict[Engine, ReadResult], routing: Routing) -> ReadResult:
     """
     one, two = own[Engine.TWO_STAGE], own[Engine.CRNN]
     agree = routing.route == Engine.AGREE
-    pairs, alone = paired(one.strings, two.strings, routing.weights)
-    strings = [_likelier(s, t, routing) for s, t in pairs] + alone
+    pairs, alone = paired(one.strings, two.strings, routing.limits.position_weights)
+    pairs = _with_lone(pairs, alone, two.strings)
+    strings = [_likelier(s, t, routing) for s, t in pairs]
     if agree:
-        both = [*pairs, *((t, None) for t in alone)]
-        strings = [_compared(s, *pair) for s, pair in zip(strings, both, strict=True)]
+        strings = [_compared(s, *pair) for s, pair in zip(strings, pairs, strict=True)]
     apart = [s for s in strings if s.status is Status.DISAGREEMENT]
     status = Status.OK
     reason = "both engines read the same" if agree else "no string is doubtful"
@@ -188,6 +188,21 @@ def _of_strings(own: dict[Engine, ReadResult], routing: Routing) -> ReadResult:
         reason=reason,
         left_out=left_out,
     )
+
+
+def _with_lone(
+    pairs: Sequence[tuple[TextString, TextString | None]],
+    alone: Sequence[TextString],
+    order: Sequence[TextString],
+) -> list[tuple[TextString, TextString | None]]:
+    """The pairs with the strings that the CRNN alone read, each after its predecessor."""
+    place = {id(s): k for k, s in enumerate(order)}
+    both = list(pairs)
+    for string in alone:
+        own = place[id(string)]
+        earlier = [k for k, p in enumerate(both) if min(place.get(id(s), own) for s in p) < own]
+        both.insert(max(earlier, default=-1) + 1, (string, None))
+    return both
 
 
 def _compared(likelier: TextString, one: TextString, two: TextString | None) -> TextString:
@@ -224,10 +239,12 @@ def _likelier(one: TextString, two: TextString | None, routing: Routing) -> Text
             confidence=seen.confidence,
             reason=seen.reason,
         )
-        return _with_confidence(string, first, routing.least)
+        return _with_confidence(string, first, routing.limits)
     better, worse, confidence = (one, two, first) if first > second else (two, one, second)
-    least = 1.0 if routing.basis == "raw" else routing.least
-    return _with_confidence(better, confidence, least, worse.text)
+    limits = routing.limits
+    if routing.basis == "raw":
+        limits = limits.model_copy(update={"min_confidence": 1.0})
+    return _with_confidence(better, confidence, limits, worse.text)
 
 
 def _probabilities(
@@ -247,13 +264,13 @@ def _probabilities(
 
 
 def _with_confidence(
-    string: TextString, confidence: float, least: float, other: str = ""
+    string: TextString, confidence: float, limits: ConfidenceConfig, other: str = ""
 ) -> TextString:
     """Sets the joint confidence; a reading that was doubtful for another reason stays doubtful."""
-    stays = string.confidence >= least or string.unread
+    stays = string.confidence >= limits.min_confidence or string.unread
     reason = string.reason if stays else ""
-    if not reason and confidence < least:
-        reason = low_confidence(string, least)
+    if not reason:
+        reason = low_confidence(replace(string, confidence=confidence), limits)
     if reason and other:
         reason = _reads(other)
     return doubted(replace(string, confidence=confidence, other=other), reason)

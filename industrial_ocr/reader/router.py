@@ -33,7 +33,8 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from industrial_ocr.decoding.code_rules import status_rank
+from industrial_ocr.config import ConfidenceConfig
+from industrial_ocr.decoding.code_rules import confidence_doubt, status_rank
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.results.codes import CodeReading
@@ -255,14 +256,21 @@ def joint_confidence(one: float, two: float) -> float:
     return together / (together + (1 - one) * (1 - two)) if 0 < together < 1 else together
 
 
-def agree(one: CodeReading | None, two: CodeReading | None, least: float = 0.0) -> Settled:
+NO_LIMITS = ConfidenceConfig(
+    min_confidence=0.0, min_character=0.0, min_code_confidence=0.0, min_code=0.0
+)
+
+
+def agree(
+    one: CodeReading | None, two: CodeReading | None, limits: ConfidenceConfig = NO_LIMITS
+) -> Settled:
     """Both engines must find the same code.
 
-    Equal codes are accepted if their joint confidence is ``least`` or more, both pass pattern and
-    check, not both have something beside them that was not read, and no other text is likely by
-    both engines (``MAX_RIVAL_ODDS``). Different codes, or a single one, are a ``disagreement``; of
-    two, the result has the one that is not contradicted or else surer, and the other one as its
-    first alternative.
+    Equal codes are accepted if their joint confidence is not below the ``limits``, both pass
+    pattern and check, not both have something beside them that was not read, and no other text is
+    likely by both engines (``MAX_RIVAL_ODDS``). Different codes, or a single one, are a
+    ``disagreement``; of two, the result has the one that is not contradicted or else surer, and the
+    other one as its first alternative.
     """
     if one is None and two is None:
         return Settled(None, Engine.AGREE, "neither engine found a code")
@@ -289,9 +297,9 @@ def agree(one: CodeReading | None, two: CodeReading | None, least: float = 0.0) 
         )
     confidence = joint_confidence(one.confidence, two.confidence)
     status, reason = Status.OK, "both engines read the same"
-    if confidence < least:
+    if doubt := confidence_doubt(confidence, len(one.text), limits):
         status = Status.LOW_CONFIDENCE
-        reason = f"both engines read the same, but their confidence is below {least:g}"
+        reason = f"both engines read the same, but {doubt}"
     elif one.missing and two.missing:
         status = Status.LOW_CONFIDENCE
         reason = f"both engines read the same, but {one.missing}"
@@ -317,28 +325,33 @@ def _rival_odds(code: CodeReading) -> dict[str, float]:
 
 
 def settle_all(
-    route: Engine, pairs: Sequence[CodePair], first: Choice, least: float = 0.0
+    route: Engine,
+    pairs: Sequence[CodePair],
+    first: Choice,
+    limits: ConfidenceConfig = NO_LIMITS,
 ) -> list[Settled]:
     """The results of a route for all places of ``paired_codes``.
 
     They are sorted by status, ``ok`` first; those of one status stay in the order of the pairs,
     because the confidence of one engine is not compared with the joint confidence of two.
     """
-    settled = [settle(route, pair, first, least) for pair in pairs]
+    settled = [settle(route, pair, first, limits) for pair in pairs]
     return sorted(settled, key=lambda s: s.rank)
 
 
-def settle(route: Engine, codes: CodePair, first: Choice, least: float = 0.0) -> Settled:
+def settle(
+    route: Engine, codes: CodePair, first: Choice, limits: ConfidenceConfig = NO_LIMITS
+) -> Settled:
     """The result of a route for the codes that the engines found in one place.
 
     Args:
         route: the engine that was requested.
         codes: of each engine that read; ``auto`` may lack the second one.
         first: of ``choose``, for ``auto``.
-        least: least joint confidence of two equal codes.
+        limits: of the joint confidence of two equal codes.
     """
     if route == Engine.AGREE:
-        return agree(codes[Engine.TWO_STAGE], codes[Engine.CRNN], least)
+        return agree(codes[Engine.TWO_STAGE], codes[Engine.CRNN], limits)
     if route != Engine.AUTO:
         return Settled(codes[route], route, f"{route} was asked for")
     code = codes[first.engine]
@@ -349,7 +362,7 @@ def settle(route: Engine, codes: CodePair, first: Choice, least: float = 0.0) ->
     if code is not None and code.status is Status.OK:
         return _confirmed(code, second, first)
     if second is None or second.status is not Status.OK:
-        return _neither_ok(code, second, first, least)
+        return _neither_ok(code, second, first, limits)
     if code is not None and code.status in CONTRADICTED:
         return _refused(second, code, first)
     state = "found no code there" if code is None else f"gives {code.status.value}"
@@ -377,7 +390,10 @@ def _confirmed(code: CodeReading, second: CodeReading | None, first: Choice) -> 
 
 
 def _neither_ok(
-    code: CodeReading | None, second: CodeReading | None, first: Choice, least: float
+    code: CodeReading | None,
+    second: CodeReading | None,
+    first: Choice,
+    limits: ConfidenceConfig,
 ) -> Settled:
     """Combines codes that are not ok: equal ones agree, else clearly higher confidence decides.
 
@@ -385,7 +401,7 @@ def _neither_ok(
     becomes a disagreement.
     """
     if code is not None and second is not None and code.text == second.text:
-        both = agree(code, second, least)
+        both = agree(code, second, limits)
         return Settled(both.code, Engine.AGREE, both.reason)
     if code is None:
         lone = f"{first.engine} found no code there"

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from industrial_ocr.config import PipelineConfig
+from industrial_ocr.decoding.code_rules import confidence_doubt
 from industrial_ocr.detection.linking import as_one_string, left_out_line
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, find_strings
@@ -125,7 +126,7 @@ def _code_with_agreement(
         return code
     confidence = code.confidence * agreement**0.5
     status, reason = code.status, code.reason
-    if status is Status.OK and confidence < config.confidence.min_code_confidence:
+    if status is Status.OK and confidence_doubt(confidence, len(code.text), config.confidence):
         status = Status.LOW_CONFIDENCE
         reason = "the image reads differently at another size"
     return replace(code, confidence=confidence, status=status, reason=reason)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from industrial_ocr.config import ConfidenceConfig
 from industrial_ocr.decoding.scoring import score_sequence
 from industrial_ocr.reader.routed import Routing, paired, route_results
 from industrial_ocr.results.geometry import rect_quad
@@ -75,7 +76,7 @@ def test_a_string_says_why_both_engines_together_doubt_it(
     )
     both = route_results(
         {"two-stage": result(unsure), "crnn": result(other)},
-        Routing(route, (), {}, least=0.99, basis="calibrated"),
+        Routing(route, (), {}, ConfidenceConfig(min_confidence=0.99), basis="calibrated"),
     )
     assert [s.reason for s in both.strings] == [reason]
     assert both.reason.endswith(f"'LOT A7': {reason}")
@@ -140,3 +141,31 @@ def test_a_mark_in_a_later_part_keeps_the_joined_string_doubtful() -> None:
     marked = replace(PARTS[1], unread=(mark,), status=Status.LOW_CONFIDENCE, reason="a mark")
     ((one, _),) = paired((PARTS[0], marked), (WHOLE,))[0]
     assert (one.text, one.status, one.reason) == ("LOT A7", Status.LOW_CONFIDENCE, "a mark")
+
+
+@pytest.mark.parametrize("confidence", [0.95, 0.85])
+def test_a_weak_character_keeps_a_string_doubtful_however_sure_both_engines_are(
+    confidence: float,
+) -> None:
+    weak = replace(WHOLE.characters[0], confidence=0.45)
+    one = replace(
+        WHOLE,
+        characters=(weak, *WHOLE.characters[1:]),
+        confidence=confidence,
+        status=Status.LOW_CONFIDENCE,
+        reason="doubtful",
+    )
+    routing = Routing("auto", (), {}, ConfidenceConfig(), basis="calibrated")
+    (string,) = route_results({"two-stage": result(one), "crnn": result(WHOLE)}, routing).strings
+    assert string.confidence > 0.99 and string.status is Status.LOW_CONFIDENCE
+
+
+def test_a_string_that_crnn_alone_reads_stands_in_its_place() -> None:
+    lines = [read(t, 20, y) for t, y in (("LINE1", 0), ("LINE2", 30), ("LINE3", 60))]
+    for alone in range(3):
+        one = [line for k, line in enumerate(lines) if k != alone]
+        for route in ("auto", "agree"):
+            both = route_results(
+                {"two-stage": result(*one), "crnn": result(*lines)}, Routing(route, (), {})
+            )
+            assert both.text == "LINE1\nLINE2\nLINE3"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from industrial_ocr.config import ConfidenceConfig
 from industrial_ocr.errors import ConfigError
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.routed import Routing, route_results
@@ -76,12 +77,16 @@ def test_equal_codes_gain_confidence_and_never_reach_certainty() -> None:
 
 
 def test_equal_codes_that_are_not_sure_together_are_doubtful() -> None:
-    pair = (code("AB12", confidence=0.6), code("AB12", confidence=0.6))
-    assert agree(*pair, least=0.6).code.status is Status.OK  # type: ignore[union-attr]
-    settled = agree(*pair, least=0.8)
-    assert settled.code is not None
-    assert settled.code.status is Status.LOW_CONFIDENCE
-    assert "below 0.8" in settled.reason
+    pair = (code("AB12", confidence=0.75), code("AB12", confidence=0.75))  # together 0.9
+    for least, product, reason in (
+        (0.85, 0.65, "both engines read the same"),
+        (0.92, 0.65, "the confidence per character is below 0.92"),
+        (0.85, 0.7, "the confidence of all 4 characters together is below 0.7"),  # 0.9 ** 4 = 0.66
+    ):
+        limits = ConfidenceConfig(min_code_confidence=least, min_code=product)
+        settled = agree(*pair, limits)
+        assert settled.code is not None and reason in settled.reason
+        assert (settled.code.status is Status.OK) == (reason == settled.reason)
 
 
 @pytest.mark.parametrize(
@@ -286,7 +291,7 @@ def routed(route: str, one: list[CodeReading], two: list[CodeReading]) -> ReadRe
         engine: ReadResult((), codes[0].status, engine, {}, image, tuple(codes))
         for engine, codes in ((Engine.TWO_STAGE, one), (Engine.CRNN, two))
     }
-    return route_results(own, Routing(Engine(route), (pattern,), {}, 0.85))
+    return route_results(own, Routing(Engine(route), (pattern,), {}, ConfidenceConfig()))
 
 
 def test_the_reason_of_a_result_says_why_its_code_is_doubtful() -> None:
