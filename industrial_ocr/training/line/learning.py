@@ -59,6 +59,8 @@ With a factor of 1, rendered codes read right fell from 70 to 64 % during an ada
 FROZEN = 2
 """Number of the first convolutions that are not trained; a step then takes a third less time."""
 MANY_CONFUSIONS = 20
+MAX_DRAWS = 50
+"""After so many codes with a symbol that the recognizer lacks, random symbols are drawn instead."""
 CHECKPOINT_EVERY_S = 30.0
 PACE_STEPS = 8
 """After so many steps, the number of steps that fit into the time is estimated again."""
@@ -88,7 +90,7 @@ class CodeText:
     """Draws random texts of a line: codes of its pattern, or its symbols in random order.
 
     Attributes:
-        symbols: the symbols of the line.
+        symbols: the symbols of the line that the recognizer knows.
         lengths: the lengths of the line's strings in characters.
         pattern: the pattern of the line, if it has one.
         weights: how often each symbol is drawn, in any unit; empty: equally often.
@@ -100,9 +102,12 @@ class CodeText:
     weights: tuple[float, ...] = ()
 
     def draw(self, rng: np.random.Generator) -> str:
-        """One random text."""
+        """One random text of known symbols."""
         if self.pattern is not None and rng.random() < 0.5:
-            return self.pattern.sample(rng)
+            for _ in range(MAX_DRAWS):
+                code = self.pattern.sample(rng)
+                if set(code) <= set(self.symbols):
+                    return code
         count = int(rng.choice(self.lengths))
         chances = np.array(self.weights) / sum(self.weights) if self.weights else None
         return "".join(rng.choice(self.symbols, count, p=chances).tolist())

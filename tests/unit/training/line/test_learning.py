@@ -109,8 +109,17 @@ def test_codes_are_of_the_lines_symbols_and_lengths_or_of_its_pattern() -> None:
     assert all(
         set(t) <= {"7", "8"} and len(t) in (3, 5) for t in (plain.draw(rng) for _ in "abcde")
     )
-    under = CodeText(("7",), (3,), Pattern.regex("[AB]{4}"))
+    under = CodeText(("7", "A", "B"), (3,), Pattern.regex("[AB]{4}"))
     assert {len(under.draw(rng)) for _ in range(40)} == {3, 4}
+
+
+def test_codes_with_a_symbol_that_the_recognizer_lacks_are_not_drawn() -> None:
+    some = CodeText(("7", "A"), (3,), Pattern.regex("[AÄ]7"))
+    drawn = {some.draw(np.random.default_rng(i)) for i in range(60)}
+    assert "A7" in drawn
+    assert not any("Ä" in text for text in drawn)
+    none = CodeText(("7",), (3,), Pattern.regex("Ä7"))
+    assert {none.draw(np.random.default_rng(i)) for i in range(20)} == {"777"}
 
 
 def test_confused_symbols_are_drawn_more_often_also_those_not_of_the_line() -> None:
