@@ -1,14 +1,14 @@
 """Divides the pictures of a line into those for training and those held out for measuring.
 
-Pictures of one series stay together. A series are pictures with the same file stem in several
-folders or with nearly the same pixels; and pictures with the same text, or the same day in the
-file name, if enough series remain to divide.
+Pictures of one series stay together. A series are pictures with nearly the same pixels; and
+pictures with the same text, the same day in the file name or the same file stem in several folders,
+if enough series remain to divide.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from itertools import chain
 from pathlib import PurePosixPath
@@ -66,19 +66,31 @@ def divide(
 
 def series_of(pictures: Sequence[LinePicture]) -> np.ndarray:
     """(N,) number of the series of each picture, from 0."""
-    links = _same([PurePosixPath(p.sample.name).stem for p in pictures])
-    links += _near_duplicates(pictures)
+    count, links = len(pictures), _near_duplicates(pictures)
+    series = _connected(links, count)
     for keys in (
         [tuple(sorted(map(spelled, p.texts))) for p in pictures],
         [_day(p.sample.name) for p in pictures],
+        [PurePosixPath(p.sample.name).stem for p in pictures],
     ):
-        sizes = Counter(k for k in keys if k is not None)
-        # If most pictures share a few texts or days, these do not define series.
-        if sizes and max(sizes.values()) <= len(pictures) / 5:
-            links += _same(keys)
+        more = [*links, *_same(keys)]
+        joined = _connected(more, count)
+        # Keys that join most pictures, such as numbers that restart every day, define no series.
+        if _largest(joined) <= max(count / 5, _largest(series)):
+            links, series = more, joined
+    return series
+
+
+def _connected(links: Sequence[tuple[int, int]], count: int) -> np.ndarray:
+    """(count,) number of the group of each picture; linked pictures are in one group."""
     rows, columns = np.array(links, np.intp).reshape(-1, 2).T
-    graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(len(pictures), len(pictures)))
+    graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(count, count))
     return np.asarray(connected_components(graph, directed=False)[1])
+
+
+def _largest(series: np.ndarray) -> int:
+    """Number of pictures in the largest series."""
+    return int(np.bincount(series).max())
 
 
 def _day(name: str) -> str | None:

@@ -66,6 +66,27 @@ def test_pictures_of_one_day_are_one_series_where_there_are_many_days() -> None:
     assert series_of(own)[4] == series_of(own)[5]
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "series"),
+    [
+        # Ten days with three pictures each: the numbers restart every day.
+        ("2026-01-{0:02d}/{1:04d}.png", "{2}", [i // 3 for i in range(30)]),
+        # Ten lots with three pictures each, which show the name of the lot.
+        ("L{0}-A/{1}.png", "L{0}-A", [i // 3 for i in range(30)]),
+        # A folder for every part.
+        ("part{2}/crop.png", "{2}", list(range(30))),
+    ],
+)
+def test_stems_that_restart_in_every_folder_do_not_join_all_pictures(
+    name: str, text: str, series: list[int]
+) -> None:
+    places = [(i // 3 + 1, i % 3 + 1, 100 + i) for i in range(30)]
+    own = [picture(name.format(*p), text.format(*p), i) for i, p in enumerate(places)]
+    assert series_of(own).tolist() == series
+    learn, held = divide(own, seed=0)
+    assert len(learn) + len(held) == 30
+
+
 def test_too_few_strings_are_refused_with_what_to_do() -> None:
     with pytest.raises(DatasetError, match="5 strings can be used, at least 20 are needed"):
         divide(pictures(5), seed=0)
