@@ -26,7 +26,7 @@ from industrial_ocr.results.engine import PIPELINES, Engine
 from industrial_ocr.training.line import report
 from industrial_ocr.training.line.calibrating import Calibrated, calibrated
 from industrial_ocr.training.line.config import AdaptConfig
-from industrial_ocr.training.line.division import divide
+from industrial_ocr.training.line.division import check_strings, divide
 from industrial_ocr.training.line.gate import (
     LineGate,
     LineReading,
@@ -232,9 +232,14 @@ class Adapter:
         config = self.config
         pattern = reader.pattern(config.pattern) if config.pattern else None
         data = self._gathered(dataset, reader)
-        learn, held = divide(data.pictures, config.recipe.seed)
-        for more in self._more(dataset, reader, pattern):
-            data, learn = data.joined(more), (*learn, *more.pictures)
+        check_strings(data.pictures)
+        further = self._more(dataset, reader, pattern)
+        more = [*chain.from_iterable(f.pictures for f in further)]
+        learn, held = divide(data.pictures, config.recipe.seed, more)
+        for found in further:
+            data = data.joined(found)
+        if left := len(data.pictures) - len(learn) - len(held):
+            self._note(f"{left} further pictures are not used: their series is held out")
         for problem in data.problems:
             self._note(f"left out: {problem}")
         texts = [spelled(t) for t in chain.from_iterable(p.texts for p in data.pictures)]

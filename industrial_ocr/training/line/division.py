@@ -26,14 +26,8 @@ MIN_CORRELATION = 0.97
 DAY = re.compile(r"(?<!\d)(20\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?!\d)")
 
 
-def divide(
-    pictures: Sequence[LinePicture], seed: int
-) -> tuple[tuple[LinePicture, ...], tuple[LinePicture, ...]]:
-    """The pictures for training, and the held-out ones: a fifth, at least 20, but at most half.
-
-    Raises:
-        DatasetError: there are too few strings, all are equal, or all belong to one series.
-    """
+def check_strings(pictures: Sequence[LinePicture]) -> None:
+    """Raises DatasetError if there are too few strings, or if all are equal."""
     count = sum(len(p.strings) for p in pictures)
     if count < MIN_STRINGS:
         raise DatasetError(
@@ -45,13 +39,28 @@ def divide(
             "all pictures have the same text, so that the networks would learn only this text; "
             "label pictures with other texts"
         )
-    series = series_of(pictures)
+
+
+def divide(
+    pictures: Sequence[LinePicture], seed: int, more: Sequence[LinePicture] = ()
+) -> tuple[tuple[LinePicture, ...], tuple[LinePicture, ...]]:
+    """The pictures for training, and the held-out ones: a fifth, at least 20, but at most half.
+
+    Args:
+        pictures: the labeled pictures.
+        seed: seed of the choice.
+        more: further pictures for training; those in a held-out series are left out.
+
+    Raises:
+        DatasetError: all pictures belong to one series.
+    """
+    series = series_of([*pictures, *more])
+    own = series[: len(pictures)]
     wanted = max(len(pictures) // 5, min(MIN_STRINGS, len(pictures) // 2))
-    order = np.random.default_rng(seed).permutation(int(series.max()) + 1)
     held: set[int] = set()
     taken = 0
-    for number in order.tolist():
-        size = int((series == number).sum())
+    for number in np.random.default_rng(seed).permutation(np.unique(own)).tolist():
+        size = int((own == number).sum())
         if taken + size <= wanted:
             held.add(number)
             taken += size
@@ -60,13 +69,15 @@ def divide(
             "all pictures belong to one series, so that none can be held out for measuring; "
             "take pictures at several times"
         )
-    parts = [[p for p, s in zip(pictures, series, strict=True) if (s in held) == k] for k in (0, 1)]
-    return tuple(parts[0]), tuple(parts[1])
+    numbered = [*zip([*pictures, *more], series.tolist(), strict=True)]
+    learn = tuple(p for p, s in numbered if s not in held)
+    return learn, tuple(p for p, s in numbered[: len(pictures)] if s in held)
 
 
 def series_of(pictures: Sequence[LinePicture]) -> np.ndarray:
     """(N,) number of the series of each picture, from 0."""
-    count, links = len(pictures), _near_duplicates(pictures)
+    count = len(pictures)
+    links = [*_same([p.pixels for p in pictures]), *_near_duplicates(pictures)]
     series = _connected(links, count)
     for keys in (
         [tuple(sorted(map(spelled, p.texts))) for p in pictures],

@@ -24,7 +24,7 @@ from industrial_ocr.review.items import ITEMS, ItemFolder, ReviewItem
 SHOWN = 8
 """Smallest number of neighboring characters that an item's picture shows on either side."""
 DIGEST = 24
-"""Number of characters of an item's id that are the hash of its image."""
+"""Number of characters of an item's id that are the hash of its source picture."""
 CONFIRM_EVERY = 10
 """One in so many confident readings is put on the review page for confirmation."""
 

@@ -40,6 +40,8 @@ from industrial_ocr.results.geometry import (
     warp_quad,
 )
 from industrial_ocr.results.types import FloatArray, ImageArray
+from industrial_ocr.review.collecting import picture_digest
+from industrial_ocr.training.line.sources import DIGEST
 
 MIN_SIMILARITY = 0.5
 """A label is placed on a string whose reading has at least this similarity to it (0 to 1)."""
@@ -76,12 +78,14 @@ class LinePicture:
         one_string: whether it is a crop of one string.
         texts: its labels that the recognizer can spell.
         strings: the strings of those labels that have a place on the picture.
+        pixels: hash of the pixels; of the source picture if this one is from the review page.
     """
 
     sample: Sample
     one_string: bool
     texts: tuple[str, ...]
     strings: tuple[LineString, ...]
+    pixels: str
 
 
 def strings_of(pictures: Iterable[LinePicture]) -> list[LineString]:
@@ -167,7 +171,9 @@ def gather(
             found, wrong = _placed(sample, labels, image, models)
         problems += wrong
         texts = tuple(label.text for label in labels)
-        pictures.append(LinePicture(sample, one_string, texts, tuple(found)))
+        answered = dataset.format == "review"
+        pixels = sample.name[:DIGEST] if answered else picture_digest(image)
+        pictures.append(LinePicture(sample, one_string, texts, tuple(found), pixels))
     return LineData(tuple(pictures), tuple(problems), digest.hexdigest())
 
 

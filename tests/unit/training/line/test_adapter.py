@@ -22,6 +22,7 @@ from industrial_ocr.results.engine import PIPELINES, Engine
 from industrial_ocr.training.line import adapter, calibrating, teaching
 from industrial_ocr.training.line.adapter import Adapter, expanded
 from industrial_ocr.training.line.config import AdaptConfig, Recipe
+from industrial_ocr.training.line.strings import gather
 from industrial_ocr.training.line.teaching import Taught
 from industrial_ocr.training.retraining.finetuning import Finetuned
 from industrial_ocr.training.retraining.network import load_parent
@@ -192,6 +193,21 @@ def test_exchanged_labels_are_shown_and_no_other(
     shown = page.split("<h2>Labels to check</h2>")[1].split("<h2>")[0]
     assert shown.count("<figure>") == 10
     assert not outcome.written
+
+
+def test_copies_of_held_out_pictures_are_not_learned(
+    line: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, adapt: Callable[..., Any]
+) -> None:
+    data, reader = load_dataset(line, task="recognize"), Reader()
+    copies = gather(data, reader.models)
+    monkeypatch.setattr(Adapter, "_more", lambda *_: [copies])
+    adapting = Adapter(AdaptConfig(tmp_path / "out", recipe=RECIPE))
+    found = adapting._line(data, reader)
+    held = {p.pixels for p in found.held}
+    assert len(held) == 10
+    assert not held & {p.pixels for p in found.learn}
+    note = "10 further pictures are not used: their series is held out"
+    assert note in adapting._note.lines
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from industrial_ocr.datasets.samples import Label, Sample
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.results.geometry import rect_quad
-from industrial_ocr.training.line.division import divide, series_of
+from industrial_ocr.training.line.division import check_strings, divide, series_of
 from industrial_ocr.training.line.strings import LinePicture, LineString
 
 
@@ -19,7 +20,7 @@ def picture(name: str, text: str, seed: int) -> LinePicture:
     image = np.random.default_rng(seed).integers(0, 255, (12, 48, 3)).astype(np.uint8)
     string = LineString(name, text, image, rect_quad(0, 0, 48, 12))
     sample = Sample(name, Path(name), (Label(text),))
-    return LinePicture(sample, True, (text,), (string,))
+    return LinePicture(sample, True, (text,), (string,), pixels=f"noise {seed}")
 
 
 def pictures(count: int) -> list[LinePicture]:
@@ -87,15 +88,30 @@ def test_stems_that_restart_in_every_folder_do_not_join_all_pictures(
     assert len(learn) + len(held) == 30
 
 
+def test_further_pictures_of_a_held_out_series_are_not_learned() -> None:
+    own = pictures(40)
+    _, held = divide(own, seed=0)
+    number = int(held[0].texts[0]) - 1000
+    copy = picture("more/copy.png", "9999", number)  # nearly the same pixels
+    # The same picture with a reading of another length, whose pixels are not compared.
+    wrong = replace(picture("more/wrong.png", "7", 98), pixels=f"noise {number}")
+    text = picture("more/text.png", held[0].texts[0], 99)
+    other = picture("more/other.png", "8888", 100)
+    learn, again = divide(own, seed=0, more=[copy, wrong, text, other])
+    assert again == held
+    assert len(learn) == 21
+    assert learn[-1] is other
+
+
 def test_too_few_strings_are_refused_with_what_to_do() -> None:
     with pytest.raises(DatasetError, match="5 strings can be used, at least 20 are needed"):
-        divide(pictures(5), seed=0)
+        check_strings(pictures(5))
 
 
 def test_all_the_same_string_is_refused() -> None:
     own = [picture(f"{i}.png", "A 1", i) for i in range(30)]
     with pytest.raises(DatasetError, match="all pictures have the same text"):
-        divide(own, seed=0)
+        check_strings(own)
 
 
 def test_one_series_is_refused() -> None:

@@ -17,6 +17,7 @@ from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.recognition.recognizer import StringFrames
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import Character, TextString
+from industrial_ocr.review.collecting import picture_digest
 from industrial_ocr.training.line import strings
 from industrial_ocr.training.line.strings import best_reading, gather, spelled
 
@@ -127,6 +128,15 @@ def test_a_label_that_is_a_part_of_a_longer_string_is_cut_out_of_it(tmp_path: Pa
     # The third and the fourth character, from x = 20 to 40, with their height of 20 around.
     (string,) = found.pictures[0].strings
     assert string.quad.round().tolist() == rect_quad(20, 10, 40, 30).tolist()
+
+
+def test_a_picture_of_the_review_page_has_the_hash_of_its_source(tmp_path: Path) -> None:
+    data = dataset(tmp_path, "recognize", Label("12"))
+    image = np.asarray(Image.open(tmp_path / "a.png"))
+    assert gathered(data).pictures[0].pixels == picture_digest(image)
+    name = "0123456789abcdef0123456700010002.png"  # hash of the source, then the place in it
+    answered = replace(data, format="review", samples=(replace(data.samples[0], name=name),))
+    assert gathered(answered).pictures[0].pixels == "0123456789abcdef01234567"
 
 
 def test_single_characters_are_refused(tmp_path: Path) -> None:
