@@ -191,7 +191,7 @@ class Reader:
             archive: also write ``out``.zip next to the folder.
             every_backend: include the networks for torch, which can be trained further. They are
                 always included if the Reader runs on torch.
-            documents: further files by name. They get hashes, but nothing reads them.
+            documents: further files by name. They get hashes; no reader uses them.
 
         Returns:
             The paths written.

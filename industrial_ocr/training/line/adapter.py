@@ -26,7 +26,7 @@ from industrial_ocr.results.engine import PIPELINES, Engine
 from industrial_ocr.training.line import report
 from industrial_ocr.training.line.calibrating import Calibrated, calibrated
 from industrial_ocr.training.line.config import AdaptConfig
-from industrial_ocr.training.line.division import check_strings, divide
+from industrial_ocr.training.line.division import History, check_strings, divide
 from industrial_ocr.training.line.gate import (
     LineGate,
     LineReading,
@@ -160,6 +160,12 @@ class Adapter:
                 f"{config.parent}: the networks of this bundle cannot be trained; take a bundle of "
                 "adapt, or one exported with --backend torch"
             )
+        document = None if self._bundle is None else self._bundle.document("adaptation.json")
+        self._history = History.of((document or {}).get("pictures", {}))
+        if not self._history.learned and "data_sha256" in self._parents["recognizer"].recipe:
+            self._note(
+                f"{config.parent} does not say which pictures it has learned; they may be held out"
+            )
 
     def adapt(self, dataset: Dataset) -> Adaptation:
         """Trains on a dataset and writes the bundle if it passes the gate.
@@ -207,22 +213,21 @@ class Adapter:
             page = report.page(outcome, line.data.pictures, line.data.problems)
             outcome.report.write_text(page, encoding="utf-8")
             if outcome.written:
-                self._write(outcome, trial, page, self._preset(line))
+                self._write(outcome, trial, page, line)
         return outcome
 
-    def _write(
-        self, outcome: Adaptation, trial: _Trial, page: str, preset: dict[str, Preset]
-    ) -> None:
+    def _write(self, outcome: Adaptation, trial: _Trial, page: str, line: _Line) -> None:
         """Writes the bundle and removes the checkpoints."""
         out = self.config.out
         for entry in trial.entries.values():
             add_onnx(entry)
         recipe = next(iter(trial.entries.values())).recipe
+        pictures = self._history.then(line.learn, line.held).to_dict()
         documents = {
-            "adaptation.json": as_json(report.summary(outcome, recipe)),
+            "adaptation.json": as_json({**report.summary(outcome, recipe), "pictures": pictures}),
             "report.html": page.encode(),
         }
-        presets = {**self._options.get("patterns", {}), **preset}
+        presets = {**self._options.get("patterns", {}), **self._preset(line)}
         reader = Reader(**{**trial.calibrated.options, "patterns": presets})
         reader.export(out, every_backend=True, documents=documents)
         for state in out.parent.glob(f"{out.name}.*state.pt"):
@@ -235,7 +240,7 @@ class Adapter:
         check_strings(data.pictures)
         further = self._more(dataset, reader, pattern)
         more = [*chain.from_iterable(f.pictures for f in further)]
-        learn, held = divide(data.pictures, config.recipe.seed, more)
+        learn, held = divide(data.pictures, config.recipe.seed, more, self._history)
         for found in further:
             data = data.joined(found)
         if left := len(data.pictures) - len(learn) - len(held):

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import PurePosixPath
 
@@ -24,6 +25,31 @@ from industrial_ocr.training.line.strings import LinePicture, spelled, thumbnail
 MIN_CORRELATION = 0.97
 """Strings of one length belong to one series if their pixels correlate at least so much."""
 DAY = re.compile(r"(?<!\d)(20\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?!\d)")
+
+
+@dataclass(frozen=True)
+class History:
+    """The hashes of pictures that a bundle's adaptations have held out, and that they learned."""
+
+    held: frozenset[str] = frozenset()
+    learned: frozenset[str] = frozenset()
+
+    @staticmethod
+    def of(values: Mapping[str, list[str]]) -> History:
+        """The history in the values of ``to_dict``; empty if there are none."""
+        return History(frozenset(values.get("held out", ())), frozenset(values.get("learned", ())))
+
+    def to_dict(self) -> dict[str, list[str]]:
+        """Plain values, ready for JSON."""
+        return {"held out": sorted(self.held), "learned": sorted(self.learned)}
+
+    def then(self, learn: Sequence[LinePicture], held: Sequence[LinePicture]) -> History:
+        """This history and a further adaptation."""
+        learned = self.learned | {p.pixels for p in learn}
+        return History((self.held | {p.pixels for p in held}) - learned, learned)
+
+
+NO_HISTORY = History()
 
 
 def check_strings(pictures: Sequence[LinePicture]) -> None:
@@ -42,7 +68,10 @@ def check_strings(pictures: Sequence[LinePicture]) -> None:
 
 
 def divide(
-    pictures: Sequence[LinePicture], seed: int, more: Sequence[LinePicture] = ()
+    pictures: Sequence[LinePicture],
+    seed: int,
+    more: Sequence[LinePicture] = (),
+    history: History = NO_HISTORY,
 ) -> tuple[tuple[LinePicture, ...], tuple[LinePicture, ...]]:
     """The pictures for training, and the held-out ones: a fifth, at least 20, but at most half.
 
@@ -50,26 +79,30 @@ def divide(
         pictures: the labeled pictures.
         seed: seed of the choice.
         more: further pictures for training; those in a held-out series are left out.
+        history: what the parent's adaptations have held out stays held out, and a series that they
+            learned is not held out.
 
     Raises:
-        DatasetError: all pictures belong to one series.
+        DatasetError: no picture can be held out.
     """
     series = series_of([*pictures, *more])
+    numbered = [*zip([*pictures, *more], series.tolist(), strict=True)]
+    learned = {s for p, s in numbered if p.pixels in history.learned}
+    held = {s for p, s in numbered if p.pixels in history.held} - learned
     own = series[: len(pictures)]
     wanted = max(len(pictures) // 5, min(MIN_STRINGS, len(pictures) // 2))
-    held: set[int] = set()
-    taken = 0
+    taken = int(np.isin(own, [*held]).sum())
     for number in np.random.default_rng(seed).permutation(np.unique(own)).tolist():
         size = int((own == number).sum())
-        if taken + size <= wanted:
+        if number not in held | learned and taken + size <= wanted:
             held.add(number)
             taken += size
-    if not held:
+    if not taken:
+        known = "or were learned by the bundle to start from, " if learned else ""
         raise DatasetError(
-            "all pictures belong to one series, so that none can be held out for measuring; "
-            "take pictures at several times"
+            f"all pictures belong to one series, {known}so that none can be held out for "
+            "measuring; take pictures at several times"
         )
-    numbered = [*zip([*pictures, *more], series.tolist(), strict=True)]
     learn = tuple(p for p, s in numbered if s not in held)
     return learn, tuple(p for p, s in numbered[: len(pictures)] if s in held)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,11 +130,16 @@ def test_a_bundle_reads_and_can_be_gone_on_from(
     report = json.loads((tmp_path / "bundle" / "adaptation.json").read_text(encoding="utf-8"))
     assert report["recipe"]["parent_sha256"] == Reader().weights["recognizer"]
     assert report["before"]["crnn"]["strings"] == 10
+    pictures = report["pictures"]
+    assert [len(pictures[part]) for part in ("held out", "learned")] == [10, 10]
 
-    second = adapt(force=True, parent=tmp_path / "bundle", out=tmp_path / "second", pattern="line")
+    other = replace(RECIPE, seed=1)
+    again = {"force": True, "parent": tmp_path / "bundle", "pattern": "line", "recipe": other}
+    second = adapt(**again, out=tmp_path / "second")
     assert second.written
     report = json.loads((tmp_path / "second" / "adaptation.json").read_text(encoding="utf-8"))
     assert report["recipe"]["parent_sha256"] == reader.weights["recognizer"]
+    assert report["pictures"] == pictures
 
 
 @pytest.mark.slow

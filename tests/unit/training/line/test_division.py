@@ -11,7 +11,7 @@ import pytest
 from industrial_ocr.datasets.samples import Label, Sample
 from industrial_ocr.errors import DatasetError
 from industrial_ocr.results.geometry import rect_quad
-from industrial_ocr.training.line.division import check_strings, divide, series_of
+from industrial_ocr.training.line.division import History, check_strings, divide, series_of
 from industrial_ocr.training.line.strings import LinePicture, LineString
 
 
@@ -101,6 +101,39 @@ def test_further_pictures_of_a_held_out_series_are_not_learned() -> None:
     assert again == held
     assert len(learn) == 21
     assert learn[-1] is other
+
+
+def test_what_the_parent_held_out_stays_so_and_what_it_learned_is_never_held_out() -> None:
+    first = pictures(60)
+    learn, held = divide(first, seed=0)
+    history = History().then(learn, held)
+    assert history == History.of(history.to_dict())
+    # 60 pictures are new; one of them shows a text of a learned picture.
+    new = [picture(f"new{i}.png", f"{2000 + i}", 100 + i) for i in range(59)]
+    new.append(picture("new.png", learn[0].texts[0], 99))
+    for seed in range(5):
+        learn_now, held_now = divide([*new, *first], seed, history=history)
+        assert set(held) <= set(held_now)
+        assert len(held_now) == 24  # a fifth of 120: 20 of them as before, and 4 new ones
+        assert not {*learn, new[-1]} & set(held_now)
+        both = history.then(learn_now, held_now)
+        assert (len(both.learned), len(both.held)) == (96, 24)
+
+
+def test_a_series_of_which_the_parent_learned_a_part_is_learned() -> None:
+    own = [*pictures(40), picture("again.png", "1003", 3)]
+    history = History(frozenset({"noise 3"}), frozenset({"noise 5"}))
+    linked = [*own, replace(picture("link.png", "1003", 5), strings=())]
+    learn, held = divide(linked, seed=0, history=history)
+    assert {own[3], own[5], own[40]} <= set(learn)
+    assert len(held) == 20
+    assert not history.then(learn, held).held & {"noise 3", "noise 5"}
+
+
+def test_pictures_that_the_parent_learned_cannot_be_held_out() -> None:
+    history = History().then(pictures(30), [])
+    with pytest.raises(DatasetError, match="or were learned by the bundle to start from"):
+        divide(pictures(30), seed=0, history=history)
 
 
 def test_too_few_strings_are_refused_with_what_to_do() -> None:
