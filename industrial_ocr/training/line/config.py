@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from industrial_ocr.errors import ConfigError
+from industrial_ocr.results.files import try_folder
 
 MIN_STRINGS = 20
 """Smallest number of strings for an adaptation; half of them are held out."""
@@ -94,6 +95,10 @@ class AdaptConfig:
             raise ConfigError(f"{self.out}: this bundle exists already and is not overwritten")
         if not self.out.resolve().parent.is_dir():
             raise ConfigError(f"{self.out}: there is no folder {self.out.resolve().parent}")
+        try:
+            try_folder(self.out.resolve().parent)
+        except OSError as error:
+            raise ConfigError(f"{self.out}: the bundle cannot be written: {error}") from error
         if self.minutes <= 0:
             raise ConfigError(f"minutes must be above 0, got {self.minutes:g}")
         if self.unlabeled is not None and self.pattern is None:

@@ -101,6 +101,17 @@ def test_impossible_settings_are_refused_before_anything_is_done(tmp_path: Path)
         Adapter(AdaptConfig(tmp_path / "bundle", parent=tmp_path))
 
 
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "write_bytes", refused)
+    with pytest.raises(ConfigError, match="bundle cannot be written: .*Read-only file system"):
+        AdaptConfig(tmp_path / "bundle")
+
+
 @pytest.mark.slow
 def test_what_is_no_better_is_refused_with_advice_and_nothing_is_written(
     adapt: Callable[..., Any], tmp_path: Path
