@@ -31,6 +31,7 @@ from industrial_ocr.reader.models import Models
 from industrial_ocr.recognition.recognizer import StringFrames, strip
 from industrial_ocr.recognition.rectification import rectified
 from industrial_ocr.results.geometry import (
+    area,
     bounds,
     edge_lengths,
     enclosing_quad,
@@ -205,17 +206,27 @@ def _placed(
     strings: list[LineString] = []
     problems: list[str] = []
     for label in labels:
-        near = [r for r in readings if label.quad is None or _within(r, label.quad)]
+        box = None if label.quad is None else _clipped(label.quad, image)
+        if box is not None and area(box) < 1:
+            problems.append(f"{sample.name} {label.text!r}: its box is outside the picture")
+            continue
+        near = [r for r in readings if box is None or _within(r, box)]
         best = best_reading(label.text, near, models.recognizer.charset)
         if best is not None:
             own, wrong = _fitting(_cut(sample, label, image, part_of(best, label.text)))
-        elif label.quad is not None and np.greater(*edge_lengths(label.quad)):
-            own, wrong = _fitting(_cut(sample, label, image, (label.quad,)))
+        elif box is not None and np.greater(*edge_lengths(box)):
+            own, wrong = _fitting(_cut(sample, label, image, (box,)))
         else:
             own, wrong = [], [f"{sample.name} {label.text!r}: no similar string was found"]
         strings += own
         problems += wrong
     return strings, problems
+
+
+def _clipped(quad: FloatArray, image: ImageArray) -> FloatArray:
+    """The part of a quad that lies on a picture."""
+    height, width = image.shape[:2]
+    return np.clip(quad, 0, (width, height)).astype(np.float32)
 
 
 def _within(reading: CrnnReading, quad: FloatArray) -> bool:

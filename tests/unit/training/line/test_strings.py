@@ -111,6 +111,17 @@ def test_a_box_says_where_to_look_and_is_cut_itself_if_nothing_is_near(tmp_path:
     assert picture.strings[0].quad[0].tolist() == [30, 5]
 
 
+def test_a_box_is_clipped_to_the_picture_and_named_if_nothing_is_left(tmp_path: Path) -> None:
+    part, outside = rect_quad(150, 5, 230, 35), rect_quad(300, 5, 380, 35)
+    labels = Label("12", quad=part), Label("34", quad=outside)
+    found = gathered(dataset(tmp_path, "read", *labels))
+    # The picture is 200 x 40; the box is 30 high, and so much is left on its left side.
+    (string,) = found.pictures[0].strings
+    assert string.quad.tolist() == rect_quad(30, 5, 80, 35).tolist()
+    assert string.image.shape == (40, 80, 3)
+    assert found.problems == ("a.png '34': its box is outside the picture",)
+
+
 def test_a_string_that_reads_otherwise_is_the_labels_if_that_is_likely_there() -> None:
     # 12 has a probability of 0.9^3 0.3^2 = 0.066 and a little more, -1.4 for each character.
     there = reading("78", second="12")
