@@ -94,6 +94,8 @@ def self_labeled(
 ) -> SelfLabeled:
     """The pictures on which both engines read the same codes, all with the status ``ok``.
 
+    The labels are the codes with the separators and the case that were read without the pattern.
+    A code that reads otherwise without the pattern is left out if it may have separators.
     One in ``CONFIRM_EVERY`` is copied to the folder ``confirm`` for the review page, with its
     character of lowest confidence.
     """
@@ -108,9 +110,10 @@ def self_labeled(
         except ImageError:
             continue
         codes = _agreed(results)
-        if not codes:
+        printed = [(_printed(c, pattern), None if one_string else c.quad) for c in codes]
+        labels = tuple(Label(text, quad) for text, quad in printed if text)
+        if not labels:
             continue
-        labels = tuple(Label(c.text, None if one_string else c.quad) for c in codes)
         samples.append(Sample(f"{file.parent.name}/{file.name}", file, labels))
         if len(samples) % CONFIRM_EVERY == 1:
             weakest = min(c.character.confidence for c in codes[0].characters)
@@ -133,6 +136,14 @@ def _agreed(results: Sequence[ReadResult]) -> list[CodeReading]:
     if not texts[0] or any(sorted(t) != sorted(texts[0]) for t in texts):
         return []
     return [c for c in results[-1].codes if c.status is Status.OK]
+
+
+def _printed(code: CodeReading, pattern: Pattern) -> str:
+    """The code as it is printed, with its separators; empty if this is not known."""
+    if pattern.normalize(code.raw_text) == code.text:
+        return code.raw_text
+    as_printed = not pattern.ignore_case and {*pattern.separators} <= {" "}
+    return code.text if as_printed else ""
 
 
 def unlabeled_files(folder: Path) -> list[Path]:

@@ -80,16 +80,23 @@ def test_a_string_of_which_the_picture_shows_a_part_is_left_out(tmp_path: Path) 
 
 @dataclass
 class FakeReader:
-    """Reads what ``said`` tells for a file and an engine."""
+    """Reads what ``said`` tells for a file and an engine, and ``raw`` without the pattern."""
 
     said: dict[str, dict[str, str]]
+    raw: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
     def recognize(self, files: list[Path], engine: str, pattern: Pattern) -> list[Any]:
         text = self.said[files[0].name][engine]
         status = Status.OK if pattern.match(text) else Status.PATTERN_MISMATCH
         character = SimpleNamespace(character=SimpleNamespace(confidence=0.8))
-        code = SimpleNamespace(text=text, status=status, quad=None, characters=[character])
+        code = SimpleNamespace(
+            text=pattern.normalize(text),
+            raw_text=self.raw.get(files[0].name, text),
+            status=status,
+            quad=None,
+            characters=[character],
+        )
         return [SimpleNamespace(codes=[code])]
 
 
@@ -120,3 +127,26 @@ def test_a_reading_is_a_label_if_both_engines_agree_under_the_pattern(
     found = self_labeled(cast(Any, reader), files, pattern, True, tmp_path / "confirm")
     assert [s.labels[0].text for s in found.samples] == ["1234"]
     assert (found.shown, shown) == (1, ["a.png"])
+
+
+@pytest.mark.parametrize(
+    ("separators", "labels"),
+    [
+        # Without the pattern the third is another code: how it is printed is not known.
+        (" -", ["12-34", "1234"]),
+        # Only spaces may stand in a code, and a label needs none.
+        (" ", ["1234", "1234"]),
+    ],
+)
+def test_a_label_has_the_separators_that_are_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, separators: str, labels: list[str]
+) -> None:
+    raw = {"a.png": "12-34", "b.png": "1234", "c.png": "1284"}
+    said = dict.fromkeys((Engine.TWO_STAGE.value, Engine.CRNN.value), "1234")
+    reader = FakeReader(dict.fromkeys(raw, said), raw)
+    collector = SimpleNamespace(add=lambda *_: [])
+    monkeypatch.setattr(sources, "Collector", lambda *_, **__: collector)
+    pattern = Pattern.regex("[0-9]{2} ?[0-9]{2}", separators=separators)
+    files = [tmp_path / name for name in raw if separators == " -" or name != "a.png"]
+    found = self_labeled(cast(Any, reader), files, pattern, True, tmp_path / "confirm")
+    assert [s.labels[0].text for s in found.samples] == labels
