@@ -51,7 +51,7 @@ class AdaptOptions:
         typer.Option(help="A reading is right if it equals the label, or if it contains it."),
     ] = "exact"
     # The defaults of ``training.line.config``, which takes too long to load for a help text.
-    minutes: Annotated[float, typer.Option(help="Time limit in minutes.")] = 15.0
+    minutes: Annotated[float, typer.Option(help="Time limit of the training in minutes.")] = 15.0
     parent: Annotated[
         Path | None,
         typer.Option("--from", help="Bundle to start from.", show_default="what is shipped"),

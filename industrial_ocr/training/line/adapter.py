@@ -188,7 +188,7 @@ class Adapter:
         with tempfile.TemporaryDirectory() as folder:
             parent = ParentReader(self._options, self._parents)
             teacher = Teacher(config, parent, data, Path(folder), self._note, self._progress)
-            taught = teacher.teach(start)
+            taught = teacher.teach()
             trial = self._passing(taught, line, before)
             suspects = self._suspects(trial.reader, line)
             for engine, gate in trial.gates.items():

@@ -322,9 +322,15 @@ class LineDetectorTask(DetectorTask):
 
 
 def learn_characters(
-    entry: ModelEntry, strings: Sequence[BoxedString], recipe: Recipe, progress: Progress
+    entry: ModelEntry,
+    strings: Sequence[BoxedString],
+    recipe: Recipe,
+    deadline: float,
+    progress: Progress,
 ) -> tuple[Finetuned, float]:
     """Trains the classifier on the characters of a line, and measures its temperature.
+
+    The training ends at ``deadline``, a time of ``time.monotonic``.
 
     The training is that on pictures of single characters (``retraining.finetuning``): a part of
     each batch is rehearsal crops, and the change of the weights is reduced until rehearsal crops
@@ -354,5 +360,5 @@ def learn_characters(
     few = supplementary_classes(found, ())
     cache = build_cache(parent, found.samples, (), rehearsal.training, config, progress, few)
     rows = cache.rows(supplementary=True)
-    tuned = finetune(cache, rows, rehearsal.validation, config.recipe, progress)
+    tuned = finetune(cache, rows, rehearsal.validation, config.recipe, progress, deadline)
     return tuned, carried_temperature(parent, tuned.model, cache.names, rehearsal.validation)

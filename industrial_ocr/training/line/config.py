@@ -68,7 +68,7 @@ class AdaptConfig:
         unlabeled: folder of more pictures of the line; confident readings under the pattern are
             used as labels.
         answers: folder of the review page; the strings that were corrected there are used, too.
-        minutes: time limit in minutes; the training makes fewer steps if it would take longer.
+        minutes: time limit of the training; it makes fewer steps if it would take longer.
         fonts: folders of fonts for the rehearsal.
         margin: largest loss of accuracy on rendered codes, in percentage points.
         force: write the bundle even if the gate refuses it.

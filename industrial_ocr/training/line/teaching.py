@@ -38,7 +38,7 @@ from industrial_ocr.training.messages import Notify, Progress
 
 STRINGS_SHARE, BOXES_SHARE = 0.6, 0.85
 """Shares of the time limit after which the training of the recognizer and of the detector ends; the
-rest is for the classifier, for measuring and for writing."""
+rest is for the classifier."""
 ROUNDS = 2
 """Trainings of the detector; each finds better boxes for the next one."""
 BOXES_STAGES = tuple(f"learning the boxes, {i + 1} of {ROUNDS}" for i in range(ROUNDS))
@@ -116,9 +116,9 @@ class Teacher:
         self._options, self._parents, self._data = parent.options, parent.entries, data
         self._folder, self._note, self._progress = folder, note, progress
 
-    def teach(self, start: float) -> Taught:
-        """Trains within the time limit since ``start``, a time of ``time.monotonic``."""
-        seconds = 60 * self.config.minutes
+    def teach(self) -> Taught:
+        """Trains within the time limit."""
+        start, seconds = time.monotonic(), 60 * self.config.minutes
         learned = self._learn_strings(start + STRINGS_SHARE * seconds)
         parent = self._parents["recognizer"]
         weights = blended(load_model(parent), learned.model, self.recipe.blend)
@@ -130,7 +130,7 @@ class Teacher:
         if detector is None:
             return dataclasses.replace(taught, interrupted=len(boxed) >= MIN_BOXED)
         entries["detector"] = detector
-        entries["classifier"], interrupted = self._learn_characters(entries, boxed)
+        entries["classifier"], interrupted = self._learn_characters(entries, boxed, start + seconds)
         return Taught(entries, learned.steps, sum(len(b.symbols) for b in boxed), interrupted)
 
     def _learn_strings(self, until: float) -> Learned:
@@ -182,15 +182,16 @@ class Teacher:
         return boxed_strings(self._data.strings, reader.models)
 
     def _learn_characters(
-        self, entries: Mapping[NetworkTask, ModelEntry], boxed: Sequence[BoxedString]
+        self, entries: Mapping[NetworkTask, ModelEntry], boxed: Sequence[BoxedString], until: float
     ) -> tuple[ModelEntry, bool]:
         """The trained classifier, and whether Ctrl-C ended its training early."""
         parent = self._parents["classifier"]
         file = self.config.beside(".characters.state.pt")
-        key = self._key(parent, *entries.values())
+        # With other minutes, a training that the time limit has cut short is done again.
+        key = f"{self._key(parent, *entries.values())} {self.config.minutes:g}"
         state, interrupted = load_state(file, key), False
         if not state:
-            tuned, temperature = learn_characters(parent, boxed, self.recipe, self._progress)
+            tuned, temperature = learn_characters(parent, boxed, self.recipe, until, self._progress)
             state = {"model": tuned.model.state_dict(), "temperature": temperature}
             interrupted = tuned.interrupted
             if not interrupted:

@@ -7,6 +7,8 @@ symbols.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -73,7 +75,12 @@ def train_head(
 
 
 def train_last_stages(
-    split: DividedClassifier, pool: Pool, rows: Bools, recipe: FinetuneRecipe, progress: Steps
+    split: DividedClassifier,
+    pool: Pool,
+    rows: Bools,
+    recipe: FinetuneRecipe,
+    progress: Steps,
+    deadline: float = math.inf,
 ) -> None:
     """Trains tail and head; the result is the average of their weights, also when interrupted.
 
@@ -85,6 +92,8 @@ def train_last_stages(
     average = average_of(split, recipe.average)
     try:
         for step, loss in _losses(split, pool.x, pool, rows, recipe, optimizer, recipe.steps, 2):
+            if time.monotonic() > deadline:
+                break
             loss.backward()
             nn.utils.clip_grad_norm_(trained, 1.0)
             optimizer.step()
@@ -269,8 +278,12 @@ def finetune(
     validation: LabeledCrops,
     recipe: FinetuneRecipe,
     progress: Progress,
+    deadline: float = math.inf,
 ) -> Finetuned:
-    """Trains the head, then the last stages; Ctrl-C ends this and keeps the weights."""
+    """Trains the head, then the last stages; Ctrl-C ends this and keeps the weights.
+
+    The training of the last stages also ends at ``deadline``, a time of ``time.monotonic``.
+    """
     model = imprinted(cache, rows)
     split = DividedClassifier(model, cache.parent.size)
     start = [p.detach().clone() for p in split.trained()]
@@ -287,7 +300,7 @@ def finetune(
         head_steps(0, recipe.head_steps)
         train_head(cache.features, split.head, cache.pool, rows, recipe, head_steps)
         before = [p.detach().clone() for p in split.trained()]
-        train_last_stages(split, cache.pool, rows, recipe, last_steps)
+        train_last_stages(split, cache.pool, rows, recipe, last_steps, deadline)
         if steps:
             interpolate(split, before, recipe.blend)
     except KeyboardInterrupt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.training.line import teaching
 from industrial_ocr.training.line.characters import BoxedString
 from industrial_ocr.training.line.config import AdaptConfig, Recipe
-from industrial_ocr.training.line.learning import CodeText, Learning
+from industrial_ocr.training.line.learning import CodeText, Learned, Learning
 from industrial_ocr.training.line.strings import LineString
 from industrial_ocr.training.line.teaching import ParentReader, Taught, Teacher, TrainingData
 from industrial_ocr.training.retraining.finetuning import Finetuned
@@ -25,12 +26,17 @@ class KilledError(Exception):
     """Stands for the signal that ends the process."""
 
 
+@pytest.fixture(autouse=True)
+def boxed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enough strings have boxes for their characters."""
+    image, whole = np.zeros((32, 120, 3), np.uint8), rect_quad(0, 0, 120, 32)
+    one = BoxedString("a", image, ("7",), whole[None], (True,), ())
+    monkeypatch.setattr(Teacher, "_boxed", lambda *_: [one] * teaching.MIN_BOXED)
+
+
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The trainings that were done. They change nothing; in each run the second one is killed."""
-    image, whole = np.zeros((32, 120, 3), np.uint8), rect_quad(0, 0, 120, 32)
-    boxed = BoxedString("a", image, ("7",), whole[None], (True,), ())
-    monkeypatch.setattr(Teacher, "_boxed", lambda *_: [boxed] * teaching.MIN_BOXED)
     done: list[str] = []
 
     def train(stage: str) -> None:
@@ -46,9 +52,9 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         train("characters")
         return Finetuned(load_parent(None).model, 1, False), 1.25
 
-    def teach(self: Teacher, start: float, whole: Any = Teacher.teach) -> Taught:
+    def teach(self: Teacher, whole: Any = Teacher.teach) -> Taught:
         started[0] = len(done)
-        return whole(self, start)
+        return whole(self)
 
     started = [0]
     monkeypatch.setattr(Learning, "_steps", steps)
@@ -63,9 +69,8 @@ def taught(folder: Path, text: str = "7") -> Taught:
     parent = ParentReader({}, {task: find_entry(task) for task in TASKS})
     config = AdaptConfig(folder / "bundle", recipe=Recipe(steps=2, detector_steps=2))
     data = TrainingData([string], CodeText(("7",), (1,)), text)
-    return Teacher(config, parent, data, folder / "trained", lambda _: None, lambda *_: None).teach(
-        0.0
-    )
+    trained = folder / "trained"
+    return Teacher(config, parent, data, trained, lambda _: None, lambda *_: None).teach()
 
 
 @pytest.mark.slow
@@ -89,3 +94,24 @@ def test_after_a_kill_no_finished_training_is_done_again(
     with pytest.raises(KilledError):
         taught(tmp_path, "8")
     assert trained == [*stages, stages[0]]
+
+
+def test_every_training_ends_within_the_time_limit_since_its_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ends: list[float] = []
+
+    def run(self: Learning, deadline: float, _: Any) -> Learned:
+        ends.append(deadline)
+        return Learned(self.model, 2, 2, False)
+
+    def characters(*given: Any) -> tuple[Finetuned, float]:
+        ends.append(given[3])
+        return Finetuned(load_parent(None).model, 1, False), 1.0
+
+    monkeypatch.setattr(Learning, "run", run)
+    monkeypatch.setattr(teaching, "learn_characters", characters)
+    monkeypatch.setattr(teaching, "time", SimpleNamespace(monotonic=lambda: 1000.0))
+    taught(tmp_path)
+    # Of 900 seconds, 60 % are for the strings; of those up to 85 %, half are for the first round.
+    assert ends == [1540.0, 1382.5, 1765.0, 1900.0]

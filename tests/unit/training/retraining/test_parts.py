@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,7 +22,7 @@ from industrial_ocr.inference.torch_backend import load_model
 from industrial_ocr.patterns.charset import DEFAULT_SYMBOLS
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import ImageArray
-from industrial_ocr.training.retraining import report
+from industrial_ocr.training.retraining import finetuning, report
 from industrial_ocr.training.retraining.augmentation import Augmenter, plain_crop
 from industrial_ocr.training.retraining.config import FinetuneConfig, FinetuneRecipe, check_output
 from industrial_ocr.training.retraining.finetuning import (
@@ -28,6 +30,7 @@ from industrial_ocr.training.retraining.finetuning import (
     interpolate,
     limit_change,
     set_new_biases,
+    train_last_stages,
 )
 from industrial_ocr.training.retraining.gate import ClassChange, CropReadings, changes, judge
 from industrial_ocr.training.retraining.network import (
@@ -215,6 +218,17 @@ def test_views_and_rejects_have_their_share_of_a_batch() -> None:
     assert (labels == 0).sum() == pytest.approx((labels == 1).sum(), abs=40)
     alone = next(batches(pool(), pool().old, np.random.default_rng(0), recipe))
     assert len(alone) == 400  # without views rehearsal fills the batch
+
+
+def test_the_last_stages_are_trained_until_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    network: Any = torch.nn.Linear(8, 4)
+    network.trained = lambda: [*network.parameters()]
+    now = iter([1.0, 2.0, 3.0])
+    monkeypatch.setattr(finetuning, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    done: list[int] = []
+    recipe = FinetuneRecipe(batch_size=4, steps=10)
+    train_last_stages(network, pool(), np.ones(8, bool), recipe, lambda i, _: done.append(i), 2.0)
+    assert done == [1, 2]
 
 
 def test_symbols_as_which_samples_are_misread_are_rehearsed_more_often() -> None:
