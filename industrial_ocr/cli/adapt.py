@@ -158,4 +158,5 @@ def _show(outcome: Adaptation, out: Path) -> None:
         best = outcome.best.value
         typer.echo(f"written: {out}; read --bundle {out} --engine {best} reads the line best")
     else:
-        output.note(f"{out} was not written; --force writes it, without training again")
+        how = "after the rest of the training" if outcome.interrupted else "without training again"
+        output.note(f"{out} was not written; --force writes it, {how}")

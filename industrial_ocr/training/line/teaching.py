@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,12 +127,14 @@ class Teacher:
         taught = Taught(entries, learned.steps, 0, learned.interrupted)
         if learned.interrupted:
             return taught
-        boxed, detector = self._learn_boxes(entries, start + BOXES_SHARE * seconds)
-        if detector is None:
-            return dataclasses.replace(taught, interrupted=len(boxed) >= MIN_BOXED)
-        entries["detector"] = detector
-        entries["classifier"], interrupted = self._learn_characters(entries, boxed, start + seconds)
-        return Taught(entries, learned.steps, sum(len(b.symbols) for b in boxed), interrupted)
+        with suppress(KeyboardInterrupt):  # what was learned so far is kept
+            boxed, detector = self._learn_boxes(entries, start + BOXES_SHARE * seconds)
+            if detector is None:
+                return taught
+            found = {**entries, "detector": detector}
+            found["classifier"], interrupted = self._learn_characters(found, boxed, start + seconds)
+            return Taught(found, learned.steps, sum(len(b.symbols) for b in boxed), interrupted)
+        return dataclasses.replace(taught, interrupted=True)
 
     def _learn_strings(self, until: float) -> Learned:
         config, parent = self.config, self._parents["recognizer"]
@@ -151,7 +154,11 @@ class Teacher:
     def _learn_boxes(
         self, entries: Mapping[NetworkTask, ModelEntry], until: float
     ) -> tuple[list[BoxedString], ModelEntry | None]:
-        """The strings with boxes, and the trained detector that found them; None if untrained."""
+        """The strings with boxes, and the trained detector; None if the strings are too few.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C ended the training early.
+        """
         detector = self._parents["detector"]
         recipe = dataclasses.replace(
             self.recipe, detector_steps=self.recipe.detector_steps // ROUNDS
@@ -170,7 +177,7 @@ class Teacher:
             now = time.monotonic()
             learned = run.run(now + (until - now) / (ROUNDS - number), self._progress)
             if learned.interrupted:
-                return boxed, None
+                raise KeyboardInterrupt
             detector = self._saved(detector, learned.model.state_dict())
             boxed = self._boxed({**entries, "detector": detector})
         total = len(self._data.strings)

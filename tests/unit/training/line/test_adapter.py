@@ -6,13 +6,15 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from industrial_ocr.cli.adapt import _show
 from industrial_ocr.cli.app import app
 from industrial_ocr.datasets.load import load_dataset
 from industrial_ocr.datasets.synthesis.strips import StripRenderer
@@ -20,7 +22,7 @@ from industrial_ocr.errors import ConfigError, DatasetError, WeightsError
 from industrial_ocr.inference.manifest import find_entry
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.results.engine import PIPELINES, Engine
-from industrial_ocr.training.line import adapter, calibrating, teaching
+from industrial_ocr.training.line import adapter, calibrating, report, teaching
 from industrial_ocr.training.line.adapter import Adapter, expanded
 from industrial_ocr.training.line.config import AdaptConfig, Recipe
 from industrial_ocr.training.line.strings import gather
@@ -138,19 +140,19 @@ def test_a_bundle_reads_and_can_be_gone_on_from(
     assert reader.weights["recognizer"] != Reader().weights["recognizer"]
     (result,) = reader.recognize([line / "1.png"], pattern="line")
     assert len(result.codes) <= 1
-    report = json.loads((tmp_path / "bundle" / "adaptation.json").read_text(encoding="utf-8"))
-    assert report["recipe"]["parent_sha256"] == Reader().weights["recognizer"]
-    assert report["before"]["crnn"]["strings"] == 10
-    pictures = report["pictures"]
+    numbers = json.loads((tmp_path / "bundle" / "adaptation.json").read_text(encoding="utf-8"))
+    assert numbers["recipe"]["parent_sha256"] == Reader().weights["recognizer"]
+    assert numbers["before"]["crnn"]["strings"] == 10
+    pictures = numbers["pictures"]
     assert [len(pictures[part]) for part in ("held out", "learned")] == [10, 10]
 
     other = replace(RECIPE, seed=1)
     again = {"force": True, "parent": tmp_path / "bundle", "pattern": "line", "recipe": other}
     second = adapt(**again, out=tmp_path / "second")
     assert second.written
-    report = json.loads((tmp_path / "second" / "adaptation.json").read_text(encoding="utf-8"))
-    assert report["recipe"]["parent_sha256"] == reader.weights["recognizer"]
-    assert report["pictures"] == pictures
+    numbers = json.loads((tmp_path / "second" / "adaptation.json").read_text(encoding="utf-8"))
+    assert numbers["recipe"]["parent_sha256"] == reader.weights["recognizer"]
+    assert numbers["pictures"] == pictures
 
 
 @pytest.mark.slow
@@ -267,3 +269,19 @@ def test_the_command_says_what_is_wrong_in_one_line(line: Path, tmp_path: Path) 
     run = CliRunner().invoke(app, ["adapt", str(line), "--out", str(line)])
     assert run.exit_code == 2
     assert "exists already" in run.output
+
+
+@pytest.mark.parametrize(
+    ("interrupted", "how"),
+    [(False, "without training again"), (True, "after the rest of the training")],
+)
+def test_a_refusal_says_whether_force_trains_again(
+    monkeypatch: pytest.MonkeyPatch, interrupted: bool, how: str
+) -> None:
+    monkeypatch.setattr(report, "rows", lambda _: [])
+    monkeypatch.setattr(report, "promise", lambda _: "")
+    said: list[str] = []
+    monkeypatch.setattr("industrial_ocr.cli.output.note", said.append)
+    refused = {"reasons": (), "advice": (), "report": "", "written": False}
+    _show(cast(Any, SimpleNamespace(**refused, interrupted=interrupted)), Path("out"))
+    assert said == [f"out was not written; --force writes it, {how}"]

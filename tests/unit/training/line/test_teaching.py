@@ -115,3 +115,20 @@ def test_every_training_ends_within_the_time_limit_since_its_start(
     taught(tmp_path)
     # Of 900 seconds, 60 % are for the strings; of those up to 85 %, half are for the first round.
     assert ends == [1540.0, 1382.5, 1765.0, 1900.0]
+
+
+@pytest.mark.parametrize("place", ["_boxed", "_learn_characters"])
+def test_ctrl_c_between_the_steps_keeps_what_was_learned(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str
+) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    def run(self: Learning, *_: Any) -> Learned:
+        return Learned(self.model, 2, 2, False)
+
+    monkeypatch.setattr(Learning, "run", run)
+    monkeypatch.setattr(Teacher, place, interrupted)
+    result = taught(tmp_path)
+    assert result.interrupted
+    assert set(result.entries) == {"recognizer"}
