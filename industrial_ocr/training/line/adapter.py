@@ -56,7 +56,10 @@ from industrial_ocr.training.line.strings import (
 from industrial_ocr.training.line.teaching import (
     BOXES_SHARE,
     BOXES_STAGES,
+    BOXES_STATES,
+    CHARACTERS_STATE,
     STRINGS_SHARE,
+    STRINGS_STATE,
     ParentReader,
     Taught,
     Teacher,
@@ -230,8 +233,8 @@ class Adapter:
         presets = {**self._options.get("patterns", {}), **self._preset(line)}
         reader = Reader(**{**trial.calibrated.options, "patterns": presets})
         reader.export(out, every_backend=True, documents=documents)
-        for state in out.parent.glob(f"{out.name}.*state.pt"):
-            state.unlink()
+        for state in (STRINGS_STATE, *BOXES_STATES, CHARACTERS_STATE):
+            self.config.beside(state).unlink(missing_ok=True)
 
     def _line(self, dataset: Dataset, reader: Reader) -> _Line:
         config = self.config

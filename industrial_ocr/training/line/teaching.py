@@ -43,6 +43,9 @@ rest is for the classifier."""
 ROUNDS = 2
 """Trainings of the detector; each finds better boxes for the next one."""
 BOXES_STAGES = tuple(f"learning the boxes, {i + 1} of {ROUNDS}" for i in range(ROUNDS))
+STRINGS_STATE, CHARACTERS_STATE = ".state.pt", ".characters.state.pt"
+BOXES_STATES = tuple(f".boxes{i}.state.pt" for i in range(ROUNDS))
+"""Suffixes of the files that keep each training."""
 MIN_BOXED = 10
 """Smallest number of strings with boxes; with fewer, detector and classifier are not trained."""
 
@@ -140,7 +143,7 @@ class Teacher:
         config, parent = self.config, self._parents["recognizer"]
         data = self._data
         task = LineTask(parent, data.strings, data.codes, self.recipe, config.fonts, workers=1)
-        run = Learning(task, config.beside(".state.pt"), self._key(parent), config.minutes)
+        run = Learning(task, config.beside(STRINGS_STATE), self._key(parent), config.minutes)
         learned = run.run(until, self._progress)
         if learned.interrupted:
             self._note(f"interrupted after {learned.steps} of {learned.planned} steps")
@@ -169,11 +172,11 @@ class Teacher:
                 f"{len(boxed)} strings have boxes for their characters, too few to train two-stage"
             )
             return boxed, None
-        for number, stage in enumerate(BOXES_STAGES):
+        for number, (stage, state) in enumerate(zip(BOXES_STAGES, BOXES_STATES, strict=True)):
             task = LineDetectorTask(detector, boxed, recipe, self.config.fonts, workers=1)
-            state = self.config.beside(f".boxes{number}.state.pt")
             key = self._key(detector, entries["recognizer"])
-            run = Learning(task, state, key, self.config.minutes, stage)
+            file = self.config.beside(state)
+            run = Learning(task, file, key, self.config.minutes, stage)
             now = time.monotonic()
             learned = run.run(now + (until - now) / (ROUNDS - number), self._progress)
             if learned.interrupted:
@@ -193,7 +196,7 @@ class Teacher:
     ) -> tuple[ModelEntry, bool]:
         """The trained classifier, and whether Ctrl-C ended its training early."""
         parent = self._parents["classifier"]
-        file = self.config.beside(".characters.state.pt")
+        file = self.config.beside(CHARACTERS_STATE)
         # With other minutes, a training that the time limit has cut short is done again.
         key = f"{self._key(parent, *entries.values())} {self.config.minutes:g}"
         state, interrupted = load_state(file, key), False

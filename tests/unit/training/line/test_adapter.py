@@ -133,9 +133,11 @@ def test_what_is_no_better_is_refused_with_advice_and_nothing_is_written(
 def test_a_bundle_reads_and_can_be_gone_on_from(
     adapt: Callable[..., Any], line: Path, tmp_path: Path
 ) -> None:
+    other = tmp_path / "bundle.v2.state.pt"  # the checkpoint of another line
+    other.touch()
     first = adapt(force=True, pattern=r"\d{5}")
     assert first.written
-    assert not (tmp_path / "bundle.state.pt").exists()
+    assert [*tmp_path.glob("*.state.pt")] == [other]
     reader = Reader.from_bundle(tmp_path / "bundle")
     assert reader.weights["recognizer"] != Reader().weights["recognizer"]
     (result,) = reader.recognize([line / "1.png"], pattern="line")
@@ -146,8 +148,8 @@ def test_a_bundle_reads_and_can_be_gone_on_from(
     pictures = numbers["pictures"]
     assert [len(pictures[part]) for part in ("held out", "learned")] == [10, 10]
 
-    other = replace(RECIPE, seed=1)
-    again = {"force": True, "parent": tmp_path / "bundle", "pattern": "line", "recipe": other}
+    recipe = replace(RECIPE, seed=1)
+    again = {"force": True, "parent": tmp_path / "bundle", "pattern": "line", "recipe": recipe}
     second = adapt(**again, out=tmp_path / "second")
     assert second.written
     numbers = json.loads((tmp_path / "second" / "adaptation.json").read_text(encoding="utf-8"))
