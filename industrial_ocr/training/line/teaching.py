@@ -36,6 +36,8 @@ from industrial_ocr.training.line.learning import (
 )
 from industrial_ocr.training.line.strings import LineString
 from industrial_ocr.training.messages import Notify, Progress
+from industrial_ocr.training.retraining.network import load_parent
+from industrial_ocr.training.retraining.replay_buffer import rehearsal_for
 
 STRINGS_SHARE, BOXES_SHARE = 0.6, 0.85
 """Shares of the time limit after which the training of the recognizer and of the detector ends; the
@@ -196,6 +198,12 @@ class Teacher:
     ) -> tuple[ModelEntry, bool]:
         """The trained classifier, and whether Ctrl-C ended its training early."""
         parent = self._parents["classifier"]
+        _, without_crops = rehearsal_for(load_parent(str(parent.path)))
+        if taught := sorted({*without_crops}.difference(*(b.symbols for b in boxed))):
+            self._note(
+                f"the classifier was taught {' '.join(taught)} before, and there are no "
+                "pictures of them: it may forget them, which is not measured"
+            )
         file = self.config.beside(CHARACTERS_STATE)
         # With other minutes, a training that the time limit has cut short is done again.
         key = f"{self._key(parent, *entries.values())} {self.config.minutes:g}"

@@ -18,6 +18,7 @@ from industrial_ocr.training.line.config import AdaptConfig, Recipe
 from industrial_ocr.training.line.learning import CodeText, Learned, Learning
 from industrial_ocr.training.line.strings import LineString
 from industrial_ocr.training.line.teaching import ParentReader, Taught, Teacher, TrainingData
+from industrial_ocr.training.messages import Notify
 from industrial_ocr.training.retraining.finetuning import Finetuned
 from industrial_ocr.training.retraining.network import load_parent
 
@@ -63,14 +64,14 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return done
 
 
-def taught(folder: Path, text: str = "7") -> Taught:
+def taught(folder: Path, text: str = "7", note: Notify = lambda _: None) -> Taught:
     """The networks after one run on a string."""
     string = LineString("a", text, np.zeros((32, 120, 3), np.uint8), rect_quad(0, 0, 120, 32))
     parent = ParentReader({}, {task: find_entry(task) for task in TASKS})
     config = AdaptConfig(folder / "bundle", recipe=Recipe(steps=2, detector_steps=2))
     data = TrainingData([string], CodeText(("7",), (1,)), text)
     trained = folder / "trained"
-    return Teacher(config, parent, data, trained, lambda _: None, lambda *_: None).teach()
+    return Teacher(config, parent, data, trained, note, lambda *_: None).teach()
 
 
 @pytest.mark.slow
@@ -115,6 +116,25 @@ def test_every_training_ends_within_the_time_limit_since_its_start(
     taught(tmp_path)
     # Of 900 seconds, 60 % are for the strings; of those up to 85 %, half are for the first round.
     assert ends == [1540.0, 1382.5, 1765.0, 1900.0]
+
+
+def test_symbols_that_were_taught_and_may_be_forgotten_are_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def run(self: Learning, *_: Any) -> Learned:
+        return Learned(self.model, 2, 2, False)
+
+    monkeypatch.setattr(Learning, "run", run)
+    tuned = Finetuned(load_parent(None).model, 1, False)
+    monkeypatch.setattr(teaching, "learn_characters", lambda *_: (tuned, 1.0))
+    # There are no crops of Ω and 7, but 7 is on the line.
+    monkeypatch.setattr(teaching, "rehearsal_for", lambda _: (None, ("Ω", "7")))
+    notes: list[str] = []
+    taught(tmp_path, note=notes.append)
+    assert notes[-1] == (
+        "the classifier was taught Ω before, and there are no pictures of them: it may "
+        "forget them, which is not measured"
+    )
 
 
 @pytest.mark.parametrize("place", ["_boxed", "_learn_characters"])
