@@ -1,15 +1,17 @@
 """Calibrates the confidence of an adapted reader on the held-out pictures.
 
 Since these are few, they are cross-fitted: each part is read with what was fitted to the others.
+Pictures of one series are in one part and count once for the misread rate.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from industrial_ocr.config import PipelineConfig
 from industrial_ocr.decoding.calibration import (
@@ -62,8 +64,11 @@ def calibrated(
     least = limits.min_code_confidence if with_pattern else limits.min_confidence
     raw = {"min_confidence": 0.0, "min_code_confidence": 0.0, "odds": {}}
     accepting = _with_confidence(settings, raw)
-    folds = [list(pictures[k::FOLDS]) for k in range(FOLDS)]
-    folds = [fold for fold in folds if fold]
+    fold_of = folds_of(pictures)
+    folds = [
+        [p for p, own in zip(pictures, fold_of, strict=True) if own == k]
+        for k in range(max(fold_of) + 1)
+    ]
     read: dict[Engine, list[Score]] = {engine: [] for engine in PIPELINES}
     for k, fold in enumerate(folds):
         others = [p for i, own in enumerate(folds) if i != k for p in own]
@@ -78,9 +83,9 @@ def calibrated(
         if not with_pattern:  # under a pattern, the rival codes determine the confidence
             readings = [_refitted(parts, k) for k in range(len(parts))]
             odds[engine.value] = _odds_of(parts)
-        # The folds take the pictures in turn; this restores their order.
-        ordered = _dealt_back([list(p.readings) for p in readings], folds)
-        curve = _curve(ordered)
+        rows = [iter(part.readings) for part in readings]
+        ordered = [next(rows[k]) for p, k in zip(pictures, fold_of, strict=True) for _ in p.texts]
+        curve = curve_of(ordered)
         curves[curve_name(engine.value, with_pattern)] = curve
         promise[engine] = curve.lowest_rate()
         scores[engine] = Score(
@@ -128,21 +133,26 @@ def _refitted(parts: Sequence[Score], k: int) -> Score:
     )
 
 
-def _dealt_back(
-    parts: list[list[LineReading]], folds: Sequence[Sequence[LinePicture]]
-) -> list[LineReading]:
-    """The readings in the order of the pictures; part ``k`` has every FOLDS-th from ``k`` on."""
-    rows = [iter(part) for part in parts]
-    found: list[LineReading] = []
-    for place in range(max(map(len, folds))):
-        for row, fold in zip(rows, folds, strict=True):
-            if place < len(fold):
-                found += [next(row) for _ in fold[place].texts]
-    return found
+def folds_of(pictures: Sequence[LinePicture]) -> list[int]:
+    """The fold of each picture, from 0; the folds take the series in turn."""
+    number = {series: i for i, series in enumerate(dict.fromkeys(p.series for p in pictures))}
+    return [number[p.series] % FOLDS for p in pictures]
 
 
-def _curve(readings: Sequence[LineReading]) -> MisreadCurve:
-    passing = [r for r in readings if r.accepted]
-    return MisreadCurve.of(
-        [r.confidence for r in passing], [r.right for r in passing], len(readings)
-    )
+def curve_of(readings: Sequence[LineReading]) -> MisreadCurve:
+    """The curve of the series: one misread makes a series wrong, and one reading accepts it."""
+    best: dict[int | str, float] = {}
+    wrong: dict[int | str, float] = {}
+    for r in readings:
+        if r.accepted:
+            best[r.group] = max(best.get(r.group, 0.0), r.confidence)
+            if not r.right:
+                wrong[r.group] = max(wrong.get(r.group, 0.0), r.confidence)
+    thresholds = np.unique([*best.values(), *wrong.values()])
+
+    def reached(confidences: Iterable[float]) -> NDArray[np.int64]:
+        each = np.array([*confidences])
+        return (each[:, None] >= thresholds).sum(0)
+
+    total = Score(tuple(readings)).groups
+    return MisreadCurve(thresholds, reached(best.values()), reached(wrong.values()), total)

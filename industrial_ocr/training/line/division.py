@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import PurePosixPath
 
@@ -103,8 +103,9 @@ def divide(
             f"all pictures belong to one series, {known}so that none can be held out for "
             "measuring; take pictures at several times"
         )
-    learn = tuple(p for p, s in numbered if s not in held)
-    return learn, tuple(p for p, s in numbered[: len(pictures)] if s in held)
+    everything = [replace(p, series=s) for p, s in numbered]
+    learn = tuple(p for p in everything if p.series not in held)
+    return learn, tuple(p for p in everything[: len(pictures)] if p.series in held)
 
 
 def series_of(pictures: Sequence[LinePicture]) -> np.ndarray:

@@ -72,6 +72,7 @@ class LineReading:
         text: the reading, normalized; empty if there is none.
         confidence: confidence of the reading, 0 if no threshold would accept it.
         accepted: whether its status is ``ok``.
+        series: number of the series of the picture; None if it is not known.
     """
 
     name: str
@@ -79,6 +80,12 @@ class LineReading:
     text: str
     confidence: float
     accepted: bool
+    series: int | None = None
+
+    @property
+    def group(self) -> int | str:
+        """The readings of one group do not count as independent: its series, else its picture."""
+        return self.name if self.series is None else self.series
 
     @property
     def right(self) -> bool:
@@ -170,6 +177,11 @@ class Score:
         return sum(r.errors for r in self.readings)
 
     @property
+    def groups(self) -> int:
+        """Number of independent groups of readings: of series, or of pictures."""
+        return len({r.group for r in self.readings})
+
+    @property
     def share(self) -> float:
         """Share of labels read right, 0 to 1."""
         return self.right / max(len(self.readings), 1)
@@ -193,19 +205,19 @@ class Score:
 
 
 def permutation_test(*pairs: tuple[Score, Score]) -> float:
-    """The p-value of an exact one-sided paired permutation test of the character errors by picture.
+    """The p-value of an exact one-sided paired permutation test of the character errors by series.
 
     Each pair holds the readings of one engine before and after the adaptation; the errors of all
-    engines on a picture are summed.
+    engines on a series are summed.
 
-    If the adaptation changed nothing, the readings of each picture before and after it could be
+    If the adaptation changed nothing, the readings of each series before and after it could be
     exchanged. The p-value is the share of all exchanges in which the sum of character errors falls
     at least as much as it did.
     """
-    gains: Counter[str] = Counter()
+    gains: Counter[int | str] = Counter()
     for before, after in pairs:
         for b, a in zip(before.readings, after.readings, strict=True):
-            gains[b.name] += b.errors - a.errors
+            gains[b.group] += b.errors - a.errors
     sizes = [abs(gain) for gain in gains.values() if gain]
     # The probability of each sum of the gains with random signs, from -sum(sizes) on.
     chance = np.ones(1)

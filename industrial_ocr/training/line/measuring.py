@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
@@ -56,7 +57,8 @@ def score_pictures(
         else:
             result = reader.read(source, engine=engine, pattern=pattern)
         judge = crop_reading if picture.one_string else reading_of
-        found += [judge(name, t, result, spelling, pattern) for t in picture.texts]
+        readings = [judge(name, t, result, spelling, pattern) for t in picture.texts]
+        found += [replace(r, series=picture.series) for r in readings]
     return Score(tuple(found))
 
 

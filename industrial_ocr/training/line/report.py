@@ -95,16 +95,18 @@ def right(score: Score) -> str:
 
 def promise(outcome: Adaptation) -> str:
     """A sentence that says which misread rates the held-out pictures prove."""
-    n = len(outcome.after[Engine.CRNN].readings)
+    score = outcome.after[Engine.CRNN]
+    n, groups = len(score.readings), score.groups
+    held = f"{n} held-out strings" + (f" in {groups} series" if groups < n else "")
     shown = [
         f"{100 * rate:.1f} % ({engine.value})"
         for engine, rate in outcome.promise.items()
         if rate < 1
     ]
     if not shown:
-        return f"{n} held-out strings are too few to prove a misread rate."
+        return f"{held} are too few to prove a misread rate."
     return (
-        f"{n} held-out strings prove a misread rate of {' or '.join(shown)} at best "
+        f"{held} prove a misread rate of {' or '.join(shown)} at best "
         "(max_misread_rate); about 300 right readings prove 1 %."
     )
 

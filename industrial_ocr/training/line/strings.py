@@ -80,6 +80,7 @@ class LinePicture:
         texts: its labels that the recognizer can spell.
         strings: the strings of those labels that have a place on the picture.
         pixels: hash of the pixels; of the source picture if this one is from the review page.
+        series: number of its series, None before the pictures are divided.
     """
 
     sample: Sample
@@ -87,6 +88,7 @@ class LinePicture:
     texts: tuple[str, ...]
     strings: tuple[LineString, ...]
     pixels: str
+    series: int | None = None
 
 
 def strings_of(pictures: Iterable[LinePicture]) -> list[LineString]:

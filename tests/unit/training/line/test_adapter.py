@@ -206,6 +206,7 @@ def test_exchanged_labels_are_shown_and_no_other(
     config = AdaptConfig(tmp_path / "out", recipe=RECIPE)
     outcome = Adapter(config).adapt(load_dataset(line / "exchanged.tsv", task="recognize"))
     assert {r.name for r in outcome.suspects} == wrong
+    assert len({r.series for r in outcome.before[Engine.CRNN].readings} - {None}) == 10
     assert sum(n.startswith("check the label of ") for n in outcome.notes) == 10
     said = "10 of 20 labels do not match their pictures: do they belong to other pictures?"
     assert said in outcome.notes

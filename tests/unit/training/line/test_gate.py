@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -98,6 +99,16 @@ def test_labels_of_one_picture_count_together() -> None:
         return Score(tuple(LineReading(n, "12", text, 0.5, False) for n in ("a", "a", "b")))
 
     assert permutation_test((pair("1"), pair("12"))) == pytest.approx(1 / 4)
+
+
+def test_pictures_of_one_series_count_together() -> None:
+    def of_two_series(text: str) -> Score:
+        readings = score(*[text] * 6).readings
+        return Score(tuple(replace(r, series=i // 3) for i, r in enumerate(readings)))
+
+    before, after = of_two_series("123"), of_two_series("1234")
+    assert permutation_test((before, after)) == pytest.approx(1 / 4)
+    assert (before.groups, score(*["123"] * 6).groups) == (2, 6)
 
 
 def test_a_change_by_chance_is_rarely_significant() -> None:
