@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -239,7 +239,7 @@ class Adapter:
     def _line(self, dataset: Dataset, reader: Reader) -> _Line:
         config = self.config
         pattern = reader.pattern(config.pattern) if config.pattern else None
-        data = self._gathered(dataset, reader)
+        data = self._gathered(dataset, reader, pattern)
         check_strings(data.pictures)
         further = self._more(dataset, reader, pattern)
         more = [*chain.from_iterable(f.pictures for f in further)]
@@ -269,9 +269,19 @@ class Adapter:
         )
         return line
 
-    def _gathered(self, dataset: Dataset, reader: Reader) -> LineData:
+    def _gathered(self, dataset: Dataset, reader: Reader, pattern: Pattern | None) -> LineData:
         samples = self._tracked(dataset.samples, "finding the strings")
-        return gather(dataset, reader.models, self.config.contains, samples)
+        data = gather(dataset, reader.models, self.config.contains, samples)
+        if dataset.format != "review" or pattern is None:
+            return data
+        # A code on the review page is without separators; where some are printed, it is no label.
+        marks = Spelling(True, frozenset(pattern.separators))
+        strings = strings_of(data.pictures)
+        read = score_strings(reader, Engine.CRNN, strings, marks, self._tracked).readings
+        lacking = {r.name for r in read if marks.marks & set(r.text) - set(r.truth)}
+        problems = [f"{name}: separators are read that its answer lacks" for name in lacking]
+        pictures = tuple(p for p in data.pictures if p.sample.name not in lacking)
+        return replace(data, pictures=pictures, problems=(*data.problems, *sorted(problems)))
 
     def _more(
         self, dataset: Dataset, reader: Reader, pattern: Pattern | None
@@ -279,7 +289,7 @@ class Adapter:
         """Further training data: answers of the review page, and confident readings."""
         config, found = self.config, []
         if config.answers is not None:
-            found.append(self._gathered(answered_strings(config.answers), reader))
+            found.append(self._gathered(answered_strings(config.answers), reader, pattern))
             self._note(f"{len(strings_of(found[0].pictures))} strings from {config.answers}")
         if config.unlabeled is not None and pattern is not None:
             confirm = config.beside("-confirm")
@@ -295,7 +305,7 @@ class Adapter:
                 )
             where = config.unlabeled
             own = Dataset(where.name, where, "unlabeled", dataset.task, sure.samples)
-            found.append(self._gathered(own, reader))
+            found.append(self._gathered(own, reader, pattern))
         return found
 
     def _tracked(self, items: Sequence[Any], stage: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,12 +20,14 @@ from industrial_ocr.datasets.load import load_dataset
 from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.errors import ConfigError, DatasetError, WeightsError
 from industrial_ocr.inference.manifest import find_entry
+from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.results.engine import PIPELINES, Engine
 from industrial_ocr.training.line import adapter, calibrating, report, teaching
 from industrial_ocr.training.line.adapter import Adapter, expanded
 from industrial_ocr.training.line.config import AdaptConfig, Recipe
-from industrial_ocr.training.line.strings import gather
+from industrial_ocr.training.line.gate import LineReading, Score
+from industrial_ocr.training.line.strings import LineString, gather
 from industrial_ocr.training.line.teaching import Taught
 from industrial_ocr.training.retraining.finetuning import Finetuned
 from industrial_ocr.training.retraining.network import load_parent
@@ -230,6 +232,25 @@ def test_copies_of_held_out_pictures_are_not_learned(
     assert not held & {p.pixels for p in found.learn}
     note = "10 further pictures are not used: their series is held out"
     assert note in adapting._note.lines
+
+
+def test_an_answer_that_lacks_printed_separators_is_left_out(
+    line: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(_: Any, __: Any, strings: Sequence[LineString], *___: Any) -> Score:
+        texts = {"0.png": "12-345", "1.png": "12345"}
+        return Score(
+            tuple(LineReading(s.name, s.text, texts.get(s.name, ""), 1, True) for s in strings)
+        )
+
+    monkeypatch.setattr(adapter, "score_strings", read)
+    data, reader = load_dataset(line, task="recognize"), Reader()
+    adapting = Adapter(AdaptConfig(tmp_path / "out", recipe=RECIPE))
+    marked = Pattern.regex("[0-9]{5}", separators="-")
+    answers = adapting._gathered(replace(data, format="review"), reader, marked)
+    assert {p.sample.name for p in answers.pictures} == {f"{i}.png" for i in range(1, 20)}
+    assert answers.problems == ("0.png: separators are read that its answer lacks",)
+    assert len(adapting._gathered(data, reader, marked).pictures) == 20
 
 
 @pytest.mark.slow
