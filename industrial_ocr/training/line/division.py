@@ -85,7 +85,7 @@ def divide(
     Raises:
         DatasetError: no picture can be held out.
     """
-    series = series_of([*pictures, *more])
+    series = series_of([*pictures, *more], len(pictures))
     numbered = [*zip([*pictures, *more], series.tolist(), strict=True)]
     learned = {s for p, s in numbered if p.pixels in history.learned}
     held = {s for p, s in numbered if p.pixels in history.held} - learned
@@ -108,8 +108,11 @@ def divide(
     return learn, tuple(p for p in everything[: len(pictures)] if p.series in held)
 
 
-def series_of(pictures: Sequence[LinePicture]) -> np.ndarray:
-    """(N,) number of the series of each picture, from 0."""
+def series_of(pictures: Sequence[LinePicture], own: int | None = None) -> np.ndarray:
+    """(N,) number of the series of each picture, from 0.
+
+    Only the first ``own`` pictures, which are divided, limit the size of a series.
+    """
     count = len(pictures)
     links = [*_same([p.pixels for p in pictures]), *_near_duplicates(pictures)]
     series = _connected(links, count)
@@ -121,7 +124,7 @@ def series_of(pictures: Sequence[LinePicture]) -> np.ndarray:
         more = [*links, *_same(keys)]
         joined = _connected(more, count)
         # Keys that join most pictures, such as numbers that restart every day, define no series.
-        if _largest(joined) <= max(count / 5, _largest(series)):
+        if _largest(joined[:own]) <= max(len(pictures[:own]) / 5, _largest(series[:own])):
             links, series = more, joined
     return series
 

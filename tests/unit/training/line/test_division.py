@@ -108,6 +108,14 @@ def test_further_pictures_of_a_held_out_series_are_not_learned() -> None:
     assert learn[-1].texts == other.texts
 
 
+def test_many_further_pictures_do_not_make_one_series_of_the_labeled_ones() -> None:
+    own = [picture(f"2026-01-01_{i}.png", f"{1000 + i}", i) for i in range(40)]
+    # As many on each of five other days: a day has less than a fifth of all pictures.
+    more = [picture(f"2026-02-0{i % 5 + 1}_{i}.png", f"{2000 + i}", i + 40) for i in range(200)]
+    learn, held = divide(own, seed=0, more=more)
+    assert (len(learn), len(held)) == (220, 20)
+
+
 def test_what_the_parent_held_out_stays_so_and_what_it_learned_is_never_held_out() -> None:
     first = pictures(60)
     learn, held = divide(first, seed=0)
