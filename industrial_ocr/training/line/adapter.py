@@ -165,7 +165,7 @@ class Adapter:
             )
         document = None if self._bundle is None else self._bundle.document("adaptation.json")
         self._history = History.of((document or {}).get("pictures", {}))
-        if not self._history.learned and "data_sha256" in self._parents["recognizer"].recipe:
+        if not self._history.learned and "adapted_from" in self._parents["recognizer"].recipe:
             self._note(
                 f"{config.parent} does not say which pictures it has learned; they may be held out"
             )

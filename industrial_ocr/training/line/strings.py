@@ -207,8 +207,9 @@ def _placed(
     (readings,) = read_frames([image], found, models, Clock())
     strings: list[LineString] = []
     problems: list[str] = []
+    corner = np.array(image.shape[1::-1], np.float32)
     for label in labels:
-        box = None if label.quad is None else _clipped(label.quad, image)
+        box = None if label.quad is None else np.clip(label.quad, 0, corner)
         if box is not None and area(box) < 1:
             problems.append(f"{sample.name} {label.text!r}: its box is outside the picture")
             continue
@@ -223,12 +224,6 @@ def _placed(
         strings += own
         problems += wrong
     return strings, problems
-
-
-def _clipped(quad: FloatArray, image: ImageArray) -> FloatArray:
-    """The part of a quad that lies on a picture."""
-    height, width = image.shape[:2]
-    return np.clip(quad, 0, (width, height)).astype(np.float32)
 
 
 def _within(reading: CrnnReading, quad: FloatArray) -> bool:
