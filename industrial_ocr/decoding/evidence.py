@@ -14,6 +14,7 @@ from industrial_ocr.decoding.lattice import Arc
 from industrial_ocr.decoding.segmentation import (
     MARKS,
     MIN_PROBABILITY,
+    THIN,
     evidence_weight,
     fitted_weights,
     hypothesis_features,
@@ -117,6 +118,8 @@ def hypotheses(
         if i in evidence.merged and not _two_marks(evidence, i):
             add(i, (node, node + 4), *evidence.merged[i], "merged")
         part = "piece" if i in evidence.ink.cut else "half"
+        if part == "piece" and _one_letter(evidence, i):
+            continue
         for step, half in enumerate(evidence.split.get(i, ())):
             add(i, (node + step, node + step + 1), *half, part)
     return found
@@ -125,6 +128,16 @@ def hypotheses(
 def _two_marks(evidence: StringEvidence, i: int) -> bool:
     """Whether boxes ``i`` and ``i + 1`` read as a mark together, but a gap parts their ink."""
     return i in evidence.ink.apart and evidence.merged[i][1].symbols[0] in MARKS
+
+
+def _one_letter(evidence: StringEvidence, i: int) -> bool:
+    """Whether both pieces of box ``i`` read like the whole box, as of an S with a broken stroke.
+
+    Two thin characters in one box may read like one of them.
+    """
+    symbol = evidence.singles[i].symbols[0]
+    alike = all(named.symbols[0] == symbol for _, named in evidence.split.get(i, ()))
+    return alike and symbol not in THIN
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,6 +32,8 @@ BROAD = frozenset("MWmw%&@")
 """Symbols that most typefaces draw wider than others."""
 MARKS = frozenset(".,:'-")
 """Marks, whose ink stands apart from that of their neighbors."""
+THIN = MARKS | frozenset("1Iil|!jfrt/()")
+"""Marks and characters so thin that a box may hold two of them."""
 MIN_PROBABILITY = 1e-6
 """Smaller probabilities of symbols are raised to this."""
 

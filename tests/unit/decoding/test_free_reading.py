@@ -80,6 +80,18 @@ def test_a_point_beside_a_stroke_is_read_but_two_strokes_may_be_one_letter() -> 
         assert text(read_freely(evidence, CHARSET)) == expected
 
 
+def test_two_pieces_that_read_like_the_whole_are_one_letter_unless_it_is_thin() -> None:
+    """A thin S whose stroke is broken; two I in one box."""
+    parts = (box(40, 52), box(52, 60))
+    for symbol, expected in (("S", "S4521"), ("I", "II4521"), (".", "..4521")):
+        singles = (seen(symbol, 0.6), *(seen(c) for c in "4521"))
+        split = {0: tuple((b, seen(symbol)) for b in parts)}
+        evidence = StringEvidence(
+            line((40, 60), *CODE), singles, {}, split, ink=InkSigns(cut={0: 0.2})
+        )
+        assert text(read_freely(evidence, CHARSET)) == expected
+
+
 def test_two_halves_of_a_letter_that_read_alike_are_one() -> None:
     string = line((40, 60), (53, 73), *((76 + 23 * i, 96 + 23 * i) for i in range(4)))
     both = {0: (box(40, 73), seen("M", 0.97))}
