@@ -29,9 +29,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from industrial_ocr.config import ConfidenceConfig
 from industrial_ocr.decoding.code_rules import confidence_doubt, status_rank
@@ -68,7 +70,7 @@ class Measured:
         date: of the measurement, ISO 8601.
     """
 
-    engine: Engine
+    engine: Literal[Engine.TWO_STAGE, Engine.CRNN]
     n: int
     accuracy: float
     low: float
@@ -83,10 +85,7 @@ CodePair = Mapping[Engine, CodeReading | None]
 missing."""
 
 
-def _with_numbers(row: Measured) -> Measured:
-    """The measurement; TypeError or ValueError if a number of it is none."""
-    shares = [float(share) for share in (row.accuracy, row.low, row.high)]
-    return replace(row, n=int(row.n), accuracy=shares[0], low=shares[1], high=shares[2])
+_TABLE: TypeAdapter[dict[str, tuple[Measured, ...]]] = TypeAdapter(dict[str, tuple[Measured, ...]])
 
 
 def parse_routes(values: object, source: str) -> RouteTable:
@@ -95,24 +94,12 @@ def parse_routes(values: object, source: str) -> RouteTable:
     Raises:
         ConfigError: it is no routing table; names the pattern.
     """
-    if not isinstance(values, Mapping):
-        raise ConfigError(f"{source}: a routing table is a mapping of patterns to measurements")
-    table = {}
-    for pattern, rows in values.items():
-        try:
-            measured = tuple(_with_numbers(Measured(**row)) for row in rows)
-        except (TypeError, ValueError) as error:
-            raise ConfigError(
-                f"{source}: {pattern}: not a list of measurements: {error}"
-            ) from error
-        for row in measured:
-            if row.engine not in PIPELINES:
-                raise ConfigError(
-                    f"{source}: {pattern}: engine is one of {tuple(map(str, PIPELINES))}, "
-                    f"got {row.engine!r}"
-                )
-        table[str(pattern)] = tuple(replace(m, engine=Engine(m.engine)) for m in measured)
-    return table
+    try:
+        return _TABLE.validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = (source, "no routing table", ".".join(map(str, first["loc"])), first["msg"])
+        raise ConfigError(": ".join(filter(None, place))) from error
 
 
 def load_routes(file: str | Path) -> RouteTable:

@@ -173,11 +173,11 @@ def test_a_routing_table_is_checked() -> None:
     row = {"engine": "crnn", "n": 5, "accuracy": 0.5, "low": 0.2, "high": 0.8}
     assert parse_routes({"vin": [row]}, "f") == {"vin": (Measured("crnn", 5, 0.5, 0.2, 0.8),)}
     for bad, message in (
-        ([], "mapping"),
-        ({"vin": [{"engine": "crnn"}]}, "vin: not a list"),
-        ({"vin": [row | {"engine": "magic"}]}, "engine is one of"),
-        ({"vin": [row | {"accuracy": "many"}]}, "vin: not a list"),
-        ({"vin": [row | {"low": None}]}, "vin: not a list"),
+        ([], "f: no routing table"),
+        ({"vin": [{"engine": "crnn"}]}, "vin.0.n: Field required"),
+        ({"vin": [row | {"engine": "agree"}]}, "vin.0.engine: Input should be .*crnn"),
+        ({"vin": [row | {"accuracy": "many"}]}, "vin.0.accuracy: Input should be a valid number"),
+        ({"vin": [row | {"low": None}]}, "vin.0.low: Input should be a valid number"),
     ):
         with pytest.raises(ConfigError, match=message):
             parse_routes(bad, "f")
