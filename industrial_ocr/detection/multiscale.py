@@ -94,15 +94,38 @@ def refine_small_strings(
 def suppressed(strings: Sequence[BoxString], added: Sequence[BoxString]) -> list[BoxString]:
     """Adds strings found at another scale; of two that show the same text, one is kept.
 
+    Of two that share fewer characters, as parts of one line, only one keeps them.
+
     Args:
         strings: kept so far, no two of them show the same text.
         added: strings found at another scale.
     """
     kept = list(strings)
     for string in added:
-        if not any(_replaces(other, string) for other in kept):
-            kept = [other for other in kept if not _replaces(string, other)] + [string]
+        if any(_replaces(other, string) for other in kept):
+            continue
+        kept = [other for other in kept if not _replaces(string, other)]
+        for k, other in enumerate(kept):
+            if _alike_height(string, other) and _evidence(string) > _evidence(other):
+                kept[k] = _without_shared(other, string)
+            elif _alike_height(string, other):
+                string = _without_shared(string, other)
+        kept.append(string)
     return kept
+
+
+def _without_shared(string: BoxString, other: BoxString) -> BoxString:
+    """The string without the boxes at its ends whose centers lie in the other's boxes."""
+    within = points_inside([b.quad for b in other.boxes], [b.center for b in string.boxes])
+    own = np.flatnonzero(~within.any(axis=1)).tolist() or range(len(string.boxes))
+    first, last = own[0], own[-1]
+    spaces = (*string.space_after[first:last], False)
+    return BoxString(string.boxes[first : last + 1], spaces, string.direction)
+
+
+def _alike_height(one: BoxString, two: BoxString) -> bool:
+    heights = _height(one), _height(two)
+    return min(heights) >= 0.6 * max(heights)
 
 
 def _replaces(one: BoxString, two: BoxString) -> bool:
@@ -113,8 +136,7 @@ def _replaces(one: BoxString, two: BoxString) -> bool:
     ``two`` may be a stroke of ``one`` or a blob over it: it is dropped if half its characters lie
     in boxes of ``one`` and its score is below 0.8 times that of ``one``.
     """
-    height_one, height_two = _height(one), _height(two)
-    if min(height_one, height_two) < 0.6 * max(height_one, height_two):
+    if not _alike_height(one, two):
         return _share_inside(two, one) >= 0.5 and _score(two) < 0.8 * _score(one)
     return _overlap(one, two) >= 0.5 and _evidence(one) >= _evidence(two)
 

@@ -151,6 +151,15 @@ def test_of_two_that_show_the_same_the_fuller_or_the_surer_is_kept() -> None:
     assert suppressed([unsure], [sure]) == [sure]
 
 
+def test_a_character_that_two_parts_of_a_line_share_is_read_once() -> None:
+    """The last characters of a line, found again alone: 5 kg and g max."""
+    line, end = string(0, 0, 5), string(40, 0, 4)  # the fifth box of one is the first of the other
+    rest = string(50, 0, 3)
+    for kept in (suppressed([line], [end]), suppressed([end], [line])):
+        places = sorted([round(float(b.center[0])) for b in s.boxes] for s in kept)
+        assert places == [[4, 14, 24, 34, 44], [round(float(b.center[0])) for b in rest.boxes]]
+
+
 def test_small_strings_are_found_again_in_source_pixels() -> None:
     """Three wide boxes of six characters; the part begins 1.5 heights beyond them."""
     first = string(100, 200, 3, width=18)
