@@ -120,7 +120,6 @@ def _compiled(given: list[str], bundle: Path | None) -> list[Pattern] | None:
     """The patterns of the command line, compiled before any network is loaded."""
     if not given:
         return None
-    from industrial_ocr.patterns.pattern import Pattern
+    from industrial_ocr.reader.arguments import compiled_patterns
 
-    presets = options.known_patterns(bundle)
-    return [Pattern.parse(text, presets) for text in given]
+    return list(compiled_patterns(given, options.known_patterns(bundle)))

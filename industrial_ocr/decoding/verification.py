@@ -77,7 +77,7 @@ def expected_symbols(expected: str, charset: Charset) -> tuple[str, ...]:
         ConfigError: no symbols, or some that the charset lacks.
     """
     if not isinstance(expected, str):
-        raise ConfigError(f"the expected text is a str, got {expected!r}")
+        raise ConfigError(f"the expected text must be a str, got {expected!r}")
     if not expected.strip():
         raise ConfigError("the expected text is empty: give the characters that must be printed")
     try:

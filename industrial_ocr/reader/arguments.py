@@ -134,13 +134,13 @@ def compiled_patterns(given: Patterns, own: Mapping[str, Preset]) -> tuple[Patte
     compiled: dict[str, Pattern] = {}
     for one in several:
         if not isinstance(one, Pattern | str):
-            raise PatternError(f"a pattern is a text or a Pattern, got {one!r}")
+            raise PatternError(f"a pattern is a str or a Pattern, got {one!r}")
         pattern = one if isinstance(one, Pattern) else Pattern.parse(one, presets)
         name = pattern.name or pattern.text
         if name in compiled:
             raise PatternError(
-                f"two patterns have the name {name!r}; of two lists of codes, give one another "
-                "source"
+                f"two patterns are called {name!r}: give it once (for two lists of codes, give "
+                "different names as their source)"
             )
         compiled[name] = pattern
     return tuple(compiled.values())
@@ -170,6 +170,8 @@ def _cut_roi(image: ImageArray, roi: Roi | None) -> tuple[ImageArray, int, int]:
             "width and height, give x, y, x + width, y + height"
         )
     x0, y0, x1, y1 = bounds(points)
+    if x1 - x0 < 1 or y1 - y0 < 1:
+        raise ImageError(f"roi {roi!r} is smaller than a pixel; give pixels, not fractions")
     height, width = image.shape[:2]
     left, top = max(0, int(x0)), max(0, int(y0))
     right, bottom = min(width, int(np.ceil(x1))), min(height, int(np.ceil(y1)))

@@ -56,6 +56,19 @@ def test_both_engines_read_clean_print(reader: Reader, engine: Any) -> None:
     assert {"detect", "segment", "link", "decode", "total"} <= set(result.timings)
 
 
+@pytest.mark.parametrize("engine", ["two-stage", "crnn", "agree"])
+def test_a_line_of_dots_is_verified_although_one_dot_stands_alone(
+    reader: Reader, engine: Any
+) -> None:
+    label = Path(__file__).parents[2] / "examples" / "label.png"
+    assert reader.verify(label, "EXP 08/2027", engine=engine).verdict is Verdict.PASS
+
+
+def test_a_roi_of_fractions_is_refused(reader: Reader) -> None:
+    with pytest.raises(ImageError, match="smaller than a pixel"):
+        reader.read(picture(), roi=(0.1, 0.1, 0.5, 0.5))
+
+
 def test_a_lexicon_of_unknown_characters_is_refused(reader: Reader) -> None:
     words = Lexicon((CODE, "GRÜN"))
     with pytest.raises(ConfigError, match="'GRÜN'"):
