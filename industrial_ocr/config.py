@@ -384,7 +384,8 @@ def _describe(loc: tuple[int | str, ...], problem: Mapping[str, Any], model: typ
 def _nearest_key(key: str, model: type[Section]) -> str | None:
     """The known key that an unknown one probably means, by the last name of its path.
 
-    The same name in any section comes first, then the nearest name in this section, then in any.
+    The same name in any section comes first, then one that begins with it or is near it: in this
+    section, then in any.
     """
     section, _, name = re.sub(r"\.\d+", "", key).rpartition(".")  # without places in lists
     paths = list(_key_paths(model))
@@ -393,7 +394,8 @@ def _nearest_key(key: str, model: type[Section]) -> str | None:
     if name in anywhere:
         return anywhere[name]
     for choice in (siblings, anywhere):
-        close = difflib.get_close_matches(name, choice, n=1)
+        begun = [known for known in choice if known.startswith(name)]
+        close = begun or difflib.get_close_matches(name, choice, n=1)
         if close:
             return choice[close[0]]
     return None

@@ -232,7 +232,13 @@ class PictureFolder:
     def __init__(self, folder: Path, inputs: Iterable[Path]) -> None:
         if folder.is_file():
             raise NotADirectoryError(f"{folder} is a file; --out takes a folder")
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OSError(
+                f"{folder}: annotated pictures cannot be written there: {error.strerror}; allow "
+                "writing, or name another folder"
+            ) from error
         self._folder = folder
         here = folder.resolve()
         self._taken = {p.stem.lower() for p in inputs if p.parent.resolve() == here}

@@ -83,6 +83,7 @@ def test_what_is_left_out_keeps_its_default(tmp_path: Path) -> None:
 UNKNOWN = [
     # YAML                             key                        did you mean
     ("detection: {long_sid: 960}",     "detection.long_sid",      "detection.long_side"),
+    ("confidence: {min_conf: 0.9}",    "confidence.min_conf",     "confidence.min_confidence"),
     ("detektion: {long_side: 960}",    "detektion",               "detection"),
     ("text_threshold: 0.4",            "text_threshold",          "segmentation.text_threshold"),
     ("linking: {low_text: 0.4}",       "linking.low_text",        "segmentation.low_text"),
