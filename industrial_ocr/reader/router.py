@@ -29,11 +29,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from industrial_ocr.config import ConfidenceConfig
 from industrial_ocr.decoding.code_rules import confidence_doubt, status_rank
@@ -75,7 +75,7 @@ class Measured:
     accuracy: float
     low: float
     high: float
-    date: str = ""
+    date: Annotated[str, BeforeValidator(str)] = ""  # YAML makes a date of it
 
 
 RouteTable = Mapping[str, tuple[Measured, ...]]

@@ -75,7 +75,7 @@ def test_labels_that_nothing_reads_are_no_calibration(codes: Path, tmp_path: Pat
     out = tmp_path / "c.json"
     labels = (codes / "labels.tsv").read_text().splitlines()
     (tmp_path / "labels.tsv").write_text(
-        "".join(f"{codes / row.split(chr(9))[0]}\tQQ0000000\n" for row in labels)
+        "".join(f"{codes / row.split(chr(9))[0]}\t&&&&&&&&&\n" for row in labels)
     )
     done = CliRunner().invoke(app, ["calibrate", str(tmp_path), "--out", str(out)])
     assert done.exit_code == 1 and "nothing can be fitted" in done.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import replace
 from typing import Any
 
@@ -172,6 +173,8 @@ def test_the_second_way_need_not_have_read_where_the_first_is_sure() -> None:
 def test_a_routing_table_is_checked() -> None:
     row = {"engine": "crnn", "n": 5, "accuracy": 0.5, "low": 0.2, "high": 0.8}
     assert parse_routes({"vin": [row]}, "f") == {"vin": (Measured("crnn", 5, 0.5, 0.2, 0.8),)}
+    dated = parse_routes({"vin": [row | {"date": datetime.date(2026, 11, 30)}]}, "f")
+    assert dated["vin"][0].date == "2026-11-30"
     for bad, message in (
         ([], "f: no routing table"),
         ({"vin": [{"engine": "crnn"}]}, "vin.0.n: Field required"),
