@@ -139,7 +139,8 @@ class ClassificationConfig(Section):
     Attributes:
         batch_size: crops in one forward pass.
         top_k: candidates kept per character.
-        reject_threshold: a box is no character from this probability of the reject class on.
+        reject_threshold: a box is no character from this probability of the reject class on, unless
+            the segmentation is sure of one.
         homoglyphs: choose between 0 and O, 1 and I by their neighbors if the shape is ambiguous
             (the rule: ``decoding.homoglyphs``).
         whole_reject: an image of one character shows none if the reject class is at least this many

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from industrial_ocr.results.geometry import (
-    enclosing_quad,
+    line_quad,
     normal_vector,
     oriented_quad,
     unit_vector,
@@ -49,8 +49,7 @@ def other_orientations(string: BoxString) -> list[BoxString]:
 
 def string_quad(string: BoxString) -> FloatArray:
     """The rectangle along the letters' axis around all quads of an oriented string."""
-    tops = np.sum([b.quad[1] - b.quad[0] for b in string.boxes], axis=0, dtype=np.float64)
-    return enclosing_quad([b.quad for b in string.boxes], unit_vector(np.asarray(tops)))
+    return line_quad([b.quad for b in string.boxes])
 
 
 def _turned(string: BoxString, quarter: int, direction: Direction) -> BoxString:

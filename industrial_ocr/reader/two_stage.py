@@ -200,11 +200,6 @@ TURNED_LEAD = 0.08
 """Nats of legibility by which another orientation must be better than the usual one."""
 
 
-SURE_CHARACTER = 0.97
-"""A box that the classifier rejects shows a character if this is so likely over all segmentations:
-a round O, which alone could be a hole, between letters."""
-
-
 def _right_way_up(usual: FreeReading, turned: FreeReading | None) -> FreeReading:
     """The reading in the usual orientation, unless another one is clearly better."""
     if turned is not None and turned.legibility >= usual.legibility + TURNED_LEAD:
@@ -259,6 +254,11 @@ def _without_doubtful_ends(
     cut = [(p, False) for p in pieces[: good[0]]]
     cut += [((first, last), True), *((p, False) for p in pieces[good[-1] + 1 :])]
     return [(reading.part(a, b), sure) for (a, b), sure in cut]
+
+
+SURE_CHARACTER = 0.97
+"""A box that the classifier rejects shows a character if this is so likely over all segmentations:
+a round O, which alone could be a hole, between letters."""
 
 
 def _decode(reading: FreeReading, gray: ImageArray, config: PipelineConfig) -> TextString | None:

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-import numpy as np
-
 from industrial_ocr.decoding.box_verification import verify_boxes
 from industrial_ocr.decoding.ctc_frames import FrameString
 from industrial_ocr.decoding.ctc_verification import verify_frames
@@ -28,7 +26,7 @@ from industrial_ocr.reader.two_stage_crops import view_config
 from industrial_ocr.recognition.recognizer import StringFrames
 from industrial_ocr.recognition.rectification import Rectified
 from industrial_ocr.results.engine import Engine
-from industrial_ocr.results.geometry import enclosing_quad, inside, unit_vector
+from industrial_ocr.results.geometry import inside, line_quad
 from industrial_ocr.results.types import FloatArray, ImageArray, Verdict
 from industrial_ocr.results.verdicts import Verification
 
@@ -141,9 +139,8 @@ def _unless_unread(seen: Observed, verdict: Verification, part: bool) -> Verific
     quads = [c.quad for c in verdict.characters if c.quad is not None]
     first = 0
     for line in _lines(quads, seen.strings):
-        axis = unit_vector(np.sum([q[1] - q[0] for q in line], axis=0, dtype=np.float64))
         others = [s for s in seen.strings if not any(inside(s, q.mean(0)) for q in line)]
-        for mark in LineInk(seen.gray, enclosing_quad(line, axis), line).unread_marks(others):
+        for mark in LineInk(seen.gray, line_quad(line), line).unread_marks(others):
             if part and mark.before in (0, len(line)):
                 continue
             place = replace(mark, before=first + mark.before).place(len(quads))

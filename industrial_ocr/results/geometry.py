@@ -167,6 +167,12 @@ def quad_around(quads: Sequence[FloatArray]) -> FloatArray:
     return enclosing_quad(quads, axis_of(quads[0]))
 
 
+def line_quad(quads: Sequence[FloatArray]) -> FloatArray:
+    """The rectangle along the letters' mean axis around all quads of a line."""
+    tops = np.sum([q[1] - q[0] for q in quads], axis=0, dtype=np.float64)
+    return enclosing_quad(quads, unit_vector(np.asarray(tops)))
+
+
 def warp_quad(image: ImageArray, quad: ArrayLike, width: int, height: int) -> ImageArray:
     """The content of a quad as an upright (height, width[, 3]) picture.
 
