@@ -8,7 +8,7 @@ Crops of wrong boxes train its reject class. Crops of right boxes show character
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -20,7 +20,11 @@ from numpy.typing import NDArray
 
 from industrial_ocr.config import PipelineConfig, SegmentationConfig
 from industrial_ocr.datasets.synthesis.crops import REJECT
+from industrial_ocr.datasets.synthesis.layout import LabeledString
+from industrial_ocr.datasets.synthesis.plain import PlainPrinter
 from industrial_ocr.datasets.synthesis.scenes import SceneRenderer
+from industrial_ocr.datasets.synthesis.text import label_text, shipped_words
+from industrial_ocr.detection.box_hypotheses import propose
 from industrial_ocr.detection.detector import Detector
 from industrial_ocr.detection.orientation import orientations
 from industrial_ocr.errors import DatasetError
@@ -29,17 +33,24 @@ from industrial_ocr.inference.loading import Loader
 from industrial_ocr.reader.common import Clock, found_by
 from industrial_ocr.results.files import BAD_NPZ, write_npz
 from industrial_ocr.results.geometry import (
-    Rectangle,
+    axis_of,
     bounds,
-    box_iou,
     edge_lengths,
     glyph_window,
+    normal_vector,
     warp_quad,
 )
 from industrial_ocr.results.types import BoxString, FloatArray, ImageArray
 
 MIN_CROPS = 20
 """Smallest number of right crops, and of wrong ones, in a harvest."""
+CLEARLY_ONE, CLEARLY_TWO = 0.35, 0.6
+"""Of a box on two characters: its distances from the nearer one's center and from the other's.
+
+Up to the first ratio of these it shows the nearer one, above the second it shows two.
+"""
+Picture = tuple[ImageArray, Sequence[LabeledString]]
+"""(H, W, 3) uint8 RGB, and all strings on it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,62 +92,90 @@ def load_harvest(file: Path, size: int) -> Harvest:
     return harvest
 
 
-def shows_none(box: Rectangle, true: list[Rectangle]) -> bool:
-    """Whether an upright box shows no character: it is beside all of them, or on a part of one.
+@dataclass(frozen=True, eq=False)
+class TrueCharacters:
+    """The characters that are printed on a picture.
 
-    Args:
-        box: left, top, right, bottom in pixels.
-        true: the boxes of all characters, at least one.
+    Attributes:
+        symbols: (N,) their symbols.
+        quads: (N, 4, 2) in pixels.
     """
-    if float(box_iou([box], true).max()) < 0.2:
-        return True
-    found, wanted = np.array(box), np.array(true)
-    low, high = np.maximum(found[:2], wanted[:, :2]), np.minimum(found[2:], wanted[:, 2:])
-    common = np.prod(np.clip(high - low, 0, None), axis=1)
-    nearest = int(common.argmax())
-    own, whole = np.prod(found[2:] - found[:2]), np.prod(wanted[:, 2:] - wanted[:, :2], axis=1)
-    return bool(common[nearest] > 0.75 * own and common[nearest] < 0.55 * whole[nearest])
 
+    symbols: Sequence[str]
+    quads: FloatArray
 
-def shown_character(quad: FloatArray, quads: FloatArray) -> int | None:
-    """The index of the true quad (N, 4, 2) that a box shows in the same orientation, or None.
+    def label(self, quad: FloatArray) -> str | None:
+        """What the box (4, 2) of a detector or of a proposal shows, in its own orientation.
 
-    The corners must differ by less than 22 % of the character's size on average.
-    """
-    apart = np.linalg.norm(quads - quad, axis=2).mean(1)
-    nearest = int(apart.argmin())
-    return nearest if apart[nearest] < 0.22 * max(edge_lengths(quads[nearest])) else None
+        Returns:
+            The symbol of the one character it shows; ``REJECT`` if it shows none, a part of one,
+            or two and none of them in its middle; None if that is not clear.
+        """
+        axis = axis_of(quad)
+        upright = np.stack([axis, normal_vector(axis)], axis=1)
+        own = np.array(bounds(quad @ upright))
+        if not len(self.quads):
+            return REJECT
+        corners = self.quads @ upright
+        true = np.concatenate([corners.min(1), corners.max(1)], axis=1)
+        low, high = np.maximum(own[:2], true[:, :2]), np.minimum(own[2:], true[:, 2:])
+        common = np.prod(np.clip(high - low, 0, None), axis=1)
+        covered = common / np.maximum(np.prod(true[:, 2:] - true[:, :2], axis=1), 1e-6)
+        if common.max() < 0.2 * np.prod(own[2:] - own[:2]) and covered.max() < 0.2:
+            return REJECT
+        nearest = int(common.argmax())
+        if common[nearest] > 0.75 * np.prod(own[2:] - own[:2]) and covered[nearest] < 0.55:
+            return REJECT
+        apart = np.linalg.norm((true[:, :2] + true[:, 2:] - own[:2] - own[2:]) / 2, axis=1)
+        apart[covered < 0.6] = np.inf
+        first, *others = np.argsort(apart)[:2].tolist()
+        if others and np.isfinite(apart[others[0]]):
+            share = float(apart[first] / max(apart[others[0]], 1e-6))
+            if share > CLEARLY_TWO:
+                return REJECT
+            if share > CLEARLY_ONE:
+                return None
+        off = np.linalg.norm(self.quads[first] - quad, axis=1).mean()
+        near = off < 0.22 * max(edge_lengths(self.quads[first]))
+        return self.symbols[first] if near and covered[first] >= 0.6 else None
 
 
 def harvest(
-    detector: Detector, renderer: SceneRenderer, seed: int, scenes: int, size: int
+    detector: Detector, pictures: Iterable[Picture], seed: int, size: int
 ) -> Iterator[tuple[ImageArray, str]]:
-    """Crops (size, size) uint8 gray of detected boxes on rendered scenes, with their symbols.
+    """Crops (size, size) uint8 gray of all boxes that reading would classify, with their symbols.
 
-    Crops of wrong boxes have the symbol ``REJECT`` and are turned at random; those of right boxes
-    are upright. Other boxes, such as those on two characters, are left out.
+    These are the boxes of the detector and those that ``propose`` makes of them. Crops of wrong
+    ones have the symbol ``REJECT`` and are turned at random; those of right ones are upright.
     """
-    for number in range(scenes):
-        rng = np.random.default_rng((seed, number, 1))
-        scene = renderer.render((seed, number))
-        strings = possible_strings(scene.image, detector)
-        quads = np.concatenate(
-            [s.quads for s in scene.strings] or [np.zeros((0, 4, 2), np.float32)]
+    rng = np.random.default_rng((seed, 1))
+    for image, printed in pictures:
+        true = TrueCharacters(
+            list(chain.from_iterable(s.symbols for s in printed)),
+            np.concatenate([s.quads for s in printed] or [np.zeros((0, 4, 2), np.float32)]),
         )
-        symbols = list(chain.from_iterable(s.symbols for s in scene.strings))
-        true = [bounds(q) for q in quads]
-        gray = to_gray(scene.image)
-        for string in strings:
+        gray = to_gray(image)
+        for string in possible_strings(image, detector):
             ways = orientations(string)
             chosen = int(rng.integers(len(ways)))
             for turn, way in enumerate(ways):
-                for box in way.boxes:
-                    at = shown_character(box.quad, quads) if true else None
-                    wrong = not true or shows_none(bounds(box.quad), true)
-                    if at is None and not (wrong and turn == chosen):
+                for box in propose(way, gray).boxes:
+                    symbol = true.label(box.quad)
+                    if symbol is None or (symbol == REJECT and turn != chosen):
                         continue
-                    crop = warp_quad(gray, glyph_window(box.quad), size, size)
-                    yield crop, REJECT if at is None else symbols[at]
+                    yield warp_quad(gray, glyph_window(box.quad), size, size), symbol
+
+
+def scenes_and_lines(renderer: SceneRenderer, seed: int, count: int) -> Iterator[Picture]:
+    """Rendered scenes, and as many lines of plain print of 9 to 64 pixels."""
+    printer = PlainPrinter(renderer.faces, shipped_words())
+    for number in range(count):
+        scene = renderer.render((seed, number))
+        yield scene.image, scene.strings
+        rng = np.random.default_rng((seed, number, 2))
+        line = printer.picture(rng, label_text(rng, printer.words), (9.0, 64.0), tilt=3.0)
+        if line is not None:
+            yield line[0], (line[1],)
 
 
 def possible_strings(image: ImageArray, detector: Detector) -> list[BoxString]:
@@ -165,7 +204,8 @@ def main() -> None:
     cv2.setNumThreads(1)
     detector = Detector(*Loader().detector(args.detector))
     renderer = SceneRenderer(tuple(args.fonts), plain=args.plain)
-    found = list(harvest(detector, renderer, args.seed, args.scenes, args.size))
+    pictures = scenes_and_lines(renderer, args.seed, args.scenes)
+    found = list(harvest(detector, pictures, args.seed, args.size))
     rejects = [crop for crop, symbol in found if symbol == REJECT]
     characters = [crop for crop, symbol in found if symbol != REJECT]
     if min(len(rejects), len(characters)) < MIN_CROPS:

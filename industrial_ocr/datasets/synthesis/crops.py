@@ -135,7 +135,7 @@ class GlyphRenderer:
     rejects: ImageArray | None = None
     found: ImageArray | None = None
     found_symbols: Sequence[str] = ()
-    found_share: float = 0.15
+    found_share: float = 0.5
     counter_share: float = 0.0
     plain: float = 0.0
     strips: StripRenderer = field(init=False)

@@ -37,7 +37,7 @@ from industrial_ocr.results.geometry import bounds, edge_lengths, expand_quad, r
 from industrial_ocr.results.types import BoxString, FloatArray, ImageArray
 from industrial_ocr.training.config import DetectorTrainConfig
 from industrial_ocr.training.detector import DetectorTask, score_targets
-from industrial_ocr.training.harvest import shows_none
+from industrial_ocr.training.harvest import TrueCharacters
 from industrial_ocr.training.line.config import Recipe
 from industrial_ocr.training.line.strings import LineString, frames_of, spelled
 from industrial_ocr.training.loop import Batch
@@ -145,8 +145,9 @@ def boxed_strings(strings: Sequence[LineString], models: Models) -> list[BoxedSt
         placed = placed_boxes(texts, spans, np.array(own, np.float32).reshape(-1, 4))
         if placed is not None:
             quads, seen = placed
-            true = [bounds(q) for q in quads]
-            wrong = tuple(rect_quad(*box) for box in own if shows_none(box, true))
+            true = TrueCharacters(texts, quads)
+            found_boxes = (rect_quad(*box) for box in own)
+            wrong = tuple(quad for quad in found_boxes if true.label(quad) == REJECT)
             boxed.append(
                 BoxedString(string.name, string.image, texts, quads, seen, wrong, tuple(detected))
             )

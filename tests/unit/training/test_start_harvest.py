@@ -23,10 +23,10 @@ from industrial_ocr.training.config import ClassifierTrainConfig, RecognizerTrai
 from industrial_ocr.training.harvest import (
     MIN_CROPS,
     Harvest,
+    TrueCharacters,
     harvest,
     load_harvest,
-    shown_character,
-    shows_none,
+    scenes_and_lines,
 )
 from industrial_ocr.training.loop import Trainer
 from industrial_ocr.training.recognizer import RecognizerTask
@@ -165,35 +165,46 @@ def test_files_that_are_no_harvest_are_refused(tmp_path: Path) -> None:
 
 
 TRUE = np.stack([rect_quad(10, 10, 30, 40), rect_quad(34, 10, 54, 40)])
-BOXES = [(10.0, 10.0, 30.0, 40.0), (34.0, 10.0, 54.0, 40.0)]
 
 
 @pytest.mark.parametrize(
-    ("box", "shown", "none"),
+    ("box", "shown"),
     [
-        ((11, 9, 31, 41), 0, False),
-        ((33, 12, 55, 40), 1, False),
-        ((10, 10, 54, 40), None, False),  # two characters
-        ((10, 10, 30, 22), None, True),  # a piece of one
-        ((100, 100, 120, 130), None, True),
+        ((11, 9, 31, 41), "E"),
+        ((33, 12, 55, 40), "F"),
+        ((10, 10, 54, 40), REJECT),  # both
+        ((8, 10, 46, 40), None),  # one and a part of the other
+        ((10, 10, 30, 22), REJECT),  # a piece of one
+        ((22, 10, 42, 40), None),  # two halves
+        ((100, 100, 120, 130), REJECT),
     ],
 )
+@pytest.mark.parametrize("turn", [0.0, 0.4, 2.0])
 def test_what_a_box_shows(
-    box: tuple[float, float, float, float], shown: int | None, none: bool
+    box: tuple[float, float, float, float], shown: str | None, turn: float
 ) -> None:
-    assert shown_character(rect_quad(*box), TRUE) == shown
-    assert shows_none(box, BOXES) is none
+    matrix = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]], np.float32)
+    true = TrueCharacters("EF", TRUE @ matrix)
+    assert true.label(rect_quad(*box) @ matrix) == shown
+
+
+def test_two_narrow_letters_in_one_box_are_none_but_a_mark_beside_one_is_no_second() -> None:
+    letters = np.stack([rect_quad(0, 0, 12, 30), rect_quad(12, 0, 24, 30)])
+    assert TrueCharacters("ff", letters).label(rect_quad(0, 0, 24, 30)) == REJECT
+    with_point = np.stack([rect_quad(0, 0, 14, 30), rect_quad(15, 26, 19, 30)])
+    assert TrueCharacters("1.", with_point).label(rect_quad(-2, 0, 19, 30)) == "1"
 
 
 def test_a_box_the_wrong_way_up_shows_no_character() -> None:
-    upside_down = np.roll(TRUE[0], 2, axis=0)
-    assert shown_character(upside_down, TRUE) is None
+    assert TrueCharacters("EF", TRUE).label(np.roll(TRUE[0], 2, axis=0)) is None
+    assert TrueCharacters("", np.zeros((0, 4, 2), np.float32)).label(TRUE[0]) == REJECT
 
 
 @pytest.mark.slow
 def test_a_harvest_of_the_shipped_detector_is_mostly_right() -> None:
     reader = Reader(config=PipelineConfig())
-    found = list(harvest(reader._detector, SceneRenderer((), (256, 256)), 3, 12, 40))
+    pictures = scenes_and_lines(SceneRenderer((), (256, 256)), 3, 12)
+    found = list(harvest(reader._detector, pictures, 3, 40))
     characters = [(c, s) for c, s in found if s != REJECT]
     assert len(characters) > 20
     assert all(c.shape == (40, 40) for c, _ in found)
