@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from industrial_ocr.config import DetectionConfig
 from industrial_ocr.detection.detector import Detector, network_scale
 from industrial_ocr.image.preprocess import to_rgb
-from industrial_ocr.results.geometry import bounds, edge_lengths, points_inside
+from industrial_ocr.results.geometry import bounds, edge_lengths, points_inside, quad_around
 from industrial_ocr.results.types import BoxString, CharBox, ImageArray, ScoreMaps
 
 PYRAMID_STEP = 0.45
@@ -115,8 +116,10 @@ def suppressed(strings: Sequence[BoxString], added: Sequence[BoxString]) -> list
 
 
 def _without_shared(string: BoxString, other: BoxString) -> BoxString:
-    """The string without the boxes at its ends whose centers lie in the other's boxes."""
-    within = points_inside([b.quad for b in other.boxes], [b.center for b in string.boxes])
+    """The string without the boxes at its ends that lie in the other's boxes or between two."""
+    taken = [b.quad for b in other.boxes]
+    taken += [quad_around(both) for both in pairwise(taken)]
+    within = points_inside(taken, [b.center for b in string.boxes])
     own = np.flatnonzero(~within.any(axis=1)).tolist() or range(len(string.boxes))
     first, last = own[0], own[-1]
     spaces = (*string.space_after[first:last], False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -158,6 +160,16 @@ def test_a_character_that_two_parts_of_a_line_share_is_read_once() -> None:
     for kept in (suppressed([line], [end]), suppressed([end], [line])):
         places = sorted([round(float(b.center[0])) for b in s.boxes] for s in kept)
         assert places == [[4, 14, 24, 34, 44], [round(float(b.center[0])) for b in rest.boxes]]
+
+
+def test_a_mark_between_two_characters_of_another_string_belongs_to_that_one() -> None:
+    """The point of 2.5 was linked to the word before the number, over the 2."""
+    digits = string(40, 0, 5, width=4)
+    word = string(0, 0, 3)
+    boxes, spaces = (*word.boxes, *string(44, 0, 1, 2).boxes), (False,) * 4
+    point = replace(word, boxes=boxes, space_after=spaces)
+    for kept in (suppressed([point], [digits]), suppressed([digits], [point])):
+        assert sorted(len(s.boxes) for s in kept) == [3, 5]
 
 
 def test_small_strings_are_found_again_in_source_pixels() -> None:
