@@ -30,7 +30,7 @@ from industrial_ocr.training.retraining.samples import GlyphSample, SampleSet
 
 pytestmark = pytest.mark.slow
 
-QUICK = FinetuneRecipe(views=10, prints=6, fresh=0, head_steps=80, steps=2, batch_size=32)
+QUICK = FinetuneRecipe(views=10, prints=6, fresh=0, head_steps=160, steps=2, batch_size=32)
 LOOSE = 100.0
 
 
