@@ -45,9 +45,9 @@ from industrial_ocr.results.types import BoxString, FloatArray, ImageArray
 MIN_CROPS = 20
 """Smallest number of right crops, and of wrong ones, in a harvest."""
 CLEARLY_ONE, CLEARLY_TWO = 0.35, 0.6
-"""Of a box on two characters: its distances from the nearer one's center and from the other's.
+"""Limits for a box on two characters: distance from the nearer center / from the other one.
 
-Up to the first ratio of these it shows the nearer one, above the second it shows two.
+Up to the first limit the box shows the nearer character, above the second one it shows two.
 """
 Picture = tuple[ImageArray, Sequence[LabeledString]]
 """(H, W, 3) uint8 RGB, and all strings on it."""
@@ -121,10 +121,11 @@ class TrueCharacters:
         low, high = np.maximum(own[:2], true[:, :2]), np.minimum(own[2:], true[:, 2:])
         common = np.prod(np.clip(high - low, 0, None), axis=1)
         covered = common / np.maximum(np.prod(true[:, 2:] - true[:, :2], axis=1), 1e-6)
-        if common.max() < 0.2 * np.prod(own[2:] - own[:2]) and covered.max() < 0.2:
+        area = np.prod(own[2:] - own[:2])
+        if common.max() < 0.2 * area and covered.max() < 0.2:
             return REJECT
         nearest = int(common.argmax())
-        if common[nearest] > 0.75 * np.prod(own[2:] - own[:2]) and covered[nearest] < 0.55:
+        if common[nearest] > 0.75 * area and covered[nearest] < 0.55:
             return REJECT
         apart = np.linalg.norm((true[:, :2] + true[:, 2:] - own[:2] - own[2:]) / 2, axis=1)
         apart[covered < 0.6] = np.inf
