@@ -21,6 +21,7 @@ import numpy as np
 
 from industrial_ocr.datasets.synthesis.strips import StripRenderer
 from industrial_ocr.decoding.ctc_rivals import edit_scores, mark_classes
+from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.inference.network import MIN_LOG_PROB
 from industrial_ocr.reader.crnn import decode_frames
 from industrial_ocr.reader.reader import Reader
@@ -76,8 +77,11 @@ def main() -> None:
         texts = [random_code(np.random.default_rng((5, n))) for n in numbers]
         images = [renderer.render((6, n), t).image for n, t in zip(numbers, texts, strict=True)]
         turned = [np.ascontiguousarray(i[::-1, ::-1]) for i in images]
-        for text, up, down in zip(texts, seen(images), seen(turned), strict=True):
-            ways = [decode_frames(f, "horizontal") for f in (up, down)]
+        both = zip(texts, images, turned, seen(images), seen(turned), strict=True)
+        for text, image, over, up, down in both:
+            ways = [
+                decode_frames(f, "horizontal", to_gray(i)) for f, i in ((up, image), (down, over))
+            ]
             kind = "a sign lost" if text.startswith("-") else "none at the ends"
             scores = edit_scores(up.log_probs, charset.encode(text.lstrip("-")))
             marked = scores.insertions[[0, -1]][:, mark_classes(charset)]

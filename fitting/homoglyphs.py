@@ -1,11 +1,11 @@
-"""Fits the numbers of ``decoding.homoglyphs``: the case of letters, and 0 or O.
+"""Fits the numbers of ``decoding.homoglyphs``: the case of letters, 0 or O.
 
 Both engines read rendered pictures without the rules for homoglyphs. The case of a letter whose
-cases differ in size alone and 0 against O by their widths are fitted to what two-stage reads
+cases differ in size alone and 0 against O by their ink are fitted to what two-stage reads
 (``CASE_MODEL``, ``ZERO_MODEL``), the prior of a 0 against an O to what the CRNN reads
-(``reader.crnn.DIGIT_NATS``). Prints the numbers, and how many characters of other pictures are
-wrong with them and by their shape alone. The networks tell 0 from O better in fonts that they have
-learned, so the plain fonts should be others::
+(``reader.crnn.DIGIT_NATS``). Prints the numbers, and how many characters of other pictures
+are wrong with them and by their shape alone. The networks tell 0 from O better in fonts that they
+have learned, so the plain fonts should be others::
 
     python -m fitting.homoglyphs --fonts DIR --plain-fonts OTHERS
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -92,8 +93,8 @@ def zero_rows(string: TextString, printed: Sequence[LabeledString]) -> Iterator[
             yield [homoglyphs._log_ratio(ranked.get("0", 0.0), ranked.get("O", 0.0))], truth == "0"
 
 
-def width_rows(
-    string: TextString, sizes: FloatArray, printed: Sequence[LabeledString]
+def ink_rows(
+    string: TextString, ink: LineInk, printed: Sequence[LabeledString]
 ) -> Iterator[CharacterRow]:
     """The inputs of ``ZERO_MODEL`` for every 0 and O."""
     candidates = []
@@ -101,32 +102,38 @@ def width_rows(
         ranked = probabilities(character)
         values = np.array(list(ranked.values()), np.float32)
         candidates.append(CharCandidates(tuple(ranked), values, character.reject))
-    inputs = homoglyphs.zero_features(candidates, sizes[:, 0].tolist())
+    widths = ink.sizes()[:, 0].tolist()
+    inputs = homoglyphs.zero_features(candidates, widths, ink.cores().tolist())
     for character, row in zip(string.characters, inputs, strict=True):
         truth = true_symbol(character, printed)
         if row is not None and truth in ("0", "O"):
             yield list(row), truth == "0"
 
 
-def collect(
-    asked: argparse.Namespace, numbers: range
-) -> tuple[list[CharacterRow], list[CharacterRow], list[CharacterRow]]:
-    """Rows of letters and of zeros as two-stage reads them, and of zeros as the crnn does."""
-    cases: list[CharacterRow] = []
-    widths: list[CharacterRow] = []
-    zeros: list[CharacterRow] = []
+@dataclass
+class Rows:
+    """Rows of letters and of zeros as two-stage reads them, and of zeros as the CRNN does."""
+
+    cases: list[CharacterRow] = field(default_factory=list)
+    zeros: list[CharacterRow] = field(default_factory=list)
+    crnn_zeros: list[CharacterRow] = field(default_factory=list)
+
+
+def collect(asked: argparse.Namespace, numbers: range) -> Rows:
+    """Rows of some pictures."""
+    rows = Rows()
     for image, printed, one_string in pictures.asked_pictures(asked, numbers):
         if one_string:
             continue
         for string in _reader().read(image, engine=Engine.TWO_STAGE).strings:
             if string.direction != "vertical":
                 quads = [c.quad for c in string.characters]
-                sizes = LineInk(to_gray(image), string.quad, quads).sizes()
-                cases += case_rows(string, sizes, printed)
-                widths += width_rows(string, sizes, printed)
+                ink = LineInk(to_gray(image), string.quad, quads)
+                rows.cases += case_rows(string, ink.sizes(), printed)
+                rows.zeros += ink_rows(string, ink, printed)
         for string in _reader().read(image, engine=Engine.CRNN).strings:
-            zeros += zero_rows(string, printed)
-    return cases, widths, zeros
+            rows.crnn_zeros += zero_rows(string, printed)
+    return rows
 
 
 def fit(rows: Sequence[CharacterRow]) -> tuple[NDArray[np.float64], float, str]:
@@ -153,22 +160,19 @@ def log_odds(
 def main() -> None:
     """Reads, fits, prints."""
     asked = pictures.arguments(__doc__, 1100, Path()).parse_args()
-    cases: list[CharacterRow] = []
-    widths: list[CharacterRow] = []
-    zeros: list[CharacterRow] = []
-    for some_cases, some_widths, some_zeros in pictures.map_pictures(collect, asked):
-        cases += some_cases
-        widths += some_widths
-        zeros += some_zeros
+    rows = Rows()
+    for some in pictures.map_pictures(collect, asked):
+        for name, own in vars(some).items():
+            getattr(rows, name).extend(own)
     models = {
-        "CASE_MODEL": (("shape", "size", "beside"), cases, "letters"),
-        "ZERO_MODEL": (("shape", "digits", "letters"), widths, "zeros"),
+        "CASE_MODEL": (("shape", "size", "beside"), rows.cases, "letters"),
+        "ZERO_MODEL": (list(homoglyphs.ZERO_MODEL)[1:], rows.zeros, "zeros"),
     }
-    for model, (names, rows, kind) in models.items():
-        weights, bias, text = fit(rows)
+    for model, (names, own, kind) in models.items():
+        weights, bias, text = fit(own)
         numbers = ", ".join(f"{n} {w:.2f}" for n, w in zip(names, weights, strict=True))
         print(f"{model} bias {bias:.2f}, {numbers}: {kind} {text}")
-    weights, bias, text = fit(zeros)
+    weights, bias, text = fit(rows.crnn_zeros)
     print(f"DIGIT_NATS {bias / weights[0]:.2f}: characters {text}")
 
 

@@ -32,6 +32,8 @@ NEXT_LETTER = 0.7
 """Character heights beyond a string at which a next letter of it may begin."""
 LEAST_HALF = 0.25
 """Least half width of a character in character heights, as CTC gives places rather than boxes."""
+CORE = 0.12
+"""Half the size of the middle of a character, in sizes of its ink."""
 OVERHANG = 0.35
 """Character heights by which ink reaches beyond the character at an end if another touches it."""
 
@@ -211,10 +213,34 @@ class LineInk:
             (N, 2) widths and heights in pixels of the band; NaN if a character has no ink, or its
             ink touches that of a neighbor.
         """
+        sizes = np.full((len(self._band.places), 2), np.nan, np.float32)
+        for i, group in self._alone.items():
+            sizes[i] = group.width, group.y1 - group.y0
+        return sizes
+
+    def cores(self) -> FloatArray:
+        """How much ink there is in the very middle of each character.
+
+        Returns:
+            (N,) from 0, as in an O, to 1, as in a zero with a stroke or dot; NaN as in ``sizes``.
+        """
+        cores = np.full(len(self._band.places), np.nan, np.float32)
+        for i, group in self._alone.items():
+            assert self._ink is not None, "groups are made of it"
+            reach = max(CORE * group.width, 1.0), max(CORE * (group.y1 - group.y0), 1.0)
+            middle = group.middle, (group.y0 + group.y1) / 2
+            (x0, x1), (y0, y1) = (
+                (round(m - r), round(m + r)) for m, r in zip(middle, reach, strict=True)
+            )
+            cores[i] = float(np.clip(self._ink[y0:y1, x0:x1], 0, 1).mean())
+        return cores
+
+    @cached_property
+    def _alone(self) -> dict[int, _Group]:
+        """The largest group of ink of each character that touches no other, by its index."""
         band = self._band
-        sizes = np.full((len(band.places), 2), np.nan, np.float32)
         middles = band.places.mean(1)
-        largest = np.zeros(len(middles))
+        largest: dict[int, _Group] = {}
         shared: set[int] = set()
         for group in self._groups:
             within = np.flatnonzero((middles > group.x0) & (middles < group.x1))
@@ -222,11 +248,11 @@ class LineInk:
             nearest = int(away.argmin())
             if len(within) > 1:
                 shared.update(within.tolist())
-            elif away[nearest] < 0.4 * band.height and group.weight > largest[nearest]:
-                largest[nearest] = group.weight
-                sizes[nearest] = group.width, group.y1 - group.y0
-        sizes[sorted(shared)] = np.nan
-        return sizes
+            elif away[nearest] < 0.4 * band.height:
+                before = largest.get(nearest)
+                if before is None or group.weight > before.weight:
+                    largest[nearest] = group
+        return {i: group for i, group in largest.items() if i not in shared}
 
 
 def _band(gray: ImageArray, string: FloatArray, characters: Sequence[FloatArray]) -> _Band:

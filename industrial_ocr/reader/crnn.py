@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
@@ -19,9 +20,10 @@ from industrial_ocr.decoding.ctc import (
 )
 from industrial_ocr.decoding.ctc_codes import read_ctc_codes
 from industrial_ocr.decoding.ctc_frames import FrameString
-from industrial_ocr.decoding.homoglyphs import resolve_homoglyphs
+from industrial_ocr.decoding.homoglyphs import resolve_homoglyphs, weigh_unmarked
 from industrial_ocr.decoding.lexicon import Lexicon, best_word
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
+from industrial_ocr.detection.ink import LineInk
 from industrial_ocr.detection.orientation import string_quad
 from industrial_ocr.detection.spacing import with_spaces
 from industrial_ocr.image.preprocess import to_gray
@@ -140,7 +142,8 @@ def _reading_of(
 ) -> CrnnReading:
     """The reading of a string of a gray image in one of its orientations."""
     weights = models.config.confidence.position_weights
-    text = decode_frames(frames, way.direction, weights=weights, basis=models.recognizer.basis)
+    basis = models.recognizer.basis
+    text = decode_frames(frames, way.direction, gray, weights=weights, basis=basis)
     if frames.space is None:
         text = with_spaces(text, way, gray)
     return text, frames
@@ -199,6 +202,7 @@ def _pieces(string: BoxString) -> list[FloatArray]:
 def decode_frames(
     frames: StringFrames,
     direction: Direction,
+    gray: ImageArray,
     lexicon: Lexicon | None = None,
     weights: PositionWeights = "none",
     basis: ConfidenceBasis = "fitted",
@@ -206,7 +210,7 @@ def decode_frames(
     """CTC decoding with a place and a probability for every character.
 
     Decodes the likeliest path, or with a lexicon its likeliest word; the characters of a word keep
-    the network's probabilities, however low.
+    the network's probabilities, however low. ``gray``: (H, W) uint8, the image.
     """
     charset = frames.charset
     symbols = greedy_decode(frames.log_probs, charset)
@@ -215,13 +219,17 @@ def decode_frames(
     # Before twins such as 0 and O are resolved, because it is the probability of the shapes.
     label = [charset.encode(s.symbol)[0] for s in symbols]
     log_probability = sequence_log_probability(frames.log_probs, label)
+    places = frame_borders([(s.first_frame, s.last_frame) for s in symbols])
+    quads = [frames.span_quad(*place) for place in places]
     if lexicon is None:
         nats = (SEEN_NEIGHBOR_NATS, DIGIT_NATS) if basis == "fitted" else (0.0, 0.0)
-        symbols = _resolved(symbols, frames, *nats)
-    places = frame_borders([(s.first_frame, s.last_frame) for s in symbols])
+        cores = [math.nan] * len(symbols)
+        if len(frames.pieces) == 1 and sum(s.symbol in "0O" for s in symbols) > 1:
+            cores = LineInk(gray, frames.pieces[0], quads).cores().tolist()
+        symbols = _resolved(symbols, frames, cores, *nats)
     characters = tuple(
-        Character(s.symbol, frames.span_quad(*place), s.probability, s.alternatives)
-        for s, place in zip(symbols, places, strict=True)
+        Character(s.symbol, quad, s.probability, s.alternatives)
+        for s, quad in zip(symbols, quads, strict=True)
     )
     text = spaced(symbols, frames.space if lexicon is None else None)
     scores = score_sequence([c.confidence for c in characters], log_probability, weights)
@@ -230,17 +238,24 @@ def decode_frames(
 
 
 def _resolved(
-    symbols: Sequence[CtcSymbol], frames: StringFrames, neighbors: float, digit: float
+    symbols: Sequence[CtcSymbol],
+    frames: StringFrames,
+    cores: Sequence[float],
+    neighbors: float,
+    digit: float,
 ) -> list[CtcSymbol]:
-    """Resolves twins such as 0 and O in whole runs (``homoglyphs``)."""
+    """Resolves twins such as 0 and O by the ink in their middle, then in whole runs."""
     if not symbols:
         return []
     spaces = [False for _ in symbols]
     if frames.space is not None:
         spaces = spaces_after(symbols, frames.space)
-    candidates = [_as_candidates(symbol) for symbol in symbols]
+    candidates = weigh_unmarked([_as_candidates(symbol) for symbol in symbols], cores)
     named = resolve_homoglyphs(candidates, spaces, neighbors=neighbors, digit=digit)
-    return [_renamed(symbol, *name) for symbol, name in zip(symbols, named, strict=True)]
+    return [
+        _renamed(symbol, own, *name)
+        for symbol, own, name in zip(symbols, candidates, named, strict=True)
+    ]
 
 
 def _as_candidates(symbol: CtcSymbol) -> CharCandidates:
@@ -250,13 +265,15 @@ def _as_candidates(symbol: CtcSymbol) -> CharCandidates:
     return CharCandidates((symbol.symbol, *others), probabilities, 0.0)
 
 
-def _renamed(symbol: CtcSymbol, name: str, probability: float) -> CtcSymbol:
-    """Replaces a symbol by ``name``; the old one becomes an alternative."""
+def _renamed(
+    symbol: CtcSymbol, candidates: CharCandidates, name: str, probability: float
+) -> CtcSymbol:
+    """Replaces a symbol by ``name``; the other candidates become its alternatives."""
     if name == symbol.symbol:
         return symbol
-    others = tuple(a for a in symbol.alternatives if a[0] != name)
-    alternatives = ((symbol.symbol, symbol.probability), *others)
-    return replace(symbol, symbol=name, probability=probability, alternatives=alternatives)
+    ranked = zip(candidates.symbols, map(float, candidates.probabilities), strict=True)
+    others = tuple(pair for pair in ranked if pair[0] != name)
+    return replace(symbol, symbol=name, probability=probability, alternatives=others)
 
 
 def _as_word(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import chain, islice
 
 from industrial_ocr.decoding.lexicon import Lexicon, check_lexicon
+from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, finish
 from industrial_ocr.reader.crnn import CrnnReading, characters_of, decode_frames, frame_codes
@@ -75,7 +76,8 @@ def read_crops(
     with clock.stage("recognize"):
         seen = recognizer.recognize(images, [[view(i, first)] for i in images], config.recognition)
     with clock.stage("decode"):
-        read = _decoded([f for (f,) in seen], models, lexicon)
+        grays = [to_gray(image) for image in images]
+        read = [_decoded(f, g, models, lexicon)[0] for f, g in zip(seen, grays, strict=True)]
     further = [
         [view(image, margin) for margin in others] if string.confidence < MIN_SINGLE_VIEW else []
         for image, (string, _) in zip(images, read, strict=True)
@@ -84,8 +86,8 @@ def read_crops(
         seen = recognizer.recognize(images, further, config.recognition)
     with clock.stage("decode"):
         read = [
-            _most_agreed([first_view, *_decoded(views, models, lexicon)])
-            for first_view, views in zip(read, seen, strict=True)
+            _most_agreed([first_view, *_decoded(views, gray, models, lexicon)])
+            for first_view, views, gray in zip(read, seen, grays, strict=True)
         ]
     if config.recognition.crop_layouts:
         read = _with_layouts(crops, read, models, clock, lexicon)
@@ -93,10 +95,10 @@ def read_crops(
 
 
 def _decoded(
-    views: Sequence[StringFrames], models: Models, lexicon: Lexicon | None
+    views: Sequence[StringFrames], gray: ImageArray, models: Models, lexicon: Lexicon | None
 ) -> list[CrnnReading]:
     basis, weights = models.recognizer.basis, models.config.confidence.position_weights
-    return [(decode_frames(f, "horizontal", lexicon, weights, basis), f) for f in views]
+    return [(decode_frames(f, "horizontal", gray, lexicon, weights, basis), f) for f in views]
 
 
 def _most_agreed(views: Sequence[CrnnReading]) -> CrnnReading:
@@ -125,14 +127,14 @@ def _with_layouts(
     seen = iter(zip(flat, frames, strict=True))
     result = []
     with clock.stage("decode"):
-        for first, tried in zip(read, layouts, strict=True):
+        for crop, first, tried in zip(crops, read, layouts, strict=True):
             best, same_line = first, False
             for layout, views in islice(seen, len(tried)):
                 placed = [
                     replace(view, pieces=tuple(layout.place(q) for q in view.pieces))
                     for view in views
                 ]
-                reading = _most_agreed(_decoded(placed, models, lexicon))
+                reading = _most_agreed(_decoded(placed, to_gray(crop.image), models, lexicon))
                 if reading[0].confidence > max(layout.min_confidence, best[0].confidence + 0.12):
                     best, same_line = reading, layout.same_line
             if same_line and folded(best[0].text) != folded(first[0].text):

@@ -290,13 +290,13 @@ def _decode(reading: FreeReading, gray: ImageArray, config: PipelineConfig) -> T
     if config.classification.homoglyphs:
         if len(kept) < len(line.boxes):
             ink = LineInk.of(gray, inside)
-        sizes = np.full((len(candidates), 2), np.nan)
+        sizes = np.full((len(candidates), 2), np.nan, np.float32)
+        cores = np.full(len(candidates), np.nan, np.float32)
         if inside.direction != "vertical":
-            sizes[kept] = ink.sizes()
-        widths, heights = sizes.T.tolist()
-        candidates = weigh_zeros(candidates, widths)
+            sizes[kept], cores[kept] = ink.sizes(), ink.cores()
+        candidates = weigh_zeros(candidates, sizes[:, 0].tolist(), cores.tolist())
         named = resolve_homoglyphs(candidates, string.space_after)
-        named = resolve_cases(named, candidates, heights)
+        named = resolve_cases(named, candidates, sizes[:, 1].tolist())
     characters: list[Character] = []
     rejected: list[tuple[int, Character]] = []
     certainty: list[float] = []

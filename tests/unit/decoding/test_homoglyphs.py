@@ -8,6 +8,7 @@ import pytest
 from industrial_ocr.decoding.homoglyphs import (
     resolve_cases,
     resolve_homoglyphs,
+    weigh_unmarked,
     weigh_zeros,
     zero_features,
 )
@@ -125,36 +126,61 @@ def test_a_run_is_of_one_kind_and_its_shapes_add_up(shapes: list[str], wanted: s
     assert "".join(s for s, _ in found) == wanted
 
 
+NAN = float("nan")
+
+
+def weighed(
+    shapes: list[str], widths: list[float], cores: list[float] | None = None
+) -> tuple[CharCandidates, ...]:
+    return weigh_zeros([candidates(s) for s in shapes], widths, cores or [NAN] * len(shapes))
+
+
 @pytest.mark.parametrize(
     ("width", "others", "read"),
     [
         (20.0, [20, 20, 21, 26, 27, 26], "0"),
         (28.0, [20, 20, 21, 26, 27, 26], "O"),
-        (28.0, [20, 20, 21, float("nan"), float("nan"), float("nan")], "O"),
+        (28.0, [20, 20, 21, NAN, NAN, NAN], "0"),
     ],
 )
 def test_the_width_tells_an_o_from_a_zero(width: float, others: list[float], read: str) -> None:
-    string = [candidates(s) for s in ["0:0.46,O:0.44", *"258ABK"]]
-    assert weigh_zeros(string, [width, *others])[0].symbols[0] == read
+    found = weighed(["0:0.46,O:0.44", *"258ABK"], [width, *others])
+    assert found[0].symbols[0] == read
 
 
-@pytest.mark.parametrize("others", [[20, 20, 40], [20, float("nan"), float("nan")]])
+@pytest.mark.parametrize("others", [[20, 20, 40], [20, NAN, NAN]])
 def test_unlike_or_few_widths_are_no_evidence(others: list[float]) -> None:
-    string = [candidates(s) for s in [OPEN_O, *"258"]]
-    features = zero_features(string, [40.0, *others])[0]
+    string = [candidates(s) for s in [OPEN_O, *"ABK"]]
+    features = zero_features(string, [40.0, *others], [NAN] * 4)[0]
     assert features == (pytest.approx(np.log(0.3 / 0.6), abs=1e-3), 0.0, 0.0)
 
 
 def test_weighing_keeps_the_probability_of_the_shape_and_other_symbols() -> None:
-    string = [candidates(s) for s in ["O:0.6,0:0.3,Q:0.05", *"258ABK"]]
-    weighed = weigh_zeros(string, [20, 20, 20, 20, 26, 26, 26])
-    found = dict(zip(weighed[0].symbols, weighed[0].probabilities, strict=True))
+    shapes = ["O:0.6,0:0.3,Q:0.05", *"258ABK"]
+    first, *others = weighed(shapes, [20, 20, 20, 20, 26, 26, 26])
+    found = dict(zip(first.symbols, first.probabilities, strict=True))
     assert found["0"] > found["O"]
     assert found["0"] + found["O"] == pytest.approx(0.9)
     assert found["Q"] == pytest.approx(0.05)
-    assert list(weighed[1:]) == string[1:]
+    assert [c.symbols for c in others] == [(s,) for s in "258ABK"]
 
 
 def test_no_width_limits_what_the_shape_says() -> None:
-    string = [candidates(s) for s in ["0:0.98,O:0.001", *"258ABK"]]
-    assert weigh_zeros(string, [60, 20, 20, 20, 26, 26, 26])[0].symbols[0] == "0"
+    found = weighed(["0:0.98,O:0.001", *"258ABK"], [60, 20, 20, 20, 26, 26, 26])
+    assert found[0].symbols[0] == "0"
+
+
+@pytest.mark.parametrize("by_width", [True, False])
+@pytest.mark.parametrize(("core", "read"), [(0.6, "KVO40"), (0.0, "KV040")])
+def test_beside_a_zero_with_a_stroke_the_one_without_is_a_letter(
+    core: float, read: str, by_width: bool
+) -> None:
+    string = [candidates(s) for s in ("K", "V", "0:0.7,O:0.2", "4", "0:0.9,O:0.05")]
+    cores = [0.5, 0, 0, 0, core]
+    found = weigh_zeros(string, [20.0] * 5, cores) if by_width else weigh_unmarked(string, cores)
+    assert "".join(c.symbols[0] for c in found) == read
+
+
+def test_ink_in_other_characters_says_nothing() -> None:
+    string = [candidates(s) for s in ("E", "8", "0:0.7,O:0.2")]
+    assert weigh_unmarked(string, [0.9, 0.8, 0.0])[2].symbols[0] == "0"

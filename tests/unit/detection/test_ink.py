@@ -114,6 +114,15 @@ def test_ink_is_measured_in_one_unit_and_shared_ink_not_at_all() -> None:
 
 
 @pytest.mark.parametrize("dark", [True, False])
+def test_the_middle_of_a_character_has_ink_or_not(dark: bool) -> None:
+    gray = picture(dark=dark)
+    x, y = letters()[1].mean(0).astype(int)
+    gray[y - 4 : y + 4, x - 3 : x + 3] = 30 if dark else 240
+    cores = LineInk(gray, LINE, letters()).cores()
+    assert cores[1] > 0.5 and cores[[0, 2, 3]].max() < 0.1
+
+
+@pytest.mark.parametrize("dark", [True, False])
 @pytest.mark.parametrize(("missing", "before"), [(0, 0), (3, 3)])
 def test_a_missing_end_is_seen_although_all_letters_stand_on_a_rule(
     missing: int, before: int, dark: bool
