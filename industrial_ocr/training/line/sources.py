@@ -81,12 +81,10 @@ class SelfLabeled:
     Attributes:
         samples: the pictures, labeled with their readings.
         shown: number of these samples on the review page.
-        pictures: number of pictures that were read.
     """
 
     samples: tuple[Sample, ...]
     shown: int
-    pictures: int
 
 
 def self_labeled(
@@ -100,9 +98,8 @@ def self_labeled(
     character of lowest confidence.
     """
     samples: list[Sample] = []
-    shown = count = 0
+    shown = 0
     for file in files:
-        count += 1
         try:
             results = [
                 _read(reader, file, engine.value, pattern, one_string) for engine in PIPELINES
@@ -119,7 +116,7 @@ def self_labeled(
             weakest = min(c.character.confidence for c in codes[0].characters)
             rules = CollectingConfig(min_confidence=min(1.0, weakest + 1e-6), min_margin=0.0)
             shown += bool(Collector(confirm, rules=rules).add(results[-1], file))
-    return SelfLabeled(tuple(samples), shown, count)
+    return SelfLabeled(tuple(samples), shown)
 
 
 def _read(
