@@ -129,7 +129,7 @@ class Reader:
         self.backend, self.device = loader.backend, loader.device
         self._networks = loader.networks
         chosen, finder = loader.detector(detector), self.config.detection.finder
-        second = Detector(*loader.finder(finder)) if finder else None
+        second = Detector(*loader.detector(finder, "finder")) if finder else None
         self._detector = Detector(*chosen, finder=second)
         self.config = suited(self.config, chosen.settings)
         self._classifier = Classifier(*loader.classifier(classifier))
