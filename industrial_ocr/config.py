@@ -278,6 +278,11 @@ class PipelineConfig(Section):
     confidence: ConfidenceConfig = ConfidenceConfig()
     collecting: CollectingConfig = CollectingConfig()
 
+    def with_values(self, section: str, **values: Any) -> PipelineConfig:
+        """The same settings with other values in one section; these are not validated."""
+        changed = getattr(self, section).model_copy(update=values)
+        return self.model_copy(update={section: changed})
+
 
 def suited(config: PipelineConfig, settings: Mapping[str, Mapping[str, Any]]) -> PipelineConfig:
     """A configuration for a model with settings of its own.

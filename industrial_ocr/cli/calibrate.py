@@ -41,8 +41,7 @@ def calibrate(
         settings = options.make_reader(runtime.bundle, config=networks.config).config
         # Nothing is rejected, so that the curve shows every threshold.
         accept_all = dict.fromkeys(("min_confidence", "min_code_confidence"), 0.0)
-        confidence = settings.confidence.model_copy(update=accept_all)
-        settings = settings.model_copy(update={"confidence": confidence})
+        settings = settings.with_values("confidence", **accept_all)
 
         def make_reader(calibration: Calibration) -> Any:
             return options.make_reader(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 
@@ -47,11 +46,10 @@ class FreeReading:
 
     def part(self, first: int, last: int) -> FreeReading:
         """The boxes from ``first`` to ``last`` (exclusive)."""
-        own, boxes = slice(first, last), self.string.boxes[first:last]
-        spaces = (*self.string.space_after[first : last - 1], False)
+        own = slice(first, last)
         return replace(
             self,
-            string=BoxString(boxes, spaces, self.string.direction),
+            string=self.string.only(range(first, last)),
             candidates=self.candidates[own],
             character=self.character[own],
             posterior=self.posterior[own],
@@ -60,9 +58,7 @@ class FreeReading:
     def shown(self) -> tuple[BoxString, str]:
         """The boxes that show a character, at least one, and their best symbols."""
         own = [i for i, taken in enumerate(self.character) if taken]
-        spaces = (*(any(self.string.space_after[i:j]) for i, j in pairwise(own)), False)
-        string = BoxString(tuple(self.string.boxes[i] for i in own), spaces, self.string.direction)
-        return string, "".join(self.candidates[i].symbols[0] for i in own)
+        return self.string.only(own), "".join(self.candidates[i].symbols[0] for i in own)
 
 
 def read_freely(evidence: StringEvidence, charset: Charset) -> FreeReading:

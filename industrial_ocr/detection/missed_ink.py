@@ -137,18 +137,11 @@ def _completed(gray: ImageArray, string: BoxString, others: Sequence[FloatArray]
     ink = LineInk.of(gray, upright)
     empty = ink.empty()
     if empty.any() and empty.mean() <= MOST_EMPTY:
-        return _completed(gray, _only(string, np.flatnonzero(~empty).tolist()), others)
+        return _completed(gray, string.only(np.flatnonzero(~empty).tolist()), others)
     marks = [m for m in ink.unread_marks(others) if not m.tall and _belongs(m, line)]
     if not marks or len(marks) > max(1.0, 0.5 * len(string.boxes)):  # more are texture, not print
         return string
     return _with_boxes(string, [_box(mark, upright) for mark in marks])
-
-
-def _only(string: BoxString, kept: Sequence[int]) -> BoxString:
-    """A string of some of its boxes; two of them are apart if a space was between them."""
-    spaces = [any(string.space_after[one:two]) for one, two in pairwise(kept)]
-    boxes = tuple(string.boxes[i] for i in kept)
-    return BoxString(boxes, (*spaces, False), string.direction)
 
 
 def _belongs(mark: UnreadMark, line: FloatArray) -> bool:

@@ -121,9 +121,7 @@ def _without_shared(string: BoxString, other: BoxString) -> BoxString:
     taken += [quad_around(both) for both in pairwise(taken)]
     within = points_inside(taken, [b.center for b in string.boxes])
     own = np.flatnonzero(~within.any(axis=1)).tolist() or range(len(string.boxes))
-    first, last = own[0], own[-1]
-    spaces = (*string.space_after[first:last], False)
-    return BoxString(string.boxes[first : last + 1], spaces, string.direction)
+    return string.only(range(own[0], own[-1] + 1))
 
 
 def _alike_height(one: BoxString, two: BoxString) -> bool:

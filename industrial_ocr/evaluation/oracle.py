@@ -15,7 +15,7 @@ from industrial_ocr.evaluation.label_matching import Rules
 from industrial_ocr.evaluation.metrics import Proportion
 from industrial_ocr.image.load import load_image
 from industrial_ocr.results.engine import Engine
-from industrial_ocr.results.geometry import bounds, edge_lengths, warp_quad
+from industrial_ocr.results.geometry import bounds, edge_lengths, quad_crop
 from industrial_ocr.results.types import FloatArray, ImageArray
 
 
@@ -26,9 +26,7 @@ def _string_crop(image: ImageArray, quad: FloatArray) -> ImageArray:
     """
     x0, y0, x1, y1 = bounds(quad)
     outwards = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32)
-    quad = quad + 0.08 * min(x1 - x0, y1 - y0) * outwards
-    width, height = edge_lengths(quad)
-    return warp_quad(image, quad, max(8, round(width)), max(8, round(height)))
+    return quad_crop(image, quad + 0.08 * min(x1 - x0, y1 - y0) * outwards)
 
 
 def _crop_of(image: ImageArray, label: Label, task: Task) -> ImageArray | None:

@@ -191,17 +191,10 @@ def summarize_run(
     return [s for s in made if s is not None]
 
 
-RESULT_HEADERS: tuple[str, ...] = (
-    "dataset",
-    "engine",
-    "n",
-    "right",
-    "95 %",
-    "correct",
-    "misread",
-    "rejected",
+RESULT_HEADERS = (
+    *("dataset", "engine", "n", "right", "95 %", "correct", "misread", "rejected", "missed"),
+    *("CER", "read at 1 %", "0.1 %", "0 misread", "ECE", "p50 ms", "p95 ms"),
 )
-RESULT_HEADERS += ("missed", "CER", "read at 1 %", "0.1 %", "0 misread", "ECE", "p50 ms", "p95 ms")
 
 
 def percent(value: float) -> str:

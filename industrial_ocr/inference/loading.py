@@ -105,8 +105,12 @@ class Loader:
         self._precision = _available(precision, self.backend)
         _limit_threads(threads, self.backend)
 
-    def detector(self, name: Name) -> DetectorNetwork:
+    def detector(self, name: Name, role: str = "detector") -> DetectorNetwork:
         """A detector of a manifest, ``craft-mlt-25k``, or another published CRAFT checkpoint.
+
+        Args:
+            name: name or file; None for the default.
+            role: its name in ``weights``; ``finder`` for that of ``DetectionConfig.finder``.
 
         Raises:
             WeightsError: the model is missing, or its manifest is damaged.
@@ -114,26 +118,18 @@ class Loader:
         """
         if is_craft_mlt(name):
             entry = craft_mlt(cast(str, name))
-            self.weights["detector"] = entry.sha256
         elif _is_published(name):
-            return DetectorNetwork(self._published("detector", name), published=True)
+            return DetectorNetwork(self._published("detector", name, role), published=True)
         else:
-            entry = self._entry("detector", name)
+            entry = find_entry("detector", name)
+        self.weights[role] = entry.sha256
         vgg = entry.architecture.get("architecture") == "vgg16_bn"
         return DetectorNetwork(self._network(entry), vgg, entry.settings)
 
-    def finder(self, name: str) -> DetectorNetwork:
-        """A second detector, see ``DetectionConfig.finder``; raises as ``detector``."""
-        own = self.weights.pop("detector", None)
-        network = self.detector(name)
-        self.weights["finder"] = self.weights.pop("detector")
-        if own is not None:
-            self.weights["detector"] = own
-        return network
-
     def classifier(self, name: Name) -> ClassifierNetwork:
         """A character classifier; raises as ``detector``."""
-        entry = self._entry("classifier", name)
+        entry = find_entry("classifier", name)
+        self.weights["classifier"] = entry.sha256
         charset, size = Charset(entry.symbols), entry.input.size
         side = size[0] if size else 40
         return ClassifierNetwork(self._network(entry), charset, side, self._temperature(entry))
@@ -147,7 +143,7 @@ class Loader:
         """
         if _is_published(name):
             charset = Charset(PUBLISHED_CRNN_SYMBOLS, blank=True)
-            network = self._published("recognizer", name)
+            network = self._published("recognizer", name, "recognizer")
             return RecognizerNetwork(network, charset, 1.0, StripInput(own_contrast=False))
         entry = other_recognizer(name) or find_entry("recognizer", name)
         self.weights["recognizer"] = entry.sha256
@@ -177,11 +173,6 @@ class Loader:
         """The basis for a recognizer to which no confidence was fitted."""
         return "calibrated" if entry.sha256 in self._temperatures else "raw"
 
-    def _entry(self, task: NetworkTask, name: Name) -> ModelEntry:
-        entry = find_entry(task, name)
-        self.weights[task] = entry.sha256
-        return entry
-
     def _temperature(self, entry: ModelEntry) -> float:
         return self._temperatures.get(entry.sha256, entry.temperature)
 
@@ -193,10 +184,10 @@ class Loader:
         self.networks.append(network)
         return network
 
-    def _published(self, task: NetworkTask, path: Name) -> Network:
+    def _published(self, task: NetworkTask, path: Name, role: str) -> Network:
         backend = _import_backend("torch")
         session = backend.load_published(task, path, backend.resolve_device(self.device))
-        self.weights[task] = sha256_of(Path(str(path)))
+        self.weights[role] = sha256_of(Path(str(path)))
         return self._noted(Network(lambda: cast(Session, session)))
 
     def _precision_of(self, entry: ModelEntry) -> Literal["fp32", "bf16", "int8"]:

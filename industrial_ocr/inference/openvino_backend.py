@@ -7,7 +7,6 @@ import sys
 import threading
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 
 # On import, OpenVINO sends usage data to its maker through this package, from a thread that forks
@@ -81,13 +80,10 @@ def _compiled(data: bytes, options: dict[str, Any]) -> openvino.CompiledModel:
             blob = compiled.export_model().getvalue()
             kept.parent.mkdir(parents=True, exist_ok=True)
             write_whole(kept, hashlib.sha256(blob).digest() + blob)
-            for old in sorted(kept.parent.glob("*.blob"), key=_changed)[:-KEPT]:
+            blobs = sorted(kept.parent.glob("*.blob"), key=lambda path: path.stat().st_mtime)
+            for old in blobs[:-KEPT]:
                 old.unlink(missing_ok=True)
     return compiled
-
-
-def _changed(path: Path) -> float:
-    return path.stat().st_mtime
 
 
 def _key(data: bytes, options: dict[str, Any]) -> str:

@@ -167,16 +167,12 @@ def save_onnx(entry: ModelEntry, data: bytes, int8: bool = False) -> ModelEntry:
 def _write(entry: ModelEntry, path: Path, data: bytes) -> None:
     """Writes one file of a model, then the manifest with its entry replaced or added."""
     folder = path.parent
-    models = list(load_manifest(folder).models)
-    key = (entry.task, entry.name)
-    places = [i for i, m in enumerate(models) if (m.task, m.name) == key]
-    if any(m.file == entry.file and (m.task, m.name) != key for m in models):
+    key = entry.task, entry.name
+    models = {(m.task, m.name): m for m in load_manifest(folder).models}
+    if any(m.file == entry.file and known != key for known, m in models.items()):
         raise WeightsError(f"{entry.path}: another model of the manifest has that file")
-    if places:
-        models[places[0]] = entry
-    else:
-        models.append(entry)
-    text = Manifest(models=tuple(models)).model_dump_json(indent=2) + "\n"
+    models[key] = entry
+    text = Manifest(models=tuple(models.values())).model_dump_json(indent=2) + "\n"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(path, data)

@@ -102,7 +102,7 @@ def read_crnn(
 
 def read_frames(
     images: Sequence[ImageArray], found: Found, models: Models, clock: Clock
-) -> list[list[tuple[TextString, StringFrames]]]:
+) -> list[list[CrnnReading]]:
     """Every string of every image with its frames, in the orientation in which it reads best."""
     strings = [[StringWays(string) for string in own] for own in found]
 
@@ -155,9 +155,7 @@ def characters_of(patterns: Sequence[Pattern]) -> set[str]:
 
 
 def frame_codes(
-    strings: Sequence[tuple[TextString, StringFrames]],
-    patterns: Sequence[Pattern],
-    config: PipelineConfig,
+    strings: Sequence[CrnnReading], patterns: Sequence[Pattern], config: PipelineConfig
 ) -> list[CodeReading]:
     """The codes of one image under each pattern."""
     if not strings or not patterns:
@@ -167,9 +165,7 @@ def frame_codes(
     return list(chain.from_iterable(found))
 
 
-def frame_strings(
-    strings: Sequence[tuple[TextString, StringFrames]],
-) -> tuple[Charset, list[FrameString]]:
+def frame_strings(strings: Sequence[CrnnReading]) -> tuple[Charset, list[FrameString]]:
     """The strings of one image for the decoder, and the charset of their frames."""
     charset, tables = in_one_charset([f for _, f in strings])
     return charset, [

@@ -129,7 +129,7 @@ class Reader:
         self.backend, self.device = loader.backend, loader.device
         self._networks = loader.networks
         chosen, finder = loader.detector(detector), self.config.detection.finder
-        second = Detector(*loader.finder(finder)) if finder else None
+        second = Detector(*loader.detector(finder, "finder")) if finder else None
         self._detector = Detector(*chosen, finder=second)
         self.config = suited(self.config, chosen.settings)
         self._classifier = Classifier(*loader.classifier(classifier))
@@ -231,12 +231,8 @@ class Reader:
         models = self.models
         if self._misread_rate is not None:
             least = self._calibration.threshold(engine, bool(patterns), self._misread_rate)
-            names = ("min_confidence", "min_code_confidence")
-            update = dict.fromkeys(names, min(least, 1.0))
-            confidence = self.config.confidence.model_copy(update=update)
-            models = replace(
-                models, config=self.config.model_copy(update={"confidence": confidence})
-            )
+            limits = dict.fromkeys(("min_confidence", "min_code_confidence"), min(least, 1.0))
+            models = replace(models, config=self.config.with_values("confidence", **limits))
         return EngineRun(engine, patterns, models, self.routes)
 
     def read(

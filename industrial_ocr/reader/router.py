@@ -388,8 +388,7 @@ def _neither_ok(
     becomes a disagreement.
     """
     if code is not None and second is not None and code.text == second.text:
-        both = agree(code, second, limits)
-        return Settled(both.code, Engine.AGREE, both.reason)
+        return agree(code, second, limits)
     if code is None:
         lone = f"{first.engine} found no code there"
         reason = lone if second is not None else "neither engine found a code"

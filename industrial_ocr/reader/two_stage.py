@@ -24,7 +24,7 @@ from industrial_ocr.reader.common import Clock, Found, find_strings, finish
 from industrial_ocr.reader.models import Models
 from industrial_ocr.results.codes import CodeReading
 from industrial_ocr.results.engine import Engine
-from industrial_ocr.results.geometry import edge_lengths, warp_quad
+from industrial_ocr.results.geometry import quad_crop
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import (
     BoxString,
@@ -149,9 +149,7 @@ def _with_blur(code: CodeReading, image: ImageArray) -> CodeReading:
     """The code with the blur of its part of the image."""
     if code.signs is None:
         return code
-    width, height = edge_lengths(code.quad)
-    strip = warp_quad(to_gray(image), code.quad, max(8, round(width)), max(8, round(height)))
-    blur = edge_width(strip) / max(code.signs.height, 1.0)
+    blur = edge_width(quad_crop(to_gray(image), code.quad)) / max(code.signs.height, 1.0)
     return replace(code, signs=replace(code.signs, blur=blur))
 
 

@@ -67,10 +67,8 @@ def _views(
 
 def view_config(config: PipelineConfig, side: int | None = None) -> PipelineConfig:
     """The settings of a view whose short side is ``side``, by default that of the first view."""
-    detection = config.detection.model_copy(
-        update={"short_side": side or config.detection.crop_sides[0], "shrink_to_short_side": True}
-    )
-    return config.model_copy(update={"detection": detection})
+    side = side or config.detection.crop_sides[0]
+    return config.with_values("detection", short_side=side, shrink_to_short_side=True)
 
 
 def _agreed(

@@ -205,6 +205,12 @@ def warp_quad(image: ImageArray, quad: ArrayLike, width: int, height: int) -> Im
     return np.asarray(warped, np.uint8)
 
 
+def quad_crop(image: ImageArray, quad: ArrayLike) -> ImageArray:
+    """``warp_quad`` to the quad's own size, but at least 8 pixels a side."""
+    width, height = edge_lengths(quad)
+    return warp_quad(image, quad, max(8, round(width)), max(8, round(height)))
+
+
 def glyph_window(quad: ArrayLike) -> FloatArray:
     """The square along the edges of a character's quad that becomes the classifier's crop.
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass, replace
 from enum import Enum
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -215,6 +216,12 @@ class BoxString:
                 "a BoxString must have at least one box and one space flag per box, "
                 f"got {len(self.boxes)} boxes and {len(self.space_after)} flags"
             )
+
+    def only(self, kept: Sequence[int]) -> BoxString:
+        """The string of these boxes, at least one; a space between two of them stays."""
+        spaces = [any(self.space_after[one:two]) for one, two in pairwise(kept)]
+        boxes = tuple(self.boxes[i] for i in kept)
+        return BoxString(boxes, (*spaces, False), self.direction)
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ from industrial_ocr.decoding.ctc import greedy_decode
 from industrial_ocr.image.load import load_image
 from industrial_ocr.inference.loading import Loader
 from industrial_ocr.recognition.recognizer import Recognizer
-from industrial_ocr.results.geometry import edge_lengths, expand_quad, warp_quad
+from industrial_ocr.results.geometry import edge_lengths, expand_quad, quad_crop
 from industrial_ocr.results.types import FloatArray, ImageArray
 
 OWN_VIEWS = ((0.0, 0.0), (-0.08, -0.1))
@@ -76,11 +76,6 @@ def _cut_otherwise(quad: FloatArray, x: float, y: float) -> FloatArray:
     return expand_quad(quad, x * height, y * height)
 
 
-def _cut(image: ImageArray, quad: FloatArray) -> ImageArray:
-    width, height = edge_lengths(quad)
-    return warp_quad(image, quad, max(8, round(width)), max(8, round(height)))
-
-
 def chosen(
     folder: Path, recognizer: Recognizer, other: OtherReader, without: Collection[str] = ()
 ) -> Iterator[PhotoString]:
@@ -98,7 +93,8 @@ def chosen(
             if known and not hint.held_out:
                 yield hint
                 continue
-            again = [other(_cut(image, _cut_otherwise(hint.quad, *view))) for view in OTHER_VIEWS]
+            places = (_cut_otherwise(hint.quad, *view) for view in OTHER_VIEWS)
+            again = [other(quad_crop(image, place)) for place in places]
             if reread(hint, again) if hint.held_out else believable(hint, own, again):
                 yield replace(hint, known=known)
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Iterator
 from functools import lru_cache, partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +13,7 @@ import cv2
 from industrial_ocr.datasets.shards import Encoded, write_shard
 from industrial_ocr.datasets.synthesis.lines import LineRenderer
 from industrial_ocr.datasets.synthesis.strips import Strip, StripRenderer
+from industrial_ocr.datasets.synthesis.writer import run_jobs
 from industrial_ocr.errors import ConfigError, DatasetError
 from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.patterns.charset import Charset
@@ -84,17 +82,9 @@ def write_strips(
         missing = [n for n in range(shards) if not _path(out, n).exists()]
         done = count - sum(ends[n + 1] - ends[n] for n in missing)
         yield done
-        with ExitStack() as stack:
-            run: Callable[..., Iterable[int]] = map
-            if min(workers, len(missing)) > 1:
-                # New processes: forking one with threads of OpenCV or PyTorch may hang.
-                context = get_context("spawn")
-                pool = ProcessPoolExecutor(workers, context, cv2.setNumThreads, (1,))
-                stack.callback(pool.shutdown, cancel_futures=True)
-                run = pool.map
-            for written in run(job, missing):
-                done += written
-                yield done
+        for written in run_jobs(job, missing, workers):
+            done += written
+            yield done
     except OSError as error:
         raise DatasetError(f"{out}: cannot be written: {error}") from error
 

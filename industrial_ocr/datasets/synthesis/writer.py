@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, TextIO, TypeVar
 
 import cv2
 import numpy as np
@@ -26,6 +26,7 @@ from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.results.types import ImageArray
 from industrial_ocr.results.viz import draw_outline
 
+T = TypeVar("T")
 Kind = Literal["scenes", "crops", "strings", "codes"]
 LabelLine = dict[str, Any]
 """A line of ``labels.jsonl``."""
@@ -81,7 +82,8 @@ def write_dataset(
         table = None
         if pattern is not None:
             table = files.enter_context((out / "labels.tsv").open("w", encoding="utf-8"))
-        for label in _run(job, count, workers):
+        chunk = max(1, min(8, count // max(workers, 1)))
+        for label in run_jobs(job, range(count), workers, chunk):
             file.write(json.dumps(label) + "\n")
             if table is not None:
                 table.write(f"{label['file']}\t{label['code']}\n")
@@ -104,16 +106,21 @@ def _new_labels(out: Path) -> TextIO:
         raise DatasetError(f"{out}: cannot be written: {error}") from error
 
 
-def _run(job: Callable[[int], LabelLine], count: int, workers: int) -> Iterator[LabelLine]:
-    """The labels in order; waiting jobs are canceled when the caller stops."""
-    if workers < 2:
-        yield from map(job, range(count))
+def run_jobs(
+    job: Callable[[int], T], numbers: Sequence[int], workers: int, chunk: int = 1
+) -> Iterator[T]:
+    """The results of a job for each number, in order.
+
+    With fewer than two ``workers`` or numbers, this process runs it; else as many processes do,
+    each for ``chunk`` numbers at a time. Waiting jobs are canceled when the caller stops.
+    """
+    if min(workers, len(numbers)) < 2:
+        yield from map(job, numbers)
         return
     # New processes, since a fork of one with threads of OpenCV or torch may hang.
     pool = ProcessPoolExecutor(workers, get_context("spawn"), cv2.setNumThreads, (1,))
-    chunk = max(1, min(8, count // workers))
     try:
-        yield from pool.map(job, range(count), chunksize=chunk)
+        yield from pool.map(job, numbers, chunksize=chunk)
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from industrial_ocr.config import PipelineConfig
 from industrial_ocr.decoding.calibration import (
     LARGEST_TEMPERATURE,
     LEAST_TEMPERATURE,
@@ -62,8 +61,9 @@ def calibrated(
     settings, weights = reader.config, dict(reader.weights)
     limits = settings.confidence
     least = limits.min_code_confidence if with_pattern else limits.min_confidence
-    raw = {"min_confidence": 0.0, "min_code_confidence": 0.0, "odds": {}}
-    accepting = _with_confidence(settings, raw)
+    accepting = settings.with_values(
+        "confidence", min_confidence=0.0, min_code_confidence=0.0, odds={}
+    )
     fold_of = folds_of(pictures)
     folds = [
         [p for p, own in zip(pictures, fold_of, strict=True) if own == k]
@@ -94,13 +94,8 @@ def calibrated(
     calibration = Calibration(
         {"recognizer": _temperature(reader, pictures)}, curves, weights, about
     )
-    config = _with_confidence(settings, {"odds": odds})
+    config = settings.with_values("confidence", odds=odds)
     return Calibrated({**options, "calibration": calibration, "config": config}, scores, promise)
-
-
-def _with_confidence(config: PipelineConfig, update: dict[str, Any]) -> PipelineConfig:
-    confidence = config.confidence.model_copy(update=update)
-    return config.model_copy(update={"confidence": confidence})
 
 
 def _temperature(reader: Reader, pictures: Sequence[LinePicture]) -> float:

@@ -30,6 +30,7 @@ from industrial_ocr.training.line.gate import (
     runs,
 )
 from industrial_ocr.training.line.learning import CodeText
+from industrial_ocr.training.line.sources import read_picture
 from industrial_ocr.training.line.strings import LinePicture, LineString, string_frames
 
 GENERAL_SEED = 7_000_003
@@ -52,10 +53,7 @@ def score_pictures(
     found: list[LineReading] = []
     for picture in pictures:
         source, name = picture.sample.source, picture.sample.name
-        if picture.one_string:
-            result = reader.recognize([source], engine=engine, pattern=pattern)[0]
-        else:
-            result = reader.read(source, engine=engine, pattern=pattern)
+        result = read_picture(reader, source, engine, pattern, picture.one_string)
         judge = crop_reading if picture.one_string else reading_of
         readings = [judge(name, t, result, spelling, pattern) for t in picture.texts]
         found += [replace(r, series=picture.series) for r in readings]

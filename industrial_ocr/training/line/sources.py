@@ -11,10 +11,11 @@ from industrial_ocr.config import CollectingConfig
 from industrial_ocr.datasets.formats import image_files
 from industrial_ocr.datasets.samples import Dataset, Label, Sample
 from industrial_ocr.errors import DatasetError, ImageError
+from industrial_ocr.image.load import ImageSource
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.reader import Reader
 from industrial_ocr.results.codes import CodeReading
-from industrial_ocr.results.engine import PIPELINES
+from industrial_ocr.results.engine import PIPELINES, Engine
 from industrial_ocr.results.read_result import ReadResult
 from industrial_ocr.results.types import Status
 from industrial_ocr.review.answers import FILE_NAME, ReviewAnswer, read_answers, standing
@@ -81,12 +82,10 @@ class SelfLabeled:
     Attributes:
         samples: the pictures, labeled with their readings.
         shown: number of these samples on the review page.
-        pictures: number of pictures that were read.
     """
 
     samples: tuple[Sample, ...]
     shown: int
-    pictures: int
 
 
 def self_labeled(
@@ -100,12 +99,11 @@ def self_labeled(
     character of lowest confidence.
     """
     samples: list[Sample] = []
-    shown = count = 0
+    shown = 0
     for file in files:
-        count += 1
         try:
             results = [
-                _read(reader, file, engine.value, pattern, one_string) for engine in PIPELINES
+                read_picture(reader, file, engine, pattern, one_string) for engine in PIPELINES
             ]
         except ImageError:
             continue
@@ -119,15 +117,16 @@ def self_labeled(
             weakest = min(c.character.confidence for c in codes[0].characters)
             rules = CollectingConfig(min_confidence=min(1.0, weakest + 1e-6), min_margin=0.0)
             shown += bool(Collector(confirm, rules=rules).add(results[-1], file))
-    return SelfLabeled(tuple(samples), shown, count)
+    return SelfLabeled(tuple(samples), shown)
 
 
-def _read(
-    reader: Reader, file: Path, engine: str, pattern: Pattern, one_string: bool
+def read_picture(
+    reader: Reader, source: ImageSource, engine: Engine, pattern: Pattern | None, one_string: bool
 ) -> ReadResult:
+    """The reading of a whole picture, or of a crop of one string."""
     if one_string:
-        return reader.recognize([file], engine=engine, pattern=pattern)[0]
-    return reader.read(file, engine=engine, pattern=pattern)
+        return reader.recognize([source], engine=engine, pattern=pattern)[0]
+    return reader.read(source, engine=engine, pattern=pattern)
 
 
 def _agreed(results: Sequence[ReadResult]) -> list[CodeReading]:

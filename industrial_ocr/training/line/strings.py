@@ -213,7 +213,7 @@ def _placed(
         if box is not None and area(box) < 1:
             problems.append(f"{sample.name} {label.text!r}: its box is outside the picture")
             continue
-        near = [r for r in readings if box is None or _within(r, box)]
+        near = [r for r in readings if box is None or inside(box, r[0].quad.mean(0))]
         best = best_reading(label.text, near, models.recognizer.charset)
         if best is not None:
             own, wrong = _fitting(_cut(sample, label, image, part_of(best, label.text)))
@@ -224,10 +224,6 @@ def _placed(
         strings += own
         problems += wrong
     return strings, problems
-
-
-def _within(reading: CrnnReading, quad: FloatArray) -> bool:
-    return inside(quad, reading[0].quad.mean(0))
 
 
 def part_of(reading: CrnnReading, text: str) -> Sequence[FloatArray]:
