@@ -111,12 +111,20 @@ def run(
 
 def _describe(plan: BenchmarkPlan, team: Any) -> None:
     """Prints on stderr what will be run."""
+    from industrial_ocr.evaluation.label_matching import odd_labels
     from industrial_ocr.evaluation.session import TASK_MEANINGS
 
     for reason in team.missing.values():
         output.note(f"left out: {reason}")
     for dataset in plan.datasets:
         output.note(f"{dataset.name}: {len(dataset.samples)} images, {TASK_MEANINGS[dataset.task]}")
+        others, failing = odd_labels(dataset.labels, plan.rules[dataset.name])
+        if others:
+            output.note(f"  {len(others)} labels do not match the pattern and are left out")
+        if failing:
+            output.note(
+                f"  fails the check of the pattern: {', '.join(failing)}; is the label right?"
+            )
     for name in plan.absent:
         output.note(f"{name} of the suite is missing: left out")
     names = {e.name for e in team.engines}

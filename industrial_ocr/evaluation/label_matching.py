@@ -65,6 +65,19 @@ class Rules:
         return self.comparison.normalize(text)
 
 
+def odd_labels(labels: Iterable[Label], rules: Rules) -> tuple[list[str], list[str]]:
+    """The texts that do not match the pattern, which do not count, and those that fail its check.
+
+    The latter count as all others do, although the label may be wrong. Both are empty without a
+    pattern.
+    """
+    if rules.pattern is None:
+        return [], []
+    texts = [rules.normalize(label.text) for label in labels]
+    failed = [(t, c.rule) for t in texts if not (c := rules.pattern.verify(t)).ok]
+    return [t for t, r in failed if r == "pattern"], [t for t, r in failed if r != "pattern"]
+
+
 def rules_of(rules: Mapping[str, Rules], dataset: str) -> Rules:
     """The rules of a dataset; ``""`` has those of all datasets that are not named."""
     return rules.get(dataset, rules.get("", Rules()))

@@ -10,7 +10,7 @@ import pytest
 
 from industrial_ocr.datasets.samples import Label, LabeledCharacter, Task
 from industrial_ocr.evaluation.error_attribution import attribute_error
-from industrial_ocr.evaluation.label_matching import Rules, match_labels
+from industrial_ocr.evaluation.label_matching import Rules, match_labels, odd_labels
 from industrial_ocr.evaluation.metrics import ReadOutcome, TextComparison
 from industrial_ocr.evaluation.records import ReadString, Record
 from industrial_ocr.evaluation.summary import LOSS_HEADERS, loss_rows, summarize_run
@@ -229,3 +229,10 @@ def test_lost_codes_are_tabled_by_stage_as_shares_of_all() -> None:
     assert (cells["engine"], cells["n"]) == ("two-stage", "4")
     shares = {k: float(v) for k, v in cells.items() if k not in ("dataset", "engine", "n")}
     assert {k: v for k, v in shares.items() if v} == {"wrong class": 25.0, "no string": 25.0}
+
+
+def test_labels_beside_the_pattern_and_those_that_fail_its_check_are_named() -> None:
+    labels = [label(t) for t in ("CSQU3054383", "csqu 305438 3", "22G1", "CSQU3054384")]
+    rules = Rules(pattern=Pattern.parse("iso6346"))
+    assert odd_labels(labels, rules) == (["22G1"], ["CSQU3054384"])
+    assert odd_labels(labels, Rules()) == ([], [])
