@@ -233,7 +233,8 @@ def zero_features(
         if own.symbols[0] not in "0O" or not width > 0:
             found.append(None)
             continue
-        wider = _limited(math.log(width / letters)) if letters else 0.0
+        wider = math.log(width / letters) if letters else 0.0
+        wider = max(-WIDTH_LIMIT, min(wider, WIDTH_LIMIT))
         found.append((_zero_ratio(own), wider, float(letter)))
     return found
 
@@ -241,10 +242,6 @@ def zero_features(
 def _zero_ratio(candidates: CharCandidates) -> float:
     ranked = _ranked(candidates)
     return _log_ratio(ranked.get("0", 0.0), ranked.get("O", 0.0))
-
-
-def _limited(value: float) -> float:
-    return max(-WIDTH_LIMIT, min(value, WIDTH_LIMIT))
 
 
 def _usual(widths: Iterable[float]) -> float | None:
