@@ -1,4 +1,4 @@
-"""Fits the numbers of ``decoding.homoglyphs``: the case of letters, 0 or O.
+"""Fits the numbers of ``decoding.homoglyphs``: the case of letters, and 0 or O.
 
 Both engines read rendered pictures without the rules for homoglyphs. The case of a letter whose
 cases differ in size alone and 0 against O by their ink are fitted to what two-stage reads
