@@ -55,8 +55,8 @@ in 3,000 rendered images; of the 7,059 held-out letters, 130 instead of 318 get 
 1,237 without."""
 ZERO_MODEL = {"bias": 0.3, "shape": 0.82, "letters": -17.4, "unmarked": -5.26}
 """Coefficients of the log-odds of a 0 against an O, fitted to 2,004 of them in 3,000 rendered
-lines of plain print, no scenes, in fonts that the classifier has not learned; of those held out in five-fold
-cross-validation, 175 instead of 222 are wrong."""
+lines of plain print (no scenes), in fonts that the classifier has not learned; of those held out in
+five-fold cross-validation, 175 instead of 222 are wrong."""
 MARKED = 0.35
 """Ink in the middle of a glyph from which on it is a zero with a stroke or dot."""
 SIZED_LETTERS = frozenset("ABCDEFGHKNPRSTUVXYZ")
