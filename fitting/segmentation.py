@@ -32,7 +32,7 @@ from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.reader.common import Clock, find_strings
 from industrial_ocr.reader.models import Models
 from industrial_ocr.reader.reader import Reader
-from industrial_ocr.reader.two_stage import evidence_of
+from industrial_ocr.reader.two_stage_strings import evidence_of
 from industrial_ocr.results.geometry import axis_of, edge_lengths
 from industrial_ocr.results.types import BoxString, FloatArray, Floats, ImageArray
 

@@ -35,6 +35,7 @@ class FreeReading:
         legibility: how well the boxes read, to compare orientations: the mean log-probability of
             the best shapes, each at least ln(1e-6); a box that shows no character counts as
             ``NO_CHARACTER_NATS``. (Scores of paths through different lattices cannot be compared.)
+        agreement: the share of the views of the string that read the same.
     """
 
     string: BoxString
@@ -43,6 +44,13 @@ class FreeReading:
     posterior: tuple[float, ...]
     evidence: StringEvidence
     legibility: float
+    agreement: float = 1.0
+
+    @property
+    def symbols(self) -> str:
+        """The best symbols of the boxes that show a character."""
+        shown = zip(self.candidates, self.character, strict=True)
+        return "".join(c.symbols[0] for c, taken in shown if taken)
 
     def part(self, first: int, last: int) -> FreeReading:
         """The boxes from ``first`` to ``last`` (exclusive)."""
@@ -58,7 +66,7 @@ class FreeReading:
     def shown(self) -> tuple[BoxString, str]:
         """The boxes that show a character, at least one, and their best symbols."""
         own = [i for i, taken in enumerate(self.character) if taken]
-        return self.string.only(own), "".join(self.candidates[i].symbols[0] for i in own)
+        return self.string.only(own), self.symbols
 
 
 def read_freely(evidence: StringEvidence, charset: Charset) -> FreeReading:

@@ -1,8 +1,8 @@
-"""Uses two detectors: one finds the strings of an image, the other cuts them into characters.
+"""Looks again at strings that were found, each warped to a level picture of its own.
 
-A detector that was trained on whole words of photographs finds more strings and fewer false ones.
-One that was trained on single characters separates them better. Each string of the first detector
-is warped to a level picture with characters of ``closer_height``, which the second one looks at.
+``cut_strings`` uses two detectors: one that was trained on whole words of photographs finds more
+strings and fewer false ones; one that was trained on single characters separates them better.
+``mirrored_strings`` has the same detector see each string again, in a mirror image.
 """
 
 from __future__ import annotations
@@ -43,12 +43,14 @@ class _StringPart:
         height: of its characters in source pixels.
         area: (4, 2) in source pixels, along the string.
         size: (width, height) of the area when magnified.
+        mirrored: the area is magnified as its mirror image: its corners begin at the top right.
     """
 
     string: BoxString
     height: float
     area: FloatArray
     size: tuple[int, int]
+    mirrored: bool
 
     def placed(self, box: CharBox) -> CharBox:
         """Maps a box of the magnified area to source pixels."""
@@ -82,23 +84,61 @@ def cut_strings(
     Returns:
         The strings; one in which the second detector sees too little keeps its boxes.
     """
-    parts = [[_part_of(string, config.closer_height) for string in own] for own in found]
+    results = []
+    for own in _cut_each(images, found, cutter, config, to_strings, mirrored=False):
+        strings: list[BoxString] = []
+        for cut in own:
+            strings = suppressed(strings, cut)
+        results.append(strings)
+    return results
+
+
+def mirrored_strings(
+    images: Sequence[ImageArray],
+    found: Sequence[Sequence[BoxString]],
+    detector: Detector,
+    config: DetectionConfig,
+    to_strings: ToStrings,
+) -> list[list[BoxString | None]]:
+    """Strings as the detector sees them in mirror images of their places.
+
+    Args:
+        images: (H, W, 3) uint8 RGB each.
+        found: strings of each image that are not vertical.
+        detector: the network.
+        config: ``closer_height`` is the height of the magnified characters.
+        to_strings: segmentation and linking.
+
+    Returns:
+        One for each string; None where the detector sees too little, or several strings.
+    """
+    cuts = _cut_each(images, found, detector, config, to_strings, mirrored=True)
+    return [
+        [cut[0] if len(cut) == 1 and cut[0] is not s else None for s, cut in zip(*own, strict=True)]
+        for own in zip(found, cuts, strict=True)
+    ]
+
+
+def _cut_each(
+    images: Sequence[ImageArray],
+    found: Sequence[Sequence[BoxString]],
+    cutter: Detector,
+    config: DetectionConfig,
+    to_strings: ToStrings,
+    mirrored: bool,
+) -> list[list[list[BoxString]]]:
+    """What replaces each string of each image, see ``_cut``."""
+    parts = [[_part_of(s, config.closer_height, mirrored) for s in own] for own in found]
     crops = [
         warp_quad(image, part.area, *part.size)
         for image, own in zip(images, parts, strict=True)
         for part in own
     ]
     maps = iter(unscaled_maps(crops, cutter, config))
-    results = []
-    for own in parts:
-        strings: list[BoxString] = []
-        for part in own:
-            strings = suppressed(strings, _cut(part, to_strings(next(maps))))
-        results.append(strings)
-    return results
+    return [[_cut(part, to_strings(next(maps))) for part in own] for own in parts]
 
 
-def _part_of(string: BoxString, height: float) -> _StringPart:
+def _part_of(string: BoxString, height: float, mirrored: bool) -> _StringPart:
     """A string with the area around it, which is turned with the string.
 
     The area of a steep string stays upright, because that may be a stack; so does that of fewer
@@ -115,7 +155,8 @@ def _part_of(string: BoxString, height: float) -> _StringPart:
     area = expand_quad(enclosing_quad(quads, axis), along, over)
     wide, high = edge_lengths(area)
     zoom = min(height / max(own, 1.0), 4096 / max(wide, high))
-    return _StringPart(string, own, area, (max(8, round(wide * zoom)), max(8, round(high * zoom))))
+    size = max(8, round(wide * zoom)), max(8, round(high * zoom))
+    return _StringPart(string, own, area[[1, 0, 3, 2]] if mirrored else area, size, mirrored)
 
 
 def _cut(part: _StringPart, seen: Sequence[BoxString]) -> list[BoxString]:
@@ -136,6 +177,8 @@ def _cut(part: _StringPart, seen: Sequence[BoxString]) -> list[BoxString]:
     clear = expand_quad(whole, *((0, -0.6 * unit) if steep else (-0.6 * unit, 0)))
     cut = []
     for string in seen:
+        if part.mirrored:
+            string = _reversed(string)
         boxes = [i for i, b in enumerate(string.boxes) if inside(clear, b.center)]
         within = sum(inside(band, string.boxes[i].center) for i in boxes)
         if within and within >= 0.5 * min(len(boxes), len(part.string.boxes)):
@@ -144,6 +187,12 @@ def _cut(part: _StringPart, seen: Sequence[BoxString]) -> list[BoxString]:
             cut.append(BoxString(own, (*spaces, False), _direction(own)))
     enough = sum(len(s.boxes) for s in cut) >= 0.5 * len(part.string.boxes)
     return cut if enough else [part.string]
+
+
+def _reversed(string: BoxString) -> BoxString:
+    """A string of a mirror image, from its other end."""
+    spaces = (*string.space_after[-2::-1], False)
+    return BoxString(string.boxes[::-1], spaces, string.direction)
 
 
 def _direction(boxes: Sequence[CharBox]) -> Direction:

@@ -87,7 +87,7 @@ def find_strings(
         found = found_by(detector, images, config, clock)
     else:
         found = found_by(finder, images, suited(config, finder.settings), clock)
-        strings_of = partial(_strings_of, config=config, clock=clock)
+        strings_of = partial(strings_of_maps, config=config, clock=clock)
         with clock.stage("cut"):
             found = cut_strings(images, found, detector, config.detection, strings_of)
     with clock.stage("link"):
@@ -101,7 +101,7 @@ def found_by(
     detector: Detector, images: Sequence[ImageArray], config: PipelineConfig, clock: Clock
 ) -> Found:
     """The strings that one detector finds, at all scales."""
-    strings_of = partial(_strings_of, config=config, clock=clock)
+    strings_of = partial(strings_of_maps, config=config, clock=clock)
     with clock.stage("detect"):
         every = detector.detect(images, config.detection)
     found = [strings_of(maps) for maps in every]
@@ -111,7 +111,7 @@ def found_by(
         return refine_small_strings(images, found, detector, config.detection, strings_of)
 
 
-def _strings_of(maps: ScoreMaps, config: PipelineConfig, clock: Clock) -> list[BoxString]:
+def strings_of_maps(maps: ScoreMaps, config: PipelineConfig, clock: Clock) -> list[BoxString]:
     """Segmentation and linking."""
     rules = config.segmentation
     with clock.stage("segment"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -10,18 +10,17 @@ import numpy as np
 
 from industrial_ocr.config import PipelineConfig
 from industrial_ocr.decoding.code_reading import read_codes
-from industrial_ocr.decoding.evidence import StringEvidence
-from industrial_ocr.decoding.free_reading import FreeReading, read_freely
+from industrial_ocr.decoding.free_reading import FreeReading
 from industrial_ocr.decoding.homoglyphs import resolve_cases, resolve_homoglyphs, weigh_zeros
 from industrial_ocr.decoding.scoring import score_sequence, string_confidence
-from industrial_ocr.detection.box_hypotheses import Proposals, propose
 from industrial_ocr.detection.ink import LineInk
-from industrial_ocr.detection.orientation import other_orientations, string_quad, usual_orientation
+from industrial_ocr.detection.orientation import string_quad
 from industrial_ocr.detection.spacing import find_spaces
 from industrial_ocr.image.preprocess import edge_width, to_gray
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, Found, find_strings, finish
 from industrial_ocr.reader.models import Models
+from industrial_ocr.reader.two_stage_strings import looked_again, read_strings
 from industrial_ocr.results.codes import CodeReading
 from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.geometry import quad_crop
@@ -30,7 +29,6 @@ from industrial_ocr.results.types import (
     BoxString,
     Character,
     CharCandidates,
-    FloatArray,
     ImageArray,
     TextString,
 )
@@ -61,7 +59,13 @@ def read_two_stage(
     """
     clock, config = Clock(), models.config
     found = find_strings(images, models.detector, config, clock) if found is None else found
-    views = read_view([to_gray(image) for image in images], found, models, clock, patterns)
+    grays = [to_gray(image) for image in images]
+    with clock.stage("classify"):
+        readings = read_strings(grays, found, models)
+    with clock.stage("second look"):
+        readings = looked_again(images, grays, readings, models, clock)
+    with clock.stage("decode"):
+        views = _views(grays, readings, models, patterns)
     timings = clock.share(len(images))
     return [v.result(image, config, timings) for image, v in zip(images, views, strict=True)]
 
@@ -105,19 +109,28 @@ def read_view(
     models: Models,
     clock: Clock,
     patterns: Sequence[Pattern] = (),
-    upright: bool = False,
 ) -> list[View]:
-    """Classifies and decodes strings; if ``upright``, level ones are never read upside down."""
+    """Classifies and decodes the strings of images of one string each, never upside down."""
     with clock.stage("classify"):
-        readings = _read_strings(images, found, models, upright)
+        readings = read_strings(images, found, models, upright=True)
     with clock.stage("decode"):
-        return [
-            View(
-                _decoded(own, to_gray(image), models.config),
-                _codes(image, own, patterns, models) if patterns else None,
-            )
-            for image, own in zip(images, readings, strict=True)
-        ]
+        return _views(images, readings, models, patterns)
+
+
+def _views(
+    images: Sequence[ImageArray],
+    readings: Sequence[Sequence[FreeReading]],
+    models: Models,
+    patterns: Sequence[Pattern],
+) -> list[View]:
+    """Decodes the strings of each image."""
+    return [
+        View(
+            _decoded(own, to_gray(image), models.config),
+            _codes(image, own, patterns, models) if patterns else None,
+        )
+        for image, own in zip(images, readings, strict=True)
+    ]
 
 
 def _decoded(
@@ -151,86 +164,6 @@ def _with_blur(code: CodeReading, image: ImageArray) -> CodeReading:
         return code
     blur = edge_width(quad_crop(to_gray(image), code.quad)) / max(code.signs.height, 1.0)
     return replace(code, signs=replace(code.signs, blur=blur))
-
-
-def string_evidence(
-    images: Sequence[ImageArray], found: Found, models: Models, upright: bool = False
-) -> list[list[StringEvidence]]:
-    """The classifier's evidence for every string, in the orientation in which it reads best.
-
-    If ``upright``, level strings are never read upside down.
-    """
-    readings = _read_strings(images, found, models, upright)
-    return [[r.evidence for r in own] for own in readings]
-
-
-def _read_strings(
-    images: Sequence[ImageArray], found: Found, models: Models, upright: bool = False
-) -> list[list[FreeReading]]:
-    """Classifies strings in the likeliest orientation, doubtful ones in all; keeps the best."""
-    usual: list[_Ways] = []
-    may_be_turned: list[BoxString | None] = []
-    for number, strings in enumerate(found):
-        for string in strings:
-            way = usual_orientation(string)
-            flat = way.direction == "horizontal"
-            usual.append((number, [way] if flat else [way, *other_orientations(string)]))
-            may_be_turned.append(string if flat and not upright else None)
-    first = _best_of(images, usual, models)
-    further: list[_Ways] = []
-    for (number, _), level, reading in zip(usual, may_be_turned, first, strict=True):
-        ways: Sequence[BoxString] = []
-        # No reading has a legibility above 0, so that none could be better than a very legible one.
-        if level is not None and reading is not None and reading.legibility <= -TURNED_LEAD:
-            ways = other_orientations(level)
-        further.append((number, ways))
-    second = _best_of(images, further, models)
-    chosen: list[list[FreeReading]] = [[] for _ in images]
-    for (number, _), reading, turned in zip(further, first, second, strict=True):
-        assert reading is not None
-        chosen[number].append(_right_way_up(reading, turned))
-    return chosen
-
-
-_Ways = tuple[int, Sequence[BoxString]]
-"""The index of an image, and orientations of one of its strings."""
-TURNED_LEAD = 0.08
-"""Nats of legibility by which another orientation must be better than the usual one."""
-
-
-def _right_way_up(usual: FreeReading, turned: FreeReading | None) -> FreeReading:
-    """The reading in the usual orientation, unless another one is clearly better."""
-    if turned is not None and turned.legibility >= usual.legibility + TURNED_LEAD:
-        return turned
-    return usual
-
-
-def _best_of(
-    images: Sequence[ImageArray], strings: Sequence[_Ways], models: Models
-) -> list[FreeReading | None]:
-    """Each string in its most likely orientation; None if it has none to try."""
-    grays = [to_gray(image) for image in images]
-    cases = [(number, [propose(way, grays[number]) for way in ways]) for number, ways in strings]
-    quads: list[list[FloatArray]] = [[] for _ in images]
-    for number, own in cases:
-        for case in own:
-            quads[number] += [b.quad for b in case.boxes]
-    named = models.classifier.classify(images, quads, models.config.classification)
-    rows = [iter(candidates) for candidates in named]
-    best: list[FreeReading | None] = []
-    for number, own in cases:
-        evidence = (evidence_of(case, rows[number]) for case in own)
-        read = [read_freely(e, models.classifier.charset) for e in evidence]
-        best.append(max(read, key=lambda r: r.legibility, default=None))
-    return best
-
-
-def evidence_of(case: Proposals, rows: Iterator[CharCandidates]) -> StringEvidence:
-    """The evidence of a string from the classifier's ``rows``, in the order of ``case.boxes``."""
-    singles = tuple(next(rows) for _ in case.string.boxes)
-    merged = {i: (box, next(rows)) for i, box in case.merged.items()}
-    split = {i: tuple((half, next(rows)) for half in both) for i, both in case.split.items()}
-    return StringEvidence(case.string, singles, merged, split, case.proposed, case.ink)
 
 
 def _without_doubtful_ends(
@@ -323,4 +256,5 @@ def _decode(reading: FreeReading, gray: ImageArray, config: PipelineConfig) -> T
         string.direction,
         scores,
         tuple(rejected),
+        agreement=reading.agreement,
     )

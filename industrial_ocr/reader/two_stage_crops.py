@@ -43,7 +43,7 @@ def read_two_stage_crops(
         own = [crops[k] for k in members]
         lines = find_strings(own, models.detector, sized, clock)
         found = [as_one_string(strings) for strings in lines]
-        views = read_view(own, found, models, clock, patterns, upright=True)
+        views = read_view(own, found, models, clock, patterns)
         for k, view, every, one in zip(members, views, lines, found, strict=True):
             seen[k].append(view)
             left_out[k].append(left_out_line(every, one))

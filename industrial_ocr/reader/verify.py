@@ -21,8 +21,8 @@ from industrial_ocr.reader.common import Clock, find_strings
 from industrial_ocr.reader.crnn import frame_strings, read_frames
 from industrial_ocr.reader.crnn_crops import read_crops
 from industrial_ocr.reader.models import Models
-from industrial_ocr.reader.two_stage import string_evidence
 from industrial_ocr.reader.two_stage_crops import view_config
+from industrial_ocr.reader.two_stage_strings import string_evidence
 from industrial_ocr.recognition.recognizer import StringFrames
 from industrial_ocr.recognition.rectification import Rectified
 from industrial_ocr.results.engine import Engine

@@ -17,7 +17,7 @@ from industrial_ocr.image.load import load_image
 from industrial_ocr.patterns.pattern import Pattern
 from industrial_ocr.reader.common import Clock, find_strings
 from industrial_ocr.reader.reader import Reader
-from industrial_ocr.reader.two_stage import read_two_stage
+from industrial_ocr.reader.two_stage import read_view
 from industrial_ocr.reader.two_stage_crops import view_config
 from industrial_ocr.results.engine import Engine
 from industrial_ocr.results.geometry import rect_quad
@@ -98,8 +98,8 @@ def _single_look(reader: Reader, engine: Engine, strings: Sequence[LineString]) 
         return ["".join(s.symbol for s in greedy_decode(t, reader.charset, 0)) for t in tables]
     config, images = view_config(models.config), [s.image for s in strings]
     found = [as_one_string(f) for f in find_strings(images, models.detector, config, Clock())]
-    results = read_two_stage(images, models, found=found)
-    return ["".join(s.text for s in r.strings) for r in results]
+    views = read_view(images, found, models, Clock())
+    return ["".join(s.text for s, _ in v.strings) for v in views]
 
 
 def rapidocr_score(pictures: Sequence[LinePicture], spelling: Spelling) -> Score | None:

@@ -20,8 +20,8 @@ from industrial_ocr.image.preprocess import to_gray
 from industrial_ocr.patterns.charset import Charset
 from industrial_ocr.reader.common import Clock, find_strings
 from industrial_ocr.reader.models import Models
-from industrial_ocr.reader.two_stage import string_evidence
 from industrial_ocr.reader.two_stage_crops import view_config
+from industrial_ocr.reader.two_stage_strings import string_evidence
 from industrial_ocr.results.types import ImageArray
 from industrial_ocr.training.retraining.samples import (
     GlyphSample,

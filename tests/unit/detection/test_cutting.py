@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from industrial_ocr.config import DetectionConfig
-from industrial_ocr.detection.cutting import PART_MARGIN, cut_strings
+from industrial_ocr.detection.cutting import PART_MARGIN, cut_strings, mirrored_strings
 from industrial_ocr.results.geometry import rect_quad
 from industrial_ocr.results.types import BoxString, CharBox, ImageArray, ScoreMaps
 
@@ -96,3 +96,36 @@ def test_a_string_in_which_too_little_is_seen_keeps_its_boxes() -> None:
     found = row([(60 + 20 * i, 100) for i in range(6)], 20, 20)
     assert cut(found, [])[0] == [found]
     assert cut(found, [row([(LEFT + 20, TOP + 20), (LEFT + 60, TOP + 20)], 16, 36)])[0] == [found]
+
+
+def test_a_string_seen_in_the_mirror_comes_back_in_its_own_order() -> None:
+    found = row([(110, 100), (130, 100)], 20, 20)
+    # From the right: three boxes, a space after the second one.
+    right = BoxString(
+        tuple(box(LEFT + x, TOP + 20, 16, 36) for x in (10, 30, 70)),
+        (False, True, False),
+        "horizontal",
+    )
+    cutter: Any = Cutter()
+    ((string,),) = mirrored_strings([IMAGE], [[found]], cutter, CONFIG, lambda maps: [right])
+    assert string is not None
+    assert [b.center[0] for b in string.boxes] == pytest.approx([105, 125, 135], abs=0.1)
+    assert string.space_after == (True, False, False)
+
+
+def test_the_mirror_shows_the_place_of_the_string_reversed() -> None:
+    image = np.zeros((200, 300, 3), np.uint8)
+    image[90:110, 100:120] = 255
+    shown: list[ImageArray] = []
+
+    class Looker(Cutter):
+        def detect(self, images: Sequence[ImageArray], config: DetectionConfig) -> list[ScoreMaps]:
+            shown.extend(images)
+            return super().detect(images, config)
+
+    looker: Any = Looker()
+    found = row([(110, 100), (130, 100)], 20, 20)
+    seen = mirrored_strings([image], [[found]], looker, CONFIG, lambda maps: [])
+    assert seen == [[None]]
+    inside = shown[0][int(TOP) + 20, int(LEFT) : int(LEFT) + 80, 0]
+    assert inside[10] == 0 and inside[70] == 255
