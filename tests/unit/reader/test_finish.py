@@ -148,3 +148,10 @@ def test_the_status_is_that_of_the_most_reliable_code_of_all_patterns() -> None:
     codes = [failed, code()]
     result = finish(printed(), [read()], Engine.CRNN, PipelineConfig(), {}, codes=codes)
     assert result.status is Status.OK and result.codes[0].pattern == "I+"
+
+
+def test_a_string_of_a_picture_that_another_look_reads_differently_is_not_ok() -> None:
+    two = Engine.TWO_STAGE
+    for agreement, status in ((1.0, Status.OK), (0.5, Status.LOW_CONFIDENCE)):
+        string = replace(read(), agreement=agreement)
+        assert finish(printed(), [string], two, PipelineConfig(), {}).status is status
