@@ -94,7 +94,7 @@ def looked_again(
         places.append(list(new))
         found.append([completed[k] for k in new])
     with clock.stage("classify"):
-        second = read_strings(grays, found, models)
+        second = read_strings(grays, found, models, upright=True)  # turned ones were tried before
     chosen = [list(own) for own in readings]
     for best, ks, again in zip(chosen, places, second, strict=True):
         for k, reading in zip(ks, again, strict=True):

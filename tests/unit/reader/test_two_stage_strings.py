@@ -52,7 +52,7 @@ def look(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(
             two_stage_strings,
             "read_strings",
-            lambda images, found, models: [[again[id(s)] for s in own] for own in found],
+            lambda images, found, models, upright: [[again[id(s)] for s in own] for own in found],
         )
         (chosen,) = looked_again([IMAGE], [IMAGE], [first], models, Clock())
         return chosen
